@@ -1,0 +1,1 @@
+"""Memorization Lab: watch a network memorize instead of learn, and measure it."""

@@ -1,0 +1,118 @@
+"""The command line: flags from dataclasses, and one clear line for everything that goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, get_args, get_type_hints
+
+import tyro
+
+from lab.config import flag
+from lab.names import unknown
+
+BAD_INPUT = 2
+"""Exit code for what the user can mend: a flag, a file, a full disk."""
+
+
+def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) -> int:
+    """Call `run` with its flags, and return the exit code: 0, what `run` returns, or an error's.
+
+    `run` takes one dataclass, whose fields (and those of the dataclasses in it) are the flags.
+    `ValueError` and `OSError` become one line on standard error and exit code 2; an error with a
+    `signal`, or Ctrl-C, becomes 128 + its number, as in a shell. `--debug` shows the traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        flags = parse(_kind(run), [word for word in words if word != "--debug"])
+        return run(flags) or 0
+    except KeyboardInterrupt:
+        return _fail("stopped by Ctrl-C", 130, debug)
+    except (ValueError, OSError) as error:
+        return _fail(f"error: {_describe(error)}", BAD_INPUT, debug)
+    except RuntimeError as error:
+        if hasattr(error, "signal"):
+            return _fail(str(error), 128 + int(error.signal), debug)
+        if type(error).__module__.startswith("lab."):  # ours, and written for people
+            return _fail(f"error: {error}", 1, debug)
+        raise
+
+
+def parse(kind: type[Any], words: Sequence[str]) -> Any:
+    """An instance of the dataclass `kind` from `words`; `ValueError` says what is wrong with them.
+
+    Prints the help and ends the program if they ask for it.
+    """
+    note = "--debug shows where an error comes from."
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            flags, rest = tyro.cli(
+                kind,
+                args=list(words),
+                description=f"{kind.__doc__} {note}",
+                config=(tyro.conf.OmitArgPrefixes,),
+                return_unknown_args=True,
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise ValueError(_one_line(said.getvalue())) from None
+    if rest:
+        raise ValueError(_unexpected(rest[0], kind))
+    return flags
+
+
+def _kind(run: Callable[[Any], int | None]) -> type[Any]:
+    hints = get_type_hints(run)
+    hints.pop("return", None)
+    (kind,) = hints.values()
+    return kind  # type: ignore[no-any-return]
+
+
+def _fail(line: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(line, file=sys.stderr)
+    return code
+
+
+def _describe(error: ValueError | OSError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return " ".join(str(error).split())
+
+
+def _one_line(panel: str) -> str:
+    """What tyro says in a box of several lines, as one line without the box and the flag's help."""
+    lines = [line.strip("│╭╮╰╯─ \t") for line in panel.splitlines()[1:]]
+    told = lines[: lines.index("")] if "" in lines else lines
+    text = " ".join(told).removeprefix("Error parsing ")
+    text = re.sub(r"no type matching (\S+) could be instantiated from (.*)", r"not \1: \2", text)
+    text = re.sub(r"invalid literal for int\(\) with base 10:", "not a whole number:", text)
+    return re.sub(r"could not convert string to float:", "not a number:", text)
+
+
+def _unexpected(word: str, kind: type[Any]) -> str:
+    if not word.startswith("-"):
+        return f"unexpected {word!r}: flags begin with --"
+    return unknown("flag", word.partition("=")[0], [*_flags(kind), "--debug", "--help"])
+
+
+def _flags(kind: type[Any]) -> list[str]:
+    """The flags of a dataclass and of the dataclasses in it."""
+    found: list[str] = []
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        inner = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            found += _flags(inner)
+        elif inner is hint:  # what is marked is no flag but a bare word
+            found.append(flag(name))
+    return found

@@ -1,0 +1,200 @@
+"""Every knob of a run, declared once, with its unit, its range and the meaning of `None`.
+
+Standard library only, so that `--help` is instant. The docstring under a field is its flag's help.
+A part of the lab takes its own piece (`DataConfig`, `ModelConfig`, `TrainConfig`), never the whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from lab.names import unknown
+
+FORMAT = 1
+"""Version of `config.json`; raised when an old file can no longer be read as it stands."""
+
+
+def knob(default: Any, low: float, high: float, *, below: bool = False, above: bool = False) -> Any:
+    """A number's field: its default and its range (`below`/`above`: that end is excluded)."""
+    return field(default=default, metadata={"range": (low, high, above, below)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which faces are drawn, and what they are labelled."""
+
+    task: str = "person"
+    """What the label says about a picture (an unknown name lists the tasks there are)."""
+    num_train: int = knob(100, 2, 1_000_000)
+    """Training faces, 2 to 1,000,000. Few of them, and the network memorizes."""
+    num_test: int = knob(2000, 2, 1_000_000)
+    """Unseen faces to test on, 2 to 1,000,000. More of them, and the intervals shrink."""
+    image_size: int = knob(32, 16, 512)
+    """Width and height of a picture in pixels, 16 to 512."""
+    variation: float = knob(1.0, 0, 1)
+    """How much faces differ in what should not matter: 0 (everyone alike) to 1 (full priors)."""
+    label_noise: float = knob(0.0, 0, 1)
+    """Share of training labels that are corrupted, 0 to 1. Test labels stay clean."""
+    label_noise_kind: Literal["random", "flip"] = "random"
+    """'random' draws a corrupted label anew among all classes (share 1: labels say nothing, as in
+    Zhang 2017); 'flip' always makes it a wrong one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The network."""
+
+    model: str = "cnn"
+    """A registered architecture, or path/to/file.py:name for one of yours."""
+    width: int = knob(16, 1, 1024)
+    """The capacity dial, 1 to 1024: channels of the first layer; the others follow."""
+    dropout: float = knob(0.0, 0, 1, below=True)
+    """Share of the last hidden features dropped in training, 0 to below 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How the network is trained."""
+
+    steps: int = knob(1000, 0, 10_000_000)
+    """Optimizer steps, 0 to 10,000,000."""
+    batch_size: int = knob(64, 1, 65_536)
+    """Faces per step, 1 to 65,536 (no more than there are training faces)."""
+    learning_rate: float = knob(2e-3, 0, 10, above=True)
+    """Peak learning rate of AdamW, above 0 to 10; it warms up and decays as a cosine to 0."""
+    weight_decay: float = knob(0.0, 0, 10)
+    """AdamW's decoupled weight decay, 0 to 10."""
+    augment: bool = False
+    """Show each training face shifted, turned, mirrored and recolored at random. It takes the
+    meaning from tasks that ask for left and right, or for colors."""
+    early_stopping: int | None = knob(None, 1, 1000)
+    """Stop after this many evaluations without a better test loss and keep the best weights, 1 to
+    1000; None: never."""
+    eval_every: int | None = knob(None, 1, 10_000_000)
+    """Optimizer steps between evaluations, 1 to 10,000,000; None: dense early, sparser later."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the network; bfloat16 is autocast and pays for wide networks only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run, from the faces to the verdict."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    seed: int = knob(0, 0, 2**63 - 1)
+    """Whole number from 0 that every random draw of the run derives from."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to draw and train; auto takes a GPU if there is one."""
+    threads: int = knob(1, 0, 256)
+    """CPU threads of the run, 1 to 256; 0: as many as there are cores. Two may be 1.4 times as
+    fast, or ten times slower on a busy machine. The count decides the last bits of all figures."""
+    checkpoint_every: float = knob(10.0, 0, 86_400)
+    """Seconds between checkpoints, 0 (after every step) to 86,400: what a killed run can lose."""
+    name: str | None = None
+    """Folder of the run under --out: letters, digits and . _ - only. None: made from the settings,
+    with a number if it is taken."""
+    out: Path = Path("runs")
+    """Folder that holds the runs (TensorBoard's logdir)."""
+
+
+def to_json(config: RunConfig) -> str:
+    """The config as JSON text that `from_json` reads back."""
+    return json.dumps({"format": FORMAT, **dataclasses.asdict(config)}, indent=2, default=str)
+
+
+def from_json(text: str) -> RunConfig:
+    """The config written by `to_json`; `ValueError` says what is wrong with the text."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a run's config.json: {error}") from None
+    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        raise ValueError(f"not a run's config.json of format {FORMAT}")
+    parts = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
+    for part, kind in parts.items():
+        values[part] = _build(kind, values.get(part, {}), where=f"{part}.")
+    values["out"] = Path(str(values.get("out", "runs")))
+    config: RunConfig = _build(RunConfig, values, where="")
+    check(config)
+    return config
+
+
+def check(config: RunConfig) -> None:
+    """Raise `ValueError` with the flag, the value and what is allowed, if one is out of range.
+
+    Names that live in registries (task, model) are checked where the registries are.
+    """
+    for part in (config, config.data, config.model, config.train):
+        hints = get_type_hints(type(part))
+        for entry in dataclasses.fields(part):
+            value = getattr(part, entry.name)
+            if not dataclasses.is_dataclass(value):
+                _check_value(entry, hints[entry.name], value)
+
+
+def given(config: RunConfig) -> dict[str, Any]:
+    """The settings that differ from their defaults, by name."""
+    default = RunConfig()
+    pairs = [(config, default)]
+    pairs += [
+        (getattr(config, part), getattr(default, part)) for part in ("data", "model", "train")
+    ]
+    return {
+        entry.name: getattr(mine, entry.name)
+        for mine, usual in pairs
+        for entry in dataclasses.fields(mine)
+        if not dataclasses.is_dataclass(getattr(mine, entry.name))
+        and getattr(mine, entry.name) != getattr(usual, entry.name)
+    }
+
+
+def flag(name: str) -> str:
+    """The command-line spelling of a field's name."""
+    return "--" + name.replace("_", "-")
+
+
+def _check_value(entry: dataclasses.Field[Any], hint: Any, value: Any) -> None:
+    kinds = get_args(hint) or (hint,)
+    if value is None and type(None) in kinds:
+        return
+    if all(isinstance(kind, str) for kind in kinds):
+        if value not in kinds:
+            raise ValueError(unknown(f"value for {flag(entry.name)}", value, kinds))
+        return
+    kind = kinds[0]
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{flag(entry.name)} takes {_KINDS[kind]}, not {value!r}")
+    if "range" in entry.metadata:
+        low, high, above, below = entry.metadata["range"]
+        inside = (low < value if above else low <= value) and (
+            value < high if below else value <= high
+        )
+        if not inside:
+            ends = f"{'above ' if above else ''}{low:,} to {'below ' if below else ''}{high:,}"
+            raise ValueError(f"{flag(entry.name)} must be {ends}, not {value!r}")
+
+
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Path: "a path",
+}
+
+
+def _build(kind: type, values: object, *, where: str) -> Any:
+    names = [entry.name for entry in dataclasses.fields(kind)]
+    if not isinstance(values, dict):
+        raise ValueError(f"config.json: {where or 'it'} must be an object with {', '.join(names)}")
+    for key in values:
+        if key not in names:
+            raise ValueError("config.json: " + unknown(f"entry under {where or 'it'}", key, names))
+    return kind(**values)

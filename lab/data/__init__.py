@@ -1,0 +1,12 @@
+"""Labelled pictures: tasks, populations, label noise, examples, export, leak certificate."""
+
+from lab.data.dataset import ExamplesDataset
+from lab.data.examples import Examples, draw_batches, draw_examples, to_input
+from lab.data.noise import corrupt
+from lab.data.population import Population
+from lab.data.tasks import Kind, Task, get_task, list_tasks, median_task, register, value_task
+
+__all__ = [
+    "Examples", "ExamplesDataset", "Kind", "Population", "Task", "corrupt", "draw_batches",
+    "draw_examples", "get_task", "list_tasks", "median_task", "register", "to_input", "value_task",
+]  # fmt: skip

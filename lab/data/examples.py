@@ -1,0 +1,115 @@
+"""Examples: faces with their pictures and labels, ready for training and measuring."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lab.config import DataConfig
+from lab.data.noise import corrupt
+from lab.data.population import Population
+from lab.data.tasks import Task, get_task
+from lab.faces import Faces, render
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """N labelled pictures. `faces` stay on the CPU; the tensors live on one device."""
+
+    faces: Faces
+    images: Tensor  # (N, 3, S, S) uint8
+    labels: Tensor  # (N,) int64, as given to the network: label noise included
+    clean_labels: Tensor  # (N,) int64, the truth
+    kinds: Tensor  # (N,) int64, positions in task.kinds
+    task: Task
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names that the labels stand for."""
+        return self.task.classes
+
+    @property
+    def mislabelled(self) -> Tensor:
+        """Which labels (N,) are wrong."""
+        return self.labels != self.clean_labels
+
+    def take(self, index: slice | Tensor | Sequence[int]) -> "Examples":
+        """The examples at `index`: a slice, a boolean mask (N,) or positions (M,)."""
+        on_cpu = index.cpu() if isinstance(index, Tensor) else index
+        there = index.to(self.labels.device) if isinstance(index, Tensor) else index
+        return replace(
+            self,
+            faces=self.faces.take(on_cpu),
+            images=self.images[there],
+            labels=self.labels[there],
+            clean_labels=self.clean_labels[there],
+            kinds=self.kinds[there],
+        )
+
+    def to(self, device: str | torch.device) -> "Examples":
+        """The same examples with their tensors on `device`."""
+        return replace(
+            self,
+            images=self.images.to(device),
+            labels=self.labels.to(device),
+            clean_labels=self.clean_labels.to(device),
+            kinds=self.kinds.to(device),
+        )
+
+
+def draw_examples(
+    config: DataConfig,
+    *,
+    split: str,
+    count: int,
+    seed: int,
+    device: str | torch.device = "cpu",
+    start: int = 0,
+) -> Examples:
+    """The `count` examples of a split from number `start` on, pictures drawn on `device`.
+
+    Label noise is for the split "train"; every other split has clean labels.
+    """
+    task = get_task(config.task)
+    faces = Population(task, config.variation).sample(count, seed=seed, split=split, start=start)
+    clean = task.label(faces)
+    labels = corrupt(
+        clean,
+        share=config.label_noise if split == "train" else 0.0,
+        kind=config.label_noise_kind,
+        classes=len(task.classes),
+        seed=seed,
+        split=split,
+        start=start,
+    )
+    images = render(faces, size=config.image_size, device=device)
+    return Examples(
+        faces=faces,
+        images=images,
+        labels=labels.to(device),
+        clean_labels=clean.to(device),
+        kinds=task.kind_of(faces).to(device),
+        task=task,
+    )
+
+
+def draw_batches(
+    config: DataConfig, *, split: str, count: int, seed: int, batch: int | None = None
+) -> Iterator[Examples]:
+    """The examples of `draw_examples`, `batch` at a time, for sets that do not fit in memory.
+
+    None: as many as have a million pixels (1024 at 32 px).
+    """
+    batch = batch or max(1, 2**20 // config.image_size**2)
+    for start in range(0, count, batch):
+        size = min(batch, count - start)
+        yield draw_examples(config, split=split, count=size, seed=seed, start=start)
+
+
+def to_input(images: Tensor) -> Tensor:
+    """Pictures (..., 3, S, S) uint8 as what networks are fed: float32 from -1 to 1."""
+    return images.float() / 127.5 - 1

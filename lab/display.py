@@ -1,0 +1,85 @@
+"""What a run says in the terminal: what it does, how far it is, and its verdict."""
+
+import shlex
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lab.config import RunConfig
+from lab.estimate import Estimate
+from lab.tracking.board import HOST, PORT, deep_links
+
+
+class Display:
+    """Lines on standard output; on a terminal also a progress bar, on standard error."""
+
+    def __init__(self, config: RunConfig, folder: Path) -> None:
+        self.live = sys.stderr.isatty()
+        self._config = config
+        self._folder = folder
+        self._bar: tqdm[None] | None = None
+        self._accuracy: dict[str, str] = {}
+
+    def drawing(self, device: str, parameters: int) -> None:
+        """Say what is about to be done."""
+        data, model, train = self._config.data, self._config.model, self._config.train
+        self._say(
+            f"{self._folder}: drawing {data.num_train:,} + {data.num_test:,} faces of"
+            f" {data.image_size} px, then {train.steps:,} steps of {model.model}"
+            f" ({parameters:,} parameters) on {device}"
+        )
+
+    def groups(self, groups: Sequence[tuple[str, str, int, int]], mislabelled: int) -> None:
+        """Say what the training faces are."""
+        counts = ", ".join(
+            f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
+            for kind, label, train, _ in groups
+        )
+        wrong = f"; {mislabelled:,} have a wrong label" if mislabelled else ""
+        self._say(f"training faces: {counts}{wrong}")
+
+    def begin(self, step: int, batch_size: int) -> None:
+        """Show the bar, beginning at `step`."""
+        if self.live:
+            self._bar = tqdm(
+                total=self._config.train.steps,
+                initial=step,
+                unit=" faces",
+                unit_scale=batch_size,
+                dynamic_ncols=True,
+            )
+
+    def step(self, step: int, loss: float) -> None:
+        """Move the bar; `loss` is the last batch's."""
+        if self._bar is not None:
+            self._bar.set_postfix({"loss": f"{loss:.3f}", **self._accuracy}, refresh=False)
+            self._bar.update(step - self._bar.n)
+
+    def evaluated(self, figures: Mapping[str, Estimate | float]) -> None:
+        """Take in the accuracies to be shown from now on."""
+        for name in ("train", "test"):
+            figure = figures[f"accuracy/{name}"]
+            value = figure.value if isinstance(figure, Estimate) else figure
+            self._accuracy[name] = f"{100 * value:.1f}%"
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def verdict(self, text: str, seconds: Mapping[str, float]) -> None:
+        """Say how it came out, what the time went into, and how to look at it."""
+        width = min(shutil.get_terminal_size().columns, 100)
+        spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
+        board = shlex.join(["python3", "scripts/board.py", "--logdir", str(self._folder.parent)])
+        self._say(f"seconds: {spent}")
+        self._say("\n" + textwrap.fill(text, width, break_on_hyphens=False) + "\n")
+        link = deep_links(f"http://{HOST}:{PORT}/", run=self._folder.name)[0].url
+        self._say(f"Look at it in TensorBoard: {board}\nthen open {link}")
+
+    def _say(self, line: str) -> None:
+        print(line, flush=True)

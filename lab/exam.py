@@ -1,0 +1,115 @@
+"""What a run asks its network at every evaluation, and what it shows of the answers."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lab.data import Examples, to_input
+from lab.estimate import Estimate
+from lab.faces import ATTRIBUTES
+from lab.measure import example_losses, memorization_figures, predict
+from lab.models import features
+from lab.tracking import texts, views
+from lab.tracking.answers import Answers
+from lab.tracking.writer import Tracker
+
+Groups = Sequence[tuple[str, str, int, int]]
+"""Kind of picture, class, number of training faces, number of test faces."""
+
+
+class Exam:
+    """An evaluator: asks a network about all training and test faces, and keeps its answers."""
+
+    def __init__(self, train: Examples, test: Examples) -> None:
+        self._train, self._test = train, test
+        self._on_cpu = (train.to("cpu"), test.to("cpu"))
+        self._logits: tuple[Tensor, Tensor] | None = None  # (N, C) each, the last ones
+
+    def __call__(self, model: nn.Module) -> dict[str, Estimate]:
+        """The figures of memorization, by tag."""
+        train, test = self._on_cpu
+        said = predict(model, self._train.images), predict(model, self._test.images)
+        self._logits = said
+        return memorization_figures(said[0], train.labels, train.clean_labels, said[1], test.labels)
+
+    def show_losses(self, tracker: Tracker, step: int) -> None:
+        """Log how the losses of the last answers are distributed."""
+        assert self._logits, "asked before it is shown"
+        train, test = (
+            example_losses(logits, faces.labels)
+            for faces, logits in zip(self._on_cpu, self._logits, strict=True)
+        )
+        views.write_losses(tracker, step, train=train, test=test)
+
+    def show_pictures(self, tracker: Tracker, step: int) -> None:
+        """Log sheets of faces and curves of the last answers."""
+        train, test = self._answers()
+        views.write_sheets(tracker, step, train=train, test=test)
+        views.write_curves(tracker, step, test)
+
+    def show_projector(self, tracker: Tracker, model: nn.Module) -> None:
+        """Log what the last layer makes of some faces, where there is such a layer."""
+        if self._logits is None:  # a resumed run may have nothing left to evaluate
+            self(model)
+        points = {}
+        for name, answers, faces in zip(
+            ("train", "test"), self._answers(), (self._train, self._test), strict=True
+        ):
+            few = faces.take(slice(0, views.PROJECTOR_FACES))
+            seen = features(model, to_input(few.images))
+            if seen is None:
+                return
+            points[name] = views.Points(
+                answers=answers.first(len(few)),
+                features=seen,
+                attributes={name: few.faces.names(name) for name in ATTRIBUTES},
+            )
+        views.write_projector(tracker, points)
+
+    def groups(self) -> Groups:
+        """How many faces of each kind there are, in the task's order."""
+        kinds = self._train.task.kinds
+        train, test = (
+            torch.bincount(faces.kinds, minlength=len(kinds)).tolist() for faces in self._on_cpu
+        )
+        return [
+            (kind.name, self._train.classes[kind.label], train[i], test[i])
+            for i, kind in enumerate(kinds)
+        ]
+
+    @property
+    def mislabelled(self) -> int:
+        """How many training faces have a wrong label."""
+        return int(self._on_cpu[0].mislabelled.sum())
+
+    def _answers(self) -> tuple[Answers, Answers]:
+        assert self._logits, "asked before it is shown"
+        train, test = (
+            Answers(
+                images=faces.images,
+                probabilities=logits.softmax(dim=1),
+                labels=faces.labels,
+                clean_labels=faces.clean_labels,
+                classes=faces.classes,
+            )
+            for faces, logits in zip(self._on_cpu, self._logits, strict=True)
+        )
+        return train, test
+
+
+def introduce(
+    tracker: Tracker,
+    exam: Exam,
+    model: nn.Module,
+    *,
+    settings: Mapping[str, object],
+    surroundings: Mapping[str, str],
+    example: Tensor,
+) -> None:
+    """Log the texts a fresh run begins with, and the graph, traced on `example` (N, 3, S, S)."""
+    header = ("kind", "class", "training faces", "test faces")
+    tracker.text("config", texts.settings_table(settings))
+    tracker.text("groups", texts.table(header, exam.groups()))
+    tracker.text("environment", texts.table(("part", "version"), surroundings.items()))
+    tracker.graph(model, to_input(example))

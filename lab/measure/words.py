@@ -1,0 +1,35 @@
+"""Figures as words: rounding that never claims more than the figure, and round numbers to try."""
+
+from __future__ import annotations
+
+import math
+
+from lab.estimate import Estimate
+
+
+def percent(value: float) -> str:
+    """A share as '72.4 %'; what is not quite all or nothing never reads '100.0 %' or '0.0 %'."""
+    if 0 < value < 0.0005:
+        return "under 0.1 %"
+    if 0.9995 <= value < 1:
+        return "over 99.9 %"
+    return f"{100 * value:.1f} %"
+
+
+def share(figure: Estimate) -> str:
+    """A share with its interval, as '72.4 % (71.0–73.7)'."""
+    if figure.low is None or figure.high is None:
+        return percent(figure.value)
+    return f"{percent(figure.value)} ({100 * figure.low:.1f}–{100 * figure.high:.1f})"
+
+
+def auc(figure: Estimate) -> str:
+    """An area with its interval, as 'AUC 0.91 (0.88–0.93; 0.5 would be a guess)'."""
+    ends = "" if figure.low is None else f"{figure.low:.2f}–{figure.high:.2f}; "
+    return f"AUC {figure.value:.2f} ({ends}0.5 would be a guess)"
+
+
+def rung(value: float, *, most: int) -> int:
+    """The nearest of 1, 3, 10, 30, 100, … (in ratio) to `value`, at most `most`."""
+    rungs = [factor * int(10**power) for power in range(10) for factor in (1, 3)]
+    return min(most, min(rungs, key=lambda candidate: abs(math.log(candidate / value))))

@@ -1,0 +1,280 @@
+"""One run, from its settings to its verdict: the only module that sees every part of the lab.
+
+start(config)   a new run in a new folder
+resume(folder)  goes on where an interrupted one stopped
+load_run(folder)  the settings and the network of a run, to ask it things
+"""
+
+import json
+import shlex
+import signal
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lab.config import RunConfig, check, from_json, to_json
+from lab.data import draw_examples, get_task
+from lab.display import Display
+from lab.estimate import Estimate
+from lab.exam import Exam, introduce
+from lab.folder import CHECKPOINTS, CONFIG, locked, make_folder
+from lab.measure import Setting, verdict
+from lab.models import ModelSpec, check_model, count_parameters, create_model
+from lab.seeds import torch_seed
+from lab.tracking import hparams, texts, views
+from lab.tracking.summary import SUMMARY, Outcome, replace_text, write_summary
+from lab.tracking.writer import Tracker
+from lab.training import (
+    BEST,
+    Checkpoint,
+    Diverged,
+    Figures,
+    Interrupted,
+    choose_device,
+    describe,
+    evaluation_steps,
+    fit,
+    graceful_stop,
+    load_checkpoint,
+    load_weights,
+    newest,
+    set_threads,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came out of a run: its folder, its last figures and its verdict."""
+
+    folder: Path
+    figures: Figures
+    verdict: str
+
+
+def start(config: RunConfig, *, began: float | None = None) -> Result:
+    """Do a new run; `began` is when the program was started, on `time.perf_counter`'s clock.
+
+    Raises `ValueError` before anything is written if a setting cannot work, and later `OSError`,
+    `Diverged`, or `Interrupted`, which leaves a run that `resume` goes on with.
+    """
+    began = time.perf_counter() if began is None else began
+    check(config)
+    device = choose_device(config.device)
+    threads = set_threads(config.threads)
+    config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
+    model = build_model(config).to(device)
+    folder = make_folder(config)
+    config = replace(config, name=folder.name)
+    with locked(folder):
+        replace_text(folder / CONFIG, to_json(config) + "\n")
+        return _train(config, folder, model, device, checkpoint=None, began=began)
+
+
+def resume(folder: Path, *, device: str | None = None, began: float | None = None) -> Result | None:
+    """Go on with the run in `folder`, exactly as if it had never stopped; None if it is finished.
+
+    `device` replaces the one it was trained on, for a machine that has no such device.
+    """
+    began = time.perf_counter() if began is None else began
+    config = read_config(folder)
+    place = choose_device(device or config.device)
+    set_threads(config.threads)
+    model = build_model(config).to(place)
+    with locked(folder):
+        if _finished(folder):
+            return None
+        path = newest(folder / CHECKPOINTS)
+        checkpoint = None
+        if path is not None:
+            checkpoint = load_checkpoint(path, device=place)
+            load_weights(model, checkpoint, path)
+        return _train(config, folder, model, place, checkpoint=checkpoint, began=began)
+
+
+def load_run(folder: Path, *, device: str | torch.device = "cpu") -> tuple[RunConfig, nn.Module]:
+    """A run's settings and its network in eval mode, as far as it was trained.
+
+    With early stopping it is the best one, else the last. `ValueError` says what is missing.
+    """
+    config = read_config(folder)
+    checkpoints = folder / CHECKPOINTS
+    path = checkpoints / BEST if config.train.early_stopping else newest(checkpoints)
+    if path is None:
+        raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
+    model = build_model(config).to(device)
+    load_weights(model, load_checkpoint(path, device=device), path)
+    return config, model.eval()
+
+
+def read_config(folder: Path) -> RunConfig:
+    """The settings of the run in `folder`; `ValueError` if it holds none."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ValueError(f"{folder} is no run's folder: it has no {CONFIG}")
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def build_model(config: RunConfig) -> nn.Module:
+    """The untrained network of a run, on the CPU, tried out on two pictures."""
+    spec = ModelSpec(
+        image_size=config.data.image_size,
+        num_outputs=len(get_task(config.data.task).classes),
+        width=config.model.width,
+        dropout=config.model.dropout,
+    )
+    torch.manual_seed(torch_seed(config.seed, "weights"))
+    model = create_model(config.model.model, spec)
+    check_model(model, spec, name=config.model.model)
+    return model
+
+
+def _train(
+    config: RunConfig,
+    folder: Path,
+    model: nn.Module,
+    device: torch.device,
+    *,
+    checkpoint: Checkpoint | None,
+    began: float,
+) -> Result:
+    """`_work`, with a last word in `summary.json` if it does not come to its end."""
+    try:
+        return _work(config, folder, model, device, checkpoint=checkpoint, began=began)
+    except (Interrupted, KeyboardInterrupt) as error:
+        if not isinstance(error, Interrupted):
+            error = Interrupted(signal.SIGINT, checkpoint.step if checkpoint else 0)
+        error.go_on = f"go on with: python3 scripts/train.py --resume {shlex.quote(str(folder))}"
+        _last_word(folder, "stopped", error.step, f"It was {error}.", config)
+        raise error from None
+    except (Diverged, OSError) as error:
+        step = error.step if isinstance(error, Diverged) else 0
+        _last_word(folder, "failed", step, f"It failed: {error}", config)
+        raise
+
+
+def _work(
+    config: RunConfig,
+    folder: Path,
+    model: nn.Module,
+    device: torch.device,
+    *,
+    checkpoint: Checkpoint | None,
+    began: float,
+) -> Result:
+    """Draw the faces, train on them, measure, and write down what came of it."""
+    display = Display(config, folder)
+    display.drawing(describe(device), count_parameters(model))
+    drawing = time.perf_counter()
+    train, test = (
+        draw_examples(config.data, split=split, count=count, seed=config.seed, device=device)
+        for split, count in (("train", config.data.num_train), ("test", config.data.num_test))
+    )
+    drawn = time.perf_counter()
+    exam = Exam(train, test)
+    display.groups(exam.groups(), exam.mislabelled)
+
+    evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
+    with (
+        closing(display),
+        graceful_stop() as stop,
+        Tracker(folder, start_step=evaluated + 1, interruptions=(Interrupted,)) as tracker,
+    ):
+        if evaluated < 0:
+            tracker.start(hparams.settings(config))
+            introduce(
+                tracker,
+                exam,
+                model,
+                settings=json.loads(to_json(config)),
+                surroundings=texts.environment(device=device, threads=config.threads),
+                example=train.images[:2],
+            )
+        started = time.perf_counter()
+        display.begin(
+            checkpoint.step if checkpoint else 0, min(config.train.batch_size, len(train))
+        )
+        fitted = fit(
+            model,
+            train.images,
+            train.labels,
+            config.train,
+            seed=config.seed,
+            evaluators=[exam],
+            log=_logger(config, exam, tracker, display),
+            progress=display.step if display.live else None,
+            checkpoints=folder / CHECKPOINTS,
+            checkpoint_every=config.checkpoint_every,
+            resume=checkpoint,
+            stop=stop,
+        )
+        ended = time.perf_counter()
+        said = verdict(
+            {tag: f for tag, f in fitted.figures.items() if isinstance(f, Estimate)},
+            Setting(
+                num_train=len(train),
+                num_test=len(test),
+                num_classes=len(train.classes),
+                label_noise=config.data.label_noise,
+                steps=fitted.step,
+                width=config.model.width,
+            ),
+        )
+        exam.show_projector(tracker, model)
+        if fitted.stopped_early:
+            exam.show_pictures(tracker, fitted.step)
+        tracker.text("verdict", texts.literal(said), fitted.step)
+        tracker.finished()
+
+    seconds = {"starting": 0.0, "drawing": drawn - drawing, **fitted.seconds}
+    seconds["starting"] += drawing - began
+    seconds["logging"] += started - drawn + time.perf_counter() - ended
+    timed = {f"seconds/{what}": value for what, value in seconds.items()}
+    _write_summary(folder, "finished", fitted.step, {**fitted.figures, **timed}, said, config)
+    display.verdict(said, seconds)
+    return Result(folder=folder, figures=fitted.figures, verdict=said)
+
+
+def _logger(
+    config: RunConfig, exam: Exam, tracker: Tracker, display: Display
+) -> Callable[[int, Figures], None]:
+    """What happens to the figures of an evaluation; at a few of them there are pictures too."""
+    steps = evaluation_steps(config.train.steps, config.train.eval_every)
+    pictured = views.picture_steps(steps)
+
+    def log(step: int, figures: Figures) -> None:
+        exam.show_losses(tracker, step)
+        if step in pictured:
+            exam.show_pictures(tracker, step)
+        tracker.scalars(step, figures)
+        display.evaluated(figures)
+
+    return log
+
+
+def _last_word(folder: Path, status: Outcome, step: int, word: str, config: RunConfig) -> None:
+    """Say in `summary.json` why the run has not come to its end, if the disk lets us."""
+    with suppress(OSError):
+        _write_summary(folder, status, step, {}, word, config)
+
+
+def _write_summary(
+    folder: Path, status: Outcome, step: int, figures: Figures, said: str, config: RunConfig
+) -> None:
+    settings = json.loads(to_json(config))
+    write_summary(folder, status=status, step=step, figures=figures, verdict=said, config=settings)
+
+
+def _finished(folder: Path) -> bool:
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(summary, dict) and summary.get("status") == "finished"

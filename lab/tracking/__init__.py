@@ -1,0 +1,1 @@
+"""What a run writes down: TensorBoard, `metrics.jsonl`, `summary.json`. Draws no conclusions."""

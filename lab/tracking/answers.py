@@ -1,0 +1,64 @@
+"""What a network says about some faces: the plain tensors that pictures and curves are made of."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """A network's answers on N faces; everything on the CPU.
+
+    images: uint8 (N, 3, S, S). probabilities: (N, C), rows of softmax. labels: int64 (N,), as it
+    was trained or is tested. clean_labels: int64 (N,), the truth. classes: C names.
+    """
+
+    images: Tensor
+    probabilities: Tensor
+    labels: Tensor
+    clean_labels: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def said(self) -> Tensor:
+        """The class it finds most probable, int64 (N,)."""
+        return self.probabilities.argmax(dim=1)
+
+    @property
+    def confidence(self) -> Tensor:
+        """The probability of that class (N,)."""
+        return self.probabilities.amax(dim=1)
+
+    @property
+    def right(self) -> Tensor:
+        """Where it says the label it was given, bool (N,)."""
+        return self.said == self.labels
+
+    @property
+    def mislabelled(self) -> Tensor:
+        """Where the given label is not the truth, bool (N,)."""
+        return self.labels != self.clean_labels
+
+    def first(self, count: int) -> "Answers":
+        """The first `count` of them, or all."""
+        return self.take(torch.arange(min(count, len(self))))
+
+    def take(self, index: Tensor) -> "Answers":
+        """The answers at `index` (M,)."""
+        return Answers(
+            images=self.images[index],
+            probabilities=self.probabilities[index],
+            labels=self.labels[index],
+            clean_labels=self.clean_labels[index],
+            classes=self.classes,
+        )
+
+    def surest(self, chosen: Tensor, count: int) -> "Answers":
+        """The at most `count` most confident ones among the `chosen` (N,), surest first."""
+        where = chosen.nonzero()[:, 0]
+        order = self.confidence[where].argsort(descending=True, stable=True)
+        return self.take(where[order[:count]])

@@ -1,0 +1,24 @@
+"""The network's graph, by tracing, for any model that can be traced."""
+
+import copy
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+
+def write_graph(writer: SummaryWriter, model: nn.Module, example: Tensor) -> bool:
+    """Trace a copy of `model` on `example` and log it; False if that does not work.
+
+    Tracing runs the model and offers no warning that a user could act on, so both the model (its
+    buffers) and the random states are shielded from it, and its warnings are kept quiet.
+    """
+    devices = [example.device.index or 0] if example.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        try:
+            writer.add_graph(copy.deepcopy(model).eval(), example, use_strict_trace=False)
+        except Exception:  # a picture for the curious must never end a run
+            return False
+    return True

@@ -1,0 +1,57 @@
+"""The custom-scalar charts: what belongs together in one chart, and figures with their intervals.
+
+Written as protocol buffers because `SummaryWriter.add_custom_scalars` allows one band per chart.
+"""
+
+from collections.abc import Container
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.custom_scalar import layout_pb2, metadata
+from tensorboard.util.tensor_util import make_tensor_proto
+
+CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "Memorization": {
+        "accuracy: train against test": ("accuracy/train", "accuracy/test"),
+        "loss: train against test": ("loss/train", "loss/test"),
+        "generalization gap": ("gap/accuracy",),
+        "membership AUC (0.5: nobody can tell)": ("memorization/membership_auc",),
+    },
+    "Wrong labels": {
+        "mislabelled faces: fitted, or seen through": (
+            "memorization/mislabelled_fitted",
+            "memorization/mislabelled_true_label",
+        ),
+    },
+}
+"""Category -> chart -> tags; each tag is drawn with the band from `<tag>_low` to `<tag>_high`."""
+
+
+def layout(written: Container[str]) -> layout_pb2.Layout:
+    """Those of `CHARTS` whose tags are all among the `written` ones, as TensorBoard reads them."""
+    categories = []
+    for title, charts in CHARTS.items():
+        shown = [
+            layout_pb2.Chart(title=name, margin=_margins(tags))
+            for name, tags in charts.items()
+            if all(tag in written for tag in tags)
+        ]
+        if shown:
+            # TensorBoard 2.21 puts margin charts on the page in the reverse of the order it reads.
+            categories.append(layout_pb2.Category(title=title, chart=shown[::-1]))
+    return layout_pb2.Layout(category=categories)
+
+
+def summary(written: Container[str]) -> Summary:
+    """The layout as an event's content."""
+    content = make_tensor_proto(layout(written).SerializeToString())
+    about = metadata.create_summary_metadata()
+    return Summary(
+        value=[Summary.Value(tag=metadata.CONFIG_SUMMARY_TAG, metadata=about, tensor=content)]
+    )
+
+
+def _margins(tags: tuple[str, ...]) -> layout_pb2.MarginChartContent:
+    series = layout_pb2.MarginChartContent.Series
+    return layout_pb2.MarginChartContent(
+        series=[series(value=tag, lower=f"{tag}_low", upper=f"{tag}_high") for tag in tags]
+    )

@@ -1,0 +1,129 @@
+"""Contact sheets: faces with what the network says about them written underneath.
+
+TensorBoard's image cards are 350 pixels wide and scale a picture by dropping or doubling pixels, so
+a sheet is just as wide: what is written in it stays legible.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from lab.tracking.answers import Answers
+
+WIDTH, COLUMNS, ROWS = 350, 3, 5
+"""Pixels across a sheet, faces across and down."""
+
+FACES = COLUMNS * ROWS
+"""How many faces a sheet shows at most."""
+
+FACE, MARGIN, LINE, TITLE = 96, 6, 15, 26
+"""Pixels: side of a face, space around it, height of a caption's line and of the title."""
+
+PAPER, INK, GOOD, BAD, MARKED = "#ffffff", "#202124", "#1b7f3b", "#c62828", "#e07b00"
+"""Colors: right answers, wrong ones, and wrong labels."""
+
+
+class Cell(NamedTuple):
+    """A face (3, S, S) uint8, its caption (text and color for each line) and its frame's color."""
+
+    face: Tensor
+    caption: Sequence[tuple[str, str]]
+    frame: str
+
+
+def training_sheet(train: Answers) -> npt.NDArray[np.uint8]:
+    """The first training faces: what it says, and the label it was given; (H, W, 3) uint8."""
+    shown = train.first(FACES)
+    share = f"{100 * train.right.float().mean():.0f} %" if len(train) else "–"
+    return draw_sheet(f"It studied these: {share} right of {len(train):,}", _cells(shown))
+
+
+def mistakes_sheet(test: Answers) -> npt.NDArray[np.uint8]:
+    """The unseen faces that it is most sure and most wrong about, surest first."""
+    wrong = ~test.right
+    if not wrong.any():
+        return draw_sheet(f"No mistakes on {len(test):,} unseen faces", [])
+    title = f"Surest of {int(wrong.sum()):,} mistakes on {len(test):,} unseen faces"
+    return draw_sheet(title, _cells(test.surest(wrong, FACES)))
+
+
+def mislabelled_sheet(train: Answers) -> npt.NDArray[np.uint8]:
+    """The mislabelled training faces that get their wrong label, surest first."""
+    fitted = train.mislabelled & train.right
+    count = int(train.mislabelled.sum())
+    if not fitted.any():
+        return draw_sheet(f"None of {count:,} wrong labels learned by heart", [])
+    title = f"Learned by heart: {int(fitted.sum()):,} of {count:,} wrong labels"
+    return draw_sheet(title, _cells(train.surest(fitted, FACES)))
+
+
+def draw_sheet(title: str, cells: Sequence[Cell]) -> npt.NDArray[np.uint8]:
+    """A title above cells in rows of `COLUMNS`: (H, W, 3) uint8."""
+    lines = max((len(cell.caption) for cell in cells), default=0)
+    width, height = WIDTH // COLUMNS, FACE + lines * LINE + 3 * MARGIN
+    rows = -(-len(cells) // COLUMNS)
+    sheet = Image.new("RGB", (WIDTH, TITLE + rows * height), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    _write(pen, title, MARGIN, 3, INK, size=14, room=WIDTH - MARGIN)
+    for i, cell in enumerate(cells):
+        left, top = i % COLUMNS * width + MARGIN, TITLE + i // COLUMNS * height
+        pen.rectangle((left - 3, top - 3, left + FACE + 2, top + FACE + 2), fill=cell.frame)
+        sheet.paste(_scaled(cell.face), (left, top))
+        for k, (text, color) in enumerate(cell.caption):
+            _write(pen, text, left - 3, top + FACE + 4 + k * LINE, color, size=13, room=width - 4)
+    return np.asarray(sheet)
+
+
+def _cells(shown: Answers) -> list[Cell]:
+    """Frames: red where it is wrong about the label, orange where the label is wrong."""
+    cells = []
+    marked = shown.mislabelled.tolist()
+    for i, (said, label, truth) in enumerate(
+        zip(shown.said.tolist(), shown.labels.tolist(), shown.clean_labels.tolist(), strict=True)
+    ):
+        right = said == label
+        caption = [
+            (f"says: {shown.classes[said]}", GOOD if right else BAD),
+            (f"{_percent(float(shown.confidence[i]))} sure", GOOD if right else BAD),
+        ]
+        if marked[i]:
+            caption.append((f"is: {shown.classes[truth]}", MARKED))
+        elif not right:
+            caption.append((f"is: {shown.classes[label]}", INK))
+        frame = MARKED if marked[i] else GOOD if right else BAD
+        cells.append(Cell(shown.images[i], caption, frame))
+    return cells
+
+
+def _percent(share: float) -> str:
+    """A probability in percent that says 100 only when it means it."""
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent < 99.5 else f"{min(percent, 99.99):.2f} %"
+
+
+def _scaled(face: Tensor) -> Image.Image:
+    """A face as large as its place, its pixels kept crisp where each becomes a whole number."""
+    picture = Image.fromarray(face.permute(1, 2, 0).contiguous().numpy())
+    crisp = FACE % picture.width == 0
+    how = Image.Resampling.NEAREST if crisp else Image.Resampling.LANCZOS
+    return picture.resize((FACE, FACE), how)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, text: str, x: int, y: int, color: str, *, size: int, room: int
+) -> None:
+    """Write one line, cut short where it would leave its room."""
+    font = _font(size)
+    while len(text) > 1 and pen.textlength(text, font=font) > room:
+        text = text[:-2].rstrip() + "…"
+    pen.text((x, y), text, fill=color, font=font)
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)

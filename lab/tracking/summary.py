@@ -1,0 +1,68 @@
+"""`summary.json`: how a run ended, its settings, its final figures and its verdict."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from lab.estimate import Estimate
+
+SUMMARY = "summary.json"
+
+Outcome = Literal["finished", "stopped", "failed"]
+"""It came to its end; it was interrupted and can go on; an error ended it."""
+
+
+def write_summary(
+    folder: Path,
+    *,
+    status: Outcome,
+    step: int,
+    figures: Mapping[str, Estimate | float],
+    verdict: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Write `summary.json` into a run's folder, whole or not at all.
+
+    Tags nest: `accuracy/test` stands under `accuracy`, `test` as an object with `value` and, where
+    they are known, `low`, `high` and `count`. What is not a finite number becomes null.
+    """
+    nested: dict[str, Any] = {"status": status, "step": step}
+    for tag, figure in figures.items():
+        place = nested
+        *path, last = tag.split("/")
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = _entry(figure)
+    nested |= {"verdict": verdict, "config": dict(config)}
+    text = json.dumps(nested, indent=2, default=str, allow_nan=False)
+    replace_text(folder / SUMMARY, text + "\n")
+
+
+def finite(value: float) -> float | None:
+    """`value`, or None (JSON's null) for what JSON cannot say: infinities and NaN."""
+    return value if math.isfinite(value) else None
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a reader or a crash meets the old text or the new."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _entry(figure: Estimate | float) -> dict[str, float | None]:
+    if not isinstance(figure, Estimate):
+        return {"value": finite(figure)}
+    ends = {"low": figure.low, "high": figure.high, "count": figure.count}
+    known = {name: finite(end) for name, end in ends.items() if end is not None}
+    return {"value": finite(figure.value), **known}

@@ -1,0 +1,137 @@
+"""The tag table: everything that a run writes for TensorBoard, in the order of reading.
+
+A new metric is one function in `lab/measure` and one row here. The writer refuses tags that are not
+in the table, and `README.md` holds the table as `markdown` renders it, so code, logs and
+documentation cannot drift apart.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["scalar", "image", "text", "histogram", "pr_curve", "embedding", "graph", "hparams"]
+Better = Literal["up", "down", "zero", "half", ""]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """One row of the table.
+
+    `<word>` in the name stands for any name. `interval` says that `<name>_low` and `<name>_high`
+    carry a 95 % interval. `clock` marks readings of a clock: they alone differ when a run is
+    repeated, and `metrics.jsonl` leaves them out. `column` is the heading in the HParams table.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    unit: str = ""
+    better: Better = ""
+    interval: bool = False
+    clock: bool = False
+    column: str = ""
+
+    def names(self) -> tuple[str, ...]:
+        """The tags that this row stands for: its own, and those of its interval."""
+        ends = (f"{self.name}_low", f"{self.name}_high") if self.interval else ()
+        return (self.name, *ends)
+
+    def fits(self, tag: str) -> bool:
+        """Whether `tag` is one of this row's."""
+        return any(re.fullmatch(_pattern(name), tag) for name in self.names())
+
+
+TAGS: tuple[Tag, ...] = (
+    Tag(name="verdict", kind="text", meaning="what the run shows, in plain words"),
+    Tag(name="accuracy/train", kind="scalar", unit="share, 0 to 1", better="up", interval=True,
+        meaning="right answers (given labels) on the training faces, in eval mode",
+        column="train accuracy"),
+    Tag(name="accuracy/test", kind="scalar", unit="share, 0 to 1", better="up", interval=True,
+        meaning="right answers on faces it has never seen", column="test accuracy"),
+    Tag(name="gap/accuracy", kind="scalar", unit="share, -1 to 1", better="zero", interval=True,
+        meaning="generalization gap: accuracy on train minus on test", column="accuracy gap"),
+    Tag(name="memorization/membership_auc", kind="scalar", unit="area, 0 to 1", better="half",
+        interval=True, column="membership AUC",
+        meaning="how well a loss threshold tells studied faces from unseen ones; 0.5 is a guess"),
+    Tag(name="memorization/mislabelled_fitted", kind="scalar", unit="share, 0 to 1", better="down",
+        interval=True, column="mislabelled fitted",
+        meaning="mislabelled training faces that get their wrong label (with label noise only)"),
+    Tag(name="memorization/mislabelled_true_label", kind="scalar", unit="share, 0 to 1",
+        better="up", interval=True,
+        meaning="mislabelled training faces that get their true label (with label noise only)"),
+    Tag(name="loss/train", kind="scalar", unit="nats, from 0", better="down", interval=True,
+        meaning="mean cross-entropy on the training faces (given labels), in eval mode"),
+    Tag(name="loss/test", kind="scalar", unit="nats, from 0", better="down", interval=True,
+        meaning="mean cross-entropy on unseen faces", column="test loss"),
+    Tag(name="gap/loss", kind="scalar", unit="nats", better="zero", interval=True,
+        meaning="loss on test minus on train"),
+    Tag(name="example_loss/train", kind="histogram", unit="nats, from 0", better="down",
+        meaning="how the loss is distributed over the training faces"),
+    Tag(name="example_loss/test", kind="histogram", unit="nats, from 0", better="down",
+        meaning="how the loss is distributed over unseen faces: sure and wrong lies far out"),
+    Tag(name="faces/mistakes", kind="image",
+        meaning="the unseen faces it is most sure and most wrong about"),
+    Tag(name="faces/mislabelled", kind="image",
+        meaning="mislabelled training faces that it learned by heart (with label noise only)"),
+    Tag(name="faces/train", kind="image",
+        meaning="training faces, what it says about each, and whether that is its label"),
+    Tag(name="precision_recall/<class>", kind="pr_curve", unit="share, 0 to 1", better="up",
+        meaning="precision against recall for one class, on unseen faces"),
+    Tag(name="penultimate", kind="embedding",
+        meaning="what the last layer sees of each face, with its thumbnail and attributes"),
+    Tag(name="optim/learning_rate", kind="scalar", unit="from 0",
+        meaning="learning rate of the step before the evaluation"),
+    Tag(name="optim/gradient_norm", kind="scalar", unit="from 0",
+        meaning="length of the whole gradient at the step before the evaluation"),
+    Tag(name="speed/images_per_second", kind="scalar", unit="faces per second", better="up",
+        clock=True, meaning="training faces per second since the last evaluation, without it"),
+    Tag(name="config", kind="text", meaning="every setting of the run"),
+    Tag(name="groups", kind="text", meaning="how many faces of each kind there are in each set"),
+    Tag(name="environment", kind="text", meaning="versions, device and threads"),
+    Tag(name="hparams", kind="hparams",
+        meaning="the run's row in the HParams table: settings and last figures"),
+    Tag(name="graph", kind="graph", meaning="the network's operations, where tracing works"),
+)  # fmt: skip
+"""The table."""
+
+BEGIN, END = "<!-- tags: begin -->", "<!-- tags: end -->"
+
+_GOOD: dict[Better, str] = {
+    "up": "high", "down": "low", "zero": "near 0", "half": "near 0.5", "": "",
+}  # fmt: skip
+
+
+def find(tag: str, kind: Kind) -> Tag:
+    """The row that `tag` belongs to; `ValueError` if no row of that kind allows it."""
+    for row in TAGS:
+        if row.kind == kind and row.fits(tag):
+            return row
+    raise ValueError(f"the tag table (lab/tracking/tags.py) has no {kind} {tag!r}")
+
+
+def markdown() -> str:
+    """The table for people: a Markdown table with one row for each tag."""
+    lines = ["| tag | kind | what it says | unit, range | good |", "|---|---|---|---|---|"]
+    for row in TAGS:
+        name = f"`{row.name}`" + (" ±" if row.interval else "")
+        kind = row.kind.replace("_", " ")
+        lines.append(f"| {name} | {kind} | {row.meaning} | {row.unit} | {_GOOD[row.better]} |")
+    lines += ["", "± : a 95 % interval goes with it, as `<tag>_low` and `<tag>_high`."]
+    return "\n".join(lines)
+
+
+def embed(text: str) -> str:
+    """`text` (a README) with the table between the lines `BEGIN` and `END` brought up to date.
+
+    A text that comes back unchanged holds the table as it is. Raises `ValueError` without markers.
+    """
+    start, end = text.find(BEGIN), text.find(END)
+    if start < 0 or end < start:
+        raise ValueError(f"the text has no place for the tag table: {BEGIN} … {END}")
+    return f"{text[: start + len(BEGIN)]}\n{markdown()}\n{text[end:]}"
+
+
+def _pattern(name: str) -> str:
+    return "".join(
+        r"[^/]+" if part.startswith("<") else re.escape(part) for part in re.split(r"(<\w+>)", name)
+    )

@@ -1,0 +1,50 @@
+"""Texts for TensorBoard's Text tab, which reads Markdown."""
+
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+
+import torch
+
+
+def literal(text: object) -> str:
+    """`text` as Markdown that shows it letter by letter, on one line, whatever it holds.
+
+    >>> literal("a*b <i>")
+    'a&#42;b &#60;i&#62;'
+    """
+    line = " ".join(str(text).split())
+    return re.sub(r"[^\w\s.,;:%()'/+–—-]|_", lambda match: f"&#{ord(match[0])};", line)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; the cells are shown letter by letter."""
+    lines = [list(map(literal, header)), ["---"] * len(header)]
+    lines += [list(map(literal, row)) for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def settings_table(config: Mapping[str, object]) -> str:
+    """A run's settings, nested or not, as a Markdown table."""
+    return table(("setting", "value"), _flat(config))
+
+
+def environment(*, device: torch.device, threads: int) -> dict[str, str]:
+    """What a run's exact figures depend on beside its settings."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("torch", "torchvision", "tensorboard")},
+        "system": f"{platform.system()} {platform.release()}",
+        "device": f"{device} ({name})",
+        "threads": str(threads),
+    }
+
+
+def _flat(config: Mapping[str, object]) -> Iterable[tuple[str, object]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield name, value

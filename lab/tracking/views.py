@@ -1,0 +1,95 @@
+"""What is shown beside the figures: sheets, curves, distributions and the projector.
+
+These cost more than scalars, so a run shows them at few steps: see `picture_steps`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lab.tracking.answers import Answers
+from lab.tracking.sheets import mislabelled_sheet, mistakes_sheet, training_sheet
+from lab.tracking.writer import Tracker
+
+PROJECTOR_FACES = 300
+"""Faces of each set in the projector. Each takes 0.2 ms to write, and more show no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """Answers on N faces, what the last layer sees of them (N, D), and the faces' attributes in
+    words: name -> N texts."""
+
+    answers: Answers
+    features: Tensor
+    attributes: Mapping[str, Sequence[str]]
+
+
+def picture_steps(evaluations: Sequence[int]) -> frozenset[int]:
+    """The evaluations that also make pictures: the first, the middle one and the last."""
+    if not evaluations:
+        return frozenset()
+    return frozenset({evaluations[0], evaluations[len(evaluations) // 2], evaluations[-1]})
+
+
+def write_sheets(tracker: Tracker, step: int, *, train: Answers, test: Answers) -> None:
+    """Show training faces, mistakes and, where labels are wrong, those learned by heart."""
+    tracker.image("faces/train", step, training_sheet(train))
+    tracker.image("faces/mistakes", step, mistakes_sheet(test))
+    if train.mislabelled.any():
+        tracker.image("faces/mislabelled", step, mislabelled_sheet(train))
+
+
+def write_losses(tracker: Tracker, step: int, *, train: Tensor, test: Tensor) -> None:
+    """Show how the loss is distributed over the faces (N,) of each set."""
+    tracker.histogram("example_loss/train", step, train)
+    tracker.histogram("example_loss/test", step, test)
+
+
+def write_curves(tracker: Tracker, step: int, test: Answers) -> None:
+    """Show precision against recall on unseen faces: of the second class if there are two, else of
+    each."""
+    two = len(test.classes) == 2
+    for code, name in enumerate(test.classes):
+        if two and code == 0:
+            continue
+        tag = f"precision_recall/{'_'.join(name.split())}"
+        tracker.pr_curve(tag, step, test.labels == code, test.probabilities[:, code])
+
+
+def write_projector(tracker: Tracker, parts: Mapping[str, Points]) -> None:
+    """Show the first faces of each part (train, test) as points, by what the last layer sees."""
+    parts = {
+        split: Points(
+            answers=part.answers.first(PROJECTOR_FACES),
+            features=part.features[:PROJECTOR_FACES],
+            attributes={k: list(v)[:PROJECTOR_FACES] for k, v in part.attributes.items()},
+        )
+        for split, part in parts.items()
+    }
+    columns: dict[str, list[str]] = {}
+    for split, part in parts.items():
+        for name, words in _columns(split, part).items():
+            columns.setdefault(name, []).extend(words)
+    tracker.embedding(
+        "penultimate",
+        torch.cat([part.features for part in parts.values()]),
+        columns=columns,
+        thumbnails=torch.cat([part.answers.images for part in parts.values()]),
+    )
+
+
+def _columns(split: str, part: Points) -> dict[str, list[str]]:
+    answers = part.answers
+    labels = answers.clean_labels.tolist()
+    return {
+        "truth": [answers.classes[code] for code in labels],
+        "set": [split] * len(answers),
+        "given label": [answers.classes[code] for code in answers.labels.tolist()],
+        "it says": [answers.classes[code] for code in answers.said.tolist()],
+        "right": ["right" if right else "wrong" for right in answers.right.tolist()],
+        "confidence": [f"{sure:.4f}" for sure in answers.confidence.tolist()],
+        **{name: list(words) for name, words in part.attributes.items()},
+    }

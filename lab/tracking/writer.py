@@ -1,0 +1,193 @@
+"""`Tracker`: everything that a run writes down while it goes on, in one folder by one writer.
+
+Two records of the same figures under the same names: TensorBoard's event file, and `metrics.jsonl`
+with one line for each evaluation, which any other program can read.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from lab.estimate import Estimate
+from lab.tracking import hparams, layout, tags
+from lab.tracking.graph import write_graph
+from lab.tracking.projector import write_points
+from lab.tracking.summary import finite, replace_text
+
+Figure = Estimate | float
+Picture = npt.NDArray[np.uint8]
+
+METRICS = "metrics.jsonl"
+
+
+class Tracker:
+    """The one writer of a run's folder; use it as a context manager.
+
+    `start_step` is the first step that will be logged: whatever an earlier process logged at that
+    step or later is cut from `metrics.jsonl` and hidden in TensorBoard. A fresh run starts at 0; a
+    run that goes on, at the step after the last one whose evaluation its checkpoint remembers.
+    `interruptions` are the exceptions that leave a run able to go on, so not failed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        start_step: int = 0,
+        interruptions: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self.folder = folder
+        self._interruptions = interruptions
+        self._metrics = folder / METRICS
+        self._charted = start_step > 0
+        _cut(self._metrics, start_step)
+        # max_queue bounds what a crash may lose between flushes; purge_step is given from the very
+        # first start on, because a slow-loading TensorBoard ignores the first one it meets.
+        self._writer = SummaryWriter(str(folder), max_queue=100, purge_step=start_step)
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._writer.close()
+            return
+        with suppress(OSError):  # a full disk must not hide what went wrong before
+            if isinstance(error, Exception) and not isinstance(error, self._interruptions):
+                self._end("failed")
+        with suppress(OSError):
+            self._writer.close()
+
+    def scalars(self, step: int, figures: Mapping[str, Figure]) -> None:
+        """Log one evaluation's figures, tag -> figure, and flush, so that none is lost after this.
+
+        An `Estimate` with an interval is written as `<tag>`, `<tag>_low` and `<tag>_high`. Raises
+        `ValueError` for a tag that the tag table lacks.
+        """
+        values = {k: v for name, figure in figures.items() for k, v in _spread(name, figure)}
+        rows = {tag: tags.find(tag, "scalar") for tag in values}
+        for tag, value in values.items():
+            self._writer.add_scalar(tag, value, step)
+        kept = {tag: finite(value) for tag, value in values.items() if not rows[tag].clock}
+        line = {"step": step, **kept}
+        with self._metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if not self._charted:  # the first evaluation shows which charts this run can fill
+            self._add(layout.summary(figures))
+            self._charted = True
+        self.flush()
+
+    def image(self, tag: str, step: int, picture: Picture) -> None:
+        """Log a picture (H, W, 3) uint8."""
+        tags.find(tag, "image")
+        # `add_image` takes three times as long: it converts to float and back and compresses hard.
+        png = io.BytesIO()
+        Image.fromarray(picture).save(png, "PNG", compress_level=1)
+        height, width, _ = picture.shape
+        content = Summary.Image(
+            height=height, width=width, colorspace=3, encoded_image_string=png.getvalue()
+        )
+        self._add(Summary(value=[Summary.Value(tag=tag, image=content)]), step)
+
+    def histogram(self, tag: str, step: int, values: Tensor) -> None:
+        """Log the distribution of the finite ones among `values` (N,), if there are any."""
+        tags.find(tag, "histogram")
+        numbers = values.detach().float().cpu()
+        numbers = numbers[numbers.isfinite()]
+        if len(numbers):
+            self._writer.add_histogram(tag, numbers.numpy(), step)
+
+    def pr_curve(self, tag: str, step: int, positive: Tensor, probability: Tensor) -> None:
+        """Log precision against recall of `probability` (N,) for the faces that are `positive`."""
+        tags.find(tag, "pr_curve")
+        chances = probability.detach().float().cpu().nan_to_num(0.0)
+        self._writer.add_pr_curve(tag, positive.cpu().bool().numpy(), chances.numpy(), step)
+
+    def text(self, tag: str, markdown: str, step: int = 0) -> None:
+        """Log a text in Markdown; pass what users wrote through `texts.literal` first."""
+        tags.find(tag, "text")
+        self._writer.add_text(tag, markdown, step)
+
+    def embedding(
+        self,
+        tag: str,
+        points: Tensor,
+        *,
+        columns: Mapping[str, Sequence[str]],
+        thumbnails: Tensor,
+    ) -> None:
+        """Show `points` (N, D) in the projector, in place of those shown before: with N texts for
+        each of the named `columns`, and `thumbnails` uint8 (N, 3, S, S)."""
+        tags.find(tag, "embedding")
+        write_points(self.folder, tag, points, columns=columns, thumbnails=thumbnails)
+
+    def graph(self, model: nn.Module, example: Tensor) -> bool:
+        """Log the network's operations on `example` (N, 3, S, S); False if it cannot be traced.
+
+        Neither the model nor any random state is changed.
+        """
+        return write_graph(self._writer, model, example)
+
+    def start(self, settings: Mapping[str, hparams.Setting]) -> None:
+        """Open the run's row in the HParams table; once, when it starts at step 0."""
+        self._add(hparams.experiment(settings))
+        self._add(hparams.session(settings))
+        self.flush()
+
+    def finished(self) -> None:
+        """Mark the run as a success. It stays open for a last word, but is over once it is said.
+
+        A run that is interrupted is never marked, so that it can go on: TensorBoard believes the
+        first mark that it reads. One that leaves by an exception is marked as failed.
+        """
+        self._end("finished")
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand everything logged so far to the operating system; call it before a checkpoint."""
+        self._writer.flush()
+
+    def _end(self, status: hparams.Status) -> None:
+        self._add(hparams.end(status))
+
+    def _add(self, summary: Summary, step: int = 0) -> None:
+        writer: Any = self._writer.file_writer  # declared by torch as None
+        writer.add_summary(summary, step)
+
+
+def _spread(name: str, figure: Figure) -> Iterator[tuple[str, float]]:
+    if not isinstance(figure, Estimate):
+        yield name, float(figure)
+        return
+    yield name, figure.value
+    if figure.low is not None and figure.high is not None:
+        yield f"{name}_low", figure.low
+        yield f"{name}_high", figure.high
+
+
+def _cut(path: Path, start_step: int) -> None:
+    """Keep the whole lines of earlier steps; a crash may have torn the last one."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+        if not line.endswith("\n") or json.loads(line)["step"] >= start_step:
+            break
+        kept.append(line)
+    replace_text(path, "".join(kept))

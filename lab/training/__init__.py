@@ -1,0 +1,24 @@
+"""How a network is trained: the loop, its schedules, checkpoints and devices. Measures nothing."""
+
+from lab.training.checkpoint import (
+    BEST,
+    LAST,
+    PREVIOUS,
+    Checkpoint,
+    load_checkpoint,
+    load_weights,
+    newest,
+    save_checkpoint,
+)
+from lab.training.device import choose_device, describe, set_threads
+from lab.training.fit import Evaluator, Fitted, fit
+from lab.training.interrupt import Interrupted, Stop, graceful_stop
+from lab.training.record import Figures
+from lab.training.schedule import evaluation_steps
+from lab.training.stepper import Diverged
+
+__all__ = [
+    "BEST", "LAST", "PREVIOUS", "Checkpoint", "Diverged", "Evaluator", "Figures", "Fitted",
+    "Interrupted", "Stop", "choose_device", "describe", "evaluation_steps", "fit", "graceful_stop",
+    "load_checkpoint", "load_weights", "newest", "save_checkpoint", "set_threads",
+]  # fmt: skip

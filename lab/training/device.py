@@ -1,0 +1,45 @@
+"""Where the run computes: the device that was asked for, or one line that says why not."""
+
+import os
+
+import torch
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`: auto, cpu, cuda or mps; `ValueError` says what torch reports."""
+    have = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if have[kind])
+    if not have.get(name):
+        raise ValueError(f"--device {name}: {_why_not(name)}; try --device cpu or --device auto")
+    return torch.device(name)
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, such as "cuda (NVIDIA A100)"."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
+def set_threads(count: int) -> int:
+    """Use `count` CPU threads; 0 is one for each core that this process may use."""
+    chosen = count or len(os.sched_getaffinity(0))
+    torch.set_num_threads(chosen)
+    return chosen
+
+
+def _why_not(name: str) -> str:
+    if name == "cuda":
+        built = torch.version.cuda
+        if built is None:
+            return f"torch {torch.__version__} was built without CUDA"
+        return f"torch {torch.__version__} (CUDA {built}) finds no usable NVIDIA GPU or driver"
+    if name == "mps":
+        known = torch.backends.mps.is_built()
+        return f"torch {torch.__version__} {'finds no Apple GPU' if known else 'has no MPS part'}"
+    return "there is no such device"

@@ -1,0 +1,39 @@
+"""When to evaluate, and how large a step to take: pure functions of the step."""
+
+import math
+
+LATE = 16
+"""Evaluations in even steps over the whole run; before the first of them, steps double."""
+
+WARM_UP = 0.02
+"""Share of the steps in which the learning rate climbs to its peak: Adam's second moments are
+unreliable at first (Ma & Yarats, "On the adequacy of untuned warmup for adaptive optimization",
+AAAI 2021). A run of 20 steps, as in a test, has none."""
+
+
+def evaluation_steps(steps: int, every: int | None = None) -> tuple[int, ...]:
+    """The steps after which a run of `steps` optimizer steps is evaluated, in rising order.
+
+    They begin with 0 (the untrained network) and end with `steps`. `every` sets their distance.
+    None: they double, 0, 1, 2, 4, …, while memorization happens, and then come every sixteenth of
+    the run, 25 or so in all.
+    """
+    if every is not None:
+        return tuple(sorted({*range(0, steps, every), steps}))
+    even = {steps * part // LATE for part in range(1, LATE + 1)}
+    first = min(even)
+    doubling = {2**power for power in range(steps.bit_length()) if 2**power < first}
+    return tuple(sorted({0, *doubling, *even}))
+
+
+def learning_rate(step: int, *, steps: int, peak: float) -> float:
+    """The learning rate of step `step` (the first is 0) of `steps`: a linear climb, then a cosine.
+
+    Loshchilov & Hutter, "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017, eq. 5,
+    without restarts; the last step's rate is just above 0.
+    """
+    warm_up = int(WARM_UP * steps)
+    if step < warm_up:
+        return peak * (step + 1) / (warm_up + 1)
+    done = (step - warm_up) / max(1, steps - warm_up)
+    return peak * 0.5 * (1 + math.cos(math.pi * done))

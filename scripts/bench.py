@@ -1,0 +1,62 @@
+"""Measure how fast the lab is, as ratios: python3 scripts/bench.py
+
+Everything runs on one thread, and what is compared takes turns: a shared or slow machine changes
+the rates, hardly the ratios. Goals are reported, never enforced.
+"""
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import _bootstrap  # noqa: F401  first: the lab need not be installed
+
+from lab.cli import main
+
+PARTS = {
+    "drawing": "Drawing (processor seconds of one thread)",
+    "training": "Training (processor seconds of one thread)",
+    "run": "A run (seconds on the wall, one thread)",
+    "growth": "Growth (processor seconds of one thread)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Measure how fast the lab draws, trains, measures and grows."""
+
+    quick: bool = False
+    """Tens of seconds instead of minutes: fewer turns, shorter runs, up to 10,000 faces."""
+    only: Literal["drawing", "training", "run", "growth"] | None = None
+    """Measure only this; None: everything."""
+    json: Path | None = None
+    """Write the figures to this file too; None: print them only."""
+
+
+def run(flags: Flags) -> None:
+    """Measure, print a table for each part, and write the file if asked to."""
+    import torch  # not above: --help need not wait for it
+    from benches.table import to_text
+
+    torch.set_num_threads(1)
+    entries = {}
+    print(f"torch {torch.__version__}, {platform.machine()}, Python {platform.python_version()}")
+    for part in [flags.only] if flags.only else PARTS:
+        rows = _measurer(part)(quick=flags.quick)
+        print(f"\n{to_text(PARTS[part], rows)}", flush=True)
+        entries[part] = [row.entry() for row in rows]
+    if flags.json:
+        flags.json.write_text(json.dumps(entries, indent=2) + "\n")
+
+
+def _measurer(part: str) -> Callable[..., list]:
+    from importlib import import_module
+
+    return import_module(f"benches.{part}").measure
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))

@@ -1,0 +1,100 @@
+"""How fast faces are drawn, against Pillow drawing the same pictures."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+
+from pillow_drawing import draw as draw_with_pillow
+
+from benches.table import Row, rate, ratio, take_turns
+from lab.config import DataConfig
+from lab.data import Population, get_task
+from lab.faces import Faces, render
+
+GOALS = {"eager": 15, "compiled": 100}
+"""Times the rate of Pillow, warm."""
+
+_COLD = """
+import json, sys, time
+sys.path[:0] = json.loads(sys.argv[1])
+from lab.faces import render, sample
+faces = sample(64, seed=0)
+render(faces, size=32, drawing="eager")
+times = [time.perf_counter()]
+for _ in range(2):
+    render(faces, size=32, drawing="compiled")
+    times.append(time.perf_counter())
+print(times[1] - times[0] - (times[2] - times[1]))
+"""
+
+
+def faces_to_draw(count: int) -> Faces:
+    """Faces as a run draws them."""
+    data = DataConfig()
+    task = get_task(data.task)
+    return Population(task, data.variation).sample(count, seed=0, split="bench")
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """Rates at 32 and 64 px, their ratios, and what the compiler costs once."""
+    rows: list[Row] = []
+    for size, few, many in ((32, 100, 2000), (64, 50, 1000)):
+        faces = faces_to_draw(many // 4 if quick else many)
+        rows += _compare(faces, size, few=few, repetitions=5 if quick else 15)
+    return [*rows, compile_time()]
+
+
+def _compare(faces: Faces, size: int, *, few: int, repetitions: int) -> list[Row]:
+    shown = faces[:few]
+
+    def with_pillow() -> int:
+        draw_with_pillow(shown, size=size)
+        return len(shown)
+
+    def with_lab(drawing: str) -> Callable[[], int]:
+        def job() -> int:
+            render(faces, size=size, drawing=drawing)
+            return len(faces)
+
+        return job
+
+    jobs = {"Pillow": with_pillow, "eager": with_lab("eager"), "compiled": with_lab("compiled")}
+    missing = ""
+    try:
+        jobs["compiled"]()
+    except (ValueError, RuntimeError) as error:  # no compiler here
+        missing = str(error).splitlines()[0]
+        del jobs["compiled"]
+    seconds = take_turns(jobs, repetitions=repetitions)
+    rows = [
+        Row(what=f"{name}, {size} px", value=rate(values), unit="faces/s/core")
+        for name, values in seconds.items()
+    ]
+    for name, goal in GOALS.items():
+        what = f"{name} against Pillow, {size} px"
+        if name in seconds:
+            value, spread = ratio(seconds["Pillow"], seconds[name])
+            rows.append(Row(what=what, value=value, unit="×", least=goal, note=spread))
+        else:
+            rows.append(Row(what=what, value=float("nan"), unit="×", least=goal, note=missing))
+    return rows
+
+
+def compile_time() -> Row:
+    """How long the first picture of a machine waits for the compiler."""
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [sys.executable, "-c", _COLD, json.dumps(sys.path)],
+            env={**os.environ, "XDG_CACHE_HOME": cache},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    what, note = "compiling, once per machine", "wall clock, empty cache"
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return Row(what=what, value=float("nan"), unit="s", note=reason)
+    return Row(what=what, value=float(done.stdout.split()[-1]), unit="s", note=note)

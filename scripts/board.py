@@ -1,0 +1,31 @@
+"""Open TensorBoard over the runs, with links to the views that matter: python3 scripts/board.py"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import _bootstrap  # noqa: F401  (installs the lab where it is missing)
+
+from lab.cli import main
+from lab.tracking.board import serve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Open TensorBoard over the runs, for this machine alone, with links to what matters."""
+
+    logdir: Path = Path("runs")
+    """Folder that holds the runs."""
+    port: int | None = None
+    """Port to serve on, 1 to 65,535; None: 6006 or the next free one."""
+    links_only: bool = False
+    """Print the links of a board that is already running, and end."""
+
+
+def board(flags: Flags) -> None:
+    """Serve until Ctrl-C."""
+    serve(flags.logdir, port=flags.port, links_only=flags.links_only)
+
+
+if __name__ == "__main__":
+    sys.exit(main(board))

@@ -1,0 +1,90 @@
+"""Imports point down: the rooms of the house, read from the files themselves."""
+
+import ast
+from pathlib import Path
+
+LAB = Path(__file__).parent.parent / "lab"
+
+LEVELS = {
+    "config": 0, "names": 0, "seeds": 0, "estimate": 0, "folder": 0,
+    "faces": 1, "models": 1, "pictures": 1,
+    "data": 2,
+    "training": 3, "measure": 3, "tracking": 3,
+    "gallery": 3, "display": 4, "exam": 4,
+    "run": 5,
+    "cli": 6, "report": 6, "lessons": 6, "sweep": 6, "bench": 6, "ladder": 6,
+}  # fmt: skip
+"""Each room's level; a room may import rooms of lower levels. Level 0 knows only its like."""
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the lab that a file imports, at any depth of its code."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full"
+            module = str(node.module)
+            inner = [f"{module}.{alias.name}" for alias in node.names]
+            found |= {name for name in inner if is_module(name)} or {module}
+    return {name for name in found if name == "lab" or name.startswith("lab.")}
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name is a file or folder of the lab."""
+    place = LAB.parent.joinpath(*name.split("."))
+    return place.with_suffix(".py").exists() or (place / "__init__.py").exists()
+
+
+def room(path: Path) -> str:
+    """The package or single module that a file belongs to."""
+    return path.relative_to(LAB).parts[0].removesuffix(".py")
+
+
+FILES = [path for path in sorted(LAB.rglob("*.py")) if path != LAB / "__init__.py"]
+
+
+def test_every_room_has_a_level() -> None:
+    assert {room(path) for path in FILES} <= set(LEVELS)
+
+
+def test_no_import_points_up_or_sideways() -> None:
+    wrong = []
+    for path in FILES:
+        here = room(path)
+        for name in imports(path):
+            there = name.split(".")[1] if "." in name else ""
+            if there == here or (LEVELS[here] == LEVELS[there] == 0):
+                continue
+            if LEVELS[there] >= LEVELS[here]:
+                wrong.append(f"{path.relative_to(LAB.parent)} imports {name}")
+    assert not wrong
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    graph = {module_name(path): imports(path) for path in FILES}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, f"a circle: {' -> '.join((*path, name))}"
+        if name not in done:
+            for other in graph.get(name, ()):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_the_lowest_level_needs_no_torch() -> None:
+    for path in FILES:
+        if LEVELS[room(path)] == 0:
+            text = path.read_text(encoding="utf-8")
+            assert "import torch" not in text, f"{path}: --help must be instant"
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a file of the lab."""
+    parts = path.relative_to(LAB.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -1,0 +1,117 @@
+"""Settings: they survive the way through a file, and no text or value gets past the checks."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from lab.config import (
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    check,
+    flag,
+    from_json,
+    given,
+    to_json,
+)
+
+PARTS = (RunConfig, DataConfig, ModelConfig, TrainConfig)
+
+configs = st.builds(
+    RunConfig,
+    data=st.builds(
+        DataConfig,
+        num_train=st.integers(2, 1_000_000),
+        variation=st.floats(0, 1),
+        label_noise=st.floats(0, 1),
+        label_noise_kind=st.sampled_from(["random", "flip"]),
+    ),
+    model=st.builds(ModelConfig, model=st.text(), dropout=st.floats(0, 1, exclude_max=True)),
+    train=st.builds(
+        TrainConfig,
+        learning_rate=st.floats(0, 10, exclude_min=True),
+        early_stopping=st.none() | st.integers(1, 1000),
+        augment=st.booleans(),
+    ),
+    seed=st.integers(0, 2**63 - 1),
+    name=st.none() | st.text(),
+)
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+
+
+@for_all(configs)
+def test_a_config_survives_its_file(config: RunConfig) -> None:
+    assert from_json(to_json(config)) == config
+
+
+@for_all(st.text())
+def test_any_text_is_a_config_or_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"config\.json"):
+        from_json(text)
+
+
+@for_all(
+    st.sampled_from([(part, entry.name) for part in PARTS for entry in dataclasses.fields(part)]),
+    anything,
+)
+def test_any_value_is_taken_or_refused_in_one_line(where: tuple[type, str], value: object) -> None:
+    part, name = where
+    values = json.loads(to_json(RunConfig()))
+    place = {DataConfig: "data", ModelConfig: "model", TrainConfig: "train"}.get(part)
+    (values[place] if place else values)[name] = value
+    told = ""
+    try:
+        check(from_json(json.dumps(values)))
+    except ValueError as error:
+        told = str(error)
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (RunConfig(data=DataConfig(num_train=1)), r"--num-train must be 2 to 1,000,000, not 1"),
+        (RunConfig(train=TrainConfig(learning_rate=0)), r"--learning-rate must be above 0 to 10"),
+        (RunConfig(model=ModelConfig(dropout=1)), r"--dropout must be 0 to below 1, not 1"),
+        (RunConfig(train=TrainConfig(learning_rate=float("nan"))), r"--learning-rate .* nan"),
+        (RunConfig(seed=True), r"--seed takes a whole number, not True"),
+        (RunConfig(device="gpu"), r"--device 'gpu'.*cuda"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_limits(config: RunConfig, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        check(config)
+
+
+def test_a_misspelt_key_is_met_with_the_nearest() -> None:
+    values = json.loads(to_json(RunConfig()))
+    values["train"]["lerning_rate"] = 1
+    with pytest.raises(ValueError, match="'lerning_rate'; did you mean 'learning_rate'"):
+        from_json(json.dumps(values))
+
+
+def test_flags_are_flat_so_no_name_comes_twice() -> None:
+    names = [
+        entry.name
+        for part in PARTS
+        for entry in dataclasses.fields(part)
+        if entry.name not in ("data", "model", "train") or part is ModelConfig
+    ]
+    assert len(set(names)) == len(names)
+    assert flag("num_train") == "--num-train"
+
+
+def test_given_names_what_differs_from_the_defaults() -> None:
+    assert given(RunConfig()) == {}
+    changed = RunConfig(train=TrainConfig(steps=3), out=Path("elsewhere"))
+    assert given(changed) == {"steps": 3, "out": Path("elsewhere")}

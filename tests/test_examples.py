@@ -1,0 +1,79 @@
+"""Examples and their Dataset view: pictures have addresses, whatever batch they come in."""
+
+import pickle
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lab.config import DataConfig
+from lab.data import Examples, ExamplesDataset, draw_batches, draw_examples, to_input
+from lab.faces import render
+
+CONFIG = DataConfig(image_size=16, label_noise=0.5)
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    return draw_examples(CONFIG, split="train", count=40, seed=0)
+
+
+def test_a_picture_is_a_function_of_its_address(examples: Examples) -> None:
+    batches = list(draw_batches(CONFIG, split="train", count=40, seed=0, batch=17))
+    assert [len(batch) for batch in batches] == [17, 17, 6]
+    for name in ("images", "labels", "clean_labels", "kinds"):
+        assert torch.equal(
+            torch.cat([getattr(b, name) for b in batches]), getattr(examples, name)
+        ), name
+    assert examples.images.dtype == torch.uint8
+    assert examples.images.shape == (40, 3, 16, 16)
+
+
+def test_train_and_test_share_no_picture(examples: Examples) -> None:
+    unseen = draw_examples(CONFIG, split="test", count=40, seed=0)
+    pictures = torch.cat([examples.images, unseen.images]).flatten(1)
+    assert len(pictures.unique(dim=0)) == 80
+
+
+@pytest.mark.parametrize(
+    "index", [slice(3, 9), torch.tensor([5, 2, 2]), torch.arange(40) % 3 == 0, [7, 1]]
+)
+def test_taking_keeps_everything_together(
+    examples: Examples, index: slice | Tensor | list[int]
+) -> None:
+    part = examples.take(index)
+    assert torch.equal(part.labels, examples.labels[index])
+    assert torch.equal(part.images, render(part.faces, size=16))
+    assert torch.equal(part.clean_labels, part.task.label(part.faces))
+    assert torch.equal(part.kinds, part.task.kind_of(part.faces))
+    assert torch.equal(part.mislabelled, examples.mislabelled[index])
+    assert len(part) == len(part.faces) == len(part.images)
+
+
+def test_input_spans_minus_one_to_one() -> None:
+    shades = torch.arange(256, dtype=torch.uint8)
+    expected = torch.linspace(-1, 1, 256)
+    assert torch.allclose(to_input(shades), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+def test_workers_do_not_change_a_byte(examples: Examples) -> None:
+    dataset = ExamplesDataset(examples)
+    alone, helped = (
+        list(DataLoader(dataset, batch_size=16, num_workers=workers)) for workers in (0, 2)
+    )
+    assert len(alone) == len(helped) == 3
+    for (images, labels), (other_images, other_labels) in zip(alone, helped, strict=True):
+        assert images.numpy().tobytes() == other_images.numpy().tobytes()
+        assert torch.equal(labels, other_labels)
+    assert torch.equal(torch.cat([labels for _, labels in alone]), examples.labels)
+    assert torch.equal(torch.cat([images for images, _ in alone]), to_input(examples.images))
+
+
+def test_the_dataset_travels_to_other_processes(examples: Examples) -> None:
+    dataset = ExamplesDataset(examples)
+    copy = pickle.loads(pickle.dumps(dataset))
+    assert torch.equal(copy[5][0], dataset[5][0])
+    assert [copy[i][1] for i in range(len(copy))] == examples.labels.tolist()

@@ -1,0 +1,209 @@
+"""Every figure against an independent computation, and on sets small enough to count by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from torch import Tensor
+
+from lab.estimate import Estimate
+from lab.measure import (
+    accuracy,
+    caught_at,
+    example_losses,
+    loss,
+    membership_auc,
+    memorization_figures,
+    mislabelled_fitted,
+    mislabelled_true_label,
+)
+from lab.measure.intervals import area
+
+TAGS = (
+    "accuracy/train", "accuracy/test", "loss/train", "loss/test", "gap/accuracy", "gap/loss",
+    "memorization/membership_auc",
+)  # fmt: skip
+NOISE_TAGS = ("memorization/mislabelled_fitted", "memorization/mislabelled_true_label")
+
+
+def answers(count: int, classes: int, seed: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(count, classes, generator=generator) * 3
+    return logits, torch.randint(0, classes, (count,), generator=generator)
+
+
+def says(classes: Tensor | list[int], *, sure: float = 5.0) -> Tensor:
+    """Logits of someone who says the given classes, out of two."""
+    return torch.nn.functional.one_hot(torch.as_tensor(classes), 2).float() * sure
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("count", [2, 9, 250])
+def test_accuracy_and_loss_equal_scikit_learn(count: int, classes: int) -> None:
+    logits, labels = answers(count, classes, seed=count)
+    probabilities = logits.double().softmax(1).numpy()
+    right, said = accuracy(logits, labels), logits.argmax(1).numpy()
+    assert right.value == pytest.approx(accuracy_score(labels, said))
+    test = stats.binomtest(int((said == labels.numpy()).sum()), count)
+    ends = test.proportion_ci(method="wilson")
+    assert (right.low, right.high) == pytest.approx((ends.low, ends.high))
+    assert right.count == count
+    mean = loss(logits, labels)
+    assert mean.value == pytest.approx(log_loss(labels, probabilities, labels=range(classes)))
+    each = -np.log(probabilities[np.arange(count), labels])
+    assert example_losses(logits, labels).numpy() == pytest.approx(each)
+    sure = stats.norm.interval(0.95, each.mean(), each.std(ddof=1) / math.sqrt(count))
+    assert (mean.low, mean.high) == pytest.approx(sure)
+
+
+def test_tiny_losses_stay_distinct() -> None:
+    small = example_losses(torch.tensor([[20.0, 0.0], [25.0, 0.0]]), torch.tensor([0, 0]))
+    assert small.tolist() == pytest.approx([math.exp(-20), math.exp(-25)], rel=1e-4)
+
+
+@pytest.mark.parametrize(("members", "fresh"), [(1, 1), (3, 40), (40, 3), (200, 150)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_membership_auc_equals_scikit_learn(members: int, fresh: int, ties: bool) -> None:
+    generator = torch.Generator().manual_seed(members)
+    ours = torch.rand(members, generator=generator)
+    theirs = torch.rand(fresh, generator=generator) + 0.2
+    if ties:
+        ours, theirs = (ours * 4).round(), (theirs * 4).round()
+    found = membership_auc(ours, theirs)
+    is_member = [1] * members + [0] * fresh
+    score = -torch.cat([ours, theirs])
+    assert found.value == pytest.approx(roc_auc_score(is_member, score))
+    naive = np.mean([(a < b) + (a == b) / 2 for a in ours.tolist() for b in theirs.tolist()])
+    assert found.value == pytest.approx(naive)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.count == members + fresh
+
+
+def test_delong_variance_equals_a_naive_loop() -> None:
+    one, other = torch.randn(12).double(), torch.randn(17).double() + 1
+    above = [np.mean([float(a < b) for b in other]) for a in one]
+    below = [np.mean([float(a < b) for a in one]) for b in other]
+    error = math.sqrt(np.var(above, ddof=1) / 12 + np.var(below, ddof=1) / 17)
+    middle = float(np.mean(above))
+    found = area(one, other)
+    logit, reach = math.log(middle / (1 - middle)), 1.959964 * error / (middle * (1 - middle))
+    ends = [1 / (1 + math.exp(-end)) for end in (logit - reach, logit + reach)]
+    assert [found.low, found.high] == pytest.approx(ends, rel=1e-5)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_area_interval_behaves_at_the_extremes(flip: bool) -> None:
+    low, high = torch.arange(30.0), torch.arange(30.0) + 100
+    found = area(high, low) if flip else area(low, high)
+    outer, inner = (found.low, found.high) if flip else (found.high, found.low)
+    assert outer == pytest.approx(float(not flip))
+    assert inner is not None
+    assert 0.02 < abs(inner - float(not flip)) < 0.15
+    tied = area(torch.zeros(30), torch.zeros(30))
+    assert tied.value == 0.5
+    assert tied.low == pytest.approx(1 - (tied.high or 0))
+
+
+def test_caught_at_a_rate_of_false_alarms() -> None:
+    members, fresh = torch.tensor([0.1, 0.2, 0.3, 0.9]), torch.linspace(0.25, 1.25, 101)
+    assert caught_at(members, fresh, false_alarms=0.01).value == 0.5  # below 0.26
+    assert caught_at(members, fresh, false_alarms=0.06).value == 0.75
+    assert caught_at(members, fresh, false_alarms=1.0).value == 1.0
+    for rate in (0.0, 0.01, 0.2, 0.5):
+        generator = torch.Generator().manual_seed(3)
+        fresh = torch.rand(50, generator=generator).mul(20).round()
+        named = caught_at(fresh, fresh, false_alarms=rate).value
+        assert named <= rate
+
+
+# Eight faces, counted by hand: two labels of class 0 were turned into 1.
+CLEAN = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
+GIVEN = torch.tensor([1, 1, 0, 0, 1, 1, 1, 1])
+SAID = torch.tensor([1, 0, 0, 0, 1, 1, 1, 0])
+
+
+def test_eight_faces() -> None:
+    answers = (says(SAID), GIVEN, CLEAN)
+    assert mislabelled_fitted(*answers) == accuracy(says([1, 0]), torch.tensor([1, 1]))
+    assert mislabelled_fitted(*answers).value == 0.5
+    assert mislabelled_true_label(*answers).value == 0.5
+    figures = memorization_figures(*answers, says([0, 0, 1, 0]), torch.tensor([0, 1, 1, 0]))
+    assert figures["accuracy/train"].value == 6 / 8
+    assert figures["accuracy/test"].value == 3 / 4
+    assert figures["gap/accuracy"].value == 0
+    right, wrong = math.log1p(math.exp(-5)), math.log1p(math.exp(5))
+    assert figures["loss/train"].value == pytest.approx((6 * right + 2 * wrong) / 8)
+    assert figures["loss/test"].value == pytest.approx((3 * right + wrong) / 4)
+    assert figures["gap/loss"].value == pytest.approx(0)
+    assert figures["memorization/membership_auc"].value == pytest.approx(0.5)
+    assert tuple(figures) == TAGS + NOISE_TAGS
+
+
+def test_without_mislabelled_faces_there_are_no_figures_on_them() -> None:
+    figures = memorization_figures(says(SAID), CLEAN, CLEAN, says(SAID), CLEAN)
+    assert tuple(figures) == TAGS
+
+
+def test_of_many_classes_a_mislabelled_face_may_get_a_third() -> None:
+    logits = torch.eye(4)[[1, 0, 2, 3]]
+    given, clean = torch.tensor([1, 1, 1, 3]), torch.tensor([0, 0, 0, 3])
+    assert mislabelled_fitted(logits, given, clean).value == pytest.approx(1 / 3)
+    assert mislabelled_true_label(logits, given, clean).value == pytest.approx(1 / 3)
+
+
+# Planted models, whose figures are known
+
+
+def planted(kind: str, *, count: int = 400, seed: int = 0) -> dict[str, Estimate]:
+    """Figures of a lookup table, of the true rule, and of a coin, with 30 % flipped labels."""
+    generator = torch.Generator().manual_seed(seed)
+    clean, fresh = torch.randint(0, 2, (2, count), generator=generator)
+    given = torch.where(torch.rand(count, generator=generator) < 0.3, 1 - clean, clean)
+    coins = torch.randint(0, 2, (2, count), generator=generator)
+    said, said_fresh = {
+        "table": (given, coins[1]),  # knows what it was shown, guesses about the rest
+        "rule": (clean, fresh),
+        "coin": (coins[0], coins[1]),
+    }[kind]
+    jitter = torch.rand(2, count, 1, generator=generator) + 1
+    return memorization_figures(
+        says(said) * jitter[0], given, clean, says(said_fresh) * jitter[1], fresh
+    )
+
+
+def holds(figure: Estimate, value: float) -> bool:
+    assert figure.low is not None
+    assert figure.high is not None
+    return figure.low <= value <= figure.high
+
+
+def test_a_lookup_table_is_caught() -> None:
+    figures = planted("table")
+    assert figures["accuracy/train"].value == 1
+    assert holds(figures["accuracy/test"], 0.5)
+    assert holds(figures["gap/accuracy"], 0.5)
+    assert figures["gap/loss"].low > 1  # type: ignore[operator]
+    assert holds(figures["memorization/membership_auc"], 0.75)
+    assert figures["memorization/mislabelled_fitted"].value == 1
+    assert figures["memorization/mislabelled_true_label"].value == 0
+
+
+def test_the_true_rule_gets_a_clean_bill() -> None:
+    figures = planted("rule")
+    assert figures["accuracy/test"].value == 1
+    assert figures["gap/accuracy"].high < 0  # type: ignore[operator]
+    assert figures["memorization/mislabelled_fitted"].value == 0
+    assert figures["memorization/mislabelled_true_label"].value == 1
+
+
+def test_a_coin_knows_nothing() -> None:
+    figures = planted("coin")
+    for tag in ("accuracy/train", "accuracy/test", *NOISE_TAGS, "memorization/membership_auc"):
+        assert holds(figures[tag], 0.5), tag
+    assert holds(figures["gap/accuracy"], 0)
+    assert holds(figures["gap/loss"], 0)

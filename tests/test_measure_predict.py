@@ -1,0 +1,88 @@
+"""Asking a model changes nothing, and the answers are those of the model itself."""
+
+import torch
+from torch import Tensor, nn
+
+from lab.data import to_input
+from lab.measure import predict
+from lab.models import ModelSpec, create_model
+
+PICTURES = torch.randint(
+    0, 256, (23, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+)
+
+
+class Fidgety(nn.Module):
+    """Everything that may leave traces: running statistics, dropout, noise, a counter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.drop = nn.Dropout(0.5)
+        self.last = nn.Linear(3, 2)
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        noise = torch.randn(3)
+        out: Tensor = self.last(self.drop(self.norm(x).mean((2, 3))) + 0 * noise)
+        return out
+
+
+def test_measuring_changes_nothing() -> None:
+    model = Fidgety().train()
+    model.drop.eval()
+    model(to_input(PICTURES))
+    model.last(torch.randn(4, 3)).sum().backward()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = {name: module.training for name, module in model.named_modules()}
+    gradients = [parameter.grad for parameter in model.parameters()]
+    random = torch.get_rng_state()
+    predict(model, PICTURES, batch_size=5)
+    assert model.state_dict().keys() == state.keys()
+    for name, value in model.state_dict().items():
+        assert value.numpy().tobytes() == state[name].numpy().tobytes(), name
+    assert {name: module.training for name, module in model.named_modules()} == modes
+    assert all(p.grad is g for p, g in zip(model.parameters(), gradients, strict=True))
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_a_run_ends_alike_whether_measured_or_not() -> None:
+    ends = []
+    for measured in (False, True):
+        torch.manual_seed(0)
+        model = Fidgety().train()
+        optimizer = torch.optim.AdamW(model.parameters())
+        for _ in range(3):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(to_input(PICTURES)), torch.arange(23) % 2).backward()
+            optimizer.step()
+            if measured:
+                predict(model, PICTURES)
+        ends.append([value.numpy().tobytes() for value in model.state_dict().values()])
+    assert ends[0] == ends[1]
+
+
+def test_answers_are_those_of_single_pictures() -> None:
+    torch.manual_seed(0)
+    model = create_model("cnn", ModelSpec(image_size=16, width=4, num_outputs=3, dropout=0.5))
+    logits = predict(model, PICTURES, batch_size=7)
+    assert logits.shape == (23, 3)
+    assert logits.dtype == torch.float32
+    assert not logits.is_inference()
+    with torch.no_grad():
+        naive = torch.cat([model.eval()((p[None].float() - 127.5) / 127.5) for p in PICTURES])
+    torch.testing.assert_close(logits, naive, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(predict(model, PICTURES[:0]), logits[:0])
+
+
+def test_another_normalization_and_precision() -> None:
+    torch.manual_seed(0)
+    model = create_model("cnn", ModelSpec(image_size=16, width=4))
+    logits = predict(model, PICTURES)
+    black = predict(model, PICTURES, to_input=lambda images: to_input(images * 0))
+    torch.testing.assert_close(black, predict(model, PICTURES * 0))
+    rough = predict(model, PICTURES, precision="bfloat16")
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, logits)
+    torch.testing.assert_close(rough, logits, rtol=0.05, atol=0.02)

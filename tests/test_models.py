@@ -1,0 +1,299 @@
+"""The contract of every model in the registry, and what the registry says when asked wrongly."""
+
+import io
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from lab.models import (
+    ModelSpec,
+    check_model,
+    count_parameters,
+    create_model,
+    features,
+    list_models,
+    register_model,
+    untouched,
+)
+from lab.models.registry import _builders
+
+SMALL = ModelSpec(width=4)
+every_model = pytest.mark.parametrize("name", list_models())
+
+
+def make(name: str, spec: ModelSpec = SMALL, *, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return create_model(name, spec)
+
+
+def pictures(count: int, spec: ModelSpec = SMALL) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    size = spec.image_size
+    return torch.rand(count, spec.in_channels, size, size, generator=generator) * 2 - 1
+
+
+@every_model
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ModelSpec(width=1, image_size=16, num_outputs=3),
+        ModelSpec(width=3, image_size=50, num_outputs=2, in_channels=1),
+        ModelSpec(width=2, image_size=64, num_outputs=5, dropout=0.5),
+    ],
+)
+def test_maps_pictures_to_logits(name: str, spec: ModelSpec) -> None:
+    model = make(name, spec)
+    check_model(model, spec, name=name)
+    for count in (1, 3):
+        for training in (True, False):
+            logits = model.train(training)(pictures(count, spec))
+            assert logits.shape == (count, spec.num_outputs)
+            assert logits.isfinite().all()
+
+
+@every_model
+def test_answers_about_one_picture_whatever_the_batch(name: str) -> None:
+    model, batch = make(name).eval(), pictures(5)
+    with torch.no_grad():
+        together = model(batch)
+        alone = torch.cat([model(picture[None]) for picture in batch])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+@every_model
+def test_every_parameter_is_trained(name: str) -> None:
+    model = make(name, replace(SMALL, width=16))
+    model(pictures(16)).square().sum().backward()
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.any(), parameter_name
+
+
+@every_model
+def test_learns_a_tiny_batch(name: str) -> None:
+    model, batch, labels = make(name), pictures(8), torch.arange(8) % 2
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+
+    def loss() -> torch.Tensor:
+        return nn.functional.cross_entropy(model.train()(batch), labels)
+
+    before = loss()
+    before.backward()
+    optimizer.step()
+    assert loss() < before
+
+
+@every_model
+def test_is_made_from_the_random_seed_alone(name: str) -> None:
+    one, same, other = (make(name, seed=seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(one[key], same[key]) for key in one)
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+
+
+@every_model
+def test_state_survives_a_file_of_plain_tensors(name: str) -> None:
+    model, copy, file = make(name), make(name, seed=1), io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    copy.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(model.eval()(pictures(2)), copy.eval()(pictures(2)))
+
+
+@every_model
+def test_width_is_a_capacity_dial(name: str) -> None:
+    sizes = [count_parameters(make(name, replace(SMALL, width=width))) for width in (1, 2, 5, 16)]
+    ignored = len(set(sizes)) == 1  # by named sizes, and where there is nothing to widen
+    assert ignored or all(one < wider for one, wider in pairwise(sizes))
+    assert not (ignored and name in ("cnn", "mlp"))
+
+
+@every_model
+def test_features_feed_the_last_linear_layer(name: str) -> None:
+    model = make(name)
+    found = features(model, pictures(6))
+    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    assert found is not None
+    assert found.shape == (6, last.in_features)
+    assert not found.is_inference()
+    torch.testing.assert_close(last(found), model.eval()(pictures(6)))
+
+
+def test_cnn_goes_from_hundreds_to_millions_of_parameters() -> None:
+    sizes = [
+        count_parameters(make(f"cnn_{size}", ModelSpec())) for size in ("xs", "s", "m", "l", "xl")
+    ]
+    assert sizes[0] < 1000 < 1_000_000 < sizes[-1]
+    assert all(large > 4 * small for small, large in pairwise(sizes))
+
+
+def test_dropout_acts_in_training_only() -> None:
+    model = make("cnn", replace(SMALL, dropout=0.5))
+    batch = pictures(4)
+    assert not torch.equal(model.train()(batch), model(batch))
+    assert torch.equal(model.eval()(batch), model(batch))
+
+
+def test_features_are_none_without_a_linear_layer() -> None:
+    assert features(nn.Flatten(), pictures(2)) is None
+
+
+def test_features_are_those_of_the_layer_that_runs_last() -> None:
+    class Backwards(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(5, 2)
+            self.body = nn.Linear(3 * 32 * 32, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.head(self.body(x.flatten(1)))
+            return out
+
+    model = Backwards()
+    found = features(model, pictures(2))
+    assert found is not None
+    torch.testing.assert_close(found, model.body(pictures(2).flatten(1)))
+
+
+# The registry
+
+
+def test_a_taken_name_raises() -> None:
+    def cnn(spec: ModelSpec) -> nn.Module:
+        return nn.Identity()
+
+    before = dict(_builders)
+    with pytest.raises(ValueError, match=r"'cnn' is taken by lab\.models\.cnn"):
+        register_model(cnn)
+    assert before == _builders
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"unknown model 'cmn'; did you mean 'cnn'\?"):
+        create_model("cmn", SMALL)
+
+
+NET = """
+from torch import nn
+from lab.models import ModelSpec, register_model
+
+@register_model
+def my_net(spec: ModelSpec) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * spec.image_size**2, spec.num_outputs))
+
+def no_net(spec):
+    return 7
+
+def broken(spec):
+    return nn.Linear(-1, 2)
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in ("my_net", "renamed"):
+        monkeypatch.delitem(_builders, name, raising=False)
+    path = tmp_path / "my net.py"
+    path.write_text(NET)
+    return path
+
+
+def test_a_file_anywhere_holds_a_model(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):  # a second time is no second model of that name
+        model = create_model(f"{net}:my_net", SMALL)
+        check_model(model, SMALL)
+    monkeypatch.chdir(net.parent)
+    assert count_parameters(create_model("my net.py:my_net", SMALL)) == count_parameters(model)
+    assert "my_net" in list_models()
+    del _builders["my_net"]
+
+
+def test_a_file_may_import_the_files_beside_it(net: Path) -> None:
+    path = list(sys.path)
+    (net.parent / "beside_my_net.py").write_text("from torch.nn import Flatten")
+    net.write_text("from beside_my_net import Flatten\ndef flat(spec): return Flatten()")
+    assert isinstance(create_model(f"{net}:flat", SMALL), nn.Flatten)
+    assert sys.path == path
+    del sys.modules["beside_my_net"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("no/such/file.py:my_net", None, r"there is no file no.such.file\.py"),
+        ("{net}", None, r"must name a function too"),
+        ("{net}:my_nett", None, r"unknown function in .*'my_nett'; did you mean 'my_net'\?"),
+        ("{net}:no_net", None, r"must return a torch\.nn\.Module, not a int"),
+        ("{net}:broken", None, r"cannot be built: RuntimeError: .*negative"),
+        ("{net}:my_net", "import nothing_of_that_name", "does not import: ModuleNotFoundError"),
+        ("{net}:my_net", "def my_net(spec:", "does not import: SyntaxError"),
+        ("{net}:my_net", "raise SystemExit(3)", "does not import: SystemExit: 3"),
+    ],
+)
+def test_one_line_says_what_is_wrong(net: Path, name: str, text: str | None, message: str) -> None:
+    if text is not None:
+        net.write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        create_model(name.format(net=net), SMALL)
+    assert "\n" not in str(error.value)
+    assert "--model" in str(error.value)
+    _builders.pop("my_net", None)
+
+
+# The dry run
+
+
+class Returns(nn.Module):
+    """Returns what `answer` makes of its input, and counts in buffers how often."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.answer = answer
+        self.norm = nn.BatchNorm2d(3)
+        self.register_buffer("in_place", torch.zeros(()))
+        self.register_buffer("replaced", torch.zeros(()))
+        self.inner = nn.Dropout(0.5).eval()
+
+    def forward(self, x: torch.Tensor) -> object:
+        self.in_place += 1
+        self.replaced = self.replaced + 1
+        out = self.answer(self.inner(self.norm(x)) + torch.randn_like(x))  # type: ignore[operator]
+        return out
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda x: x.mean((2, 3)), r"must return \(2, 2\) logits, not \(2, 3\)"),
+        (lambda x: x.mean((2, 3))[:, :2].squeeze(), r"must return \(1, 2\) logits, not \(2,\)"),
+        (lambda x: x.mean((2, 3))[:, :2] / 0, "not finite"),
+        (lambda x: [x], "must return a tensor, not a list"),
+        (lambda x: x @ torch.ones(7, 2), "fails: RuntimeError: .*cannot be multiplied"),
+    ],
+)
+def test_the_dry_run_says_what_is_wrong(answer: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        check_model(Returns(answer), SMALL, name="mine")
+    assert "\n" not in str(error.value)
+    assert "--model mine" in str(error.value)
+
+
+def test_the_dry_run_leaves_no_trace() -> None:
+    model = Returns(lambda x: x.mean((2, 3))[:, :2]).train()
+    model.inner.eval()
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    modes, random = [module.training for module in model.modules()], torch.get_rng_state()
+    check_model(model, SMALL)
+    features(model, pictures(2))
+    with pytest.raises(RuntimeError), untouched(model, training=True):
+        model(pictures(2)[:, :2])
+    assert torch.equal(torch.get_rng_state(), random)
+    assert [module.training for module in model.modules()] == modes
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, state[key]), key
+    model(pictures(2))  # and it can go on training

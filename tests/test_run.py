@@ -1,0 +1,264 @@
+"""Whole runs: what they write, that they never mix, and that a killed one goes on exactly."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.folder import automatic_name, check_name, locked, make_folder
+from lab.pictures import read_picture
+from lab.run import load_run, resume, start
+from lab.training import LAST, Diverged, load_checkpoint
+
+ROOT = Path(__file__).parent.parent
+FLAGS = (
+    "--num-train 24 --num-test 40 --image-size 16 --width 2 --steps 40 --batch-size 16 --dropout .3"
+    " --augment --label-noise .2 --eval-every 5 --checkpoint-every 0 --seed 3"
+)
+
+
+def tiny(out: Path, **changes: Any) -> RunConfig:
+    """The run that `FLAGS` ask for."""
+    train = {"steps": 40, "batch_size": 16, "augment": True, "eval_every": 5}
+    return RunConfig(
+        data=DataConfig(num_train=24, num_test=40, image_size=16, label_noise=0.2),
+        model=ModelConfig(width=2, dropout=0.3),
+        train=TrainConfig(**{**train, **changes}),
+        seed=3,
+        out=out,
+        checkpoint_every=0,
+    )
+
+
+def script(*words: str) -> list[str]:
+    """The command that runs a script of the lab."""
+    return [sys.executable, str(ROOT / "scripts" / words[0]), *words[1:]]
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """All curves of a run as TensorBoard reads them, but for readings of clocks."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    return {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+        if not tag.startswith("speed/")
+    }
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """A run's summary, but for readings of clocks and its name."""
+    told: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    for part in ("seconds", "speed", "config"):
+        told.pop(part, None)
+    return told
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed, done in this process."""
+    return start(tiny(tmp_path_factory.mktemp("whole"))).folder
+
+
+def test_killed_at_any_moment_it_goes_on_exactly(whole: Path, tmp_path: Path) -> None:
+    """SIGKILL while it trains, evaluates or saves, twice; then SIGTERM; then to the end."""
+    folder = tmp_path / "killed"
+    command = script("train.py", *FLAGS.split(), "--out", str(tmp_path), "--name", "killed")
+    for number, lines in ((signal.SIGKILL, 2), (signal.SIGKILL, 4), (signal.SIGTERM, 6)):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        metrics = folder / "metrics.jsonl"
+        while process.poll() is None:
+            if metrics.exists() and metrics.read_text().count("\n") >= lines:
+                process.send_signal(number)
+                break
+            time.sleep(0.002)
+        _, told = process.communicate(timeout=60)
+        if number == signal.SIGTERM and process.returncode != 0:
+            assert process.returncode == 143, told
+            assert f"--resume {folder}" in told
+            assert json.loads((folder / "summary.json").read_text())["status"] == "stopped"
+        command = script("train.py", "--resume", str(folder))
+    assert resume(folder) is not None
+    assert resume(folder) is None, "it is finished"
+
+    assert (folder / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    assert scalars(folder) == scalars(whole)
+    assert summary(folder) == summary(whole)
+    one, other = (load_checkpoint(run / "checkpoints" / LAST) for run in (folder, whole))
+    assert one.step == other.step == 40
+    for name, value in other.model.items():
+        assert torch.equal(one.model[name], value)
+    for index, state in other.optimizer["state"].items():
+        for name, value in state.items():
+            assert torch.equal(one.optimizer["state"][index][name], value)
+
+
+def test_a_run_writes_what_it_promises(whole: Path) -> None:
+    curves = scalars(whole)
+    steps = [0, *range(5, 41, 5)]
+    for tag in ("accuracy/train", "accuracy/test_low", "gap/loss", "memorization/membership_auc"):
+        assert [step for step, _ in curves[tag]] == steps
+    lines = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == steps
+    for line, (_, value) in zip(lines, curves["loss/test"], strict=True):
+        assert line["loss/test"] == pytest.approx(value, rel=1e-6)
+    told = json.loads((whole / "summary.json").read_text())
+    assert told["status"] == "finished"
+    assert told["accuracy"]["test"]["value"] == lines[-1]["accuracy/test"]
+    assert set(told["seconds"]) == {
+        "starting", "drawing", "training", "measuring", "logging", "saving",
+    }  # fmt: skip
+    assert told["verdict"]
+
+
+def test_a_run_can_be_asked_again(whole: Path, tmp_path: Path) -> None:
+    config, model = load_run(whole)
+    assert config.data.num_train == 24
+    assert not model.training
+    assert model(torch.zeros(1, 3, 16, 16)).shape == (1, 2)
+
+    Image.new("RGBA", (70, 50), (200, 100, 0, 90)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    command = script("predict.py", str(whole), str(tmp_path / "b.png"), str(tmp_path / "a.png"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout.startswith(f"{tmp_path}/a.png: ")
+    assert " person " in done.stdout
+    assert done.stderr.startswith(f"error: {tmp_path}/b.png: cannot be read")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_that_breaks_says_so(tmp_path: Path) -> None:
+    plugin = tmp_path / "wild.py"
+    plugin.write_text(
+        "import torch\n"
+        "class Wild(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.a = torch.nn.Parameter(torch.ones(2))\n"
+        "    def forward(self, x):\n"
+        "        return (x.mean((1, 2, 3))[:, None] * self.a).exp().exp().exp()\n"
+        "def wild(spec):\n"
+        "    return Wild()\n"
+    )
+    config = dataclasses.replace(
+        tiny(tmp_path / "runs", learning_rate=10.0, steps=400),
+        model=ModelConfig(model=f"{plugin}:wild"),
+        name="wild",
+    )
+    with pytest.raises(Diverged, match="try --learning-rate 1"):
+        start(config)
+    told = json.loads((tmp_path / "runs" / "wild" / "summary.json").read_text())
+    assert told["status"] == "failed"
+    assert "not a finite number" in told["verdict"]
+
+
+def test_bad_input_writes_nothing(tmp_path: Path) -> None:
+    for config in (
+        RunConfig(out=tmp_path / "runs", model=ModelConfig(model="cnm")),
+        RunConfig(out=tmp_path / "runs", data=DataConfig(task="persn")),
+        RunConfig(out=tmp_path / "runs", train=TrainConfig(steps=-1)),
+        RunConfig(out=tmp_path / "runs", name="../up"),
+    ):
+        with pytest.raises(ValueError, match=r"unknown|must be|--name"):
+            start(config)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_taken_name_is_refused_or_numbered(tmp_path: Path) -> None:
+    asked = RunConfig(out=tmp_path, name="mine")
+    make_folder(asked)
+    with pytest.raises(ValueError, match=r"mine exists already.*--resume"):
+        make_folder(asked)
+    assert make_folder(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0"
+    assert make_folder(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0-2"
+    assert make_folder(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0-3"
+
+
+def test_eight_at_once_get_one_winner_or_eight_folders(tmp_path: Path) -> None:
+    def ask(name: str | None) -> str:
+        try:
+            return make_folder(RunConfig(out=tmp_path, name=name)).name
+        except ValueError:
+            return "refused"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(ask, ["same"] * 8)) == ["refused"] * 7 + ["same"]
+        assert len(set(pool.map(ask, [None] * 8))) == 8
+
+
+@given(st.text() | st.sampled_from(["..", ".", "a/b", "-x", "\0", "a" * 101, "\udcff", "a\n"]))
+def test_no_name_leads_out_of_the_root(name: str) -> None:
+    root = Path("/somewhere/runs")
+    told = ""
+    try:
+        assert (root / check_name(name)).resolve().parent == root
+    except ValueError as error:
+        told = str(error)
+    assert "\n" not in told
+
+
+@given(st.text(), st.text(), st.integers(0, 2**63 - 1))
+def test_automatic_names_are_fit(task: str, model: str, seed: int) -> None:
+    config = RunConfig(data=DataConfig(task=task), model=ModelConfig(model=model), seed=seed)
+    assert check_name(automatic_name(config))
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path),
+        pytest.raises(ValueError, match=f"in use by process {os.getpid()}"),
+        locked(tmp_path),
+    ):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+def test_pictures_of_any_kind_become_the_networks_kind(tmp_path: Path) -> None:
+    left_red = Image.new("RGB", (40, 20), "blue")
+    left_red.paste("red", (0, 0, 20, 20))
+    upright = left_red.rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise when it is shown
+    upright.save(tmp_path / "turned.png", exif=exif)
+    plain = tmp_path / "plain.png"
+    left_red.save(plain)
+    assert torch.equal(read_picture(tmp_path / "turned.png", size=16), read_picture(plain, size=16))
+    seen = read_picture(plain, size=16)
+    assert seen[:, 8, 2].tolist() == [255, 0, 0]
+    assert seen[:, 8, 13].tolist() == [0, 0, 255]
+
+    Image.new("LA", (30, 30), (255, 0)).save(tmp_path / "clear.png")
+    assert read_picture(tmp_path / "clear.png", size=16).unique().tolist() == [128]
+    Image.new("I;16", (30, 30), 65535).save(tmp_path / "deep.png")
+    assert read_picture(tmp_path / "deep.png", size=16).unique().tolist() == [255]
+
+
+@given(st.binary(max_size=200), st.integers(0, 60))
+def test_damaged_pictures_are_one_line(noise: bytes, keep: int) -> None:
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"lab-damaged-{os.getpid()}.png"
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x02\0\0\0\x90\x91h6"
+    try:
+        path.write_bytes(head[:keep] + noise)
+        with pytest.raises(ValueError, match=r"cannot be read as a picture: .+") as caught:
+            read_picture(path, size=16)
+        assert "\n" not in str(caught.value)
+    finally:
+        path.unlink()

@@ -1,0 +1,263 @@
+"""The loop: equal to a plain one, exact when it goes on, and never past a number gone wild."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lab.config import TrainConfig
+from lab.data import to_input
+from lab.estimate import Estimate
+from lab.seeds import torch_seed
+from lab.training import (
+    BEST,
+    LAST,
+    Diverged,
+    Figures,
+    Fitted,
+    Interrupted,
+    Stop,
+    choose_device,
+    fit,
+    graceful_stop,
+    load_checkpoint,
+)
+from lab.training.batches import Batches
+from lab.training.schedule import learning_rate
+
+IMAGES = torch.randint(0, 256, (50, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
+LABELS = torch.arange(50) % 2
+PLAIN = TrainConfig(steps=30, batch_size=16)
+RICH = TrainConfig(steps=30, batch_size=16, augment=True, weight_decay=0.1, eval_every=7)
+
+
+def network(*, dropout: float = 0.0) -> nn.Module:
+    """A small one that has all that is hard to resume: dropout and running statistics."""
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=4), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+        nn.Dropout(dropout), nn.Linear(64, 2),
+    )  # fmt: skip
+
+
+def perceptron() -> nn.Module:
+    """One whose gradients are nowhere 0 but for rounding, which Adam would enlarge."""
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+def measure(model: nn.Module) -> dict[str, Estimate | float]:
+    """An evaluator."""
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(model(to_input(IMAGES)), LABELS)
+    return {"loss/test": Estimate.point(float(loss)), "accuracy/train": 0.5}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two nested states are equal to the last bit."""
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def test_it_trains_as_a_plain_loop_does() -> None:
+    model, plain = perceptron(), perceptron()
+    fit(model, IMAGES, LABELS, PLAIN, seed=3)
+    optimizer = torch.optim.AdamW(plain.parameters(), weight_decay=0.0, foreach=False)
+    batches = Batches(50, 16, seed=3)
+    for step in range(30):
+        picked = batches.positions(step)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps=30, peak=1e-3)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(plain(to_input(IMAGES[picked])), LABELS[picked]).backward()
+        optimizer.step()
+    for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+    assert not model.training
+
+
+def test_measuring_changes_nothing() -> None:
+    alone, measured = network(dropout=0.3), network(dropout=0.3)
+    fit(alone, IMAGES, LABELS, RICH, seed=3)
+    steps: list[int] = []
+    fit(
+        measured, IMAGES, LABELS, RICH, seed=3, evaluators=[measure],
+        log=lambda step, figures: steps.append(step),
+    )  # fmt: skip
+    assert same(alone.state_dict(), measured.state_dict())
+    assert steps == [0, 7, 14, 21, 28, 30]
+
+
+class Killed(Exception):
+    """Stands for a death at any moment."""
+
+
+def test_it_goes_on_exactly_from_any_step(tmp_path: Path) -> None:
+    """Die again and again, in steps and in evaluations; the end is that of one who never died."""
+    whole, whole_log = network(dropout=0.3), {}
+
+    def keep(step: int, figures: Figures) -> None:
+        whole_log[step] = {k: v for k, v in figures.items() if not k.startswith("speed")}
+
+    fit(
+        whole, IMAGES, LABELS, RICH, seed=3, evaluators=[measure], log=keep,
+        checkpoints=tmp_path / "whole",
+    )  # fmt: skip
+
+    pieces: dict[int, dict[str, Estimate | float]] = {}
+    ended, lives = False, 0
+    while not ended:
+        model, budget = network(dropout=0.3), 3 + lives % 5
+        steps_left = [budget]
+
+        def die(module: nn.Module, inputs: object, left: list[int] = steps_left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+
+        model.register_forward_pre_hook(die)
+        path = tmp_path / "pieces" / LAST
+        resume = load_checkpoint(path) if path.exists() else None
+
+        def note(step: int, figures: Figures) -> None:
+            pieces[step] = {k: v for k, v in figures.items() if not k.startswith("speed")}
+
+        try:
+            fit(
+                model, IMAGES, LABELS, RICH, seed=3, evaluators=[measure], log=note,
+                checkpoints=tmp_path / "pieces", checkpoint_every=0, resume=resume,
+            )  # fmt: skip
+            ended = True
+        except Killed:
+            lives += 1
+    assert lives > 5
+    assert pieces == whole_log
+    one, other = (load_checkpoint(tmp_path / name / LAST) for name in ("whole", "pieces"))
+    for part in ("step", "model", "optimizer", "random"):
+        assert same(getattr(one, part), getattr(other, part)), part
+    assert one.progress["best"] == other.progress["best"]
+    best = [load_checkpoint(tmp_path / name / BEST) for name in ("whole", "pieces")]
+    assert same(best[0].model, best[1].model)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_wild_number_never_reaches_the_weights(bad: float, tmp_path: Path) -> None:
+    model = network()
+    calls = [0]
+    seen: list[dict[str, Tensor]] = []
+
+    def break_down(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        calls[0] += 1
+        seen.append({name: value.clone() for name, value in model.named_parameters()})
+        return output * bad if calls[0] == 6 else output
+
+    model.register_forward_hook(break_down)
+    with pytest.raises(Diverged, match=r"the loss of step 6 is not .*learning rate .*batch of 16"):
+        fit(model, IMAGES, LABELS, PLAIN, seed=3, checkpoints=tmp_path)
+    assert same(dict(model.named_parameters()), seen[5])
+    assert load_checkpoint(tmp_path / LAST).step < 6
+
+
+def test_the_device_can_refuse_a_bad_step_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of a GPU, where nobody asks until the next evaluation: updates are skipped."""
+    from lab.training.stepper import Stepper
+
+    model = network()
+    stepper = Stepper(model, IMAGES, LABELS, PLAIN, seed=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(stepper, "check", lambda: None)
+        for _ in range(4):
+            stepper.take()
+        good = {name: value.clone() for name, value in model.named_parameters()}
+        hook = model.register_forward_hook(lambda module, inputs, output: output * float("inf"))
+        stepper.take()
+        hook.remove()
+        for _ in range(3):
+            stepper.take()
+    assert same(dict(model.named_parameters()), good)
+    with pytest.raises(Diverged) as caught:
+        stepper.check()
+    assert caught.value.step in (4, 5)
+
+
+def test_early_stopping_leaves_the_best_weights() -> None:
+    model = network()
+    losses = iter([3.0, 2.0, 1.0, 1.5, 1.2, 1.1, 9.0])
+    weights: list[dict[str, Tensor]] = []
+
+    def scripted(model: nn.Module) -> dict[str, Estimate | float]:
+        weights.append({name: value.clone() for name, value in model.state_dict().items()})
+        return {"loss/test": next(losses)}
+
+    config = TrainConfig(steps=100, batch_size=16, eval_every=5, early_stopping=3)
+    fitted: Fitted = fit(model, IMAGES, LABELS, config, seed=3, evaluators=[scripted])
+    assert (fitted.step, fitted.stopped_early) == (25, True)
+    assert same(model.state_dict(), weights[2])
+
+
+def test_a_stop_saves_after_a_whole_step(tmp_path: Path) -> None:
+    stop = Stop()
+
+    def ask(step: int, loss: float) -> None:
+        stop.signal = signal.SIGTERM
+
+    with pytest.raises(Interrupted) as caught:
+        fit(network(), IMAGES, LABELS, PLAIN, seed=3, progress=ask, stop=stop,
+            checkpoints=tmp_path)  # fmt: skip
+    assert load_checkpoint(tmp_path / LAST).step == caught.value.step > 0
+
+
+def test_the_second_signal_does_what_it_always_did() -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with graceful_stop() as stop:
+        assert not stop
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_it_memorizes_random_pixels() -> None:
+    model = network()
+    config = TrainConfig(steps=300, batch_size=16, learning_rate=1e-2)
+    fit(model, IMAGES, LABELS, config, seed=0)
+    with torch.no_grad():
+        said = model(to_input(IMAGES)).argmax(dim=1)
+    assert torch.equal(said, LABELS)
+
+
+def test_bfloat16_stays_near_float32() -> None:
+    models = [network(), network()]
+    for model, precision in zip(models, ("float32", "bfloat16"), strict=True):
+        config = TrainConfig(steps=5, batch_size=16, precision=precision)  # type: ignore[arg-type]
+        fit(model, IMAGES, LABELS, config, seed=0)
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        assert one.dtype == other.dtype == torch.float32
+        torch.testing.assert_close(one, other, atol=0.01, rtol=0.1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_device_says_what_torch_reports() -> None:
+    with pytest.raises(ValueError, match=r"--device cuda: torch \d.*; try --device cpu"):
+        choose_device("cuda")
+    assert choose_device("auto").type in ("cpu", "mps")
+
+
+def test_streams_are_seeded_by_the_run() -> None:
+    """Dropout draws from the run's own stream, whatever was drawn before."""
+    models = [network(dropout=0.5), network(dropout=0.5)]
+    for before, model in enumerate(models):
+        torch.manual_seed(before)
+        fit(model, IMAGES, LABELS, PLAIN, seed=3)
+    assert same(models[0].state_dict(), models[1].state_dict())
+    assert torch_seed(3, "training") != torch_seed(4, "training")
