@@ -10,7 +10,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lab.names import unknown
 
@@ -37,6 +37,22 @@ class DataConfig:
     """Width and height of a picture in pixels, 16 to 512."""
     variation: float = knob(1.0, 0, 1)
     """How much faces differ in what should not matter: 0 (everyone alike) to 1 (full priors)."""
+    cues: tuple[str, ...] = ()
+    """Nuisances tied to the label, in training and on the test set: eye_color:0.95 says that the
+    value agrees with the label for 95 % of the pictures (0.5: no link, 1: always). Two values that
+    differ most stand for the two classes, or those you name, the last class first:
+    eye_color=blue/brown:0.95 (person/not a person), hair_length=long/short:0.8."""
+    cue_visibility: float = knob(1.0, 0, 1, above=True)
+    """How far apart the values of a cue look, above 0 to 1 (as drawn): fades its colors, or brings
+    its numbers closer to their median."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of picture that the classes are made of, such as missing scrambled; a class without any
+    named keeps its mix. None named: all, in the task's shares."""
+    missing: tuple[str, ...] = ()
+    """Parts that a face may lack: eyes nose mouth ears. None named: any of them."""
+    hold_out: tuple[str, ...] = ()
+    """Combinations that are never shown in training and make a test set of their own:
+    eye_color=blue,hair_length=long."""
     label_noise: float = knob(0.0, 0, 1)
     """Share of training labels that are corrupted, 0 to 1. Test labels stay clean."""
     label_noise_kind: Literal["random", "flip"] = "random"
@@ -160,6 +176,10 @@ def flag(name: str) -> str:
 
 
 def _check_value(entry: dataclasses.Field[Any], hint: Any, value: Any) -> None:
+    if get_origin(hint) is tuple:
+        if not (isinstance(value, tuple) and all(isinstance(word, str) for word in value)):
+            raise ValueError(f"{flag(entry.name)} takes a list of texts, not {value!r}")
+        return
     kinds = get_args(hint) or (hint,)
     if value is None and type(None) in kinds:
         return
@@ -197,4 +217,8 @@ def _build(kind: type, values: object, *, where: str) -> Any:
     for key in values:
         if key not in names:
             raise ValueError("config.json: " + unknown(f"entry under {where or 'it'}", key, names))
+    hints = get_type_hints(kind)
+    for key, value in values.items():
+        if get_origin(hints[key]) is tuple and isinstance(value, list):
+            values[key] = tuple(value)  # JSON knows lists only
     return kind(**values)

@@ -36,6 +36,7 @@ def automatic_name(config: RunConfig) -> str:
     data, model = config.data, config.model
     architecture = re.sub(r"[^A-Za-z0-9_]+", "_", model.model.rpartition(":")[2])
     parts = [re.sub(r"[^A-Za-z0-9_]+", "_", data.task) or "task", str(data.num_train)]
+    parts += [re.sub(r"[^A-Za-z0-9_.]+", "_", cue) for cue in data.cues]
     if data.label_noise:
         parts.append(f"noise{data.label_noise:g}")
     parts += [f"{architecture}{model.width}", f"s{config.seed}"]

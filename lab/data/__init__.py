@@ -1,12 +1,14 @@
 """Labelled pictures: tasks, populations, label noise, examples, export, leak certificate."""
 
+from lab.data.cues import Cue
 from lab.data.dataset import ExamplesDataset
 from lab.data.examples import Examples, draw_batches, draw_examples, to_input
 from lab.data.noise import corrupt
-from lab.data.population import Population
+from lab.data.population import Population, population_of
 from lab.data.tasks import Kind, Task, get_task, list_tasks, median_task, register, value_task
 
 __all__ = [
-    "Examples", "ExamplesDataset", "Kind", "Population", "Task", "corrupt", "draw_batches",
-    "draw_examples", "get_task", "list_tasks", "median_task", "register", "to_input", "value_task",
+    "Cue", "Examples", "ExamplesDataset", "Kind", "Population", "Task", "corrupt", "draw_batches",
+    "draw_examples", "get_task", "list_tasks", "median_task", "population_of", "register",
+    "to_input", "value_task",
 ]  # fmt: skip

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from lab.config import DataConfig
 from lab.data.noise import corrupt
-from lab.data.population import Population
-from lab.data.tasks import Task, get_task
+from lab.data.population import Population, population_of
+from lab.data.tasks import Task
 from lab.faces import Faces, render
 
 
@@ -69,13 +69,16 @@ def draw_examples(
     seed: int,
     device: str | torch.device = "cpu",
     start: int = 0,
+    population: Population | None = None,
 ) -> Examples:
     """The `count` examples of a split from number `start` on, pictures drawn on `device`.
 
-    Label noise is for the split "train"; every other split has clean labels.
+    Label noise is for the split "train"; every other split has clean labels. `population` is the
+    one that `config` describes, or another: unbiased, conflicting.
     """
-    task = get_task(config.task)
-    faces = Population(task, config.variation).sample(count, seed=seed, split=split, start=start)
+    population = population or population_of(config)
+    task = population.task
+    faces = population.sample(count, seed=seed, split=split, start=start)
     clean = task.label(faces)
     labels = corrupt(
         clean,
@@ -86,12 +89,20 @@ def draw_examples(
         split=split,
         start=start,
     )
-    images = render(faces, size=config.image_size, device=device)
+    examples = examples_of(task, faces, size=config.image_size, device=device)
+    return replace(examples, labels=labels.to(device))
+
+
+def examples_of(
+    task: Task, faces: Faces, *, size: int, device: str | torch.device = "cpu"
+) -> Examples:
+    """Faces drawn at `size` px on `device`, with their true labels."""
+    labels = task.label(faces).to(device)
     return Examples(
         faces=faces,
-        images=images,
-        labels=labels.to(device),
-        clean_labels=clean.to(device),
+        images=render(faces, size=size, device=device),
+        labels=labels,
+        clean_labels=labels,
         kinds=task.kind_of(faces).to(device),
         task=task,
     )

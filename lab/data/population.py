@@ -5,16 +5,21 @@ size, order or other face has a say in it.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lab.data.tasks import Task
+from lab.config import DataConfig
+from lab.data.cues import Cue, draw_cue, parse_cues
+from lab.data.holdouts import HoldOut, avoid, parse_hold_outs, show
+from lab.data.tasks import Task, get_task
 from lab.faces import ATTRIBUTES, PARTS, STRAYS, Faces, sample_at
 from lab.faces.batch import draw
+from lab.names import unknown
 from lab.seeds import uniforms
 
 Indices = npt.NDArray[np.int64]
@@ -34,23 +39,103 @@ class Population:
     """The faces that a task draws: classes balanced, kinds by weight, nuisances from their priors.
 
     `variation` in [0, 1] says how much faces differ in the nuisances; what the label depends on
-    always has its full prior.
+    always has its full prior, and so has a cue. `missing` are the parts that a head may lack.
+    Combinations in `hold_outs` are never shown, or with `held_out` always.
     """
 
     task: Task
+    _: KW_ONLY
     variation: float = 1.0
+    cues: tuple[Cue, ...] = ()
+    missing: tuple[str, ...] = PARTS
+    hold_outs: tuple[HoldOut, ...] = ()
+    held_out: bool = False
+
+    def unbiased(self) -> "Population":
+        """The same faces, but the cues say nothing about the label."""
+        return replace(self, cues=tuple(cue.weakened(cue.no_link) for cue in self.cues))
+
+    def conflicting(self) -> "Population":
+        """The same faces, but every cue contradicts the label."""
+        return replace(self, cues=tuple(cue.weakened(0.0) for cue in self.cues))
+
+    def combined(self) -> "Population":
+        """The same faces, but each shows a combination that is held out."""
+        return replace(self, held_out=True)
 
     def sample(self, count: int, *, seed: int, split: str, start: int = 0) -> Faces:
-        """The `count` faces from address (seed, split, `start`) on; `task.label` labels them."""
+        """The `count` faces from address (seed, split, `start`) on; `task.label` labels them.
+
+        Faces of the unbiased and conflicting populations differ from this one's in the cues alone.
+        """
         if count < 0 or start < 0:
             raise ValueError(f"count and start must not be negative, not {count} and {start}")
         indices = np.arange(start, start + count)
-        faces = sample_at(indices, seed=seed, split=split, variation=self.variation)
-        labels = balanced_labels(indices, len(self.task.classes), seed=seed, split=split)
-        kinds = draw_kinds(self.task, labels, indices, seed=seed, split=split)
-        relevant = draw_relevant(self.task, kinds, indices, seed=seed, split=split)
-        faces = Faces({**faces.values, **relevant}, faces.identity)
-        return balance_parts(faces, indices, seed=seed, split=split, keep=self.task.relevant)
+        where: _Where = {"seed": seed, "split": split}
+        faces = sample_at(indices, **where, variation=self.variation)
+        labels = balanced_labels(indices, len(self.task.classes), **where)
+        kinds = draw_kinds(self.task, labels, indices, **where)
+        parts = draw_relevant(self.task, kinds, indices, **where, missing=self.missing)
+        cues = {cue.attribute: draw_cue(cue, labels, indices, **where) for cue in self.cues}
+        faces = replace(faces.redrawn({**parts, **cues}), vividness=self._vividness())
+        faces = balance_parts(faces, indices, **where, keep={*self.task.relevant, *cues})
+        if not self.hold_outs:
+            return faces
+        choose = show if self.held_out else avoid
+        return choose(self.hold_outs, faces, indices, **where, variation=self.variation)
+
+    def _vividness(self) -> dict[str, float]:
+        return {
+            cue.attribute: cue.visibility
+            for cue in self.cues
+            if cue.visibility < 1 and cue.row.kind != "continuous"
+        }
+
+
+class _Where(TypedDict):
+    seed: int
+    split: str
+
+
+def population_of(config: DataConfig) -> Population:
+    """The population that a run's settings describe.
+
+    Raises `ValueError` in one line that names the flag, the value and what is possible.
+    """
+    task = choose_kinds(get_task(config.task), config.kinds)
+    for part in config.missing:
+        if part not in PARTS:
+            raise ValueError(f"--missing: {unknown('part', part, PARTS)}")
+    cues = parse_cues(config.cues, task, visibility=config.cue_visibility)
+    holds = parse_hold_outs(config.hold_out, task, cues, variation=config.variation)
+    return Population(
+        task=task,
+        variation=config.variation,
+        cues=cues,
+        missing=config.missing or PARTS,
+        hold_outs=holds,
+    )
+
+
+def choose_kinds(task: Task, names: Collection[str]) -> Task:
+    """The task with classes made of the named kinds alone; one without any keeps its mix."""
+    known = [kind.name for kind in task.kinds]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--kinds: {unknown(f'kind of the task {task.name}', name, known)}")
+    chosen = {kind.label for kind in task.kinds if kind.name in names}
+    weights = [
+        kind.weight * (kind.name in names or kind.label not in chosen) for kind in task.kinds
+    ]
+    total = [
+        sum(w for w, kind in zip(weights, task.kinds, strict=True) if kind.label == label)
+        for label in range(len(task.classes))
+    ]
+    kinds = tuple(
+        replace(kind, weight=weight / total[kind.label])
+        for kind, weight in zip(task.kinds, weights, strict=True)
+    )
+    return replace(task, kinds=kinds)
 
 
 def balanced_labels(indices: Indices, classes: int, *, seed: int, split: str) -> Tensor:
@@ -79,14 +164,22 @@ def draw_kinds(task: Task, labels: Tensor, indices: Indices, *, seed: int, split
 
 
 def draw_relevant(
-    task: Task, kinds: Tensor, indices: Indices, *, seed: int, split: str
+    task: Task,
+    kinds: Tensor,
+    indices: Indices,
+    *,
+    seed: int,
+    split: str,
+    missing: Collection[str] = PARTS,
 ) -> dict[str, Tensor]:
     """The relevant attributes of faces of the given `kinds` (N,): their priors, by rejection.
 
-    Each address keeps its first attempt that turns out to be of the wanted kind. Raises
+    Each address keeps its first attempt that turns out to be of the wanted kind, with a head that
+    lacks `missing` parts only. Parts that the task does not ask for are treated alike. Raises
     `ValueError` naming the kind if there is none among `MAX_ATTEMPTS`.
     """
-    rows = {name: ATTRIBUTES[name] for name in task.relevant}
+    whole = [part for part in PARTS if part not in missing]
+    rows = {name: ATTRIBUTES[name] for name in (*task.relevant, *whole)}
     values: dict[str, Tensor] = {}
     open_ = torch.arange(len(indices))
     for attempt in range(MAX_ATTEMPTS):
@@ -98,15 +191,18 @@ def draw_relevant(
         if attempt == 0:
             values = {name: column.clone() for name, column in drawn.items()}
         hit = task.kind_of(Faces(drawn, torch.from_numpy(where))) == kinds[open_]
+        for part in whole:
+            hit &= drawn[part] == ATTRIBUTES[part].values[-1]
         for name, column in drawn.items():
             values[name][open_[hit]] = column[hit]
         open_ = open_[~hit]
         if len(open_) == 0:
             return values
     kind = task.kinds[int(kinds[open_[0]])].name
+    allowed = f", where only {', '.join(missing)} may be missing" if whole else ""
     raise ValueError(
         f"task {task.name}: no {kind!r} among {MAX_ATTEMPTS} draws from the priors of"
-        f" {', '.join(rows)}"
+        f" {', '.join(rows)}{allowed}"
     )
 
 
@@ -127,4 +223,4 @@ def balance_parts(
             turns_up = uniforms(indices, seed, split, "turns up", part) < TURNS_UP
             missing = (int(row.values[-1]) - values[part]) * head * torch.from_numpy(turns_up)
             values[stray.name] = (values[stray.name] + missing).clamp(max=int(stray.values[-1]))
-    return Faces(values, faces.identity)
+    return faces.redrawn(values)

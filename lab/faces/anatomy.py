@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lab.faces.attributes import ATTRIBUTES
 from lab.faces.batch import Faces
-from lab.faces.palette import PALETTES
+from lab.faces.palette import PALETTES, palette
 from lab.faces.shapes import cosine, sine
 from lab.seeds import mix
 
@@ -49,7 +49,7 @@ def numbers_of(faces: Faces) -> Numbers:
     number = {name: faces[name].double() for name in ATTRIBUTES}
     turn, scale = number["rotation"], number["scale"]
     lean = number["light_direction"]
-    colors = {name: PALETTES[name][faces[name]].double() for name in PALETTES}
+    colors = {name: palette(name, faces.vividness)[faces[name]].double() for name in PALETTES}
     h = [hashed(faces.identity, salt) for salt in range(6)]
 
     def one_of(name: str, *values: str) -> Tensor:

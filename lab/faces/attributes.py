@@ -37,6 +37,51 @@ class Attribute:
     peak: bool = False
     unit: str = ""
     typical: str | int | float = 0.0
+    halves: tuple[str, str] = ("low", "high")
+    """What numbers below and above the median of a continuous prior are called."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What a cue or a hold-out can choose from, in words: the values, or the two halves."""
+        return self.halves if self.kind == "continuous" else tuple(map(str, self.values))
+
+    def option(self, word: str) -> int:
+        """The position of `word` in `options`; `ValueError` with the nearest match otherwise."""
+        if word not in self.options:
+            raise ValueError(unknown(f"value for {self.name}", word, self.options))
+        return self.options.index(word)
+
+    def option_of(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+        """The option (N,) that each value of a batch (N,) belongs to."""
+        if self.kind != "continuous":
+            return values.astype(np.int64)
+        median = self.quantile(np.array([0.5])).astype(np.float32)
+        above: npt.NDArray[np.bool_] = np.greater(values, median)
+        return above.astype(np.int64)
+
+    def within(
+        self,
+        option: npt.NDArray[np.int64],
+        u: npt.NDArray[np.float64],
+        *,
+        variation: float = 1.0,
+    ) -> npt.NDArray[np.float64]:
+        """Values (N,) of the given options: the value itself, or at level `u` (N,) of its half."""
+        if self.kind != "continuous":
+            return option.astype(np.float64)
+        return self.quantile(0.5 * (u + option), variation=variation)
+
+    def mass(self, variation: float = 1.0) -> npt.NDArray[np.float64]:
+        """The prior's probability of each option."""
+        if self.kind == "continuous":
+            return np.array([0.5, 0.5])
+        pull = self._pull(variation)
+        mass = np.asarray(self.prior) * pull
+        mass[int(self.code(self.typical))] += 1.0 - pull
+        return mass
+
+    def _pull(self, variation: float) -> float:
+        return 1.0 if self.group == "structure" else variation
 
     def quantile(
         self, u: npt.NDArray[np.float64], *, variation: float = 1.0
@@ -46,7 +91,7 @@ class Attribute:
         `variation` in [0, 1] pulls a nuisance towards its typical value; structure is not pulled.
         Continuous attributes are scaled towards it, others are given it more often.
         """
-        pull = 1.0 if self.group == "structure" else variation
+        pull = self._pull(variation)
         if self.kind == "continuous":
             centre = float(self.typical)
             raw = (
@@ -55,9 +100,7 @@ class Attribute:
                 else (self.low + u * (self.high - self.low))
             )
             return centre + pull * (raw - centre)
-        mass = np.asarray(self.prior) * pull
-        mass[int(self.code(self.typical))] += 1.0 - pull
-        ends = np.cumsum(mass)
+        ends = np.cumsum(self.mass(variation))
         ends /= ends[-1]  # to exactly 1, also for the last value that has any mass
         return np.searchsorted(ends, u, side="right").astype(np.float64)
 
@@ -120,11 +163,11 @@ def _count(
 
 def _range(
     name: str, group: Group, low: float, typical: float, high: float, unit: str, meaning: str,
-    *, peak: bool = False,
+    *, halves: tuple[str, str], peak: bool = False,
 ) -> Attribute:  # fmt: skip
     return Attribute(
         name=name, kind="continuous", group=group, meaning=meaning,
-        low=low, high=high, typical=typical, unit=unit, peak=peak,
+        low=low, high=high, typical=typical, unit=unit, halves=halves, peak=peak,
     )  # fmt: skip
 
 
@@ -147,22 +190,32 @@ _TABLE = (
     _count("stray_mouths", "stray", 0, [0.8, 0.2, 0], "mouths beside the head"),
     _count("stray_ears", "stray", 0, [0.8, 0.2, 0, 0], "ears beside the head"),
     _names("eye_color", "face", ("brown", "blue", "green", "gray", "amber"), "color of the irises"),
-    _range("eye_size", "face", 0.8, 1.0, 1.25, "times", "size of the eyes", peak=True),
+    _range("eye_size", "face", 0.8, 1.0, 1.25, "times", "size of the eyes",
+           halves=("small", "large"), peak=True),
     _range("eye_spacing", "face", 0.88, 1.0, 1.14, "times", "distance of eyes, brows, lenses",
-           peak=True),
-    _range("gaze", "face", -1, 0, 1, "", "where the eyes look: -1 left, 1 right", peak=True),
-    _range("eyebrows", "face", 0, 0.5, 1, "", "thickness of the eyebrows"),
-    _range("nose_size", "face", 0.75, 1.0, 1.3, "times", "size of the nose", peak=True),
-    _range("mouth_open", "face", 0, 0.25, 1, "", "how far the mouth is open"),
-    _range("smile", "face", -0.7, 0.4, 1, "", "corners of the mouth: -0.7 down, 1 up", peak=True),
+           halves=("close", "wide"), peak=True),
+    _range("gaze", "face", -1, 0, 1, "", "where the eyes look: -1 left, 1 right",
+           halves=("left", "right"), peak=True),
+    _range("eyebrows", "face", 0, 0.5, 1, "", "thickness of the eyebrows",
+           halves=("thin", "thick")),
+    _range("nose_size", "face", 0.75, 1.0, 1.3, "times", "size of the nose",
+           halves=("small", "large"), peak=True),
+    _range("mouth_open", "face", 0, 0.25, 1, "", "how far the mouth is open",
+           halves=("closed", "open")),
+    _range("smile", "face", -0.7, 0.4, 1, "", "corners of the mouth: -0.7 down, 1 up",
+           halves=("down", "up"), peak=True),
     _names("lip_color", "face", ("rose", "red", "brown", "plum"), "color of the lips"),
-    _range("ear_size", "face", 0.8, 1.0, 1.3, "times", "size of the ears", peak=True),
+    _range("ear_size", "face", 0.8, 1.0, 1.3, "times", "size of the ears",
+           halves=("small", "large"), peak=True),
     _names("skin_color", "face", ("light", "fair", "tan", "olive", "brown", "dark"),
            "color of the skin"),
-    _range("blush", "face", 0, 0.3, 1, "", "redness of the cheeks"),
-    _range("head_width", "face", 0.86, 1.0, 1.14, "times", "width of the head", peak=True),
-    _range("head_height", "face", 0.9, 1.0, 1.1, "times", "height of the head", peak=True),
-    _range("hair_length", "face", 0, 0.4, 1, "", "length of the hair: 0 cropped, 1 below the chin"),
+    _range("blush", "face", 0, 0.3, 1, "", "redness of the cheeks", halves=("pale", "rosy")),
+    _range("head_width", "face", 0.86, 1.0, 1.14, "times", "width of the head",
+           halves=("narrow", "wide"), peak=True),
+    _range("head_height", "face", 0.9, 1.0, 1.1, "times", "height of the head",
+           halves=("short", "tall"), peak=True),
+    _range("hair_length", "face", 0, 0.4, 1, "", "length of the hair: 0 cropped, 1 below the chin",
+           halves=("short", "long")),
     _names("hair_color", "face", ("brown", "black", "blond", "red", "gray", "chestnut"),
            "color of hair, eyebrows and beard"),
     _names("hair_style", "face", ("straight", "parted", "curly", "fringe"), "shape of the hair"),
@@ -177,14 +230,21 @@ _TABLE = (
     _names("background_pattern", "scene", ("plain", "stripes", "dots", "checks", "waves"),
            "pattern of the background"),
     _range("light_direction", "scene", -120, 30, 120, "degrees", "where light comes from: 0 above, "
-           "90 right"),
-    _range("light_strength", "scene", 0, 0.5, 1, "", "contrast of light and shade"),
-    _range("position_x", "camera", -0.21, 0, 0.21, "picture halves", "shift to the right"),
-    _range("position_y", "camera", -0.16, 0, 0.16, "picture halves", "shift downwards"),
-    _range("scale", "camera", 0.84, 1.0, 1.18, "times", "size in the picture"),
-    _range("rotation", "camera", -15, 0, 15, "degrees", "tilt, clockwise", peak=True),
-    _range("blur", "camera", 0, 0, 0.02, "picture halves", "radius of the blur"),
-    _range("pixel_noise", "camera", 0, 0.01, 0.04, "of full range", "deviation of the pixel noise"),
+           "90 right", halves=("left", "right")),
+    _range("light_strength", "scene", 0, 0.5, 1, "", "contrast of light and shade",
+           halves=("soft", "hard")),
+    _range("position_x", "camera", -0.21, 0, 0.21, "picture halves", "shift to the right",
+           halves=("left", "right")),
+    _range("position_y", "camera", -0.16, 0, 0.16, "picture halves", "shift downwards",
+           halves=("up", "down")),
+    _range("scale", "camera", 0.84, 1.0, 1.18, "times", "size in the picture",
+           halves=("small", "large")),
+    _range("rotation", "camera", -15, 0, 15, "degrees", "tilt, clockwise",
+           halves=("left", "right"), peak=True),
+    _range("blur", "camera", 0, 0, 0.02, "picture halves", "radius of the blur",
+           halves=("sharp", "blurred")),
+    _range("pixel_noise", "camera", 0, 0.01, 0.04, "of full range", "deviation of the pixel noise",
+           halves=("clean", "noisy")),
 )  # fmt: skip
 
 ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}

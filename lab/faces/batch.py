@@ -1,7 +1,7 @@
 """`Faces`: a batch of attribute values, and `sample`, which draws one from the priors."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 import numpy as np
@@ -21,11 +21,14 @@ class Faces:
 
     `faces["smile"]` is an attribute's tensor, `faces[3:7]` or `faces[mask]` a smaller batch.
     `identity` (N,) int64 is each face's random address: what no attribute controls (where stray
-    parts lie, which eye a one-eyed face has, the grain of the noise) follows from it.
+    parts lie, which eye a one-eyed face has, the grain of the noise) follows from it. `vividness`
+    says for some color attributes how far their colors lie apart: 1 as in the palette (and without
+    an entry), 0 all the same.
     """
 
     values: Mapping[str, Tensor]
     identity: Tensor
+    vividness: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.identity)
@@ -47,7 +50,8 @@ class Faces:
         """The faces at `index`: a slice, a boolean mask (N,) or positions (M,)."""
         if not isinstance(index, (slice, Tensor)):
             index = torch.as_tensor(index, dtype=None if len(index) else torch.long)
-        return Faces({name: v[index] for name, v in self.values.items()}, self.identity[index])
+        values = {name: v[index] for name, v in self.values.items()}
+        return replace(self, values=values, identity=self.identity[index])
 
     def do(self, **changes: Value) -> "Faces":
         """The same faces with some attributes set: `faces.do(eye_color="blue", nose=0)`.
@@ -59,7 +63,11 @@ class Faces:
         values = dict(self.values)
         for name, change in changes.items():
             values[name] = _column(attribute(name), change, len(self))
-        return Faces(values, self.identity)
+        return replace(self, values=values)
+
+    def redrawn(self, columns: Mapping[str, Tensor]) -> "Faces":
+        """The same faces with whole columns (N,) replaced, as `draw` and `as_column` make them."""
+        return replace(self, values={**self.values, **columns})
 
     def names(self, name: str) -> list[str]:
         """An attribute's values in words, one for each face."""
@@ -70,10 +78,12 @@ class Faces:
 
     @staticmethod
     def cat(batches: Sequence["Faces"]) -> "Faces":
-        """Several batches as one, in order."""
-        return Faces(
-            {name: torch.cat([b.values[name] for b in batches]) for name in ATTRIBUTES},
-            torch.cat([b.identity for b in batches]),
+        """Several batches as one, in order; they must be equally vivid."""
+        assert all(b.vividness == batches[0].vividness for b in batches), "one drawing for all"
+        return replace(
+            batches[0],
+            values={name: torch.cat([b.values[name] for b in batches]) for name in ATTRIBUTES},
+            identity=torch.cat([b.identity for b in batches]),
         )
 
 

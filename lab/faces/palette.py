@@ -1,5 +1,7 @@
 """The colors behind the names of the attribute table, as sRGB in 0..1."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -42,6 +44,16 @@ def rgb(code: str) -> tuple[float, float, float]:
 
 PALETTES = {name: _table(name) for name in _HEX}
 """Attribute -> (number of values, 3) colors, in the table's order."""
+
+
+def palette(name: str, vividness: Mapping[str, float]) -> Tensor:
+    """The colors (K, 3) of an attribute, pulled towards their mean where they are less vivid."""
+    colors, share = PALETTES[name], vividness.get(name, 1.0)
+    if share == 1:
+        return colors
+    mean = colors.mean(dim=0)
+    return mean + share * (colors - mean)
+
 
 WHITE = rgb("f7f4ee")
 EYE_WHITE = rgb("fde3c0")  # as warm as skin is, lest the color of its middle tell a face

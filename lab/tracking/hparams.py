@@ -20,7 +20,7 @@ from lab.tracking.tags import TAGS
 
 Status = Literal["finished", "failed"]
 
-FACTORS = ("num_train", "label_noise", "model", "width", "variation")
+FACTORS = ("num_train", "cues", "label_noise", "model", "width")
 """The settings that experiments vary come first (by name, as TensorBoard has it): the table shows
 five columns, and all others at a click."""
 
@@ -52,6 +52,8 @@ def settings(config: Any) -> dict[str, Setting]:
             flat[field.name] = Setting(bool, value)
         elif kind in (int, float):
             flat[field.name] = Setting(float, None if value is None else float(value))
+        elif isinstance(value, tuple):
+            flat[field.name] = Setting(str, " ".join(value) or None)
         else:
             flat[field.name] = Setting(str, None if value is None else str(value))
     return flat

@@ -46,5 +46,7 @@ def _flat(config: Mapping[str, object]) -> Iterable[tuple[str, object]]:
     for name, value in config.items():
         if isinstance(value, Mapping):
             yield from _flat(value)
+        elif isinstance(value, (list, tuple)):
+            yield name, " ".join(map(str, value))
         else:
             yield name, value

@@ -11,7 +11,7 @@ from pillow_drawing import draw as draw_with_pillow
 
 from benches.table import Row, rate, ratio, take_turns
 from lab.config import DataConfig
-from lab.data import Population, get_task
+from lab.data import population_of
 from lab.faces import Faces, render
 
 GOALS = {"eager": 15, "compiled": 100}
@@ -33,9 +33,7 @@ print(times[1] - times[0] - (times[2] - times[1]))
 
 def faces_to_draw(count: int) -> Faces:
     """Faces as a run draws them."""
-    data = DataConfig()
-    task = get_task(data.task)
-    return Population(task, data.variation).sample(count, seed=0, split="bench")
+    return population_of(DataConfig()).sample(count, seed=0, split="bench")
 
 
 def measure(*, quick: bool) -> list[Row]:

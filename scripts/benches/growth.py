@@ -89,7 +89,7 @@ def cost(count: int) -> str:
     import torch
 
     from lab.config import DataConfig, ModelConfig, TrainConfig
-    from lab.data import Examples, Population, draw_examples, get_task
+    from lab.data import Examples, draw_examples, population_of
     from lab.exam import Exam
     from lab.faces import render
     from lab.models import ModelSpec, create_model
@@ -97,16 +97,15 @@ def cost(count: int) -> str:
 
     torch.set_num_threads(1)
     data = DataConfig()
-    task = get_task(data.task)
+    population = population_of(data)
+    task = population.task
     test = draw_examples(data, split="test", count=TEST_FACES, seed=0)
     model = create_model(ModelConfig().model, ModelSpec(width=ModelConfig().width))
     fit(model, test.images, test.labels, TrainConfig(steps=5), seed=0)  # warm up
     Exam(test, test)(model)
     before = _reset_peak()
 
-    faces, sampling = _timed(
-        lambda: Population(task, data.variation).sample(count, seed=0, split="train")
-    )
+    faces, sampling = _timed(lambda: population.sample(count, seed=0, split="train"))
     images, drawing = _timed(lambda: render(faces, size=data.image_size))
     labels = task.label(faces)
     train = Examples(
