@@ -110,6 +110,9 @@ class RunConfig:
     threads: int = knob(1, 0, 256)
     """CPU threads of the run, 1 to 256; 0: as many as there are cores. Two may be 1.4 times as
     fast, or ten times slower on a busy machine. The count decides the last bits of all figures."""
+    twins: int = knob(64, 0, 100_000)
+    """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
+    100,000; 0: not measured. More of them, and the intervals shrink."""
     checkpoint_every: float = knob(10.0, 0, 86_400)
     """Seconds between checkpoints, 0 (after every step) to 86,400: what a killed run can lose."""
     name: str | None = None

@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 from lab.config import RunConfig
 from lab.estimate import Estimate
+from lab.exam import MeasuredCue
+from lab.measure.words import percent, share
 from lab.tracking.board import HOST, PORT, deep_links
 
 
@@ -37,10 +39,25 @@ class Display:
         """Say what the training faces are."""
         counts = ", ".join(
             f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
-            for kind, label, train, _ in groups
+            for kind, label, train, test in groups
+            if train or test
         )
         wrong = f"; {mislabelled:,} have a wrong label" if mislabelled else ""
         self._say(f"training faces: {counts}{wrong}")
+
+    def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
+        """Say how strong each cue is in the training faces, and how many faces each group has."""
+        for each in found:
+            cue, strength = each.cue, each.strength
+            words = " / ".join(reversed(cue.words))
+            self._say(
+                f"cue: {cue.attribute} ({words}) agrees with the label on {share(strength)} of the"
+                f" {percent(each.shown.value)} of training faces that show it"
+                f" ({100 * cue.strength:g} % asked for)"
+            )
+        if groups:
+            counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
+            self._say(f"training groups: {counts}")
 
     def begin(self, step: int, batch_size: int) -> None:
         """Show the bar, beginning at `step`."""

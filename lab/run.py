@@ -18,10 +18,10 @@ import torch
 from torch import nn
 
 from lab.config import RunConfig, check, from_json, to_json
-from lab.data import draw_examples, get_task
+from lab.data import Population, draw_examples, get_task, population_of
 from lab.display import Display
 from lab.estimate import Estimate
-from lab.exam import Exam, introduce
+from lab.exam import Exams
 from lab.folder import CHECKPOINTS, CONFIG, locked, make_folder
 from lab.measure import Setting, verdict
 from lab.models import ModelSpec, check_model, count_parameters, create_model
@@ -64,6 +64,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     """
     began = time.perf_counter() if began is None else began
     check(config)
+    population_of(config.data)
     device = choose_device(config.device)
     threads = set_threads(config.threads)
     config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
@@ -173,25 +174,33 @@ def _work(
     display = Display(config, folder)
     display.drawing(describe(device), count_parameters(model))
     drawing = time.perf_counter()
+    data, seed = config.data, config.seed
+    population = population_of(data)
     train, test = (
-        draw_examples(config.data, split=split, count=count, seed=config.seed, device=device)
-        for split, count in (("train", config.data.num_train), ("test", config.data.num_test))
+        draw_examples(data, split=split, count=count, seed=seed, device=device)
+        for split, count in (("train", data.num_train), ("test", data.num_test))
     )
+    exams = Exams(train, test, population, config, device)
     drawn = time.perf_counter()
-    exam = Exam(train, test)
-    display.groups(exam.groups(), exam.mislabelled)
+    display.groups(exams.memorization.groups(), exams.memorization.mislabelled)
+    display.cues(exams.strengths, exams.group_counts)
 
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
     with (
         closing(display),
         graceful_stop() as stop,
-        Tracker(folder, start_step=evaluated + 1, interruptions=(Interrupted,)) as tracker,
+        Tracker(
+            folder,
+            start_step=evaluated + 1,
+            interruptions=(Interrupted,),
+            relevant=population.task.relevant,
+            nuisances=population.task.nuisances,
+        ) as tracker,
     ):
         if evaluated < 0:
             tracker.start(hparams.settings(config))
-            introduce(
+            exams.introduce(
                 tracker,
-                exam,
                 model,
                 settings=json.loads(to_json(config)),
                 surroundings=texts.environment(device=device, threads=config.threads),
@@ -207,8 +216,8 @@ def _work(
             train.labels,
             config.train,
             seed=config.seed,
-            evaluators=[exam],
-            log=_logger(config, exam, tracker, display),
+            evaluators=[exams],
+            log=_logger(config, exams, tracker, display),
             progress=display.step if display.live else None,
             checkpoints=folder / CHECKPOINTS,
             checkpoint_every=config.checkpoint_every,
@@ -216,20 +225,13 @@ def _work(
             stop=stop,
         )
         ended = time.perf_counter()
+        figures = {**fitted.figures, **exams.finish(tracker, model, fitted.step)}
         said = verdict(
-            {tag: f for tag, f in fitted.figures.items() if isinstance(f, Estimate)},
-            Setting(
-                num_train=len(train),
-                num_test=len(test),
-                num_classes=len(train.classes),
-                label_noise=config.data.label_noise,
-                steps=fitted.step,
-                width=config.model.width,
-            ),
+            {tag: f for tag, f in figures.items() if isinstance(f, Estimate)},
+            _setting(config, population, steps=fitted.step),
         )
-        exam.show_projector(tracker, model)
         if fitted.stopped_early:
-            exam.show_pictures(tracker, fitted.step)
+            exams.show_pictures(tracker, fitted.step)
         tracker.text("verdict", texts.literal(said), fitted.step)
         tracker.finished()
 
@@ -237,22 +239,37 @@ def _work(
     seconds["starting"] += drawing - began
     seconds["logging"] += started - drawn + time.perf_counter() - ended
     timed = {f"seconds/{what}": value for what, value in seconds.items()}
-    _write_summary(folder, "finished", fitted.step, {**fitted.figures, **timed}, said, config)
+    _write_summary(folder, "finished", fitted.step, {**figures, **timed}, said, config)
     display.verdict(said, seconds)
-    return Result(folder=folder, figures=fitted.figures, verdict=said)
+    return Result(folder=folder, figures=figures, verdict=said)
+
+
+def _setting(config: RunConfig, population: Population, *, steps: int) -> Setting:
+    """What the verdict must know beside the figures."""
+    task, data = population.task, config.data
+    return Setting(
+        num_train=data.num_train,
+        num_test=data.num_test,
+        num_classes=len(task.classes),
+        label_noise=data.label_noise,
+        steps=steps,
+        width=config.model.width,
+        relevant=task.relevant,
+        cues=tuple(cue.attribute for cue in population.cues),
+    )
 
 
 def _logger(
-    config: RunConfig, exam: Exam, tracker: Tracker, display: Display
+    config: RunConfig, exams: Exams, tracker: Tracker, display: Display
 ) -> Callable[[int, Figures], None]:
     """What happens to the figures of an evaluation; at a few of them there are pictures too."""
     steps = evaluation_steps(config.train.steps, config.train.eval_every)
     pictured = views.picture_steps(steps)
 
     def log(step: int, figures: Figures) -> None:
-        exam.show_losses(tracker, step)
+        exams.memorization.show_losses(tracker, step)
         if step in pictured:
-            exam.show_pictures(tracker, step)
+            exams.show_pictures(tracker, step)
         tracker.scalars(step, figures)
         display.evaluated(figures)
 

@@ -39,6 +39,10 @@ class Setting:
     steps: int
     """Optimizer steps that were really made."""
     width: int
+    relevant: tuple[str, ...] = ()
+    """Attributes that the label depends on."""
+    cues: tuple[str, ...] = ()
+    """Nuisances that are tied to the label."""
 
     @property
     def chance(self) -> float:

@@ -3,7 +3,8 @@
 Written as protocol buffers because `SummaryWriter.add_custom_scalars` allows one band per chart.
 """
 
-from collections.abc import Container
+import re
+from collections.abc import Container, Sequence
 
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2, metadata
@@ -16,6 +17,15 @@ CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "generalization gap": ("gap/accuracy",),
         "membership AUC (0.5: nobody can tell)": ("memorization/membership_auc",),
     },
+    "Cues": {
+        "accuracy where the cue helps, says nothing, misleads": (
+            "accuracy/test",
+            "accuracy/unbiased",
+            "accuracy/conflicting",
+            "accuracy/worst_group",
+        ),
+        "combinations it never saw": ("accuracy/test", "accuracy/held_out"),
+    },
     "Wrong labels": {
         "mislabelled faces: fitted, or seen through": (
             "memorization/mislabelled_fitted",
@@ -25,9 +35,14 @@ CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Category -> chart -> tags; each tag is drawn with the band from `<tag>_low` to `<tag>_high`."""
 
+RELIANCE = "What does the answer rely on?"
 
-def layout(written: Container[str]) -> layout_pb2.Layout:
-    """Those of `CHARTS` whose tags are all among the `written` ones, as TensorBoard reads them."""
+
+def layout(
+    written: Container[str], *, relevant: Sequence[str] = (), nuisances: Sequence[str] = ()
+) -> layout_pb2.Layout:
+    """Those of `CHARTS` whose tags are all among the `written` ones, as TensorBoard reads them; and
+    the reliance on what the label depends on, and on `nuisances`."""
     categories = []
     for title, charts in CHARTS.items():
         shown = [
@@ -38,12 +53,27 @@ def layout(written: Container[str]) -> layout_pb2.Layout:
         if shown:
             # TensorBoard 2.21 puts margin charts on the page in the reverse of the order it reads.
             categories.append(layout_pb2.Category(title=title, chart=shown[::-1]))
+    shown = []
+    for name, attributes in (
+        ("what the label depends on: should be 1", relevant),
+        ("nuisances: should be 0", nuisances),
+    ):
+        tags = [f"reliance/{attribute}" for attribute in attributes]
+        tags = [tag for tag in tags if tag in written]
+        if tags:
+            lines = layout_pb2.MultilineChartContent(tag=[f"^{re.escape(tag)}$" for tag in tags])
+            shown.append(layout_pb2.Chart(title=name, multiline=lines))
+    if shown:
+        categories.append(layout_pb2.Category(title=RELIANCE, chart=shown))
     return layout_pb2.Layout(category=categories)
 
 
-def summary(written: Container[str]) -> Summary:
+def summary(
+    written: Container[str], *, relevant: Sequence[str] = (), nuisances: Sequence[str] = ()
+) -> Summary:
     """The layout as an event's content."""
-    content = make_tensor_proto(layout(written).SerializeToString())
+    charts = layout(written, relevant=relevant, nuisances=nuisances)
+    content = make_tensor_proto(charts.SerializeToString())
     about = metadata.create_summary_metadata()
     return Summary(
         value=[Summary.Value(tag=metadata.CONFIG_SUMMARY_TAG, metadata=about, tensor=content)]

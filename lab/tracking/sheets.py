@@ -43,12 +43,12 @@ def training_sheet(train: Answers) -> npt.NDArray[np.uint8]:
     return draw_sheet(f"It studied these: {share} right of {len(train):,}", _cells(shown))
 
 
-def mistakes_sheet(test: Answers) -> npt.NDArray[np.uint8]:
-    """The unseen faces that it is most sure and most wrong about, surest first."""
+def mistakes_sheet(test: Answers, *, what: str = "unseen faces") -> npt.NDArray[np.uint8]:
+    """The faces that it is most sure and most wrong about, surest first."""
     wrong = ~test.right
     if not wrong.any():
-        return draw_sheet(f"No mistakes on {len(test):,} unseen faces", [])
-    title = f"Surest of {int(wrong.sum()):,} mistakes on {len(test):,} unseen faces"
+        return draw_sheet(f"No mistakes on {len(test):,} {what}", [])
+    title = f"Surest of {int(wrong.sum()):,} mistakes on {len(test):,} {what}"
     return draw_sheet(title, _cells(test.surest(wrong, FACES)))
 
 
@@ -69,13 +69,13 @@ def draw_sheet(title: str, cells: Sequence[Cell]) -> npt.NDArray[np.uint8]:
     rows = -(-len(cells) // COLUMNS)
     sheet = Image.new("RGB", (WIDTH, TITLE + rows * height), PAPER)
     pen = ImageDraw.Draw(sheet)
-    _write(pen, title, MARGIN, 3, INK, size=14, room=WIDTH - MARGIN)
+    write(pen, title, MARGIN, 3, INK, size=14, room=WIDTH - MARGIN)
     for i, cell in enumerate(cells):
         left, top = i % COLUMNS * width + MARGIN, TITLE + i // COLUMNS * height
         pen.rectangle((left - 3, top - 3, left + FACE + 2, top + FACE + 2), fill=cell.frame)
-        sheet.paste(_scaled(cell.face), (left, top))
+        sheet.paste(scaled(cell.face, FACE), (left, top))
         for k, (text, color) in enumerate(cell.caption):
-            _write(pen, text, left - 3, top + FACE + 4 + k * LINE, color, size=13, room=width - 4)
+            write(pen, text, left - 3, top + FACE + 4 + k * LINE, color, size=13, room=width - 4)
     return np.asarray(sheet)
 
 
@@ -106,15 +106,15 @@ def _percent(share: float) -> str:
     return f"{percent:.0f} %" if percent < 99.5 else f"{min(percent, 99.99):.2f} %"
 
 
-def _scaled(face: Tensor) -> Image.Image:
+def scaled(face: Tensor, side: int) -> Image.Image:
     """A face as large as its place, its pixels kept crisp where each becomes a whole number."""
     picture = Image.fromarray(face.permute(1, 2, 0).contiguous().numpy())
-    crisp = FACE % picture.width == 0
+    crisp = side % picture.width == 0
     how = Image.Resampling.NEAREST if crisp else Image.Resampling.LANCZOS
-    return picture.resize((FACE, FACE), how)
+    return picture.resize((side, side), how)
 
 
-def _write(
+def write(
     pen: ImageDraw.ImageDraw, text: str, x: int, y: int, color: str, *, size: int, room: int
 ) -> None:
     """Write one line, cut short where it would leave its room."""

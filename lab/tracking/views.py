@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lab.estimate import Estimate
 from lab.tracking.answers import Answers
 from lab.tracking.sheets import mislabelled_sheet, mistakes_sheet, training_sheet
+from lab.tracking.strips import Strip, bars_sheet, strip_sheet
 from lab.tracking.writer import Tracker
 
 PROJECTOR_FACES = 300
@@ -40,6 +42,28 @@ def write_sheets(tracker: Tracker, step: int, *, train: Answers, test: Answers) 
     tracker.image("faces/mistakes", step, mistakes_sheet(test))
     if train.mislabelled.any():
         tracker.image("faces/mislabelled", step, mislabelled_sheet(train))
+
+
+def write_conflicting(tracker: Tracker, step: int, answers: Answers) -> None:
+    """Show mistakes on faces whose cues contradict the label."""
+    sheet = mistakes_sheet(answers, what="conflicting faces")
+    tracker.image("faces/conflicting", step, sheet)
+
+
+def write_bars(
+    tracker: Tracker,
+    step: int,
+    *,
+    relevant: Mapping[str, Estimate],
+    nuisances: Mapping[str, Estimate],
+) -> None:
+    """Show the reliance on every attribute."""
+    tracker.image("reliance_bars", step, bars_sheet(relevant, nuisances))
+
+
+def write_strip(tracker: Tracker, step: int, strip: Strip) -> None:
+    """Show the same faces with each value of a nuisance."""
+    tracker.image(f"twins/{strip.attribute}", step, strip_sheet(strip))
 
 
 def write_losses(tracker: Tracker, step: int, *, train: Tensor, test: Tensor) -> None:

@@ -37,7 +37,8 @@ class Tracker:
     `start_step` is the first step that will be logged: whatever an earlier process logged at that
     step or later is cut from `metrics.jsonl` and hidden in TensorBoard. A fresh run starts at 0; a
     run that goes on, at the step after the last one whose evaluation its checkpoint remembers.
-    `interruptions` are the exceptions that leave a run able to go on, so not failed.
+    `interruptions` are the exceptions that leave a run able to go on, so not failed. The reliance
+    on `relevant` attributes and on `nuisances` gets charts of its own.
     """
 
     def __init__(
@@ -46,8 +47,11 @@ class Tracker:
         *,
         start_step: int = 0,
         interruptions: tuple[type[Exception], ...] = (),
+        relevant: Sequence[str] = (),
+        nuisances: Sequence[str] = (),
     ) -> None:
         self.folder = folder
+        self._relevant, self._nuisances = relevant, nuisances
         self._interruptions = interruptions
         self._metrics = folder / METRICS
         self._charted = start_step > 0
@@ -89,7 +93,8 @@ class Tracker:
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if not self._charted:  # the first evaluation shows which charts this run can fill
-            self._add(layout.summary(figures))
+            charts = layout.summary(figures, relevant=self._relevant, nuisances=self._nuisances)
+            self._add(charts)
             self._charted = True
         self.flush()
 

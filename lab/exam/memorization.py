@@ -1,6 +1,6 @@
-"""What a run asks its network at every evaluation, and what it shows of the answers."""
+"""Asked at every evaluation: how far does it know the faces it studied, and how far others?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from lab.estimate import Estimate
 from lab.faces import ATTRIBUTES
 from lab.measure import example_losses, memorization_figures, predict
 from lab.models import features
-from lab.tracking import texts, views
+from lab.tracking import views
 from lab.tracking.answers import Answers
 from lab.tracking.writer import Tracker
 
@@ -18,7 +18,7 @@ Groups = Sequence[tuple[str, str, int, int]]
 """Kind of picture, class, number of training faces, number of test faces."""
 
 
-class Exam:
+class MemorizationExam:
     """An evaluator: asks a network about all training and test faces, and keeps its answers."""
 
     def __init__(self, train: Examples, test: Examples) -> None:
@@ -67,6 +67,11 @@ class Exam:
             )
         views.write_projector(tracker, points)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names that the labels stand for."""
+        return self._train.classes
+
     def groups(self) -> Groups:
         """How many faces of each kind there are, in the task's order."""
         kinds = self._train.task.kinds
@@ -96,20 +101,3 @@ class Exam:
             for faces, logits in zip(self._on_cpu, self._logits, strict=True)
         )
         return train, test
-
-
-def introduce(
-    tracker: Tracker,
-    exam: Exam,
-    model: nn.Module,
-    *,
-    settings: Mapping[str, object],
-    surroundings: Mapping[str, str],
-    example: Tensor,
-) -> None:
-    """Log the texts a fresh run begins with, and the graph, traced on `example` (N, 3, S, S)."""
-    header = ("kind", "class", "training faces", "test faces")
-    tracker.text("config", texts.settings_table(settings))
-    tracker.text("groups", texts.table(header, exam.groups()))
-    tracker.text("environment", texts.table(("part", "version"), surroundings.items()))
-    tracker.graph(model, to_input(example))

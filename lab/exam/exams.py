@@ -1,0 +1,101 @@
+"""All exams of a run as one evaluator."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from lab.config import RunConfig
+from lab.data import Examples, Population, to_input
+from lab.estimate import Estimate
+from lab.exam.cues import CueExam, group_counts, measured
+from lab.exam.memorization import MemorizationExam
+from lab.exam.reliance import RelianceExam
+from lab.tracking import texts
+from lab.tracking.writer import Tracker
+
+
+class Exams:
+    """An evaluator made of several: memorization always, the others where there is something to ask
+    about."""
+
+    def __init__(
+        self,
+        train: Examples,
+        test: Examples,
+        population: Population,
+        config: RunConfig,
+        device: torch.device,
+    ) -> None:
+        data, seed = config.data, config.seed
+        self.memorization = MemorizationExam(train, test)
+        self.cues: CueExam | None = None
+        if population.cues or population.hold_outs:
+            self.cues = CueExam(data, population, seed=seed, device=device)
+        self.reliance: RelianceExam | None = None
+        if config.twins:
+            size, count = data.image_size, config.twins
+            self.reliance = RelianceExam(
+                population, count=count, size=size, seed=seed, device=device
+            )
+        self.strengths = measured(population, train, seed=seed)
+        """What the training faces hold of each cue."""
+        self.group_counts = group_counts(train, population.cues) if population.cues else {}
+        """How many training faces each group has."""
+        self._all = [e for e in (self.memorization, self.cues, self.reliance) if e is not None]
+
+    def __call__(self, model: nn.Module) -> dict[str, Estimate]:
+        """The figures of all of them, by tag."""
+        return {tag: figure for exam in self._all for tag, figure in exam(model).items()}
+
+    def show_pictures(self, tracker: Tracker, step: int) -> None:
+        """Log the pictures of the last answers."""
+        for exam in self._all:
+            exam.show_pictures(tracker, step)
+
+    def finish(self, tracker: Tracker, model: nn.Module, step: int) -> dict[str, Estimate]:
+        """Log what is shown of the finished network alone; figures for the summary."""
+        self.memorization.show_projector(tracker, model)
+        if self.cues is not None:
+            self.cues.finish(tracker, step)
+        if self.reliance is not None:
+            return self.reliance.finish(tracker, model, step)
+        return {}
+
+    def introduce(
+        self,
+        tracker: Tracker,
+        model: nn.Module,
+        *,
+        settings: Mapping[str, object],
+        surroundings: Mapping[str, str],
+        example: Tensor,
+    ) -> None:
+        """Log the texts a fresh run begins with, and the graph, traced on `example`
+        (N, 3, S, S)."""
+        header = ("kind", "class", "training faces", "test faces")
+        counts = texts.table(header, self.memorization.groups())
+        if self.group_counts:
+            rows = self.group_counts.items()
+            counts += "\n\n" + texts.table(("group", "training faces"), rows)
+        tracker.text("config", texts.settings_table(settings))
+        tracker.text("groups", counts)
+        tracker.text("environment", texts.table(("part", "version"), surroundings.items()))
+        if self.strengths:
+            tracker.text("cues", self._cue_table())
+        tracker.graph(model, to_input(example))
+
+    def _cue_table(self) -> str:
+        classes = self.memorization.classes
+        rows = []
+        for found in self.strengths:
+            cue, strength = found.cue, found.strength
+            ends = "" if strength.low is None else f" ({strength.low:.3f}–{strength.high:.3f})"
+            values = ", ".join(f"{w}: {c}" for w, c in zip(cue.words, classes, strict=True))
+            rows.append(
+                (cue.attribute, values, f"{cue.strength:g}", f"{strength.value:.3f}{ends}",
+                 f"{found.shown.value:.3f}")
+            )  # fmt: skip
+        header = ("cue", "value: class", "strength asked for", "measured on the training faces that"
+                  " show it", "shown by")  # fmt: skip
+        return texts.table(header, rows)
