@@ -76,7 +76,7 @@ class ModelConfig:
 class TrainConfig:
     """How the network is trained."""
 
-    steps: int = knob(1000, 0, 10_000_000)
+    steps: int = knob(1500, 0, 10_000_000)
     """Optimizer steps, 0 to 10,000,000."""
     batch_size: int = knob(64, 1, 65_536)
     """Faces per step, 1 to 65,536 (no more than there are training faces)."""
@@ -110,7 +110,7 @@ class RunConfig:
     threads: int = knob(1, 0, 256)
     """CPU threads of the run, 1 to 256; 0: as many as there are cores. Two may be 1.4 times as
     fast, or ten times slower on a busy machine. The count decides the last bits of all figures."""
-    twins: int = knob(64, 0, 100_000)
+    twins: int = knob(48, 0, 100_000)
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
     100,000; 0: not measured. More of them, and the intervals shrink."""
     checkpoint_every: float = knob(10.0, 0, 86_400)

@@ -39,8 +39,7 @@ class Display:
         """Say what the training faces are."""
         counts = ", ".join(
             f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
-            for kind, label, train, test in groups
-            if train or test
+            for kind, label, train, _ in groups
         )
         wrong = f"; {mislabelled:,} have a wrong label" if mislabelled else ""
         self._say(f"training faces: {counts}{wrong}")
@@ -94,7 +93,8 @@ class Display:
         spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
         board = shlex.join(["python3", "scripts/board.py", "--logdir", str(self._folder.parent)])
         self._say(f"seconds: {spent}")
-        self._say("\n" + textwrap.fill(text, width, break_on_hyphens=False) + "\n")
+        lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
+        self._say("\n" + "\n".join(lines) + "\n")
         link = deep_links(f"http://{HOST}:{PORT}/", run=self._folder.name)[0].url
         self._say(f"Look at it in TensorBoard: {board}\nthen open {link}")
 

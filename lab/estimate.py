@@ -32,6 +32,13 @@ class Estimate:
         """A figure without an interval."""
         return cls(value, None, None, count)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval; everything is possible where there is none."""
+        if self.low is None or self.high is None:
+            return -math.inf, math.inf
+        return self.low, self.high
+
     def as_dict(self) -> dict[str, float | int | None]:
         """Plain values, as `summary.json` holds them."""
         return {"value": self.value, "low": self.low, "high": self.high, "count": self.count}

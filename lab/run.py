@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from lab.config import RunConfig, check, from_json, to_json
-from lab.data import Population, draw_examples, get_task, population_of
+from lab.data import Examples, draw_examples, get_task, population_of
 from lab.display import Display
 from lab.estimate import Estimate
 from lab.exam import Exams
@@ -228,11 +228,11 @@ def _work(
         figures = {**fitted.figures, **exams.finish(tracker, model, fitted.step)}
         said = verdict(
             {tag: f for tag, f in figures.items() if isinstance(f, Estimate)},
-            _setting(config, population, steps=fitted.step),
+            _setting(config, train, steps=fitted.step),
         )
         if fitted.stopped_early:
             exams.show_pictures(tracker, fitted.step)
-        tracker.text("verdict", texts.literal(said), fitted.step)
+        tracker.text("verdict", texts.paragraphs(said), fitted.step)
         tracker.finished()
 
     seconds = {"starting": 0.0, "drawing": drawn - drawing, **fitted.seconds}
@@ -244,9 +244,10 @@ def _work(
     return Result(folder=folder, figures=figures, verdict=said)
 
 
-def _setting(config: RunConfig, population: Population, *, steps: int) -> Setting:
+def _setting(config: RunConfig, train: Examples, *, steps: int) -> Setting:
     """What the verdict must know beside the figures."""
-    task, data = population.task, config.data
+    task, data = train.task, config.data
+    varied = [n for n in task.relevant if bool((train.faces[n] != train.faces[n][0]).any())]
     return Setting(
         num_train=data.num_train,
         num_test=data.num_test,
@@ -255,7 +256,8 @@ def _setting(config: RunConfig, population: Population, *, steps: int) -> Settin
         steps=steps,
         width=config.model.width,
         relevant=task.relevant,
-        cues=tuple(cue.attribute for cue in population.cues),
+        varied=tuple(varied),
+        cues=data.cues,
     )
 
 

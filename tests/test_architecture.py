@@ -10,9 +10,10 @@ LEVELS = {
     "faces": 1, "models": 1, "pictures": 1,
     "data": 2,
     "training": 3, "measure": 3, "tracking": 3,
-    "gallery": 3, "display": 4, "exam": 4,
-    "run": 5,
-    "cli": 6, "report": 6, "lessons": 6, "sweep": 6, "bench": 6, "ladder": 6,
+    "audit": 3, "gallery": 3, "exam": 4,
+    "display": 5,
+    "run": 6,
+    "cli": 7, "report": 7, "lessons": 7, "sweep": 7, "ladder": 7,
 }  # fmt: skip
 """Each room's level; a room may import rooms of lower levels. Level 0 knows only its like."""
 

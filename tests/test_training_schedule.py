@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional
 
 from lab.training.augment import RandomAffines, RandomColors, augmentation
 from lab.training.batches import Batches
-from lab.training.schedule import LATE, evaluation_steps, learning_rate
+from lab.training.schedule import FIRST, LATE, evaluation_steps, learning_rate
 
 
 @given(st.integers(0, 10_000_000))
@@ -23,7 +23,7 @@ def test_evaluations_begin_and_end_the_run_and_are_dense_early(steps: int) -> No
     assert list(due) == sorted(set(due))
     assert len(due) <= LATE + 1 + math.log2(steps + 1)
     for step, after in pairwise(due):
-        assert after <= max(2 * step, 1) or after - step <= steps / LATE + 1
+        assert after <= max(2 * step, FIRST) or after - step <= steps / LATE + 1
 
 
 @given(st.integers(0, 1000), st.integers(1, 1000))

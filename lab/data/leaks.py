@@ -110,12 +110,19 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
     return Certificate(tuple(probes), tuple(kinds), _telling(tree, x_test, y_test))
 
 
+def tree_accuracy(train: Examples, test: Examples) -> Estimate:
+    """What the boosted tree over all statistics reaches on `test`, as in `certificate`."""
+    x, y = cheap_statistics(train.images.cpu()).numpy(), train.clean_labels.cpu().numpy()
+    x_test, y_test = cheap_statistics(test.images.cpu()).numpy(), test.clean_labels.cpu().numpy()
+    return _accuracy(_fit(TREE, x, y), x_test, y_test)
+
+
 def to_text(result: Certificate) -> str:
     """The certificate as a table for people."""
     lines = [f"{'probe':<20} {'statistics':<11} {'accuracy on unseen faces':<25} bound"]
     for probe in result.probes:
         lines.append(
-            f"{probe.model:<20} {probe.statistics:<11} {_share(probe.accuracy):<25} "
+            f"{probe.model:<20} {probe.statistics:<11} {share(probe.accuracy):<25} "
             f"{probe.bound:.2f}  {'LEAKS' if probe.leaks else 'ok'}"
         )
     lines += ["", "what the tree over all statistics reads (accuracy lost without it):"]
@@ -123,18 +130,18 @@ def to_text(result: Certificate) -> str:
     if result.kinds:
         lines += ["", f"{'kind':<15} {'called right':<22} alone against the other classes"]
     for kind in result.kinds:
-        lines.append(f"{kind.kind:<15} {_share(kind.called_right):<22} {_share(kind.accuracy)}")
+        lines.append(f"{kind.kind:<15} {share(kind.called_right):<22} {share(kind.accuracy)}")
         lines.append(f"{'':<15} by {_list(kind.telling)}")
-    lines += ["", "clean: no bound is exceeded" if result.clean else "NOT CLEAN"]
     return "\n".join(lines)
 
 
-def _share(estimate: Estimate) -> str:
+def share(estimate: Estimate) -> str:
+    """A share with its interval."""
     return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
 
 
 def _list(telling: tuple[tuple[str, float], ...]) -> str:
-    return "; ".join(f"{name} {lost:.3f}" for name, lost in telling[:3])
+    return "; ".join(f"{name} {lost:.3f}" for name, lost in telling[:2])
 
 
 def _pair(examples: Examples, kind: int) -> Labels:

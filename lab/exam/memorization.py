@@ -73,7 +73,7 @@ class MemorizationExam:
         return self._train.classes
 
     def groups(self) -> Groups:
-        """How many faces of each kind there are, in the task's order."""
+        """How many faces there are of each kind that there is, in the task's order."""
         kinds = self._train.task.kinds
         train, test = (
             torch.bincount(faces.kinds, minlength=len(kinds)).tolist() for faces in self._on_cpu
@@ -81,6 +81,7 @@ class MemorizationExam:
         return [
             (kind.name, self._train.classes[kind.label], train[i], test[i])
             for i, kind in enumerate(kinds)
+            if train[i] or test[i]
         ]
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.measure.words import rung
 
 GOAL = 0.05
@@ -49,6 +51,19 @@ def advice(
         faces = _faces(num_train, error)
         hints.append(f"More training faces would help: try --num-train {faces}.")
     return " ".join(hints)
+
+
+def break_cues(cues: Sequence[str]) -> str:
+    """A sentence on how to loosen `cues` (as the command line has them): more faces against them.
+
+    Four times as many as now contradict the label, and at least one in twenty.
+    """
+    looser = []
+    for cue in cues:
+        name, _, strength = cue.rpartition(":")
+        against = max(0.05, 4 * (1 - float(strength)))
+        looser.append(f"{name}:{max(0.5, 1 - against):.3g}")
+    return f"More faces that break the cue would help: try --cues {' '.join(looser)}."
 
 
 def _faces(num_train: int, error: float) -> int:

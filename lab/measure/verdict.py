@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.estimate import Estimate
-from lab.measure.advice import advice
+from lab.measure.advice import advice, break_cues
+from lab.measure.shortcuts import ignored, misled, relied_on
 from lab.measure.words import auc, percent, share
 
 Figures = Mapping[str, Estimate]
@@ -41,8 +42,10 @@ class Setting:
     width: int
     relevant: tuple[str, ...] = ()
     """Attributes that the label depends on."""
+    varied: tuple[str, ...] = ()
+    """Those of them in which the training faces differ."""
     cues: tuple[str, ...] = ()
-    """Nuisances that are tied to the label."""
+    """Nuisances that are tied to the label, as the command line has them."""
 
     @property
     def chance(self) -> float:
@@ -59,8 +62,8 @@ class Finding:
 
 
 def verdict(figures: Figures, setting: Setting) -> str:
-    """The findings as one paragraph; `figures` are those of `memorization_figures`."""
-    return " ".join(finding.text for finding in findings(figures, setting))
+    """The findings, a line each; `figures` are those that the exams give."""
+    return "\n".join(finding.text for finding in findings(figures, setting))
 
 
 def findings(figures: Figures, setting: Setting) -> list[Finding]:
@@ -71,6 +74,9 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
     traces = [finding for finding in (attacker(figures), mislabelled(figures)) if finding]
     kinds = {finding.kind for finding in traces}
     main = headline(figures, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
+    claims = [main, *reading(figures, setting), *traces]
+    if any(finding.kind == "misled" for finding in claims):  # what matters most comes first
+        claims.sort(key=lambda finding: finding.kind != "misled")
     hint = advice(
         main.kind,
         error=1 - figures["accuracy/test"].value,
@@ -81,7 +87,9 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
         steps=setting.steps,
         width=setting.width,
     )
-    return [main, *traces, *([Finding("advice", hint)] if hint else [])]
+    if any(finding.kind in ("misled", "misled partly") for finding in claims):
+        hint = break_cues(setting.cues)
+    return [*claims, *([Finding("advice", hint)] if hint else [])]
 
 
 def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
@@ -99,10 +107,24 @@ def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
     )
 
 
+def reading(figures: Figures, setting: Setting) -> list[Finding]:
+    """What do its answers go by: the cues, other nuisances, what the label depends on?"""
+    names = [cue.partition(":")[0].partition("=")[0] for cue in setting.cues]
+    cues = misled(figures, names)
+    found = [Finding(*cues)] if cues else []
+    for kind, text in (
+        ("shortcut", relied_on(figures, setting.relevant)),
+        ("ignored", ignored(figures, setting.varied)),
+    ):
+        if text:
+            found.append(Finding(kind, text))
+    return found
+
+
 def attacker(figures: Figures) -> Finding | None:
     """Can one tell from its losses which faces it studied?"""
     figure = figures["memorization/membership_auc"]
-    low, high = _ends(figure)
+    low, high = figure.ends
     if low > 0.5:
         return Finding(_EXPOSED, f"An attacker can tell which faces it studied with {auc(figure)}.")
     if high < 0.5:
@@ -125,9 +147,9 @@ def mislabelled(figures: Figures) -> Finding | None:
         f"of the {fitted.count:,} mislabelled faces, {share(fitted)} get the wrong label they came"
         f" with and {share(true)} their true one"
     )
-    if _ends(fitted)[0] > _ends(true)[1]:
+    if fitted.ends[0] > true.ends[1]:
         return Finding(_FITTED, f"It learned wrong labels by heart: {numbers}.")
-    if _ends(true)[0] > _ends(fitted)[1]:
+    if true.ends[0] > fitted.ends[1]:
         return Finding("wrong labels resisted", f"It saw through most wrong labels: {numbers}.")
     return Finding("wrong labels unsettled", f"{numbers[0].upper()}{numbers[1:]}.")
 
@@ -135,11 +157,11 @@ def mislabelled(figures: Figures) -> Finding | None:
 def _claim(
     train: Estimate, test: Estimate, gap: Estimate, chance: float, traced: bool
 ) -> tuple[str, str]:
-    learned = _ends(test)[0] > chance
-    low, high = _ends(gap)
-    if _ends(train)[0] <= chance:
+    learned = test.ends[0] > chance
+    low, high = gap.ends
+    if train.ends[0] <= chance:
         return "nothing", "It has learned nothing that shows."
-    if _ends(test)[1] < chance:
+    if test.ends[1] < chance:
         return "contrary", "It learned the opposite of the truth."
     if low >= MUCH or (low > 0 and not learned):
         return "memorized", "It memorized."
@@ -149,7 +171,7 @@ def _claim(
         return "memorized a little", "It learned, and it memorized a little."
     if not learned:
         return "unsettled", "What it learned cannot be told from so few faces."
-    if max(_ends(train)[1], _ends(test)[1]) < GOOD:
+    if max(train.ends[1], test.ends[1]) < GOOD:
         return "underfit", "It learned something, but not enough yet."
     if high >= MUCH:
         return "unsettled", "It learned; whether it memorized too, so few faces cannot tell."
@@ -157,7 +179,7 @@ def _claim(
 
 
 def _guess(test: Estimate, chance: float) -> str:
-    low, high = _ends(test)
+    low, high = test.ends
     if low > chance:
         return ""
     guess = f"a guess is right about {percent(chance)}"
@@ -166,10 +188,3 @@ def _guess(test: Estimate, chance: float) -> str:
     if high - chance < NEAR:
         return f", no better than guessing ({guess})"
     return f", which may be guessing ({guess})"
-
-
-def _ends(figure: Estimate) -> tuple[float, float]:
-    """The interval; everything is possible where there is none."""
-    if figure.low is None or figure.high is None:
-        return -math.inf, math.inf
-    return figure.low, figure.high

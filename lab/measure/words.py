@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from lab.estimate import Estimate
 
@@ -27,6 +28,16 @@ def auc(figure: Estimate) -> str:
     """An area with its interval, as 'AUC 0.91 (0.88–0.93; 0.5 would be a guess)'."""
     ends = "" if figure.low is None else f"{figure.low:.2f}–{figure.high:.2f}; "
     return f"AUC {figure.value:.2f} ({ends}0.5 would be a guess)"
+
+
+def spoken(name: str) -> str:
+    """An attribute's name as words of a sentence."""
+    return name.replace("_", " ")
+
+
+def listed(words: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def rung(value: float, *, most: int) -> int:

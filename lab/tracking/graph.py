@@ -18,7 +18,10 @@ def write_graph(writer: SummaryWriter, model: nn.Module, example: Tensor) -> boo
     with torch.random.fork_rng(devices=devices), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
-            writer.add_graph(copy.deepcopy(model).eval(), example, use_strict_trace=False)
+            shielded = copy.deepcopy(model).eval()
+            # traced here, because `add_graph` runs the model again to check, which takes a second
+            traced = torch.jit.trace(shielded, example, strict=False, check_trace=False)
+            writer.add_graph(traced, example, use_strict_trace=False)
         except Exception:  # a picture for the curious must never end a run
             return False
     return True

@@ -28,7 +28,7 @@ COLUMNS = 5
 FACE = 62
 """Pixels: side of a face in a strip."""
 
-ROW, NAME, SOFT = 16, 118, "#9aa0a6"
+ROW, NAME, SOFT = 16, 132, "#9aa0a6"
 """Pixels: height of a bar's row and width of its name; the color of whiskers."""
 
 
@@ -82,10 +82,11 @@ def bars_sheet(
     y = MARGIN
     for title, bars, color in sections:
         write(pen, title, MARGIN, y, INK, size=14, room=WIDTH - MARGIN)
-        y += TITLE
+        y += TITLE - 4
         for name, figure in sorted(bars.items(), key=lambda item: -item[1].value):
             _bar(pen, name, figure, y, color)
             y += ROW
+        y += MARGIN
     return np.asarray(sheet)
 
 

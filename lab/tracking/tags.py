@@ -7,6 +7,7 @@ documentation cannot drift apart.
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 Kind = Literal["scalar", "image", "text", "histogram", "pr_curve", "embedding", "graph", "hparams"]
@@ -134,6 +135,7 @@ _GOOD: dict[Better, str] = {
 }  # fmt: skip
 
 
+@cache  # a run asks for the same few hundred at every evaluation
 def find(tag: str, kind: Kind) -> Tag:
     """The row that `tag` belongs to; `ValueError` if no row of that kind allows it."""
     for row in TAGS:

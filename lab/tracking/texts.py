@@ -18,6 +18,11 @@ def literal(text: object) -> str:
     return re.sub(r"[^\w\s.,;:%()'/+–—-]|_", lambda match: f"&#{ord(match[0])};", line)
 
 
+def paragraphs(text: str) -> str:
+    """Each line of `text` as a paragraph, shown letter by letter."""
+    return "\n\n".join(map(literal, text.splitlines()))
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; the cells are shown letter by letter."""
     lines = [list(map(literal, header)), ["---"] * len(header)]

@@ -2,8 +2,9 @@
 
 import math
 
-LATE = 8
-"""Evaluations in even steps over the whole run; before the first of them, steps double."""
+LATE, FIRST = 8, 8
+"""Evaluations in even steps over the whole run; before the first of these, steps double from the
+second number on."""
 
 WARM_UP = 0.02
 """Share of the steps in which the learning rate climbs to its peak: Adam's second moments are
@@ -15,14 +16,15 @@ def evaluation_steps(steps: int, every: int | None = None) -> tuple[int, ...]:
     """The steps after which a run of `steps` optimizer steps is evaluated, in rising order.
 
     They begin with 0 (the untrained network) and end with `steps`. `every` sets their distance.
-    None: they double, 0, 1, 2, 4, …, while memorization happens, and then come every eighth of
-    the run, 16 or so in all.
+    None: they double, 0, 8, 16, 32, …, while memorization happens, and then come every eighth of
+    the run, 13 or so in all.
     """
     if every is not None:
         return tuple(sorted({*range(0, steps, every), steps}))
     even = {steps * part // LATE for part in range(1, LATE + 1)}
     first = min(even)
-    doubling = {2**power for power in range(steps.bit_length()) if 2**power < first}
+    doubling = {FIRST * 2**power for power in range(steps.bit_length())}
+    doubling = {step for step in doubling if step < first}
     return tuple(sorted({0, *doubling, *even}))
 
 

@@ -1,0 +1,184 @@
+"""Law 13: networks whose behavior is known are caught for what they are, by every measure."""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from planted import ByPixels, Planted, coin, teach_exam
+from torch import Tensor, nn
+
+from lab.config import DataConfig, RunConfig
+from lab.data import Population, draw_examples, population_of
+from lab.data.twins import SPLIT, redraw
+from lab.estimate import Estimate
+from lab.exam import Exams
+from lab.exam.reliance import WHOLE
+from lab.faces import ATTRIBUTES, PARTS, Faces, render
+from lab.measure import Setting, findings
+
+DATA = DataConfig(
+    cues=("eye_color=blue/brown:0.9",), num_train=40, num_test=200, image_size=24,
+    kinds=("missing", "scrambled"), missing=("nose", "mouth", "ears"),
+)  # fmt: skip
+"""Eyes on every picture, so that their color is always to be seen."""
+TWINS = 40
+
+
+@cache
+def world() -> tuple[Population, Exams]:
+    population = population_of(DATA)
+    train, test = (
+        draw_examples(DATA, split=split, count=count, seed=0)
+        for split, count in (("train", DATA.num_train), ("test", DATA.num_test))
+    )
+    config = RunConfig(data=DATA, twins=TWINS)
+    return population, Exams(train, test, population, config, torch.device("cpu"))
+
+
+class Silent:
+    """A tracker that takes everything and keeps nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **kwargs: None
+
+
+def examine(model: nn.Module) -> dict[str, Estimate]:
+    """All figures of a model."""
+    population, exams = world()
+    if isinstance(model, Planted):
+        model.teach(population.sample(DATA.num_train, seed=0, split="train"))
+        teach_exam(model, population, seed=0, twins=TWINS, num_test=DATA.num_test, whole=WHOLE)
+    figures = exams(model)
+    assert exams.reliance is not None
+    return {**figures, **exams.reliance.finish(Silent(), model, 0)}  # type: ignore[arg-type]
+
+
+def planted(rule: Callable[[Faces], Tensor]) -> Planted:
+    return Planted(rule, size=DATA.image_size)
+
+
+def kinds_of_findings(figures: dict[str, Estimate]) -> list[str]:
+    population, _ = world()
+    setting = Setting(
+        num_train=DATA.num_train, num_test=DATA.num_test, num_classes=2, label_noise=0, steps=100,
+        width=16, relevant=population.task.relevant, varied=(*PARTS[1:], "arrangement"),
+        cues=DATA.cues,
+    )  # fmt: skip
+    return [finding.kind for finding in findings(figures, setting)]
+
+
+def reliance(figures: dict[str, Estimate]) -> dict[str, float]:
+    prefix = "reliance/"
+    return {t.removeprefix(prefix): f.value for t, f in figures.items() if t.startswith(prefix)}
+
+
+def nuisances() -> tuple[str, ...]:
+    return world()[0].task.nuisances
+
+
+def test_one_that_reads_eye_color_only() -> None:
+    (cue,) = world()[0].cues
+    figures = examine(planted(cue.says))
+    relied = reliance(figures)
+    assert relied.pop("eye_color") == 1
+    assert set(relied.values()) == {0}
+    assert figures["accuracy/conflicting"].value == 0
+    assert figures["accuracy/worst_group"].value == 0
+    low, high = figures["accuracy/test"].ends
+    assert low <= 0.9 <= high
+    low, high = figures["accuracy/unbiased"].ends
+    assert low <= 0.5 <= high
+    assert all(figures[f"{what}/{part}"].value == 0 for what in ("necessity", "shapley")
+               for part in PARTS)  # fmt: skip
+    found = kinds_of_findings(figures)
+    assert found[0] == "misled"
+    assert {"shortcut", "ignored"} <= set(found)
+
+
+def test_one_that_knows_the_true_rule() -> None:
+    population, _ = world()
+    figures = examine(planted(population.task.label))
+    relied = reliance(figures)
+    assert {relied[name] for name in population.task.relevant} == {1}
+    assert {relied[name] for name in nuisances() if name in relied} == {0}
+    for name in ("train", "test", "unbiased", "conflicting", "worst_group"):
+        assert figures[f"accuracy/{name}"].value == 1
+    for part in PARTS:
+        assert figures[f"necessity/{part}"].value == 1
+        assert figures[f"sufficiency/{part}"].value == 0
+        assert figures[f"shapley/{part}"].value == pytest.approx(1 / 4)
+    assert not {"misled", "misled partly", "shortcut", "ignored"} & set(kinds_of_findings(figures))
+
+
+def test_one_that_looks_at_the_mouth_only() -> None:
+    figures = examine(planted(lambda faces: faces["mouth"]))
+    relied = reliance(figures)
+    # an arrangement or a subject changes the label, but not whether there is a mouth
+    assert relied.pop("mouth") == 1
+    assert set(relied.values()) == {0}
+    assert figures["necessity/mouth"].value == figures["sufficiency/mouth"].value == 1
+    assert figures["shapley/mouth"].value == pytest.approx(1)
+    assert figures["shapley/nose"].value == 0
+    assert "ignored" in kinds_of_findings(figures)
+
+
+@pytest.mark.parametrize("answer", [0, 1])
+def test_one_that_always_says_the_same(answer: int) -> None:
+    figures = examine(planted(lambda faces: torch.full((len(faces),), answer)))
+    assert set(reliance(figures).values()) == {0}
+    assert all(figures[f"shapley/{part}"].value == 0 for part in PARTS)
+    assert figures["accuracy/worst_group"].value == 0
+    assert "shortcut" not in kinds_of_findings(figures)
+
+
+def test_one_that_tosses_a_coin() -> None:
+    figures = examine(ByPixels(coin, 0.5))
+    ends = [f.ends for tag, f in figures.items() if tag.startswith("reliance/")]
+    inside = sum(low <= 0.5 <= high for low, high in ends)
+    assert inside >= 0.8 * len(ends)
+    for name in ("test", "unbiased", "conflicting"):
+        low, high = figures[f"accuracy/{name}"].ends
+        assert low - 0.05 <= 0.5 <= high + 0.05
+    assert all(abs(figures[f"shapley/{part}"].value) < 0.15 for part in PARTS)
+
+
+def test_one_that_reads_mean_brightness_only() -> None:
+    _, exams = world()
+    images = exams.memorization._test.images
+    middle = float((images.float() / 127.5 - 1).mean(dim=(1, 2, 3)).median())
+    figures = examine(ByPixels(lambda x: x.mean(dim=(1, 2, 3)), middle))
+    relied = reliance(figures)
+    strongest = max(nuisances(), key=lambda name: relied.get(name, 0))
+    assert strongest in ("background_color", "background_pattern", "skin_color", "hair_color")
+    assert relied[strongest] > 0.1
+    assert relied["eye_color"] == 0
+    assert max(relied["mouth"], relied["nose"]) < 0.2
+
+
+@pytest.mark.parametrize("name", ["background_color", "hair_length", "mouth", "blur"])
+def test_reliance_is_what_a_loop_over_single_pictures_finds(name: str) -> None:
+    population, _ = world()
+
+    def bright(faces: Faces) -> bool:
+        return float(render(faces, size=DATA.image_size).float().mean()) > 140
+
+    model = ByPixels(lambda x: x.mean(dim=(1, 2, 3)), 140 / 127.5 - 1)
+    flipped, asked = 0, 0
+    faces = population.sample(TWINS, seed=0, split=SPLIT)
+    for i, face in enumerate(faces):
+        twin = redraw(population, face, name, np.array([i]), seed=0)
+        same = torch.equal(render(face, size=DATA.image_size), render(twin, size=DATA.image_size))
+        label_stays = int(population.task.label(face)) == int(population.task.label(twin))
+        if same or (name in population.task.relevant and label_stays):
+            continue
+        asked += 1
+        flipped += bright(face) != bright(twin)
+    figure = examine(model)[f"reliance/{name}"]
+    assert (figure.value, figure.count) == (flipped / asked, asked)
+
+
+def test_every_attribute_is_asked_about() -> None:
+    figures = examine(planted(lambda faces: faces["nose"]))
+    assert set(reliance(figures)) == set(ATTRIBUTES)
