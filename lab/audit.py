@@ -92,8 +92,8 @@ def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
 def warnings(population: Population, train: Examples, test: Examples) -> list[str]:
     """What is not in order with the faces of a run, a plain sentence each; mostly nothing.
 
-    A population in which nothing is wrong gets one in about 1 % of all cases. Takes no picture
-    apart: 0.1 s for 10,000 faces.
+    A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
+    0.1 s for 10,000 faces.
     """
     said = [
         f"{link.attribute} goes along with the label, though it is no cue: {link.bits:.3f} bits,"
@@ -227,6 +227,8 @@ def _links_to_text(result: Audit) -> str:
             note = _cue_to_text(cues[link.attribute])
         elif link.above_chance:
             note = result.declared.get(link.attribute, "UNDECLARED")
+        elif link.chance == 0:
+            note = "one value only, or too few faces"
         lines.append(
             f"{link.attribute:<20}  {link.bits:7.4f}  {link.chance:15.4f}  {note}".rstrip()
         )

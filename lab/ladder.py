@@ -1,22 +1,14 @@
-"""The training-size ladder: the same run with more and more faces, several seeds each.
-
-Each rung is a run of its own in a folder of its own; finished ones are kept, interrupted ones go
-on, so that the same command again is the recovery.
-"""
+"""The training-size ladder: the same run with more and more faces, several seeds each."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 
 from lab.config import RunConfig
+from lab.grid import do_runs, figures, spread
 
 COLUMNS = {
     "train accuracy": "accuracy/train",
@@ -36,32 +28,16 @@ class Rung:
 
 
 def climb(config: RunConfig, sizes: Sequence[int], seeds: int, *, processes: int) -> Iterator[Path]:
-    """Do every run of the ladder, one thread each; yields the folders as they are finished."""
+    """Do every run of the ladder, the largest first; yields the folders as they are finished."""
     jobs = [
         replace(
             config, data=replace(config.data, num_train=size), seed=config.seed + seed,
-            threads=1, name=rung_name(size, config.seed + seed),
+            name=rung_name(size, config.seed + seed),
         )
         for seed in range(seeds)
         for size in sorted(sizes, reverse=True)
     ]  # fmt: skip
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_quiet) as pool:
-        for done in as_completed([pool.submit(do_run, job) for job in jobs]):
-            yield done.result()
-
-
-def do_run(config: RunConfig) -> Path:
-    """The folder of a finished run with these settings: found, gone on with, or done anew."""
-    from lab import run
-
-    folder = config.out / str(config.name)
-    if not folder.exists():
-        return run.start(config).folder
-    known = replace(run.read_config(folder), device=config.device)
-    if replace(known, out=config.out) != config:
-        raise ValueError(f"{folder} holds a run with other settings; choose another --out")
-    run.resume(folder)
-    return folder
+    return do_runs(jobs, processes=processes)
 
 
 def rung_name(num_train: int, seed: int) -> str:
@@ -73,14 +49,8 @@ def read(config: RunConfig, sizes: Sequence[int], seeds: int) -> list[Rung]:
     """The final figures of all runs, read from their summaries."""
     rungs = []
     for size in sorted(sizes):
-        figures: dict[str, list[float]] = {tag: [] for tag in COLUMNS.values()}
-        for seed in range(seeds):
-            path = config.out / rung_name(size, config.seed + seed) / "summary.json"
-            summary = json.loads(path.read_text(encoding="utf-8"))
-            for tag, values in figures.items():
-                metric, where = tag.split("/")
-                values.append(summary[metric][where]["value"])
-        rungs.append(Rung(size, figures))
+        runs = [figures(config.out / rung_name(size, config.seed + seed)) for seed in range(seeds)]
+        rungs.append(Rung(size, {tag: [run[tag] for run in runs] for tag in COLUMNS.values()}))
     return rungs
 
 
@@ -91,10 +61,7 @@ def to_markdown(rungs: Sequence[Rung]) -> str:
         "|---:|" + "---|" * len(COLUMNS),
     ]
     for rung in rungs:
-        cells = [
-            f"{fmean(values):.3f} ({min(values):.3f}–{max(values):.3f})"
-            for values in (rung.figures[tag] for tag in COLUMNS.values())
-        ]
+        cells = [spread(rung.figures[tag]) for tag in COLUMNS.values()]
         lines.append(f"| {rung.num_train:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -120,8 +87,3 @@ def plot(rungs: Sequence[Rung], path: Path) -> None:
     axes.legend(frameon=False, loc="center right")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
-
-
-def _quiet() -> None:
-    """A worker writes nothing to the terminal that its parent draws on."""
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

@@ -1,4 +1,4 @@
-"""The ladder runs every size and seed once, goes on where it was stopped, and reads what it did."""
+"""Ladders and doses run every point once, go on where they were stopped, and read what they did."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import ladder
+from lab import dose, grid, ladder
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 
 
@@ -31,10 +31,10 @@ def test_a_ladder_is_climbed_once(config: RunConfig) -> None:
         config, data=replace(config.data, num_train=8), threads=1, name=ladder.rung_name(8, 1),
         seed=1, device="cpu",
     )  # fmt: skip
-    ladder.do_run(job)
+    grid.do_run(job)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     with pytest.raises(ValueError, match="other settings"):
-        ladder.do_run(replace(job, train=TrainConfig(steps=3)))
+        grid.do_run(replace(job, train=TrainConfig(steps=3)))
 
     rungs = ladder.read(config, [12, 8], 2)
     assert [rung.num_train for rung in rungs] == [8, 12]
@@ -53,3 +53,23 @@ def test_the_table_and_the_picture(tmp_path: Path) -> None:
     assert lines[3].startswith("| 1,000 |")
     ladder.plot(rungs, tmp_path / "ladder.png")
     assert (tmp_path / "ladder.png").stat().st_size > 5000
+
+
+def test_a_dose_is_given_once_and_read(config: RunConfig) -> None:
+    points = (config, ["eye_color", "hair_length=long/short"], [0.5, 1.0], [8], 1)
+    folders = [folder.name for folder in dose.administer(*points, processes=2)]
+    assert len(set(folders)) == 4
+    doses = dose.read(*points)
+    assert [(d.cue, d.strength) for d in doses] == [
+        ("eye_color", 0.5), ("eye_color", 1.0),
+        ("hair_length=long/short", 0.5), ("hair_length=long/short", 1.0),
+    ]  # fmt: skip
+    summary = json.loads((config.out / "eye_color-1-n000008-s0" / "summary.json").read_text())
+    assert doses[1].figures["conflicting"] == [summary["accuracy"]["conflicting"]["value"]]
+    assert doses[1].figures["reliance on it"] == [summary["reliance"]["eye_color"]["value"]]
+    assert summary["config"]["data"]["cues"] == ["eye_color:1"]
+    lines = dose.to_markdown(doses).splitlines()
+    assert len(lines) == 6
+    assert lines[2].startswith("| eye_color | 8 | 0.5 |")
+    dose.plot(doses, config.out / "dose.png")
+    assert (config.out / "dose.png").stat().st_size > 5000

@@ -54,9 +54,9 @@ def test_it_memorized() -> None:
     text = verdict(figures(1.0, 0.724, auc=(0.91, 0.88, 0.93)), setting())
     assert text == (
         "It memorized. It is right about 100.0 % of the 100 faces it studied but only"
-        " 72.4 % (70.4–74.3) of faces it has never seen. An attacker can tell which faces it"
-        " studied with AUC 0.91 (0.88–0.93; 0.5 would be a guess). More training faces would help:"
-        " try --num-train 3000."
+        " 72.4 % (70.4–74.3) of faces it has never seen.\n"
+        "An attacker can tell which faces it studied with AUC 0.91 (0.88–0.93; 0.5 would be a"
+        " guess).\nMore training faces would help: try --num-train 3000."
     )
 
 

@@ -20,14 +20,18 @@ from lab.estimate import Estimate
 from lab.tracking import hparams, layout, tags, texts
 from lab.tracking.answers import Answers
 from lab.tracking.projector import principal
+from lab.tracking.strips import Strip
 from lab.tracking.summary import write_summary
 from lab.tracking.views import (
     Points,
     picture_steps,
+    write_bars,
+    write_conflicting,
     write_curves,
     write_losses,
     write_projector,
     write_sheets,
+    write_strip,
 )
 from lab.tracking.writer import Tracker
 
@@ -56,6 +60,15 @@ def figures(step: int) -> dict[str, Estimate | float]:
         value = math.sin(step + i)
         made[row.name] = Estimate(value, value - 0.1, value + 0.2, 9) if row.interval else value
     return made
+
+
+def strip() -> Strip:
+    """Two faces with three values of an attribute."""
+    images = torch.randint(0, 256, (2, 3, 3, 32, 32), dtype=torch.uint8)
+    return Strip(
+        attribute="gaze", what="person", values=("left", "ahead", "right"), images=images,
+        chances=torch.rand(2, 3), right=torch.rand(2, 3) > 0.5,
+    )  # fmt: skip
 
 
 def points(count: int, seed: int) -> Points:
@@ -92,6 +105,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_losses(tracker, step, train=torch.rand(40), test=torch.rand(60))
             write_sheets(tracker, step, train=train, test=test)
             write_curves(tracker, step, test)
+            write_conflicting(tracker, step, test)
+            share = Estimate(0.5, 0.4, 0.6, 9)
+            write_bars(tracker, step, relevant={"eyes": share}, nuisances={"gaze": share})
+            write_strip(tracker, step, strip())
+        tracker.text("cues", texts.table(("cue", "strength"), [("gaze", 0.9)]))
+        tracker.text("group_accuracies", texts.table(("group", "accuracy"), [("person", 0.9)]))
+        tracker.text("parts", texts.table(("parts", "called a person"), [("eyes", 0.9)]))
         write_projector(tracker, {"train": points(40, 1), "test": points(60, 2)})
         tracker.text("verdict", texts.literal("It memorized."), 10)
         tracker.finished()

@@ -1,0 +1,68 @@
+"""A stronger cue, a worse lesson: the same run at many strengths, several seeds each.
+
+python3 scripts/dose.py --cue eye_color --strengths 0.5 0.95 1 --sizes 300 --seeds 3
+"""
+
+import os
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+
+from lab.cli import main
+from lab.config import RunConfig, TrainConfig, check
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Tie cues to the label, weakly to fully, and print what the networks make of it."""
+
+    cue: tuple[str, ...] = ("eye_color",)
+    """Nuisances to tie, one at a time: attribute, or attribute=value/value."""
+    strengths: tuple[float, ...] = (0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+    """How often the cue agrees with the label: 0.5 says nothing, 1 always."""
+    sizes: tuple[int, ...] = (300, 3000)
+    """Numbers of training faces."""
+    seeds: int = 3
+    """Runs at each point, 1 or more; they start from --seed."""
+    processes: int = os.cpu_count() or 1
+    """Runs at a time, one thread each."""
+    run: RunConfig = field(
+        default_factory=lambda: RunConfig(
+            out=Path("runs/dose"), train=TrainConfig(steps=1000, eval_every=1000), twins=200
+        )
+    )
+
+
+def dose(flags: Flags) -> None:
+    """Do the runs, show the progress, print the table, draw the picture."""
+    for name in ("seeds", "processes"):
+        if getattr(flags, name) < 1:
+            raise ValueError(f"--{name} must be 1 or more, not {getattr(flags, name)}")
+    for name in ("cue", "strengths", "sizes"):
+        if not getattr(flags, name):
+            raise ValueError(f"--{name} needs a value or more")
+    for size in flags.sizes:
+        check(replace(flags.run, data=replace(flags.run.data, num_train=size)))
+    from tqdm import tqdm
+
+    from lab import dose as doses
+    from lab.data import population_of
+
+    for cue in flags.cue:
+        for strength in flags.strengths:
+            population_of(replace(flags.run.data, cues=(f"{cue}:{strength}",)))
+    grid = (flags.run, flags.cue, flags.strengths, flags.sizes, flags.seeds)
+    total = len(flags.cue) * len(flags.strengths) * len(flags.sizes) * flags.seeds
+    runs = doses.administer(*grid, processes=flags.processes)
+    for _ in tqdm(runs, total=total, unit="run", smoothing=0):
+        pass
+    result = doses.read(*grid)
+    print(doses.to_markdown(result))
+    doses.plot(result, flags.run.out / "dose.png")
+    print(f"\n{flags.run.out / 'dose.png'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(dose))

@@ -1,0 +1,202 @@
+"""The certificate: planted faults are named, what is declared is not, and the exit code says so."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from lab import audit as auditing
+from lab.audit import Audit, audit, to_text, warnings
+from lab.config import DataConfig
+from lab.data import Examples, Population, draw_examples, population_of
+from lab.data.leaks import Certificate, Probe
+from lab.estimate import wilson
+
+ROOT = Path(__file__).parent.parent
+
+
+def small(count: int = 300, **settings: object) -> DataConfig:
+    return DataConfig(num_train=count, num_test=200, image_size=16, **settings)  # type: ignore[arg-type]
+
+
+def faces(
+    config: DataConfig, population: Population | None = None
+) -> tuple[Population, Examples, Examples]:
+    population = population or population_of(config)
+    train, test = (
+        draw_examples(config, split=split, count=count, seed=0, population=population)
+        for split, count in (("train", config.num_train), ("test", config.num_test))
+    )
+    return population, train, test
+
+
+def tied(train: Examples, name: str) -> Examples:
+    """The same pictures, said to have an attribute that follows the label."""
+    column = train.clean_labels.to(train.faces[name].dtype)
+    return replace(train, faces=train.faces.redrawn({name: column}))
+
+
+CUES = ("eye_color:0.95", "background_color:0.8")
+
+
+@pytest.mark.parametrize("count", [2, 100, 2000])
+@pytest.mark.parametrize("cues", [(), CUES])
+def test_sound_faces_give_no_warning(count: int, cues: tuple[str, ...]) -> None:
+    assert warnings(*faces(small(count, cues=cues))) == []
+
+
+def test_label_noise_is_no_reason_to_warn() -> None:
+    assert warnings(*faces(small(cues=CUES, label_noise=1.0))) == []
+
+
+def test_an_undeclared_link_is_named() -> None:
+    population, train, test = faces(small())
+    (said,) = warnings(population, tied(train, "gaze"), test)
+    assert said.startswith("gaze goes along with the label, though it is no cue: 1.000 bits")
+
+
+def test_a_cue_that_is_not_as_strong_as_asked_is_named() -> None:
+    config = small(cues=("eye_color:0.95",))
+    population = population_of(config)
+    _, train, test = faces(config, population.unbiased())
+    (said,) = warnings(population, train, test)
+    assert said.startswith("eye_color agrees with the label for 1")
+    assert "strength 0.95 that was asked for" in said
+
+
+def test_what_comes_twice_is_named() -> None:
+    population, train, test = faces(small())
+    images, identity = train.images.clone(), train.faces.identity.clone()
+    images[:2], identity[0] = test.images[0], test.faces.identity[0]
+    planted = replace(train, images=images, faces=replace(train.faces, identity=identity))
+    assert warnings(population, planted, test) == [
+        "2 of 300 training pictures are test pictures, too.",
+        "1 of 300 training pictures have the identity of a test face.",
+        "1 of 300 training pictures are copies of earlier ones.",
+    ]
+
+
+def test_what_a_hold_out_ties_to_a_cue_is_declared_and_nothing_else() -> None:
+    holds = (
+        "eye_color=blue,hair_length=long",
+        "hair_length=short,gaze=left",
+        "blush=rosy,blur=sharp",
+    )
+    result = audit(small(cues=("eye_color=blue/brown:1",), hold_out=holds), seed=0, probes=False)
+    assert result.declared["hair_length"] == result.declared["gaze"] == "by hold-out"
+    assert not {"blush", "blur"} & set(result.declared)
+    assert result.faults == ()
+    assert "by hold-out" in to_text(result)
+    free = population_of(small(hold_out=holds[:1]))
+    _, train, test = faces(small(), free)
+    assert len(warnings(free, tied(train, "hair_length"), test)) == 1
+
+
+def test_the_counts_add_up() -> None:
+    result = audit(small(cues=CUES), seed=1, probes=False)
+    for counts in (result.kinds, result.groups):
+        train, test = zip(*counts.values(), strict=True)
+        assert (sum(train), sum(test)) == (300, 200)
+    assert len(result.groups) == 8
+    assert not audit(small(), seed=1, probes=False).groups
+
+
+def test_the_certificate_can_be_read() -> None:
+    text = to_text(audit(small(cues=CUES), seed=0, probes=False))
+    assert max(map(len, text.splitlines())) <= 100
+    assert "cue 0.95: 0.9" in text
+    assert "cue 0.8: 0." in text
+    assert "stray_ears" in text
+    assert text.splitlines()[-1].startswith("clean: ")
+
+
+def test_a_probe_above_its_bound_is_a_fault() -> None:
+    result = audit(small(), seed=0, probes=False)
+    probes = Certificate((Probe("boosted tree", "all", wilson(70, 100), 0.6),), (), ())
+    leaky: Audit = replace(result, probes=probes)
+    assert leaky.faults == ("boosted tree (all) above its bound",)
+    assert to_text(leaky).splitlines()[-1] == "NOT CLEAN: boosted tree (all) above its bound"
+
+
+def test_probes_see_the_faces_without_their_cues(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+
+    def certificate(train: Examples, test: Examples) -> Certificate:
+        seen["probes"] = train
+        return Certificate((), (), ())
+
+    def tree_accuracy(train: Examples, test: Examples) -> object:
+        seen["tree"] = train
+        return wilson(9, 10)
+
+    monkeypatch.setattr(auditing, "certificate", certificate)
+    monkeypatch.setattr(auditing, "tree_accuracy", tree_accuracy)
+    config = small(cues=("background_color:1",))
+    (cue,) = population_of(config).cues
+    result = audit(config, seed=0)
+    assert "boosted tree\n(all) reaches 0.900" in to_text(result)
+    for name, low, high in (("probes", 0.4, 0.6), ("tree", 1, 1)):
+        agrees = (cue.says(seen[name].faces) == seen[name].labels).double().mean()
+        assert low <= agrees <= high
+    seen.clear()
+    assert audit(small(), seed=0).tree is None
+    assert list(seen) == ["probes"]
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        spec = importlib.util.spec_from_file_location("_audit_script", ROOT / "scripts/audit.py")
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["_audit_script"] = module
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+    return module
+
+
+def same_pictures(train: Examples) -> Examples:
+    return replace(train, images=torch.zeros_like(train.images))
+
+
+@pytest.mark.parametrize(
+    ("plant", "fault"),
+    [
+        (lambda train: tied(train, "gaze"), "gaze goes along with the label"),
+        (lambda train: tied(train, "eye_color"), "eye_color not as asked"),
+        (same_pictures, "train and test share faces"),
+    ],
+)
+def test_the_exit_code_is_1_where_something_is_wrong(
+    script: ModuleType,
+    plant: Callable[[Examples], Examples],
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        auditing, "draw_examples", lambda *args, **kwargs: plant(draw_examples(*args, **kwargs))
+    )
+    flags = script.Flags(probes=False, data=small(cues=("eye_color:0.7",)))
+    assert script.audit(flags) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"NOT CLEAN: {fault}")
+
+
+def test_the_command_exits_with_0_for_clean_faces_and_2_for_wrong_flags() -> None:
+    command = [sys.executable, "scripts/audit.py", "--no-probes", "--num-train", "50"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("clean: ")
+    wrong = [*command, "--num-train", "1"]
+    done = subprocess.run(wrong, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--num-train must be 2 to 1,000,000" in done.stderr
