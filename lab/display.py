@@ -10,8 +10,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lab.config import RunConfig
+from lab.data.groups import MeasuredCue
 from lab.estimate import Estimate
-from lab.exam import MeasuredCue
 from lab.measure.words import percent, share
 from lab.tracking.board import HOST, PORT, deep_links
 
@@ -57,6 +57,11 @@ class Display:
         if groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
             self._say(f"training groups: {counts}")
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Say what is suspicious about the faces."""
+        for warning in warnings:
+            self._say(f"warning: {warning}")
 
     def begin(self, step: int, batch_size: int) -> None:
         """Show the bar, beginning at `step`."""

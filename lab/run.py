@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from lab import audit
 from lab.config import RunConfig, check, from_json, to_json
 from lab.data import Examples, draw_examples, get_task, population_of
 from lab.display import Display
@@ -183,6 +184,7 @@ def _work(
     exams = Exams(train, test, population, config, device)
     drawn = time.perf_counter()
     display.groups(exams.memorization.groups(), exams.memorization.mislabelled)
+    display.warn(audit.warnings(population, train, test))
     display.cues(exams.strengths, exams.group_counts)
 
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
@@ -195,6 +197,7 @@ def _work(
             interruptions=(Interrupted,),
             relevant=population.task.relevant,
             nuisances=population.task.nuisances,
+            cues=[cue.attribute for cue in population.cues],
         ) as tracker,
     ):
         if evaluated < 0:

@@ -107,7 +107,7 @@ def test_a_planted_association_is_found(name: str) -> None:
     ] == [name]
 
 
-@pytest.mark.parametrize(("number", "seeds"), [(10, 20), (100, 60), (1000, 20)])
+@pytest.mark.parametrize(("number", "seeds"), [(10, 20), (100, 40), (1000, 15)])
 def test_chance_alone_is_rarely_taken_for_a_link(number: int, seeds: int) -> None:
     names = [name for name in TASK.nuisances if name not in STRAYS.values()]
     alarms = 0
@@ -115,7 +115,7 @@ def test_chance_alone_is_rarely_taken_for_a_link(number: int, seeds: int) -> Non
         faces = Population(TASK).sample(number, seed=seed, split="train")
         found = associations(faces, TASK.label(faces), names, classes=2)
         alarms += any(one.above_chance for one in found)
-    assert alarms <= 2  # expected: 0.6 of 60
+    assert alarms <= 2  # expected: 0.4 of 40
 
 
 def test_a_strength_is_as_asked_if_wilsons_interval_says_so() -> None:

@@ -193,6 +193,7 @@ def test_the_exit_code_is_1_where_something_is_wrong(
 
 def test_the_command_exits_with_0_for_clean_faces_and_2_for_wrong_flags() -> None:
     command = [sys.executable, "scripts/audit.py", "--no-probes", "--num-train", "50"]
+    command += ["--num-test", "50"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("clean: ")

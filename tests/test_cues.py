@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from lab.config import DataConfig
 from lab.data import draw_examples, get_task, population_of
 from lab.data.cues import Cue, draw_cue, opposites, parse_cues
+from lab.data.groups import group_counts, groups, measured
 from lab.data.population import balanced_labels
 from lab.data.twins import shows
 from lab.estimate import wilson
-from lab.exam.cues import group_counts, groups, measured
 from lab.faces import ATTRIBUTES, Faces, attribute, render
 
 PERSON = get_task("person")

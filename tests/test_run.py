@@ -27,7 +27,8 @@ from lab.training import LAST, Diverged, load_checkpoint
 ROOT = Path(__file__).parent.parent
 FLAGS = (
     "--num-train 24 --num-test 40 --image-size 16 --width 2 --steps 40 --batch-size 16 --dropout .3"
-    " --augment --label-noise .2 --eval-every 5 --checkpoint-every 0 --seed 3"
+    " --augment --label-noise .2 --eval-every 5 --checkpoint-every 0 --seed 3 --twins 6"
+    " --cues eye_color:0.9 hair_length=long/short:0.7 --hold-out gaze=left,smile=up"
 )
 
 
@@ -35,12 +36,20 @@ def tiny(out: Path, **changes: Any) -> RunConfig:
     """The run that `FLAGS` ask for."""
     train = {"steps": 40, "batch_size": 16, "augment": True, "eval_every": 5}
     return RunConfig(
-        data=DataConfig(num_train=24, num_test=40, image_size=16, label_noise=0.2),
+        data=DataConfig(
+            num_train=24,
+            num_test=40,
+            image_size=16,
+            label_noise=0.2,
+            cues=("eye_color:0.9", "hair_length=long/short:0.7"),
+            hold_out=("gaze=left,smile=up",),
+        ),
         model=ModelConfig(width=2, dropout=0.3),
         train=TrainConfig(**{**train, **changes}),
         seed=3,
         out=out,
         checkpoint_every=0,
+        twins=6,
     )
 
 

@@ -180,7 +180,7 @@ def test_the_layout_draws_tags_of_the_table_that_the_run_has_written(folder: Pat
     drawn = layout_pb2.Layout.FromString(content)
     written = set(read(folder).Tags()["scalars"])
     charts = [chart for category in drawn.category for chart in category.chart]
-    assert len(charts) == sum(map(len, layout.CHARTS.values()))
+    assert len(charts) == sum(map(len, layout.CHARTS.values())) + 1, "and the strongest nuisance"
     for chart in charts:
         for series in chart.margin.series:
             assert {series.value, series.lower, series.upper} <= written
@@ -191,6 +191,23 @@ def test_charts_that_a_run_cannot_fill_are_left_out() -> None:
     assert [chart.title for c in drawn.category for chart in c.chart] == [
         "accuracy: train against test"
     ]
+
+
+def test_reliance_has_charts_of_its_own() -> None:
+    written = {"reliance/eyes", "reliance/gaze", "reliance/smile", "shortcut/strongest"}
+    names = {"relevant": ("eyes", "nose"), "nuisances": ("gaze", "smile")}
+
+    def titles(*cues: str) -> list[str]:
+        (category,) = layout.layout(written, **names, cues=cues).category
+        return [chart.title for chart in category.chart]
+
+    assert [title.partition(":")[0] for title in titles()] == [
+        "the strongest nuisance", "what the label depends on", "all nuisances",
+    ]  # fmt: skip
+    assert titles("gaze")[0] == "the cues: should be 0"
+    drawn = layout.layout(written, **names, cues=("gaze",)).category[0].chart
+    assert [series.value for series in drawn[0].margin.series] == ["reliance/gaze"]
+    assert list(drawn[1].multiline.tag) == ["^reliance/eyes$"], "nobody redrew the nose"
 
 
 def test_a_tag_that_the_table_lacks_is_refused_before_anything_is_written(tmp_path: Path) -> None:

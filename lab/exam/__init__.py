@@ -1,6 +1,5 @@
 """What a run asks its network at every evaluation, and what it shows of the answers."""
 
-from lab.exam.cues import MeasuredCue
 from lab.exam.exams import Exams
 
-__all__ = ["Exams", "MeasuredCue"]
+__all__ = ["Exams"]

@@ -1,29 +1,16 @@
 """Asked where there are cues or hold-outs: how often is it right without their help?"""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
-
 import torch
 from torch import Tensor, nn
 
 from lab.config import DataConfig
-from lab.data import Cue, Examples, Population, draw_examples
-from lab.data.twins import shows
-from lab.estimate import Estimate, wilson
+from lab.data import Population, draw_examples
+from lab.data.groups import groups
+from lab.estimate import Estimate
 from lab.measure import accuracy, group_accuracies, predict, worst
 from lab.tracking import texts, views
 from lab.tracking.answers import Answers
 from lab.tracking.writer import Tracker
-
-
-@dataclass(frozen=True)
-class MeasuredCue:
-    """A cue, the share of pictures that show it, and its strength among those, as drawn."""
-
-    cue: Cue
-    shown: Estimate
-    strength: Estimate
 
 
 class CueExam:
@@ -99,41 +86,3 @@ class CueExam:
             ]  # fmt: skip
             header = ("group", "unbiased test faces", "accuracy", "95 % interval")
             tracker.text("group_accuracies", texts.table(header, rows), step)
-
-
-def groups(examples: Examples, cues: Sequence[Cue]) -> dict[str, Tensor]:
-    """The groups, class by cue values: name -> members (N,) bool on the CPU; empty ones too."""
-    labels = examples.clean_labels.cpu()
-    says = [cue.says(examples.faces) for cue in cues]
-    found = {}
-    for label, name in enumerate(examples.classes):
-        for spoken in product(range(len(examples.classes)), repeat=len(cues)):
-            members = labels == label
-            words = ["_".join(name.split())]
-            for cue, said, one in zip(cues, says, spoken, strict=True):
-                members = members & (said == one)
-                words.append(f"{cue.attribute}={cue.words[one]}")
-            found[",".join(words)] = members
-    return found
-
-
-def measured(population: Population, examples: Examples, *, seed: int) -> list[MeasuredCue]:
-    """Each cue's strength in the examples: among the pictures that show it (Wilson's interval)."""
-    result = []
-    labels = examples.clean_labels.cpu()
-    for cue in population.cues:
-        visible = shows(population, examples, cue.attribute, seed=seed)
-        agrees = (cue.says(examples.faces) == labels) & visible
-        result.append(
-            MeasuredCue(
-                cue=cue,
-                shown=wilson(int(visible.sum()), len(examples)),
-                strength=wilson(int(agrees.sum()), int(visible.sum())),
-            )
-        )
-    return result
-
-
-def group_counts(examples: Examples, cues: Sequence[Cue]) -> Mapping[str, int]:
-    """How many of the examples each group has."""
-    return {name: int(members.sum()) for name, members in groups(examples, cues).items()}

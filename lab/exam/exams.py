@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from lab.config import RunConfig
 from lab.data import Examples, Population, to_input
+from lab.data.groups import group_counts, measured
 from lab.estimate import Estimate
-from lab.exam.cues import CueExam, group_counts, measured
+from lab.exam.cues import CueExam
 from lab.exam.memorization import MemorizationExam
 from lab.exam.reliance import RelianceExam
 from lab.tracking import texts

@@ -22,7 +22,8 @@ MUCH = 0.1
 GOOD = 0.9
 """Accuracy surely below this, on studied faces too, is called not having learned enough."""
 NEAR = 0.05
-"""An interval that holds the value of a guess and ends within this of it is called a guess."""
+"""An interval that ends within this of the value of a guess, on either side, is called a guess: a
+few more wrong than right labels among the studied faces are enough to be off by that."""
 
 
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
@@ -161,7 +162,7 @@ def _claim(
     low, high = gap.ends
     if train.ends[0] <= chance:
         return "nothing", "It has learned nothing that shows."
-    if test.ends[1] < chance:
+    if test.ends[1] < chance - NEAR:
         return "contrary", "It learned the opposite of the truth."
     if low >= MUCH or (low > 0 and not learned):
         return "memorized", "It memorized."
@@ -183,7 +184,7 @@ def _guess(test: Estimate, chance: float) -> str:
     if low > chance:
         return ""
     guess = f"a guess is right about {percent(chance)}"
-    if high < chance:
+    if high < chance - NEAR:
         return f", worse than guessing ({guess})"
     if high - chance < NEAR:
         return f", no better than guessing ({guess})"

@@ -12,6 +12,7 @@ import re
 import socket
 import threading
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -23,6 +24,9 @@ SAMPLES = "images=200,scalars=20000"
 
 PINNED = (
     "accuracy/test", "accuracy/train", "gap/accuracy", "memorization/membership_auc",
+)  # fmt: skip
+PINNED_CUES = (
+    "accuracy/test", "accuracy/conflicting", "accuracy/unbiased", "shortcut/strongest",
 )  # fmt: skip
 
 
@@ -48,18 +52,22 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
     Old dashboards read their parameters from behind the #, new ones from before it.
     """
     base = base_url.rstrip("/") + "/"
-    pins = json.dumps([{"plugin": "scalars", "tag": tag} for tag in PINNED], separators=(",", ":"))
     only = _regex(run)
-    overview = {
-        "pinnedCards": pins,  # a tagFilter would hide them
-        "smoothing": "0",
-        **({"runFilter": only} if run else {}),
-    }
+
+    def pinned(tags: Sequence[str]) -> str:
+        cards = [{"plugin": "scalars", "tag": tag} for tag in tags]
+        values = {
+            "pinnedCards": json.dumps(cards, separators=(",", ":")),  # a tagFilter would hide them
+            "smoothing": "0",
+            **({"runFilter": only} if run else {}),
+        }
+        return f"{base}?{_query(values)}#timeseries"
+
     chosen = f"&regexInput={quote(only, safe='')}" if run else ""
     return [
         DeepLink(
             "overview",
-            f"{base}?{_query(overview)}#timeseries",
+            pinned(PINNED),
             "does accuracy on train (faces it studied) leave accuracy on test behind?",
         ),
         DeepLink(
@@ -71,6 +79,16 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
             "mistakes",
             f"{base}#images&tagFilter=faces{chosen}",
             "unseen faces it is sure and wrong about: what do they have in common?",
+        ),
+        DeepLink(
+            "cues",
+            pinned(PINNED_CUES),
+            "runs with --cues: right where the cue helps, wrong where it misleads?",
+        ),
+        DeepLink(
+            "what it relies on",
+            f"{base}#images&tagFilter=reliance%7Ctwins{chosen}",
+            "bars: parts long, nuisances short? Twins: does it change its mind about a face?",
         ),
         DeepLink(
             "losses",

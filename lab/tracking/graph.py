@@ -20,7 +20,9 @@ def write_graph(writer: SummaryWriter, model: nn.Module, example: Tensor) -> boo
         try:
             shielded = copy.deepcopy(model).eval()
             # traced here, because `add_graph` runs the model again to check, which takes a second
-            traced = torch.jit.trace(shielded, example, strict=False, check_trace=False)
+            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                shielded, example, strict=False, check_trace=False
+            )
             writer.add_graph(traced, example, use_strict_trace=False)
         except Exception:  # a picture for the curious must never end a run
             return False

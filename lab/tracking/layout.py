@@ -35,14 +35,18 @@ CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """Category -> chart -> tags; each tag is drawn with the band from `<tag>_low` to `<tag>_high`."""
 
-RELIANCE = "What does the answer rely on?"
+RELIANCE, STRONGEST = "What does the answer rely on?", "shortcut/strongest"
 
 
 def layout(
-    written: Container[str], *, relevant: Sequence[str] = (), nuisances: Sequence[str] = ()
+    written: Container[str],
+    *,
+    relevant: Sequence[str] = (),
+    nuisances: Sequence[str] = (),
+    cues: Sequence[str] = (),
 ) -> layout_pb2.Layout:
     """Those of `CHARTS` whose tags are all among the `written` ones, as TensorBoard reads them; and
-    the reliance on what the label depends on, and on `nuisances`."""
+    the reliance on what the label depends on, on `cues` and on all `nuisances`."""
     categories = []
     for title, charts in CHARTS.items():
         shown = [
@@ -54,9 +58,14 @@ def layout(
             # TensorBoard 2.21 puts margin charts on the page in the reverse of the order it reads.
             categories.append(layout_pb2.Category(title=title, chart=shown[::-1]))
     shown = []
+    # TensorBoard hides what lies far out in a chart, so the nuisance that matters has its own
+    alone = [f"reliance/{cue}" for cue in cues] or [STRONGEST]
+    if all(tag in written for tag in alone):
+        name = "the cues: should be 0" if cues else "the strongest nuisance: should be 0"
+        shown.append(layout_pb2.Chart(title=name, margin=_margins(tuple(alone))))
     for name, attributes in (
         ("what the label depends on: should be 1", relevant),
-        ("nuisances: should be 0", nuisances),
+        ("all nuisances: should be 0", nuisances),
     ):
         tags = [f"reliance/{attribute}" for attribute in attributes]
         tags = [tag for tag in tags if tag in written]
@@ -68,11 +77,8 @@ def layout(
     return layout_pb2.Layout(category=categories)
 
 
-def summary(
-    written: Container[str], *, relevant: Sequence[str] = (), nuisances: Sequence[str] = ()
-) -> Summary:
+def summary(charts: layout_pb2.Layout) -> Summary:
     """The layout as an event's content."""
-    charts = layout(written, relevant=relevant, nuisances=nuisances)
     content = make_tensor_proto(charts.SerializeToString())
     about = metadata.create_summary_metadata()
     return Summary(

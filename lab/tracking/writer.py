@@ -37,8 +37,8 @@ class Tracker:
     `start_step` is the first step that will be logged: whatever an earlier process logged at that
     step or later is cut from `metrics.jsonl` and hidden in TensorBoard. A fresh run starts at 0; a
     run that goes on, at the step after the last one whose evaluation its checkpoint remembers.
-    `interruptions` are the exceptions that leave a run able to go on, so not failed. The reliance
-    on `relevant` attributes and on `nuisances` gets charts of its own.
+    `interruptions` are the exceptions that leave a run able to go on, so not failed. `attributes`
+    are the names that `layout.layout` takes, for charts of the reliance on them.
     """
 
     def __init__(
@@ -47,11 +47,10 @@ class Tracker:
         *,
         start_step: int = 0,
         interruptions: tuple[type[Exception], ...] = (),
-        relevant: Sequence[str] = (),
-        nuisances: Sequence[str] = (),
+        **attributes: Sequence[str],
     ) -> None:
         self.folder = folder
-        self._relevant, self._nuisances = relevant, nuisances
+        self._attributes = attributes
         self._interruptions = interruptions
         self._metrics = folder / METRICS
         self._charted = start_step > 0
@@ -93,8 +92,7 @@ class Tracker:
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if not self._charted:  # the first evaluation shows which charts this run can fill
-            charts = layout.summary(figures, relevant=self._relevant, nuisances=self._nuisances)
-            self._add(charts)
+            self._add(layout.summary(layout.layout(figures, **self._attributes)))
             self._charted = True
         self.flush()
 

@@ -1,0 +1,152 @@
+"""The figures of a finished run on any population, by tag, as a run's own summary has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from lab.config import RunConfig, check
+from lab.data import Population, draw_examples, population_of
+from lab.data.twins import SUBSETS, with_parts
+from lab.estimate import Estimate
+from lab.exam.cues import CueExam
+from lab.exam.reliance import WHOLE, RelianceExam
+from lab.faces import PARTS, render
+from lab.measure import accuracy, group_accuracies, part_values, predict
+from lab.search import Progress
+from lab.tracking.summary import finite
+
+BATCH = 2**20
+"""Pixels of test pictures that are held at a time: those of 1,024 faces at 32 px."""
+
+NOTHING = {"cues": "none", "kinds": "all", "missing": "all", "hold_out": "none"}
+"""The word after each of these flags that stands for its empty list."""
+
+OWN = ("own",)
+"""What stands for the list that the run was trained with."""
+
+
+def asked(
+    own: RunConfig,
+    *,
+    twins: int,
+    seed: int | None = None,
+    lists: Mapping[str, Sequence[str]] | None = None,
+    numbers: Mapping[str, float | None] | None = None,
+) -> RunConfig:
+    """The settings of the run with some of its data settings replaced, those by name that are
+    neither `OWN` nor None; `ValueError` in one line if they cannot work.
+
+    Without a `seed` it is the run's own, whose test faces it has never seen, unless they chose its
+    weights (early stopping): then it is another one.
+    """
+    changes: dict[str, Any] = {
+        k: number for k, number in (numbers or {}).items() if number is not None
+    }
+    for name, words in (lists or {}).items():
+        if tuple(words) != OWN:
+            empty = [word.lower() for word in words] == [NOTHING[name]]
+            changes[name] = () if empty else tuple(words)
+    if seed is None:
+        seed = own.seed ^ 1 if own.train.early_stopping else own.seed
+    config = replace(own, data=replace(own.data, **changes), seed=seed, twins=twins)
+    check(config)
+    population_of(config.data)
+    return config
+
+
+def measure(
+    config: RunConfig,
+    model: nn.Module,
+    *,
+    device: str | torch.device = "cpu",
+    progress: Progress = lambda what, done, total: None,
+) -> dict[str, Estimate]:
+    """Accuracy on the test set, by kind, group and where there are cues or hold-outs, reliance and
+    parts: the figures of `config`'s population by tag, which for the run's own population, seed and
+    twins are those of its summary."""
+    population, data, seed = population_of(config.data), config.data, config.seed
+    figures = _on_test_set(config, population, model, device, progress)
+    progress("other faces", 0, 3)
+    if population.cues or population.hold_outs:
+        figures |= CueExam(data, population, seed=seed, device=device)(model)
+    progress("other faces", 1, 3)
+    if config.twins:
+        figures |= RelianceExam(
+            population, count=config.twins, size=data.image_size, seed=seed, device=device
+        )(model)
+        progress("other faces", 2, 3)
+        if set(PARTS) <= set(population.task.relevant):
+            figures |= _parts(config, population, model, device)
+    progress("other faces", 3, 3)
+    return figures
+
+
+def nested(figures: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Figures by tag as objects in objects, as in `summary.json`: `accuracy/test` is `test` under
+    `accuracy`, with its value, and its interval and count where they are known."""
+    tree: dict[str, Any] = {}
+    for tag, figure in figures.items():
+        place = tree
+        *path, last = tag.split("/")
+        for part in path:
+            place = place.setdefault(part, {})
+        known = {k: v for k, v in figure.as_dict().items() if k == "value" or v is not None}
+        place[last] = {name: None if v is None else finite(v) for name, v in known.items()}
+    return tree
+
+
+def _on_test_set(
+    config: RunConfig,
+    population: Population,
+    model: nn.Module,
+    device: str | torch.device,
+    progress: Progress,
+) -> dict[str, Estimate]:
+    data, count = config.data, config.data.num_test
+    batch = max(1, BATCH // data.image_size**2)
+    answers, truths, sorts = [], [], []
+    for start in range(0, count, batch):
+        progress("test faces", start, count)
+        examples = draw_examples(
+            data, split="test", count=min(batch, count - start), seed=config.seed, device=device,
+            start=start, population=population,
+        )  # fmt: skip
+        answers.append(predict(model, examples.images))
+        truths.append(examples.labels.cpu())
+        sorts.append(examples.kinds.cpu())
+    progress("test faces", count, count)
+    logits, labels, kinds = torch.cat(answers), torch.cat(truths), torch.cat(sorts)
+    members = {kind.name: kinds == code for code, kind in enumerate(population.task.kinds)}
+    by_kind = group_accuracies(logits, labels, members)
+    return {
+        "accuracy/test": accuracy(logits, labels),
+        **{f"kind_accuracy/{name}": figure for name, figure in by_kind.items()},
+    }
+
+
+def _parts(
+    config: RunConfig, population: Population, model: nn.Module, device: str | torch.device
+) -> dict[str, Estimate]:
+    """What each part does for the answer "person", on faces with every set of parts."""
+    faces = population.sample(WHOLE, seed=config.seed, split="parts")
+    person = len(population.task.classes) - 1
+    called = torch.stack(
+        [
+            predict(
+                model, render(with_parts(faces, s), size=config.data.image_size, device=device)
+            ).argmax(dim=1)
+            == person
+            for s in SUBSETS
+        ]
+    )
+    figures = {}
+    for part, value in part_values(called, PARTS).items():
+        figures[f"necessity/{part}"] = value.necessity
+        figures[f"sufficiency/{part}"] = value.sufficiency
+        figures[f"shapley/{part}"] = value.shapley
+    return figures

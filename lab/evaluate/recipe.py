@@ -1,0 +1,112 @@
+"""The evaluation of a run from its folder to the tables, readable top to bottom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from lab.config import to_json
+from lab.data import population_of
+from lab.evaluate.figures import asked, measure, nested
+from lab.evaluate.robustness import failure_entries, failure_figures, failure_text, search
+from lab.evaluate.sheet import failure_sheet, save_picture
+from lab.evaluate.tables import setting_text, to_text
+from lab.run import load_run
+from lab.search import Progress
+from lab.tracking.summary import replace_text
+from lab.training import choose_device, set_threads
+
+FAILURES = "failures.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hunt:
+    """How failures are looked for: `--search-faces`, `--resamples`, `--generations`, `--out`."""
+
+    search_faces: int
+    resamples: int
+    generations: int
+    out: Path | None
+
+
+def evaluate(
+    folder: Path,
+    *,
+    lists: Mapping[str, Sequence[str]],
+    numbers: Mapping[str, float | None],
+    twins: int,
+    seed: int | None = None,
+    device: str = "auto",
+    json_file: Path | None = None,
+    hunt: Hunt | None = None,
+) -> None:
+    """Print what the run in `folder` makes of a population, and write what is asked for.
+
+    `lists` and `numbers` are data settings that replace the run's own, as in `asked`. `ValueError`
+    or `OSError` before anything is measured if a setting or a file cannot work.
+    """
+    out = None
+    if hunt:
+        _check(hunt)
+        out = hunt.out or folder / FAILURES
+    place = choose_device(device)
+    own, model = load_run(folder, device=place)
+    set_threads(own.threads)
+    config = asked(own, twins=twins, seed=seed, lists=lists, numbers=numbers)
+    population = population_of(config.data)
+    for flag, path in (("--json", json_file), ("--out", out)):
+        if path and (path.is_dir() or not path.parent.is_dir()):
+            raise ValueError(f"{flag} {path}: it must be a file in a folder that exists")
+
+    print(f"{folder}\n{setting_text(own, config)}\n", flush=True)
+    with _bar() as progress:
+        figures = measure(config, model, device=place, progress=progress)
+    print(to_text(figures, population), flush=True)
+    told: dict[str, Any] = {"run": str(folder), "config": json.loads(to_json(config))}
+    if hunt and out:
+        with _bar() as progress:
+            failures = search(
+                config, model, faces=hunt.search_faces, resamples=hunt.resamples,
+                generations=hunt.generations, device=place, progress=progress,
+            )  # fmt: skip
+        classes = population.task.classes
+        sheet = failure_sheet(failures, classes, run=folder.name, size=config.data.image_size)
+        save_picture(sheet, out)
+        words = failure_text(failures, resamples=hunt.resamples, generations=hunt.generations)
+        print(f"\n{words}\n\n{out}")
+        figures |= failure_figures(failures)
+        told["failures"] = failure_entries(failures, classes)
+    if json_file:
+        text = json.dumps(told | nested(figures), indent=2, allow_nan=False)
+        replace_text(json_file, text + "\n")
+
+
+def _check(hunt: Hunt) -> None:
+    for name, least in (("search_faces", 1), ("resamples", 0), ("generations", 0)):
+        number = getattr(hunt, name)
+        if not least <= number <= 10_000:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} must be {least} to 10,000, not {number}")
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """A progress bar where standard error is a terminal; it goes when all is done."""
+    with tqdm(disable=None, leave=False, dynamic_ncols=True) as bar:
+        described = ""
+
+        def show(what: str, done: int, total: int) -> None:
+            nonlocal described
+            if what != described:
+                described = what
+                bar.reset(total)
+                bar.set_description(what)
+            bar.update(done - bar.n)
+
+        yield show
