@@ -29,6 +29,9 @@ configs = st.builds(
         num_train=st.integers(2, 1_000_000),
         variation=st.floats(0, 1),
         label_noise=st.floats(0, 1),
+        cues=st.lists(st.text(), max_size=3).map(tuple),
+        missing=st.lists(st.text(), max_size=3).map(tuple),
+        cue_visibility=st.floats(0, 1, exclude_min=True),
         label_noise_kind=st.sampled_from(["random", "flip"]),
     ),
     model=st.builds(ModelConfig, model=st.text(), dropout=st.floats(0, 1, exclude_max=True)),
@@ -84,6 +87,8 @@ def test_any_value_is_taken_or_refused_in_one_line(where: tuple[type, str], valu
         (RunConfig(train=TrainConfig(learning_rate=0)), r"--learning-rate must be above 0 to 10"),
         (RunConfig(model=ModelConfig(dropout=1)), r"--dropout must be 0 to below 1, not 1"),
         (RunConfig(train=TrainConfig(learning_rate=float("nan"))), r"--learning-rate .* nan"),
+        (RunConfig(data=DataConfig(cues="gaze:1")), r"--cues takes a list of texts"),  # type: ignore[arg-type]
+        (RunConfig(data=DataConfig(cue_visibility=0)), r"--cue-visibility must be above 0 to 1"),
         (RunConfig(seed=True), r"--seed takes a whole number, not True"),
         (RunConfig(device="gpu"), r"--device 'gpu'.*cuda"),  # type: ignore[arg-type]
     ],

@@ -67,6 +67,15 @@ def test_without_cues_nothing_is_said_of_them() -> None:
     assert not {"misled", "misled partly", "not misled"} & set(kinds(made))
 
 
+@pytest.mark.parametrize(
+    ("share", "kind"), [(0.93, "combinations mastered"), (0.8, "combinations missed")]
+)
+def test_what_it_makes_of_combinations_it_never_saw(share: float, kind: str) -> None:
+    made = figures(1.0, 0.93) | {"accuracy/held_out": wilson(round(2000 * share), 2000)}
+    assert kind in kinds(made)
+    assert f"right about {100 * share:.1f} %" in verdict(made, tied())
+
+
 @pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.16, False), (0.3, True)])
 def test_a_nuisance_is_named_where_the_interval_leaves_no_doubt(share: float, told: bool) -> None:
     assert ("shortcut" in kinds(cue_figures(0.9, 0.9, gaze=share), "gaze:0.9")) is told

@@ -83,6 +83,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return start(tiny(tmp_path_factory.mktemp("whole"))).folder
 
 
+def test_asking_what_it_relies_on_changes_nothing(whole: Path, tmp_path: Path) -> None:
+    """Law 7: a run that is asked less ends with the same weights and the same other figures."""
+    config = dataclasses.replace(tiny(tmp_path), twins=0)
+    quiet = start(config).folder
+    weights = [load_checkpoint(f / "checkpoints" / LAST).model for f in (whole, quiet)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert summary(quiet)["accuracy"] == summary(whole)["accuracy"]
+    assert "reliance" in summary(whole)
+    assert "reliance" not in summary(quiet)
+
+
 def test_killed_at_any_moment_it_goes_on_exactly(whole: Path, tmp_path: Path) -> None:
     """SIGKILL while it trains, evaluates or saves, twice; then SIGTERM; then to the end."""
     folder = tmp_path / "killed"

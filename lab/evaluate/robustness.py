@@ -70,7 +70,7 @@ def failure_entries(failures: Failures, classes: tuple[str, ...]) -> list[dict[s
     """Every fooled face for a JSON file: its number in the test set, what it is, the probability of
     that before and after, and what changed."""
     before, after = (
-        logits.softmax(dim=1) for logits in (failures.logits_before, failures.logits_after)
+        logits.double().softmax(dim=1) for logits in (failures.logits_before, failures.logits_after)
     )
     entries = []
     for i, number in enumerate(failures.found.tolist()):

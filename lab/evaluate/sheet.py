@@ -36,7 +36,9 @@ def failure_sheet(
     """The most confident failures, drawn at `FACE` px for people; the network saw `size` px."""
     count = min(len(failures.found), COLUMNS * ROWS)
     pairs = [render(faces[:count], size=FACE) for faces in (failures.before, failures.after)]
-    chances = [logits.softmax(dim=1) for logits in (failures.logits_before, failures.logits_after)]
+    chances = [
+        logits.double().softmax(dim=1) for logits in (failures.logits_before, failures.logits_after)
+    ]
     lines = [min(len(names), CHANGES + 1) for names in failures.changed[:count]]
     tall = [
         TOP + FACE + BELOW + max(lines[start : start + COLUMNS]) * LINE + SPACE

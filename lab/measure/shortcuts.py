@@ -41,6 +41,17 @@ def misled(figures: Figures, cues: Sequence[str]) -> tuple[str, str] | None:
     )
 
 
+def combined(figures: Figures) -> tuple[str, str] | None:
+    """Does it master combinations that training held out? `None` where there are none."""
+    unseen, test = figures.get("accuracy/held_out"), figures.get("accuracy/test")
+    if unseen is None or test is None:
+        return None
+    numbers = f"right about {share(unseen)} of them, and about {share(test)} of other unseen faces"
+    if difference(test, unseen).ends[0] > 0:
+        return "combinations missed", f"Combinations it never saw confuse it: it is {numbers}."
+    return "combinations mastered", f"Combinations it never saw do not confuse it: it is {numbers}."
+
+
 def relied_on(figures: Figures, relevant: Sequence[str]) -> str:
     """A sentence on the nuisances that change most answers, or nothing."""
     found = {

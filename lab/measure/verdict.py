@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lab.estimate import Estimate
 from lab.measure.advice import advice, break_cues
-from lab.measure.shortcuts import ignored, misled, relied_on
+from lab.measure.shortcuts import combined, ignored, misled, relied_on
 from lab.measure.words import auc, percent, share
 
 Figures = Mapping[str, Estimate]
@@ -111,8 +111,8 @@ def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
 def reading(figures: Figures, setting: Setting) -> list[Finding]:
     """What do its answers go by: the cues, other nuisances, what the label depends on?"""
     names = [cue.partition(":")[0].partition("=")[0] for cue in setting.cues]
-    cues = misled(figures, names)
-    found = [Finding(*cues)] if cues else []
+    pairs = (misled(figures, names), combined(figures))
+    found = [Finding(*pair) for pair in pairs if pair]
     for kind, text in (
         ("shortcut", relied_on(figures, setting.relevant)),
         ("ignored", ignored(figures, setting.varied)),

@@ -1,0 +1,214 @@
+"""The search for failures: it fools what can be fooled, by changes that should not matter alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, partial
+
+import numpy as np
+import pytest
+import torch
+from planted import ByPixels, Planted
+from scipy.stats import binomtest, chisquare
+from torch import Tensor
+
+from lab.config import DataConfig
+from lab.data import Population, population_of
+from lab.faces import ATTRIBUTES, STRAYS, Faces, render
+from lab.measure import predict
+from lab.search import CHILDREN, Failures, asking, draw_nuisances, find_failures
+from lab.search.tries import _at, _level
+
+SIZE, SEED, COUNT = 16, 5, 40
+POPULATION = population_of(DataConfig(cues=("eye_color=blue/brown:0.9",)))
+FACES = POPULATION.sample(COUNT, seed=SEED, split="test")
+
+
+def brightness(inputs: Tensor) -> Tensor:
+    return inputs.mean(dim=(1, 2, 3))
+
+
+@cache
+def by_brightness() -> Callable[[Tensor], Tensor]:
+    """A network that calls bright pictures persons; half of all pictures are bright."""
+    bound = (render(FACES, size=SIZE).float() / 127.5 - 1).mean(dim=(1, 2, 3)).median()
+    return partial(predict, ByPixels(brightness, float(bound)))
+
+
+def hunt(population: Population = POPULATION, faces: Faces = FACES, **changes: int) -> Failures:
+    numbers = {"seed": SEED, "resamples": 4, "generations": 4, **changes}
+    return find_failures(by_brightness(), population, faces, size=SIZE, **numbers)
+
+
+@cache
+def found() -> Failures:
+    return hunt()
+
+
+def wrong(faces: Faces) -> Tensor:
+    said = by_brightness()(render(faces, size=SIZE)).argmax(dim=1)
+    return said != POPULATION.task.label(faces)
+
+
+def test_a_reader_of_brightness_is_fooled() -> None:
+    failures = found()
+    assert torch.equal(failures.right, ~wrong(FACES))
+    assert len(failures.found) > 0.8 * int(failures.right.sum())
+    assert wrong(failures.after).all()
+    assert not wrong(failures.before).any()
+    fooled = torch.zeros(COUNT, dtype=torch.bool)
+    fooled[failures.found] = True
+    assert torch.equal(fooled, failures.right & ~failures.after_search)
+    assert (failures.after_search <= failures.after_resamples).all()
+    assert (failures.after_resamples <= failures.right).all()
+    assert failures.after_search.sum() < failures.after_resamples.sum() < failures.right.sum()
+    sure = failures.logits_after.softmax(dim=1).amax(dim=1)
+    assert torch.equal(sure, sure.sort(descending=True).values)
+
+
+def test_only_nuisances_change_and_all_changes_are_named() -> None:
+    failures = found()
+    assert torch.equal(failures.after.identity, failures.before.identity)
+    for i, names in enumerate(failures.changed):
+        assert set(names) <= set(POPULATION.task.nuisances)
+        assert len(set(names)) == len(names) > 0
+        for name in ATTRIBUTES:
+            same = torch.equal(failures.after[name][i], failures.before[name][i])
+            assert same == (name not in names)
+    for name in ATTRIBUTES:
+        assert torch.equal(failures.before[name], FACES[name][failures.found])
+
+
+def test_no_change_is_left_that_is_not_needed() -> None:
+    """Without any one of the changes the answer is right; the first is missed most."""
+    failures = found()
+    for i, names in enumerate(failures.changed):
+        index = torch.tensor([i])
+        before, after = failures.before[index], failures.after[index]
+        without = Faces.cat([after.redrawn({name: before[name]}) for name in names])
+        assert not wrong(without).any()
+        logits = by_brightness()(render(without, size=SIZE))
+        label = int(failures.labels[failures.found[i]])
+        margin = logits[:, label] - logits[:, 1 - label]
+        assert int(margin.argmax()) == 0
+    assert np.mean([len(names) for names in failures.changed]) < 6
+
+
+def test_what_knows_the_truth_is_never_fooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Planted(POPULATION.task.label, size=SIZE)
+
+    def draw(faces: Faces, *, size: int, device: str) -> Tensor:
+        model.teach(faces)
+        return render(faces, size=size, device=device)
+
+    monkeypatch.setattr(asking, "render", draw)
+    failures = find_failures(
+        partial(predict, model), POPULATION, FACES, size=SIZE, seed=0, resamples=3, generations=2
+    )
+    assert failures.right.all()
+    assert failures.after_search.all()
+    assert failures.changed == ()
+    assert len(failures.found) == len(failures.before) == len(failures.after) == 0
+    assert failures.shown == {
+        "as they are": COUNT, "resamples": 3 * COUNT, "search": 2 * CHILDREN * COUNT,
+    }  # fmt: skip
+
+
+def test_what_is_always_wrong_is_left_alone() -> None:
+    def ask(images: Tensor) -> Tensor:
+        return torch.zeros(len(images), 2).index_fill(1, torch.tensor([0]), 1.0)
+
+    persons = FACES[POPULATION.task.label(FACES) == 1]
+    failures = find_failures(ask, POPULATION, persons, size=SIZE, seed=0)
+    assert not failures.right.any()
+    assert failures.shown == {"as they are": len(persons)}
+    assert failures.changed == ()
+
+
+def test_the_same_seed_finds_the_same() -> None:
+    one, other = found(), hunt()
+    assert one.changed == other.changed
+    assert torch.equal(one.found, other.found)
+    for name in ATTRIBUTES:
+        assert torch.equal(one.after[name], other.after[name])
+    assert hunt(seed=SEED + 1).changed != one.changed
+
+
+def test_a_face_is_tried_in_the_same_way_among_others() -> None:
+    few, all_ = hunt(faces=FACES[:13]), found()
+    assert torch.equal(few.after_search, all_.after_search[:13])
+    changed = dict(zip(all_.found.tolist(), all_.changed, strict=True))
+    for number, names in zip(few.found.tolist(), few.changed, strict=True):
+        assert changed[number] == names
+
+
+def test_the_evolution_strategy_moves_numbers_within_their_ranges() -> None:
+    population = replace(POPULATION, variation=0.5)
+    faces = population.sample(COUNT, seed=SEED, split="test")
+    failures = hunt(population, faces, resamples=0, generations=12)
+    assert torch.equal(failures.after_resamples, failures.right)
+    assert len(failures.found) > 0
+    for names in failures.changed:
+        for name in names:
+            row = ATTRIBUTES[name]
+            assert row.kind == "continuous"
+            low, high = row.quantile(np.array([0.0, 1.0]), variation=0.5).astype(np.float32)
+            assert (failures.after[name] >= float(low)).all()
+            assert (failures.after[name] <= float(high)).all()
+
+
+def test_held_out_combinations_are_no_failures() -> None:
+    held = ("light_strength=hard,background_pattern=plain", "light_strength=soft,scale=small")
+    population = population_of(DataConfig(hold_out=held))
+    faces = population.sample(COUNT, seed=SEED, split="test")
+    failures = hunt(population, faces)
+    assert len(failures.found) > 0
+    for hold in population.hold_outs:
+        assert not hold.met(failures.after).any()
+        drawn = draw_nuisances(population, faces, np.arange(COUNT), seed=0, split="x")
+        assert not hold.met(drawn).any()
+
+
+def test_where_everyone_is_alike_there_is_nothing_to_try() -> None:
+    alike = replace(POPULATION, variation=0.0, cues=())
+    faces = alike.sample(COUNT, seed=SEED, split="test")
+    faces = faces.do(**dict.fromkeys(STRAYS.values(), 0))
+    failures = hunt(alike, faces, resamples=0)
+    assert torch.equal(failures.after_search, failures.right)
+
+
+def test_nuisances_are_drawn_as_the_population_has_them() -> None:
+    count, task = 4000, POPULATION.task
+    some = POPULATION.sample(200, seed=1, split="test")
+    for label, kind in ((1, "person"), (0, "missing")):
+        which = [k.name for k in task.kinds].index(kind)
+        first = (task.kind_of(some) == which).nonzero()[0]
+        faces = some.take(first.expand(count))
+        drawn = draw_nuisances(POPULATION, faces, np.arange(count), seed=2, split="a")
+        for name in task.relevant:
+            assert torch.equal(drawn[name], faces[name])
+        assert torch.equal(drawn.identity, faces.identity)
+        assert set(drawn["eye_color"].tolist()) == {0, 1}
+        assert binomtest(int(drawn["eye_color"].sum()), count).pvalue > 1e-4
+        row = ATTRIBUTES["beard"]
+        seen = torch.bincount(drawn["beard"], minlength=len(row.values))
+        assert chisquare(seen, row.mass() * count).pvalue > 1e-4
+        if label == 1:
+            assert all(int(drawn[stray].max()) == 1 for stray in STRAYS.values())
+        else:
+            lacks = {part for part in STRAYS if int(faces[part][0]) < ATTRIBUTES[part].values[-1]}
+            for part, stray in STRAYS.items():
+                share = (drawn[stray] > 0).double().mean()
+                assert (share > 0.5) == (part in lacks)
+
+
+@pytest.mark.parametrize("visibility", [1.0, 0.4])
+def test_levels_are_the_inverse_of_values(visibility: float) -> None:
+    cues = ("hair_length=short/long:0.9", "scale:0.8")
+    data = DataConfig(cues=cues, cue_visibility=visibility, variation=0.7)
+    population = population_of(data)
+    faces = population.sample(300, seed=0, split="test")
+    for name, row in ATTRIBUTES.items():
+        if row.kind == "continuous":
+            again = _at(population, name, _level(population, name, faces[name]))
+            close = 1e-5 * (row.high - row.low)
+            assert torch.allclose(again, faces[name], rtol=0, atol=close), name
