@@ -48,6 +48,10 @@ from lab.training import (
 )
 
 
+TRIED = 64
+"""Faces drawn before anything is written: enough to meet every class and every contradiction."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """What came out of a run: its folder, its last figures and its verdict."""
@@ -65,7 +69,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     """
     began = time.perf_counter() if began is None else began
     check(config)
-    population_of(config.data)
+    population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
     device = choose_device(config.device)
     threads = set_threads(config.threads)
     config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]

@@ -195,8 +195,11 @@ def test_bad_input_writes_nothing(tmp_path: Path) -> None:
         RunConfig(out=tmp_path / "runs", data=DataConfig(task="persn")),
         RunConfig(out=tmp_path / "runs", train=TrainConfig(steps=-1)),
         RunConfig(out=tmp_path / "runs", name="../up"),
+        RunConfig(out=tmp_path / "runs", data=DataConfig(cues=("eye_colour:1",))),
+        RunConfig(out=tmp_path / "runs", data=DataConfig(hold_out=("gaze=left", "gaze=right"))),
+        RunConfig(out=tmp_path / "runs", data=DataConfig(task="count_eyes", missing=("nose",))),
     ):
-        with pytest.raises(ValueError, match=r"unknown|must be|--name"):
+        with pytest.raises(ValueError, match=r"unknown|must be|--name|leave nothing|only nose"):
             start(config)
     assert os.listdir(tmp_path) == []
 

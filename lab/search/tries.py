@@ -50,7 +50,7 @@ def draw_nuisances(
     for cue in population.unbiased().cues:
         columns[cue.attribute] = draw_cue(cue, labels, indices, seed=seed, split=split)
     keep = {*task.relevant, *(cue.attribute for cue in population.cues)}
-    faces = balance_parts(faces.redrawn(columns), indices, seed=seed, split=split, keep=STRAYS.values())
+    faces = balance_parts(faces.redrawn(columns), indices, seed=seed, split=split, keep=keep)
     if not population.hold_outs:
         return faces
     holds, variation = population.hold_outs, population.variation
