@@ -101,12 +101,14 @@ def plot(doses: Sequence[Dose], path: Path) -> None:
     from matplotlib.figure import Figure
 
     panels = list(dict.fromkeys((dose.cue, dose.num_train) for dose in doses))
-    sizes = list(dict.fromkeys(size for _, size in panels))
-    rows, columns = len(sizes), len(panels) // len(sizes)
-    figure = Figure(figsize=(1 + 2.9 * columns, 0.6 + 2.4 * rows), layout="constrained")
+    columns = min(4, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(0.6 + 3.1 * columns, 0.8 + 2.6 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
     for number, (cue, size) in enumerate(panels):
-        axes = grid[number % rows, number // rows]
+        axes = grid.flat[number]
         mine = [dose for dose in doses if (dose.cue, dose.num_train) == (cue, size)]
         places = range(len(mine))  # strengths crowd near 1
         for name, color in COLORS.items():
@@ -118,7 +120,8 @@ def plot(doses: Sequence[Dose], path: Path) -> None:
         axes.set_xticks(places, [f"{dose.strength:g}" for dose in mine])
         axes.set_title(f"{cue}, {size:,} faces", loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
-    grid[0, 0].legend(frameon=False, fontsize=8, loc="lower left")
+    lines, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(lines, names, frameon=False, ncols=len(names), loc="outside lower center")
     figure.savefig(path, dpi=110)
 
 
