@@ -122,7 +122,7 @@ def test_what_could_not_go_back_is_tried_again() -> None:
                 "".join(x for k, x in enumerate("abcd") if changed[0, k] and k != column)
                 for column in columns.tolist()
             ]
-            margin = torch.tensor([float(margins.get(key, 5)) for key in left])
+            margin = torch.tensor([margins.get(key, 5) for key in left], dtype=torch.float64)
             return asking.Said(torch.zeros(len(rows), 2), margin, margin < 0)
 
     asker = asking.Asker(by_brightness(), POPULATION, SIZE, "cpu", lambda what, done, total: None)
@@ -246,6 +246,20 @@ def test_nuisances_are_drawn_as_the_population_has_them() -> None:
             for part, stray in STRAYS.items():
                 share = (drawn[stray] > 0).double().mean()
                 assert (share > 0.5) == (part in lacks)
+
+
+def test_nuisances_are_drawn_within_variation_and_with_the_parts_that_all_have() -> None:
+    data = DataConfig(task="open_mouth", missing=("nose",), variation=0.0)
+    population = population_of(data)
+    faces = population.sample(COUNT, seed=0, split="test")
+    drawn = draw_nuisances(population, faces, np.arange(COUNT), seed=1, split="a")
+    for part in ("eyes", "ears"):
+        assert (drawn[part] == ATTRIBUTES[part].values[-1]).all()
+    assert len(drawn["nose"].unique()) == 2
+    assert not torch.equal(drawn["nose"], faces["nose"])
+    for name in population.task.nuisances:
+        if ATTRIBUTES[name].group in ("face", "scene", "camera"):
+            assert torch.equal(drawn[name], faces[name])
 
 
 @pytest.mark.parametrize("visibility", [1.0, 0.4])

@@ -121,9 +121,10 @@ def change_words(failures: Failures, i: int, name: str) -> tuple[str, str]:
         return failures.before.names(name)[i], failures.after.names(name)[i]
     old, new = (float(faces[name][i]) for faces in (failures.before, failures.after))
     digits = max(0, 1 - math.floor(math.log10(row.high - row.low)))
-    while f"{old:.{digits}f}" == f"{new:.{digits}f}" and digits < 7:
+    while round(old, digits) == round(new, digits) and digits < 7:
         digits += 1
-    return f"{old:.{digits}f}", f"{new:.{digits}f}"
+    words = [f"{round(number, digits) + 0.0:.{digits}f}" for number in (old, new)]  # no "-0"
+    return words[0], words[1]
 
 
 def _what_it_took(failures: Failures) -> str:

@@ -56,14 +56,20 @@ def failure_sheet(
         label = int(failures.labels[failures.found[i]])
         write(pen, f"This is: {classes[label]}", x, y, INK, size=14, room=WIDE)
         y += TOP
-        what = len(classes) - 1 if len(classes) == 2 else label
         for left, images, chance, color in (
             (x, pairs[0], chances[0], GOOD),
             (x + FACE + GAP, pairs[1], chances[1], BAD),
         ):
             _face(sheet, pen, images[i], left, y, color)
-            words = f"P({classes[what]}) {percent(float(chance[i, what]))}"
-            write(pen, words, left, y + FACE + 5, color, size=13, room=FACE + GAP // 2)
+            write(
+                pen,
+                _answer(chance[i], classes),
+                left,
+                y + FACE + 5,
+                color,
+                size=13,
+                room=FACE + GAP // 2,
+            )
         _arrow(pen, x + FACE + 9, y + FACE // 2, GAP - 18, INK)
         _changes(pen, failures, i, x, y + FACE + BELOW)
     return sheet
@@ -87,6 +93,14 @@ def _title(failures: Failures) -> str:
         f"Fooled by {fooled:,} of the {right:,} faces that it was right about, when only what"
         " should not matter changes"
     )
+
+
+def _answer(chances: Tensor, classes: tuple[str, ...]) -> str:
+    """With two classes the chance of the last, with more what it says, from chances (C,)."""
+    if len(classes) == 2:
+        return f"P({classes[1]}) {percent(float(chances[1]))}"
+    said = int(chances.argmax())
+    return f"{classes[said]} {percent(float(chances[said]))}"
 
 
 def _face(

@@ -25,7 +25,9 @@ CHILDREN = 8
 """Variants of each face in a generation of the evolution strategy."""
 
 STEP, LEAST, MOST = 0.2, 0.005, 0.5
-"""Its first, least and greatest step: the standard deviation of a quantile."""
+"""Its first, least and greatest step: the standard deviation of a quantile. First steps of 0.05,
+0.1, 0.2 and 0.4 left 12, 10, 11 and 10 % of 200 faces unfooled (a network trained on 10,000); as
+many pictures and six times as many that were drawn anew instead, 18 %."""
 
 SUCCESS = 0.2
 """Share of children that fool better than their parent at which the step stays as it is: the 1/5

@@ -1,0 +1,113 @@
+"""Runs that die: in children of a warm process, at a stage or a moment of one's choosing."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lab.config import RunConfig
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["lab.run"])  # children need not import torch anew
+
+STAGES = (
+    "step", "evaluation", "logging", "checkpoint", "draft", "first replace", "second replace",
+    "summary",
+)  # fmt: skip
+"""Where a run can be told to die: at the n-th time that it comes there."""
+
+
+def kill_at_stage(config: RunConfig, stage: str, times: int) -> bool:
+    """Train, or go on, until the run kills itself at a stage; whether it died."""
+    return _live(config, _die_at, stage, times)
+
+
+def kill_after(config: RunConfig, seconds: float) -> bool:
+    """Train, or go on, and be killed so long after the run's folder was there; whether it died."""
+    return _live(config, _die_after, seconds)
+
+
+def _live(config: RunConfig, arm: Callable[..., None], *how: Any) -> bool:
+    process = _CONTEXT.Process(target=_run, args=(config, arm, how))
+    process.start()
+    process.join(120)
+    assert process.exitcode in (0, -signal.SIGKILL), f"exit code {process.exitcode}"
+    return process.exitcode == -signal.SIGKILL
+
+
+def _run(config: RunConfig, arm: Callable[..., None], how: tuple[Any, ...]) -> None:
+    import torch
+
+    from lab import run
+
+    torch.set_num_threads(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    arm(*how)
+    folder = config.out / str(config.name)
+    if (folder / "config.json").exists():
+        run.resume(folder)
+        return
+    with suppress(FileNotFoundError):  # it died between the folder and its settings
+        for leftover in folder.iterdir():
+            leftover.unlink()
+        folder.rmdir()
+    run.start(config)
+
+
+def _die_after(seconds: float) -> None:
+    import threading
+
+    def wait() -> None:
+        time.sleep(seconds)
+        _die()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _die_at(stage: str, times: int) -> None:
+    from lab.exam import Exams
+    from lab.tracking import summary
+    from lab.tracking.writer import Tracker
+    from lab.training import checkpoint, record
+    from lab.training.stepper import Stepper
+
+    places: dict[str, tuple[Any, str]] = {
+        "step": (Stepper, "take"),
+        "evaluation": (Exams, "__call__"),
+        "logging": (Tracker, "scalars"),
+        "checkpoint": (record, "save_checkpoint"),
+        "draft": (checkpoint.os, "fsync"),
+        "first replace": (checkpoint.os, "replace"),
+        "second replace": (checkpoint.os, "replace"),
+        "summary": (summary, "replace_text"),
+    }
+    owner, name = places[stage]
+    real, left = getattr(owner, name), [times + (stage == "second replace")]
+
+    def deadly(*args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            _die()
+        return real(*args, **kwargs)
+
+    setattr(owner, name, deadly)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def until_done(config: RunConfig) -> None:
+    """Go on to the end."""
+    assert not kill_after(config, 120)
+
+
+def folder_of(config: RunConfig) -> Path:
+    """Where the run lives."""
+    return config.out / str(config.name)

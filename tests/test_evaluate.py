@@ -1,0 +1,265 @@
+"""A finished run is measured on any population: the same figures, other faces, readable tables."""
+
+import importlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from planted import ByPixels
+
+from lab.cli import main
+from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.data import population_of
+from lab.estimate import Estimate, wilson
+from lab.evaluate import asked, failure_sheet, measure, nested, search, setting_text, to_text
+from lab.evaluate.robustness import change_words, failure_entries
+from lab.evaluate.sheet import FACE, GAP, HEAD, SPACE, TOP
+from lab.evaluate.tables import WIDTH, table
+from lab.faces import ATTRIBUTES, render
+from lab.run import load_run, read_config, start
+from lab.search import Failures
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on faces with a cue and a hold-out."""
+    config = RunConfig(
+        data=DataConfig(
+            num_train=24, num_test=60, image_size=16, cues=("eye_color=blue/brown:0.9",),
+            hold_out=("hair_length=long,beard=full",),
+        ),
+        model=ModelConfig(width=2),
+        train=TrainConfig(steps=30, eval_every=30),
+        twins=6,
+        name="small",
+        out=tmp_path_factory.mktemp("runs"),
+    )  # fmt: skip
+    return start(config).folder
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    """scripts/evaluate.py as a module."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        return importlib.import_module("evaluate")
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+
+
+@pytest.fixture(scope="module")
+def failures() -> Failures:
+    """What fools a network that calls bright pictures persons."""
+    config = RunConfig(data=DataConfig(image_size=16, cues=("eye_color:0.5",)))
+    model = ByPixels(lambda inputs: inputs.mean(dim=(1, 2, 3)), 0.1)
+    return search(config, model, faces=30, resamples=3, generations=2)
+
+
+def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
+    own, model = load_run(folder)
+    figures = measure(asked(own, twins=own.twins), model)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    mine = nested(figures)
+    kinds = mine.pop("kind_accuracy")
+    assert sum(kind["count"] for kind in kinds.values()) == 60
+    for metric, entries in mine.items():
+        for name, entry in entries.items():
+            assert entry == summary[metric][name], (metric, name)
+    for metric in ("reliance", "logit_change", "group_accuracy", "necessity", "shapley"):
+        assert set(mine[metric]) == set(summary[metric])
+    assert {"test", "unbiased", "conflicting", "worst_group", "held_out"} <= set(mine["accuracy"])
+
+
+def test_lists_are_replaced_emptied_or_kept(folder: Path) -> None:
+    own = read_config(folder)
+    kept = asked(own, twins=9, lists=dict.fromkeys(("cues", "hold_out", "kinds"), ("own",)))
+    assert kept == replace(own, twins=9)
+    for word in ("none", "None"):
+        bare = asked(own, twins=0, lists={"cues": (word,), "hold_out": (word,)}, seed=7)
+        assert (bare.data.cues, bare.data.hold_out, bare.seed) == ((), (), 7)
+    assert asked(own, twins=0, lists={"cues": ()}).data.cues == ()
+    few = asked(own, twins=0, lists={"missing": ("nose",)}, numbers={"variation": 0.0})
+    assert (few.data.missing, few.data.variation) == (("nose",), 0.0)
+    assert few.data.num_test == own.data.num_test
+    assert asked(few, twins=0, lists={"missing": ("all",)}).data.missing == ()
+
+
+def test_faces_that_chose_the_weights_are_not_asked_about() -> None:
+    stopped = RunConfig(train=TrainConfig(early_stopping=3), seed=4)
+    assert asked(stopped, twins=0).seed != 4
+    assert asked(stopped, twins=0, seed=4).seed == 4
+    assert asked(RunConfig(seed=4), twins=0).seed == 4
+
+
+def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:
+    own, model = load_run(folder)
+    lists = {
+        "cues": ("eye_color=blue/brown:0.5", "background_pattern=stripes/plain:0.8"),
+        "hold_out": ("hair_length=long,beard=full", "skin_color=dark,glasses=round,gaze=left"),
+    }
+    config = asked(own, twins=4, lists=lists, numbers={"num_test": 40})
+    said = setting_text(own, config)
+    assert "--cues eye_color=blue/brown:0.5 background_pattern=stripes/plain:0.8 (training:" in said
+    assert "--variation" not in said
+    text = to_text(measure(config, model), population_of(config.data))
+    assert max(map(len, [*said.splitlines(), *text.splitlines()])) <= WIDTH
+    for word in ("test faces", "scrambled (not a person)", "worst group", "contradicts", "held-out",
+                 "Shapley", "  ears", "Nuisances"):  # fmt: skip
+        assert word in text
+    assert "of the population that it was trained on" in setting_text(own, own)
+
+
+def test_what_is_surely_small_is_one_line() -> None:
+    population = population_of(DataConfig())
+    nuisances = population.task.nuisances
+    figures = {"accuracy/test": wilson(9, 10)}
+    for k, name in enumerate(ATTRIBUTES):
+        large = 30 if name in ("gaze", *population.task.relevant) else 0
+        figures[f"reliance/{name}"] = wilson(large + (k == len(ATTRIBUTES) - 1), 200)
+        figures[f"logit_change/{name}"] = Estimate.point(0.1, count=200)
+    del figures["reliance/nose"]
+    lines = to_text(figures, population).splitlines()
+    starts = [line.split()[0] for line in lines if line]
+    assert starts.index("eyes") < starts.index("gaze")
+    assert f"  {len(nuisances) - 1} others, each surely below 5 % (the largest: 0.5 %)" in lines
+    assert lines[-1].endswith(": nose")
+    assert "blur" not in starts
+
+
+def test_columns_are_aligned_and_nothing_is_a_dash() -> None:
+    rows = [("a" * 200, "1.0 %"), ("a line across",), ("b", "–")]
+    lines = table(("what", "share"), rows).splitlines()
+    assert {len(lines[k]) for k in (0, 1, 3)} == {WIDTH}
+    assert "…" in lines[1]
+    population = population_of(DataConfig())
+    text = to_text({"accuracy/test": wilson(0, 0)}, population)
+    assert text.splitlines()[1].split() == ["test", "faces", "–", "–", "0"]
+
+
+def test_changes_are_told_with_digits_enough(failures: Failures) -> None:
+    row = {name: failures.before[name].clone() for name in ATTRIBUTES}
+    after = {name: failures.after[name].clone() for name in ATTRIBUTES}
+    row["eye_color"][0], after["eye_color"][0] = 0, 1
+    row["light_strength"][0], after["light_strength"][0] = 0.201, 0.9
+    row["rotation"][0], after["rotation"][0] = 3.21, 3.19
+    row["gaze"][0], after["gaze"][0] = -0.01, 0.5
+    row["stray_eyes"][0], after["stray_eyes"][0] = 0, 2
+    told = replace(
+        failures, before=failures.before.redrawn(row), after=failures.after.redrawn(after)
+    )
+    assert change_words(told, 0, "eye_color") == ("brown", "blue")
+    assert change_words(told, 0, "light_strength") == ("0.2", "0.9")
+    assert change_words(told, 0, "rotation") == ("3.21", "3.19")
+    assert change_words(told, 0, "gaze") == ("0.0", "0.5")
+    assert change_words(told, 0, "stray_eyes") == ("0", "2")
+    changed = (("eye_color", "stray_eyes"), *told.changed[1:])
+    entry = failure_entries(replace(told, changed=changed), ("no", "yes"))[0]
+    assert entry["changes"] == {"eye_color": ["brown", "blue"], "stray_eyes": [0, 2]}
+    assert json.dumps(entry)
+
+
+def test_the_sheet_shows_the_pairs_in_order(failures: Failures) -> None:
+    assert len(failures.found) > 4
+    sheet = failure_sheet(failures, ("not a person", "person"), run="x", size=16)
+    pixels = np.asarray(sheet)
+    for column, faces in ((0, failures.before), (1, failures.after)):
+        left, top = SPACE + column * (FACE + GAP), HEAD + TOP
+        shown = pixels[top : top + FACE, left : left + FACE]
+        face = render(faces[:1], size=FACE)[0].permute(1, 2, 0).numpy()
+        assert np.array_equal(shown, face)
+
+
+def test_a_sheet_without_failures_says_so(failures: Failures) -> None:
+    none = torch.zeros(0, dtype=torch.long)
+    safe = replace(
+        failures, found=none, before=failures.before[none], after=failures.after[none],
+        logits_before=failures.logits_before[none], logits_after=failures.logits_after[none],
+        changed=(),
+    )  # fmt: skip
+    assert failure_sheet(safe, ("not a person", "person"), run="x", size=16).height < 100
+
+
+def test_the_script_prints_and_writes_all_of_it(
+    folder: Path, tmp_path: Path, script: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    words = [str(folder), "--cues", "none", "--twins", "3", "--num-test", "30", "--seed", "9"]
+    words += ["--json", str(tmp_path / "a.json"), "--find-failures", "--search-faces", "12"]
+    words += ["--resamples", "3", "--generations", "2"]
+    assert main(script.evaluate, words) == 0
+    first, told = capsys.readouterr().out, json.loads((tmp_path / "a.json").read_text())
+    assert max(map(len, first.splitlines()[1:-1])) <= WIDTH
+    assert told["accuracy"]["test"]["count"] == 30
+    assert "unbiased" not in told["accuracy"]
+    assert told["config"]["seed"] == 9
+    robust = told["robust_accuracy"]
+    assert robust["as_is"]["count"] == 12
+    fooled = (robust["as_is"]["value"] - robust["after_search"]["value"]) * 12
+    assert len(told["failures"]) == round(fooled)
+    with Image.open(folder / "failures.png") as sheet:
+        assert sheet.format == "PNG"
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    drawn = after.pop(folder / "failures.png")
+    assert after == before
+
+    assert main(script.evaluate, words) == 0
+    assert capsys.readouterr().out == first
+    assert (folder / "failures.png").read_bytes() == drawn
+    (folder / "failures.png").unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("nowhere", "nowhere is no run's folder"),
+        ("RUN --cues eye_colour:0.5", "--cues: unknown attribute 'eye_colour'"),
+        ("RUN --cues nose:0.5", "nose is what the task person asks for"),
+        ("RUN --variation 2", "--variation must be 0 to 1, not 2"),
+        ("RUN --num-test 1", "--num-test must be 2 to 1,000,000, not 1"),
+        ("RUN --twins -1", "--twins must be 0 to 100,000, not -1"),
+        ("RUN --seed -1", "--seed must be 0 to"),
+        ("RUN --kinds objects", "--kinds: unknown kind of the task person 'objects'"),
+        ("RUN --missing none", "--missing: unknown part 'none'"),
+        ("RUN --find-failures --search-faces 0", "--search-faces must be 1 to 10,000, not 0"),
+        ("RUN --find-failures --resamples -1", "--resamples must be 0 to 10,000, not -1"),
+        ("RUN --resamples 3", "--resamples goes with --find-failures only"),
+        ("RUN --json no/where.json", "--json no/where.json: it must be a file in a folder that"),
+        ("RUN --find-failures --out /tmp", "--out /tmp: it must be a file in a folder that exists"),
+        ("RUN --model cnn", "unknown flag '--model'"),
+    ],
+)
+def test_bad_input_is_one_line(
+    words: str, line: str, folder: Path, script: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [str(folder) if word == "RUN" else word for word in words.split()]
+    assert main(script.evaluate, argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert line in err
+    assert err.count("\n") == 1
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['scripts/evaluate.py', '--help']\n"
+        "sys.path.insert(0, 'scripts')\n"
+        "try:\n"
+        "    runpy.run_path('scripts/evaluate.py', run_name='__main__')\n"
+        "finally:\n"
+        "    assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for word in ("--cues", "--hold-out", "--twins", "--json", "--find-failures", "--resamples"):
+        assert word in done.stdout
