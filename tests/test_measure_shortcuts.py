@@ -62,6 +62,13 @@ def test_one_that_is_not_misled() -> None:
     assert not {"shortcut", "ignored"} & set(kinds(made, "eye_color:0.9"))
 
 
+def test_one_that_knows_nothing_is_not_praised() -> None:
+    made = cue_figures(0.95, 0.95) | {"accuracy/held_out": wilson(1860, 2000)}
+    assert {"not misled", "combinations mastered"} <= set(kinds(made, "eye_color:0.9"))
+    made["accuracy/test"] = wilson(1000, 2000)
+    assert not {"not misled", "combinations mastered"} & set(kinds(made, "eye_color:0.9"))
+
+
 def test_without_cues_nothing_is_said_of_them() -> None:
     made = figures(1.0, 0.93)
     assert not {"misled", "misled partly", "not misled"} & set(kinds(made))

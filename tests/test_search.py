@@ -117,7 +117,7 @@ def test_what_could_not_go_back_is_tried_again() -> None:
     class Change:
         all = torch.ones(1, 4, dtype=torch.bool)
 
-        def flipped(self, what: str, changed: Tensor, rows: Tensor, columns: Tensor) -> asking.Said:
+        def flipped(self, changed: Tensor, rows: Tensor, columns: Tensor) -> asking.Said:
             left = [
                 "".join(x for k, x in enumerate("abcd") if changed[0, k] and k != column)
                 for column in columns.tolist()

@@ -105,8 +105,8 @@ def _bar() -> Iterator[Progress]:
             nonlocal described
             if what != described:
                 described = what
+                bar.set_description(what, refresh=False)
                 bar.reset(total)
-                bar.set_description(what)
             bar.update(done - bar.n)
 
         yield show

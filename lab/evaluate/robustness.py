@@ -134,8 +134,8 @@ def _what_it_took(failures: Failures) -> str:
     rest = len(counts) - NAMED
     middle = statistics.median_low(map(len, failures.changed))
     return (
-        f"Fooled by {fooled:,} of {total:,}, half of them with {middle} attribute"
-        f"{'s' if middle != 1 else ''} changed or fewer: {top}"
+        f"Fooled by {fooled:,} of {total:,} (half of them took no more than {middle} change"
+        f"{'s' if middle != 1 else ''}): {top}"
         + (f" and {rest} more attributes" if rest > 0 else "")
     )
 

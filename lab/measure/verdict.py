@@ -111,8 +111,9 @@ def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
 def reading(figures: Figures, setting: Setting) -> list[Finding]:
     """What do its answers go by: the cues, other nuisances, what the label depends on?"""
     names = [cue.partition(":")[0].partition("=")[0] for cue in setting.cues]
-    pairs = (misled(figures, names), combined(figures))
-    found = [Finding(*pair) for pair in pairs if pair]
+    found = [Finding(*pair) for pair in (misled(figures, names), combined(figures)) if pair]
+    if figures["accuracy/test"].ends[0] <= setting.chance:  # who knows nothing is not praised
+        found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
     for kind, text in (
         ("shortcut", relied_on(figures, setting.relevant)),
         ("ignored", ignored(figures, setting.varied)),

@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lab.faces import Faces
 from lab.search.asking import Asker, Said, State, most_fooling
+
+BLOCK = 4096
+"""Faces that are put together at a time."""
+
+WHAT = "fewer changes"
+"""What the pictures are shown for."""
 
 
 class _Change:
@@ -16,23 +23,31 @@ class _Change:
         self._asker, self._before, self._after = asker, before, after
         self.all = torch.stack([before.faces[n] != after.faces[n] for n in self.names], dim=1)
 
-    def tried(self, what: str, rows: Tensor, changed: Tensor) -> State:
-        """What the network says of the faces `rows` (R,) with those `changed` (R, A)."""
+    def faces(self, rows: Tensor, changed: Tensor) -> Faces:
+        """The faces `rows` (R,) with those nuisances `changed` (R, A)."""
         old, new = self._before.faces[rows], self._after.faces[rows]
         columns = {
             name: torch.where(changed[:, k], new[name], old[name])
             for k, name in enumerate(self.names)
         }
-        faces, labels = old.redrawn(columns), self._after.labels[rows]
-        return State(faces, labels, self._asker(what, faces, labels))
+        return old.redrawn(columns)
 
-    def flipped(self, what: str, changed: Tensor, rows: Tensor, columns: Tensor) -> Said:
+    def said(self, rows: Tensor, changed: Tensor) -> Said:
+        """What the network says of them."""
+        answers = [
+            self._asker(WHAT, self.faces(some, these), self._after.labels[some])
+            for some, these in zip(
+                torch.split(rows, BLOCK), torch.split(changed, BLOCK), strict=True
+            )
+        ]
+        return Said(*map(torch.cat, zip(*answers, strict=True)))
+
+    def flipped(self, changed: Tensor, rows: Tensor, columns: Tensor) -> Said:
         """What it says of the faces `rows` (R,) with `changed` (F, A) but for one attribute each,
         that of `columns` (R,)."""
-        trial = changed[rows]
-        each = torch.arange(len(rows))
+        trial, each = changed[rows], torch.arange(len(rows))
         trial[each, columns] = ~trial[each, columns]
-        return self.tried(what, rows, trial).said
+        return self.said(rows, trial)
 
 
 def few_changes(asker: Asker, before: State, after: State) -> tuple[State, list[tuple[str, ...]]]:
@@ -46,7 +61,8 @@ def few_changes(asker: Asker, before: State, after: State) -> tuple[State, list[
         return after, []
     change = _Change(asker, before, after)
     changed, need = _take_back(asker, change, _put_in(asker, change))
-    least = change.tried("fewer changes", torch.arange(len(after)), changed)
+    everyone = torch.arange(len(after))
+    least = State(change.faces(everyone, changed), after.labels, change.said(everyone, changed))
     order = need.masked_fill(~changed, -torch.inf).argsort(dim=1, descending=True, stable=True)
     needed = [
         tuple(change.names[column] for column in row[:count])
@@ -61,9 +77,9 @@ def _put_in(asker: Asker, change: _Change) -> Tensor:
     count = len(changed)
     active = torch.ones(count, dtype=torch.bool)
     while bool(active.any()):
-        asker.progress("fewer changes", count - int(active.sum()), 2 * count)
+        asker.progress(WHAT, count - int(active.sum()), 2 * count)
         rows, columns = (change.all & ~changed & active[:, None]).nonzero().T
-        said = change.flipped("fewer changes", changed, rows, columns)
+        said = change.flipped(changed, rows, columns)
         margin = torch.full(changed.shape, torch.inf, dtype=torch.float64)
         margin[rows, columns] = said.margin.clamp(max=1e30)  # below what cannot be chosen
         wrong = torch.zeros_like(changed)
@@ -81,20 +97,20 @@ def _take_back(asker: Asker, change: _Change, changed: Tensor) -> tuple[Tensor, 
     count = len(changed)
     need = torch.full(changed.shape, torch.inf, dtype=torch.float64)
     rows, columns = changed.nonzero().T
-    need[rows, columns] = change.flipped("fewer changes", changed, rows, columns).margin
+    need[rows, columns] = change.flipped(changed, rows, columns).margin
     active = torch.ones(count, dtype=torch.bool)
     while bool(active.any()):
-        asker.progress("fewer changes", 2 * count - int(active.sum()), 2 * count)
+        asker.progress(WHAT, 2 * count - int(active.sum()), 2 * count)
         went = torch.zeros_like(active)
         order = need.masked_fill(~changed, torch.inf).argsort(dim=1, stable=True)
         for column in order.T[: int(changed.sum(dim=1).max())]:
             rows = (active & changed.gather(1, column[:, None])[:, 0]).nonzero()[:, 0]
             if len(rows):
-                said = change.flipped("fewer changes", changed, rows, column[rows])
+                said = change.flipped(changed, rows, column[rows])
                 need[rows, column[rows]] = said.margin
                 rows = rows[said.wrong]
                 changed[rows, column[rows]] = False
                 went[rows] = True
         active = went
-    asker.progress("fewer changes", 2 * count, 2 * count)
+    asker.progress(WHAT, 2 * count, 2 * count)
     return changed, need
