@@ -107,6 +107,9 @@ class RunConfig:
     """Whole number from 0 that every random draw of the run derives from."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to draw and train; auto takes a GPU if there is one."""
+    deterministic: bool = False
+    """Use only such GPU kernels as give the same bits each time, which may be slower. On a CPU they
+    all do."""
     threads: int = knob(1, 0, 256)
     """CPU threads of the run, 1 to 256; 0: as many as there are cores. Two may be 1.4 times as
     fast, or ten times slower on a busy machine. The count decides the last bits of all figures."""

@@ -43,10 +43,10 @@ from lab.training import (
     graceful_stop,
     load_checkpoint,
     load_weights,
+    make_deterministic,
     newest,
     set_threads,
 )
-
 
 TRIED = 64
 """Faces drawn before anything is written: enough to meet every class and every contradiction."""
@@ -70,6 +70,8 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     began = time.perf_counter() if began is None else began
     check(config)
     population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
+    if config.deterministic:
+        make_deterministic()
     device = choose_device(config.device)
     threads = set_threads(config.threads)
     config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
@@ -88,6 +90,8 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
     """
     began = time.perf_counter() if began is None else began
     config = read_config(folder)
+    if config.deterministic:
+        make_deterministic()
     place = choose_device(device or config.device)
     set_threads(config.threads)
     model = build_model(config).to(place)

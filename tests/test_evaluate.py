@@ -18,13 +18,14 @@ from lab.cli import main
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.data import population_of
 from lab.estimate import Estimate, wilson
-from lab.evaluate import asked, failure_sheet, measure, nested, search, setting_text, to_text
+from lab.evaluate import asked, failure_sheet, measure, search, setting_text, to_text
 from lab.evaluate.robustness import change_words, failure_entries
 from lab.evaluate.sheet import FACE, GAP, HEAD, SPACE, TOP
 from lab.evaluate.tables import WIDTH, table
 from lab.faces import ATTRIBUTES, render
 from lab.run import load_run, read_config, start
 from lab.search import Failures
+from lab.tracking.summary import nest
 
 ROOT = Path(__file__).parent.parent
 
@@ -68,7 +69,7 @@ def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
     own, model = load_run(folder)
     figures = measure(asked(own, twins=own.twins), model)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    mine = nested(figures)
+    mine = nest(figures)
     kinds = mine.pop("kind_accuracy")
     assert sum(kind["count"] for kind in kinds.values()) == 60
     for metric, entries in mine.items():

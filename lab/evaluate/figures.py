@@ -11,14 +11,12 @@ from torch import nn
 
 from lab.config import RunConfig, check
 from lab.data import Population, draw_examples, population_of
-from lab.data.twins import SUBSETS, with_parts
 from lab.estimate import Estimate
 from lab.exam.cues import CueExam
-from lab.exam.reliance import WHOLE, RelianceExam
-from lab.faces import PARTS, render
-from lab.measure import accuracy, group_accuracies, part_values, predict
+from lab.exam.reliance import RelianceExam, ask_about_parts, part_figures
+from lab.faces import PARTS
+from lab.measure import accuracy, group_accuracies, predict
 from lab.search import Progress
-from lab.tracking.summary import finite
 
 BATCH = 2**20
 """Pixels of test pictures that are held at a time: those of 1,024 faces at 32 px."""
@@ -81,23 +79,12 @@ def measure(
         )(model)
         progress("other faces", 2, 3)
         if set(PARTS) <= set(population.task.relevant):
-            figures |= _parts(config, population, model, device)
+            called = ask_about_parts(
+                population, model, size=data.image_size, seed=seed, device=device
+            )
+            figures |= part_figures(called)
     progress("other faces", 3, 3)
     return figures
-
-
-def nested(figures: Mapping[str, Estimate]) -> dict[str, Any]:
-    """Figures by tag as objects in objects, as in `summary.json`: `accuracy/test` is `test` under
-    `accuracy`, with its value, and its interval and count where they are known."""
-    tree: dict[str, Any] = {}
-    for tag, figure in figures.items():
-        place = tree
-        *path, last = tag.split("/")
-        for part in path:
-            place = place.setdefault(part, {})
-        known = {k: v for k, v in figure.as_dict().items() if k == "value" or v is not None}
-        place[last] = {name: None if v is None else finite(v) for name, v in known.items()}
-    return tree
 
 
 def _on_test_set(
@@ -127,26 +114,3 @@ def _on_test_set(
         "accuracy/test": accuracy(logits, labels),
         **{f"kind_accuracy/{name}": figure for name, figure in by_kind.items()},
     }
-
-
-def _parts(
-    config: RunConfig, population: Population, model: nn.Module, device: str | torch.device
-) -> dict[str, Estimate]:
-    """What each part does for the answer "person", on faces with every set of parts."""
-    faces = population.sample(WHOLE, seed=config.seed, split="parts")
-    person = len(population.task.classes) - 1
-    called = torch.stack(
-        [
-            predict(
-                model, render(with_parts(faces, s), size=config.data.image_size, device=device)
-            ).argmax(dim=1)
-            == person
-            for s in SUBSETS
-        ]
-    )
-    figures = {}
-    for part, value in part_values(called, PARTS).items():
-        figures[f"necessity/{part}"] = value.necessity
-        figures[f"sufficiency/{part}"] = value.sufficiency
-        figures[f"shapley/{part}"] = value.shapley
-    return figures

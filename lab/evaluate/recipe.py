@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 from lab.config import to_json
 from lab.data import population_of
-from lab.evaluate.figures import asked, measure, nested
+from lab.evaluate.figures import asked, measure
 from lab.evaluate.robustness import failure_entries, failure_figures, failure_text, search
 from lab.evaluate.sheet import failure_sheet, save_picture
 from lab.evaluate.tables import setting_text, to_text
 from lab.run import load_run
 from lab.search import Progress
-from lab.tracking.summary import replace_text
+from lab.tracking.summary import nest, replace_text
 from lab.training import choose_device, set_threads
 
 FAILURES = "failures.png"
@@ -83,7 +83,7 @@ def evaluate(
         figures |= failure_figures(failures)
         told["failures"] = failure_entries(failures, classes)
     if json_file:
-        text = json.dumps(told | nested(figures), indent=2, allow_nan=False)
+        text = json.dumps(told | nest(figures), indent=2, allow_nan=False)
         replace_text(json_file, text + "\n")
 
 

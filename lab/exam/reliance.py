@@ -12,7 +12,6 @@ from lab.estimate import Estimate, wilson
 from lab.faces import ATTRIBUTES, PARTS, Attribute, Faces, render
 from lab.faces.batch import as_column
 from lab.measure import part_values, predict, reliance
-from lab.measure.parts import PartValue
 from lab.tracking import texts, views
 from lab.tracking.strips import COLUMNS, Strip
 from lab.tracking.writer import Tracker
@@ -102,25 +101,11 @@ class RelianceExam:
         """Ask about all sets of parts, where the task is about them; log the table."""
         if not set(PARTS) <= set(self._population.task.relevant):
             return {}
-        called = self._ask_about_parts(model)
-        values = part_values(called, PARTS)
-        tracker.text("parts", _parts_text(called, values), step)
-        figures = {}
-        for part, value in values.items():
-            figures[f"necessity/{part}"] = value.necessity
-            figures[f"sufficiency/{part}"] = value.sufficiency
-            figures[f"shapley/{part}"] = value.shapley
-        return figures
-
-    def _ask_about_parts(self, model: nn.Module) -> Tensor:
-        """Whether it calls face m a person with set of parts s: bool (16, M)."""
-        faces = self._population.sample(WHOLE, seed=self._seed, split="parts")
-        person = len(self._population.task.classes) - 1
-        called = []
-        for parts in SUBSETS:
-            images = render(with_parts(faces, parts), size=self._size, device=self._device)
-            called.append(predict(model, images).argmax(dim=1) == person)
-        return torch.stack(called)
+        called = ask_about_parts(
+            self._population, model, size=self._size, seed=self._seed, device=self._device
+        )
+        tracker.text("parts", _parts_text(called), step)
+        return part_figures(called)
 
     def _draw_strip(self, name: str) -> "_Pictures | None":
         """Some faces of each class that show the attribute, with each of its values."""
@@ -155,6 +140,34 @@ class _Pictures:
     labels: Tensor  # (R,)
 
 
+def ask_about_parts(
+    population: Population,
+    model: nn.Module,
+    *,
+    size: int,
+    seed: int,
+    device: str | torch.device = "cpu",
+) -> Tensor:
+    """Whether a model calls face m a person with set of parts s: bool (16, `WHOLE`)."""
+    faces = population.sample(WHOLE, seed=seed, split="parts")
+    person = len(population.task.classes) - 1
+    called = []
+    for parts in SUBSETS:
+        images = render(with_parts(faces, parts), size=size, device=device)
+        called.append(predict(model, images).argmax(dim=1) == person)
+    return torch.stack(called)
+
+
+def part_figures(called: Tensor) -> dict[str, Estimate]:
+    """Necessity, sufficiency and Shapley value of each part, by tag, from such answers."""
+    figures = {}
+    for part, value in part_values(called, PARTS).items():
+        figures[f"necessity/{part}"] = value.necessity
+        figures[f"sufficiency/{part}"] = value.sufficiency
+        figures[f"shapley/{part}"] = value.shapley
+    return figures
+
+
 def _levels(row: Attribute, population: Population) -> tuple[list[float], tuple[str, ...]]:
     """At most `COLUMNS` values of an attribute and their names; those of a cue come first."""
     if row.kind == "continuous":
@@ -167,7 +180,7 @@ def _levels(row: Attribute, population: Population) -> tuple[list[float], tuple[
     return [float(option) for option in chosen], tuple(row.options[option] for option in chosen)
 
 
-def _parts_text(called: Tensor, values: dict[str, PartValue]) -> str:
+def _parts_text(called: Tensor) -> str:
     rows = []
     for number in reversed(range(len(SUBSETS))):
         share = wilson(int(called[number].sum()), called.shape[1])
@@ -176,7 +189,7 @@ def _parts_text(called: Tensor, values: dict[str, PartValue]) -> str:
     sets = texts.table(("parts", "a person by the rule", "called a person"), rows)
     each = [
         (part, _share(v.necessity), _share(v.sufficiency), f"{v.shapley.value:.2f}")
-        for part, v in values.items()
+        for part, v in part_values(called, PARTS).items()
     ]
     header = ("part", "necessity (rule: 1)", "sufficiency (rule: 0)", "Shapley (rule: 0.25)")
     return f"{sets}\n\n{texts.table(header, each)}"

@@ -26,19 +26,25 @@ def write_summary(
 ) -> None:
     """Write `summary.json` into a run's folder, whole or not at all.
 
-    Tags nest: `accuracy/test` stands under `accuracy`, `test` as an object with `value` and, where
-    they are known, `low`, `high` and `count`. What is not a finite number becomes null.
+    Figures stand as `nest` has them, beside the rest.
     """
-    nested: dict[str, Any] = {"status": status, "step": step}
+    content = {"status": status, "step": step, **nest(figures)}
+    content |= {"verdict": verdict, "config": dict(config)}
+    text = json.dumps(content, indent=2, default=str, allow_nan=False)
+    replace_text(folder / SUMMARY, text + "\n")
+
+
+def nest(figures: Mapping[str, Estimate | float]) -> dict[str, Any]:
+    """Figures by tag as objects in objects: `accuracy/test` stands under `accuracy`, `test`, with
+    `value` and, where they are known, `low`, `high` and `count`; None for what is not finite."""
+    nested: dict[str, Any] = {}
     for tag, figure in figures.items():
         place = nested
         *path, last = tag.split("/")
         for part in path:
             place = place.setdefault(part, {})
         place[last] = _entry(figure)
-    nested |= {"verdict": verdict, "config": dict(config)}
-    text = json.dumps(nested, indent=2, default=str, allow_nan=False)
-    replace_text(folder / SUMMARY, text + "\n")
+    return nested
 
 
 def finite(value: float) -> float | None:

@@ -10,7 +10,7 @@ from lab.training.checkpoint import (
     newest,
     save_checkpoint,
 )
-from lab.training.device import choose_device, describe, set_threads
+from lab.training.device import choose_device, describe, make_deterministic, set_threads
 from lab.training.fit import Evaluator, Fitted, fit
 from lab.training.interrupt import Interrupted, Stop, graceful_stop
 from lab.training.record import Figures
@@ -20,5 +20,6 @@ from lab.training.stepper import Diverged
 __all__ = [
     "BEST", "LAST", "PREVIOUS", "Checkpoint", "Diverged", "Evaluator", "Figures", "Fitted",
     "Interrupted", "Stop", "choose_device", "describe", "evaluation_steps", "fit", "graceful_stop",
-    "load_checkpoint", "load_weights", "newest", "save_checkpoint", "set_threads",
+    "load_checkpoint", "load_weights", "make_deterministic", "newest", "save_checkpoint",
+    "set_threads",
 ]  # fmt: skip

@@ -33,6 +33,16 @@ def set_threads(count: int) -> int:
     return chosen
 
 
+def make_deterministic() -> None:
+    """Use kernels alone that give the same bits each time; torch raises where there is none.
+
+    To be called before the first computation on a GPU, whose library reads the environment then.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # one of the two that NVIDIA names
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
 def _why_not(name: str) -> str:
     if name == "cuda":
         built = torch.version.cuda

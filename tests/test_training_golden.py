@@ -1,0 +1,47 @@
+"""Twenty steps of training go as they always went.
+
+If a change is meant: python tests/test_training_golden.py
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from lab.config import DataConfig, ModelConfig, TrainConfig
+from lab.data import draw_examples
+from lab.models import ModelSpec, create_model
+from lab.seeds import torch_seed
+from lab.training.stepper import Stepper
+
+GOLDEN = Path(__file__).parent / "golden" / "training.json"
+SAME = 2e-3
+"""Relative difference that processors and versions of torch may make in twenty steps."""
+
+
+def losses() -> list[float]:
+    """The loss of each of the first twenty steps of the default network on 64 faces."""
+    examples = draw_examples(DataConfig(), split="train", count=64, seed=0)
+    torch.manual_seed(torch_seed(0, "weights"))
+    model = create_model(ModelConfig().model, ModelSpec())
+    config = TrainConfig(steps=20, batch_size=32)
+    stepper = Stepper(model, examples.images, examples.labels, config, seed=0)
+    found = []
+    for _ in range(config.steps):
+        stepper.take()
+        found.append(stepper.loss())
+    return found
+
+
+def test_twenty_steps_go_as_they_always_went() -> None:
+    assert losses() == pytest.approx(json.loads(GOLDEN.read_text()), rel=SAME)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    assert losses() == losses()
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(losses(), indent=1) + "\n")
+    print(f"wrote {GOLDEN}")
