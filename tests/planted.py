@@ -59,7 +59,7 @@ def coin(inputs: Tensor) -> Tensor:
 
 
 def teach_exam(
-    model: Planted, population: Population, *, seed: int, twins: int, num_test: int, whole: int
+    model: Planted, population: Population, *, seed: int, twins: int, num_test: int
 ) -> None:
     """Let a planted network know every picture that a run's exams show."""
     for each in (population, population.unbiased(), population.conflicting()):
@@ -69,6 +69,6 @@ def teach_exam(
     indices = torch.arange(twins).numpy()
     for name in ATTRIBUTES:
         model.teach(redraw(population, faces, name, indices, seed=seed))
-    faces = population.sample(whole, seed=seed, split="parts")
+    faces = population.sample(twins, seed=seed, split="parts")
     for parts in SUBSETS:
         model.teach(with_parts(faces, parts))

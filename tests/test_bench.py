@@ -1,5 +1,6 @@
 """The bench compares like with like, and its table says what was measured."""
 
+import json
 import math
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from lab.faces import render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
+from benches import growth
 from benches.growth import Cost, compare
 from benches.table import Row, number, rate, ratio, take_turns, to_text
 from pillow_drawing import draw
@@ -91,6 +93,12 @@ def test_the_table_has_a_line_for_every_row_and_columns_that_align() -> None:
 )  # fmt: skip
 def test_numbers_have_three_digits_that_count(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_the_costs_of_a_number_of_faces_can_be_measured() -> None:
+    costs = json.loads(growth.cost(64))
+    assert costs["faces"] == 64
+    assert all(costs[name] > 0 for name in ("sampling", "drawing", "step", "evaluation"))
 
 
 def test_growth_is_told_against_proportion() -> None:

@@ -14,7 +14,6 @@ from lab.data import Population, draw_examples, population_of
 from lab.data.twins import SPLIT, redraw
 from lab.estimate import Estimate
 from lab.exam import Exams
-from lab.exam.reliance import WHOLE
 from lab.faces import ATTRIBUTES, PARTS, Faces, render
 from lab.measure import Setting, findings
 
@@ -49,7 +48,7 @@ def examine(model: nn.Module) -> dict[str, Estimate]:
     population, exams = world()
     if isinstance(model, Planted):
         model.teach(population.sample(DATA.num_train, seed=0, split="train"))
-        teach_exam(model, population, seed=0, twins=TWINS, num_test=DATA.num_test, whole=WHOLE)
+        teach_exam(model, population, seed=0, twins=TWINS, num_test=DATA.num_test)
     figures = exams(model)
     assert exams.reliance is not None
     return {**figures, **exams.reliance.finish(Silent(), model, 0)}  # type: ignore[arg-type]

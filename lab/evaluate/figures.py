@@ -80,8 +80,9 @@ def measure(
         progress("other faces", 2, 3)
         if set(PARTS) <= set(population.task.relevant):
             called = ask_about_parts(
-                population, model, size=data.image_size, seed=seed, device=device
-            )
+                population, model, count=config.twins, size=data.image_size, seed=seed,
+                device=device,
+            )  # fmt: skip
             figures |= part_figures(called)
     progress("other faces", 3, 3)
     return figures

@@ -22,9 +22,6 @@ NAMED = ("eye_color", "mouth_open", "skin_color", "hair_length")
 STRIP_FACES = 4
 """Faces in a strip, of each class as many."""
 
-WHOLE = 200
-"""Faces whose parts are taken away in every combination, once, at the end."""
-
 
 class RelianceExam:
     """An evaluator: asks about faces and their twins, in which one attribute is redrawn."""
@@ -38,7 +35,8 @@ class RelianceExam:
         seed: int,
         device: str | torch.device = "cpu",
     ) -> None:
-        self._population, self._size, self._seed, self._device = population, size, seed, device
+        self._population, self._count, self._size = population, count, size
+        self._seed, self._device = seed, device
         self._twins = draw_twins(population, count=count, size=size, seed=seed, device=device)
         self._telling = {
             name: self._twins.telling(name).cpu()
@@ -102,8 +100,9 @@ class RelianceExam:
         if not set(PARTS) <= set(self._population.task.relevant):
             return {}
         called = ask_about_parts(
-            self._population, model, size=self._size, seed=self._seed, device=self._device
-        )
+            self._population, model, count=self._count, size=self._size, seed=self._seed,
+            device=self._device,
+        )  # fmt: skip
         tracker.text("parts", _parts_text(called), step)
         return part_figures(called)
 
@@ -144,12 +143,13 @@ def ask_about_parts(
     population: Population,
     model: nn.Module,
     *,
+    count: int,
     size: int,
     seed: int,
     device: str | torch.device = "cpu",
 ) -> Tensor:
-    """Whether a model calls face m a person with set of parts s: bool (16, `WHOLE`)."""
-    faces = population.sample(WHOLE, seed=seed, split="parts")
+    """Whether a model calls each of `count` faces a person with each set of parts: bool (16, M)."""
+    faces = population.sample(count, seed=seed, split="parts")
     person = len(population.task.classes) - 1
     called = []
     for parts in SUBSETS:

@@ -11,7 +11,7 @@ from lab.faces.anatomy import Numbers, numbers_of
 from lab.faces.attributes import PARTS
 from lab.faces.batch import Faces
 from lab.faces.scene import blur_weights, noise_start
-from lab.faces.stamps import Stamps, stamps_of
+from lab.faces.stamps import LANES, Stamps, stamps_of
 
 CPU = torch.device("cpu")
 
@@ -83,6 +83,9 @@ def _boxes(faces: Faces, numbers: Numbers, size: int) -> Tensor:
     cloth = n["y"] + 1.20 * cos - rise
     first = torch.cat([cloth, x.amin(1, keepdim=True), y.amin(1, keepdim=True)], dim=1)
     last = torch.cat([torch.ones_like(cloth), x.amax(1, keepdim=True), y.amax(1, keepdim=True)], 1)
-    first = (((first + 1) * size / 2).floor() - 1).clamp(0, size)
-    last = (((last + 1) * size / 2).ceil() + 1).clamp(0, size)
+    first = ((first + 1) * size / 2).floor() - 1
+    last = ((last + 1) * size / 2).ceil() + 1
+    first[:, 1] = (first[:, 1] / LANES).floor() * LANES
+    last[:, 1] = (last[:, 1] / LANES).ceil() * LANES
+    first, last = first.clamp(0, size), last.clamp(0, size)
     return torch.stack([first, torch.maximum(first, last)], dim=2).flatten(1).int()

@@ -90,7 +90,7 @@ def cost(count: int) -> str:
 
     from lab.config import DataConfig, ModelConfig, TrainConfig
     from lab.data import Examples, draw_examples, population_of
-    from lab.exam import Exam
+    from lab.exam.memorization import MemorizationExam
     from lab.faces import render
     from lab.models import ModelSpec, create_model
     from lab.training import fit
@@ -102,7 +102,7 @@ def cost(count: int) -> str:
     test = draw_examples(data, split="test", count=TEST_FACES, seed=0)
     model = create_model(ModelConfig().model, ModelSpec(width=ModelConfig().width))
     fit(model, test.images, test.labels, TrainConfig(steps=5), seed=0)  # warm up
-    Exam(test, test)(model)
+    MemorizationExam(test, test)(model)
     before = _reset_peak()
 
     faces, sampling = _timed(lambda: population.sample(count, seed=0, split="train"))
@@ -112,7 +112,7 @@ def cost(count: int) -> str:
         faces=faces, images=images, labels=labels, clean_labels=labels,
         kinds=task.kind_of(faces), task=task,
     )  # fmt: skip
-    exam = Exam(train, test)
+    exam = MemorizationExam(train, test)
     _, training = _timed(lambda: fit(model, images, labels, TrainConfig(steps=STEPS), seed=0))
     _, evaluation = _timed(lambda: exam(model))
     return json.dumps(
