@@ -32,6 +32,8 @@ from lab.tracking.summary import SUMMARY, Outcome, replace_text, write_summary
 from lab.tracking.writer import Tracker
 from lab.training import (
     BEST,
+    LAST,
+    PREVIOUS,
     Checkpoint,
     Diverged,
     Figures,
@@ -101,7 +103,7 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
         path = newest(folder / CHECKPOINTS)
         checkpoint = None
         if path is not None:
-            checkpoint = load_checkpoint(path, device=place)
+            checkpoint = _load(path, place)
             load_weights(model, checkpoint, path)
         return _train(config, folder, model, place, checkpoint=checkpoint, began=began)
 
@@ -117,8 +119,20 @@ def load_run(folder: Path, *, device: str | torch.device = "cpu") -> tuple[RunCo
     if path is None:
         raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
     model = build_model(config).to(device)
-    load_weights(model, load_checkpoint(path, device=device), path)
+    load_weights(model, _load(path, device), path)
     return config, model.eval()
+
+
+def _load(path: Path, device: str | torch.device) -> Checkpoint:
+    """A checkpoint, or a line that says what is wrong with its file and what to do."""
+    try:
+        return load_checkpoint(path, device=device)
+    except ValueError as error:
+        older = path.with_name(PREVIOUS)
+        hint = "delete the folder and train anew"
+        if path.name == LAST and older.exists():
+            hint = f"delete it to go on from {older}, some seconds older"
+        raise ValueError(f"{error}; {hint}") from None
 
 
 def read_config(folder: Path) -> RunConfig:

@@ -72,6 +72,7 @@ def test_killed_at_every_stage_and_at_random_it_ends_the_same(whole: Path, tmp_p
     for _ in range(4):
         kills += kill_after(mine, moments.uniform(0, 0.5))
     until_done(mine)
+    print(f"{kills} kills")
     assert kills >= 10
     assert_same(folder_of(mine), whole)
 

@@ -6,7 +6,8 @@ with one line for each evaluation, which any other program can read.
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -60,6 +61,7 @@ class Tracker:
         self._writer = SummaryWriter(str(folder), max_queue=100, purge_step=start_step)
 
     def __enter__(self) -> "Tracker":
+        self._hook, threading.excepthook = threading.excepthook, _quiet(threading.excepthook)
         return self
 
     def __exit__(
@@ -68,14 +70,19 @@ class Tracker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            self._writer.close()
-            return
-        with suppress(OSError):  # a full disk must not hide what went wrong before
-            if isinstance(error, Exception) and not isinstance(error, self._interruptions):
-                self._end("failed")
-        with suppress(OSError):
-            self._writer.close()
+        try:
+            if error is None:
+                self._writer.close()
+                return
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(self.folder)  # TensorBoard's writer does not say where
+            with suppress(OSError):  # a full disk must not hide what went wrong before
+                if isinstance(error, Exception) and not isinstance(error, self._interruptions):
+                    self._end("failed")
+            with suppress(OSError):
+                self._writer.close()
+        finally:
+            threading.excepthook = self._hook
 
     def scalars(self, step: int, figures: Mapping[str, Figure]) -> None:
         """Log one evaluation's figures, tag -> figure, and flush, so that none is lost after this.
@@ -172,6 +179,18 @@ class Tracker:
     def _add(self, summary: Summary, step: int = 0) -> None:
         writer: Any = self._writer.file_writer  # declared by torch as None
         writer.add_summary(summary, step)
+
+
+def _quiet(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The hook, but silent where TensorBoard's thread cannot write: the next call to its writer
+    raises the same error in the thread that can do something about it."""
+
+    def quiet(failed: Any) -> None:
+        known = type(failed.thread).__name__ == "_AsyncWriterThread"
+        if not (known and issubclass(failed.exc_type, OSError)):
+            hook(failed)
+
+    return quiet
 
 
 def _spread(name: str, figure: Figure) -> Iterator[tuple[str, float]]:

@@ -1,0 +1,141 @@
+"""Signals, full disks and folders that cannot be written: one line, and nothing is lost."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_run import script
+
+from lab.run import resume
+from lab.training import LAST, load_checkpoint, newest
+
+LONG = [
+    "--num-train=24", "--num-test=40", "--image-size=16", "--width=2", "--steps=200000",
+    "--batch-size=16", "--eval-every=100000", "--checkpoint-every=0.5", "--twins=4",
+]  # fmt: skip
+"""A run that lasts until it is stopped."""
+
+
+def begin(out: Path, *flags: str, prepare: Callable[[], None] | None = None) -> "subprocess.Popen":
+    """Start the run in a process whose Ctrl-C works, whatever shell the tests came from."""
+
+    def before() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if prepare:
+            prepare()
+
+    return subprocess.Popen(
+        script("train.py", *LONG, *flags, "--out", str(out), "--name", "run"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before,
+    )  # fmt: skip
+
+
+def wait_for(path: Path, process: "subprocess.Popen") -> None:
+    """Wait until a file is there."""
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_within_seconds_and_nothing_is_lost(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    process = begin(tmp_path)
+    folder = tmp_path / "run"
+    wait_for(folder / "checkpoints" / LAST, process)
+    time.sleep(0.3)
+    process.send_signal(number)
+    began = time.monotonic()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert time.monotonic() - began < 20, "seconds, even on a busy machine"
+    assert told.count("\n") == 1
+    assert f"stopped by {number.name} after step" in told
+    assert f"--resume {folder}" in told
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "stopped"
+    assert summary["step"] == load_checkpoint(folder / "checkpoints" / LAST).step > 0
+
+
+@pytest.mark.parametrize("bytes_", [20_000, 60_000, 200_000])
+def test_a_full_disk_is_one_line_and_the_last_checkpoint_loads(bytes_: int, tmp_path: Path) -> None:
+    """No file may grow beyond a limit, which the event file or the checkpoint reaches first."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
+
+    process = begin(tmp_path, "--steps", "400", "--eval-every", "5", prepare=limit)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 2, told
+    assert told.count("\n") == 1, told
+    assert "File too large" in told
+    checkpoint = newest(tmp_path / "run" / "checkpoints")
+    if checkpoint is not None:
+        assert load_checkpoint(checkpoint).step >= 0
+    assert not list(tmp_path.rglob("*.draft"))
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    process = begin(tmp_path / "file" / "runs")
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert told.count("\n") == 1
+    assert "Not a directory" in told
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir(mode=0o500)
+    process = begin(tmp_path / "runs")
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "Permission denied" in told
+
+
+def test_damaged_checkpoints_are_one_line_and_the_one_before_can_be_used(tmp_path: Path) -> None:
+    process = begin(tmp_path)
+    folder = tmp_path / "run"
+    wait_for(folder / "checkpoints" / "previous.pt", process)
+    process.kill()
+    process.communicate()
+    last = folder / "checkpoints" / LAST
+    content = bytearray(last.read_bytes() if last.exists() else b"")
+    content[len(content) // 2 : len(content) // 2 + 1] = b"?"
+    last.write_bytes(bytes(content[:-1]))
+    done = subprocess.run(
+        script("train.py", "--resume", str(folder)), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert str(last) in done.stderr
+    assert "delete it" in done.stderr, "what to do"
+    last.unlink()
+    config = json.loads((folder / "config.json").read_text())
+    config["train"]["steps"] = load_checkpoint(folder / "checkpoints" / "previous.pt").step + 1
+    (folder / "config.json").write_text(json.dumps(config))
+    assert resume(folder) is not None
+
+
+def test_no_traceback_without_debug(tmp_path: Path) -> None:
+    flags = ["--model", str(tmp_path / "broken.py") + ":net", "--out", str(tmp_path / "runs")]
+    (tmp_path / "broken.py").write_text("import nowhere_to_be_found\n")
+    for extra, lines in (([], 1), (["--debug"], 5)):
+        done = subprocess.run(
+            [sys.executable, *script("train.py", *flags, *extra)[1:]],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr.count("\n") >= lines
+        assert ("Traceback" in done.stderr) == bool(extra)
+    assert not (tmp_path / "runs").exists()
