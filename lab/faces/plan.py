@@ -18,10 +18,10 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Plan:
-    """The numbers of a block of N faces, sorted by subject, at one picture size."""
+    """The numbers of a block of N faces at one picture size."""
 
     size: int
-    subjects: tuple[int, ...]  # N codes, ascending
+    subjects: tuple[int, ...]  # N codes
     numbers: Numbers
     stamps: dict[str, Stamps]
     blur: Tensor  # (N, taps + 1)
@@ -32,7 +32,8 @@ class Plan:
         return len(self.subjects)
 
     def runs(self, rows: slice, *, most: int) -> Iterator[tuple[int, slice]]:
-        """Stretches of `rows` with one subject each, none longer than `most`."""
+        """Stretches of `rows` with one subject each, none longer than `most`; the faces must be
+        sorted by subject."""
         start = rows.start
         while start < rows.stop:
             subject = self.subjects[start]
@@ -49,7 +50,7 @@ class Plan:
 
 
 def make_plan(faces: Faces, size: int) -> Plan:
-    """The plan of faces that are sorted by subject."""
+    """The plan of some faces."""
     numbers = numbers_of(faces)
     return Plan(
         size=size,

@@ -45,11 +45,11 @@ def render(
     with torch.inference_mode():
         for start in range(0, len(faces), _BLOCK):
             block = faces[start : start + _BLOCK]
+            if in_c:
+                compiled.draw(make_plan(block, size), out[start : start + _BLOCK])
+                continue
             order = torch.argsort(block["subject"], stable=True)
-            plan = make_plan(block[order], size)
-            out[start + order.to(target)] = (
-                compiled.draw(plan) if in_c else eager.draw(plan, target)
-            )
+            out[start + order.to(target)] = eager.draw(make_plan(block[order], size), target)
     return out
 
 
