@@ -18,9 +18,9 @@ GROWTH = 4  # channels double from layer to layer, up to this many times the wid
 def cnn(spec: ModelSpec) -> nn.Module:
     """Convolution and max pooling down to 4 x 4 positions, one more convolution, a linear layer.
 
-    At 32 px with 10,000 faces it beat the same layers with stride instead of pooling (test accuracy
-    0.945 against 0.925), which lose fine parts, and with normalization (0.923). Channels last makes
-    it 1.8 times as fast on a CPU.
+    At 32 px with 10,000 faces and one seed it beat the same layers with stride instead of pooling,
+    which lose fine parts, and with normalization, by about two points of test accuracy each.
+    Channels last makes it 1.8 times as fast on a CPU.
     """
     channels, outputs, size = spec.in_channels, spec.width, spec.image_size
     layers: list[nn.Module] = []
