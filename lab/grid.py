@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
@@ -13,16 +15,29 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from lab.config import RunConfig
+from lab.config import RunConfig, flag, given
 
 
 def do_runs(jobs: Sequence[RunConfig], *, processes: int) -> Iterator[Path]:
     """Do all runs (their names are given), `processes` at a time with one thread each; yields
     their folders as they are finished."""
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_quiet) as pool:
-        futures = [pool.submit(do_run, replace(job, threads=1)) for job in jobs]
-        for done in as_completed(futures):
-            yield done.result()
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, _begin, initargs=(os.getpid(),)) as pool:
+        futures = [pool.submit(_work, replace(job, threads=1)) for job in jobs]
+        try:
+            for done in as_completed(futures):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def refuse(config: RunConfig, **instead: str) -> None:
+    """Raise `ValueError` if a setting is given that the grid sets itself: its name, and the flag
+    that is meant instead."""
+    for name in instead:
+        if name in given(config):
+            raise ValueError(f"{flag(name)} is set by {instead[name]}: leave it out")
 
 
 def do_run(config: RunConfig) -> Path:
@@ -57,6 +72,24 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean:.3f} ({min(values):.3f}–{max(values):.3f})"
 
 
-def _quiet() -> None:
-    """A worker writes nothing to the terminal that its parent draws on."""
+def _begin(parent: int) -> None:
+    """A worker writes nothing to the terminal that its parent draws on, and ends with its parent:
+    runs that it leaves unfinished go on with the next command."""
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(config: RunConfig) -> Path:
+    """`do_run` in a worker, which a signal ends: it must not begin with the next run."""
+    from lab.training import Interrupted
+
+    try:
+        return do_run(config)
+    except (Interrupted, KeyboardInterrupt):
+        os._exit(1)

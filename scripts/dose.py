@@ -12,6 +12,7 @@ import _bootstrap  # noqa: F401
 
 from lab.cli import main
 from lab.config import RunConfig, TrainConfig, check
+from lab.grid import refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ def dose(flags: Flags) -> None:
             raise ValueError(f"--{name} needs a value or more")
     for size in flags.sizes:
         check(replace(flags.run, data=replace(flags.run.data, num_train=size)))
+    refuse(flags.run, num_train="--sizes", name="the grid", cues="--cue and --strengths")
     from tqdm import tqdm
 
     from lab import dose as doses

@@ -12,6 +12,7 @@ import _bootstrap  # noqa: F401
 
 from lab.cli import main
 from lab.config import RunConfig, TrainConfig, check
+from lab.grid import refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ def ladder(flags: Flags) -> None:
             raise ValueError(f"--{name} must be 1 or more, not {getattr(flags, name)}")
     for size in flags.sizes:
         check(replace(flags.run, data=replace(flags.run.data, num_train=size)))
+    refuse(flags.run, num_train="--sizes", name="the grid")
     from tqdm import tqdm
 
     from lab import ladder as rungs

@@ -1,6 +1,11 @@
 """Ladders and doses run every point once, go on where they were stopped, and read what they did."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,3 +78,28 @@ def test_a_dose_is_given_once_and_read(config: RunConfig) -> None:
     assert lines[2].startswith("| eye_color | 8 | 0.5 |")
     dose.plot(doses, config.out / "dose.png")
     assert (config.out / "dose.png").stat().st_size > 5000
+
+
+def test_what_the_grid_sets_itself_is_refused(config: RunConfig) -> None:
+    grid.refuse(RunConfig(), num_train="--sizes")
+    asked = replace(config, data=replace(config.data, num_train=50))
+    with pytest.raises(ValueError, match="--num-train is set by --sizes: leave it out"):
+        grid.refuse(asked, num_train="--sizes")
+
+
+def test_ctrl_c_ends_the_grid_before_the_next_run(tmp_path: Path) -> None:
+    flags = ["--sizes", "8", "9", "10", "--seeds", "1", "--processes", "1", "--steps", "1000000",
+             "--num-test", "20", "--image-size", "16", "--twins", "2", "--out", str(tmp_path)]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parents[1] / "scripts" / "ladder.py"), *flags],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    while not list(tmp_path.rglob("last.pt")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "stopped by Ctrl-C"
+    assert len(list(tmp_path.iterdir())) == 1

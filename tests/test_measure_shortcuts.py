@@ -43,6 +43,12 @@ def test_one_that_goes_by_the_cue_is_told_so_first() -> None:
     assert rest[-1].endswith("try --cues eye_color=blue/brown:0.8.")
 
 
+def test_where_nothing_links_the_cue_the_advice_is_another() -> None:
+    text = verdict(cue_figures(0.9, 0.8), tied("eye_color:0.5"))
+    assert "break the cue" not in text
+    assert "More training faces would help" in text
+
+
 def test_one_that_leans_on_two_cues() -> None:
     made = cue_figures(0.9, 0.8, eye_color=0.3)
     text = verdict(made, tied("eye_color:0.9", "hair_length:0.8"))
@@ -94,7 +100,7 @@ def test_three_nuisances_are_named_and_the_rest_counted() -> None:
     assert "smile in 90.0 %" in text
     assert "blur in 70.0 %" in text
     assert "gaze in" not in text
-    assert "(and 1 others)" in text
+    assert "(and 1 other)" in text
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.1, True), (0.45, False), (1.0, False)])

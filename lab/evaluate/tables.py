@@ -154,7 +154,7 @@ def _under(metric: str, figures: Figures) -> dict[str, Estimate]:
 
 def _words(value: object) -> str:
     if isinstance(value, tuple):
-        return " ".join(map(str, value)) or "not given"
+        return " ".join(map(str, value)) or "none named"
     return str(value)
 
 

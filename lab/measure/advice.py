@@ -56,13 +56,18 @@ def advice(
 def break_cues(cues: Sequence[str]) -> str:
     """A sentence on how to loosen `cues` (as the command line has them): more faces against them.
 
-    Four times as many as now contradict the label, and at least one in twenty.
+    Four times as many as now contradict the label, and at least one in twenty. Nothing for cues
+    that half of the faces or more contradict already.
     """
     looser = []
     for cue in cues:
         name, _, strength = cue.rpartition(":")
+        if float(strength) <= 0.5:
+            continue
         against = max(0.05, 4 * (1 - float(strength)))
         looser.append(f"{name}:{max(0.5, 1 - against):.3g}")
+    if not looser:
+        return ""
     return f"More faces that break the cue would help: try --cues {' '.join(looser)}."
 
 

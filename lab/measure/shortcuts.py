@@ -63,7 +63,8 @@ def relied_on(figures: Figures, relevant: Sequence[str]) -> str:
     if not top:
         return ""
     numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in top])
-    more = f" (and {len(found) - MOST} others)" if len(found) > MOST else ""
+    others = len(found) - MOST
+    more = f" (and {others} other{'s' if others > 1 else ''})" if others > 0 else ""
     one = "one of these things" if len(found) > 1 else "one thing"
     return (
         f"Its answer changes when {one} changes and all else stays: {numbers} of faces{more}. It"

@@ -77,6 +77,8 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
     main = headline(figures, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
     claims = [main, *reading(figures, setting), *traces]
     if any(finding.kind == "misled" for finding in claims):  # what matters most comes first
+        rest = main.text[main.text.index("It is right about") :]
+        claims[0] = Finding(main.kind, f"Its ordinary figures do not show that. {rest}")
         claims.sort(key=lambda finding: finding.kind != "misled")
     hint = advice(
         main.kind,
@@ -89,7 +91,7 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
         width=setting.width,
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
-        hint = break_cues(setting.cues)
+        hint = break_cues(setting.cues) or hint
     return [*claims, *([Finding("advice", hint)] if hint else [])]
 
 
