@@ -88,8 +88,8 @@ def test_what_the_grid_sets_itself_is_refused(config: RunConfig) -> None:
 
 
 def test_ctrl_c_ends_the_grid_before_the_next_run(tmp_path: Path) -> None:
-    flags = ["--sizes", "8", "9", "10", "--seeds", "1", "--processes", "1", "--steps", "1000000",
-             "--num-test", "20", "--image-size", "16", "--twins", "2", "--out", str(tmp_path)]  # fmt: skip
+    words = "--sizes 8 9 10 --seeds 1 --processes 1 --steps 1000000 --num-test 20 --image-size 16"
+    flags = [*words.split(), "--twins", "2", "--out", str(tmp_path)]
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).parents[1] / "scripts" / "ladder.py"), *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
