@@ -65,9 +65,11 @@ class ModelConfig:
     """The network."""
 
     model: str = "cnn"
-    """A registered architecture, or path/to/file.py:name for one of yours."""
+    """A registered architecture, torchvision:NAME or timm:NAME for one of theirs (untrained), or
+    path/to/file.py:name for one of yours."""
     width: int = knob(16, 1, 1024)
-    """The capacity dial, 1 to 1024: channels of the first layer; the others follow."""
+    """The capacity dial, 1 to 1024: channels of the first layer; the others follow. Those of
+    torchvision and timm have none."""
     dropout: float = knob(0.0, 0, 1, below=True)
     """Share of the last hidden features dropped in training, 0 to below 1."""
 

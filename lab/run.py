@@ -25,7 +25,7 @@ from lab.estimate import Estimate
 from lab.exam import Exams
 from lab.folder import CHECKPOINTS, CONFIG, locked, make_folder
 from lab.measure import Setting, verdict
-from lab.models import ModelSpec, check_model, count_parameters, create_model
+from lab.models import ModelSpec, check_model, count_parameters, create_model, locate
 from lab.seeds import torch_seed
 from lab.tracking import hparams, texts, views
 from lab.tracking.summary import SUMMARY, Outcome, replace_text, write_summary
@@ -77,6 +77,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     device = choose_device(config.device)
     threads = set_threads(config.threads)
     config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
+    config = replace(config, model=replace(config.model, model=locate(config.model.model)))
     model = build_model(config).to(device)
     folder = make_folder(config)
     config = replace(config, name=folder.name)

@@ -22,21 +22,44 @@ def cnn(spec: ModelSpec) -> nn.Module:
     which lose fine parts, and with normalization, by about two points of test accuracy each.
     Channels last makes it 1.8 times as fast on a CPU.
     """
+    layers, channels, size = _convolutions(spec)
+    network = nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Dropout(spec.dropout),
+        nn.Linear(channels * size * size, spec.num_outputs),
+    )
+    return network.to(memory_format=torch.channels_last)
+
+
+@register_model
+def cnn_avgpool(spec: ModelSpec) -> nn.Module:
+    """`cnn` that averages each channel over all positions instead of telling them apart.
+
+    Global average pooling (Lin et al. 2014, Network in Network, section 3.2) asks what is there,
+    not where, so that the last layer has a weight for each channel only.
+    """
+    layers, channels, _ = _convolutions(spec)
+    network = nn.Sequential(
+        *layers,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(spec.dropout),
+        nn.Linear(channels, spec.num_outputs),
+    )
+    return network.to(memory_format=torch.channels_last)
+
+
+def _convolutions(spec: ModelSpec) -> tuple[list[nn.Module], int, int]:
+    """The layers below the last one, and what they end in: channels, and positions to a side."""
     channels, outputs, size = spec.in_channels, spec.width, spec.image_size
     layers: list[nn.Module] = []
     while size > SMALLEST:
         layers += [_convolution(channels, outputs), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU()]
         channels, outputs = outputs, min(2 * outputs, GROWTH * spec.width)
         size = (size + 1) // 2
-    network = nn.Sequential(
-        *layers,
-        _convolution(channels, outputs),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Dropout(spec.dropout),
-        nn.Linear(outputs * size * size, spec.num_outputs),
-    )
-    return network.to(memory_format=torch.channels_last)
+    layers += [_convolution(channels, outputs), nn.ReLU()]
+    return layers, outputs, size
 
 
 def _convolution(channels: int, outputs: int) -> nn.Conv2d:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from lab.models.registry import ModelSpec, one_line
+from lab.models.registry import ModelSpec
+from lab.names import one_line
 
 
 @contextmanager

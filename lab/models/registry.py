@@ -1,26 +1,25 @@
 """The list of models: a name for every architecture, and one way to build it.
 
 The folder is the list: every module of `lab/models` is imported when the list is first asked for,
-so a new architecture is one new file with `@register_model` and nothing else. A file anywhere else
-is named as `path/to/file.py:function`.
+so a new architecture is one new file with `@register_model` and nothing else. Installed packages
+add names of their own (`installed.py`). `path/to/file.py:function` is a model in a file anywhere
+else, and `library:name` one of a library's (`zoo.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import pkgutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 from torch import nn
 
-from lab.names import unknown
+from lab.models import installed
+from lab.models.files import absolute, from_file
+from lab.names import one_line, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +39,10 @@ class ModelSpec:
 
 
 Builder = Callable[[ModelSpec], nn.Module]
+Source = Callable[[str], Builder]
 
 _builders: dict[str, Builder] = {}
+_sources: dict[str, Source] = {}
 
 
 def register_model(build: Builder) -> Builder:
@@ -58,10 +59,35 @@ def register_model(build: Builder) -> Builder:
     return build
 
 
+def register_source(library: str) -> Callable[[Source], Source]:
+    """Let the decorated function find the models that are named as `library:name`."""
+
+    def register(find: Source) -> Source:
+        _sources[library] = find
+        return find
+
+    return register
+
+
 def list_models() -> list[str]:
-    """The names of all registered models, in alphabetical order."""
+    """The names of all models that can be built, in alphabetical order.
+
+    Those of installed packages are among them; one that does not import, or has a name that is
+    taken, is left out with a warning.
+    """
     _import_all()
-    return sorted(_builders)
+    names = set(_builders)
+    for name, entries in installed.offers().items():
+        if name in _builders:
+            _warn_of_clash(name)
+            continue
+        try:
+            installed.load(name, entries)
+        except ValueError as error:
+            installed.warn(f"{error}; it is left out")
+        else:
+            names.add(name)
+    return sorted(names)
 
 
 def create_model(name: str, spec: ModelSpec) -> nn.Module:
@@ -84,21 +110,49 @@ def create_model(name: str, spec: ModelSpec) -> nn.Module:
 
 def find_model(name: str) -> Builder:
     """The function that builds the model `name`; `ValueError` if there is none."""
+    _import_all()
+    library, colon, inner = name.partition(":")
+    if colon and library in _sources:
+        return _sources[library](inner)
     path, colon, function = name.rpartition(":")
     if not colon and name.endswith(".py"):
         raise ValueError(f"--model {name} must name a function too: {name}:FUNCTION")
     if colon:
-        return _from_file(Path(path).expanduser(), function, name)
+        return from_file(Path(path).expanduser(), function, name)  # type: ignore[no-any-return]
+    if name in _builders:
+        _warn_of_clash(name)
+        return _builders[name]
+    entries = installed.offers().get(name)
+    if entries:
+        return installed.load(name, entries)  # type: ignore[no-any-return]
+    others = ", ".join([*(f"{library}:NAME" for library in sorted(_sources)), "FILE.py:FUNCTION"])
+    raise ValueError(f"{unknown('model', name, list_models())}, or {others}")
+
+
+def locate(name: str) -> str:
+    """`name` as it means the same in every folder: the path of a file is made absolute."""
     _import_all()
-    if name not in _builders:
-        raise ValueError(f"{unknown('model', name, list_models())}, or path/to/file.py:function")
-    return _builders[name]
+    path, colon, function = name.rpartition(":")
+    if not colon or name.partition(":")[0] in _sources:
+        return name
+    return f"{absolute(path)}:{function}"
 
 
-def one_line(error: BaseException) -> str:
-    """An exception as one line for people."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def has_width(name: str) -> bool:
+    """Whether `width` may be set for the model `name`: not for those of libraries."""
+    _import_all()
+    return name.partition(":")[0] not in _sources
+
+
+def _warn_of_clash(name: str) -> None:
+    """Say which installed package offers a name that another function has already."""
+    holder = _origin(_builders[name])
+    for entry in installed.offers().get(name, ()):
+        if (entry.module, entry.attr) != holder:
+            installed.warn(
+                f"the package {installed.package(entry)} offers a model called {name!r} too, which"
+                f" is taken by {'.'.join(holder)}; it is left out"
+            )
 
 
 @cache
@@ -106,43 +160,6 @@ def _import_all() -> None:
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__, f"{__package__}."):
         importlib.import_module(module.name)
-
-
-def _from_file(path: Path, function: str, name: str) -> Builder:
-    if not path.is_file():
-        raise ValueError(f"--model {name}: there is no file {path}")
-    try:
-        module = _import_file(path.resolve())
-    except (Exception, SystemExit) as error:
-        raise ValueError(f"--model {name}: {path} does not import: {one_line(error)}") from error
-    build: Builder | None = getattr(module, function, None)
-    if not callable(build):
-        callables = [key for key, value in vars(module).items() if _defined_in(module, value)]
-        raise ValueError(f"--model {name}: {unknown(f'function in {path}', function, callables)}")
-    return build
-
-
-def _import_file(path: Path) -> ModuleType:
-    """Import `path` anew as a module of its own; files beside it can be imported by it."""
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError("not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickle look their module up by name
-    sys.path.append(str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[spec.name]
-        raise
-    finally:
-        sys.path.remove(str(path.parent))
-    return module
-
-
-def _defined_in(module: ModuleType, value: object) -> bool:
-    return callable(value) and getattr(value, "__module__", None) == module.__name__
 
 
 def _origin(build: Builder) -> tuple[str, str]:
