@@ -39,7 +39,8 @@ def automatic_name(config: RunConfig) -> str:
     parts += [re.sub(r"[^A-Za-z0-9_.]+", "_", cue) for cue in data.cues]
     if data.label_noise:
         parts.append(f"noise{data.label_noise:g}")
-    parts += [f"{architecture}{model.width}", f"s{config.seed}"]
+    of_a_library = re.match(r"\w+:", model.model)  # its name says its size
+    parts += [architecture if of_a_library else f"{architecture}{model.width}", f"s{config.seed}"]
     return check_name("-".join(parts)[: LONGEST - 10])
 
 

@@ -25,7 +25,7 @@ from lab.estimate import Estimate
 from lab.exam import Exams
 from lab.folder import CHECKPOINTS, CONFIG, locked, make_folder
 from lab.measure import Setting, verdict
-from lab.models import ModelSpec, check_model, count_parameters, create_model, locate
+from lab.models import ModelSpec, check_model, count_parameters, create_model, has_width, locate
 from lab.seeds import torch_seed
 from lab.tracking import hparams, texts, views
 from lab.tracking.summary import SUMMARY, Outcome, replace_text, write_summary
@@ -280,7 +280,7 @@ def _setting(config: RunConfig, train: Examples, *, steps: int) -> Setting:
         num_classes=len(task.classes),
         label_noise=data.label_noise,
         steps=steps,
-        width=config.model.width,
+        width=config.model.width if has_width(config.model.model) else None,
         relevant=task.relevant,
         varied=tuple(varied),
         cues=data.cues,

@@ -108,6 +108,12 @@ def test_it_learned_nothing(steps: int, flag: str) -> None:
     assert "memorized" not in found[0].text
 
 
+def test_no_width_is_advised_where_there_is_no_dial() -> None:
+    found = findings(figures(0.51, 0.5), setting(width=None))
+    assert "--width" not in found[-1].text
+    assert "--steps" in found[-1].text
+
+
 def test_it_has_not_learned_enough() -> None:
     found = findings(figures(0.8, 0.79, num_train=3000), setting(num_train=3000))
     assert found[0].kind == "underfit"

@@ -20,9 +20,12 @@ from lab.models import (
     register_model,
     untouched,
 )
+from lab.models.bagnet import patch_size
 from lab.models.registry import _builders
 
 SMALL = ModelSpec(width=4)
+FIXED = ("cnn_l", "cnn_m", "cnn_s", "cnn_xl", "cnn_xs", "linear")
+"""What has no dial: sizes with a name, and where there is nothing to widen."""
 every_model = pytest.mark.parametrize("name", list_models())
 
 
@@ -54,6 +57,23 @@ def test_maps_pictures_to_logits(name: str, spec: ModelSpec) -> None:
             logits = model.train(training)(pictures(count, spec))
             assert logits.shape == (count, spec.num_outputs)
             assert logits.isfinite().all()
+
+
+@every_model
+@pytest.mark.parametrize("size", [16, 32, 48, 65, 128])
+def test_sees_pictures_of_any_size_whole(name: str, size: int) -> None:
+    spec = ModelSpec(width=2, image_size=size)
+    model, picture = make(name, spec).eval(), pictures(1, spec).requires_grad_()
+    model(picture).square().sum().backward()
+    assert picture.grad is not None
+    seen = picture.grad[0].ne(0).any(0)  # (S, S)
+    skipped = 3 if name == "bagnet" else 0  # what is left when patches of 4 steps do not fit
+    ink = seen[: size - skipped, : size - skipped].float().mean()
+    assert ink > 0.5  # dead units of so narrow a net leave holes, not margins
+    assert seen[: size // 4].any()
+    assert seen[-(size // 4) :].any()
+    assert seen[:, : size // 4].any()
+    assert seen[:, -(size // 4) :].any()
 
 
 @every_model
@@ -107,9 +127,10 @@ def test_state_survives_a_file_of_plain_tensors(name: str) -> None:
 @every_model
 def test_width_is_a_capacity_dial(name: str) -> None:
     sizes = [count_parameters(make(name, replace(SMALL, width=width))) for width in (1, 2, 5, 16)]
-    ignored = len(set(sizes)) == 1  # by named sizes, and where there is nothing to widen
-    assert ignored or all(one < wider for one, wider in pairwise(sizes))
-    assert not (ignored and name in ("cnn", "mlp"))
+    if name in FIXED:
+        assert len(set(sizes)) == 1
+    else:
+        assert all(one < wider for one, wider in pairwise(sizes))
 
 
 @every_model
@@ -131,11 +152,53 @@ def test_cnn_goes_from_hundreds_to_millions_of_parameters() -> None:
     assert all(large > 4 * small for small, large in pairwise(sizes))
 
 
-def test_dropout_acts_in_training_only() -> None:
-    model = make("cnn", replace(SMALL, dropout=0.5))
+@every_model
+def test_dropout_acts_in_training_only(name: str) -> None:
+    model = make(name, replace(SMALL, width=16, dropout=0.5))
     batch = pictures(4)
+    if name == "linear":  # it has no hidden features to drop
+        assert torch.equal(model.train()(batch), model(batch))
+        return
     assert not torch.equal(model.train()(batch), model(batch))
     assert torch.equal(model.eval()(batch), model(batch))
+
+
+def test_a_vote_of_bagnet_sees_its_patch_only() -> None:
+    model, batch = make("bagnet", replace(SMALL, width=8)).eval(), pictures(2)
+    below, last, patch = model[:-4], model[-1], patch_size(SMALL.image_size)
+
+    def votes(images: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = last(below(images).movedim(1, -1))
+        return out  # (2, 13, 13, 2)
+
+    torch.testing.assert_close(votes(batch).mean((1, 2)), model(batch))
+    for row, column in ((0, 0), (3, 5), (12, 12)):  # a step from vote to vote is 2 pixels
+        corner = batch[:, :, 2 * row :, 2 * column :][:, :, :patch, :patch]
+        torch.testing.assert_close(votes(batch)[:, row, column], model(corner))
+    changed = batch.clone()
+    changed[:, :, 28, 5] += 1
+    moved = (votes(changed) != votes(batch)).any(-1)[0]
+    assert moved.any()
+    moved[11:13, 0:3] = False  # the patches in which that pixel lies
+    assert not moved.any()
+
+
+@pytest.mark.parametrize("size", [16, 32, 50, 64, 130])
+def test_the_patches_of_bagnet_are_as_large_as_it_says(size: int) -> None:
+    patch, spec = patch_size(size), ModelSpec(width=8, image_size=size)
+    model = make("bagnet", spec)
+    check_model(model, replace(spec, image_size=patch))  # one vote
+    with pytest.raises(ValueError, match="fails"):
+        check_model(model, replace(spec, image_size=patch - 1))
+
+
+def test_an_average_over_positions_does_not_tell_where() -> None:
+    model, flat = make("cnn_avgpool"), make("cnn")
+    assert model[-1].in_features * 16 == flat[-1].in_features
+    layers = zip(model[:-4].parameters(), flat[:-3].parameters(), strict=True)
+    assert all(torch.equal(mine, its) for mine, its in layers)
+    features = model[:-4](pictures(2))
+    torch.testing.assert_close(model[-4:](features), model[-4:](features.flip(2, 3)))
 
 
 def test_features_are_none_without_a_linear_layer() -> None:

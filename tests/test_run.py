@@ -237,6 +237,41 @@ def test_no_name_leads_out_of_the_root(name: str) -> None:
     assert "\n" not in told
 
 
+def test_a_network_of_a_file_is_found_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("nets", "elsewhere"):
+        (tmp_path / name).mkdir()
+    net = tmp_path / "nets" / "flat_net.py"
+    net.write_text(
+        "from torch import nn\n"
+        "def flat(spec):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * spec.image_size**2, 2))\n"
+    )
+    monkeypatch.chdir(net.parent)
+    config = dataclasses.replace(tiny(tmp_path), model=ModelConfig(model="flat_net.py:flat"))
+    folder = start(config).folder
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found, model = load_run(folder)
+    assert found.model.model == f"{net}:flat"
+    assert isinstance(model, torch.nn.Sequential)
+    assert resume(folder) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("cnn", "cnn16"),
+        ("a/my_net.py:my_net", "my_net16"),
+        ("torchvision:resnet18", "resnet18"),
+        ("timm:vit_tiny_patch16_224.augreg_in21k", "vit_tiny_patch16_224_augreg_in21k"),
+    ],
+)
+def test_a_name_says_the_network_and_its_width_if_it_has_one(model: str, said: str) -> None:
+    config = RunConfig(model=ModelConfig(model=model))
+    assert automatic_name(config) == f"person-100-{said}-s0"
+
+
 @given(st.text(), st.text(), st.integers(0, 2**63 - 1))
 def test_automatic_names_are_fit(task: str, model: str, seed: int) -> None:
     config = RunConfig(data=DataConfig(task=task), model=ModelConfig(model=model), seed=seed)

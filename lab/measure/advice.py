@@ -22,18 +22,19 @@ def advice(
     num_test: int,
     label_noise: float,
     steps: int,
-    width: int,
+    width: int | None,
 ) -> str:
     """A sentence or two with flags to try, or nothing.
 
     `kind` is the headline's, `error` the share of unseen faces it is wrong about, `wrong_labels`
-    whether it learned wrong labels by heart.
+    whether it learned wrong labels by heart, `width` None for a network without that dial.
     """
     if label_noise >= RANDOM and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
     if kind in ("nothing", "underfit"):
         more = f"--steps {min(MOST_STEPS, max(1000, 3 * steps))}"
-        return f"More training may help: try {more}, or --width {min(MOST_WIDTH, 2 * width)}."
+        wider = f", or --width {min(MOST_WIDTH, 2 * width)}" if width else ""
+        return f"More training may help: try {more}{wider}."
     if kind == "unsettled" and num_test < num_train:
         faces = rung(10 * num_test, most=MOST_FACES)
         return f"More test faces would settle it: try --num-test {faces}."

@@ -40,7 +40,8 @@ class Setting:
     label_noise: float
     steps: int
     """Optimizer steps that were really made."""
-    width: int
+    width: int | None
+    """None: the network has no such dial."""
     relevant: tuple[str, ...] = ()
     """Attributes that the label depends on."""
     varied: tuple[str, ...] = ()
