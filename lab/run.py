@@ -278,7 +278,7 @@ def _train(
         error.go_on = f"go on with: {_command(config.world_size, folder)}"
         _last_word(folder, "stopped", error.step, f"It was {error}.", config)
         raise error from None
-    except (Diverged, Deserted, OSError) as error:
+    except (Diverged, Deserted, OSError, ValueError) as error:
         step = error.step if isinstance(error, Diverged) else 0
         _last_word(folder, "failed", step, f"It failed: {error}", config)
         raise

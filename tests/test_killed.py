@@ -76,6 +76,17 @@ def test_killed_at_every_stage_and_at_random_it_ends_the_same(whole: Path, tmp_p
     assert_same(folder_of(mine), whole)
 
 
+def test_fresh_faces_go_on_where_they_stopped(tmp_path: Path) -> None:
+    """Their numbers are those of an undisturbed run; batches of a whole block die with the run."""
+    whole = start(config(tmp_path / "whole", fresh=True)).folder
+    mine, kills = config(tmp_path / "mine", fresh=True), 0
+    for times in (7, 3, 18):
+        kills += kill_at_stage(mine, "step", times)
+    until_done(mine)
+    assert kills == 3
+    assert_same(folder_of(mine), whole)
+
+
 @pytest.mark.slow
 def test_endurance(tmp_path: Path) -> None:
     """As many kills as the variable KILLS says, run after run."""

@@ -267,3 +267,36 @@ def test_streams_are_seeded_by_the_run() -> None:
         fit(model, EPOCHS, PLAIN, seed=3)
     assert same(models[0].state_dict(), models[1].state_dict())
     assert torch_seed(3, "training") != torch_seed(4, "training")
+
+
+def test_compiled_training_is_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path of --compile, with a backend that needs no compiler: same batches, same weights."""
+    models = [perceptron(), perceptron()]
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: real(model, backend="eager"))
+    for model, compiled in zip(models, (False, True), strict=True):
+        config = TrainConfig(steps=5, batch_size=16, compile=compiled)
+        fit(model, EPOCHS, config, seed=0)
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_what_cannot_be_compiled_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(graph: object, inputs: object) -> None:
+        raise RuntimeError("no compiler here")
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: real(model, backend=broken))
+    config = TrainConfig(steps=5, batch_size=16, compile=True)
+    with pytest.raises(ValueError, match=r"--compile: torch cannot compile .*no compiler here$"):
+        fit(perceptron(), EPOCHS, config, seed=0)
+
+
+@pytest.mark.slow
+def test_compiled_training_with_the_real_compiler() -> None:
+    models = [perceptron(), perceptron()]
+    for model, compiled in zip(models, (False, True), strict=True):
+        config = TrainConfig(steps=5, batch_size=16, compile=compiled)
+        fit(model, EPOCHS, config, seed=0)
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)

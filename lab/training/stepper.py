@@ -195,7 +195,7 @@ def _compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:
         try:
             return compiled(inputs)
         except TorchDynamoException as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(str(error).partition("Set TORCHDYNAMO")[0].split())
             raise ValueError(f"--compile: torch cannot compile this network: {reason}") from error
 
     return forward
