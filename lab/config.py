@@ -116,6 +116,8 @@ class RunConfig:
     twins: int = knob(48, 0, 100_000)
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
     100,000; 0: not measured. More of them, and the intervals shrink."""
+    pictures: bool = True
+    """Log pictures, curves, the projector and the graph beside the figures."""
     checkpoint_every: float = knob(10.0, 0, 86_400)
     """Seconds between checkpoints, 0 (after every step) to 86,400: what a killed run can lose."""
     name: str | None = None
