@@ -178,6 +178,14 @@ def given(config: RunConfig) -> dict[str, Any]:
     }
 
 
+def refuse(config: RunConfig, **instead: str) -> None:
+    """Raise `ValueError` if a setting is given that a script sets itself: its name, and the flag
+    that is meant instead."""
+    for name in instead:
+        if name in given(config):
+            raise ValueError(f"{flag(name)} is set by {instead[name]}: leave it out")
+
+
 def flag(name: str) -> str:
     """The command-line spelling of a field's name."""
     return "--" + name.replace("_", "-")

@@ -30,8 +30,8 @@ tuple for cues: ("eye_color:0.9",), () for none), or a text that `--grid` would 
 Runs that are finished in `out` are kept and those that were stopped go on, also when the grid has
 grown since: a run is known by the hash of its settings. So the same call again is the recovery,
 and a second call with other values of the same settings adds to the first. It needs no
-`if __name__ == "__main__"`. A call prints nothing; pass `watch=Progress(...)` for a table that
-fills while you wait.
+`if __name__ == "__main__"`. A call prints nothing; pass `watch=Progress()` for a table that
+fills while you wait. `table.complain()` names what failed and returns the exit code.
 
 Fast runs: `twins=0` measures no reliance, `pictures=False` writes no pictures, `train.eval_every`
 spaces the evaluations, `data.num_test=500` asks less of each; see `scripts/sweep.py`.
@@ -39,10 +39,11 @@ spaces the evaluations, `data.num_test=500` asks less of each; see `scripts/swee
 
 from lab.sweep.grid import Grid, describe, make_grid, parse_grid
 from lab.sweep.jobs import Job, make_jobs
+from lab.sweep.progress import Progress
 from lab.sweep.sweep import Watcher, run_grid
 from lab.sweep.table import Cell, Curves, Failure, Run, Table, spread
 
 __all__ = [
-    "Cell", "Curves", "Failure", "Grid", "Job", "Run", "Table", "Watcher", "describe", "make_grid",
+    "Cell", "Curves", "Failure", "Grid", "Job", "Progress", "Run", "Table", "Watcher", "describe", "make_grid",
     "make_jobs", "parse_grid", "run_grid", "spread",
 ]  # fmt: skip

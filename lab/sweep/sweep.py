@@ -54,6 +54,8 @@ def run_grid(
     """
     place = base.out if out is None else out
     known = make_grid(grid)
+    if processes is not None and processes < 1:
+        raise ValueError(f"--processes must be 1 or more, not {processes}")
     jobs = make_jobs(base, known, seeds=seeds, out=place)
     check_jobs(jobs)
     place.mkdir(parents=True, exist_ok=True)

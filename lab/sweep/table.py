@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -143,6 +144,15 @@ class Table:
     def tags(self) -> tuple[str, ...]:
         """The tags of the final figures that any cell has."""
         return tuple(dict.fromkeys(tag for cell in self.cells for tag in cell.tags))
+
+    def complain(self) -> int:
+        """Name the runs that failed on standard error; the exit code: 0 if there are none, else
+        1."""
+        if self.failed:
+            print(f"{len(self.failed)} of the runs failed:", file=sys.stderr)
+        for failure in self.failed:
+            print(f"  {failure}", file=sys.stderr)
+        return 1 if self.failed else 0
 
 
 def read_run(folder: Path, *, seed: int) -> Run:
