@@ -12,6 +12,7 @@
         cell.config                                # the whole RunConfig (of the first seed)
         cell.seeds                                 # (0, 1, 2): those that are finished
         cell.values("accuracy/test")               # (S,) one final figure a seed, in their order
+        cell.mean("accuracy/test")                 # Estimate over seeds, Student's 95 % interval
         cell.runs[0].figures["accuracy/test"]      # Estimate: value, low, high, count
         curves = cell.curves("accuracy/test")      # at every evaluation that all seeds reached:
         curves.steps, curves.values                # (E,) and (S, E)
@@ -44,6 +45,6 @@ from lab.sweep.sweep import Watcher, run_grid
 from lab.sweep.table import Cell, Curves, Failure, Run, Table, spread
 
 __all__ = [
-    "Cell", "Curves", "Failure", "Grid", "Job", "Progress", "Run", "Table", "Watcher", "describe", "make_grid",
-    "make_jobs", "parse_grid", "run_grid", "spread",
+    "Cell", "Curves", "Failure", "Grid", "Job", "Progress", "Run", "Table", "Watcher", "describe",
+    "make_grid", "make_jobs", "parse_grid", "run_grid", "spread",
 ]  # fmt: skip

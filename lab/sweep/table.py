@@ -78,6 +78,13 @@ class Cell:
                 raise ValueError(unknown(what, tag, run.figures))
         return np.array([run.figures[tag].value for run in self.runs], dtype=np.float64)
 
+    def mean(self, tag: str) -> Estimate:
+        """The mean of the final figure `tag` over the seeds, with Student's 95 % interval (two
+        seeds or more)."""
+        from lab.measure import mean_of_seeds
+
+        return mean_of_seeds(self.values(tag).tolist())
+
     def curves(self, tag: str) -> Curves:
         """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at
         different steps: up to the first end."""
@@ -85,10 +92,7 @@ class Cell:
         count = min((len(history) for history in histories), default=0)
         steps = [line["step"] for line in histories[0][:count]] if histories else []
         for history in histories:
-            if [line["step"] for line in history[:count]] != steps:
-                # the last evaluation of a run that stops early is one of the others' as well
-                raise ValueError(f"{describe(self.settings)}: its seeds were evaluated at different"
-                                 " steps")  # fmt: skip
+            assert [line["step"] for line in history[:count]] == steps, "one plan for all seeds"
             if history and tag not in history[0]:
                 raise ValueError(unknown("figure", tag, [k for k in history[0] if k != "step"]))
         values = [[_number(line.get(tag)) for line in history[:count]] for history in histories]
