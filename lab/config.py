@@ -125,6 +125,8 @@ class RunConfig:
     twins: int = knob(48, 0, 100_000)
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
     100,000; 0: not measured. More of them, and the intervals shrink."""
+    pictures: bool = True
+    """Log pictures, curves, the projector and the graph beside the figures."""
     checkpoint_every: float = knob(10.0, 0, 86_400)
     """Seconds between checkpoints, 0 (after every step) to 86,400: what a killed run can lose."""
     name: str | None = None
@@ -183,6 +185,14 @@ def given(config: RunConfig) -> dict[str, Any]:
         if not dataclasses.is_dataclass(getattr(mine, entry.name))
         and getattr(mine, entry.name) != getattr(usual, entry.name)
     }
+
+
+def refuse(config: RunConfig, **instead: str) -> None:
+    """Raise `ValueError` if a setting is given that a script sets itself: its name, and the flag
+    that is meant instead."""
+    for name in instead:
+        if name in given(config):
+            raise ValueError(f"{flag(name)} is set by {instead[name]}: leave it out")
 
 
 def flag(name: str) -> str:

@@ -356,7 +356,7 @@ def _work(
             {tag: f for tag, f in figures.items() if isinstance(f, Estimate)},
             _setting(config, train, steps=fitted.step, batch_size=batches.batch_size),
         )
-        if fitted.stopped_early:
+        if fitted.stopped_early and config.pictures:
             exams.show_pictures(tracker, fitted.step)
         tracker.text("verdict", texts.paragraphs(said), fitted.step)
         tracker.finished()
@@ -396,8 +396,9 @@ def _logger(
     pictured = views.picture_steps(steps)
 
     def log(step: int, figures: Figures) -> None:
-        exams.memorization.show_losses(tracker, step)
-        if step in pictured:
+        if config.pictures:
+            exams.memorization.show_losses(tracker, step)
+        if config.pictures and step in pictured:
             exams.show_pictures(tracker, step)
         tracker.scalars(step, figures)
         display.evaluated(figures)
