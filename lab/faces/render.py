@@ -78,7 +78,7 @@ def _region(plan: Plan, faces: Faces, name: str, size: int) -> Tensor:
     region = torch.zeros(len(faces) * size * size, dtype=torch.bool)
     if len(marks.face):
         touched = eager.ink(plan, part, marks, torch.device("cpu")).alpha > 0
-        region[eager.windows(marks, 0, 1, size)[touched]] = True
+        region[eager.windows(marks, part, 0, 1, size)[touched]] = True
     return region.view(len(faces), size, size)
 
 

@@ -20,10 +20,6 @@ HALF_WIDTHS = {"eyes": EYE, "nose": 0.14, "mouth": 0.225, "ears": 0.12}
 EXTENTS = {"eyes": (1.3, 1.0), "nose": (1.1, 1.75), "mouth": (1.12, 1.05), "ears": (1.1, 1.75)}
 """Half sizes of a part's own frame, in its half widths: nothing of it is drawn outside."""
 
-LANES = 16
-"""Widths of windows and boxes are whole multiples of this: as many pixels as a processor computes
-at once, because those left over are computed one by one. It made C twice as fast at 32 px."""
-
 STRAY_TURN = 20.0
 """How far stray parts are turned against the head, in degrees to either side."""
 
@@ -79,17 +75,14 @@ STRAY_PLACES = (
 class Stamps:
     """All parts of one sort in a block of faces, sorted by face and slot; M rows, on the CPU.
 
-    `slot` numbers the stamps of a face: stamps of one slot never share a picture. A stamp's window
-    has the same size everywhere; `dx`, `dy` are its pixel centres relative to the part.
+    `slot` numbers the stamps of a face: stamps of one slot never share a picture.
     """
 
     face: Tensor  # (M,) int64, row of the block
     slot: Tensor  # (M,) int64
     stray: Tensor  # (M,) bool
-    left: Tensor  # (M,) int64, first column of the window
-    top: Tensor
-    dx: Tensor  # (M, w) float32, picture units
-    dy: Tensor  # (M, h)
+    x: Tensor  # (M,) float32, where its centre lies, in picture units
+    y: Tensor
     cos: Tensor  # (M,) of the turn, over the half width: picture units -> the part's own frame
     sin: Tensor
     side: Tensor  # (M,) -1 left, 1 right
@@ -134,23 +127,40 @@ def stamps_of(faces: Faces, part: str, *, size: int) -> Stamps:
 
     half = half[face]
     turn = column([row.turn for row in rows])
-    x, y = column([row.x for row in rows]).float(), column([row.y for row in rows]).float()
-    tall, wide = window(part, size)
-    pixels = size / 2
-    left = ((x + 1) * pixels - wide / 2).round().clamp(0, size - wide).long()
-    top = ((y + 1) * pixels - tall / 2).round().clamp(0, size - tall).long()
     return Stamps(
         face=face,
         slot=constant([row.slot for row in rows]),
         stray=constant([row.stray for row in rows]).bool(),
+        x=column([row.x for row in rows]).float(),
+        y=column([row.y for row in rows]).float(),
+        cos=(cosine(turn) / half).float(),
+        sin=(sine(turn) / half).float(),
+        side=column([row.side for row in rows]).float(),
+        sharp=(half * (size / 2)).float(),
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The pixels around each of M stamps, as many for each."""
+
+    left: Tensor  # (M,) int64, first column
+    top: Tensor
+    dx: Tensor  # (M, w) float32, pixel centres relative to the part, in picture units
+    dy: Tensor  # (M, h)
+
+
+def windows_of(marks: Stamps, part: str, size: int) -> Windows:
+    """The windows of some stamps of one part."""
+    tall, wide = window(part, size)
+    pixels, x, y = size / 2, marks.x, marks.y
+    left = ((x + 1) * pixels - wide / 2).round().clamp(0, size - wide).long()
+    top = ((y + 1) * pixels - tall / 2).round().clamp(0, size - tall).long()
+    return Windows(
         left=left,
         top=top,
         dx=(left[:, None] + torch.arange(wide) + 0.5) / pixels - 1 - x[:, None],
         dy=(top[:, None] + torch.arange(tall) + 0.5) / pixels - 1 - y[:, None],
-        cos=(cosine(turn) / half).float(),
-        sin=(sine(turn) / half).float(),
-        side=column([row.side for row in rows]).float(),
-        sharp=(half * pixels).float(),
     )
 
 
@@ -163,8 +173,7 @@ def window(part: str, size: int) -> tuple[int, int]:
     turns = [(math.cos(math.radians(t)), math.sin(math.radians(t))) for t in range(most + 1)]
     tall = max(wide * s + high * c for c, s in turns)
     broad = max(wide * c + high * s for c, s in turns)
-    lanes = LANES * math.ceil((2 * broad + 2) / LANES)
-    return min(size, math.ceil(2 * tall) + 2), min(size, lanes)
+    return min(size, math.ceil(2 * tall) + 2), min(size, math.ceil(2 * broad) + 2)
 
 
 def _on_head(faces: Faces, part: str) -> list[_Row]:

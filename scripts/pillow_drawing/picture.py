@@ -81,8 +81,8 @@ def _placed(faces: Faces, size: int) -> dict[int, list[tuple[str, complex, compl
     half = size * SUPERSAMPLING / 2
     for part in DRAW:
         marks = stamps_of(faces, part, size=size)
-        x = (marks.left + 0.5) - marks.dx[:, 0] * (size / 2)  # centres, in pixels of the picture
-        y = (marks.top + 0.5) - marks.dy[:, 0] * (size / 2)
+        x = (marks.x + 1) * (size / 2)  # centres, in pixels of the picture
+        y = (marks.y + 1) * (size / 2)
         columns = (marks.face, x, y, marks.cos, marks.sin, marks.side)
         for face, x, y, cos, sin, side in zip(*(c.tolist() for c in columns), strict=True):
             t = complex(x, y) * SUPERSAMPLING - (0.5 + 0.5j)
