@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from lab.faces.anatomy import Numbers, numbers_of
-from lab.faces.attributes import PARTS
 from lab.faces.batch import Faces
 from lab.faces.scene import blur_weights, noise_start
 from lab.faces.stamps import Stamps, stamps_of
@@ -52,7 +51,7 @@ def make_plan(faces: Faces, size: int) -> Plan:
         size=size,
         subjects=tuple(faces["subject"].tolist()),
         numbers=numbers_of(faces),
-        stamps={part: stamps_of(faces, part, size=size) for part in PARTS},
+        stamps=stamps_of(faces, size=size),
         blur=blur_weights(faces["blur"], size),
         noise_start=noise_start(faces.identity),
     )

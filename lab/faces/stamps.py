@@ -12,7 +12,7 @@ from torch import Tensor
 from lab.faces.anatomy import EYE, EYE_X, EYE_Y, hashed
 from lab.faces.attributes import ATTRIBUTES, SHUFFLES, STRAYS
 from lab.faces.batch import Faces
-from lab.faces.shapes import cosine, sine
+from lab.faces.shapes import turned
 
 HALF_WIDTHS = {"eyes": EYE, "nose": 0.14, "mouth": 0.225, "ears": 0.12}
 """Half widths of the parts at size 1, in picture units."""
@@ -69,6 +69,7 @@ STRAY_PLACES = (
     (-0.80, 0.50), (0.80, 0.50), (-0.52, 0.84), (0.52, 0.84),
 )  # fmt: skip
 """Where stray parts may lie, in picture units."""
+_STRAY_PLACES = torch.tensor(STRAY_PLACES, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -93,51 +94,95 @@ class Stamps:
         return Stamps(**{name: value[rows] for name, value in vars(self).items()})
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One slot of the faces that have it: (M,) each, turn in degrees."""
-
-    face: Tensor
-    slot: int
-    stray: bool
-    x: Tensor
-    y: Tensor
-    turn: Tensor
-    side: Tensor
-
-
-def stamps_of(faces: Faces, part: str, *, size: int) -> Stamps:
-    """Every `part` of a block of faces at `size` pixels: those of the head, then the stray ones."""
-    scale = faces["scale"].double()
-    half = HALF_WIDTHS[part] * scale
-    if part in _SIZES:
-        half = half * faces[_SIZES[part]].double()
-    rows = _on_head(faces, part)
-    rows += _strays(faces, part, first_slot=len(rows))
-    face = torch.cat([row.face for row in rows])
-    order = torch.argsort(face, stable=True)
-    face = face[order]
-    lengths = torch.tensor([len(row.face) for row in rows])
-
-    def column(values: list[Tensor]) -> Tensor:
-        return torch.cat(values)[order]
-
-    def constant(values: list[int]) -> Tensor:
-        return torch.tensor(values).repeat_interleave(lengths)[order]
-
-    half = half[face]
-    turn = column([row.turn for row in rows])
-    return Stamps(
-        face=face,
-        slot=constant([row.slot for row in rows]),
-        stray=constant([row.stray for row in rows]).bool(),
-        x=column([row.x for row in rows]).float(),
-        y=column([row.y for row in rows]).float(),
-        cos=(cosine(turn) / half).float(),
-        sin=(sine(turn) / half).float(),
-        side=column([row.side for row in rows]).float(),
-        sharp=(half * (size / 2)).float(),
+def stamps_of(faces: Faces, *, size: int) -> dict[str, Stamps]:
+    """Every part of a block of faces at `size` pixels: those of the head, then the stray ones."""
+    cos, sin = turned(faces["rotation"])
+    shown, x, y = _on_head(faces, cos, sin)
+    side = torch.tensor([*_SIDES, *[0.0] * len(_STRAY)]).expand(len(faces), -1).clone()
+    shown = torch.cat([shown, *(faces[STRAYS[part]][:, None] > rank for part, rank in _STRAY)], 1)
+    x, y, cos, sin = (
+        torch.cat([value, value.new_zeros(len(faces), len(_STRAY))], dim=1)
+        for value in (x, y, *(v[:, None].expand(-1, len(_HEAD)) for v in (cos, sin)))
     )
+    face, rank = shown[:, len(_HEAD) :].nonzero().unbind(1)
+    stray = _strays(faces.take(face), rank)
+    for column, value in zip((x, y, cos, sin, side), stray, strict=True):
+        column[face, len(_HEAD) + rank] = value
+    scale = faces["scale"].double()
+    marks = {}
+    for part, columns in _COLUMNS.items():
+        half = HALF_WIDTHS[part] * scale
+        if part in _SIZES:
+            half = half * faces[_SIZES[part]].double()
+        face, slot = shown[:, columns].nonzero().unbind(1)
+        at = face * shown.shape[1] + columns[slot]
+        half = half[face]
+        marks[part] = Stamps(
+            face=face,
+            slot=slot,
+            stray=columns[slot] >= len(_HEAD),
+            x=x.view(-1)[at].float(),
+            y=y.view(-1)[at].float(),
+            cos=(cos.view(-1)[at] / half).float(),
+            sin=(sin.view(-1)[at] / half).float(),
+            side=side.view(-1)[at],
+            sharp=(half * (size / 2)).float(),
+        )
+    return marks
+
+
+_HEAD = tuple((part, slot) for part in _NATURAL for slot in range(len(_NATURAL[part])))
+"""The places of parts on a head: part and slot."""
+
+_STRAY = tuple(
+    (part, rank) for part in _NATURAL for rank in range(len(ATTRIBUTES[STRAYS[part]].values) - 1)
+)
+"""The stray parts that a picture may have, each with a place of its own."""
+
+_COLUMNS = {
+    part: torch.tensor([k for k, (name, _) in enumerate((*_HEAD, *_STRAY)) if name == part])
+    for part in _NATURAL
+}
+_PAIRED = torch.tensor([len(_NATURAL[part]) == 2 for part, _ in _HEAD])
+_SLOT = torch.tensor([slot for _, slot in _HEAD])
+_SIDES = [1.0 if slot or len(_NATURAL[part]) == 1 else -1.0 for part, slot in _HEAD]
+_PLACES = torch.tensor(
+    [[table[part][slot] for part, slot in _HEAD]
+     for table in (_NATURAL, *(_SHUFFLED[name] for name in SHUFFLES))],
+    dtype=torch.float64,
+)  # fmt: skip
+"""Where each arrangement has the parts of a head, in its frame: (A, places, 2)."""
+_EYES = torch.tensor([part == "eyes" for part, _ in _HEAD])
+
+
+def _on_head(faces: Faces, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Which places on the heads are taken, and where those lie: (N, places) each."""
+    count = torch.stack([faces[part] for part, _ in _HEAD], dim=1)
+    lone = (hashed(faces.identity, 20) < 0.5).long()  # which eye or ear a lone one is
+    alone = (count == 1) & ((lone[:, None] == _SLOT) | ~_PAIRED)
+    shown = ((count == 2) | alone) & (faces["subject"] == 0)[:, None]
+    hx, hy = _PLACES[faces["arrangement"]].unbind(2)
+    hx = hx * faces["head_width"].double()[:, None]
+    hx = torch.where(_EYES, hx * faces["eye_spacing"].double()[:, None], hx)
+    hy = hy * faces["head_height"].double()[:, None]
+    cos, sin, scale = cos[:, None], sin[:, None], faces["scale"].double()[:, None]
+    x = faces["position_x"][:, None] + (hx * cos - hy * sin) * scale
+    y = faces["position_y"][:, None] + (hx * sin + hy * cos) * scale
+    return shown, x, y
+
+
+def _strays(faces: Faces, rank: Tensor) -> tuple[Tensor, ...]:
+    """Where a stray part of each of M faces lies, and how it is turned: x, y, cos, sin, side.
+
+    `rank` (M,) is its position among all that a picture may have.
+    """
+    identity = faces.identity[:, None]
+    order = hashed(identity, 40 + torch.arange(len(STRAY_PLACES))).argsort(dim=1)
+    spot = _STRAY_PLACES[order.gather(1, rank[:, None])[:, 0]]  # of a random order of the places
+    jitter = (hashed(identity, 100 + 4 * rank[:, None] + torch.arange(4)) - 0.5).unbind(1)
+    cos, sin = turned(faces["rotation"].double() + 2 * STRAY_TURN * jitter[2])
+    side = torch.where(jitter[3] < 0, -1.0, 1.0)
+    return spot[:, 0] + 0.10 * jitter[0], spot[:, 1] + 0.10 * jitter[1], cos, sin, side
 
 
 @dataclass(frozen=True)
@@ -174,69 +219,3 @@ def window(part: str, size: int) -> tuple[int, int]:
     tall = max(wide * s + high * c for c, s in turns)
     broad = max(wide * c + high * s for c, s in turns)
     return min(size, math.ceil(2 * tall) + 2), min(size, math.ceil(2 * broad) + 2)
-
-
-def _on_head(faces: Faces, part: str) -> list[_Row]:
-    turn, scale = faces["rotation"].double(), faces["scale"].double()
-    cos, sin = cosine(turn), sine(turn)
-    places = _head_places(faces, part)
-    count = torch.where(faces["subject"] == 0, faces[part], 0)
-    lone = (hashed(faces.identity, 20) < 0.5).long()  # which eye or ear a lone one is
-    rows = []
-    for slot, (hx, hy) in enumerate(places):
-        alone = (count == 1) & (lone == slot) if len(places) == 2 else count == 1
-        face = ((count == len(places)) | alone).nonzero()[:, 0]
-        x = faces["position_x"] + (hx * cos - hy * sin) * scale
-        y = faces["position_y"] + (hx * sin + hy * cos) * scale
-        left = slot == 0 and len(places) == 2
-        rows.append(
-            _Row(
-                face=face,
-                slot=slot,
-                stray=False,
-                x=x[face],
-                y=y[face],
-                turn=turn[face],
-                side=torch.full((len(face),), -1.0 if left else 1.0),
-            )
-        )
-    return rows
-
-
-def _head_places(faces: Faces, part: str) -> list[tuple[Tensor, Tensor]]:
-    """Where the head's parts sit, in its frame: a list over left/right of (x (N,), y (N,))."""
-    tables = [_NATURAL, *(_SHUFFLED[name] for name in SHUFFLES)]
-    spots = torch.tensor([table[part] for table in tables], dtype=torch.float64)  # (A, k, 2)
-    chosen = spots[faces["arrangement"]]  # (N, k, 2)
-    wide = faces["head_width"].double()
-    x = chosen[..., 0] * wide[:, None]
-    if part == "eyes":
-        x = x * faces["eye_spacing"].double()[:, None]
-    y = chosen[..., 1] * faces["head_height"].double()[:, None]
-    return [(x[:, k], y[:, k]) for k in range(x.shape[1])]
-
-
-def _strays(faces: Faces, part: str, *, first_slot: int) -> list[_Row]:
-    most = len(ATTRIBUTES[STRAYS[part]].values) - 1
-    before = {"eyes": 0, "nose": 3, "mouth": 5, "ears": 7}[part]
-    places = torch.tensor(STRAY_PLACES, dtype=torch.float64)
-    rows = []
-    for k in range(most):
-        face = (faces[STRAYS[part]] > k).nonzero()[:, 0]
-        identity = faces.identity[face]
-        ranks = torch.stack([hashed(identity, 40 + place) for place in range(len(places))], dim=1)
-        spot = places[ranks.argsort(dim=1)[:, before + k]]  # of a random order of the places
-        salt = 100 + 4 * (before + k)
-        jitter = [hashed(identity, salt + j) - 0.5 for j in range(4)]
-        rows.append(
-            _Row(
-                face=face,
-                slot=first_slot + k,
-                stray=True,
-                x=spot[:, 0] + 0.10 * jitter[0],
-                y=spot[:, 1] + 0.10 * jitter[1],
-                turn=faces["rotation"][face].double() + 2 * STRAY_TURN * jitter[2],
-                side=torch.where(jitter[3] < 0, -1.0, 1.0),
-            )
-        )
-    return rows

@@ -79,8 +79,9 @@ def _placed(faces: Faces, size: int) -> dict[int, list[tuple[str, complex, compl
     """For each face its parts, in order, with the numbers that move their outlines into place."""
     placed: dict[int, list[tuple[str, complex, complex, bool]]] = defaultdict(list)
     half = size * SUPERSAMPLING / 2
+    stamps = stamps_of(faces, size=size)
     for part in DRAW:
-        marks = stamps_of(faces, part, size=size)
+        marks = stamps[part]
         x = (marks.x + 1) * (size / 2)  # centres, in pixels of the picture
         y = (marks.y + 1) * (size / 2)
         columns = (marks.face, x, y, marks.cos, marks.sin, marks.side)
