@@ -78,9 +78,12 @@ _TABLES = {
 
 def numbers_of(faces: Faces) -> Numbers:
     """The numbers that a block of faces is drawn from."""
-    number = {name: faces[name].double() for name in _MEASURES}
+    measures = torch.stack([faces[name] for name in _MEASURES]).double()
+    number = dict(zip(_MEASURES, measures, strict=True))
     scale = number["scale"]
-    colors = {name: palette(name, faces.vividness)[faces[name]].double() for name in PALETTES}
+    colors = {
+        name: palette(name, faces.vividness).double().t()[:, faces[name]] for name in PALETTES
+    }  # (3, N) each
     h = hashed(faces.identity, torch.arange(6)[:, None])
     told = {
         key: row
@@ -90,7 +93,7 @@ def numbers_of(faces: Faces) -> Numbers:
     is_head = faces["subject"] == 0
     length, curly, fringe = number["hair_length"], told["curly"], told["fringe"]
     back = colors["background_color"]
-    light_pattern = h[3][:, None] < 0.5
+    light_pattern = h[3] < 0.5
     second = torch.where(light_pattern, back + 0.6 * (1 - back), back * 0.62)
     angle = h[0] * 180 - 90
     frequency = 1.2 + 1.3 * h[1]
@@ -137,9 +140,10 @@ def numbers_of(faces: Faces) -> Numbers:
     }
     colors["pattern"] = second
     colors["lips"] = 0.8 * colors["lip_color"] + 0.2 * colors["skin_color"]
-    columns = torch.cat([torch.stack(list(values.values())).t(), *colors.values()], dim=1)
+    rows = torch.cat([torch.stack(list(values.values())), *colors.values()])
     return Numbers(
-        columns.float(), tuple((name, 1) for name in values) + tuple((name, 3) for name in colors)
+        rows.float().t().contiguous(),
+        tuple((name, 1) for name in values) + tuple((name, 3) for name in colors),
     )
 
 

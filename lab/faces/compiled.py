@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lab.faces import eager, parts
+from lab.faces import eager
 from lab.faces.batch import sample
 from lab.faces.loops import LANES
 from lab.faces.picture import SUBJECTS
@@ -128,16 +128,12 @@ def _draw(loaded: ctypes.CDLL, plan: Plan, out: Tensor) -> None:
         keep.append(tensor.contiguous())
         return ctypes.c_void_p(keep[-1].data_ptr())
 
-    marks: list[object] = []
-    rows = torch.arange(count + 1)
-    for part in parts.DRAW:
-        m = plan.stamps[part]
-        columns = torch.stack([m.x, m.y, m.cos, m.sin, m.side, m.sharp], dim=1)
-        marks += [pointer(torch.searchsorted(m.face, rows)), pointer(columns)]
+    stamps = plan.stamps
+    ends = torch.searchsorted(stamps.face, torch.arange(count + 1))
     shared = [ctypes.c_int(size), ctypes.c_int(padded), pointer(plan.numbers.packed),
-              pointer(subjects), pointer(x), pointer(y), *marks, pointer(plan.blur),
-              ctypes.c_int(plan.blur.shape[1] - 1), pointer(plan.noise_start), pointer(tape),
-              pointer(out)]  # fmt: skip
+              pointer(subjects), pointer(x), pointer(y), pointer(ends), pointer(stamps.part.int()),
+              pointer(stamps.place), pointer(plan.blur), ctypes.c_int(plan.blur.shape[1] - 1),
+              pointer(plan.noise_start), pointer(tape), pointer(out)]  # fmt: skip
     threads = min(torch.get_num_threads(), max(1, count // 64))
     cuts = [count * k // threads for k in range(threads + 1)]
 

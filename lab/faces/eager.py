@@ -7,7 +7,7 @@ from lab.faces import parts, scene
 from lab.faces.attributes import ATTRIBUTES
 from lab.faces.picture import paint, shade
 from lab.faces.plan import Plan
-from lab.faces.stamps import Stamps, windows_of
+from lab.faces.stamps import ORDER, Stamps, windows_of
 
 _CHUNK = 16 * 32 * 32  # pixels drawn at once: temporaries stay in cache
 _GROUP = 16 * _CHUNK  # pixels whose stamps are drawn at once
@@ -35,7 +35,7 @@ def _draw_group(plan: Plan, rows: slice, device: torch.device) -> Tensor:
         name = str(ATTRIBUTES["subject"].values[subject])
         n = plan.numbers.named(span, device)
         canvas[part], cover[part] = paint(name, x, y, pixels, n)
-    for name in parts.DRAW:
+    for name in ORDER:
         lay(canvas, plan, name, plan.stamps_in(name, rows), rows.start)
     out = torch.empty(canvas.shape, dtype=torch.uint8, device=device)
     for _, span in plan.runs(rows, most=max(1, _CHUNK // (size * size))):
@@ -52,10 +52,7 @@ def ink(plan: Plan, part: str, marks: Stamps, device: torch.device) -> parts.Ink
     """The drawing of some stamps on their windows: (M, 3, h, w) and (M, 1, h, w)."""
     frame = windows_of(marks, part, plan.size)
     dx, dy = frame.dx[:, None, None, :].to(device), frame.dy[:, None, :, None].to(device)
-    cos, sin, side, sharp = (
-        value.view(-1, 1, 1, 1).to(device)
-        for value in (marks.cos, marks.sin, marks.side, marks.sharp)
-    )
+    cos, sin, side, sharp = marks.place.to(device).t()[2:, :, None, None, None].unbind(0)
     n = plan.numbers.named(marks.face, device)
     return parts.DRAW[part](dx * cos + dy * sin, dy * cos - dx * sin, side, sharp, n)
 

@@ -104,8 +104,8 @@ static __attribute__((noinline)) void blur(const float* a, float* line, int S, i
 }
 
 int draw(long first, long last, int S, int P, const float* numbers, const int* subject,
-    const float* x, const float* y, @ARGUMENTS@const float* weights, int taps,
-    const long* noise, const float* tape, uint8_t* out) {
+    const float* x, const float* y, const long* ends, const int* part, const float* places,
+    const float* weights, int taps, const long* noise, const float* tape, uint8_t* out) {
   const long area = (long)S * P;
   const float pixels = S * 0.5f;
   float* r = aligned_alloc(64, (4 * area + 2 * (P + taps) + 4 * P + 64) / 16 * 64);
@@ -118,7 +118,12 @@ int draw(long first, long last, int S, int P, const float* numbers, const int* s
     for (int j = 0; j < S; j++) { from[j] = P; to[j] = 0; }
 @LAYERS@    switch (subject[f]) {
 @CASES@    }
-@STAMPS@    for (int j = 0; j < S; j++) if (from[j] > to[j]) from[j] = to[j] = P;
+    for (long m = ends[f]; m < ends[f + 1]; m++) {
+      const float* q = places + 6 * m;
+      switch (part[m]) {
+@STAMPS@      }
+    }
+    for (int j = 0; j < S; j++) if (from[j] > to[j]) from[j] = to[j] = P;
     shade_inside(@PASSED@);
     shade_outside(@PASSED@);
     const float* w = weights + f * (taps + 1);

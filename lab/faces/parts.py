@@ -138,7 +138,7 @@ DRAW: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Numbers], Ink]] = {
     "mouth": mouth,
     "eyes": eye,
 }
-"""Part -> its drawing, in the order in which they are laid over a head."""
+"""Part -> its drawing."""
 
 
 def _box_eye(pixels: Tensor, n: Numbers) -> Box:

@@ -20,7 +20,7 @@ class Plan:
     size: int
     subjects: tuple[int, ...]  # N codes
     numbers: Numbers
-    stamps: dict[str, Stamps]
+    stamps: Stamps
     blur: Tensor  # (N, taps + 1)
     noise_start: Tensor  # (N,)
 
@@ -39,10 +39,9 @@ class Plan:
             start = end
 
     def stamps_in(self, part: str, rows: slice) -> Stamps:
-        """The stamps of some rows."""
-        marks = self.stamps[part]
-        ends = torch.searchsorted(marks.face, torch.tensor([rows.start, rows.stop])).tolist()
-        return marks.take(slice(*ends))
+        """The stamps of one part in some rows."""
+        ends = torch.searchsorted(self.stamps.face, torch.tensor([rows.start, rows.stop])).tolist()
+        return self.stamps.take(slice(*ends)).of(part)
 
 
 def make_plan(faces: Faces, size: int) -> Plan:

@@ -72,7 +72,7 @@ def masks(faces: Faces, *, size: int = 64) -> dict[str, Tensor]:
 
 def _region(plan: Plan, name: str) -> Tensor:
     part = next(part for part in PARTS if name in (part, STRAYS[part]))
-    size, marks = plan.size, plan.stamps[part]
+    size, marks = plan.size, plan.stamps.of(part)
     marks = marks.take(marks.stray == (name != part))
     region = torch.zeros(len(plan) * size * size, dtype=torch.bool)
     if len(marks.face):

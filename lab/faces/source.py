@@ -10,6 +10,7 @@ from lab.faces.batch import sample
 from lab.faces.layers import Layer
 from lab.faces.loops import DRIVER, PRELUDE
 from lab.faces.picture import CLOTH, SUBJECTS, lay, shade
+from lab.faces.stamps import ORDER
 from lab.faces.trace import FACE, PIXEL, ROW, Recorder, Symbol
 
 Known = Mapping[str, float]
@@ -43,19 +44,16 @@ def source() -> str:
         "        break;\n"
         for code, layers in enumerate(SUBJECTS.values())
     )
-    kernels += [_stamp_kernel(part, columns) for part in parts.DRAW]
+    kernels += [_stamp_kernel(part, columns) for part in ORDER]
     kernels += [_shade_kernel(columns, inside=True), _shade_kernel(columns, inside=False)]
-    arguments = "".join(f"const long* at_{part}, const float* marks_{part},\n    "
-                        for part in parts.DRAW)  # fmt: skip
     calls = "".join(
-        f"    for (long m = at_{part}[f]; m < at_{part}[f + 1]; m++)\n"
-        f"      stamp_{part}(marks_{part} + 6 * m, {_PASSED});\n"
-        for part in parts.DRAW
+        f"        case {code}: stamp_{part}(q, {_PASSED}); break;\n"
+        for code, part in enumerate(ORDER)
     )
     noise = next(k for k, (name, _) in enumerate(_slots(columns)) if name == "noise")
     driver = DRIVER
     for mark, text in {
-        "ARGUMENTS": arguments, "LAYERS": background + cloth, "CASES": cases, "STAMPS": calls,
+        "LAYERS": background + cloth, "CASES": cases, "STAMPS": calls,
         "PASSED": _PASSED, "NOISE": str(noise), "K": str(columns.packed.shape[1]),
     }.items():  # fmt: skip
         driver = driver.replace(f"@{mark}@", text)

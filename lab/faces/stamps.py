@@ -25,6 +25,12 @@ STRAY_TURN = 20.0
 
 _SIZES = {"eyes": "eye_size", "nose": "nose_size", "ears": "ear_size"}
 
+ORDER = ("ears", "nose", "mouth", "eyes")
+"""The parts, in the order in which they are laid over a head."""
+
+_FIRST_DRAW = {"eyes": 0, "nose": 3, "mouth": 5, "ears": 7}
+"""Where in a face's random order of places those of its stray parts begin."""
+
 _NATURAL = {
     "eyes": ((-EYE_X, EYE_Y), (EYE_X, EYE_Y)),
     "nose": ((0.0, 0.085),),
@@ -69,120 +75,115 @@ STRAY_PLACES = (
     (-0.80, 0.50), (0.80, 0.50), (-0.52, 0.84), (0.52, 0.84),
 )  # fmt: skip
 """Where stray parts may lie, in picture units."""
-_STRAY_PLACES = torch.tensor(STRAY_PLACES, dtype=torch.float64)
+_STRAY_PLACES = torch.tensor(STRAY_PLACES, dtype=torch.float64).t()
 
 
 @dataclass(frozen=True)
 class Stamps:
-    """All parts of one sort in a block of faces, sorted by face and slot; M rows, on the CPU.
-
-    `slot` numbers the stamps of a face: stamps of one slot never share a picture.
-    """
+    """All parts in a block of faces, those of a face in the order in which they are laid; on the
+    CPU."""
 
     face: Tensor  # (M,) int64, row of the block
-    slot: Tensor  # (M,) int64
+    part: Tensor  # (M,) int64, position in `ORDER`
+    slot: Tensor  # (M,) int64: stamps of one part and slot never share a picture
     stray: Tensor  # (M,) bool
-    x: Tensor  # (M,) float32, where its centre lies, in picture units
-    y: Tensor
-    cos: Tensor  # (M,) of the turn, over the half width: picture units -> the part's own frame
-    sin: Tensor
-    side: Tensor  # (M,) -1 left, 1 right
-    sharp: Tensor  # (M,) pixels per unit of the part's own frame
+    place: Tensor
+    """(M, 6) float32: x and y of its centre in picture units; cos and sin of its turn, over its
+    half width, which lead from picture units to the part's own frame; side, -1 left or 1 right;
+    pixels per unit of the part's own frame."""
 
     def take(self, rows: slice | Tensor) -> "Stamps":
         """Some of the rows."""
         return Stamps(**{name: value[rows] for name, value in vars(self).items()})
 
+    def of(self, part: str) -> "Stamps":
+        """Those of one part."""
+        return self.take((self.part == ORDER.index(part)).nonzero()[:, 0])
 
-def stamps_of(faces: Faces, *, size: int) -> dict[str, Stamps]:
-    """Every part of a block of faces at `size` pixels: those of the head, then the stray ones."""
+
+def stamps_of(faces: Faces, *, size: int) -> Stamps:
+    """Every part of a block of faces at `size` pixels."""
     cos, sin = turned(faces["rotation"])
-    shown, x, y = _on_head(faces, cos, sin)
-    side = torch.tensor([*_SIDES, *[0.0] * len(_STRAY)]).expand(len(faces), -1).clone()
-    shown = torch.cat([shown, *(faces[STRAYS[part]][:, None] > rank for part, rank in _STRAY)], 1)
-    x, y, cos, sin = (
-        torch.cat([value, value.new_zeros(len(faces), len(_STRAY))], dim=1)
-        for value in (x, y, *(v[:, None].expand(-1, len(_HEAD)) for v in (cos, sin)))
-    )
-    face, rank = shown[:, len(_HEAD) :].nonzero().unbind(1)
-    stray = _strays(faces.take(face), rank)
-    for column, value in zip((x, y, cos, sin, side), stray, strict=True):
-        column[face, len(_HEAD) + rank] = value
-    scale = faces["scale"].double()
-    marks = {}
-    for part, columns in _COLUMNS.items():
-        half = HALF_WIDTHS[part] * scale
-        if part in _SIZES:
-            half = half * faces[_SIZES[part]].double()
-        face, slot = shown[:, columns].nonzero().unbind(1)
-        at = face * shown.shape[1] + columns[slot]
-        half = half[face]
-        marks[part] = Stamps(
-            face=face,
-            slot=slot,
-            stray=columns[slot] >= len(_HEAD),
-            x=x.view(-1)[at].float(),
-            y=y.view(-1)[at].float(),
-            cos=(cos.view(-1)[at] / half).float(),
-            sin=(sin.view(-1)[at] / half).float(),
-            side=side.view(-1)[at],
-            sharp=(half * (size / 2)).float(),
-        )
-    return marks
+    count, width = len(faces), len(_COLUMNS)
+    shown = torch.empty(count, width, dtype=torch.bool)
+    places = torch.empty(5, count, width, dtype=torch.float64)
+    shown[:, _HEAD], places[:, :, _HEAD] = _on_head(faces, cos, sin)
+    strays = torch.stack([faces[STRAYS[part]] for part in ORDER], dim=1)[:, _PART[_STRAY]]
+    shown[:, _STRAY] = stray = strays > _RANK
+    face, rank = stray.nonzero().unbind(1)
+    at = face * width + _STRAY[rank]
+    places.view(5, -1)[:, at] = _strays(faces.identity[face], faces["rotation"][face], rank)
+
+    at = shown.view(-1).nonzero()[:, 0]
+    face = torch.div(at, width, rounding_mode="floor")
+    column = at - face * width
+    part = _PART[column]
+    half = torch.stack([_half_widths(faces, name) for name in ORDER], dim=1)
+    half = half.view(-1)[face * len(ORDER) + part]
+    x, y, cos, sin, side = places.view(5, -1)[:, at]
+    place = torch.stack([x, y, cos / half, sin / half, side, half * (size / 2)], dim=1)
+    return Stamps(face=face, part=part, slot=_SLOT[column], stray=_LOOSE[column],
+                  place=place.float())  # fmt: skip
 
 
-_HEAD = tuple((part, slot) for part in _NATURAL for slot in range(len(_NATURAL[part])))
-"""The places of parts on a head: part and slot."""
+def _half_widths(faces: Faces, part: str) -> Tensor:
+    half = HALF_WIDTHS[part] * faces["scale"].double()
+    return half * faces[_SIZES[part]].double() if part in _SIZES else half
 
-_STRAY = tuple(
-    (part, rank) for part in _NATURAL for rank in range(len(ATTRIBUTES[STRAYS[part]].values) - 1)
+
+_COLUMNS = tuple(
+    (part, slot)
+    for part in ORDER
+    for slot in range(len(_NATURAL[part]) + len(ATTRIBUTES[STRAYS[part]].values) - 1)
 )
-"""The stray parts that a picture may have, each with a place of its own."""
+"""All that a picture may have, in the order in which it is laid: part and slot. The first slots of
+a part are on the head, the others stray."""
 
-_COLUMNS = {
-    part: torch.tensor([k for k, (name, _) in enumerate((*_HEAD, *_STRAY)) if name == part])
-    for part in _NATURAL
-}
-_PAIRED = torch.tensor([len(_NATURAL[part]) == 2 for part, _ in _HEAD])
-_SLOT = torch.tensor([slot for _, slot in _HEAD])
-_SIDES = [1.0 if slot or len(_NATURAL[part]) == 1 else -1.0 for part, slot in _HEAD]
+_PART = torch.tensor([ORDER.index(part) for part, _ in _COLUMNS])
+_SLOT = torch.tensor([slot for _, slot in _COLUMNS])
+_LOOSE = torch.tensor([slot >= len(_NATURAL[part]) for part, slot in _COLUMNS])
+_HEAD, _STRAY = (~_LOOSE).nonzero()[:, 0], _LOOSE.nonzero()[:, 0]
+_RANK = torch.tensor([_COLUMNS[k][1] - len(_NATURAL[_COLUMNS[k][0]]) for k in _STRAY])
+_DRAWS = torch.tensor([_FIRST_DRAW[_COLUMNS[k][0]] for k in _STRAY]) + _RANK
+_PAIRED = torch.tensor([len(_NATURAL[_COLUMNS[k][0]]) == 2 for k in _HEAD])
+_SIDES = torch.where(_PAIRED & (_SLOT[_HEAD] == 0), -1.0, 1.0).double()
 _PLACES = torch.tensor(
-    [[table[part][slot] for part, slot in _HEAD]
+    [[table[part][slot] for part, slot in (_COLUMNS[k] for k in _HEAD)]
      for table in (_NATURAL, *(_SHUFFLED[name] for name in SHUFFLES))],
     dtype=torch.float64,
-)  # fmt: skip
-"""Where each arrangement has the parts of a head, in its frame: (A, places, 2)."""
-_EYES = torch.tensor([part == "eyes" for part, _ in _HEAD])
+).permute(2, 0, 1).contiguous()  # fmt: skip
+"""Where each arrangement has the parts of a head, in its frame: (2, A, places)."""
+_EYES = _PART[_HEAD] == ORDER.index("eyes")
 
 
-def _on_head(faces: Faces, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Which places on the heads are taken, and where those lie: (N, places) each."""
-    count = torch.stack([faces[part] for part, _ in _HEAD], dim=1)
+def _on_head(faces: Faces, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """Which places on the heads are taken (N, K), and x, y, cos, sin, side of each (5, N, K)."""
+    count = torch.stack([faces[part] for part in ORDER], dim=1)[:, _PART[_HEAD]]
     lone = (hashed(faces.identity, 20) < 0.5).long()  # which eye or ear a lone one is
-    alone = (count == 1) & ((lone[:, None] == _SLOT) | ~_PAIRED)
+    alone = (count == 1) & ((lone[:, None] == _SLOT[_HEAD]) | ~_PAIRED)
     shown = ((count == 2) | alone) & (faces["subject"] == 0)[:, None]
-    hx, hy = _PLACES[faces["arrangement"]].unbind(2)
+    hx, hy = _PLACES[:, faces["arrangement"]]
     hx = hx * faces["head_width"].double()[:, None]
     hx = torch.where(_EYES, hx * faces["eye_spacing"].double()[:, None], hx)
     hy = hy * faces["head_height"].double()[:, None]
     cos, sin, scale = cos[:, None], sin[:, None], faces["scale"].double()[:, None]
     x = faces["position_x"][:, None] + (hx * cos - hy * sin) * scale
     y = faces["position_y"][:, None] + (hx * sin + hy * cos) * scale
-    return shown, x, y
+    return shown, torch.stack(torch.broadcast_tensors(x, y, cos, sin, _SIDES))
 
 
-def _strays(faces: Faces, rank: Tensor) -> tuple[Tensor, ...]:
-    """Where a stray part of each of M faces lies, and how it is turned: x, y, cos, sin, side.
+def _strays(identity: Tensor, rotation: Tensor, which: Tensor) -> Tensor:
+    """x, y, cos, sin and side (5, M) of stray parts, one for each of the M faces given.
 
-    `rank` (M,) is its position among all that a picture may have.
+    `which` (M,) of all the stray parts that a picture may have it is.
     """
-    identity = faces.identity[:, None]
-    order = hashed(identity, 40 + torch.arange(len(STRAY_PLACES))).argsort(dim=1)
-    spot = _STRAY_PLACES[order.gather(1, rank[:, None])[:, 0]]  # of a random order of the places
-    jitter = (hashed(identity, 100 + 4 * rank[:, None] + torch.arange(4)) - 0.5).unbind(1)
-    cos, sin = turned(faces["rotation"].double() + 2 * STRAY_TURN * jitter[2])
-    side = torch.where(jitter[3] < 0, -1.0, 1.0)
-    return spot[:, 0] + 0.10 * jitter[0], spot[:, 1] + 0.10 * jitter[1], cos, sin, side
+    draw = _DRAWS[which]
+    order = hashed(identity[:, None], 40 + torch.arange(len(STRAY_PLACES))).argsort(dim=1)
+    spot = _STRAY_PLACES[:, order.gather(1, draw[:, None])[:, 0]]  # of a random order of the places
+    jitter = hashed(identity, 100 + 4 * draw + torch.arange(4)[:, None]) - 0.5
+    x, y = spot + 0.10 * jitter[:2]
+    cos, sin = turned(rotation.double() + 2 * STRAY_TURN * jitter[2])
+    return torch.stack([x, y, cos, sin, torch.where(jitter[3] < 0, -1.0, 1.0).double()])
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class Windows:
 def windows_of(marks: Stamps, part: str, size: int) -> Windows:
     """The windows of some stamps of one part."""
     tall, wide = window(part, size)
-    pixels, x, y = size / 2, marks.x, marks.y
+    pixels, (x, y) = size / 2, marks.place.t()[:2]
     left = ((x + 1) * pixels - wide / 2).round().clamp(0, size - wide).long()
     top = ((y + 1) * pixels - tall / 2).round().clamp(0, size - tall).long()
     return Windows(

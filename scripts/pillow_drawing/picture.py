@@ -81,10 +81,10 @@ def _placed(faces: Faces, size: int) -> dict[int, list[tuple[str, complex, compl
     half = size * SUPERSAMPLING / 2
     stamps = stamps_of(faces, size=size)
     for part in DRAW:
-        marks = stamps[part]
-        x = (marks.x + 1) * (size / 2)  # centres, in pixels of the picture
-        y = (marks.y + 1) * (size / 2)
-        columns = (marks.face, x, y, marks.cos, marks.sin, marks.side)
+        marks = stamps.of(part)
+        x, y, cos, sin, side, _ = marks.place.unbind(1)
+        x, y = (x + 1) * (size / 2), (y + 1) * (size / 2)  # centres, in pixels of the picture
+        columns = (marks.face, x, y, cos, sin, side)
         for face, x, y, cos, sin, side in zip(*(c.tolist() for c in columns), strict=True):
             t = complex(x, y) * SUPERSAMPLING - (0.5 + 0.5j)
             placed[face].append((part, half / complex(cos, -sin), t, side < 0))
