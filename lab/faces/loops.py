@@ -56,50 +56,67 @@ static inline void cover(const int* restrict rows, const int* restrict start,
 )
 
 DRIVER = """
-/* One row as bytes, with its grain. */
-static inline void finish(const float* restrict a, const float* restrict grain, float deviation,
-                          uint8_t* restrict out, int S) {
-  for (int i = 0; i < S; i++) {
-    const float v = (a[i] + deviation * grain[i]) * 255.0f + 0.5f;
-    out[i] = (uint8_t)(int)least(most(v, 0.0f), 255.0f);
-  }
+#define ROWS 8 /* blurred down before they are blurred across: what was just stored loads slowly */
+
+static inline int finish(float v, float grain, float deviation) {
+  v = (v + deviation * grain) * 255.0f + 0.5f;
+  return (int)least(most(v, 0.0f), 255.0f);
 }
 
-/* One channel: blurred down, then across, then finished. */
+/* Pixel `i` of a row, blurred across. */
+static inline __attribute__((always_inline)) float across(const float* restrict line, int i,
+                                                          const float* restrict w, const int taps) {
+  float v = line[i] * w[0];
+  for (int k = 1; k <= taps; k++) v = v + (line[i - k] + line[i + k]) * w[k];
+  return v;
+}
+
+/* One channel: blurred down, then across, then with its grain as bytes. */
 static inline __attribute__((always_inline)) void blur_by(const float* restrict a,
-    float* restrict line, float* restrict done, int S, int P, const float* restrict w,
-    const int taps, const float* restrict grain, float deviation, uint8_t* restrict out) {
-  for (int j = 0; j < S; j++) {
-    for (int i = 0; i < S; i++) {
-      float v = a[j * P + i] * w[0];
-      for (int k = 1; k <= taps; k++) {
-        const int u = j - k < 0 ? 0 : j - k, d = j + k >= S ? S - 1 : j + k;
-        v = v + (a[u * P + i] + a[d * P + i]) * w[k];
+    float* restrict lines, int S, int P, const float* restrict w, const int taps,
+    const float* restrict grain, float deviation, uint8_t* restrict out) {
+  const int pitch = P + 4 * LANES;
+  for (int first = 0; first < S; first += ROWS) {
+    const int last = first + ROWS < S ? first + ROWS : S;
+    for (int j = first; j < last; j++) {
+      float* restrict line = lines + (j - first) * pitch + 2 * LANES;
+      for (int o = 0; o < P; o += LANES) {
+        for (int i = o; i < o + LANES; i++) {
+          float v = a[j * P + i] * w[0];
+          for (int k = 1; k <= taps; k++) {
+            const int u = j - k < 0 ? 0 : j - k, d = j + k >= S ? S - 1 : j + k;
+            v = v + (a[u * P + i] + a[d * P + i]) * w[k];
+          }
+          line[i] = v;
+        }
       }
-      line[taps + i] = v;
+      for (int i = 1; i <= taps; i++) { line[-i] = line[0]; line[S - 1 + i] = line[S - 1]; }
     }
-    for (int i = 0; i < taps; i++) {
-      line[i] = line[taps];
-      line[taps + S + i] = line[taps + S - 1];
+    for (int j = first; j < last; j++) {
+      const float* restrict line = lines + (j - first) * pitch + 2 * LANES;
+      const long at = (long)j * S;
+      int o = 0;
+      for (; o + LANES <= S; o += LANES) { /* bytes in a loop of their own: better code */
+        int done[LANES];
+        for (int i = 0; i < LANES; i++)
+          done[i] = finish(across(line, o + i, w, taps), grain[at + o + i], deviation);
+        for (int i = 0; i < LANES; i++) out[at + o + i] = (uint8_t)done[i];
+      }
+      for (; o < S; o++)
+        out[at + o] = (uint8_t)finish(across(line, o, w, taps), grain[at + o], deviation);
     }
-    for (int i = 0; i < S; i++) {
-      float v = line[taps + i] * w[0];
-      for (int k = 1; k <= taps; k++) v = v + (line[taps - k + i] + line[taps + k + i]) * w[k];
-      done[i] = v;
-    }
-    finish(done, grain + j * S, deviation, out + j * S, S);
   }
 }
 
-static __attribute__((noinline)) void blur(const float* a, float* line, int S, int P,
+static __attribute__((noinline)) void blur(const float* a, float* lines, int S, int P,
     const float* w, int taps, const float* grain, float deviation, uint8_t* out) {
-  float* done = line + S + 2 * taps;
   switch (taps) { /* unrolled where it matters */
-    case 1: blur_by(a, line, done, S, P, w, 1, grain, deviation, out); break;
-    case 2: blur_by(a, line, done, S, P, w, 2, grain, deviation, out); break;
-    case 3: blur_by(a, line, done, S, P, w, 3, grain, deviation, out); break;
-    case 4: blur_by(a, line, done, S, P, w, 4, grain, deviation, out); break;
-    default: blur_by(a, line, done, S, P, w, taps, grain, deviation, out);
+    case 0: blur_by(a, lines, S, P, w, 0, grain, deviation, out); break;
+    case 1: blur_by(a, lines, S, P, w, 1, grain, deviation, out); break;
+    case 2: blur_by(a, lines, S, P, w, 2, grain, deviation, out); break;
+    case 3: blur_by(a, lines, S, P, w, 3, grain, deviation, out); break;
+    case 4: blur_by(a, lines, S, P, w, 4, grain, deviation, out); break;
+    default: blur_by(a, lines, S, P, w, taps, grain, deviation, out);
   }
 }
 
@@ -108,10 +125,11 @@ int draw(long first, long last, int S, int P, const float* numbers, const int* s
     const float* weights, int taps, const long* noise, const float* tape, uint8_t* out) {
   const long area = (long)S * P;
   const float pixels = S * 0.5f;
-  float* r = aligned_alloc(64, (4 * area + 2 * (P + taps) + 4 * P + 64) / 16 * 64);
+  const long buffer = ROWS * (P + 4 * LANES); /* at the sides there is room for 2 * LANES taps */
+  float* r = aligned_alloc(64, (4 * area + buffer + 4 * P) * sizeof(float));
   if (!r) return 1;
-  float *g = r + area, *b = g + area, *c = b + area, *line = c + area;
-  int *start = (int*)(line + 2 * (P + taps)), *width = start + P, *from = width + P, *to = from + P;
+  float *g = r + area, *b = g + area, *c = b + area, *lines = c + area;
+  int *start = (int*)(lines + buffer), *width = start + P, *from = width + P, *to = from + P;
   for (long f = first; f < last; f++) {
     const float* p = numbers + f * @K@;
     memset(c, 0, area * sizeof(float));
@@ -130,9 +148,7 @@ int draw(long first, long last, int S, int P, const float* numbers, const int* s
     for (int k = 0; k < 3; k++) {
       const float *plane = r + k * area, *grain = tape + noise[f] + (long)k * S * S;
       uint8_t* bytes = out + (f * 3 + k) * S * S;
-      if (w[0] != 1.0f) blur(plane, line, S, P, w, taps, grain, p[@NOISE@], bytes);
-      else for (int j = 0; j < S; j++)
-        finish(plane + j * P, grain + j * S, p[@NOISE@], bytes + j * S, S);
+      blur(plane, lines, S, P, w, w[0] == 1.0f ? 0 : taps, grain, p[@NOISE@], bytes);
     }
   }
   free(r);
