@@ -5,14 +5,13 @@ python3 scripts/dose.py --cue eye_color --strengths 0.5 0.95 1 --sizes 300 --see
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
 
 from lab.cli import main
-from lab.config import RunConfig, TrainConfig, check
-from lab.grid import refuse
+from lab.config import RunConfig, TrainConfig, refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,34 +35,27 @@ class Flags:
     )
 
 
-def dose(flags: Flags) -> None:
+def dose(flags: Flags) -> int:
     """Do the runs, show the progress, print the table, draw the picture."""
-    for name in ("seeds", "processes"):
-        if getattr(flags, name) < 1:
-            raise ValueError(f"--{name} must be 1 or more, not {getattr(flags, name)}")
     for name in ("cue", "strengths", "sizes"):
         if not getattr(flags, name):
             raise ValueError(f"--{name} needs a value or more")
-    for size in flags.sizes:
-        check(replace(flags.run, data=replace(flags.run.data, num_train=size)))
     refuse(flags.run, num_train="--sizes", name="the grid", cues="--cue and --strengths")
-    from tqdm import tqdm
-
     from lab import dose as doses
-    from lab.data import population_of
+    from lab.sweep import run_grid
+    from lab.sweep.progress import Progress
 
-    for cue in flags.cue:
-        for strength in flags.strengths:
-            population_of(replace(flags.run.data, cues=(f"{cue}:{strength}",)))
-    grid = (flags.run, flags.cue, flags.strengths, flags.sizes, flags.seeds)
-    total = len(flags.cue) * len(flags.strengths) * len(flags.sizes) * flags.seeds
-    runs = doses.administer(*grid, processes=flags.processes)
-    for _ in tqdm(runs, total=total, unit="run", smoothing=0):
-        pass
-    result = doses.read(*grid)
-    print(doses.to_markdown(result))
-    doses.plot(result, flags.run.out / "dose.png")
+    table = run_grid(
+        flags.run,
+        doses.grid_of(flags.cue, flags.strengths, flags.sizes),
+        seeds=flags.seeds,
+        processes=flags.processes,
+        watch=Progress(),
+    )
+    print(doses.to_markdown(table))
+    doses.plot(table, flags.run.out / "dose.png")
     print(f"\n{flags.run.out / 'dose.png'}")
+    return table.complain()
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ python3 scripts/ladder.py --sizes 32 100 300 1000 --seeds 3
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import _bootstrap  # noqa: F401
 
 from lab.cli import main
-from lab.config import RunConfig, TrainConfig, check
-from lab.grid import refuse
+from lab.config import RunConfig, TrainConfig, refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,26 +29,24 @@ class Flags:
     )
 
 
-def ladder(flags: Flags) -> None:
+def ladder(flags: Flags) -> int:
     """Climb, show the progress, print the table, draw the picture."""
-    for name in ("seeds", "processes"):
-        if getattr(flags, name) < 1:
-            raise ValueError(f"--{name} must be 1 or more, not {getattr(flags, name)}")
-    for size in flags.sizes:
-        check(replace(flags.run, data=replace(flags.run.data, num_train=size)))
     refuse(flags.run, num_train="--sizes", name="the grid")
-    from tqdm import tqdm
-
     from lab import ladder as rungs
+    from lab.sweep import run_grid
+    from lab.sweep.progress import Progress
 
-    total = len(flags.sizes) * flags.seeds
-    climbing = rungs.climb(flags.run, flags.sizes, flags.seeds, processes=flags.processes)
-    for _ in tqdm(climbing, total=total, unit="run", smoothing=0):
-        pass
-    result = rungs.read(flags.run, flags.sizes, flags.seeds)
-    print(rungs.to_markdown(result))
-    rungs.plot(result, flags.run.out / "ladder.png")
+    table = run_grid(
+        flags.run,
+        {"num_train": sorted(flags.sizes)},
+        seeds=flags.seeds,
+        processes=flags.processes,
+        watch=Progress(),
+    )
+    print(rungs.to_markdown(table))
+    rungs.plot(table, flags.run.out / "ladder.png")
     print(f"\n{flags.run.out / 'ladder.png'}")
+    return table.complain()
 
 
 if __name__ == "__main__":

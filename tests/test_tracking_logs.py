@@ -109,6 +109,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             share = Estimate(0.5, 0.4, 0.6, 9)
             write_bars(tracker, step, relevant={"eyes": share}, nuisances={"gaze": share})
             write_strip(tracker, step, strip())
+        for kind in ("map", "curve", "power_law"):  # a sweep writes these
+            tracker.image(f"{kind}/accuracy_test", 0, np.zeros((8, 8, 3), dtype=np.uint8))
         tracker.text("cues", texts.table(("cue", "strength"), [("gaze", 0.9)]))
         tracker.text("group_accuracies", texts.table(("group", "accuracy"), [("person", 0.9)]))
         tracker.text("parts", texts.table(("parts", "called a person"), [("eyes", 0.9)]))

@@ -1,6 +1,7 @@
 """Examples: faces with their pictures and labels, ready for training and measuring."""
 
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -69,14 +70,44 @@ def draw_examples(
     seed: int,
     device: str | torch.device = "cpu",
     start: int = 0,
+    keep: Tensor | None = None,
     population: Population | None = None,
 ) -> Examples:
     """The `count` examples of a split from number `start` on, pictures drawn on `device`.
 
+    `keep` (M,) are positions among them: only these are drawn and returned. None: all.
     Label noise is for the split "train"; every other split has clean labels. `population` is the
     one that `config` describes, or another: unbiased, conflicting.
     """
     population = population or population_of(config)
+    if keep is not None:
+        return _draw(config, population, split, count, seed, device, start, keep)
+    noise = (config.label_noise, config.label_noise_kind) if split == "train" else ()
+    key = (population, config.image_size, noise, split, count, seed, str(device), start)
+    examples = _memory.get(key)
+    if examples is None:
+        examples = _draw(config, population, split, count, seed, device, start)
+        _memory.put(key, examples)
+    return examples
+
+
+def remember(size: int) -> None:
+    """Keep drawn examples from now on, the last ones used, up to `size` bytes of pictures: whoever
+    draws the same ones again gets them, and must not change them. 0: none, as it is at first."""
+    _memory.size = size
+    _memory.forget()
+
+
+def _draw(
+    config: DataConfig,
+    population: Population,
+    split: str,
+    count: int,
+    seed: int,
+    device: str | torch.device,
+    start: int,
+    keep: Tensor | None = None,
+) -> Examples:
     task = population.task
     faces = population.sample(count, seed=seed, split=split, start=start)
     clean = task.label(faces)
@@ -89,6 +120,8 @@ def draw_examples(
         split=split,
         start=start,
     )
+    if keep is not None:
+        faces, labels = faces.take(keep), labels[keep]
     examples = examples_of(task, faces, size=config.image_size, device=device)
     return replace(examples, labels=labels.to(device))
 
@@ -119,6 +152,34 @@ def draw_batches(
     for start in range(0, count, batch):
         size = min(batch, count - start)
         yield draw_examples(config, split=split, count=size, seed=seed, start=start)
+
+
+class _Memory:
+    """Examples by what they were drawn from, bounded by the bytes of their pictures."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._known: OrderedDict[Hashable, Examples] = OrderedDict()
+
+    def get(self, key: Hashable) -> Examples | None:
+        """The examples, if they are known."""
+        if key in self._known:
+            self._known.move_to_end(key)
+        return self._known.get(key)
+
+    def put(self, key: Hashable, examples: Examples) -> None:
+        """Keep the examples, if they are not too many, and forget those used longest ago."""
+        if examples.images.nbytes <= self.size:
+            self._known[key] = examples
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget those used longest ago, until the others fit."""
+        while self._known and sum(e.images.nbytes for e in self._known.values()) > self.size:
+            self._known.popitem(last=False)
+
+
+_memory = _Memory()
 
 
 def to_input(images: Tensor) -> Tensor:

@@ -37,12 +37,14 @@ class Exams:
         if config.twins:
             size, count = data.image_size, config.twins
             self.reliance = RelianceExam(
-                population, count=count, size=size, seed=seed, device=device
-            )
+                population, count=count, size=size, seed=seed, device=device,
+                strips=config.pictures,
+            )  # fmt: skip
         self.strengths = measured(population, train, seed=seed)
         """What the training faces hold of each cue."""
         self.group_counts = group_counts(train, population.cues) if population.cues else {}
         """How many training faces each group has."""
+        self._pictures = config.pictures
         self._all = [e for e in (self.memorization, self.cues, self.reliance) if e is not None]
 
     def __call__(self, model: nn.Module) -> dict[str, Estimate]:
@@ -56,7 +58,8 @@ class Exams:
 
     def finish(self, tracker: Tracker, model: nn.Module, step: int) -> dict[str, Estimate]:
         """Log what is shown of the finished network alone; figures for the summary."""
-        self.memorization.show_projector(tracker, model)
+        if self._pictures:
+            self.memorization.show_projector(tracker, model)
         if self.cues is not None:
             self.cues.finish(tracker, step)
         if self.reliance is not None:
@@ -84,7 +87,8 @@ class Exams:
         tracker.text("environment", texts.table(("part", "version"), surroundings.items()))
         if self.strengths:
             tracker.text("cues", self._cue_table())
-        tracker.graph(model, to_input(example))
+        if self._pictures:
+            tracker.graph(model, to_input(example))
 
     def _cue_table(self) -> str:
         classes = self.memorization.classes

@@ -34,6 +34,7 @@ class RelianceExam:
         size: int,
         seed: int,
         device: str | torch.device = "cpu",
+        strips: bool = True,
     ) -> None:
         self._population, self._count, self._size = population, count, size
         self._seed, self._device = seed, device
@@ -46,7 +47,8 @@ class RelianceExam:
         names = [cue.attribute for cue in population.cues] or [
             name for name in NAMED if name in population.task.nuisances
         ]
-        self._strips = [strip for name in names if (strip := self._draw_strip(name))]
+        drawn = (self._draw_strip(name) for name in (names if strips else []))
+        self._strips = [strip for strip in drawn if strip]
         self._chances: list[Tensor] = []
         self._flips: dict[str, Estimate] = {}
 

@@ -6,13 +6,15 @@ from lab.measure.groups import group_accuracies, worst
 from lab.measure.label_noise import mislabelled_fitted, mislabelled_true_label
 from lab.measure.membership import caught_at, membership_auc
 from lab.measure.parts import part_values
+from lab.measure.power_law import PowerLaw, fit_power_law
 from lab.measure.predict import predict
 from lab.measure.reliance import reliance
+from lab.measure.student import mean_of_seeds, student_quantile
 from lab.measure.verdict import Finding, Setting, findings, verdict
 
 __all__ = [
-    "Finding", "Setting", "accuracy", "accuracy_gap", "caught_at", "example_losses", "findings",
-    "group_accuracies", "loss", "loss_gap", "membership_auc", "memorization_figures",
-    "mislabelled_fitted", "mislabelled_true_label", "part_values", "predict", "reliance", "right",
-    "verdict", "worst",
+    "Finding", "PowerLaw", "Setting", "accuracy", "accuracy_gap", "caught_at", "example_losses",
+    "findings", "fit_power_law", "group_accuracies", "loss", "loss_gap", "mean_of_seeds",
+    "membership_auc", "memorization_figures", "mislabelled_fitted", "mislabelled_true_label",
+    "part_values", "predict", "reliance", "right", "student_quantile", "verdict", "worst",
 ]  # fmt: skip

@@ -1,0 +1,116 @@
+"""Jobs: the runs of a grid, each known by what it does, so that none is ever done twice.
+
+A job's key is the hash of its settings. Where it runs and how often it saves change nothing, so
+they have no say in it, and neither have settings at their defaults: a new knob changes no key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from lab.config import RunConfig, check, from_json, given
+from lab.folder import CONFIG, LONGEST
+from lab.sweep.grid import Grid, describe, in_words, with_settings
+
+ASIDE = ("name", "out", "device", "threads", "checkpoint_every")
+"""Settings that do not change what comes out of a run."""
+
+KEY = 8
+"""Hexadecimal digits of a key: 32 bits, so that a clash among 1,000 jobs has a chance of 1 in
+8,000, and is refused when a folder is found to hold other settings."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a grid: its whole config (with name and out), and what the grid sets of it."""
+
+    config: RunConfig
+    settings: Mapping[str, Any]
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is done."""
+        return self.config.out / str(self.config.name)
+
+    def __str__(self) -> str:
+        settings = describe(self.settings)
+        return f"{settings}, seed {self.config.seed}" if settings else f"seed {self.config.seed}"
+
+
+def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job]:
+    """A job for every combination of the grid's values, and for each of `seeds` seeds from the
+    base's on; `ValueError` if a combination is out of range.
+
+    They are in the order in which they are best done: seed by seed, so that every cell shows a
+    first result early; the largest training sets first, so that no long run is left for the end;
+    those on the same faces together, so that these are drawn once.
+    """
+    if seeds < 1:
+        raise ValueError(f"--seeds must be 1 or more, not {seeds}")
+    jobs = []
+    known = {path.name[-KEY:]: path.name for path in _folders(out)}
+    for seed in range(base.seed, base.seed + seeds):
+        for values in product(*grid.values()):
+            settings = dict(zip(grid, values, strict=True))
+            config = with_settings(base, settings)
+            config = replace(config, seed=seed, threads=1, out=out)
+            check(config)
+            key = key_of(config)
+            name = known.get(key) or f"{cell_name(settings)}-s{seed}-{key}"
+            jobs.append(Job(replace(config, name=name), settings, key))
+    jobs.sort(key=lambda job: (job.config.seed, -job.config.data.num_train, repr(job.config.data)))
+    return jobs
+
+
+def key_of(config: RunConfig) -> str:
+    """The hash of all settings that have a say in what comes out of a run."""
+    told = {name: value for name, value in given(config).items() if name not in ASIDE}
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY]
+
+
+def cell_name(settings: Mapping[str, Any]) -> str:
+    """A folder's name for the runs with these settings: num_train_32-model_cnn."""
+    words = [f"{name}_{in_words(value)}" for name, value in settings.items()] or ["plain"]
+    fit = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word).strip("_") for word in words)
+    return fit[: LONGEST - KEY - 23]  # what is left is for -s, a seed of up to 20 digits, - and key
+
+
+def same(one: RunConfig, other: RunConfig) -> bool:
+    """Whether two configs say the same but for what is set aside."""
+    usual = {name: getattr(RunConfig(), name) for name in ASIDE}
+    return replace(one, **usual) == replace(other, **usual)
+
+
+def finished(job: Job) -> bool:
+    """Whether the job's folder holds its finished run; `ValueError` if it holds another one."""
+    try:
+        summary = json.loads((job.folder / "summary.json").read_text(encoding="utf-8"))
+        if not isinstance(summary, dict) or summary.get("status") != "finished":
+            return False
+        known = from_json((job.folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    refuse_other(known, job)
+    return True
+
+
+def refuse_other(known: RunConfig, job: Job) -> None:
+    """Raise `ValueError` if a folder's config is not the job's."""
+    if not same(known, job.config):
+        raise ValueError(f"{job.folder} holds a run with other settings; choose another --out")
+
+
+def _folders(out: Path) -> list[Path]:
+    """The runs' folders that there are, the one that is to be preferred last."""
+    if not out.is_dir():
+        return []
+    return sorted(path for path in out.iterdir() if (path / CONFIG).is_file())

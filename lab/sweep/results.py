@@ -1,0 +1,80 @@
+"""What a sweep leaves behind beside its runs: tables, pictures, and aggregated runs.
+
+sweep.csv, sweep.md                  one row for each run; one for each cell
+map-*.png, curve-*.png, power_law-*.png
+mean/<cell>/                         TensorBoard: seeds seen as one
+figures/                             TensorBoard: the pictures once more
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from lab.sweep.curves import curves, power_laws
+from lab.sweep.maps import heat_map
+from lab.sweep.mean import replaced, write_means
+from lab.sweep.panels import axes_of, numeric
+from lab.sweep.records import to_csv, to_markdown
+from lab.sweep.table import Table
+from lab.tracking.summary import replace_text
+from lab.tracking.writer import Tracker
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURES = (
+    "accuracy/test",
+    "accuracy/unbiased",
+    "accuracy/conflicting",
+    "gap/accuracy",
+    "memorization/membership_auc",
+)
+"""The figures that are drawn where nothing else is asked for, and where there are any."""
+
+DPI = 110
+
+
+def write_results(
+    table: Table, *, tags: Sequence[str] = (), axes: Sequence[str] = ()
+) -> list[Path]:
+    """Write everything; returns the pictures' paths.
+
+    `tags` are the final figures that are drawn (none: those of `FIGURES`), over the settings
+    `axes`: two for maps, of which the first, if it is a number, is the x axis of curves and the
+    second tells their lines (none: the grid's own, numbers first). `ValueError` for a name that is
+    not there.
+    """
+    replace_text(table.out / "sweep.csv", to_csv(table))
+    replace_text(table.out / "sweep.md", to_markdown(table) + "\n")
+    write_means(table)
+    written = []
+    with replaced(table.out / "figures") as folder, Tracker(folder) as tracker:
+        for name, figure in _draw(table, tags, axes):
+            png = io.BytesIO()
+            figure.savefig(png, dpi=DPI)
+            path = table.out / f"{name.replace('/', '-')}.png"
+            path.write_bytes(png.getvalue())
+            written.append(path)
+            tracker.image(name, 0, np.asarray(Image.open(png).convert("RGB")))
+    return written
+
+
+def _draw(table: Table, tags: Sequence[str], axes: Sequence[str]) -> Iterator[tuple[str, Figure]]:
+    """The pictures by tag, where the grid has enough for them."""
+    names = tuple(axes) or axes_of(table)
+    for tag in tags or [tag for tag in FIGURES if tag in table.tags]:
+        word = tag.replace("/", "_")
+        x = names[0] if names else None
+        line = names[1] if len(names) > 1 else None
+        if x and line:
+            yield f"map/{word}", heat_map(table, tag, x=x, y=line)
+        if x and numeric(table, x) and len(table.grid[x]) > 2:
+            yield f"curve/{word}", curves(table, tag, x=x, line=line)
+        if x == "num_train" and len(table.grid[x]) > 2 and tag.startswith("accuracy/"):
+            yield f"power_law/{word}", power_laws(table, tag, line=line)[0]

@@ -1,0 +1,68 @@
+"""Many runs: every combination of some settings, several seeds each, and what came out of them.
+
+python3 scripts/sweep.py --grid num_train=32,100,300 model=cnn,mlp --seeds 3
+"""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import _bootstrap  # noqa: F401
+
+from lab.cli import main
+from lab.config import RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Run every combination of some settings with several seeds; the same command goes on with it.
+    Nothing of the pictures and the reliance of single runs: --pictures and --twins 48 bring them
+    back."""
+
+    grid: tuple[str, ...]
+    """What to vary: setting=value,value for any setting, such as num_train=32,100
+    cues=,eye_color:0.9 model=cnn,mlp. In a list of texts + joins those of one value; nothing stands
+    for none; values that hold commas are separated by semicolons."""
+    seeds: int = 3
+    """Runs of each combination, 1 or more; their seeds start from --seed."""
+    processes: int = os.cpu_count() or 1
+    """Runs at a time on this machine, one thread each."""
+    executor: str = "local"
+    """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
+    figures: tuple[str, ...] = ()
+    """Last figures to draw, such as gap/accuracy. None named: accuracy, gap and membership AUC."""
+    axes: tuple[str, ...] = ()
+    """Settings to draw them over, one or two of the grid's. None named: its own, numbers first."""
+    run: RunConfig = field(
+        default_factory=lambda: RunConfig(out=Path("runs/sweep"), twins=0, pictures=False)
+    )
+
+
+def sweep(flags: Flags) -> int:
+    """Do the runs, show the progress, print the table, draw the pictures."""
+    from lab.config import refuse
+    from lab.sweep import Progress, parse_grid, run_grid
+
+    refuse(flags.run, name="the grid")
+    grid = parse_grid(flags.grid)
+    for name in flags.axes:
+        if name not in grid:
+            raise ValueError(f"--axes {name}: the grid varies {', '.join(grid)}")
+    table = run_grid(
+        flags.run, grid, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
+        watch=Progress(),
+    )  # fmt: skip
+    from lab.sweep.records import to_markdown
+    from lab.sweep.results import write_results
+
+    pictures = write_results(table, tags=flags.figures, axes=flags.axes)
+    print(to_markdown(table), "\n")
+    for path in (table.out / "sweep.csv", *pictures):
+        print(path)
+    print(f"Look at the means over seeds: python3 scripts/board.py --logdir {table.out / 'mean'}")
+    return table.complain()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sweep))
