@@ -169,7 +169,7 @@ def _on_head(faces: Faces, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
     cos, sin, scale = cos[:, None], sin[:, None], faces["scale"].double()[:, None]
     x = faces["position_x"][:, None] + (hx * cos - hy * sin) * scale
     y = faces["position_y"][:, None] + (hx * sin + hy * cos) * scale
-    return shown, torch.stack(torch.broadcast_tensors(x, y, cos, sin, _SIDES))
+    return shown, torch.stack(torch.broadcast_tensors(x, y, cos, sin, _SIDES))  # type: ignore[no-untyped-call]
 
 
 def _strays(identity: Tensor, rotation: Tensor, which: Tensor) -> Tensor:
