@@ -48,7 +48,9 @@ LESSON = Lesson(
     " what it means (Geirhos 2020; Waterbirds: 97 % average, 60 % worst group, Sagawa 2020)",
     question="every person in training has blue eyes, nobody else has. What will the network say"
     " about a brown-eyed person?",
-    plans={"cue": Plan(small(twins=200, data={"num_train": 1000}), {"cues": [PLAIN, TIED]})},
+    plans={
+        "cue": Plan(small(steps=1000, twins=200, data={"num_train": 3000}), {"cues": [PLAIN, TIED]})
+    },
     seconds=60,
     check=check,
     plot=plot,
