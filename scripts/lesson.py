@@ -23,6 +23,8 @@ class Flags:
     """Runs at a time, one thread each."""
     executor: str = "local"
     """Where: local, dask://host:port or ray://auto."""
+    results: bool = False
+    """Print what the lessons taken so far have shown as a Markdown table, and do nothing else."""
     out: Path = Path("runs/lessons")
     """Folder for the lessons' runs; a lesson taken again finds its own."""
 
@@ -31,8 +33,11 @@ def lesson(flags: Flags) -> int:
     """Ask, run, show, decide."""
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: one run is an anecdote")
-    from lab.lessons import find_lesson, list_lessons, teach
+    from lab.lessons import find_lesson, list_lessons, teach, to_markdown
 
+    if flags.results:
+        print(to_markdown(flags.out))
+        return 0
     if not flags.name:
         for name, each in list_lessons().items():
             print(f"{name:20} {each.duration:>7}  {each.title}")

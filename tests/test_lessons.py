@@ -24,6 +24,7 @@ from lab.lessons import (
     near,
     rises,
     teach,
+    to_markdown,
     together,
 )
 from lab.lessons.claims import slopes
@@ -150,6 +151,9 @@ def test_a_lesson_asks_first_and_its_runs_are_kept(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "lesson.json").read_text())["claims"][0]["verdict"] == "confirmed"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
     assert len(before) == 4
+    table = to_markdown(tmp_path.parent)
+    assert "| `tiny` | test error falls" in table
+    assert "✓ a guess: " in table
     teach("tiny", tiny(tmp_path), out=tmp_path, seeds=2, processes=1, say=said.append, watch=False)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
 

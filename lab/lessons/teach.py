@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 
 from lab.lessons.claims import Claim, Verdict, together
@@ -63,6 +64,7 @@ def teach(
         "lesson": name,
         "published": lesson.published,
         "seeds": seeds,
+        "date": date.today().isoformat(),
         "verdict": outcome.verdict,
         "claims": [asdict(claim) for claim in claims],
     }

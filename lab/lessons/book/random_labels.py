@@ -61,7 +61,7 @@ LESSON = Lesson(
     " how many steps will it take?",
     plans={
         "labels": Plan(
-            small(width=16, steps=1500, every=25, data={"num_train": 300, "num_test": 500}),
+            small(steps=1000, every=25, data={"num_train": 300, "num_test": 500}),
             {"model": MODELS, "label_noise": (TRUE, RANDOM)},
         )
     },
