@@ -14,7 +14,7 @@ LEVELS = {
     "display": 5,
     "run": 6,
     "evaluate": 7,
-    "cli": 7, "report": 7, "lessons": 7, "sweep": 7, "ladder": 8, "dose": 8,
+    "cli": 7, "sweep": 7, "ladder": 8, "dose": 8, "lessons": 8,
 }  # fmt: skip
 """Each room's level; a room may import rooms of lower levels. Level 0 knows only its like."""
 

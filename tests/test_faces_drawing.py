@@ -42,7 +42,7 @@ def test_layers_are_finite_and_coverage_is_a_share(subject: str) -> None:
 @pytest.mark.parametrize("part", parts.DRAW)
 def test_ink_is_finite_and_premultiplied(part: str) -> None:
     plan = make_plan(extremes(200, seed=8), 40)
-    ink = eager.ink(plan, part, plan.stamps[part], CPU)
+    ink = eager.ink(plan, part, plan.stamps.of(part), CPU)
     assert ink.alpha.min() >= 0
     assert ink.alpha.max() <= 1 + 1e-6
     assert ink.rgb.isfinite().all()

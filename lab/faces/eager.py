@@ -7,7 +7,7 @@ from lab.faces import parts, scene
 from lab.faces.attributes import ATTRIBUTES
 from lab.faces.picture import paint, shade
 from lab.faces.plan import Plan
-from lab.faces.stamps import Stamps
+from lab.faces.stamps import ORDER, Stamps, windows_of
 
 _CHUNK = 16 * 32 * 32  # pixels drawn at once: temporaries stay in cache
 _GROUP = 16 * _CHUNK  # pixels whose stamps are drawn at once
@@ -35,7 +35,7 @@ def _draw_group(plan: Plan, rows: slice, device: torch.device) -> Tensor:
         name = str(ATTRIBUTES["subject"].values[subject])
         n = plan.numbers.named(span, device)
         canvas[part], cover[part] = paint(name, x, y, pixels, n)
-    for name in parts.DRAW:
+    for name in ORDER:
         lay(canvas, plan, name, plan.stamps_in(name, rows), rows.start)
     out = torch.empty(canvas.shape, dtype=torch.uint8, device=device)
     for _, span in plan.runs(rows, most=max(1, _CHUNK // (size * size))):
@@ -50,11 +50,9 @@ def _draw_group(plan: Plan, rows: slice, device: torch.device) -> Tensor:
 
 def ink(plan: Plan, part: str, marks: Stamps, device: torch.device) -> parts.Ink:
     """The drawing of some stamps on their windows: (M, 3, h, w) and (M, 1, h, w)."""
-    dx, dy = marks.dx[:, None, None, :].to(device), marks.dy[:, None, :, None].to(device)
-    cos, sin, side, sharp = (
-        value.view(-1, 1, 1, 1).to(device)
-        for value in (marks.cos, marks.sin, marks.side, marks.sharp)
-    )
+    frame = windows_of(marks, part, plan.size)
+    dx, dy = frame.dx[:, None, None, :].to(device), frame.dy[:, None, :, None].to(device)
+    cos, sin, side, sharp = marks.place.to(device).t()[2:, :, None, None, None].unbind(0)
     n = plan.numbers.named(marks.face, device)
     return parts.DRAW[part](dx * cos + dy * sin, dy * cos - dx * sin, side, sharp, n)
 
@@ -64,7 +62,7 @@ def lay(canvas: Tensor, plan: Plan, part: str, marks: Stamps, first: int) -> Non
     if len(marks.face) == 0:
         return
     drawn = ink(plan, part, marks, canvas.device)
-    where = windows(marks, first, canvas.shape[1], plan.size).to(canvas.device)
+    where = windows(marks, part, first, canvas.shape[1], plan.size).to(canvas.device)
     flat = canvas.view(-1)
     for slot in range(int(marks.slot.max()) + 1):
         rows = (marks.slot == slot).nonzero()[:, 0].to(canvas.device)
@@ -72,9 +70,10 @@ def lay(canvas: Tensor, plan: Plan, part: str, marks: Stamps, first: int) -> Non
         flat[spot] = flat[spot] * (1 - drawn.alpha[rows]) + drawn.rgb[rows]
 
 
-def windows(marks: Stamps, first: int, channels: int, size: int) -> Tensor:
+def windows(marks: Stamps, part: str, first: int, channels: int, size: int) -> Tensor:
     """Flat positions (M, C, h, w) of the stamps' windows in pictures (n, C, S, S)."""
-    row = (marks.top[:, None] + torch.arange(marks.dy.shape[1])) * size
-    column = marks.left[:, None] + torch.arange(marks.dx.shape[1])
+    frame = windows_of(marks, part, size)
+    row = (frame.top[:, None] + torch.arange(frame.dy.shape[1])) * size
+    column = frame.left[:, None] + torch.arange(frame.dx.shape[1])
     plane = (marks.face - first)[:, None] * channels + torch.arange(channels)
     return plane[:, :, None, None] * (size * size) + (row[:, :, None] + column[:, None])[:, None]

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lab.faces.layers import Numbers
 from lab.faces.palette import DARK, LEAF, MOUTH_INSIDE, WHITE
 from lab.faces.parts import over
-from lab.faces.scene import Numbers
 from lab.faces.shapes import box, disc, ellipse, fill, rounded_box, segment, soft
 
 STRETCH, DROP = 0.88, 0.05

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lab.faces.layers import Box, Numbers, greatest, grown
 from lab.faces.palette import DARK, EYE_WHITE, MOUTH_INSIDE, WHITE
 from lab.faces.shapes import disc, ellipse, fill, glow, soft
 
@@ -53,7 +54,7 @@ class Ink:
         self.rgb = self.rgb + alpha * (color * self.alpha - self.rgb)
 
 
-def eye(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: dict[str, Tensor]) -> Ink:
+def eye(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
     """Socket shadow, white, iris, pupil, catch light and upper lid."""
     warm = n["skin_color"] * solid((0.78, 0.46, 0.36), u)  # shadow of the color of blood
     lid = ellipse(u, v, 1.0, 0.66)
@@ -75,7 +76,7 @@ def eye(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: dict[str, Tensor]
     return ink
 
 
-def nose(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: dict[str, Tensor]) -> Ink:
+def nose(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
     """A bridge that widens into a ball with wings, nostrils, a lit tip and a shadow below."""
     skin = n["skin_color"]
     taper = 0.22 + 0.16 * (v + 1.5).clamp(0, 2)
@@ -96,7 +97,7 @@ def nose(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: dict[str, Tensor
     return ink
 
 
-def mouth(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: dict[str, Tensor]) -> Ink:
+def mouth(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
     """Lips along a curve, with teeth and a dark inside as far as it is open."""
     square = u * u
     w = v + n["smile"] * 0.34 * (square - 0.45)
@@ -116,7 +117,7 @@ def mouth(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: dict[str, Tenso
     return ink
 
 
-def ear(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: dict[str, Tensor]) -> Ink:
+def ear(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
     """An outer rim, a darker bowl and a lobe; mirrored by `side`, open towards the head."""
     skin = n["skin_color"]
     x = u * side
@@ -131,10 +132,54 @@ def ear(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: dict[str, Tensor]
     return ink
 
 
-DRAW: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, dict[str, Tensor]], Ink]] = {
+DRAW: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Numbers], Ink]] = {
     "ears": ear,
     "nose": nose,
     "mouth": mouth,
     "eyes": eye,
 }
-"""Part -> its drawing, in the order in which they are laid over a head."""
+"""Part -> its drawing."""
+
+
+def _box_eye(pixels: Tensor, n: Numbers) -> Box:
+    times = grown(1.0, 0.66, 0.5 * (1 / pixels) + 0.10)
+    wide, high = greatest(times, 1.28), times * 0.66
+    return -wide, wide, -greatest(high, 0.99), greatest(high, 0.91)
+
+
+def _box_nose(pixels: Tensor, n: Numbers) -> Box:
+    edge = 0.5 * (1 / pixels)
+    line = edge + 0.08
+    ball, wings, nostrils = grown(0.62, 0.52, line), grown(0.34, 0.36, line), grown(0.2, 0.13, edge)
+    wide = greatest(1.08, line + 0.54, ball * 0.62, wings * 0.34 + 0.55, nostrils * 0.2 + 0.42)
+    bottom = greatest(1.59, line + 0.5, ball * 0.52 + 0.5, wings * 0.36 + 0.62,
+                      nostrils * 0.13 + 0.8)  # fmt: skip
+    return -wide, wide, -1.6, bottom
+
+
+def _box_mouth(pixels: Tensor, n: Numbers) -> Box:
+    edge, gap = 0.5 * (1 / pixels), n["mouth_open"]
+    outer, inner = 0.24 + 0.30 * gap, 0.045 + 0.27 * gap
+    lips, hole = outer * grown(1.0, outer, edge), inner * grown(0.80, inner, edge)
+    wide = edge + 1.0
+    bend = n["smile"] * 0.34
+    up, down = (wide * wide - 0.45) * bend, bend * 0.45
+    top = greatest(lips - 0.06 * gap, hole - 0.05 * gap) + greatest(up, -down)
+    bottom = greatest(lips + 0.06 * gap, hole + 0.05 * gap, 0.56 + 0.30 * gap)
+    return -wide, wide, -top, bottom + greatest(-up, down)
+
+
+def _box_ear(pixels: Tensor, n: Numbers) -> Box:
+    edge = 0.5 * (1 / pixels)
+    rim, lobe = grown(0.92, 1.12, edge), grown(0.55, 0.62, edge)
+    wide = greatest(rim * 0.92 + 0.06, lobe * 0.55 + 0.16)
+    return -wide, wide, rim * -1.12 - 0.30, lobe * 0.62 + 0.85
+
+
+BOXES: dict[str, Callable[[Tensor, Numbers], Box]] = {
+    "ears": _box_ear,
+    "nose": _box_nose,
+    "mouth": _box_mouth,
+    "eyes": _box_eye,
+}
+"""Part -> the box (left, right, top, bottom) in its own frame outside of which it has no ink."""

@@ -11,7 +11,6 @@ from lab.faces import compiled, eager
 from lab.faces.attributes import PARTS, STRAYS
 from lab.faces.batch import Faces
 from lab.faces.plan import Plan, make_plan
-from lab.faces.stamps import stamps_of
 from lab.names import unknown
 
 Drawing = Literal["auto", "eager", "compiled"]
@@ -67,19 +66,19 @@ def masks(faces: Faces, *, size: int = 64) -> dict[str, Tensor]:
         rows = slice(start, min(start + step, len(faces)))
         plan = make_plan(faces[rows], size)
         for name in names:
-            out[name][rows] = _region(plan, faces[rows], name, size)
+            out[name][rows] = _region(plan, name)
     return out
 
 
-def _region(plan: Plan, faces: Faces, name: str, size: int) -> Tensor:
+def _region(plan: Plan, name: str) -> Tensor:
     part = next(part for part in PARTS if name in (part, STRAYS[part]))
-    marks = stamps_of(faces, part, size=size)
+    size, marks = plan.size, plan.stamps.of(part)
     marks = marks.take(marks.stray == (name != part))
-    region = torch.zeros(len(faces) * size * size, dtype=torch.bool)
+    region = torch.zeros(len(plan) * size * size, dtype=torch.bool)
     if len(marks.face):
         touched = eager.ink(plan, part, marks, torch.device("cpu")).alpha > 0
-        region[eager.windows(marks, 0, 1, size)[touched]] = True
-    return region.view(len(faces), size, size)
+        region[eager.windows(marks, part, 0, 1, size)[touched]] = True
+    return region.view(len(plan), size, size)
 
 
 def _check_size(size: int) -> None:

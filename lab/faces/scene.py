@@ -10,11 +10,10 @@ from torch.nn.functional import pad
 
 from lab.faces.anatomy import hashed
 from lab.faces.attributes import ATTRIBUTES
+from lab.faces.layers import Numbers
 from lab.faces.parts import over
 from lab.faces.shapes import ellipse, fill, round_wave, triangle_wave
 from lab.seeds import uniforms
-
-Numbers = dict[str, Tensor]  # name -> (n, 1, 1, 1), or (n, 3, 1, 1) for a color
 
 
 def grid(size: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,14 @@ _FORMS = {
     "floor": "floorf({})",
 }
 
+_NEUTRAL = {
+    "add": ((0, 0.0), (1, 0.0)),
+    "sub": ((1, 0.0),),
+    "mul": ((0, 1.0), (1, 1.0)),
+    "div": ((1, 1.0),),
+}
+"""Operation -> (which argument, its value) pairs that leave the other argument as it is."""
+
 
 @dataclass
 class Recorder:
@@ -47,7 +55,16 @@ class Recorder:
         return (f"{float(rounded).hex()}f", 0)
 
     def apply(self, op: str, *args: tuple[str, int]) -> tuple[str, int]:
-        """The result of an operation on values (C name, level)."""
+        """The result of an operation on values (C name, level).
+
+        What is known to be 0 or 1 is not computed with: the bits are the same, but for the sign of
+        a zero, where every number is finite.
+        """
+        for at, spare in _NEUTRAL.get(op, ()):
+            if args[at] == self.constant(spare):
+                return args[1 - at]
+        if op == "mul" and self.constant(0.0) in args:
+            return self.constant(0.0)
         names = [name for name, _ in args]
         code = _FORMS[op].format(*names)
         return self._name((op, *names), code, max(FACE, *(level for _, level in args)))

@@ -43,7 +43,7 @@ def fields() -> dict[str, tuple[str, Any]]:
     for part, kind in (("", RunConfig), *((p, get_type_hints(RunConfig)[p]) for p in PARTS)):
         hints = get_type_hints(kind)
         for entry in dataclasses.fields(kind):
-            if entry.name not in PARTS:
+            if part or entry.name not in PARTS:  # --model is a setting of the part `model`
                 found[entry.name] = (part, hints[entry.name])
     return found
 

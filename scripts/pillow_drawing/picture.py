@@ -79,11 +79,12 @@ def _placed(faces: Faces, size: int) -> dict[int, list[tuple[str, complex, compl
     """For each face its parts, in order, with the numbers that move their outlines into place."""
     placed: dict[int, list[tuple[str, complex, complex, bool]]] = defaultdict(list)
     half = size * SUPERSAMPLING / 2
+    stamps = stamps_of(faces, size=size)
     for part in DRAW:
-        marks = stamps_of(faces, part, size=size)
-        x = (marks.left + 0.5) - marks.dx[:, 0] * (size / 2)  # centres, in pixels of the picture
-        y = (marks.top + 0.5) - marks.dy[:, 0] * (size / 2)
-        columns = (marks.face, x, y, marks.cos, marks.sin, marks.side)
+        marks = stamps.of(part)
+        x, y, cos, sin, side, _ = marks.place.unbind(1)
+        x, y = (x + 1) * (size / 2), (y + 1) * (size / 2)  # centres, in pixels of the picture
+        columns = (marks.face, x, y, cos, sin, side)
         for face, x, y, cos, sin, side in zip(*(c.tolist() for c in columns), strict=True):
             t = complex(x, y) * SUPERSAMPLING - (0.5 + 0.5j)
             placed[face].append((part, half / complex(cos, -sin), t, side < 0))

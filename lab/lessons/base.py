@@ -1,0 +1,28 @@
+"""The run that most lessons start from: a small network, short and without pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+
+TEST = 1000
+
+
+def small(
+    *,
+    width: int = 8,
+    steps: int = 600,
+    every: int | None = None,
+    twins: int = 0,
+    data: dict[str, Any] | None = None,
+    train: dict[str, Any] | None = None,
+) -> RunConfig:
+    """A run of `steps` steps that is evaluated every `every` of them (None: at the ends only)."""
+    return RunConfig(
+        data=DataConfig(**{"num_test": TEST, **(data or {})}),
+        model=ModelConfig(width=width),
+        train=TrainConfig(steps=steps, eval_every=every or steps, **(train or {})),
+        twins=twins,
+        pictures=False,
+    )

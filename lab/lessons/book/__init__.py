@@ -1,0 +1,1 @@
+"""The lessons, one in each file: `LESSON`."""

@@ -1,0 +1,75 @@
+"""Simple patterns first: mislabelled faces are first given their true label, and fitted later.
+
+It holds where the rule is simple beside the exceptions. In the full world 1,000 faces are too few
+to find the rule quickly, and a network fits wrong labels while it is still learning it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from lab.lessons.base import small
+from lab.lessons.claims import Claim, Numbers, greater
+from lab.lessons.lesson import Lesson, Plan, Tables
+from lab.lessons.plots import lines
+from lab.sweep import Cell
+
+TRUE, WRONG = "memorization/mislabelled_true_label", "memorization/mislabelled_fitted"
+EASY, FULL = 0.3, 1.0
+
+
+def at_best(cell: Cell, tag: str) -> Numbers:
+    """The value of `tag` (S,) at each seed's evaluation of best test accuracy."""
+    best = cell.curves("accuracy/test").values.argmax(axis=1)
+    values = cell.curves(tag).values
+    picked: Numbers = values[np.arange(len(best)), best]
+    return picked
+
+
+def check(tables: Tables) -> list[Claim]:
+    easy, full = (tables["noise"].cell(variation=variation) for variation in (EASY, FULL))
+    return [
+        greater("where test accuracy is best, mislabelled faces mostly get their true label",
+                at_best(easy, TRUE), at_best(easy, WRONG)),
+        greater("at the end more of them have the wrong label that they came with than then",
+                easy.values(WRONG), at_best(easy, WRONG)),
+        greater("what was known about unseen faces is partly lost by then",
+                at_best(easy, "accuracy/test"), easy.values("accuracy/test")),
+        greater("where faces differ fully, fewer get their true label at the best step",
+                at_best(easy, TRUE), at_best(full, TRUE)),
+    ]  # fmt: skip
+
+
+def plot(tables: Tables, path: Path) -> None:
+    series = {}
+    steps: list[int] = []
+    for variation, word in ((EASY, "easy world"), (FULL, "full world")):
+        cell = tables["noise"].cell(variation=variation)
+        steps = [int(step) for step in cell.curves(TRUE).steps]
+        series[f"{word}: test accuracy"] = list(cell.curves("accuracy/test").values.T)
+        series[f"{word}: mislabelled given true label"] = list(cell.curves(TRUE).values.T)
+    title = "First the rule, then the exceptions, where the rule is simple"
+    lines(path, title, steps, series, xlabel="optimizer steps", ylabel="share")
+
+
+LESSON = Lesson(
+    title="Simple patterns come first",
+    published="networks learn simple patterns first: at the step of best test accuracy mislabelled"
+    " examples are still mostly given their true label; later they are fitted (Arpit 2017)",
+    question="one label in five is wrong. Will the network give these faces their wrong label from"
+    " the beginning?",
+    plans={
+        "noise": Plan(
+            small(
+                steps=1600,
+                every=50,
+                data={"num_train": 1000, "num_test": 500, "label_noise": 0.2,
+                      "label_noise_kind": "flip"},
+            ),
+            {"variation": (EASY, FULL)},
+        )
+    },
+    seconds=150,
+    check=check,
+    plot=plot,
+)  # fmt: skip

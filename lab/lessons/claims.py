@@ -1,0 +1,116 @@
+"""Is it so? Claims about runs, decided by 95 % intervals over seeds.
+
+Every claim is about one number per seed: a difference between two settings, a slope over several, a
+value against a bound. Seeds share their faces and first weights between settings, so differences
+are taken seed by seed. A claim is *confirmed* if Student's interval of the mean lies where it says,
+*refuted* if it lies elsewhere, and otherwise there is *not enough evidence*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lab.estimate import Estimate
+from lab.measure import mean_of_seeds
+
+Verdict = Literal["confirmed", "refuted", "not enough evidence"]
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is claimed, whether it is so, and the number that decides."""
+
+    text: str
+    verdict: Verdict
+    evidence: str
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.text} ({self.evidence})"
+
+
+def greater(text: str, one: Numbers, other: Numbers, *, by: float = 0.0) -> Claim:
+    """`one` (S,) exceeds `other` (S,) by more than `by`, seed by seed."""
+    difference = mean_of_seeds((one - other).tolist())
+    evidence = f"{one.mean():.3f} against {other.mean():.3f}, difference {in_words(difference)}"
+    return Claim(text, _above(difference, by), evidence)
+
+
+def at_least(text: str, values: Numbers, bound: float) -> Claim:
+    """`values` (S,) are `bound` or more in the mean."""
+    mean = mean_of_seeds(values.tolist())
+    low, high = mean.ends
+    verdict: Verdict = "not enough evidence"
+    if low >= bound:
+        verdict = "confirmed"
+    elif high < bound:
+        verdict = "refuted"
+    return Claim(text, verdict, in_words(mean))
+
+
+def near(text: str, values: Numbers, target: float, *, within: float) -> Claim:
+    """`values` (S,) are `target` in the mean, give or take `within`: the whole interval is."""
+    mean = mean_of_seeds(values.tolist())
+    low, high = mean.ends
+    verdict: Verdict = "not enough evidence"
+    if target - within <= low and high <= target + within:
+        verdict = "confirmed"
+    elif high < target - within or low > target + within:
+        verdict = "refuted"
+    return Claim(text, verdict, in_words(mean))
+
+
+def rises(text: str, xs: Sequence[float], values: Sequence[Numbers]) -> Claim:
+    """The slope of `values` (X arrays of (S,)) over `xs` (X,) is above 0, seed by seed."""
+    slope = slopes(xs, values)
+    estimate = mean_of_seeds(slope.tolist())
+    return Claim(text, _above(estimate, 0.0), _course(values, estimate))
+
+
+def falls(text: str, xs: Sequence[float], values: Sequence[Numbers]) -> Claim:
+    """The slope of `values` (X arrays of (S,)) over `xs` (X,) is below 0, seed by seed."""
+    slope = slopes(xs, values)
+    verdict = _above(mean_of_seeds((-slope).tolist()), 0.0)
+    return Claim(text, verdict, _course(values, mean_of_seeds(slope.tolist())))
+
+
+def slopes(xs: Sequence[float], values: Sequence[Numbers]) -> Numbers:
+    """The least-squares slope of each seed (S,), per unit of x."""
+    x = np.asarray(xs, dtype=np.float64)
+    x = x - x.mean()
+    table = np.stack(values)  # (X, S)
+    result: Numbers = (x[:, None] * table).sum(axis=0) / (x**2).sum()
+    return result
+
+
+def together(claims: Sequence[Claim]) -> Verdict:
+    """The verdict on all claims: confirmed if each one is, refuted if any is."""
+    verdicts = {claim.verdict for claim in claims}
+    if "refuted" in verdicts:
+        return "refuted"
+    return "confirmed" if verdicts == {"confirmed"} else "not enough evidence"
+
+
+def in_words(estimate: Estimate) -> str:
+    """A mean over seeds with its interval."""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f}, one seed"
+    return f"{estimate.value:.3f}, {estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def _above(estimate: Estimate, bound: float) -> Verdict:
+    low, high = estimate.ends
+    if low > bound:
+        return "confirmed"
+    return "refuted" if high < bound else "not enough evidence"
+
+
+def _course(values: Sequence[Numbers], slope: Estimate) -> str:
+    means = " → ".join(f"{value.mean():.3f}" for value in values)
+    return f"{means}; slope {in_words(slope)}"

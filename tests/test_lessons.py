@@ -1,0 +1,163 @@
+"""Lessons: what counts as confirmed, and that each lesson's runs, checks and figures can work."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.estimate import Estimate
+from lab.lessons import (
+    Claim,
+    Lesson,
+    Plan,
+    at_least,
+    falls,
+    find_lesson,
+    greater,
+    list_lessons,
+    near,
+    rises,
+    teach,
+    to_markdown,
+    together,
+)
+from lab.lessons.claims import slopes
+from lab.sweep import Cell, Run, Table, make_grid, make_jobs
+from lab.sweep.sweep import check_jobs
+
+A = np.array([0.90, 0.92, 0.91])
+NOISE = np.array([0.05, -0.30, 0.40])
+
+
+def test_a_difference_is_decided_seed_by_seed() -> None:
+    shared = np.array([0.1, 0.5, 0.9])  # what seeds share does not count
+    assert greater("", shared + A, shared).verdict == "confirmed"
+    assert greater("", shared, shared + A).verdict == "refuted"
+    assert greater("", shared + NOISE, shared).verdict == "not enough evidence"
+    assert greater("", shared + A, shared, by=0.95).verdict == "refuted"
+    assert greater("", np.array([np.nan, 1, 1]), shared).verdict == "not enough evidence"
+
+
+def test_the_interval_is_that_of_scipy() -> None:
+    low, high = scipy.stats.t.interval(0.95, 2, A.mean(), scipy.stats.sem(A))
+    assert f"{low:.3f} to {high:.3f}" in at_least("", A, 0.5).evidence
+
+
+def test_a_bound_and_a_place() -> None:
+    assert at_least("", np.ones(3), 1.0).verdict == "confirmed"
+    assert at_least("", A, 0.99).verdict == "refuted"
+    assert at_least("", A, 0.91).verdict == "not enough evidence"
+    assert near("", A, 0.9, within=0.1).verdict == "confirmed"
+    assert near("", A, 0.5, within=0.1).verdict == "refuted"
+    assert near("", NOISE, 0.0, within=0.1).verdict == "not enough evidence"
+
+
+def test_a_slope_is_that_of_scipy_for_each_seed() -> None:
+    xs, values = [1.0, 2.0, 4.0], [np.array([1.0, 5.0]), np.array([2.0, 3.0]), np.array([2.5, 0])]
+    expected = [scipy.stats.linregress(xs, [v[s] for v in values]).slope for s in range(2)]
+    np.testing.assert_allclose(slopes(xs, values), expected)
+    up = [A, A + 0.1, A + 0.2]
+    assert rises("", xs, up).verdict == falls("", xs, up[::-1]).verdict == "confirmed"
+    assert rises("", xs, up[::-1]).verdict == falls("", xs, up).verdict == "refuted"
+    wild = [A, A + NOISE, A - NOISE]
+    assert rises("", xs, wild).verdict == falls("", xs, wild).verdict == "not enough evidence"
+
+
+def test_a_lesson_is_confirmed_if_all_of_it_is() -> None:
+    yes, no, open_ = (
+        Claim("", word, "") for word in ("confirmed", "refuted", "not enough evidence")
+    )  # type: ignore[arg-type]
+    assert together([yes, yes]) == "confirmed"
+    assert together([yes, no, open_]) == "refuted"
+    assert together([yes, open_]) == together([]) == "not enough evidence"
+
+
+class Planted(dict[str, Estimate]):
+    """Final figures of a run: any tag that is asked for, from a fixed random value."""
+
+    def __missing__(self, tag: str) -> Estimate:
+        self[tag] = Estimate.point(float(np.random.default_rng(crc32(tag.encode())).uniform(0.5)))
+        return self[tag]
+
+    def __contains__(self, tag: object) -> bool:
+        return True
+
+
+def planted(plan: Plan, folder: Path) -> Table:
+    """A table as if the runs had been done, with a short history each."""
+    cells: dict[Any, Cell] = {}
+    for number, job in enumerate(make_jobs(plan.base, make_grid(plan.grid), seeds=3, out=folder)):
+        folder_ = folder / str(number)
+        folder_.mkdir(parents=True)
+        tags = ("accuracy/train", "accuracy/test", "memorization/mislabelled_fitted",
+                "memorization/mislabelled_true_label")  # fmt: skip
+        lines = [{"step": step, **dict.fromkeys(tags, 0.4 + step / 20)} for step in (0, 5, 12)]
+        (folder_ / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+        run = Run(job.config.seed, folder_, Planted())
+        key = tuple(map(repr, job.settings.values()))
+        old = cells.get(key)
+        cells[key] = Cell(job.settings, job.config, (*(old.runs if old else ()), run))
+    return Table(make_grid(plan.grid), folder, tuple(cells.values()))
+
+
+@pytest.mark.parametrize("name", list_lessons())
+def test_each_lesson_can_be_taken(name: str, tmp_path: Path) -> None:
+    """Its runs are possible, and its check and figure work on what they would leave."""
+    lesson = find_lesson(name)
+    tables = {}
+    for key, plan in lesson.plans.items():
+        jobs = make_jobs(plan.base, make_grid(plan.grid), seeds=3, out=tmp_path)
+        check_jobs(jobs[:1] + jobs[-1:])
+        tables[key] = planted(plan, tmp_path / key)
+    claims = lesson.check(tables)
+    assert claims
+    assert all(claim.text and claim.evidence for claim in claims)
+    lesson.plot(tables, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 5000
+    assert lesson.question.endswith("?")
+    assert lesson.duration.endswith((" s", " min"))
+
+
+def tiny(out: Path) -> Lesson:
+    base = RunConfig(
+        data=DataConfig(num_train=16, num_test=20, image_size=16),
+        model=ModelConfig(width=1),
+        train=TrainConfig(steps=3),
+        twins=0, pictures=False, out=out,
+    )  # fmt: skip
+    return dataclasses.replace(
+        find_lesson("scarce_data"),
+        plans={"sizes": Plan(base, {"num_train": (8, 16)})},
+        check=lambda tables: [
+            near("a guess", tables["sizes"].cells[0].values("accuracy/test"), 0.5, within=2.0)
+        ],
+        plot=lambda tables, path: path.write_bytes(b"drawn"),
+    )
+
+
+def test_a_lesson_asks_first_and_its_runs_are_kept(tmp_path: Path) -> None:
+    said: list[str] = []
+    outcome = teach(
+        "tiny", tiny(tmp_path), out=tmp_path, seeds=2, processes=1, say=said.append, watch=False
+    )
+    assert "Before you look" in said[0]
+    assert outcome.verdict == "confirmed"
+    assert json.loads((tmp_path / "lesson.json").read_text())["claims"][0]["verdict"] == "confirmed"
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
+    assert len(before) == 4
+    table = to_markdown(tmp_path.parent)
+    assert "| `tiny` | test error falls" in table
+    assert "✓ a guess: " in table
+    teach("tiny", tiny(tmp_path), out=tmp_path, seeds=2, processes=1, say=said.append, watch=False)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
+
+
+def test_an_unknown_lesson_gets_the_nearest_name() -> None:
+    with pytest.raises(ValueError, match="scarce_data"):
+        find_lesson("scarce_date")
