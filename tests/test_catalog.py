@@ -8,7 +8,7 @@ from lab.models import list_models
 
 
 def test_every_model_has_a_row_with_an_idea_and_its_speed() -> None:
-    speeds = {name: 1.5 for name in own_models()}
+    speeds = dict.fromkeys(own_models(), 1.5)
     table = models_table(speeds)
     assert own_models() == list_models()  # as long as no package adds its own
     assert speeds_in(table) == speeds
