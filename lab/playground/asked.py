@@ -60,7 +60,7 @@ class Asked:
 
 def start_face() -> Faces:
     """The face that everything begins with: typical in all respects, a person."""
-    return sample(1, seed=0, **{name: row.typical for name, row in ATTRIBUTES.items()})
+    return sample(1, seed=0).do(**{name: row.typical for name, row in ATTRIBUTES.items()})
 
 
 def read_face(text: str) -> Faces:

@@ -26,7 +26,7 @@ MOST_RUNS, MOST_FOLDERS, DEEPEST = 1000, 20_000, 6
 """Where the search for runs ends: a logdir can be somebody's whole home folder."""
 
 LARGEST = 2**20
-"""Bytes of a `config.json` or `summary.json` that are read: a thousand times what the lab writes."""
+"""Bytes of a `config.json` or `summary.json` that are read: far more than the lab writes."""
 
 Stamp = tuple[tuple[str, int, int], ...]
 """Name, size and time of each file that a network is loaded from."""
@@ -129,7 +129,7 @@ def _read_config(path: Path) -> RunConfig:
 
 @lru_cache(maxsize=2 * MOST_RUNS)
 def _parse_config(path: Path, size: int, time: int) -> RunConfig:
-    """The settings in a file that was last changed at `time`: read once, asked for at every look."""
+    """The settings of a file, read once for each time that it is changed."""
     return from_json(read_text(path))
 
 

@@ -1,4 +1,4 @@
-"""What the playground answers instead of a result, as one line for people. Standard library only."""
+"""What the playground answers instead of a result: one line for people."""
 
 from __future__ import annotations
 

@@ -116,8 +116,8 @@ class Service:
         result = {"picture": picture(face, size), "face": write_face(face), "answers": answers}
         if seen and not any(a["name"] == seen[0] and "trouble" in a for a in answers):
             run = self._shelf.get(logdir.find(seen[0]))
-            result["seen"] = {"name": run.name, "size": run.size,
-                              "picture": picture(as_seen(face, run), run.size, exact=True)}  # fmt: skip
+            shown = picture(as_seen(face, run), run.size, exact=True)
+            result["seen"] = {"name": run.name, "size": run.size, "picture": shown}
         if asked.whole("exact", 0, 1, default=0):
             result["exact"] = picture(face, size, exact=True)
         return result

@@ -107,8 +107,11 @@ class Shelf:
         path = code_file(run)
         if path is None:
             raise Refusal(f"the network of {run.name} is the lab's own and needs no consent")
+        digest = _digest(path)
+        if not digest:
+            raise Refusal(f"the file {path} cannot be read")
         with self._lock:
-            self._allowed.add((path, _digest(path)))
+            self._allowed.add((path, digest))
             self._failed.pop(run.folder, None)
 
     def consented(self, run: Found) -> bool:
@@ -124,7 +127,7 @@ class Shelf:
     def _load(self, run: Found, now: Stamp) -> Open:
         if run.config is None:
             raise Refusal(run.trouble)
-        files = dict((name, size) for name, size, _ in now)
+        files = {name: size for name, size, _ in now}
         if len(files) < 2:
             raise NotReady("it has no checkpoint yet: it was only just started, or stopped early")
         if max(files.values()) > ONE:

@@ -95,17 +95,17 @@ def _entries(studied: Studied, far: Tensor) -> list[dict[str, Any]]:
 
 
 def _root_mean_square(pictures: Tensor, one: Tensor) -> Tensor:
-    """How far (N,) each picture (N, 3, S, S) is from `one` (1, 3, S, S), in shares of full range."""
+    """How far (N,) each picture (N, 3, S, S) is from `one`, in shares of full range."""
     far = [
         (some.float() - one.float()).square().flatten(1).mean(dim=1).sqrt() / 255
-        for some in pictures.split(BATCH)
+        for some in torch.split(pictures, BATCH)
     ]
     return torch.cat(far)
 
 
 def _features(run: Open, images: Tensor) -> Tensor | None:
     seen = []
-    for some in images.split(BATCH):
+    for some in torch.split(images, BATCH):
         with run.lock:
             found = features(run.model, to_input(some))
         if found is None:

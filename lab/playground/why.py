@@ -88,7 +88,8 @@ def _places(row: Attribute, face: Faces) -> Tensor:
     if row.kind != "continuous":
         return torch.arange(len(row.values))
     grid = as_column(row, np.linspace(row.low, row.high, POINTS))
-    return torch.cat([grid, face[row.name]]).unique()  # sorted
+    places = np.unique(torch.cat([grid, face[row.name]]).numpy())  # sorted
+    return torch.from_numpy(places)
 
 
 def _varied(face: Faces, rows: list[Attribute], places: list[Tensor]) -> Faces:

@@ -32,9 +32,9 @@ export function fill(element, ...children) {
 
 /** 0.973 as "97 %"; what is not quite all or nothing never reads as such. */
 export function percent(share) {
-  if (share > 0 && share < 0.005) return "under 1 %";
-  if (share < 1 && share >= 0.995) return "over 99 %";
-  return `${Math.round(100 * share)} %`;
+  if (share > 0 && share < 0.005) return "under 1\u00a0%";
+  if (share < 1 && share >= 0.995) return "over 99\u00a0%";
+  return `${Math.round(100 * share)}\u00a0%`;
 }
 
 /** "a", "a and b", "a, b and c". */

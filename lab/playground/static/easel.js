@@ -48,7 +48,7 @@ export class Easel {
   /** Show the server's picture. `seen` is how a run sees it. */
   show({ picture, seen }) {
     this.image.src = picture;
-    this.image.alt = this.#described();
+    this.image.alt = described(this.state.face, this.state.attributes);
     if (!seen) {
       fill(this.seen);
       return;
@@ -82,15 +82,6 @@ export class Easel {
     } catch (error) {
       this.#tell(error.message);
     }
-  }
-
-  #described() {
-    const { face, attributes } = this.state;
-    const words = (name) => valueWords(attributes.get(name), face[name]);
-    if (face.subject !== "head") return `Drawing of a ${words("subject")}`;
-    const parts = ["eyes", "nose", "mouth", "ears"].map((name) => `${face[name]} ${name}`).join(", ");
-    return `Drawing of a head with ${parts}, ${words("arrangement")}; eye color ${words("eye_color")}, `
-      + `skin color ${words("skin_color")}, hair color ${words("hair_color")}, background ${words("background_color")}`;
   }
 
   #values() {
@@ -139,6 +130,15 @@ export class Easel {
   #tell(words, text = "") {
     fill(this.said, words, text && h("textarea", { readOnly: true, rows: 3, value: text, "aria-label": "To copy" }));
   }
+}
+
+/** A face in words, for those who do not see it. */
+export function described(face, attributes) {
+  const words = (name) => valueWords(attributes.get(name), face[name]);
+  if (face.subject !== "head") return `Drawing of a ${words("subject")}`;
+  const parts = ["eyes", "nose", "mouth", "ears"].map((name) => `${face[name]} ${name}`).join(", ");
+  return `Drawing of a head with ${parts}, ${words("arrangement")}; eye color ${words("eye_color")}, `
+    + `skin color ${words("skin_color")}, hair color ${words("hair_color")}, background ${words("background_color")}`;
 }
 
 /** A data: address as a blob. The page may not fetch such addresses. */

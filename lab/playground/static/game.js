@@ -1,6 +1,7 @@
 // The guessing game: a face, what a run was trained on, and the question what the run will say.
 
 import { ask } from "./api.js";
+import { described } from "./easel.js";
 import { button, fill, h, percent } from "./dom.js";
 
 export class Game {
@@ -45,7 +46,7 @@ export class Game {
     const task = this.runs.task(this.runs.find(round.run));
     fill(this.body,
       h("div", { class: "game-columns" },
-        h("img", { class: "picture", src: round.picture, alt: `Drawing; in truth it is: ${round.classes[round.truth]}`, width: 256, height: 256 }),
+        h("img", { class: "picture", src: round.picture, alt: described(round.face, this.state.attributes), width: 256, height: 256 }),
         h("div", {},
           h("p", {}, "A network was trained on this:"),
           h("ul", {}, round.conditions.map((each) => h("li", {}, each))),

@@ -65,6 +65,7 @@ async function open(place) {
     });
     easel.show(told);
     runs.answer(told.answers);
+    why.answer();
     rule(told.answers);
     tell(state.problem);
     announce(told.answers);

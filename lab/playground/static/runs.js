@@ -198,7 +198,7 @@ class Card {
 }
 
 /** A bar of probabilities: of two classes the last one's, of more all of them. */
-function drawBar(bar, answer, classes) {
+export function drawBar(bar, answer, classes) {
   const two = classes.length === 2;
   const parts = two ? [answer.chances[1]] : answer.chances;
   while (bar.children.length > parts.length) bar.lastChild.remove();

@@ -21,7 +21,7 @@ export function showStrips(place, columns, state) {
   ];
   const open = place.dataset.open === "yes";
   fill(place,
-    h("div", { class: "columns" }, columns.map((column) => h("div", {}, h("h4", {}, column.run), summary(column, state)))),
+    h("div", { class: "columns" }, columns.map((column) => h("div", {}, summary(column, state)))),
     h("p", { class: "legend" },
       "The line is the probability; the dot marks the face as it is. The strip below is filled where the true rule says yes. Click on a value to try it."),
     sections.map(([title, list], i) => {

@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { valueWords } from "./controls.js";
 import { button, fill, h, listed, percent, settled } from "./dom.js";
+import { drawBar } from "./runs.js";
 import { showStrips } from "./strips.js";
 
 const TABS = [
@@ -31,8 +32,9 @@ export class Why {
         if (step) this.tabs[(i + step + TABS.length) % TABS.length].focus();
       },
     }));
-    this.element = h("section", { class: "panel", "aria-label": "Why" },
-      h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the pinned runs" }, this.tabs), this.body);
+    this.heads = h("div", { class: "heads columns" });
+    this.element = h("section", { class: "panel why", "aria-label": "Why" },
+      h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the pinned runs" }, this.tabs), this.heads, this.body);
     this.later = settled(() => this.show(), QUIET);
     state.listen((what) => (what === "pins" || this.tab !== "fool") && this.later());
     this.#mark();
@@ -54,11 +56,38 @@ export class Why {
     this.body.setAttribute("aria-labelledby", `why-${this.tab}`);
   }
 
+  #pinned() {
+    return this.state.pins.filter((name) => this.runs.find(name)?.kind === "ready");
+  }
+
+  /** Show the present answers of the pinned runs above what explains them. */
+  answer() {
+    const pins = this.#pinned();
+    this.heads.classList.toggle("indented", this.tab === "strips");
+    this.heads.hidden = !pins.length;
+    if (this.heads.dataset.runs !== JSON.stringify(pins)) {
+      this.heads.dataset.runs = JSON.stringify(pins);
+      fill(this.heads, pins.map((name) => h("div", {},
+        h("div", { class: "head" }, h("h4", { title: name }, name), h("span", { class: "verdict" })), h("div", { class: "bar" }))));
+    }
+    pins.forEach((name, i) => {
+      const { answer, task } = this.runs.find(name);
+      const [head, bar] = this.heads.children[i].children;
+      if (!answer?.chances) return;
+      const { classes } = this.runs.tasks[task];
+      drawBar(bar, answer, classes);
+      const right = answer.truth < 0 ? null : answer.says === answer.truth;
+      head.lastChild.textContent = `${right === null ? "" : right ? "✓ " : "✗ "}${classes[answer.says]}`;
+      head.lastChild.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
+    });
+  }
+
   /** Ask about the pinned runs and show the answers. */
   async show() {
     this.asking?.abort();
+    this.answer();
     if (this.playing) return;
-    const pins = this.state.pins.filter((name) => this.runs.find(name)?.kind === "ready");
+    const pins = this.#pinned();
     if (!pins.length) {
       fill(this.body, h("p", { class: "hint" }, "Pin a run (☆), or two or three to compare them."));
       return;
@@ -102,14 +131,14 @@ export class Why {
     return place;
   }
 
-  #parts({ run, told, classes }) {
+  #parts({ told, classes }) {
     if (!told.sets.length) {
-      return h("div", {}, h("h4", {}, run), h("p", { class: "hint" }, "Its task does not ask which parts a face has."));
+      return h("div", {}, h("p", { class: "hint" }, "Its task does not ask which parts a face has."));
     }
     const yes = classes[told.watched];
     const called = told.sets.filter((set) => set.says === told.watched).length;
     const wrong = told.sets.filter((set) => set.truth >= 0 && set.says !== set.truth).length;
-    return h("div", {}, h("h4", {}, run),
+    return h("div", {},
       h("p", {}, `Calls ${called} of the 16 sets of parts “${yes}”, and errs about ${wrong}. By the rule only a face with all four is one.`),
       h("ul", { class: "sets" }, told.sets.map((set) => {
         const name = set.parts.length ? set.parts.join(" + ") : "nothing";
@@ -122,10 +151,10 @@ export class Why {
       })));
   }
 
-  #nearest({ run, told, classes }) {
+  #nearest({ told, classes }) {
     const few = told.searched < told.studied ? `The first ${told.searched.toLocaleString("en")} of its ${told.studied.toLocaleString("en")} training faces were searched.` : `Searched: all its ${told.studied.toLocaleString("en")} training faces.`;
     const titles = { features: "Nearest to the network (by what its last layer sees)", pixels: "Nearest to the eye (by pixels)" };
-    return h("div", {}, h("h4", {}, run),
+    return h("div", {},
       told.same ? h("p", { class: "wrong" }, "It has studied this very picture.") : null,
       told.ways.map((way) => h("div", {}, h("h5", {}, titles[way.way]),
         h("ul", { class: "near" }, way.faces.map((each) => {
@@ -134,10 +163,10 @@ export class Why {
           const words = `${classes[each.label]}${lie ? `, mislabelled: in truth ${classes[each.truth]}` : ""}`;
           return h("li", { class: lie ? "lie" : "" },
             button(h("img", { src: each.picture, alt: `Training face ${each.number}`, width: 88, height: 88 }),
-              () => this.state.change(each.face), { title: `Training face ${each.number}, labelled ${words}${learned}. Click to put it on the easel.` }),
+              () => this.state.change(each.face), { title: `Training face ${each.number}, labelled ${words}${learned}; distance ${each.distance.toFixed(3)}. Click to put it on the easel.` }),
             h("span", { class: "near-label" }, classes[each.label]),
             lie ? h("span", { class: "near-lie" }, `mislabelled: ${classes[each.truth]}`) : null,
-            h("span", { class: "hint" }, `distance ${each.distance.toFixed(3)}`));
+            );
         })))),
       h("p", { class: "hint" }, `${few} Click on one to load it.`));
   }
@@ -149,7 +178,7 @@ export class Why {
         const go = button(`Fool ${run}`, () => this.#fool(run, place, go), { class: "primary" });
         const known = this.fooled.get(run);
         if (known) this.#foolWords(place, run, known);
-        return h("div", {}, h("h4", {}, run), go, place);
+        return h("div", {}, go, place);
       })));
   }
 
