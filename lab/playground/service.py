@@ -16,7 +16,7 @@ from lab.playground.conditions import conditions
 from lab.playground.lanes import Lane
 from lab.playground.logdir import Found, Logdir, open_logdir, stamp, summary
 from lab.playground.refusal import NotThere, Refusal, one_line
-from lab.playground.shelf import NeedsConsent, NotReady, Open, Shelf, code_file
+from lab.playground.shelf import NeedsConsent, NotReady, Open, Shelf, code_file, lost_code
 from lab.playground.table import page_table
 
 Values = dict[str, Any]
@@ -97,6 +97,8 @@ class Service:
         }
         if not saved:
             return {**about, "kind": "waiting", "trouble": "it has no checkpoint yet"}
+        if lost := lost_code(run):
+            return {**about, "kind": "broken", "trouble": lost}
         if not self._shelf.consented(run):
             return {**about, "kind": "consent", "file": code_file(run)}
         return {**about, "kind": "ready"}

@@ -92,7 +92,7 @@ class Shelf:
                 raise Refusal(failed[1])
             try:
                 held = self._load(run, now)
-            except NeedsConsent:
+            except (NeedsConsent, LostCode):  # that can change while the run's files do not
                 raise
             except Refusal as refusal:
                 self._fail(run, now, str(refusal))
@@ -132,11 +132,12 @@ class Shelf:
             raise NotReady("it has no checkpoint yet: it was only just started, or stopped early")
         if max(files.values()) > ONE:
             raise Refusal(f"its checkpoint is larger than {ONE // 2**20:,} MB: too slow to play")
-        path = code_file(run)
-        if path is not None and not _digest(path):
-            raise Refusal(f"its network is made by the file {path}, and that cannot be read")
+        if lost := lost_code(run):
+            raise LostCode(lost)
         if not self.consented(run):
-            raise NeedsConsent(f"its network is made by the file {path}; opening it runs that file")
+            raise NeedsConsent(
+                f"its network is made by the file {code_file(run)}; opening it runs that file"
+            )
         state = torch.get_rng_state()
         try:
             config, model = load_run(run.folder)
@@ -172,11 +173,23 @@ class NeedsConsent(Refusal):
     """A run whose network is made by a file of Python that nobody has agreed to run."""
 
 
+class LostCode(Refusal):
+    """A run whose network is made by a file of Python that is not there."""
+
+
 def code_file(run: Found) -> str | None:
     """The file of Python that makes the run's network; None for the lab's own."""
     name = run.config.model.model if run.config else ""
     path, colon, _ = name.rpartition(":")
     return path if colon else None
+
+
+def lost_code(run: Found) -> str:
+    """Why the file that makes the run's network is of no use; empty if it is fine."""
+    path = code_file(run)
+    if path is None or _digest(path):
+        return ""
+    return f"its network is made by the file {path}, and that cannot be read (is it gone?)"
 
 
 def _digest(path: str) -> str:

@@ -1,7 +1,7 @@
 """How soon the playground answers: the picture and the answers of many runs after one change.
 
-python3 scripts/benches/playground.py RUNS, for a folder of runs; milliseconds on the wall and of the
-processor, the 50th and 95th of 100, through the plugin's own address but without a socket.
+python3 scripts/benches/playground.py RUNS, for a folder of runs: milliseconds on the wall
+and of the processor, for 100 changes, through the plugin's own address but without a socket.
 """
 
 import sys

@@ -90,9 +90,6 @@ async function open(place) {
     const before = new Map(runs.all.map((run) => [run.name, `${run.changed} ${run.kind}`]));
     const list = await ask("runs");
     runs.set(list);
-    if (!linked && !before.size && !state.pins.length) {
-      for (const run of runs.all.filter((each) => each.kind === "ready").slice(0, 2)) state.pin(run.name, true);
-    }
     const newer = runs.all.some((run) => before.get(run.name) !== `${run.changed} ${run.kind}`);
     if (newer && before.size) why.later();
   };
@@ -104,6 +101,9 @@ async function open(place) {
     controls.element, easel.element, h("div", { class: "column" }, runs.element, why.element), game.element);
   await runs.refresh();
   await update();
+  if (!linked) {
+    for (const run of runs.visible().filter((each) => each.answer?.chances).slice(0, 2)) state.pin(run.name, true);
+  }
   why.show();
   state.write();
 

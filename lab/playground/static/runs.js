@@ -146,6 +146,7 @@ class Card {
     const trouble = run.trouble || run.answer?.trouble;
     const blocked = run.kind !== "ready" || trouble;
     this.element.classList.toggle("blocked", Boolean(blocked));
+    this.pin.hidden = Boolean(blocked) && !pinned;
     this.bar.hidden = Boolean(blocked) || !run.answer;
     if (blocked) this.#explain(run, trouble);
     else if (run.answer) this.#answer(run, before);

@@ -45,6 +45,7 @@ export class State {
       this.future = [];
     }
     this.face = face;
+    this.problem = "";
     this.#tell("face");
   }
 

@@ -57,7 +57,7 @@ export class Why {
   }
 
   #pinned() {
-    return this.state.pins.filter((name) => this.runs.find(name)?.kind === "ready");
+    return this.state.pins.filter((name) => this.runs.find(name)?.kind === "ready" && !this.runs.find(name).answer?.trouble);
   }
 
   /** Show the present answers of the pinned runs above what explains them. */
