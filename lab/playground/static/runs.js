@@ -229,7 +229,7 @@ function state(run) {
   const test = run.figures?.["accuracy/test"];
   if (run.status === "finished") return test === null ? "finished" : `${percent(test)} of unseen faces right`;
   const saved = run.age === null ? "" : `, saved ${ago(run.age)} ago`;
-  const what = { stopped: "stopped before its end", failed: "failed before its end" }[run.status] ?? "still training";
+  const what = { stopped: "stopped before its end", failed: "failed before its end" }[run.status] ?? "not finished yet";
   return `${what}${saved}`;
 }
 

@@ -1,6 +1,6 @@
 // Why the pinned runs say what they say: four views, side by side for up to three runs.
 
-import { ask } from "./api.js";
+import { Newest, ask } from "./api.js";
 import { valueWords } from "./controls.js";
 import { button, fill, h, listed, percent, settled } from "./dom.js";
 import { drawBar } from "./runs.js";
@@ -12,7 +12,7 @@ const TABS = [
   ["nearest", "Where it saw this"],
   ["fool", "Fool it"],
 ];
-const QUIET = 180; // milliseconds without a change after which the views are drawn anew
+const QUIET = 300; // milliseconds without a change after which the views are drawn anew
 const FRAME = 110; // milliseconds that a picture of an animation stays, at least
 
 export class Why {
@@ -22,6 +22,7 @@ export class Why {
     Object.assign(this, { state, runs, redraw, say });
     this.tab = "strips";
     this.playing = null;
+    this.newest = new Newest(); // an abandoned question would still be computed
     this.fooled = new Map(); // run -> {face, told}
     this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0, "aria-labelledby": "why-strips" });
     this.tabs = TABS.map(([name, title], i) => button(title, () => this.#open(name), {
@@ -82,9 +83,12 @@ export class Why {
     });
   }
 
-  /** Ask about the pinned runs and show the answers. */
-  async show() {
-    this.asking?.abort();
+  /** Ask about the pinned runs and show the answers, once those before have come. */
+  show() {
+    return this.newest.run(() => this.#show());
+  }
+
+  async #show() {
     this.answer();
     if (this.playing) return;
     const pins = this.#pinned();
@@ -96,22 +100,18 @@ export class Why {
       this.#showFool(pins);
       return;
     }
-    const asking = this.asking = new AbortController();
     const [tab, face] = [this.tab, this.state.written()];
     this.body.classList.add("waiting");
     if (!this.body.childElementCount) fill(this.body, h("p", { class: "hint" }, tab === "nearest" ? "Going through the training faces …" : "Asking …"));
     try {
-      const told = await Promise.all(pins.map((run) => ask(tab, { face, run }, asking).catch((error) => {
-        if (error.name === "AbortError") throw error;
-        return { error: error.message };
-      })));
-      if (asking.signal.aborted) return;
+      const told = await Promise.all(pins.map((run) => ask(tab, { face, run }).catch((error) => ({ error: error.message }))));
+      if (tab !== this.tab) return;
       const columns = pins.map((run, i) => ({ run, told: told[i], classes: this.runs.task(this.runs.find(run)).classes }));
       this.#draw(tab, columns);
     } catch (error) {
-      if (error.name !== "AbortError") fill(this.body, h("p", { class: "failed" }, error.message));
+      fill(this.body, h("p", { class: "failed" }, error.message));
     } finally {
-      if (this.asking === asking) this.body.classList.remove("waiting");
+      this.body.classList.remove("waiting");
     }
   }
 
