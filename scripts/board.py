@@ -7,6 +7,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401  (installs the lab where it is missing)
 
 from lab.cli import main
+from lab.playground.plugin import FacesPlugin
 from lab.tracking.board import serve
 
 
@@ -24,7 +25,7 @@ class Flags:
 
 def board(flags: Flags) -> None:
     """Serve until Ctrl-C."""
-    serve(flags.logdir, port=flags.port, links_only=flags.links_only)
+    serve(flags.logdir, port=flags.port, links_only=flags.links_only, tabs=[FacesPlugin])
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         }
         return f"{base}?{_query(values)}#timeseries"
 
+    pinned_face = f"&p.lab_faces.pins={quote(quote(run, safe=''), safe='')}" if run else ""
     chosen = f"&regexInput={quote(only, safe='')}" if run else ""
     return [
         DeepLink(
@@ -107,6 +108,11 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
             "that end while the board is open come in when it is opened anew)",
         ),
         DeepLink(
+            "faces",
+            f"{base}#lab_faces{pinned_face}",
+            "draw a face: which run changes its mind about what should not matter?",
+        ),
+        DeepLink(
             "verdict",
             f"{base}#text&tagFilter=verdict{chosen}",
             "the outcome in words, settings, group counts",
@@ -119,9 +125,10 @@ def describe(links: list[DeepLink]) -> str:
     return "\n".join(f"  {link.title}: {link.look}\n    {link.url}" for link in links)
 
 
-def start(logdir: Path, *, port: int | None = None) -> Board:
+def start(logdir: Path, *, port: int | None = None, tabs: Sequence[type] = ()) -> Board:
     """Serve the runs under `logdir` on this machine alone, in the background.
 
+    `tabs` are plugins that are shown even where the installation has not declared them.
     `port` None takes 6006 or the next free one. Raises `ValueError` in one line if there are no
     runs, or if the port that was asked for cannot be had.
     """
@@ -131,8 +138,9 @@ def start(logdir: Path, *, port: int | None = None) -> Board:
         _check_port(port)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorBoard's own, about its dependencies
-        from tensorboard import program
-    server = program.TensorBoard()
+        from tensorboard import default, program
+    plugins = default.get_plugins()
+    server = program.TensorBoard(plugins=[*plugins, *(tab for tab in tabs if tab not in plugins)])
     options = ["--logdir", str(logdir), "--host", HOST, "--samples_per_plugin", SAMPLES]
     server.configure(argv=["", *options, *(["--port", str(port)] if port is not None else [])])
     try:
@@ -142,13 +150,19 @@ def start(logdir: Path, *, port: int | None = None) -> Board:
         raise ValueError(error.msg) from None
 
 
-def serve(logdir: Path, *, port: int | None = None, links_only: bool = False) -> None:
+def serve(
+    logdir: Path,
+    *,
+    port: int | None = None,
+    links_only: bool = False,
+    tabs: Sequence[type] = (),
+) -> None:
     """Print the links and serve until Ctrl-C; with `links_only` print those of a board that
-    already runs at `port`."""
+    already runs at `port`. `tabs` as in `start`."""
     if links_only:
         print(describe(deep_links(f"http://{HOST}:{port or PORT}/")))
         return
-    board = start(logdir, port=port)
+    board = start(logdir, port=port, tabs=tabs)
     print(f"TensorBoard shows {str(logdir)!r} at {board.url} (Ctrl-C ends it)\n")
     print(describe(deep_links(board.url)), flush=True)
     try:

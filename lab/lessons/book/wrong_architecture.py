@@ -7,7 +7,7 @@ from lab.lessons.claims import Claim, at_least, greater
 from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import bars
 
-MODELS = ("cnn", "mlp", "patches")
+MODELS = ("cnn", "mlp", "bagnet")
 EASY, HARD = ("object",), ("scrambled",)
 
 

@@ -1,0 +1,75 @@
+"""The answers of many networks to one face, which is drawn once for all that see it alike."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from lab.faces import Faces, render
+from lab.playground.shelf import Open
+
+SIZES = (96, 512)
+"""Least and greatest side of the picture on the page, in pixels."""
+
+
+def as_seen(faces: Faces, run: Open) -> Faces:
+    """The faces in the colors that the run knows: a faint cue is faint here, too."""
+    return replace(faces, vividness=run.vividness)
+
+
+def picture(faces: Faces, size: int, i: int = 0, *, exact: bool = False) -> str:
+    """Face `i`, drawn at `size` px, as the address of an image that a page can show by itself."""
+    return address(render(faces[i : i + 1], size=size)[0], exact=exact)
+
+
+def address(image: Tensor, *, exact: bool = True) -> str:
+    """A picture (3, S, S) uint8 as a `data:` address.
+
+    Not `exact`, it is a JPEG, a sixth in size and in time for the grain of a large picture.
+    """
+    file, kind = io.BytesIO(), "png" if exact else "jpeg"
+    options = {"compress_level": 1} if exact else {"quality": 93, "subsampling": 0}
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(file, kind, **options)
+    return f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+class Views:
+    """Pictures of some faces as different runs see them, drawn when the first one asks."""
+
+    def __init__(self, faces: Faces) -> None:
+        self.faces = faces
+        self._drawn: dict[tuple[Any, ...], Tensor] = {}
+
+    def of(self, run: Open) -> Tensor:
+        """The pictures (N, 3, S, S) that `run` is shown."""
+        key = (run.size, *sorted(run.vividness.items()))
+        if key not in self._drawn:
+            self._drawn[key] = render(as_seen(self.faces, run), size=run.size)
+        return self._drawn[key]
+
+
+def answer(run: Open, views: Views) -> dict[str, Any]:
+    """What a run says about one face: a probability for each class, and what is true."""
+    chances = run.ask(views.of(run)).double().softmax(dim=1)[0]
+    return {
+        "chances": [round(chance, 6) for chance in chances.tolist()],
+        "says": int(chances.argmax()),
+        "truth": truth(run, views.faces),
+    }
+
+
+def truth(run: Open, faces: Faces, i: int = 0) -> int:
+    """The class of face `i` by the rule of the run's task; -1 where it has none."""
+    return int(run.task.label(faces)[i])
+
+
+def watched(run: Open, says: int) -> int:
+    """The class whose probability is shown: of two always the last, else the one it says."""
+    classes: Sequence[str] = run.task.classes
+    return len(classes) - 1 if len(classes) == 2 else says

@@ -1,0 +1,36 @@
+"""What a run was trained on, in a few plain words: what one needs to know to guess its answers."""
+
+from __future__ import annotations
+
+from lab.config import RunConfig
+from lab.data import get_task
+from lab.data.cues import Cue, parse_cues
+from lab.measure.words import listed, spoken
+
+
+def conditions(config: RunConfig) -> list[str]:
+    """Short phrases, the most telling first; `ValueError` if the settings contradict each other."""
+    data, train, task = config.data, config.train, get_task(config.data.task)
+    said = [f"{data.num_train:,} training faces"]
+    cues = parse_cues(data.cues, task, visibility=data.cue_visibility)
+    said += [_cue(cue, task.classes) for cue in cues]
+    if data.label_noise:
+        how = "are wrong" if data.label_noise_kind == "flip" else "were drawn at random"
+        said.append(f"{data.label_noise:.0%} of its labels {how}")
+    if data.kinds:
+        said.append(f"kinds of picture: {listed([spoken(kind) for kind in data.kinds])}")
+    if data.missing:
+        said.append(f"faces lack only {listed(data.missing)}")
+    said += [f"never shown: {hold.replace(',', ' and ')}" for hold in data.hold_out]
+    if data.variation < 1:
+        said.append(f"faces differ little (variation {data.variation:g})")
+    said.append(f"{config.model.model.rpartition('/')[2]}, width {config.model.width}")
+    said.append(f"{train.steps:,} steps" + (", augmented" if train.augment else ""))
+    return said
+
+
+def _cue(cue: Cue, classes: tuple[str, ...]) -> str:
+    pairs = listed([f"{spoken(w)} for {c}" for w, c in zip(cue.words, classes, strict=True)][::-1])
+    faint = f", faint ({cue.visibility:g})" if cue.visibility < 1 else ""
+    share = "always" if cue.strength == 1 else f"{cue.strength:.0%} of the time"
+    return f"{spoken(cue.attribute)} goes with the label {share}: {pairs}{faint}"

@@ -1,0 +1,54 @@
+"""A guessing game: a face, what a run was trained on, and the question what it will say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lab.data import Population
+from lab.faces import Faces, render
+from lab.playground.answers import picture
+from lab.playground.asked import write_face
+from lab.playground.conditions import conditions
+from lab.playground.shelf import Open
+from lab.seeds import uniforms
+
+CANDIDATES = 24
+"""Faces among which a round looks for one that the run is right, or wrong, about."""
+
+PICTURE = 256
+"""Side of the picture, in pixels."""
+
+SPLIT = "game"
+"""Faces that neither training nor any test shows."""
+
+
+def play(run: Open, number: int) -> dict[str, Any]:
+    """Round `number` with `run`. In half of the rounds it is wrong, if it can be caught at all.
+
+    With cues, half of the rounds ask about faces that contradict them.
+    """
+    where, stream = torch.tensor([number]).numpy(), (run.config.seed, SPLIT)
+    should_err = bool(uniforms(where, *stream, "errs")[0] < 0.5)
+    population: Population = run.population
+    if population.cues and uniforms(where, *stream, "conflicting")[0] < 0.5:
+        population = population.conflicting()
+    faces: Faces = population.sample(
+        CANDIDATES, seed=run.config.seed, split=SPLIT, start=number * CANDIDATES
+    )
+    chances = run.ask(render(faces, size=run.size)).double().softmax(dim=1)
+    says, labels = chances.argmax(dim=1), run.task.label(faces)
+    fit = ((says != labels) == should_err).nonzero()[:, 0]
+    i = int(fit[0]) if len(fit) else 0
+    return {
+        "run": run.name,
+        "conditions": conditions(run.config),
+        "meaning": run.task.meaning,
+        "classes": run.task.classes,
+        "face": write_face(faces, i),
+        "picture": picture(faces, PICTURE, i),
+        "chances": [round(chance, 5) for chance in chances[i].tolist()],
+        "says": int(says[i]),
+        "truth": int(labels[i]),
+    }

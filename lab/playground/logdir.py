@@ -1,0 +1,190 @@
+"""The runs under TensorBoard's logdir, and nothing outside it.
+
+A run's name is its folder's path below the logdir, as TensorBoard shows it. Names from requests are
+looked up among the folders that were found; they never become a path by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lab.config import RunConfig, from_json
+from lab.folder import CHECKPOINTS, CONFIG
+from lab.playground.refusal import NotThere, one_line
+from lab.tracking.summary import SUMMARY
+from lab.training import BEST, LAST, PREVIOUS
+
+EVENTS = "events.out.tfevents"
+
+MOST_RUNS, MOST_FOLDERS, DEEPEST = 1000, 20_000, 6
+"""Where the search for runs ends: a logdir can be somebody's whole home folder."""
+
+LARGEST = 2**20
+"""Bytes of a `config.json` or `summary.json` that are read: far more than the lab writes."""
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""Name, size and time of each file that a network is loaded from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A folder that holds a run: of this lab, or of somebody else (`config` None, `trouble` says
+    what is wrong with it)."""
+
+    name: str
+    folder: Path
+    config: RunConfig | None
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Logdir:
+    """A folder of runs on this machine; `root` None: there is none, and `trouble` says why."""
+
+    root: Path | None
+    trouble: str = ""
+
+    def runs(self) -> list[Found]:
+        """All runs, by name: those of the lab, and folders with another program's event files."""
+        if self.root is None:
+            return []
+        found: list[Found] = []
+        folders = 0
+        for path, below, files in os.walk(self.root, followlinks=False):
+            folder, folders = Path(path), folders + 1
+            depth = len(folder.relative_to(self.root).parts)
+            hidden = {name for name in below if name.startswith(".") or name == CHECKPOINTS}
+            below[:] = [] if depth >= DEEPEST else sorted(set(below) - hidden)
+            if _is_run(files):
+                found.append(self._look(folder))
+            for name in below:
+                if (folder / name).is_symlink():
+                    link = folder / name
+                    found.append(
+                        Found(
+                            name=self._name(link), folder=link, config=None,
+                            trouble="a link to another folder: only what lies in the logdir itself"
+                            " is opened",
+                        )
+                    )  # fmt: skip
+            if len(found) >= MOST_RUNS or folders >= MOST_FOLDERS:
+                break
+        return sorted(found, key=lambda run: run.name)
+
+    def find(self, name: str) -> Found:
+        """The run called `name`; `NotThere` if the logdir has none."""
+        folder = self._walk_to(name)
+        if folder is not None and _is_run(os.listdir(folder)):
+            return self._look(folder)
+        raise NotThere(f"there is no run {name[:200]!r} in the logdir")
+
+    def _walk_to(self, name: str) -> Path | None:
+        """The folder that `name` means. Each of its parts must be one of the names listed in the
+        folder before, so that it cannot be "..", empty or absolute; and no link."""
+        folder = self.root
+        for part in [] if name == "." else name.split("/"):
+            try:
+                if folder is None or part.startswith(".") or part not in os.listdir(folder):
+                    return None
+            except OSError:
+                return None
+            folder = folder / part
+            if folder.is_symlink() or not folder.is_dir():
+                return None
+        return folder
+
+    def _look(self, folder: Path) -> Found:
+        name = self._name(folder)
+        if not (folder / CONFIG).exists():
+            trouble = "not a run of this lab: it has event files, but no config.json"
+            return Found(name=name, folder=folder, config=None, trouble=trouble)
+        try:
+            config = _read_config(folder / CONFIG)
+        except ValueError as error:
+            trouble = f"its settings cannot be read: {one_line(error)}"
+            return Found(name=name, folder=folder, config=None, trouble=trouble)
+        return Found(name=name, folder=folder, config=config)
+
+    def _name(self, folder: Path) -> str:
+        assert self.root is not None
+        text = folder.relative_to(self.root).as_posix()
+        return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _is_run(files: Collection[str]) -> bool:
+    """Whether a folder with these files is some program's run."""
+    return CONFIG in files or any(name.startswith(EVENTS) for name in files)
+
+
+def _read_config(path: Path) -> RunConfig:
+    state = path.stat()
+    return _parse_config(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=2 * MOST_RUNS)
+def _parse_config(path: Path, size: int, time: int) -> RunConfig:
+    """The settings of a file, read once for each time that it is changed."""
+    return from_json(read_text(path))
+
+
+def open_logdir(text: str | None) -> Logdir:
+    """The folder that TensorBoard was given as its logdir; without a folder, the reason why."""
+    if not text:
+        return Logdir(
+            None, "TensorBoard was started without --logdir, so there are no runs to open"
+        )
+    if "://" in text:
+        return Logdir(None, f"the logdir {text} is not a folder of this machine")
+    root = Path(os.path.realpath(os.path.expanduser(text)))
+    if not root.is_dir():
+        return Logdir(root if root.exists() else None, f"there is no folder {text} (yet)")
+    return Logdir(root)
+
+
+def stamp(run: Found) -> Stamp:
+    """What the files that a network is loaded from look like from outside.
+
+    Raises `NotThere` if one of them is a link: the network would come from elsewhere.
+    """
+    marks = []
+    for path in (
+        run.folder / CONFIG,
+        *(run.folder / CHECKPOINTS / name for name in (LAST, PREVIOUS, BEST)),
+    ):
+        try:
+            if path.is_symlink() or path.parent.is_symlink():
+                raise NotThere(f"{path.name} is a link: only files in the logdir itself are opened")
+            state = path.stat()
+        except OSError:
+            continue
+        marks.append((path.name, state.st_size, state.st_mtime_ns))
+    return tuple(marks)
+
+
+def summary(run: Found) -> dict[str, Any]:
+    """What `summary.json` says of the run so far; nothing if there is none or it is damaged."""
+    try:
+        content = json.loads(read_text(run.folder / SUMMARY))
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_text(path: Path) -> str:
+    """A small text file of a run; `ValueError` if it is no such thing."""
+    if path.is_symlink() or not path.is_file():
+        raise ValueError(f"{path.name} is not a plain file")
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ValueError(f"{path.name}: {error.strerror}") from None
+    if len(content) > LARGEST:
+        raise ValueError(f"{path.name} is larger than {LARGEST:,} bytes")
+    return content.decode("utf-8")  # UnicodeDecodeError is a ValueError

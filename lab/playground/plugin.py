@@ -1,0 +1,137 @@
+"""TensorBoard's tab "Faces": files for the browser, and answers as JSON.
+
+TensorBoard imports this when it starts, so nothing here imports PyTorch: the rest of the lab is
+imported by the first question, and if that fails the page says so and every other tab works.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tensorboard.backend.http_util import Respond
+from tensorboard.plugins import base_plugin
+from werkzeug.wrappers import Request, Response
+
+from lab.playground.refusal import Refusal, one_line
+
+if TYPE_CHECKING:
+    from lab.playground.service import Service
+
+NAME, TITLE = "lab_faces", "Faces"
+
+QUESTIONS = ("table", "runs", "look", "random", "strips", "parts", "nearest", "fool", "round")
+"""What `lab.playground.service` answers, named here too lest TensorBoard wait for PyTorch."""
+
+FILES = Path(__file__).parent / "static"
+TYPES = {".html": "text/html", ".js": "application/javascript", ".css": "text/css"}
+
+LONGEST = 10_000
+"""Bytes of what is posted."""
+
+App = Callable[..., Any]
+
+
+class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
+    """The tab. It reads the logdir alone, and writes nothing."""
+
+    plugin_name = NAME
+
+    def __init__(self, context: Any) -> None:
+        """`context` is TensorBoard's `TBContext`, of which the logdir is used."""
+        self._logdir: str | None = context.logdir
+        self._service: Service | None = None
+        self._lock = threading.Lock()
+
+    def get_plugin_apps(self) -> dict[str, App]:
+        """The addresses below /data/plugin/lab_faces, each with what answers there."""
+        files = {f"/{path.name}": self._file(path) for path in sorted(FILES.iterdir())}
+        questions = {f"/{name}": self._question(name) for name in QUESTIONS}
+        return {**files, **questions, "/allow": self._allow()}
+
+    def is_active(self) -> bool:
+        """Always: without runs the page says what to do."""
+        return True
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        """The tab's title and its module."""
+        return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name=TITLE)
+
+    def service(self) -> Service:
+        """The rest of the lab, imported once; `Broken` says why that cannot be."""
+        with self._lock:
+            if self._service is None:
+                try:
+                    from lab.playground.service import Service
+
+                    self._service = Service(self._logdir)
+                except Exception as error:
+                    raise Broken(
+                        f"the lab cannot be imported: {type(error).__name__}: {one_line(error)}"
+                    ) from error
+            return self._service
+
+    def _file(self, path: Path) -> App:
+        @Request.application
+        def serve(request: Request) -> Response:
+            return _respond(request, path.read_text("utf-8"), kind=TYPES[path.suffix])
+
+        return serve
+
+    def _question(self, name: str) -> App:
+        @Request.application
+        def answer(request: Request) -> Response:
+            if request.method not in ("GET", "HEAD"):
+                return _refuse(request, "ask with GET", 405)
+            parameters = {key: request.args.getlist(key) for key in request.args}
+            return self._answer(request, lambda: self.service().ask(name, parameters))
+
+        return answer
+
+    def _allow(self) -> App:
+        @Request.application
+        def allow(request: Request) -> Response:
+            # a page of another site cannot post JSON here without asking first, which is refused
+            if request.method != "POST" or request.mimetype != "application/json":
+                return _refuse(request, "post a JSON object that names the run", 405)
+            if (request.content_length or LONGEST + 1) > LONGEST:
+                return _refuse(request, "that is too long", 400)
+            try:
+                run = json.loads(request.get_data())["run"]
+            except (ValueError, TypeError, LookupError, RecursionError):
+                run = None
+            if not isinstance(run, str):
+                return _refuse(request, "post a JSON object that names the run", 400)
+            return self._answer(request, lambda: self.service().allow(run))
+
+        return allow
+
+    def _answer(self, request: Request, ask: Callable[[], Mapping[str, Any]]) -> Response:
+        try:
+            return _respond(request, json.dumps(ask(), allow_nan=False))
+        except Refusal as refusal:
+            return _refuse(request, str(refusal), refusal.status)
+        except Exception as error:
+            logging.getLogger(__name__).exception("the playground failed")
+            return _refuse(request, f"the playground failed: {one_line(error)}", 500)
+
+
+class Broken(Refusal):
+    """The lab cannot be imported: no PyTorch, or a damaged one."""
+
+    status = 503
+
+
+def _respond(
+    request: Request, content: str, *, kind: str = "application/json", code: int = 200
+) -> Response:
+    response: Response = Respond(request, content, kind, code=code)
+    return response
+
+
+def _refuse(request: Request, line: str, code: int) -> Response:
+    return _respond(request, json.dumps({"error": line}), code=code)

@@ -1,0 +1,26 @@
+"""What the playground answers instead of a result: one line for people."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A request that gets no result: what is said, and the HTTP status it is said with."""
+
+    status = 400
+
+
+class NotThere(Refusal):
+    """A run that is not (or no longer) in the logdir."""
+
+    status = 404
+
+
+class Busy(Refusal):
+    """Too many questions at once: asking again later helps."""
+
+    status = 503
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's text on one line, or its kind where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,165 @@
+"""What the page can ask: each question by its name, from checked parameters to plain values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lab.config import DataConfig
+from lab.data import get_task, population_of
+from lab.faces import render
+from lab.playground import fool, game, studied, why
+from lab.playground.answers import SIZES, Views, answer, as_seen, picture
+from lab.playground.asked import Asked, start_face, write_face
+from lab.playground.conditions import conditions
+from lab.playground.lanes import Lane
+from lab.playground.logdir import Found, Logdir, open_logdir, stamp, summary
+from lab.playground.refusal import NotThere, Refusal, one_line
+from lab.playground.shelf import NeedsConsent, NotReady, Open, Shelf, code_file, lost_code
+from lab.playground.table import page_table
+
+Values = dict[str, Any]
+
+MOST_ASKED = 24
+"""Runs that one request can ask."""
+
+MOST_NUMBER = 2**31 - 1
+"""The greatest number of a random face or of a round."""
+
+QUICK, SLOW = 64, 16
+"""Questions that may wait for an answer."""
+
+
+class Service:
+    """Answers the page's questions about the runs in TensorBoard's logdir."""
+
+    def __init__(self, logdir: str | None) -> None:
+        self._place = logdir
+        self._shelf = Shelf()
+        self._quick, self._slow = Lane("playground", most=QUICK), Lane("playground-slow", most=SLOW)
+        self._slow.begin(_build_drawing)
+        self._questions: dict[str, tuple[Lane, Callable[[Asked], Values], tuple[str, ...]]] = {
+            "table": (self._quick, lambda asked: page_table(), ()),
+            "runs": (self._quick, self._runs, ()),
+            "look": (self._quick, self._look, ("face", "size", "run", "seen", "exact")),
+            "random": (self._quick, self._random, ("number",)),
+            "strips": (self._slow, self._strips, ("face", "run")),
+            "parts": (self._slow, self._parts, ("face", "run")),
+            "nearest": (self._slow, self._nearest, ("face", "run")),
+            "fool": (self._slow, self._fool, ("face", "run")),
+            "round": (self._slow, self._round, ("number", "run")),
+        }
+
+    def ask(self, question: str, parameters: Mapping[str, Sequence[str]]) -> Values:
+        """The answer to a question; `Refusal` says in one line why there is none."""
+        lane, function, allowed = self._questions[question]
+        asked = Asked(parameters, allowed)
+        return lane.run(lambda: function(asked))
+
+    def allow(self, name: str) -> Values:
+        """Agree that opening the run `name` runs the file that makes its network."""
+        self._shelf.allow(self._logdir.find(name))
+        return {"allowed": name}
+
+    @property
+    def _logdir(self) -> Logdir:
+        return open_logdir(self._place)
+
+    def _open(self, asked: Asked) -> Open:
+        return self._shelf.get(self._logdir.find(asked.text("run")))
+
+    def _runs(self, asked: Asked) -> Values:
+        logdir = self._logdir
+        runs = [self._about(run) for run in logdir.runs()]
+        return {"logdir": self._place or "", "trouble": logdir.trouble, "runs": runs}
+
+    def _about(self, run: Found) -> Values:
+        """What is known about a run without opening it."""
+        about: Values = {"name": run.name, "trouble": run.trouble}
+        if run.config is None:
+            return {**about, "kind": "foreign"}
+        try:
+            task = get_task(run.config.data.task)
+            about |= {"conditions": conditions(run.config), "task": task.name}
+            marks = stamp(run)
+        except (ValueError, Refusal) as error:
+            return {**about, "kind": "broken", "trouble": one_line(error)}
+        told = summary(run)
+        saved = [at for name, _, at in marks if name.endswith(".pt")]
+        about |= {
+            "size": run.config.data.image_size,
+            "changed": str(max(saved, default=0)),
+            "age": round(max(0.0, time.time() - max(saved) / 1e9)) if saved else None,
+            "status": told.get("status") if isinstance(told.get("status"), str) else "",
+            "verdict": told.get("verdict") if isinstance(told.get("verdict"), str) else "",
+            "figures": {tag: _figure(told, tag) for tag in ("accuracy/train", "accuracy/test")},
+        }
+        if not saved:
+            return {**about, "kind": "waiting", "trouble": "it has no checkpoint yet"}
+        if lost := lost_code(run):
+            return {**about, "kind": "broken", "trouble": lost}
+        if not self._shelf.consented(run):
+            return {**about, "kind": "consent", "file": code_file(run)}
+        return {**about, "kind": "ready"}
+
+    def _look(self, asked: Asked) -> Values:
+        face = asked.face()
+        size = asked.whole("size", *SIZES, default=384)
+        views, logdir = Views(face), self._logdir
+        answers = []
+        for name in asked.texts("run", most=MOST_ASKED):
+            try:
+                run = self._shelf.get(logdir.find(name))
+                answers.append({"name": name, **answer(run, views)})
+            except Refusal as refusal:
+                answers.append({"name": name, "trouble": str(refusal), "kind": _kind(refusal)})
+        seen = asked.texts("seen", most=1)
+        result = {"picture": picture(face, size), "face": write_face(face), "answers": answers}
+        if seen and not any(a["name"] == seen[0] and "trouble" in a for a in answers):
+            run = self._shelf.get(logdir.find(seen[0]))
+            shown = picture(as_seen(face, run), run.size, exact=True)
+            result["seen"] = {"name": run.name, "size": run.size, "picture": shown}
+        if asked.whole("exact", 0, 1, default=0):
+            result["exact"] = picture(face, size, exact=True)
+        return result
+
+    def _random(self, asked: Asked) -> Values:
+        number = asked.whole("number", 0, MOST_NUMBER)
+        faces = population_of(DataConfig()).sample(1, seed=0, split="playground", start=number)
+        return {"face": write_face(faces)}
+
+    def _strips(self, asked: Asked) -> Values:
+        return why.strips(self._open(asked), asked.face())
+
+    def _parts(self, asked: Asked) -> Values:
+        return why.parts(self._open(asked), asked.face())
+
+    def _nearest(self, asked: Asked) -> Values:
+        return studied.nearest(self._open(asked), asked.face(), self._shelf)
+
+    def _fool(self, asked: Asked) -> Values:
+        return fool.fool(self._open(asked), asked.face())
+
+    def _round(self, asked: Asked) -> Values:
+        return game.play(self._open(asked), asked.whole("number", 0, MOST_NUMBER))
+
+
+def _kind(refusal: Refusal) -> str:
+    kinds = {NotThere: "gone", NotReady: "waiting", NeedsConsent: "consent"}
+    return kinds.get(type(refusal), "broken")
+
+
+def _figure(told: Mapping[str, Any], tag: str) -> float | None:
+    place: Any = told
+    for part in (*tag.split("/"), "value"):
+        place = place.get(part) if isinstance(place, dict) else None
+    return float(place) if isinstance(place, (int, float)) else None
+
+
+def _build_drawing() -> None:
+    """Compile the drawing, if it can be: a slider asks for too few pixels to wait for it."""
+    try:
+        render(start_face(), drawing="compiled")
+    except ValueError:
+        return  # torch draws instead, about ten times slower

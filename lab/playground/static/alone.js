@@ -1,0 +1,5 @@
+// The page without TensorBoard around it.
+
+import { render } from "./index.js";
+
+render();

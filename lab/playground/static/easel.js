@@ -1,0 +1,149 @@
+// The picture, what can be done with it, and how it looks to a pinned run.
+
+import { ask } from "./api.js";
+import { valueWords } from "./controls.js";
+import { button, fill, h } from "./dom.js";
+import { link } from "./state.js";
+
+const LARGEST = 512;
+
+export class Easel {
+  constructor(table, state, { say, play }) {
+    Object.assign(this, { state, say, groups: table.groups });
+    this.image = h("img", { class: "picture", alt: "", width: 384, height: 384 });
+    this.truth = h("p", { class: "truth" });
+    this.seen = h("div", { class: "seen" });
+    this.said = h("p", { class: "said", role: "status" });
+    this.undo = button("↶ Undo", () => state.undo(), { title: "Ctrl+Z" });
+    this.redo = button("↷ Redo", () => state.redo(), { title: "Ctrl+Y" });
+    this.element = h("section", { class: "easel", "aria-label": "The face" },
+      h("div", { class: "frame" }, this.image),
+      this.truth,
+      h("div", { class: "tools" },
+        button("⚄ Random face", () => this.#random(), { class: "primary" }),
+        this.undo, this.redo,
+        button("Reset", () => state.change({ ...state.start }), { title: "Back to the face that everything begins with" })),
+      h("details", { class: "share" }, h("summary", {}, "Share and save"),
+        h("div", { class: "tools" },
+          button("Copy link", () => this.#copy(link(), "The link")),
+          button("Copy values", () => this.#copy(this.#values(), "The values")),
+          button("Copy picture", () => this.#copyPicture()),
+          button("Save picture", () => this.#savePicture()),
+          button("Save values", () => this.#save(new Blob([this.#values()], { type: "application/json" }), "face.json"))),
+        h("p", { class: "hint" }, "The link holds this face and the pinned runs. It opens for whoever can open this TensorBoard.")),
+      this.said,
+      this.seen,
+      h("div", { class: "tools" }, button("? Guessing game", play, { class: "game-open" })));
+    state.listen((what) => what === "face" && this.#steps());
+    this.#steps();
+  }
+
+  /** Side of the picture to ask for, in pixels: what the screen can show. */
+  size() {
+    const shown = this.image.clientWidth || 384;
+    const wanted = Math.ceil((shown * (window.devicePixelRatio || 1)) / 64) * 64;
+    return Math.min(LARGEST, Math.max(256, wanted));
+  }
+
+  /** Show the server's picture. `seen` is how a run sees it. */
+  show({ picture, seen }) {
+    this.image.src = picture;
+    this.image.alt = described(this.state.face, this.state.attributes);
+    if (!seen) {
+      fill(this.seen);
+      return;
+    }
+    const old = this.seen.querySelector("img");
+    if (old && this.seen.dataset.run === seen.name) old.src = seen.picture;
+    else {
+      this.seen.dataset.run = seen.name;
+      fill(this.seen, h("img", { src: seen.picture, alt: "", width: 96, height: 96 }),
+        h("p", { class: "hint" }, `All that ${seen.name} gets to see: ${seen.size} × ${seen.size} pixels.`));
+    }
+  }
+
+  /** Say what the picture is by the rule of a task. */
+  tellTruth(task, truth) {
+    fill(this.truth);
+    if (!task) return;
+    const words = truth < 0 ? "The rule has no answer to this picture" : `In truth: ${task.classes[truth]}`;
+    this.truth.append(h("b", {}, words), h("span", { class: "hint" }, ` (${task.meaning})`));
+  }
+
+  #steps() {
+    this.undo.disabled = !this.state.past.length;
+    this.redo.disabled = !this.state.future.length;
+  }
+
+  async #random() {
+    try {
+      const { face } = await ask("random", { number: Math.floor(Math.random() * 2 ** 31) });
+      this.state.change(face);
+    } catch (error) {
+      this.#tell(error.message);
+    }
+  }
+
+  #values() {
+    return JSON.stringify(this.state.face, null, 2);
+  }
+
+  async #copy(text, what) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#tell(`${what} ${what.endsWith("s") ? "are" : "is"} copied.`);
+    } catch {
+      this.#tell("The browser does not let this page copy. Here it is, to copy by hand:", text);
+    }
+  }
+
+  async #exact() {
+    const { exact } = await ask("look", { face: this.state.written(), size: LARGEST, exact: 1 });
+    return decoded(exact);
+  }
+
+  async #copyPicture() {
+    try {
+      const item = new ClipboardItem({ "image/png": this.#exact() });
+      await navigator.clipboard.write([item]);
+      this.#tell("The picture is copied.");
+    } catch {
+      this.#tell("The browser does not let this page copy pictures; save it instead.");
+    }
+  }
+
+  async #savePicture() {
+    try {
+      this.#save(await this.#exact(), "face.png");
+    } catch (error) {
+      this.#tell(error.message);
+    }
+  }
+
+  #save(blob, name) {
+    const url = URL.createObjectURL(blob);
+    h("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    this.#tell(`Saved as ${name}.`);
+  }
+
+  #tell(words, text = "") {
+    fill(this.said, words, text && h("textarea", { readOnly: true, rows: 3, value: text, "aria-label": "To copy" }));
+  }
+}
+
+/** A face in words, for those who do not see it. */
+export function described(face, attributes) {
+  const words = (name) => valueWords(attributes.get(name), face[name]);
+  if (face.subject !== "head") return `Drawing of a ${words("subject")}`;
+  const parts = ["eyes", "nose", "mouth", "ears"].map((name) => `${face[name]} ${name}`).join(", ");
+  return `Drawing of a head with ${parts}, ${words("arrangement")}; eye color ${words("eye_color")}, `
+    + `skin color ${words("skin_color")}, hair color ${words("hair_color")}, background ${words("background_color")}`;
+}
+
+/** A data: address as a blob. The page may not fetch such addresses. */
+function decoded(address) {
+  const [head, content] = address.split(",");
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  return new Blob([bytes], { type: head.slice(5).split(";")[0] });
+}

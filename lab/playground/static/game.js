@@ -1,0 +1,83 @@
+// The guessing game: a face, what a run was trained on, and the question what the run will say.
+
+import { ask } from "./api.js";
+import { described } from "./easel.js";
+import { button, fill, h, percent } from "./dom.js";
+
+export class Game {
+  constructor(state, runs) {
+    Object.assign(this, { state, runs, right: 0, played: 0 });
+    this.body = h("div", { class: "game-body" });
+    this.score = h("span", { class: "score", "aria-live": "polite" });
+    this.element = h("dialog", { class: "game", "aria-label": "Guessing game" },
+      h("div", { class: "panel-head" }, h("h2", {}, "What will it say?"), this.score,
+        button("Close", () => this.element.close())),
+      this.body);
+  }
+
+  open() {
+    if (!this.element.open) this.element.showModal();
+    this.#round();
+  }
+
+  async #round() {
+    this.#score();
+    const ready = this.runs.all.filter((run) => run.kind === "ready" && !run.answer?.trouble);
+    if (!ready.length) {
+      fill(this.body, h("p", {}, "There is no run yet that could be asked. Train one first: python3 scripts/train.py"));
+      return;
+    }
+    fill(this.body, h("p", { class: "hint" }, "Choosing a face …"));
+    const run = ready[Math.floor(Math.random() * ready.length)];
+    const number = Math.floor(Math.random() * 1_000_000);
+    try {
+      this.#show(await ask("round", { run: run.name, number }));
+    } catch (error) {
+      fill(this.body, h("p", { class: "failed" }, error.message), button("Another one", () => this.#round()));
+    }
+  }
+
+  #show(round) {
+    const outcome = h("div", { "aria-live": "polite" });
+    const choices = round.classes.map((name, i) => button(name, () => {
+      for (const choice of choices) choice.disabled = true;
+      this.#reveal(round, i, outcome);
+    }, { class: "choice" }));
+    const task = this.runs.task(this.runs.find(round.run));
+    fill(this.body,
+      h("div", { class: "game-columns" },
+        h("img", { class: "picture", src: round.picture, alt: described(round.face, this.state.attributes), width: 256, height: 256 }),
+        h("div", {},
+          h("p", {}, "A network was trained on this:"),
+          h("ul", {}, round.conditions.map((each) => h("li", {}, each))),
+          h("p", { class: "hint" }, `Its task: ${task?.meaning ?? round.meaning}.`),
+          h("p", {}, h("b", {}, "What will it say of this picture?")),
+          h("div", { class: "tools" }, choices))),
+      outcome);
+    choices[0]?.focus();
+  }
+
+  #reveal(round, guess, outcome) {
+    const hit = guess === round.says;
+    this.played += 1;
+    this.right += hit;
+    this.#score();
+    const { says, truth, classes } = round;
+    const honest = says === truth ? "which is right" : `which is wrong: in truth it is ${classes[truth]}`;
+    const next = button("Next", () => this.#round(), { class: "primary" });
+    fill(outcome,
+      h("p", { class: hit ? "right" : "wrong" }, hit ? "✓ You know it well." : "✗ It surprised you."),
+      h("p", {}, `${round.run} says ${classes[says]} (${percent(round.chances[says])}), ${honest}.`),
+      h("div", { class: "tools" }, next,
+        button("Look into it", () => {
+          this.element.close();
+          this.state.change(round.face);
+          this.state.pin(round.run, true);
+        }, { title: "Put this face on the easel and pin the run" })));
+    next.focus();
+  }
+
+  #score() {
+    this.score.textContent = this.played ? `${this.right} of ${this.played} guessed` : "";
+  }
+}

@@ -1,0 +1,153 @@
+// The page. TensorBoard imports this module into a frame and calls render(); index.html does so on a
+// page of its own.
+
+import { Newest, ask } from "./api.js";
+import { Controls } from "./controls.js";
+import { fill, h, settled } from "./dom.js";
+import { Easel } from "./easel.js";
+import { Game } from "./game.js";
+import { Runs, plainWords } from "./runs.js";
+import { State, shownWindow } from "./state.js";
+import { followTheme } from "./theme.js";
+import { Why } from "./why.js";
+
+const REFRESH = 8000; // milliseconds between looks for new runs and newer checkpoints
+
+export async function render() {
+  document.documentElement.lang = "en";
+  document.title = "Faces";
+  followTheme();
+  await stylesheet();
+  const place = h("main", { class: "page" }, h("p", { class: "hint" }, "Waking up: PyTorch takes some seconds, once …"));
+  document.body.replaceChildren(place);
+  for (;;) {
+    try {
+      await open(place);
+      return;
+    } catch (error) {
+      await failed(place, error);
+    }
+  }
+}
+
+/** Say what is wrong and wait until the user wants to try again. */
+function failed(place, error) {
+  return new Promise((again) => {
+    fill(place, h("div", { class: "panel" },
+      h("h2", {}, "The playground cannot open"), h("p", { class: "failed" }, error.message),
+      h("p", { class: "hint" }, "All other tabs of TensorBoard work without it."),
+      h("button", { type: "button", onclick: again }, "Try again")));
+  });
+}
+
+async function open(place) {
+  const table = await ask("table");
+  const state = new State(table);
+  const linked = state.read();
+  const spoken = h("p", { class: "unseen", role: "status", "aria-live": "polite" });
+  const say = (words) => { spoken.textContent = words; };
+  const banner = h("div", { class: "banner", role: "alert" });
+  const tell = (words) => fill(banner, words && h("p", {}, words));
+
+  const newest = new Newest();
+  const runs = new Runs(table, state, { onchange: () => look() });
+  const easel = new Easel(table, state, { say, play: () => game.open() });
+  const controls = new Controls(table, state);
+  const why = new Why(state, runs, { redraw: () => update(), say });
+  const game = new Game(state, runs);
+
+  /** Draw the face and ask the runs that are shown. */
+  async function update() {
+    const shown = runs.asked();
+    const told = await ask("look", {
+      face: state.written(), size: easel.size(), run: shown.slice(0, 24),
+      ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
+    });
+    easel.show(told);
+    runs.answer(told.answers);
+    why.answer();
+    rule(told.answers);
+    tell(state.problem);
+    announce(told.answers);
+  }
+  const seenBy = (shown) => state.pins.find((name) => shown.includes(name));
+  const look = () => newest.run(() => update().catch((error) => tell(error.message)));
+
+  /** The rule of the first pinned run's task, or of the first run's. */
+  function rule(answers) {
+    const answer = answers.find((each) => each.name === seenBy(runs.asked())) ?? answers[0];
+    const run = answer && runs.find(answer.name);
+    easel.tellTruth(runs.task(run), answer?.truth ?? -1);
+    controls.mark(run?.task, runs.task(run));
+  }
+
+  const announce = settled((answers) => {
+    const mine = answers.filter((answer) => state.isPinned(answer.name) && answer.chances);
+    say(mine.map((answer) => `${answer.name} is ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
+  }, 700);
+
+  runs.refresh = async () => {
+    const before = new Map(runs.all.map((run) => [run.name, `${run.changed} ${run.kind}`]));
+    const list = await ask("runs");
+    runs.set(list);
+    const newer = runs.all.some((run) => before.get(run.name) !== `${run.changed} ${run.kind}`);
+    if (newer && before.size) why.later();
+  };
+
+  const store = settled(() => state.write(), 250);
+  state.listen(() => { look(); store(); });
+
+  fill(place, spoken, banner,
+    controls.element, easel.element, h("div", { class: "column" }, runs.element, why.element), game.element);
+  await runs.refresh();
+  await update();
+  if (!linked) {
+    for (const run of runs.visible().filter((each) => each.answer?.chances).slice(0, 2)) state.pin(run.name, true);
+  }
+  why.show();
+  state.write();
+
+  keys(state);
+  followAddress(state);
+  setInterval(() => {
+    const visible = !document.hidden && document.documentElement.clientWidth > 0;
+    if (visible) runs.refresh().then(() => tell(state.problem), (error) => tell(error.message));
+  }, REFRESH);
+}
+
+function keys(state) {
+  addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || /^(INPUT|TEXTAREA)$/.test(event.target.tagName) && event.target.type === "search") return;
+    const key = event.key.toLowerCase();
+    if (key === "z" && !event.shiftKey) state.undo();
+    else if (key === "y" || (key === "z" && event.shiftKey)) state.redo();
+    else return;
+    event.preventDefault();
+  });
+}
+
+/** A link that is opened in the same tab changes the address alone. */
+function followAddress(state) {
+  const shown = shownWindow();
+  const changed = () => {
+    if (shown !== window && !shown.location.hash.startsWith("#lab_faces")) return;
+    if (!state.differs()) return;
+    const face = { ...state.face };
+    state.read();
+    const wanted = state.face;
+    state.face = face;
+    state.change(wanted);
+    state.pin("", false);
+  };
+  shown.addEventListener("hashchange", changed);
+  addEventListener("pagehide", () => shown.removeEventListener("hashchange", changed));
+}
+
+function stylesheet() {
+  return new Promise((done) => {
+    const href = new URL("style.css", import.meta.url).href;
+    document.head.append(
+      h("meta", { name: "viewport", content: "width=device-width, initial-scale=1" }),
+      h("link", { rel: "stylesheet", href, onload: done, onerror: done }));
+  });
+}

@@ -1,0 +1,244 @@
+// The runs: each with its answer about the face as a live bar, and in plain words.
+
+import { allow } from "./api.js";
+import { button, fill, h, percent } from "./dom.js";
+
+const PAGE = 12; // runs that are asked at a time, until more are wanted
+
+const SORTS = {
+  name: ["by name", (a, b) => compare(a.name, b.name)],
+  last: ["by probability", (a, b) => chanceOf(b) - chanceOf(a)],
+  wrong: ["wrong ones first", (a, b) => wrongness(b) - wrongness(a)],
+  fewest: ["fewest training faces first", (a, b) => (a.faces ?? Infinity) - (b.faces ?? Infinity)],
+};
+
+export class Runs {
+  /** `table.tasks` says what the classes are called; `onchange` is called when other runs are shown. */
+  constructor(table, state, { onchange }) {
+    this.tasks = table.tasks;
+    this.state = state;
+    this.onchange = onchange;
+    this.all = [];
+    this.cards = new Map(); // name -> card
+    this.shown = PAGE;
+    this.loaded = false;
+    this.search = h("input", {
+      type: "search", placeholder: "Find a run", "aria-label": "Find a run", oninput: () => this.#arrange(),
+    });
+    this.sort = h("select", { "aria-label": "Sort the runs", onchange: () => this.#arrange() },
+      Object.entries(SORTS).map(([value, [words]]) => h("option", { value }, words)));
+    this.list = h("ul", { class: "runs" });
+    this.more = button("Show more", () => { this.shown += PAGE; this.#arrange(); }, { hidden: true });
+    this.note = h("div", { class: "note" });
+    this.element = h("section", { class: "panel", "aria-label": "What every run says" },
+      h("div", { class: "panel-head" }, h("h2", {}, "What every run says"), h("div", { class: "tools" }, this.search, this.sort)),
+      this.note, this.list, this.more);
+    state.listen((what) => what === "pins" && this.#arrange());
+  }
+
+  /** Take over the server's list. */
+  set({ runs, logdir, trouble }) {
+    this.loaded = true;
+    const old = new Map(this.all.map((run) => [run.name, run]));
+    this.all = runs.map((run) => ({
+      ...run,
+      answer: old.get(run.name)?.answer,
+      faces: run.conditions ? Number(run.conditions[0].replace(/\D/g, "")) : undefined,
+    }));
+    for (const name of [...this.cards.keys()]) {
+      if (!runs.some((run) => run.name === name)) this.cards.delete(name);
+    }
+    this.nothing = this.#nothing(logdir, trouble);
+    this.#arrange();
+  }
+
+  find(name) {
+    return this.all.find((run) => run.name === name);
+  }
+
+  task(run) {
+    return this.tasks[run?.task];
+  }
+
+  /** The runs that can be asked, of those that are shown now. */
+  asked() {
+    return this.visible().filter((run) => run.kind === "ready").map((run) => run.name);
+  }
+
+  visible() {
+    const wanted = this.search.value.trim().toLowerCase();
+    const fits = (run) => !wanted || run.name.toLowerCase().includes(wanted)
+      || (run.conditions ?? []).some((each) => each.toLowerCase().includes(wanted));
+    const order = SORTS[this.sort.value][1];
+    const pinned = this.all.filter((run) => this.state.isPinned(run.name));
+    const rest = this.all.filter((run) => !this.state.isPinned(run.name) && fits(run))
+      .sort((a, b) => (a.kind !== "ready") - (b.kind !== "ready") || order(a, b));
+    this.hiddenCount = Math.max(0, rest.length - this.shown);
+    return [...pinned, ...rest.slice(0, this.shown)];
+  }
+
+  /** Show new answers. */
+  answer(answers) {
+    for (const answer of answers) {
+      const run = this.find(answer.name);
+      if (!run) continue;
+      const before = run.answer;
+      run.answer = answer;
+      this.#card(run).show(run, before);
+    }
+    if (this.sort.value !== "name") this.#arrange({ ask: false });
+  }
+
+  #arrange({ ask = true } = {}) {
+    const runs = this.visible();
+    const wanted = runs.map((run) => this.#card(run).element);
+    if (wanted.length !== this.list.children.length || wanted.some((each, i) => each !== this.list.children[i])) {
+      const focused = document.activeElement;
+      this.list.replaceChildren(...wanted);
+      if (focused && this.list.contains(focused)) focused.focus();
+    }
+    for (const run of runs) this.#card(run).show(run, run.answer);
+    this.more.hidden = !this.hiddenCount;
+    this.more.textContent = `Show ${Math.min(PAGE, this.hiddenCount)} of ${this.hiddenCount} more`;
+    const none = this.loaded && this.all.length && !runs.length;
+    fill(this.note, this.loaded && !this.all.length ? this.nothing : none ? h("p", {}, "No run is called that.") : null);
+    if (ask) this.onchange();
+  }
+
+  #nothing(logdir, trouble) {
+    return [
+      h("p", {}, trouble || `There are no runs in ${logdir} yet.`),
+      h("p", {}, "You can draw a face meanwhile. To have somebody who looks at it, train a network; it appears here by itself:"),
+      h("pre", {}, "python3 scripts/train.py"),
+    ];
+  }
+
+  #card(run) {
+    if (!this.cards.has(run.name)) {
+      this.cards.set(run.name, new Card(this, run));
+    }
+    return this.cards.get(run.name);
+  }
+}
+
+class Card {
+  constructor(runs, run) {
+    this.runs = runs;
+    this.pin = button("", () => runs.state.pin(run.name), { class: "pin" });
+    this.name = h("h3", { title: run.name }, run.name);
+    this.verdict = h("span", { class: "verdict" });
+    this.bar = h("div", { class: "bar" });
+    this.words = h("p", { class: "words" });
+    this.about = h("p", { class: "about" });
+    this.more = h("div", {});
+    this.element = h("li", { class: "run" },
+      h("div", { class: "run-head" }, this.pin, this.name, this.verdict), this.bar, this.words, this.more, this.about);
+  }
+
+  show(run, before) {
+    const pinned = this.runs.state.isPinned(run.name);
+    this.element.classList.toggle("pinned", pinned);
+    this.pin.textContent = pinned ? "★" : "☆";
+    this.pin.setAttribute("aria-pressed", pinned);
+    this.pin.setAttribute("aria-label", `Pin ${run.name}`);
+    this.pin.title = pinned ? "Let it go" : "Pin: see below what would change its mind";
+    this.about.textContent = this.about.title = [...(run.conditions ?? []), state(run)].filter(Boolean).join(" · ");
+    const trouble = run.trouble || run.answer?.trouble;
+    const blocked = run.kind !== "ready" || trouble;
+    this.element.classList.toggle("blocked", Boolean(blocked));
+    this.pin.hidden = Boolean(blocked) && !pinned;
+    this.bar.hidden = Boolean(blocked) || !run.answer;
+    if (blocked) this.#explain(run, trouble);
+    else if (run.answer) this.#answer(run, before);
+    else { this.words.textContent = "is being opened …"; fill(this.more); }
+  }
+
+  #explain(run, trouble) {
+    this.verdict.textContent = "";
+    this.verdict.className = "verdict";
+    const kind = run.kind === "ready" ? run.answer?.kind : run.kind;
+    if (kind !== "consent") {
+      const intro = { waiting: "Not yet: ", foreign: "Not for the playground: ", gone: "Gone: " }[kind] ?? "Cannot be opened: ";
+      this.words.textContent = intro + (trouble ?? "");
+      fill(this.more);
+      return;
+    }
+    this.words.textContent = `Its network is made by the file ${run.file ?? "named in its settings"}. Opening it runs that file on the computer that TensorBoard runs on: agree only if you trust it.`;
+    if (!this.more.childElementCount) {
+      const failed = h("span", { class: "failed" });
+      const agree = async () => {
+        try {
+          await allow(run.name);
+          fill(this.more);
+          await this.runs.refresh();
+        } catch (error) {
+          failed.textContent = error.message;
+        }
+      };
+      fill(this.more, button("Run that file and open it", agree), failed);
+    }
+  }
+
+  #answer(run, before) {
+    const { answer } = run;
+    const classes = this.runs.task(run)?.classes ?? answer.chances.map((_, i) => `class ${i}`);
+    fill(this.more);
+    drawBar(this.bar, answer, classes);
+    const right = answer.truth < 0 ? null : answer.says === answer.truth;
+    this.verdict.textContent = right === null ? "no truth" : right ? "✓ right" : "✗ wrong";
+    this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
+    this.verdict.title = right === null ? "The rule of its task has no answer to such a picture" : `In truth: ${classes[answer.truth]}`;
+    this.words.textContent = plainWords(answer, classes);
+    const changed = before && before !== answer && before.says !== undefined && before.says !== answer.says;
+    if (changed) {
+      this.element.classList.remove("changed");
+      void this.element.offsetWidth; // so that the animation begins anew
+      this.element.classList.add("changed");
+    }
+  }
+}
+
+/** A bar of probabilities: of two classes the last one's, of more all of them. */
+export function drawBar(bar, answer, classes) {
+  const two = classes.length === 2;
+  const parts = two ? [answer.chances[1]] : answer.chances;
+  while (bar.children.length > parts.length) bar.lastChild.remove();
+  while (bar.children.length < parts.length) bar.append(h("span", { class: "part" }));
+  parts.forEach((chance, i) => {
+    const part = bar.children[i];
+    part.style.width = `${100 * chance}%`;
+    part.title = `${two ? classes[1] : classes[i]}: ${percent(chance)}`;
+    part.classList.toggle("says", two ? answer.says === 1 : answer.says === i);
+  });
+  bar.classList.toggle("two", two);
+  bar.setAttribute("role", "img");
+  const words = two ? `${classes[1]}: ${percent(answer.chances[1])}` : classes.map((name, i) => `${name}: ${percent(answer.chances[i])}`).join(", ");
+  bar.setAttribute("aria-label", words);
+  bar.dataset.label = two ? words : "";
+}
+
+/** "certain: a person (99 %)" */
+export function plainWords(answer, classes) {
+  const chance = answer.chances[answer.says];
+  const sure = chance >= 0.99 ? "certain" : chance >= 0.9 ? "sure" : chance >= 0.7 ? "fairly sure" : "in two minds, rather";
+  return `${sure}: ${classes[answer.says]} (${percent(chance)})`;
+}
+
+function state(run) {
+  if (run.kind !== "ready" && run.kind !== "consent") return "";
+  const test = run.figures?.["accuracy/test"];
+  if (run.status === "finished") return test === null ? "finished" : `${percent(test)} of unseen faces right`;
+  const saved = run.age === null ? "" : `, saved ${ago(run.age)} ago`;
+  const what = { stopped: "stopped before its end", failed: "failed before its end" }[run.status] ?? "not finished yet";
+  return `${what}${saved}`;
+}
+
+function ago(seconds) {
+  if (seconds < 90) return `${seconds} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 129600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
+}
+
+const compare = (a, b) => a.localeCompare(b, undefined, { numeric: true });
+const chanceOf = (run) => run.answer?.chances ? run.answer.chances.at(-1) : -1;
+const wrongness = (run) => run.answer?.chances && run.answer.truth >= 0 ? 1 - run.answer.chances[run.answer.truth] : -1;

@@ -1,0 +1,189 @@
+// The face and the pinned runs: what is undone and redone, and what the address of the page holds.
+//
+// In TensorBoard the page lives in a frame of the same origin. TensorBoard keeps what stands in its
+// address as #lab_faces&p.lab_faces.face=…, so that is where the state goes. On a page of its own it
+// is the address' own fragment: #face=…&pins=….
+
+const PREFIX = "p.lab_faces.";
+const TAB = "lab_faces";
+const MOST_PINS = 3;
+const MOST_UNDONE = 200;
+
+export class State {
+  /** `table` is the server's attribute table. */
+  constructor(table) {
+    this.start = table.start;
+    this.attributes = new Map();
+    for (const group of table.groups) {
+      for (const row of group.attributes) this.attributes.set(row.name, row);
+    }
+    this.face = { ...this.start };
+    this.pins = [];
+    this.past = [];
+    this.future = [];
+    this.listeners = [];
+    this.problem = "";
+  }
+
+  /** `listener` is called after every change with "face" or "pins". */
+  listen(listener) {
+    this.listeners.push(listener);
+  }
+
+  #tell(what) {
+    for (const listener of this.listeners) listener(what);
+  }
+
+  /** Change some attributes. With `join` the change is one with the change before (a slider that is
+   * being dragged). */
+  change(values, { join = false } = {}) {
+    const face = { ...this.face, ...values };
+    if (this.written(face) === this.written()) return;
+    if (!join) {
+      this.past.push(this.face);
+      this.past.splice(0, this.past.length - MOST_UNDONE);
+      this.future = [];
+    }
+    this.face = face;
+    this.problem = "";
+    this.#tell("face");
+  }
+
+  undo() {
+    if (!this.past.length) return;
+    this.future.push(this.face);
+    this.face = this.past.pop();
+    this.#tell("face");
+  }
+
+  redo() {
+    if (!this.future.length) return;
+    this.past.push(this.face);
+    this.face = this.future.pop();
+    this.#tell("face");
+  }
+
+  isPinned(run) {
+    return this.pins.includes(run);
+  }
+
+  /** Pin a run or let it go; of too many the oldest goes. */
+  pin(run, on = !this.isPinned(run)) {
+    this.pins = this.pins.filter((name) => name !== run);
+    if (on) this.pins = [...this.pins, run].slice(-MOST_PINS);
+    this.#tell("pins");
+  }
+
+  /** The face in short: what differs from the first face, as `eye_color:blue,nose:0`. */
+  written(face = this.face) {
+    return Object.entries(face)
+      .filter(([name, value]) => value !== this.start[name])
+      .map(([name, value]) => `${name}:${typeof value === "number" ? short(value) : value}`)
+      .join(",");
+  }
+
+  /** Take over what the page's address says; what makes no sense is left out and named. */
+  read() {
+    const given = readAddress();
+    const face = { ...this.start };
+    const odd = [];
+    for (const entry of (given.face ?? "").split(",").filter(Boolean)) {
+      const [name, value] = entry.split(":");
+      const meant = this.#meant(name, value ?? "");
+      if (meant === null) odd.push(entry.slice(0, 60));
+      else face[name] = meant;
+    }
+    this.face = face;
+    this.pins = (given.pins ?? "").split(",").filter(Boolean).map(decode).slice(0, MOST_PINS);
+    this.problem = odd.length ? `The link holds what is not understood: ${odd.join(", ")}` : "";
+    return given.face !== undefined || given.pins !== undefined;
+  }
+
+  #meant(name, value) {
+    if (name === "identity") return /^-?\d{1,19}$/.test(value) ? value : null;
+    const row = this.attributes.get(name);
+    if (!row) return null;
+    if (row.kind === "categorical") return row.values.some((v) => v.value === value) ? value : null;
+    if (!/^-?[\d.]+(e-?\d+)?$/.test(value)) return null;
+    const number = Number(value);
+    if (row.kind === "count") return row.values.some((v) => v.value === number) ? number : null;
+    return number >= row.low && number <= row.high ? number : null;
+  }
+
+  /** Write the state into the page's address, without a new entry in the browser's history. */
+  write() {
+    const face = this.written();
+    const pins = this.pins.map(encodeURIComponent).join(",");
+    if (this.#same(readAddress(), face, pins)) return;
+    writeAddress({ face, pins });
+  }
+
+  /** Whether the address says something else than the page shows. */
+  differs() {
+    const pins = this.pins.map(encodeURIComponent).join(",");
+    return !this.#same(readAddress(), this.written(), pins);
+  }
+
+  #same(given, face, pins) {
+    return (given.face ?? "") === face && (given.pins ?? "") === pins;
+  }
+}
+
+/** The window whose address the user sees and shares. */
+export function shownWindow() {
+  try {
+    if (window.parent !== window && window.parent.location.origin === location.origin) {
+      return window.parent;
+    }
+  } catch {
+    // the page is framed by somebody else's, whose address is none of our business
+  }
+  return window;
+}
+
+/** The link that brings somebody else here. */
+export const link = () => shownWindow().location.href;
+
+const framed = () => shownWindow() !== window;
+
+function pairs() {
+  return shownWindow().location.hash.slice(1).split("&").filter(Boolean)
+    .map((pair) => pair.split("="));
+}
+
+function readAddress() {
+  const prefix = framed() ? PREFIX : "";
+  const given = {};
+  for (const [key, value] of pairs()) {
+    const name = decode(key);
+    if (value !== undefined && name.startsWith(prefix)) given[name.slice(prefix.length)] = decode(value);
+  }
+  return given;
+}
+
+function writeAddress({ face, pins }) {
+  const shown = shownWindow();
+  const mine = Object.entries({ face, pins }).filter(([, value]) => value);
+  let hash;
+  if (framed()) {
+    if (!shown.location.hash.startsWith(`#${TAB}`) && shown.location.hash) return; // another tab
+    const others = pairs().filter(([key, value]) => value !== undefined && !decode(key).startsWith(PREFIX));
+    hash = [TAB, ...others.map((pair) => pair.join("=")),
+      ...mine.map(([key, value]) => `${PREFIX}${key}=${encodeURIComponent(value)}`)].join("&");
+  } else {
+    hash = mine.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&");
+  }
+  const { pathname, search } = shown.location;
+  shown.history.replaceState(shown.history.state, "", `${pathname}${search}${hash ? "#" + hash : ""}`);
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A number with digits enough for a slider. */
+const short = (number) => String(Number(number.toPrecision(8)));

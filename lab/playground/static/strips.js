@@ -1,0 +1,106 @@
+// What would change its mind: the probability over the whole range of each attribute, the present
+// value marked, and below it what the true rule says.
+
+import { valueWords } from "./controls.js";
+import { fill, h, listed, percent } from "./dom.js";
+
+const WIDTH = 220, HEIGHT = 44, RULE = 5, PAD = 4;
+const LITTLE = 0.05; // a probability that moves by less is not worth a look
+
+/** Fill `place` with one column of strips for each of `columns`: {run, classes, strips}. */
+export function showStrips(place, columns, state) {
+  const names = columns[0].told.strips.map((strip) => strip.name);
+  const most = (name) => Math.max(...columns.map((column) => find(column, name).moves));
+  const noted = (name) => most(name) >= LITTLE;
+  const decides = (name) => columns.some((column) => find(column, name).decides);
+  const order = (list) => list.sort((a, b) => most(b) - most(a));
+  const sections = [
+    ["Should not matter, but moves it", order(names.filter((n) => !decides(n) && noted(n)))],
+    ["Should decide", order(names.filter((n) => decides(n)))],
+    ["Should not matter, and hardly does", order(names.filter((n) => !decides(n) && !noted(n)))],
+  ];
+  const open = place.dataset.open === "yes";
+  fill(place,
+    h("div", { class: "columns" }, columns.map((column) => h("div", {}, summary(column, state)))),
+    h("p", { class: "legend" },
+      "The line is the probability; the dot marks the face as it is. The strip below is filled where the true rule says yes. Click on a value to try it."),
+    sections.map(([title, list], i) => {
+      const rows = list.map((name) => row(name, columns, state));
+      if (i < 2) return h("div", {}, h("h4", { class: "section" }, title), rows.length ? rows : h("p", { class: "hint" }, "Nothing."));
+      return h("details", { open, ontoggle: (event) => { place.dataset.open = event.target.open ? "yes" : "no"; } },
+        h("summary", {}, `${title} (${list.length})`), rows);
+    }));
+}
+
+const find = (column, name) => column.told.strips.find((strip) => strip.name === name);
+
+/** In words: what changes its mind and should not, and what should and does not. */
+function summary(column, state) {
+  const { strips } = column.told;
+  const words = (list) => listed(list.map((strip) => state.attributes.get(strip.name).words));
+  const flips = (strip) => strip.says.some((says) => says !== column.told.says);
+  const should = (strip) => strip.truth.some((truth) => truth !== column.told.truth && truth >= 0);
+  const wrong = strips.filter((strip) => !strip.decides && flips(strip));
+  const deaf = strips.filter((strip) => strip.decides && should(strip) && !flips(strip));
+  const heard = strips.filter((strip) => strip.decides && should(strip) && flips(strip));
+  return h("ul", { class: "findings" },
+    wrong.length ? h("li", { class: "wrong" }, `Changes its mind with ${words(wrong)}, which should not matter.`)
+      : h("li", { class: "right" }, "Nothing that should not matter changes its mind by itself."),
+    heard.length ? h("li", { class: "right" }, `Changes its mind with ${words(heard)}, as it should.`) : null,
+    deaf.length ? h("li", { class: "wrong" }, `Never changes its mind with ${words(deaf)}, though it should.`) : null);
+}
+
+function row(name, columns, state) {
+  const attribute = state.attributes.get(name);
+  return h("div", { class: "strip-row" },
+    h("div", { class: "strip-name", title: attribute.meaning }, attribute.words),
+    columns.map((column) => {
+      const strip = find(column, name);
+      if (!strip.visible) return h("div", { class: "strip hint" }, "not to be seen in this picture");
+      return h("div", { class: "strip" }, draw(strip, attribute, column, state));
+    }));
+}
+
+function draw(strip, attribute, column, state) {
+  const watched = column.told.watched;
+  const now = state.face[strip.name];
+  const continuous = attribute.kind === "continuous";
+  const count = strip.values.length;
+  const inner = WIDTH - 2 * PAD;
+  const x = (i) => continuous
+    ? PAD + inner * ((strip.values[i] - attribute.low) / (attribute.high - attribute.low))
+    : PAD + inner * ((i + 0.5) / count);
+  const y = (chance) => PAD + (HEIGHT - 2 * PAD) * (1 - chance);
+  const edge = (i) => i <= 0 ? PAD : i >= count ? WIDTH - PAD : continuous ? (x(i - 1) + x(i)) / 2 : PAD + inner * (i / count);
+  const here = nearest(strip.values, now);
+  const tip = (i) => `${attribute.words} ${valueWords(attribute, strip.values[i])}: ${column.classes[watched]} ${percent(strip.chances[i])}`;
+  const chart = [h("line", { class: "half", x1: PAD, x2: WIDTH - PAD, y1: y(0.5), y2: y(0.5) })];
+  if (continuous) {
+    chart.push(h("polyline", { class: "chance", points: strip.values.map((_, i) => `${x(i)},${y(strip.chances[i])}`).join(" ") }));
+  } else {
+    const width = Math.min(26, inner / count - 6);
+    strip.values.forEach((value, i) => {
+      const color = attribute.values.find((each) => each.value === value)?.color;
+      const top = Math.min(y(strip.chances[i]), HEIGHT - PAD - 2);
+      chart.push(h("rect", { class: i === here ? "value here" : "value", x: x(i) - width / 2, width, y: top, height: HEIGHT - PAD - top, style: color ? `fill:${color}` : null }));
+    });
+  }
+  chart.push(h("line", { class: "now", x1: x(here), x2: x(here), y1: continuous ? PAD : HEIGHT - PAD, y2: HEIGHT + RULE + 1 }));
+  if (continuous) chart.push(h("circle", { class: "dot", cx: x(here), cy: y(strip.chances[here]), r: 3.5 }));
+  strip.values.forEach((value, i) => {
+    const yes = strip.truth[i] === watched;
+    const left = edge(i), right = edge(i + 1);
+    chart.push(h("rect", { class: strip.truth[i] < 0 ? "rule none" : yes ? "rule yes" : "rule", x: left, width: Math.max(0, right - left), y: HEIGHT, height: RULE }));
+    chart.push(h("rect", { class: "touch", x: left, width: Math.max(0, right - left), y: 0, height: HEIGHT + RULE, onclick: () => state.change({ [strip.name]: value }) }, h("title", {}, tip(i))));
+  });
+  const low = Math.min(...strip.chances), high = Math.max(...strip.chances);
+  const label = `${attribute.words}: ${column.classes[watched]} ${percent(low)} to ${percent(high)}, now ${percent(strip.chances[here])}`;
+  return h("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + RULE + 1}`, role: "img", "aria-label": label }, chart);
+}
+
+function nearest(values, now) {
+  if (typeof now !== "number") return Math.max(0, values.indexOf(now));
+  let best = 0;
+  values.forEach((value, i) => { if (Math.abs(value - now) < Math.abs(values[best] - now)) best = i; });
+  return best;
+}

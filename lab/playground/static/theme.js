@@ -1,0 +1,20 @@
+// Light or dark, as TensorBoard is; on a page of its own, as the system is.
+
+import { shownWindow } from "./state.js";
+
+export function followTheme() {
+  const shown = shownWindow();
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const apply = () => {
+    const dark = shown === window ? system.matches : shown.document.body.classList.contains("dark-mode");
+    document.documentElement.dataset.theme = dark ? "dark" : "light";
+  };
+  apply();
+  if (shown === window) {
+    system.addEventListener("change", apply);
+    return;
+  }
+  const observer = new MutationObserver(apply);
+  observer.observe(shown.document.body, { attributeFilter: ["class"] });
+  addEventListener("pagehide", () => observer.disconnect());
+}

@@ -1,0 +1,241 @@
+// Why the pinned runs say what they say: four views, side by side for up to three runs.
+
+import { Newest, ask } from "./api.js";
+import { valueWords } from "./controls.js";
+import { button, fill, h, listed, percent, settled } from "./dom.js";
+import { drawBar } from "./runs.js";
+import { showStrips } from "./strips.js";
+
+const TABS = [
+  ["strips", "What would change its mind"],
+  ["parts", "What it needs"],
+  ["nearest", "Where it saw this"],
+  ["fool", "Fool it"],
+];
+const QUIET = 300; // milliseconds without a change after which the views are drawn anew
+const FRAME = 110; // milliseconds that a picture of an animation stays, at least
+
+export class Why {
+  /** `runs` is the list of runs; `redraw()` resolves once the picture and the answers are those of
+   * the state's face; `say` speaks to screen readers. */
+  constructor(state, runs, { redraw, say }) {
+    Object.assign(this, { state, runs, redraw, say });
+    this.tab = "strips";
+    this.playing = null;
+    this.newest = new Newest(); // an abandoned question would still be computed
+    this.fooled = new Map(); // run -> {face, told}
+    this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0, "aria-labelledby": "why-strips" });
+    this.tabs = TABS.map(([name, title], i) => button(title, () => this.#open(name), {
+      role: "tab", id: `why-${name}`, "aria-controls": "why-body",
+      onkeydown: (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (step) this.tabs[(i + step + TABS.length) % TABS.length].click();
+        if (step) this.tabs[(i + step + TABS.length) % TABS.length].focus();
+      },
+    }));
+    this.heads = h("div", { class: "heads columns" });
+    this.element = h("section", { class: "panel why", "aria-label": "Why" },
+      h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the pinned runs" }, this.tabs), this.heads, this.body);
+    this.later = settled(() => this.show(), QUIET);
+    state.listen((what) => (what === "pins" || this.tab !== "fool") && this.later());
+    this.#mark();
+  }
+
+  #open(tab) {
+    this.tab = tab;
+    delete this.body.dataset.open;
+    this.#mark();
+    fill(this.body);
+    this.show();
+  }
+
+  #mark() {
+    TABS.forEach(([name], i) => {
+      this.tabs[i].setAttribute("aria-selected", name === this.tab);
+      this.tabs[i].tabIndex = name === this.tab ? 0 : -1;
+    });
+    this.body.setAttribute("aria-labelledby", `why-${this.tab}`);
+  }
+
+  #pinned() {
+    return this.state.pins.filter((name) => this.runs.find(name)?.kind === "ready" && !this.runs.find(name).answer?.trouble);
+  }
+
+  /** Show the present answers of the pinned runs above what explains them. */
+  answer() {
+    const pins = this.#pinned();
+    this.heads.classList.toggle("indented", this.tab === "strips");
+    this.heads.hidden = !pins.length;
+    if (this.heads.dataset.runs !== JSON.stringify(pins)) {
+      this.heads.dataset.runs = JSON.stringify(pins);
+      fill(this.heads, pins.map((name) => h("div", {},
+        h("div", { class: "head" }, h("h4", { title: name }, name), h("span", { class: "verdict" })), h("div", { class: "bar" }))));
+    }
+    pins.forEach((name, i) => {
+      const { answer, task } = this.runs.find(name);
+      const [head, bar] = this.heads.children[i].children;
+      if (!answer?.chances) return;
+      const { classes } = this.runs.tasks[task];
+      drawBar(bar, answer, classes);
+      const right = answer.truth < 0 ? null : answer.says === answer.truth;
+      head.lastChild.textContent = `${right === null ? "" : right ? "✓ " : "✗ "}${classes[answer.says]}`;
+      head.lastChild.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
+    });
+  }
+
+  /** Ask about the pinned runs and show the answers, once those before have come. */
+  show() {
+    return this.newest.run(() => this.#show());
+  }
+
+  async #show() {
+    this.answer();
+    if (this.playing) return;
+    const pins = this.#pinned();
+    if (!pins.length) {
+      fill(this.body, h("p", { class: "hint" }, "Pin a run (☆), or two or three to compare them."));
+      return;
+    }
+    if (this.tab === "fool") {
+      this.#showFool(pins);
+      return;
+    }
+    const [tab, face] = [this.tab, this.state.written()];
+    this.body.classList.add("waiting");
+    if (!this.body.childElementCount) fill(this.body, h("p", { class: "hint" }, tab === "nearest" ? "Going through the training faces …" : "Asking …"));
+    try {
+      const told = await Promise.all(pins.map((run) => ask(tab, { face, run }).catch((error) => ({ error: error.message }))));
+      if (tab !== this.tab) return;
+      const columns = pins.map((run, i) => ({ run, told: told[i], classes: this.runs.task(this.runs.find(run)).classes }));
+      this.#draw(tab, columns);
+    } catch (error) {
+      fill(this.body, h("p", { class: "failed" }, error.message));
+    } finally {
+      this.body.classList.remove("waiting");
+    }
+  }
+
+  #draw(tab, columns) {
+    const good = columns.filter((column) => !column.told.error);
+    const bad = columns.filter((column) => column.told.error)
+      .map((column) => h("p", { class: "failed" }, `${column.run}: ${column.told.error}`));
+    if (!good.length) return fill(this.body, bad);
+    const place = this.place ??= h("div", {});
+    if (this.body.firstChild !== place) delete place.dataset.open;
+    place.className = `why-${tab} of-${good.length}`;
+    if (tab === "strips") showStrips(place, good, this.state);
+    if (tab === "parts") fill(place, h("div", { class: "columns" }, good.map((column) => this.#parts(column))));
+    if (tab === "nearest") fill(place, h("div", { class: "columns" }, good.map((column) => this.#nearest(column))));
+    if (this.body.firstChild !== place || this.body.childElementCount > 1) fill(this.body, place, bad);
+    else this.body.append(...bad);
+    return place;
+  }
+
+  #parts({ told, classes }) {
+    if (!told.sets.length) {
+      return h("div", {}, h("p", { class: "hint" }, "Its task does not ask which parts a face has."));
+    }
+    const yes = classes[told.watched];
+    const called = told.sets.filter((set) => set.says === told.watched).length;
+    const wrong = told.sets.filter((set) => set.truth >= 0 && set.says !== set.truth).length;
+    return h("div", {},
+      h("p", {}, `Calls ${called} of the 16 sets of parts “${yes}”, and errs about ${wrong}. By the rule only a face with all four is one.`),
+      h("ul", { class: "sets" }, told.sets.map((set) => {
+        const name = set.parts.length ? set.parts.join(" + ") : "nothing";
+        const right = set.truth < 0 || set.says === set.truth;
+        return h("li", { class: right ? "" : "wrong", title: `${name}: ${yes} ${percent(set.chance)}` },
+          h("img", { src: set.picture, alt: `A head with ${name}`, width: 64, height: 64 }),
+          h("span", { class: "mini" }, h("span", { style: `width:${100 * set.chance}%` })),
+          h("span", { class: "set-name" }, name),
+          h("span", { class: "set-said" }, `${right ? "✓" : "✗"} ${percent(set.chance)}`));
+      })));
+  }
+
+  #nearest({ told, classes }) {
+    const few = told.searched < told.studied ? `The first ${told.searched.toLocaleString("en")} of its ${told.studied.toLocaleString("en")} training faces were searched.` : `Searched: all its ${told.studied.toLocaleString("en")} training faces.`;
+    const titles = { features: "Nearest to the network (by what its last layer sees)", pixels: "Nearest to the eye (by pixels)" };
+    return h("div", {},
+      told.same ? h("p", { class: "wrong" }, "It has studied this very picture.") : null,
+      told.ways.map((way) => h("div", {}, h("h5", {}, titles[way.way]),
+        h("ul", { class: "near" }, way.faces.map((each) => {
+          const lie = each.label !== each.truth;
+          const learned = each.says === each.label ? "" : ` (it says: ${classes[each.says]})`;
+          const words = `${classes[each.label]}${lie ? `, mislabelled: in truth ${classes[each.truth]}` : ""}`;
+          return h("li", { class: lie ? "lie" : "" },
+            button(h("img", { src: each.picture, alt: `Training face ${each.number}`, width: 88, height: 88 }),
+              () => this.state.change(each.face), { title: `Training face ${each.number}, labelled ${words}${learned}; distance ${each.distance.toFixed(3)}. Click to put it on the easel.` }),
+            h("span", { class: "near-label" }, classes[each.label]),
+            lie ? h("span", { class: "near-lie" }, `mislabelled: ${classes[each.truth]}`) : null,
+            );
+        })))),
+      h("p", { class: "hint" }, `${few} Click on one to load it.`));
+  }
+
+  #showFool(pins) {
+    fill(this.body, h("p", { class: "hint" }, "Searches the things that should not matter for the fewest changes after which the run errs, and plays them. What decides stays as it is, so the truth does, too."),
+      h("div", { class: "columns" }, pins.map((run) => {
+        const place = h("div", { class: "fool", "aria-live": "polite" });
+        const go = button(`Fool ${run}`, () => this.#fool(run, place, go), { class: "primary" });
+        const known = this.fooled.get(run);
+        if (known) this.#foolWords(place, run, known);
+        return h("div", {}, go, place);
+      })));
+  }
+
+  async #fool(run, place, go) {
+    go.disabled = true;
+    fill(place, h("p", {}, "Searching …"));
+    const face = { ...this.state.face };
+    try {
+      const told = await ask("fool", { face: this.state.written(), run });
+      const known = { face, told };
+      this.fooled.set(run, known);
+      this.#foolWords(place, run, known);
+      if (told.outcome === "fooled") await this.#play(known);
+    } catch (error) {
+      fill(place, h("p", { class: "failed" }, error.message));
+    } finally {
+      go.disabled = false;
+    }
+  }
+
+  #foolWords(place, run, { face, told }) {
+    const { classes } = this.runs.task(this.runs.find(run));
+    if (told.outcome !== "fooled") {
+      const words = {
+        "no truth": "The rule of its task has no answer to such a picture, so it cannot err about it.",
+        "wrong already": `It is wrong already: it says ${classes[told.says]}, and in truth it is ${classes[told.truth]}.`,
+        withstood: `It withstood: ${told.tried?.toLocaleString("en")} variants of this face were tried, and it was right about all of them.`,
+      }[told.outcome];
+      fill(place, h("p", { class: told.outcome === "withstood" ? "right" : "" }, words));
+      return;
+    }
+    const changes = told.changes.map((change) => {
+      const row = this.state.attributes.get(change.name);
+      return h("li", {}, h("b", {}, row.words), ` ${valueWords(row, change.old)} → ${valueWords(row, change.new)}`);
+    });
+    const many = changes.length === 1 ? "One change" : `${changes.length} changes`;
+    fill(place,
+      h("p", { class: "wrong" }, `Fooled. ${many}, and it says ${classes[told.says]}; in truth it still is ${classes[told.truth]}.`),
+      h("ul", {}, changes),
+      h("p", { class: "hint" }, `Found among ${told.tried.toLocaleString("en")} variants.`),
+      h("div", { class: "tools" },
+        button("Play again", () => this.#play({ face, told })),
+        button("Back to the face before", () => this.state.change(face))));
+  }
+
+  /** Show the way from the face to the one that fools, picture by picture, unless somebody moves on. */
+  async #play({ face, told }) {
+    const turn = this.playing = {};
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.state.change(face);
+    for (const [i, frame] of (still ? told.frames.slice(-1) : told.frames).entries()) {
+      this.state.change(frame, { join: i > 0 });
+      const mine = this.state.face;
+      await Promise.all([this.redraw(), new Promise((done) => setTimeout(done, FRAME))]);
+      if (this.playing !== turn || this.state.face !== mine) break;
+    }
+    if (this.playing === turn) this.playing = null;
+    this.say(`Fooled by ${listed(told.changes.map((change) => this.state.attributes.get(change.name).words))}.`);
+  }
+}

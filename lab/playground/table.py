@@ -1,0 +1,64 @@
+"""The attribute table as the page shows it: groups, words, ranges and colors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.data import get_task, list_tasks
+from lab.faces import ATTRIBUTES, Attribute
+from lab.faces.palette import PALETTES
+from lab.measure.words import spoken
+from lab.playground.asked import start_face, write_face
+
+GROUPS = {
+    "structure": ("Parts", "which parts there are, and where they sit"),
+    "face": ("Looks", "eyes, nose, mouth, skin, hair and what is worn"),
+    "stray": ("Beside the head", "parts that lie around and belong to nobody"),
+    "scene": ("Scene", "clothes, background and light"),
+    "camera": ("Camera", "where the head is in the picture, and how clear it is"),
+}
+"""The table's groups in the page's order: a title, and what is in it."""
+
+WORDS = {
+    "subject": {"head": "a head"},
+    "arrangement": {
+        "natural": "in their places", "flipped": "upside down", "ears_inside": "ears inside",
+        "rotated": "turned", "column": "in a column", "traded": "traded places",
+    },
+}  # fmt: skip
+"""Values whose names alone do not say enough."""
+
+STEPS = 200
+"""Places of a slider."""
+
+
+def page_table() -> dict[str, Any]:
+    """Everything that the page must know to build its controls."""
+    return {
+        "groups": [
+            {"name": name, "title": title, "meaning": meaning,
+             "attributes": [_row(row) for row in ATTRIBUTES.values() if row.group == name]}
+            for name, (title, meaning) in GROUPS.items()
+        ],
+        "start": write_face(start_face()),
+        "tasks": {
+            name: {"meaning": task.meaning, "classes": task.classes, "relevant": task.relevant}
+            for name in list_tasks() if (task := get_task(name))
+        },
+    }  # fmt: skip
+
+
+def _row(row: Attribute) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": row.name, "words": spoken(row.name), "meaning": row.meaning, "kind": row.kind,
+    }  # fmt: skip
+    if row.kind == "continuous":
+        step = (row.high - row.low) / STEPS
+        return {**shown, "low": row.low, "high": row.high, "step": step, "unit": row.unit,
+                "ends": row.halves}  # fmt: skip
+    words = WORDS.get(row.name, {})
+    values = [{"value": v, "words": words.get(str(v), spoken(str(v)))} for v in row.values]
+    if row.name in PALETTES:
+        for value, color in zip(values, PALETTES[row.name].tolist(), strict=True):
+            value["color"] = "#" + "".join(f"{round(255 * part):02x}" for part in color)
+    return {**shown, "values": values}

@@ -1,0 +1,55 @@
+"""How soon the playground answers: the picture and the answers of many runs after one change.
+
+python3 scripts/benches/playground.py RUNS, for a folder of runs: milliseconds on the wall
+and of the processor, for 100 changes, through the plugin's own address but without a socket.
+"""
+
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from werkzeug.test import Client
+
+from lab.playground.plugin import FacesPlugin
+
+LOOKS, MOST = 100, 10
+
+
+def main(logdir: str) -> None:
+    """Print one line for the look, and one for each slower question."""
+    apps = FacesPlugin(SimpleNamespace(logdir=logdir)).get_plugin_apps()
+
+    def get(question: str, **parameters: object) -> dict:
+        answer = Client(apps[f"/{question}"]).get(f"/{question}", query_string=parameters)
+        assert answer.status_code == 200, answer.get_json()
+        return answer.get_json()
+
+    names = [run["name"] for run in get("runs")["runs"] if run["kind"] == "ready"][:MOST]
+    questions = {"look": {"run": names, "size": 384, "seen": names[0]}}
+    questions |= {name: {"run": names[0]} for name in ("strips", "parts", "nearest", "fool")}
+    print(
+        f"{len(names)} runs; milliseconds: median and 95th of 100 on the wall, processor's median"
+    )
+    for question, parameters in questions.items():
+        spent = []
+        for k in range(-5, LOOKS):
+            began, worked = time.perf_counter(), time.process_time()
+            get(
+                question,
+                face=f"eye_color:blue,mouth_open:{(k + 5) / (LOOKS + 5):.4f}",
+                **parameters,
+            )
+            if k >= 0:
+                spent.append((time.perf_counter() - began, time.process_time() - worked))
+        wall, processor = 1000 * np.array(spent).T
+        print(f"{question:10s} {np.median(wall):6.0f} {np.quantile(wall, 0.95):6.0f}"
+              f" {np.median(processor):6.0f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

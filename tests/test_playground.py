@@ -1,0 +1,393 @@
+"""The playground's answers: true to the lab's own, refused in one line where there are none."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+
+from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig, to_json
+from lab.data import draw_examples
+from lab.faces import ATTRIBUTES, Faces, render
+from lab.measure import predict
+from lab.playground import shelf
+from lab.playground.asked import read_face, start_face, write_face
+from lab.playground.plugin import QUESTIONS, FacesPlugin
+from lab.run import load_run, start
+
+NET = """
+from torch import nn
+from lab.models import ModelSpec
+
+def net(spec: ModelSpec) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * spec.image_size**2, spec.num_outputs))
+"""
+
+
+class Page:
+    """Asks the plugin as a browser would, without sockets."""
+
+    def __init__(self, logdir: Path | str | None) -> None:
+        place = None if logdir is None else str(logdir)
+        self.apps = FacesPlugin(SimpleNamespace(logdir=place)).get_plugin_apps()
+
+    def get(self, question: str, **parameters: Any) -> tuple[int, Any]:
+        path = f"/{question}"
+        answer = Client(self.apps[path]).get(path, query_string=parameters)
+        return answer.status_code, answer.get_json()
+
+    def ok(self, question: str, **parameters: Any) -> Any:
+        status, content = self.get(question, **parameters)
+        assert status == 200, content
+        return content
+
+    def post(self, body: bytes, kind: str = "application/json") -> tuple[int, Any]:
+        answer = Client(self.apps["/allow"]).post("/allow", data=body, content_type=kind)
+        return answer.status_code, answer.get_json()
+
+    def runs(self) -> dict[str, Any]:
+        return {run["name"]: run for run in self.ok("runs")["runs"]}
+
+
+def config(out: Path, name: str, **data: Any) -> RunConfig:
+    return RunConfig(
+        data=DataConfig(num_train=12, num_test=4, image_size=16, **data),
+        model=ModelConfig(model="linear"),
+        train=TrainConfig(steps=2, batch_size=4),
+        twins=0, device="cpu", name=name, out=out,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real runs of two steps, and all that can be wrong with a folder."""
+    root = tmp_path_factory.mktemp("runs")
+    start(config(root, "plain"))
+    start(config(root, "noisy", label_noise=1.0, label_noise_kind="flip"))
+    start(config(root, "cue", cues=("eye_color:1",), cue_visibility=0.3))
+    start(config(root / "below", "eyes", task="count_eyes"))
+    outside = tmp_path_factory.mktemp("outside")
+    start(config(outside, "secret"))
+    (root / "link").symlink_to(outside / "secret")
+    (root / "borrowed").mkdir()
+    (root / "borrowed" / "config.json").write_text(to_json(config(root, "borrowed")))
+    (root / "borrowed" / "checkpoints").symlink_to(outside / "secret" / "checkpoints")
+    (root / "empty").mkdir()
+    (root / "empty" / "config.json").write_text(to_json(config(root, "empty")))
+    (root / "damaged").mkdir()
+    (root / "damaged" / "config.json").write_text('{"format": 1, "data": 7}')
+    (root / "foreign").mkdir()
+    (root / "foreign" / "events.out.tfevents.1.x").touch()
+    (root / "torn" / "checkpoints").mkdir(parents=True)
+    (root / "torn" / "config.json").write_text(to_json(config(root, "torn")))
+    (root / "torn" / "checkpoints" / "last.pt").write_bytes(b"half of a")
+    (root / "<img src=x onerror=alert(1)>").mkdir()
+    (root / "<img src=x onerror=alert(1)>" / "events.out.tfevents.1.x").touch()
+    return root
+
+
+@pytest.fixture(scope="module")
+def page(logdir: Path) -> Page:
+    return Page(logdir)
+
+
+def test_every_kind_of_folder_is_listed_and_explained(page: Page) -> None:
+    runs = page.runs()
+    assert {name: run["kind"] for name, run in runs.items()} == {
+        "plain": "ready", "noisy": "ready", "cue": "ready", "below/eyes": "ready", "torn": "ready",
+        "link": "foreign", "foreign": "foreign", "damaged": "foreign", "empty": "waiting",
+        "borrowed": "broken", "<img src=x onerror=alert(1)>": "foreign",
+    }  # fmt: skip
+    assert all(run["trouble"] for run in runs.values() if run["kind"] != "ready")
+    assert "eye color goes with the label always" in " ".join(runs["cue"]["conditions"])
+    assert "100% of its labels are wrong" in runs["noisy"]["conditions"]
+    look = page.ok("look", face="", run=["torn", "empty", "borrowed", "link", "foreign", "nobody"])
+    for answer in look["answers"]:
+        assert answer["trouble"]
+        assert "\n" not in answer["trouble"]
+        assert "chances" not in answer
+
+
+@pytest.mark.parametrize("name", ["plain", "cue", "below/eyes"])
+def test_answers_are_those_of_the_network(page: Page, logdir: Path, name: str) -> None:
+    written = "eye_color:blue,nose:0,smile:-0.5,identity:-77"
+    (answer,) = page.ok("look", face=written, run=name)["answers"]
+    run_config, model = load_run(logdir / name)
+    vividness = {"eye_color": 0.3} if name == "cue" else {}
+    face = read_face(written)
+    face = Faces(face.values, face.identity, vividness)
+    logits = predict(model, render(face, size=16))
+    assert answer["chances"] == pytest.approx(logits.softmax(dim=1)[0].tolist(), abs=2e-6)
+    assert answer["says"] == int(logits.argmax())
+    assert answer["truth"] == (2 if run_config.data.task == "count_eyes" else 0)
+
+
+def test_a_written_face_is_read_as_the_same_face(logdir: Path) -> None:
+    faces = draw_examples(DataConfig(num_train=20), split="train", count=20, seed=3).faces
+    for i in range(20):
+        values = write_face(faces, i)
+        back = read_face(",".join(f"{name}:{value}" for name, value in values.items()))
+        assert int(back.identity[0]) == int(faces.identity[i])
+        for name in ATTRIBUTES:
+            assert back[name][0] == faces[name][i], name
+
+
+def test_the_table_has_every_attribute_and_starts_with_a_person(page: Page) -> None:
+    table = page.ok("table")
+    rows = [row for group in table["groups"] for row in group["attributes"]]
+    assert sorted(row["name"] for row in rows) == sorted(ATTRIBUTES)
+    assert table["start"] == write_face(start_face())
+    (answer,) = page.ok("look", face="", run="plain")["answers"]
+    assert table["tasks"]["person"]["classes"][answer["truth"]] == "person"
+    assert page.ok("random", number=5) == page.ok("random", number=5)
+
+
+def test_strips_agree_with_looks(page: Page) -> None:
+    told = page.ok("strips", face="hair_color:red", run="plain")
+    strips = {strip["name"]: strip for strip in told["strips"]}
+    assert set(strips) == set(ATTRIBUTES)
+    for name in ("eye_color", "mouth_open", "eyes"):
+        for value, chance, truth in zip(
+            *(strips[name][key] for key in ("values", "chances", "truth")), strict=True
+        ):
+            face = f"hair_color:red,{name}:{value}"
+            (answer,) = page.ok("look", face=face, run="plain")["answers"]
+            assert answer["chances"][told["watched"]] == pytest.approx(chance, abs=1e-4)
+            assert answer["truth"] == truth
+    blind = page.ok("strips", face="eyes:0", run="plain")["strips"]
+    assert not next(s for s in blind if s["name"] == "eye_color")["visible"]
+    assert strips["eyes"]["decides"]
+    assert not strips["eye_color"]["decides"]
+
+
+def test_only_the_whole_set_of_parts_is_a_person(page: Page) -> None:
+    sets = page.ok("parts", face="", run="plain")["sets"]
+    assert [len(each["parts"]) for each in sets if each["truth"] == 1] == [4]
+    assert len(sets) == 16
+    assert page.ok("parts", face="", run="below/eyes")["sets"] == []
+
+
+def test_a_training_face_is_its_own_nearest_one_with_its_wrong_label(page: Page) -> None:
+    data = DataConfig(num_train=12, image_size=16, label_noise=1.0, label_noise_kind="flip")
+    examples = draw_examples(data, split="train", count=12, seed=0)
+    written = ",".join(f"{name}:{value}" for name, value in write_face(examples.faces, 5).items())
+    told = page.ok("nearest", face=written, run="noisy")
+    assert told["same"]
+    for way in told["ways"]:
+        first = way["faces"][0]
+        assert first["number"] == 5
+        assert first["distance"] == 0
+        assert first["label"] == int(examples.labels[5]) != first["truth"]
+    assert not page.ok("nearest", face="", run="noisy")["same"]
+
+
+def test_fooling_changes_nuisances_alone_until_the_answer_is_wrong(page: Page) -> None:
+    outcomes = set()
+    for number in range(8):
+        face = page.ok("random", number=number)["face"]
+        written = ",".join(f"{name}:{value}" for name, value in face.items())
+        told = page.ok("fool", face=written, run="plain")
+        outcomes.add(told["outcome"])
+        if told["outcome"] != "fooled":
+            continue
+        frames = told["frames"]
+        assert frames[0] == {**face, **{k: frames[0][k] for k in face}}
+        relevant = ("subject", "arrangement", "eyes", "nose", "mouth", "ears", "identity")
+        assert all(frame[name] == face[name] for frame in frames for name in relevant)
+        says = []
+        for frame in (frames[-2], frames[-1]):
+            text = ",".join(f"{name}:{value}" for name, value in frame.items())
+            says.append(page.ok("look", face=text, run="plain")["answers"][0])
+        assert says[0]["says"] == says[0]["truth"]
+        assert says[1]["says"] != says[1]["truth"]
+    assert "fooled" in outcomes
+
+
+def test_a_round_of_the_game_tells_what_the_run_says(page: Page) -> None:
+    for number in range(6):
+        told = page.ok("round", run="cue", number=number)
+        face = ",".join(f"{name}:{value}" for name, value in told["face"].items())
+        (answer,) = page.ok("look", face=face, run="cue")["answers"]
+        assert answer["chances"] == pytest.approx(told["chances"], abs=1e-4)
+        assert (answer["says"], answer["truth"]) == (told["says"], told["truth"])
+
+
+def test_code_of_others_runs_only_after_consent(tmp_path: Path) -> None:
+    net = tmp_path / "net.py"
+    net.write_text(NET)
+    runs = tmp_path / "runs"
+    plain = config(runs, "mine")
+    start(RunConfig(**{**vars(plain), "model": ModelConfig(model=f"{net}:net")}))
+    net.write_text(NET + f"\nopen({str(tmp_path / 'ran')!r}, 'a').close()\n")
+    page = Page(runs)
+    assert page.runs()["mine"]["kind"] == "consent"
+    for question in ("look", "strips", "nearest", "fool"):
+        page.get(question, face="", run="mine")
+    assert not (tmp_path / "ran").exists()
+
+    assert page.post(b'{"run": "mine"}', kind="text/plain")[0] == 405
+    assert page.post(b'{"run": "mine"}')[0] == 200
+    assert page.runs()["mine"]["kind"] == "ready"
+    assert "chances" in page.ok("look", face="", run="mine")["answers"][0]
+    assert (tmp_path / "ran").exists()
+
+    net.write_text(NET + "\n# changed\n")
+    assert page.runs()["mine"]["kind"] == "consent"
+    net.unlink()
+    fresh = Page(runs)
+    (answer,) = fresh.ok("look", face="", run="mine")["answers"]
+    assert str(net) in answer["trouble"]
+    assert fresh.post(b'{"run": "mine"}')[0] == 400
+
+
+def test_a_newer_checkpoint_is_taken_up(tmp_path: Path) -> None:
+    start(config(tmp_path, "a"))
+    page = Page(tmp_path)
+    first = page.ok("look", face="", run="a")["answers"][0]["chances"]
+    longer = config(tmp_path / "other", "b")
+    start(RunConfig(**{**vars(longer), "train": TrainConfig(steps=30, batch_size=4)}))
+    new = tmp_path / "other" / "b" / "checkpoints" / "last.pt"
+    os.replace(new, tmp_path / "a" / "checkpoints" / "last.pt")
+    second = page.ok("look", face="", run="a")["answers"][0]["chances"]
+    assert first != second
+
+
+def test_networks_are_put_away_when_there_are_too_many(
+    logdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "MOST", 2)
+    page = Page(logdir)
+    names = ["plain", "noisy", "cue", "below/eyes"]
+    answers = page.ok("look", face="", run=names)["answers"]
+    assert [answer["name"] for answer in answers if "chances" in answer] == names
+    monkeypatch.setattr(shelf, "MEMORY", 1)
+    assert page.ok("nearest", face="", run="plain")["searched"] == 12
+
+
+def test_many_at_once_get_the_same_answers(page: Page) -> None:
+    expected = page.ok("look", face="eyes:1", run=["plain", "cue"])
+    said: list[Any] = []
+
+    def ask() -> None:
+        said.append(page.get("look", face="eyes:1", run=["plain", "cue"]))
+        said.append(page.get("strips", face="", run="plain"))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(status in (200, 503) for status, _ in said)
+    looks = [content for status, content in said if status == 200 and "answers" in content]
+    assert looks
+    assert all(look == expected for look in looks)
+
+
+@pytest.mark.parametrize("place", [None, "", "gs://bucket/runs", "/no/such/folder"])
+def test_without_runs_there_is_still_a_face(place: str | None) -> None:
+    page = Page(place)
+    listed = page.ok("runs")
+    assert listed["runs"] == []
+    assert listed["trouble"]
+    assert page.ok("look", face="glasses:round")["picture"].startswith("data:image/")
+    assert page.get("strips", face="", run="x")[0] == 404
+
+
+HOSTILE = [
+    "", ".", "..", "../..", "/etc/passwd", "plain/../plain", "plain/", "//", "plain/checkpoints",
+    "%2e%2e", "link", "link/..", "below", "below/eyes/..", "\x00", "a" * 5000, "ünïcödé", "<b>",
+    "eye_color:mauve", "eye_color", "eyes:3", "eyes:1.5", "eyes:two", "smile:nan", "smile:inf",
+    "smile:1e999", "smile:-9", "smile:0x1", "smile:1_0", "smile:", ":", ",,,", "nobody:1",
+    "identity:9223372036854775808", "identity:x", "eyes:1,eyes:2", "identity:1,identity:2",
+    "smile:٣", "eyes:-0", "nose:true", "face:face", "smile:" + "1" * 300, "eyes:1\n", "'; drop",
+    "{{7*7}}", "../../secret", "-1", "99999999999999999999", "1e3", "0.5", "plain",
+]  # fmt: skip
+
+
+def test_hostile_requests_get_one_clear_line(page: Page) -> None:
+    """Hundreds of requests with all that is wrong: 200, or a 400 or 404 with one line."""
+    chance = random.Random(0)
+    names = ["face", "run", "number", "size", "seen", "exact", "path", "__class__", ""]
+    seen: dict[int, int] = {}
+    for _ in range(700):
+        question = chance.choice(QUESTIONS)
+        good = {"face": "", "run": "plain", "number": "1"} if chance.random() < 0.7 else {}
+        odd = {
+            chance.choice(names): [chance.choice(HOSTILE) for _ in range(chance.choice([1, 1, 2]))]
+            for _ in range(chance.choice([0, 1, 1, 2]))
+        }
+        wanted = {"table": (), "runs": (), "random": ("number",), "look": ("face", "run"),
+                  "round": ("run", "number")}.get(question, ("face", "run"))  # fmt: skip
+        parameters = {name: good[name] for name in wanted if name in good} | odd
+        status, content = page.get(question, **parameters)
+        seen[status] = seen.get(status, 0) + 1
+        assert status in (200, 400, 404), (question, parameters, content)
+        if status != 200:
+            assert content["error"]
+            assert "\n" not in content["error"]
+            assert len(content["error"]) < 1500
+            assert "secret" not in content["error"] or "secret" in json.dumps(parameters)
+    assert seen[200] > 20
+    assert seen[400] > 200
+    assert seen[404] > 5
+
+
+BODIES = [
+    b"",
+    b"[]",
+    b"{}",
+    b'{"run": 1}',
+    b'{"run": "plain"}',
+    b"\xff",
+    b"[" * 5000,
+    b"x" * 20_000,
+]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_hostile_posts_get_one_clear_line(page: Page, body: bytes) -> None:
+    status, content = page.post(body)
+    assert status == 400
+    assert content["error"]
+    assert page.post(b'{"run": "../../secret"}')[0] == 404
+
+
+def test_only_listed_files_are_served_and_with_their_headers(page: Page) -> None:
+    assert "/index.js" in page.apps
+    assert not any("*" in route for route in page.apps)
+    answer = Client(page.apps["/index.html"]).get("/index.html")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert Client(page.apps["/look"]).post("/look").status_code == 405
+
+
+def test_the_page_is_safe_and_self_contained() -> None:
+    folder = Path(__file__).parent.parent / "lab" / "playground" / "static"
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert "innerHTML" not in text
+        assert "eval(" not in text
+        for line in text.splitlines():
+            assert "http" not in line or "w3.org" in line, f"{path.name}: {line}"
+
+
+def test_tensorboard_starts_without_pytorch_and_a_broken_one_is_explained(logdir: Path) -> None:
+    code = (
+        "import sys; from types import SimpleNamespace; from werkzeug.test import Client\n"
+        "sys.modules['torch'] = None\n"  # importing it raises ImportError
+        "from lab.playground.plugin import FacesPlugin\n"
+        f"plugin = FacesPlugin(SimpleNamespace(logdir={str(logdir)!r}))\n"
+        "apps = plugin.get_plugin_apps(); assert plugin.is_active()\n"
+        "page = Client(apps['/index.js']).get('/index.js'); assert page.status_code == 200\n"
+        "answer = Client(apps['/runs']).get('/runs'); assert answer.status_code == 503\n"
+        "assert 'torch' in answer.get_json()['error']\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
