@@ -28,7 +28,7 @@ from lab.measure import Setting, verdict
 from lab.models import ModelSpec, check_model, count_parameters, create_model
 from lab.seeds import torch_seed
 from lab.tracking import hparams, texts, views
-from lab.tracking.summary import SUMMARY, Outcome, replace_text, write_summary
+from lab.tracking.summary import Outcome, read_summary, replace_text, write_summary
 from lab.tracking.writer import Tracker
 from lab.training import (
     BEST,
@@ -94,7 +94,7 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
     config = read_config(folder)
     if config.deterministic:
         make_deterministic()
-    place = choose_device(device or config.device)
+    place = _place(folder, device or config.device, asked=device is not None)
     set_threads(config.threads)
     model = build_model(config).to(place)
     with locked(folder):
@@ -104,8 +104,24 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
         checkpoint = None
         if path is not None:
             checkpoint = _load(path, place)
+            if not checkpoint.progress:
+                raise ValueError(f"{path} holds weights only: put back the file of that name")
             load_weights(model, checkpoint, path)
         return _train(config, folder, model, place, checkpoint=checkpoint, began=began)
+
+
+def _place(folder: Path, device: str, *, asked: bool) -> torch.device:
+    """The device to go on with; if this machine lacks it, a line that says how to do without."""
+    try:
+        return choose_device(device)
+    except ValueError as error:
+        if asked:
+            raise
+        why = str(error).partition("; ")[0].partition(": ")[2]
+        raise ValueError(
+            f"{folder} was trained on {device}, but {why}; go on with --device cpu (figures may"
+            " differ in their last digits)"
+        ) from None
 
 
 def load_run(folder: Path, *, device: str | torch.device = "cpu") -> tuple[RunConfig, nn.Module]:
@@ -317,8 +333,6 @@ def _write_summary(
 
 
 def _finished(folder: Path) -> bool:
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(summary, dict) and summary.get("status") == "finished"
+    with suppress(ValueError):  # a damaged summary is written anew
+        return read_summary(folder).get("status") == "finished"
+    return False

@@ -8,6 +8,7 @@ its checksum, because a flipped bit inside a tensor would otherwise be loaded in
 import hashlib
 import io
 import os
+import warnings
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
 class Checkpoint:
     """Everything that a run needs to go on as if it had never stopped, after `step` steps.
 
-    `progress` belongs to the loop: what is best so far, seconds spent. The best one holds weights
-    only.
+    `progress` belongs to the loop: the last step that was evaluated, what is best so far, seconds
+    spent. The best one holds weights only.
     """
 
     step: int
@@ -88,10 +89,9 @@ def newest(folder: Path) -> Path | None:
 
 def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
     """Read a checkpoint onto `device`; `ValueError` in one line if the file is damaged."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ValueError(f"there is no checkpoint {path}") from None
+    if not path.is_file():
+        raise ValueError(f"there is no checkpoint {path}")
+    content = path.read_bytes()
     head, _, content = content.partition(b"\n")
     words = head.split(b" ")
     if len(words) != 5 or not head.startswith(_HEAD + b" "):
@@ -101,8 +101,12 @@ def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkp
     if hashlib.sha256(content).hexdigest().encode() != words[4]:
         raise ValueError(f"{path} is damaged: its checksum does not match its {len(content)} bytes")
     try:
-        values = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-        return Checkpoint(**{entry.name: values[entry.name] for entry in fields(Checkpoint)})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, on files that it did not write
+            values = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        return _whole(
+            Checkpoint(**{entry.name: values[entry.name] for entry in fields(Checkpoint)})
+        )
     except Exception as error:  # torch raises half a dozen kinds; the checksum says it is no damage
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} holds no checkpoint of this lab: {reason}") from None
@@ -112,10 +116,20 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     """Give the model a checkpoint's weights; `ValueError` if they are another architecture's."""
     try:
         model.load_state_dict(checkpoint.model)
-    except RuntimeError:
+    except (RuntimeError, TypeError, AttributeError):  # the latter two where they are no tensors
         raise ValueError(
             f"{path} holds weights of another network: has its file changed since the run?"
         ) from None
+
+
+def _whole(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint if its entries are of the right kinds; `ValueError` otherwise."""
+    for name, kind in (("step", int), *((name, dict) for name in ("model", "optimizer", "random"))):
+        if not isinstance(getattr(checkpoint, name), kind):
+            raise ValueError(f"its {name} is no {kind.__name__}")
+    if checkpoint.progress and not -1 <= checkpoint.progress["evaluated"] <= checkpoint.step:
+        raise ValueError("its last evaluation is not one of its steps")
+    return checkpoint
 
 
 def _shallow(checkpoint: Checkpoint) -> dict[str, Any]:
