@@ -19,7 +19,7 @@ from torch import nn
 
 from lab import audit
 from lab.config import RunConfig, check, from_json, to_json
-from lab.data import Examples, draw_examples, get_task, population_of
+from lab.data import Examples, check_memory, draw_examples, get_task, population_of
 from lab.display import Display
 from lab.estimate import Estimate
 from lab.exam import Exams
@@ -72,6 +72,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     began = time.perf_counter() if began is None else began
     check(config)
     population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
+    check_memory(config.data.num_train + config.data.num_test, size=config.data.image_size)
     if config.deterministic:
         make_deterministic()
     device = choose_device(config.device)

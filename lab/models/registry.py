@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def find_model(name: str) -> Builder:
     if not colon and name.endswith(".py"):
         raise ValueError(f"--model {name} must name a function too: {name}:FUNCTION")
     if colon:
-        return _from_file(Path(path).expanduser(), function, name)
+        return _from_file(Path(os.path.expanduser(path)), function, name)  # Path's would raise
     _import_all()
     if name not in _builders:
         raise ValueError(f"{unknown('model', name, list_models())}, or path/to/file.py:function")
