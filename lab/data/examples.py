@@ -69,10 +69,12 @@ def draw_examples(
     seed: int,
     device: str | torch.device = "cpu",
     start: int = 0,
+    keep: Tensor | None = None,
     population: Population | None = None,
 ) -> Examples:
     """The `count` examples of a split from number `start` on, pictures drawn on `device`.
 
+    `keep` (M,) are positions among them: only these are drawn and returned. None: all.
     Label noise is for the split "train"; every other split has clean labels. `population` is the
     one that `config` describes, or another: unbiased, conflicting.
     """
@@ -89,6 +91,8 @@ def draw_examples(
         split=split,
         start=start,
     )
+    if keep is not None:
+        faces, labels = faces.take(keep), labels[keep]
     examples = examples_of(task, faces, size=config.image_size, device=device)
     return replace(examples, labels=labels.to(device))
 

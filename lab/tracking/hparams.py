@@ -24,7 +24,10 @@ FACTORS = ("num_train", "cues", "label_noise", "model", "width")
 """The settings that experiments vary come first (by name, as TensorBoard has it): the table shows
 five columns, and all others at a click."""
 
-ASIDE = ("seed", "name", "out", "threads", "deterministic", "twins", "checkpoint_every")
+ASIDE = (
+    "seed", "name", "out", "threads", "world_size", "deterministic", "twins",
+    "checkpoint_every",
+)  # fmt: skip
 """Settings in which repetitions of the same experiment may differ; no columns."""
 
 

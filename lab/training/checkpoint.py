@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-FORMAT = 1
+FORMAT = 2
 _HEAD = b"memorization-lab checkpoint"
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
@@ -34,23 +34,7 @@ class Checkpoint:
     step: int
     model: dict[str, Any]
     optimizer: dict[str, Any] = field(default_factory=dict)
-    random: dict[str, Tensor] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
-
-
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """The states of torch's random number generators that training on `device` draws from."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def restore_random_state(states: dict[str, Tensor], device: torch.device) -> None:
-    """Put the generators back into the states that `random_state` gave."""
-    torch.set_rng_state(states["cpu"].cpu())
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"].cpu(), device)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = None) -> None:
@@ -124,11 +108,10 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 
 def _whole(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint if its entries are of the right kinds; `ValueError` otherwise."""
-    for name, kind in (("step", int), *((name, dict) for name in ("model", "optimizer", "random"))):
+    kinds = {"step": int, "model": dict, "optimizer": dict, "progress": dict}
+    for name, kind in kinds.items():
         if not isinstance(getattr(checkpoint, name), kind):
             raise ValueError(f"its {name} is no {kind.__name__}")
-    if checkpoint.progress and not -1 <= checkpoint.progress["evaluated"] <= checkpoint.step:
-        raise ValueError("its last evaluation is not one of its steps")
     return checkpoint
 
 
