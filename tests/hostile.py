@@ -101,6 +101,7 @@ def load_script(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where tyro looks for the text of the flags
     sys.path.insert(0, str(SCRIPTS))
     try:
         spec.loader.exec_module(module)
