@@ -78,7 +78,7 @@ def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkp
     content = path.read_bytes()
     head, _, content = content.partition(b"\n")
     words = head.split(b" ")
-    if len(words) != 5 or not head.startswith(_HEAD + b" "):
+    if len(words) != 5 or not head.startswith(_HEAD + b" ") or words[3] != b"sha256":
         raise ValueError(f"{path} is not a checkpoint of this lab, or its beginning is lost")
     if words[2] != str(FORMAT).encode():
         raise ValueError(f"{path} has format {words[2].decode(errors='replace')}, not {FORMAT}")
