@@ -316,3 +316,19 @@ def test_an_unfinished_run_is_measured_and_called_so(
     assert f"--resume {folder}" in capsys.readouterr().out
     assert main(evaluate, [str(finished), *few]) == 0
     assert "Not finished" not in capsys.readouterr().out
+
+
+def test_evaluation_overwrites_no_device_and_nothing_of_a_run(folder: Path) -> None:
+    evaluate = load_script("evaluate").evaluate
+    pipe, link = folder / "pipe", folder / "link.json"
+    os.mkfifo(pipe)
+    link.symlink_to("elsewhere.json")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    own = [folder / name for name in ("config.json", SUMMARY, METRICS)]
+    for path in [*own, pipe, link, folder, folder / "no" / "where"]:
+        for flags in (["--json", str(path)], ["--find-failures", "--out", str(path)]):
+            said = is_refused(evaluate, [str(folder), *flags, "--num-test", "4", "--twins", "0"])
+            assert f"{flags[-2]} {path}: " in said
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert pipe.is_fifo()
+    assert link.is_symlink()

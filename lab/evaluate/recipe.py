@@ -18,10 +18,11 @@ from lab.evaluate.figures import asked, measure
 from lab.evaluate.robustness import failure_entries, failure_figures, failure_text, search
 from lab.evaluate.sheet import failure_sheet, save_picture
 from lab.evaluate.tables import setting_text, to_text
-from lab.folder import CHECKPOINTS
+from lab.folder import CHECKPOINTS, CONFIG
 from lab.run import load_run
 from lab.search import Progress
-from lab.tracking.summary import nest, read_summary, replace_text
+from lab.tracking.summary import SUMMARY, nest, read_summary, replace_text
+from lab.tracking.writer import METRICS
 from lab.training import choose_device, load_checkpoint, newest, set_threads
 
 FAILURES = "failures.png"
@@ -63,8 +64,12 @@ def evaluate(
     config = asked(own, twins=twins, seed=seed, lists=lists, numbers=numbers)
     population = population_of(config.data)
     for flag, path in (("--json", json_file), ("--out", out)):
-        if path and (path.is_dir() or not path.parent.is_dir()):
+        # a device, such as /dev/null, would be replaced by a file, for everybody
+        taken = path and path.exists() and not path.is_file()
+        if path and (taken or path.is_symlink() or not path.parent.is_dir()):
             raise ValueError(f"{flag} {path}: it must be a file in a folder that exists")
+        if path and path.name in (CONFIG, SUMMARY, METRICS) and (path.parent / CONFIG).exists():
+            raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
     print(f"{folder}{_unfinished(folder, own)}\n{setting_text(own, config)}\n", flush=True)
     with _bar() as progress:

@@ -133,7 +133,7 @@ def start(logdir: Path, *, port: int | None = None) -> Board:
         warnings.simplefilter("ignore")  # TensorBoard's own, about its dependencies
         from tensorboard import program
     server = program.TensorBoard()
-    options = ["--logdir", str(logdir), "--host", HOST, "--samples_per_plugin", SAMPLES]
+    options = [f"--logdir={logdir}", "--host", HOST, "--samples_per_plugin", SAMPLES]
     server.configure(argv=["", *options, *(["--port", str(port)] if port is not None else [])])
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a note on its loader, for its developers
