@@ -17,7 +17,10 @@ from lab.config import flag
 from lab.names import unknown
 
 BAD_INPUT = 2
-"""Exit code for what the user can mend: a flag, a file, a full disk."""
+"""Exit code for what the user can mend: a flag, a file, a full disk, too little memory."""
+
+LONGEST = 1000
+"""Characters of a line; more of them, and the middle is left out."""
 
 
 def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) -> int:
@@ -29,6 +32,8 @@ def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) ->
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         flags = parse(_kind(run), [word for word in words if word != "--debug"])
         return run(flags) or 0
@@ -36,9 +41,13 @@ def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) ->
         return _fail("stopped by Ctrl-C", 130, debug)
     except (ValueError, OSError) as error:
         return _fail(f"error: {_describe(error)}", BAD_INPUT, debug)
+    except MemoryError:
+        return _fail("error: there is not enough memory for this", BAD_INPUT, debug)
     except RuntimeError as error:
         if hasattr(error, "signal"):
             return _fail(str(error), 128 + int(error.signal), debug)
+        if _memory_ran_out(error):
+            return _fail(f"error: there is not enough memory: {error}", BAD_INPUT, debug)
         if type(error).__module__.startswith("lab."):  # ours, and written for people
             return _fail(f"error: {error}", 1, debug)
         raise
@@ -63,10 +72,26 @@ def parse(kind: type[Any], words: Sequence[str]) -> Any:
     except SystemExit as end:
         if not end.code:
             raise
-        raise ValueError(_one_line(said.getvalue())) from None
+        raise ValueError(_unboxed(said.getvalue())) from None
     if rest:
         raise ValueError(_unexpected(rest[0], kind))
     return flags
+
+
+def one_line(text: str) -> str:
+    """`text` fit for a terminal: one line of at most `LONGEST` characters, none of which moves the
+    cursor, changes colors or hides others.
+
+    >>> one_line("two\\nlines, one\\x1b[31m red")
+    'two lines, one\\\\x1b[31m red'
+    """
+    line = " ".join(text.split())
+    if len(line) > LONGEST:
+        half = LONGEST // 2 - 2
+        line = f"{line[:half]} … {line[-half:]}"
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line
+    )
 
 
 def _kind(run: Callable[[Any], int | None]) -> type[Any]:
@@ -79,7 +104,7 @@ def _kind(run: Callable[[Any], int | None]) -> type[Any]:
 def _fail(line: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(line, file=sys.stderr)
+    print(one_line(line), file=sys.stderr)
     return code
 
 
@@ -87,10 +112,15 @@ def _describe(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"
-    return " ".join(str(error).split())
+    return str(error)
 
 
-def _one_line(panel: str) -> str:
+def _memory_ran_out(error: RuntimeError) -> bool:
+    """Whether it is torch's way to say so, on a CPU or a GPU."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+
+
+def _unboxed(panel: str) -> str:
     """What tyro says in a box of several lines, as one line without the box and the flag's help."""
     lines = [line.strip("│╭╮╰╯─ \t") for line in panel.splitlines()[1:]]
     told = lines[: lines.index("")] if "" in lines else lines

@@ -45,6 +45,15 @@ def automatic_name(config: RunConfig) -> str:
     return check_name("-".join(parts)[: LONGEST - 10])
 
 
+def check_path(path: Path) -> Path:
+    """`path` if it is text, as TensorBoard's writer needs it; `ValueError` otherwise."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{str(path)!r} is not in UTF-8: rename it, or choose another") from None
+    return path
+
+
 def make_folder(config: RunConfig) -> Path:
     """Make a new folder for a run; nobody else can have been given the same one.
 
@@ -52,6 +61,7 @@ def make_folder(config: RunConfig) -> Path:
     """
     if config.name is not None:
         check_name(config.name)
+    check_path(config.out)
     config.out.mkdir(parents=True, exist_ok=True)
     if config.name is not None:
         folder = config.out / config.name
@@ -80,6 +90,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     The lock ends with the process, however it ends.
     """
+    check_path(folder)
     with (folder / _LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

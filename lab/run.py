@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lab import audit
 from lab.config import RunConfig, check, from_json, to_json
-from lab.data import Examples, draw_examples, get_task, population_of
+from lab.data import Examples, check_memory, draw_examples, get_task, population_of
 from lab.display import Display
 from lab.estimate import Estimate
 from lab.exam import Exams
@@ -29,7 +29,7 @@ from lab.measure import Setting, verdict
 from lab.models import ModelSpec, check_model, count_parameters, create_model, has_width, locate
 from lab.seeds import torch_seed
 from lab.tracking import hparams, texts, views
-from lab.tracking.summary import SUMMARY, Outcome, replace_text, write_summary
+from lab.tracking.summary import Outcome, read_summary, replace_text, write_summary
 from lab.tracking.writer import Tracker
 from lab.training import (
     BEST,
@@ -84,6 +84,8 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     began = time.perf_counter() if began is None else began
     check(config)
     population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
+    kept = config.data.num_test + (0 if config.train.fresh else config.data.num_train)
+    check_memory(kept, size=config.data.image_size)
     config = replace(config, world_size=_world_size(config))
     if config.deterministic:
         make_deterministic()
@@ -115,7 +117,7 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
     _world_size(config, folder)
     if config.deterministic:
         make_deterministic()
-    place = choose_device(device or config.device)
+    place = _place(folder, device or config.device, asked=device is not None)
     set_threads(config.threads)
     model = build_model(config)
     with joined(place) as processes:
@@ -130,12 +132,29 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
             checkpoint = None
             if path is not None:
                 checkpoint = _load(path, "cpu")
+                evaluated = checkpoint.progress.get("evaluated")
+                if not (isinstance(evaluated, int) and -1 <= evaluated <= checkpoint.step):
+                    raise ValueError(f"{path} is no state to go on from: was it {BEST} or another?")
                 load_weights(model, checkpoint, path)
             processes.share(checkpoint)
             done = _train(
                 config, folder, model, place, processes, checkpoint=checkpoint, began=began
             )
         return processes.share(done)
+
+
+def _place(folder: Path, device: str, *, asked: bool) -> torch.device:
+    """The device to go on with; if this machine lacks it, a line that says how to do without."""
+    try:
+        return choose_device(device)
+    except ValueError as error:
+        if asked:
+            raise
+        why = str(error).partition("; ")[0].partition(": ")[2]
+        raise ValueError(
+            f"{folder} was trained on {device}, but {why}; go on with --device cpu (figures may"
+            " differ in their last digits)"
+        ) from None
 
 
 def load_run(folder: Path, *, device: str | torch.device = "cpu") -> tuple[RunConfig, nn.Module]:
@@ -421,8 +440,6 @@ def _write_summary(
 
 
 def _finished(folder: Path) -> bool:
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(summary, dict) and summary.get("status") == "finished"
+    with suppress(ValueError):  # a damaged summary is written anew
+        return read_summary(folder).get("status") == "finished"
+    return False

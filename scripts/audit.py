@@ -27,7 +27,10 @@ def audit(flags: Flags) -> int:
     """Print the population's certificate; 1 if it is not clean."""
     check(RunConfig(data=flags.data, seed=flags.seed))
     from lab import audit as certificate  # not above: --help need not wait for torch
+    from lab.data import check_memory, refuse_idle
 
+    refuse_idle(flags.data)
+    check_memory(flags.data.num_train + flags.data.num_test, size=flags.data.image_size)
     result = certificate.audit(flags.data, seed=flags.seed, probes=flags.probes)
     print(certificate.to_text(result))
     return 1 if result.faults else 0

@@ -30,9 +30,10 @@ class Flags:
 def export(flags: Flags) -> None:
     """Draw the faces in batches and write them."""
     check(RunConfig(data=flags.data, seed=flags.seed))
-    from lab.data.examples import draw_batches  # not above: --help need not wait for torch
+    from lab.data import draw_batches, refuse_idle  # not above: --help need not wait for torch
     from lab.data.export import write_folder, write_npz
 
+    refuse_idle(flags.data)
     count = flags.data.num_train if flags.split == "train" else flags.data.num_test
     batches = draw_batches(flags.data, split=flags.split, count=count, seed=flags.seed)
     write = write_folder if flags.format == "folder" else write_npz

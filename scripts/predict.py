@@ -7,7 +7,7 @@ from pathlib import Path
 import _bootstrap  # noqa: F401
 import tyro
 
-from lab.cli import BAD_INPUT, main
+from lab.cli import BAD_INPUT, main, one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,13 @@ def predict(flags: Flags) -> int:
         try:
             picture = read_picture(path, size=config.data.image_size)
         except ValueError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(one_line(f"error: {error}"), file=sys.stderr)
             code = BAD_INPUT
             continue
         chances = predict(model, picture[None]).softmax(dim=1)[0].tolist()
         ranked = sorted(zip(chances, classes, strict=True), reverse=True)
-        print(f"{path}: " + ", ".join(f"{name} {100 * chance:.1f} %" for chance, name in ranked))
+        said = ", ".join(f"{name} {100 * chance:.1f} %" for chance, name in ranked)
+        print(one_line(f"{path}: {said}"))
     return code
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import _bootstrap
 
 from lab.cli import main
-from lab.config import RunConfig, flag, given
+from lab.config import RunConfig, check, flag, given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +22,11 @@ class Flags:
 def train(flags: Flags) -> None:
     """Do a new run, or go on with one."""
     if flags.resume is None:
-        from lab.run import start  # not above: --help need not wait for torch
+        from lab.data import refuse_idle  # not above: --help need not wait for torch
+        from lab.run import start
 
+        check(flags.run)
+        refuse_idle(flags.run.data)
         start(flags.run, began=_bootstrap.BEGAN)
         return
     others = [flag(name) for name in given(flags.run) if name != "device"]

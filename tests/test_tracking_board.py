@@ -192,6 +192,36 @@ def test_a_busy_port_is_explained_in_one_line(url: str, tmp_path: Path) -> None:
         board.start(tmp_path, port=70_000)
 
 
+def test_nobody_else_on_the_network_is_served(url: str) -> None:
+    """A server for all would answer at any of this machine's addresses."""
+    port = urlsplit(url).port
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.2", port or 0), timeout=5)
+
+
+@pytest.mark.filterwarnings("ignore:html5lib:DeprecationWarning")
+@pytest.mark.parametrize("name", ["-x", "--port", "a,b:c", "<b>[x](y)"])
+def test_a_folder_of_any_name_is_served(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "events.out.tfevents.1").touch()
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    class Server:
+        def configure(self, argv: list[str]) -> None:
+            asked.append(argv)
+
+        def launch(self) -> str:
+            return "http://127.0.0.1:1/"
+
+    monkeypatch.setattr("tensorboard.program.TensorBoard", Server)
+    assert board.start(Path(name)).url == "http://127.0.0.1:1/"
+    assert f"--logdir={name}" in asked[0]
+    assert asked[0][asked[0].index("--host") + 1] == "127.0.0.1"
+
+
 def test_a_folder_without_runs_is_explained_in_one_line(tmp_path: Path) -> None:
     for nothing in (tmp_path, tmp_path / "not there"):
         ended = subprocess.run(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lab.config import RunConfig, check
-from lab.data import Population, draw_examples, population_of
+from lab.data import Population, draw_examples, population_of, refuse_idle
 from lab.estimate import Estimate
 from lab.exam.cues import CueExam
 from lab.exam.reliance import RelianceExam, ask_about_parts, part_figures
@@ -54,6 +54,7 @@ def asked(
     config = replace(own, data=replace(own.data, **changes), seed=seed, twins=twins)
     check(config)
     population_of(config.data)
+    refuse_idle(config.data, given=frozenset(changes))
     return config
 
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from lab.config import to_json
+from lab.config import RunConfig, to_json
 from lab.data import population_of
 from lab.evaluate.figures import asked, measure
 from lab.evaluate.robustness import failure_entries, failure_figures, failure_text, search
 from lab.evaluate.sheet import failure_sheet, save_picture
 from lab.evaluate.tables import setting_text, to_text
+from lab.folder import CHECKPOINTS, CONFIG
 from lab.run import load_run
 from lab.search import Progress
-from lab.tracking.summary import nest, replace_text
-from lab.training import choose_device, set_threads
+from lab.tracking.summary import SUMMARY, nest, read_summary, replace_text
+from lab.tracking.writer import METRICS
+from lab.training import choose_device, load_checkpoint, newest, set_threads
 
 FAILURES = "failures.png"
 
@@ -61,10 +64,14 @@ def evaluate(
     config = asked(own, twins=twins, seed=seed, lists=lists, numbers=numbers)
     population = population_of(config.data)
     for flag, path in (("--json", json_file), ("--out", out)):
-        if path and (path.is_dir() or not path.parent.is_dir()):
+        # a device, such as /dev/null, would be replaced by a file, for everybody
+        taken = path and path.exists() and not path.is_file()
+        if path and (taken or path.is_symlink() or not path.parent.is_dir()):
             raise ValueError(f"{flag} {path}: it must be a file in a folder that exists")
+        if path and path.name in (CONFIG, SUMMARY, METRICS) and (path.parent / CONFIG).exists():
+            raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
-    print(f"{folder}\n{setting_text(own, config)}\n", flush=True)
+    print(f"{folder}{_unfinished(folder, own)}\n{setting_text(own, config)}\n", flush=True)
     with _bar() as progress:
         figures = measure(config, model, device=place, progress=progress)
     print(to_text(figures, population), flush=True)
@@ -85,6 +92,20 @@ def evaluate(
     if json_file:
         text = json.dumps(told | nest(figures), indent=2, allow_nan=False)
         replace_text(json_file, text + "\n")
+
+
+def _unfinished(folder: Path, config: RunConfig) -> str:
+    """A line that says how far a run is that has not come to its end; nothing for others."""
+    with suppress(ValueError):  # a damaged summary says nothing of an end
+        if read_summary(folder).get("status") == "finished":
+            return ""
+    path = newest(folder / CHECKPOINTS)
+    step = load_checkpoint(path).step if path else 0
+    go_on = shlex.quote(str(folder))
+    return (
+        f"\nNot finished: {step:,} of {config.train.steps:,} steps are done, and that is measured."
+        f" Go on with it: python3 scripts/train.py --resume {go_on}"
+    )
 
 
 def _check(hunt: Hunt) -> None:

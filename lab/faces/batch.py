@@ -145,11 +145,16 @@ def as_column(row: Attribute, numbers: npt.NDArray[np.float64]) -> Tensor:
 def _column(row: Attribute, change: Value, count: int) -> Tensor:
     if isinstance(change, (str, int, float)):
         return as_column(row, np.full(count, row.code(change), dtype=np.float64))
-    if isinstance(change, Tensor):
-        known = dict(enumerate(row.values)) if row.kind == "categorical" else {}
-        names = [known.get(code, code) for code in change.detach().cpu().flatten().tolist()]
-    else:
-        names = list(change)
+    try:
+        if isinstance(change, Tensor):
+            known = dict(enumerate(row.values)) if row.kind == "categorical" else {}
+            names = [known.get(code, code) for code in change.detach().cpu().flatten().tolist()]
+        else:
+            names = list(change)
+    except (TypeError, RuntimeError):  # no sequence, or a tensor that holds no plain numbers
+        raise ValueError(
+            f"{row.name} takes a value, a sequence or a tensor, not {type(change).__name__}"
+        ) from None
     if len(names) != count:
         raise ValueError(f"{row.name} needs one value for each of {count} faces, got {len(names)}")
     return as_column(row, np.array([row.code(name) for name in names], dtype=np.float64))

@@ -118,7 +118,7 @@ def find_model(name: str) -> Builder:
     if not colon and name.endswith(".py"):
         raise ValueError(f"--model {name} must name a function too: {name}:FUNCTION")
     if colon:
-        return from_file(Path(path).expanduser(), function, name)  # type: ignore[no-any-return]
+        return from_file(Path(absolute(path)), function, name)  # type: ignore[no-any-return]
     if name in _builders:
         _warn_of_clash(name)
         return _builders[name]

@@ -141,7 +141,7 @@ def start(logdir: Path, *, port: int | None = None, tabs: Sequence[type] = ()) -
         from tensorboard import default, program
     plugins = default.get_plugins()
     server = program.TensorBoard(plugins=[*plugins, *(tab for tab in tabs if tab not in plugins)])
-    options = ["--logdir", str(logdir), "--host", HOST, "--samples_per_plugin", SAMPLES]
+    options = [f"--logdir={logdir}", "--host", HOST, "--samples_per_plugin", SAMPLES]
     server.configure(argv=["", *options, *(["--port", str(port)] if port is not None else [])])
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a note on its loader, for its developers

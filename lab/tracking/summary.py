@@ -34,6 +34,23 @@ def write_summary(
     replace_text(folder / SUMMARY, text + "\n")
 
 
+def read_summary(folder: Path) -> dict[str, Any]:
+    """What `summary.json` says in a run's folder; empty if there is none yet.
+
+    Raises `ValueError` naming the file if it is damaged.
+    """
+    path = folder / SUMMARY
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it is no object")
+    return content
+
+
 def nest(figures: Mapping[str, Estimate | float]) -> dict[str, Any]:
     """Figures by tag as objects in objects: `accuracy/test` stands under `accuracy`, `test`, with
     `value` and, where they are known, `low`, `high` and `count`; None for what is not finite."""

@@ -14,8 +14,18 @@ def literal(text: object) -> str:
     >>> literal("a*b <i>")
     'a&#42;b &#60;i&#62;'
     """
-    line = " ".join(str(text).split())
-    return re.sub(r"[^\w\s.,;:%()'/+–—-]|_", lambda match: f"&#{ord(match[0])};", line)
+    sound = str(text).encode("utf-8", "backslashreplace").decode()
+    line = " ".join("".join(c if c.isprintable() else " " for c in sound).split())
+    line = re.sub(r"[^\w\s.,;:%()'/+–—-]|_", _character, line)
+    return re.sub(r"^[+-]|^\d+(?=\.)", _characters, line)  # where a list would begin
+
+
+def _character(match: re.Match[str]) -> str:
+    return f"&#{ord(match[0])};"
+
+
+def _characters(match: re.Match[str]) -> str:
+    return "".join(f"&#{ord(c)};" for c in match[0])
 
 
 def paragraphs(text: str) -> str:

@@ -204,12 +204,24 @@ def _spread(name: str, figure: Figure) -> Iterator[tuple[str, float]]:
 
 
 def _cut(path: Path, start_step: int) -> None:
-    """Keep the whole lines of earlier steps; a crash may have torn the last one."""
+    """Keep the whole lines of earlier steps; a crash may have torn the last one.
+
+    Raises `ValueError` if another line is damaged: who goes on must not lose figures in silence.
+    """
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-        if not line.endswith("\n") or json.loads(line)["step"] >= start_step:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        try:
+            step = json.loads(line)["step"]
+            later = step >= start_step
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise ValueError(
+                f"{path} is damaged in line {number}; mend that line, or delete the file to go on"
+                " without the earlier figures"
+            ) from None
+        if later:
             break
-        kept.append(line)
+        kept.append(f"{line}\n")
     replace_text(path, "".join(kept))

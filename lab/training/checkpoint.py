@@ -8,6 +8,7 @@ its checksum, because a flipped bit inside a tensor would otherwise be loaded in
 import hashlib
 import io
 import os
+import warnings
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
 class Checkpoint:
     """Everything that a run needs to go on as if it had never stopped, after `step` steps.
 
-    `progress` belongs to the loop: what is best so far, seconds spent. The best one holds weights
-    only.
+    `progress` belongs to the loop: the last step that was evaluated, what is best so far, seconds
+    spent. The best one holds weights only.
     """
 
     step: int
@@ -72,21 +73,24 @@ def newest(folder: Path) -> Path | None:
 
 def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
     """Read a checkpoint onto `device`; `ValueError` in one line if the file is damaged."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ValueError(f"there is no checkpoint {path}") from None
+    if not path.is_file():
+        raise ValueError(f"there is no checkpoint {path}")
+    content = path.read_bytes()
     head, _, content = content.partition(b"\n")
     words = head.split(b" ")
-    if len(words) != 5 or not head.startswith(_HEAD + b" "):
+    if len(words) != 5 or not head.startswith(_HEAD + b" ") or words[3] != b"sha256":
         raise ValueError(f"{path} is not a checkpoint of this lab, or its beginning is lost")
     if words[2] != str(FORMAT).encode():
         raise ValueError(f"{path} has format {words[2].decode(errors='replace')}, not {FORMAT}")
     if hashlib.sha256(content).hexdigest().encode() != words[4]:
         raise ValueError(f"{path} is damaged: its checksum does not match its {len(content)} bytes")
     try:
-        values = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-        return Checkpoint(**{entry.name: values[entry.name] for entry in fields(Checkpoint)})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, on files that it did not write
+            values = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        return _whole(
+            Checkpoint(**{entry.name: values[entry.name] for entry in fields(Checkpoint)})
+        )
     except Exception as error:  # torch raises half a dozen kinds; the checksum says it is no damage
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} holds no checkpoint of this lab: {reason}") from None
@@ -96,10 +100,19 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     """Give the model a checkpoint's weights; `ValueError` if they are another architecture's."""
     try:
         model.load_state_dict(checkpoint.model)
-    except RuntimeError:
+    except (RuntimeError, TypeError, AttributeError):  # the latter two where they are no tensors
         raise ValueError(
             f"{path} holds weights of another network: has its file changed since the run?"
         ) from None
+
+
+def _whole(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint if its entries are of the right kinds; `ValueError` otherwise."""
+    kinds = {"step": int, "model": dict, "optimizer": dict, "progress": dict}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(checkpoint, name), kind):
+            raise ValueError(f"its {name} is no {kind.__name__}")
+    return checkpoint
 
 
 def _shallow(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -72,8 +72,14 @@ def fit(
     clock("starting")
     stepper = Stepper(model, batches, config, seed=seed, processes=processes)
     if resume is not None:
-        stepper.restore(resume)
-        record.restore(resume)
+        try:
+            stepper.restore(resume)
+            record.restore(resume)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise ValueError(
+                "the checkpoint is of another optimizer or version of the lab, train anew:"
+                f" {type(error).__name__} {error}"
+            ) from None
     pending = [s for s in evaluation_steps(config.steps, config.eval_every) if s > record.evaluated]
     save_at, show_at = -math.inf, time.monotonic()  # the first save comes at once
 

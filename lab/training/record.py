@@ -114,4 +114,8 @@ def _plain(figure: Estimate | float) -> Any:
 
 
 def _figure(plain: Any) -> Estimate | float:
-    return Estimate(**plain) if isinstance(plain, dict) else float(plain)
+    if not isinstance(plain, dict):
+        return float(plain)
+    if not all(number is None or isinstance(number, (int, float)) for number in plain.values()):
+        raise TypeError("a figure is no number")
+    return Estimate(**plain)

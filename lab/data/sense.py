@@ -1,0 +1,52 @@
+"""Settings that are allowed one by one and make no sense together, or not on this machine."""
+
+import os
+from dataclasses import fields, replace
+
+from lab.config import DataConfig
+from lab.data.population import population_of
+
+SHARE = 0.9
+"""How much of the machine's memory pictures may take, 0 to 1; the rest is for all else."""
+
+
+def refuse_idle(config: DataConfig, *, given: frozenset[str] | None = None) -> None:
+    """Raise `ValueError` for a flag that can have no effect: whoever gives it expects another run.
+
+    `given` are the names of the settings that were asked for; None: all that are not defaults.
+    """
+    usual = DataConfig()
+    names = {entry.name for entry in fields(usual)} if given is None else given
+    asked = {name for name in names if getattr(config, name) != getattr(usual, name)}
+    if "cue_visibility" in asked and not config.cues:
+        raise ValueError(
+            f"--cue-visibility {config.cue_visibility:g} is about cues, and there are none: leave"
+            " it out, or add --cues eye_color:0.95"
+        )
+    if "label_noise_kind" in asked and not config.label_noise:
+        raise ValueError(
+            f"--label-noise-kind {config.label_noise_kind} changes no label without --label-noise:"
+            " leave it out, or add --label-noise 0.2"
+        )
+    if "missing" in asked and _whole_faces_only(config):
+        raise ValueError(
+            f"--missing {' '.join(config.missing)} is about faces that lack parts, and --kinds"
+            f" {' '.join(config.kinds)} has none: leave it out, or add 'missing' to --kinds"
+        )
+
+
+def check_memory(pictures: int, *, size: int) -> None:
+    """Raise `ValueError` if so many pictures of `size` px cannot be held on this machine."""
+    needed = pictures * 3 * size**2
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > SHARE * have:
+        raise ValueError(
+            f"{pictures:,} pictures of {size} px take {needed / 1e9:,.0f} GB, this machine has"
+            f" {have / 1e9:,.0f} GB of memory: lower --num-train, --num-test or --image-size"
+        )
+
+
+def _whole_faces_only(config: DataConfig) -> bool:
+    """Whether the task has faces that lack parts, and `kinds` leaves them out."""
+    every = population_of(replace(config, missing=())).task.kinds
+    return any(kind.name == "missing" and kind.weight == 0 for kind in every)
