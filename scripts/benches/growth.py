@@ -103,12 +103,12 @@ def cost(count: int) -> str:
     test = draw_examples(data, split="test", count=TEST_FACES, seed=0)
     model = create_model(ModelConfig().model, ModelSpec(width=ModelConfig().width))
 
-    def train(images: Tensor, labels: Tensor, steps: int) -> None:
+    def train_on(images: Tensor, labels: Tensor, steps: int) -> None:
         config = TrainConfig(steps=steps)
         batches = Epochs(images, labels, batch_size=config.batch_size, seed=0)
         fit(model, batches, config, seed=0)
 
-    train(test.images, test.labels, 5)  # warm up
+    train_on(test.images, test.labels, 5)  # warm up
     MemorizationExam(test, test)(model)
     before = _reset_peak()
 
@@ -120,7 +120,7 @@ def cost(count: int) -> str:
         kinds=task.kind_of(faces), task=task,
     )  # fmt: skip
     exam = MemorizationExam(train, test)
-    _, training = _timed(lambda: train(images, labels, STEPS))
+    _, training = _timed(lambda: train_on(images, labels, STEPS))
     _, evaluation = _timed(lambda: exam(model))
     return json.dumps(
         asdict(
