@@ -87,6 +87,9 @@ class TrainConfig:
     augment: bool = False
     """Show each training face shifted, turned, mirrored and recolored at random. It takes the
     meaning from tasks that ask for left and right, or for colors."""
+    fresh: bool = False
+    """Never show a face twice: every step draws new ones, as if there were no end of training data.
+    Training accuracy is measured on the first --num-train of them."""
     early_stopping: int | None = knob(None, 1, 1000)
     """Stop after this many evaluations without a better test loss and keep the best weights, 1 to
     1000; None: never."""
@@ -94,6 +97,9 @@ class TrainConfig:
     """Optimizer steps between evaluations, 1 to 10,000,000; None: dense early, sparser later."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the network; bfloat16 is autocast and pays for wide networks only."""
+    compile: bool = False
+    """Train through torch.compile: starts half a minute later, needs a C++ compiler, and pays for
+    long runs of wide networks. Bits differ from those without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +119,9 @@ class RunConfig:
     threads: int = knob(1, 0, 256)
     """CPU threads of the run, 1 to 256; 0: as many as there are cores. Two may be 1.4 times as
     fast, or ten times slower on a busy machine. The count decides the last bits of all figures."""
+    world_size: int = knob(1, 1, 65_536)
+    """Processes that share every batch. torchrun sets it: torchrun --nproc-per-node 2
+    scripts/train.py …; the number decides the last bits of all figures."""
     twins: int = knob(48, 0, 100_000)
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
     100,000; 0: not measured. More of them, and the intervals shrink."""

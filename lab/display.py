@@ -33,6 +33,7 @@ class Display:
             f"{self._folder}: drawing {data.num_train:,} + {data.num_test:,} faces of"
             f" {data.image_size} px, then {train.steps:,} steps of {model.model}"
             f" ({parameters:,} parameters) on {device}"
+            + (", each with new faces" if train.fresh else "")
         )
 
     def groups(self, groups: Sequence[tuple[str, str, int, int]], mislabelled: int) -> None:
@@ -42,7 +43,8 @@ class Display:
             for kind, label, train, _ in groups
         )
         wrong = f"; {mislabelled:,} have a wrong label" if mislabelled else ""
-        self._say(f"training faces: {counts}{wrong}")
+        first = "first " if self._config.train.fresh else ""
+        self._say(f"{first}training faces: {counts}{wrong}")
 
     def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
         """Say how strong each cue is in the training faces, and how many faces each group has."""

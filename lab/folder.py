@@ -35,7 +35,8 @@ def automatic_name(config: RunConfig) -> str:
     """A name from the settings that experiments vary, such as person-100-cnn16-s0."""
     data, model = config.data, config.model
     architecture = re.sub(r"[^A-Za-z0-9_]+", "_", model.model.rpartition(":")[2])
-    parts = [re.sub(r"[^A-Za-z0-9_]+", "_", data.task) or "task", str(data.num_train)]
+    faces = "fresh" if config.train.fresh else str(data.num_train)
+    parts = [re.sub(r"[^A-Za-z0-9_]+", "_", data.task) or "task", faces]
     parts += [re.sub(r"[^A-Za-z0-9_.]+", "_", cue) for cue in data.cues]
     if data.label_noise:
         parts.append(f"noise{data.label_noise:g}")

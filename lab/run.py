@@ -13,9 +13,10 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lab import audit
 from lab.config import RunConfig, check, from_json, to_json
@@ -34,21 +35,31 @@ from lab.training import (
     BEST,
     LAST,
     PREVIOUS,
+    Batches,
     Checkpoint,
+    Deserted,
     Diverged,
+    Epochs,
     Figures,
+    Fresh,
     Interrupted,
+    Processes,
     choose_device,
     describe,
     evaluation_steps,
     fit,
     graceful_stop,
+    joined,
     load_checkpoint,
     load_weights,
     make_deterministic,
     newest,
     set_threads,
+    world_size,
 )
+
+FINISHED = "finished"
+"""What the first process says instead of a checkpoint if there is nothing left to do."""
 
 TRIED = 64
 """Faces drawn before anything is written: enough to meet every class and every contradiction."""
@@ -66,23 +77,31 @@ class Result:
 def start(config: RunConfig, *, began: float | None = None) -> Result:
     """Do a new run; `began` is when the program was started, on `time.perf_counter`'s clock.
 
+    Of several processes (started by torchrun) each calls it, and each gets the result.
     Raises `ValueError` before anything is written if a setting cannot work, and later `OSError`,
     `Diverged`, or `Interrupted`, which leaves a run that `resume` goes on with.
     """
     began = time.perf_counter() if began is None else began
     check(config)
     population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
+    config = replace(config, world_size=_world_size(config))
     if config.deterministic:
         make_deterministic()
     device = choose_device(config.device)
     threads = set_threads(config.threads)
     config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
-    model = build_model(config).to(device)
-    folder = make_folder(config)
-    config = replace(config, name=folder.name)
-    with locked(folder):
-        replace_text(folder / CONFIG, to_json(config) + "\n")
-        return _train(config, folder, model, device, checkpoint=None, began=began)
+    model = build_model(config)
+    with joined(device) as processes:
+        model.to(device)
+        if not processes.first:
+            return _assist(config, model, device, processes)  # type: ignore[return-value]
+        folder = make_folder(config)
+        config = replace(config, name=folder.name)
+        with locked(folder):
+            replace_text(folder / CONFIG, to_json(config) + "\n")
+            processes.share(None)  # no checkpoint
+            done = _train(config, folder, model, device, processes, checkpoint=None, began=began)
+        return processes.share(done)
 
 
 def resume(folder: Path, *, device: str | None = None, began: float | None = None) -> Result | None:
@@ -92,20 +111,30 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
     """
     began = time.perf_counter() if began is None else began
     config = read_config(folder)
+    _world_size(config, folder)
     if config.deterministic:
         make_deterministic()
     place = choose_device(device or config.device)
     set_threads(config.threads)
-    model = build_model(config).to(place)
-    with locked(folder):
-        if _finished(folder):
-            return None
-        path = newest(folder / CHECKPOINTS)
-        checkpoint = None
-        if path is not None:
-            checkpoint = _load(path, place)
-            load_weights(model, checkpoint, path)
-        return _train(config, folder, model, place, checkpoint=checkpoint, began=began)
+    model = build_model(config)
+    with joined(place) as processes:
+        model.to(place)
+        if not processes.first:
+            return _assist(config, model, place, processes)
+        with locked(folder):
+            if _finished(folder):
+                processes.share(FINISHED)
+                return None
+            path = newest(folder / CHECKPOINTS)
+            checkpoint = None
+            if path is not None:
+                checkpoint = _load(path, "cpu")
+                load_weights(model, checkpoint, path)
+            processes.share(checkpoint)
+            done = _train(
+                config, folder, model, place, processes, checkpoint=checkpoint, began=began
+            )
+        return processes.share(done)
 
 
 def load_run(folder: Path, *, device: str | torch.device = "cpu") -> tuple[RunConfig, nn.Module]:
@@ -160,25 +189,96 @@ def build_model(config: RunConfig) -> nn.Module:
     return model
 
 
+def _world_size(config: RunConfig, folder: Path | None = None) -> int:
+    """How many processes the run has; `ValueError` if that is not what its settings say."""
+    asked, have = config.world_size, world_size()
+    if asked != have and (folder or asked > 1):
+        what = f"{folder} was begun" if folder else f"--world-size {asked} must be run"
+        raise ValueError(f"{what} by {asked} processes, not {have}: {_command(asked, folder)}")
+    if min(config.train.batch_size, config.data.num_train) < have:
+        raise ValueError(f"--batch-size must be {have} or more, a face for each of the processes")
+    return have
+
+
+def _command(processes: int, folder: Path | None) -> str:
+    """How a run of so many processes is started, or gone on with."""
+    program = "python3" if processes == 1 else f"torchrun --nproc-per-node {processes}"
+    rest = f"--resume {shlex.quote(str(folder))}" if folder else "…"
+    return f"{program} scripts/train.py {rest}"
+
+
+def _assist(
+    config: RunConfig, model: nn.Module, device: torch.device, processes: Processes
+) -> Result | None:
+    """What the other processes do while the first one does the run: their part of each step."""
+    checkpoint: Any = processes.share(None)
+    if checkpoint == FINISHED:
+        return None
+    data = config.data
+    if checkpoint is not None:
+        model.load_state_dict(checkpoint.model)
+    train = draw_examples(
+        data, split="train", count=data.num_train, seed=config.seed, device=device
+    )
+    with graceful_stop() as stop:
+        fit(
+            model,
+            _batches(config, train, device, processes),
+            config.train,
+            seed=config.seed,
+            resume=checkpoint,
+            stop=stop,
+            processes=processes,
+        )
+    result: Result | None = processes.share(None)
+    return result
+
+
+def _batches(
+    config: RunConfig, train: Examples, device: torch.device, processes: Processes
+) -> Batches:
+    """What the network is trained on: the training faces again and again, or new ones all along."""
+    size, part = config.train.batch_size, processes.part
+    if not config.train.fresh:
+        return Epochs(train.images, train.labels, batch_size=size, seed=config.seed, part=part)
+    population = population_of(config.data)
+
+    def draw(start: int, count: int, keep: Tensor) -> tuple[Tensor, Tensor]:
+        faces = draw_examples(
+            config.data,
+            split="train",
+            start=start,
+            count=count,
+            seed=config.seed,
+            device=device,
+            keep=keep,
+            population=population,
+        )
+        return faces.images, faces.labels
+
+    return Fresh(draw, batch_size=size, image_size=config.data.image_size, part=part)
+
+
 def _train(
     config: RunConfig,
     folder: Path,
     model: nn.Module,
     device: torch.device,
+    processes: Processes,
     *,
     checkpoint: Checkpoint | None,
     began: float,
 ) -> Result:
     """`_work`, with a last word in `summary.json` if it does not come to its end."""
     try:
-        return _work(config, folder, model, device, checkpoint=checkpoint, began=began)
+        return _work(config, folder, model, device, processes, checkpoint=checkpoint, began=began)
     except (Interrupted, KeyboardInterrupt) as error:
         if not isinstance(error, Interrupted):
             error = Interrupted(signal.SIGINT, checkpoint.step if checkpoint else 0)
-        error.go_on = f"go on with: python3 scripts/train.py --resume {shlex.quote(str(folder))}"
+        error.go_on = f"go on with: {_command(config.world_size, folder)}"
         _last_word(folder, "stopped", error.step, f"It was {error}.", config)
         raise error from None
-    except (Diverged, OSError) as error:
+    except (Diverged, Deserted, OSError, ValueError) as error:
         step = error.step if isinstance(error, Diverged) else 0
         _last_word(folder, "failed", step, f"It failed: {error}", config)
         raise
@@ -189,13 +289,15 @@ def _work(
     folder: Path,
     model: nn.Module,
     device: torch.device,
+    processes: Processes,
     *,
     checkpoint: Checkpoint | None,
     began: float,
 ) -> Result:
     """Draw the faces, train on them, measure, and write down what came of it."""
     display = Display(config, folder)
-    display.drawing(describe(device), count_parameters(model))
+    where = describe(device) + ("" if processes.alone else f" by {processes.count} processes")
+    display.drawing(where, count_parameters(model))
     drawing = time.perf_counter()
     data, seed = config.data, config.seed
     population = population_of(data)
@@ -232,13 +334,11 @@ def _work(
                 example=train.images[:2],
             )
         started = time.perf_counter()
-        display.begin(
-            checkpoint.step if checkpoint else 0, min(config.train.batch_size, len(train))
-        )
+        batches = _batches(config, train, device, processes)
+        display.begin(checkpoint.step if checkpoint else 0, batches.batch_size)
         fitted = fit(
             model,
-            train.images,
-            train.labels,
+            batches,
             config.train,
             seed=config.seed,
             evaluators=[exams],
@@ -248,12 +348,13 @@ def _work(
             checkpoint_every=config.checkpoint_every,
             resume=checkpoint,
             stop=stop,
+            processes=processes,
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **exams.finish(tracker, model, fitted.step)}
         said = verdict(
             {tag: f for tag, f in figures.items() if isinstance(f, Estimate)},
-            _setting(config, train, steps=fitted.step),
+            _setting(config, train, steps=fitted.step, batch_size=batches.batch_size),
         )
         if fitted.stopped_early and config.pictures:
             exams.show_pictures(tracker, fitted.step)
@@ -269,7 +370,7 @@ def _work(
     return Result(folder=folder, figures=figures, verdict=said)
 
 
-def _setting(config: RunConfig, train: Examples, *, steps: int) -> Setting:
+def _setting(config: RunConfig, train: Examples, *, steps: int, batch_size: int) -> Setting:
     """What the verdict must know beside the figures."""
     task, data = train.task, config.data
     varied = [n for n in task.relevant if bool((train.faces[n] != train.faces[n][0]).any())]
@@ -283,6 +384,7 @@ def _setting(config: RunConfig, train: Examples, *, steps: int) -> Setting:
         relevant=task.relevant,
         varied=tuple(varied),
         cues=data.cues,
+        fresh=steps * batch_size if config.train.fresh else None,
     )
 
 

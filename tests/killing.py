@@ -11,8 +11,8 @@ from typing import Any
 
 from lab.config import RunConfig
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["lab.run"])  # children need not import torch anew
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["lab.run"])  # children need not import torch anew
 
 STAGES = (
     "step", "evaluation", "logging", "checkpoint", "draft", "first replace", "second replace",
@@ -23,7 +23,7 @@ STAGES = (
 
 def kill_at_stage(config: RunConfig, stage: str, times: int) -> bool:
     """Train, or go on, until the run kills itself at a stage; whether it died."""
-    return _live(config, _die_at, stage, times)
+    return _live(config, arm_stage, stage, times)
 
 
 def kill_after(config: RunConfig, seconds: float) -> bool:
@@ -32,7 +32,7 @@ def kill_after(config: RunConfig, seconds: float) -> bool:
 
 
 def _live(config: RunConfig, arm: Callable[..., None], *how: Any) -> bool:
-    process = _CONTEXT.Process(target=_run, args=(config, arm, how))
+    process = CONTEXT.Process(target=_run, args=(config, arm, how))
     process.start()
     process.join(120)
     assert process.exitcode in (0, -signal.SIGKILL), f"exit code {process.exitcode}"
@@ -69,7 +69,8 @@ def _die_after(seconds: float) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _die_at(stage: str, times: int) -> None:
+def arm_stage(stage: str, times: int) -> None:
+    """Let this process die when it comes to a stage for the n-th time."""
     from lab.exam import Exams
     from lab.tracking import summary
     from lab.tracking.writer import Tracker

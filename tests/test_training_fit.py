@@ -17,6 +17,7 @@ from lab.training import (
     BEST,
     LAST,
     Diverged,
+    Epochs,
     Figures,
     Fitted,
     Interrupted,
@@ -26,11 +27,12 @@ from lab.training import (
     graceful_stop,
     load_checkpoint,
 )
-from lab.training.batches import Batches
+from lab.training.batches import Order
 from lab.training.schedule import learning_rate
 
 IMAGES = torch.randint(0, 256, (50, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
 LABELS = torch.arange(50) % 2
+EPOCHS = Epochs(IMAGES, LABELS, batch_size=16, seed=3)
 PLAIN = TrainConfig(steps=30, batch_size=16)
 RICH = TrainConfig(steps=30, batch_size=16, augment=True, weight_decay=0.1, eval_every=7)
 
@@ -70,9 +72,9 @@ def same(one: Any, other: Any) -> bool:
 
 def test_it_trains_as_a_plain_loop_does() -> None:
     model, plain = perceptron(), perceptron()
-    fit(model, IMAGES, LABELS, PLAIN, seed=3)
+    fit(model, EPOCHS, PLAIN, seed=3)
     optimizer = torch.optim.AdamW(plain.parameters(), weight_decay=0.0, foreach=False)
-    batches = Batches(50, 16, seed=3)
+    batches = Order(50, 16, seed=3)
     for step in range(30):
         picked = batches.positions(step)
         for group in optimizer.param_groups:
@@ -87,10 +89,10 @@ def test_it_trains_as_a_plain_loop_does() -> None:
 
 def test_measuring_changes_nothing() -> None:
     alone, measured = network(dropout=0.3), network(dropout=0.3)
-    fit(alone, IMAGES, LABELS, RICH, seed=3)
+    fit(alone, EPOCHS, RICH, seed=3)
     steps: list[int] = []
     fit(
-        measured, IMAGES, LABELS, RICH, seed=3, evaluators=[measure],
+        measured, EPOCHS, RICH, seed=3, evaluators=[measure],
         log=lambda step, figures: steps.append(step),
     )  # fmt: skip
     assert same(alone.state_dict(), measured.state_dict())
@@ -109,7 +111,7 @@ def test_it_goes_on_exactly_from_any_step(tmp_path: Path) -> None:
         whole_log[step] = {k: v for k, v in figures.items() if not k.startswith("speed")}
 
     fit(
-        whole, IMAGES, LABELS, RICH, seed=3, evaluators=[measure], log=keep,
+        whole, EPOCHS, RICH, seed=3, evaluators=[measure], log=keep,
         checkpoints=tmp_path / "whole",
     )  # fmt: skip
 
@@ -133,7 +135,7 @@ def test_it_goes_on_exactly_from_any_step(tmp_path: Path) -> None:
 
         try:
             fit(
-                model, IMAGES, LABELS, RICH, seed=3, evaluators=[measure], log=note,
+                model, EPOCHS, RICH, seed=3, evaluators=[measure], log=note,
                 checkpoints=tmp_path / "pieces", checkpoint_every=0, resume=resume,
             )  # fmt: skip
             ended = True
@@ -142,7 +144,7 @@ def test_it_goes_on_exactly_from_any_step(tmp_path: Path) -> None:
     assert lives > 5
     assert pieces == whole_log
     one, other = (load_checkpoint(tmp_path / name / LAST) for name in ("whole", "pieces"))
-    for part in ("step", "model", "optimizer", "random"):
+    for part in ("step", "model", "optimizer"):
         assert same(getattr(one, part), getattr(other, part)), part
     assert one.progress["best"] == other.progress["best"]
     best = [load_checkpoint(tmp_path / name / BEST) for name in ("whole", "pieces")]
@@ -162,7 +164,7 @@ def test_a_wild_number_never_reaches_the_weights(bad: float, tmp_path: Path) -> 
 
     model.register_forward_hook(break_down)
     with pytest.raises(Diverged, match=r"the loss of step 6 is not .*learning rate .*batch of 16"):
-        fit(model, IMAGES, LABELS, PLAIN, seed=3, checkpoints=tmp_path)
+        fit(model, EPOCHS, PLAIN, seed=3, checkpoints=tmp_path)
     assert same(dict(model.named_parameters()), seen[5])
     assert load_checkpoint(tmp_path / LAST).step < 6
 
@@ -172,7 +174,7 @@ def test_the_device_can_refuse_a_bad_step_by_itself(monkeypatch: pytest.MonkeyPa
     from lab.training.stepper import Stepper
 
     model = network()
-    stepper = Stepper(model, IMAGES, LABELS, PLAIN, seed=3)
+    stepper = Stepper(model, EPOCHS, PLAIN, seed=3)
     with monkeypatch.context() as patch:
         patch.setattr(stepper, "check", lambda: None)
         for _ in range(4):
@@ -199,7 +201,7 @@ def test_early_stopping_leaves_the_best_weights() -> None:
         return {"loss/test": next(losses)}
 
     config = TrainConfig(steps=100, batch_size=16, eval_every=5, early_stopping=3)
-    fitted: Fitted = fit(model, IMAGES, LABELS, config, seed=3, evaluators=[scripted])
+    fitted: Fitted = fit(model, EPOCHS, config, seed=3, evaluators=[scripted])
     assert (fitted.step, fitted.stopped_early) == (25, True)
     assert same(model.state_dict(), weights[2])
 
@@ -211,7 +213,7 @@ def test_a_stop_saves_after_a_whole_step(tmp_path: Path) -> None:
         stop.signal = signal.SIGTERM
 
     with pytest.raises(Interrupted) as caught:
-        fit(network(), IMAGES, LABELS, PLAIN, seed=3, progress=ask, stop=stop,
+        fit(network(), EPOCHS, PLAIN, seed=3, progress=ask, stop=stop,
             checkpoints=tmp_path)  # fmt: skip
     assert load_checkpoint(tmp_path / LAST).step == caught.value.step > 0
 
@@ -234,7 +236,7 @@ def test_the_second_signal_does_what_it_always_did() -> None:
 def test_it_memorizes_random_pixels() -> None:
     model = network()
     config = TrainConfig(steps=300, batch_size=16, learning_rate=1e-2)
-    fit(model, IMAGES, LABELS, config, seed=0)
+    fit(model, EPOCHS, config, seed=0)
     with torch.no_grad():
         said = model(to_input(IMAGES)).argmax(dim=1)
     assert torch.equal(said, LABELS)
@@ -244,7 +246,7 @@ def test_bfloat16_stays_near_float32() -> None:
     models = [network(), network()]
     for model, precision in zip(models, ("float32", "bfloat16"), strict=True):
         config = TrainConfig(steps=5, batch_size=16, precision=precision)  # type: ignore[arg-type]
-        fit(model, IMAGES, LABELS, config, seed=0)
+        fit(model, EPOCHS, config, seed=0)
     for one, other in zip(*(model.parameters() for model in models), strict=True):
         assert one.dtype == other.dtype == torch.float32
         torch.testing.assert_close(one, other, atol=0.01, rtol=0.1)
@@ -262,6 +264,39 @@ def test_streams_are_seeded_by_the_run() -> None:
     models = [network(dropout=0.5), network(dropout=0.5)]
     for before, model in enumerate(models):
         torch.manual_seed(before)
-        fit(model, IMAGES, LABELS, PLAIN, seed=3)
+        fit(model, EPOCHS, PLAIN, seed=3)
     assert same(models[0].state_dict(), models[1].state_dict())
     assert torch_seed(3, "training") != torch_seed(4, "training")
+
+
+def test_compiled_training_is_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path of --compile, with a backend that needs no compiler: same batches, same weights."""
+    models = [perceptron(), perceptron()]
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: real(model, backend="eager"))
+    for model, compiled in zip(models, (False, True), strict=True):
+        config = TrainConfig(steps=5, batch_size=16, compile=compiled)
+        fit(model, EPOCHS, config, seed=0)
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_what_cannot_be_compiled_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(graph: object, inputs: object) -> None:
+        raise RuntimeError("no compiler here")
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: real(model, backend=broken))
+    config = TrainConfig(steps=5, batch_size=16, compile=True)
+    with pytest.raises(ValueError, match=r"--compile: torch cannot compile .*no compiler here$"):
+        fit(perceptron(), EPOCHS, config, seed=0)
+
+
+@pytest.mark.slow
+def test_compiled_training_with_the_real_compiler() -> None:
+    models = [perceptron(), perceptron()]
+    for model, compiled in zip(models, (False, True), strict=True):
+        config = TrainConfig(steps=5, batch_size=16, compile=compiled)
+        fit(model, EPOCHS, config, seed=0)
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)

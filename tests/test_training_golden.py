@@ -13,6 +13,7 @@ from lab.config import DataConfig, ModelConfig, TrainConfig
 from lab.data import draw_examples
 from lab.models import ModelSpec, create_model
 from lab.seeds import torch_seed
+from lab.training import Epochs
 from lab.training.stepper import Stepper
 
 GOLDEN = Path(__file__).parent / "golden" / "training.json"
@@ -26,7 +27,8 @@ def losses() -> list[float]:
     torch.manual_seed(torch_seed(0, "weights"))
     model = create_model(ModelConfig().model, ModelSpec())
     config = TrainConfig(steps=20, batch_size=32)
-    stepper = Stepper(model, examples.images, examples.labels, config, seed=0)
+    batches = Epochs(examples.images, examples.labels, batch_size=config.batch_size, seed=0)
+    stepper = Stepper(model, batches, config, seed=0)
     found = []
     for _ in range(config.steps):
         stepper.take()

@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from lab.training.augment import RandomAffines, RandomColors, augmentation
-from lab.training.batches import Batches
+from lab.training.batches import Order
 from lab.training.schedule import FIRST, LATE, evaluation_steps, learning_rate
 
 
@@ -44,7 +44,7 @@ def test_the_rate_climbs_then_falls_to_nearly_nothing(steps: int, peak: float) -
 
 @given(st.integers(2, 300), st.integers(1, 400), st.integers(0, 99))
 def test_an_epoch_shows_every_face_once(count: int, batch_size: int, seed: int) -> None:
-    batches = Batches(count, batch_size, seed=seed)
+    batches = Order(count, batch_size, seed=seed)
     size = batches.batch_size
     assert size == min(batch_size, count)
     row = torch.cat([batches.positions(step) for step in range(3 * count // size + 1)])
@@ -55,11 +55,11 @@ def test_an_epoch_shows_every_face_once(count: int, batch_size: int, seed: int) 
 
 def test_a_batch_is_a_pure_function_of_its_step() -> None:
     steps = [0, 1, 5000, 3, 2999, 70_000]
-    walked = Batches(1000, 64, seed=1)
+    walked = Order(1000, 64, seed=1)
     for step in (*range(0, 9000, 7), *steps):
-        fresh = Batches(1000, 64, seed=1) if step in steps else walked
+        fresh = Order(1000, 64, seed=1) if step in steps else walked
         assert torch.equal(walked.positions(step), fresh.positions(step))
-    other = Batches(1000, 64, seed=2)
+    other = Order(1000, 64, seed=2)
     assert not torch.equal(other.positions(0), walked.positions(0))
 
 

@@ -70,14 +70,18 @@ def draw_examples(
     seed: int,
     device: str | torch.device = "cpu",
     start: int = 0,
+    keep: Tensor | None = None,
     population: Population | None = None,
 ) -> Examples:
     """The `count` examples of a split from number `start` on, pictures drawn on `device`.
 
+    `keep` (M,) are positions among them: only these are drawn and returned. None: all.
     Label noise is for the split "train"; every other split has clean labels. `population` is the
     one that `config` describes, or another: unbiased, conflicting.
     """
     population = population or population_of(config)
+    if keep is not None:
+        return _draw(config, population, split, count, seed, device, start, keep)
     noise = (config.label_noise, config.label_noise_kind) if split == "train" else ()
     key = (population, config.image_size, noise, split, count, seed, str(device), start)
     examples = _memory.get(key)
@@ -102,6 +106,7 @@ def _draw(
     seed: int,
     device: str | torch.device,
     start: int,
+    keep: Tensor | None = None,
 ) -> Examples:
     task = population.task
     faces = population.sample(count, seed=seed, split=split, start=start)
@@ -115,6 +120,8 @@ def _draw(
         split=split,
         start=start,
     )
+    if keep is not None:
+        faces, labels = faces.take(keep), labels[keep]
     examples = examples_of(task, faces, size=config.image_size, device=device)
     return replace(examples, labels=labels.to(device))
 

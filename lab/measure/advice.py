@@ -23,11 +23,12 @@ def advice(
     label_noise: float,
     steps: int,
     width: int,
+    fresh: bool = False,
 ) -> str:
     """A sentence or two with flags to try, or nothing.
 
     `kind` is the headline's, `error` the share of unseen faces it is wrong about, `wrong_labels`
-    whether it learned wrong labels by heart.
+    whether it learned wrong labels by heart, `fresh` whether it saw each face once only.
     """
     if label_noise >= RANDOM and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
@@ -41,6 +42,8 @@ def advice(
         return f"More faces would settle it: try --num-train {_faces(num_train, error)}."
     if kind == "contrary":
         return "Most of its labels are wrong: try a lower --label-noise."
+    if fresh:
+        return "To see it memorize, show it the same faces again and again: leave out --fresh."
     if kind == "learned":
         fewer = rung(num_train / 30, most=MOST_FACES)
         return f"To see it memorize, show it fewer faces: try --num-train {max(10, fewer)}."

@@ -47,6 +47,9 @@ class Setting:
     """Those of them in which the training faces differ."""
     cues: tuple[str, ...] = ()
     """Nuisances that are tied to the label, as the command line has them."""
+    fresh: int | None = None
+    """Faces that were studied once each, of which `num_train` were the first; None: these alone
+    were studied, again and again."""
 
     @property
     def chance(self) -> float:
@@ -89,6 +92,7 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
         label_noise=setting.label_noise,
         steps=setting.steps,
         width=setting.width,
+        fresh=setting.fresh is not None,
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues) or hint
@@ -105,8 +109,17 @@ def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
     but = "but only" if kind in ("memorized", "memorized partly") else "and"
     return Finding(
         kind,
-        f"{claim} It is right about {percent(train.value)} of the {setting.num_train:,} faces it"
-        f" studied {but} {share(test)} of faces it has never seen{_guess(test, setting.chance)}.",
+        f"{claim} It is right about {percent(train.value)} of the {_studied(setting)}"
+        f" {but} {share(test)} of faces it has never seen{_guess(test, setting.chance)}.",
+    )
+
+
+def _studied(setting: Setting) -> str:
+    """Which faces training accuracy is about."""
+    if setting.fresh is None or setting.fresh <= setting.num_train:
+        return f"{setting.num_train:,} faces it studied"
+    return (
+        f"first {setting.num_train:,} of the {setting.fresh:,} faces it studied, each of them once,"
     )
 
 

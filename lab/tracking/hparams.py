@@ -25,7 +25,8 @@ FACTORS = ("num_train", "cues", "label_noise", "model", "width")
 five columns, and all others at a click."""
 
 ASIDE = (
-    "seed", "name", "out", "threads", "deterministic", "twins", "pictures", "checkpoint_every",
+    "seed", "name", "out", "threads", "world_size", "deterministic", "twins", "pictures",
+    "checkpoint_every",
 )  # fmt: skip
 """Settings in which repetitions of the same experiment may differ; no columns."""
 

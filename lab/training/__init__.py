@@ -1,5 +1,6 @@
 """How a network is trained: the loop, its schedules, checkpoints and devices. Measures nothing."""
 
+from lab.training.batches import Batches, Epochs, Fresh
 from lab.training.checkpoint import (
     BEST,
     LAST,
@@ -13,13 +14,14 @@ from lab.training.checkpoint import (
 from lab.training.device import choose_device, describe, make_deterministic, set_threads
 from lab.training.fit import Evaluator, Fitted, fit
 from lab.training.interrupt import Interrupted, Stop, graceful_stop
+from lab.training.processes import ALONE, Deserted, Processes, joined, world_size
 from lab.training.record import Figures
 from lab.training.schedule import evaluation_steps
 from lab.training.stepper import Diverged
 
 __all__ = [
-    "BEST", "LAST", "PREVIOUS", "Checkpoint", "Diverged", "Evaluator", "Figures", "Fitted",
-    "Interrupted", "Stop", "choose_device", "describe", "evaluation_steps", "fit", "graceful_stop",
-    "load_checkpoint", "load_weights", "make_deterministic", "newest", "save_checkpoint",
-    "set_threads",
+    "ALONE", "BEST", "LAST", "PREVIOUS", "Batches", "Checkpoint", "Deserted", "Diverged", "Epochs",
+    "Evaluator", "Figures", "Fitted", "Fresh", "Interrupted", "Processes", "Stop", "choose_device",
+    "describe", "evaluation_steps", "fit", "graceful_stop", "joined", "load_checkpoint",
+    "load_weights", "make_deterministic", "newest", "save_checkpoint", "set_threads", "world_size",
 ]  # fmt: skip

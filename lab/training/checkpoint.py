@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-FORMAT = 1
+FORMAT = 2
 _HEAD = b"memorization-lab checkpoint"
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
@@ -33,23 +33,7 @@ class Checkpoint:
     step: int
     model: dict[str, Any]
     optimizer: dict[str, Any] = field(default_factory=dict)
-    random: dict[str, Tensor] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
-
-
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """The states of torch's random number generators that training on `device` draws from."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def restore_random_state(states: dict[str, Tensor], device: torch.device) -> None:
-    """Put the generators back into the states that `random_state` gave."""
-    torch.set_rng_state(states["cpu"].cpu())
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"].cpu(), device)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = None) -> None:

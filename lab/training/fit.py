@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from lab.config import TrainConfig
+from lab.training.batches import Batches
 from lab.training.checkpoint import Checkpoint
 from lab.training.interrupt import Interrupted, Stop
+from lab.training.processes import ALONE, Processes
 from lab.training.record import Figures, Record
 from lab.training.schedule import evaluation_steps
 from lab.training.stepper import Stepper
@@ -42,8 +44,7 @@ class Fitted:
 
 def fit(
     model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
+    batches: Batches,
     config: TrainConfig,
     *,
     seed: int,
@@ -54,18 +55,22 @@ def fit(
     checkpoint_every: float = math.inf,
     resume: Checkpoint | None = None,
     stop: Stop | None = None,
+    processes: Processes = ALONE,
 ) -> Fitted:
-    """Train `model` on `images` uint8 (N, 3, S, S) and `labels` int64 (N,), all on one device.
+    """Train `model` on `batches`, both on one device.
 
     `log` gets the figures of every evaluation. `progress` gets the step and the loss of its batch a
     few times a second. `checkpoints` is the folder for them: written at the start, at the end, when
     `stop` is set, and when the last one is `checkpoint_every` seconds old. With early stopping the
-    best evaluation's weights are left in the model. Raises `Diverged` or `Interrupted`.
+    best evaluation's weights are left in the model. Of several `processes` the first one alone
+    measures, logs and saves; all of them stop if one is told to. Raises `Diverged`, `Interrupted`,
+    or `Deserted` where another process is gone.
     """
+    stop = Stop() if stop is None else stop
     record = Record(model, folder=checkpoints)
     clock = record.clock
     clock("starting")
-    stepper = Stepper(model, images, labels, config, seed=seed)
+    stepper = Stepper(model, batches, config, seed=seed, processes=processes)
     if resume is not None:
         stepper.restore(resume)
         record.restore(resume)
@@ -76,23 +81,26 @@ def fit(
         clock("training")
         stepper.check()
         if pending and stepper.step == pending[0]:
-            clock("measuring")
-            figures = {**stepper.figures(), **_measure(model, evaluators)}
-            clock("logging")
-            log(stepper.step, figures)
-            record.note(stepper.step, figures)
+            if processes.first:
+                clock("measuring")
+                figures = {**stepper.figures(), **_measure(model, evaluators)}
+                clock("logging")
+                log(stepper.step, figures)
+                record.note(stepper.step, figures)
             stepper.rest()
             pending.pop(0)
         patience = config.early_stopping or math.inf
-        done = stepper.step >= config.steps or record.best.evaluations_since >= patience
-        if done or stop or time.monotonic() >= save_at:
+        over = stepper.step >= config.steps or record.best.evaluations_since >= patience
+        late = processes.first and time.monotonic() >= save_at
+        done, halt, due = processes.agree(over, stop.signal, late)
+        if processes.first and (done or halt or due):
             clock("saving")
             record.save(stepper)
             save_at = time.monotonic() + checkpoint_every
         if done:
             break
-        if stop:
-            raise Interrupted(stop.signal, stepper.step)
+        if halt:
+            raise Interrupted(halt, stepper.step)
         clock("training")
         while True:
             stepper.take()
@@ -100,10 +108,11 @@ def fit(
             if progress and now >= show_at:
                 progress(stepper.step, stepper.loss())
                 show_at = now + SHOW_EVERY
-            if stop or stepper.step == pending[0] or now >= save_at:
+            halt, due = processes.agree(stop.signal, processes.first and now >= save_at)
+            if halt or due or stepper.step == pending[0]:
                 break
 
-    if config.early_stopping and record.recall_best():
+    if config.early_stopping and processes.first and record.recall_best():
         clock("measuring")
         record.figures |= _measure(model, evaluators)
     clock("")

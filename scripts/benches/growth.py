@@ -87,13 +87,14 @@ def _in_new_process(count: int) -> Cost:
 def cost(count: int) -> str:
     """The costs of `count` training faces, measured in this process, as JSON."""
     import torch
+    from torch import Tensor
 
     from lab.config import DataConfig, ModelConfig, TrainConfig
     from lab.data import Examples, draw_examples, population_of
     from lab.exam.memorization import MemorizationExam
     from lab.faces import render
     from lab.models import ModelSpec, create_model
-    from lab.training import fit
+    from lab.training import Epochs, fit
 
     torch.set_num_threads(1)
     data = DataConfig()
@@ -101,7 +102,13 @@ def cost(count: int) -> str:
     task = population.task
     test = draw_examples(data, split="test", count=TEST_FACES, seed=0)
     model = create_model(ModelConfig().model, ModelSpec(width=ModelConfig().width))
-    fit(model, test.images, test.labels, TrainConfig(steps=5), seed=0)  # warm up
+
+    def train(images: Tensor, labels: Tensor, steps: int) -> None:
+        config = TrainConfig(steps=steps)
+        batches = Epochs(images, labels, batch_size=config.batch_size, seed=0)
+        fit(model, batches, config, seed=0)
+
+    train(test.images, test.labels, 5)  # warm up
     MemorizationExam(test, test)(model)
     before = _reset_peak()
 
@@ -113,7 +120,7 @@ def cost(count: int) -> str:
         kinds=task.kind_of(faces), task=task,
     )  # fmt: skip
     exam = MemorizationExam(train, test)
-    _, training = _timed(lambda: fit(model, images, labels, TrainConfig(steps=STEPS), seed=0))
+    _, training = _timed(lambda: train(images, labels, STEPS))
     _, evaluation = _timed(lambda: exam(model))
     return json.dumps(
         asdict(

@@ -16,7 +16,7 @@ from lab.config import DataConfig, ModelConfig, TrainConfig
 from lab.data import Examples, draw_examples
 from lab.data.export import write_folder
 from lab.models import ModelSpec, create_model
-from lab.training import fit
+from lab.training import Epochs, fit
 
 GOAL = 0.9
 """Of the bare loop's rate."""
@@ -64,7 +64,9 @@ def _network() -> nn.Module:
 
 
 def _with_lab(examples: Examples, steps: int) -> int:
-    fit(_network(), examples.images, examples.labels, TrainConfig(steps=steps), seed=0)
+    config = TrainConfig(steps=steps)
+    batches = Epochs(examples.images, examples.labels, batch_size=config.batch_size, seed=0)
+    fit(_network(), batches, config, seed=0)
     return steps * _batch()
 
 

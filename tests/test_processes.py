@@ -1,0 +1,211 @@
+"""Several processes that train one network: one result, one writer, and they end together."""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from killing import CONTEXT, arm_stage
+from test_killed import assert_same
+from test_run import tiny
+from test_training_fit import IMAGES
+
+from lab.config import RunConfig
+from lab.run import resume, start
+from lab.training import LAST, Epochs, Fresh, load_checkpoint, newest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_parts_of_a_batch_are_the_batch(count: int) -> None:
+    """Together the processes see what one would, and in an epoch every face once."""
+    numbered = torch.arange(50)
+    parts = [
+        Epochs(IMAGES, numbered, batch_size=10, seed=1, part=slice(rank, None, count))
+        for rank in range(count)
+    ]
+    whole = Epochs(IMAGES, numbered, batch_size=10, seed=1)
+    seen = []
+    for step in range(10):
+        got = torch.cat([part(step)[1] for part in parts])
+        assert got.sort().values.equal(whole(step)[1].sort().values)
+        seen += got.tolist()
+    assert sorted(seen[:50]) == sorted(seen[50:]) == list(range(50))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
+    """No face twice, none left out, blocks of several steps or of one, in any order of steps."""
+    asked: list[int] = []
+
+    def draw(start: int, count: int, keep: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(count)
+        numbers = torch.arange(start, start + count)[keep]
+        return numbers.view(-1, 1, 1, 1), numbers
+
+    for size in (16, 512):
+        parts = [
+            Fresh(draw, batch_size=10, image_size=size, part=slice(rank, None, count))
+            for rank in range(count)
+        ]
+        for step in (0, 1, 2, 409, 3):
+            got = torch.cat([part(step)[1] for part in parts]).sort().values
+            assert got.tolist() == list(range(10 * step, 10 * step + 10))
+            assert all(torch.equal(*map(torch.flatten, part(step))) for part in parts)
+    assert set(asked) == {4090, 10}
+
+
+def config(out: Path, **changes: Any) -> RunConfig:
+    """A run that two processes are to do."""
+    return dataclasses.replace(tiny(out, **changes), name="run")
+
+
+def together(job: RunConfig, *, dying: tuple[int, str, int] | None = None) -> list[int | None]:
+    """Do the run by two processes, or go on with it; their exit codes.
+
+    `dying` is the rank of one that kills itself, and where: at the n-th time at a stage.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    several = [
+        CONTEXT.Process(
+            target=_work, args=(job, rank, port, dying[1:] if dying and dying[0] == rank else None)
+        )
+        for rank in range(2)
+    ]
+    for process in several:
+        process.start()
+    for process in several:
+        process.join(120)
+    return [process.exitcode for process in several]
+
+
+def _work(job: RunConfig, rank: int, port: int, stage: tuple[str, int] | None) -> None:
+    os.environ.update(
+        RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank),
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo",
+    )  # fmt: skip
+    torch.set_num_threads(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    if stage:
+        arm_stage(*stage)
+    folder = job.out / str(job.name)
+    result = resume(folder) if (folder / "config.json").exists() else start(job)
+    assert result is not None
+    (job.out / f"result-{rank}.json").write_text(json.dumps([result.verdict, len(result.figures)]))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that two processes did, and nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole")
+    assert together(config(out)) == [0, 0]
+    return out / "run"
+
+
+def test_each_process_gets_the_result_and_one_writes(whole: Path) -> None:
+    results = [(whole.parent / f"result-{rank}.json").read_text() for rank in range(2)]
+    assert results[0] == results[1]
+    assert len(list(whole.glob("events.out.*"))) == 1
+    assert json.loads((whole / "config.json").read_text())["world_size"] == 2
+    assert len(list(whole.parent.iterdir())) == 3  # the run and the two results
+
+
+def test_the_same_number_of_processes_gives_the_same_bits(whole: Path, tmp_path: Path) -> None:
+    """Whoever dies, and wherever: the run goes on and ends as if nothing had happened."""
+    mine = config(tmp_path)
+    for dying in ((1, "step", 7), (0, "evaluation", 3), (0, "second replace", 4), (1, "step", 2)):
+        codes = together(mine, dying=dying)
+        assert codes[dying[0]] == -signal.SIGKILL
+        assert codes[1 - dying[0]] not in (0, None)
+    assert together(mine) == [0, 0]
+    assert_same(tmp_path / "run", whole)
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    """Without dropout and augmentation the batches are the same; only rounding differs."""
+    model = dataclasses.replace(config(tmp_path).model, dropout=0.0)
+    runs = [
+        dataclasses.replace(config(tmp_path / name, augment=False, steps=10), model=model)
+        for name in ("one", "two")
+    ]
+    start(runs[0])
+    assert together(runs[1]) == [0, 0]
+    one, two = (
+        load_checkpoint(tmp_path / name / "run" / "checkpoints" / LAST) for name in ("one", "two")
+    )
+    for name, weight in one.model.items():
+        torch.testing.assert_close(weight, two.model[name], atol=1e-4, rtol=1e-3)
+
+
+def test_the_number_of_processes_is_part_of_the_run(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"begun by 2 processes, not 1: torchrun --nproc-per-node"):
+        resume(whole)
+    with pytest.raises(
+        ValueError, match=r"--world-size 4 must be run by 4 processes, not 1: torch"
+    ):
+        start(dataclasses.replace(config(tmp_path), world_size=4))
+    assert not list(tmp_path.iterdir())
+
+
+FATAL = """
+import os, signal
+from lab.models import create_model
+
+def net(spec):
+    model, left = create_model("cnn", spec), [int(os.environ["STEPS_LEFT"])]
+    def die(module, inputs):
+        left[0] -= module.training
+        if left[0] == 0 and os.environ.get("RANK") == "1":
+            os.kill(os.getpid(), signal.SIGKILL)
+    model.register_forward_pre_hook(die)
+    return model
+"""
+
+
+def torchrun(folder: Path, *flags: str, steps_left: int = -1) -> "subprocess.Popen[str]":
+    (folder / "net.py").write_text(FATAL)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return subprocess.Popen(
+        [*command, str(ROOT / "scripts" / "train.py"), *flags],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "STEPS_LEFT": str(steps_left)},
+    )  # fmt: skip
+
+
+def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
+    flags = "--num-train 40 --num-test 40 --image-size 16 --width 2 --twins 0 --eval-every 100000"
+    begin = [*flags.split(), "--steps", "100000", "--name", "run", "--model", "net.py:net"]
+    begin += ["--checkpoint-every", "0"]
+    dead = torchrun(tmp_path, *begin, steps_left=20)
+    out, said = dead.communicate(timeout=120)
+    assert dead.returncode != 0
+    assert "by 2 processes" in out
+    assert re.search(r"process 0 of 2 stops, because another one has ended", said)
+    assert re.search(r"rank\s*: 1 .*\n\s*exitcode\s*: -9", said)
+
+    last = tmp_path / "runs" / "run" / "checkpoints" / LAST
+    reached = load_checkpoint(last).step
+    assert 0 < reached < 20
+    again = torchrun(tmp_path, "--resume", "runs/run")
+    while again.poll() is None and load_checkpoint(newest(last.parent)).step == reached:
+        time.sleep(0.1)
+    again.send_signal(signal.SIGTERM)
+    out, said = again.communicate(timeout=120)
+    assert re.search(
+        r"stopped by SIGTERM after step [\d,]+; go on with: torchrun --nproc-per", said
+    )
+    assert load_checkpoint(last).step > reached
