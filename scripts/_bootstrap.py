@@ -25,7 +25,7 @@ MARK = VENV / "lab-setup.txt"
 """Says for which `pyproject.toml` and which extras `.venv` is complete; written last."""
 
 NEEDED = ("torch", "torchvision", "PIL", "numpy", "tensorboard", "tyro", "tqdm", "matplotlib")
-NEEDED_DEV = ("pytest", "xdist", "hypothesis", "ruff", "mypy", "sklearn", "scipy")
+NEEDED_DEV = ("pytest", "xdist", "hypothesis", "ruff", "mypy", "sklearn", "scipy", "distributed")
 """What `pyproject.toml` asks for, as it is imported; tests need the second row too."""
 
 _AGAIN = "LAB_BOOTSTRAPPED"

@@ -22,6 +22,10 @@ little better than a guess is not yet on it."""
 COLORS = ("#1565c0", "#e07b00", "#2e7d32", "#8e24aa", "#c62828", "#00838f", "#6d4c41", "#455a64")
 
 
+TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+"""Errors that are marked at a logarithmic axis."""
+
+
 def curves(table: Table, tag: str, *, x: str, line: str | None = None) -> Figure:
     """A final figure over a setting that is a number: the mean over the seeds, with a band from the
     lowest to the highest; a line for each value of the setting `line`, a panel for each combination
@@ -64,10 +68,12 @@ def power_laws(
     panels = panels_of(table, x, *([line] if line else []))
     figure, grid = draw_panels(len(panels), width=3.8, height=3.4, sharey=True)
     laws = {}
+    shown: list[float] = []
     for axes, (others, cells) in zip(grid, panels.items(), strict=True):
         for number, (word, mine) in enumerate(_lines(cells, x, line, tag)):
             color = COLORS[number % len(COLORS)]
             points = [(cell.settings[x], error) for cell in mine for error in _errors(cell, tag)]
+            shown += [error for _, error in points]
             axes.scatter(*zip(*points, strict=True), color=color, s=12, alpha=0.7, linewidth=0)
             law = power_law(mine, tag)
             name = word
@@ -83,13 +89,17 @@ def power_laws(
             axes.plot([], [], color=color, marker="o", linestyle="--", label=name.strip())
         dress(axes, table, x)
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_formatter(lambda value, _: "")
+        axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS], fontsize=8)
+        axes.minorticks_off()
+        lowest, highest = min(shown, default=0.1), max(shown, default=0.5)
+        axes.set_ylim(0.8 * lowest, 1.15 * highest)
         axes.set_title(", ".join(others), loc="left", fontsize=9)
         axes.legend(frameon=False, fontsize=8,
                     title=f"{words_of(line) if line else ''}  exponent")  # fmt: skip
     grid[0].set_ylabel(f"error (1 - {tag})")
-    figure.suptitle(f"power laws of the error, {seeds_of(table)}", fontsize=10)
+    figure.suptitle(
+        f"power laws of the error, {seeds_of(table).removeprefix('mean of ')}", fontsize=10
+    )
     return figure, laws
 
 

@@ -43,4 +43,6 @@ def open_executor(name: str, processes: int) -> Executor:
     """The executor called `name`; `ValueError` if there is none, or its extra is not installed."""
     if name == "local":
         return Local(processes)
-    raise ValueError(f"--executor {name}: local, dask://host:port or ray://auto")
+    from lab.sweep.clusters import open_cluster
+
+    return open_cluster(name)

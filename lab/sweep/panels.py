@@ -67,7 +67,7 @@ def draw_panels(
 def dress(axes: Axes, table: Table, x: str) -> None:
     """Mark a numeric setting's values at the x axis, which is logarithmic if they span far."""
     numbers = sorted(table.grid[x])
-    if numbers[0] > 0 and numbers[-1] / numbers[0] >= 8:
+    if numbers[0] > 0 and numbers[-1] / numbers[0] >= 4:
         axes.set_xscale("log")
         axes.minorticks_off()
     axes.set_xticks(numbers, [tick(number) for number in numbers], fontsize=8)

@@ -77,4 +77,6 @@ def _draw(table: Table, tags: Sequence[str], axes: Sequence[str]) -> Iterator[tu
         if x and numeric(table, x) and len(table.grid[x]) > 2:
             yield f"curve/{word}", curves(table, tag, x=x, line=line)
         if x == "num_train" and len(table.grid[x]) > 2 and tag.startswith("accuracy/"):
-            yield f"power_law/{word}", power_laws(table, tag, line=line)[0]
+            figure, laws = power_laws(table, tag, line=line)
+            if laws:
+                yield f"power_law/{word}", figure

@@ -1,0 +1,107 @@
+"""A job is known by what it does: its key, its folder, and whether that is finished."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.config import DataConfig, RunConfig, TrainConfig, to_json
+from lab.folder import check_name
+from lab.sweep.grid import make_grid
+from lab.sweep.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
+
+BASE = RunConfig()
+
+
+def test_the_key_is_that_of_the_settings() -> None:
+    key = key_of(BASE)
+    assert key == key_of(RunConfig())
+    assert len(key) == 8
+    for name, value in (
+        ("name", "x"), ("out", Path("y")), ("device", "cpu"), ("threads", 4),
+        ("checkpoint_every", 1.0),
+    ):  # fmt: skip
+        assert name in ASIDE
+        assert key_of(replace(BASE, **{name: value})) == key
+    others = [
+        replace(BASE, seed=1),
+        replace(BASE, twins=5),
+        replace(BASE, data=DataConfig(num_train=5)),
+        replace(BASE, data=DataConfig(cues=("eye_color:0.9",))),
+        replace(BASE, train=TrainConfig(augment=True)),
+    ]
+    assert len({key, *map(key_of, others)}) == 6
+
+
+def test_keys_stay_what_they_are() -> None:
+    """A key that changed would have all runs there are done again."""
+    config = RunConfig(data=DataConfig(num_train=32, cues=("eye_color:0.9",)), seed=3)
+    assert key_of(config) == "d5c12c04"
+
+
+def test_jobs_are_all_combinations_with_names_that_people_can_read(tmp_path: Path) -> None:
+    grid = make_grid({"num_train": [10, 20], "cues": [(), ("eye_color=blue/brown:0.9",)]})
+    jobs = make_jobs(replace(BASE, seed=5), grid, seeds=2, out=tmp_path)
+    assert len(jobs) == 8 == len({job.key for job in jobs}) == len({job.folder for job in jobs})
+    assert {(job.config.data.num_train, job.config.data.cues, job.config.seed) for job in jobs} == {
+        (size, cues, seed)
+        for size in (10, 20)
+        for cues in ((), ("eye_color=blue/brown:0.9",))
+        for seed in (5, 6)
+    }
+    assert [job.config.seed for job in jobs] == [5] * 4 + [6] * 4, "every cell gets a first seed"
+    assert jobs[0].config.data.num_train == 20, "the longest come first"
+    for job in jobs:
+        check_name(str(job.config.name))
+        assert job.folder.name.endswith(f"-s{job.config.seed}-{job.key}")
+    assert any(
+        job.folder.name.startswith("num_train_20-cues_eye_color_blue_brown_0.9-s5-") for job in jobs
+    )
+    assert str(jobs[0]).endswith("seed 5")
+
+
+def test_names_are_never_too_long() -> None:
+    long = {"cues": tuple(f"attribute_{i}:0.{i}" for i in range(1, 30)), "num_train": 100}
+    check_name(f"{cell_name(long)}-s{2**63 - 1}-{key_of(BASE)}")
+
+
+def test_ranges_are_checked_before_anything_is_done(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--seeds must be 1 or more, not 0"):
+        make_jobs(BASE, {}, seeds=0, out=tmp_path)
+    with pytest.raises(ValueError, match="--seed must be"):
+        make_jobs(replace(BASE, seed=2**63 - 2), {}, seeds=3, out=tmp_path)
+
+
+def settle(job: Job, status: str) -> None:
+    """Make the folder of a run that is over."""
+    job.folder.mkdir(parents=True)
+    (job.folder / "config.json").write_text(to_json(replace(job.config, device="cpu")))
+    (job.folder / "summary.json").write_text(json.dumps({"status": status}))
+
+
+def test_a_finished_job_is_found_by_its_key_in_a_grid_that_has_grown(tmp_path: Path) -> None:
+    (job,) = make_jobs(BASE, make_grid({"num_train": [100]}), seeds=1, out=tmp_path)
+    assert not finished(job)
+    settle(job, "finished")
+    assert finished(job)
+    grown = make_jobs(BASE, make_grid({"num_train": [50, 100], "width": [8, 16]}), seeds=2,
+                      out=tmp_path)  # fmt: skip
+    assert [other.folder for other in grown if finished(other)] == [job.folder]
+
+
+@pytest.mark.parametrize("status", ["stopped", "failed"])
+def test_other_ends_are_not_finished(tmp_path: Path, status: str) -> None:
+    (job,) = make_jobs(BASE, {}, seeds=1, out=tmp_path)
+    settle(job, status)
+    assert not finished(job)
+    (job.folder / "summary.json").write_text("{")
+    assert not finished(job)
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
+    (job,) = make_jobs(BASE, {}, seeds=1, out=tmp_path)
+    settle(job, "finished")
+    other = replace(job, config=replace(job.config, train=TrainConfig(steps=3)))
+    with pytest.raises(ValueError, match="other settings"):
+        finished(other)

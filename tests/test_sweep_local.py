@@ -1,0 +1,124 @@
+"""Workers on this machine: they die alone, are replaced, and end with those who started them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lab.sweep.local import Local, WorkerDied
+
+ROOT = Path(__file__).parents[1]
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def fail(number: int) -> int:
+    raise ValueError(f"no {number}")
+
+
+def die(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(_: object) -> None:
+    print("this is the end", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+def die_once(mark: Path) -> int:
+    if mark.exists():
+        return os.getpid()
+    mark.touch()
+    die(None)
+    return 0
+
+
+def whoami(_: object) -> tuple[int, str, str]:
+    return os.getpid(), os.environ["OMP_NUM_THREADS"], str(sys.stdin)
+
+
+def chatter(number: int) -> int:
+    print("this must not get between the answers")
+    os.write(1, b"nor this")
+    return number
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def test_workers_stay_and_have_one_thread() -> None:
+    with Local(2) as workers:
+        answers = [workers.submit(whoami, None) for _ in range(8)]
+        found = {future.result()[:2] for future in answers}
+    assert 1 <= len(found) <= 2
+    assert {threads for _, threads in found} == {"1"}
+
+
+def test_what_is_printed_does_not_mix_with_answers() -> None:
+    with Local(1) as workers:
+        assert [workers.submit(chatter, i).result() for i in range(3)] == [0, 1, 2]
+
+
+def test_the_dead_do_not_take_others_along(tmp_path: Path) -> None:
+    with Local(2) as workers:
+        fine = [workers.submit(double, i) for i in range(4)]
+        deadly = workers.submit(die, None)
+        leaving = workers.submit(leave, None)
+        once = workers.submit(die_once, tmp_path / "mark")
+        fine += [workers.submit(double, i) for i in range(4, 8)]
+        assert [future.result() for future in fine] == [0, 2, 4, 6, 8, 10, 12, 14]
+        with pytest.raises(WorkerDied, match="died twice, of SIGKILL"):
+            deadly.result()
+        with pytest.raises(WorkerDied, match="with exit code 3: this is the end"):
+            leaving.result()
+        assert once.result() > 0
+
+
+def test_leaving_by_an_error_stops_what_goes_on() -> None:
+    began = time.monotonic()
+    with pytest.raises(KeyError), Local(2) as workers:
+        pids = [workers.submit(whoami, None).result()[0] for _ in range(1)]
+        futures = [workers.submit(sleep, 600.0) for _ in range(5)]
+        raise KeyError
+    assert all(future.done() or future.cancelled() for future in futures[2:])
+    assert not any(alive(pid) for pid in pids)
+    assert time.monotonic() - began < 300
+
+
+def test_workers_end_with_their_parent() -> None:
+    code = (
+        "from lab.sweep.local import Local; import test_sweep_local as t\n"
+        "workers = Local(1)\n"
+        "print(workers.submit(t.whoami, None).result()[0], flush=True)\n"
+        "workers.submit(t.sleep, 600.0).result()"
+    )
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    )  # fmt: skip
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    assert alive(worker)
+    parent.kill()
+    parent.communicate()
+    until = time.monotonic() + 60
+    while alive(worker) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(worker)
+
+
+def alive(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z"
+    return False
