@@ -68,7 +68,7 @@ def test_texts_and_values_make_the_same_grid() -> None:
         ("label_noise=nan", "not nan"),
         ("label_noise=lots", "a number, not 'lots'"),
         ("augment=yes", "true or false, not 'yes'"),
-        ("precision=float16", "did you mean 'float32'"),
+        ("precision=float16", "did you mean 'bfloat16'"),
         ("model=", "empty value"),
         ("seed=1,2", "--seeds"),
         ("name=a", "set by the grid"),
@@ -102,8 +102,8 @@ def test_every_setting_of_a_run_is_known() -> None:
     assert set(ELSEWHERE) < set(fields())
 
 
-_word = st.text(st.characters(codec="utf-8", exclude_characters=",;+", exclude_categories=["C", "Z"]),
-                min_size=1).filter(lambda word: word.lower() != "none")  # fmt: skip
+_letters = st.characters(codec="utf-8", exclude_characters=",;+", exclude_categories=["C", "Z"])
+_word = st.text(_letters, min_size=1).filter(lambda word: word.lower() != "none")
 _values: dict[str, st.SearchStrategy[Any]] = {
     "num_train": st.integers(2, 1_000_000),
     "label_noise": st.floats(0, 1),
@@ -132,7 +132,7 @@ def test_any_text_is_a_grid_or_one_line(text: str) -> None:
     try:
         grid = parse_grid([text])
     except ValueError as error:
-        assert "\n" not in str(error).replace(text, "")
+        assert "\n" not in str(error).replace(text, "")  # noqa: PT017
     else:
         for name, values in grid.items():
             for value in values:

@@ -84,7 +84,7 @@ def test_the_dead_do_not_take_others_along(tmp_path: Path) -> None:
 
 def test_leaving_by_an_error_stops_what_goes_on() -> None:
     began = time.monotonic()
-    with pytest.raises(KeyError), Local(2) as workers:
+    with pytest.raises(KeyError), Local(2) as workers:  # noqa: PT012
         pids = [workers.submit(whoami, None).result()[0] for _ in range(1)]
         futures = [workers.submit(sleep, 600.0) for _ in range(5)]
         raise KeyError
