@@ -211,6 +211,9 @@ def test_a_folder_of_any_name_is_served(
     asked = []
 
     class Server:
+        def __init__(self, plugins: list[object]) -> None:
+            assert plugins
+
         def configure(self, argv: list[str]) -> None:
             asked.append(argv)
 

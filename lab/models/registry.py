@@ -9,6 +9,7 @@ else, and `library:name` one of a library's (`zoo.py`).
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def find_model(name: str) -> Builder:
     if not colon and name.endswith(".py"):
         raise ValueError(f"--model {name} must name a function too: {name}:FUNCTION")
     if colon:
-        return from_file(Path(absolute(path)), function, name)  # type: ignore[no-any-return]
+        return from_file(Path(os.path.expanduser(path)), function, name)  # type: ignore[no-any-return]
     if name in _builders:
         _warn_of_clash(name)
         return _builders[name]

@@ -18,6 +18,7 @@ from typing import Any
 from lab.config import RunConfig, check, from_json, given
 from lab.folder import CONFIG, LONGEST
 from lab.sweep.grid import Grid, describe, in_words, with_settings
+from lab.tracking.summary import read_summary
 
 ASIDE = ("name", "out", "device", "threads", "checkpoint_every")
 """Settings that do not change what comes out of a run."""
@@ -93,8 +94,7 @@ def same(one: RunConfig, other: RunConfig) -> bool:
 def finished(job: Job) -> bool:
     """Whether the job's folder holds its finished run; `ValueError` if it holds another one."""
     try:
-        summary = json.loads((job.folder / "summary.json").read_text(encoding="utf-8"))
-        if not isinstance(summary, dict) or summary.get("status") != "finished":
+        if read_summary(job.folder).get("status") != "finished":
             return False
         known = from_json((job.folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -22,6 +22,7 @@ from lab.config import RunConfig
 from lab.estimate import Estimate
 from lab.names import unknown
 from lab.sweep.grid import describe
+from lab.tracking.summary import read_summary
 
 Numbers = npt.NDArray[np.float64]
 
@@ -161,8 +162,7 @@ class Table:
 
 def read_run(folder: Path, *, seed: int) -> Run:
     """A finished run from its folder."""
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return Run(seed=seed, folder=folder, figures=flatten(summary))
+    return Run(seed=seed, folder=folder, figures=flatten(read_summary(folder)))
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -50,7 +50,7 @@ LESSON = Lesson(
             {"cues": [(f"eye_color:{strength:g}",) for strength in STRENGTHS]},
         )
     },
-    seconds=150,
+    seconds=126,
     check=check,
     plot=plot,
 )

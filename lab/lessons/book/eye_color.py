@@ -51,7 +51,7 @@ LESSON = Lesson(
     plans={
         "cue": Plan(small(steps=1000, twins=200, data={"num_train": 3000}), {"cues": [PLAIN, TIED]})
     },
-    seconds=60,
+    seconds=74,
     check=check,
     plot=plot,
 )

@@ -47,7 +47,7 @@ LESSON = Lesson(
     question="after 1,200 steps of 64 faces, how far behind is a network that saw 100 faces 768"
     " times each?",
     plans={"ideal": _world(True), "real": _world(False)},
-    seconds=150,
+    seconds=172,
     check=check,
     plot=plot,
 )

@@ -48,7 +48,7 @@ LESSON = Lesson(
     plans={
         "worlds": Plan(small(steps=800), {"num_train": SIZES, "variation": VARIATIONS}),
     },
-    seconds=200,
+    seconds=244,
     check=check,
     plot=plot,
 )

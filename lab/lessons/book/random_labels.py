@@ -65,7 +65,7 @@ LESSON = Lesson(
             {"model": MODELS, "label_noise": (TRUE, RANDOM)},
         )
     },
-    seconds=200,
+    seconds=98,
     check=check,
     plot=plot,
 )

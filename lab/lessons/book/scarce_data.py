@@ -57,7 +57,7 @@ LESSON = Lesson(
     question="with ten times as many faces, by how much does the gap between studied and unseen"
     " faces shrink?",
     plans={"sizes": Plan(small(steps=1000), {"num_train": SIZES})},
-    seconds=150,
+    seconds=134,
     check=check,
     plot=plot,
 )

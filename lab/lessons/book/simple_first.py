@@ -69,7 +69,7 @@ LESSON = Lesson(
             {"variation": (EASY, FULL)},
         )
     },
-    seconds=150,
+    seconds=110,
     check=check,
     plot=plot,
 )  # fmt: skip

@@ -59,7 +59,7 @@ LESSON = Lesson(
             {"model": MODELS},
         )
     },
-    seconds=60,
+    seconds=38,
     check=check,
     plot=plot,
 )  # fmt: skip
