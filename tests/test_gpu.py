@@ -1,0 +1,99 @@
+"""What only a GPU can show; without one these tests are skipped, and their twins run on the CPU."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from test_killed import assert_same, config
+from test_training_fit import EPOCHS, IMAGES, LABELS, network
+
+from lab.config import TrainConfig
+from lab.faces import render, sample
+from lab.run import load_run, resume, start
+from lab.training import Epochs, Interrupted, Stop, fit
+from lab.training.stepper import Stepper
+
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs an NVIDIA GPU that torch can use"
+)
+DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_faces_are_drawn_on_the_device_as_on_a_cpu(device: str) -> None:
+    faces = sample(40, seed=1)
+    there, here = render(faces, size=32, device=device), render(faces, size=32)
+    assert there.device.type == device
+    assert (there.cpu().int() - here.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_data_and_steps_stay_on_the_device(device: str, precision: str) -> None:
+    """On a GPU no step may wait for the host, which torch is told to take as an error."""
+    chosen = TrainConfig(steps=8, batch_size=16, precision=precision)  # type: ignore[arg-type]
+    batches = Epochs(IMAGES.to(device), LABELS.to(device), batch_size=16, seed=3)
+    stepper = Stepper(network(dropout=0.3).to(device), batches, chosen, seed=3)
+    stepper.take()  # the first fetches the order of the faces
+    if device == "cuda":
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(5):
+            stepper.take()
+    finally:
+        if device == "cuda":
+            torch.cuda.set_sync_debug_mode("default")
+    stepper.check()
+    assert stepper.step == 6
+
+
+@needs_gpu
+def test_a_gpu_learns_what_a_cpu_does() -> None:
+    models = [network(), network().cuda()]
+    there = Epochs(IMAGES.cuda(), LABELS.cuda(), batch_size=16, seed=3)
+    for model, batches in zip(models, (EPOCHS, there), strict=True):
+        fit(model, batches, TrainConfig(steps=5, batch_size=16), seed=3)
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(one, other.cpu(), atol=1e-3, rtol=1e-2)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_deterministic_run_goes_on_exactly(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the middle and resumed, on a GPU with kernels that repeat themselves."""
+    from lab import run
+
+    strict = torch.are_deterministic_algorithms_enabled()
+    try:
+        jobs = [
+            dataclasses.replace(config(tmp_path / name), device=device, deterministic=True)
+            for name in ("whole", "pieces")
+        ]
+        whole = start(jobs[0]).folder
+        real = run.fit
+
+        def stopped(*args: object, **kwargs: object) -> object:
+            stop, left = Stop(), [3]
+
+            def log(step: int, figures: object) -> None:
+                kept(step, figures)
+                left[0] -= 1
+                stop.signal = 0 if left[0] else 15
+
+            kept = kwargs["log"]  # type: ignore[assignment]
+            return real(*args, **{**kwargs, "log": log, "stop": stop})  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(run, "fit", stopped)
+            with pytest.raises(Interrupted):
+                start(jobs[1])
+        pieces = jobs[1].out / "run"
+        assert json.loads((pieces / "summary.json").read_text())["status"] == "stopped"
+        resume(pieces)
+        assert_same(pieces, whole)
+        load_run(pieces, device="cpu")
+    finally:
+        torch.use_deterministic_algorithms(strict)
