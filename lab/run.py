@@ -372,10 +372,11 @@ def _work(
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **exams.finish(tracker, model, fitted.step)}
-        said = verdict(
-            {tag: f for tag, f in figures.items() if isinstance(f, Estimate)},
-            _setting(config, train, steps=fitted.step, batch_size=batches.batch_size),
-        )
+        setting = _setting(config, train, steps=fitted.step, batch_size=batches.batch_size)
+        try:
+            said = verdict({t: f for t, f in figures.items() if isinstance(f, Estimate)}, setting)
+        except KeyError as error:
+            raise ValueError(f"{folder}: its checkpoint lacks {error}, train anew") from None
         if fitted.stopped_early and config.pictures:
             exams.show_pictures(tracker, fitted.step)
         tracker.text("verdict", texts.paragraphs(said), fitted.step)

@@ -332,3 +332,20 @@ def test_evaluation_overwrites_no_device_and_nothing_of_a_run(folder: Path) -> N
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert pipe.is_fifo()
     assert link.is_symlink()
+
+
+def test_a_checkpoint_without_a_figure_is_one_line(tmp_path: Path) -> None:
+    """Well signed, and finished but for its last word."""
+    from test_killed import config
+
+    from lab.run import resume, start
+    from lab.training import LAST, load_checkpoint, save_checkpoint
+
+    folder = start(config(tmp_path, steps=2)).folder
+    (folder / "summary.json").unlink()
+    path = folder / "checkpoints" / LAST
+    checkpoint = load_checkpoint(path)
+    del checkpoint.progress["figures"]["loss/train"]
+    save_checkpoint(path, checkpoint)
+    with pytest.raises(ValueError, match="its checkpoint lacks 'loss/train', train anew"):
+        resume(folder)
