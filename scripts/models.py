@@ -24,10 +24,8 @@ def models(flags: Flags) -> None:
     """Time the networks, print both tables, and put them into the file."""
     if flags.turns < 1:
         raise ValueError(f"--turns must be 1 or more, not {flags.turns}")
-    from benches.table import rate, take_turns
-    from benches.training import steps_of
-
     from lab import catalog
+    from lab.timing import rate, steps_of, take_turns
 
     text = flags.into.read_text(encoding="utf-8") if flags.into else ""
     tables = {"tasks": catalog.tasks_table()}

@@ -10,11 +10,11 @@ LEVELS = {
     "faces": 1, "models": 1, "pictures": 1,
     "data": 2,
     "training": 3, "measure": 3, "tracking": 3,
-    "audit": 3, "gallery": 3, "catalog": 3, "exam": 4, "search": 4,
+    "audit": 3, "timing": 2, "gallery": 3, "catalog": 3, "exam": 4, "search": 4,
     "display": 5,
     "run": 6,
     "evaluate": 7, "playground": 7,
-    "cli": 7, "sweep": 7, "ladder": 8, "dose": 8, "lessons": 8,
+    "cli": 7, "sweep": 7, "ladder": 8, "dose": 8, "lessons": 8, "report": 8,
 }  # fmt: skip
 """Each room's level; a room may import rooms of lower levels. Level 0 knows only its like."""
 

@@ -11,12 +11,13 @@ import pytest
 from lab.config import DataConfig
 from lab.data import draw_examples
 from lab.faces import render
+from lab.timing import rate, ratio, take_turns
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from benches import growth
 from benches.growth import Cost, compare
-from benches.table import Row, number, rate, ratio, take_turns, to_text
+from benches.table import Row, number, to_text
 from pillow_drawing import draw
 
 ALIKE = 0.97

@@ -1,6 +1,7 @@
 """What did it learn? Functions from answers and labels to figures with intervals, and to words."""
 
 from lab.measure.accuracy import accuracy, accuracy_gap, example_losses, loss, loss_gap, right
+from lab.measure.faces_needed import FacesNeeded, faces_needed
 from lab.measure.figures import memorization_figures
 from lab.measure.groups import group_accuracies, worst
 from lab.measure.label_noise import mislabelled_fitted, mislabelled_true_label
@@ -13,8 +14,9 @@ from lab.measure.student import mean_of_seeds, student_quantile
 from lab.measure.verdict import Finding, Setting, findings, verdict
 
 __all__ = [
-    "Finding", "PowerLaw", "Setting", "accuracy", "accuracy_gap", "caught_at", "example_losses",
-    "findings", "fit_power_law", "group_accuracies", "loss", "loss_gap", "mean_of_seeds",
-    "membership_auc", "memorization_figures", "mislabelled_fitted", "mislabelled_true_label",
-    "part_values", "predict", "reliance", "right", "student_quantile", "verdict", "worst",
+    "FacesNeeded", "Finding", "PowerLaw", "Setting", "accuracy", "accuracy_gap", "caught_at",
+    "example_losses", "faces_needed", "findings", "fit_power_law", "group_accuracies", "loss",
+    "loss_gap", "mean_of_seeds", "membership_auc", "memorization_figures", "mislabelled_fitted",
+    "mislabelled_true_label", "part_values", "predict", "reliance", "right", "student_quantile",
+    "verdict", "worst",
 ]  # fmt: skip

@@ -86,7 +86,8 @@ def power_laws(
                                   color=color, alpha=0.15, linewidth=0)  # fmt: skip
                 slope = law.exponent
                 name += f"  {slope.value:.2f} ({slope.low:.2f} to {slope.high:.2f})"
-            axes.plot([], [], color=color, marker="o", linestyle="--", label=name.strip())
+            if name.strip():
+                axes.plot([], [], color=color, marker="o", linestyle="--", label=name.strip())
         dress(axes, table, x)
         axes.set_yscale("log")
         axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS], fontsize=8)
@@ -94,8 +95,9 @@ def power_laws(
         lowest, highest = min(shown, default=0.1), max(shown, default=0.5)
         axes.set_ylim(0.8 * lowest, 1.15 * highest)
         axes.set_title(", ".join(others), loc="left", fontsize=9)
-        axes.legend(frameon=False, fontsize=8,
-                    title=f"{words_of(line) if line else ''}  exponent")  # fmt: skip
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=8,
+                        title=f"{words_of(line) if line else ''}  exponent")  # fmt: skip
     grid[0].set_ylabel(f"error (1 - {tag})")
     figure.suptitle(
         f"power laws of the error, {seeds_of(table).removeprefix('mean of ')}", fontsize=10

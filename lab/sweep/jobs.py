@@ -72,8 +72,13 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
 
 
 def key_of(config: RunConfig) -> str:
-    """The hash of all settings that have a say in what comes out of a run."""
+    """The hash of all settings that have a say in what comes out of a run; of a network in a file
+    the file's content has one, too (not that of other files that it imports)."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
+    path, colon, _ = config.model.model.rpartition(":")
+    file = Path(path).expanduser()
+    if colon and file.is_file():
+        told["model_file"] = hashlib.sha256(file.read_bytes()).hexdigest()
     text = json.dumps(told, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY]
 

@@ -27,6 +27,10 @@ Answer = TypeVar("Answer")
 GRACE = 30.0
 """Seconds that workers have to write their checkpoints when they are stopped."""
 
+TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun says to the processes of one run. A worker is a run of its own, and would wait for
+the others for ever."""
+
 
 class WorkerDied(RuntimeError):
     """A job ended the process that did it, twice."""
@@ -117,7 +121,7 @@ class _Worker:
             stderr=self._said,
             start_new_session=True,
             env={
-                **os.environ,
+                **{name: value for name, value in os.environ.items() if name not in TORCHRUN},
                 "OMP_NUM_THREADS": "1",
                 "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             },

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from pillow_drawing import draw as draw_with_pillow
 
-from benches.table import Row, rate, ratio, take_turns
+from benches.table import Row
 from lab.config import DataConfig
 from lab.data import population_of
 from lab.faces import Faces, render
+from lab.timing import rate, ratio, take_turns
 
 GOALS = {"eager": 15, "compiled": 100}
 """Times the rate of Pillow, warm."""

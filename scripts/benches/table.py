@@ -1,10 +1,8 @@
-"""Measurements that take turns, and the table of what came out, with goals and verdicts."""
+"""The table of what came out of a measurement, with goals and verdicts."""
 
 import dataclasses
 import math
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -41,41 +39,6 @@ class Row:
         """The row for a JSON file."""
         value = None if math.isnan(self.value) else self.value
         return {**dataclasses.asdict(self), "value": value, "verdict": self.verdict}
-
-
-def take_turns(
-    jobs: Mapping[str, Callable[[], int]],
-    *,
-    repetitions: int,
-    clock: Callable[[], float] = time.process_time,
-) -> dict[str, list[float]]:
-    """Run every job in turn, `repetitions` times, after one warm-up; seconds per item of each.
-
-    A job returns how many items it did. The default clock counts the seconds that a processor
-    worked for this process: others on the machine make them longer, but far less than time on the
-    wall, and alike for jobs that take turns.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in jobs}
-    for job in jobs.values():
-        job()
-    for _ in range(repetitions):
-        for name, job in jobs.items():
-            start = clock()
-            done = job()
-            seconds[name].append((clock() - start) / done)
-    return seconds
-
-
-def ratio(slow: Sequence[float], fast: Sequence[float]) -> tuple[float, str]:
-    """How many times as fast `fast` is: the ratio of medians, and the range of ratios in turn."""
-    pairs = sorted(a / b for a, b in zip(slow, fast, strict=True))
-    value = statistics.median(slow) / statistics.median(fast)
-    return value, f"{pairs[0]:.3g} to {pairs[-1]:.3g} in {len(pairs)} turns"
-
-
-def rate(seconds: Sequence[float]) -> float:
-    """Items per second, from the median."""
-    return 1 / statistics.median(seconds)
 
 
 def number(value: float) -> str:

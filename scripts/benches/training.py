@@ -11,11 +11,12 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from benches.table import Row, rate, ratio, take_turns
+from benches.table import Row
 from lab.config import DataConfig, ModelConfig, TrainConfig
 from lab.data import Examples, draw_examples
 from lab.data.export import write_folder
 from lab.models import ModelSpec, create_model
+from lab.timing import rate, ratio, take_turns
 from lab.training import Epochs, fit
 
 GOAL = 0.9
@@ -108,20 +109,3 @@ def _with_loader(folder: Path, steps: int) -> Callable[[], int]:
         return done
 
     return job
-
-
-def steps_of(model: str) -> Callable[[int], int]:
-    """A function that trains `model` for so many steps on random pictures, from where it is."""
-    torch.manual_seed(0)
-    network, batch = create_model(model, ModelSpec()).train(), _batch()
-    images, labels = torch.rand(batch, 3, 32, 32) * 2 - 1, torch.arange(batch) % 2
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
-
-    def train(steps: int) -> int:
-        for _ in range(steps):
-            optimizer.zero_grad()
-            cross_entropy(network(images), labels).backward()
-            optimizer.step()
-        return steps
-
-    return train

@@ -1,0 +1,288 @@
+"""Report cards: a network in a file of its own is measured, and the page says what was found."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.data import draw_examples, population_of
+from lab.estimate import Estimate
+from lab.exam.reliance import ask_about_parts
+from lab.faces import PARTS
+from lab.measure import FacesNeeded, fit_power_law, predict
+from lab.report import Outcome, report
+from lab.report.card import Card, CueAdopted, RandomLabels, Size, plain
+from lab.report.words import sentences, summary_rows, to_markdown
+from lab.run import load_run
+from lab.sweep.jobs import key_of
+
+ROOT = Path(__file__).parents[1]
+
+NET = """
+from torch import nn
+
+def my_net(spec):
+    inputs = spec.in_channels * spec.image_size**2
+    return nn.Sequential(nn.Flatten(), nn.Linear(inputs, spec.num_outputs))
+"""
+
+
+def tiny(out: Path) -> RunConfig:
+    return RunConfig(
+        data=DataConfig(num_test=40, image_size=16),
+        model=ModelConfig(width=1),
+        train=TrainConfig(steps=4, batch_size=8),
+        twins=4, pictures=False, out=out,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "my_net.py").write_text(NET)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(place: Path) -> Outcome:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.report.plan.CUE_FACES", 16)
+        return report(
+            f"{place}/my_net.py:my_net", tiny(place / "cards"), against=["cnn"], seeds=2,
+            sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
+            say=lambda _: None, watch=False,
+        )  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Collects what a page would load from elsewhere, its texts, and its ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.ids: list[str] = []
+        self.cells: list[str] = []
+        self.tag = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tag = tag
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href") and not str(value).startswith(("#", "data:")):
+                self.loaded.append(str(value))
+            if name == "id":
+                self.ids.append(str(value))
+            assert tag != "script"
+
+    def handle_data(self, data: str) -> None:
+        if self.tag in ("td", "li", "code"):
+            self.cells.append(data)
+
+
+def test_the_card_is_page_text_and_data(made: Outcome) -> None:
+    assert not made.failed
+    page = Page((made.folder / "report_card.html").read_text())
+    assert page.loaded == [], "it needs nothing else"
+    assert len(page.ids) == len(set(page.ids))
+    assert "the <command>" in page.cells
+    for sentence in made.sentences:
+        assert sentence in page.cells
+        assert sentence in (made.folder / "report_card.md").read_text()
+    content = json.loads((made.folder / "report_card.json").read_text())
+    assert [card["model"].rpartition("/")[2] for card in content["cards"]] == [
+        "my_net.py:my_net", "cnn",
+    ]  # fmt: skip
+
+
+def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
+    content = json.loads((made.folder / "report_card.json").read_text())
+    card = content["cards"][0]
+    runs = [
+        (path.parent, json.loads(path.read_text()))
+        for path in sorted((place / "cards" / "runs").glob("*my_net*/summary.json"))
+    ]
+    assert card["parameters"] == 3 * 16 * 16 * 2 + 2
+    for size in card["learning"]:
+        values = [
+            summary["accuracy"]["test"]["value"]
+            for _, summary in runs
+            if summary["config"]["data"]["num_train"] == size["faces"]
+            and not summary["config"]["data"]["cues"]
+            and not summary["config"]["data"]["label_noise"]
+        ]
+        assert len(values) == 2
+        assert size["test"]["value"] == pytest.approx(np.mean(values))
+    largest = [
+        folder
+        for folder, summary in runs
+        if summary["config"]["data"]["num_train"] == 24 and not summary["config"]["data"]["cues"]
+    ]
+    kinds: dict[str, list[float]] = {}
+    whole = []
+    for folder in largest:
+        config, model = load_run(folder)
+        faces = draw_examples(config.data, split="test", count=4000, seed=config.seed)
+        said = predict(model, faces.images).argmax(dim=1) == faces.clean_labels
+        for k, kind in enumerate(faces.task.kinds):
+            kinds.setdefault(kind.name, []).append(float(said[faces.kinds == k].float().mean()))
+        called = ask_about_parts(
+            population_of(config.data), model, count=200, size=16, seed=config.seed
+        )
+        whole.append(float(called[-1].float().mean()))
+    assert {k: pytest.approx(np.mean(v)) for k, v in kinds.items()} == {
+        kind: share["value"] for kind, share in card["kinds"].items()
+    }
+    assert card["parts"][" + ".join(PARTS)]["value"] == pytest.approx(np.mean(whole))
+
+
+def test_tensorboard_has_it_too(made: Outcome) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(made.folder), size_guidance={"images": 0, "tensors": 0})
+    events.Reload()
+    assert set(events.Tags()["images"]) == {
+        f"report/{name}" for name in ("learning", "cues", "reliance", "kinds", "parts")
+    }
+    text = events.Tensors("report_card/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "my" in text
+    assert "membership AUC" in text
+
+
+def test_the_same_call_again_repeats_no_run(made: Outcome, place: Path) -> None:
+    runs = place / "cards" / "runs"
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.report.plan.CUE_FACES", 16)
+        again = report(
+            f"{place}/my_net.py:my_net", tiny(place / "cards"), against=["cnn"], seeds=2,
+            sizes=(16, 24), random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
+        )  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")} == before
+    assert len(again.sentences) == len(made.sentences)
+
+
+def test_a_file_that_has_changed_is_another_network(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    config = RunConfig(model=ModelConfig(model=f"{file}:net"))
+    missing = key_of(config)
+    file.write_text("one")
+    one = key_of(config)
+    file.write_text("two")
+    assert len({missing, one, key_of(config)}) == 3
+
+
+def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(
+        NET.replace("def my_net", "class Bad(nn.Linear):\n"
+                    "    def forward(self, x):\n"
+                    "        if self.training and len(x) == 8:\n"
+                    "            raise RuntimeError('no more')\n"
+                    "        return super().forward(x)\n\n"
+                    "def my_net").replace("nn.Linear(inputs", "Bad(inputs")
+    )  # fmt: skip
+    outcome = report(
+        f"{tmp_path}/bad.py:my_net", tiny(tmp_path / "cards"), seeds=2, sizes=(16, 24),
+        random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
+    )  # fmt: skip
+    assert outcome.sentences == ()
+    assert all("no more" in failure.reason for failure in outcome.failed)
+    assert not outcome.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--model cnm", "did you mean 'cnn_"),
+        ("--against cnm", "did you mean 'cnn_"),
+        ("--seeds 1", "--seeds must be 2 or more"),
+        ("--sizes 300 100", "--sizes takes rising numbers"),
+        ("--sizes 100", "--sizes takes rising numbers"),
+        ("--cues eye_color:1", "--cues is set by the report card"),
+        ("--num-train 5", "--num-train is set by --sizes"),
+        ("--sizes 1 100", "--num-train must be"),
+        ("--random-sizes 1", "--num-train must be"),
+    ],
+)
+def test_bad_flags_are_one_line_and_write_nothing(flags: str, said: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "report_card.py"), *flags.split(),
+         "--out", str(tmp_path / "out")],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def card(name: str = "cnn", **changes: object) -> Card:
+    """A made-up card."""
+    share = Estimate(0.7, 0.6, 0.8)
+    sizes = tuple(Size(faces=n, train=share, test=share, membership_auc=share) for n in (100, 1000))
+    usual = Card(
+        model=name,
+        parameters=1234,
+        training_speed=1.0,
+        answering_speed=2.0,
+        learning=sizes,
+        needed=(
+            FacesNeeded(0.9, Estimate(520, 400, 700)),
+            FacesNeeded(0.95, Estimate(1000.0), "more than"),
+        ),
+        power_law=fit_power_law([100, 1000, 1000], [0.3, 0.1, 0.11]),
+        random_labels=(
+            RandomLabels(faces=100, train=Estimate(1.0), fitted=True),
+            RandomLabels(faces=300, train=share, fitted=False),
+        ),
+        cues={"eye_color": CueAdopted(reliance=share, unbiased=share, among_all=share)},
+        kinds={"person": share, "scrambled": Estimate(0.4)},
+        reliance={"eyes": share, "eye_color": share},
+        parts={"no part": Estimate(0.1), "eyes": Estimate(0.2), "eyes + nose": Estimate(0.9)},
+    )
+    return dataclasses.replace(usual, **changes)  # type: ignore[arg-type]
+
+
+def test_the_sentences_say_what_the_figures_say() -> None:
+    said = " ".join(sentences([card(), card("mlp")], steps=500, compared="cnn"))
+    for part in (
+        "cnn has 1,234 parameters",
+        "For 90 % test accuracy it needs 520 (400–700) faces, for 95 % more than 1,000",
+        "(for 90 %: mlp 520 (400–700))",
+        "In 500 steps it learns 100 random labels by heart, but not 300",
+        "it calls 90 % of complete faces a person",
+        "most often for one: eyes (20 %)",
+        "most often about the kind scrambled",
+    ):
+        assert part in said
+    none = card(random_labels=(RandomLabels(faces=100, train=Estimate(0.5), fitted=False),))
+    assert "does not fit even 100 random labels (it gets 50 % of them)" in " ".join(
+        sentences([none], steps=500, compared="cnn")
+    )
+    assert none.largest_fitted is None
+
+
+def test_the_table_has_a_column_for_each_network() -> None:
+    header, rows = summary_rows([card(), card("a/b.py:net")])
+    assert header == ("", "cnn", "b.py:net")
+    assert {len(row) for row in rows} == {3}
+    found = {row[0]: row[1] for row in rows}
+    assert found["test accuracy, 100 faces"] == "0.70 (0.60–0.80)"
+    assert found["largest set of random labels fitted"] == "100"
+    assert re.match(r"-0\.\d\d \(", found["exponent of the test error"])
+    text = to_markdown([card()], ["A sentence."], command="c", conditions="d")
+    assert "| 1,234 |" in text
+
+
+def test_a_card_is_plain_values() -> None:
+    found = plain(card())
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["needed"][0]["faces"] == {"value": 520, "low": 400, "high": 700}
+    assert torch.tensor(found["power_law"]["exponent"]["value"]).isfinite()
