@@ -25,7 +25,9 @@ MARK = VENV / "lab-setup.txt"
 """Says for which `pyproject.toml` and which extras `.venv` is complete; written last."""
 
 NEEDED = ("torch", "torchvision", "PIL", "numpy", "tensorboard", "tyro", "tqdm", "matplotlib")
-NEEDED_DEV = ("pytest", "xdist", "hypothesis", "ruff", "mypy", "sklearn", "scipy", "distributed")
+NEEDED_DEV = (
+    "pytest", "xdist", "hypothesis", "ruff", "mypy", "sklearn", "scipy", "distributed", "playwright",
+)  # fmt: skip
 """What `pyproject.toml` asks for, as it is imported; tests need the second row too."""
 
 _AGAIN = "LAB_BOOTSTRAPPED"

@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { valueWords } from "./controls.js";
 import { button, fill, h } from "./dom.js";
+import { drawBar } from "./runs.js";
 import { link } from "./state.js";
 
 const LARGEST = 512;
@@ -13,11 +14,12 @@ export class Easel {
     this.image = h("img", { class: "picture", alt: "", width: 384, height: 384 });
     this.truth = h("p", { class: "truth" });
     this.seen = h("div", { class: "seen" });
+    this.glances = h("div", { class: "glances", "aria-hidden": "true" });
     this.said = h("p", { class: "said", role: "status" });
     this.undo = button("↶ Undo", () => state.undo(), { title: "Ctrl+Z" });
     this.redo = button("↷ Redo", () => state.redo(), { title: "Ctrl+Y" });
     this.element = h("section", { class: "easel", "aria-label": "The face" },
-      h("div", { class: "frame" }, this.image),
+      h("div", { class: "frame" }, this.image, this.glances),
       this.truth,
       h("div", { class: "tools" },
         button("⚄ Random face", () => this.#random(), { class: "primary" }),
@@ -62,7 +64,16 @@ export class Easel {
     }
   }
 
-  /** Say what the picture is by the rule of a task. */
+  /** Keep the pinned runs' answers beside the picture, where a narrow window scrolls the runs away. */
+  glance(pinned) {
+    fill(this.glances, pinned.map(({ name, answer, classes }) => {
+      const bar = h("div", { class: "bar" });
+      drawBar(bar, answer, classes);
+      return h("div", {}, h("span", { class: "glance-name" }, `${name}: ${classes[answer.says]}`), bar);
+    }));
+  }
+
+  /** Say what the picture is by the rule of a task; null: of none. */
   tellTruth(task, truth) {
     fill(this.truth);
     if (!task) return;

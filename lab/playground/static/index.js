@@ -65,6 +65,8 @@ async function open(place) {
     });
     easel.show(told);
     runs.answer(told.answers);
+    easel.glance(state.pins.map((name) => runs.find(name)).filter((run) => run?.answer?.chances)
+      .map((run) => ({ name: run.name, answer: run.answer, classes: runs.task(run).classes })));
     why.answer();
     rule(told.answers);
     tell(state.problem);
@@ -77,7 +79,7 @@ async function open(place) {
   function rule(answers) {
     const answer = answers.find((each) => each.name === seenBy(runs.asked())) ?? answers[0];
     const run = answer && runs.find(answer.name);
-    easel.tellTruth(runs.task(run), answer?.truth ?? -1);
+    easel.tellTruth(answer?.chances ? runs.task(run) : null, answer?.truth);
     controls.mark(run?.task, runs.task(run));
   }
 

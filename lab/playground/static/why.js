@@ -24,6 +24,7 @@ export class Why {
     this.playing = null;
     this.newest = new Newest(); // an abandoned question would still be computed
     this.fooled = new Map(); // run -> {face, told}
+    this.searching = new Set(); // runs that are being fooled
     this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0, "aria-labelledby": "why-strips" });
     this.tabs = TABS.map(([name, title], i) => button(title, () => this.#open(name), {
       role: "tab", id: `why-${name}`, "aria-controls": "why-body",
@@ -177,12 +178,15 @@ export class Why {
         const place = h("div", { class: "fool", "aria-live": "polite" });
         const go = button(`Fool ${run}`, () => this.#fool(run, place, go), { class: "primary" });
         const known = this.fooled.get(run);
-        if (known) this.#foolWords(place, run, known);
+        go.disabled = this.searching.has(run);
+        if (go.disabled) fill(place, h("p", {}, "Searching …"));
+        else if (known) this.#foolWords(place, run, known);
         return h("div", {}, go, place);
       })));
   }
 
   async #fool(run, place, go) {
+    this.searching.add(run);
     go.disabled = true;
     fill(place, h("p", {}, "Searching …"));
     const face = { ...this.state.face };
@@ -190,11 +194,14 @@ export class Why {
       const told = await ask("fool", { face: this.state.written(), run });
       const known = { face, told };
       this.fooled.set(run, known);
-      this.#foolWords(place, run, known);
+      this.searching.delete(run);
+      if (place.isConnected) this.#foolWords(place, run, known);
+      else if (this.tab === "fool") await this.show(); // the view was drawn anew meanwhile
       if (told.outcome === "fooled") await this.#play(known);
     } catch (error) {
       fill(place, h("p", { class: "failed" }, error.message));
     } finally {
+      this.searching.delete(run);
       go.disabled = false;
     }
   }

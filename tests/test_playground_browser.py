@@ -1,0 +1,286 @@
+"""The playground in a real browser: Debian's chromium without a window, over a real TensorBoard.
+
+Two networks are planted: `sky` calls a picture a person if its corner is blue, `calm` always does.
+Both are in a file, so that they are opened only after somebody agreed to run it.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.run import start
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("chromium is not installed (Debian: apt-get install chromium)",
+                allow_module_level=True)  # fmt: skip
+sync_api = pytest.importorskip("playwright.sync_api", reason="the extra [dev] brings playwright")
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 30_000
+"""Milliseconds to wait for what should take one: the machine may be busy."""
+
+NETS = """
+import torch
+from torch import nn
+
+
+class Planted(nn.Module):
+    def __init__(self, blue):
+        super().__init__()
+        self.blue, self.unused = blue, nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        corner = x[:, :, :3, :3].mean(dim=(2, 3))
+        person = (corner[:, 2] - corner[:, 0]) * 40 if self.blue else torch.full((len(x),), 3.0)
+        return torch.stack([torch.zeros(len(x)), person], dim=1) + 0 * self.unused
+
+
+def sky(spec):
+    return Planted(True)
+
+
+def calm(spec):
+    return Planted(False)
+"""
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a TensorBoard with the two runs, and one of the lab's own networks."""
+    root = tmp_path_factory.mktemp("browser")
+    (root / "nets.py").write_text(NETS)
+    runs = root / "runs"
+    for name, model in (("sky", f"{root}/nets.py:sky"), ("calm", f"{root}/nets.py:calm"),
+                        ("trained", "linear")):  # fmt: skip
+        start(
+            RunConfig(
+                data=DataConfig(num_train=40, num_test=20, image_size=32),
+                model=ModelConfig(model=model),
+                train=TrainConfig(steps=0 if model != "linear" else 60, batch_size=20),
+                twins=0, pictures=False, device="cpu", name=name, out=runs,
+            )
+        )  # fmt: skip
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(ROOT / "scripts" / "board.py"), "--logdir", str(runs)]
+    served = subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
+                break
+            time.sleep(0.1)
+        yield address
+    finally:
+        served.terminate()
+        served.wait()
+
+
+class Window:
+    """A browser window with the tab open, and what went wrong in it."""
+
+    def __init__(self, browser: Any, board: str, link: str = "", *, width: int = 1440) -> None:
+        self.errors: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 950}, accept_downloads=True
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda r: self._ours(r.url, board))
+        self.page.goto(f"{board}/#lab_faces{link}")
+        self.tab = self.page.frame_locator("iframe")
+        self.expect(self.run("trained").locator(".bar")).to_be_visible()
+
+    def _ours(self, url: str, board: str) -> None:
+        if not url.startswith((board, "data:", "blob:")):
+            self.errors.append(f"asks elsewhere: {url}")
+
+    def expect(self, locator: Any) -> Any:
+        return sync_api.expect(locator, "")
+
+    def run(self, name: str) -> Any:
+        return self.tab.locator(".run", has=self.tab.locator(f'h3[title="{name}"]'))
+
+    def says(self, name: str, words: str) -> None:
+        """Wait until a run's plain words hold `words`."""
+        self.expect(self.run(name).locator(".words")).to_contain_text(words)
+
+    def width(self, name: str) -> str:
+        return str(self.run(name).locator(".bar .part").first.get_attribute("style"))
+
+    def picture(self) -> str:
+        return str(self.tab.locator(".easel .picture").get_attribute("src"))
+
+    def pick(self, attribute: str, value: str) -> None:
+        chip = self.tab.locator(f'input[name="picker-{attribute}"][value="{value}"]')
+        chip.check(force=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api.expect.set_options(timeout=PATIENCE)
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def agreed(browser: Any, board: str) -> None:
+    """Agree to run the file of the planted networks, as a user does."""
+    window = Window(browser, board)
+    window.expect(window.run("sky").locator(".words")).to_contain_text("agree only if you trust it")
+    for name in ("sky", "calm"):
+        if window.run(name).get_by_role("button", name="Run that file and open it").count():
+            window.run(name).get_by_role("button", name="Run that file and open it").click()
+        window.expect(window.run(name).locator(".bar")).to_be_visible()
+    assert not window.errors
+    window.context.close()
+
+
+@pytest.fixture
+def opened(browser: Any, board: str, agreed: None) -> Iterator[Window]:
+    window = Window(browser, board, "&p.lab_faces.pins=sky%2Ccalm")
+    window.expect(window.run("sky").locator(".bar")).to_be_visible()
+    yield window
+    assert not window.errors
+    window.context.close()
+
+
+def test_picture_and_answers_follow_the_controls(opened: Window) -> None:
+    opened.pick("background_color", "blue")
+    opened.says("sky", ": person")
+    before, bar = opened.picture(), opened.width("sky")
+    opened.pick("background_color", "rust")
+    opened.says("sky", ": not a person")
+    assert opened.picture() != before
+    assert opened.width("sky") != bar
+    opened.says("calm", ": person")
+    opened.expect(opened.run("sky").locator(".verdict")).to_contain_text("wrong")
+    opened.expect(opened.run("calm").locator(".verdict")).to_contain_text("right")
+    opened.page.keyboard.press("Control+z")
+    opened.says("sky", ": person")
+
+
+def test_a_slider_moves_by_keyboard_and_the_link_brings_others_here(
+    opened: Window, browser: Any, board: str
+) -> None:
+    before = opened.picture()
+    slider = opened.tab.locator("#slider-mouth_open")
+    slider.focus()
+    for _ in range(6):
+        opened.page.keyboard.press("ArrowRight")
+    opened.pick("eye_color", "green")
+    opened.page.wait_for_url(re.compile("mouth_open.*eye_color|eye_color.*mouth_open"))
+    opened.expect(opened.tab.locator(".easel .picture")).not_to_have_attribute("src", before)
+    opened.says("calm", ": person")
+    opened.page.wait_for_load_state("networkidle")
+    shown = opened.picture()
+    other = Window(browser, board, opened.page.url.partition("#lab_faces")[2])
+    other.expect(other.tab.locator(".easel .picture")).to_have_attribute("src", shown)
+    assert other.tab.locator('input[name="picker-eye_color"][value="green"]').is_checked()
+    assert other.tab.locator(".run.pinned h3").all_text_contents() == ["calm", "sky"]
+    assert not other.errors
+    other.context.close()
+
+
+def test_pinning_shows_why(opened: Window) -> None:
+    opened.run("trained").locator(".pin").click()
+    opened.expect(opened.run("trained")).to_have_class(re.compile("pinned"))
+    opened.expect(opened.tab.locator(".why .strip svg").first).to_be_visible()
+    opened.tab.get_by_role("tab", name="What it needs").click()
+    opened.expect(opened.tab.locator(".sets li")).to_have_count(3 * 16)
+    opened.tab.get_by_role("tab", name="Where it saw this").click()
+    opened.expect(opened.tab.locator(".near li").first).to_be_visible()
+
+
+def test_fooling_finds_the_background_alone(opened: Window) -> None:
+    opened.pick("background_color", "blue")
+    opened.says("sky", ": person")
+    opened.run("calm").locator(".pin").click()  # lets it go
+    opened.tab.get_by_role("tab", name="Fool it").click()
+    opened.tab.get_by_role("button", name="Fool sky").click()
+    opened.expect(opened.tab.locator(".why-body .wrong")).to_contain_text("Fooled")
+    changed = opened.tab.locator(".why-body ul b").all_text_contents()
+    assert len(changed) <= 2
+    assert any("background" in words for words in changed)
+    opened.says("sky", ": not a person")
+
+
+def test_one_round_of_the_game(opened: Window) -> None:
+    opened.tab.get_by_role("button", name="Guessing game").click()
+    opened.expect(opened.tab.locator(".game .picture")).to_be_visible()
+    opened.tab.locator(".choice").first.click()
+    opened.expect(opened.tab.locator(".score")).to_contain_text("of 1 guessed")
+    opened.tab.get_by_role("button", name="Next").click()
+    opened.expect(opened.tab.locator(".choice").first).to_be_enabled()
+    opened.tab.locator(".choice").last.click()
+    opened.expect(opened.tab.locator(".score")).to_contain_text("of 2 guessed")
+    opened.tab.get_by_role("button", name="Look into it").click()
+    opened.expect(opened.tab.locator(".game")).not_to_be_visible()
+
+
+def test_a_picture_can_be_saved(opened: Window) -> None:
+    opened.tab.locator(".share summary").click()
+    with opened.page.expect_download() as told:
+        opened.tab.get_by_role("button", name="Save picture").click()
+    assert told.value.suggested_filename == "face.png"
+    assert Path(told.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_narrow_window_keeps_face_and_answers_in_sight(
+    browser: Any, board: str, agreed: None
+) -> None:
+    window = Window(browser, board, "&p.lab_faces.pins=sky%2Ccalm", width=420)
+    slider = window.tab.locator("#slider-hair_length")
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    window.page.keyboard.press("ArrowRight")
+    window.expect(window.tab.locator(".easel .picture")).to_be_in_viewport()
+    for name in ("sky", "calm"):
+        glance = window.tab.locator(".glances > div", has_text=f"{name}: ")
+        window.expect(glance.locator(".bar")).to_be_in_viewport()
+    assert not window.errors
+    window.context.close()
+
+
+def test_the_tab_has_names_for_all_that_can_be_used(opened: Window) -> None:
+    """What a screen reader would say: no control without a name."""
+    nameless = opened.page.frames[-1].evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea, [role=img]")]
+        .filter((e) => !(e.getAttribute("aria-label") || e.labels?.length || e.textContent.trim()))
+        .map((e) => e.outerHTML.slice(0, 200))"""
+    )
+    assert nameless == []
+
+
+def test_other_tabs_work_beside_it(opened: Window) -> None:
+    for name in ("Time Series", "HParams", "Text"):
+        opened.page.locator(".mdc-tab, mat-tab-header [role=tab], .plugin-name").filter(
+            has_text=re.compile(f"^\\s*{name}\\s*$", re.IGNORECASE)
+        ).first.click(force=True)
+        opened.page.wait_for_load_state("networkidle")
+    opened.page.goto(opened.page.url.partition("#")[0] + "#lab_faces")
+    opened.expect(opened.tab.locator(".run .bar").first).to_be_visible()
