@@ -26,7 +26,8 @@ MARK = VENV / "lab-setup.txt"
 
 NEEDED = ("torch", "torchvision", "PIL", "numpy", "tensorboard", "tyro", "tqdm", "matplotlib")
 NEEDED_DEV = (
-    "pytest", "xdist", "hypothesis", "ruff", "mypy", "sklearn", "scipy", "distributed", "playwright",
+    "pytest", "xdist", "hypothesis", "ruff", "mypy", "sklearn", "scipy", "distributed",
+    "playwright",
 )  # fmt: skip
 """What `pyproject.toml` asks for, as it is imported; tests need the second row too."""
 
