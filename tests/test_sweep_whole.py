@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,10 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.sweep import run_grid
+from lab.sweep.curves import power_laws
+from lab.sweep.results import write_results
 
 ROOT = Path(__file__).parents[1]
 FLAGS = (
@@ -73,6 +78,82 @@ def test_a_run_that_kills_its_worker_is_named_and_takes_no_other_along(tmp_path:
     (failure,) = table.failed
     assert "net.py:net" in str(failure)
     assert "SIGKILL" in failure.reason
+
+
+def test_a_run_that_raises_is_named_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from lab.models import create_model\n"
+        "def net(spec):\n"
+        "    model = create_model('linear', spec)\n"
+        "    def refuse(module, inputs):\n"
+        "        if module.training and len(inputs[0]) == 8:\n"
+        "            raise ArithmeticError('no more\\nof this')\n"
+        "    model.register_forward_pre_hook(refuse)\n"
+        "    return model\n"
+    )
+    models = [f"{tmp_path}/net.py:net", "linear"]
+    table = run_grid(base(), {"model": models}, seeds=2, out=tmp_path / "runs", processes=2)
+    assert [len(cell.runs) for cell in table.cells] == [0, 2]
+    assert [failure.seed for failure in table.failed] == [0, 1]
+    for failure in table.failed:
+        assert "ArithmeticError: no more of this (net.py, line 6)" in failure.reason
+        assert "Traceback" in failure.trace
+
+
+def test_a_full_disk_is_named_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    """A bound on the size of files stands for the full disk: checkpoints do not fit."""
+    command = [
+        sys.executable, str(ROOT / "scripts" / "sweep.py"), *FLAGS.split(),
+        "--grid", "num_train=8,10", "--out", str(tmp_path), "--model", "mlp",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    full = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),
+    )  # fmt: skip
+    assert full.returncode == 1, full.stderr
+    assert "4 of the runs failed" in full.stderr
+    assert full.stderr.count("File too large") >= 4
+    assert "Traceback" not in full.stderr
+    again = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert again.returncode == 0, again.stderr
+    assert {json.loads(path.read_text())["status"] for path in times(tmp_path)} == {"finished"}
+
+
+def test_tables_and_means_hold_what_the_runs_logged(tmp_path: Path) -> None:
+    """Against the event files, as TensorBoard reads them, and numpy."""
+    table = run_grid(base(), {"num_train": [8, 16]}, seeds=3, out=tmp_path, processes=2)
+    write_results(table)
+    with (tmp_path / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    for size in ("8", "16"):
+        mine = [row for row in rows if row["num_train"] == size]
+        assert [row["seed"] for row in mine] == ["0", "1", "2"]
+        logged = [scalars(tmp_path / row["folder"]) for row in mine]
+        mean = scalars(tmp_path / "mean" / f"num_train_{size}")
+        for tag in ("accuracy/train", "accuracy/test", "loss/test", "gap/accuracy"):
+            for row, events in zip(mine, logged, strict=True):
+                assert float(row[tag]) == pytest.approx(events[tag][-1], rel=1e-6)
+                assert float(row[f"{tag}_low"]) == pytest.approx(events[f"{tag}_low"][-1], rel=1e-6)
+            seeds = np.array([events[tag] for events in logged])  # (S, E)
+            np.testing.assert_allclose(mean[tag], seeds.mean(axis=0), rtol=1e-5)
+            np.testing.assert_allclose(mean[f"{tag}_low"], seeds.min(axis=0), rtol=1e-5)
+            np.testing.assert_allclose(mean[f"{tag}_high"], seeds.max(axis=0), rtol=1e-5)
+
+
+def scalars(folder: Path) -> dict[str, list[float]]:
+    """The scalars of an event file: tag -> values in the order of steps."""
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def test_curves_of_guesses_have_no_law_and_no_legend(tmp_path: Path) -> None:
+    """Matplotlib warns of a legend without entries, and warnings are errors here."""
+    table = run_grid(base(), {"num_train": [8, 12, 16]}, seeds=2, out=tmp_path, processes=2)
+    assert all(cell.mean("accuracy/test").value < 0.6 for cell in table.cells)
+    assert power_laws(table, "accuracy/test")[1] == {}
 
 
 def test_a_killed_parent_is_recovered_by_the_same_command(tmp_path: Path) -> None:
