@@ -20,6 +20,7 @@ PARTS = {
     "drawing": "Drawing (processor seconds of one thread)",
     "training": "Training (processor seconds of one thread)",
     "run": "A run (seconds on the wall, one thread)",
+    "sweep": "A sweep (seconds on the wall, two processes with one thread each)",
     "growth": "Growth (processor seconds of one thread)",
 }
 
@@ -30,7 +31,7 @@ class Flags:
 
     quick: bool = False
     """Tens of seconds instead of minutes: fewer turns, shorter runs, up to 10,000 faces."""
-    only: Literal["drawing", "training", "run", "growth"] | None = None
+    only: Literal["drawing", "training", "run", "sweep", "growth"] | None = None
     """Measure only this; None: everything."""
     json: Path | None = None
     """Write the figures to this file too; None: print them only."""

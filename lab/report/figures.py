@@ -60,7 +60,7 @@ def learning(cards: Sequence[Card]) -> Figure:
         axes.set_title(title, loc="left", fontsize=10)
         for mark in marks:
             axes.axhline(mark, color="#999999", linewidth=1, linestyle=":", zorder=0)
-    _legend(figure, test)
+    _legend(figure, test, cards)
     return figure
 
 
@@ -73,7 +73,7 @@ def cues(cards: Sequence[Card]) -> Figure:
     _bars(among, cards, words, lambda card: [card.cues[name].among_all for name in names])
     alone.set_title("reliance on a cue that is the only one", loc="left", fontsize=10)
     among.set_title("reliance on each, where all say the same", loc="left", fontsize=10)
-    _legend(figure, alone)
+    _legend(figure, alone, cards)
     return figure
 
 
@@ -84,7 +84,7 @@ def kinds(cards: Sequence[Card]) -> Figure:
     _bars(axes, cards, names, lambda card: [card.kinds[name] for name in names])
     axes.axhline(0.5, color="#999999", linewidth=1, linestyle=":", zorder=0)
     axes.set_title(f"accuracy by kind of picture{_after(cards)}", loc="left", fontsize=10)
-    _legend(figure, axes)
+    _legend(figure, axes, cards)
     return figure
 
 
@@ -111,7 +111,7 @@ def reliance(cards: Sequence[Card], relevant: Sequence[str]) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_title(f"answers that change with one attribute{_after(cards)}", loc="left",
                    fontsize=10)  # fmt: skip
-    _legend(figure, axes)
+    _legend(figure, axes, cards)
     return figure
 
 
@@ -184,7 +184,10 @@ def _ends(shown: Sequence[Estimate | None]) -> tuple[list[float], list[float]]:
     return low, high
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
+def _legend(figure: Figure, axes: Axes, cards: Sequence[Card]) -> None:
+    order = [card.name for card in cards]
+    by_label = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    labels = [name for name in order if name in by_label]
+    handles = [by_label[name] for name in labels]
     options: Mapping[str, Any] = {"frameon": False, "ncols": len(labels), "fontsize": 9}
     figure.legend(handles, labels, loc="outside upper left", **options)

@@ -35,7 +35,7 @@ def measure(*, quick: bool) -> list[Row]:
         seconds = take_turns(
             {
                 "the lab's loop": lambda: _with_lab(examples, steps),
-                "a bare loop": lambda: _bare(examples.images, examples.labels, steps),
+                "a bare loop": lambda: bare(examples.images, examples.labels, steps),
                 "DataLoader, ImageFolder": _with_loader(pictures, steps // 4),
             },
             repetitions=repetitions,
@@ -71,7 +71,7 @@ def _with_lab(examples: Examples, steps: int) -> int:
     return steps * _batch()
 
 
-def _bare(images: Tensor, labels: Tensor, steps: int) -> int:
+def bare(images: Tensor, labels: Tensor, steps: int) -> int:
     """What one writes by hand when nothing needs to be watched, resumed or repeated."""
     model, batch = _network().train(), _batch()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0, fused=True)

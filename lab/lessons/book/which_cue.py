@@ -10,6 +10,7 @@ from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import bars
 
 CUES = ("background_color", "skin_color", "hair_length", "eye_color")
+COLORS, SHAPE = CUES[:2], "hair_length"
 MODELS = ("cnn", "mlp")
 
 
@@ -21,6 +22,11 @@ def check(tables: Tables) -> list[Claim]:
         reliance = {cue: cell.values(f"reliance/{cue}") for cue in CUES}
         ranked = sorted(CUES, key=lambda cue: -float(reliance[cue].mean()))
         first, second = ranked[:2]
+        color = np.max([reliance[cue] for cue in COLORS], axis=0)
+        claims.append(
+            greater(f"{model} adopts color before shape: the background's or the skin's before the"
+                    " length of the hair", color, reliance[SHAPE])
+        )  # fmt: skip
         claims.append(
             greater(f"{model} adopts one cue above all others: {first} before {second}",
                     reliance[first], reliance[second])
