@@ -1,9 +1,13 @@
 """The tables of networks and tasks: complete, and put where they belong."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from lab.catalog import embed, models_table, own_models, speeds_in, tasks_table
 from lab.data import list_tasks
+from lab.lessons import list_lessons
 from lab.models import list_models
 
 
@@ -31,3 +35,18 @@ def test_a_table_is_put_between_its_markers() -> None:
     for broken in ("", "<!-- x: begin -->", "<!-- x: end --><!-- x: begin -->"):
         with pytest.raises(ValueError, match="no place for the table"):
             embed(broken, "x", "| new |")
+
+
+def test_the_readme_has_the_tables_as_they_are() -> None:
+    """All but the speeds, which only a clock can tell: those are kept."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    speeds = speeds_in(readme)
+    assert set(speeds) == set(own_models())
+    for place, table in (("models", models_table(speeds)), ("tasks", tasks_table())):
+        assert embed(readme, place, table) == readme, "python3 scripts/models.py --into README.md"
+
+
+def test_the_readme_has_every_lesson() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("<!-- lessons: begin -->")[2].partition("<!-- lessons: end -->")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE) == list(list_lessons())

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.sweep import run_grid
-from lab.sweep.curves import power_laws
+from lab.sweep.curves import curves, power_laws
 from lab.sweep.results import write_results
 
 ROOT = Path(__file__).parents[1]
@@ -156,6 +157,13 @@ def test_curves_of_guesses_have_no_law_and_no_legend(tmp_path: Path) -> None:
     assert power_laws(table, "accuracy/test")[1] == {}
 
 
+def test_a_panel_without_the_figure_has_no_legend(tmp_path: Path) -> None:
+    grid = {"num_train": [8, 12, 16], "model": ["cnn", "linear"], "cues": ["none", "eye_color:1"]}
+    table = run_grid(base(), grid, seeds=1, out=tmp_path, processes=2)
+    figure = curves(table, "accuracy/unbiased", x="num_train", line="model")
+    assert [axes.get_legend() is not None for axes in figure.axes] == [False, True]
+
+
 def test_a_killed_parent_is_recovered_by_the_same_command(tmp_path: Path) -> None:
     command = [
         sys.executable, str(ROOT / "scripts" / "sweep.py"), *FLAGS.split(),
@@ -225,6 +233,34 @@ def test_a_dask_worker_may_die(tmp_path: Path) -> None:
         for process in reversed(cluster):
             process.kill()
             process.wait()
+
+
+def test_a_ray_worker_may_die(tmp_path: Path) -> None:
+    """As with Dask; the cluster is a head node of its own on this machine."""
+    pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    (tmp_path / "net.py").write_text(DEADLY.format(always=False))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    start = [*ray, "start", "--head", "--num-cpus=2", "--include-dashboard=false",
+             "--disable-usage-stats", f"--port={port}"]  # fmt: skip
+    subprocess.run(start, check=True, capture_output=True, env=environment, cwd=tmp_path)
+    try:
+        grid = "import sys; from pathlib import Path; import test_sweep_whole as t\n" + (
+            "place = Path(sys.argv[1]); models = ['cnn', f'{place}/net.py:net']\n"
+            "table = t.run_grid(t.base(), {'model': models}, seeds=2, out=place / 'runs',"
+            " executor=sys.argv[2])\n"
+            "assert not table.failed, table.failed\n"
+        )
+        there = {**environment, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+        subprocess.run([sys.executable, "-c", grid, str(tmp_path), f"ray://127.0.0.1:{port}"],
+                       check=True, env=there, timeout=300)  # fmt: skip
+    finally:
+        subprocess.run([*ray, "stop", "--force"], capture_output=True, env=environment)
+    assert (tmp_path / "died").exists()
+    assert len(times(tmp_path / "runs")) == 4
 
 
 def test_a_missing_cluster_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

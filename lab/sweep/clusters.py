@@ -7,6 +7,7 @@ however many threads it has. Both libraries are imported only when they are name
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -68,7 +69,10 @@ class Ray:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self._ray: Any = with_extra("ray", "ray")
         try:
-            self._ray.init(address=address, include_dashboard=False, log_to_driver=False)
+            self._ray.init(
+                address=address, include_dashboard=False, log_to_driver=False,
+                logging_level=logging.ERROR,
+            )  # fmt: skip
         except Exception as error:
             said = " ".join(str(error).split())
             raise ValueError(f"no Ray cluster answers at {address}: {said}") from None

@@ -46,8 +46,9 @@ def curves(table: Table, tag: str, *, x: str, line: str | None = None) -> Figure
         dress(axes, table, x)
         axes.set_title(", ".join(others), loc="left", fontsize=9)
     grid[0].set_ylabel(tag)
-    if line:
-        grid[0].legend(frameon=False, title=words_of(line), fontsize=8)
+    drawn = [axes for axes in grid if axes.get_legend_handles_labels()[0]]
+    if line and drawn:
+        drawn[0].legend(frameon=False, title=words_of(line), fontsize=8)
     figure.suptitle(f"{tag}, {seeds_of(table)}", fontsize=10)
     return figure
 
