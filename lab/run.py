@@ -43,6 +43,7 @@ from lab.training import (
     Figures,
     Fresh,
     Interrupted,
+    OtherFormat,
     Processes,
     choose_device,
     describe,
@@ -179,7 +180,9 @@ def _load(path: Path, device: str | torch.device) -> Checkpoint:
     except ValueError as error:
         older = path.with_name(PREVIOUS)
         hint = "delete the folder and train anew"
-        if path.name == LAST and older.exists():
+        if isinstance(error, OtherFormat):
+            hint = "train the run anew"
+        elif path.name == LAST and older.exists():
             hint = f"delete it to go on from {older}, some seconds older"
         raise ValueError(f"{error}; {hint}") from None
 

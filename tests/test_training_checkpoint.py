@@ -122,3 +122,14 @@ def test_the_one_before_is_kept(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / PREVIOUS).step == 2
     with pytest.raises(ValueError, match="there is no checkpoint"):
         load_checkpoint(tmp_path / "best.pt")
+
+
+def test_a_checkpoint_of_another_version_is_not_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / LAST
+    save_checkpoint(path, make_checkpoint())
+    head, rest = path.read_bytes().split(b"\n", 1)
+    words = head.split(b" ")
+    words[2] = b"1"
+    path.write_bytes(b" ".join(words) + b"\n" + rest)
+    with pytest.raises(OtherFormat, match="another version of the lab"):
+        load_checkpoint(path)

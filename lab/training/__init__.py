@@ -6,6 +6,7 @@ from lab.training.checkpoint import (
     LAST,
     PREVIOUS,
     Checkpoint,
+    OtherFormat,
     load_checkpoint,
     load_weights,
     newest,
@@ -21,7 +22,8 @@ from lab.training.stepper import Diverged
 
 __all__ = [
     "ALONE", "BEST", "LAST", "PREVIOUS", "Batches", "Checkpoint", "Deserted", "Diverged", "Epochs",
-    "Evaluator", "Figures", "Fitted", "Fresh", "Interrupted", "Processes", "Stop", "choose_device",
-    "describe", "evaluation_steps", "fit", "graceful_stop", "joined", "load_checkpoint",
-    "load_weights", "make_deterministic", "newest", "save_checkpoint", "set_threads", "world_size",
+    "Evaluator", "Figures", "Fitted", "Fresh", "Interrupted", "OtherFormat", "Processes", "Stop",
+    "choose_device", "describe", "evaluation_steps", "fit", "graceful_stop", "joined",
+    "load_checkpoint", "load_weights", "make_deterministic", "newest", "save_checkpoint",
+    "set_threads", "world_size",
 ]  # fmt: skip

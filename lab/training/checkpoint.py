@@ -71,6 +71,10 @@ def newest(folder: Path) -> Path | None:
     return next((folder / n for n in (LAST, PREVIOUS) if (folder / n).exists()), None)
 
 
+class OtherFormat(ValueError):
+    """A whole checkpoint, but of a version of the lab that kept them differently."""
+
+
 def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
     """Read a checkpoint onto `device`; `ValueError` in one line if the file is damaged."""
     if not path.is_file():
@@ -81,7 +85,10 @@ def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkp
     if len(words) != 5 or not head.startswith(_HEAD + b" ") or words[3] != b"sha256":
         raise ValueError(f"{path} is not a checkpoint of this lab, or its beginning is lost")
     if words[2] != str(FORMAT).encode():
-        raise ValueError(f"{path} has format {words[2].decode(errors='replace')}, not {FORMAT}")
+        version = words[2].decode(errors="replace")
+        raise OtherFormat(
+            f"{path} is of another version of the lab (format {version}, not {FORMAT})"
+        )
     if hashlib.sha256(content).hexdigest().encode() != words[4]:
         raise ValueError(f"{path} is damaged: its checksum does not match its {len(content)} bytes")
     try:
