@@ -14,6 +14,7 @@ from lab.training.checkpoint import (
     LAST,
     PREVIOUS,
     Checkpoint,
+    OtherFormat,
     load_checkpoint,
     newest,
     save_checkpoint,
@@ -126,7 +127,7 @@ def test_the_one_before_is_kept(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_version_is_not_called_damaged(tmp_path: Path) -> None:
     path = tmp_path / LAST
-    save_checkpoint(path, make_checkpoint())
+    save_checkpoint(path, checkpoint(1))
     head, rest = path.read_bytes().split(b"\n", 1)
     words = head.split(b" ")
     words[2] = b"1"
