@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -39,6 +41,9 @@ def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) ->
         return run(flags) or 0
     except KeyboardInterrupt:
         return _fail("stopped by Ctrl-C", 130, debug)
+    except BrokenPipeError:  # who reads our output has heard enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:
         return _fail(f"error: {_describe(error)}", BAD_INPUT, debug)
     except MemoryError:
@@ -65,7 +70,7 @@ def parse(kind: type[Any], words: Sequence[str]) -> Any:
             flags, rest = tyro.cli(
                 kind,
                 args=list(words),
-                description=f"{kind.__doc__} {note}",
+                description=" ".join(f"{kind.__doc__} {note}".split()),
                 config=(tyro.conf.OmitArgPrefixes,),
                 return_unknown_args=True,
             )

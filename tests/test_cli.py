@@ -123,3 +123,24 @@ def test_help_lists_every_flag_without_importing_torch() -> None:
     )
     for word in wanted.split():
         assert word in done.stdout
+
+
+def test_a_reader_who_has_heard_enough_ends_it_in_silence() -> None:
+    """As `scripts/gallery.py --help | head -1` does."""
+    code = (
+        "import sys; from dataclasses import dataclass; from lab.cli import main\n"
+        "@dataclass\n"
+        "class Flags:\n    'Talk.'\n"
+        "def talk(flags: Flags) -> None:\n"
+        "    while True: print('more', flush=True)\n"
+        "sys.exit(main(talk, []))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as talker:
+        assert talker.stdout is not None
+        assert talker.stderr is not None
+        assert talker.stdout.readline() == "more\n"
+        talker.stdout.close()
+        assert talker.stderr.read() == ""
+        assert talker.wait(60) == 141

@@ -50,14 +50,14 @@ LESSON = Lesson(
         "widths": Plan(
             small(
                 steps=4000,
-                data={"num_train": 1000, "variation": 0.3, "label_noise": 0.2,
+                data={"num_train": 3000, "variation": 0.3, "label_noise": 0.2,
                       "label_noise_kind": "flip"},
                 train={"learning_rate": 1e-3},
             ),
             {"width": WIDTHS},
         )
     },
-    seconds=1300,
+    seconds=1600,
     check=check,
     plot=plot,
 )  # fmt: skip

@@ -57,11 +57,11 @@ LESSON = Lesson(
     title="Random labels are learned by heart",
     published="100 % train accuracy on random labels and chance on test, for every architecture, in"
     " about 1.5 to 3.5 times as many steps (Zhang 2017)",
-    question="every label is drawn by lot. How many of 300 faces will the network get right, and"
+    question="every label is drawn by lot. How many of 1,000 faces will the network get right, and"
     " how many steps will it take?",
     plans={
         "labels": Plan(
-            small(steps=1000, every=25, data={"num_train": 300, "num_test": 500}),
+            small(steps=1500, every=25, data={"num_train": 1000, "num_test": 500}),
             {"model": MODELS, "label_noise": (TRUE, RANDOM)},
         )
     },
