@@ -61,7 +61,9 @@ LESSON = Lesson(
     " how many steps will it take?",
     plans={
         "labels": Plan(
-            small(steps=1500, every=25, data={"num_train": 1000, "num_test": 500}),
+            small(
+                steps=1500, every=25, data={"num_train": 1000, "num_test": 2000, "variation": 0.3}
+            ),
             {"model": MODELS, "label_noise": (TRUE, RANDOM)},
         )
     },
