@@ -67,7 +67,7 @@ LESSON = Lesson(
             {"model": MODELS, "label_noise": (TRUE, RANDOM)},
         )
     },
-    seconds=98,
+    seconds=190,
     check=check,
     plot=plot,
 )
