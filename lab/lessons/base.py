@@ -15,13 +15,14 @@ def small(
     steps: int = 600,
     every: int | None = None,
     twins: int = 0,
+    dropout: float = 0.0,
     data: dict[str, Any] | None = None,
     train: dict[str, Any] | None = None,
 ) -> RunConfig:
     """A run of `steps` steps that is evaluated every `every` of them (None: at the ends only)."""
     return RunConfig(
         data=DataConfig(**{"num_test": TEST, **(data or {})}),
-        model=ModelConfig(width=width),
+        model=ModelConfig(width=width, dropout=dropout),
         train=TrainConfig(steps=steps, eval_every=every or steps, **(train or {})),
         twins=twins,
         pictures=False,
