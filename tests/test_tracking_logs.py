@@ -111,6 +111,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_strip(tracker, step, strip())
         for kind in ("map", "curve", "power_law"):  # a sweep writes these
             tracker.image(f"{kind}/accuracy_test", 0, np.zeros((8, 8, 3), dtype=np.uint8))
+        tracker.image("report/learning", 0, np.zeros((8, 8, 3), dtype=np.uint8))  # a report card
+        tracker.text("report_card", texts.literal("It needs many faces."))
         tracker.text("cues", texts.table(("cue", "strength"), [("gaze", 0.9)]))
         tracker.text("group_accuracies", texts.table(("group", "accuracy"), [("person", 0.9)]))
         tracker.text("parts", texts.table(("parts", "called a person"), [("eyes", 0.9)]))
