@@ -22,5 +22,8 @@ def bring_home(files: Mapping[str, bytes], folder: Path) -> None:
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(draft, folder)
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # a full disk does not say where
+        raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
