@@ -48,7 +48,11 @@ def ready(extra: str = "") -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except (OSError, subprocess.CalledProcessError) as error:
-        sys.exit(f"error: could not install the lab into {VENV}: {error}")
+        free = shutil.disk_usage(ROOT).free / 1e9
+        sys.exit(
+            f"error: could not install the lab into {VENV} ({free:.1f} GB free there, up to 6 are"
+            f" needed): {error}"
+        )
     python = str(VENV / "bin" / "python")
     os.environ[_AGAIN] = "1"
     os.execv(python, [python, *sys.argv])
