@@ -72,6 +72,8 @@ def plot(table: Table, path: Path) -> None:
         axes.set_xticks(places, [_strength(cell) for cell in mine])
         axes.set_title(f"{cue}, {size:,} faces", loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("accuracy, reliance")
     lines, names = grid[0, 0].get_legend_handles_labels()
     figure.legend(lines, names, frameon=False, ncols=len(names), loc="outside lower center")
     figure.savefig(path, dpi=110)

@@ -44,6 +44,7 @@ def plot(table: Table, path: Path) -> None:
                           alpha=0.2)  # fmt: skip
     axes.axhline(0.5, color="#999999", linewidth=1, linestyle=":")
     axes.set(xscale="log", xlabel="training faces", ylim=(0.45, 1.02), xticks=sizes)
+    axes.set_ylabel("accuracy, AUC")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.set_title("Few faces are memorized, many are learned", loc="left")

@@ -158,12 +158,15 @@ def _place(folder: Path, device: str, *, asked: bool) -> torch.device:
         ) from None
 
 
-def load_run(folder: Path, *, device: str | torch.device = "cpu") -> tuple[RunConfig, nn.Module]:
-    """A run's settings and its network in eval mode, as far as it was trained.
+def load_run(
+    folder: Path, *, device: str | torch.device = "cpu", config: RunConfig | None = None
+) -> tuple[RunConfig, nn.Module]:
+    """A run's settings (`config`, where they are known already) and its network in eval mode, as
+    far as it was trained.
 
     With early stopping it is the best one, else the last. `ValueError` says what is missing.
     """
-    config = read_config(folder)
+    config = config or read_config(folder)
     checkpoints = folder / CHECKPOINTS
     path = checkpoints / BEST if config.train.early_stopping else newest(checkpoints)
     if path is None:

@@ -43,16 +43,16 @@ def sweep(flags: Flags) -> int:
     """Do the runs, show the progress, print the table, draw the pictures."""
     from lab.config import refuse
     from lab.sweep import Progress, parse_grid, run_grid
+    from lab.sweep.results import check_results
 
-    refuse(flags.run, name="the grid")
+    refuse(flags.run, name="the grid", threads="the sweep (one for each run)")
     grid = parse_grid(flags.grid)
-    for name in flags.axes:
-        if name not in grid:
-            raise ValueError(f"--axes {name}: the grid varies {', '.join(grid)}")
+    check_results(grid, flags.run.out, tags=flags.figures, axes=flags.axes)
     table = run_grid(
         flags.run, grid, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
         watch=Progress(),
     )  # fmt: skip
+    from lab.sweep.mean import MEAN
     from lab.sweep.records import to_markdown
     from lab.sweep.results import write_results
 
@@ -60,7 +60,11 @@ def sweep(flags: Flags) -> int:
     print(to_markdown(table), "\n")
     for path in (table.out / "sweep.csv", *pictures):
         print(path)
-    print(f"Look at the means over seeds: python3 scripts/board.py --logdir {table.out / 'mean'}")
+    for tag in flags.figures:
+        if table.tags and tag not in table.tags:
+            print(f"no finished run has the figure {tag}", file=sys.stderr)
+    if table.tags:
+        print(f"Look at the means over seeds: python3 scripts/board.py --logdir {table.out / MEAN}")
     return table.complain()
 
 

@@ -82,5 +82,5 @@ def test_ctrl_c_ends_the_grid_before_the_next_run(tmp_path: Path) -> None:
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert told.splitlines()[-1] == "stopped by Ctrl-C"
-    (folder,) = tmp_path.iterdir()
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert json.loads((folder / "summary.json").read_text())["status"] == "stopped"

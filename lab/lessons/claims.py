@@ -8,7 +8,7 @@ are taken seed by seed. A claim is *confirmed* if Student's interval of the mean
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,10 +35,16 @@ class Claim:
         return f"{self.verdict}: {self.text} ({self.evidence})"
 
 
-def greater(text: str, one: Numbers, other: Numbers, *, by: float = 0.0) -> Claim:
-    """`one` (S,) exceeds `other` (S,) by more than `by`, seed by seed."""
+def greater(text: str, one: Numbers, other: Numbers, *, by: float = 0.0, digits: int = 3) -> Claim:
+    """`one` (S,) exceeds `other` (S,) by more than `by`, seed by seed; told with so many digits."""
+    if never := sum(not np.isfinite(value) for value in one - other):
+        evidence = f"without a number in {never} of {len(one)} seeds"
+        return Claim(text, "not enough evidence", evidence)
     difference = mean_of_seeds((one - other).tolist())
-    evidence = f"{one.mean():.3f} against {other.mean():.3f}, difference {in_words(difference)}"
+    evidence = (
+        f"{one.mean():.{digits}f} against {other.mean():.{digits}f}, difference"
+        f" {in_words(difference, digits)}"
+    )
     return Claim(text, _above(difference, by), evidence)
 
 
@@ -89,6 +95,32 @@ def slopes(xs: Sequence[float], values: Sequence[Numbers]) -> Numbers:
     return result
 
 
+def ranked_by_others(values: Numbers) -> npt.NDArray[np.int64]:
+    """For each seed the rows of `values` (R, S), best first, by their means over all *other* seeds:
+    (R, S). To compare what was chosen because it is high, take it where it was not chosen: chosen
+    by its own values it would be too high by luck. (One seed alone has no others, nor an interval.)
+    """
+    seeds = values.shape[1]
+    others = (values.sum(axis=1, keepdims=True) - values) if seeds > 1 else values
+    order: npt.NDArray[np.int64] = np.argsort(-others, axis=0, kind="stable")
+    return order
+
+
+def pick(values: Numbers, rows: npt.NDArray[np.int64]) -> Numbers:
+    """Of each seed's column of `values` (R, S) the row that is named for it, `rows` (S,): (S,)."""
+    picked: Numbers = np.take_along_axis(values, rows[None], axis=0)[0]
+    return picked
+
+
+def every(text: str, claims: Mapping[str, Claim]) -> Claim:
+    """Each of some claims holds; confirmed only if all are, so that asking many proves nothing."""
+    told = [
+        f"{name} {claim.evidence}" + ("" if claim.verdict == "confirmed" else f" ({claim.verdict})")
+        for name, claim in claims.items()
+    ]
+    return Claim(text, together(list(claims.values())), "; ".join(told))
+
+
 def together(claims: Sequence[Claim]) -> Verdict:
     """The verdict on all claims: confirmed if each one is, refuted if any is."""
     verdicts = {claim.verdict for claim in claims}
@@ -97,11 +129,12 @@ def together(claims: Sequence[Claim]) -> Verdict:
     return "confirmed" if verdicts == {"confirmed"} else "not enough evidence"
 
 
-def in_words(estimate: Estimate) -> str:
+def in_words(estimate: Estimate, digits: int = 3) -> str:
     """A mean over seeds with its interval."""
+    value = f"{estimate.value:.{digits}f}"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}, one seed"
-    return f"{estimate.value:.3f}, {estimate.low:.3f} to {estimate.high:.3f}"
+        return f"{value}, one seed"
+    return f"{value}, {estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
 
 
 def _above(estimate: Estimate, bound: float) -> Verdict:

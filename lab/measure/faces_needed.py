@@ -21,8 +21,8 @@ Bound = Literal["", "at most", "more than"]
 class FacesNeeded:
     """The number of training faces at which test accuracy reaches `target`.
 
-    `bound` "at most": it is there at the smallest size already, for a seed or more. "more than":
-    a seed or more is not there at the largest size, which `faces` then is, without an interval.
+    `bound` says that `faces` is a bound only, without an interval. "at most": a seed or more is
+    there at the smallest size already. "more than": a seed or more never gets there.
     """
 
     target: float
@@ -46,19 +46,20 @@ def faces_needed(
 
     Each seed's curve is a straight line between two sizes over the logarithm of the size, and the
     first crossing counts. The result is the geometric mean over the seeds, with Student's 95 %
-    interval of the mean logarithm. Raises `ValueError` for fewer than two sizes, or if they fall.
+    interval of the mean logarithm. A seed that never crosses counts as the largest size, so that
+    the mean is a lower bound. Raises `ValueError` for fewer than two sizes, or if they fall.
     """
     if len(sizes) < 2 or any(a >= b for a, b in pairwise(sizes)):
         raise ValueError(f"a learning curve needs two rising sizes or more, not {list(sizes)}")
-    logs = [_crossing([math.log(size) for size in sizes], seed, target) for seed in accuracies]
-    reached = [log for log in logs if log is not None]
-    if len(reached) < len(logs):
-        return FacesNeeded(target, Estimate.point(float(sizes[-1])), "more than")
-    mean = mean_of_seeds(reached)
+    places = [math.log(size) for size in sizes]
+    crossings = [_crossing(places, seed, target) for seed in accuracies]
+    logs = [places[-1] if log is None else log for log in crossings]
+    mean = mean_of_seeds(logs)
+    bound: Bound = "more than" if None in crossings else "at most" if min(logs) <= places[0] else ""
+    if bound:
+        return FacesNeeded(target, Estimate.point(math.exp(mean.value)), bound)
     low, high = (None if end is None else math.exp(end) for end in (mean.low, mean.high))
-    faces = Estimate(math.exp(mean.value), low, high, len(reached))
-    first = min(reached) <= math.log(sizes[0])
-    return FacesNeeded(target, faces, "at most" if first else "")
+    return FacesNeeded(target, Estimate(math.exp(mean.value), low, high, len(logs)))
 
 
 def rounded(number: float) -> int:

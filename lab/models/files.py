@@ -6,11 +6,45 @@ import hashlib
 import importlib.util
 import os
 import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from lab.names import one_line, unknown
+
+_agreed: ContextVar[Collection[str] | None] = ContextVar("agreed", default=None)
+
+
+@contextmanager
+def only_agreed(digests: Collection[str]) -> Iterator[None]:
+    """Within this, and in this thread, files are imported only if the digest of their content is
+    one of `digests`: others raise `ValueError`."""
+    token = _agreed.set(digests)
+    try:
+        yield
+    finally:
+        _agreed.reset(token)
+
+
+def digest_of(content: bytes) -> str:
+    """What stands for a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+class _Source(SourceFileLoader):
+    """Executes a file as it is now, never what an earlier import left in `__pycache__`."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        content = self.get_data(self.path)
+        agreed = _agreed.get()
+        if agreed is not None and digest_of(content) not in agreed:
+            raise PermissionError("it is not the file that was agreed to")
+        code: CodeType = self.source_to_code(content, self.path)
+        return code
 
 
 def from_file(path: Path, function: str, name: str) -> Any:
@@ -39,9 +73,12 @@ def absolute(path: str) -> str:
 def _import_file(path: Path) -> ModuleType:
     """Import `path` anew as a module of its own; files beside it can be imported by it."""
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", path)
-    if spec is None or spec.loader is None:
+    name = f"{path.stem}_{digest}"
+    if path.suffix != ".py":
         raise ImportError("not a Python file")
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Source(name, str(path)))
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and pickle look their module up by name
     sys.path.append(str(path.parent))

@@ -100,7 +100,7 @@ def create_model(name: str, spec: ModelSpec) -> nn.Module:
     build = find_model(name)
     try:
         model = build(spec)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"--model {name} cannot be built: {one_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise ValueError(
@@ -130,13 +130,17 @@ def find_model(name: str) -> Builder:
     raise ValueError(f"{unknown('model', name, list_models())}, or {others}")
 
 
+def file_of(name: str) -> str | None:
+    """The path of the file that makes the model `name`; None for the lab's and for libraries'."""
+    _import_all()
+    path, colon, _ = name.rpartition(":")
+    return path if colon and name.partition(":")[0] not in _sources else None
+
+
 def locate(name: str) -> str:
     """`name` as it means the same in every folder: the path of a file is made absolute."""
-    _import_all()
-    path, colon, function = name.rpartition(":")
-    if not colon or name.partition(":")[0] in _sources:
-        return name
-    return f"{absolute(path)}:{function}"
+    path = file_of(name)
+    return name if path is None else f"{absolute(path)}:{name.rpartition(':')[2]}"
 
 
 def has_width(name: str) -> bool:

@@ -11,7 +11,7 @@ from lab.measure.words import listed, spoken
 def conditions(config: RunConfig) -> list[str]:
     """Short phrases, the most telling first; `ValueError` if the settings contradict each other."""
     data, train, task = config.data, config.train, get_task(config.data.task)
-    said = [f"{data.num_train:,} training faces"]
+    said = [f"{faces_studied(config):,} training faces" + (", none twice" if train.fresh else "")]
     cues = parse_cues(data.cues, task, visibility=data.cue_visibility)
     said += [_cue(cue, task.classes) for cue in cues]
     if data.label_noise:
@@ -27,6 +27,12 @@ def conditions(config: RunConfig) -> list[str]:
     said.append(f"{config.model.model.rpartition('/')[2]}, width {config.model.width}")
     said.append(f"{train.steps:,} steps" + (", augmented" if train.augment else ""))
     return said
+
+
+def faces_studied(config: RunConfig) -> int:
+    """How many different faces a whole run is trained on."""
+    train = config.train
+    return train.steps * train.batch_size if train.fresh else config.data.num_train
 
 
 def _cue(cue: Cue, classes: tuple[str, ...]) -> str:

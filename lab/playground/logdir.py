@@ -80,7 +80,11 @@ class Logdir:
     def find(self, name: str) -> Found:
         """The run called `name`; `NotThere` if the logdir has none."""
         folder = self._walk_to(name)
-        if folder is not None and _is_run(os.listdir(folder)):
+        try:
+            there = folder is not None and _is_run(os.listdir(folder))
+        except OSError:
+            there = False
+        if folder is not None and there:
             return self._look(folder)
         raise NotThere(f"there is no run {name[:200]!r} in the logdir")
 
@@ -101,12 +105,12 @@ class Logdir:
 
     def _look(self, folder: Path) -> Found:
         name = self._name(folder)
-        if not (folder / CONFIG).exists():
-            trouble = "not a run of this lab: it has event files, but no config.json"
-            return Found(name=name, folder=folder, config=None, trouble=trouble)
         try:
             config = _read_config(folder / CONFIG)
-        except ValueError as error:
+        except FileNotFoundError:
+            trouble = "not a run of this lab: it has event files, but no config.json"
+            return Found(name=name, folder=folder, config=None, trouble=trouble)
+        except (ValueError, OSError) as error:
             trouble = f"its settings cannot be read: {one_line(error)}"
             return Found(name=name, folder=folder, config=None, trouble=trouble)
         return Found(name=name, folder=folder, config=config)

@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,11 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             # a page of another site cannot post JSON here without asking first, which is refused
             if request.method != "POST" or request.mimetype != "application/json":
                 return _refuse(request, "post a JSON object that names the run", 405)
+            if not _is_at_home(request.host):
+                return _refuse(
+                    request, f"agree at http://localhost or at an address of digits, not at"
+                    f" {request.host[:200]}", 400,
+                )  # fmt: skip
             if (request.content_length or LONGEST + 1) > LONGEST:
                 return _refuse(request, "that is too long", 400)
             try:
@@ -124,6 +130,19 @@ class Broken(Refusal):
     """The lab cannot be imported: no PyTorch, or a damaged one."""
 
     status = 503
+
+
+def _is_at_home(host: str) -> bool:
+    """Whether a request came to a name that only this machine gives: another site's can be made to
+    lead here by whoever owns it, and its pages then count as ours."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _respond(

@@ -154,7 +154,9 @@ def _figure(told: Mapping[str, Any], tag: str) -> float | None:
     place: Any = told
     for part in (*tag.split("/"), "value"):
         place = place.get(part) if isinstance(place, dict) else None
-    return float(place) if isinstance(place, (int, float)) else None
+    if not isinstance(place, (int, float)) or isinstance(place, bool):
+        return None
+    return float(place) if abs(place) <= 1 else None  # a share; no NaN, nothing infinite
 
 
 def _build_drawing() -> None:

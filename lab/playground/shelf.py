@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -14,11 +13,12 @@ from torch import Tensor, nn
 from lab.config import RunConfig
 from lab.data import Population, Task, population_of
 from lab.measure import predict
+from lab.models import digest_of, file_of, only_agreed
 from lab.playground.logdir import LARGEST, Found, Stamp, stamp
 from lab.playground.refusal import Refusal, one_line
 from lab.run import load_run
 
-MOST, MEMORY = 24, 2**29
+MOST, MEMORY = 240, 2**29
 """Networks that are open at a time, and the bytes that they and what is kept with them take."""
 
 ONE = 2**28
@@ -56,7 +56,7 @@ class Open:
         try:
             with self.lock:
                 logits = predict(self.model, images)
-        except Exception as error:  # networks are anybody's code
+        except (Exception, SystemExit) as error:  # networks are anybody's code
             raise Refusal(f"its network fails: {one_line(error)}") from error
         if not bool(logits.isfinite().all()):
             raise Refusal("its answers are not finite numbers")
@@ -139,11 +139,13 @@ class Shelf:
                 f"its network is made by the file {code_file(run)}; opening it runs that file"
             )
         state = torch.get_rng_state()
+        agreed = {digest for _, digest in self._allowed}
         try:
-            config, model = load_run(run.folder)
+            with only_agreed(agreed):  # what is executed is what was agreed to, whatever is there
+                config, model = load_run(run.folder, config=run.config)
             population = population_of(config.data)
             tried = population.sample(1, seed=0, split="tried")
-        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
             raise Refusal(one_line(error)) from None
         finally:
             torch.set_rng_state(state)
@@ -179,9 +181,7 @@ class LostCode(Refusal):
 
 def code_file(run: Found) -> str | None:
     """The file of Python that makes the run's network; None for the lab's own."""
-    name = run.config.model.model if run.config else ""
-    path, colon, _ = name.rpartition(":")
-    return path if colon else None
+    return file_of(run.config.model.model) if run.config else None
 
 
 def lost_code(run: Found) -> str:
@@ -198,6 +198,6 @@ def _digest(path: str) -> str:
     try:
         if file.suffix != ".py" or not file.is_file() or file.stat().st_size > LARGEST:
             return ""
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return digest_of(file.read_bytes())
     except OSError:
         return ""

@@ -13,6 +13,7 @@ from lab.faces import Faces, render
 from lab.models import features
 from lab.playground.answers import address, as_seen
 from lab.playground.asked import write_face
+from lab.playground.conditions import faces_studied
 from lab.playground.shelf import Open, Shelf
 
 MOST, MEMORY = 20_000, 2**26
@@ -36,7 +37,7 @@ class Studied:
 
     def __init__(self, run: Open) -> None:
         data = run.config.data
-        count = min(data.num_train, MOST, max(2, MEMORY // (3 * run.size**2)))
+        count = min(faces_studied(run.config), MOST, max(2, MEMORY // (3 * run.size**2)))
         self.examples: Examples = draw_examples(
             data, split="train", count=count, seed=run.config.seed
         )
@@ -70,7 +71,7 @@ def nearest(run: Open, face: Faces, shelf: Shelf) -> dict[str, Any]:
         ways.insert(0, {"way": "features", "faces": _entries(studied, far / typical)})
     return {
         "searched": len(studied.examples),
-        "studied": run.config.data.num_train,
+        "studied": faces_studied(run.config),
         "same": bool((pixels == 0).any()),
         "ways": ways,
     }

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from lab.report.card import FITTED, Card, make_card, plain
 from lab.report.page import to_html
 from lab.report.plan import RANDOM_SIZES, SIZES, plans
 from lab.sweep import Failure, Progress, Table, make_grid, make_jobs, run_grid
-from lab.sweep.mean import replaced
+from lab.sweep.drafts import replaced
 from lab.sweep.sweep import check_jobs
 from lab.timing import rate, steps_of, take_turns
 from lab.tracking import texts
@@ -38,6 +39,9 @@ TURNS, STEPS, PICTURES = 5, 4, 400
 """How speeds are measured: turns, and training steps and pictures answered in each."""
 
 PAGE, TEXT, DATA = "report_card.html", "report_card.md", "report_card.json"
+
+RUNS = "runs"
+"""The folder of all cards' runs."""
 
 DPI = 110
 
@@ -69,9 +73,14 @@ def report(
     """Measure the network `model` beside those it is held `against`, and write its report card.
 
     Runs go to `base.out`/runs, where those that are there already are kept (a file that has changed
-    is another network); the card to `base.out`/NAME: one HTML page, Markdown, JSON, and an event
-    file for TensorBoard. Raises `ValueError` before anything is run if a setting cannot work.
+    is another network); the card to `base.out`/NAME, with a number if that is something else's:
+    one HTML page, Markdown, JSON, and an event file for TensorBoard. Raises `ValueError` before
+    anything is run if a setting cannot work.
     """
+    if base.twins < 1:
+        raise ValueError(
+            f"--twins must be 1 or more here, not {base.twins}: cues are judged by them"
+        )
     models = tuple(dict.fromkeys(locate(name) for name in (model, *against)))
     for flag, given in (("--sizes", sizes), ("--random-sizes", random_sizes)):
         if list(given) != sorted(set(given)) or (len(given) < 2 and flag == "--sizes"):
@@ -82,7 +91,7 @@ def report(
     tables: dict[str, Table] = {}
     found = plans(base, models, sizes=sizes, random_sizes=random_sizes)
     for plan in found.values():
-        jobs = make_jobs(plan.base, make_grid(plan.grid), seeds=seeds, out=base.out / "runs")
+        jobs = make_jobs(plan.base, make_grid(plan.grid), seeds=seeds, out=base.out / RUNS)
         check_jobs(jobs)
     for number, (key, plan) in enumerate(found.items(), 1):
         say(f"{number} of {len(found)}: {plan.title}")
@@ -90,14 +99,14 @@ def report(
             plan.base,
             plan.grid,
             seeds=seeds,
-            out=base.out / "runs",
+            out=base.out / RUNS,
             processes=processes,
             executor=executor,
             watch=Progress() if watch else None,
         )
     failed = tuple(failure for table in tables.values() for failure in table.failed)
     lost = {failure.settings["model"] for failure in failed}
-    folder = base.out / _name(model)
+    folder = _folder(base.out, models[0])
     if models[0] in lost:
         return Outcome(folder, (), failed)
     say("speeds and last questions")
@@ -199,6 +208,25 @@ def _speeds(models: Sequence[str], base: RunConfig) -> Mapping[str, tuple[float,
         rates = {n: rate(s) for n, s in take_turns(jobs, repetitions=TURNS).items()}
         found.append({name: value / rates[COMPARED] for name, value in rates.items()})
     return {name: (found[0][name], found[1][name]) for name in models}
+
+
+def _folder(out: Path, model: str) -> Path:
+    """Where the model's card is, or can be: its own name, with a number if that is taken."""
+    name = _name(model)
+    for number in count(1):
+        folder = out / (name if number == 1 else f"{name}-{number}")
+        if folder.name != RUNS and (not folder.exists() or _model_of(folder) == model):
+            return folder
+    raise AssertionError("unreachable")
+
+
+def _model_of(folder: Path) -> str | None:
+    """The model whose card a folder holds; None if it holds none."""
+    try:
+        card = json.loads((folder / DATA).read_text(encoding="utf-8"))
+        return str(card["cards"][0]["model"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def _name(model: str) -> str:

@@ -127,7 +127,9 @@ def _random(card: Card, steps: int) -> str:
 
 
 def _next(card: Card) -> int:
-    return min(each.faces for each in card.random_labels if not each.fitted)
+    """The least number of random labels beyond the largest it fitted that it did not fit."""
+    fitted = card.largest_fitted or 0
+    return min(each.faces for each in card.random_labels if each.faces > fitted)
 
 
 def _membership(card: Card) -> str:

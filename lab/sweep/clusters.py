@@ -77,15 +77,16 @@ class Ray:
             said = " ".join(str(error).split())
             raise ValueError(f"no Ray cluster answers at {address}: {said}") from None
         self._remote: dict[Callable[..., Any], Any] = {}
-        self._pending: list[Any] = []
+        self._pending: set[Any] = set()
 
     def submit(self, function: Callable[[Argument], Answer], argument: Argument) -> Future[Answer]:
         """Have a worker call the function."""
         if function not in self._remote:
             self._remote[function] = self._ray.remote(max_retries=1)(function)
         reference = self._remote[function].remote(argument)
-        self._pending.append(reference)
+        self._pending.add(reference)
         future: Future[Answer] = reference.future()
+        future.add_done_callback(lambda _: self._pending.discard(reference))  # lets the answer go
         return future
 
     def __enter__(self) -> Ray:
@@ -98,7 +99,7 @@ class Ray:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            for reference in self._pending:
+            for reference in tuple(self._pending):
                 self._ray.cancel(reference, force=True)
         self._ray.shutdown()
 

@@ -73,8 +73,8 @@ def power_laws(
     for axes, (others, cells) in zip(grid, panels.items(), strict=True):
         for number, (word, mine) in enumerate(_lines(cells, x, line, tag)):
             color = COLORS[number % len(COLORS)]
-            points = [(cell.settings[x], error) for cell in mine for error in _errors(cell, tag)]
-            shown += [error for _, error in points]
+            points = [(cell.settings[x], error) for cell in mine for error in errors_of(cell, tag)]
+            shown += [error for _, error in points if np.isfinite(error)]
             axes.scatter(*zip(*points, strict=True), color=color, s=12, alpha=0.7, linewidth=0)
             law = power_law(mine, tag)
             name = word
@@ -109,19 +109,24 @@ def power_laws(
 def power_law(cells: Sequence[Cell], tag: str) -> PowerLaw | None:
     """The power law of the error 1 - `tag` over the training sizes of the cells; None if fewer than
     two sizes are better than a guess."""
-    guess = _guess(cells)
-    chosen = [cell for cell in cells if float(np.mean(_errors(cell, tag))) < GUESSING * guess]
+    chosen = above_guessing(cells, tag)
     points = [(cell.settings["num_train"], error) for cell in chosen for error in
-              _errors(cell, tag)]  # fmt: skip
+              errors_of(cell, tag)]  # fmt: skip
     if len(chosen) < 2 or len(points) < 3:
         return None
     return fit_power_law([size for size, _ in points], [error for _, error in points])
 
 
-def _errors(cell: Cell, tag: str) -> list[float]:
-    """The error of each seed; where there is none, half a face's."""
+def above_guessing(cells: Sequence[Cell], tag: str) -> list[Cell]:
+    """The cells that a power law is fitted to: those that are better than a guess."""
+    guess = _guess(cells)
+    return [cell for cell in cells if float(np.mean(errors_of(cell, tag))) < GUESSING * guess]
+
+
+def errors_of(cell: Cell, tag: str) -> list[float]:
+    """The error of each seed, 1 - `tag`; where there is none, half a face's."""
     half = 0.5 / cell.config.data.num_test
-    return [max(half, 1 - value) for value in cell.values(tag).tolist()]
+    return [half if value > 1 - half else 1 - value for value in cell.values(tag).tolist()]
 
 
 def _guess(cells: Sequence[Cell]) -> float:

@@ -7,23 +7,22 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.sweep.drafts import draft
+
 
 def bring_home(files: Mapping[str, bytes], folder: Path) -> None:
     """Write a run's files, path in the folder -> content, in place of the folder there may be."""
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
     try:
-        for name, content in files.items():
-            path = draft / name
-            if draft.resolve() not in path.resolve().parents:
-                raise ValueError(f"a worker sent a file that leads out of its folder: {name!a}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(draft, folder)
+        with draft(folder) as place:
+            for name, content in files.items():
+                path = place / name
+                if place.resolve() not in path.resolve().parents:
+                    raise ValueError(f"a worker sent a file that leads out of its folder: {name!a}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(place, folder)
     except OSError as error:
         error.filename = error.filename or str(folder)  # a full disk does not say where
         raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

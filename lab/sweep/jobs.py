@@ -17,6 +17,7 @@ from typing import Any
 
 from lab.config import RunConfig, check, from_json, given
 from lab.folder import CONFIG, LONGEST
+from lab.models import digest_of, file_of, locate
 from lab.sweep.grid import Grid, describe, in_words, with_settings
 from lab.tracking.summary import read_summary
 
@@ -25,7 +26,7 @@ ASIDE = ("name", "out", "device", "threads", "checkpoint_every")
 
 KEY = 8
 """Hexadecimal digits of a key: 32 bits, so that a clash among 1,000 jobs has a chance of 1 in
-8,000, and is refused when a folder is found to hold other settings."""
+8,000, and is refused."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,14 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
         for values in product(*grid.values()):
             settings = dict(zip(grid, values, strict=True))
             config = with_settings(base, settings)
-            config = replace(config, seed=seed, threads=1, out=out)
+            model = replace(config.model, model=locate(config.model.model))  # as the run stores it
+            config = replace(config, model=model, seed=seed, threads=1, out=out)
             check(config)
             key = key_of(config)
             name = known.get(key) or f"{cell_name(settings)}-s{seed}-{key}"
             jobs.append(Job(replace(config, name=name), settings, key))
+    if len({job.key for job in jobs}) < len(jobs):
+        raise ValueError("two of the grid's runs have the same key: choose another --seed")
     jobs.sort(key=lambda job: (job.config.seed, -job.config.data.num_train, repr(job.config.data)))
     return jobs
 
@@ -75,10 +79,9 @@ def key_of(config: RunConfig) -> str:
     """The hash of all settings that have a say in what comes out of a run; of a network in a file
     the file's content has one, too (not that of other files that it imports)."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
-    path, colon, _ = config.model.model.rpartition(":")
-    file = Path(path).expanduser()
-    if colon and file.is_file():
-        told["model_file"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    path = file_of(config.model.model)
+    if path is not None and Path(path).expanduser().is_file():
+        told["model_file"] = digest_of(Path(path).expanduser().read_bytes())
     text = json.dumps(told, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY]
 

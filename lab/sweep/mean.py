@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +18,7 @@ import numpy as np
 from lab.data import population_of
 from lab.estimate import Estimate
 from lab.run import read_config
+from lab.sweep.drafts import replaced
 from lab.sweep.grid import in_words
 from lab.sweep.jobs import cell_name
 from lab.sweep.table import Cell, Table
@@ -46,27 +44,15 @@ def write_means(table: Table) -> list[Path]:
 
 def means(cell: Cell) -> Iterator[tuple[int, dict[str, Figure]]]:
     """Every evaluation's step, and its figures over the seeds: tag -> the mean, with the lowest and
-    the highest as its ends where the tag table has ends."""
-    first = cell.runs[0].history[0]
-    names = [name for name in first if name != "step" and not _is_end(name, first)]
+    the highest as its ends where the tag table has ends. What some seeds do not have (of no wrong
+    label none is fitted) is left out."""
+    first, *others = (run.history[0] for run in cell.runs)
+    common = [name for name in first if all(name in other for other in others)]
+    names = [name for name in common if name != "step" and not _is_end(name, first)]
     curves = {name: cell.curves(name) for name in names}
     steps = curves[names[0]].steps
     for number, step in enumerate(steps.tolist()):
         yield step, {name: _over(name, curves[name].values[:, number]) for name in names}
-
-
-@contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, which takes the place of `folder` if all goes well."""
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        yield draft
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _write(cell: Cell, folder: Path) -> None:

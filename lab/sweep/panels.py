@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def axes_of(table: Table) -> tuple[str, ...]:
-    """The settings that a grid varies, those with most values first, numbers before words."""
+    """The settings that a grid varies, numbers before words, else in its order."""
     varied = [name for name, values in table.grid.items() if len(values) > 1]
     return tuple(sorted(varied, key=lambda name: (not numeric(table, name), varied.index(name))))
 

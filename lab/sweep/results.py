@@ -9,20 +9,23 @@ figures/                             TensorBoard: the pictures once more
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from lab.names import unknown
 from lab.sweep.curves import curves, power_laws
+from lab.sweep.drafts import refuse_run, replaced
 from lab.sweep.maps import heat_map
-from lab.sweep.mean import replaced, write_means
+from lab.sweep.mean import MEAN, write_means
 from lab.sweep.panels import axes_of, numeric
 from lab.sweep.records import to_csv, to_markdown
 from lab.sweep.table import Table
 from lab.tracking.summary import replace_text
+from lab.tracking.tags import TAGS
 from lab.tracking.writer import Tracker
 
 if TYPE_CHECKING:
@@ -37,7 +40,34 @@ FIGURES = (
 )
 """The figures that are drawn where nothing else is asked for, and where there are any."""
 
+FIGURES_FOLDER = "figures"
+"""Where TensorBoard finds the pictures, in the sweep's folder."""
+
 DPI = 110
+
+
+def check_results(
+    grid: Mapping[str, Sequence[Any]],
+    out: Path,
+    *,
+    tags: Sequence[str] = (),
+    axes: Sequence[str] = (),
+) -> None:
+    """Raise `ValueError` if `write_results` could not write what is asked for: better before the
+    runs than after them."""
+    known = [row.name for row in TAGS if row.kind == "scalar"]
+    for tag in tags:
+        if not any(row.kind == "scalar" and row.fits(tag) for row in TAGS):
+            raise ValueError(
+                unknown("figure", tag, known).replace("unknown", "--figures: unknown", 1)
+            )
+    for name in axes:
+        if name not in grid:
+            raise ValueError(f"--axes {name}: the grid varies {', '.join(grid)}")
+    if len(set(axes)) < len(axes) or len(axes) > 2:
+        raise ValueError(f"--axes takes one or two different settings, not {' '.join(axes)}")
+    for name in (MEAN, FIGURES_FOLDER):
+        refuse_run(out / name)
 
 
 def write_results(
@@ -47,14 +77,14 @@ def write_results(
 
     `tags` are the final figures that are drawn (none: those of `FIGURES`), over the settings
     `axes`: two for maps, of which the first, if it is a number, is the x axis of curves and the
-    second tells their lines (none: the grid's own, numbers first). `ValueError` for a name that is
-    not there.
+    second tells their lines (none: the grid's own, numbers first). Figures that no finished run has
+    are left out.
     """
     replace_text(table.out / "sweep.csv", to_csv(table))
     replace_text(table.out / "sweep.md", to_markdown(table) + "\n")
     write_means(table)
     written = []
-    with replaced(table.out / "figures") as folder, Tracker(folder) as tracker:
+    with replaced(table.out / FIGURES_FOLDER) as folder, Tracker(folder) as tracker:
         for name, figure in _draw(table, tags, axes):
             png = io.BytesIO()
             figure.savefig(png, dpi=DPI)
@@ -68,7 +98,7 @@ def write_results(
 def _draw(table: Table, tags: Sequence[str], axes: Sequence[str]) -> Iterator[tuple[str, Figure]]:
     """The pictures by tag, where the grid has enough for them."""
     names = tuple(axes) or axes_of(table)
-    for tag in tags or [tag for tag in FIGURES if tag in table.tags]:
+    for tag in [tag for tag in tags or FIGURES if tag in table.tags]:
         word = tag.replace("/", "_")
         x = names[0] if names else None
         line = names[1] if len(names) > 1 else None

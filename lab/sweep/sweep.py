@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
 
-from lab.config import RunConfig, check
+from lab.config import DataConfig, RunConfig, check
+from lab.folder import locked
 from lab.sweep.executors import Executor, open_executor
 from lab.sweep.grid import make_grid
 from lab.sweep.homecoming import bring_home
@@ -50,7 +52,7 @@ def run_grid(
     same call again is the recovery. `processes` runs go on at a time (None: as many as there are
     cores), or as many as `executor` has workers: `dask://host:port` or `ray://auto`. Runs that fail
     are in the table's `failed`. Raises `ValueError` before anything is started if a setting cannot
-    work, `OSError` if `out` cannot be written.
+    work or another process is at the same runs, `OSError` if `out` cannot be written.
     """
     place = base.out if out is None else out
     known = make_grid(grid)
@@ -59,6 +61,18 @@ def run_grid(
     jobs = make_jobs(base, known, seeds=seeds, out=place)
     check_jobs(jobs)
     place.mkdir(parents=True, exist_ok=True)
+    with locked(place):
+        return _go_on(known, place, jobs, processes, executor, watch)
+
+
+def _go_on(
+    grid: Mapping[str, tuple[Any, ...]],
+    place: Path,
+    jobs: Sequence[Job],
+    processes: int | None,
+    executor: str,
+    watch: Watcher | None,
+) -> Table:
     done = {job.key: read_run(job.folder, seed=job.config.seed) for job in jobs if finished(job)}
     results: dict[str, Run | Failure] = {**done}
     if watch is not None:
@@ -66,11 +80,12 @@ def run_grid(
     todo = [job for job in jobs if job.key not in done]
     if todo:
         results |= _do(todo, executor, processes or os.cpu_count() or 1, watch)
-    return _table(known, place, jobs, results)
+    return _table(grid, place, jobs, results)
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:
-    """Raise `ValueError` if a job cannot work: its ranges, its population, its network."""
+    """Raise `ValueError` if a job cannot work: its ranges, its population, its network; or if a
+    setting is without effect in all of them."""
     from lab import run
     from lab.data import population_of
 
@@ -85,6 +100,25 @@ def check_jobs(jobs: Sequence[Job]) -> None:
         if network not in networks:
             networks.add(network)
             run.build_model(config)
+    _refuse_idle([job.config.data for job in jobs])
+
+
+def _refuse_idle(configs: Sequence[DataConfig]) -> None:
+    """Raise `ValueError` for a setting that none of the jobs that have it makes use of."""
+    from lab.data import refuse_idle
+
+    def idle(config: DataConfig, name: str) -> ValueError | None:
+        try:
+            refuse_idle(config, given=frozenset({name}))
+        except ValueError as error:
+            return error
+        return None
+
+    for entry in fields(DataConfig):
+        having = {config for config in configs if getattr(config, entry.name) != entry.default}
+        errors = [idle(config, entry.name) for config in having]
+        if errors and all(errors):
+            raise next(filter(None, errors))
 
 
 def _do(
@@ -117,7 +151,7 @@ def _reports(
         if watch is not None and not ended:
             watch.tick()
         for future in ended:
-            job = futures[future]
+            job = futures.pop(future)  # its report may hold a whole run's files
             report = _report(job, future)
             if report.files is not None:
                 bring_home(report.files, job.folder)

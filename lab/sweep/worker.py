@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.folder import CONFIG
-from lab.sweep.jobs import Job, refuse_other
+from lab.sweep.jobs import Job, key_of, refuse_other
 
 MEMORY = 2**28
 """Bytes of pictures that a worker keeps for jobs on the same faces: 87,000 faces of 32 px."""
@@ -128,6 +128,11 @@ def _alone() -> Iterator[None]:
 def _run(job: Job) -> None:
     from lab import run
 
+    if key_of(job.config) != job.key:
+        raise ValueError(
+            f"the file of --model {job.config.model.model} is not what it was when the sweep began:"
+            " run the same command again"
+        )
     folder = job.folder
     if folder.exists() and not (folder / CONFIG).exists():
         shutil.rmtree(folder)  # killed before it began

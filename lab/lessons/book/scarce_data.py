@@ -1,20 +1,25 @@
 """Fewer faces, more memorizing: the gap and the membership attack over training-set size."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lab.lessons.base import small
-from lab.lessons.claims import Claim, falls, in_words
+from lab.lessons.claims import Claim, every, falls, in_words, near
 from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import lines
-from lab.measure import fit_power_law
+from lab.sweep import Cell
+from lab.sweep.curves import above_guessing, errors_of, power_law
 
-SIZES = (32, 100, 300, 1000, 3000)
+SIZES = (32, 100, 300, 1000, 3000, 10_000)
+OFF = 0.15
+"""How far from the power law a size may be for it to hold, in logarithms: some 15 %."""
+TEST = "accuracy/test"
 NAMES = {
     "train accuracy": "accuracy/train",
-    "test accuracy": "accuracy/test",
+    "test accuracy": TEST,
     "membership AUC": "memorization/membership_auc",
 }
 
@@ -22,25 +27,35 @@ NAMES = {
 def check(tables: Tables) -> list[Claim]:
     cells = tables["sizes"].cells
     tens = [math.log10(size) for size in SIZES]
-    errors = [1 - cell.values("accuracy/test") for cell in cells]
-    law = fit_power_law(
-        np.repeat(SIZES[1:], [len(e) for e in errors[1:]]).tolist(),
-        np.concatenate(errors[1:]).tolist(),
-    )
-    low, high = law.exponent.ends
-    fit = f"error = {law}, exponent {in_words(law.exponent)}"
-    power = Claim(
-        "test error falls as a power of the number of faces (100 and more)",
-        "confirmed" if high < 0 else "refuted" if low > 0 else "not enough evidence",
-        fit,
-    )
     return [
         falls("the gap falls with every ten times as many faces", tens,
               [cell.values("gap/accuracy") for cell in cells]),
         falls("the membership attack gets weaker", tens,
               [cell.values("memorization/membership_auc") for cell in cells]),
-        power,
+        *_power(cells),
     ]  # fmt: skip
+
+
+def _power(cells: Sequence[Cell]) -> list[Claim]:
+    """That the error falls, and that it does so as a power, among the sizes that beat a guess."""
+    law = power_law(cells, TEST)
+    if law is None:
+        return [Claim("test error falls", "not enough evidence", "no size beats a guess")]
+    low, high = law.exponent.ends
+    falling = Claim(
+        "test error falls with the number of faces",
+        "confirmed" if high < 0 else "refuted" if low > 0 else "not enough evidence",
+        f"error = {law}, exponent {in_words(law.exponent)}",
+    )
+    straight = {}
+    for cell in above_guessing(cells, TEST):
+        size = cell.settings["num_train"]
+        off = np.log(errors_of(cell, TEST)) - math.log(law.at(size).value)
+        straight[f"{size:,} faces"] = near("", off, 0.0, within=OFF)
+    return [
+        falling,
+        every(f"as a power: no size is off the law by {OFF} (of a logarithm)", straight),
+    ]
 
 
 def plot(tables: Tables, path: Path) -> None:
@@ -57,7 +72,7 @@ LESSON = Lesson(
     question="with ten times as many faces, by how much does the gap between studied and unseen"
     " faces shrink?",
     plans={"sizes": Plan(small(steps=1000), {"num_train": SIZES})},
-    seconds=134,
+    seconds=180,
     check=check,
     plot=plot,
 )

@@ -6,10 +6,8 @@ to find the rule quickly, and a network fits wrong labels while it is still lear
 
 from pathlib import Path
 
-import numpy as np
-
 from lab.lessons.base import small
-from lab.lessons.claims import Claim, Numbers, greater
+from lab.lessons.claims import Claim, Numbers, greater, pick, ranked_by_others
 from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import lines
 from lab.sweep import Cell
@@ -19,11 +17,9 @@ EASY, FULL = 0.3, 1.0
 
 
 def at_best(cell: Cell, tag: str) -> Numbers:
-    """The value of `tag` (S,) at each seed's evaluation of best test accuracy."""
-    best = cell.curves("accuracy/test").values.argmax(axis=1)
-    values = cell.curves(tag).values
-    picked: Numbers = values[np.arange(len(best)), best]
-    return picked
+    """The value of `tag` (S,) at the evaluation at which the other seeds' test accuracy is best."""
+    best = ranked_by_others(cell.curves("accuracy/test").values.T)[0]
+    return pick(cell.curves(tag).values.T, best)
 
 
 def check(tables: Tables) -> list[Claim]:

@@ -5,39 +5,39 @@ from pathlib import Path
 import numpy as np
 
 from lab.lessons.base import small
-from lab.lessons.claims import Claim, greater
+from lab.lessons.claims import Claim, greater, pick, ranked_by_others
 from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import bars
 
 CUES = ("background_color", "skin_color", "hair_length", "eye_color")
-COLORS, SHAPE = CUES[:2], "hair_length"
+COLORS, SHAPE = [0, 1], 2
+"""Which of them."""
 MODELS = ("cnn", "mlp")
 
 
 def check(tables: Tables) -> list[Claim]:
     claims: list[Claim] = []
-    winners: list[str] = []
-    for model in MODELS:
-        cell = tables["cues"].cell(model=model)
-        reliance = {cue: cell.values(f"reliance/{cue}") for cue in CUES}
-        ranked = sorted(CUES, key=lambda cue: -float(reliance[cue].mean()))
-        first, second = ranked[:2]
-        color = np.max([reliance[cue] for cue in COLORS], axis=0)
-        claims.append(
-            greater(f"{model} adopts color before shape: the background's or the skin's before the"
-                    " length of the hair", color, reliance[SHAPE])
-        )  # fmt: skip
-        claims.append(
-            greater(f"{model} adopts one cue above all others: {first} before {second}",
-                    reliance[first], reliance[second])
-        )  # fmt: skip
-        winners.append(first)
-    other = tables["cues"].cell(model=MODELS[1])
-    rival = max((cue for cue in CUES if cue != winners[0]),
-                key=lambda cue: float(other.values(f"reliance/{cue}").mean()))  # fmt: skip
+    reliance = {
+        model: np.stack([tables["cues"].cell(model=model).values(f"reliance/{c}") for c in CUES])
+        for model in MODELS
+    }
+    for model, mine in reliance.items():
+        first, second = np.argsort(-mine.mean(axis=1))[:2]
+        order = ranked_by_others(mine)
+        claims += [
+            greater(f"{model} adopts color before shape: the background's and the skin's (their"
+                    " mean) before the length of the hair",
+                    mine[COLORS].mean(axis=0), mine[SHAPE]),
+            greater(f"{model} adopts one cue above all others (here {CUES[first]} before"
+                    f" {CUES[second]}): what other seeds put first is before what they put second",
+                    pick(mine, order[0]), pick(mine, order[1])),
+        ]  # fmt: skip
+    one, other = (reliance[model] for model in MODELS)
+    winner, order = ranked_by_others(one)[0], ranked_by_others(other)
+    rival = np.where(order[0] == winner, order[1], order[0])
     claims.append(
-        greater(f"the same winner for both: {MODELS[1]} too prefers {winners[0]} to {rival}",
-                other.values(f"reliance/{winners[0]}"), other.values(f"reliance/{rival}"))
+        greater(f"the same winner for both: {MODELS[1]} too prefers {MODELS[0]}'s to the others",
+                pick(other, winner), pick(other, rival))
     )  # fmt: skip
     return claims
 

@@ -11,6 +11,7 @@ import { State, shownWindow } from "./state.js";
 import { followTheme } from "./theme.js";
 import { Why } from "./why.js";
 
+const MOST_ASKED = 24; // runs in one question to the server
 const REFRESH = 8000; // milliseconds between looks for new runs and newer checkpoints
 
 export async function render() {
@@ -58,12 +59,13 @@ async function open(place) {
 
   /** Draw the face and ask the runs that are shown. */
   async function update() {
-    const shown = runs.asked();
+    const face = state.written();
+    const [shown, ...others] = batches(runs.asked());
     const told = await ask("look", {
-      face: state.written(), size: easel.size(), run: shown.slice(0, 24),
-      ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
+      face, size: easel.size(), run: shown, ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
     });
     easel.show(told);
+    runs.expect([shown, ...others].flat());
     runs.answer(told.answers);
     easel.glance(state.pins.map((name) => runs.find(name)).filter((run) => run?.answer?.chances)
       .map((run) => ({ name: run.name, answer: run.answer, classes: runs.task(run).classes })));
@@ -71,6 +73,10 @@ async function open(place) {
     rule(told.answers);
     tell(state.problem);
     announce(told.answers);
+    for (const run of others) {
+      if (state.written() !== face) return; // the next look asks them
+      runs.answer((await ask("look", { face, size: easel.size(), run })).answers);
+    }
   }
   const seenBy = (shown) => state.pins.find((name) => shown.includes(name));
   const look = () => newest.run(() => update().catch((error) => tell(error.message)));
@@ -102,7 +108,14 @@ async function open(place) {
   fill(place, spoken, banner,
     controls.element, easel.element, h("div", { class: "column" }, runs.element, why.element), game.element);
   await runs.refresh();
-  await update();
+  try {
+    await update();
+  } catch (error) {
+    state.face = { ...state.start }; // a link may lead to a face that cannot be drawn
+    await update();
+    state.problem = `The face of the link cannot be shown: ${error.message}`;
+    tell(state.problem);
+  }
   if (!linked) {
     for (const run of runs.visible().filter((each) => each.answer?.chances).slice(0, 2)) state.pin(run.name, true);
   }
@@ -115,6 +128,13 @@ async function open(place) {
     const visible = !document.hidden && document.documentElement.clientWidth > 0;
     if (visible) runs.refresh().then(() => tell(state.problem), (error) => tell(error.message));
   }, REFRESH);
+}
+
+/** Runs in as many as one question may name; the first batch may be empty. */
+function batches(names) {
+  const found = [names.slice(0, MOST_ASKED)];
+  for (let i = MOST_ASKED; i < names.length; i += MOST_ASKED) found.push(names.slice(i, i + MOST_ASKED));
+  return found;
 }
 
 function keys(state) {
@@ -136,9 +156,10 @@ function followAddress(state) {
     if (!state.differs()) return;
     const face = { ...state.face };
     state.read();
-    const wanted = state.face;
+    const { face: wanted, problem } = state;
     state.face = face;
     state.change(wanted);
+    state.problem = problem;
     state.pin("", false);
   };
   shown.addEventListener("hashchange", changed);

@@ -3,7 +3,8 @@
 import { allow } from "./api.js";
 import { button, fill, h, percent } from "./dom.js";
 
-const PAGE = 12; // runs that are asked at a time, until more are wanted
+const PAGE = 12; // runs that are shown at first, and more with each click
+const MOST_SORTED = 240; // runs that are asked so that they can be sorted by what they say
 
 const SORTS = {
   name: ["by name", (a, b) => compare(a.name, b.name)],
@@ -60,18 +61,32 @@ export class Runs {
     return this.tasks[run?.task];
   }
 
-  /** The runs that can be asked, of those that are shown now. */
+  /** The runs that can be asked, of those that are shown now; all of them, if what they say decides
+   * which are shown. */
   asked() {
-    return this.visible().filter((run) => run.kind === "ready").map((run) => run.name);
+    const said = this.sort.value === "last" || this.sort.value === "wrong";
+    const runs = said ? [...new Set([...this.visible(), ...this.#fitting()])].slice(0, MOST_SORTED) : this.visible();
+    return runs.filter((run) => run.kind === "ready").map((run) => run.name);
   }
 
-  visible() {
+  /** The face is another one, and these runs are being asked: what the others said is about an old
+   * face and forgotten. */
+  expect(names) {
+    const asked = new Set(names);
+    for (const run of this.all) if (!asked.has(run.name)) run.answer = undefined;
+  }
+
+  #fitting() {
     const wanted = this.search.value.trim().toLowerCase();
     const fits = (run) => !wanted || run.name.toLowerCase().includes(wanted)
       || (run.conditions ?? []).some((each) => each.toLowerCase().includes(wanted));
+    return this.all.filter((run) => !this.state.isPinned(run.name) && fits(run));
+  }
+
+  visible() {
     const order = SORTS[this.sort.value][1];
     const pinned = this.all.filter((run) => this.state.isPinned(run.name));
-    const rest = this.all.filter((run) => !this.state.isPinned(run.name) && fits(run))
+    const rest = this.#fitting()
       .sort((a, b) => (a.kind !== "ready") - (b.kind !== "ready") || order(a, b));
     this.hiddenCount = Math.max(0, rest.length - this.shown);
     return [...pinned, ...rest.slice(0, this.shown)];

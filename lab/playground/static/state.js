@@ -42,8 +42,8 @@ export class State {
     if (!join) {
       this.past.push(this.face);
       this.past.splice(0, this.past.length - MOST_UNDONE);
-      this.future = [];
     }
+    this.future = [];
     this.face = face;
     this.problem = "";
     this.#tell("face");
@@ -94,13 +94,13 @@ export class State {
       else face[name] = meant;
     }
     this.face = face;
-    this.pins = (given.pins ?? "").split(",").filter(Boolean).map(decode).slice(0, MOST_PINS);
+    this.pins = [...new Set((given.pins ?? "").split(",").filter(Boolean).map(decode))].slice(0, MOST_PINS);
     this.problem = odd.length ? `The link holds what is not understood: ${odd.join(", ")}` : "";
     return given.face !== undefined || given.pins !== undefined;
   }
 
   #meant(name, value) {
-    if (name === "identity") return /^-?\d{1,19}$/.test(value) ? value : null;
+    if (name === "identity") return /^-?\d{1,19}$/.test(value) && BigInt.asIntN(64, BigInt(value)) === BigInt(value) ? value : null;
     const row = this.attributes.get(name);
     if (!row) return null;
     if (row.kind === "categorical") return row.values.some((v) => v.value === value) ? value : null;

@@ -20,6 +20,7 @@ export function showStrips(place, columns, state) {
     ["Should not matter, and hardly does", order(names.filter((n) => !decides(n) && !noted(n)))],
   ];
   const open = place.dataset.open === "yes";
+  const held = place.contains(document.activeElement) && document.activeElement.dataset.strip;
   fill(place,
     h("div", { class: "columns" }, columns.map((column) => h("div", {}, summary(column, state)))),
     h("p", { class: "legend" },
@@ -30,6 +31,7 @@ export function showStrips(place, columns, state) {
       return h("details", { open, ontoggle: (event) => { place.dataset.open = event.target.open ? "yes" : "no"; } },
         h("summary", {}, `${title} (${list.length})`), rows);
     }));
+  if (held) [...place.querySelectorAll("[data-strip]")].find((each) => each.dataset.strip === held)?.focus();
 }
 
 const find = (column, name) => column.told.strips.find((strip) => strip.name === name);
@@ -95,7 +97,18 @@ function draw(strip, attribute, column, state) {
   });
   const low = Math.min(...strip.chances), high = Math.max(...strip.chances);
   const label = `${attribute.words}: ${column.classes[watched]} ${percent(low)} to ${percent(high)}, now ${percent(strip.chances[here])}`;
-  return h("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + RULE + 1}`, role: "img", "aria-label": label }, chart);
+  const step = (event) => {
+    const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const there = Math.min(count - 1, Math.max(0, nearest(strip.values, state.face[strip.name]) + by));
+    state.change({ [strip.name]: strip.values[there] });
+  };
+  return h("svg", {
+    viewBox: `0 0 ${WIDTH} ${HEIGHT + RULE + 1}`, role: "slider", tabindex: 0, onkeydown: step,
+    "data-strip": `${column.run} ${strip.name}`, "aria-label": label, "aria-valuemin": 0,
+    "aria-valuemax": count - 1, "aria-valuenow": here, "aria-valuetext": valueWords(attribute, now),
+  }, chart);
 }
 
 function nearest(values, now) {

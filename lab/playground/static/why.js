@@ -227,7 +227,7 @@ export class Why {
       h("ul", {}, changes),
       h("p", { class: "hint" }, `Found among ${told.tried.toLocaleString("en")} variants.`),
       h("div", { class: "tools" },
-        button("Play again", () => this.#play({ face, told })),
+        button("Play again", () => this.#play({ face, told }).catch((error) => this.say(error.message))),
         button("Back to the face before", () => this.state.change(face))));
   }
 
@@ -235,14 +235,20 @@ export class Why {
   async #play({ face, told }) {
     const turn = this.playing = {};
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    let began = false;
     this.state.change(face);
-    for (const [i, frame] of (still ? told.frames.slice(-1) : told.frames).entries()) {
-      this.state.change(frame, { join: i > 0 });
-      const mine = this.state.face;
-      await Promise.all([this.redraw(), new Promise((done) => setTimeout(done, FRAME))]);
-      if (this.playing !== turn || this.state.face !== mine) break;
+    try {
+      for (const frame of still ? told.frames.slice(-1) : told.frames) {
+        const before = this.state.face;
+        this.state.change(frame, { join: began }); // all of it is undone at once
+        const mine = this.state.face;
+        began ||= mine !== before;
+        await Promise.all([this.redraw(), new Promise((done) => setTimeout(done, FRAME))]);
+        if (this.playing !== turn || this.state.face !== mine) break;
+      }
+    } finally {
+      if (this.playing === turn) this.playing = null;
     }
-    if (this.playing === turn) this.playing = null;
     this.say(`Fooled by ${listed(told.changes.map((change) => this.state.attributes.get(change.name).words))}.`);
   }
 }
