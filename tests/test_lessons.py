@@ -27,7 +27,8 @@ from lab.lessons import (
     to_markdown,
     together,
 )
-from lab.lessons.claims import slopes
+from lab.lessons.book.which_cue import same_winner
+from lab.lessons.claims import every, leads, slopes, some_exceed
 from lab.sweep import Cell, Run, Table, make_grid, make_jobs
 from lab.sweep.sweep import check_jobs
 
@@ -42,6 +43,66 @@ def test_a_difference_is_decided_seed_by_seed() -> None:
     assert greater("", shared + NOISE, shared).verdict == "not enough evidence"
     assert greater("", shared + A, shared, by=0.95).verdict == "refuted"
     assert greater("", np.array([np.nan, 1, 1]), shared).verdict == "not enough evidence"
+
+
+def test_the_best_of_equals_is_not_confirmed_to_be_better() -> None:
+    """Of many equal settings the one that happened to do best would be, nearly always."""
+    random = np.random.default_rng(0)
+    own = wide = first = 0
+    for _ in range(400):
+        values, there = random.normal(size=(20, 8)), random.normal(size=8)
+        options = {str(number): row for number, row in enumerate(values)}
+        own += greater("", values.max(axis=0), there).verdict == "confirmed"
+        wide += some_exceed("", options, there).verdict == "confirmed"
+        first += leads("", options).verdict == "confirmed"
+    assert own > 350
+    assert wide < 0.05 * 400
+    assert first < 0.05 * 400
+
+
+def test_one_that_is_better_is_found_and_named() -> None:
+    options = {"low": A - 0.5, "high": A + 0.3, "equal": A + NOISE}
+    claim = some_exceed("", options, A)
+    assert claim.verdict == "confirmed"
+    assert claim.evidence.startswith("high: ")
+    assert some_exceed("", {"low": A - 0.5, "lower": A - 0.6}, A).verdict == "refuted"
+    assert some_exceed("", {"low": A - 0.5, "equal": A + NOISE}, A).verdict == "not enough evidence"
+    assert leads("", {"first": A + 0.3, "a": A, "b": A - 0.1}).verdict == "confirmed"
+    assert leads("", {"first": A + NOISE, "a": A}).verdict == "not enough evidence"
+
+
+def test_the_wider_interval_is_bonferronis() -> None:
+    low, high = scipy.stats.t.interval(1 - 0.05 / 3, 2, NOISE.mean(), scipy.stats.sem(NOISE))
+    claim = some_exceed("", {"a": A - 9, "b": A - 8, "c": A + NOISE}, A)
+    assert f"{low:.3f} to {high:.3f}, for the best of 3" in claim.evidence
+
+
+def test_winners_that_differ_are_not_the_same() -> None:
+    one = {"sky": A + 0.3, "skin": A}
+    other = {"sky": A, "skin": A + 0.3}
+    assert same_winner({"a": one, "b": one}).verdict == "confirmed"
+    assert same_winner({"a": one, "b": other}).verdict == "refuted"
+    torn = {"sky": A + NOISE, "skin": A}
+    assert same_winner({"a": one, "b": torn}).verdict == "not enough evidence"
+
+
+def test_of_many_claims_every_one_must_hold() -> None:
+    good, bad, open_ = (at_least("", values, 0.5) for values in (A, A - 0.8, A - 0.41))
+    assert (good.verdict, bad.verdict, open_.verdict) == (
+        "confirmed", "refuted", "not enough evidence",
+    )  # fmt: skip
+    assert every("", {"a": good, "b": good}).verdict == "confirmed"
+    assert every("", {"a": good, "b": open_}).verdict == "not enough evidence"
+    told = every("all", {"a": good, "b": bad})
+    assert told.verdict == "refuted"
+    assert told.evidence == f"a {good.evidence}; b {bad.evidence} (refuted)"
+
+
+def test_what_was_never_reached_is_said() -> None:
+    claim = greater("", np.array([np.nan, 2.0, 3.0]), np.ones(3))
+    assert (claim.verdict, claim.evidence) == (
+        "not enough evidence", "without a number in 1 of 3 seeds",
+    )  # fmt: skip
 
 
 def test_the_interval_is_that_of_scipy() -> None:

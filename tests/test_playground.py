@@ -17,6 +17,7 @@ from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig, to_json
 from lab.data import draw_examples
 from lab.faces import ATTRIBUTES, Faces, render
 from lab.measure import predict
+from lab.models import ModelSpec, create_model, digest_of, only_agreed
 from lab.playground import shelf
 from lab.playground.asked import read_face, start_face, write_face
 from lab.playground.plugin import QUESTIONS, FacesPlugin
@@ -245,6 +246,108 @@ def test_code_of_others_runs_only_after_consent(tmp_path: Path) -> None:
     (answer,) = fresh.ok("look", face="", run="mine")["answers"]
     assert str(net) in answer["trouble"]
     assert fresh.post(b'{"run": "mine"}')[0] == 400
+
+
+def test_what_is_opened_is_what_was_listed(tmp_path: Path) -> None:
+    """Settings that are exchanged behind the page's back, their size and time kept."""
+    runs = tmp_path / "runs"
+    start(config(runs, "mine"))
+    net = tmp_path / "n.py"
+    net.write_text(NET + f"\nopen({str(tmp_path / 'ran')!r}, 'a').close()\n")
+    page = Page(runs)
+    assert page.runs()["mine"]["kind"] == "ready"
+    path = runs / "mine" / "config.json"
+    state, text = path.stat(), path.read_text()
+    other = text.replace('"linear"', json.dumps(f"{net}:net"))
+    spare = len(other) - len(text)
+    assert spare >= 0
+    padded = text + " " * spare  # the benign file is as long as the other
+    path.write_text(padded)
+    assert page.runs()["mine"]["kind"] == "ready"
+    state = path.stat()
+    path.write_text(other)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    page.get("look", face="", run="mine")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_runs_is_what_was_agreed_to(tmp_path: Path) -> None:
+    net = tmp_path / "net.py"
+    net.write_text(NET)
+    digest = digest_of(net.read_bytes())
+    spec = ModelSpec(image_size=16)
+    with only_agreed({digest}):
+        create_model(f"{net}:net", spec)
+    net.write_text(NET + f"\nopen({str(tmp_path / 'ran')!r}, 'a').close()\n")
+    with only_agreed({digest}), pytest.raises(ValueError, match="not the file that was agreed to"):
+        create_model(f"{net}:net", spec)
+    assert not (tmp_path / "ran").exists()
+    create_model(f"{net}:net", spec)
+    assert (tmp_path / "ran").exists(), "elsewhere a file needs no consent"
+
+
+def test_a_library_s_network_is_no_file(tmp_path: Path) -> None:
+    plain = config(tmp_path, "small")
+    name = "torchvision:squeezenet1_1"
+    start(RunConfig(**{**vars(plain), "data": DataConfig(num_train=4, num_test=4, image_size=32),
+                       "model": ModelConfig(model=name)}))  # fmt: skip
+    page = Page(tmp_path)
+    assert page.runs()["small"]["kind"] == "ready"
+    assert "chances" in page.ok("look", face="", run="small")["answers"][0]
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "1" + "0" * 400, "true", '"x"', "-7"])
+def test_damaged_figures_are_left_out(tmp_path: Path, value: str) -> None:
+    start(config(tmp_path, "a"))
+    (tmp_path / "a" / "summary.json").write_text(
+        f'{{"status": "finished", "accuracy": {{"test": {{"value": {value}}}}}}}'
+    )
+    assert Page(tmp_path).runs()["a"]["figures"]["accuracy/test"] is None
+
+
+def test_a_network_that_exits_is_explained(tmp_path: Path) -> None:
+    net = tmp_path / "net.py"
+    net.write_text(
+        "import sys\nfrom pathlib import Path\nfrom torch import nn\n"
+        "class Net(nn.Linear):\n"
+        "    def forward(self, x):\n"
+        f"        if Path({str(tmp_path / 'exit')!r}).exists():\n"
+        "            sys.exit(3)\n"
+        "        return super().forward(x.flatten(1))\n"
+        "def net(spec):\n"
+        "    return Net(3 * spec.image_size**2, spec.num_outputs)\n"
+    )
+    runs = tmp_path / "runs"
+    start(RunConfig(**{**vars(config(runs, "a")), "model": ModelConfig(model=f"{net}:net")}))
+    page = Page(runs)
+    assert page.post(b'{"run": "a"}')[0] == 200
+    assert "chances" in page.ok("look", face="", run="a")["answers"][0]
+    (tmp_path / "exit").touch()
+    (answer,) = page.ok("look", face="", run="a")["answers"]
+    assert "its network fails" in answer["trouble"]
+
+
+def test_who_saw_every_face_once_studied_many(tmp_path: Path) -> None:
+    plain = config(tmp_path, "once")
+    start(RunConfig(**{**vars(plain), "train": TrainConfig(steps=5, batch_size=4, fresh=True)}))
+    page = Page(tmp_path)
+    assert page.runs()["once"]["conditions"][0] == "20 training faces, none twice"
+    told = page.ok("nearest", face="", run="once")
+    assert (told["searched"], told["studied"]) == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:6006", 404), ("127.0.0.1", 404), ("[::1]:6006", 404), ("faces.localhost", 404),
+     ("evil.example", 400), ("evil.example:6006", 400), ("127.0.0.1.evil.example", 400)],
+)  # fmt: skip
+def test_consent_is_given_at_home_alone(page: Page, host: str, status: int) -> None:
+    """Whoever owns a name can let it lead to this machine; a page of theirs then counts as ours."""
+    answer = Client(page.apps["/allow"]).post(
+        "/allow", data=b'{"run": "nobody"}', content_type="application/json",
+        headers={"Host": host},
+    )  # fmt: skip
+    assert answer.status_code == status
 
 
 def test_a_newer_checkpoint_is_taken_up(tmp_path: Path) -> None:

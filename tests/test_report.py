@@ -20,6 +20,7 @@ from lab.faces import PARTS
 from lab.measure import FacesNeeded, fit_power_law, predict
 from lab.report import Outcome, report
 from lab.report.card import Card, CueAdopted, RandomLabels, Size, plain
+from lab.report.report import DATA, _folder
 from lab.report.words import sentences, summary_rows, to_markdown
 from lab.run import load_run
 from lab.sweep.jobs import key_of
@@ -60,6 +61,23 @@ def made(place: Path) -> Outcome:
             sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
             say=lambda _: None, watch=False,
         )  # fmt: skip
+
+
+def test_a_card_takes_no_other_folders_place(tmp_path: Path) -> None:
+    (tmp_path / "cnn").mkdir()
+    (tmp_path / "cnn" / "config.json").write_text("{}")
+    assert _folder(tmp_path, "cnn") == tmp_path / "cnn-2"
+    assert _folder(tmp_path, "/a/runs.py:runs") == tmp_path / "runs-2", "all runs are in runs"
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / DATA).write_text(json.dumps({"cards": [{"model": "/a/net.py:net"}]}))
+    assert _folder(tmp_path, "/a/net.py:net") == tmp_path / "net"
+    assert _folder(tmp_path, "/b/net.py:net") == tmp_path / "net-2"
+
+
+def test_a_card_without_reliance_is_refused_before_any_run(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--twins must be 1 or more"):
+        report("cnn", dataclasses.replace(tiny(tmp_path / "cards"), twins=0), say=lambda _: None)
+    assert not (tmp_path / "cards").exists()
 
 
 class Page(HTMLParser):

@@ -9,6 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.sweep import run_grid
+from lab.folder import locked
+from lab.sweep import make_grid, make_jobs, run_grid
 from lab.sweep.curves import curves, power_laws
 from lab.sweep.results import write_results
+from lab.sweep.sweep import _reports, check_jobs
+from lab.sweep.worker import Report
 
 ROOT = Path(__file__).parents[1]
 FLAGS = (
@@ -99,6 +105,103 @@ def test_a_run_that_raises_is_named_with_its_reason(tmp_path: Path) -> None:
     for failure in table.failed:
         assert "ArithmeticError: no more of this (net.py, line 6)" in failure.reason
         assert "Traceback" in failure.trace
+
+
+def test_a_network_in_a_file_may_be_named_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.py").write_text("from lab.models.linear import linear as net\n")
+    monkeypatch.chdir(tmp_path)
+    first = run_grid(base(), {"model": ["net.py:net"]}, seeds=2, out=Path("runs"), processes=2)
+    before = times(tmp_path)
+    again = run_grid(base(), {"model": ["net.py:net"]}, seeds=2, out=Path("runs"), processes=2)
+    assert not first.failed
+    assert not again.failed
+    assert before == times(tmp_path)
+    assert len(again.cell(model="net.py:net").runs) == 2
+
+
+def test_a_network_that_changes_meanwhile_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
+    net = tmp_path / "net.py"
+    net.write_text(
+        "from pathlib import Path\n"
+        "from lab.models.linear import linear\n"
+        "def net(spec):\n"
+        f"    if Path({str(tmp_path / 'runs')!r}).exists():\n"
+        "        Path(__file__).write_text(Path(__file__).read_text() + '# changed')\n"
+        "    return linear(spec)\n"
+    )
+    grid = {"model": [f"{net}:net"]}
+    table = run_grid(base(), grid, seeds=2, out=tmp_path / "runs", processes=1)
+    assert [run.seed for run in table.cells[0].runs] == [0]
+    (failure,) = table.failed
+    assert "is not what it was when the sweep began" in failure.reason
+
+
+def test_two_sweeps_at_the_same_runs_are_one_too_many(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(ValueError, match=f"in use by process {os.getpid()}"):
+        run_grid(base(), {}, seeds=1, out=tmp_path)
+    assert not list(tmp_path.glob("*/"))
+
+
+def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -> None:
+    data = DataConfig(num_train=10, num_test=20, image_size=16, label_noise=0.1,
+                      label_noise_kind="flip")  # fmt: skip
+    table = run_grid(replace(base(), data=data), {}, seeds=6, out=tmp_path, processes=2)
+    tag = "memorization/mislabelled_fitted"
+    having = [tag in run.figures for run in table.cells[0].runs]
+    assert 0 < sum(having) < 6, "the seeds must differ for this test"
+    write_results(table)
+    mean = scalars(tmp_path / "mean" / "plain")
+    assert tag not in mean
+    assert len(mean["accuracy/test"]) == len(table.cells[0].runs[0].history)
+
+
+def test_what_cannot_be_drawn_is_said_before_the_runs(tmp_path: Path) -> None:
+    for flags, message in (
+        (["--figures", "accuracy/tset"], "did you mean 'accuracy/test'"),
+        (["--axes", "width"], "--axes width: the grid varies num_train"),
+        (["--axes", "num_train", "num_train"], "one or two different settings"),
+        (["--threads", "4"], "--threads is set by the sweep"),
+        (["--cue-visibility", "0.5"], "--cue-visibility 0.5 is about cues"),
+    ):
+        command = [
+            sys.executable, str(ROOT / "scripts" / "sweep.py"), *FLAGS.split(), *flags,
+            "--grid", "num_train=8,10", "--out", str(tmp_path / "new"),
+        ]  # fmt: skip
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+        assert message in refused.stderr
+    assert not list(tmp_path.glob("new/*/"))
+
+
+def test_a_setting_that_some_cells_make_no_use_of_is_fine(tmp_path: Path) -> None:
+    grid = {"cues": ["none", "eye_color:1"], "cue_visibility": [0.5, 1]}
+    assert len(make_jobs(base(), make_grid(grid), seeds=1, out=tmp_path)) == 4
+    check_jobs(make_jobs(base(), make_grid(grid), seeds=1, out=tmp_path))
+    with pytest.raises(ValueError, match="is about cues, and there are none"):
+        check_jobs(
+            make_jobs(base(), make_grid({"cue_visibility": [0.5, 1]}), seeds=1, out=tmp_path)
+        )
+
+
+def test_reports_are_let_go_one_by_one(tmp_path: Path) -> None:
+    """A cluster's hold whole runs: all of them at once would fill the memory."""
+
+    class Here:
+        shares_disk = True
+
+        def submit(self, function: Any, argument: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_result(Report(key=argument.key, seconds=0.0))
+            submitted.append(weakref.ref(future))
+            return future
+
+    submitted: list[Any] = []
+    jobs = make_jobs(base(), {}, seeds=4, out=tmp_path)
+    alive = [sum(ref() is not None for ref in submitted)
+             for _ in _reports(jobs, Here(), None)]  # fmt: skip
+    assert alive[-1] < 4
 
 
 def test_a_full_disk_is_named_and_the_same_command_goes_on(tmp_path: Path) -> None:

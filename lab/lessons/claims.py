@@ -95,21 +95,52 @@ def slopes(xs: Sequence[float], values: Sequence[Numbers]) -> Numbers:
     return result
 
 
-def ranked_by_others(values: Numbers) -> npt.NDArray[np.int64]:
-    """For each seed the rows of `values` (R, S), best first, by their means over all *other* seeds:
-    (R, S). To compare what was chosen because it is high, take it where it was not chosen: chosen
-    by its own values it would be too high by luck. (One seed alone has no others, nor an interval.)
+def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Claim:
+    """One of the `options` (S,) exceeds `other` (S,), whichever it is.
+
+    Whoever picks the best of many finds one by luck; so intervals are as wide as the number of
+    options asks for (Bonferroni: 1 - 0.05 / options). Refuted if each falls short by itself.
     """
-    seeds = values.shape[1]
-    others = (values.sum(axis=1, keepdims=True) - values) if seeds > 1 else values
-    order: npt.NDArray[np.int64] = np.argsort(-others, axis=0, kind="stable")
-    return order
+    level = 1 - 0.05 / len(options)
+    differences = {
+        name: mean_of_seeds((one - other).tolist(), level) for name, one in options.items()
+    }
+    best = max(differences, key=lambda name: differences[name].value)
+    surest = max(differences, key=lambda name: differences[name].ends[0])
+    shown = surest if differences[surest].ends[0] > 0 else best
+    verdict: Verdict = "not enough evidence"
+    if differences[surest].ends[0] > 0:
+        verdict = "confirmed"
+    elif all(greater("", one, other).verdict == "refuted" for one in options.values()):
+        verdict = "refuted"
+    evidence = (
+        f"{shown}: {options[shown].mean():.3f} against {other.mean():.3f}, difference"
+        f" {in_words(differences[shown])}"
+        + (f", for the best of {len(options)}" if len(options) > 1 else "")
+    )
+    return Claim(text, verdict, evidence)
 
 
-def pick(values: Numbers, rows: npt.NDArray[np.int64]) -> Numbers:
-    """Of each seed's column of `values` (R, S) the row that is named for it, `rows` (S,): (S,)."""
-    picked: Numbers = np.take_along_axis(values, rows[None], axis=0)[0]
-    return picked
+def leads(text: str, rows: Mapping[str, Numbers]) -> Claim:
+    """One of the `rows` (S,) is above each other one, whichever it is.
+
+    Intervals are as wide as the number of rows asks for (Bonferroni, as in `some_exceed`). It is
+    never refuted: that none leads cannot be told from seeds being too few.
+    """
+    first = max(rows, key=lambda name: float(rows[name].mean()))
+    level = 1 - 0.05 / len(rows)
+    over = {
+        name: mean_of_seeds((rows[first] - row).tolist(), level)
+        for name, row in rows.items()
+        if name != first
+    }
+    nearest = min(over, key=lambda name: over[name].ends[0])
+    verdict = _above(over[nearest], 0.0)
+    evidence = (
+        f"{first} before {nearest}: {rows[first].mean():.3f} against {rows[nearest].mean():.3f},"
+        f" difference {in_words(over[nearest])}, for the first of {len(rows)}"
+    )
+    return Claim(text, verdict, evidence)
 
 
 def every(text: str, claims: Mapping[str, Claim]) -> Claim:

@@ -12,22 +12,22 @@ from lab.estimate import Estimate
 
 
 @cache
-def student_quantile(degrees: int) -> float:
-    """How many standard errors a two-sided 95 % interval reaches with `degrees` of freedom, 1 or
-    more: 12.71, 4.30, 3.18, … down to 1.96.
+def student_quantile(degrees: int, level: float = 0.95) -> float:
+    """How many standard errors a two-sided interval at `level`, 0 to below 1, reaches with so many
+    `degrees` of freedom, 1 or more: 12.71, 4.30, 3.18, … down to 1.96 at 95 %.
 
     With t = √degrees tan(a), P(|T| < t) is the integral of cos(a)^(degrees - 1) up to a, over that
-    up to π/2; here by the trapezoid rule, right to six digits.
+    up to π/2; here by the trapezoid rule, right to six digits (four at 99.99 %).
     """
     angles = np.linspace(0, math.pi / 2, 200_001)
     density = np.cos(angles) ** (degrees - 1)
     area = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
-    angle = np.interp(0.95, area / area[-1], angles)
+    angle = np.interp(level, area / area[-1], angles)
     return float(math.sqrt(degrees) * np.tan(angle))
 
 
-def mean_of_seeds(values: Sequence[float]) -> Estimate:
-    """The mean of a value for each seed, with Student's 95 % interval; none below two seeds.
+def mean_of_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
+    """The mean of a value for each seed, with Student's interval at `level`; none below two seeds.
 
     Student, "The probable error of a mean", Biometrika 6, 1908. It assumes values that are normal
     around the mean; ends may lie beyond the values' range.
@@ -39,5 +39,5 @@ def mean_of_seeds(values: Sequence[float]) -> Estimate:
     value = float(numbers.mean())
     if count == 1:
         return Estimate.point(value, count=1)
-    reach = student_quantile(count - 1) * float(numbers.std(ddof=1)) / math.sqrt(count)
+    reach = student_quantile(count - 1, level) * float(numbers.std(ddof=1)) / math.sqrt(count)
     return Estimate(value, value - reach, value + reach, count)

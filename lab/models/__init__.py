@@ -14,7 +14,7 @@ from lab.models.registry import (
 )
 
 __all__ = [
-    "ModelSpec", "check_model", "count_parameters", "create_model", "device_of",
-    "digest_of", "features", "file_of", "find_model", "has_width", "list_models", "locate", "only_agreed",
+    "ModelSpec", "check_model", "count_parameters", "create_model", "device_of", "digest_of",
+    "features", "file_of", "find_model", "has_width", "list_models", "locate", "only_agreed",
     "register_model", "untouched",
 ]  # fmt: skip

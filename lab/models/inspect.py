@@ -68,7 +68,7 @@ def check_model(model: nn.Module, spec: ModelSpec, *, name: str = "the model") -
         try:
             with untouched(model, training=training):
                 logits = model(batch)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(f"{where} fails: {one_line(error)}") from error
         if not isinstance(logits, Tensor):
             raise ValueError(f"{where} must return a tensor, not a {type(logits).__name__}")

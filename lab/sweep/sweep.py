@@ -150,7 +150,8 @@ def _reports(
         ended, pending = wait(pending, TICK, FIRST_COMPLETED)
         if watch is not None and not ended:
             watch.tick()
-        for future in ended:
+        while ended:
+            future = ended.pop()
             job = futures.pop(future)  # its report may hold a whole run's files
             report = _report(job, future)
             if report.files is not None:

@@ -1,45 +1,53 @@
 """All cues equally valid: which one is adopted?"""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from lab.lessons.base import small
-from lab.lessons.claims import Claim, greater, pick, ranked_by_others
+from lab.lessons.claims import Claim, Numbers, Verdict, greater, leads
 from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import bars
 
 CUES = ("background_color", "skin_color", "hair_length", "eye_color")
-COLORS, SHAPE = [0, 1], 2
-"""Which of them."""
+COLORS, SHAPE = CUES[:2], "hair_length"
 MODELS = ("cnn", "mlp")
 
 
 def check(tables: Tables) -> list[Claim]:
     claims: list[Claim] = []
     reliance = {
-        model: np.stack([tables["cues"].cell(model=model).values(f"reliance/{c}") for c in CUES])
+        model: {c: tables["cues"].cell(model=model).values(f"reliance/{c}") for c in CUES}
         for model in MODELS
     }
     for model, mine in reliance.items():
-        first, second = np.argsort(-mine.mean(axis=1))[:2]
-        order = ranked_by_others(mine)
+        color = np.mean([mine[cue] for cue in COLORS], axis=0)
         claims += [
             greater(f"{model} adopts color before shape: the background's and the skin's (their"
-                    " mean) before the length of the hair",
-                    mine[COLORS].mean(axis=0), mine[SHAPE]),
-            greater(f"{model} adopts one cue above all others (here {CUES[first]} before"
-                    f" {CUES[second]}): what other seeds put first is before what they put second",
-                    pick(mine, order[0]), pick(mine, order[1])),
+                    " mean) before the length of the hair", color, mine[SHAPE]),
+            leads(f"{model} adopts one cue above all others", mine),
         ]  # fmt: skip
-    one, other = (reliance[model] for model in MODELS)
-    winner, order = ranked_by_others(one)[0], ranked_by_others(other)
-    rival = np.where(order[0] == winner, order[1], order[0])
-    claims.append(
-        greater(f"the same winner for both: {MODELS[1]} too prefers {MODELS[0]}'s to the others",
-                pick(other, winner), pick(other, rival))
-    )  # fmt: skip
+    claims.append(same_winner(reliance))
     return claims
+
+
+def same_winner(reliance: Mapping[str, Mapping[str, Numbers]]) -> Claim:
+    """Whether all networks put the same cue first; refuted if those that surely have a first one
+    have different ones."""
+    found = {model: leads("", mine) for model, mine in reliance.items()}
+    first = {
+        model: max(mine, key=lambda cue: float(mine[cue].mean()))
+        for model, mine in reliance.items()
+    }
+    sure = [first[model] for model, claim in found.items() if claim.verdict == "confirmed"]
+    verdict: Verdict = "not enough evidence"
+    if len(set(sure)) > 1:
+        verdict = "refuted"
+    elif len(sure) == len(found):
+        verdict = "confirmed"
+    told = ", ".join(f"{model} {cue}" for model, cue in first.items())
+    return Claim("the same winner for both", verdict, told)
 
 
 def plot(tables: Tables, path: Path) -> None:
