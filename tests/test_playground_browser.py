@@ -58,8 +58,8 @@ def calm(spec):
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a TensorBoard with the two runs, and one of the lab's own networks."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the two runs, and one of the lab's own networks."""
     root = tmp_path_factory.mktemp("browser")
     (root / "nets.py").write_text(NETS)
     runs = root / "runs"
@@ -73,6 +73,12 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 twins=0, pictures=False, device="cpu", name=name, out=runs,
             )
         )  # fmt: skip
+    return runs
+
+
+@pytest.fixture(scope="module")
+def board(runs: Path) -> Iterator[str]:
+    """The address of a TensorBoard over these."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -221,7 +227,7 @@ def test_fooling_finds_the_background_alone(opened: Window) -> None:
     opened.says("sky", ": person")
     opened.run("calm").locator(".pin").click()  # lets it go
     opened.tab.get_by_role("tab", name="Fool it").click()
-    opened.tab.get_by_role("button", name="Fool sky").click()
+    opened.tab.get_by_role("button", name="Fool “sky”").click()
     opened.expect(opened.tab.locator(".why-body .wrong")).to_contain_text("Fooled")
     changed = opened.tab.locator(".why-body ul b").all_text_contents()
     assert len(changed) <= 2
@@ -284,3 +290,66 @@ def test_other_tabs_work_beside_it(opened: Window) -> None:
         opened.page.wait_for_load_state("networkidle")
     opened.page.goto(opened.page.url.partition("#")[0] + "#lab_faces")
     opened.expect(opened.tab.locator(".run .bar").first).to_be_visible()
+
+
+def test_undo_brings_the_face_back_that_was_fooled(opened: Window) -> None:
+    opened.pick("background_color", "blue")
+    opened.says("sky", ": person")
+    opened.run("calm").locator(".pin").click()
+    opened.tab.get_by_role("tab", name="Fool it").click()
+    opened.tab.get_by_role("button", name="Fool “sky”").click()
+    opened.expect(opened.tab.locator(".why-body .wrong")).to_contain_text("Fooled")
+    opened.says("sky", ": not a person")
+    opened.tab.get_by_role("button", name="Undo").click()
+    opened.says("sky", ": person")
+    assert opened.tab.locator('input[name="picker-background_color"][value="blue"]').is_checked()
+
+
+def test_a_strip_is_moved_by_keyboard_and_keeps_the_focus(opened: Window) -> None:
+    strip = opened.tab.locator('[data-strip="sky background_color"]')
+    opened.expect(strip).to_be_visible()
+    strip.focus()
+    before = opened.picture()
+    opened.page.keyboard.press("ArrowRight")
+    opened.expect(opened.tab.locator(".easel .picture")).not_to_have_attribute("src", before)
+    opened.expect(strip).to_have_attribute("aria-valuenow", "1")
+    opened.expect(strip).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    "face", ["identity:9999999999999999999", "eye_color:purple", "smile:1e400"]
+)
+def test_a_link_that_makes_no_sense_opens_with_a_word_about_it(
+    browser: Any, board: str, agreed: None, face: str
+) -> None:
+    window = Window(browser, board, f"&p.lab_faces.face={face}&p.lab_faces.pins=sky%2Csky")
+    window.expect(window.tab.locator(".banner")).to_contain_text("not understood")
+    window.expect(window.run("sky").locator(".bar")).to_be_visible()
+    assert window.tab.locator(".run.pinned h3").all_text_contents() == ["sky"]
+    assert not window.errors
+    window.context.close()
+
+
+def test_more_runs_than_one_question_may_name_are_all_asked(
+    browser: Any, board: str, agreed: None, runs: Path
+) -> None:
+    copies = [runs / "many" / f"copy{number:02d}" for number in range(30)]
+    for copy in copies:
+        shutil.copytree(runs / "trained", copy)
+    window = Window(browser, board, "&p.lab_faces.pins=sky%2Ctrained")
+    try:
+        window.tab.get_by_role("combobox", name="Sort the runs").select_option("wrong")
+        for _ in range(2):
+            window.tab.get_by_role("button", name=re.compile("^Show .* more$")).click()
+        shown = window.tab.locator(".run .words")
+        window.expect(shown).to_have_count(33)
+        for color in ("blue", "rust"):
+            window.pick("background_color", color)
+            window.says("sky", ": not a person" if color == "rust" else ": person")
+            words = window.run("trained").locator(".words").text_content()
+            for copy in copies:
+                window.says(f"many/{copy.name}", str(words))
+        assert not window.errors
+    finally:
+        window.context.close()
+        shutil.rmtree(runs / "many")

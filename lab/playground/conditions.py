@@ -7,6 +7,13 @@ from lab.data import get_task
 from lab.data.cues import Cue, parse_cues
 from lab.measure.words import listed, spoken
 
+KINDS = {
+    "missing": "faces that lack parts",
+    "scrambled": "scrambled faces",
+    "object": "objects",
+}
+"""Kinds of picture whose names say too little by themselves."""
+
 
 def conditions(config: RunConfig) -> list[str]:
     """Short phrases, the most telling first; `ValueError` if the settings contradict each other."""
@@ -18,7 +25,10 @@ def conditions(config: RunConfig) -> list[str]:
         how = "are wrong" if data.label_noise_kind == "flip" else "were drawn at random"
         said.append(f"{data.label_noise:.0%} of its labels {how}")
     if data.kinds:
-        said.append(f"kinds of picture: {listed([spoken(kind) for kind in data.kinds])}")
+        for label, name in enumerate(task.classes):
+            kinds = [kind.name for kind in task.kinds if kind.label == label]
+            if chosen := [KINDS.get(kind, spoken(kind)) for kind in kinds if kind in data.kinds]:
+                said.append(f"{name}: only {listed(chosen)}")
     if data.missing:
         said.append(f"faces lack only {listed(data.missing)}")
     said += [f"never shown: {hold.replace(',', ' and ')}" for hold in data.hold_out]

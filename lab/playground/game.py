@@ -48,6 +48,8 @@ def play(run: Open, number: int) -> dict[str, Any]:
         "classes": run.task.classes,
         "face": write_face(faces, i),
         "picture": picture(faces, PICTURE, i),
+        "seen": picture(faces, run.size, i, exact=True),
+        "size": run.size,
         "chances": [round(chance, 5) for chance in chances[i].tolist()],
         "says": int(says[i]),
         "truth": int(labels[i]),

@@ -28,6 +28,12 @@ MOST_RUNS, MOST_FOLDERS, DEEPEST = 1000, 20_000, 6
 LARGEST = 2**20
 """Bytes of a `config.json` or `summary.json` that are read: far more than the lab writes."""
 
+_OF_A_SWEEP = {
+    "mean": "means over a sweep's seeds: its runs are in the folder above",
+    "figures": "a sweep's figures: its runs are in the folder above",
+}
+"""What the lab itself writes that is no run, by the folder's name, or its parent's."""
+
 Stamp = tuple[tuple[str, int, int], ...]
 """Name, size and time of each file that a network is loaded from."""
 
@@ -108,7 +114,11 @@ class Logdir:
         try:
             config = _read_config(folder / CONFIG)
         except FileNotFoundError:
-            trouble = "not a run of this lab: it has event files, but no config.json"
+            trouble = (
+                _OF_A_SWEEP.get(folder.name)
+                or _OF_A_SWEEP.get(folder.parent.name)
+                or ("not a run of this lab: it has event files, but no config.json")
+            )
             return Found(name=name, folder=folder, config=None, trouble=trouble)
         except (ValueError, OSError) as error:
             trouble = f"its settings cannot be read: {one_line(error)}"

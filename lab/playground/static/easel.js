@@ -60,7 +60,7 @@ export class Easel {
     else {
       this.seen.dataset.run = seen.name;
       fill(this.seen, h("img", { src: seen.picture, alt: "", width: 96, height: 96 }),
-        h("p", { class: "hint" }, `All that ${seen.name} gets to see: ${seen.size} × ${seen.size} pixels.`));
+        h("p", { class: "hint" }, `All that “${seen.name}” gets to see: ${seen.size} × ${seen.size} pixels.`));
     }
   }
 

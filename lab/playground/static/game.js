@@ -46,7 +46,10 @@ export class Game {
     const task = this.runs.task(this.runs.find(round.run));
     fill(this.body,
       h("div", { class: "game-columns" },
-        h("img", { class: "picture", src: round.picture, alt: described(round.face, this.state.attributes), width: 256, height: 256 }),
+        h("div", {},
+          h("img", { class: "picture", src: round.picture, alt: described(round.face, this.state.attributes), width: 256, height: 256 }),
+          h("div", { class: "seen" }, h("img", { src: round.seen, alt: "", width: 64, height: 64 }),
+            h("p", { class: "hint" }, `All that it gets to see: ${round.size} × ${round.size} pixels.`))),
         h("div", {},
           h("p", {}, "A network was trained on this:"),
           h("ul", {}, round.conditions.map((each) => h("li", {}, each))),
@@ -66,8 +69,8 @@ export class Game {
     const honest = says === truth ? "which is right" : `which is wrong: in truth it is ${classes[truth]}`;
     const next = button("Next", () => this.#round(), { class: "primary" });
     fill(outcome,
-      h("p", { class: hit ? "right" : "wrong" }, hit ? "✓ You know it well." : "✗ It surprised you."),
-      h("p", {}, `${round.run} says ${classes[says]} (${percent(round.chances[says])}), ${honest}.`),
+      h("p", { class: hit ? "right" : "wrong" }, hit ? "✓ You guessed it." : "✗ Not what you guessed."),
+      h("p", {}, `“${round.run}” says ${classes[says]} (${percent(round.chances[says])}), ${honest}.`),
       h("div", { class: "tools" }, next,
         button("Look into it", () => {
           this.element.close();

@@ -178,7 +178,7 @@ class Card {
       fill(this.more);
       return;
     }
-    this.words.textContent = `Its network is made by the file ${run.file ?? "named in its settings"}. Opening it runs that file on the computer that TensorBoard runs on: agree only if you trust it.`;
+    this.words.textContent = `Its network is made by the file ${run.file ?? "named in its settings"}. Opening it runs that file on the computer that TensorBoard runs on: agree only if you trust it. It is then open to all who use this board, until the board ends.`;
     if (!this.more.childElementCount) {
       const failed = h("span", { class: "failed" });
       const agree = async () => {

@@ -15,16 +15,16 @@ export function showStrips(place, columns, state) {
   const decides = (name) => columns.some((column) => find(column, name).decides);
   const order = (list) => list.sort((a, b) => most(b) - most(a));
   const sections = [
-    ["Should not matter, but moves it", order(names.filter((n) => !decides(n) && noted(n)))],
+    ["Should not matter, but moves the answer of a pinned run", order(names.filter((n) => !decides(n) && noted(n)))],
     ["Should decide", order(names.filter((n) => decides(n)))],
     ["Should not matter, and hardly does", order(names.filter((n) => !decides(n) && !noted(n)))],
   ];
   const open = place.dataset.open === "yes";
   const held = place.contains(document.activeElement) && document.activeElement.dataset.strip;
   fill(place,
-    h("div", { class: "columns" }, columns.map((column) => h("div", {}, summary(column, state)))),
+    h("div", { class: "columns" }, columns.map((column) => h("div", {}, whose(column.run), summary(column, state)))),
     h("p", { class: "legend" },
-      "The line is the probability; the dot marks the face as it is. The strip below is filled where the true rule says yes. Click on a value to try it."),
+      `The line is the probability of “${columns[0].classes[columns[0].told.watched]}”, from 0 to 100 %; the dot marks the face as it is. The strip below is filled where the true rule says yes. Click on a value to try it, or use the arrow keys.`),
     sections.map(([title, list], i) => {
       const rows = list.map((name) => row(name, columns, state));
       if (i < 2) return h("div", {}, h("h4", { class: "section" }, title), rows.length ? rows : h("p", { class: "hint" }, "Nothing."));
@@ -36,20 +36,31 @@ export function showStrips(place, columns, state) {
 
 const find = (column, name) => column.told.strips.find((strip) => strip.name === name);
 
-/** In words: what changes its mind and should not, and what should and does not. */
+/** A run's name above what is said of it, where a narrow window puts one run below the other. */
+export const whose = (run) => h("h5", { class: "whose" }, run);
+
+/** In words, of this face: what changes its mind and should not, and what should and does not. */
 function summary(column, state) {
   const { strips } = column.told;
   const words = (list) => listed(list.map((strip) => state.attributes.get(strip.name).words));
   const flips = (strip) => strip.says.some((says) => says !== column.told.says);
   const should = (strip) => strip.truth.some((truth) => truth !== column.told.truth && truth >= 0);
+  const errs = (strip, i) => strip.truth[i] >= 0 && strip.says[i] !== strip.truth[i];
   const wrong = strips.filter((strip) => !strip.decides && flips(strip));
   const deaf = strips.filter((strip) => strip.decides && should(strip) && !flips(strip));
   const heard = strips.filter((strip) => strip.decides && should(strip) && flips(strip));
+  const ruled = heard.filter((strip) => !strip.values.some((_, i) => errs(strip, i)));
+  const amiss = heard.filter((strip) => !ruled.includes(strip)).map((strip) => {
+    const row = state.attributes.get(strip.name);
+    const values = strip.values.filter((_, i) => errs(strip, i)).map((value) => valueWords(row, value));
+    return `${row.words} (wrong at ${values.length > 3 ? `${values.length} of ${strip.values.length} values` : listed(values)})`;
+  });
   return h("ul", { class: "findings" },
-    wrong.length ? h("li", { class: "wrong" }, `Changes its mind with ${words(wrong)}, which should not matter.`)
-      : h("li", { class: "right" }, "Nothing that should not matter changes its mind by itself."),
-    heard.length ? h("li", { class: "right" }, `Changes its mind with ${words(heard)}, as it should.`) : null,
-    deaf.length ? h("li", { class: "wrong" }, `Never changes its mind with ${words(deaf)}, though it should.`) : null);
+    wrong.length ? h("li", { class: "wrong" }, `Changes its mind about this face with ${words(wrong)}, which should not matter.`)
+      : h("li", { class: "right" }, "Nothing that should not matter changes its mind about this face by itself."),
+    ruled.length ? h("li", { class: "right" }, `Follows the rule with ${words(ruled)}.`) : null,
+    amiss.length ? h("li", { class: "wrong" }, `Changes its mind with ${listed(amiss)}, but not by the rule.`) : null,
+    deaf.length ? h("li", { class: "wrong" }, `Does not change its mind with ${words(deaf)}, though it should.`) : null);
 }
 
 function row(name, columns, state) {
@@ -59,7 +70,7 @@ function row(name, columns, state) {
     columns.map((column) => {
       const strip = find(column, name);
       if (!strip.visible) return h("div", { class: "strip hint" }, "not to be seen in this picture");
-      return h("div", { class: "strip" }, draw(strip, attribute, column, state));
+      return h("div", { class: "strip" }, columns.length > 1 ? whose(column.run) : null, draw(strip, attribute, column, state));
     }));
 }
 

@@ -4,7 +4,7 @@ import { Newest, ask } from "./api.js";
 import { valueWords } from "./controls.js";
 import { button, fill, h, listed, percent, settled } from "./dom.js";
 import { drawBar } from "./runs.js";
-import { showStrips } from "./strips.js";
+import { showStrips, whose } from "./strips.js";
 
 const TABS = [
   ["strips", "What would change its mind"],
@@ -132,14 +132,14 @@ export class Why {
     return place;
   }
 
-  #parts({ told, classes }) {
+  #parts({ run, told, classes }) {
     if (!told.sets.length) {
       return h("div", {}, h("p", { class: "hint" }, "Its task does not ask which parts a face has."));
     }
     const yes = classes[told.watched];
     const called = told.sets.filter((set) => set.says === told.watched).length;
     const wrong = told.sets.filter((set) => set.truth >= 0 && set.says !== set.truth).length;
-    return h("div", {},
+    return h("div", {}, whose(run),
       h("p", {}, `Calls ${called} of the 16 sets of parts “${yes}”, and errs about ${wrong}. By the rule only a face with all four is one.`),
       h("ul", { class: "sets" }, told.sets.map((set) => {
         const name = set.parts.length ? set.parts.join(" + ") : "nothing";
@@ -152,10 +152,10 @@ export class Why {
       })));
   }
 
-  #nearest({ told, classes }) {
+  #nearest({ run, told, classes }) {
     const few = told.searched < told.studied ? `The first ${told.searched.toLocaleString("en")} of its ${told.studied.toLocaleString("en")} training faces were searched.` : `Searched: all its ${told.studied.toLocaleString("en")} training faces.`;
     const titles = { features: "Nearest to the network (by what its last layer sees)", pixels: "Nearest to the eye (by pixels)" };
-    return h("div", {},
+    return h("div", {}, whose(run),
       told.same ? h("p", { class: "wrong" }, "It has studied this very picture.") : null,
       told.ways.map((way) => h("div", {}, h("h5", {}, titles[way.way]),
         h("ul", { class: "near" }, way.faces.map((each) => {
@@ -176,7 +176,7 @@ export class Why {
     fill(this.body, h("p", { class: "hint" }, "Searches the things that should not matter for the fewest changes after which the run errs, and plays them. What decides stays as it is, so the truth does, too."),
       h("div", { class: "columns" }, pins.map((run) => {
         const place = h("div", { class: "fool", "aria-live": "polite" });
-        const go = button(`Fool ${run}`, () => this.#fool(run, place, go), { class: "primary" });
+        const go = button(`Fool “${run}”`, () => this.#fool(run, place, go), { class: "primary" });
         const known = this.fooled.get(run);
         go.disabled = this.searching.has(run);
         if (go.disabled) fill(place, h("p", {}, "Searching …"));
