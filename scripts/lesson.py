@@ -49,6 +49,7 @@ def lesson(flags: Flags) -> int:
         seeds=flags.seeds,
         processes=flags.processes,
         executor=flags.executor,
+        ask=input if sys.stdin.isatty() and sys.stdout.isatty() else None,
     )
     for failure in outcome.failed:
         print(f"error: {failure}", file=sys.stderr)

@@ -47,6 +47,7 @@ def sweep(flags: Flags) -> int:
 
     refuse(flags.run, name="the grid", threads="the sweep (one for each run)")
     grid = parse_grid(flags.grid)
+    refuse(flags.run, **dict.fromkeys(grid, "--grid"))
     check_results(grid, flags.run.out, tags=flags.figures, axes=flags.axes)
     table = run_grid(
         flags.run, grid, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
@@ -60,6 +61,8 @@ def sweep(flags: Flags) -> int:
     print(to_markdown(table), "\n")
     for path in (table.out / "sweep.csv", *pictures):
         print(path)
+    if table.tags and not pictures:
+        print("no figure: a map takes two settings, a curve three values of a number")
     for tag in flags.figures:
         if table.tags and tag not in table.tags:
             print(f"no finished run has the figure {tag}", file=sys.stderr)

@@ -261,9 +261,13 @@ def card(name: str = "cnn", **changes: object) -> Card:
             RandomLabels(faces=300, train=share, fitted=False),
         ),
         cues={"eye_color": CueAdopted(reliance=share, unbiased=share, among_all=share)},
-        kinds={"person": share, "scrambled": Estimate(0.4)},
+        kinds={"person": share, "scrambled": Estimate(0.4, 0.3, 0.5)},
         reliance={"eyes": share, "eye_color": share},
-        parts={"no part": Estimate(0.1), "eyes": Estimate(0.2), "eyes + nose": Estimate(0.9)},
+        parts={
+            "no part": Estimate(0.1, 0.05, 0.15),
+            "eyes": Estimate(0.2, 0.16, 0.24),
+            "eyes + nose": Estimate(0.9, 0.8, 1.0),
+        },
     )
     return dataclasses.replace(usual, **changes)  # type: ignore[arg-type]
 
@@ -276,12 +280,28 @@ def test_the_sentences_say_what_the_figures_say() -> None:
         "(for 90 %: mlp 520 (400–700))",
         "In 500 steps it learns 100 random labels by heart, but not 300",
         "it calls 90 % of complete faces a person",
-        "most often for one: eyes (20 %)",
-        "most often about the kind scrambled",
+        "most often for one: eyes 0.20 (0.16–0.24).",
+        "most often about the kind scrambled.",
+    ):
+        assert part in said
+    wide = Estimate(0.15, 0.0, 0.3)
+    open_ = card(
+        kinds={"person": Estimate(0.7, 0.5, 0.9), "scrambled": Estimate(0.4, 0.3, 0.5)},
+        parts={"no part": wide, "nose": wide, "eyes": Estimate(0.2, 0.1, 0.3), "both": wide},
+        cues={
+            name: CueAdopted(reliance=wide, unbiased=wide, among_all=wide)
+            for name in ("eye_color", "gaze")
+        },
+    )
+    said = " ".join(sentences([open_], steps=500, compared="cnn"))
+    for part in (
+        "eyes 0.20 (0.10–0.30), which cannot be told from 2 other sets of parts.",
+        "the kind scrambled, which cannot be told from person.",
+        "it listens most to eye color 0.15 (0.00–0.30), which cannot be told from gaze.",
     ):
         assert part in said
     none = card(random_labels=(RandomLabels(faces=100, train=Estimate(0.5), fitted=False),))
-    assert "does not fit even 100 random labels (it gets 50 % of them)" in " ".join(
+    assert "not every seed learns even 100 random labels by heart (the mean is 50 %" in " ".join(
         sentences([none], steps=500, compared="cnn")
     )
     assert none.largest_fitted is None

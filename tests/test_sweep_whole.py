@@ -29,7 +29,7 @@ from lab.sweep.worker import Report
 
 ROOT = Path(__file__).parents[1]
 FLAGS = (
-    "--num-train 16 --num-test 20 --image-size 16 --width 1 --steps 3 --twins 0 --no-pictures"
+    "--num-test 20 --image-size 16 --width 1 --steps 3 --twins 0 --no-pictures"
     " --seeds 2 --processes 2"
 )
 
@@ -160,6 +160,7 @@ def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -
 def test_what_cannot_be_drawn_is_said_before_the_runs(tmp_path: Path) -> None:
     for flags, message in (
         (["--figures", "accuracy/tset"], "did you mean 'accuracy/test'"),
+        (["--num-train", "10"], "--num-train is set by --grid"),
         (["--axes", "width"], "--axes width: the grid varies num_train"),
         (["--axes", "num_train", "num_train"], "one or two different settings"),
         (["--threads", "4"], "--threads is set by the sweep"),

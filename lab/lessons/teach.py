@@ -35,13 +35,16 @@ def teach(
     processes: int | None = None,
     executor: str = "local",
     say: Callable[[str], None] = print,
+    ask: Callable[[str], str] | None = None,
     watch: bool = True,
 ) -> Outcome:
     """Do the lesson's runs in `out` (those that are there already are kept), and check its claims.
 
+    `ask` is asked for a prediction before anything is to be seen, and reminded of it in the end.
     Writes the figure and the result beside the runs. Where runs failed nothing is claimed.
     """
     say(f"{lesson.title}\n\nPublished: {lesson.published}\nBefore you look: {lesson.question}\n")
+    expected = ask("What do you expect? ").strip() if ask else ""
     tables = {
         key: run_grid(
             plan.base,
@@ -69,6 +72,8 @@ def teach(
         "claims": [asdict(claim) for claim in claims],
     }
     replace_text(out / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if expected:
+        say(f"\nYou expected: {expected}\nThe runs say:")
     for claim in claims:
         say(f"- {claim}")
     say(f"\n{seeds} seeds: {outcome.verdict}. The figure: {outcome.figure}")

@@ -25,6 +25,7 @@ from lab.report.page import to_html
 from lab.report.plan import RANDOM_SIZES, SIZES, plans
 from lab.sweep import Failure, Progress, Table, make_grid, make_jobs, run_grid
 from lab.sweep.drafts import replaced
+from lab.sweep.jobs import finished
 from lab.sweep.sweep import check_jobs
 from lab.timing import rate, steps_of, take_turns
 from lab.tracking import texts
@@ -90,9 +91,14 @@ def report(
     parameters = {name: _parameters(name, base) for name in models}
     tables: dict[str, Table] = {}
     found = plans(base, models, sizes=sizes, random_sizes=random_sizes)
-    for plan in found.values():
-        jobs = make_jobs(plan.base, make_grid(plan.grid), seeds=seeds, out=base.out / RUNS)
-        check_jobs(jobs)
+    jobs = [
+        job
+        for plan in found.values()
+        for job in make_jobs(plan.base, make_grid(plan.grid), seeds=seeds, out=base.out / RUNS)
+    ]
+    check_jobs(jobs)
+    done = sum(map(finished, jobs))
+    say(f"{len(jobs)} runs" + (f", {done} of them done already" if done else ""))
     for number, (key, plan) in enumerate(found.items(), 1):
         say(f"{number} of {len(found)}: {plan.title}")
         tables[key] = run_grid(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.estimate import Estimate
-from lab.report.card import TARGETS, Card
+from lab.measure.words import listed
+from lab.report.card import FITTED, TARGETS, Card
 
 Row = tuple[str, ...]
 
@@ -113,11 +114,11 @@ def _random(card: Card, steps: int) -> str:
     largest = card.largest_fitted
     tried = card.random_labels[-1].faces
     if largest is None:
-        best = card.random_labels[0]
+        least = card.random_labels[0]
         return (
-            f"In {steps:,} steps it does not fit even {best.faces:,} random labels (it"
-            f" gets {percent(best.train.value)} of them): it cannot memorize that much, or not that"
-            " fast."
+            f"In {steps:,} steps not every seed learns even {least.faces:,} random labels by heart"
+            f" (the mean is {percent(least.train.value)} of them; {percent(FITTED)} in every seed"
+            " would count): it cannot memorize that much, or not that fast."
         )
     more = ", the most that were tried" if largest == tried else f", but not {_next(card):,}"
     return (
@@ -144,33 +145,49 @@ def _membership(card: Card) -> str:
 def _cues(card: Card) -> str:
     ranked = sorted(card.cues, key=lambda cue: -card.cues[cue].among_all.value)
     alone = ", ".join(
-        f"{_plain(cue)} {percent(adopted.reliance.value)}" for cue, adopted in card.cues.items()
+        f"{_plain(cue)} {interval(adopted.reliance)}" for cue, adopted in card.cues.items()
     )
     first = ranked[0]
+    most = card.cues[first].among_all
+    rivals = [_plain(cue) for cue in ranked[1:] if not apart(most, card.cues[cue].among_all)]
+    unless = f", which cannot be told from {listed(rivals)}" if rivals else ""
     return (
-        f"Where one nuisance tells the label without fail, its answers hang on it: {alone} of them."
-        f" Where all of these say the same, it listens most to {_plain(first)}"
-        f" ({percent(card.cues[first].among_all.value)})."
+        "Where one nuisance tells the label without fail, this share of its answers hangs on it:"
+        f" {alone}. Where all of these say the same, it listens most to {_plain(first)}"
+        f" {interval(most)}{unless}."
     )
 
 
 def _parts(card: Card) -> str:
     *others, whole = card.parts
     worst = max(others, key=lambda parts: card.parts[parts].value)
+    taken = card.parts[worst]
+    rivals = sum(not apart(taken, card.parts[each]) for each in others) - 1
+    sets = f"{rivals} other set{'s' if rivals > 1 else ''}"
+    unless = f", which cannot be told from {sets} of parts" if rivals else ""
     return (
         f"After {card.best.faces:,} faces it calls {percent(card.parts[whole].value)} of complete"
         f" faces a person. Of those that lack something it takes most often for one: {worst}"
-        f" ({percent(card.parts[worst].value)})."
+        f" {interval(taken)}{unless}."
     )
 
 
 def _kinds(card: Card) -> str:
     worst = min(card.kinds, key=lambda kind: card.kinds[kind].value)
-    shares = ", ".join(f"{kind} {percent(share.value)}" for kind, share in card.kinds.items())
+    shares = ", ".join(f"{kind} {interval(share)}" for kind, share in card.kinds.items())
+    rivals = [
+        k for k, share in card.kinds.items() if k != worst and not apart(share, card.kinds[worst])
+    ]
+    unless = f", which cannot be told from {listed(rivals)}" if rivals else ""
     return (
         f"By kind of picture it is right about: {shares}. It is wrong most often about the kind"
-        f" {worst}."
+        f" {worst}{unless}."
     )
+
+
+def apart(high: Estimate, low: Estimate) -> bool:
+    """Whether the interval of one lies above that of the other."""
+    return high.ends[0] > low.ends[1]
 
 
 def _exponent(card: Card) -> str:

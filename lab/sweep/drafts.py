@@ -44,10 +44,15 @@ def replaced(folder: Path) -> Iterator[Path]:
         yield path
         if folder.is_dir():
             for entry in folder.iterdir():
-                if not entry.name.startswith(EVENTS) and not (path / entry.name).exists():
+                if not is_event_file(entry) and not (path / entry.name).exists():
                     os.replace(entry, path / entry.name)
             shutil.rmtree(folder)
         os.replace(path, folder)
+
+
+def is_event_file(path: Path) -> bool:
+    """Whether it is a file that TensorBoard reads."""
+    return path.name.startswith(EVENTS) and path.is_file()
 
 
 def refuse_run(folder: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 from lab.data import population_of
 from lab.estimate import Estimate
 from lab.run import read_config
-from lab.sweep.drafts import replaced
+from lab.sweep.drafts import is_event_file, replaced
 from lab.sweep.grid import in_words
 from lab.sweep.jobs import cell_name
 from lab.sweep.table import Cell, Table
@@ -30,9 +31,12 @@ MEAN = "mean"
 
 
 def write_means(table: Table) -> list[Path]:
-    """Write the aggregated run of every cell that has finished runs, in place of those there were;
-    returns their folders."""
+    """Write the aggregated run of every cell that has finished runs, in place of those there were,
+    of other cells, too; returns their folders."""
     names = _names(table.cells)
+    for folder in (table.out / MEAN).glob("*/"):
+        if folder.name not in names and all(map(is_event_file, folder.iterdir())):
+            shutil.rmtree(folder)
     folders = []
     for cell, name in zip(table.cells, names, strict=True):
         if cell.runs:

@@ -54,8 +54,9 @@ class Progress:
             if job.key in done:
                 self._rows[place].append(done[job.key])
         self._fresh = list(self._rows)
-        if done and not self._live:
+        if done and (not self._live or len(done) == len(jobs)):
             self._say(f"{len(done):,} of {len(jobs):,} runs are finished already")
+            self._live = self._live and len(done) < len(jobs)
         self._draw()
 
     def ended(self, job: Job, result: Run | Failure, seconds: float) -> None:

@@ -84,6 +84,8 @@ def to_markdown(table: Table, tags: Sequence[str] = ()) -> str:
         words = [_cell_word(cell.settings[name]) for name in names]
         figures = [_spread(cell, tag) for tag in columns.values()]
         lines.append(f"| {' | '.join([*words, str(len(cell.runs)), *figures])} |")
+    if any(len(cell.runs) > 1 for cell in table.cells):
+        lines += ["", "Means over seeds; in brackets the lowest and the highest of them."]
     return "\n".join(lines)
 
 

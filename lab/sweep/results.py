@@ -73,13 +73,16 @@ def check_results(
 def write_results(
     table: Table, *, tags: Sequence[str] = (), axes: Sequence[str] = ()
 ) -> list[Path]:
-    """Write everything; returns the pictures' paths.
+    """Write everything, in place of what another grid left there; returns the pictures' paths.
 
     `tags` are the final figures that are drawn (none: those of `FIGURES`), over the settings
     `axes`: two for maps, of which the first, if it is a number, is the x axis of curves and the
     second tells their lines (none: the grid's own, numbers first). Figures that no finished run has
     are left out.
     """
+    for path in table.out.glob("*.png"):  # of another grid, perhaps
+        if path.name.startswith(("map-", "curve-", "power_law-")):
+            path.unlink()
     replace_text(table.out / "sweep.csv", to_csv(table))
     replace_text(table.out / "sweep.md", to_markdown(table) + "\n")
     write_means(table)

@@ -185,10 +185,12 @@ def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:
 
 
 def spread(values: Sequence[float] | Numbers) -> str:
-    """The mean over seeds, and in brackets the lowest and the highest."""
+    """The mean over seeds, and in brackets the lowest and the highest; of one seed the value."""
     if not len(values):
         return "—"
     mean = sum(values) / len(values)
+    if len(values) == 1:
+        return f"{mean:.3f}"
     return f"{mean:.3f} ({min(values):.3f}–{max(values):.3f})"
 
 

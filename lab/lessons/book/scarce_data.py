@@ -71,8 +71,8 @@ LESSON = Lesson(
     " membership inference grows with the gap (Yeom 2018)",
     question="with ten times as many faces, by how much does the gap between studied and unseen"
     " faces shrink?",
-    plans={"sizes": Plan(small(steps=1000), {"num_train": SIZES})},
-    seconds=180,
+    plans={"sizes": Plan(small(steps=1500), {"num_train": SIZES})},
+    seconds=220,
     check=check,
     plot=plot,
 )
