@@ -128,8 +128,13 @@ def _memory_ran_out(error: RuntimeError) -> bool:
 def _unboxed(panel: str) -> str:
     """What tyro says in a box of several lines, as one line without the box and the flag's help."""
     lines = [line.strip("│╭╮╰╯─ \t") for line in panel.splitlines()[1:]]
+    lines = ["" if set(line) == {"-"} else line for line in lines]  # a box for plain terminals
+    while lines and not lines[0]:
+        del lines[0]
     told = lines[: lines.index("")] if "" in lines else lines
     text = " ".join(told).removeprefix("Error parsing ")
+    text = re.sub(r"^Missing from .*?: (--[\w-]+) (?:\[.*\]|[A-Z]+) (.*?) ?\(required\)$",
+                  r"\1 is missing. \2", text)  # fmt: skip
     text = re.sub(r"no type matching (\S+) could be instantiated from (.*)", r"not \1: \2", text)
     text = re.sub(r"invalid literal for int\(\) with base 10:", "not a whole number:", text)
     return re.sub(r"could not convert string to float:", "not a number:", text)

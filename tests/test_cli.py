@@ -65,6 +65,22 @@ def test_bad_flags_are_one_line(
     assert line in told(capsys)
 
 
+def test_a_flag_that_must_be_given_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Grid:
+        """Do several things."""
+
+        grid: tuple[str, ...]
+        """What to vary."""
+
+    def run(flags: Grid) -> None:
+        """Take the flags."""
+
+    run.__annotations__["flags"] = Grid
+    assert main(run, []) == 2
+    assert told(capsys) == "error: --grid is missing. What to vary."
+
+
 def test_flags_are_flat_and_reach_the_function() -> None:
     seen = []
 
