@@ -353,3 +353,25 @@ def test_more_runs_than_one_question_may_name_are_all_asked(
     finally:
         window.context.close()
         shutil.rmtree(runs / "many")
+
+
+def test_a_server_that_fails_for_a_moment_leaves_the_views_alive(opened: Window) -> None:
+    opened.pick("background_color", "blue")
+    opened.says("sky", ": person")
+    opened.run("calm").locator(".pin").click()
+    opened.tab.get_by_role("tab", name="Fool it").click()
+    opened.tab.get_by_role("button", name="Fool “sky”").click()
+    opened.says("sky", ": not a person")
+    again = opened.tab.get_by_role("button", name="Play again")
+    opened.expect(again).to_be_visible()
+    opened.page.route("**/look?*", lambda route: route.fulfill(status=503, body="{}"))
+    again.click()
+    opened.expect(opened.tab.locator(".banner")).to_contain_text("503")
+    opened.page.unroute("**/look?*")
+    opened.pick("background_color", "blue")
+    opened.pick("eye_color", "green")
+    opened.tab.get_by_role("tab", name="What would change its mind").click()
+    opened.expect(opened.tab.locator('[data-strip="sky background_color"]')).to_be_visible()
+    opened.expect(opened.tab.locator(".banner")).to_be_empty()
+    assert all("503" in error for error in opened.errors), opened.errors
+    opened.errors.clear()
