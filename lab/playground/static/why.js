@@ -139,7 +139,10 @@ export class Why {
     const yes = classes[told.watched];
     const called = told.sets.filter((set) => set.says === told.watched).length;
     const wrong = told.sets.filter((set) => set.truth >= 0 && set.says !== set.truth).length;
+    const { subject } = this.state.face, other = subject !== this.state.start.subject;
+    const words = other && valueWords(this.state.attributes.get("subject"), subject);
     return h("div", {}, whose(run),
+      other ? h("p", { class: "hint" }, `Shown for a head in its place: a ${words} has no such parts.`) : null,
       h("p", {}, `Calls ${called} of the 16 sets of parts “${yes}”, and errs about ${wrong}. By the rule only a face with all four is one.`),
       h("ul", { class: "sets" }, told.sets.map((set) => {
         const name = set.parts.length ? set.parts.join(" + ") : "nothing";
