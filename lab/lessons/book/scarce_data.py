@@ -72,7 +72,7 @@ LESSON = Lesson(
     question="with ten times as many faces, by how much does the gap between studied and unseen"
     " faces shrink?",
     plans={"sizes": Plan(small(steps=1500), {"num_train": SIZES})},
-    seconds=220,
+    seconds=190,
     check=check,
     plot=plot,
 )
