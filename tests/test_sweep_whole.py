@@ -147,10 +147,10 @@ def test_two_sweeps_at_the_same_runs_are_one_too_many(tmp_path: Path) -> None:
 def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -> None:
     data = DataConfig(num_train=10, num_test=20, image_size=16, label_noise=0.1,
                       label_noise_kind="flip")  # fmt: skip
-    table = run_grid(replace(base(), data=data), {}, seeds=6, out=tmp_path, processes=2)
+    table = run_grid(replace(base(), data=data, seed=5), {}, seeds=2, out=tmp_path, processes=2)
     tag = "memorization/mislabelled_fitted"
     having = [tag in run.figures for run in table.cells[0].runs]
-    assert 0 < sum(having) < 6, "the seeds must differ for this test"
+    assert having == [True, False], "the seeds must differ for this test"
     write_results(table)
     mean = scalars(tmp_path / "mean" / "plain")
     assert tag not in mean
