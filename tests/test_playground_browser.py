@@ -375,3 +375,13 @@ def test_a_server_that_fails_for_a_moment_leaves_the_views_alive(opened: Window)
     opened.expect(opened.tab.locator(".banner")).to_be_empty()
     assert all("503" in error for error in opened.errors), opened.errors
     opened.errors.clear()
+
+
+def test_who_wants_no_run_pinned_gets_none_after_a_reload(opened: Window) -> None:
+    for name in ("sky", "calm"):
+        opened.run(name).locator(".pin").click()
+    opened.page.wait_for_url(re.compile(r"pins=(&|$)"))
+    opened.page.reload()
+    opened.expect(opened.run("sky").locator(".bar")).to_be_visible()
+    opened.expect(opened.tab.locator(".why-body")).to_contain_text("Pin a run")
+    assert opened.tab.locator(".run.pinned").count() == 0

@@ -19,6 +19,7 @@ export class State {
     }
     this.face = { ...this.start };
     this.pins = [];
+    this.chosen = false; // whether anybody chose the pins, if only to have none
     this.past = [];
     this.future = [];
     this.listeners = [];
@@ -71,6 +72,7 @@ export class State {
   pin(run, on = !this.isPinned(run)) {
     this.pins = this.pins.filter((name) => name !== run);
     if (on) this.pins = [...this.pins, run].slice(-MOST_PINS);
+    this.chosen = true;
     this.#tell("pins");
   }
 
@@ -114,8 +116,10 @@ export class State {
   write() {
     const face = this.written();
     const pins = this.pins.map(encodeURIComponent).join(",");
-    if (this.#same(readAddress(), face, pins)) return;
-    writeAddress({ face, pins });
+    const given = readAddress();
+    const told = given.pins !== undefined || !this.chosen;
+    if (told && this.#same(given, face, pins)) return;
+    writeAddress({ face, pins }, this.chosen);
   }
 
   /** Whether the address says something else than the page shows. */
@@ -161,9 +165,9 @@ function readAddress() {
   return given;
 }
 
-function writeAddress({ face, pins }) {
+function writeAddress({ face, pins }, chosen) {
   const shown = shownWindow();
-  const mine = Object.entries({ face, pins }).filter(([, value]) => value);
+  const mine = Object.entries({ face, pins }).filter(([key, value]) => value || (chosen && key === "pins"));
   let hash;
   if (framed()) {
     if (!shown.location.hash.startsWith(`#${TAB}`) && shown.location.hash) return; // another tab
