@@ -49,11 +49,20 @@ def lesson(flags: Flags) -> int:
         seeds=flags.seeds,
         processes=flags.processes,
         executor=flags.executor,
-        ask=input if sys.stdin.isatty() and sys.stdout.isatty() else None,
+        ask=ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
     )
     for failure in outcome.failed:
         print(f"error: {failure}", file=sys.stderr)
     return 1 if outcome.failed else 0
+
+
+def ask(question: str) -> str:
+    """What is typed; nothing after Ctrl-D."""
+    try:
+        return input(question)
+    except EOFError:
+        print()
+        return ""
 
 
 if __name__ == "__main__":

@@ -45,9 +45,9 @@ def sweep(flags: Flags) -> int:
     from lab.sweep import Progress, parse_grid, run_grid
     from lab.sweep.results import check_results
 
-    refuse(flags.run, name="the grid", threads="the sweep (one for each run)")
     grid = parse_grid(flags.grid)
-    refuse(flags.run, **dict.fromkeys(grid, "--grid"))
+    once = dict.fromkeys(grid, "--grid")
+    refuse(flags.run, name="the grid", threads="the sweep (one for each run)", **once)
     check_results(grid, flags.run.out, tags=flags.figures, axes=flags.axes)
     table = run_grid(
         flags.run, grid, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,

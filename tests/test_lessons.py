@@ -215,7 +215,19 @@ def test_a_lesson_asks_first_and_its_runs_are_kept(tmp_path: Path) -> None:
     table = to_markdown(tmp_path.parent)
     assert "| `tiny` | test error falls" in table
     assert "✓ a guess: " in table
-    teach("tiny", tiny(tmp_path), out=tmp_path, seeds=2, processes=1, say=said.append, watch=False)
+    assert not any("You expected" in line for line in said)
+    asked: list[str] = []
+
+    def expect(question: str) -> str:
+        assert len(said) == heard + 1, "only the question may be known"
+        asked.append(question)
+        return " nine of ten "
+
+    heard = len(said)
+    teach("tiny", tiny(tmp_path), out=tmp_path, seeds=2, processes=1, say=said.append, ask=expect,
+          watch=False)  # fmt: skip
+    assert len(asked) == 1
+    assert any("You expected: nine of ten" in line for line in said[heard:])
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
 
 

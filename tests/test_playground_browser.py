@@ -131,6 +131,15 @@ class Window:
         """Wait until a run's plain words hold `words`."""
         self.expect(self.run(name).locator(".words")).to_contain_text(words)
 
+    def fool_sky(self) -> None:
+        """Let the search find what makes `sky` err, and play it."""
+        self.pick("background_color", "blue")
+        self.says("sky", ": person")
+        self.run("calm").locator(".pin").click()  # lets it go
+        self.tab.get_by_role("tab", name="Fool it").click()
+        self.tab.get_by_role("button", name="Fool “sky”").click()
+        self.expect(self.tab.locator(".why-body .wrong")).to_contain_text("Fooled")
+
     def width(self, name: str) -> str:
         return str(self.run(name).locator(".bar .part").first.get_attribute("style"))
 
@@ -223,12 +232,7 @@ def test_pinning_shows_why(opened: Window) -> None:
 
 
 def test_fooling_finds_the_background_alone(opened: Window) -> None:
-    opened.pick("background_color", "blue")
-    opened.says("sky", ": person")
-    opened.run("calm").locator(".pin").click()  # lets it go
-    opened.tab.get_by_role("tab", name="Fool it").click()
-    opened.tab.get_by_role("button", name="Fool “sky”").click()
-    opened.expect(opened.tab.locator(".why-body .wrong")).to_contain_text("Fooled")
+    opened.fool_sky()
     changed = opened.tab.locator(".why-body ul b").all_text_contents()
     assert len(changed) <= 2
     assert any("background" in words for words in changed)
@@ -293,12 +297,7 @@ def test_other_tabs_work_beside_it(opened: Window) -> None:
 
 
 def test_undo_brings_the_face_back_that_was_fooled(opened: Window) -> None:
-    opened.pick("background_color", "blue")
-    opened.says("sky", ": person")
-    opened.run("calm").locator(".pin").click()
-    opened.tab.get_by_role("tab", name="Fool it").click()
-    opened.tab.get_by_role("button", name="Fool “sky”").click()
-    opened.expect(opened.tab.locator(".why-body .wrong")).to_contain_text("Fooled")
+    opened.fool_sky()
     opened.says("sky", ": not a person")
     opened.tab.get_by_role("button", name="Undo").click()
     opened.says("sky", ": person")
@@ -356,11 +355,7 @@ def test_more_runs_than_one_question_may_name_are_all_asked(
 
 
 def test_a_server_that_fails_for_a_moment_leaves_the_views_alive(opened: Window) -> None:
-    opened.pick("background_color", "blue")
-    opened.says("sky", ": person")
-    opened.run("calm").locator(".pin").click()
-    opened.tab.get_by_role("tab", name="Fool it").click()
-    opened.tab.get_by_role("button", name="Fool “sky”").click()
+    opened.fool_sky()
     opened.says("sky", ": not a person")
     again = opened.tab.get_by_role("button", name="Play again")
     opened.expect(again).to_be_visible()

@@ -157,6 +157,20 @@ def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -
     assert len(mean["accuracy/test"]) == len(table.cells[0].runs[0].history)
 
 
+def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
+    write_results(run_grid(base(), {"num_train": [8, 12, 16]}, seeds=1, out=tmp_path, processes=2))
+    assert (tmp_path / "curve-accuracy_test.png").exists()
+    mine = [tmp_path / "map-of-mine.png", tmp_path / "mean" / "mine" / "notes.txt"]
+    mine[1].parent.mkdir()
+    for path in mine:
+        path.write_text("mine")
+    write_results(run_grid(base(), {"width": [1]}, seeds=1, out=tmp_path, processes=2))
+    assert not (tmp_path / "curve-accuracy_test.png").exists()
+    assert {path.name for path in (tmp_path / "mean").iterdir()} == {"width_1", "mine"}
+    assert all(path.read_text() == "mine" for path in mine)
+    assert len(times(tmp_path)) == 4, "runs stay"
+
+
 def test_what_cannot_be_drawn_is_said_before_the_runs(tmp_path: Path) -> None:
     for flags, message in (
         (["--figures", "accuracy/tset"], "did you mean 'accuracy/test'"),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.folder import CONFIG
+from lab.tracking.writer import METRICS
 
 EVENTS = "events.out.tfevents."
 """What TensorBoard's files are called, with a time and a process behind it."""
@@ -36,23 +37,23 @@ def draft(folder: Path) -> Iterator[Path]:
 def replaced(folder: Path) -> Iterator[Path]:
     """A new folder to fill, which takes the place of `folder` if all goes well.
 
-    Only event files and files of the same names are lost with the old one; whatever else is in it
-    stays. Raises `ValueError` if the old one is a run's.
+    Only a `Tracker`'s files and files of the same names are lost with the old one; whatever else is
+    in it stays. Raises `ValueError` if the old one is a run's.
     """
     refuse_run(folder)
     with draft(folder) as path:
         yield path
         if folder.is_dir():
             for entry in folder.iterdir():
-                if not is_event_file(entry) and not (path / entry.name).exists():
+                if not is_record(entry) and not (path / entry.name).exists():
                     os.replace(entry, path / entry.name)
             shutil.rmtree(folder)
         os.replace(path, folder)
 
 
-def is_event_file(path: Path) -> bool:
-    """Whether it is a file that TensorBoard reads."""
-    return path.name.startswith(EVENTS) and path.is_file()
+def is_record(path: Path) -> bool:
+    """Whether it is a file that a `Tracker` writes."""
+    return path.is_file() and (path.name.startswith(EVENTS) or path.name == METRICS)
 
 
 def refuse_run(folder: Path) -> None:

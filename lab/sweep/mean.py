@@ -19,7 +19,7 @@ import numpy as np
 from lab.data import population_of
 from lab.estimate import Estimate
 from lab.run import read_config
-from lab.sweep.drafts import is_event_file, replaced
+from lab.sweep.drafts import is_record, replaced
 from lab.sweep.grid import in_words
 from lab.sweep.jobs import cell_name
 from lab.sweep.table import Cell, Table
@@ -35,7 +35,7 @@ def write_means(table: Table) -> list[Path]:
     of other cells, too; returns their folders."""
     names = _names(table.cells)
     for folder in (table.out / MEAN).glob("*/"):
-        if folder.name not in names and all(map(is_event_file, folder.iterdir())):
+        if folder.name not in names and all(map(is_record, folder.iterdir())):
             shutil.rmtree(folder)
     folders = []
     for cell, name in zip(table.cells, names, strict=True):

@@ -59,9 +59,7 @@ def check_results(
     for tag in tags:
         timed = tag.startswith("seconds/")
         if not timed and not any(row.kind == "scalar" and row.fits(tag) for row in TAGS):
-            raise ValueError(
-                unknown("figure", tag, known).replace("unknown", "--figures: unknown", 1)
-            )
+            raise ValueError(f"--figures: {unknown('figure', tag, known)}")
     for name in axes:
         if name not in grid:
             raise ValueError(f"--axes {name}: the grid varies {', '.join(grid)}")
@@ -81,9 +79,8 @@ def write_results(
     second tells their lines (none: the grid's own, numbers first). Figures that no finished run has
     are left out.
     """
-    for path in table.out.glob("*.png"):  # of another grid, perhaps
-        if path.name.startswith(("map-", "curve-", "power_law-")):
-            path.unlink()
+    for path in filter(_is_picture, table.out.glob("*.png")):  # of another grid, perhaps
+        path.unlink()
     replace_text(table.out / "sweep.csv", to_csv(table))
     replace_text(table.out / "sweep.md", to_markdown(table) + "\n")
     write_means(table)
@@ -97,6 +94,15 @@ def write_results(
             written.append(path)
             tracker.image(name, 0, np.asarray(Image.open(png).convert("RGB")))
     return written
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file is called as a picture of a figure in the tag table is."""
+    kind, _, word = path.stem.partition("-")
+    names = (row.name.replace("/", "_").partition("<") for row in TAGS if row.kind == "scalar")
+    return kind in ("map", "curve", "power_law") and any(
+        word.startswith(name) if pattern else word == name for name, pattern, _ in names
+    )
 
 
 def _draw(table: Table, tags: Sequence[str], axes: Sequence[str]) -> Iterator[tuple[str, Figure]]:
