@@ -164,9 +164,9 @@ def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
     mine[1].parent.mkdir()
     for path in mine:
         path.write_text("mine")
-    write_results(run_grid(base(), {"width": [1]}, seeds=1, out=tmp_path, processes=2))
+    write_results(run_grid(base(), {"width": [2]}, seeds=1, out=tmp_path, processes=2))
     assert not (tmp_path / "curve-accuracy_test.png").exists()
-    assert {path.name for path in (tmp_path / "mean").iterdir()} == {"width_1", "mine"}
+    assert {path.name for path in (tmp_path / "mean").iterdir()} == {"width_2", "mine"}
     assert all(path.read_text() == "mine" for path in mine)
     assert len(times(tmp_path)) == 4, "runs stay"
 
