@@ -8,14 +8,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lab.names import unknown
 
-FORMAT = 1
+FORMAT = 2
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What decides a run beside its settings: `lab.provenance` compares it with what is there now.
+
+    Empty entries mean that it was not noted.
+    """
+
+    world: str = ""
+    """Version of the drawn pictures, as `lab.data.world_version` gives it."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Source files that make the network, outside installed packages: path -> SHA-256."""
+    changed_at: tuple[int, ...] = ()
+    """Steps after which the run went on with other source files, because it was told to."""
 
 
 def knob(default: Any, low: float, high: float, *, below: bool = False, above: bool = False) -> Any:
@@ -138,19 +154,19 @@ class RunConfig:
     """Folder that holds the runs (TensorBoard's logdir)."""
 
 
-def to_json(config: RunConfig) -> str:
-    """The config as JSON text that `from_json` reads back."""
-    return json.dumps({"format": FORMAT, **dataclasses.asdict(config)}, indent=2, default=str)
+def to_json(config: RunConfig, provenance: Provenance | None = None) -> str:
+    """The config, and what else decides the run, as JSON text that `from_json` and
+    `read_provenance` read back."""
+    made_of = dataclasses.asdict(provenance) if provenance is not None else {}
+    values = {"format": FORMAT, **made_of, **dataclasses.asdict(config)}
+    return json.dumps(values, indent=2, default=str)
 
 
 def from_json(text: str) -> RunConfig:
     """The config written by `to_json`; `ValueError` says what is wrong with the text."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not a run's config.json: {error}") from None
-    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
-        raise ValueError(f"not a run's config.json of format {FORMAT}")
+    values = _parse(text)
+    for entry in dataclasses.fields(Provenance):
+        values.pop(entry.name, None)
     parts = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
     for part, kind in parts.items():
         values[part] = _build(kind, values.get(part, {}), where=f"{part}.")
@@ -158,6 +174,37 @@ def from_json(text: str) -> RunConfig:
     config: RunConfig = _build(RunConfig, values, where="")
     check(config)
     return config
+
+
+def read_provenance(text: str) -> Provenance:
+    """What else decides the run, of a text written by `to_json`; `ValueError` as `from_json`."""
+    values = _parse(text)
+    world, sources = values.get("world", ""), values.get("sources", {})
+    if not isinstance(world, str):
+        raise ValueError(f"config.json: world must be a text, not {world!r}")
+    fits = isinstance(sources, dict) and all(isinstance(value, str) for value in sources.values())
+    if not fits:
+        raise ValueError("config.json: sources must be an object of texts")
+    changed_at = values.get("changed_at", [])
+    if not isinstance(changed_at, list) or not all(type(step) is int for step in changed_at):
+        raise ValueError("config.json: changed_at must be a list of whole numbers")
+    return Provenance(world=world, sources=sources, changed_at=tuple(changed_at))
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a run's config.json: {error}") from None
+    if not isinstance(values, dict) or "format" not in values:
+        raise ValueError(f"not a run's config.json of format {FORMAT}")
+    found = values.pop("format")
+    if found != FORMAT:
+        raise ValueError(
+            f"a config.json of format {str(found)[:20]}, not {FORMAT}: another version of the lab"
+            " wrote it; train the run anew"
+        )
+    return values
 
 
 def check(config: RunConfig) -> None:

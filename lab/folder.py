@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from lab.config import RunConfig
+from lab.names import model_label
 
 CONFIG, CHECKPOINTS = "config.json", "checkpoints"
 LONGEST = 100
@@ -34,13 +35,14 @@ def check_name(name: str) -> str:
 def automatic_name(config: RunConfig) -> str:
     """A name from the settings that experiments vary, such as person-100-cnn16-s0."""
     data, model = config.data, config.model
-    architecture = re.sub(r"[^A-Za-z0-9_]+", "_", model.model.rpartition(":")[2])
+    of_a_library = ".py:" not in model.model and ":" in model.model  # its name says its size
+    label = model.model.rpartition(":")[2] if of_a_library else model_label(model.model)
+    architecture = re.sub(r"[^A-Za-z0-9_]+", "_", label).strip("_")
     faces = "fresh" if config.train.fresh else str(data.num_train)
     parts = [re.sub(r"[^A-Za-z0-9_]+", "_", data.task) or "task", faces]
     parts += [re.sub(r"[^A-Za-z0-9_.]+", "_", cue) for cue in data.cues]
     if data.label_noise:
         parts.append(f"noise{data.label_noise:g}")
-    of_a_library = re.match(r"\w+:", model.model)  # its name says its size
     parts += [architecture if of_a_library else f"{architecture}{model.width}", f"s{config.seed}"]
     return check_name("-".join(parts)[: LONGEST - 10])
 

@@ -1,6 +1,7 @@
 """Say what a misspelt name may have meant, and what went wrong, in one line."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 MOST = 100
@@ -28,3 +29,26 @@ def one_line(error: BaseException) -> str:
     """An exception as one line for people."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def model_label(name: str) -> str:
+    """A short text for a network in a file, which tells those of different folders apart:
+    /home/me/v1/net.py:net is v1/net, nets/mixer.py:small is nets/mixer:small. Other names stay.
+
+    >>> model_label("cnn"), model_label("timm:resnet10t")
+    ('cnn', 'timm:resnet10t')
+    """
+    path, colon, function = name.rpartition(".py:")
+    if not colon:
+        return name
+    *folders, stem = re.split(r"[/\\\\]", path)
+    place = "/".join([*folders[-1:], stem])
+    return place if function == stem else f"{place}:{function}"
+
+
+def model_labels(names: Iterable[str]) -> dict[str, str]:
+    """A label for each network, short, but different for different ones: where `model_label` does
+    not tell two apart, the whole name."""
+    labels = {name: model_label(name) for name in names}
+    taken = list(labels.values())
+    return {n: label if taken.count(label) == 1 else n for n, label in labels.items()}

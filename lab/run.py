@@ -13,20 +13,38 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from lab import audit
-from lab.config import RunConfig, check, from_json, to_json
+from lab.config import Provenance, RunConfig, check, from_json, read_provenance, to_json
 from lab.data import Examples, check_memory, draw_examples, get_task, population_of
 from lab.display import Display
 from lab.estimate import Estimate
 from lab.exam import Exams
 from lab.folder import CHECKPOINTS, CONFIG, locked, make_folder
 from lab.measure import Setting, verdict
-from lab.models import ModelSpec, check_model, count_parameters, create_model, has_width, locate
+from lab.models import (
+    ModelSpec,
+    NotAgreed,
+    check_model,
+    count_parameters,
+    create_model,
+    differences,
+    has_width,
+    locate,
+    only_agreed,
+)
+from lab.provenance import (
+    ANYWAY,
+    digest_of_provenance,
+    moved,
+    provenance_of,
+    refuse_changed_sources,
+    refuse_other_world,
+)
 from lab.seeds import torch_seed
 from lab.tracking import hparams, texts, views
 from lab.tracking.summary import Outcome, read_summary, replace_text, write_summary
@@ -58,6 +76,8 @@ from lab.training import (
     set_threads,
     world_size,
 )
+
+T = TypeVar("T")
 
 FINISHED = "finished"
 """What the first process says instead of a checkpoint if there is nothing left to do."""
@@ -99,28 +119,43 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
         model.to(device)
         if not processes.first:
             return _assist(config, model, device, processes)  # type: ignore[return-value]
+        made_of = provenance_of(config, model)
         folder = make_folder(config)
         config = replace(config, name=folder.name)
         with locked(folder):
-            replace_text(folder / CONFIG, to_json(config) + "\n")
+            replace_text(folder / CONFIG, to_json(config, made_of) + "\n")
             processes.share(None)  # no checkpoint
-            done = _train(config, folder, model, device, processes, checkpoint=None, began=began)
+            done = _train(
+                config, made_of, folder, model, device, processes, checkpoint=None, began=began
+            )
         return processes.share(done)
 
 
-def resume(folder: Path, *, device: str | None = None, began: float | None = None) -> Result | None:
+def resume(
+    folder: Path,
+    *,
+    device: str | None = None,
+    model_file: Path | None = None,
+    changed_code: bool = False,
+    began: float | None = None,
+) -> Result | None:
     """Go on with the run in `folder`, exactly as if it had never stopped; None if it is finished.
 
-    `device` replaces the one it was trained on, for a machine that has no such device.
+    `device` replaces the one it was trained on, for a machine that has no such device, and
+    `model_file` the file of its network, if that was moved. Raises `ValueError` if the pictures are
+    drawn differently now, or the network's source files are not those that it was begun with, but
+    for the latter with `changed_code`.
     """
     began = time.perf_counter() if began is None else began
-    config = read_config(folder)
+    begun, made_of = read_config(folder), read_run_provenance(folder)
+    config = moved(begun, model_file)
+    refuse_other_world(config, made_of, what=folder)
     _world_size(config, folder)
     if config.deterministic:
         make_deterministic()
     place = _place(folder, device or config.device, asked=device is not None)
     set_threads(config.threads)
-    model = build_model(config)
+    model = _rebuild(config, made_of, folder, made_by=begun.model.model, changed_code=changed_code)
     with joined(place) as processes:
         model.to(place)
         if not processes.first:
@@ -133,13 +168,16 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
             checkpoint = None
             if path is not None:
                 checkpoint = _load(path, "cpu")
+                if not changed_code:
+                    _refuse_foreign(checkpoint, made_of, path)
                 evaluated = checkpoint.progress.get("evaluated")
                 if not (isinstance(evaluated, int) and -1 <= evaluated <= checkpoint.step):
                     raise ValueError(f"{path} is no state to go on from: was it {BEST} or another?")
                 load_weights(model, checkpoint, path)
+            made_of = _goes_on(folder, begun, config, made_of, model, checkpoint)
             processes.share(checkpoint)
             done = _train(
-                config, folder, model, place, processes, checkpoint=checkpoint, began=began
+                config, made_of, folder, model, place, processes, checkpoint=checkpoint, began=began
             )
         return processes.share(done)
 
@@ -158,22 +196,86 @@ def _place(folder: Path, device: str, *, asked: bool) -> torch.device:
         ) from None
 
 
+def _goes_on(
+    folder: Path,
+    begun: RunConfig,
+    config: RunConfig,
+    recorded: Provenance,
+    model: nn.Module,
+    checkpoint: Checkpoint | None,
+) -> Provenance:
+    """What the run is made of from now on, noted in its `config.json` if that is something new."""
+    now = provenance_of(config, model)
+    if config == begun and now.sources == recorded.sources:
+        return recorded
+    changed_at = recorded.changed_at
+    if differences(recorded.sources, now.sources):
+        changed_at = (*changed_at, checkpoint.step if checkpoint else 0)
+    now = replace(now, changed_at=changed_at)
+    replace_text(folder / CONFIG, to_json(config, now) + "\n")
+    return now
+
+
 def load_run(
-    folder: Path, *, device: str | torch.device = "cpu", config: RunConfig | None = None
+    folder: Path,
+    *,
+    device: str | torch.device = "cpu",
+    config: RunConfig | None = None,
+    model_file: Path | None = None,
+    changed_code: bool = False,
+    any_world: bool = False,
 ) -> tuple[RunConfig, nn.Module]:
     """A run's settings (`config`, where they are known already) and its network in eval mode, as
-    far as it was trained.
+    far as it was trained: with early stopping the best one, else the last.
 
-    With early stopping it is the best one, else the last. `ValueError` says what is missing.
+    `model_file` says where the network's file is now, if it was moved. Raises `ValueError` with one
+    line that says what is missing; if the network's source files are not those that it was trained
+    with (`changed_code`: used all the same); and if its pictures were drawn differently
+    (`any_world`: does not matter, for whoever draws none).
     """
-    config = config or read_config(folder)
+    config, made_of = config or read_config(folder), read_run_provenance(folder)
+    if not any_world:
+        refuse_other_world(config, made_of, what=folder)
     checkpoints = folder / CHECKPOINTS
     path = checkpoints / BEST if config.train.early_stopping else newest(checkpoints)
     if path is None:
         raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
-    model = build_model(config).to(device)
-    load_weights(model, _load(path, device), path)
+    made_by, config = config.model.model, moved(config, model_file)
+    model = _rebuild(config, made_of, folder, made_by=made_by, changed_code=changed_code)
+    model.to(device)
+    checkpoint = _load(path, device)
+    if not changed_code:
+        _refuse_foreign(checkpoint, made_of, path)
+    load_weights(model, checkpoint, path)
     return config, model.eval()
+
+
+def _rebuild(
+    config: RunConfig, made_of: Provenance, folder: Path, *, made_by: str, changed_code: bool
+) -> nn.Module:
+    """The untrained network of a run, made by the source files that it was trained with."""
+    if changed_code:
+        return build_model(config)
+    refuse_changed_sources(config, made_of, made_by=made_by, what=folder)
+    try:
+        with only_agreed(made_of.sources.values()):
+            return build_model(config)
+    except ValueError as error:
+        if isinstance(error.__cause__, NotAgreed):
+            raise ValueError(
+                f"{folder}: {error}; it was trained without that file, or with another content:"
+                f" {ANYWAY} uses it all the same"
+            ) from None
+        raise
+
+
+def _refuse_foreign(checkpoint: Checkpoint, made_of: Provenance, path: Path) -> None:
+    """Raise `ValueError` if a checkpoint was not written by the run that it lies in."""
+    if checkpoint.provenance != digest_of_provenance(made_of):
+        raise ValueError(
+            f"{path} was trained with other source files or pictures than those in {CONFIG}: was it"
+            f" copied from another run? {ANYWAY} uses it all the same"
+        )
 
 
 def _load(path: Path, device: str | torch.device) -> Checkpoint:
@@ -192,11 +294,20 @@ def _load(path: Path, device: str | torch.device) -> Checkpoint:
 
 def read_config(folder: Path) -> RunConfig:
     """The settings of the run in `folder`; `ValueError` if it holds none."""
+    return _read(folder, from_json)
+
+
+def read_run_provenance(folder: Path) -> Provenance:
+    """What else decided the run in `folder`; `ValueError` if it holds none."""
+    return _read(folder, read_provenance)
+
+
+def _read(folder: Path, parse: Callable[[str], T]) -> T:
     path = folder / CONFIG
     if not path.is_file():
         raise ValueError(f"{folder} is no run's folder: it has no {CONFIG}")
     try:
-        return from_json(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -287,6 +398,7 @@ def _batches(
 
 def _train(
     config: RunConfig,
+    made_of: Provenance,
     folder: Path,
     model: nn.Module,
     device: torch.device,
@@ -297,21 +409,24 @@ def _train(
 ) -> Result:
     """`_work`, with a last word in `summary.json` if it does not come to its end."""
     try:
-        return _work(config, folder, model, device, processes, checkpoint=checkpoint, began=began)
+        return _work(
+            config, made_of, folder, model, device, processes, checkpoint=checkpoint, began=began
+        )
     except (Interrupted, KeyboardInterrupt) as error:
         if not isinstance(error, Interrupted):
             error = Interrupted(signal.SIGINT, checkpoint.step if checkpoint else 0)
         error.go_on = f"go on with: {_command(config.world_size, folder)}"
-        _last_word(folder, "stopped", error.step, f"It was {error}.", config)
+        _last_word(folder, "stopped", error.step, f"It was {error}.", config, made_of)
         raise error from None
     except (Diverged, Deserted, OSError, ValueError) as error:
         step = error.step if isinstance(error, Diverged) else 0
-        _last_word(folder, "failed", step, f"It failed: {error}", config)
+        _last_word(folder, "failed", step, f"It failed: {error}", config, made_of)
         raise
 
 
 def _work(
     config: RunConfig,
+    made_of: Provenance,
     folder: Path,
     model: nn.Module,
     device: torch.device,
@@ -355,7 +470,7 @@ def _work(
             exams.introduce(
                 tracker,
                 model,
-                settings=json.loads(to_json(config)),
+                settings=json.loads(to_json(config, made_of)),
                 surroundings=texts.environment(device=device, threads=config.threads),
                 example=train.images[:2],
             )
@@ -375,6 +490,7 @@ def _work(
             resume=checkpoint,
             stop=stop,
             processes=processes,
+            provenance=digest_of_provenance(made_of),
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **exams.finish(tracker, model, fitted.step)}
@@ -392,7 +508,7 @@ def _work(
     seconds["starting"] += drawing - began
     seconds["logging"] += started - drawn + time.perf_counter() - ended
     timed = {f"seconds/{what}": value for what, value in seconds.items()}
-    _write_summary(folder, "finished", fitted.step, {**figures, **timed}, said, config)
+    _write_summary(folder, "finished", fitted.step, {**figures, **timed}, said, config, made_of)
     display.verdict(said, seconds)
     return Result(folder=folder, figures=figures, verdict=said)
 
@@ -433,16 +549,29 @@ def _logger(
     return log
 
 
-def _last_word(folder: Path, status: Outcome, step: int, word: str, config: RunConfig) -> None:
+def _last_word(
+    folder: Path,
+    status: Outcome,
+    step: int,
+    word: str,
+    config: RunConfig,
+    made_of: Provenance,
+) -> None:
     """Say in `summary.json` why the run has not come to its end, if the disk lets us."""
     with suppress(OSError):
-        _write_summary(folder, status, step, {}, word, config)
+        _write_summary(folder, status, step, {}, word, config, made_of)
 
 
 def _write_summary(
-    folder: Path, status: Outcome, step: int, figures: Figures, said: str, config: RunConfig
+    folder: Path,
+    status: Outcome,
+    step: int,
+    figures: Figures,
+    said: str,
+    config: RunConfig,
+    made_of: Provenance,
 ) -> None:
-    settings = json.loads(to_json(config))
+    settings = json.loads(to_json(config, made_of))
     write_summary(folder, status=status, step=step, figures=figures, verdict=said, config=settings)
 
 

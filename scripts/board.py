@@ -19,12 +19,16 @@ class Flags:
     """Folder that holds the runs."""
     port: int | None = None
     """Port to serve on, 1 to 65,535; None: 6006 or the next free one."""
+    model_file: tuple[Path, ...] = ()
+    """Files of networks that are not where they were when they were trained: a file stands in for a
+    missing one if it has the same content."""
     links_only: bool = False
     """Print the links of a board that is already running, and end."""
 
 
 def board(flags: Flags) -> None:
     """Serve until Ctrl-C."""
+    FacesPlugin.model_files = flags.model_file
     serve(flags.logdir, port=flags.port, links_only=flags.links_only, tabs=[FacesPlugin])
 
 

@@ -51,6 +51,10 @@ class Flags:
     run's own, or with early stopping, which knows its test faces, another."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to draw and measure; auto takes a GPU if there is one."""
+    model_file: Path | None = None
+    """Where the file of the run's network is now, if it was moved since the run was trained."""
+    changed_code: bool = False
+    """Open the run though its network's source files are not those that it was trained with."""
     json: Path | None = None
     """File for the same figures as JSON, nested as in summary.json; it is overwritten."""
     find_failures: bool = False
@@ -82,6 +86,8 @@ def evaluate(flags: Flags) -> None:
         twins=flags.twins,
         seed=flags.seed,
         device=flags.device,
+        model_file=flags.model_file,
+        changed_code=flags.changed_code,
         json_file=flags.json,
         hunt=Hunt(**{name: getattr(flags, name) for name in HUNT}) if flags.find_failures else None,
     )

@@ -18,6 +18,10 @@ class Flags:
     """The run's folder."""
     pictures: tyro.conf.Positional[tuple[Path, ...]]
     """Picture files of any format and size; their middle square is shown to the network."""
+    model_file: Path | None = None
+    """Where the file of the run's network is now, if it was moved since the run was trained."""
+    changed_code: bool = False
+    """Open the run though its network's source files are not those that it was trained with."""
 
 
 def predict(flags: Flags) -> int:
@@ -29,7 +33,9 @@ def predict(flags: Flags) -> int:
     from lab.pictures import read_picture
     from lab.run import load_run
 
-    config, model = load_run(flags.run)
+    config, model = load_run(
+        flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True
+    )
     classes = get_task(config.data.task).classes
     code = 0
     for path in flags.pictures:

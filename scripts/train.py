@@ -17,6 +17,11 @@ class Flags:
     run: RunConfig = field(default_factory=RunConfig)
     resume: Path | None = None
     """Go on with the run in this folder, with its own settings (only --device can be another)."""
+    model_file: Path | None = None
+    """With --resume: where the file of the run's network is now, if it was moved."""
+    changed_code: bool = False
+    """With --resume: go on though the source files of the run's network have changed. Steps from
+    here on are trained with the new ones, which config.json notes."""
 
 
 def train(flags: Flags) -> None:
@@ -25,6 +30,9 @@ def train(flags: Flags) -> None:
         from lab.data import refuse_idle  # not above: --help need not wait for torch
         from lab.run import start
 
+        for name in ("model_file", "changed_code"):
+            if getattr(flags, name):
+                raise ValueError(f"{flag(name)} goes with --resume only")
         check(flags.run)
         refuse_idle(flags.run.data)
         start(flags.run, began=_bootstrap.BEGAN)
@@ -35,7 +43,11 @@ def train(flags: Flags) -> None:
     from lab.run import resume
 
     device = None if flags.run.device == "auto" else flags.run.device
-    if resume(flags.resume, device=device, began=_bootstrap.BEGAN) is None:
+    done = resume(
+        flags.resume, device=device, model_file=flags.model_file, changed_code=flags.changed_code,
+        began=_bootstrap.BEGAN,
+    )  # fmt: skip
+    if done is None:
         print(f"{flags.resume} is finished already: nothing to do")
 
 

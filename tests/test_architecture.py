@@ -10,7 +10,7 @@ LEVELS = {
     "faces": 1, "models": 1, "pictures": 1,
     "data": 2,
     "training": 3, "measure": 3, "tracking": 3,
-    "audit": 3, "timing": 2, "gallery": 3, "catalog": 3, "exam": 4, "search": 4,
+    "provenance": 3, "audit": 3, "timing": 2, "gallery": 3, "catalog": 3, "exam": 4, "search": 4,
     "display": 5,
     "run": 6,
     "evaluate": 7, "playground": 7,

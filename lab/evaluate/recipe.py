@@ -46,6 +46,8 @@ def evaluate(
     twins: int,
     seed: int | None = None,
     device: str = "auto",
+    model_file: Path | None = None,
+    changed_code: bool = False,
     json_file: Path | None = None,
     hunt: Hunt | None = None,
 ) -> None:
@@ -59,7 +61,7 @@ def evaluate(
         _check(hunt)
         out = hunt.out or folder / FAILURES
     place = choose_device(device)
-    own, model = load_run(folder, device=place)
+    own, model = load_run(folder, device=place, model_file=model_file, changed_code=changed_code)
     set_threads(own.threads)
     config = asked(own, twins=twins, seed=seed, lists=lists, numbers=numbers)
     population = population_of(config.data)

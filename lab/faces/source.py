@@ -1,6 +1,7 @@
 """The drawing as C: the recorded arithmetic of every layer, and the loops around it."""
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from lab.faces.loops import DRIVER, PRELUDE
 from lab.faces.picture import CLOTH, SUBJECTS, lay, shade
 from lab.faces.stamps import ORDER
 from lab.faces.trace import FACE, PIXEL, ROW, Recorder, Symbol
+
+_OPERATION = re.compile(r"\s*(const float t\d+ = |[RGBC]\[i\] = )")
 
 Known = Mapping[str, float]
 """Numbers that a kernel is written for."""
@@ -30,6 +33,12 @@ _WINDOW = (
     " float* restrict r, float* restrict g, float* restrict b, float* restrict c"
 )
 _PASSED = "p, pixels, x, y, S, P, start, width, from, to, r, g, b, c"
+
+
+def arithmetic() -> str:
+    """The recorded arithmetic of all kernels, one operation a line, without the C around it: what
+    decides the colors of a picture, once its numbers are known."""
+    return "\n".join(line.strip() for line in source().splitlines() if _OPERATION.match(line))
 
 
 @functools.cache

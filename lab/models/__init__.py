@@ -1,6 +1,5 @@
 """Pixels in, logits out: architectures by name. Knows no faces and no training."""
 
-from lab.models.files import digest_of, only_agreed
 from lab.models.inspect import check_model, count_parameters, device_of, features, untouched
 from lab.models.registry import (
     ModelSpec,
@@ -11,10 +10,14 @@ from lab.models.registry import (
     list_models,
     locate,
     register_model,
+    sources_of,
 )
+from lab.models.sources import Sources, differences, digest_of, digest_of_sources
+from lab.models.space import NotAgreed, only_agreed
 
 __all__ = [
-    "ModelSpec", "check_model", "count_parameters", "create_model", "device_of", "digest_of",
-    "features", "file_of", "find_model", "has_width", "list_models", "locate", "only_agreed",
-    "register_model", "untouched",
+    "ModelSpec", "NotAgreed", "Sources", "check_model", "count_parameters", "create_model",
+    "device_of", "differences", "digest_of", "digest_of_sources", "features", "file_of",
+    "find_model", "has_width", "list_models", "locate", "only_agreed", "register_model",
+    "sources_of", "untouched",
 ]  # fmt: skip

@@ -9,17 +9,23 @@ else, and `library:name` one of a library's (`zoo.py`).
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import pkgutil
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from weakref import WeakKeyDictionary, finalize
 
 from torch import nn
 
 from lab.models import installed
 from lab.models.files import absolute, from_file
+from lab.models.sources import is_installed, source_files
+from lab.models.space import Space, in_a_space
 from lab.names import one_line, unknown
 
 
@@ -44,13 +50,18 @@ Source = Callable[[str], Builder]
 
 _builders: dict[str, Builder] = {}
 _sources: dict[str, Source] = {}
+_spaces: WeakKeyDictionary[nn.Module, Space] = WeakKeyDictionary()
+"""The import space of each network that was made by a file."""
 
 
 def register_model(build: Builder) -> Builder:
     """Give `build` its place in the list, under its own name.
 
+    Without effect in a file that is named as `path/to/file.py:function`: it is found by its path.
     Raises `ValueError` if another function holds the name (the same one, reloaded, may replace it).
     """
+    if in_a_space(build.__module__):
+        return build
     name = build.__name__
     holder = _builders.get(name)
     if holder is not None and _origin(holder) != _origin(build):
@@ -97,7 +108,7 @@ def create_model(name: str, spec: ModelSpec) -> nn.Module:
     Weights are drawn from torch's global random stream. Raises `ValueError` with one line that says
     what is wrong: no such name, file or function, or what went wrong in it.
     """
-    build = find_model(name)
+    build, space = _find(name)
     try:
         model = build(spec)
     except (Exception, SystemExit) as error:
@@ -106,26 +117,63 @@ def create_model(name: str, spec: ModelSpec) -> nn.Module:
         raise ValueError(
             f"--model {name} must return a torch.nn.Module, not a {type(model).__name__}"
         )
+    if space is not None and model not in _spaces:
+        _spaces[model] = space
+        finalize(model, space.close)
     return model
+
+
+def sources_of(name: str, model: nn.Module | None = None) -> dict[str, str]:
+    """The source files outside the installed packages that make the model `name`: path below the
+    folder that each is imported from -> SHA-256 of its content. Empty for the lab's own models and
+    for those of installed packages.
+
+    They are found by the imports that are written in them. Of a `model` that was built by that name
+    the files that it has imported otherwise are added, and each digest is of what was executed.
+    """
+    path = file_of(name)
+    if path is None:
+        module = sys.modules.get(getattr(_builders.get(name), "__module__", ""))
+        path = getattr(module, "__file__", None) or _entry_file(name)
+    found = {}
+    if path is not None and Path(path).is_file() and not is_installed(Path(path)):
+        found = source_files(Path(path))
+    space = _spaces.get(model) if model is not None else None
+    return {**found, **(space.loaded if space is not None else {})}
+
+
+def _entry_file(name: str) -> str | None:
+    """The file of a model that an installed package offers: a package under development may be
+    installed without its files, which then lie elsewhere."""
+    for entry in installed.offers().get(name, ()):
+        with suppress(ImportError, ValueError):
+            spec = importlib.util.find_spec(entry.module)
+            return spec.origin if spec is not None and spec.has_location else None
+    return None
 
 
 def find_model(name: str) -> Builder:
     """The function that builds the model `name`; `ValueError` if there is none."""
+    return _find(name)[0]
+
+
+def _find(name: str) -> tuple[Builder, Space | None]:
+    """The function that builds the model `name`, and the import space of its file."""
     _import_all()
     library, colon, inner = name.partition(":")
     if colon and library in _sources:
-        return _sources[library](inner)
+        return _sources[library](inner), None
     path, colon, function = name.rpartition(":")
     if not colon and name.endswith(".py"):
         raise ValueError(f"--model {name} must name a function too: {name}:FUNCTION")
     if colon:
-        return from_file(Path(os.path.expanduser(path)), function, name)  # type: ignore[no-any-return]
+        return from_file(Path(os.path.expanduser(path)), function, name)
     if name in _builders:
         _warn_of_clash(name)
-        return _builders[name]
+        return _builders[name], None
     entries = installed.offers().get(name)
     if entries:
-        return installed.load(name, entries)  # type: ignore[no-any-return]
+        return installed.load(name, entries), None
     others = ", ".join([*(f"{library}:NAME" for library in sorted(_sources)), "FILE.py:FUNCTION"])
     raise ValueError(f"{unknown('model', name, list_models())}, or {others}")
 

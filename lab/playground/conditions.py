@@ -6,6 +6,7 @@ from lab.config import RunConfig
 from lab.data import get_task
 from lab.data.cues import Cue, parse_cues
 from lab.measure.words import listed, spoken
+from lab.names import model_label
 
 KINDS = {
     "missing": "faces that lack parts",
@@ -34,7 +35,7 @@ def conditions(config: RunConfig) -> list[str]:
     said += [f"never shown: {hold.replace(',', ' and ')}" for hold in data.hold_out]
     if data.variation < 1:
         said.append(f"faces differ little (variation {data.variation:g})")
-    said.append(f"{config.model.model.rpartition('/')[2]}, width {config.model.width}")
+    said.append(f"{model_label(config.model.model)}, width {config.model.width}")
     said.append(f"{train.steps:,} steps" + (", augmented" if train.augment else ""))
     return said
 

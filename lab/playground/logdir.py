@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lab.config import RunConfig, from_json
+from lab.config import Provenance, RunConfig, from_json, read_provenance
 from lab.folder import CHECKPOINTS, CONFIG
 from lab.playground.refusal import NotThere, one_line
 from lab.tracking.summary import SUMMARY
@@ -46,6 +46,7 @@ class Found:
     name: str
     folder: Path
     config: RunConfig | None
+    provenance: Provenance = field(default_factory=Provenance)
     trouble: str = ""
 
 
@@ -112,7 +113,7 @@ class Logdir:
     def _look(self, folder: Path) -> Found:
         name = self._name(folder)
         try:
-            config = _read_config(folder / CONFIG)
+            config, provenance = _read_config(folder / CONFIG)
         except FileNotFoundError:
             trouble = (
                 _OF_A_SWEEP.get(folder.name)
@@ -123,7 +124,7 @@ class Logdir:
         except (ValueError, OSError) as error:
             trouble = f"its settings cannot be read: {one_line(error)}"
             return Found(name=name, folder=folder, config=None, trouble=trouble)
-        return Found(name=name, folder=folder, config=config)
+        return Found(name=name, folder=folder, config=config, provenance=provenance)
 
     def _name(self, folder: Path) -> str:
         assert self.root is not None
@@ -136,15 +137,16 @@ def _is_run(files: Collection[str]) -> bool:
     return CONFIG in files or any(name.startswith(EVENTS) for name in files)
 
 
-def _read_config(path: Path) -> RunConfig:
+def _read_config(path: Path) -> tuple[RunConfig, Provenance]:
     state = path.stat()
     return _parse_config(path, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=2 * MOST_RUNS)
-def _parse_config(path: Path, size: int, time: int) -> RunConfig:
+def _parse_config(path: Path, size: int, time: int) -> tuple[RunConfig, Provenance]:
     """The settings of a file, read once for each time that it is changed."""
-    return from_json(read_text(path))
+    text = read_text(path)
+    return from_json(text), read_provenance(text)
 
 
 def open_logdir(text: str | None) -> Logdir:

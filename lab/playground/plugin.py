@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,8 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
     """The tab. It reads the logdir alone, and writes nothing."""
 
     plugin_name = NAME
+    model_files: Sequence[Path] = ()
+    """Files of networks that are not where they were when they were trained."""
 
     def __init__(self, context: Any) -> None:
         """`context` is TensorBoard's `TBContext`, of which the logdir is used."""
@@ -69,7 +71,7 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
                 try:
                     from lab.playground.service import Service
 
-                    self._service = Service(self._logdir)
+                    self._service = Service(self._logdir, self.model_files)
                 except Exception as error:
                     raise Broken(
                         f"the lab cannot be imported: {type(error).__name__}: {one_line(error)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lab.config import DataConfig
@@ -16,8 +17,9 @@ from lab.playground.conditions import conditions
 from lab.playground.lanes import Lane
 from lab.playground.logdir import Found, Logdir, open_logdir, stamp, summary
 from lab.playground.refusal import NotThere, Refusal, one_line
-from lab.playground.shelf import NeedsConsent, NotReady, Open, Shelf, code_file, lost_code
+from lab.playground.shelf import NeedsConsent, NotReady, Open, Shelf
 from lab.playground.table import page_table
+from lab.provenance import refuse_other_world
 
 Values = dict[str, Any]
 
@@ -34,9 +36,9 @@ QUICK, SLOW = 64, 16
 class Service:
     """Answers the page's questions about the runs in TensorBoard's logdir."""
 
-    def __init__(self, logdir: str | None) -> None:
+    def __init__(self, logdir: str | None, model_files: Sequence[Path] = ()) -> None:
         self._place = logdir
-        self._shelf = Shelf()
+        self._shelf = Shelf(model_files)
         self._quick, self._slow = Lane("playground", most=QUICK), Lane("playground-slow", most=SLOW)
         self._slow.begin(_build_drawing)
         self._questions: dict[str, tuple[Lane, Callable[[Asked], Values], tuple[str, ...]]] = {
@@ -97,10 +99,15 @@ class Service:
         }
         if not saved:
             return {**about, "kind": "waiting", "trouble": "it has no checkpoint yet"}
-        if lost := lost_code(run):
-            return {**about, "kind": "broken", "trouble": lost}
-        if not self._shelf.consented(run):
-            return {**about, "kind": "consent", "file": code_file(run)}
+        try:
+            refuse_other_world(run.config, run.provenance, what="it")
+        except ValueError as error:
+            return {**about, "kind": "broken", "trouble": str(error)}
+        code = self._shelf.code_of(run)
+        if code is not None and code.trouble:
+            return {**about, "kind": "broken", "trouble": code.trouble}
+        if code is not None and not self._shelf.consented(run):
+            return {**about, "kind": "consent", "code": code.told}
         return {**about, "kind": "ready"}
 
     def _look(self, asked: Asked) -> Values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 from lab.config import RunConfig
 from lab.data import Population, Task, population_of
 from lab.measure import predict
-from lab.models import digest_of, file_of, only_agreed
+from lab.models import Sources, file_of, only_agreed, sources_of
 from lab.playground.logdir import LARGEST, Found, Stamp, stamp
 from lab.playground.refusal import Refusal, one_line
+from lab.provenance import changed_sources, moved, refuse_other_world
 from lab.run import load_run
 
 MOST, MEMORY = 240, 2**29
@@ -73,10 +75,13 @@ class Open:
 class Shelf:
     """Opens runs, keeps them open, and opens them anew when their files have changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, model_files: Sequence[Path] = ()) -> None:
+        """`model_files` are files of networks that are not where they were: each stands in for a
+        missing one that had the same content."""
+        self._model_files = model_files
         self._open: OrderedDict[Path, Open] = OrderedDict()
         self._failed: OrderedDict[Path, tuple[Stamp, str]] = OrderedDict()
-        self._allowed: set[tuple[str, str]] = set()
+        self._allowed: set[tuple[tuple[str, str], ...]] = set()
         self._lock = threading.Lock()
 
     def get(self, run: Found) -> Open:
@@ -103,21 +108,44 @@ class Shelf:
             return held
 
     def allow(self, run: Found) -> None:
-        """Let the network of `run` be made by the file that its settings name, as it is now."""
-        path = code_file(run)
-        if path is None:
+        """Let the network of `run` be made by the source files that make it now, as they are."""
+        code = self.code_of(run)
+        if code is None:
             raise Refusal(f"the network of {run.name} is the lab's own and needs no consent")
-        digest = _digest(path)
-        if not digest:
-            raise Refusal(f"the file {path} cannot be read")
+        if code.trouble:
+            raise Refusal(code.trouble)
         with self._lock:
-            self._allowed.add((path, digest))
+            self._allowed.add(code.key)
             self._failed.pop(run.folder, None)
 
     def consented(self, run: Found) -> bool:
         """Whether opening the run executes nothing that was not agreed to."""
-        path = code_file(run)
-        return path is None or (path, _digest(path)) in self._allowed
+        code = self.code_of(run)
+        return code is None or code.key in self._allowed
+
+    def code_of(self, run: Found) -> Code | None:
+        """The source files that make the run's network; None if it is the lab's own."""
+        if run.config is None or file_of(run.config.model.model) is None:
+            return None
+        for file in (None, *self._model_files):
+            try:
+                config = moved(run.config, file)
+                path = Path(str(file_of(config.model.model))).expanduser()
+                if path.suffix != ".py" or path.stat().st_size > LARGEST:
+                    continue
+                sources = sources_of(config.model.model)
+                made_by = run.config.model.model
+                changed = changed_sources(config, run.provenance, made_by=made_by)
+            except (OSError, ValueError):
+                continue
+            if file is None or not changed:
+                return Code(config=config, file=str(path), sources=sources, changed=changed)
+        path = Path(str(file_of(run.config.model.model)))
+        trouble = (
+            f"its network is made by the file {path}, and that cannot be read (is it gone? board.py"
+            " --model-file FILE says where it is now)"
+        )
+        return Code(config=run.config, file=str(path), sources={}, trouble=trouble)
 
     def fits(self) -> None:
         """Put networks away until what is left fits, after something was kept with one."""
@@ -132,17 +160,20 @@ class Shelf:
             raise NotReady("it has no checkpoint yet: it was only just started, or stopped early")
         if max(files.values()) > ONE:
             raise Refusal(f"its checkpoint is larger than {ONE // 2**20:,} MB: too slow to play")
-        if lost := lost_code(run):
-            raise LostCode(lost)
-        if not self.consented(run):
-            raise NeedsConsent(
-                f"its network is made by the file {code_file(run)}; opening it runs that file"
-            )
+        code = self.code_of(run)
+        if code is not None and code.trouble:
+            raise LostCode(code.trouble)
+        if code is not None and code.key not in self._allowed:
+            raise NeedsConsent(f"{code.told}; opening it runs that code")
         state = torch.get_rng_state()
-        agreed = {digest for _, digest in self._allowed}
+        agreed = code.sources.values() if code is not None else ()
         try:
+            refuse_other_world(run.config, run.provenance, what=run.name)
             with only_agreed(agreed):  # what is executed is what was agreed to, whatever is there
-                config, model = load_run(run.folder, config=run.config)
+                config, model = load_run(
+                    run.folder, config=code.config if code is not None else run.config,
+                    changed_code=code is not None and bool(code.changed),
+                )  # fmt: skip
             population = population_of(config.data)
             tried = population.sample(1, seed=0, split="tried")
         except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
@@ -179,25 +210,28 @@ class LostCode(Refusal):
     """A run whose network is made by a file of Python that is not there."""
 
 
-def code_file(run: Found) -> str | None:
-    """The file of Python that makes the run's network; None for the lab's own."""
-    return file_of(run.config.model.model) if run.config else None
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """The source files outside the lab that make a run's network: `file` and what it imports."""
 
+    config: RunConfig
+    """The run's settings, with the place where the file is now."""
+    file: str
+    sources: Sources
+    changed: str = ""
+    """How they differ from those that the run was trained with, in a few words."""
+    trouble: str = ""
+    """Why they are of no use."""
 
-def lost_code(run: Found) -> str:
-    """Why the file that makes the run's network is of no use; empty if it is fine."""
-    path = code_file(run)
-    if path is None or _digest(path):
-        return ""
-    return f"its network is made by the file {path}, and that cannot be read (is it gone?)"
+    @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """What stands for the files and their content."""
+        return (("", self.file), *sorted(self.sources.items()))
 
-
-def _digest(path: str) -> str:
-    """What stands for the content of a file of Python; empty if there is no such file."""
-    file = Path(path).expanduser()
-    try:
-        if file.suffix != ".py" or not file.is_file() or file.stat().st_size > LARGEST:
-            return ""
-        return digest_of(file.read_bytes())
-    except OSError:
-        return ""
+    @property
+    def told(self) -> str:
+        """What makes the network, in a line."""
+        others = len(self.sources) - 1
+        more = f" and {others} that it imports" if others > 0 else ""
+        differs = f", not as the run was trained with: {self.changed}" if self.changed else ""
+        return f"its network is made by the file {self.file}{more}{differs}"

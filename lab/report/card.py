@@ -59,6 +59,8 @@ class Card:
     faces; speeds are as many times those of the network they are compared with."""
 
     model: str
+    name: str
+    """The model's name for people, no other card's."""
     parameters: int
     training_speed: float
     answering_speed: float
@@ -70,11 +72,6 @@ class Card:
     kinds: Mapping[str, Estimate]
     reliance: Mapping[str, Estimate]
     parts: Mapping[str, Estimate]
-
-    @property
-    def name(self) -> str:
-        """The model's name for people: a file without its folders."""
-        return self.model.rpartition("/")[2]
 
     @property
     def largest_fitted(self) -> int | None:
@@ -92,6 +89,7 @@ def make_card(
     tables: Mapping[str, Table],
     base: RunConfig,
     *,
+    name: str,
     parameters: int,
     training_speed: float,
     answering_speed: float,
@@ -106,6 +104,7 @@ def make_card(
     parts = by_parts(last, device=device) if asks_for_parts(task.relevant) else {}
     return Card(
         model=model,
+        name=name,
         parameters=parameters,
         training_speed=training_speed,
         answering_speed=answering_speed,

@@ -19,6 +19,7 @@ from lab.config import RunConfig
 from lab.data import get_task
 from lab.measure import predict
 from lab.models import ModelSpec, check_model, count_parameters, create_model, locate
+from lab.names import model_labels
 from lab.report import figures, words
 from lab.report.card import FITTED, Card, make_card, plain
 from lab.report.page import to_html
@@ -119,10 +120,11 @@ def report(
     device = choose_device(base.device)
     set_threads(1)
     speeds = _speeds(models, base)
+    labels = model_labels(models)
     cards = [
         make_card(
             name, tables, base,
-            parameters=parameters[name],
+            name=labels[name], parameters=parameters[name],
             training_speed=speeds[name][0], answering_speed=speeds[name][1], device=str(device),
         )
         for name in models

@@ -6,7 +6,6 @@ they have no say in it, and neither have settings at their defaults: a new knob 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -15,9 +14,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from lab.config import RunConfig, check, from_json, given
+from lab.config import Provenance, RunConfig, check, from_json, given, read_provenance
+from lab.data import world_version
 from lab.folder import CONFIG, LONGEST
-from lab.models import digest_of, file_of, locate
+from lab.models import digest_of, digest_of_sources, locate, sources_of
+from lab.names import model_label
+from lab.provenance import changed_sources
 from lab.sweep.grid import Grid, describe, in_words, with_settings
 from lab.tracking.summary import read_summary
 
@@ -76,19 +78,21 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
 
 
 def key_of(config: RunConfig) -> str:
-    """The hash of all settings that have a say in what comes out of a run; of a network in a file
-    the file's content has one, too (not that of other files that it imports)."""
+    """The hash of all that has a say in what comes out of a run: settings, the version of the drawn
+    pictures, the content of the source files that make its network."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
-    path = file_of(config.model.model)
-    if path is not None and Path(path).expanduser().is_file():
-        told["model_file"] = digest_of(Path(path).expanduser().read_bytes())
+    told["world"] = world_version(config.data.task)
+    told["sources"] = digest_of_sources(sources_of(config.model.model))
     text = json.dumps(told, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:KEY]
+    return digest_of(text.encode())[:KEY]
 
 
 def cell_name(settings: Mapping[str, Any]) -> str:
     """A folder's name for the runs with these settings: num_train_32-model_cnn."""
-    words = [f"{name}_{in_words(value)}" for name, value in settings.items()] or ["plain"]
+    told = {
+        n: model_label(in_words(v)) if n == "model" else in_words(v) for n, v in settings.items()
+    }
+    words = [f"{name}_{value}" for name, value in told.items()] or ["plain"]
     fit = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word).strip("_") for word in words)
     return fit[: LONGEST - KEY - 23]  # what is left is for -s, a seed of up to 20 digits, - and key
 
@@ -104,17 +108,24 @@ def finished(job: Job) -> bool:
     try:
         if read_summary(job.folder).get("status") != "finished":
             return False
-        known = from_json((job.folder / CONFIG).read_text(encoding="utf-8"))
+        text = (job.folder / CONFIG).read_text(encoding="utf-8")
+        known, made_of = from_json(text), read_provenance(text)
     except (OSError, ValueError):
         return False
-    refuse_other(known, job)
+    refuse_other(known, made_of, job)
     return True
 
 
-def refuse_other(known: RunConfig, job: Job) -> None:
-    """Raise `ValueError` if a folder's config is not the job's."""
+def refuse_other(known: RunConfig, made_of: Provenance, job: Job) -> None:
+    """Raise `ValueError` if a folder's run is not the job's: its settings, or the source files that
+    made its network (those that are imported by computed names have no say in the key)."""
     if not same(known, job.config):
         raise ValueError(f"{job.folder} holds a run with other settings; choose another --out")
+    changed = changed_sources(job.config, made_of, made_by=known.model.model)
+    if changed:
+        raise ValueError(
+            f"{job.folder} holds a run of other source files: {changed}; choose another --out"
+        )
 
 
 def _folders(out: Path) -> list[Path]:

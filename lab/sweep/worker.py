@@ -130,8 +130,8 @@ def _run(job: Job) -> None:
 
     if key_of(job.config) != job.key:
         raise ValueError(
-            f"the file of --model {job.config.model.model} is not what it was when the sweep began:"
-            " run the same command again"
+            f"the source files of --model {job.config.model.model} are not what they were when the"
+            " sweep began, or this worker's lab is of another version: run the same command again"
         )
     folder = job.folder
     if folder.exists() and not (folder / CONFIG).exists():
@@ -139,7 +139,7 @@ def _run(job: Job) -> None:
     if not folder.exists():
         run.start(job.config)
         return
-    refuse_other(run.read_config(folder), job)
+    refuse_other(run.read_config(folder), run.read_run_provenance(folder), job)
     until = time.monotonic() + PATIENCE
     while True:
         try:

@@ -1,13 +1,17 @@
 """Checkpoints: files that are whole or absent, checked before they are believed.
 
-A file is one line of text (what it is, the SHA-256 of the rest) and then what `torch.save` makes of
-tensors and plain values. It is read with `weights_only=True`, so it cannot run code; and only after
-its checksum, because a flipped bit inside a tensor would otherwise be loaded in silence.
+A file is what `torch.save` makes of tensors and plain values, so that `torch.load(path,
+weights_only=True)` reads it: a dictionary whose entry `model` is the network's `state_dict`. It is
+a zip archive, and the archive's comment, its last bytes, holds the SHA-256 of all that comes
+before: a flipped bit inside a tensor would otherwise be loaded in silence. The lab reads it with
+`weights_only=True`, too, so it cannot run code.
 """
 
 import hashlib
 import io
 import os
+import re
+import struct
 import warnings
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,8 +20,11 @@ from typing import Any
 import torch
 from torch import nn
 
-FORMAT = 2
-_HEAD = b"memorization-lab checkpoint"
+FORMAT = 3
+_MARK = b"memorization-lab checkpoint"
+_COMMENT = re.compile(rb"%s (\d{1,9}) sha256 ([0-9a-f]{64})" % _MARK)
+_LONGEST = 200
+"""Bytes at the end of a file in which its comment is looked for."""
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
 """The newest state, the one before it, and the one with the lowest test loss so far."""
@@ -35,6 +42,8 @@ class Checkpoint:
     model: dict[str, Any]
     optimizer: dict[str, Any] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
+    provenance: str = ""
+    """What stands for the pictures and the source files that it was trained with."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = None) -> None:
@@ -45,15 +54,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = N
     """
     buffer = io.BytesIO()  # straight to a path, torch hides a full disk and leaves half a file
     torch.save({"format": FORMAT, **_shallow(checkpoint)}, buffer)
-    content = buffer.getvalue()
-    digest = hashlib.sha256(content).hexdigest().encode()
-    head = b"%s %d sha256 %s\n" % (_HEAD, FORMAT, digest)
+    content = _with_checksum(buffer.getbuffer())
     path.parent.mkdir(exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")  # one writer: a leftover is overwritten
     try:
         with draft.open("wb") as file:
-            file.write(head)
-            file.write(content)
+            for piece in content:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         if keep is not None and path.exists():
@@ -64,6 +71,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = N
         error.filename = str(path)
         raise
     _sync_folder(path.parent)
+
+
+def _with_checksum(archive: memoryview) -> tuple[bytes | memoryview, ...]:
+    """A zip archive without a comment, and the comment that holds its checksum, to be written one
+    after the other. An archive ends with the length of its comment, two bytes."""
+    comment = b"%s %d sha256 " % (_MARK, FORMAT)
+    body = archive[:-2]
+    rest = struct.pack("<H", len(comment) + 64) + comment
+    digest = hashlib.sha256(body)
+    digest.update(rest)
+    return body, rest, digest.hexdigest().encode()
 
 
 def newest(folder: Path) -> Path | None:
@@ -80,16 +98,17 @@ def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkp
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
     content = path.read_bytes()
-    head, _, content = content.partition(b"\n")
-    words = head.split(b" ")
-    if len(words) != 5 or not head.startswith(_HEAD + b" ") or words[3] != b"sha256":
-        raise ValueError(f"{path} is not a checkpoint of this lab, or its beginning is lost")
-    if words[2] != str(FORMAT).encode():
-        version = words[2].decode(errors="replace")
+    comment = _COMMENT.search(content, max(0, len(content) - _LONGEST))
+    if content.startswith(_MARK):  # where earlier versions had it
+        raise OtherFormat(f"{path} is of another version of the lab (earlier than format 3)")
+    if comment is None or comment.end() != len(content):
+        raise ValueError(f"{path} is not a checkpoint of this lab, or its end is lost")
+    if int(comment[1]) != FORMAT:
         raise OtherFormat(
-            f"{path} is of another version of the lab (format {version}, not {FORMAT})"
+            f"{path} is of another version of the lab (format {int(comment[1])}, not {FORMAT})"
         )
-    if hashlib.sha256(content).hexdigest().encode() != words[4]:
+    before = memoryview(content)[: comment.start(2)]
+    if hashlib.sha256(before).hexdigest().encode() != comment[2]:
         raise ValueError(f"{path} is damaged: its checksum does not match its {len(content)} bytes")
     try:
         with warnings.catch_warnings():
@@ -115,7 +134,9 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 
 def _whole(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint if its entries are of the right kinds; `ValueError` otherwise."""
-    kinds = {"step": int, "model": dict, "optimizer": dict, "progress": dict}
+    kinds = {
+        "step": int, "model": dict, "optimizer": dict, "progress": dict, "provenance": str,
+    }  # fmt: skip
     for name, kind in kinds.items():
         if not isinstance(getattr(checkpoint, name), kind):
             raise ValueError(f"its {name} is no {kind.__name__}")

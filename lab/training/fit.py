@@ -56,18 +56,19 @@ def fit(
     resume: Checkpoint | None = None,
     stop: Stop | None = None,
     processes: Processes = ALONE,
+    provenance: str = "",
 ) -> Fitted:
     """Train `model` on `batches`, both on one device.
 
     `log` gets the figures of every evaluation. `progress` gets the step and the loss of its batch a
     few times a second. `checkpoints` is the folder for them: written at the start, at the end, when
-    `stop` is set, and when the last one is `checkpoint_every` seconds old. With early stopping the
-    best evaluation's weights are left in the model. Of several `processes` the first one alone
-    measures, logs and saves; all of them stop if one is told to. Raises `Diverged`, `Interrupted`,
-    or `Deserted` where another process is gone.
+    `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is noted in
+    them. With early stopping the best evaluation's weights are left in the model. Of several
+    `processes` the first one alone measures, logs and saves; all of them stop if one is told to.
+    Raises `Diverged`, `Interrupted`, or `Deserted` where another process is gone.
     """
     stop = Stop() if stop is None else stop
-    record = Record(model, folder=checkpoints)
+    record = Record(model, folder=checkpoints, provenance=provenance)
     clock = record.clock
     clock("starting")
     stepper = Stepper(model, batches, config, seed=seed, processes=processes)

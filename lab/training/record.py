@@ -49,7 +49,7 @@ class Stopwatch:
 class Record:
     """The loop's memory; all of it goes into checkpoints."""
 
-    def __init__(self, model: nn.Module, *, folder: Path | None) -> None:
+    def __init__(self, model: nn.Module, *, folder: Path | None, provenance: str = "") -> None:
         self.evaluated = -1  # the last step that was evaluated and logged
         self.figures: dict[str, Estimate | float] = {}
         self.best = Best()
@@ -58,6 +58,7 @@ class Record:
         self._best_saved = -1
         self._model = model
         self._folder = folder
+        self._provenance = provenance
 
     def note(self, step: int, figures: Figures) -> None:
         """Take in an evaluation, and the weights if it is the best one."""
@@ -84,7 +85,9 @@ class Record:
         if self._folder is None:
             return
         if self.best.step != self._best_saved:
-            best = Checkpoint(step=self.best.step, model=self._best_weights)
+            best = Checkpoint(
+                step=self.best.step, model=self._best_weights, provenance=self._provenance
+            )
             save_checkpoint(self._folder / BEST, best)
             self._best_saved = self.best.step
         progress = {
@@ -94,7 +97,7 @@ class Record:
             "best_weights": self._best_weights,
             "seconds": dict(self.clock.seconds),
         }
-        last = Checkpoint(**stepper.state(), progress=progress)
+        last = Checkpoint(**stepper.state(), progress=progress, provenance=self._provenance)
         save_checkpoint(self._folder / LAST, last, keep=self._folder / PREVIOUS)
 
     def restore(self, checkpoint: Checkpoint) -> None:

@@ -178,7 +178,7 @@ class Card {
       fill(this.more);
       return;
     }
-    this.words.textContent = `Its network is made by the file ${run.file ?? "named in its settings"}. Opening it runs that file on the computer that TensorBoard runs on: agree only if you trust it. It is then open to all who use this board, until the board ends.`;
+    this.words.textContent = `I${(run.code ?? "its network is made by a file named in its settings").slice(1)}. Opening it runs that code on the computer that TensorBoard runs on: agree only if you trust it. It is then open to all who use this board, until the board ends.`;
     if (!this.more.childElementCount) {
       const failed = h("span", { class: "failed" });
       const agree = async () => {
@@ -190,7 +190,7 @@ class Card {
           failed.textContent = error.message;
         }
       };
-      fill(this.more, button("Run that file and open it", agree), failed);
+      fill(this.more, button("Run that code and open it", agree), failed);
     }
   }
 
