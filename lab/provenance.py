@@ -60,33 +60,23 @@ def moved(config: RunConfig, model_file: Path | None) -> RunConfig:
     return replace(config, model=replace(config.model, model=there))
 
 
-def changed_sources(config: RunConfig, recorded: Provenance, *, made_by: str) -> str:
+def changed_sources(config: RunConfig, recorded: Provenance) -> str:
     """How the source files that make the network now differ from those that a run was trained
-    with, in a few words; empty if they do not. Executes nothing.
-
-    `made_by` is the network's name when it was trained: its file may have another name now.
-    """
+    with, in a few words; empty if they do not. Executes nothing."""
     name = config.model.model
     now = sources_of(name)
     path = file_of(name)
     if path is not None:
-        lookup = Lookup(Path(path).resolve())
-        itself = lookup.key(lookup.path)
-        was = Path(file_of(made_by) or path).name
-        renamed = [key for key in recorded.sources if key not in now and Path(key).name == was]
-        if itself not in recorded.sources and len(renamed) == 1:
-            now[renamed[0]] = now.pop(itself)
         # what the code imports under names that it computes is not found by reading it
-        for key in recorded.sources:
-            there = [root / key for root in lookup.roots if (root / key).is_file()]
-            if key not in now and there:
+        for key in [key for key in recorded.sources if key not in now]:
+            roots = Lookup(Path(path).resolve()).roots
+            there = [root / key for root in roots if (root / key).is_file()]
+            if there:
                 now[key] = digest_of(there[0].read_bytes())
     return differences(recorded.sources, now)
 
 
-def refuse_changed_sources(
-    config: RunConfig, recorded: Provenance, *, made_by: str, what: object
-) -> None:
+def refuse_changed_sources(config: RunConfig, recorded: Provenance, *, what: object) -> None:
     """Raise `ValueError` if the network's source files are gone, or are not those that `what` (a
     run's folder) was trained with."""
     path = file_of(config.model.model)
@@ -95,7 +85,7 @@ def refuse_changed_sources(
             f"{what}: its network was made by {path}, and there is no such file; say where it is"
             " now: --model-file FILE"
         )
-    changed = changed_sources(config, recorded, made_by=made_by)
+    changed = changed_sources(config, recorded)
     if changed:
         raise ValueError(
             f"{what} was trained with other source files than those of {config.model.model}:"

@@ -155,7 +155,7 @@ def resume(
         make_deterministic()
     place = _place(folder, device or config.device, asked=device is not None)
     set_threads(config.threads)
-    model = _rebuild(config, made_of, folder, made_by=begun.model.model, changed_code=changed_code)
+    model = _rebuild(config, made_of, folder, changed_code=changed_code)
     with joined(place) as processes:
         model.to(place)
         if not processes.first:
@@ -240,8 +240,8 @@ def load_run(
     path = checkpoints / BEST if config.train.early_stopping else newest(checkpoints)
     if path is None:
         raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
-    made_by, config = config.model.model, moved(config, model_file)
-    model = _rebuild(config, made_of, folder, made_by=made_by, changed_code=changed_code)
+    config = moved(config, model_file)
+    model = _rebuild(config, made_of, folder, changed_code=changed_code)
     model.to(device)
     checkpoint = _load(path, device)
     if not changed_code:
@@ -251,12 +251,12 @@ def load_run(
 
 
 def _rebuild(
-    config: RunConfig, made_of: Provenance, folder: Path, *, made_by: str, changed_code: bool
+    config: RunConfig, made_of: Provenance, folder: Path, *, changed_code: bool
 ) -> nn.Module:
     """The untrained network of a run, made by the source files that it was trained with."""
     if changed_code:
         return build_model(config)
-    refuse_changed_sources(config, made_of, made_by=made_by, what=folder)
+    refuse_changed_sources(config, made_of, what=folder)
     try:
         with only_agreed(made_of.sources.values()):
             return build_model(config)

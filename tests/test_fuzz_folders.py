@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from test_run import tiny
 
 from lab.cli import main, one_line
 from lab.config import to_json
+from lab.provenance import provenance_of
 from lab.run import load_run, read_config, resume, start
 from lab.tracking.summary import SUMMARY, read_summary
 from lab.tracking.writer import METRICS, Tracker
@@ -45,14 +47,17 @@ def folder(finished: Path, tmp_path: Path) -> Path:
 
 
 def signed(content: bytes) -> bytes:
-    """Content with the head of a checkpoint whose checksum is right."""
-    digest = hashlib.sha256(content).hexdigest()
-    return f"memorization-lab checkpoint {FORMAT} sha256 {digest}\n".encode() + content
+    """Content with the end of a checkpoint whose checksum is right."""
+    mark = f"memorization-lab checkpoint {FORMAT} sha256 ".encode()
+    if zipfile.is_zipfile(io.BytesIO(content)) and content[-2:] == b"\0\0":
+        content = content[:-2] + (len(mark) + 64).to_bytes(2, "little")
+    return content + mark + hashlib.sha256(content + mark).hexdigest().encode()
 
 
 def body(path: Path) -> bytes:
-    """A checkpoint's content without its head."""
-    return path.read_bytes().partition(b"\n")[2]
+    """A checkpoint's zip archive without its comment."""
+    content = path.read_bytes()
+    return content[: content.rindex(b"memorization-lab checkpoint") - 2] + b"\0\0"
 
 
 def saved(values: object) -> bytes:
@@ -160,7 +165,7 @@ BROKEN: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("how", list(BROKEN))
 def test_checkpoints_of_another_make_are_one_line(how: str, folder: Path) -> None:
     path = folder / "checkpoints" / LAST
-    values = torch.load(io.BytesIO(body(path)), weights_only=True)
+    values = torch.load(path, weights_only=True)
     path.write_bytes(saved(BROKEN[how](values)))
     with pytest.raises(ValueError, match="checkpoint") as caught:
         resume(folder)
@@ -308,7 +313,7 @@ def test_an_unfinished_run_is_measured_and_called_so(
     few = ["--twins", "0", "--num-test", "10"]
     config = read_config(folder)
     more = replace(config, train=replace(config.train, steps=1234))
-    (folder / "config.json").write_text(to_json(more))
+    (folder / "config.json").write_text(to_json(more, provenance_of(more)))
     assert main(evaluate, [str(folder), *few]) == 0
     assert "Not finished: 10 of 1,234 steps are done" in capsys.readouterr().out
     (folder / SUMMARY).unlink()  # killed at once

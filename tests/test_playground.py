@@ -21,6 +21,7 @@ from lab.models import ModelSpec, create_model, digest_of, only_agreed
 from lab.playground import shelf
 from lab.playground.asked import read_face, start_face, write_face
 from lab.playground.plugin import QUESTIONS, FacesPlugin
+from lab.provenance import provenance_of
 from lab.run import load_run, start
 
 NET = """
@@ -66,6 +67,11 @@ def config(out: Path, name: str, **data: Any) -> RunConfig:
     )  # fmt: skip
 
 
+def described(run: RunConfig) -> str:
+    """What its config.json says."""
+    return to_json(run, provenance_of(run))
+
+
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real runs of two steps, and all that can be wrong with a folder."""
@@ -81,13 +87,13 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "borrowed" / "config.json").write_text(to_json(config(root, "borrowed")))
     (root / "borrowed" / "checkpoints").symlink_to(outside / "secret" / "checkpoints")
     (root / "empty").mkdir()
-    (root / "empty" / "config.json").write_text(to_json(config(root, "empty")))
+    (root / "empty" / "config.json").write_text(described(config(root, "empty")))
     (root / "damaged").mkdir()
     (root / "damaged" / "config.json").write_text('{"format": 1, "data": 7}')
     (root / "foreign").mkdir()
     (root / "foreign" / "events.out.tfevents.1.x").touch()
     (root / "torn" / "checkpoints").mkdir(parents=True)
-    (root / "torn" / "config.json").write_text(to_json(config(root, "torn")))
+    (root / "torn" / "config.json").write_text(described(config(root, "torn")))
     (root / "torn" / "checkpoints" / "last.pt").write_bytes(b"half of a")
     (root / "<img src=x onerror=alert(1)>").mkdir()
     (root / "<img src=x onerror=alert(1)>" / "events.out.tfevents.1.x").touch()
@@ -246,6 +252,45 @@ def test_code_of_others_runs_only_after_consent(tmp_path: Path) -> None:
     (answer,) = fresh.ok("look", face="", run="mine")["answers"]
     assert str(net) in answer["trouble"]
     assert fresh.post(b'{"run": "mine"}')[0] == 400
+
+
+def test_consent_is_for_what_the_file_imports_too(tmp_path: Path) -> None:
+    net, helper, trap = tmp_path / "net.py", tmp_path / "body.py", tmp_path / "ran"
+    net.write_text("from body import net")
+    helper.write_text(NET)
+    runs = tmp_path / "runs"
+    plain = config(runs, "mine")
+    start(RunConfig(**{**vars(plain), "model": ModelConfig(model=f"{net}:net")}))
+    page = Page(runs)
+    assert page.post(b'{"run": "mine"}')[0] == 200
+    assert page.runs()["mine"]["kind"] == "ready"
+    helper.write_text(NET + f"\nopen({str(trap)!r}, 'a').close()\n")
+    listed = page.runs()["mine"]
+    assert listed["kind"] == "consent"
+    assert "body.py is changed" in listed["code"]
+    page.get("look", face="", run="mine")
+    assert not trap.exists()
+    assert page.post(b'{"run": "mine"}')[0] == 200
+    assert "chances" in page.ok("look", face="", run="mine")["answers"][0]
+    assert trap.exists(), "agreed to, although it has changed"
+
+
+def test_a_missing_file_may_lie_elsewhere_if_it_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, there, other = tmp_path / "net.py", tmp_path / "there.py", tmp_path / "other.py"
+    net.write_text(NET)
+    runs = tmp_path / "runs"
+    plain = config(runs, "mine")
+    start(RunConfig(**{**vars(plain), "model": ModelConfig(model=f"{net}:net")}))
+    net.rename(there)
+    other.write_text(NET + "# other")
+    assert "--model-file" in Page(runs).runs()["mine"]["trouble"]
+    monkeypatch.setattr(FacesPlugin, "model_files", [other, there])
+    page = Page(runs)
+    assert str(there) in page.runs()["mine"]["code"]
+    assert page.post(b'{"run": "mine"}')[0] == 200
+    assert "chances" in page.ok("look", face="", run="mine")["answers"][0]
 
 
 def test_what_is_opened_is_what_was_listed(tmp_path: Path) -> None:

@@ -262,7 +262,8 @@ def test_a_network_of_a_file_is_found_from_every_folder(
     ("model", "said"),
     [
         ("cnn", "cnn16"),
-        ("a/my_net.py:my_net", "my_net16"),
+        ("a/my_net.py:my_net", "a_my_net16"),
+        ("a/nets.py:small", "a_nets_small16"),
         ("torchvision:resnet18", "resnet18"),
         ("timm:vit_tiny_patch16_224.augreg_in21k", "vit_tiny_patch16_224_augreg_in21k"),
     ],

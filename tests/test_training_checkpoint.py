@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,10 @@ def test_any_damage_is_one_line_that_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / LAST
     save_checkpoint(path, checkpoint(1))
     good = path.read_bytes()
-    head = good.index(b"\n") + 1
-    damaged = [good[:length] for length in (0, 1, head - 1, head, head + 1, len(good) - 1)]
+    end = good.rindex(b"memorization-lab")
+    damaged = [good[:length] for length in (0, 1, end - 1, end, end + 1, len(good) - 1)]
     damaged += [b"<html>not found</html>\n", bytes(len(good)), good + b"\0"]
-    for place in (0, 20, head - 2, *range(head - 1, len(good), 97)):
+    for place in (0, 20, *range(60, end, 97), *range(end - 3, len(good), 7), len(good) - 1):
         flipped = bytearray(good)
         flipped[place] ^= 1
         damaged.append(bytes(flipped))
@@ -74,9 +75,9 @@ class Payload:
 
 def test_code_in_a_checkpoint_never_runs(tmp_path: Path) -> None:
     content = pickle.dumps(Payload(tmp_path / "ran"))
-    digest = hashlib.sha256(content).hexdigest()
+    content += f"memorization-lab checkpoint {FORMAT} sha256 ".encode()
     path = tmp_path / LAST
-    path.write_bytes(f"memorization-lab checkpoint {FORMAT} sha256 {digest}\n".encode() + content)
+    path.write_bytes(content + hashlib.sha256(content).hexdigest().encode())
     with pytest.raises(ValueError, match="holds no checkpoint"):
         load_checkpoint(path)
     assert not (tmp_path / "ran").exists()
@@ -128,9 +129,23 @@ def test_the_one_before_is_kept(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_version_is_not_called_damaged(tmp_path: Path) -> None:
     path = tmp_path / LAST
     save_checkpoint(path, checkpoint(1))
-    head, rest = path.read_bytes().split(b"\n", 1)
-    words = head.split(b" ")
-    words[2] = b"1"
-    path.write_bytes(b" ".join(words) + b"\n" + rest)
-    with pytest.raises(OtherFormat, match="another version of the lab"):
-        load_checkpoint(path)
+    content = path.read_bytes()
+    mark = f"checkpoint {FORMAT} sha256".encode()
+    later = content.replace(mark, mark.replace(str(FORMAT).encode(), b"9"))
+    for other in (later, b"memorization-lab checkpoint 2 sha256 " + b"0" * 64 + b"\nPK"):
+        path.write_bytes(other)
+        with pytest.raises(OtherFormat, match="another version of the lab"):
+            load_checkpoint(path)
+
+
+def test_plain_torch_reads_a_checkpoint(tmp_path: Path) -> None:
+    path, saved = tmp_path / LAST, checkpoint(5)
+    save_checkpoint(path, saved)
+    values = torch.load(path, weights_only=True)
+    assert values["step"] == 5
+    assert torch.equal(values["model"]["weight"], saved.model["weight"])
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        told = archive.comment.decode().split()
+    digest = hashlib.sha256(path.read_bytes()[:-64]).hexdigest()
+    assert told == ["memorization-lab", "checkpoint", str(FORMAT), "sha256", digest]

@@ -124,8 +124,8 @@ def create_model(name: str, spec: ModelSpec) -> nn.Module:
 
 
 def sources_of(name: str, model: nn.Module | None = None) -> dict[str, str]:
-    """The source files outside the installed packages that make the model `name`: path below the
-    folder that each is imported from -> SHA-256 of its content. Empty for the lab's own models and
+    """The source files outside the installed packages that make the model `name`: a name for each
+    (`Lookup.key`) -> SHA-256 of its content. Empty for the lab's own models and
     for those of installed packages.
 
     They are found by the imports that are written in them. Of a `model` that was built by that name

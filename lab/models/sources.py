@@ -29,7 +29,10 @@ from pathlib import Path
 from typing import Any
 
 Sources = Mapping[str, str]
-"""Path of a source file below the folder that it is imported from -> SHA-256 of its content."""
+"""A source file's name, as `Lookup.key` gives it -> SHA-256 of its content."""
+
+ITSELF = "its own file"
+"""What the network's own file is called in a table of sources."""
 
 OURS = "lab"
 """The one name that is never looked up beside a network: it always means this package."""
@@ -137,7 +140,10 @@ class Lookup:
         return folders[0] if folders and not _is_known(name) else None
 
     def key(self, path: Path) -> str:
-        """The file's name in a table of sources: its path below the root it is imported from."""
+        """The file's name in a table of sources: its path below the root it is imported from, and
+        `ITSELF` for the network's own file, whatever it is called."""
+        if path == self.path:
+            return ITSELF
         for root in reversed(self.roots):  # the outermost: nets/blocks.py, not blocks.py
             if path.is_relative_to(root):
                 return path.relative_to(root).as_posix()

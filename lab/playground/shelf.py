@@ -134,8 +134,7 @@ class Shelf:
                 if path.suffix != ".py" or path.stat().st_size > LARGEST:
                     continue
                 sources = sources_of(config.model.model)
-                made_by = run.config.model.model
-                changed = changed_sources(config, run.provenance, made_by=made_by)
+                changed = changed_sources(config, run.provenance)
             except (OSError, ValueError):
                 continue
             if file is None or not changed:

@@ -121,7 +121,7 @@ def refuse_other(known: RunConfig, made_of: Provenance, job: Job) -> None:
     made its network (those that are imported by computed names have no say in the key)."""
     if not same(known, job.config):
         raise ValueError(f"{job.folder} holds a run with other settings; choose another --out")
-    changed = changed_sources(job.config, made_of, made_by=known.model.model)
+    changed = changed_sources(job.config, made_of)
     if changed:
         raise ValueError(
             f"{job.folder} holds a run of other source files: {changed}; choose another --out"

@@ -1,0 +1,90 @@
+"""The version of the drawn pictures changes with what decides them, and with nothing else.
+
+After a change that is meant to show, write the new versions:
+
+    python tests/test_world_version.py
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.data import list_tasks, world_version
+
+GOLDEN = Path(__file__).parent / "golden" / "world.json"
+
+
+def versions() -> dict[str, str]:
+    """The version of every task."""
+    return {task: world_version(task) for task in list_tasks()}
+
+
+def test_the_world_is_the_one_of_yesterday() -> None:
+    assert versions() == json.loads(GOLDEN.read_text()), (
+        "runs that were trained before will be refused; if that is meant:"
+        f" python tests/{Path(__file__).name}"
+    )
+
+
+def test_tasks_have_versions_of_their_own() -> None:
+    found = versions()
+    assert len(set(found.values())) == len(found)
+    with pytest.raises(ValueError, match="did you mean 'person'"):
+        world_version("persons")
+
+
+CHANGES = {
+    "": "",
+    "where an eye is": "from lab.faces import anatomy; anatomy.EYE_X = 0.21",
+    "a line of the drawing": "from lab.faces import picture; old = picture.shade;"
+    "new = lambda *given: old(*given) * 0.999; picture.shade = new;"
+    "import lab.faces.source as s, lab.faces.eager as e; s.shade = new; e.shade = new",
+    "a prior": "from dataclasses import replace; from lab.faces import ATTRIBUTES as A;"
+    "A['glasses'] = replace(A['glasses'], prior=(0.61, 0.2, 0.19))",
+    "a range": "from dataclasses import replace; from lab.faces import ATTRIBUTES as A;"
+    "A['smile'] = replace(A['smile'], high=A['smile'].high + 1e-9)",
+    "how parts are balanced": "from lab.data import population as p; p.TURNS_UP = 0.7",
+    "a color": "from lab.faces import palette; import torch;"
+    "palette.PALETTES['skin_color'] = palette.PALETTES['skin_color'] * 0.99",
+    "what is said of an attribute": "from dataclasses import replace; from lab.faces import"
+    " ATTRIBUTES as A; A['smile'] = replace(A['smile'], meaning='another')",
+    "the backend": "from lab.faces import compiled; compiled.is_built = lambda: False",
+}
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, str]:
+    """The version after each of the changes, made in one process of its own."""
+    code = f"""
+import json, sys, os
+import lab.data
+changes = json.loads({json.dumps(json.dumps(CHANGES))})
+found = {{}}
+for name, change in changes.items():
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        exec(change)
+        os.write(writer, lab.data.world_version("person").encode())
+        os._exit(0)
+    os.close(writer)
+    found[name] = os.read(reader, 100).decode()
+    os.wait()
+print(json.dumps(found))
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return dict(json.loads(said.stdout))
+
+
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_what_decides_the_pixels_decides_the_version(change: str, found: dict[str, str]) -> None:
+    same = change in ("", "what is said of an attribute", "the backend")
+    assert found[change], "the change could be made"
+    assert (found[change] == found[""]) is same
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(versions(), indent=2) + "\n")
+    print(f"wrote {GOLDEN}")
