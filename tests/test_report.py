@@ -247,6 +247,7 @@ def card(name: str = "cnn", **changes: object) -> Card:
     sizes = tuple(Size(faces=n, train=share, test=share, membership_auc=share) for n in (100, 1000))
     usual = Card(
         model=name,
+        name=name,
         parameters=1234,
         training_speed=1.0,
         answering_speed=2.0,
