@@ -1,11 +1,19 @@
 """Say what a misspelt name may have meant, and what went wrong, in one line."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 MOST = 100
 """Names that are listed; of more than that only the nearest few."""
 NEAREST = 5
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colors, moves of the cursor
+    r"|[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and the like: titles, links
+    r"|[ -/]*[0-~])"
+)
+"""Escape sequences of terminals (ECMA-48)."""
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
@@ -26,5 +34,24 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
 
 def one_line(error: BaseException) -> str:
     """An exception as one line for people."""
-    text = " ".join(str(error).split())
+    text = plain(str(error))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def plain(text: str) -> str:
+    r"""What others wrote, as one line: without line breaks, escape sequences, control characters.
+
+    >>> plain("two\nlines, one \x1b[31mred\x1b[0m")
+    'two lines, one red'
+    """
+    words = " ".join(_ESCAPES.sub("", text).split())
+    return "".join(c for c in words if c.isprintable())
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Whether it is Python's or torch's way to say so, on a CPU or a GPU."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )

@@ -1,7 +1,19 @@
 """Pixels in, logits out: architectures by name. Knows no faces and no training."""
 
+from lab.models.failure import NetworkError, blamed
 from lab.models.files import digest_of, only_agreed
-from lab.models.inspect import check_model, count_parameters, device_of, features, untouched
+from lab.models.inspect import (
+    TRIED,
+    ask,
+    count_parameters,
+    device_of,
+    features,
+    first_pass,
+    random_pictures,
+    seeded_model,
+    untouched,
+)
+from lab.models.isolation import Generators, Settings, in_turn, isolated
 from lab.models.registry import (
     ModelSpec,
     create_model,
@@ -14,7 +26,8 @@ from lab.models.registry import (
 )
 
 __all__ = [
-    "ModelSpec", "check_model", "count_parameters", "create_model", "device_of", "digest_of",
-    "features", "file_of", "find_model", "has_width", "list_models", "locate", "only_agreed",
-    "register_model", "untouched",
+    "TRIED", "Generators", "ModelSpec", "NetworkError", "Settings", "ask", "blamed",
+    "count_parameters", "create_model", "device_of", "digest_of", "features", "file_of",
+    "find_model", "first_pass", "has_width", "in_turn", "isolated", "list_models", "locate",
+    "only_agreed", "random_pictures", "register_model", "seeded_model", "untouched",
 ]  # fmt: skip
