@@ -16,7 +16,7 @@ from typing import Any, get_args, get_type_hints
 import tyro
 
 from lab.config import flag
-from lab.names import unknown
+from lab.names import memory_ran_out, unknown
 
 BAD_INPUT = 2
 """Exit code for what the user can mend: a flag, a file, a full disk, too little memory."""
@@ -51,7 +51,7 @@ def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) ->
     except RuntimeError as error:
         if hasattr(error, "signal"):
             return _fail(str(error), 128 + int(error.signal), debug)
-        if _memory_ran_out(error):
+        if memory_ran_out(error):
             return _fail(f"error: there is not enough memory: {error}", BAD_INPUT, debug)
         if type(error).__module__.startswith("lab."):  # ours, and written for people
             return _fail(f"error: {error}", 1, debug)
@@ -118,11 +118,6 @@ def _describe(error: ValueError | OSError) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"
     return str(error)
-
-
-def _memory_ran_out(error: RuntimeError) -> bool:
-    """Whether it is torch's way to say so, on a CPU or a GPU."""
-    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
 def _unboxed(panel: str) -> str:

@@ -8,6 +8,13 @@ MOST = 100
 """Names that are listed; of more than that only the nearest few."""
 NEAREST = 5
 
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colors, moves of the cursor
+    r"|[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and the like: titles, links
+    r"|[ -/]*[0-~])"
+)
+"""Escape sequences of terminals (ECMA-48)."""
+
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
     """One line for an unknown name: what it is, the nearest match, and what there is.
@@ -27,7 +34,7 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
 
 def one_line(error: BaseException) -> str:
     """An exception as one line for people."""
-    text = " ".join(str(error).split())
+    text = plain(str(error))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -52,3 +59,22 @@ def model_labels(names: Iterable[str]) -> dict[str, str]:
     labels = {name: model_label(name) for name in names}
     taken = list(labels.values())
     return {n: label if taken.count(label) == 1 else n for n, label in labels.items()}
+
+
+def plain(text: str) -> str:
+    r"""What others wrote, as one line: without line breaks, escape sequences, control characters.
+
+    >>> plain("two\nlines, one \x1b[31mred\x1b[0m")
+    'two lines, one red'
+    """
+    words = " ".join(_ESCAPES.sub("", text).split())
+    return "".join(c for c in words if c.isprintable())
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Whether it is Python's or torch's way to say so, on a CPU or a GPU."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )

@@ -8,9 +8,10 @@ load_run(folder)  the settings and the network of a run, to ask it things
 import json
 import shlex
 import signal
+import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,14 +30,17 @@ from lab.measure import Setting, verdict
 from lab.models import (
     ModelSpec,
     NotAgreed,
-    check_model,
     count_parameters,
-    create_model,
     differences,
+    first_pass,
     has_width,
+    in_turn,
+    isolated,
     locate,
     only_agreed,
+    seeded_model,
 )
+from lab.names import one_line, plain
 from lab.provenance import (
     ANYWAY,
     digest_of_provenance,
@@ -55,18 +59,21 @@ from lab.training import (
     PREVIOUS,
     Batches,
     Checkpoint,
+    Damaged,
     Deserted,
     Diverged,
     Epochs,
     Figures,
     Fresh,
     Interrupted,
-    OtherFormat,
     Processes,
+    Trial,
     choose_device,
     describe,
     evaluation_steps,
+    first_seed,
     fit,
+    give_state,
     graceful_stop,
     joined,
     load_checkpoint,
@@ -74,6 +81,7 @@ from lab.training import (
     make_deterministic,
     newest,
     set_threads,
+    try_out,
     world_size,
 )
 
@@ -108,27 +116,30 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     kept = config.data.num_test + (0 if config.train.fresh else config.data.num_train)
     check_memory(kept, size=config.data.image_size)
     config = replace(config, world_size=_world_size(config))
-    if config.deterministic:
-        make_deterministic()
     device = choose_device(config.device)
-    threads = set_threads(config.threads)
-    config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
-    config = replace(config, model=replace(config.model, model=locate(config.model.model)))
-    model = build_model(config)
-    with joined(device) as processes:
-        model.to(device)
-        if not processes.first:
-            return _assist(config, model, device, processes)  # type: ignore[return-value]
-        made_of = provenance_of(config, model)
-        folder = make_folder(config)
-        config = replace(config, name=folder.name)
-        with locked(folder):
-            replace_text(folder / CONFIG, to_json(config, made_of) + "\n")
-            processes.share(None)  # no checkpoint
-            done = _train(
-                config, made_of, folder, model, device, processes, checkpoint=None, began=began
-            )
-        return processes.share(done)
+    with _alone(device):
+        with in_turn():
+            make_deterministic(config.deterministic)
+            threads = set_threads(config.threads)
+        config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
+        config = replace(config, model=replace(config.model, model=locate(config.model.model)))
+        trial = dry_run(config, device=device)
+        model = build_model(config, finished=trial.unfinished)
+        with joined(device) as processes:
+            model.to(device)
+            if not processes.first:
+                return _assist(config, model, device, processes)  # type: ignore[return-value]
+            made_of = provenance_of(config, model)
+            folder = make_folder(config)
+            config = replace(config, name=folder.name)
+            with locked(folder):
+                replace_text(folder / CONFIG, to_json(config, made_of) + "\n")
+                processes.share(None)  # no checkpoint
+                done = _train(
+                    config, made_of, folder, model, device, processes,
+                    checkpoint=None, began=began, doubts=trial.warnings,
+                )  # fmt: skip
+            return processes.share(done)
 
 
 def resume(
@@ -151,35 +162,65 @@ def resume(
     config = moved(begun, model_file)
     refuse_other_world(config, made_of, what=folder)
     _world_size(config, folder)
-    if config.deterministic:
-        make_deterministic()
     place = _place(folder, device or config.device, asked=device is not None)
-    set_threads(config.threads)
-    model = _rebuild(config, made_of, folder, changed_code=changed_code)
-    with joined(place) as processes:
-        model.to(place)
-        if not processes.first:
-            return _assist(config, model, place, processes)
-        with locked(folder):
-            if _finished(folder):
-                processes.share(FINISHED)
-                return None
-            path = newest(folder / CHECKPOINTS)
-            checkpoint = None
-            if path is not None:
-                checkpoint = _load(path, "cpu")
-                if not changed_code:
-                    _refuse_foreign(checkpoint, made_of, path)
-                evaluated = checkpoint.progress.get("evaluated")
-                if not (isinstance(evaluated, int) and -1 <= evaluated <= checkpoint.step):
-                    raise ValueError(f"{path} is no state to go on from: was it {BEST} or another?")
-                load_weights(model, checkpoint, path)
-            made_of = _goes_on(folder, begun, config, made_of, model, checkpoint)
-            processes.share(checkpoint)
-            done = _train(
-                config, made_of, folder, model, place, processes, checkpoint=checkpoint, began=began
-            )
-        return processes.share(done)
+    with _alone(place):
+        with in_turn():
+            make_deterministic(config.deterministic)
+            set_threads(config.threads)
+        model = _rebuild(config, made_of, folder, changed_code=changed_code)
+        with joined(place) as processes:
+            model.to(place)
+            if not processes.first:
+                return _assist(config, model, place, processes)
+            with locked(folder):
+                if _finished(folder):
+                    processes.share(FINISHED)
+                    return None
+                checkpoint = _go_on_from(folder, model, None if changed_code else made_of)
+                made_of = _goes_on(folder, begun, config, made_of, model, checkpoint)
+                processes.share(checkpoint)
+                done = _train(
+                    config, made_of, folder, model, place, processes,
+                    checkpoint=checkpoint, began=began,
+                )  # fmt: skip
+            return processes.share(done)
+
+
+def _go_on_from(folder: Path, model: nn.Module, made_of: Provenance | None) -> Checkpoint | None:
+    """The newest checkpoint of a run, if there is one, after its weights were given to `model`.
+
+    `made_of` is what it must have been trained with; None: anything.
+    """
+    path = newest(folder / CHECKPOINTS)
+    if path is None:
+        return None
+    checkpoint = _load(path, "cpu")
+    if made_of is not None:
+        _refuse_foreign(checkpoint, made_of, path)
+    evaluated = checkpoint.progress.get("evaluated")
+    if not (isinstance(evaluated, int) and -1 <= evaluated <= checkpoint.step):
+        raise ValueError(f"{path} is no state to go on from: was it {BEST} or another?")
+    load_weights(model, checkpoint, path)
+    return checkpoint
+
+
+_RUNNING = threading.Lock()
+
+
+@contextmanager
+def _alone(device: torch.device) -> Iterator[None]:
+    """One run at a time in this process, which leaves its random states and torch's settings as
+    they were: another one would draw from the same generators."""
+    if not _RUNNING.acquire(blocking=False):
+        raise ValueError(
+            "another run is going on in this process: wait for it, or give each run a process of"
+            " its own, as scripts/sweep.py does"
+        )
+    try:
+        with isolated(device):
+            yield
+    finally:
+        _RUNNING.release()
 
 
 def _place(folder: Path, device: str, *, asked: bool) -> torch.device:
@@ -247,7 +288,8 @@ def load_run(
     if not changed_code:
         _refuse_foreign(checkpoint, made_of, path)
     load_weights(model, checkpoint, path)
-    return config, model.eval()
+    model.eval()
+    return config, model
 
 
 def _rebuild(
@@ -255,11 +297,11 @@ def _rebuild(
 ) -> nn.Module:
     """The untrained network of a run, made by the source files that it was trained with."""
     if changed_code:
-        return build_model(config)
+        return build_model(config, finished=True)
     refuse_changed_sources(config, made_of, what=folder)
     try:
         with only_agreed(made_of.sources.values()):
-            return build_model(config)
+            return build_model(config, finished=True)
     except ValueError as error:
         if isinstance(error.__cause__, NotAgreed):
             raise ValueError(
@@ -284,10 +326,8 @@ def _load(path: Path, device: str | torch.device) -> Checkpoint:
         return load_checkpoint(path, device=device)
     except ValueError as error:
         older = path.with_name(PREVIOUS)
-        hint = "delete the folder and train anew"
-        if isinstance(error, OtherFormat):
-            hint = "train the run anew"
-        elif path.name == LAST and older.exists():
+        hint = "train the run anew"
+        if isinstance(error, Damaged) and path.name == LAST and older.exists():
             hint = f"delete it to go on from {older}, some seconds older"
         raise ValueError(f"{error}; {hint}") from None
 
@@ -312,18 +352,37 @@ def _read(folder: Path, parse: Callable[[str], T]) -> T:
         raise ValueError(f"{path}: {error}") from None
 
 
-def build_model(config: RunConfig) -> nn.Module:
-    """The untrained network of a run, on the CPU, tried out on two pictures."""
-    spec = ModelSpec(
+def dry_run(config: RunConfig, *, device: str | torch.device = "cpu") -> Trial:
+    """Try a run's network out on random pictures: see `try_out`. Of several processes each does so
+    on its own CPU."""
+    return try_out(
+        lambda: build_model(config),
+        _spec(config),
+        config.train,
+        name=config.model.model,
+        seed=config.seed,
+        device=device if config.world_size <= 1 else "cpu",
+        processes=max(1, config.world_size),
+    )
+
+
+def build_model(config: RunConfig, *, finished: bool = False) -> nn.Module:
+    """The untrained network of a run, on the CPU, as it is made, or as it is after its first pass
+    (`finished`), which makes the rest of it where layers wait for their first input."""
+    name, spec = config.model.model, _spec(config)
+    model = seeded_model(name, spec, seed=torch_seed(config.seed, "weights"))
+    if finished:
+        first_pass(model, spec, name=name, seed=first_seed(config.seed))
+    return model
+
+
+def _spec(config: RunConfig) -> ModelSpec:
+    return ModelSpec(
         image_size=config.data.image_size,
         num_outputs=len(get_task(config.data.task).classes),
         width=config.model.width,
         dropout=config.model.dropout,
     )
-    torch.manual_seed(torch_seed(config.seed, "weights"))
-    model = create_model(config.model.model, spec)
-    check_model(model, spec, name=config.model.model)
-    return model
 
 
 def _world_size(config: RunConfig, folder: Path | None = None) -> int:
@@ -353,7 +412,7 @@ def _assist(
         return None
     data = config.data
     if checkpoint is not None:
-        model.load_state_dict(checkpoint.model)
+        give_state(model, checkpoint.model)
     train = draw_examples(
         data, split="train", count=data.num_train, seed=config.seed, device=device
     )
@@ -406,21 +465,24 @@ def _train(
     *,
     checkpoint: Checkpoint | None,
     began: float,
+    doubts: Sequence[str] = (),
 ) -> Result:
     """`_work`, with a last word in `summary.json` if it does not come to its end."""
     try:
         return _work(
-            config, made_of, folder, model, device, processes, checkpoint=checkpoint, began=began
-        )
+            config, made_of, folder, model, device, processes,
+            checkpoint=checkpoint, began=began, doubts=doubts,
+        )  # fmt: skip
     except (Interrupted, KeyboardInterrupt) as error:
         if not isinstance(error, Interrupted):
             error = Interrupted(signal.SIGINT, checkpoint.step if checkpoint else 0)
         error.go_on = f"go on with: {_command(config.world_size, folder)}"
         _last_word(folder, "stopped", error.step, f"It was {error}.", config, made_of)
         raise error from None
-    except (Diverged, Deserted, OSError, ValueError) as error:
-        step = error.step if isinstance(error, Diverged) else 0
-        _last_word(folder, "failed", step, f"It failed: {error}", config, made_of)
+    except Exception as error:
+        ours = isinstance(error, (Diverged, Deserted, OSError, ValueError))
+        said = f"It failed: {plain(str(error)) if ours else one_line(error)}"
+        _last_word(folder, "failed", getattr(error, "step", 0), said, config, made_of)
         raise
 
 
@@ -434,6 +496,7 @@ def _work(
     *,
     checkpoint: Checkpoint | None,
     began: float,
+    doubts: Sequence[str],
 ) -> Result:
     """Draw the faces, train on them, measure, and write down what came of it."""
     display = Display(config, folder)
@@ -451,8 +514,9 @@ def _work(
     display.groups(exams.memorization.groups(), exams.memorization.mislabelled)
     display.warn(audit.warnings(population, train, test))
     display.cues(exams.strengths, exams.group_counts)
-
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
+    display.warn([*doubts, *(exams.doubts(model) if evaluated < 0 else ())])
+
     with (
         closing(display),
         graceful_stop() as stop,

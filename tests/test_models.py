@@ -12,10 +12,11 @@ from torch import nn
 
 from lab.models import (
     ModelSpec,
-    check_model,
+    ask,
     count_parameters,
     create_model,
     features,
+    first_pass,
     list_models,
     register_model,
     untouched,
@@ -51,7 +52,7 @@ def pictures(count: int, spec: ModelSpec = SMALL) -> torch.Tensor:
 )
 def test_maps_pictures_to_logits(name: str, spec: ModelSpec) -> None:
     model = make(name, spec)
-    check_model(model, spec, name=name)
+    first_pass(model, spec, name=name)
     for count in (1, 3):
         for training in (True, False):
             logits = model.train(training)(pictures(count, spec))
@@ -187,9 +188,9 @@ def test_a_vote_of_bagnet_sees_its_patch_only() -> None:
 def test_the_patches_of_bagnet_are_as_large_as_it_says(size: int) -> None:
     patch, spec = patch_size(size), ModelSpec(width=8, image_size=size)
     model = make("bagnet", spec)
-    check_model(model, replace(spec, image_size=patch))  # one vote
+    first_pass(model, replace(spec, image_size=patch))  # one vote
     with pytest.raises(ValueError, match="fails"):
-        check_model(model, replace(spec, image_size=patch - 1))
+        first_pass(model, replace(spec, image_size=patch - 1))
 
 
 def test_an_average_over_positions_does_not_tell_where() -> None:
@@ -269,7 +270,7 @@ def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_file_anywhere_holds_a_model(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):  # a second time is no second model of that name
         model = create_model(f"{net}:my_net", SMALL)
-        check_model(model, SMALL)
+        first_pass(model, SMALL)
     monkeypatch.chdir(net.parent)
     assert count_parameters(create_model("my net.py:my_net", SMALL)) == count_parameters(model)
     assert "my_net" not in list_models(), "a name is for everybody, a file for who names it"
@@ -330,7 +331,7 @@ class Returns(nn.Module):
 )
 def test_the_dry_run_says_what_is_wrong(answer: object, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
-        check_model(Returns(answer), SMALL, name="mine")
+        first_pass(Returns(answer), SMALL, name="mine")
     assert "\n" not in str(error.value)
     assert "--model mine" in str(error.value)
 
@@ -340,7 +341,8 @@ def test_the_dry_run_leaves_no_trace() -> None:
     model.inner.eval()
     state = {key: value.clone() for key, value in model.state_dict().items()}
     modes, random = [module.training for module in model.modules()], torch.get_rng_state()
-    check_model(model, SMALL)
+    for training in (True, False):
+        ask(model, pictures(2), SMALL, name="mine", training=training)
     features(model, pictures(2))
     with pytest.raises(RuntimeError), untouched(model, training=True):
         model(pictures(2)[:, :2])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lab.models import ModelSpec, check_model, create_model, has_width, locate
+from lab.models import ModelSpec, create_model, first_pass, has_width, locate
 
 SPEC = ModelSpec(num_outputs=3)
 SMALL = ["torchvision:shufflenet_v2_x0_5", "torchvision:mnasnet0_5", "timm:test_resnet"]
@@ -35,7 +35,7 @@ def make(name: str, spec: ModelSpec = SPEC) -> nn.Module:
 @pytest.mark.parametrize("name", SMALL)
 def test_a_library_s_network_has_our_classes_and_comes_from_the_seed(name: str) -> None:
     model = make(name)
-    check_model(model, SPEC, name=name)
+    first_pass(model, SPEC, name=name)
     again = make(name).state_dict()
     assert all(torch.equal(value, again[key]) for key, value in model.state_dict().items())
     assert not has_width(name)
@@ -54,7 +54,7 @@ def test_dropout_is_the_one_that_was_asked_for() -> None:
 @pytest.mark.parametrize("size", [32, 48])
 def test_networks_of_one_picture_size_get_ours(size: int) -> None:
     spec = ModelSpec(image_size=size, in_channels=1)
-    check_model(make("timm:test_vit", spec), spec)
+    first_pass(make("timm:test_vit", spec), spec)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_picture_that_is_too_small_is_met_in_the_dry_run() -> None:
     spec = replace(SPEC, image_size=16)
     model = make("torchvision:squeezenet1_1", spec)
     with pytest.raises(ValueError, match=r"squeezenet1_1, shown pictures of shape .* fails: "):
-        check_model(model, spec, name="torchvision:squeezenet1_1")
+        first_pass(model, spec, name="torchvision:squeezenet1_1")
 
 
 def test_without_timm_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

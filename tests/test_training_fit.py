@@ -99,7 +99,7 @@ def test_measuring_changes_nothing() -> None:
     assert steps == [0, 7, 14, 21, 28, 30]
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Stands for a death at any moment."""
 
 

@@ -12,8 +12,12 @@ from lab.estimate import Estimate
 from lab.exam.cues import CueExam
 from lab.exam.memorization import MemorizationExam
 from lab.exam.reliance import RelianceExam
+from lab.measure import consistency, varying
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
+
+DOUBTED = 64
+"""Test faces that the untrained network is asked about again."""
 
 
 class Exams:
@@ -29,6 +33,7 @@ class Exams:
         device: torch.device,
     ) -> None:
         data, seed = config.data, config.seed
+        self._test = test
         self.memorization = MemorizationExam(train, test)
         self.cues: CueExam | None = None
         if population.cues or population.hold_outs:
@@ -62,9 +67,16 @@ class Exams:
             self.memorization.show_projector(tracker, model)
         if self.cues is not None:
             self.cues.finish(tracker, step)
+        figures = consistency(model, self._test.images)
+        tracker.final(step, figures)
         if self.reliance is not None:
-            return self.reliance.finish(tracker, model, step)
-        return {}
+            figures |= self.reliance.finish(tracker, model, step)
+        return figures
+
+    def doubts(self, model: nn.Module) -> list[str]:
+        """What is wrong with asking the untrained network at all, a sentence each."""
+        said = varying(consistency(model, self._test.images[:DOUBTED]))
+        return [said] if said else []
 
     def introduce(
         self,

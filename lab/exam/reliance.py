@@ -55,7 +55,7 @@ class RelianceExam:
     def __call__(self, model: nn.Module) -> dict[str, Estimate]:
         """Reliance on every attribute, by tag."""
         before = predict(model, self._twins.examples.images)
-        after = predict(model, self._twins.images)
+        after = predict(model, self._twins.images, seed=1)  # noise of its own, if any
         original = self._twins.original.cpu()
         figures = {}
         for name, telling in self._telling.items():

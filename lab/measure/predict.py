@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.data import to_input
-from lab.models import device_of, untouched
+from lab.models import Settings, blamed, device_of, untouched
 
 BATCH = 100
 """Pictures at once. At 32 px the default network does 11,900 a second with 64 to 125 of them, whose
@@ -23,18 +23,26 @@ def predict(
     to_input: Callable[[Tensor], Tensor] = to_input,
     batch_size: int = BATCH,
     precision: Literal["float32", "bfloat16"] = "float32",
+    seed: int = 0,
 ) -> Tensor:
     """The logits (N, C), float32 on the CPU, of uint8 pictures (N, 3, S, S) wherever they live.
 
     Runs where the model lives, in eval mode and without gradients; parameters, buffers, the
-    training flag of every submodule and torch's random state stay as they were. `to_input` makes
-    uint8 what the model is fed. `precision` 'bfloat16' computes in autocast.
+    training flag of every submodule, random states and torch's settings stay as they were.
+    `to_input` makes uint8 what the model is fed. `precision` 'bfloat16' computes in autocast.
+    A network that draws random numbers all the same draws them from `seed`: other questions about
+    it get other numbers by another one. Raises `NetworkError` if its code fails.
     """
     device = device_of(model)
+    logits = []
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with untouched(model), autocast:
-        logits = [
-            model(to_input(images[start : start + batch_size].to(device)))
-            for start in range(0, max(1, len(images)), batch_size)
-        ]
-    return torch.cat(logits).float().cpu()  # (N, C)
+    with blamed("the network"), untouched(model, seed=seed), autocast:
+        settings = Settings.now()
+        for start in range(0, max(1, len(images)), batch_size):
+            shown = images[start : start + batch_size].to(device)
+            fed = to_input(shown)
+            if fed.untyped_storage().data_ptr() == images.untyped_storage().data_ptr():
+                fed = fed.clone()  # it may write into what it is fed
+            logits.append(model(fed))
+            settings.restore()
+    return torch.cat(logits).detach().float().cpu()  # (N, C)

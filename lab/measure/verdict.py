@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lab.estimate import Estimate
 from lab.measure.advice import advice, break_cues
+from lab.measure.consistency import varying
 from lab.measure.shortcuts import combined, ignored, misled, relied_on
 from lab.measure.words import auc, percent, share
 
@@ -84,6 +85,8 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
         rest = main.text[main.text.index("It is right about") :]
         claims[0] = Finding(main.kind, f"Its ordinary figures do not show that. {rest}")
         claims.sort(key=lambda finding: finding.kind != "misled")
+    if said := varying(figures):
+        claims.append(Finding("answers vary", said))
     hint = advice(
         main.kind,
         error=1 - figures["accuracy/test"].value,

@@ -1,43 +1,76 @@
-"""Look at a model without changing it: dry run, features, size."""
+"""Look at a model without changing it: a first pass, features, size."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from lab.models.registry import ModelSpec
-from lab.names import one_line
+from lab.models.failure import NetworkError, blamed
+from lab.models.isolation import Generators, in_turn, isolated
+from lab.models.registry import ModelSpec, create_model
+
+TRIED = 2
+"""Pictures that a network is tried out on."""
+
+
+def seeded_model(name: str, spec: ModelSpec, *, seed: int) -> nn.Module:
+    """The model called `name`, its weights drawn from `seed`, on the CPU.
+
+    All that its code can draw from is seeded, as its file is imported and as it is built, and
+    nothing of that is left in the process. Raises `ValueError` as `create_model` does.
+    """
+    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    place = "cuda" if begun else "cpu"
+    with in_turn(), isolated(place):
+        Generators(place).seed(seed)
+        return create_model(name, spec)
 
 
 @contextmanager
-def untouched(model: nn.Module, *, training: bool = False) -> Iterator[None]:
+def untouched(
+    model: nn.Module, *, training: bool = False, seed: int = 0, first: bool = False
+) -> Iterator[None]:
     """Run `model` in eval mode (or in training mode) and leave no trace.
 
-    Inside, nothing records gradients. Afterwards every submodule's mode, every buffer (running
-    statistics, counters) and torch's global random state are what they were.
+    Inside, nothing records gradients, and the random generators of Python, NumPy and torch start
+    from `seed`, so that a network that draws from them in eval mode gives the same answers to the
+    same question; other threads that measure or train wait. Afterwards every submodule's mode,
+    every buffer (running statistics, counters), the random generators, torch's settings and, unless
+    it is the `first` pass, every attribute that was bound anew are what they were.
+
+    Not in inference mode: a table that the network keeps from its first pass would be of no use in
+    training. `no_grad` takes 0.99 to 1.03 of its time.
     """
     modes = {module: module.training for module in model.modules()}
+    attributes = [] if first else [(vars(module), dict(vars(module))) for module in modes]
     buffers = [
         (module, name, buffer, buffer.clone())
-        for module in model.modules()
+        for module in modes
         for name, buffer in module.named_buffers(recurse=False)
+        if not is_lazy(buffer)
     ]
     device = device_of(model)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with in_turn(), isolated(device):
+        Generators(device).seed(seed)
         try:
             model.train(training)
-            with torch.inference_mode():
+            with torch.no_grad():
                 yield
         finally:
+            if modes[model] != model.training:
+                model.train(modes[model])  # what it does itself at such a change, it undoes
             for module, mode in modes.items():
                 module.training = mode
+            for now, before in attributes:
+                now.update((k, v) for k, v in before.items() if k in now and now[k] is not v)
             for module, name, buffer, saved in buffers:
-                if getattr(module, name) is not buffer or not buffer.equal(saved):
-                    setattr(module, name, buffer.copy_(saved))
+                _put_back(module, name, buffer, saved)
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -52,30 +85,66 @@ def count_parameters(model: nn.Module) -> int:
     return sum(math.prod(p.shape) for p in model.parameters() if p.requires_grad)
 
 
-def check_model(model: nn.Module, spec: ModelSpec, *, name: str = "the model") -> None:
-    """Dry-run `model` on random pictures, two in training mode and one in eval mode.
+def first_pass(
+    model: nn.Module, spec: ModelSpec, *, name: str = "the model", seed: int = 0
+) -> None:
+    """Show `model` two random pictures together and one alone, in eval mode.
 
-    Raises `ValueError` with one line if it fails, or if its logits have the wrong shape or are not
-    finite. Model and random state are left as they were.
+    What it makes of itself at its first pass stays: lazy layers (drawn from `seed`), buffers, kept
+    tables. Raises `ValueError` with one line if it fails, or if its logits have the wrong shape or
+    are not finite.
     """
-    size = spec.image_size
-    generator = torch.Generator().manual_seed(0)
-    pictures = torch.rand(2, spec.in_channels, size, size, generator=generator) * 2 - 1
-    pictures = pictures.to(device_of(model))
-    for batch, training in ((pictures, True), (pictures[:1], False)):
-        expected = (len(batch), spec.num_outputs)
-        where = f"--model {name}, shown pictures of shape {tuple(batch.shape)},"
-        try:
-            with untouched(model, training=training):
-                logits = model(batch)
-        except (Exception, SystemExit) as error:
-            raise ValueError(f"{where} fails: {one_line(error)}") from error
-        if not isinstance(logits, Tensor):
-            raise ValueError(f"{where} must return a tensor, not a {type(logits).__name__}")
-        if logits.shape != expected:
-            raise ValueError(f"{where} must return {expected} logits, not {tuple(logits.shape)}")
-        if not logits.isfinite().all():
-            raise ValueError(f"{where} returns logits that are not finite")
+    for count in (TRIED, 1):
+        ask(model, random_pictures(spec, count), spec, name=name, seed=seed, first=True)
+
+
+def ask(
+    model: nn.Module,
+    pictures: Tensor,
+    spec: ModelSpec,
+    *,
+    name: str,
+    training: bool = False,
+    seed: int = 0,
+    first: bool = False,
+) -> Tensor:
+    """The logits (N, C) of `pictures` (N, K, S, S), on the CPU in eval mode or training mode;
+    `ValueError` says in one line what is wrong with them."""
+    where = f"--model {name}, shown pictures of shape {tuple(pictures.shape)}"
+    where += " in training mode," if training else ","
+    kinds = {str(p.dtype) for p in model.parameters() if p.is_floating_point()}
+    try:
+        with blamed(where), untouched(model, training=training, seed=seed, first=first):
+            logits = model(pictures.to(device_of(model)).clone())  # it may write into them
+    except NetworkError as error:
+        if kinds - {str(pictures.dtype)}:
+            error.args = (
+                f"{error}; pictures are {pictures.dtype}, its weights {', '.join(kinds)}",
+            )
+        raise
+    return check_logits(logits, (len(pictures), spec.num_outputs), where).detach().cpu()
+
+
+def check_logits(logits: Any, expected: tuple[int, int], where: str) -> Tensor:
+    """`logits` if they can be some; `ValueError` in one line, which begins with `where`, if not."""
+    if not isinstance(logits, Tensor):
+        raise ValueError(f"{where} must return a tensor, not a {type(logits).__name__}")
+    if logits.shape != expected:
+        raise ValueError(f"{where} must return {expected} logits, not {tuple(logits.shape)}")
+    if not logits.is_floating_point():
+        raise ValueError(f"{where} must return real numbers, not {logits.dtype}")
+    if logits.is_meta:
+        raise ValueError(f"{where} returns logits without values: it lies on the device meta")
+    if not logits.isfinite().all():
+        raise ValueError(f"{where} returns logits that are not finite")
+    return logits
+
+
+def random_pictures(spec: ModelSpec, count: int, *, seed: int = 0) -> Tensor:
+    """Noise as a network is shown it: float32 (N, K, S, S) from -1 to 1, on the CPU."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (count, spec.in_channels, spec.image_size, spec.image_size)
+    return torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") * 2 - 1
 
 
 def features(model: nn.Module, images: Tensor) -> Tensor | None:
@@ -91,9 +160,20 @@ def features(model: nn.Module, images: Tensor) -> Tensor | None:
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
     hooks = [linear.register_forward_pre_hook(keep) for linear in linears]
     try:
-        with untouched(model):
-            model(images)
+        with blamed("the network"), untouched(model):
+            model(images.clone())  # it may write into them
     finally:
         for hook in hooks:
             hook.remove()
     return seen[0].flatten(1).float().clone() if seen else None  # (N, D)
+
+
+def _put_back(module: nn.Module, name: str, buffer: Tensor, saved: Tensor) -> None:
+    """Make `buffer` the module's again, with the numbers that were `saved`."""
+    if not buffer.equal(saved):
+        try:
+            buffer.copy_(saved)
+        except RuntimeError:  # it was resized, or its elements share memory
+            buffer = saved
+    if getattr(module, name, None) is not buffer:
+        setattr(module, name, buffer)

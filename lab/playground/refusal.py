@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lab.names import plain
+
 
 class Refusal(Exception):
     """A request that gets no result: what is said, and the HTTP status it is said with."""
@@ -23,4 +25,4 @@ class Busy(Refusal):
 
 def one_line(error: BaseException) -> str:
     """An exception's text on one line, or its kind where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return plain(str(error)) or type(error).__name__

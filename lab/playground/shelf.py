@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lab.config import RunConfig
 from lab.data import Population, Task, population_of
 from lab.measure import predict
-from lab.models import Sources, file_of, only_agreed, sources_of
+from lab.models import NetworkError, Sources, file_of, only_agreed, sources_of
 from lab.playground.logdir import LARGEST, Found, Stamp, stamp
 from lab.playground.refusal import Refusal, one_line
 from lab.provenance import changed_sources, moved, refuse_other_world
@@ -58,6 +58,8 @@ class Open:
         try:
             with self.lock:
                 logits = predict(self.model, images)
+        except NetworkError as error:
+            raise Refusal(one_line(error)) from error
         except (Exception, SystemExit) as error:  # networks are anybody's code
             raise Refusal(f"its network fails: {one_line(error)}") from error
         if not bool(logits.isfinite().all()):

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -18,12 +18,13 @@ from PIL import Image
 from lab.config import RunConfig
 from lab.data import get_task
 from lab.measure import predict
-from lab.models import ModelSpec, check_model, count_parameters, create_model, locate
+from lab.models import ModelSpec, count_parameters, create_model, locate
 from lab.names import model_labels
 from lab.report import figures, words
 from lab.report.card import FITTED, Card, make_card, plain
 from lab.report.page import to_html
 from lab.report.plan import RANDOM_SIZES, SIZES, plans
+from lab.run import build_model, dry_run
 from lab.sweep import Failure, Progress, Table, make_grid, make_jobs, run_grid
 from lab.sweep.drafts import replaced
 from lab.sweep.jobs import finished
@@ -182,10 +183,8 @@ def _conditions(base: RunConfig, seeds: int) -> str:
 
 def _parameters(name: str, base: RunConfig) -> int:
     """How many numbers a model has; `ValueError` if it cannot work."""
-    spec = _spec(base)
-    network = create_model(name, spec)
-    check_model(network, spec, name=name)
-    return count_parameters(network)
+    config = replace(base, model=replace(base.model, model=name))
+    return count_parameters(build_model(config, finished=dry_run(config).unfinished))
 
 
 def _spec(base: RunConfig) -> ModelSpec:

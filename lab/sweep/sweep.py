@@ -99,7 +99,7 @@ def check_jobs(jobs: Sequence[Job]) -> None:
         network = (config.model, config.data.task, config.data.image_size)
         if network not in networks:
             networks.add(network)
-            run.build_model(config)
+            run.dry_run(config)
     _refuse_idle([job.config.data for job in jobs])
 
 

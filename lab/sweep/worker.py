@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.folder import CONFIG
+from lab.names import plain
 from lab.sweep.jobs import Job, key_of, refuse_other
 
 MEMORY = 2**28
@@ -154,7 +155,7 @@ def _run(job: Job) -> None:
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    said = " ".join(str(error).split())
+    said = plain(str(error))
     if isinstance(error, ValueError) or type(error).__module__.startswith("lab."):
         return said
     last = traceback.extract_tb(error.__traceback__)[-1]

@@ -7,23 +7,25 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from lab.models import in_turn, isolated
+
 
 def write_graph(writer: SummaryWriter, model: nn.Module, example: Tensor) -> bool:
     """Trace a copy of `model` on `example` and log it; False if that does not work.
 
-    Tracing runs the model and offers no warning that a user could act on, so both the model (its
-    buffers) and the random states are shielded from it, and its warnings are kept quiet.
+    Tracing runs the model and offers no warning that a user could act on, so the model (its
+    buffers), random states and torch's settings are shielded from it, and its warnings kept quiet.
     """
-    devices = [example.device.index or 0] if example.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), warnings.catch_warnings(), torch.no_grad():
+    with in_turn(), isolated(example.device), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
-            shielded = copy.deepcopy(model).eval()
+            shielded = copy.deepcopy(model)
+            shielded.eval()
             # traced here, because `add_graph` runs the model again to check, which takes a second
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]
                 shielded, example, strict=False, check_trace=False
             )
             writer.add_graph(traced, example, use_strict_trace=False)
-        except Exception:  # a picture for the curious must never end a run
+        except (Exception, SystemExit):  # a picture for the curious must never end a run
             return False
     return True

@@ -76,6 +76,14 @@ TAGS: tuple[Tag, ...] = (
     Tag(name="shortcut/strongest", kind="scalar", unit="share, 0 to 1", better="down",
         interval=True, column="strongest shortcut",
         meaning="the highest reliance on any nuisance"),
+    Tag(name="answers/changed_when_repeated", kind="scalar", unit="share, 0 to 1", better="down",
+        interval=True,
+        meaning="answers of the finished network that change when the same unseen face is asked "
+        "about again; 0 for a function of the picture"),
+    Tag(name="answers/changed_when_alone", kind="scalar", unit="share, 0 to 1", better="down",
+        interval=True,
+        meaning="answers of the finished network that change when an unseen face is shown alone "
+        "and not with others; 0 for a function of the picture"),
     Tag(name="memorization/mislabelled_fitted", kind="scalar", unit="share, 0 to 1", better="down",
         interval=True, column="mislabelled fitted",
         meaning="mislabelled training faces that get their wrong label (with label noise only)"),

@@ -103,6 +103,14 @@ class Tracker:
             self._charted = True
         self.flush()
 
+    def final(self, step: int, figures: Mapping[str, Figure]) -> None:
+        """Show figures of the finished network alone, tag -> figure, which belong to no evaluation
+        and stand in `summary.json`. Raises `ValueError` for a tag that the tag table lacks."""
+        for name, figure in figures.items():
+            for tag, value in _spread(name, figure):
+                tags.find(tag, "scalar")
+                self._writer.add_scalar(tag, value, step)
+
     def image(self, tag: str, step: int, picture: Picture) -> None:
         """Log a picture (H, W, 3) uint8."""
         tags.find(tag, "image")

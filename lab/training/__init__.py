@@ -6,7 +6,9 @@ from lab.training.checkpoint import (
     LAST,
     PREVIOUS,
     Checkpoint,
+    Damaged,
     OtherFormat,
+    give_state,
     load_checkpoint,
     load_weights,
     newest,
@@ -19,11 +21,12 @@ from lab.training.processes import ALONE, Deserted, Processes, joined, world_siz
 from lab.training.record import Figures
 from lab.training.schedule import evaluation_steps
 from lab.training.stepper import Diverged
+from lab.training.trial import Trial, first_seed, try_out
 
 __all__ = [
-    "ALONE", "BEST", "LAST", "PREVIOUS", "Batches", "Checkpoint", "Deserted", "Diverged", "Epochs",
-    "Evaluator", "Figures", "Fitted", "Fresh", "Interrupted", "OtherFormat", "Processes", "Stop",
-    "choose_device", "describe", "evaluation_steps", "fit", "graceful_stop", "joined",
-    "load_checkpoint", "load_weights", "make_deterministic", "newest", "save_checkpoint",
-    "set_threads", "world_size",
+    "ALONE", "BEST", "LAST", "PREVIOUS", "Batches", "Checkpoint", "Damaged", "Deserted", "Diverged",
+    "Epochs", "Evaluator", "Figures", "Fitted", "Fresh", "Interrupted", "OtherFormat", "Processes",
+    "Stop", "Trial", "choose_device", "describe", "evaluation_steps", "first_seed", "fit",
+    "give_state", "graceful_stop", "joined", "load_checkpoint", "load_weights",
+    "make_deterministic", "newest", "save_checkpoint", "set_threads", "try_out", "world_size",
 ]  # fmt: skip

@@ -13,18 +13,26 @@ import os
 import re
 import struct
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from lab.models.failure import place_of
+from lab.names import one_line, plain
 
 FORMAT = 3
 _MARK = b"memorization-lab checkpoint"
 _COMMENT = re.compile(rb"%s (\d{1,9}) sha256 ([0-9a-f]{64})" % _MARK)
 _LONGEST = 200
 """Bytes at the end of a file in which its comment is looked for."""
+
+LONGEST = 300
+"""Characters of torch's list of weights that do not fit."""
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
 """The newest state, the one before it, and the one with the lowest test loss so far."""
@@ -46,21 +54,68 @@ class Checkpoint:
     """What stands for the pictures and the source files that it was trained with."""
 
 
+class Damaged(ValueError):
+    """A file that is not what was written: its beginning or its checksum is wrong."""
+
+
+class OtherFormat(ValueError):
+    """A whole checkpoint, but of a version of the lab that kept them differently."""
+
+
+class Unkeepable(ValueError):
+    """A network's state holds what no checkpoint can, so that it could not be read back."""
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """The content of a checkpoint's file. Raises `Unkeepable` for a network whose state holds more
+    than tensors and plain values, which would be written well but never read again."""
+    for key, value in checkpoint.model.items():
+        if type(value) not in (Tensor, nn.Parameter):
+            _refuse_unreadable(key, value)
+    buffer = io.BytesIO()  # straight to a path, torch hides a full disk and leaves half a file
+    torch.save({"format": FORMAT, **_shallow(checkpoint)}, buffer)
+    return _with_checksum(buffer.getbuffer())
+
+
+def decode(content: bytes, path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
+    """The checkpoint that the file at `path` holds as its `content`, on `device`.
+
+    Raises `ValueError` in one line: `Damaged`, `OtherFormat`, or one of a whole file that holds
+    something else.
+    """
+    if content.startswith(_MARK):  # where earlier versions had it
+        raise OtherFormat(f"{path} is of another version of the lab (earlier than format 3)")
+    comment = _COMMENT.search(content, max(0, len(content) - _LONGEST))
+    if comment is None or comment.end() != len(content):
+        raise Damaged(f"{path} is not a checkpoint of this lab, or its end is lost")
+    if int(comment[1]) != FORMAT:
+        raise OtherFormat(
+            f"{path} is of another version of the lab (format {int(comment[1])}, not {FORMAT})"
+        )
+    before = memoryview(content)[: comment.start(2)]
+    if hashlib.sha256(before).hexdigest().encode() != comment[2]:
+        raise Damaged(f"{path} is damaged: its checksum does not match its {len(content)} bytes")
+    try:
+        values = _load(content, device)
+        return _whole(
+            Checkpoint(**{entry.name: values[entry.name] for entry in fields(Checkpoint)})
+        )
+    except Exception as error:  # torch raises half a dozen kinds; the checksum says it is no damage
+        raise ValueError(f"{path} holds no checkpoint of this lab: {_reason(error)}") from None
+
+
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = None) -> None:
     """Write a checkpoint in place of the one at `path`, whole or not at all, power cuts included.
 
-    The one that stood there stays as `keep`, if given. Raises `OSError` naming the file; a good
-    one is still there then, at `path` or `keep`.
+    The one that stood there stays as `keep`, if given. Raises `OSError` naming the file, or
+    `Unkeepable`; a good one is still there then, at `path` or `keep`.
     """
-    buffer = io.BytesIO()  # straight to a path, torch hides a full disk and leaves half a file
-    torch.save({"format": FORMAT, **_shallow(checkpoint)}, buffer)
-    content = _with_checksum(buffer.getbuffer())
+    content = encode(checkpoint)
     path.parent.mkdir(exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")  # one writer: a leftover is overwritten
     try:
         with draft.open("wb") as file:
-            for piece in content:
-                file.write(piece)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if keep is not None and path.exists():
@@ -73,15 +128,12 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = N
     _sync_folder(path.parent)
 
 
-def _with_checksum(archive: memoryview) -> tuple[bytes | memoryview, ...]:
-    """A zip archive without a comment, and the comment that holds its checksum, to be written one
-    after the other. An archive ends with the length of its comment, two bytes."""
+def _with_checksum(archive: memoryview) -> bytes:
+    """A zip archive without a comment, given the comment that holds its checksum: an archive ends
+    with the length of its comment, two bytes, and the comment."""
     comment = b"%s %d sha256 " % (_MARK, FORMAT)
-    body = archive[:-2]
-    rest = struct.pack("<H", len(comment) + 64) + comment
-    digest = hashlib.sha256(body)
-    digest.update(rest)
-    return body, rest, digest.hexdigest().encode()
+    content = bytes(archive[:-2]) + struct.pack("<H", len(comment) + 64) + comment
+    return content + hashlib.sha256(content).hexdigest().encode()
 
 
 def newest(folder: Path) -> Path | None:
@@ -89,47 +141,92 @@ def newest(folder: Path) -> Path | None:
     return next((folder / n for n in (LAST, PREVIOUS) if (folder / n).exists()), None)
 
 
-class OtherFormat(ValueError):
-    """A whole checkpoint, but of a version of the lab that kept them differently."""
-
-
 def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
-    """Read a checkpoint onto `device`; `ValueError` in one line if the file is damaged."""
+    """Read a checkpoint onto `device`; `ValueError` in one line if that cannot be: see `decode`."""
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
-    content = path.read_bytes()
-    comment = _COMMENT.search(content, max(0, len(content) - _LONGEST))
-    if content.startswith(_MARK):  # where earlier versions had it
-        raise OtherFormat(f"{path} is of another version of the lab (earlier than format 3)")
-    if comment is None or comment.end() != len(content):
-        raise ValueError(f"{path} is not a checkpoint of this lab, or its end is lost")
-    if int(comment[1]) != FORMAT:
-        raise OtherFormat(
-            f"{path} is of another version of the lab (format {int(comment[1])}, not {FORMAT})"
-        )
-    before = memoryview(content)[: comment.start(2)]
-    if hashlib.sha256(before).hexdigest().encode() != comment[2]:
-        raise ValueError(f"{path} is damaged: its checksum does not match its {len(content)} bytes")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, on files that it did not write
-            values = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-        return _whole(
-            Checkpoint(**{entry.name: values[entry.name] for entry in fields(Checkpoint)})
-        )
-    except Exception as error:  # torch raises half a dozen kinds; the checksum says it is no damage
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} holds no checkpoint of this lab: {reason}") from None
+    return decode(path.read_bytes(), path, device=device)
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     """Give the model a checkpoint's weights; `ValueError` if they are another architecture's."""
     try:
-        model.load_state_dict(checkpoint.model)
-    except (RuntimeError, TypeError, AttributeError):  # the latter two where they are no tensors
+        give_state(model, checkpoint.model)
+    except Exception as error:  # where they are no tensors, or the network's own code raises it
+        if not str(error).startswith("Error(s) in loading state_dict"):
+            where = f" ({place})" if (place := place_of(error)) else ""
+            raise ValueError(
+                f"{path}: the network cannot take back its state: {one_line(error)}{where}"
+            ) from error
         raise ValueError(
             f"{path} holds weights of another network: has its file changed since the run?"
+            f" ({plain(str(error).partition(':')[2])[:LONGEST]})"
         ) from None
+
+
+def give_state(model: nn.Module, state: Mapping[str, Any]) -> None:
+    """`model.load_state_dict`, but for buffers as they were when the state was kept: training may
+    have made them, or changed their shape."""
+    for key, value in state.items():
+        owner, _, name = key.rpartition(".")
+        try:
+            module = model.get_submodule(owner)
+        except AttributeError:
+            continue  # `load_state_dict` says so
+        if not isinstance(value, Tensor) or name in module._parameters:
+            continue
+        present = module._buffers.get(name)
+        if isinstance(present, Tensor) and not is_lazy(present) and present.shape == value.shape:
+            continue
+        if name in module._buffers:
+            kept = name not in module._non_persistent_buffers_set
+            device = present.device if isinstance(present, Tensor) else value.device
+            module.register_buffer(name, torch.empty_like(value, device=device), persistent=kept)
+        elif not hasattr(module, name):
+            module.register_buffer(name, torch.empty_like(value))
+    model.load_state_dict(state)
+
+
+def _load(content: bytes, device: str | torch.device) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, on files that it did not write
+        return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+
+
+def _refuse_unreadable(key: str, value: object) -> None:
+    """Raise `Unkeepable` if the entry `key` of a network's state could not be read back."""
+    buffer = io.BytesIO()
+    try:
+        torch.save(value, buffer)
+        _load(buffer.getvalue(), "cpu")
+    except Exception as error:
+        module = key.removesuffix("_extra_state").rstrip(".")
+        whose = f"of its module {module!r} " if module else ""
+        what = "get_extra_state " + whose if "_extra_state" in key else f"{key!r} "
+        raise Unkeepable(
+            f"its state cannot be kept: {what}holds {_foreign(value) or _reason(error)}, and"
+            " checkpoints hold tensors and plain Python values only (int, float, str, list, dict)"
+        ) from error
+
+
+def _foreign(value: object) -> str:
+    """The kind of the first thing in nested plain values that is none; empty if all are."""
+    if isinstance(value, dict):
+        return next(filter(None, map(_foreign, (*value.keys(), *value.values()))), "")
+    if isinstance(value, (list, tuple, set)):
+        return next(filter(None, map(_foreign, value)), "")
+    if value is None or type(value) in (bool, int, float, complex, str, bytes, Tensor):
+        return ""
+    return f"a {type(value).__module__}.{type(value).__qualname__}"
+
+
+def _reason(error: Exception) -> str:
+    """Why torch's safe loader refuses a file, without its advice on how to load it all the same."""
+    said = str(error)
+    foreign = re.search(r"GLOBAL (\S+)|[Uu]nsupported class (\S+)", said)
+    if foreign:
+        return f"it holds {plain(foreign[1] or foreign[2])}, and not only tensors and plain values"
+    return plain(said.splitlines()[0]) if said.strip() else type(error).__name__
 
 
 def _whole(checkpoint: Checkpoint) -> Checkpoint:

@@ -33,13 +33,15 @@ def set_threads(count: int) -> int:
     return chosen
 
 
-def make_deterministic() -> None:
-    """Use kernels alone that give the same bits each time; torch raises where there is none.
+def make_deterministic(wanted: bool = True) -> None:
+    """Use kernels alone that give the same bits each time (torch raises where there is none), or
+    any, whatever was set before.
 
     To be called before the first computation on a GPU, whose library reads the environment then.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # one of the two that NVIDIA names
-    torch.use_deterministic_algorithms(True)
+    if wanted:  # one of the two values that NVIDIA names
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted)
     torch.backends.cudnn.benchmark = False
 
 

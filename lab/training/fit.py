@@ -14,6 +14,8 @@ from pathlib import Path
 from torch import nn
 
 from lab.config import TrainConfig
+from lab.estimate import Estimate
+from lab.models import NetworkError
 from lab.training.batches import Batches
 from lab.training.checkpoint import Checkpoint
 from lab.training.interrupt import Interrupted, Stop
@@ -65,7 +67,10 @@ def fit(
     `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is noted in
     them. With early stopping the best evaluation's weights are left in the model. Of several
     `processes` the first one alone measures, logs and saves; all of them stop if one is told to.
-    Raises `Diverged`, `Interrupted`, or `Deserted` where another process is gone.
+    Raises `Diverged`, `Interrupted`, `NetworkError` where the network's code fails, or `Deserted`
+    where another process is gone.
+
+    Seeds the random generators of Python, NumPy and torch at each step: see `isolated`.
     """
     stop = Stop() if stop is None else stop
     record = Record(model, folder=checkpoints, provenance=provenance)
@@ -90,7 +95,7 @@ def fit(
         if pending and stepper.step == pending[0]:
             if processes.first:
                 clock("measuring")
-                figures = {**stepper.figures(), **_measure(model, evaluators)}
+                figures = {**stepper.figures(), **_measure(model, evaluators, stepper.step)}
                 clock("logging")
                 log(stepper.step, figures)
                 record.note(stepper.step, figures)
@@ -121,7 +126,7 @@ def fit(
 
     if config.early_stopping and processes.first and record.recall_best():
         clock("measuring")
-        record.figures |= _measure(model, evaluators)
+        record.figures |= _measure(model, evaluators, stepper.step)
     clock("")
     model.eval()
     return Fitted(
@@ -132,8 +137,14 @@ def fit(
     )
 
 
-def _measure(model: nn.Module, evaluators: Sequence[Evaluator]) -> Figures:
+def _measure(model: nn.Module, evaluators: Sequence[Evaluator], step: int) -> Figures:
     model.eval()
-    figures = {tag: figure for evaluate in evaluators for tag, figure in evaluate(model).items()}
+    figures: dict[str, Estimate | float] = {}
+    try:
+        for evaluate in evaluators:
+            figures |= evaluate(model)
+    except NetworkError as error:
+        error.step = step
+        raise
     model.train()
     return figures

@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from lab.names import plain
+
 T = TypeVar("T")
 
 
@@ -39,9 +41,11 @@ class Processes:
         self._control = control  # a group on the CPU, whatever the device
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each of the `tensors` (floats, on one device) by its sum over all processes."""
+        """Replace each of the `tensors` (floating point or complex, on one device) by its sum over
+        all processes."""
         if self.alone:
             return
+        tensors = [torch.view_as_real(t) if t.is_complex() else t for t in tensors]
         row = torch.cat([tensor.reshape(-1) for tensor in tensors])
         with self._company():
             dist.all_reduce(row)
@@ -81,7 +85,7 @@ class Processes:
         try:
             yield
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+            reason = plain(str(error).splitlines()[0])
             raise Deserted(
                 f"process {self.rank} of {self.count} stops, because another one has ended:"
                 f" torchrun says which ({reason})"

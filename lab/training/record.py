@@ -11,7 +11,15 @@ from typing import Any
 from torch import nn
 
 from lab.estimate import Estimate
-from lab.training.checkpoint import BEST, LAST, PREVIOUS, Checkpoint, save_checkpoint
+from lab.training.checkpoint import (
+    BEST,
+    LAST,
+    PREVIOUS,
+    Checkpoint,
+    give_state,
+    load_checkpoint,
+    save_checkpoint,
+)
 from lab.training.stepper import Stepper
 
 Figures = Mapping[str, Estimate | float]
@@ -56,6 +64,7 @@ class Record:
         self.clock = Stopwatch()
         self._best_weights: dict[str, Any] = {}
         self._best_saved = -1
+        self._read_back = False
         self._model = model
         self._folder = folder
         self._provenance = provenance
@@ -77,11 +86,12 @@ class Record:
     def recall_best(self) -> bool:
         """Give the model the best weights; False if there are none."""
         if self._best_weights:
-            self._model.load_state_dict(self._best_weights)
+            give_state(self._model, self._best_weights)
         return bool(self._best_weights)
 
     def save(self, stepper: Stepper) -> None:
-        """Write the best checkpoint, if there is a new one, and then the last."""
+        """Write the best checkpoint, if there is a new one, and then the last. The first one is
+        read back at once: nothing is trained towards files that cannot be opened."""
         if self._folder is None:
             return
         if self.best.step != self._best_saved:
@@ -99,6 +109,9 @@ class Record:
         }
         last = Checkpoint(**stepper.state(), progress=progress, provenance=self._provenance)
         save_checkpoint(self._folder / LAST, last, keep=self._folder / PREVIOUS)
+        if not self._read_back:
+            load_checkpoint(self._folder / LAST)
+            self._read_back = True
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""

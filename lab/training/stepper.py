@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,9 +13,11 @@ from torch.nn.utils import get_total_norm
 from lab.config import TrainConfig
 from lab.data import to_input
 from lab.estimate import Estimate
+from lab.models import Generators, NetworkError, Settings, blamed, in_turn
+from lab.names import plain
 from lab.seeds import torch_seed
 from lab.training.batches import Batches
-from lab.training.checkpoint import Checkpoint
+from lab.training.checkpoint import Checkpoint, give_state
 from lab.training.processes import ALONE, Processes
 from lab.training.schedule import learning_rate
 
@@ -30,13 +33,15 @@ class Diverged(RuntimeError):
 class Stepper:
     """A model in training: `take()` does one step, `step` counts them.
 
-    Every step draws dropout and augmentation from a random state of its own, so that nothing but
-    weights, optimizer and the step's number decides what the next step does.
+    Every step draws dropout, augmentation and whatever else asks Python, NumPy or torch for random
+    numbers from a seed of its own, so that nothing but weights, optimizer and the step's number
+    decides what the next step does. torch's settings are put back where the network changes them.
 
     A step whose loss or gradient is not finite must not reach the weights. Asking for the numbers
     would make a GPU wait at every step, so the optimizer gets the answer as a tensor on the device
     (`found_inf`, which AMP's scaler uses too) and skips that update and all later ones, until
-    `check` asks and raises. On a CPU asking is free, and every step does.
+    `check` asks and raises. On a CPU asking is free, and every step does; so does one with complex
+    weights, whose optimizer cannot skip.
     """
 
     def __init__(
@@ -49,24 +54,32 @@ class Stepper:
         processes: Processes = ALONE,
     ) -> None:
         self.step = 0
-        self._model = model.train()
+        self.model = model
+        self._weights = trained_weights(model)
+        model.train()
         self._batches = batches
         self._config = config
         self._seed = seed
         self._processes = processes
-        self._weights = [weight for weight in model.parameters() if weight.requires_grad]
         self._device = self._weights[0].device
-        self._seeders = _seeders(self._device)
+        self._generators = Generators(self._device)
+        self._settings = Settings.now()
         self._forward = _compiled(model) if config.compile else model
         self._augment = _augmentation() if config.augment else None
         # Fused: 1.0 to 1.3 times the default's speed on a CPU, and the one kind that can skip.
+        fused = all(weight.is_floating_point() for weight in self._weights)
         self._optimizer = torch.optim.AdamW(
-            self._weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            self._weights,
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=fused or None,
         )
+        self._asks = self._device.type == "cpu" or not fused
         self._bad = torch.zeros((), device=self._device)  # 1.0 from the first bad step on
         self._good = torch.zeros((), dtype=torch.int64, device=self._device)  # steps before it
         self._counted = 0  # steps since `_good` was 0
-        self._optimizer.found_inf = self._bad  # type: ignore[attr-defined]
+        if fused:
+            self._optimizer.found_inf = self._bad  # type: ignore[attr-defined]
         self._loss = self._norm = self._bad  # of the last step
         self.rest()
 
@@ -76,30 +89,30 @@ class Stepper:
         return self._batches.batch_size
 
     def take(self) -> None:
-        """Do one step: on a CPU, raise `Diverged` instead of taking a bad one."""
-        own_seed = torch_seed(self._seed, "training", self.step, self._processes.rank)
-        for start_anew in self._seeders:
-            start_anew(own_seed)
+        """Do one step: on a CPU, raise `Diverged` instead of taking a bad one.
+
+        Raises `NetworkError` if the network's code fails.
+        """
         images, targets = self._batches(self.step)
-        inputs = to_input(images)
-        if self._augment is not None:
-            inputs = self._augment(inputs)
-        if self._config.precision == "bfloat16":
-            with torch.autocast(self._device.type, torch.bfloat16):
-                loss = cross_entropy(self._forward(inputs), targets)
-        else:
-            loss = cross_entropy(self._forward(inputs), targets)
-        if not self._processes.alone:  # the parts' means, weighted, add up to the batch's mean
-            loss = loss * (len(targets) / self.batch_size)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        own_seed = torch_seed(self._seed, "training", self.step, self._processes.rank)
+        what = f"step {self.step + 1:,} of training"
+        with blamed(what, self.step), in_turn():
+            self._generators.seed(own_seed)
+            loss = self._loss_of(to_input(images), targets)
+            if not loss.requires_grad:
+                raise NetworkError(
+                    f"{what}: its logits carry no gradient; is forward under torch.no_grad, or does"
+                    " it detach them?"
+                )
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._settings.restore()
         self._loss = loss.detach()
-        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
-        self._processes.add_up([*gradients, self._loss])
-        self._processes.follow(list(self._model.buffers()))
+        gradients = self._gradients()
+        self._processes.follow(list(self.model.buffers()))
         self._norm = get_total_norm(gradients)
         self._look()
-        if self._device.type == "cpu":
+        if self._asks:
             self.check()
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate(self.step)
@@ -111,7 +124,7 @@ class Stepper:
         good = int(self._good)
         if good == self._counted:
             return
-        step = self.step - (self._counted - good) + (self._device.type == "cpu")
+        step = self.step - (self._counted - good) + self._asks
         raise Diverged(self._explain(step), step)
 
     def learning_rate(self, step: int) -> float:
@@ -143,16 +156,54 @@ class Stepper:
         """What a checkpoint must hold to go on from here."""
         return {
             "step": self.step,
-            "model": self._model.state_dict(),
+            "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
-        self._model.load_state_dict(checkpoint.model)
+        give_state(self.model, checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step
         self.rest()
+
+    def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of this process's part of the batch."""
+        if self._augment is not None:
+            inputs = self._augment(inputs)
+        kind, rough = self._device.type, self._config.precision == "bfloat16"
+        with torch.autocast(kind, torch.bfloat16) if rough else nullcontext():
+            settings = Settings.now() if rough else self._settings
+            logits = self._forward(inputs)
+            settings.restore()
+            loss = cross_entropy(logits, targets)
+        if not self._processes.alone:  # the parts' means, weighted, add up to the batch's mean
+            loss = loss * (len(targets) / self.batch_size)
+        return loss
+
+    def _gradients(self) -> list[Tensor]:
+        """The gradients of the weights that have one, dense, and of all processes together."""
+        for weight in self._weights:
+            if weight.grad is not None and weight.grad.layout is not torch.strided:
+                weight.grad = weight.grad.to_dense()  # AdamW knows no sparse ones
+        if not self._processes.alone:
+            self._add_up()
+        return [weight.grad for weight in self._weights if weight.grad is not None]
+
+    def _add_up(self) -> None:
+        """Add up gradients and loss over all processes. A weight that only some of them used has a
+        gradient in all of them then; one that none used has none."""
+        used = torch.tensor([w.grad is not None for w in self._weights], device=self._device)
+        counts = used.float()
+        for weight in self._weights:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+        self._processes.add_up([*gradients, counts, self._loss])
+        if not used.all():
+            for weight, count in zip(self._weights, counts.tolist(), strict=True):
+                if not count:
+                    weight.grad = None
 
     def _look(self) -> None:
         """Note, on the device, whether this step's loss and gradient are finite."""
@@ -176,13 +227,18 @@ class Stepper:
         )
 
 
-def _seeders(device: torch.device) -> list[Callable[[int], object]]:
-    """What gives a seed to the random states that training on `device` draws from.
-
-    `torch.manual_seed` would look for every kind of device there is, which takes 0.2 ms.
-    """
-    own = {"cuda": [torch.cuda.manual_seed], "mps": [torch.mps.manual_seed]}
-    return [torch.default_generator.manual_seed, *own.get(device.type, [])]
+def trained_weights(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that training adjusts; `ValueError` if there are none."""
+    every = list(model.parameters())
+    weights = [weight for weight in every if weight.requires_grad]
+    if not every:
+        raise ValueError("it has no parameters: there is nothing to train")
+    if not weights:
+        raise ValueError(
+            f"all its {len(every)} parameters are frozen (requires_grad is False): there is nothing"
+            " to train"
+        )
+    return weights
 
 
 def _compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -195,8 +251,8 @@ def _compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:
         try:
             return compiled(inputs)
         except TorchDynamoException as error:
-            reason = " ".join(str(error).partition("Set TORCHDYNAMO")[0].split())
-            raise ValueError(f"--compile: torch cannot compile this network: {reason}") from error
+            reason = plain(str(error).partition("Set TORCHDYNAMO")[0])
+            raise NetworkError(f"--compile: torch cannot compile this network: {reason}") from error
 
     return forward
 

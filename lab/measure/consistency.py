@@ -1,0 +1,69 @@
+"""Is an answer a function of the picture? The same pictures asked again, and alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from lab.data import to_input
+from lab.estimate import Estimate, wilson
+from lab.measure.predict import predict
+from lab.measure.words import share
+
+REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"
+
+ASKED = 200
+"""Pictures that are asked about: a share of 1 in 100 is seen with a chance of 87 %."""
+
+ROUNDING, ROUGH = 1e-3, 5e-2
+"""How much logits may differ from one batch size to another, as a share of the largest: with
+float32 weights (on a GPU its products may be of 10 bits, TF32), and with those of 16 bits."""
+
+
+def consistency(
+    model: nn.Module, images: Tensor, *, to_input: Callable[[Tensor], Tensor] = to_input
+) -> dict[str, Estimate]:
+    """The shares of answers that change when a picture is asked again, and when it is asked alone
+    and not in a batch, by tag; over the first `ASKED` of uint8 pictures (N, 3, S, S), N > 1.
+
+    An answer is the most probable class. It has changed if the logits have moved by more than
+    rounding does. What a network draws at random in eval mode is another draw at each question. For
+    a function of the picture both are 0.
+    """
+    images = images[:ASKED]
+    first, again = (predict(model, images, to_input=to_input, seed=seed) for seed in (0, 1))
+    alone = predict(model, images, to_input=to_input, seed=2, batch_size=1)
+    rounding = ROUNDING
+    if any(p.is_floating_point() and p.element_size() < 4 for p in model.parameters()):
+        rounding = ROUGH
+    return {
+        REPEATED: _changed(first, again, rounding),
+        ALONE: _changed(first, alone, rounding),
+    }
+
+
+def varying(figures: Mapping[str, Estimate]) -> str:
+    """A sentence on answers that are no function of the picture; empty if there are none."""
+    repeated, alone = figures.get(REPEATED), figures.get(ALONE)
+    if repeated is not None and repeated.value > 0:
+        return (
+            f"Its answers are not a function of the picture: {share(repeated)} of them change when"
+            " the same picture is asked about again. Reliance and all other figures contain that"
+            " noise."
+        )
+    if alone is not None and alone.value > 0:
+        return (
+            f"Its answers are not a function of the picture: {share(alone)} of them change when a"
+            " picture is shown alone and not with others. All figures are about pictures shown"
+            " together, and those of reliance contain what the others change."
+        )
+    return ""
+
+
+def _changed(one: Tensor, other: Tensor, rounding: float) -> Estimate:
+    scale = torch.cat([one, other]).abs().max() if len(one) else 0.0
+    moved = (one - other).abs().amax(dim=1) > rounding * scale
+    changed = (one.argmax(dim=1) != other.argmax(dim=1)) & moved
+    return wilson(int(changed.sum()), len(one))

@@ -1,0 +1,173 @@
+"""Isolation: a network's code shares the process with the lab and with whatever program calls it.
+
+They share the random generators of Python, NumPy and torch, and torch's settings (default dtype and
+device, gradient mode, deterministic kernels, …). A run must neither depend on what others left
+there, nor leave anything there itself.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.random import mtrand
+
+_CPU = torch.device("cpu")
+
+_TURN = threading.RLock()
+"""Held by the thread that draws from the generators or changes a setting, for a step of training or
+a measurement: those of another thread would move its own."""
+
+
+class Settings(NamedTuple):
+    """torch's settings that decide what a computation gives, as one comparable value."""
+
+    dtype: torch.dtype
+    device: torch.device
+    gradients: bool
+    deterministic: bool
+    warn_only: bool
+    anomaly: bool
+    benchmark: bool
+    matmul: str | None
+    autocast: tuple[bool, bool]
+    threads: int
+
+    @classmethod
+    def now(cls) -> Settings:
+        """The settings as they are, in about 6 microseconds."""
+        return cls(
+            dtype=torch.get_default_dtype(),
+            device=torch.get_default_device(),
+            gradients=torch.is_grad_enabled(),
+            deterministic=torch.are_deterministic_algorithms_enabled(),
+            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
+            anomaly=torch.is_anomaly_enabled(),
+            benchmark=torch.backends.cudnn.benchmark,
+            matmul=_matmul_precision(),
+            autocast=(torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
+            threads=torch.get_num_threads(),
+        )
+
+    def restore(self) -> None:
+        """Make them what they were, where they have changed since."""
+        now = Settings.now()
+        if now == self:
+            return
+        torch.set_default_dtype(self.dtype)
+        if now.device != self.device:
+            torch.set_default_device(None if self.device == _CPU else self.device)
+        torch.set_grad_enabled(self.gradients)
+        torch.use_deterministic_algorithms(self.deterministic, warn_only=self.warn_only)
+        torch.autograd.set_detect_anomaly(self.anomaly)
+        torch.backends.cudnn.benchmark = self.benchmark
+        if self.matmul is not None and now.matmul != self.matmul:
+            torch.set_float32_matmul_precision(self.matmul)
+        for kind, enabled in zip(("cpu", "cuda"), self.autocast, strict=True):
+            torch.set_autocast_enabled(kind, enabled)
+        if now.threads != self.threads:
+            torch.set_num_threads(self.threads)
+
+
+class Generators:
+    """The random generators that a network on `device` can draw from without naming one: those of
+    Python, of NumPy and of torch.
+
+    `torch.manual_seed` would look for every kind of device there is, which takes 0.15 ms.
+    """
+
+    def __init__(self, device: str | torch.device = _CPU) -> None:
+        place = torch.device(device)
+        own: dict[str, Any] = {"cuda": torch.cuda, "mps": torch.mps}
+        self._device = place
+        self._backend = own.get(place.type)
+        self._seeders: list[Callable[[int], object]] = [
+            torch.default_generator.manual_seed,
+            random.seed,
+            lambda seed: np.random.seed(seed & 0xFFFFFFFF),  # it takes 32 bits
+        ]
+        if self._backend is not None:
+            self._seeders.append(self._backend.manual_seed)
+
+    def seed(self, seed: int) -> None:
+        """Start all of them anew from `seed`, from 0 to below 2^63."""
+        for start_anew in self._seeders:
+            start_anew(seed)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Afterwards they go on as if nothing had been drawn inside."""
+        state = random.getstate(), torch.get_rng_state()
+        numbers = mtrand.get_bit_generator()
+        numbers_state = np.random.get_state(legacy=False)
+        if not isinstance(numbers, np.random.MT19937):  # the caller's own kind has no `seed`
+            mtrand.set_bit_generator(np.random.MT19937())
+        there = self._backend.get_rng_state(*self._where()) if self._backend else None
+        try:
+            yield
+        finally:
+            random.setstate(state[0])
+            torch.set_rng_state(state[1])
+            if mtrand.get_bit_generator() is not numbers:
+                mtrand.set_bit_generator(numbers)
+            np.random.set_state(numbers_state)
+            if self._backend is not None:
+                self._backend.set_rng_state(there, *self._where())
+
+    def _where(self) -> tuple[torch.device, ...]:
+        return (self._device,) if self._device.type == "cuda" else ()
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """Wait for other threads that are in here, and let them wait."""
+    with _TURN:
+        yield
+
+
+@contextmanager
+def isolated(device: str | torch.device = _CPU) -> Iterator[None]:
+    """Inside: float32, the CPU and gradients by default, whatever the caller has set. Afterwards:
+    every setting of torch and every random generator as the caller had them.
+
+    What draws or changes settings inside does so `in_turn`; this alone keeps no other thread out.
+    """
+    with ExitStack() as stack:
+        stack.callback(_TURN.release)
+        _TURN.acquire()
+        stack.enter_context(Generators(device).kept())
+        before = Settings.now()
+        stack.callback(before.restore)
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        if before.device != _CPU:
+            torch.set_default_device(None)
+            if torch.get_default_device() != _CPU:  # a `with torch.device(…)` of the caller
+                stack.enter_context(_CPU)
+        before._replace(
+            dtype=torch.float32,
+            device=torch.get_default_device(),
+            gradients=True,
+            anomaly=False,
+            matmul=before.matmul and "highest",
+            autocast=(False, False),
+        ).restore()
+        _TURN.release()
+        try:
+            yield
+        finally:
+            _TURN.acquire()
+
+
+def _matmul_precision() -> str | None:
+    """The precision of float32 products; None where torch cannot tell, because its old and its new
+    way to set it were both used."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None

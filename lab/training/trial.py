@@ -1,0 +1,239 @@
+"""The dry run: everything that a run will do to its network, done to others like it beforehand.
+
+The networks that are tried are built anew, as a run's is when it is opened again; they are trained
+by the very steps of a run, kept as a checkpoint is, and read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from lab.config import TrainConfig
+from lab.models import TRIED, ModelSpec, NetworkError, ask, first_pass, isolated, random_pictures
+from lab.seeds import torch_seed
+from lab.training.checkpoint import LAST, Checkpoint, decode, encode, load_weights
+from lab.training.stepper import Diverged, Stepper, trained_weights
+
+STEPS = 2
+"""Steps before the checkpoint; one more follows it."""
+
+RATE = 1e-3
+"""Their learning rate: the run's own may be meant to be too high."""
+
+ROUNDING = 1e-3
+"""Differences of logits that are none, as a share of the largest logit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a dry run found. `unfinished`: the network makes parameters or buffers of itself at its
+    first pass, which it needs before it can be trained. `warnings`: what a user should know, a line
+    each."""
+
+    unfinished: bool
+    warnings: tuple[str, ...]
+
+
+def try_out(
+    build: Callable[[], nn.Module],
+    spec: ModelSpec,
+    config: TrainConfig,
+    *,
+    name: str,
+    seed: int,
+    device: str | torch.device = "cpu",
+    processes: int = 1,
+) -> Trial:
+    """Do a dry run on networks that `build` makes on the CPU, on `device`.
+
+    Raises `ValueError` with one line that says what would go wrong in a run: with the pictures, the
+    logits, a step of training, its checkpoint, or its being read back.
+    """
+    with isolated(device):
+        return _Tried(build, spec, config, name, seed, torch.device(device), processes).trial()
+
+
+def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bool:
+    """Make the first pass of `model`: whether its parameters and buffers are others since."""
+    before = _structure(model)
+    first_pass(model, spec, name=name, seed=first_seed(seed))
+    return before != _structure(model)
+
+
+def first_seed(seed: int) -> int:
+    """What a run's network draws from at its first pass: the weights of lazy layers."""
+    return torch_seed(seed, "weights", "first pass")
+
+
+class _Tried:
+    def __init__(
+        self,
+        build: Callable[[], nn.Module],
+        spec: ModelSpec,
+        config: TrainConfig,
+        name: str,
+        seed: int,
+        device: torch.device,
+        processes: int,
+    ) -> None:
+        self._build, self._spec, self._name, self._seed = build, spec, name, seed
+        self._device = device
+        self._batch = max(1, min(TRIED, config.batch_size // processes))
+        self._config = replace(config, compile=False, augment=False, learning_rate=RATE)
+        self._warnings: list[str] = []
+
+    def trial(self) -> Trial:
+        network, unready = self._make()
+        drawn = _copy(network.state_dict())
+        with self._named():
+            weights = trained_weights(network)
+        pictures = random_pictures(self._spec, self._batch)
+        ask(network, pictures, self._spec, name=self._name, training=True)
+        stepper = self._stepper(network)
+        with self._named():
+            self._train(stepper, weights)
+            content = encode(Checkpoint(**stepper.state()))
+            kept = decode(content, Path(LAST), device=self._device)
+        other, _ = self._make()
+        if not _same(drawn, other.state_dict()):
+            self._warn(
+                "it is another network when it is built again with the same --seed: what it draws"
+                " its weights from is not seeded by random.seed, numpy.random.seed or"
+                " torch.manual_seed"
+            )
+        with self._named():
+            load_weights(other, kept, Path("its own checkpoint"))
+        self._compare(network, other)
+        self._go_on(stepper, other, kept)
+        return Trial(unfinished=unready, warnings=tuple(self._warnings))
+
+    def _make(self) -> tuple[nn.Module, bool]:
+        network = self._build()
+        unready = unfinished(network, self._spec, name=self._name, seed=self._seed)
+        return network.to(self._device), unready
+
+    def _stepper(self, network: nn.Module) -> Stepper:
+        batches = _Noise(self._spec, self._batch, self._device)
+        return Stepper(network, batches, self._config, seed=self._seed)
+
+    def _train(self, stepper: Stepper, weights: list[nn.Parameter]) -> None:
+        """Some steps that must reach the weights."""
+        model = stepper.model
+        parameters = {id(parameter) for parameter in model.parameters()}
+        for _ in range(STEPS):
+            try:
+                stepper.take()
+                stepper.check()
+            except Diverged as error:
+                if error.step == 0:
+                    raise ValueError(f"its training would break at once: {error}") from None
+                return
+            if all(weight.grad is None for weight in weights):
+                raise ValueError("its logits do not depend on any parameter that is to be trained")
+        late = [n for n, p in model.named_parameters() if id(p) not in parameters]
+        if late:
+            raise ValueError(
+                f"it makes its parameter {late[0]!r} while it is trained, too late to be trained:"
+                " make it when the network is built"
+            )
+
+    def _compare(self, network: nn.Module, other: nn.Module) -> None:
+        """Raise `ValueError` if the network answers otherwise once its checkpoint is read back."""
+        pictures = random_pictures(self._spec, 2 * TRIED, seed=1)
+        one, again, read = (
+            ask(asked, pictures, self._spec, name=self._name) for asked in (network, network, other)
+        )
+        if _near(one, again) and not _near(one, read):
+            raise ValueError(
+                f"--model {self._name} answers otherwise after its checkpoint is read back: what"
+                " it learns is not all in its state_dict. Keep what training changes in parameters"
+                " or persistent buffers, not in plain attributes"
+            )
+
+    def _go_on(self, stepper: Stepper, other: nn.Module, kept: Checkpoint) -> None:
+        """Warn if training does not go on from a checkpoint as it does without one; on a CPU, where
+        a step gives the same bits each time."""
+        if self._device.type != "cpu":
+            return
+        resumed = self._stepper(other)
+        resumed.restore(kept)
+        try:
+            for each in (stepper, resumed):
+                each.take()
+                each.check()
+        except Diverged:
+            return
+        one, two = stepper.state(), resumed.state()
+        if not (_same(one["model"], two["model"]) and _same(one["optimizer"], two["optimizer"])):
+            self._warn(
+                "it does not go on exactly after --resume: it keeps something beside its state_dict"
+                " (a plain attribute, a random generator of its own) that decides its training"
+            )
+
+    def _warn(self, what: str) -> None:
+        self._warnings.append(f"--model {self._name}: {what}")
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let errors begin with the flag that names the network."""
+        try:
+            yield
+        except NetworkError as error:
+            raise NetworkError(f"--model {self._name}: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"--model {self._name}: {error}") from error
+
+
+class _Noise:
+    """Random pictures with labels in turn, as batches."""
+
+    def __init__(self, spec: ModelSpec, batch_size: int, device: torch.device) -> None:
+        self.batch_size = batch_size
+        self._spec, self._device = spec, device
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        pictures = random_pictures(self._spec, self.batch_size, seed=step)
+        labels = (torch.arange(self.batch_size) + step) % self._spec.num_outputs
+        images = ((pictures + 1) * 127.5).to(torch.uint8)
+        return images.to(self._device), labels.to(self._device)
+
+
+def _structure(model: nn.Module) -> list[tuple[str, int, tuple[int, ...]]]:
+    """The parameters and buffers that there are, with their shapes."""
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    return [
+        (name, id(tensor), () if is_lazy(tensor) else tuple(tensor.shape))
+        for name, tensor in tensors
+    ]
+
+
+def _copy(state: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value.detach().clone() for key, value in state.items() if isinstance(value, Tensor)
+    }
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether the tensors of two nested states are equal but for rounding."""
+    if isinstance(one, Tensor):
+        if not isinstance(other, Tensor) or one.shape != other.shape:
+            return False
+        return torch.allclose(one, other.to(one.device), rtol=1e-4, atol=1e-6, equal_nan=True)
+    if isinstance(one, dict):
+        return all(key in other and _same(value, other[key]) for key, value in one.items())
+    if isinstance(one, (list, tuple)):
+        return all(map(_same, one, other))
+    return True
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    one, other = one.double(), other.double()
+    return bool((one - other).abs().max() <= ROUNDING * one.abs().max())
