@@ -112,12 +112,12 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     """
     began = time.perf_counter() if began is None else began
     check(config)
-    population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
-    kept = config.data.num_test + (0 if config.train.fresh else config.data.num_train)
-    check_memory(kept, size=config.data.image_size)
-    config = replace(config, world_size=_world_size(config))
     device = choose_device(config.device)
     with _alone(device):
+        population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
+        kept = config.data.num_test + (0 if config.train.fresh else config.data.num_train)
+        check_memory(kept, size=config.data.image_size)
+        config = replace(config, world_size=_world_size(config))
         with in_turn():
             make_deterministic(config.deterministic)
             threads = set_threads(config.threads)

@@ -30,6 +30,7 @@ _MARK = b"memorization-lab checkpoint"
 _COMMENT = re.compile(rb"%s (\d{1,9}) sha256 ([0-9a-f]{64})" % _MARK)
 _LONGEST = 200
 """Bytes at the end of a file in which its comment is looked for."""
+_UNFIT = "Error(s) in loading state_dict"
 
 LONGEST = 300
 """Characters of torch's list of weights that do not fit."""
@@ -153,15 +154,21 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     try:
         give_state(model, checkpoint.model)
     except Exception as error:  # where they are no tensors, or the network's own code raises it
-        if not str(error).startswith("Error(s) in loading state_dict"):
-            where = f" ({place})" if (place := place_of(error)) else ""
+        if str(error).startswith(_UNFIT):
             raise ValueError(
-                f"{path}: the network cannot take back its state: {one_line(error)}{where}"
-            ) from error
+                f"{path} holds weights of another network: has its file changed since the run?"
+                f" {why_not_taken(error)}"
+            ) from None
         raise ValueError(
-            f"{path} holds weights of another network: has its file changed since the run?"
-            f" ({plain(str(error).partition(':')[2])[:LONGEST]})"
-        ) from None
+            f"{path}: the network cannot take back its state: {why_not_taken(error)}"
+        ) from error
+
+
+def why_not_taken(error: Exception) -> str:
+    """Why a network does not take a state: what does not fit, or what its own code says."""
+    if str(error).startswith(_UNFIT):
+        return plain(str(error).partition(":")[2])[:LONGEST]
+    return one_line(error) + (f" ({place})" if (place := place_of(error)) else "")
 
 
 def give_state(model: nn.Module, state: Mapping[str, Any]) -> None:

@@ -193,17 +193,16 @@ class Stepper:
     def _add_up(self) -> None:
         """Add up gradients and loss over all processes. A weight that only some of them used has a
         gradient in all of them then; one that none used has none."""
-        used = torch.tensor([w.grad is not None for w in self._weights], device=self._device)
-        counts = used.float()
-        for weight in self._weights:
-            if weight.grad is None:
-                weight.grad = torch.zeros_like(weight)
+        unused = [i for i, weight in enumerate(self._weights) if weight.grad is None]
+        users = torch.ones(len(self._weights), device=self._device)
+        for i in unused:
+            self._weights[i].grad = torch.zeros_like(self._weights[i])
+            users[i] = 0.0
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
-        self._processes.add_up([*gradients, counts, self._loss])
-        if not used.all():
-            for weight, count in zip(self._weights, counts.tolist(), strict=True):
-                if not count:
-                    weight.grad = None
+        self._processes.add_up([*gradients, users, self._loss])
+        for i in unused:
+            if users[i] == 0:
+                self._weights[i].grad = None
 
     def _look(self) -> None:
         """Note, on the device, whether this step's loss and gradient are finite."""

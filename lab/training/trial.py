@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from lab.config import TrainConfig
 from lab.models import TRIED, ModelSpec, NetworkError, ask, first_pass, isolated, random_pictures
 from lab.seeds import torch_seed
-from lab.training.checkpoint import LAST, Checkpoint, decode, encode, load_weights
+from lab.training.checkpoint import LAST, Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.stepper import Diverged, Stepper, trained_weights
 
 STEPS = 2
@@ -109,8 +109,12 @@ class _Tried:
                 " its weights from is not seeded by random.seed, numpy.random.seed or"
                 " torch.manual_seed"
             )
-        with self._named():
-            load_weights(other, kept, Path("its own checkpoint"))
+        try:
+            give_state(other, kept.model)
+        except Exception as error:
+            raise ValueError(
+                f"--model {self._name} cannot take back its own state: {why_not_taken(error)}"
+            ) from error
         self._compare(network, other)
         self._go_on(stepper, other, kept)
         return Trial(unfinished=unready, warnings=tuple(self._warnings))
