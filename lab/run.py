@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lab import audit
+from lab.atomic import replace_text
 from lab.config import RunConfig, check, from_json, to_json
 from lab.data import Examples, check_memory, draw_examples, get_task, population_of
 from lab.display import Display
@@ -29,7 +30,7 @@ from lab.measure import Setting, verdict
 from lab.models import ModelSpec, check_model, count_parameters, create_model, has_width, locate
 from lab.seeds import torch_seed
 from lab.tracking import hparams, texts, views
-from lab.tracking.summary import Outcome, read_summary, replace_text, write_summary
+from lab.tracking.summary import Outcome, read_summary, write_summary
 from lab.tracking.writer import Tracker
 from lab.training import (
     BEST,

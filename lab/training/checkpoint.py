@@ -7,7 +7,6 @@ its checksum, because a flipped bit inside a tensor would otherwise be loaded in
 
 import hashlib
 import io
-import os
 import warnings
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from lab.atomic import replace_file
 
 FORMAT = 2
 _HEAD = b"memorization-lab checkpoint"
@@ -49,21 +50,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = N
     digest = hashlib.sha256(content).hexdigest().encode()
     head = b"%s %d sha256 %s\n" % (_HEAD, FORMAT, digest)
     path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")  # one writer: a leftover is overwritten
-    try:
-        with draft.open("wb") as file:
-            file.write(head)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep is not None and path.exists():
-            os.replace(path, keep)  # killed between the two, a run has `keep`: see `newest`
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        error.filename = str(path)
-        raise
-    _sync_folder(path.parent)
+    replace_file(path, head, content, keep=keep)
 
 
 def newest(folder: Path) -> Path | None:
@@ -124,12 +111,3 @@ def _whole(checkpoint: Checkpoint) -> Checkpoint:
 
 def _shallow(checkpoint: Checkpoint) -> dict[str, Any]:
     return {entry.name: getattr(checkpoint, entry.name) for entry in fields(checkpoint)}
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
