@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.folder import CONFIG
+from lab.folder import CONFIG, LOCK, InUse
 from lab.sweep.jobs import Job, key_of, refuse_other
 
 MEMORY = 2**28
@@ -71,7 +71,7 @@ def do_there(job: Job) -> Report:
         files = {
             str(path.relative_to(folder)): path.read_bytes()
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != ".lock"
+            if path.is_file() and path.name != LOCK
         }
     return replace(report, files=files)
 
@@ -145,8 +145,8 @@ def _run(job: Job) -> None:
         try:
             run.resume(folder, device=job.config.device)
             return
-        except ValueError as error:
-            if "is in use by" not in str(error) or time.monotonic() > until:
+        except InUse:
+            if time.monotonic() > until:
                 raise
             time.sleep(0.2)
 
