@@ -13,6 +13,9 @@ from pathlib import Path, PurePosixPath
 
 WINDOWS: bool = sys.platform == "win32"
 
+TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""The environment variables by which torchrun tells each process of a run about the others."""
+
 ROOT = Path("/")
 """Where Linux shows its control groups (cgroups): the files below /proc/self and those mounted."""
 
