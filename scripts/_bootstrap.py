@@ -84,14 +84,14 @@ def install(extra: str = "") -> None:
             extras = [extra] if extra else []
         if not python().exists():
             VENV.mkdir(exist_ok=True)
-            MARK.write_text("unfinished")
+            MARK.write_text("unfinished", encoding="utf-8")
             venv.create(VENV, with_pip=True)
         else:
-            MARK.write_text("unfinished" if words else "")
+            MARK.write_text("unfinished" if words else "", encoding="utf-8")
         target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
         pip = [str(python()), "-m", "pip", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", "--editable", target], check=True)
-        MARK.write_text(" ".join([_digest(), *extras]))
+        MARK.write_text(" ".join([_digest(), *extras]), encoding="utf-8")
 
 
 def python() -> Path:
@@ -115,7 +115,7 @@ def _digest() -> str:
 
 
 def _mark() -> list[str]:
-    return MARK.read_text().split() if MARK.exists() else []
+    return MARK.read_text(encoding="utf-8").split() if MARK.exists() else []
 
 
 def _complete(extra: str) -> bool:
@@ -131,7 +131,7 @@ def _locked() -> Iterator[None]:
 
     It is open for writing, which NFS asks for, and never written.
     """
-    with (ROOT / "pyproject.toml").open("r+") as file:
+    with (ROOT / "pyproject.toml").open("r+", encoding="utf-8") as file:
         try:
             if not _lock(file):
                 print("waiting for another process that installs the lab ...", file=sys.stderr)

@@ -52,7 +52,7 @@ def run(flags: Flags) -> None:
         print(f"\n{to_text(PARTS[part], rows)}", flush=True)
         entries[part] = [row.entry() for row in rows]
     if flags.json:
-        flags.json.write_text(json.dumps(entries, indent=2) + "\n")
+        flags.json.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 
 def _measurer(part: str) -> Callable[..., list]:
