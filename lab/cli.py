@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import os
 import re
-import signal
+import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any, get_args, get_type_hints
 
 import tyro
 
+from lab import streams
 from lab.config import flag
 from lab.names import memory_ran_out, unknown
 
 BAD_INPUT = 2
 """Exit code for what the user can mend: a flag, a file, a full disk, too little memory."""
+
+BROKEN_PIPE = 128 + 13
+"""Exit code where whoever reads the output has ended: that of SIGPIPE, which Windows lacks."""
+
+NARROW = 40
+"""Columns of the narrowest terminal that the help is laid out for; tyro needs some, or never ends.
+"""
 
 LONGEST = 1000
 """Characters of a line; more of them, and the middle is left out."""
@@ -34,16 +42,16 @@ def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) ->
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text at all
-        sys.stdout.reconfigure(errors="backslashreplace")
+    streams.prepare()
     try:
+        _check_folder()
         flags = parse(_kind(run), [word for word in words if word != "--debug"])
         return run(flags) or 0
     except KeyboardInterrupt:
         return _fail("stopped by Ctrl-C", 130, debug)
     except BrokenPipeError:  # who reads our output has heard enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return BROKEN_PIPE
     except (ValueError, OSError) as error:
         return _fail(f"error: {_describe(error)}", BAD_INPUT, debug)
     except MemoryError:
@@ -66,11 +74,11 @@ def parse(kind: type[Any], words: Sequence[str]) -> Any:
     note = "--debug shows where an error comes from."
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with _terminal(), redirect_stderr(said):
             flags, rest = tyro.cli(
                 kind,
                 args=list(words),
-                description=" ".join(f"{kind.__doc__} {note}".split()),
+                description=" ".join(f"{_about(kind)} {note}".split()),
                 config=(tyro.conf.OmitArgPrefixes,),
                 return_unknown_args=True,
             )
@@ -99,6 +107,36 @@ def one_line(text: str) -> str:
     )
 
 
+@contextmanager
+def _terminal() -> Iterator[None]:
+    """The terminal as tyro is told about it: wide enough, and without colors if asked to."""
+    given = {name: os.environ.get(name) for name in ("COLUMNS", "TERM")}
+    if shutil.get_terminal_size().columns < NARROW:
+        os.environ["COLUMNS"] = str(NARROW)
+    if os.environ.get("NO_COLOR"):
+        os.environ["TERM"] = "dumb"
+    try:
+        yield
+    finally:
+        for name, value in given.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _check_folder() -> None:
+    """`ValueError` if the current folder is gone: torch ends the program then, with other words."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise ValueError("the current folder has been deleted: change to another one") from None
+
+
+def _about(kind: type[Any]) -> str:
+    """What a script does; nothing where Python was told to leave out texts (-OO)."""
+    return "" if sys.flags.optimize > 1 else kind.__doc__ or ""
+
+
 def _kind(run: Callable[[Any], int | None]) -> type[Any]:
     hints = get_type_hints(run)
     hints.pop("return", None)
@@ -107,9 +145,10 @@ def _kind(run: Callable[[Any], int | None]) -> type[Any]:
 
 
 def _fail(line: str, code: int, debug: bool) -> int:
-    if debug:
-        traceback.print_exc()
-    print(one_line(line), file=sys.stderr)
+    with suppress(OSError):  # a terminal that has been closed, a full disk: the code still tells
+        if debug:
+            traceback.print_exc()
+        print(one_line(line), file=sys.stderr, flush=True)
     return code
 
 

@@ -135,8 +135,9 @@ class RunConfig:
     """Use only such GPU kernels as give the same bits each time, which may be slower. On a CPU they
     all do."""
     threads: int = knob(1, 0, 256)
-    """CPU threads of the run, 1 to 256; 0: as many as there are cores. Two may be 1.4 times as
-    fast, or ten times slower on a busy machine. The count decides the last bits of all figures."""
+    """CPU threads of the run, 1 to 256; 0: one for each processor that it may use. Two may be 1.4
+    times as fast, or ten times slower on a busy machine. The count decides the last bits of all
+    figures."""
     world_size: int = knob(1, 1, 65_536)
     """Processes that share every batch. torchrun sets it: torchrun --nproc-per-node 2
     scripts/train.py …; the number decides the last bits of all figures."""

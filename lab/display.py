@@ -20,7 +20,7 @@ class Display:
     """Lines on standard output; on a terminal also a progress bar, on standard error."""
 
     def __init__(self, config: RunConfig, folder: Path) -> None:
-        self.live = sys.stderr.isatty()
+        self.live = bool(sys.stderr and sys.stderr.isatty())
         self._config = config
         self._folder = folder
         self._bar: tqdm[None] | None = None

@@ -1,34 +1,47 @@
-"""A run's folder: its name, its exclusive making, and the lock of the process that works in it.
-
-Standard library only.
-"""
+"""A run's folder: its name, its exclusive making, and the lock of the process that works in it."""
 
 from __future__ import annotations
 
-import fcntl
+import errno
+import logging
 import os
+import platform
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import count
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from lab.config import RunConfig
 from lab.names import model_label
 
 CONFIG, CHECKPOINTS = "config.json", "checkpoints"
 LONGEST = 100
-_LOCK = ".lock"
+LOCK = ".lock"
+
+RESERVED = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)))
+)
+"""Names that no file or folder can have on Windows, with whatever extension."""
+
+NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL))
+"""Errors of file systems without locks: NFS without its lock daemon, Lustre without `-o flock`,
+several FUSE mounts."""
 
 
 def check_name(name: str) -> str:
-    """`name` if it is fit for a folder's; `ValueError` with the rule otherwise."""
+    """`name` if it is fit for a folder's on every system; `ValueError` with the rule otherwise."""
     fit = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) and len(name) <= LONGEST
-    if not fit:
+    if not fit or name.endswith("."):
         raise ValueError(
             f"--name {name[:LONGEST]!a}: use A-Z, a-z, digits and . _ - only, not a dot or a dash"
-            f" first, and at most {LONGEST} of them"
+            f" first, no dot last, and at most {LONGEST} of them"
         )
+    if name.partition(".")[0].lower() in RESERVED:
+        raise ValueError(f"--name {name}: Windows keeps that name for a device; choose another")
     return name
 
 
@@ -44,7 +57,7 @@ def automatic_name(config: RunConfig) -> str:
     if data.label_noise:
         parts.append(f"noise{data.label_noise:g}")
     parts += [architecture if of_a_library else f"{architecture}{model.width}", f"s{config.seed}"]
-    return check_name("-".join(parts)[: LONGEST - 10])
+    return check_name("-".join(parts)[: LONGEST - 10].rstrip("."))
 
 
 def check_path(path: Path) -> Path:
@@ -86,21 +99,53 @@ def make_folder(config: RunConfig) -> Path:
     raise AssertionError("unreachable")
 
 
+class InUse(ValueError):
+    """Another process works in the folder."""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; `ValueError` names the one that holds it already.
+    """Hold the folder for this process; `InUse` names the one that holds it already.
 
-    The lock ends with the process, however it ends.
+    The lock ends with the process, however it ends. Where the file system has no locks, a line says
+    so, and the folder is not held.
     """
     check_path(folder)
-    with (folder / _LOCK).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise ValueError(f"{folder} is in use by {holder}; wait for it or stop it") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}")
-        file.flush()
+    # No fallback to a file that only marks the folder as taken: it would outlive a killed process.
+    lock = FileLock(folder / LOCK, timeout=0, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InUse(f"{folder} is in use by {_holder(folder)}; wait for it or stop it") from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            error.filename = str(folder / LOCK)
+            raise
+        _say_unlocked(folder.parent, error.strerror)
+    try:
+        with suppress(OSError):  # Windows keeps even its holder from writing; a disk may be full
+            (folder / LOCK).write_text(f"process {os.getpid()} on {platform.node()}", "utf-8")
         yield
+    finally:
+        lock.release()
+
+
+def _holder(folder: Path) -> str:
+    """The process that holds the folder, as far as it is known: its number, and its machine if that
+    is another one."""
+    try:
+        said = (folder / LOCK).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        said = ""
+    return said.removesuffix(f" on {platform.node()}") or "another process"
+
+
+@cache
+def _say_unlocked(place: Path, reason: str) -> None:
+    log = logging.getLogger(__name__)
+    log.warning(
+        "warning: the file system of %s has no locks (%s): take care that no two programs work at"
+        " the same run or sweep",
+        place,
+        reason,
+    )

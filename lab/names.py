@@ -71,10 +71,14 @@ def plain(text: str) -> str:
     return "".join(c for c in words if c.isprintable())
 
 
+_NO_MEMORY = ("can't allocate memory", "not enough memory")
+"""What torch says on a CPU, on Linux and on Windows."""
+
+
 def memory_ran_out(error: BaseException) -> bool:
     """Whether it is Python's or torch's way to say so, on a CPU or a GPU."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+        or (isinstance(error, RuntimeError) and any(part in str(error) for part in _NO_MEMORY))
     )

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from lab import audit
+from lab.atomic import replace_text
 from lab.config import Provenance, RunConfig, check, from_json, read_provenance, to_json
 from lab.data import Examples, check_memory, draw_examples, get_task, population_of
 from lab.display import Display
@@ -51,7 +52,7 @@ from lab.provenance import (
 )
 from lab.seeds import torch_seed
 from lab.tracking import hparams, texts, views
-from lab.tracking.summary import Outcome, read_summary, replace_text, write_summary
+from lab.tracking.summary import Outcome, read_summary, write_summary
 from lab.tracking.writer import Tracker
 from lab.training import (
     BEST,

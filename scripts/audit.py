@@ -5,6 +5,9 @@ The exit code is 1 if there is. --no-probes leaves out what takes long.
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 

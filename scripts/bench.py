@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
+
 import _bootstrap  # noqa: F401  first: the lab need not be installed
 
 from lab.cli import main
@@ -50,7 +52,7 @@ def run(flags: Flags) -> None:
         print(f"\n{to_text(PARTS[part], rows)}", flush=True)
         entries[part] = [row.entry() for row in rows]
     if flags.json:
-        flags.json.write_text(json.dumps(entries, indent=2) + "\n")
+        flags.json.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 
 def _measurer(part: str) -> Callable[..., list]:

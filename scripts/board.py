@@ -4,6 +4,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
+
 import _bootstrap  # noqa: F401  (installs the lab where it is missing)
 
 from lab.cli import main

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
+
 import _bootstrap  # noqa: F401
 
 from lab.cli import main

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
+
 import _bootstrap  # noqa: F401
 
 from lab.cli import main

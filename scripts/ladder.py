@@ -3,15 +3,17 @@
 python3 scripts/ladder.py --sizes 32 100 300 1000 --seeds 3
 """
 
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
 from lab.cli import main
 from lab.config import RunConfig, TrainConfig, refuse
+from lab.machine import processors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,9 @@ class Flags:
     """Numbers of training faces."""
     seeds: int = 3
     """Runs at each size, 1 or more; they start from --seed."""
-    processes: int = os.cpu_count() or 1
-    """Runs at a time, one thread each."""
+    processes: int = processors()
+    """Runs at a time, one thread each, 1 or more; by default one on each processor that this
+    process may use."""
     run: RunConfig = field(
         default_factory=lambda: RunConfig(out=Path("runs/ladder"), train=TrainConfig(steps=3000))
     )

@@ -1,14 +1,16 @@
 """Take a lesson: python3 scripts/lesson.py NAME. Without a name it lists the lessons there are."""
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 import tyro
 
 from lab.cli import main
+from lab.machine import processors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,7 @@ class Flags:
     """Which lesson; none: list them with their durations."""
     seeds: int = 3
     """Runs of each setting, 2 or more: one run is an anecdote."""
-    processes: int = os.cpu_count() or 1
+    processes: int = processors()
     """Runs at a time, one thread each."""
     executor: str = "local"
     """Where: local, dask://host:port or ray://auto."""

@@ -1,16 +1,18 @@
 """Measure a network from all sides, beside the built-in ones: python3 scripts/report_card.py
 --model my_net.py:my_net"""
 
-import os
 import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
+
 import _bootstrap  # noqa: F401
 
 from lab.cli import main
 from lab.config import RunConfig, TrainConfig, refuse
+from lab.machine import processors
 
 
 def base() -> RunConfig:
@@ -35,8 +37,9 @@ class Flags:
     """Training faces of the learning curve, rising, two or more."""
     random_sizes: tuple[int, ...] = (100, 300, 1000, 3000)
     """How many random labels it shall try to learn by heart, rising."""
-    processes: int = os.cpu_count() or 1
-    """Runs at a time on this machine, one thread each."""
+    processes: int = processors()
+    """Runs at a time on this machine, one thread each, 1 or more; by default one on each processor
+    that this process may use (of its container, too)."""
     executor: str = "local"
     """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
     run: RunConfig = field(default_factory=base)

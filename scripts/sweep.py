@@ -3,15 +3,17 @@
 python3 scripts/sweep.py --grid num_train=32,100,300 model=cnn,mlp --seeds 3
 """
 
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
 from lab.cli import main
 from lab.config import RunConfig
+from lab.machine import processors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +28,9 @@ class Flags:
     for none; values that hold commas are separated by semicolons."""
     seeds: int = 3
     """Runs of each combination, 1 or more; their seeds start from --seed."""
-    processes: int = os.cpu_count() or 1
-    """Runs at a time on this machine, one thread each."""
+    processes: int = processors()
+    """Runs at a time on this machine, one thread each, 1 or more; by default one on each processor
+    that this process may use (of its container, too)."""
     executor: str = "local"
     """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
     figures: tuple[str, ...] = ()

@@ -4,6 +4,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
+
 import _bootstrap
 
 from lab.cli import main

@@ -74,7 +74,7 @@ def arm_stage(stage: str, times: int) -> None:
     from lab.exam import Exams
     from lab.tracking import summary
     from lab.tracking.writer import Tracker
-    from lab.training import checkpoint, record
+    from lab.training import record
     from lab.training.stepper import Stepper
 
     places: dict[str, tuple[Any, str]] = {
@@ -82,9 +82,9 @@ def arm_stage(stage: str, times: int) -> None:
         "evaluation": (Exams, "__call__"),
         "logging": (Tracker, "scalars"),
         "checkpoint": (record, "save_checkpoint"),
-        "draft": (checkpoint.os, "fsync"),
-        "first replace": (checkpoint.os, "replace"),
-        "second replace": (checkpoint.os, "replace"),
+        "draft": (os, "fsync"),
+        "first replace": (os, "replace"),
+        "second replace": (os, "replace"),
         "summary": (summary, "replace_text"),
     }
     owner, name = places[stage]

@@ -1,12 +1,17 @@
 """Setting up on a bare machine, without really installing anything."""
 
+import errno
+import fcntl
 import importlib.util
+import os
 import re
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 from types import ModuleType
+from typing import TextIO
 
 import pytest
 
@@ -93,6 +98,108 @@ def test_somebody_elses_environment_is_kept(
     bootstrap.install()
     assert len(asked) == 1
     assert treasure.exists()
+
+
+def test_a_checkout_that_others_prepared_need_not_be_writable(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls(monkeypatch)
+    bootstrap.install("dev")
+    monkeypatch.setattr(fcntl, "flock", lambda *args: pytest.fail("nobody need be kept out"))
+    bootstrap.install()
+    bootstrap.python().unlink()
+    with pytest.raises(pytest.fail.Exception):
+        bootstrap.install()
+
+
+def test_nfs_locks_what_is_open_for_writing_alone(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(file: TextIO, operation: int) -> None:
+        if not file.writable():
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    asked = calls(monkeypatch)
+    before = (bootstrap.ROOT / "pyproject.toml").read_bytes()
+    bootstrap.install()
+    assert len(asked) == 1
+    assert (bootstrap.ROOT / "pyproject.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_it_says_so_and_goes_on(
+    code: int,
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def flock(file: TextIO, operation: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    asked = calls(monkeypatch)
+    bootstrap.install()
+    assert len(asked) == 1
+    assert os.strerror(code) in capsys.readouterr().err
+
+
+def test_who_comes_while_another_one_installs_waits_for_it(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = calls(monkeypatch)
+    real, left = fcntl.flock, [3]
+
+    def flock(file: TextIO, operation: int) -> None:
+        left[0] -= 1
+        if left[0] > 0:
+            raise BlockingIOError
+        real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    bootstrap.install()
+    assert len(asked) == 1
+    assert capsys.readouterr().err.count("waiting for another process") == 1
+
+
+@pytest.mark.parametrize("system", ["linux", "win32"])
+def test_the_script_starts_again_as_it_was_started(
+    system: str, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Python's own flags; on Windows as a process that is waited for, whose code counts."""
+    started: list[list[str]] = []
+
+    def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
+        started.append(command)
+        return subprocess.CompletedProcess(command, 7)
+
+    def execv(program: str, command: list[str]) -> None:
+        started.append(command)
+        raise SystemExit(7)
+
+    monkeypatch.setattr(bootstrap, "NEEDED", ("no_such_module",))
+    monkeypatch.setattr(bootstrap, "install", lambda extra: None)
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(os, "execv", execv)
+    monkeypatch.setattr(sys, "orig_argv", ["python3", "-X", "dev", "scripts/train.py", "--steps"])
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setenv("LAB_BOOTSTRAPPED", "")
+    with pytest.raises(SystemExit) as ended:
+        bootstrap.ready()
+    assert ended.value.code == 7
+    place = "Scripts/python.exe" if system == "win32" else "bin/python"
+    assert started == [[str(bootstrap.VENV / place), "-X", "dev", "scripts/train.py", "--steps"]]
+
+
+def test_a_python_that_cannot_make_an_environment_is_one_line(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Debian's without python3-venv."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("LAB_BOOTSTRAPPED", raising=False)
+    with pytest.raises(SystemExit, match="python3-venv"):
+        bootstrap.ready()
 
 
 def test_what_it_looks_for_is_what_the_project_asks_for(bootstrap: ModuleType) -> None:

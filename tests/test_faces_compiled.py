@@ -1,10 +1,12 @@
 """Drawing in C: built when asked, proven before use, and never missed where it cannot be."""
 
+import ctypes
 import importlib
 import logging
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +21,7 @@ needs_compiler = pytest.mark.skipif(compiled.compiler() is None, reason="there i
 
 def _forget() -> None:
     compiled.library.cache_clear()
-    compiled.library_path.cache_clear()
+    compiled.library_paths.cache_clear()
     render_module._try_c.cache_clear()
 
 
@@ -29,6 +31,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setenv("CC", "cc")
     real = compiled.compiler()
     monkeypatch.setattr(render_module, "_WORTH_BUILDING", 0)
@@ -55,6 +58,16 @@ def _quick(programs: Path) -> str:
     return f'{real} -O0 -ffp-contract=off -fPIC -shared "$code" -o "$out" -lm'
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library, built without optimization; still it must give the same bytes."""
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "faces.c").write_text(compiled.source())
+    command = f"{compiled.compiler()} -O0 -ffp-contract=off -fPIC -shared faces.c -o faces.so -lm"
+    subprocess.run(command.split(), cwd=folder, check=True)
+    return folder / "faces.so"
+
+
 def _is_refused(reason: str, caplog: pytest.LogCaptureFixture) -> None:
     """Asked for C, an error gives the reason; else one notice does, and all is drawn eagerly."""
     faces = sample(5, seed=0)
@@ -79,7 +92,8 @@ def test_without_a_compiler(machine: Path, caplog: pytest.LogCaptureFixture) -> 
 def test_with_a_compiler_that_fails(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
     _install(machine, "echo preamble >&2; echo the disk is on fire >&2; exit 1")
     _is_refused("fails: the disk is on fire", caplog)
-    assert not list(compiled.library_path().parent.iterdir()), "nothing half-made is left behind"
+    for path in compiled.library_paths():
+        assert not list(path.parent.iterdir()), "nothing half-made is left behind"
 
 
 def test_with_a_compiler_that_makes_nothing(
@@ -93,7 +107,7 @@ def test_with_a_compiler_that_makes_rubbish(
     machine: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _install(machine, 'echo rubbish > "$out"')
-    _is_refused("does not load", caplog)
+    _is_refused("cannot be kept and loaded", caplog)
 
 
 def test_with_nowhere_to_keep_it(
@@ -102,9 +116,115 @@ def test_with_nowhere_to_keep_it(
     blocked = machine.parent / "file"
     blocked.write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    monkeypatch.setenv("TMPDIR", str(blocked))
     _install(machine, "exit 0")
     assert not compiled.is_built()
     _is_refused("cannot be kept", caplog)
+
+
+def _homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def _no_home(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", _homeless)
+
+
+def _relative(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache is not put just anywhere."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.setenv("HOME", "home")
+
+
+def _not_writable(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (machine.parent / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(machine.parent / "file"))
+
+
+def _open_to_others(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = machine.parent / "cache" / compiled.NAME
+    place.mkdir(parents=True)
+    place.chmod(0o777)
+
+
+def _of_somebody_else(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = machine.parent / "cache" / compiled.NAME
+    place.mkdir(parents=True)
+    if os.getuid() != 0:
+        pytest.skip("only root can give a folder away")
+    os.chown(place, 12345, 12345)
+
+
+def _not_executable(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `mount -o noexec` has it."""
+    real = ctypes.CDLL
+
+    def load(path: str) -> ctypes.CDLL:
+        if path.startswith(str(machine.parent / "cache")):
+            raise OSError(f"{path}: failed to map segment from shared object")
+        return real(path)
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "spoil",
+    [_no_home, _relative, _not_writable, _open_to_others, _of_somebody_else, _not_executable],
+)
+def test_users_without_a_cache_of_their_own_draw_in_c(
+    spoil: Callable[[Path, pytest.MonkeyPatch], None],
+    machine: Path,
+    built: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    _install(machine, f'cp {built} "$out"')
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    spoil(machine, monkeypatch)
+    faces = sample(4, seed=1)
+    drawn = render(faces, size=16, drawing="compiled")
+    assert torch.equal(drawn, render(faces, size=16, drawing="eager"))
+    assert list((tmp_path / "temporary").rglob("*.so")), "kept among the temporary files"
+    place = tmp_path / "temporary" / f"{compiled.NAME}-{os.getuid()}"
+    assert place.stat().st_mode & 0o077 == 0, "nobody else can put a library there"
+    assert not list(here.iterdir())
+    _forget()
+    assert compiled.is_built()
+
+
+@needs_compiler
+@pytest.mark.parametrize("known", ["-mcpu=native", ""])
+def test_a_compiler_that_calls_this_processor_otherwise(
+    known: str, machine: Path, built: Path
+) -> None:
+    """As clang on Apple's processors."""
+    _install(
+        machine,
+        f"""
+for a; do case "$a" in "{known}") ;; -m*=native) echo "unsupported $a" >&2; exit 1;; esac; done
+echo "$@" > {machine}/taken
+cp {built} "$out"
+""",
+    )
+    faces = sample(3, seed=1)
+    assert torch.equal(
+        render(faces, size=16, drawing="compiled"), render(faces, size=16, drawing="eager")
+    )
+    taken = (machine / "taken").read_text().split()
+    assert [word for word in taken if word.endswith("=native")] == [known] * bool(known)
+
+
+@needs_compiler
+def test_the_compiler_gets_a_folder_that_can_be_written(
+    machine: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(machine / "nowhere"))
+    _install(machine, f'[ -d "$TMPDIR" ] || exit 1\ncp {built} "$out"')
+    render(sample(3, seed=1), size=16, drawing="compiled")
 
 
 @needs_compiler
@@ -116,8 +236,8 @@ def test_a_library_that_draws_differently_is_refused(
 
 
 @needs_compiler
-def test_it_is_built_once_and_kept(machine: Path) -> None:
-    _install(machine, f"echo built >> {machine}/log\n" + _quick(machine))
+def test_it_is_built_once_and_kept(machine: Path, built: Path) -> None:
+    _install(machine, f'echo built >> {machine}/log; cp {built} "$out"')
     faces = sample(40, seed=1)
     assert not compiled.is_built()
     drawn = render(faces, size=24, drawing="compiled")
@@ -126,7 +246,7 @@ def test_it_is_built_once_and_kept(machine: Path) -> None:
     _forget()
     assert torch.equal(render(faces, size=24), drawn)
     assert (machine / "log").read_text() == "built\n"
-    kept = compiled.library_path()
+    kept = compiled.library_paths()[0]
     assert list(kept.parent.iterdir()) == [kept]
     assert kept.parent.stat().st_mode & 0o077 == 0, "nobody else can put a library there"
 
@@ -139,7 +259,7 @@ def test_a_few_pictures_do_not_wait_for_a_compiler(
     render(sample(2, seed=0), size=16)
     assert not (machine / "log").exists()
     render(sample(3, seed=0), size=16)
-    assert (machine / "log").read_text() == "asked\n"
+    assert "asked" in (machine / "log").read_text()
 
 
 def test_only_the_cpu_draws_in_c() -> None:

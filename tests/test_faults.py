@@ -14,7 +14,7 @@ import pytest
 from test_run import script
 
 from lab.run import resume
-from lab.training import LAST, load_checkpoint, newest
+from lab.training import LAST, graceful_stop, load_checkpoint, newest
 
 LONG = [
     "--num-train=24", "--num-test=40", "--image-size=16", "--width=2", "--steps=200000",
@@ -61,6 +61,37 @@ def test_a_signal_ends_a_run_within_seconds_and_nothing_is_lost(
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["status"] == "stopped"
     assert summary["step"] == load_checkpoint(folder / "checkpoints" / LAST).step > 0
+
+
+def test_a_run_that_is_to_outlive_its_terminal_does() -> None:
+    """As `nohup` has it."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with graceful_stop() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_a_terminal_that_closes_stops_a_run_as_ctrl_c_does() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with graceful_stop() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.signal == signal.SIGHUP
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_a_system_with_fewer_signals_stops_by_those_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "SIGHUP")
+    with graceful_stop() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop
 
 
 @pytest.mark.parametrize("bytes_", [20_000, 60_000, 200_000])

@@ -20,8 +20,10 @@ from test_run import tiny
 from test_training_fit import IMAGES
 
 from lab.config import RunConfig
+from lab.machine import TORCHRUN
 from lab.run import resume, start
-from lab.training import LAST, Epochs, Fresh, load_checkpoint, newest
+from lab.training import LAST, Epochs, Fresh, joined, load_checkpoint, newest, world_size
+from lab.training import processes as several
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,17 +80,17 @@ def together(job: RunConfig, *, dying: tuple[int, str, int] | None = None) -> li
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    several = [
+    workers = [
         CONTEXT.Process(
             target=_work, args=(job, rank, port, dying[1:] if dying and dying[0] == rank else None)
         )
         for rank in range(2)
     ]
-    for process in several:
+    for process in workers:
         process.start()
-    for process in several:
+    for process in workers:
         process.join(120)
-    return [process.exitcode for process in several]
+    return [process.exitcode for process in workers]
 
 
 def _work(job: RunConfig, rank: int, port: int, stage: tuple[str, int] | None) -> None:
@@ -159,6 +161,84 @@ def test_the_number_of_processes_is_part_of_the_run(whole: Path, tmp_path: Path)
     ):
         start(dataclasses.replace(config(tmp_path), world_size=4))
     assert not list(tmp_path.iterdir())
+
+
+def launched(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """Let this process be one of those that torchrun has started, or so it seems."""
+    for name in TORCHRUN:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+FREE = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500", "RANK": "0"}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"RANK": "", "WORLD_SIZE": "", "MASTER_ADDR": ""},
+        {**FREE, "WORLD_SIZE": ""},
+        {**FREE, "WORLD_SIZE": "4", "RANK": " "},
+        {"WORLD_SIZE": "4", "RANK": "0"},
+        {**FREE, "WORLD_SIZE": "1"},
+        {**FREE, "WORLD_SIZE": "1", "MASTER_PORT": "", "RANK": "3"},
+    ],
+)
+def test_what_is_left_over_or_empty_is_a_run_of_one_process(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(monkeypatch, **variables)
+    assert world_size() == 1
+    with joined(torch.device("cpu")) as processes:
+        assert processes.alone
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WORLD_SIZE", "many"), ("WORLD_SIZE", "-2"), ("WORLD_SIZE", "0"), ("WORLD_SIZE", "2.0"),
+        ("RANK", "4"), ("RANK", "-1"), ("RANK", "first"), ("MASTER_PORT", ""),
+        ("MASTER_PORT", "http"), ("MASTER_PORT", "65536"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(monkeypatch, **{**FREE, "WORLD_SIZE": "4", name: value})
+    with pytest.raises(ValueError, match=rf"{name} must be .* not '{re.escape(value)}'.*unset"):
+        world_size()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_says_whom_it_waits_for_and_does_not_wait_for_ever(
+    rank: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launched(monkeypatch, RANK=str(rank), WORLD_SIZE="3", MASTER_ADDR="127.0.0.1",
+             MASTER_PORT=str(port))  # fmt: skip
+    monkeypatch.setattr(several, "HURRY", 0.0)
+    monkeypatch.setattr(several, "WAIT", 0.7)
+    place = f"127.0.0.1:{port}"
+    with (
+        pytest.raises(ValueError, match=rf"3 processes .* {place} within 0.7 s .*unset"),
+        joined(torch.device("cpu")),
+    ):
+        pass
+    said = capsys.readouterr().err
+    assert said.count("waiting") == 1
+    for part in (place, "other 2 of 3", "0.7 s", "unset", "torchrun"):
+        assert part in said
+
+
+def test_an_apple_gpu_takes_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gloo has no part for it."""
+    launched(monkeypatch, **FREE, WORLD_SIZE="2")
+    with pytest.raises(ValueError, match="--device cpu"), joined(torch.device("mps")):
+        pass
 
 
 FATAL = """

@@ -1,14 +1,10 @@
 """Folders of results take the place of older ones, and of nothing else."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from lab.sweep.drafts import draft, replaced
-
-GONE = 2**22 + 1
-"""A process that Linux never has."""
+from lab.sweep.drafts import replaced
 
 
 def fill(folder: Path, **files: str) -> Path:
@@ -44,13 +40,3 @@ def test_after_an_error_the_old_one_is_as_it_was(tmp_path: Path) -> None:
         (new / "no folder" / "card").write_text("new")
     assert content(old) == {"card": "old"}
     assert list(tmp_path.iterdir()) == [old]
-
-
-def test_what_a_killed_process_left_is_swept_up_and_nobody_elses(tmp_path: Path) -> None:
-    fill(tmp_path / f".figures.{GONE}.tmp", card="half")
-    fill(tmp_path / f".figures.{os.getppid()}.tmp", card="half")
-    fill(tmp_path / f".other.{GONE}.tmp", card="half")
-    with draft(tmp_path / "figures"):
-        pass
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {f".figures.{os.getppid()}.tmp", f".other.{GONE}.tmp"}

@@ -6,8 +6,6 @@ the same bytes.
 
 import csv
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lab.atomic import draft, replace
 from lab.data.examples import Examples
 from lab.faces import ATTRIBUTES, Attribute
 
@@ -86,21 +85,18 @@ def _new(path: Path) -> Iterator[Path]:
 
     `path` is reserved beforehand, so that nobody else's file or folder is replaced.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         path.touch(exist_ok=False)
     except FileExistsError:
         raise ValueError(f"{path} exists already; nothing is overwritten") from None
     try:
-        yield partial
-        if partial.is_dir():  # a folder cannot replace a file
-            path.unlink()
-        partial.rename(path)
+        with draft(path) as new:
+            yield new
+            if new.is_dir():  # a folder cannot replace a file
+                path.unlink()
+            replace(new, path)
     except BaseException:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        partial.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise
 

@@ -1,13 +1,14 @@
 """Settings that are allowed one by one and make no sense together, or not on this machine."""
 
-import os
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from lab.config import DataConfig
 from lab.data.population import population_of
+from lab.machine import memory
 
 SHARE = 0.9
-"""How much of the machine's memory pictures may take, 0 to 1; the rest is for all else."""
+"""How much of the memory pictures may take, 0 to 1; the rest is for all else."""
 
 
 def refuse_idle(config: DataConfig, *, given: frozenset[str] | None = None) -> None:
@@ -36,13 +37,24 @@ def refuse_idle(config: DataConfig, *, given: frozenset[str] | None = None) -> N
 
 
 def check_memory(pictures: int, *, size: int) -> None:
-    """Raise `ValueError` if so many pictures of `size` px cannot be held on this machine."""
-    needed = pictures * 3 * size**2
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > SHARE * have:
+    """Raise `ValueError` if so many pictures of `size` px cannot be held in the memory there is."""
+    _check_memory(pictures * 3 * size**2, f"{pictures:,} pictures of {size} px take")
+
+
+def check_memory_of_runs(runs: Sequence[tuple[int, int]]) -> None:
+    """Raise `ValueError` if the pictures of several runs, a number and a size in pixels for each,
+    cannot be held at the same time."""
+    needed = sum(pictures * 3 * size**2 for pictures, size in runs)
+    _check_memory(needed, f"{len(runs)} runs at a time draw", "--processes, ")
+
+
+def _check_memory(needed: int, told: str, knobs: str = "") -> None:
+    have = memory()
+    if have is not None and needed > SHARE * have:
         raise ValueError(
-            f"{pictures:,} pictures of {size} px take {needed / 1e9:,.0f} GB, this machine has"
-            f" {have / 1e9:,.0f} GB of memory: lower --num-train, --num-test or --image-size"
+            f"{told} {needed / 1e9:,.1f} GB, and this machine, or the part of it that this process"
+            f" is given, has {have / 1e9:,.1f} GB of memory: lower {knobs}--num-train, --num-test"
+            " or --image-size"
         )
 
 

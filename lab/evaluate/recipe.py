@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from lab.atomic import replace_text
 from lab.config import RunConfig, to_json
 from lab.data import population_of
 from lab.evaluate.figures import asked, measure
@@ -21,7 +22,7 @@ from lab.evaluate.tables import setting_text, to_text
 from lab.folder import CHECKPOINTS, CONFIG
 from lab.run import load_run
 from lab.search import Progress
-from lab.tracking.summary import SUMMARY, nest, read_summary, replace_text
+from lab.tracking.summary import SUMMARY, nest, read_summary
 from lab.tracking.writer import METRICS
 from lab.training import choose_device, load_checkpoint, newest, set_threads
 

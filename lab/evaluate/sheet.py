@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from lab.atomic import replace_file
 from lab.evaluate.robustness import change_words
 from lab.faces import render
 from lab.measure.words import percent
@@ -77,12 +78,9 @@ def failure_sheet(
 
 def save_picture(picture: Image.Image, path: Path) -> None:
     """Write a PNG whole or not at all, over whatever the file holds."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        picture.save(draft, format="PNG", optimize=True)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    png = io.BytesIO()
+    picture.save(png, "PNG", optimize=True)
+    replace_file(path, png.getvalue())
 
 
 def _title(failures: Failures) -> str:

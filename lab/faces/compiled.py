@@ -1,10 +1,11 @@
 """Drawing in C: the recorded arithmetic of every kernel, built once by the system's compiler.
 
-The library is kept in the user's cache folder, under the hash of its source, compiler and
+The library is kept in a cache folder of the user's, under the hash of its source, compiler and
 processor. It is used only after it has drawn a set of faces exactly as `lab.faces.eager` does.
 """
 
 import ctypes
+import errno
 import functools
 import hashlib
 import os
@@ -12,13 +13,16 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lab.atomic import replace_file
 from lab.faces import eager
 from lab.faces.batch import sample
 from lab.faces.loops import LANES
@@ -27,11 +31,18 @@ from lab.faces.plan import Plan, make_plan
 from lab.faces.scene import grid, noise_tape
 from lab.faces.source import source
 
-FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
-         "-ffinite-math-only", "-fno-signed-zeros", "-fPIC", "-shared")  # fmt: skip
+FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-ffinite-math-only",
+         "-fno-signed-zeros", "-fPIC", "-shared")  # fmt: skip
 """No flag that changes a finite result: no contraction to fused multiply-add, no reassociation.
-The last two promise that no number is infinite and none's sign of zero matters, so that least and
-most are single instructions."""
+`-ffinite-math-only` and `-fno-signed-zeros` promise that no number is infinite and none's sign of
+zero matters, so that least and most are single instructions."""
+
+TUNED = (("-march=native",), ("-mcpu=native",), ())
+"""Flags for this very processor, the first that the compiler takes: clang on Apple's processors
+knows the second alone."""
+
+NAME = "memorization-lab"
+"""The folder in the user's cache."""
 
 
 class Unavailable(RuntimeError):
@@ -47,20 +58,26 @@ def draw(plan: Plan, out: Tensor) -> None:
 @functools.cache
 def library() -> ctypes.CDLL:
     """The compiled drawing; raises `Unavailable` if it cannot be built or draws differently."""
-    path = library_path()
-    if not path.exists():
-        _build(path)
-    try:
-        loaded = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise Unavailable(f"the compiled drawing does not load: {error}") from None
-    _compare(loaded)
-    return loaded
+    reason = "there is no folder to keep the compiled drawing in"
+    for path in library_paths():
+        try:
+            _make_private(path.parent)
+            if not path.exists():
+                _build(path)
+            loaded = ctypes.CDLL(str(path))
+        except OSError as error:  # a full disk, or one from which nothing may be executed
+            reason = f"the compiled drawing cannot be kept and loaded: {error}"
+        except Unavailable as error:
+            reason = str(error)
+        else:
+            _compare(loaded)
+            return loaded
+    raise Unavailable(reason)
 
 
 def is_built() -> bool:
     """Whether the library is there, so that using it costs no wait."""
-    return compiler() is not None and library_path().exists()
+    return compiler() is not None and any(map(os.path.exists, library_paths()))
 
 
 def compiler() -> str | None:
@@ -69,16 +86,38 @@ def compiler() -> str | None:
 
 
 @functools.cache
-def library_path() -> Path:
-    """Where this processor's library of this drawing is, or will be."""
+def library_paths() -> tuple[Path, ...]:
+    """Where this processor's library of this drawing is, or can be, the best place first."""
     key = "\n".join([source(), str(compiler()), *FLAGS, platform.platform(), _processor()])
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "memorization-lab" / f"faces-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
+    name = f"faces-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
+    return tuple(folder / name for folder in _caches())
+
+
+def _caches() -> Iterator[Path]:
+    """The user's cache folder; and a folder among the temporary files, for users who have no home
+    here or may not write there, as in many containers."""
+    with suppress(RuntimeError):  # who has no home
+        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not cache.is_absolute():  # then it is to be ignored
+            cache = Path.home() / ".cache"
+        if cache.is_absolute():
+            yield cache / NAME
+    temporary = Path(os.environ.get("TMPDIR") or "/tmp")
+    if hasattr(os, "getuid") and temporary.is_absolute():
+        yield temporary / f"{NAME}-{os.getuid()}"
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder; `OSError` if it is one into which others can put a library."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = folder.stat()
+    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
+        raise PermissionError(errno.EPERM, "others can write there", str(folder))
 
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
@@ -88,19 +127,25 @@ def _build(path: Path) -> None:
     program = compiler()
     if program is None:
         raise Unavailable("there is no C compiler (cc, gcc or clang)")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            code, built = Path(folder) / "faces.c", Path(folder) / "faces.so"
-            code.write_text(source())
-            command = [program, *FLAGS, str(code), "-o", str(built), "-lm"]
-            result = subprocess.run(command, capture_output=True, text=True, check=False)
-            if result.returncode != 0:
-                line = (result.stderr.strip().splitlines() or ["no message"])[-1]
-                raise Unavailable(f"{program} fails: {line}")
-            os.replace(built, path)
-    except OSError as error:
-        raise Unavailable(f"the compiled drawing cannot be kept: {error}") from None
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        code, built = Path(folder) / "faces.c", Path(folder) / "faces.so"
+        code.write_text(source(), encoding="utf-8")
+        for tuned in TUNED:
+            command = [program, *FLAGS, *tuned, str(code), "-o", str(built), "-lm"]
+            result = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                env={**os.environ, "TMPDIR": folder},  # where the compiler keeps its own files
+            )
+            if result.returncode == 0 or "native" not in result.stderr:
+                break
+        if result.returncode != 0:
+            line = (result.stderr.strip().splitlines() or ["no message"])[-1]
+            raise Unavailable(f"{program} fails: {line}")
+        replace_file(path, built.read_bytes())
 
 
 def _compare(loaded: ctypes.CDLL) -> None:
@@ -149,4 +194,5 @@ def _draw(loaded: ctypes.CDLL, plan: Plan, out: Tensor) -> None:
         raise MemoryError("no memory to draw in")
 
 
-__all__ = ["Unavailable", "compiler", "draw", "is_built", "library", "library_path", "source"]
+__all__ = ["Unavailable", "compiler", "draw", "is_built", "library", "library_paths",
+           "source"]  # fmt: skip

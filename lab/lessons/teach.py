@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
+from lab.atomic import replace_text
 from lab.lessons.claims import Claim, Verdict, together
 from lab.lessons.lesson import Lesson
 from lab.sweep import Failure, Progress, run_grid
-from lab.tracking.summary import replace_text
 
 FIGURE, RESULT = "figure.png", "lesson.json"
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from lab.atomic import replace_text
 from lab.config import RunConfig
 from lab.data import get_task
 from lab.measure import predict
@@ -31,7 +32,6 @@ from lab.sweep.jobs import finished
 from lab.sweep.sweep import check_jobs
 from lab.timing import rate, steps_of, take_turns
 from lab.tracking import texts
-from lab.tracking.summary import replace_text
 from lab.tracking.writer import Tracker
 from lab.training import choose_device, set_threads
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.sweep.drafts import draft
+from lab.atomic import draft, replace
 
 
 def bring_home(files: Mapping[str, bytes], folder: Path) -> None:
     """Write a run's files, path in the folder -> content, in place of the folder there may be."""
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with draft(folder) as place:
+            place.mkdir()
             for name, content in files.items():
                 path = place / name
                 if place.resolve() not in path.resolve().parents:
@@ -22,7 +23,7 @@ def bring_home(files: Mapping[str, bytes], folder: Path) -> None:
                 path.write_bytes(content)
             if folder.exists():
                 shutil.rmtree(folder)
-            os.replace(place, folder)
+            replace(place, folder)
     except OSError as error:
         error.filename = error.filename or str(folder)  # a full disk does not say where
         raise

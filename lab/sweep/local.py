@@ -21,15 +21,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
+from lab.machine import TORCHRUN
+
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
 
 GRACE = 30.0
 """Seconds that workers have to write their checkpoints when they are stopped."""
-
-TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What torchrun says to the processes of one run. A worker is a run of its own, and would wait for
-the others for ever."""
 
 
 class WorkerDied(RuntimeError):
@@ -39,8 +37,8 @@ class WorkerDied(RuntimeError):
 class Local:
     """An executor of `processes` workers, with one thread each; use it as a context manager.
 
-    Left by an exception, Ctrl-C for example, it stops what is going on as SIGTERM would, and waits
-    for the checkpoints; a second Ctrl-C ends that, too.
+    Left by an exception, Ctrl-C for example, it stops what is going on as SIGTERM would a run, and
+    waits for the checkpoints; a second Ctrl-C ends that, too.
     """
 
     shares_disk = True
@@ -77,7 +75,7 @@ class Local:
         try:
             until = time.monotonic() + GRACE
             for worker in self._workers:
-                worker.process.terminate()
+                worker.stop()
             for worker in self._workers:
                 with suppress(subprocess.TimeoutExpired):
                     worker.process.wait(max(0.0, until - time.monotonic()))
@@ -112,7 +110,8 @@ class _Worker:
     """One process, and the pipes to and from it."""
 
     def __init__(self) -> None:
-        # Its own session: Ctrl-C in the terminal reaches the parent alone, which passes it on once.
+        # Its own session, or on Windows its own group: Ctrl-C in the terminal reaches the parent
+        # alone, which passes it on once.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from lab.sweep.worker import serve; serve()"],
@@ -120,7 +119,9 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._said,
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             env={
+                # As one of the processes of torchrun it would wait for the others.
                 **{name: value for name, value in os.environ.items() if name not in TORCHRUN},
                 "OMP_NUM_THREADS": "1",
                 "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
@@ -135,6 +136,12 @@ class _Worker:
         self.process.stdin.flush()
         return pickle.load(self.process.stdout)
 
+    def stop(self) -> None:
+        """Have it end as if this process had: what it does is stopped, with a checkpoint."""
+        assert self.process.stdin is not None
+        with suppress(OSError):
+            self.process.stdin.close()
+
     def end(self) -> str:
         """Make sure that it is over, and say what of."""
         with suppress(subprocess.TimeoutExpired):
@@ -144,7 +151,10 @@ class _Worker:
         self._said.seek(0)
         said = self._said.read().decode(errors="replace").strip().splitlines()
         self.close()
-        end = f"of {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        end = f"with exit code {code}"
+        if code < 0:
+            known = [number.name for number in signal.Signals if number == -code]
+            end = f"of {known[0] if known else f'signal {-code}'}"
         return f"{end}: {said[-1].strip()}" if said else end
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from lab.atomic import replace_file, replace_text
 from lab.names import unknown
 from lab.sweep.curves import curves, power_laws
 from lab.sweep.drafts import refuse_run, replaced
@@ -24,7 +25,6 @@ from lab.sweep.mean import MEAN, write_means
 from lab.sweep.panels import axes_of, numeric
 from lab.sweep.records import to_csv, to_markdown
 from lab.sweep.table import Table
-from lab.tracking.summary import replace_text
 from lab.tracking.tags import TAGS
 from lab.tracking.writer import Tracker
 
@@ -90,7 +90,7 @@ def write_results(
             png = io.BytesIO()
             figure.savefig(png, dpi=DPI)
             path = table.out / f"{name.replace('/', '-')}.png"
-            path.write_bytes(png.getvalue())
+            replace_file(path, png.getvalue())
             written.append(path)
             tracker.image(name, 0, np.asarray(Image.open(png).convert("RGB")))
     return written

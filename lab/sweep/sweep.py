@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import fields
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 
 from lab.config import DataConfig, RunConfig, check
 from lab.folder import locked
+from lab.machine import processors
 from lab.sweep.executors import Executor, open_executor
 from lab.sweep.grid import make_grid
 from lab.sweep.homecoming import bring_home
@@ -49,10 +49,11 @@ def run_grid(
     out.
 
     Finished runs in `out` (None: the base's) are kept, interrupted ones gone on with, so that the
-    same call again is the recovery. `processes` runs go on at a time (None: as many as there are
-    cores), or as many as `executor` has workers: `dask://host:port` or `ray://auto`. Runs that fail
-    are in the table's `failed`. Raises `ValueError` before anything is started if a setting cannot
-    work or another process is at the same runs, `OSError` if `out` cannot be written.
+    same call again is the recovery. `processes` runs go on at a time (None: one on each
+    processor that this process may use), or as many as `executor` has workers: `dask://host:port`
+    or `ray://auto`. Runs that fail are in the table's `failed`. Raises `ValueError` before anything
+    is started if a setting cannot work or another process is at the same runs, `OSError` if `out`
+    cannot be written.
     """
     place = base.out if out is None else out
     known = make_grid(grid)
@@ -60,6 +61,9 @@ def run_grid(
         raise ValueError(f"--processes must be 1 or more, not {processes}")
     jobs = make_jobs(base, known, seeds=seeds, out=place)
     check_jobs(jobs)
+    processes = processes or processors()
+    if executor == "local":
+        _check_memory([job for job in jobs if not finished(job)], processes)
     place.mkdir(parents=True, exist_ok=True)
     with locked(place):
         return _go_on(known, place, jobs, processes, executor, watch)
@@ -69,7 +73,7 @@ def _go_on(
     grid: Mapping[str, tuple[Any, ...]],
     place: Path,
     jobs: Sequence[Job],
-    processes: int | None,
+    processes: int,
     executor: str,
     watch: Watcher | None,
 ) -> Table:
@@ -79,7 +83,7 @@ def _go_on(
         watch.begin(jobs, done)
     todo = [job for job in jobs if job.key not in done]
     if todo:
-        results |= _do(todo, executor, processes or os.cpu_count() or 1, watch)
+        results |= _do(todo, executor, processes, watch)
     return _table(grid, place, jobs, results)
 
 
@@ -101,6 +105,18 @@ def check_jobs(jobs: Sequence[Job]) -> None:
             networks.add(network)
             run.dry_run(config)
     _refuse_idle([job.config.data for job in jobs])
+
+
+def _check_memory(jobs: Sequence[Job], processes: int) -> None:
+    """Raise `ValueError` if the largest jobs that can go on at a time do not fit into memory."""
+    from lab.data import check_memory_of_runs
+
+    kept = []
+    for job in jobs:
+        data, fresh = job.config.data, job.config.train.fresh
+        kept.append((data.num_test + (0 if fresh else data.num_train), data.image_size))
+    largest = sorted(kept, key=lambda run: run[0] * run[1] ** 2, reverse=True)
+    check_memory_of_runs(largest[:processes])
 
 
 def _refuse_idle(configs: Sequence[DataConfig]) -> None:

@@ -6,6 +6,7 @@ of a cluster call `do_there`, and send a run's folder home as files.
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import pickle
@@ -23,7 +24,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.folder import CONFIG
+from lab.folder import CONFIG, LOCK, InUse
+from lab.machine import WINDOWS
 from lab.names import plain
 from lab.sweep.jobs import Job, key_of, refuse_other
 
@@ -72,7 +74,7 @@ def do_there(job: Job) -> Report:
         files = {
             str(path.relative_to(folder)): path.read_bytes()
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != ".lock"
+            if path.is_file() and path.name != LOCK
         }
     return replace(report, files=files)
 
@@ -80,28 +82,33 @@ def do_there(job: Job) -> Report:
 def serve() -> None:
     """Answer calls that come in on standard input, one at a time, until it closes.
 
-    It closes when the parent ends, however it ends: the run that is going on then is stopped as by
-    SIGTERM, which leaves a checkpoint to go on from.
+    It closes when the parent ends, however it ends, or wants this process to: the run that is going
+    on then is stopped as by SIGTERM, which leaves a checkpoint to go on from.
     """
     incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)  # what a run prints must not mix with the answers
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to deal with
-    calls: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))  # between two runs
+    calls: queue.Queue[tuple[Any, Any] | None] = queue.Queue()
 
     def listen() -> None:
         with suppress(EOFError, OSError):
             while True:
                 calls.put(pickle.load(incoming))
-        os.kill(os.getpid(), signal.SIGTERM)
+        calls.put(None)
+        if WINDOWS:  # os.kill would end it without a checkpoint
+            _thread.interrupt_main(signal.SIGTERM)
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=listen, daemon=True).start()
     from lab.data.examples import remember
     from lab.training import Interrupted
 
     remember(MEMORY)
-    while True:
-        function, argument = calls.get()
+    while (call := calls.get()) is not None:
+        function, argument = call
         try:
             answer = function(argument)
         except (Interrupted, KeyboardInterrupt):
@@ -146,8 +153,8 @@ def _run(job: Job) -> None:
         try:
             run.resume(folder, device=job.config.device)
             return
-        except ValueError as error:
-            if "is in use by" not in str(error) or time.monotonic() > until:
+        except InUse:
+            if time.monotonic() > until:
                 raise
             time.sleep(0.2)
 

@@ -2,11 +2,11 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from lab.atomic import replace_text
 from lab.estimate import Estimate
 
 SUMMARY = "summary.json"
@@ -67,20 +67,6 @@ def nest(figures: Mapping[str, Estimate | float]) -> dict[str, Any]:
 def finite(value: float) -> float | None:
     """`value`, or None (JSON's null) for what JSON cannot say: infinities and NaN."""
     return value if math.isfinite(value) else None
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: a reader or a crash meets the old text or the new."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def _entry(figure: Estimate | float) -> dict[str, float | None]:

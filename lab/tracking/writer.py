@@ -20,11 +20,12 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from lab.atomic import replace_text
 from lab.estimate import Estimate
 from lab.tracking import hparams, layout, tags
 from lab.tracking.graph import write_graph
 from lab.tracking.projector import write_points
-from lab.tracking.summary import finite, replace_text
+from lab.tracking.summary import finite
 
 Figure = Estimate | float
 Picture = npt.NDArray[np.uint8]

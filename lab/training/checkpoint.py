@@ -9,7 +9,6 @@ before: a flipped bit inside a tensor would otherwise be loaded in silence. The 
 
 import hashlib
 import io
-import os
 import re
 import struct
 import warnings
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from lab.atomic import replace_file
 from lab.models.failure import place_of
 from lab.names import one_line, plain
 
@@ -113,20 +113,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = N
     """
     content = encode(checkpoint)
     path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")  # one writer: a leftover is overwritten
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep is not None and path.exists():
-            os.replace(path, keep)  # killed between the two, a run has `keep`: see `newest`
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        error.filename = str(path)
-        raise
-    _sync_folder(path.parent)
+    replace_file(path, content, keep=keep)
 
 
 def _with_checksum(archive: memoryview) -> bytes:
@@ -249,12 +236,3 @@ def _whole(checkpoint: Checkpoint) -> Checkpoint:
 
 def _shallow(checkpoint: Checkpoint) -> dict[str, Any]:
     return {entry.name: getattr(checkpoint, entry.name) for entry in fields(checkpoint)}
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from lab.machine import processors
+
 
 def choose_device(name: str) -> torch.device:
     """The device called `name`: auto, cpu, cuda or mps; `ValueError` says what torch reports."""
@@ -27,8 +29,8 @@ def describe(device: torch.device) -> str:
 
 
 def set_threads(count: int) -> int:
-    """Use `count` CPU threads; 0 is one for each core that this process may use."""
-    chosen = count or len(os.sched_getaffinity(0))
+    """Use `count` CPU threads; 0 is one for each processor that this process may use."""
+    chosen = count or processors()
     torch.set_num_threads(chosen)
     return chosen
 

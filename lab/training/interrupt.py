@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: the first asks a run to finish its step and save, the second ends it."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first signal asks a run to finish its step and save,
+the second ends it."""
 
 import signal
 import threading
@@ -32,9 +33,14 @@ class Stop:
         return self.signal != 0
 
 
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Signals that ask a run to stop, as far as a system has them: Ctrl-C; kill, and clusters that want
+a machine back; a terminal or connection that closes; Ctrl-Break on Windows."""
+
+
 @contextmanager
 def graceful_stop() -> Iterator[Stop]:
-    """Catch SIGINT and SIGTERM while the block runs, and put the former handlers back after it.
+    """Catch the signals of `STOPPING` while the block runs, and put the former handlers back after.
 
     The first signal only sets the `Stop` that the block gets. It also puts the former handlers
     back, so that a second signal does what it would have done: end the process at once. In a thread
@@ -44,7 +50,13 @@ def graceful_stop() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {}
+    for name in STOPPING:
+        number = getattr(signal, name, None)
+        handler = signal.getsignal(number) if number else None
+        ignored = name == "SIGHUP" and handler == signal.SIG_IGN  # nohup: it outlives the terminal
+        if number and handler is not None and not ignored:
+            former[number] = handler
 
     def restore() -> None:
         for number, handler in former.items():

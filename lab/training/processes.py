@@ -7,17 +7,25 @@ step, which is another step in a resumed run.
 """
 
 import os
+import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from lab.machine import TORCHRUN
 from lab.names import plain
 
 T = TypeVar("T")
+
+HURRY, WAIT = 10.0, 600.0
+"""Seconds that a process waits for the others before it says so, and before it gives up."""
 
 
 class Deserted(RuntimeError):
@@ -97,27 +105,107 @@ ALONE = Processes()
 
 
 def world_size() -> int:
-    """How many processes torchrun has started for this run; 1 without it."""
-    started = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"))
-    return int(os.environ["WORLD_SIZE"]) if started else 1
+    """How many processes torchrun has started for this run; 1 without it.
+
+    Variables that are empty count as none. `ValueError` names one that makes no sense.
+    """
+    if not all(map(_told, ("RANK", "WORLD_SIZE", "MASTER_ADDR"))):
+        return 1
+    count = _number("WORLD_SIZE", 1, 65_536)
+    if count > 1:
+        _number("RANK", 0, count - 1)
+        _number("MASTER_PORT", 1, 65_535)
+    return count
 
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
     """Meet the other processes that torchrun has started, if it has: by NCCL on a GPU, else Gloo.
 
-    On a machine with several GPUs each process takes its own.
+    On a machine with several GPUs each process takes its own. Raises `ValueError` if the others do
+    not come within `WAIT` seconds, or if there is no way to meet them.
     """
-    if world_size() == 1:
+    count = world_size()
+    if count == 1:
         yield ALONE
         return
+    if not dist.is_available():
+        raise ValueError(f"WORLD_SIZE={count}: torch {torch.__version__} can train by one process")
+    if device.type == "mps":
+        raise ValueError(f"--device mps is for one process: use --device cpu for {count}")
     gpu = device.type == "cuda"
     if gpu:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if gpu else "gloo")
+        torch.cuda.set_device(_number("LOCAL_RANK", 0, torch.cuda.device_count() - 1))
+    rank = _number("RANK", 0, count - 1)
+    dist.init_process_group(
+        "nccl" if gpu else "gloo", store=_meet(rank, count), rank=rank, world_size=count
+    )
     control = dist.new_group(backend="gloo") if gpu else None
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size(), control=control)
+        yield Processes(rank, count, control=control)
     finally:
         with suppress(RuntimeError):  # the others may be gone
             dist.destroy_process_group()
+
+
+def _meet(rank: int, count: int) -> Any:
+    """The store that all `count` processes share, as soon as all of them have come to it.
+
+    In a thread: within torch, Ctrl-C would not be heard before the others come.
+    """
+    from torch.distributed.rendezvous import rendezvous  # not every torch has it
+
+    address = f"{_told('MASTER_ADDR')}:{_told('MASTER_PORT')}"
+    alone = (
+        f"to train by one process, unset RANK and WORLD_SIZE (they are {rank} and {count}); to"
+        f" start all, torchrun --nproc-per-node {count} …"
+    )
+    found: list[Any] = []
+
+    def meet() -> None:
+        patience = timedelta(seconds=WAIT)
+        try:
+            store, _, _ = next(rendezvous("env://", timeout=patience))
+            store.set(f"here/{rank}", "")
+            store.wait([f"here/{other}" for other in range(count)], patience)
+            store.set_timeout(dist.default_pg_timeout)
+            found.append(store)
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=meet, daemon=True)
+    thread.start()
+    began, told = time.monotonic(), False
+    while not found:
+        thread.join(0.1)
+        if not told and time.monotonic() - began > HURRY:
+            told = True
+            print(
+                f"waiting at {address} for the other {count - 1} of {count} processes, for"
+                f" {WAIT:g} s at most; {alone}",
+                file=sys.stderr,
+                flush=True,
+            )
+    if isinstance(found[0], Exception):
+        reason = str(found[0]).splitlines()[0]
+        raise ValueError(
+            f"the {count} processes did not meet at {address} within {WAIT:g} s ({reason}); {alone}"
+        )
+    return found[0]
+
+
+def _told(name: str) -> str:
+    """What torchrun says in an environment variable; "" for nothing."""
+    return os.environ.get(name, "").strip()
+
+
+def _number(name: str, low: int, high: int) -> int:
+    """A variable's whole number; `ValueError` if it is none from `low` to `high`."""
+    text = _told(name)
+    if not (text.isdecimal() and low <= int(text) <= high):
+        others = ", ".join(f"{name}={_told(name)}" for name in TORCHRUN[:2])
+        raise ValueError(
+            f"the environment variable {name} must be {low} to {high:,}, not {text!r} ({others} ask"
+            " for several processes: unset them to train by one)"
+        )
+    return int(text)

@@ -149,14 +149,14 @@ def _timed(job: Callable[[], Result]) -> tuple[Result, float]:
 def _reset_peak() -> float:
     """Forget the peak of this process's memory so far; what it holds now, in MB."""
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return _memory("VmRSS")
 
 
 def _memory(what: str) -> float:
     """The memory this process holds (VmRSS) or has held at the most (VmHWM), in MB."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith(what):
                 return int(line.split()[1]) * 1024 / 1e6
     return math.nan

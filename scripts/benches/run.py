@@ -66,6 +66,6 @@ def _run(flags: list[str]) -> dict[str, Any]:
         wall = time.perf_counter() - start
         if done.returncode != 0:
             raise ValueError((done.stderr.strip().splitlines() or ["train.py fails"])[-1])
-        summary = json.loads((Path(folder) / "bench" / "summary.json").read_text())
+        summary = json.loads((Path(folder) / "bench" / "summary.json").read_text(encoding="utf-8"))
     seconds = {what: figure["value"] for what, figure in summary["seconds"].items()}
     return {"wall": wall, "seconds": seconds}

@@ -1,0 +1,122 @@
+"""Windows and macOS, as far as they can be told from here.
+
+No test runs there. What they lack is taken away from the lab's own code, in runs of the scripts;
+and mypy checks it as if for Windows (`scripts/test.py`).
+"""
+
+import ast
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from without_posix import MODULES
+
+ROOT = Path(__file__).parent.parent
+
+PROGRAM = """
+import importlib.util, json, sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+from lab import machine
+from lab.cli import main
+
+assert machine.WINDOWS
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(f"script_{name}", f"{sys.argv[1]}/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return getattr(module, name)
+
+for name, *words in json.loads(sys.argv[2]):
+    code = main(script(name), words)
+    if code:
+        sys.exit(code)
+"""
+
+
+def windows(folder: Path, *commands: list[str]) -> "subprocess.Popen[str]":
+    """Start the scripts, one after the other in one process, on what the lab takes for Windows."""
+    shutil.copy(Path(__file__).parent / "without_posix.py", folder / "sitecustomize.py")
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(ROOT / "scripts"), json.dumps(commands)],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
+            "OMP_NUM_THREADS": "1",
+            "LAB_ROOT": str(ROOT),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_ctrl_c,
+    )
+
+
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+TINY = [
+    "--num-train=20", "--num-test=40", "--image-size=16", "--batch-size=16", "--twins=0",
+    "--no-pictures",
+]  # fmt: skip
+
+
+def test_the_scripts_run_without_what_windows_lacks(tmp_path: Path) -> None:
+    """A run and what is asked of it, pictures as files, a sweep by a worker of its own."""
+    (tmp_path / "half.json").touch()
+    process = windows(
+        tmp_path,
+        ["train", *TINY, "--steps", "6", "--checkpoint-every", "0", "--name", "run"],
+        ["train", "--resume", "runs/run"],
+        ["predict", "runs/run", str(next((ROOT / "assets").glob("*.png")))],
+        ["evaluate", "runs/run", "--twins", "2", "--json", "half.json"],
+        ["export", "--num-test", "4", "--num-train", "4", "--image-size", "16", "--out", "faces"],
+        ["sweep", "--grid", "width=2", "--seeds", "1", "--processes", "1", *TINY, "--steps", "3"],
+    )
+    out, told = process.communicate()
+    assert process.returncode == 0, told
+    assert "finished already" in out
+    assert json.loads((tmp_path / "half.json").read_text())
+    assert json.loads((tmp_path / "runs" / "run" / "summary.json").read_text())["status"]
+    assert len(list((tmp_path / "runs" / "sweep").glob("*/summary.json"))) == 1
+
+
+def test_a_sweep_stops_with_a_checkpoint_without_signals(tmp_path: Path) -> None:
+    """Windows can only end a process at once; its worker hears it otherwise."""
+    process = windows(
+        tmp_path,
+        ["sweep", "--grid", "width=2", "--seeds", "1", "--processes", "1", *TINY,
+         "--steps", "1000000", "--eval-every", "1000000", "--checkpoint-every", "0"],
+    )  # fmt: skip
+    while not (found := list(tmp_path.glob("runs/sweep/*/checkpoints/last.pt"))):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130, told
+    (summary,) = tmp_path.glob("runs/sweep/*/summary.json")
+    assert json.loads(summary.read_text())["status"] == "stopped"
+    assert found[0].exists()
+
+
+def test_nothing_that_windows_lacks_is_imported_at_the_top() -> None:
+    for part in ("lab", "scripts"):
+        for path in (ROOT / part).rglob("*.py"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                names = []
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom):
+                    names = [str(node.module)]
+                lacking = {name.partition(".")[0] for name in names} & set(MODULES)
+                assert not lacking, path
