@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lab import audit
 from lab.config import RunConfig, check, from_json, to_json
-from lab.data import Examples, check_memory, draw_examples, get_task, population_of
+from lab.data import Examples, Population, check_memory, draw_examples, get_task, population_of
 from lab.display import Display
 from lab.estimate import Estimate
 from lab.exam import Exams
@@ -378,7 +378,9 @@ def _work(
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **exams.finish(tracker, model, fitted.step)}
-        setting = _setting(config, train, steps=fitted.step, batch_size=batches.batch_size)
+        setting = _setting(
+            config, train, population, steps=fitted.step, batch_size=batches.batch_size
+        )
         try:
             said = verdict({t: f for t, f in figures.items() if isinstance(f, Estimate)}, setting)
         except KeyError as error:
@@ -397,7 +399,9 @@ def _work(
     return Result(folder=folder, figures=figures, verdict=said)
 
 
-def _setting(config: RunConfig, train: Examples, *, steps: int, batch_size: int) -> Setting:
+def _setting(
+    config: RunConfig, train: Examples, population: Population, *, steps: int, batch_size: int
+) -> Setting:
     """What the verdict must know beside the figures."""
     task, data = train.task, config.data
     varied = [n for n in task.relevant if bool((train.faces[n] != train.faces[n][0]).any())]
@@ -406,11 +410,12 @@ def _setting(config: RunConfig, train: Examples, *, steps: int, batch_size: int)
         num_test=data.num_test,
         num_classes=len(task.classes),
         label_noise=data.label_noise,
+        label_noise_kind=data.label_noise_kind,
         steps=steps,
         width=config.model.width if has_width(config.model.model) else None,
         relevant=task.relevant,
         varied=tuple(varied),
-        cues=data.cues,
+        cues=population.cues,
         fresh=steps * batch_size if config.train.fresh else None,
     )
 

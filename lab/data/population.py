@@ -52,11 +52,13 @@ class Population:
     held_out: bool = False
 
     def unbiased(self) -> "Population":
-        """The same faces, but the cues say nothing about the label."""
+        """The same faces, but the cues say nothing about the label: with K classes each shows the
+        value of each class with probability 1 / K, whatever the label."""
         return replace(self, cues=tuple(cue.weakened(cue.no_link) for cue in self.cues))
 
     def conflicting(self) -> "Population":
-        """The same faces, but every cue contradicts the label."""
+        """The same faces, but every cue contradicts the label: it shows the value of one of the
+        other classes, each as likely."""
         return replace(self, cues=tuple(cue.weakened(0.0) for cue in self.cues))
 
     def combined(self) -> "Population":

@@ -33,7 +33,8 @@ class Twins:
     """P pictures, each a twin of one of M examples.
 
     images: uint8 (P, 3, S, S). original: int64 (P,), the example. attribute: int64 (P,), the
-    position in `attributes` of what was redrawn. changes_label: bool (P,), by the task's rule.
+    position in `attributes` of what was redrawn. changes_label: bool (P,), whether the twin is of
+    another class by the task's rule (not where it is of none: an eye color without eyes).
     The tensors live where the examples' do.
     """
 
@@ -81,6 +82,7 @@ def draw_twins(
     original = torch.arange(count).repeat(len(attributes))
     attribute_of = torch.arange(len(attributes)).repeat_interleave(count)
     labels = population.task.label(everyone)
+    changes = (labels != population.task.label(faces)[original]) & (labels >= 0)
     differs = (images != examples.images.repeat(len(attributes), 1, 1, 1)).flatten(1).any(dim=1)
     keep = differs.to(original.device)
     return Twins(
@@ -89,7 +91,7 @@ def draw_twins(
         images=images[differs],
         original=original[keep].to(device),
         attribute=attribute_of[keep].to(device),
-        changes_label=(labels != population.task.label(faces)[original])[keep].to(device),
+        changes_label=changes[keep].to(device),
     )
 
 
