@@ -39,9 +39,10 @@ class DataConfig:
     """How much faces differ in what should not matter: 0 (everyone alike) to 1 (full priors)."""
     cues: tuple[str, ...] = ()
     """Nuisances tied to the label, in training and on the test set: eye_color:0.95 says that the
-    value agrees with the label for 95 % of the pictures (0.5: no link, 1: always). Two values that
-    differ most stand for the two classes, or those you name, the last class first:
-    eye_color=blue/brown:0.95 (person/not a person), hair_length=long/short:0.8."""
+    value agrees with the label for 95 % of the pictures (1 / number of classes, 0.5 for two: no
+    link; 1: always; a picture that does not agree shows another class's value, each as likely). The
+    values that differ most stand for the classes, or those you name, one for each class, the last
+    class first: eye_color=blue/brown:0.95 (person/not a person), hair_length=long/short:0.8."""
     cue_visibility: float = knob(1.0, 0, 1, above=True)
     """How far apart the values of a cue look, above 0 to 1 (as drawn): fades its colors, or brings
     its numbers closer to their median."""

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from lab.config import RunConfig
 from lab.data.groups import MeasuredCue
 from lab.estimate import Estimate
-from lab.measure.words import percent, share
+from lab.measure.words import chance, counted, share
 from lab.tracking.board import HOST, PORT, deep_links
 
 
@@ -49,12 +49,14 @@ class Display:
     def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
         """Say how strong each cue is in the training faces, and how many faces each group has."""
         for each in found:
-            cue, strength = each.cue, each.strength
+            cue, shown = each.cue, each.shown
             words = " / ".join(reversed(cue.words))
+            faces = f"{shown.count:,} training faces"
             self._say(
-                f"cue: {cue.attribute} ({words}) agrees with the label on {share(strength)} of the"
-                f" {percent(each.shown.value)} of training faces that show it"
-                f" ({100 * cue.strength:g} % asked for)"
+                f"cue: {cue.attribute} ({words}) agrees with the label on"
+                f" {share(each.strength, first=True)} of the faces that show it, which are"
+                f" {counted(shown, faces)} ({100 * cue.strength:g} % asked for; without a link it"
+                f" would be {chance(len(cue.options))})"
             )
         if groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())

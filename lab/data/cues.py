@@ -1,9 +1,9 @@
 """Cues: nuisances tied to the label, so that there is something else to learn than the task.
 
 A cue of strength s has for each class a value of its own, and a picture of that class shows it with
-probability s, else the value of one of the other classes, each as likely. So with K classes strength
-1 / K is no link, and below it the value speaks against its class. Strength is about the population;
-how far the values lie apart to the eye is another knob, the visibility.
+probability s, else the value of one of the other classes, each as likely. So with K classes
+strength 1 / K is no link, and below it the value speaks against its class. Strength is about the
+population; how far the values lie apart to the eye is another knob, the visibility.
 """
 
 from __future__ import annotations

@@ -56,9 +56,11 @@ class CueAdopted:
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """One network's figures. `kinds`, `reliance` and `parts` are those of the runs with most
-    faces; speeds are as many times those of the network they are compared with."""
+    faces; speeds are as many times those of the network they are compared with. `chance` is the
+    accuracy of a guess."""
 
     model: str
+    chance: float
     parameters: int
     training_speed: float
     answering_speed: float
@@ -106,6 +108,7 @@ def make_card(
     parts = by_parts(last, device=device) if asks_for_parts(task.relevant) else {}
     return Card(
         model=model,
+        chance=task.chance,
         parameters=parameters,
         training_speed=training_speed,
         answering_speed=answering_speed,
@@ -159,9 +162,10 @@ def _random(cell: Cell) -> RandomLabels:
 
 
 def _cues(model: str, table: Table, base: RunConfig) -> dict[str, CueAdopted]:
-    *alone, together = worlds(base)
+    asked = worlds(base)
+    together = asked[-1]
     found = {}
-    for cue, world in zip(cues_of(base), alone, strict=True):
+    for cue, world in zip(cues_of(base), asked, strict=False):
         cell = table.cell(model=model, cues=world)
         found[cue] = CueAdopted(
             reliance=cell.mean(f"reliance/{cue}"),
