@@ -17,6 +17,9 @@ from lab.names import unknown
 FORMAT = 1
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
 
+VALIDATION = 1000
+"""Validation faces where early stopping needs some and no number is given."""
+
 
 def knob(default: Any, low: float, high: float, *, below: bool = False, above: bool = False) -> Any:
     """A number's field: its default and its range (`below`/`above`: that end is excluded)."""
@@ -82,7 +85,8 @@ class TrainConfig:
     steps: int = knob(1500, 0, 10_000_000)
     """Optimizer steps, 0 to 10,000,000."""
     batch_size: int = knob(64, 1, 65_536)
-    """Faces per step, 1 to 65,536 (no more than there are training faces)."""
+    """Faces per step, 1 to 65,536. More than there are training faces: all of them, unless they are
+    --fresh."""
     learning_rate: float = knob(2e-3, 0, 10, above=True)
     """Peak learning rate of AdamW, above 0 to 10; it warms up and decays as a cosine to 0."""
     weight_decay: float = knob(0.0, 0, 10)
@@ -94,8 +98,12 @@ class TrainConfig:
     """Never show a face twice: every step draws new ones, as if there were no end of training data.
     Training accuracy is measured on the first --num-train of them."""
     early_stopping: int | None = knob(None, 1, 1000)
-    """Stop after this many evaluations without a better test loss and keep the best weights, 1 to
-    1000; None: never."""
+    """Stop after this many evaluations without a lower loss on the validation faces, and keep the
+    weights of the lowest, 1 to 1000; None: never. Test faces have no say in it."""
+    num_validation: int | None = knob(None, 2, 1_000_000)
+    """Validation faces, 2 to 1,000,000: of the test set's population, with clean labels, in neither
+    the training nor the test set, measured at every evaluation. None: 1,000 with --early-stopping,
+    else none."""
     eval_every: int | None = knob(None, 1, 10_000_000)
     """Optimizer steps between evaluations, 1 to 10,000,000; None: dense early, sparser later."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -137,6 +145,22 @@ class RunConfig:
     with a number if it is taken."""
     out: Path = Path("runs")
     """Folder that holds the runs (TensorBoard's logdir)."""
+
+    @property
+    def validation_faces(self) -> int:
+        """How many validation faces the run has, 0 or more."""
+        if self.train.num_validation is not None:
+            return self.train.num_validation
+        return VALIDATION if self.train.early_stopping else 0
+
+
+def settled(config: RunConfig) -> RunConfig:
+    """The config with the batch size that the run uses: at most all training faces."""
+    train = config.train
+    if train.fresh or train.batch_size <= config.data.num_train:
+        return config
+    train = dataclasses.replace(train, batch_size=config.data.num_train)
+    return dataclasses.replace(config, train=train)
 
 
 def to_json(config: RunConfig) -> str:

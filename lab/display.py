@@ -29,11 +29,20 @@ class Display:
     def drawing(self, device: str, parameters: int) -> None:
         """Say what is about to be done."""
         data, model, train = self._config.data, self._config.model, self._config.train
+        faces = f"{data.num_train:,} + {data.num_test:,} faces"
+        if self._config.validation_faces:
+            faces = (
+                f"{data.num_train:,} training, {self._config.validation_faces:,} validation and"
+                f" {data.num_test:,} test faces"
+            )
+        batch = ""
+        if train.fresh:
+            batch = ", each with new faces"
+        elif train.batch_size >= data.num_train:
+            batch = f", each with all {data.num_train:,} training faces"
         self._say(
-            f"{self._folder}: drawing {data.num_train:,} + {data.num_test:,} faces of"
-            f" {data.image_size} px, then {train.steps:,} steps of {model.model}"
-            f" ({parameters:,} parameters) on {device}"
-            + (", each with new faces" if train.fresh else "")
+            f"{self._folder}: drawing {faces} of {data.image_size} px, then {train.steps:,} steps"
+            f" of {model.model} ({parameters:,} parameters) on {device}{batch}"
         )
 
     def groups(self, groups: Sequence[tuple[str, str, int, int]], mislabelled: int) -> None:
@@ -95,6 +104,13 @@ class Display:
         """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
+
+    def chosen(self, step: int, weights_of: int) -> None:
+        """Say which weights early stopping kept."""
+        self._say(
+            f"ended after {step:,} steps; kept the weights of step {weights_of:,}, where the loss"
+            " on the validation faces was lowest"
+        )
 
     def verdict(self, text: str, seconds: Mapping[str, float]) -> None:
         """Say how it came out, what the time went into, and how to look at it."""

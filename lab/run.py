@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lab import audit
-from lab.config import RunConfig, check, from_json, to_json
+from lab.config import RunConfig, check, from_json, settled, to_json
 from lab.data import Examples, Population, check_memory, draw_examples, get_task, population_of
 from lab.display import Display
 from lab.estimate import Estimate
@@ -86,8 +86,8 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     check(config)
     population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
     kept = config.data.num_test + (0 if config.train.fresh else config.data.num_train)
-    check_memory(kept, size=config.data.image_size)
-    config = replace(config, world_size=_world_size(config))
+    check_memory(kept + config.validation_faces, size=config.data.image_size)
+    config = replace(settled(config), world_size=_world_size(config))
     if config.deterministic:
         make_deterministic()
     device = choose_device(config.device)
@@ -164,7 +164,8 @@ def load_run(
     """A run's settings (`config`, where they are known already) and its network in eval mode, as
     far as it was trained.
 
-    With early stopping it is the best one, else the last. `ValueError` says what is missing.
+    With early stopping it is the one with the lowest validation loss, else the last. `ValueError`
+    says what is missing.
     """
     config = config or read_config(folder)
     checkpoints = folder / CHECKPOINTS
@@ -395,6 +396,8 @@ def _work(
     seconds["logging"] += started - drawn + time.perf_counter() - ended
     timed = {f"seconds/{what}": value for what, value in seconds.items()}
     _write_summary(folder, "finished", fitted.step, {**figures, **timed}, said, config)
+    if config.train.early_stopping:
+        display.chosen(fitted.step, fitted.weights_of)
     display.verdict(said, seconds)
     return Result(folder=folder, figures=figures, verdict=said)
 

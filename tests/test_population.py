@@ -104,7 +104,7 @@ def test_splits_and_seeds_share_no_face() -> None:
     batches = [
         population.sample(2000, seed=seed, split=split)
         for seed in (0, 1)
-        for split in ("train", "test")
+        for split in ("train", "validation", "test")
     ]
     faces = Faces.cat(batches)
     assert len(faces.identity.unique()) == len(faces)

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from lab.config import RunConfig, check, from_json, given
+from lab.config import RunConfig, check, from_json, given, settled
 from lab.folder import CONFIG, LONGEST
 from lab.models import digest_of, file_of, locate
 from lab.sweep.grid import Grid, describe, in_words, with_settings
@@ -96,7 +96,7 @@ def cell_name(settings: Mapping[str, Any]) -> str:
 def same(one: RunConfig, other: RunConfig) -> bool:
     """Whether two configs say the same but for what is set aside."""
     usual = {name: getattr(RunConfig(), name) for name in ASIDE}
-    return replace(one, **usual) == replace(other, **usual)
+    return replace(settled(one), **usual) == replace(settled(other), **usual)
 
 
 def finished(job: Job) -> bool:

@@ -20,7 +20,8 @@ FORMAT = 2
 _HEAD = b"memorization-lab checkpoint"
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
-"""The newest state, the one before it, and the one with the lowest test loss so far."""
+"""The newest state, the one before it, and the one with the lowest loss on the validation faces so
+far, where the run has any."""
 
 
 @dataclass(frozen=True, kw_only=True)
