@@ -280,6 +280,7 @@ def _batches(
             device=device,
             keep=keep,
             population=population,
+            fresh=True,
         )
         return faces.images, faces.labels
 
