@@ -135,7 +135,8 @@ class RunConfig:
     scripts/train.py …; the number decides the last bits of all figures."""
     twins: int = knob(48, 0, 100_000)
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
-    100,000; 0: not measured. More of them, and the intervals shrink."""
+    100,000 (no more than fit in 256 MB: 2,184 of 32 px, 8 of 512 px); 0: not measured. More of
+    them, and the intervals shrink."""
     pictures: bool = True
     """Log pictures, curves, the projector and the graph beside the figures."""
     checkpoint_every: float = knob(10.0, 0, 86_400)

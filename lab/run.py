@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from lab import audit
 from lab.config import RunConfig, check, from_json, settled, to_json
 from lab.data import Examples, Population, check_memory, draw_examples, get_task, population_of
+from lab.data.twins import fewer_twins
 from lab.display import Display
 from lab.estimate import Estimate
 from lab.exam import Exams
@@ -337,6 +338,7 @@ def _work(
     drawn = time.perf_counter()
     display.groups(exams.memorization.groups(), exams.memorization.mislabelled)
     display.warn(audit.warnings(population, train, test))
+    display.warn(fewer_twins(config.twins, size=data.image_size))
     display.cues(exams.strengths, exams.group_counts)
 
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1

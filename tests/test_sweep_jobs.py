@@ -30,8 +30,10 @@ def test_the_key_is_that_of_the_settings() -> None:
         replace(BASE, data=DataConfig(num_train=5)),
         replace(BASE, data=DataConfig(cues=("eye_color:0.9",))),
         replace(BASE, train=TrainConfig(augment=True)),
+        replace(BASE, train=TrainConfig(early_stopping=5)),
+        replace(BASE, train=TrainConfig(early_stopping=5, num_validation=50)),
     ]
-    assert len({key, *map(key_of, others)}) == 6
+    assert len({key, *map(key_of, others)}) == 8
 
 
 def test_keys_stay_what_they_are() -> None:

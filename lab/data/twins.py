@@ -69,10 +69,9 @@ def draw_twins(
     device: str | torch.device = "cpu",
     attributes: Sequence[str] = tuple(ATTRIBUTES),
 ) -> Twins:
-    """The twins of `count` fresh faces (fewer where their pictures would exceed `MEMORY`), one for
-    each attribute, as far as they look different."""
-    most = MEMORY // (3 * size * size * len(attributes))
-    count = max(2, min(count, most))
+    """The twins of `count` fresh faces (`most_twins` at most), one for each attribute, as far as
+    they look different."""
+    count = min(count, most_twins(size, len(attributes)))
     faces = population.sample(count, seed=seed, split=SPLIT)
     examples = examples_of(population.task, faces, size=size, device=device)
     where = np.arange(count)
@@ -93,6 +92,22 @@ def draw_twins(
         attribute=attribute_of[keep].to(device),
         changes_label=changes[keep].to(device),
     )
+
+
+def most_twins(size: int, attributes: int = len(ATTRIBUTES)) -> int:
+    """How many faces of `size` px can have a twin for each of so many attributes in `MEMORY`."""
+    return max(1, MEMORY // (3 * size * size * attributes))
+
+
+def fewer_twins(asked: int, *, size: int) -> list[str]:
+    """A sentence if `draw_twins` makes twins of fewer faces than were `asked` for."""
+    most = most_twins(size)
+    if asked <= most:
+        return []
+    return [
+        f"--twins {asked:,} is more than fit in memory at {size} px: reliance is measured on"
+        f" {most:,} faces."
+    ]
 
 
 def redraw(

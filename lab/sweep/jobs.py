@@ -79,6 +79,8 @@ def key_of(config: RunConfig) -> str:
     """The hash of all settings that have a say in what comes out of a run; of a network in a file
     the file's content has one, too (not that of other files that it imports)."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
+    if config.train.early_stopping:  # not the key of a run whose test faces chose its weights
+        told["validation_faces"] = config.validation_faces
     path = file_of(config.model.model)
     if path is not None and Path(path).expanduser().is_file():
         told["model_file"] = digest_of(Path(path).expanduser().read_bytes())
