@@ -16,6 +16,10 @@ from lab.measure.words import chance, counted, share
 from lab.tracking.board import HOST, PORT, deep_links
 
 
+GROUPS = 8
+"""Groups that are listed one by one, at most."""
+
+
 class Display:
     """Lines on standard output; on a terminal also a progress bar, on standard error."""
 
@@ -67,7 +71,13 @@ class Display:
                 f" {counted(shown, faces)} ({100 * cue.strength:g} % asked for; without a link it"
                 f" would be {chance(len(cue.options))})"
             )
-        if groups:
+        if len(groups) > GROUPS:
+            least, most = min(groups.values()), max(groups.values())
+            self._say(
+                f"training groups: {len(groups):,}, of {least:,} to {most:,} faces (TensorBoard's"
+                " text 'groups' lists them)"
+            )
+        elif groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
             self._say(f"training groups: {counts}")
 

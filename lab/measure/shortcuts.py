@@ -97,10 +97,11 @@ def ignored(figures: Figures, varied: Sequence[str]) -> str:
     if not found:
         return ""
     order = sorted(found, key=lambda name: found[name].value)
-    numbers = listed([f"{spoken(name)} in only {share(found[name])}" for name in order])
+    numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order])
+    one = "one of these" if len(found) > 1 else "this"
     return (
-        "It hardly notices what the label depends on. Its answer should change whenever the label"
-        f" does; it changes with {numbers} of such faces."
+        f"It hardly notices what the label depends on. Where {one} alone changes the label, its"
+        f" answer seldom follows: {numbers} of faces. It always should."
     )
 
 

@@ -15,7 +15,7 @@ from lab.data import Cue
 from lab.estimate import Estimate
 from lab.measure.advice import advice, break_cues, label_link
 from lab.measure.shortcuts import combined, ignored, misled, relied_on
-from lab.measure.words import auc, chance, counted, share
+from lab.measure.words import auc, chance, counted, percent, share
 
 Figures = Mapping[str, Estimate]
 
@@ -158,7 +158,8 @@ def attacker(figures: Figures) -> Finding | None:
     low, high = figure.ends
     if low > 0.5:
         text = (
-            f"An attacker who sees its losses can tell faces it studied from others: {auc(figure)}."
+            "An attacker who sees its losses can tell a face it studied from another: right for"
+            f" {percent(figure.value)} of such pairs, {auc(figure)}."
         )
         return Finding(_EXPOSED, text)
     if high < 0.5:
