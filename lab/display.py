@@ -15,7 +15,6 @@ from lab.estimate import Estimate
 from lab.measure.words import chance, counted, share
 from lab.tracking.board import HOST, PORT, deep_links
 
-
 GROUPS = 8
 """Groups that are listed one by one, at most."""
 
