@@ -18,6 +18,9 @@ from lab.names import unknown
 FORMAT = 2
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
 
+VALIDATION = 1000
+"""Validation faces where early stopping needs some and no number is given."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
@@ -55,9 +58,10 @@ class DataConfig:
     """How much faces differ in what should not matter: 0 (everyone alike) to 1 (full priors)."""
     cues: tuple[str, ...] = ()
     """Nuisances tied to the label, in training and on the test set: eye_color:0.95 says that the
-    value agrees with the label for 95 % of the pictures (0.5: no link, 1: always). Two values that
-    differ most stand for the two classes, or those you name, the last class first:
-    eye_color=blue/brown:0.95 (person/not a person), hair_length=long/short:0.8."""
+    value agrees with the label for 95 % of the pictures (1 / number of classes, 0.5 for two: no
+    link; 1: always; a picture that does not agree shows another class's value, each as likely). The
+    values that differ most stand for the classes, or those you name, one for each class, the last
+    class first: eye_color=blue/brown:0.95 (person/not a person), hair_length=long/short:0.8."""
     cue_visibility: float = knob(1.0, 0, 1, above=True)
     """How far apart the values of a cue look, above 0 to 1 (as drawn): fades its colors, or brings
     its numbers closer to their median."""
@@ -97,7 +101,8 @@ class TrainConfig:
     steps: int = knob(1500, 0, 10_000_000)
     """Optimizer steps, 0 to 10,000,000."""
     batch_size: int = knob(64, 1, 65_536)
-    """Faces per step, 1 to 65,536 (no more than there are training faces)."""
+    """Faces per step, 1 to 65,536. More than there are training faces: all of them, unless they are
+    --fresh."""
     learning_rate: float = knob(2e-3, 0, 10, above=True)
     """Peak learning rate of AdamW, above 0 to 10; it warms up and decays as a cosine to 0."""
     weight_decay: float = knob(0.0, 0, 10)
@@ -109,8 +114,12 @@ class TrainConfig:
     """Never show a face twice: every step draws new ones, as if there were no end of training data.
     Training accuracy is measured on the first --num-train of them."""
     early_stopping: int | None = knob(None, 1, 1000)
-    """Stop after this many evaluations without a better test loss and keep the best weights, 1 to
-    1000; None: never."""
+    """Stop after this many evaluations without a lower loss on the validation faces, and keep the
+    weights of the lowest, 1 to 1000; None: never. Test faces have no say in it."""
+    num_validation: int | None = knob(None, 2, 1_000_000)
+    """Validation faces, 2 to 1,000,000: of the test set's population, with clean labels, in neither
+    the training nor the test set, measured at every evaluation. None: 1,000 with --early-stopping,
+    else none."""
     eval_every: int | None = knob(None, 1, 10_000_000)
     """Optimizer steps between evaluations, 1 to 10,000,000; None: dense early, sparser later."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -143,7 +152,8 @@ class RunConfig:
     scripts/train.py …; the number decides the last bits of all figures."""
     twins: int = knob(48, 0, 100_000)
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
-    100,000; 0: not measured. More of them, and the intervals shrink."""
+    100,000 (no more than fit in 256 MB: 2,184 of 32 px, 8 of 512 px); 0: not measured. More of
+    them, and the intervals shrink."""
     pictures: bool = True
     """Log pictures, curves, the projector and the graph beside the figures."""
     checkpoint_every: float = knob(10.0, 0, 86_400)
@@ -153,6 +163,22 @@ class RunConfig:
     with a number if it is taken."""
     out: Path = Path("runs")
     """Folder that holds the runs (TensorBoard's logdir)."""
+
+    @property
+    def validation_faces(self) -> int:
+        """How many validation faces the run has, 0 or more."""
+        if self.train.num_validation is not None:
+            return self.train.num_validation
+        return VALIDATION if self.train.early_stopping else 0
+
+
+def settled(config: RunConfig) -> RunConfig:
+    """The config with the batch size that the run uses: at most all training faces."""
+    train = config.train
+    if train.fresh or train.batch_size <= config.data.num_train:
+        return config
+    train = dataclasses.replace(train, batch_size=config.data.num_train)
+    return dataclasses.replace(config, train=train)
 
 
 def to_json(config: RunConfig, provenance: Provenance | None = None) -> str:

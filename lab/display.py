@@ -12,8 +12,11 @@ from tqdm import tqdm
 from lab.config import RunConfig
 from lab.data.groups import MeasuredCue
 from lab.estimate import Estimate
-from lab.measure.words import percent, share
+from lab.measure.words import chance, counted, share
 from lab.tracking.board import HOST, PORT, deep_links
+
+GROUPS = 8
+"""Groups that are listed one by one, at most."""
 
 
 class Display:
@@ -29,11 +32,20 @@ class Display:
     def drawing(self, device: str, parameters: int) -> None:
         """Say what is about to be done."""
         data, model, train = self._config.data, self._config.model, self._config.train
+        faces = f"{data.num_train:,} + {data.num_test:,} faces"
+        if self._config.validation_faces:
+            faces = (
+                f"{data.num_train:,} training, {self._config.validation_faces:,} validation and"
+                f" {data.num_test:,} test faces"
+            )
+        batch = ""
+        if train.fresh:
+            batch = ", each with new faces"
+        elif train.batch_size >= data.num_train:
+            batch = f", each with all {data.num_train:,} training faces"
         self._say(
-            f"{self._folder}: drawing {data.num_train:,} + {data.num_test:,} faces of"
-            f" {data.image_size} px, then {train.steps:,} steps of {model.model}"
-            f" ({parameters:,} parameters) on {device}"
-            + (", each with new faces" if train.fresh else "")
+            f"{self._folder}: drawing {faces} of {data.image_size} px, then {train.steps:,} steps"
+            f" of {model.model} ({parameters:,} parameters) on {device}{batch}"
         )
 
     def groups(self, groups: Sequence[tuple[str, str, int, int]], mislabelled: int) -> None:
@@ -49,14 +61,22 @@ class Display:
     def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
         """Say how strong each cue is in the training faces, and how many faces each group has."""
         for each in found:
-            cue, strength = each.cue, each.strength
+            cue, shown = each.cue, each.shown
             words = " / ".join(reversed(cue.words))
+            faces = f"{shown.count:,} training faces"
             self._say(
-                f"cue: {cue.attribute} ({words}) agrees with the label on {share(strength)} of the"
-                f" {percent(each.shown.value)} of training faces that show it"
-                f" ({100 * cue.strength:g} % asked for)"
+                f"cue: {cue.attribute} ({words}) agrees with the label on"
+                f" {share(each.strength, first=True)} of the faces that show it, which are"
+                f" {counted(shown, faces)} ({100 * cue.strength:g} % asked for; without a link it"
+                f" would be {chance(len(cue.options))})"
             )
-        if groups:
+        if len(groups) > GROUPS:
+            least, most = min(groups.values()), max(groups.values())
+            self._say(
+                f"training groups: {len(groups):,}, of {least:,} to {most:,} faces (TensorBoard's"
+                " text 'groups' lists them)"
+            )
+        elif groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
             self._say(f"training groups: {counts}")
 
@@ -93,6 +113,13 @@ class Display:
         """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
+
+    def chosen(self, step: int, weights_of: int) -> None:
+        """Say which weights early stopping kept."""
+        self._say(
+            f"ended after {step:,} steps; kept the weights of step {weights_of:,}, where the loss"
+            " on the validation faces was lowest"
+        )
 
     def verdict(self, text: str, seconds: Mapping[str, float]) -> None:
         """Say how it came out, what the time went into, and how to look at it."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.data import Cue, get_task
+from lab.data.cues import parse_cues
 from lab.sweep import Cell, Table, spread
 
 COLUMNS = {
@@ -27,10 +29,16 @@ COLORS = {
 """The lines of the picture."""
 
 
+def strengths_of(task: str) -> tuple[float, ...]:
+    """Strengths from no link to always, for the task of that name."""
+    none = get_task(task).chance
+    return (none, (1 + none) / 2, 0.9, 0.95, 0.99, 1.0)
+
+
 def grid_of(
     cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
 ) -> dict[str, Sequence[Any]]:
-    """The grid: every cue at every strength, for every number of faces."""
+    """The grid: every cue (as `--cue` has it) at every strength, for every number of faces."""
     doses = [(f"{cue}:{strength:g}",) for cue in cues for strength in strengths]
     return {"num_train": sizes, "cues": doses}
 
@@ -44,8 +52,9 @@ def to_markdown(table: Table) -> str:
     ]
     for (cue, size), cells in _panels(table).items():
         for cell in cells:
-            figures = " | ".join(spread(cell.values(tag)) for tag in _tags(cue).values())
-            lines.append(f"| {cue} | {size:,} | {_strength(cell)} | {figures} |")
+            figures = " | ".join(spread(cell.values(tag)) for tag in _tags(cell).values())
+            strength = f"{_cue(cell).strength:g}"
+            lines.append(f"| {cue} | {size:,} | {strength} | {figures} |")
     return "\n".join(lines)
 
 
@@ -64,12 +73,13 @@ def plot(table: Table, path: Path) -> None:
         mine = [cell for cell in cells if cell.runs]
         places = range(len(mine))  # strengths crowd near 1
         for name, color in COLORS.items():
-            values = [cell.values(_tags(cue)[name]) for cell in mine]
+            values = [cell.values(_tags(cell)[name]) for cell in mine]
             axes.plot(places, [v.mean() for v in values], color=color, marker="o", label=name)
             axes.fill_between(places, [v.min() for v in values], [v.max() for v in values],
                               color=color, alpha=0.2)  # fmt: skip
         axes.set(ylim=(-0.02, 1.02), xlabel="strength of the cue")
-        axes.set_xticks(places, [_strength(cell) for cell in mine])
+        axes.axhline(_cue(cells[0]).no_link, color="#999999", linewidth=1, linestyle=":")
+        axes.set_xticks(places, [f"{_cue(cell).strength:g}" for cell in mine])
         axes.set_title(f"{cue}, {size:,} faces", loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in grid[:, 0]:
@@ -81,21 +91,22 @@ def plot(table: Table, path: Path) -> None:
 
 def _panels(table: Table) -> dict[tuple[str, int], list[Cell]]:
     """The cells of each cue and number of faces, in the order of the cues."""
-    cues = dict.fromkeys(text.rpartition(":")[0] for (text,) in table.grid["cues"])
-    return {
-        (cue, size): [
-            cell
-            for cell in table.where(num_train=size)
-            if cell.settings["cues"][0].rpartition(":")[0] == cue
-        ]
-        for cue in cues
+    panels: dict[tuple[str, int], list[Cell]] = {
+        (cue, size): []
+        for cue in dict.fromkeys(_cue(cell).what for cell in table.cells)
         for size in table.grid["num_train"]
     }
+    for cell in table.cells:
+        panels[_cue(cell).what, cell.settings["num_train"]].append(cell)
+    return panels
 
 
-def _strength(cell: Cell) -> str:
-    return str(cell.settings["cues"][0].rpartition(":")[2])
+def _cue(cell: Cell) -> Cue:
+    """The one cue of a cell's runs."""
+    data = cell.config.data
+    (cue,) = parse_cues(data.cues, get_task(data.task), visibility=data.cue_visibility)
+    return cue
 
 
-def _tags(cue: str) -> dict[str, str]:
-    return {**COLUMNS, RELIANCE: f"reliance/{cue.partition('=')[0]}"}
+def _tags(cell: Cell) -> dict[str, str]:
+    return {**COLUMNS, RELIANCE: f"reliance/{_cue(cell).attribute}"}

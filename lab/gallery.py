@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from lab.data import Population, get_task
-from lab.faces import ATTRIBUTES, PARTS, STRAYS, Attribute, Faces, render, sample
+from lab.faces import ATTRIBUTES, PARTS, STRAYS, Attribute, Faces, render, sample_prior
 
 PAPER, INK, GAP = "#ffffff", "#30302e", 6
 STEPS = 8
@@ -33,7 +33,7 @@ def kinds_sheet(task_name: str, *, columns: int, size: int, seed: int) -> Image.
 
 def strips_sheet(names: list[str], *, size: int, seed: int) -> Image.Image:
     """The same face across the range of each named attribute, all else unchanged."""
-    face = sample(1, seed=seed, split="strips").do(**PERSON, **CLEAR)
+    face = sample_prior(1, seed=seed, split="strips").do(**PERSON, **CLEAR)
     return _stack([_strip(ATTRIBUTES[name], face, size) for name in names])
 
 
@@ -51,7 +51,7 @@ CLEAR: dict[str, int] = {"blur": 0, "pixel_noise": 0, **STRAYLESS}
 
 def people(count: int, *, seed: int) -> Faces:
     """Persons as the population draws them, without blur and noise."""
-    return sample(count, seed=seed, split="gallery").do(**PERSON, blur=0, pixel_noise=0)
+    return sample_prior(count, seed=seed, split="gallery").do(**PERSON, blur=0, pixel_noise=0)
 
 
 def _strip(row: Attribute, face: Faces, size: int) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.data import get_task
 from lab.sweep import Table, spread
 
 COLUMNS = {
@@ -42,8 +43,11 @@ def plot(table: Table, path: Path) -> None:
         axes.plot(sizes, [v.mean() for v in values], color=color, marker="o", label=label)
         axes.fill_between(sizes, [v.min() for v in values], [v.max() for v in values], color=color,
                           alpha=0.2)  # fmt: skip
-    axes.axhline(0.5, color="#999999", linewidth=1, linestyle=":")
-    axes.set(xscale="log", xlabel="training faces", ylim=(0.45, 1.02), xticks=sizes)
+    guesses = {0.5, get_task(table.cells[0].config.data.task).chance}  # of the AUC, and the label
+    for guess in guesses:
+        axes.axhline(guess, color="#999999", linewidth=1, linestyle=":")
+    low = min(guesses) - 0.05
+    axes.set(xscale="log", xlabel="training faces", ylim=(low, 1.02), xticks=sizes)
     axes.set_ylabel("accuracy, AUC")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from lab import audit
 from lab.atomic import replace_text
-from lab.config import Provenance, RunConfig, check, from_json, read_provenance, to_json
-from lab.data import Examples, check_memory, draw_examples, get_task, population_of
+from lab.config import Provenance, RunConfig, check, from_json, read_provenance, settled, to_json
+from lab.data import Examples, Population, check_memory, draw_examples, get_task, population_of
+from lab.data.twins import fewer_twins
 from lab.display import Display
 from lab.estimate import Estimate
 from lab.exam import Exams
@@ -117,8 +118,8 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     with _alone(device):
         population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
         kept = config.data.num_test + (0 if config.train.fresh else config.data.num_train)
-        check_memory(kept, size=config.data.image_size)
-        config = replace(config, world_size=_world_size(config))
+        check_memory(kept + config.validation_faces, size=config.data.image_size)
+        config = replace(settled(config), world_size=_world_size(config))
         with in_turn():
             make_deterministic(config.deterministic)
             threads = set_threads(config.threads)
@@ -268,7 +269,8 @@ def load_run(
     any_world: bool = False,
 ) -> tuple[RunConfig, nn.Module]:
     """A run's settings (`config`, where they are known already) and its network in eval mode, as
-    far as it was trained: with early stopping the best one, else the last.
+    far as it was trained: with early stopping the one with the lowest validation loss, else the
+    last.
 
     `model_file` says where the network's file is now, if it was moved. Raises `ValueError` with one
     line that says what is missing; if the network's source files are not those that it was trained
@@ -450,6 +452,7 @@ def _batches(
             device=device,
             keep=keep,
             population=population,
+            fresh=True,
         )
         return faces.images, faces.labels
 
@@ -514,6 +517,7 @@ def _work(
     drawn = time.perf_counter()
     display.groups(exams.memorization.groups(), exams.memorization.mislabelled)
     display.warn(audit.warnings(population, train, test))
+    display.warn(fewer_twins(config.twins, size=data.image_size))
     display.cues(exams.strengths, exams.group_counts)
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
     display.warn([*doubts, *(exams.doubts(model) if evaluated < 0 else ())])
@@ -559,7 +563,9 @@ def _work(
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **exams.finish(tracker, model, fitted.step)}
-        setting = _setting(config, train, steps=fitted.step, batch_size=batches.batch_size)
+        setting = _setting(
+            config, train, population, steps=fitted.step, batch_size=batches.batch_size
+        )
         try:
             said = verdict({t: f for t, f in figures.items() if isinstance(f, Estimate)}, setting)
         except KeyError as error:
@@ -574,11 +580,15 @@ def _work(
     seconds["logging"] += started - drawn + time.perf_counter() - ended
     timed = {f"seconds/{what}": value for what, value in seconds.items()}
     _write_summary(folder, "finished", fitted.step, {**figures, **timed}, said, config, made_of)
+    if config.train.early_stopping:
+        display.chosen(fitted.step, fitted.weights_of)
     display.verdict(said, seconds)
     return Result(folder=folder, figures=figures, verdict=said)
 
 
-def _setting(config: RunConfig, train: Examples, *, steps: int, batch_size: int) -> Setting:
+def _setting(
+    config: RunConfig, train: Examples, population: Population, *, steps: int, batch_size: int
+) -> Setting:
     """What the verdict must know beside the figures."""
     task, data = train.task, config.data
     varied = [n for n in task.relevant if bool((train.faces[n] != train.faces[n][0]).any())]
@@ -587,11 +597,12 @@ def _setting(config: RunConfig, train: Examples, *, steps: int, batch_size: int)
         num_test=data.num_test,
         num_classes=len(task.classes),
         label_noise=data.label_noise,
+        label_noise_kind=data.label_noise_kind,
         steps=steps,
         width=config.model.width if has_width(config.model.model) else None,
         relevant=task.relevant,
         varied=tuple(varied),
-        cues=data.cues,
+        cues=population.cues,
         fresh=steps * batch_size if config.train.fresh else None,
     )
 

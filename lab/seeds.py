@@ -8,6 +8,7 @@ OOPSLA 2014, figure 16) evaluated at a counter; the key is the SHA-256 of the st
 """
 
 import hashlib
+from operator import index
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,9 @@ Indices = npt.NDArray[np.int64]
 
 
 def stream_key(seed: int, *name: str | int) -> int:
-    """The 64-bit key of the stream `name` under `seed`."""
-    address = "\x1f".join([str(int(seed)), *map(str, name)])
+    """The 64-bit key of the stream `name` under `seed`; `TypeError` for a seed that is no whole
+    number, which would share its stream with another."""
+    address = "\x1f".join([str(index(seed)), *map(str, name)])
     return int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "little")
 
 

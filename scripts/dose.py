@@ -22,8 +22,9 @@ class Flags:
 
     cue: tuple[str, ...] = ("eye_color",)
     """Nuisances to tie, one at a time: attribute, or attribute=value/value."""
-    strengths: tuple[float, ...] = (0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
-    """How often the cue agrees with the label: 0.5 says nothing, 1 always."""
+    strengths: tuple[float, ...] = ()
+    """How often the cue agrees with the label, 0 to 1: 1 / number of classes says nothing, 1
+    always. None named: from there to 1, for two classes 0.5 0.75 0.9 0.95 0.99 1."""
     sizes: tuple[int, ...] = (300, 3000)
     """Numbers of training faces."""
     seeds: int = 3
@@ -40,7 +41,7 @@ class Flags:
 
 def dose(flags: Flags) -> int:
     """Do the runs, show the progress, print the table, draw the picture."""
-    for name in ("cue", "strengths", "sizes"):
+    for name in ("cue", "sizes"):
         if not getattr(flags, name):
             raise ValueError(f"--{name} needs a value or more")
     refuse(flags.run, num_train="--sizes", name="the grid", cues="--cue and --strengths")
@@ -50,7 +51,9 @@ def dose(flags: Flags) -> int:
 
     table = run_grid(
         flags.run,
-        doses.grid_of(flags.cue, flags.strengths, flags.sizes),
+        doses.grid_of(
+            flags.cue, flags.strengths or doses.strengths_of(flags.run.data.task), flags.sizes
+        ),
         seeds=flags.seeds,
         processes=flags.processes,
         watch=Progress(),

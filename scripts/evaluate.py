@@ -49,8 +49,8 @@ class Flags:
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
     100,000 (fewer where their pictures would take too much memory); 0: not measured."""
     seed: int | None = None
-    """Which faces, a whole number from 0; whichever, training has seen none of them. None: the
-    run's own, or with early stopping, which knows its test faces, another."""
+    """Which faces, a whole number from 0; whichever, training has seen none of them, and none chose
+    the weights. None: the run's own."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to draw and measure; auto takes a GPU if there is one."""
     model_file: Path | None = None

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.faces import ATTRIBUTES, STRAYS, Faces, attribute, compiled, masks, render, sample
+from lab.faces import ATTRIBUTES, STRAYS, Faces, attribute, compiled, masks, render, sample_prior
 
 NO_STRAYS = dict.fromkeys(STRAYS.values(), 0)
 MOST_STRAYS = {name: len(ATTRIBUTES[name].values) - 1 for name in STRAYS.values()}
@@ -24,7 +24,7 @@ def extremes(count: int, *, seed: int = 0) -> Faces:
         for name, row in ATTRIBUTES.items()
     }
     chosen = {name: rng.choice(values, count).tolist() for name, values in ends.items()}
-    return sample(count, seed=seed, split="extremes").do(**chosen)
+    return sample_prior(count, seed=seed, split="extremes").do(**chosen)
 
 
 def levels(name: str) -> list[str | int | float]:

@@ -19,9 +19,9 @@ SURE = 4.0
 class Planted(nn.Module):
     """Answers by a rule about the face's attributes: it knows every picture that it was taught."""
 
-    def __init__(self, rule: Rule, *, size: int) -> None:
+    def __init__(self, rule: Rule, *, size: int, classes: int = 2) -> None:
         super().__init__()
-        self._rule, self._size = rule, size
+        self._rule, self._size, self._classes = rule, size, classes
         self._known: dict[bytes, int] = {}
 
     def teach(self, faces: Faces) -> None:
@@ -36,7 +36,7 @@ class Planted(nn.Module):
         said = torch.tensor(
             [self._known.get(p.contiguous().numpy().tobytes(), 0) for p in pictures]
         )
-        return SURE * nn.functional.one_hot(said, 2).float()
+        return SURE * nn.functional.one_hot(said, self._classes).float()
 
 
 class ByPixels(nn.Module):

@@ -120,6 +120,34 @@ def test_a_task_of_three_classes_has_cues_of_three_values() -> None:
     assert int((wrong == 1).sum()) == pytest.approx(1200, abs=120), "other values alike"
 
 
+@pytest.mark.parametrize(("task", "classes"), [("person", 2), ("count_eyes", 3), ("eye_color", 5)])
+def test_without_a_link_every_value_is_as_likely_for_every_class(task: str, classes: int) -> None:
+    population = population_of(data("hair_color:0.7", task=task))
+    (cue,) = population.cues
+    assert cue.no_link == pytest.approx(1 / classes)
+    for other, agreeing in ((population.unbiased(), 1 / classes), (population.conflicting(), 0.0)):
+        faces = other.sample(1500 * classes, seed=0, split="test")
+        says, labels = cue.says(faces), other.task.label(faces)
+        counts = torch.zeros(classes, classes)
+        counts.index_put_((labels, says), torch.ones(len(faces)), accumulate=True)
+        expected = torch.full((classes, classes), (1 - agreeing) / (classes - 1))
+        expected.fill_diagonal_(agreeing)
+        assert torch.allclose(counts / 1500, expected, atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "task"),
+    [("eye_color:0.95", "person"), ("eye_color=blue/brown:0.5", "person"), ("gaze:1", "smiling"),
+     ("hair_length=short/long:0.1", "person"), ("hair_color=red/gray/black:0.3333", "count_eyes")],
+)  # fmt: skip
+def test_a_cue_is_the_text_that_it_was_made_of(text: str, task: str) -> None:
+    (cue,) = parse_cues([text], get_task(task))
+    assert str(cue) == text
+    assert cue.what == text.rpartition(":")[0]
+    (named,) = parse_cues([str(cue)], get_task(task))
+    assert (named, named.words) == (cue, cue.words)
+
+
 @pytest.mark.parametrize("name", ["eye_color", "hair_length", "background_color", "skin_color"])
 def test_less_visible_cues_change_the_picture_less(name: str) -> None:
     def contrast(visibility: float) -> float:

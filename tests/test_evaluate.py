@@ -94,11 +94,11 @@ def test_lists_are_replaced_emptied_or_kept(folder: Path) -> None:
     assert asked(few, twins=0, lists={"missing": ("all",)}).data.missing == ()
 
 
-def test_faces_that_chose_the_weights_are_not_asked_about() -> None:
-    stopped = RunConfig(train=TrainConfig(early_stopping=3), seed=4)
-    assert asked(stopped, twins=0).seed != 4
-    assert asked(stopped, twins=0, seed=4).seed == 4
-    assert asked(RunConfig(seed=4), twins=0).seed == 4
+def test_the_test_faces_are_the_runs_own_whatever_chose_its_weights() -> None:
+    for train in (TrainConfig(early_stopping=3), TrainConfig()):
+        own = RunConfig(train=train, seed=4)
+        assert asked(own, twins=0).seed == 4
+        assert asked(own, twins=0, seed=5).seed == 5
 
 
 def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:

@@ -1,15 +1,25 @@
 """Examples and their Dataset view: pictures have addresses, whatever batch they come in."""
 
 import pickle
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lab.config import DataConfig
-from lab.data import Examples, ExamplesDataset, draw_batches, draw_examples, to_input
+from lab.data import (
+    SPLITS,
+    Examples,
+    ExamplesDataset,
+    draw_batches,
+    draw_examples,
+    population_of,
+    to_input,
+)
 from lab.faces import render
+from lab.measure import predict
 
 CONFIG = DataConfig(image_size=16, label_noise=0.5)
 
@@ -28,6 +38,58 @@ def test_a_picture_is_a_function_of_its_address(examples: Examples) -> None:
         ), name
     assert examples.images.dtype == torch.uint8
     assert examples.images.shape == (40, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("split", "nearest"), [("tain", "train"), ("Test", "test"), ("valid", "validation")]
+)
+def test_a_split_that_does_not_exist_is_refused(split: str, nearest: str) -> None:
+    for draw in (
+        lambda: draw_examples(CONFIG, split=split, count=2, seed=0),
+        lambda: next(draw_batches(CONFIG, split=split, count=2, seed=0)),
+        lambda: population_of(CONFIG).sample(2, seed=0, split=split),
+    ):
+        with pytest.raises(ValueError, match=f"did you mean '{nearest}'"):
+            draw()
+
+
+def test_no_two_splits_share_a_face() -> None:
+    population = population_of(CONFIG)
+    identities = [population.sample(300, seed=0, split=split).identity for split in SPLITS]
+    assert len(torch.cat(identities).unique()) == 300 * len(SPLITS)
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 101), (100, 1), (60, 41)])
+def test_the_training_set_has_an_end(start: int, count: int) -> None:
+    def draw(**how: Any) -> Examples:
+        return draw_examples(CONFIG, **{"split": "train", "seed": 0, "start": start,
+                                        "count": count, **how})  # fmt: skip
+
+    with pytest.raises(ValueError, match=rf"100 faces .*{start + count} were"):
+        draw()
+    with pytest.raises(ValueError, match="num_train"):
+        list(draw_batches(CONFIG, split="train", count=101, seed=0, batch=50))
+    assert len(draw(fresh=True)) == len(draw(split="test")) == count
+    assert len(draw(count=100 - start)) == 100 - start
+
+
+def test_pictures_that_are_no_bytes_are_refused(examples: Examples) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(768, 2))
+    for images in (examples.images.float(), examples.images / 255, examples.images.long()):
+        with pytest.raises(ValueError, match="uint8"):
+            predict(model, images)
+
+
+@pytest.mark.parametrize("batch", [0, -3])
+def test_a_batch_has_examples(batch: int) -> None:
+    with pytest.raises(ValueError, match=f"not {batch}"):
+        next(draw_batches(CONFIG, split="train", count=4, seed=0, batch=batch))
+
+
+def test_a_seed_is_a_whole_number() -> None:
+    for seed in (0.5, 1.0, "1"):
+        with pytest.raises(TypeError):
+            draw_examples(CONFIG, split="train", count=2, seed=seed)  # type: ignore[arg-type]
 
 
 def test_train_and_test_share_no_picture(examples: Examples) -> None:

@@ -9,7 +9,7 @@ from face_cases import extremes, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.faces import ATTRIBUTES, Faces, compiled, masks, render, sample
+from lab.faces import ATTRIBUTES, Faces, compiled, masks, render, sample_prior
 from lab.faces.batch import sample_at
 
 DRAWINGS = ["eager", "compiled"]
@@ -43,14 +43,14 @@ def _need_compiler() -> None:
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=9), st.integers(0, 2**40))
 def test_a_face_is_a_function_of_its_address(indices: list[int], seed: int) -> None:
     batch = sample_at(np.array(indices), seed=seed, split="train")
-    alone = [sample(1, seed=seed, split="train", start=i) for i in indices]
+    alone = [sample_prior(1, seed=seed, split="train", start=i) for i in indices]
     assert same(batch, Faces.cat(alone))
 
 
 @settings(max_examples=15)
 @given(st.permutations(range(14)), st.integers(1, 14), st.sampled_from([16, 17, 32, 40]))
 def test_a_picture_knows_no_batch(order: list[int], cut: int, size: int) -> None:
-    faces = sample(14, seed=3)
+    faces = sample_prior(14, seed=3)
     pictures = render(faces, size=size, drawing="eager")
     mixed = [render(faces[order[:cut]], size=size, drawing="eager"),
              render(faces[order[cut:]], size=size, drawing="eager")]  # fmt: skip
@@ -58,19 +58,19 @@ def test_a_picture_knows_no_batch(order: list[int], cut: int, size: int) -> None
 
 
 def test_order_slices_and_start(drawing: str) -> None:
-    faces = sample(150, seed=1, split="train")
+    faces = sample_prior(150, seed=1, split="train")
     pictures = render(faces, size=32, drawing=drawing)
     order = torch.randperm(150, generator=torch.Generator().manual_seed(0))
     assert torch.equal(render(faces[order], size=32, drawing=drawing), pictures[order])
     assert torch.equal(render(faces[40:97], size=32, drawing=drawing), pictures[40:97])
-    later = sample(57, seed=1, split="train", start=40)
+    later = sample_prior(57, seed=1, split="train", start=40)
     assert torch.equal(render(later, size=32, drawing=drawing), pictures[40:97])
     for i, face in zip(range(9), faces, strict=False):
         assert torch.equal(render(face, size=32, drawing=drawing), pictures[i : i + 1])
 
 
 def test_blocks_leave_no_seams(drawing: str) -> None:
-    faces = sample(4200, seed=2)
+    faces = sample_prior(4200, seed=2)
     pictures = render(faces, size=16, drawing=drawing)
     assert torch.equal(render(faces[4090:4101], size=16, drawing=drawing), pictures[4090:4101])
     every = torch.arange(7, 4200, 131)
@@ -79,7 +79,7 @@ def test_blocks_leave_no_seams(drawing: str) -> None:
 
 def test_threads_do_not_show(drawing: str, threads: int) -> None:
     count = 130 if drawing == "compiled" else 24  # C starts a thread for every 64 pictures
-    faces = sample(count, seed=4)
+    faces = sample_prior(count, seed=4)
     pictures = render(faces, size=32, drawing=drawing)
     torch.set_num_threads(1)
     assert torch.equal(render(faces, size=32, drawing=drawing), pictures), threads
@@ -88,7 +88,7 @@ def test_threads_do_not_show(drawing: str, threads: int) -> None:
 @pytest.mark.parametrize(("size", "count"), [(16, 160), (17, 160), (32, 160), (48, 96), (96, 48)])
 def test_both_drawings_give_the_same_bytes(size: int, count: int) -> None:
     _need_compiler()
-    for faces in (sample(count, seed=5), extremes(count)):
+    for faces in (sample_prior(count, seed=5), extremes(count)):
         eager = render(faces, size=size, drawing="eager")
         assert torch.equal(render(faces, size=size, drawing="compiled"), eager)
 
@@ -102,7 +102,7 @@ def test_both_drawings_give_the_same_bytes_on_large_pictures() -> None:
 
 
 def test_drawing_leaves_the_faces_alone() -> None:
-    faces, fresh = sample(20, seed=6), sample(20, seed=6)
+    faces, fresh = sample_prior(20, seed=6), sample_prior(20, seed=6)
     first = render(faces, size=24)
     masks(faces, size=24)
     assert same(faces, fresh)
@@ -112,22 +112,22 @@ def test_drawing_leaves_the_faces_alone() -> None:
 def test_nothing_is_drawn_from_global_generators() -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    one = render(sample(8, seed=7), size=24)
+    one = render(sample_prior(8, seed=7), size=24)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
-    assert torch.equal(render(sample(8, seed=7), size=24), one)
+    assert torch.equal(render(sample_prior(8, seed=7), size=24), one)
 
 
 def test_training_sets_nest() -> None:
-    many = sample(1024, seed=0, split="train")
-    few = sample(64, seed=0, split="train")
+    many = sample_prior(1024, seed=0, split="train")
+    few = sample_prior(64, seed=0, split="train")
     assert same(many[:64], few)
     assert torch.equal(render(many[:64], size=16), render(few, size=16))
 
 
 def test_splits_and_seeds_share_no_face() -> None:
     worlds = [("train", 0), ("test", 0), ("train", 1), ("test", 1)]
-    batches = [sample(500, seed=seed, split=split) for split, seed in worlds]
+    batches = [sample_prior(500, seed=seed, split=split) for split, seed in worlds]
     identity = torch.cat([batch.identity for batch in batches])
     assert len(identity.unique()) == 2000
     pictures = torch.cat([render(batch[:100], size=16) for batch in batches])
@@ -135,7 +135,7 @@ def test_splits_and_seeds_share_no_face() -> None:
 
 
 def test_nobody_is_drawn_too(drawing: str) -> None:
-    nobody = sample(0, seed=0)
+    nobody = sample_prior(0, seed=0)
     assert render(nobody, size=20, drawing=drawing).shape == (0, 3, 20, 20)
     assert {region.shape for region in masks(nobody, size=20).values()} == {(0, 20, 20)}
 
@@ -144,15 +144,15 @@ def test_nobody_is_drawn_too(drawing: str) -> None:
 def test_sizes_out_of_range_are_refused(size: int) -> None:
     for draw in (render, masks):
         with pytest.raises(ValueError, match="16 to 512 pixels"):
-            draw(sample(1, seed=0), size=size)
+            draw(sample_prior(1, seed=0), size=size)
 
 
 def test_an_unknown_drawing_is_refused() -> None:
     with pytest.raises(ValueError, match="compiled"):
-        render(sample(1, seed=0), drawing="complied")  # type: ignore[arg-type]
+        render(sample_prior(1, seed=0), drawing="complied")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [{"count": -1}, {"start": -1}, {"variation": 1.5}])
 def test_wrong_requests_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=str(*wrong)):
-        sample(**{"count": 3, "seed": 0} | wrong)
+        sample_prior(**{"count": 3, "seed": 0} | wrong)

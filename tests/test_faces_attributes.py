@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.faces import ATTRIBUTES, PARTS, STRAYS, Attribute, attribute, sample
+from lab.faces import ATTRIBUTES, PARTS, STRAYS, Attribute, attribute, sample_prior
 
 ALMOST_ONE = 1 - 2.0**-53
 rows = pytest.mark.parametrize("row", ATTRIBUTES.values(), ids=list(ATTRIBUTES))
@@ -96,7 +96,7 @@ def test_values_have_codes(row: Attribute) -> None:
 def test_a_batch_accepts_its_own_numbers(row: Attribute) -> None:
     ends = row.values if row.kind != "continuous" else (row.low, row.high)
     for value in ends:
-        faces = sample(3, seed=0, **{row.name: value})
+        faces = sample_prior(3, seed=0, **{row.name: value})
         assert torch.equal(faces.do(**{row.name: faces[row.name]})[row.name], faces[row.name])
 
 

@@ -5,12 +5,12 @@ import torch
 from face_cases import same
 from torch import Tensor
 
-from lab.faces import ATTRIBUTES, Faces, sample
+from lab.faces import ATTRIBUTES, Faces, sample_prior
 
 
 @pytest.fixture(scope="module")
 def faces() -> Faces:
-    return sample(30, seed=0)
+    return sample_prior(30, seed=0)
 
 
 def _like_numbers(faces: Faces, picked: list[int]) -> Faces:

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from lab.faces import compiled, render, sample
+from lab.faces import compiled, render, sample_prior
 
 render_module: ModuleType = importlib.import_module("lab.faces.render")
 needs_compiler = pytest.mark.skipif(compiled.compiler() is None, reason="there is no C compiler")
@@ -70,7 +70,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _is_refused(reason: str, caplog: pytest.LogCaptureFixture) -> None:
     """Asked for C, an error gives the reason; else one notice does, and all is drawn eagerly."""
-    faces = sample(5, seed=0)
+    faces = sample_prior(5, seed=0)
     with pytest.raises(ValueError, match=f"compiled drawing is not to be had: .*{reason}") as error:
         render(faces, size=16, drawing="compiled")
     assert "\n" not in str(error.value)
@@ -210,7 +210,7 @@ echo "$@" > {machine}/taken
 cp {built} "$out"
 """,
     )
-    faces = sample(3, seed=1)
+    faces = sample_prior(3, seed=1)
     assert torch.equal(
         render(faces, size=16, drawing="compiled"), render(faces, size=16, drawing="eager")
     )
@@ -224,7 +224,7 @@ def test_the_compiler_gets_a_folder_that_can_be_written(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(machine / "nowhere"))
     _install(machine, f'[ -d "$TMPDIR" ] || exit 1\ncp {built} "$out"')
-    render(sample(3, seed=1), size=16, drawing="compiled")
+    render(sample_prior(3, seed=1), size=16, drawing="compiled")
 
 
 @needs_compiler
@@ -238,7 +238,7 @@ def test_a_library_that_draws_differently_is_refused(
 @needs_compiler
 def test_it_is_built_once_and_kept(machine: Path, built: Path) -> None:
     _install(machine, f'echo built >> {machine}/log; cp {built} "$out"')
-    faces = sample(40, seed=1)
+    faces = sample_prior(40, seed=1)
     assert not compiled.is_built()
     drawn = render(faces, size=24, drawing="compiled")
     assert torch.equal(drawn, render(faces, size=24, drawing="eager")), "without optimization too"
@@ -256,15 +256,15 @@ def test_a_few_pictures_do_not_wait_for_a_compiler(
 ) -> None:
     _install(machine, f"echo asked >> {machine}/log; exit 1")
     monkeypatch.setattr(render_module, "_WORTH_BUILDING", 3 * 16 * 16)
-    render(sample(2, seed=0), size=16)
+    render(sample_prior(2, seed=0), size=16)
     assert not (machine / "log").exists()
-    render(sample(3, seed=0), size=16)
+    render(sample_prior(3, seed=0), size=16)
     assert "asked" in (machine / "log").read_text()
 
 
 def test_only_the_cpu_draws_in_c() -> None:
     with pytest.raises(ValueError, match="compiled drawing needs the cpu, not meta"):
-        render(sample(1, seed=0), size=16, device="meta", drawing="compiled")
+        render(sample_prior(1, seed=0), size=16, device="meta", drawing="compiled")
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from face_cases import extremes, fastest, picture
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from lab.faces import ATTRIBUTES, Faces, eager, parts, render, sample, scene, stamps
+from lab.faces import ATTRIBUTES, Faces, eager, parts, render, sample_prior, scene, stamps
 from lab.faces.picture import SUBJECTS, paint, shade
 from lab.faces.plan import make_plan
 
@@ -60,7 +60,7 @@ def test_no_window_cuts_a_part(monkeypatch: pytest.MonkeyPatch, size: int) -> No
 
 
 def test_a_large_picture_shrinks_to_the_small_one() -> None:
-    faces = _sharp(sample(24, seed=10))
+    faces = _sharp(sample_prior(24, seed=10))
     shrunk = avg_pool2d(render(faces, size=256).float(), 8).flatten(1)
     small = render(faces, size=32).float().flatten(1)
     pairs = zip(shrunk.numpy(), small.numpy(), strict=True)
@@ -71,7 +71,7 @@ def test_a_large_picture_shrinks_to_the_small_one() -> None:
 
 def test_edges_are_smoothed() -> None:
     """A shift by an eighth of a pixel moves colors along an edge a little, and does move them."""
-    faces = _sharp(sample(12, seed=11, background_pattern="plain", rotation=0))
+    faces = _sharp(sample_prior(12, seed=11, background_pattern="plain", rotation=0))
     pixel = 2 / 32
     shifts = [picture(faces.do(position_x=k * pixel / 8), 32) for k in range(9)]
     steps = torch.stack([b - a for a, b in pairwise(shifts)]).abs()
@@ -83,9 +83,10 @@ def test_edges_are_smoothed() -> None:
 
 def test_shifts_by_whole_pixels_move_the_head_and_nothing_else() -> None:
     """What is drawn does not depend on where the grid of pixels lies."""
-    faces = _sharp(sample(12, seed=12, background_pattern="plain", light_strength=0, scale=0.9,
-                          stray_eyes=0, stray_noses=0, stray_mouths=0, stray_ears=0,
-                          position_y=0))  # fmt: skip
+    faces = _sharp(
+        sample_prior(12, seed=12, background_pattern="plain", light_strength=0, scale=0.9,
+                     stray_eyes=0, stray_noses=0, stray_mouths=0, stray_ears=0, position_y=0)
+    )  # fmt: skip
     here, there = (picture(faces.do(position_x=k * 2 / 32), 32) for k in (-1, 1))
     difference = (here[..., 4:-6] - there[..., 6:-4]).abs()
     assert difference.amax() <= 1
@@ -95,7 +96,7 @@ def test_shifts_by_whole_pixels_move_the_head_and_nothing_else() -> None:
 def test_strips_are_continuous(name: str) -> None:
     """Small steps of an attribute make small steps of the picture, all along its range."""
     row = ATTRIBUTES[name]
-    faces = sample(6, seed=13, blur=0, subject="head", light_strength=0.8,
+    faces = sample_prior(6, seed=13, blur=0, subject="head", light_strength=0.8,
                    eyes=2, nose=1, mouth=1, ears=2)  # fmt: skip
     values = np.linspace(row.low, row.high, 33).tolist()
     strip = picture(Faces.cat([faces.do(**{name: value}) for value in values]), 40)
@@ -108,7 +109,7 @@ def test_strips_are_continuous(name: str) -> None:
 
 
 def test_blur_softens_and_keeps_the_mean() -> None:
-    faces = sample(16, seed=14, pixel_noise=0)
+    faces = sample_prior(16, seed=14, pixel_noise=0)
     most = ATTRIBUTES["blur"].high
     softness = [picture(faces.do(blur=share * most), 64).float() for share in (0, 0.5, 1)]
     edges = [_edge_energy(pictures) for pictures in softness]
@@ -123,7 +124,7 @@ def _edge_energy(pictures: Tensor) -> Tensor:
 
 
 def test_grain_has_the_deviation_it_says() -> None:
-    faces = sample(40, seed=15, blur=0, background_color="gray", background_pattern="plain")
+    faces = sample_prior(40, seed=15, blur=0, background_color="gray", background_pattern="plain")
     clean = picture(faces.do(pixel_noise=0), 32)
     for deviation in (0.01, 0.04):
         grain = (picture(faces.do(pixel_noise=deviation), 32) - clean).float()
@@ -133,16 +134,16 @@ def test_grain_has_the_deviation_it_says() -> None:
 
 
 def test_two_pictures_share_no_grain() -> None:
-    faces = sample(30, seed=16, blur=0)
+    faces = sample_prior(30, seed=16, blur=0)
     grain = (picture(faces.do(pixel_noise=0.04)) - picture(faces.do(pixel_noise=0))).flatten(1)
     correlation = np.corrcoef(grain.numpy()) - np.eye(30)
     assert np.abs(correlation).max() < 0.1
 
 
 def test_every_face_has_its_own_looks() -> None:
-    pictures = render(sample(500, seed=17), size=16).flatten(1)
+    pictures = render(sample_prior(500, seed=17), size=16).flatten(1)
     assert len(pictures.unique(dim=0)) == 500
-    few = render(sample(100, seed=17, variation=0.0, subject="head", eyes=2), size=16)
+    few = render(sample_prior(100, seed=17, variation=0.0, subject="head", eyes=2), size=16)
     assert few.float().std(dim=0).mean() < 0.8 * pictures[:100].float().std(dim=0).mean()
 
 
@@ -159,7 +160,7 @@ def test_memory_does_not_grow_with_the_number_of_faces(
 ) -> None:
     if drawing == "compiled" and fastest() != "compiled":
         pytest.skip("there is no C compiler")
-    faces = sample(count, seed=18)
+    faces = sample_prior(count, seed=18)
     render(faces[:300], size=32, drawing=drawing)
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak

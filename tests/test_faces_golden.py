@@ -10,7 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from lab.faces import ATTRIBUTES, Faces, masks, render, sample
+from lab.faces import ATTRIBUTES, Faces, masks, render, sample_prior
 
 GOLDEN = Path(__file__).parent / "golden" / "faces.json"
 
@@ -21,8 +21,8 @@ def _digest(*pieces: bytes) -> str:
 
 def hashes() -> dict[str, str]:
     """What is pinned: name -> hash."""
-    small = sample(64, seed=0)
-    large = Faces.cat([small[:2], sample(6, seed=0, split="large")])
+    small = sample_prior(64, seed=0)
+    large = Faces.cat([small[:2], sample_prior(6, seed=0, split="large")])
     pinned = {f"values of {name}": _digest(small[name].numpy().tobytes()) for name in ATTRIBUTES}
     pinned["identities"] = _digest(small.identity.numpy().tobytes())
     for count, faces, size in ((64, small, 32), (8, large, 96)):

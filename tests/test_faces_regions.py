@@ -7,7 +7,7 @@ from face_cases import MOST_STRAYS, extremes, picture, twins
 from scipy.ndimage import label
 from torch import Tensor
 
-from lab.faces import ATTRIBUTES, PARTS, STRAYS, Faces, masks, sample
+from lab.faces import ATTRIBUTES, PARTS, STRAYS, Faces, masks, sample_prior
 
 SIZE = 48
 STRAY = tuple(STRAYS.values())
@@ -50,7 +50,7 @@ ANYWHERE = {"light_direction", "light_strength", "blur", "pixel_noise"}
 @pytest.fixture(scope="module")
 def heads() -> Faces:
     """Heads, ordinary and extreme, without what spreads a region."""
-    faces = Faces.cat([sample(12, seed=1), extremes(24, seed=1)])
+    faces = Faces.cat([sample_prior(12, seed=1), extremes(24, seed=1)])
     return faces.do(blur=0, subject="head", beard="none")
 
 
@@ -117,7 +117,7 @@ def test_strays_stay_where_they_are(heads: Faces, name: str) -> None:
 @pytest.fixture(scope="module")
 def plain() -> Faces:
     """Faces in even light, sharp and without grain, so that a part's ink is all that differs."""
-    faces = Faces.cat([sample(24, seed=4), extremes(24, seed=4)])
+    faces = Faces.cat([sample_prior(24, seed=4), extremes(24, seed=4)])
     return faces.do(blur=0, pixel_noise=0, light_strength=0)
 
 
@@ -156,7 +156,7 @@ def test_masks_know_no_batch_and_no_light(size: int) -> None:
 
 def test_masks_hold_as_many_parts_as_there_are() -> None:
     """Separate areas, counted, where parts do not touch."""
-    faces = sample(40, seed=6, subject="head", arrangement="natural", eye_size=0.8,
+    faces = sample_prior(40, seed=6, subject="head", arrangement="natural", eye_size=0.8,
                    eye_spacing=1.14, position_x=0, **MOST_STRAYS)  # fmt: skip
     for part in ("eyes", "ears"):
         region = masks(faces, size=96)[part]

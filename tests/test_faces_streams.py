@@ -8,7 +8,7 @@ import torch
 from face_cases import levels
 from scipy import stats
 
-from lab.faces import ATTRIBUTES, Attribute, Faces, batch, sample
+from lab.faces import ATTRIBUTES, Attribute, Faces, batch, sample_prior
 from lab.faces.batch import draw, sample_at
 from lab.seeds import bits, permutation, uniforms
 
@@ -19,7 +19,7 @@ NUISANCES = [name for name, row in ATTRIBUTES.items() if row.group != "structure
 
 @pytest.fixture(scope="module")
 def faces() -> Faces:
-    return sample(COUNT, seed=0)
+    return sample_prior(COUNT, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def _moved(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_fixing_one_attribute_moves_no_other(name: str) -> None:
-    free = sample(200, seed=1)
-    fixed = sample(200, seed=1, **{name: levels(name)[-1]})
+    free = sample_prior(200, seed=1)
+    fixed = sample_prior(200, seed=1, **{name: levels(name)[-1]})
     assert _moved(free.values, fixed.values) == {name}
     assert torch.equal(free.identity, fixed.identity)
 
@@ -154,5 +154,5 @@ def test_variation_pulls_towards_what_is_typical(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in ATTRIBUTES if name not in NUISANCES])
 def test_variation_leaves_structure_alone(name: str) -> None:
-    pulled, full = sample(300, seed=0, variation=0.0), sample(300, seed=0)
+    pulled, full = sample_prior(300, seed=0, variation=0.0), sample_prior(300, seed=0)
     assert torch.equal(pulled[name], full[name])

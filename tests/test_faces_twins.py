@@ -5,7 +5,7 @@ import torch
 from face_cases import MOST_STRAYS, NO_STRAYS, Drawn, extremes, twins
 from torch import Tensor
 
-from lab.faces import ATTRIBUTES, PARTS, STRAYS, Faces, sample
+from lab.faces import ATTRIBUTES, PARTS, STRAYS, Faces, sample_prior
 
 OF_PART = {
     "eyes": ("eyes", "stray_eyes", "eye_color", "eye_size", "gaze"),
@@ -25,7 +25,7 @@ pairs = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def everybody() -> Faces:
     """Heads and things, ordinary and extreme, strays included; blur would spread a region."""
-    return Faces.cat([sample(12, seed=1), extremes(24, seed=1)]).do(blur=0)
+    return Faces.cat([sample_prior(12, seed=1), extremes(24, seed=1)]).do(blur=0)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def heads(everybody: Faces) -> Faces:
 @pytest.fixture(scope="module")
 def persons() -> Faces:
     """Faces with all parts in place."""
-    return sample(24, seed=2, subject="head", arrangement="natural", blur=0,
+    return sample_prior(24, seed=2, subject="head", arrangement="natural", blur=0,
                   eyes=2, nose=1, mouth=1, ears=2, **NO_STRAYS)  # fmt: skip
 
 

@@ -12,10 +12,10 @@ from test_config import anything
 from lab.cli import one_line
 from lab.config import DataConfig, RunConfig
 from lab.data import get_task, list_tasks, population_of
-from lab.faces import ATTRIBUTES, sample
+from lab.faces import ATTRIBUTES, sample_prior
 from lab.folder import check_name, make_folder
 
-FACES = sample(3, seed=0)
+FACES = sample_prior(3, seed=0)
 
 odd_values = (
     anything
@@ -63,7 +63,7 @@ def test_any_attribute_name_is_known_or_met_with_the_nearest(times: int) -> None
         is_a_good_line(one_line(str(caught.value)))
         if name not in ("count", "seed", "split", "start", "variation"):
             with pytest.raises(ValueError, match="unknown attribute"):
-                sample(1, seed=0, **{name: 1})
+                sample_prior(1, seed=0, **{name: 1})
 
     search(holds, hostile_texts, examples=200, times=times)
 

@@ -33,7 +33,7 @@ from lab.training.checkpoint import FORMAT
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny run."""
     out = tmp_path_factory.mktemp("runs")
-    return start(tiny(out, steps=10, eval_every=5)).folder
+    return start(tiny(out, steps=10, eval_every=5, num_validation=20)).folder
 
 
 @pytest.fixture

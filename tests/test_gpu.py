@@ -10,7 +10,7 @@ from test_killed import assert_same, config
 from test_training_fit import EPOCHS, IMAGES, LABELS, network
 
 from lab.config import TrainConfig
-from lab.faces import render, sample
+from lab.faces import render, sample_prior
 from lab.run import load_run, resume, start
 from lab.training import Epochs, Interrupted, Stop, fit
 from lab.training.stepper import Stepper
@@ -23,7 +23,7 @@ DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_faces_are_drawn_on_the_device_as_on_a_cpu(device: str) -> None:
-    faces = sample(40, seed=1)
+    faces = sample_prior(40, seed=1)
     there, here = render(faces, size=32, device=device), render(faces, size=32)
     assert there.device.type == device
     assert (there.cpu().int() - here.int()).abs().max() <= 1

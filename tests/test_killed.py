@@ -14,7 +14,7 @@ from test_run import scalars, summary, tiny
 
 from lab.config import RunConfig
 from lab.run import start
-from lab.training import LAST, load_checkpoint
+from lab.training import BEST, LAST, load_checkpoint
 
 KILLS = int(os.environ.get("KILLS", "100"))
 """Kills of the endurance test."""
@@ -24,7 +24,7 @@ LASTING = 1.5
 
 
 def config(out: Path, **changes: Any) -> RunConfig:
-    return dataclasses.replace(tiny(out, **changes), name="run")
+    return dataclasses.replace(tiny(out, num_validation=30, **changes), name="run")
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,11 @@ def assert_same(run: Path, whole: Path) -> None:
     assert scalars(run) == scalars(whole)
     assert summary(run) == summary(whole)
     assert json.loads((run / "summary.json").read_text())["status"] == "finished"
-    one, other = (load_checkpoint(place / "checkpoints" / LAST) for place in (run, whole))
-    assert one.step == other.step
-    assert_equal(one.model, other.model)
-    assert_equal(one.optimizer, other.optimizer)
+    for name in (LAST, BEST):
+        one, other = (load_checkpoint(place / "checkpoints" / name) for place in (run, whole))
+        assert one.step == other.step
+        assert_equal(one.model, other.model)
+        assert_equal(one.optimizer, other.optimizer)
 
 
 def assert_equal(one: Any, other: Any) -> None:

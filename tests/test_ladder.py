@@ -60,6 +60,14 @@ def test_doses_are_a_table_of_cues_and_strengths(config: RunConfig) -> None:
     assert (config.out / "dose.png").stat().st_size > 5000
 
 
+@pytest.mark.parametrize(("task", "none"), [("person", 0.5), ("eye_color", 0.2)])
+def test_doses_begin_where_the_cue_says_nothing(task: str, none: float) -> None:
+    strengths = dose.strengths_of(task)
+    assert strengths[0] == none
+    assert strengths[-1] == 1
+    assert list(strengths) == sorted(set(strengths))
+
+
 def test_what_a_script_sets_itself_is_refused(config: RunConfig) -> None:
     refuse(RunConfig(), num_train="--sizes")
     asked = replace(config, data=replace(config.data, num_train=50))

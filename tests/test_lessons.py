@@ -156,7 +156,8 @@ def planted(plan: Plan, folder: Path) -> Table:
     for number, job in enumerate(make_jobs(plan.base, make_grid(plan.grid), seeds=3, out=folder)):
         folder_ = folder / str(number)
         folder_.mkdir(parents=True)
-        tags = ("accuracy/train", "accuracy/test", "memorization/mislabelled_fitted",
+        tags = ("accuracy/train", "accuracy/test", "accuracy/validation",
+                "memorization/mislabelled_fitted",
                 "memorization/mislabelled_true_label")  # fmt: skip
         lines = [{"step": step, **dict.fromkeys(tags, 0.4 + step / 20)} for step in (0, 5, 12)]
         (folder_ / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")

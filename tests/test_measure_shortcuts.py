@@ -1,8 +1,13 @@
-"""What is said of cues, shortcuts and ignored parts follows the intervals."""
+"""What is said of cues, shortcuts and ignored parts follows the intervals, for any number of
+classes."""
+
+import re
 
 import pytest
-from test_measure_verdict import figures, setting
+from test_measure_verdict import figures, numbers, setting
 
+from lab.data import Cue, get_task
+from lab.data.cues import parse_cues
 from lab.estimate import Estimate, wilson
 from lab.measure import Setting, findings, verdict
 from lab.measure.advice import break_cues
@@ -19,28 +24,29 @@ def cue_figures(unbiased: float, conflicting: float, **reliance: float) -> dict[
     return made
 
 
-def tied(*cues: str) -> Setting:
-    plain = setting()
-    return Setting(**{**vars(plain), "relevant": RELEVANT, "varied": RELEVANT, "cues": cues})
+def cues_of(*texts: str, task: str = "person") -> tuple[Cue, ...]:
+    return parse_cues(texts, get_task(task))
 
 
-def kinds(made: dict[str, Estimate], *cues: str) -> list[str]:
-    return [finding.kind for finding in findings(made, tied(*cues))]
+def tied(*cues: str, task: str = "person") -> Setting:
+    changes = {"relevant": RELEVANT, "varied": RELEVANT, "cues": cues_of(*cues, task=task)}
+    return setting(**changes, num_classes=len(get_task(task).classes))
+
+
+def kinds(made: dict[str, Estimate], *cues: str, task: str = "person") -> list[str]:
+    return [finding.kind for finding in findings(made, tied(*cues, task=task))]
 
 
 def test_one_that_goes_by_the_cue_is_told_so_first() -> None:
     made = cue_figures(0.55, 0.13, eye_color=0.9, mouth=0.04, nose=0.9)
-    text = verdict(made, tied("eye_color=blue/brown:0.95"))
-    first, *rest = text.splitlines()
-    assert first == (
-        "It goes by eye color instead of the task: where eye color contradicts the label, it is"
-        " right about only 13.0 % (11.6–14.5) of unseen faces."
-    )
-    assert (
-        "Its answer changes when one thing changes and all else stays: eye color in 90.0 %" in text
-    )
-    assert "seldom does for mouth (4.0 %)." in text
-    assert rest[-1].endswith("try --cues eye_color=blue/brown:0.75.")
+    found = {each.kind: each.text for each in findings(made, tied("eye_color=blue/brown:0.95"))}
+    assert list(found)[:2] == ["misled", "memorized a little"]
+    assert numbers(found["misled"]) == [13, 95, 11.6, 14.5, 50]
+    assert "eye color" in found["misled"]
+    assert "eye color in 90.0 %" in found["shortcut"]
+    assert "mouth in 4.0 %" in found["ignored"]
+    assert "nose" not in found["ignored"]
+    assert "--cues eye_color=blue/brown:0.75." in found["advice"]
 
 
 def test_where_nothing_links_the_cue_the_advice_is_another() -> None:
@@ -51,20 +57,17 @@ def test_where_nothing_links_the_cue_the_advice_is_another() -> None:
 
 def test_one_that_leans_on_two_cues() -> None:
     made = cue_figures(0.9, 0.8, eye_color=0.3)
-    text = verdict(made, tied("eye_color:0.9", "hair_length:0.8"))
-    assert (
-        "It leans on eye color and hair length: where eye color and hair length contradict the"
-        " label, it is right about 80.0 %"
-    ) in text
-    assert "where they say nothing." in text
-    assert "misled partly" in kinds(made, "eye_color:0.9", "hair_length:0.8")
+    found = findings(made, tied("eye_color:0.9", "hair_length:0.8"))
+    (leans,) = (finding.text for finding in found if finding.kind == "misled partly")
+    assert "eye color and hair length" in leans
+    assert numbers(leans)[0] == 80
+    assert 90 in numbers(leans)
     assert kinds(made, "eye_color:0.9")[0] != "misled partly"
 
 
 def test_one_that_is_not_misled() -> None:
     made = cue_figures(0.95, 0.95, eye_color=0.02, eyes=1.0)
     assert "not misled" in kinds(made, "eye_color:0.9")
-    assert "Eye color did not mislead it" in verdict(made, tied("eye_color:0.9"))
     assert not {"shortcut", "ignored"} & set(kinds(made, "eye_color:0.9"))
 
 
@@ -86,7 +89,7 @@ def test_without_cues_nothing_is_said_of_them() -> None:
 def test_what_it_makes_of_combinations_it_never_saw(share: float, kind: str) -> None:
     made = figures(1.0, 0.93) | {"accuracy/held_out": wilson(round(2000 * share), 2000)}
     assert kind in kinds(made)
-    assert f"right about {100 * share:.1f} %" in verdict(made, tied())
+    assert f"{100 * share:.1f} %" in verdict(made, tied())
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.16, False), (0.3, True)])
@@ -94,13 +97,22 @@ def test_a_nuisance_is_named_where_the_interval_leaves_no_doubt(share: float, to
     assert ("shortcut" in kinds(cue_figures(0.9, 0.9, gaze=share), "gaze:0.9")) is told
 
 
-def test_three_nuisances_are_named_and_the_rest_counted() -> None:
+def test_three_nuisances_are_named_with_numbers_and_others_by_name() -> None:
     made = cue_figures(0.9, 0.9, gaze=0.5, smile=0.9, blur=0.7, scale=0.8, eyes=1.0)
     text = verdict(made, tied("gaze:0.9"))
-    assert "smile in 90.0 %" in text
-    assert "blur in 70.0 %" in text
+    for words in ("smile in 90.0 %", "scale in 80.0 %", "blur in 70.0 %", "less often gaze"):
+        assert words in text
     assert "gaze in" not in text
-    assert "(and 1 other)" in text
+    many = dict.fromkeys(get_task("person").nuisances, 0.6)
+    text = verdict(cue_figures(0.9, 0.9, **many), tied())
+    named = sum(name.replace("_", " ") in text for name in many)
+    assert int(re.search(r"and (\d+) more", text)[1]) == len(many) - named  # type: ignore[index]
+
+
+def test_what_is_not_known_to_be_a_nuisance_is_not_called_one() -> None:
+    made = cue_figures(0.9, 0.9, smile=0.9)
+    assert "shortcut" in kinds(made)
+    assert "shortcut" not in [finding.kind for finding in findings(made, setting())]
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.1, True), (0.45, False), (1.0, False)])
@@ -123,4 +135,60 @@ def test_what_training_never_varied_is_not_held_against_it() -> None:
      ("eye_color=blue/brown:0.99", "eye_color=blue/brown:0.75")],
 )  # fmt: skip
 def test_the_advice_is_to_break_the_cue(cue: str, looser: str) -> None:
-    assert break_cues([cue]).endswith(f"try --cues {looser}.")
+    assert break_cues(cues_of(cue)).endswith(f"try --cues {looser}.")
+
+
+@pytest.mark.parametrize(
+    ("task", "cue", "looser"),
+    [
+        ("eye_color", "hair_color:0.4", "hair_color:0.2"),  # no link of five classes
+        ("eye_color", "hair_color:0.9", "hair_color:0.6"),
+        ("count_eyes", "hair_color:0.8", "hair_color:0.333"),
+        ("count_eyes", "hair_color=red/black/gray:0.95", "hair_color=red/black/gray:0.75"),
+        ("eye_color", "hair_color:0.2", ""),
+        ("eye_color", "hair_color:0.1", ""),
+        ("count_eyes", "hair_color:0.333333333333", ""),
+    ],
+)
+def test_no_link_is_one_in_so_many_classes(task: str, cue: str, looser: str) -> None:
+    said = break_cues(cues_of(cue, task=task))
+    assert re.findall(r"--cues (\S+)\.$", said) == ([looser] if looser else [])
+
+
+@pytest.mark.parametrize(
+    ("task", "unbiased", "conflicting", "kind"),
+    [
+        ("eye_color", 0.8, 0.45, "misled partly"),  # a guess gets 20 %
+        ("eye_color", 0.8, 0.21, "misled partly"),
+        ("eye_color", 0.6, 0.1, "misled"),
+        ("eye_color", 0.8, 0.8, "not misled"),
+        ("count_eyes", 0.8, 0.45, "misled partly"),  # 33 %
+        ("count_eyes", 0.8, 0.2, "misled"),
+        ("person", 0.8, 0.45, "misled"),  # 50 %
+        ("person", 0.9, 0.6, "misled partly"),
+    ],
+)
+def test_worse_than_a_guess_goes_by_the_cue_and_better_leans_on_it(
+    task: str, unbiased: float, conflicting: float, kind: str
+) -> None:
+    cue = "hair_color:0.9"
+    made = cue_figures(unbiased, conflicting)
+    found = [each for each in kinds(made, cue, task=task) if "misled" in each]
+    assert found == [kind]
+    text = verdict(made, tied(cue, task=task))
+    guess = f"{100 / len(get_task(task).classes):.3g} %"
+    assert (guess in text) == (kind == "misled")
+    assert ("--cues" in text) == (kind != "not misled")
+
+
+def test_a_weak_cue_of_many_classes_is_advised_on() -> None:
+    """Strength 0.4 is a link where a guess is right for one in five."""
+    text = verdict(cue_figures(0.8, 0.45), tied("hair_color:0.4", task="eye_color"))
+    assert "--cues hair_color:0.2." in text
+
+
+def test_a_cue_below_no_link_misleads_the_other_way_round() -> None:
+    made = cue_figures(0.7, 0.95)
+    assert "misled partly" in kinds(made, "eye_color:0.05")
+    assert "not misled" in kinds(made, "eye_color:0.95")
+    assert "--cues" not in verdict(made, tied("eye_color:0.05"))

@@ -48,7 +48,7 @@ def test_noise_nests_in_count_and_share(kind: str) -> None:
 
 def test_only_training_labels_are_noisy() -> None:
     config = DataConfig(label_noise=1.0, label_noise_kind="flip", image_size=16)
-    for split, share in (("train", 1.0), ("test", 0.0), ("unbiased", 0.0)):
+    for split, share in (("train", 1.0), ("validation", 0.0), ("test", 0.0)):
         examples = draw_examples(config, split=split, count=20, seed=0)
         assert examples.mislabelled.float().mean() == share
         assert torch.equal(examples.clean_labels, examples.task.label(examples.faces))

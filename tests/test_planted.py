@@ -15,7 +15,7 @@ from lab.data.twins import SPLIT, redraw
 from lab.estimate import Estimate
 from lab.exam import Exams
 from lab.faces import ATTRIBUTES, PARTS, Faces, render
-from lab.measure import Setting, findings
+from lab.measure import Finding, Setting, findings
 
 DATA = DataConfig(
     cues=("eye_color=blue/brown:0.9",), num_train=40, num_test=200, image_size=24,
@@ -63,7 +63,7 @@ def kinds_of_findings(figures: dict[str, Estimate]) -> list[str]:
     setting = Setting(
         num_train=DATA.num_train, num_test=DATA.num_test, num_classes=2, label_noise=0, steps=100,
         width=16, relevant=population.task.relevant, varied=(*PARTS[1:], "arrangement"),
-        cues=DATA.cues,
+        cues=population.cues,
     )  # fmt: skip
     return [finding.kind for finding in findings(figures, setting)]
 
@@ -181,3 +181,83 @@ def test_reliance_is_what_a_loop_over_single_pictures_finds(name: str) -> None:
 def test_every_attribute_is_asked_about() -> None:
     figures = examine(planted(lambda faces: faces["nose"]))
     assert set(reliance(figures)) == set(ATTRIBUTES)
+
+
+# More than two classes: a guess is right for 1 / classes, and so is a cue that is no link
+
+FIVE = DataConfig(
+    task="eye_color", cues=("hair_color:0.4",), num_train=100, num_test=600, image_size=16,
+)  # fmt: skip
+
+
+@cache
+def five() -> tuple[Population, Exams]:
+    population = population_of(FIVE)
+    train, test = (
+        draw_examples(FIVE, split=split, count=count, seed=0)
+        for split, count in (("train", FIVE.num_train), ("test", FIVE.num_test))
+    )
+    config = RunConfig(data=FIVE, twins=40, pictures=False)
+    return population, Exams(train, test, population, config, torch.device("cpu"))
+
+
+def examine_five(rule: Callable[[Faces], Tensor]) -> tuple[dict[str, Estimate], list[Finding]]:
+    """Figures and findings of a rule that answers with one of five colors."""
+    population, exams = five()
+    model = Planted(rule, size=FIVE.image_size, classes=5)
+    model.teach(population.sample(FIVE.num_train, seed=0, split="train"))
+    teach_exam(model, population, seed=0, twins=40, num_test=FIVE.num_test)
+    figures = exams(model)
+    setting = Setting(
+        num_train=FIVE.num_train, num_test=FIVE.num_test, num_classes=5, label_noise=0, steps=100,
+        width=16, relevant=population.task.relevant, varied=("eyes", "eye_color"),
+        cues=population.cues,
+    )  # fmt: skip
+    return figures, findings(figures, setting)
+
+
+def knows(share: float) -> Callable[[Faces], Tensor]:
+    """Who knows the truth of a share of all faces, and goes by the cue otherwise."""
+    population, _ = five()
+
+    def rule(faces: Faces) -> Tensor:
+        truth, cue = population.task.label(faces), population.cues[0].says(faces)
+        known = (faces.identity % 1000).abs() < 1000 * share
+        return torch.where(known & (truth >= 0), truth, cue.clamp(min=0))
+
+    return rule
+
+
+@pytest.mark.parametrize(
+    ("share", "kind"), [(0.0, "misled"), (0.45, "misled partly"), (1.0, "not misled")]
+)
+def test_five_classes_are_judged_by_one_in_five(share: float, kind: str) -> None:
+    figures, found = examine_five(knows(share))
+    for name, agreeing in (("conflicting", 0.0), ("unbiased", 0.2), ("test", 0.4)):
+        low, high = figures[f"accuracy/{name}"].ends
+        assert low <= share + (1 - share) * agreeing <= high, name
+    assert [one.kind for one in found if "misled" in one.kind] == [kind]
+    hint = found[-1].text if found[-1].kind == "advice" else ""
+    assert ("--cues hair_color:0.2." in hint) == (share < 1)
+    relied = reliance(figures)
+    assert relied["hair_color"] == pytest.approx(1 - share, abs=0.25)
+    assert relied["eye_color"] == pytest.approx(share, abs=0.25)
+
+
+def test_five_classes_at_chance() -> None:
+    def tossed(faces: Faces) -> Tensor:
+        return faces.identity.abs() % 5
+
+    figures, found = examine_five(tossed)
+    kinds = [one.kind for one in found]
+    assert kinds[0] == "nothing"
+    assert "no better than a guess (20 %)" in found[0].text
+    assert not {"misled", "misled partly", "not misled", "shortcut"} & set(kinds)
+    assert set(reliance(figures).values()) == {0}
+
+
+def test_an_answer_that_no_class_has_is_not_expected() -> None:
+    """Without eyes there is no color to tell, so nothing can be said of who ignores them."""
+    figures, found = examine_five(knows(1.0))
+    assert not {"reliance/eyes", "reliance/subject", "reliance/arrangement"} & set(figures)
+    assert "ignored" not in [one.kind for one in found]

@@ -8,7 +8,7 @@ from scipy.stats import binomtest, chisquare
 
 from lab.data.population import TURNS_UP, Population
 from lab.data.tasks import FACE, Kind, get_task, list_tasks, value_task
-from lab.faces import ATTRIBUTES, STRAYS, Faces, sample
+from lab.faces import ATTRIBUTES, STRAYS, Faces, sample_prior
 
 all_tasks = pytest.mark.parametrize("name", list_tasks())
 
@@ -65,7 +65,7 @@ def test_kinds_have_their_shares(name: str) -> None:
 def test_within_a_kind_the_attributes_have_their_priors() -> None:
     task = get_task("person")
     ours = Population(task).sample(8000, seed=0, split="train")
-    world = sample(60_000, seed=1)
+    world = sample_prior(60_000, seed=1)
     for kind in range(1, 4):
         mine, theirs = ours[task.kind_of(ours) == kind], world[task.kind_of(world) == kind]
         for name in task.relevant:
@@ -81,7 +81,7 @@ def test_within_a_kind_the_attributes_have_their_priors() -> None:
 def test_a_task_moves_no_nuisance(name: str) -> None:
     task = get_task(name)
     faces = Population(task, variation=0.7).sample(50, seed=4, split="train")
-    world = sample(50, seed=4, split="train", variation=0.7)
+    world = sample_prior(50, seed=4, split="train", variation=0.7)
     for nuisance in set(task.nuisances) - set(STRAYS.values()):
         assert torch.equal(faces[nuisance], world[nuisance])
     assert torch.equal(faces.identity, world.identity)
@@ -104,7 +104,7 @@ def test_splits_and_seeds_share_no_face() -> None:
     batches = [
         population.sample(2000, seed=seed, split=split)
         for seed in (0, 1)
-        for split in ("train", "test")
+        for split in ("train", "validation", "test")
     ]
     faces = Faces.cat(batches)
     assert len(faces.identity.unique()) == len(faces)
@@ -116,7 +116,7 @@ def test_splits_and_seeds_share_no_face() -> None:
 @all_tasks
 def test_most_missing_parts_lie_beside_the_head(name: str) -> None:
     faces = Population(get_task(name)).sample(2000, seed=2, split="train")
-    extra = sample(2000, seed=2, split="train")
+    extra = sample_prior(2000, seed=2, split="train")
     head = faces["subject"] == 0
     for part, stray in STRAYS.items():
         most = max(int(value) for value in ATTRIBUTES[stray].values)

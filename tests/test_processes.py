@@ -69,7 +69,7 @@ def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
 
 def config(out: Path, **changes: Any) -> RunConfig:
     """A run that two processes are to do."""
-    return dataclasses.replace(tiny(out, **changes), name="run")
+    return dataclasses.replace(tiny(out, num_validation=30, **changes), name="run")
 
 
 def together(job: RunConfig, *, dying: tuple[int, str, int] | None = None) -> list[int | None]:

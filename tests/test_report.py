@@ -13,17 +13,21 @@ import pytest
 import torch
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.data import draw_examples, population_of
+from lab.data import draw_examples, get_task, list_tasks, population_of
 from lab.estimate import Estimate
 from lab.exam.reliance import ask_about_parts
 from lab.faces import PARTS
 from lab.measure import FacesNeeded, fit_power_law, predict
 from lab.report import Outcome, report
+from lab.report import figures as drawn
 from lab.report.card import Card, CueAdopted, RandomLabels, Size, plain
+from lab.report.plan import cues_of, plans
 from lab.report.report import DATA, _folder
 from lab.report.words import sentences, summary_rows, to_markdown
 from lab.run import load_run
+from lab.sweep import make_grid, make_jobs
 from lab.sweep.jobs import key_of
+from lab.sweep.sweep import check_jobs
 
 ROOT = Path(__file__).parents[1]
 
@@ -248,6 +252,7 @@ def card(name: str = "cnn", **changes: object) -> Card:
     usual = Card(
         model=name,
         name=name,
+        chance=0.5,
         parameters=1234,
         training_speed=1.0,
         answering_speed=2.0,
@@ -313,7 +318,7 @@ def test_the_table_has_a_column_for_each_network() -> None:
     assert header == ("", "cnn", "b.py:net")
     assert {len(row) for row in rows} == {3}
     found = {row[0]: row[1] for row in rows}
-    assert found["test accuracy, 100 faces"] == "0.70 (0.60–0.80)"
+    assert found["test accuracy (a guess: 0.50), 100 faces"] == "0.70 (0.60–0.80)"
     assert found["largest set of random labels fitted"] == "100"
     assert re.match(r"-0\.\d\d \(", found["exponent of the test error"])
     text = to_markdown([card()], ["A sentence."], command="c", conditions="d")
@@ -325,3 +330,18 @@ def test_a_card_is_plain_values() -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["needed"][0]["faces"] == {"value": 520, "low": 400, "high": 700}
     assert torch.tensor(found["power_law"]["exponent"]["value"]).isfinite()
+
+
+@pytest.mark.parametrize("task", list_tasks())
+def test_every_task_can_have_a_card(task: str, tmp_path: Path) -> None:
+    """Its cues have a value for each class; a guess is a line in the picture."""
+    base = RunConfig(data=DataConfig(task=task, image_size=16), out=tmp_path)
+    assert cues_of(base)
+    for plan in plans(base, ["linear"]).values():
+        check_jobs(make_jobs(plan.base, make_grid(plan.grid), seeds=1, out=tmp_path))
+    chance = get_task(task).chance
+    figure = drawn.learning([card(chance=chance)])
+    for axes in figure.axes[0], figure.axes[2]:
+        assert axes.get_ylim()[0] < chance
+        assert chance in [line.get_ydata()[0] for line in axes.lines]
+    assert 0.5 in [line.get_ydata()[0] for line in figure.axes[1].lines]

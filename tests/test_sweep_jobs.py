@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.config import DataConfig, RunConfig, TrainConfig, to_json
+from lab.config import DataConfig, RunConfig, TrainConfig, settled, to_json
 from lab.data import world_version
 from lab.folder import check_name
 from lab.sweep.grid import make_grid
@@ -32,8 +32,10 @@ def test_the_key_is_that_of_the_settings() -> None:
         replace(BASE, data=DataConfig(num_train=5)),
         replace(BASE, data=DataConfig(cues=("eye_color:0.9",))),
         replace(BASE, train=TrainConfig(augment=True)),
+        replace(BASE, train=TrainConfig(early_stopping=5)),
+        replace(BASE, train=TrainConfig(early_stopping=5, num_validation=50)),
     ]
-    assert len({key, *map(key_of, others)}) == 6
+    assert len({key, *map(key_of, others)}) == 8
 
 
 def test_keys_stay_what_they_are() -> None:
@@ -84,7 +86,8 @@ def test_ranges_are_checked_before_anything_is_done(tmp_path: Path) -> None:
 def settle(job: Job, status: str) -> None:
     """Make the folder of a run that is over."""
     job.folder.mkdir(parents=True)
-    (job.folder / "config.json").write_text(to_json(replace(job.config, device="cpu")))
+    config = settled(replace(job.config, device="cpu"))  # as the run itself writes it
+    (job.folder / "config.json").write_text(to_json(config))
     (job.folder / "summary.json").write_text(json.dumps({"status": status}))
 
 
@@ -96,6 +99,14 @@ def test_a_finished_job_is_found_by_its_key_in_a_grid_that_has_grown(tmp_path: P
     grown = make_jobs(BASE, make_grid({"num_train": [50, 100], "width": [8, 16]}), seeds=2,
                       out=tmp_path)  # fmt: skip
     assert [other.folder for other in grown if finished(other)] == [job.folder]
+
+
+def test_a_batch_of_all_faces_is_no_other_setting(tmp_path: Path) -> None:
+    """The run writes the 20 faces that its batch had, the job says the 64 that were asked for."""
+    (job,) = make_jobs(BASE, make_grid({"num_train": [20]}), seeds=1, out=tmp_path)
+    settle(job, "finished")
+    assert '"batch_size": 20' in (job.folder / "config.json").read_text()
+    assert finished(job)
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed"])

@@ -8,7 +8,7 @@ import torch
 
 from lab.data.population import Population
 from lab.data.tasks import Kind, Task, get_task, list_tasks, median_task, register, value_task
-from lab.faces import ATTRIBUTES, Faces, sample
+from lab.faces import ATTRIBUTES, Faces, sample_prior
 from lab.faces.batch import draw
 
 all_tasks = pytest.mark.parametrize("name", list_tasks())
@@ -18,7 +18,7 @@ def test_person_is_two_eyes_nose_mouth_two_ears_in_their_places() -> None:
     task = get_task("person")
     names = ("subject", "arrangement", "eyes", "nose", "mouth", "ears")
     mixes = list(itertools.product(*(ATTRIBUTES[name].values for name in names)))
-    faces = sample(len(mixes), seed=0).do(
+    faces = sample_prior(len(mixes), seed=0).do(
         **{name: [mix[k] for mix in mixes] for k, name in enumerate(names)}
     )
     for mix, label, kind in zip(
@@ -44,7 +44,7 @@ def test_every_attribute_is_relevant_or_a_nuisance(name: str) -> None:
 def test_the_label_reads_every_relevant_attribute_and_no_nuisance(name: str) -> None:
     task = get_task(name)
     faces = Population(task).sample(300, seed=1, split="train")
-    others = sample(300, seed=2)
+    others = sample_prior(300, seed=2)
     for nuisance in task.nuisances:
         changed = faces.do(**{nuisance: others[nuisance]})
         assert torch.equal(task.kind_of(changed), task.kind_of(faces))
@@ -60,7 +60,7 @@ def test_kinds_belong_to_their_labels(name: str) -> None:
     task = get_task(name)
     assert {kind.label for kind in task.kinds} == set(range(len(task.classes)))
     assert len({kind.name for kind in task.kinds}) == len(task.kinds)
-    faces = sample(500, seed=0)
+    faces = sample_prior(500, seed=0)
     labels, kinds = task.label(faces), task.kind_of(faces)
     for code, kind in enumerate(task.kinds):
         assert (labels[kinds == code] == kind.label).all()
@@ -81,7 +81,7 @@ def test_any_attribute_is_one_short_entry() -> None:
 def test_the_margin_around_the_median_is_left_out() -> None:
     task = get_task("smiling")
     smile = Population(task).sample(2000, seed=0, split="train")["smile"]
-    low, high = np.quantile(sample(100_000, seed=5)["smile"].numpy(), [0.35, 0.65])
+    low, high = np.quantile(sample_prior(100_000, seed=5)["smile"].numpy(), [0.35, 0.65])
     assert not ((smile > low + 0.01) & (smile < high - 0.01)).any()
     assert (smile < low).any()
     assert (smile > high).any()

@@ -56,7 +56,7 @@ def measure(model: nn.Module) -> dict[str, Estimate | float]:
     """An evaluator."""
     with torch.no_grad():
         loss = nn.functional.cross_entropy(model(to_input(IMAGES)), LABELS)
-    return {"loss/test": Estimate.point(float(loss)), "accuracy/train": 0.5}
+    return {"loss/validation": Estimate.point(float(loss)), "accuracy/train": 0.5}
 
 
 def same(one: Any, other: Any) -> bool:
@@ -194,16 +194,83 @@ def test_the_device_can_refuse_a_bad_step_by_itself(monkeypatch: pytest.MonkeyPa
 def test_early_stopping_leaves_the_best_weights() -> None:
     model = network()
     losses = iter([3.0, 2.0, 1.0, 1.5, 1.2, 1.1, 9.0])
+    on_test = iter([9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0])  # would never stop, and keep the last
     weights: list[dict[str, Tensor]] = []
 
     def scripted(model: nn.Module) -> dict[str, Estimate | float]:
         weights.append({name: value.clone() for name, value in model.state_dict().items()})
-        return {"loss/test": next(losses)}
+        return {"loss/validation": next(losses), "loss/test": next(on_test)}
 
     config = TrainConfig(steps=100, batch_size=16, eval_every=5, early_stopping=3)
     fitted: Fitted = fit(model, EPOCHS, config, seed=3, evaluators=[scripted])
-    assert (fitted.step, fitted.stopped_early) == (25, True)
+    assert (fitted.step, fitted.weights_of, fitted.stopped_early) == (25, 10, True)
     assert same(model.state_dict(), weights[2])
+
+
+def test_early_stopping_needs_something_to_go_by() -> None:
+    def on_test_only(model: nn.Module) -> dict[str, Estimate | float]:
+        return {"loss/test": 1.0}
+
+    config = TrainConfig(steps=10, batch_size=16, early_stopping=3)
+    with pytest.raises(ValueError, match=r"--early-stopping goes by loss/validation"):
+        fit(network(), EPOCHS, config, seed=3, evaluators=[on_test_only])
+
+
+def test_without_validation_no_weights_are_kept_as_the_best(tmp_path: Path) -> None:
+    def on_test_only(model: nn.Module) -> dict[str, Estimate | float]:
+        return {"loss/test": measure(model)["loss/validation"]}
+
+    fitted = fit(network(), EPOCHS, PLAIN, seed=3, evaluators=[on_test_only],
+                 checkpoints=tmp_path)  # fmt: skip
+    assert fitted.weights_of == fitted.step == 30
+    assert not (tmp_path / BEST).exists()
+    fit(network(), EPOCHS, PLAIN, seed=3, evaluators=[measure], checkpoints=tmp_path)
+    assert (tmp_path / BEST).exists()
+
+
+def test_early_stopping_goes_on_exactly_where_it_was_interrupted(tmp_path: Path) -> None:
+    """Who was the best so far, and how long ago, outlives the process."""
+    config = TrainConfig(steps=60, batch_size=16, eval_every=5, early_stopping=3)
+
+    def worse(model: nn.Module) -> dict[str, Estimate | float]:
+        """Best after some steps, and worse and worse from there on."""
+        value = measure(model)["loss/validation"]
+        assert isinstance(value, Estimate)
+        return {"loss/validation": abs(value.value - 0.55)}
+
+    whole, pieces = network(), network()
+    expected = fit(whole, EPOCHS, config, seed=3, evaluators=[worse])
+    lives = 0
+    while True:
+        stop, pieces = Stop(), network()
+
+        def interrupt(step: int, figures: Figures, stop: Stop = stop) -> None:
+            stop.signal = signal.SIGTERM
+
+        path = tmp_path / LAST
+        try:
+            fitted = fit(
+                pieces, EPOCHS, config, seed=3, evaluators=[worse], log=interrupt, stop=stop,
+                checkpoints=tmp_path, resume=load_checkpoint(path) if path.exists() else None,
+            )  # fmt: skip
+            break
+        except Interrupted:
+            lives += 1
+    assert expected.stopped_early
+    assert 0 < expected.weights_of < expected.step
+    assert lives == expected.step // 5
+    assert (fitted.step, fitted.weights_of) == (expected.step, expected.weights_of)
+    assert same(pieces.state_dict(), whole.state_dict())
+
+
+def test_weights_that_another_figure_chose_are_not_gone_on_from(tmp_path: Path) -> None:
+    """As in a checkpoint from when the test set chose."""
+    fit(network(), EPOCHS, PLAIN, seed=3, evaluators=[measure], checkpoints=tmp_path)
+    checkpoint = load_checkpoint(tmp_path / LAST)
+    for best in ({**checkpoint.progress["best"], "by": "loss/test"}, {"loss": 1.0, "step": 3}):
+        checkpoint.progress["best"] = best
+        with pytest.raises(ValueError, match=r"not chosen by loss/validation"):
+            fit(network(), EPOCHS, PLAIN, seed=3, evaluators=[measure], resume=checkpoint)
 
 
 def test_a_stop_saves_after_a_whole_step(tmp_path: Path) -> None:

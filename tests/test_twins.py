@@ -7,7 +7,16 @@ import torch
 
 from lab.config import DataConfig
 from lab.data import Population, draw_examples, get_task, population_of
-from lab.data.twins import SPLIT, SUBSETS, Twins, draw_twins, redraw, shows, with_parts
+from lab.data.twins import (
+    SPLIT,
+    SUBSETS,
+    Twins,
+    draw_twins,
+    fewer_twins,
+    redraw,
+    shows,
+    with_parts,
+)
 from lab.faces import ATTRIBUTES, PARTS, STRAYS, attribute, render
 
 SIZE, COUNT = 32, 60
@@ -108,6 +117,12 @@ def test_large_pictures_mean_fewer_twins(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("lab.data.twins.MEMORY", 3 * 64 * 64 * 2 * 8)
     found = draw_twins(CUED, count=COUNT, size=64, seed=0, attributes=["gaze", "smile"])
     assert len(found.examples) == 8
+    monkeypatch.undo()
+    assert len(draw_twins(CUED, count=1, size=SIZE, seed=0).examples) == 1
+    assert fewer_twins(8, size=512) == fewer_twins(48, size=32) == []
+    (line,) = fewer_twins(48, size=512)
+    assert "--twins 48" in line
+    assert "8 faces" in line
 
 
 def test_shows_tells_what_can_be_seen() -> None:

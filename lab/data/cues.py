@@ -1,14 +1,15 @@
 """Cues: nuisances tied to the label, so that there is something else to learn than the task.
 
 A cue of strength s has for each class a value of its own, and a picture of that class shows it with
-probability s. Strength is about the population; how far the values lie apart to the eye is another
-knob, the visibility.
+probability s, else the value of one of the other classes, each as likely. So with K classes
+strength 1 / K is no link, and below it the value speaks against its class. Strength is about the
+population; how far the values lie apart to the eye is another knob, the visibility.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +35,14 @@ class Cue:
     `options` holds for each class, in order, the position of its value in the attribute's options
     (values, or halves of a continuous prior). `strength` is P(the value agrees with the label).
     `visibility` above 0 to 1 says how far the values look apart: 1 as the attribute is drawn.
+    `named`: whoever asked for it named the values, so that `str` does, too.
     """
 
     attribute: str
     options: tuple[int, ...]
     strength: float
     visibility: float = 1.0
+    named: bool = field(default=False, compare=False)
 
     @property
     def row(self) -> Attribute:
@@ -53,8 +56,18 @@ class Cue:
 
     @property
     def no_link(self) -> float:
-        """The strength at which it says nothing about the label."""
+        """The strength at which it says nothing about the label: 1 / number of classes."""
         return 1 / len(self.options)
+
+    @property
+    def what(self) -> str:
+        """The cue without its strength, as `--cues` has it: 'gaze', 'eye_color=blue/brown'."""
+        values = "/".join(reversed(self.words))
+        return f"{self.attribute}={values}" if self.named else self.attribute
+
+    def __str__(self) -> str:
+        """The text that `parse_cues` makes it of: 'eye_color=blue/brown:0.95'."""
+        return f"{self.what}:{self.strength:.12g}"
 
     def weakened(self, strength: float) -> Cue:
         """The same cue with another strength."""
@@ -95,8 +108,8 @@ def draw_cue(cue: Cue, labels: Tensor, indices: Indices, *, seed: int, split: st
 def parse_cues(texts: Sequence[str], task: Task, *, visibility: float = 1.0) -> tuple[Cue, ...]:
     """The cues written as `attribute:strength` or `attribute=value/value:strength`.
 
-    Values are named from the last class to the first (person/not a person); by default the ones
-    that differ most. Raises `ValueError` in one line that says what is possible.
+    Values, one for each class, are named from the last class to the first (person/not a person); by
+    default the ones that differ most. Raises `ValueError` in one line that says what is possible.
     """
     cues = tuple(_parse(text, task, visibility) for text in texts)
     names = [cue.attribute for cue in cues]
@@ -129,7 +142,10 @@ def _parse(text: str, task: Task, visibility: float) -> Cue:
             f"--cue-visibility {visibility:g}: {name} is drawn or not drawn, nothing between;"
             f" it can be had for {', '.join(able)}"
         )
-    return Cue(attribute=name, options=options, strength=strength, visibility=visibility)
+    return Cue(
+        attribute=name, options=options, strength=strength, visibility=visibility,
+        named=bool(equals),
+    )  # fmt: skip
 
 
 def nuisance(name: str, task: Task, what: str) -> Attribute:
@@ -144,12 +160,17 @@ def nuisance(name: str, task: Task, what: str) -> Attribute:
     return attribute(name)
 
 
+def choices(row: Attribute) -> list[int]:
+    """The options that a cue can give to classes: those that the prior has at all."""
+    return [int(option) for option in np.flatnonzero(row.mass())]
+
+
 def opposites(row: Attribute, classes: int) -> tuple[int, ...]:
     """The options for each class that differ most to the eye; the first class gets the typical one.
 
     `ValueError` if there are not enough.
     """
-    possible = [int(option) for option in np.flatnonzero(row.mass())]
+    possible = choices(row)
     if len(possible) < classes:
         raise ValueError(
             f"{FLAG}: {row.name} has {len(possible)} values ({', '.join(row.options)}), the task"

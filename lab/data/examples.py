@@ -10,6 +10,7 @@ from torch import Tensor
 from lab.config import DataConfig
 from lab.data.noise import corrupt
 from lab.data.population import Population, population_of
+from lab.data.splits import check_split
 from lab.data.tasks import Task
 from lab.faces import Faces, render
 
@@ -72,13 +73,23 @@ def draw_examples(
     start: int = 0,
     keep: Tensor | None = None,
     population: Population | None = None,
+    fresh: bool = False,
 ) -> Examples:
     """The `count` examples of a split from number `start` on, pictures drawn on `device`.
 
-    `keep` (M,) are positions among them: only these are drawn and returned. None: all.
-    Label noise is for the split "train"; every other split has clean labels. `population` is the
-    one that `config` describes, or another: unbiased, conflicting.
+    `split` is one of `lab.data.SPLITS`, above all "train", "validation" and "test". The training
+    set ends at `config.num_train`; with `fresh` it goes on without end, as a run with --fresh has
+    it. Every other split has no end. `keep` (M,) are positions among the examples: only these are
+    drawn and returned. None: all. Label noise is for the split "train"; every other split has clean
+    labels. `population` is the one that `config` describes, or another: unbiased, conflicting.
+    Raises `ValueError` for another split's name, and for training faces beyond the last.
     """
+    check_split(split)
+    if split == "train" and not fresh and start + count > config.num_train:
+        raise ValueError(
+            f"the training set has {config.num_train:,} faces (num_train), {start + count:,} were"
+            " asked for: raise num_train, or say fresh=True for the faces that come after them"
+        )
     population = population or population_of(config)
     if keep is not None:
         return _draw(config, population, split, count, seed, device, start, keep)
@@ -146,9 +157,13 @@ def draw_batches(
 ) -> Iterator[Examples]:
     """The examples of `draw_examples`, `batch` at a time, for sets that do not fit in memory.
 
-    None: as many as have a million pixels (1024 at 32 px).
+    None: as many as have a million pixels (1024 at 32 px). Raises `ValueError` as `draw_examples`
+    does.
     """
-    batch = batch or max(1, 2**20 // config.image_size**2)
+    if batch is None:
+        batch = max(1, 2**20 // config.image_size**2)
+    if batch < 1:
+        raise ValueError(f"a batch has 1 example or more, not {batch}")
     for start in range(0, count, batch):
         size = min(batch, count - start)
         yield draw_examples(config, split=split, count=size, seed=seed, start=start)
@@ -183,5 +198,10 @@ _memory = _Memory()
 
 
 def to_input(images: Tensor) -> Tensor:
-    """Pictures (..., 3, S, S) uint8 as what networks are fed: float32 from -1 to 1."""
+    """Pictures (..., 3, S, S) uint8 as what networks are fed: float32 from -1 to 1.
+
+    `ValueError` for pictures of another type: numbers from 0 to 1 would all be nearly black.
+    """
+    if images.dtype != torch.uint8:
+        raise ValueError(f"pictures must be uint8, 0 to 255, not {images.dtype}")
     return images.float() / 127.5 - 1

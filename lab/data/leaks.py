@@ -78,7 +78,7 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
     """
     x, y = cheap_statistics(train.images.cpu()).numpy(), train.clean_labels.cpu().numpy()
     x_test, y_test = cheap_statistics(test.images.cpu()).numpy(), test.clean_labels.cpu().numpy()
-    chance = 1 / len(test.classes)
+    chance = test.task.chance
     color = len(MEAN_COLOR)
     probes = []
     tree = _fit(TREE, x, y)

@@ -16,6 +16,7 @@ from torch import Tensor
 from lab.config import DataConfig
 from lab.data.cues import Cue, draw_cue, parse_cues
 from lab.data.holdouts import HoldOut, avoid, parse_hold_outs, show
+from lab.data.splits import check_split
 from lab.data.tasks import Task, get_task
 from lab.faces import ATTRIBUTES, PARTS, STRAYS, Faces, sample_at
 from lab.faces.batch import draw
@@ -52,11 +53,13 @@ class Population:
     held_out: bool = False
 
     def unbiased(self) -> "Population":
-        """The same faces, but the cues say nothing about the label."""
+        """The same faces, but the cues say nothing about the label: with K classes each shows the
+        value of each class with probability 1 / K, whatever the label."""
         return replace(self, cues=tuple(cue.weakened(cue.no_link) for cue in self.cues))
 
     def conflicting(self) -> "Population":
-        """The same faces, but every cue contradicts the label."""
+        """The same faces, but every cue contradicts the label: it shows the value of one of the
+        other classes, each as likely."""
         return replace(self, cues=tuple(cue.weakened(0.0) for cue in self.cues))
 
     def combined(self) -> "Population":
@@ -66,12 +69,13 @@ class Population:
     def sample(self, count: int, *, seed: int, split: str, start: int = 0) -> Faces:
         """The `count` faces from address (seed, split, `start`) on; `task.label` labels them.
 
+        `split` is one of `lab.data.SPLITS`; `ValueError` with the nearest match otherwise.
         Faces of the unbiased and conflicting populations differ from this one's in the cues alone.
         """
         if count < 0 or start < 0:
             raise ValueError(f"count and start must not be negative, not {count} and {start}")
         indices = np.arange(start, start + count)
-        where: _Where = {"seed": seed, "split": split}
+        where: _Where = {"seed": seed, "split": check_split(split)}
         faces = sample_at(indices, **where, variation=self.variation)
         labels = balanced_labels(indices, len(self.task.classes), **where)
         kinds = draw_kinds(self.task, labels, indices, **where)

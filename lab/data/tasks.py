@@ -48,6 +48,11 @@ class Task:
         return labels[self.kind_of(faces)]  # kind -1 picks the last entry
 
     @property
+    def chance(self) -> float:
+        """Accuracy of a guess, as all classes are equally frequent: 1 / number of classes."""
+        return 1 / len(self.classes)
+
+    @property
     def nuisances(self) -> tuple[str, ...]:
         """The attributes that the label does not depend on, in the order of the table."""
         return tuple(name for name in ATTRIBUTES if name not in self.relevant)

@@ -33,7 +33,8 @@ class Twins:
     """P pictures, each a twin of one of M examples.
 
     images: uint8 (P, 3, S, S). original: int64 (P,), the example. attribute: int64 (P,), the
-    position in `attributes` of what was redrawn. changes_label: bool (P,), by the task's rule.
+    position in `attributes` of what was redrawn. changes_label: bool (P,), whether the twin is of
+    another class by the task's rule (not where it is of none: an eye color without eyes).
     The tensors live where the examples' do.
     """
 
@@ -68,10 +69,9 @@ def draw_twins(
     device: str | torch.device = "cpu",
     attributes: Sequence[str] = tuple(ATTRIBUTES),
 ) -> Twins:
-    """The twins of `count` fresh faces (fewer where their pictures would exceed `MEMORY`), one for
-    each attribute, as far as they look different."""
-    most = MEMORY // (3 * size * size * len(attributes))
-    count = max(2, min(count, most))
+    """The twins of `count` fresh faces (`most_twins` at most), one for each attribute, as far as
+    they look different."""
+    count = min(count, most_twins(size, len(attributes)))
     faces = population.sample(count, seed=seed, split=SPLIT)
     examples = examples_of(population.task, faces, size=size, device=device)
     where = np.arange(count)
@@ -81,6 +81,7 @@ def draw_twins(
     original = torch.arange(count).repeat(len(attributes))
     attribute_of = torch.arange(len(attributes)).repeat_interleave(count)
     labels = population.task.label(everyone)
+    changes = (labels != population.task.label(faces)[original]) & (labels >= 0)
     differs = (images != examples.images.repeat(len(attributes), 1, 1, 1)).flatten(1).any(dim=1)
     keep = differs.to(original.device)
     return Twins(
@@ -89,8 +90,24 @@ def draw_twins(
         images=images[differs],
         original=original[keep].to(device),
         attribute=attribute_of[keep].to(device),
-        changes_label=(labels != population.task.label(faces)[original])[keep].to(device),
+        changes_label=changes[keep].to(device),
     )
+
+
+def most_twins(size: int, attributes: int = len(ATTRIBUTES)) -> int:
+    """How many faces of `size` px can have a twin for each of so many attributes in `MEMORY`."""
+    return max(1, MEMORY // (3 * size * size * attributes))
+
+
+def fewer_twins(asked: int, *, size: int) -> list[str]:
+    """A sentence if `draw_twins` makes twins of fewer faces than were `asked` for."""
+    most = most_twins(size)
+    if asked <= most:
+        return []
+    return [
+        f"--twins {asked:,} is more than fit in memory at {size} px: reliance is measured on"
+        f" {most:,} faces."
+    ]
 
 
 def redraw(

@@ -39,8 +39,7 @@ def asked(
     """The settings of the run with some of its data settings replaced, those by name that are
     neither `OWN` nor None; `ValueError` in one line if they cannot work.
 
-    Without a `seed` it is the run's own, whose test faces it has never seen, unless they chose its
-    weights (early stopping): then it is another one.
+    Without a `seed` it is the run's own, whose test faces had no say in its weights.
     """
     changes: dict[str, Any] = {
         k: number for k, number in (numbers or {}).items() if number is not None
@@ -49,8 +48,7 @@ def asked(
         if tuple(words) != OWN:
             empty = [word.lower() for word in words] == [NOTHING[name]]
             changes[name] = () if empty else tuple(words)
-    if seed is None:
-        seed = own.seed ^ 1 if own.train.early_stopping else own.seed
+    seed = own.seed if seed is None else seed
     config = replace(own, data=replace(own.data, **changes), seed=seed, twins=twins)
     check(config)
     population_of(config.data)

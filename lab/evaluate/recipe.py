@@ -15,6 +15,7 @@ from tqdm import tqdm
 from lab.atomic import replace_text
 from lab.config import RunConfig, to_json
 from lab.data import population_of
+from lab.data.twins import fewer_twins
 from lab.evaluate.figures import asked, measure
 from lab.evaluate.robustness import failure_entries, failure_figures, failure_text, search
 from lab.evaluate.sheet import failure_sheet, save_picture
@@ -75,6 +76,8 @@ def evaluate(
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
     print(f"{folder}{_unfinished(folder, own)}\n{setting_text(own, config)}\n", flush=True)
+    for line in fewer_twins(twins, size=config.data.image_size):
+        print(f"warning: {line}\n", flush=True)
     with _bar() as progress:
         figures = measure(config, model, device=place, progress=progress)
     print(to_text(figures, population), flush=True)

@@ -9,7 +9,7 @@ from lab.config import RunConfig, flag
 from lab.data import Population
 from lab.estimate import Estimate
 from lab.faces import ATTRIBUTES, PARTS
-from lab.measure.words import percent
+from lab.measure.words import chance, percent
 
 WIDTH = 100
 
@@ -61,6 +61,7 @@ def accuracy_table(figures: Figures, population: Population) -> str:
                     for group, one in _under("group_accuracy", figures).items()
                 ]
             rows.append(accuracy_row(words, figure))
+    rows.append(("a guess", chance(len(task.classes)), "", ""))
     return table(("Accuracy", "right", "95 % interval", "faces"), rows)
 
 
@@ -90,7 +91,8 @@ def reliance_table(figures: Figures, population: Population) -> str:
         )
     untold = [n for n in ATTRIBUTES if n not in found]
     if untold:
-        rows.append((f"  never to be seen, or without a choice: {', '.join(untold)}",))
+        why = "never to be seen, without a choice, or without another answer"
+        rows.append((f"  {why}: {', '.join(untold)}",))
     header = ("Answers that change with one attribute", "share", "95 % interval",
               "log odds move by", "pairs")  # fmt: skip
     return table(header, rows)
@@ -100,7 +102,7 @@ def parts_table(figures: Figures) -> str:
     """What each part does for the answer, where the task is about parts."""
     if f"shapley/{PARTS[0]}" not in figures:
         return ""
-    rows: list[Row] = [("  by the rule", "100.0 %", "", "0.0 %", "", "0.25", "")]
+    rows: list[Row] = [("  by the rule", percent(1), "", percent(0), "", "0.25", "")]
     for part in PARTS:
         value = figures[f"shapley/{part}"]
         low, high = value.ends

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from lab.config import RunConfig
-from lab.data import Examples, Population, to_input
+from lab.data import Examples, Population, draw_examples, to_input
 from lab.data.groups import group_counts, measured
 from lab.estimate import Estimate
 from lab.exam.cues import CueExam
 from lab.exam.memorization import MemorizationExam
 from lab.exam.reliance import RelianceExam
+from lab.exam.validation import ValidationExam
 from lab.measure import consistency, varying
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
@@ -22,7 +23,7 @@ DOUBTED = 64
 
 class Exams:
     """An evaluator made of several: memorization always, the others where there is something to ask
-    about."""
+    about or to choose by."""
 
     def __init__(
         self,
@@ -45,20 +46,28 @@ class Exams:
                 population, count=count, size=size, seed=seed, device=device,
                 strips=config.pictures,
             )  # fmt: skip
+        self.validation: ValidationExam | None = None
+        if config.validation_faces:
+            faces = draw_examples(
+                data, split="validation", count=config.validation_faces, seed=seed, device=device,
+                population=population,
+            )  # fmt: skip
+            self.validation = ValidationExam(faces)
         self.strengths = measured(population, train, seed=seed)
         """What the training faces hold of each cue."""
         self.group_counts = group_counts(train, population.cues) if population.cues else {}
         """How many training faces each group has."""
         self._pictures = config.pictures
-        self._all = [e for e in (self.memorization, self.cues, self.reliance) if e is not None]
+        self._shown = [e for e in (self.memorization, self.cues, self.reliance) if e is not None]
 
     def __call__(self, model: nn.Module) -> dict[str, Estimate]:
         """The figures of all of them, by tag."""
-        return {tag: figure for exam in self._all for tag, figure in exam(model).items()}
+        exams = [*self._shown, *([self.validation] if self.validation else [])]
+        return {tag: figure for exam in exams for tag, figure in exam(model).items()}
 
     def show_pictures(self, tracker: Tracker, step: int) -> None:
         """Log the pictures of the last answers."""
-        for exam in self._all:
+        for exam in self._shown:
             exam.show_pictures(tracker, step)
 
     def finish(self, tracker: Tracker, model: nn.Module, step: int) -> dict[str, Estimate]:

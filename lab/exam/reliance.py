@@ -72,8 +72,9 @@ class RelianceExam:
         return figures
 
     def show_pictures(self, tracker: Tracker, step: int) -> None:
-        """Log bars of reliance, and strips of the same faces with each value of a nuisance."""
-        relevant = self._population.task.relevant
+        """Log bars of reliance, and strips of the same faces with each value of a nuisance: with
+        the probability of the last class, or of each face's own where there are more than two."""
+        relevant, classes = self._population.task.relevant, self._population.task.classes
         views.write_bars(
             tracker,
             step,
@@ -82,17 +83,18 @@ class RelianceExam:
         )
         for strip, chances in zip(self._strips, self._chances, strict=True):
             rows, columns = strip.images.shape[:2]
-            last = len(self._population.task.classes) - 1
+            watched = strip.labels if len(classes) > 2 else torch.ones_like(strip.labels)
+            shown = chances.gather(1, watched.repeat_interleave(columns)[:, None])
             said = chances.argmax(dim=1).view(rows, columns)
             views.write_strip(
                 tracker,
                 step,
                 Strip(
                     attribute=strip.attribute,
-                    what=self._population.task.classes[last],
+                    what=classes[1] if len(classes) == 2 else "its own class",
                     values=strip.values,
                     images=strip.images.cpu(),
-                    chances=chances[:, last].view(rows, columns),
+                    chances=shown.view(rows, columns),
                     right=said == strip.labels[:, None],
                 ),
             )

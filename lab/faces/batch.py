@@ -1,4 +1,4 @@
-"""`Faces`: a batch of attribute values, and `sample`, which draws one from the priors."""
+"""`Faces`: a batch of attribute values, and `sample_prior`, which draws one from the priors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -87,7 +87,7 @@ class Faces:
         )
 
 
-def sample(
+def sample_prior(
     count: int,
     *,
     seed: int,
@@ -98,8 +98,10 @@ def sample(
 ) -> Faces:
     """`count` faces with every attribute drawn on its own from its prior, but for those `fixed`.
 
-    Face i depends on (seed, split, i) alone, whatever the batch: `start` is the first i. This is
-    the world at large; for labelled, balanced persons and non-persons see `lab.data`.
+    Face i depends on (seed, split, i) alone, whatever the batch: `start` is the first i, `split`
+    any name. This is the world at large and no task's population: some 6 % are persons, the others
+    objects, scrambled or incomplete faces. `lab.data.population_of(DataConfig()).sample` draws the
+    faces that runs see, half of them persons.
     """
     if count < 0 or start < 0:
         raise ValueError(f"count and start must not be negative, not {count} and {start}")

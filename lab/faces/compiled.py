@@ -24,7 +24,7 @@ from torch.nn.functional import pad
 
 from lab.atomic import replace_file
 from lab.faces import eager
-from lab.faces.batch import sample
+from lab.faces.batch import sample_prior
 from lab.faces.loops import LANES
 from lab.faces.picture import SUBJECTS
 from lab.faces.plan import Plan, make_plan
@@ -150,7 +150,7 @@ def _build(path: Path) -> None:
 
 def _compare(loaded: ctypes.CDLL) -> None:
     """Raise `Unavailable` unless a set of faces comes out exactly as the eager drawing has it."""
-    faces = sample(48, seed=0, split="compare drawings")
+    faces = sample_prior(48, seed=0, split="compare drawings")
     subjects = [*SUBJECTS] * 8
     faces = faces.do(subject=subjects)
     plan = make_plan(faces[torch.argsort(faces["subject"], stable=True)], 40)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.faces import parts, scene
 from lab.faces.anatomy import Numbers, numbers_of
-from lab.faces.batch import sample
+from lab.faces.batch import sample_prior
 from lab.faces.layers import Layer
 from lab.faces.loops import DRIVER, PRELUDE
 from lab.faces.picture import CLOTH, SUBJECTS, lay, shade
@@ -44,7 +44,7 @@ def arithmetic() -> str:
 @functools.cache
 def source() -> str:
     """The C source of the whole drawing."""
-    columns = numbers_of(sample(1, seed=0))
+    columns = numbers_of(sample_prior(1, seed=0))
     kernels: list[str] = []
     background = _chosen("background", _BACKGROUNDS, columns, kernels)
     cloth = _layer(CLOTH, columns, kernels)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.data import get_task
 
 TEST = 1000
+
+GUESS = get_task(DataConfig().task).chance
+"""Accuracy of a guess in such a run, and the strength at which a cue says nothing."""
 
 
 def small(

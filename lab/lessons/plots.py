@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lab.lessons.base import GUESS
+
 Numbers = npt.NDArray[np.float64]
 
 COLORS = ("#1565c0", "#e07b00", "#2e7d32", "#c62828", "#8e24aa", "#00838f", "#6d4c41", "#455a64")
@@ -22,7 +24,7 @@ def lines(
     xlabel: str,
     ylabel: str = "accuracy",
     log: bool = False,
-    guess: float | None = 0.5,
+    guess: float | None = GUESS,
 ) -> None:
     """Draw each series (a (S,) array for each x) as its mean over seeds, with a band from lowest to
     highest; `guess` is a dotted line, None: none."""
@@ -49,7 +51,7 @@ def bars(
     series: Mapping[str, Sequence[Numbers]],
     *,
     ylabel: str = "accuracy",
-    guess: float | None = 0.5,
+    guess: float | None = GUESS,
 ) -> None:
     """Draw a bar for each group and series, the mean over seeds, with a dot for each seed."""
     figure, axes = _begin(title, width=max(6.0, 1.0 + 0.4 * len(groups) * (len(series) + 1)))

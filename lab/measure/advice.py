@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
+from lab.data import Cue
+from lab.measure.shortcuts import CLOSE
 from lab.measure.words import rung
 
 GOAL = 0.05
 """Error on unseen faces that advice on the number of training faces aims at."""
 MOST_FACES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
-RANDOM = 0.9
-"""Label noise from here on: there is nothing to learn but the faces themselves."""
+RANDOM = 0.1
+"""Labels whose link to the truth is no stronger than this leave nothing to learn but the faces
+themselves: label noise of 0.9 with labels drawn at random."""
+
+
+def label_link(share: float, kind: Literal["random", "flip"], classes: int) -> float:
+    """How far training labels follow the truth when a `share` of them is corrupted, from 1 (all are
+    right) by 0 (they say nothing) to below 0 (they speak against it).
+
+    (P(right) - 1 / classes) / (1 - 1 / classes); P(right) is 1 - share + share / classes where
+    corrupted labels are drawn at random, and 1 - share where they are always wrong.
+    """
+    guess = 1 / classes
+    right = 1 - share + (share * guess if kind == "random" else 0)
+    return (right - guess) / (1 - guess)
 
 
 def advice(
@@ -20,7 +37,7 @@ def advice(
     wrong_labels: bool,
     num_train: int,
     num_test: int,
-    label_noise: float,
+    link: float,
     steps: int,
     width: int | None,
     fresh: bool = False,
@@ -28,11 +45,14 @@ def advice(
     """A sentence or two with flags to try, or nothing.
 
     `kind` is the headline's, `error` the share of unseen faces it is wrong about, `wrong_labels`
-    whether it learned wrong labels by heart, `width` None for a network without that dial, `fresh`
-    whether it saw each face once only.
+    whether it learned wrong labels by heart, `link` how far its training labels followed the truth
+    (`label_link`), `width` None for a network without that dial, `fresh` whether it saw each face
+    once only.
     """
-    if label_noise >= RANDOM and kind != "nothing":
+    if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
+    if link < 0 and kind != "nothing":
+        return "Most of its labels are wrong: try a lower --label-noise."
     if kind in ("nothing", "underfit"):
         more = f"--steps {min(MOST_STEPS, max(1000, 3 * steps))}"
         wider = f", or --width {min(MOST_WIDTH, 2 * width)}" if width else ""
@@ -58,23 +78,26 @@ def advice(
     return " ".join(hints)
 
 
-def break_cues(cues: Sequence[str]) -> str:
-    """A sentence on how to loosen `cues` (as the command line has them): more faces against them.
+def break_cues(cues: Sequence[Cue]) -> str:
+    """A sentence on how to loosen `cues`: more faces against them.
 
     Four times as many as now contradict the label, and at least one in four: with one in twenty the
-    reliance on a cue only fell from 0.83 to 0.55 (scripts/dose.py). Nothing for cues that half of
-    the faces or more contradict already.
+    reliance on a cue only fell from 0.83 to 0.55 (scripts/dose.py). Never below the strength that
+    says nothing; empty if no cue is stronger than that.
     """
-    looser = []
-    for cue in cues:
-        name, _, strength = cue.rpartition(":")
-        if float(strength) <= 0.5:
-            continue
-        against = max(0.25, 4 * (1 - float(strength)))
-        looser.append(f"{name}:{max(0.5, 1 - against):.3g}")
+    looser = [
+        str(replace(cue, strength=_looser(cue)))
+        for cue in cues
+        if cue.strength > cue.no_link + CLOSE
+    ]
     if not looser:
         return ""
     return f"More faces that break the cue would help: try --cues {' '.join(looser)}."
+
+
+def _looser(cue: Cue) -> float:
+    against = max(0.25, 4 * (1 - cue.strength))
+    return round(max(cue.no_link, 1 - against), 3)
 
 
 def _faces(num_train: int, error: float) -> int:

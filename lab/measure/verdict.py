@@ -9,22 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+from lab.data import Cue
 from lab.estimate import Estimate
-from lab.measure.advice import advice, break_cues
+from lab.measure.advice import advice, break_cues, label_link
 from lab.measure.consistency import varying
 from lab.measure.shortcuts import combined, ignored, misled, relied_on
-from lab.measure.words import auc, percent, share
+from lab.measure.words import auc, chance, counted, percent, share
 
 Figures = Mapping[str, Estimate]
 
 MUCH = 0.1
-"""A gap in accuracy surely above this is called memorizing, one below it memorizing a little."""
+"""A gap in accuracy surely above this is called memorizing (and learning, too, where accuracy on
+unseen faces is surely nearer to that on studied ones than to a guess), one below it memorizing a
+little."""
 GOOD = 0.9
 """Accuracy surely below this, on studied faces too, is called not having learned enough."""
-NEAR = 0.05
-"""An interval that ends within this of the value of a guess, on either side, is called a guess: a
-few more wrong than right labels among the studied faces are enough to be off by that."""
+NEAR = 0.1
+"""An interval that ends within so many standard deviations of one guess, √(p (1 - p)) with p = 1 /
+classes, from p on either side is called a guess (0.05 of two classes, 0.04 of five): a few more
+wrong than right labels among the studied faces are enough to be off by that."""
 
 
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
@@ -39,16 +44,17 @@ class Setting:
     num_classes: int
     """Answers that the network chooses from; they are equally frequent."""
     label_noise: float
+    label_noise_kind: Literal["random", "flip"] = "random"
     steps: int
     """Optimizer steps that were really made."""
     width: int | None
     """None: the network has no such dial."""
     relevant: tuple[str, ...] = ()
-    """Attributes that the label depends on."""
+    """Attributes that the label depends on; (): not known, and nothing is called a nuisance."""
     varied: tuple[str, ...] = ()
     """Those of them in which the training faces differ."""
-    cues: tuple[str, ...] = ()
-    """Nuisances that are tied to the label, as the command line has them."""
+    cues: tuple[Cue, ...] = ()
+    """Nuisances that are tied to the label."""
     fresh: int | None = None
     """Faces that were studied once each, of which `num_train` were the first; None: these alone
     were studied, again and again."""
@@ -80,11 +86,12 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
     traces = [finding for finding in (attacker(figures), mislabelled(figures)) if finding]
     kinds = {finding.kind for finding in traces}
     main = headline(figures, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
-    claims = [main, *reading(figures, setting), *traces]
-    if any(finding.kind == "misled" for finding in claims):  # what matters most comes first
-        rest = main.text[main.text.index("It is right about") :]
-        claims[0] = Finding(main.kind, f"Its ordinary figures do not show that. {rest}")
-        claims.sort(key=lambda finding: finding.kind != "misled")
+    read = reading(figures, setting)
+    first = [finding for finding in read if finding.kind == "misled"]  # what matters most
+    if first:
+        claim = "Its ordinary figures do not show that."
+        main = Finding(main.kind, f"{claim} {_numbers(figures, setting, main.kind)}")
+    claims = [*first, main, *(finding for finding in read if finding not in first), *traces]
     if said := varying(figures):
         claims.append(Finding("answers vary", said))
     hint = advice(
@@ -93,7 +100,7 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
         wrong_labels=_FITTED in kinds,
         num_train=setting.num_train,
         num_test=setting.num_test,
-        label_noise=setting.label_noise,
+        link=label_link(setting.label_noise, setting.label_noise_kind, setting.num_classes),
         steps=setting.steps,
         width=setting.width,
         fresh=setting.fresh is not None,
@@ -109,28 +116,34 @@ def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
     `traced` says that it memorized by other signs than accuracy.
     """
     train, test = figures["accuracy/train"], figures["accuracy/test"]
-    kind, claim = _claim(train, test, figures["gap/accuracy"], setting.chance, traced)
-    but = "but only" if kind in ("memorized", "memorized partly") else "and"
-    return Finding(
-        kind,
-        f"{claim} It is right about {percent(train.value)} of the {_studied(setting)}"
-        f" {but} {share(test)} of faces it has never seen{_guess(test, setting.chance)}.",
+    kind, claim = _claim(train, test, figures["gap/accuracy"], setting, traced)
+    return Finding(kind, f"{claim} {_numbers(figures, setting, kind)}")
+
+
+def _numbers(figures: Figures, setting: Setting, kind: str) -> str:
+    """What it gets right of the faces it studied and of others."""
+    train, test = figures["accuracy/train"], figures["accuracy/test"]
+    but = ", but only" if kind in ("memorized", "memorized partly") else " and"
+    return (
+        f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
+        f" faces it has never seen{_guess(test, setting)}."
     )
 
 
 def _studied(setting: Setting) -> str:
     """Which faces training accuracy is about."""
-    if setting.fresh is None or setting.fresh <= setting.num_train:
-        return f"{setting.num_train:,} faces it studied"
-    return (
-        f"first {setting.num_train:,} of the {setting.fresh:,} faces it studied, each of them once,"
-    )
+    faces = f"{setting.num_train:,} faces"
+    if setting.fresh is None or setting.fresh == setting.num_train:
+        return f"{faces} it studied"
+    if setting.fresh < setting.num_train:
+        return f"{faces} of which it studied {setting.fresh:,}"
+    return f"{faces} it studied first (of {setting.fresh:,}, each of them once)"
 
 
 def reading(figures: Figures, setting: Setting) -> list[Finding]:
     """What do its answers go by: the cues, other nuisances, what the label depends on?"""
-    names = [cue.partition(":")[0].partition("=")[0] for cue in setting.cues]
-    found = [Finding(*pair) for pair in (misled(figures, names), combined(figures)) if pair]
+    pairs = (misled(figures, setting.cues, setting.num_classes), combined(figures))
+    found = [Finding(*pair) for pair in pairs if pair]
     if figures["accuracy/test"].ends[0] <= setting.chance:  # who knows nothing is not praised
         found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
     for kind, text in (
@@ -147,11 +160,15 @@ def attacker(figures: Figures) -> Finding | None:
     figure = figures["memorization/membership_auc"]
     low, high = figure.ends
     if low > 0.5:
-        return Finding(_EXPOSED, f"An attacker can tell which faces it studied with {auc(figure)}.")
+        text = (
+            "An attacker who sees its losses can tell a face it studied from another: right for"
+            f" {percent(figure.value)} of such pairs, {auc(figure)}."
+        )
+        return Finding(_EXPOSED, text)
     if high < 0.5:
         text = f"Its answers fit the faces it studied less well than fresh ones: {auc(figure)}."
         return Finding("members disowned", text)
-    if high - 0.5 < NEAR:
+    if high - 0.5 < _near(0.5):
         text = f"An attacker can only guess which faces it studied: {auc(figure)}."
         return Finding("members hidden", text)
     text = f"Whether an attacker can tell which faces it studied is not settled: {auc(figure)}."
@@ -176,15 +193,18 @@ def mislabelled(figures: Figures) -> Finding | None:
 
 
 def _claim(
-    train: Estimate, test: Estimate, gap: Estimate, chance: float, traced: bool
+    train: Estimate, test: Estimate, gap: Estimate, setting: Setting, traced: bool
 ) -> tuple[str, str]:
-    learned = test.ends[0] > chance
+    guess = setting.chance
+    learned = test.ends[0] > guess
     low, high = gap.ends
-    if train.ends[0] <= chance:
+    if train.ends[0] <= guess:
         return "nothing", "It has learned nothing that shows."
-    if test.ends[1] < chance - NEAR:
-        return "contrary", "It learned the opposite of the truth."
-    if low >= MUCH or (low > 0 and not learned):
+    if test.ends[1] < guess - _near(guess):
+        what = "the opposite of the truth" if setting.num_classes == 2 else "what is not so"
+        return "contrary", f"It learned {what}."
+    mostly = test.ends[0] - guess > (train.value - guess) / 2  # nearer to what it studied
+    if (low >= MUCH and not mostly) or (low > 0 and not learned):
         return "memorized", "It memorized."
     if low > 0 and high >= MUCH:
         return "memorized partly", "It learned, and it memorized too."
@@ -199,13 +219,17 @@ def _claim(
     return "learned", "It learned, and nothing shows that it memorized."
 
 
-def _guess(test: Estimate, chance: float) -> str:
+def _guess(test: Estimate, setting: Setting) -> str:
     low, high = test.ends
-    if low > chance:
+    guess, words = setting.chance, f"a guess ({chance(setting.num_classes)})"
+    if low > guess:
         return ""
-    guess = f"a guess is right about {percent(chance)}"
-    if high < chance - NEAR:
-        return f", worse than guessing ({guess})"
-    if high - chance < NEAR:
-        return f", no better than guessing ({guess})"
-    return f", which may be guessing ({guess})"
+    if high < guess - _near(guess):
+        return f", worse than {words}"
+    if high - guess < _near(guess):
+        return f", no better than {words}"
+    return f", which may be no better than {words}"
+
+
+def _near(chance: float) -> float:
+    return NEAR * math.sqrt(chance * (1 - chance))

@@ -9,7 +9,9 @@ from lab.estimate import Estimate
 
 
 def percent(value: float) -> str:
-    """A share as '72.4 %'; what is not quite all or nothing never reads '100.0 %' or '0.0 %'."""
+    """A share as '72.4 %'; only all is '100 %' and only nothing '0 %', whatever the rounding."""
+    if value in (0, 1):
+        return f"{100 * value:.0f} %"
     if 0 < value < 0.0005:
         return "under 0.1 %"
     if 0.9995 <= value < 1:
@@ -17,11 +19,29 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def share(figure: Estimate) -> str:
-    """A share with its interval, as '72.4 % (71.0–73.7)'."""
+def chance(classes: int) -> str:
+    """What a guess among so many equally frequent classes gets right, as '50 %' or '33.3 %'."""
+    return f"{100 / classes:.3g} %"
+
+
+def share(figure: Estimate, *, first: bool = False) -> str:
+    """A share with its interval, as '72.4 % (71.0–73.7)'; the `first` one in a text says what the
+    brackets are."""
     if figure.low is None or figure.high is None:
         return percent(figure.value)
-    return f"{percent(figure.value)} ({100 * figure.low:.1f}–{100 * figure.high:.1f})"
+    what = "95 % interval: " if first else ""
+    return f"{percent(figure.value)} ({what}{100 * figure.low:.1f}–{100 * figure.high:.1f})"
+
+
+def counted(figure: Estimate, faces: str) -> str:
+    """An exact share of some counted faces: 'all 100 faces', 'none of the 100 faces' or '97 of the
+    100 faces', where `faces` is '100 faces'."""
+    if figure.count is None or math.isnan(figure.value):
+        return f"{percent(figure.value)} of the {faces}"
+    if figure.value == 1:
+        return f"all {faces}"
+    number = round(figure.value * figure.count)
+    return f"{number:,} of the {faces}" if number else f"none of the {faces}"
 
 
 def auc(figure: Estimate) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from lab.faces import ATTRIBUTES, Attribute, Faces, attribute, sample
+from lab.faces import ATTRIBUTES, Attribute, Faces, attribute, sample_prior
 from lab.names import unknown
 from lab.playground.refusal import Refusal, one_line
 
@@ -60,7 +60,7 @@ class Asked:
 
 def start_face() -> Faces:
     """The face that everything begins with: typical in all respects, a person."""
-    return sample(1, seed=0).do(**{name: row.typical for name, row in ATTRIBUTES.items()})
+    return sample_prior(1, seed=0).do(**{name: row.typical for name, row in ATTRIBUTES.items()})
 
 
 def read_face(text: str) -> Faces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.config import RunConfig
 from lab.data import get_task
 from lab.data.cues import Cue, parse_cues
-from lab.measure.words import listed, spoken
+from lab.measure.words import chance, listed, spoken
 from lab.names import model_label
 
 KINDS = {
@@ -24,7 +24,7 @@ def conditions(config: RunConfig) -> list[str]:
     said += [_cue(cue, task.classes) for cue in cues]
     if data.label_noise:
         how = "are wrong" if data.label_noise_kind == "flip" else "were drawn at random"
-        said.append(f"{data.label_noise:.0%} of its labels {how}")
+        said.append(f"{100 * data.label_noise:.4g} % of its labels {how}")
     if data.kinds:
         for label, name in enumerate(task.classes):
             kinds = [kind.name for kind in task.kinds if kind.label == label]
@@ -49,5 +49,6 @@ def faces_studied(config: RunConfig) -> int:
 def _cue(cue: Cue, classes: tuple[str, ...]) -> str:
     pairs = listed([f"{spoken(w)} for {c}" for w, c in zip(cue.words, classes, strict=True)][::-1])
     faint = f", faint ({cue.visibility:g})" if cue.visibility < 1 else ""
-    share = "always" if cue.strength == 1 else f"{cue.strength:.0%} of the time"
-    return f"{spoken(cue.attribute)} goes with the label {share}: {pairs}{faint}"
+    share = "always" if cue.strength == 1 else f"{100 * cue.strength:.4g} % of the time"
+    link = f"; {chance(len(classes))} would be no link" if len(classes) > 2 else ""
+    return f"{spoken(cue.attribute)} goes with the label {share}: {pairs}{faint}{link}"

@@ -39,7 +39,7 @@ class Studied:
         data = run.config.data
         count = min(faces_studied(run.config), MOST, max(2, MEMORY // (3 * run.size**2)))
         self.examples: Examples = draw_examples(
-            data, split="train", count=count, seed=run.config.seed
+            data, split="train", count=count, seed=run.config.seed, fresh=run.config.train.fresh
         )
         self.features = _features(run, self.examples.images)
         self.says = run.ask(self.examples.images).argmax(dim=1)

@@ -56,11 +56,13 @@ class CueAdopted:
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """One network's figures. `kinds`, `reliance` and `parts` are those of the runs with most
-    faces; speeds are as many times those of the network they are compared with."""
+    faces; speeds are as many times those of the network they are compared with. `chance` is the
+    accuracy of a guess."""
 
     model: str
     name: str
     """The model's name for people, no other card's."""
+    chance: float
     parameters: int
     training_speed: float
     answering_speed: float
@@ -105,6 +107,7 @@ def make_card(
     return Card(
         model=model,
         name=name,
+        chance=task.chance,
         parameters=parameters,
         training_speed=training_speed,
         answering_speed=answering_speed,
@@ -158,9 +161,10 @@ def _random(cell: Cell) -> RandomLabels:
 
 
 def _cues(model: str, table: Table, base: RunConfig) -> dict[str, CueAdopted]:
-    *alone, together = worlds(base)
+    asked = worlds(base)
+    together = asked[-1]
     found = {}
-    for cue, world in zip(cues_of(base), alone, strict=True):
+    for cue, world in zip(cues_of(base), asked, strict=False):
         cell = table.cell(model=model, cues=world)
         found[cue] = CueAdopted(
             reliance=cell.mean(f"reliance/{cue}"),

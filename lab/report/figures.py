@@ -47,15 +47,16 @@ def learning(cards: Sequence[Card]) -> Figure:
         _line(noise, color, card.name, [(each.faces, each.train) for each in card.random_labels])
     learned = [size.faces for size in cards[0].learning]
     tried = [each.faces for each in cards[0].random_labels]
-    for axes, title, sizes, marks in (
-        (test, "test accuracy", learned, TARGETS),
-        (auc, "membership AUC", learned, (0.5,)),
-        (noise, "random labels: train accuracy", tried, (FITTED,)),
+    guess = cards[0].chance
+    for axes, title, sizes, marks, low in (
+        (test, "test accuracy", learned, (guess, *TARGETS), guess),
+        (auc, "membership AUC", learned, (0.5,), 0.5),
+        (noise, "random labels: train accuracy", tried, (guess, FITTED), guess),
     ):
         axes.set_xscale("log")
         axes.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=8)
         axes.minorticks_off()
-        axes.set_ylim(0.45, 1.03)
+        axes.set_ylim(low - 0.05, 1.03)
         axes.set_xlabel("training faces")
         axes.set_title(title, loc="left", fontsize=10)
         for mark in marks:
@@ -82,7 +83,7 @@ def kinds(cards: Sequence[Card]) -> Figure:
     figure, (axes,) = _panels(1, width=7.0)
     names = list(cards[0].kinds)
     _bars(axes, cards, names, lambda card: [card.kinds[name] for name in names])
-    axes.axhline(0.5, color="#999999", linewidth=1, linestyle=":", zorder=0)
+    axes.axhline(cards[0].chance, color="#999999", linewidth=1, linestyle=":", zorder=0)
     axes.set_title(f"accuracy by kind of picture{_after(cards)}", loc="left", fontsize=10)
     _legend(figure, axes, cards)
     return figure

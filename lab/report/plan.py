@@ -8,6 +8,8 @@ from typing import Any
 
 from lab.config import RunConfig
 from lab.data import get_task
+from lab.data.cues import choices
+from lab.faces import attribute
 from lab.sweep.grid import setting
 
 SIZES = (100, 300, 1000, 3000, 10_000)
@@ -74,12 +76,16 @@ def plans(
 
 
 def cues_of(base: RunConfig) -> tuple[str, ...]:
-    """The nuisances of `CUES` that the task has."""
-    nuisances = get_task(setting(base, "task")).nuisances
-    return tuple(cue for cue in CUES if cue in nuisances)
+    """The nuisances of `CUES` that the task has, and that have a value for each of its classes."""
+    task = get_task(setting(base, "task"))
+    return tuple(
+        cue
+        for cue in CUES
+        if cue in task.nuisances and len(choices(attribute(cue))) >= len(task.classes)
+    )
 
 
 def worlds(base: RunConfig) -> tuple[tuple[str, ...], ...]:
     """The values of --cues: each cue alone, and all together."""
     each = tuple(f"{cue}:1" for cue in cues_of(base))
-    return (*((cue,) for cue in each), each)
+    return tuple(dict.fromkeys((*((cue,) for cue in each), each)))

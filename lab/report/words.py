@@ -45,9 +45,10 @@ def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
         row = [str(card.needed[number]) for card in cards]
         rows.append((f"faces for {percent(target)} test accuracy", row))
     rows.append(("exponent of the test error", [_exponent(card) for card in cards]))
+    guess = f"(a guess: {cards[0].chance:.2f})"
     for k, size in enumerate(cards[0].learning):
         row = [interval(card.learning[k].test) for card in cards]
-        rows.append((f"test accuracy, {size.faces:,} faces", row))
+        rows.append((f"test accuracy {guess}, {size.faces:,} faces", row))
     for k, size in enumerate(cards[0].learning):
         row = [interval(card.learning[k].membership_auc) for card in cards]
         rows.append((f"membership AUC, {size.faces:,} faces", row))

@@ -133,7 +133,7 @@ def _guess(cells: Sequence[Cell]) -> float:
     """The error of a guess."""
     from lab.data import get_task
 
-    return 1 - 1 / len(get_task(cells[0].config.data.task).classes)
+    return 1 - get_task(cells[0].config.data.task).chance
 
 
 def _lines(

@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from lab.config import Provenance, RunConfig, check, from_json, given, read_provenance
+from lab.config import Provenance, RunConfig, check, from_json, given, read_provenance, settled
 from lab.data import world_version
 from lab.folder import CONFIG, LONGEST
 from lab.models import digest_of, digest_of_sources, locate, sources_of
@@ -100,7 +100,7 @@ def cell_name(settings: Mapping[str, Any]) -> str:
 def same(one: RunConfig, other: RunConfig) -> bool:
     """Whether two configs say the same but for what is set aside."""
     usual = {name: getattr(RunConfig(), name) for name in ASIDE}
-    return replace(one, **usual) == replace(other, **usual)
+    return replace(settled(one), **usual) == replace(settled(other), **usual)
 
 
 def finished(job: Job) -> bool:

@@ -14,6 +14,7 @@ CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "Memorization": {
         "accuracy: train against test": ("accuracy/train", "accuracy/test"),
         "loss: train against test": ("loss/train", "loss/test"),
+        "validation loss, which chooses the weights": ("loss/train", "loss/validation"),
         "generalization gap": ("gap/accuracy",),
         "membership AUC (0.5: nobody can tell)": ("memorization/membership_auc",),
     },

@@ -94,6 +94,12 @@ TAGS: tuple[Tag, ...] = (
         meaning="mean cross-entropy on the training faces (given labels), in eval mode"),
     Tag(name="loss/test", kind="scalar", unit="nats, from 0", better="down", interval=True,
         meaning="mean cross-entropy on unseen faces", column="test loss"),
+    Tag(name="accuracy/validation", kind="scalar", unit="share, 0 to 1", better="up",
+        interval=True, meaning="right answers on the validation faces (with --early-stopping or "
+        "--num-validation only)"),
+    Tag(name="loss/validation", kind="scalar", unit="nats, from 0", better="down", interval=True,
+        meaning="mean cross-entropy on the validation faces: the best weights and early stopping "
+        "go by it, so that its lowest value is too good"),
     Tag(name="gap/loss", kind="scalar", unit="nats", better="zero", interval=True,
         meaning="loss on test minus on train"),
     Tag(name="example_loss/train", kind="histogram", unit="nats, from 0", better="down",

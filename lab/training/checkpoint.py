@@ -36,7 +36,8 @@ LONGEST = 300
 """Characters of torch's list of weights that do not fit."""
 
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
-"""The newest state, the one before it, and the one with the lowest test loss so far."""
+"""The newest state, the one before it, and the one with the lowest loss on the validation faces so
+far, where the run has any."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,10 +35,12 @@ SHOW_EVERY = 0.2
 class Fitted:
     """How training ended: after `step` steps, with the `figures` of the model as it is now.
 
+    `weights_of` is the step whose weights the model has: with early stopping the best evaluation's.
     `seconds` tells what the time went into: starting, training, measuring, logging, saving.
     """
 
     step: int
+    weights_of: int
     figures: Figures
     seconds: dict[str, float]
     stopped_early: bool
@@ -65,15 +67,17 @@ def fit(
     `log` gets the figures of every evaluation. `progress` gets the step and the loss of its batch a
     few times a second. `checkpoints` is the folder for them: written at the start, at the end, when
     `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is noted in
-    them. With early stopping the best evaluation's weights are left in the model. Of several
-    `processes` the first one alone measures, logs and saves; all of them stop if one is told to.
-    Raises `Diverged`, `Interrupted`, `NetworkError` where the network's code fails, or `Deserted`
-    where another process is gone.
+    them. With early stopping an evaluator must give the figure "loss/validation", and the weights
+    of the evaluation at which it was lowest are left in the model. Of several `processes` the first
+    one alone measures, logs and saves; all of them stop if one is told to. Raises `Diverged`,
+    `Interrupted`, `NetworkError` where the network's code fails, or `Deserted` where another
+    process is gone.
 
     Seeds the random generators of Python, NumPy and torch at each step: see `isolated`.
     """
     stop = Stop() if stop is None else stop
-    record = Record(model, folder=checkpoints, provenance=provenance)
+    needs_best = config.early_stopping is not None
+    record = Record(model, folder=checkpoints, needs_best=needs_best, provenance=provenance)
     clock = record.clock
     clock("starting")
     stepper = Stepper(model, batches, config, seed=seed, processes=processes)
@@ -124,13 +128,16 @@ def fit(
             if halt or due or stepper.step == pending[0]:
                 break
 
+    weights_of = stepper.step
     if config.early_stopping and processes.first and record.recall_best():
         clock("measuring")
+        weights_of = record.best.step
         record.figures |= _measure(model, evaluators, stepper.step)
     clock("")
     model.eval()
     return Fitted(
         step=stepper.step,
+        weights_of=weights_of,
         figures=record.figures,
         seconds=clock.seconds,
         stopped_early=stepper.step < config.steps,

@@ -25,17 +25,22 @@ from lab.training.stepper import Stepper
 Figures = Mapping[str, Estimate | float]
 """What was measured: tag -> figure."""
 
-GUIDE = "loss/test"
-"""What the best weights and early stopping go by: lower is better. Without it all are as good."""
+GUIDE = "loss/validation"
+"""What the best weights and early stopping go by: lower is better. Never a figure on test faces,
+which are measured only. Where no evaluator gives it, no weights are kept as the best."""
 
 
 @dataclass
 class Best:
-    """The evaluation with the lowest test loss, and how many came after it."""
+    """The evaluation with the lowest `GUIDE`, and how many came after it; step -1: there is none.
+
+    `by` is the figure that chose it: a checkpoint of a run whose test set did is refused.
+    """
 
     loss: float = math.inf
     step: int = -1
     evaluations_since: int = 0
+    by: str = GUIDE
 
 
 class Stopwatch:
@@ -57,7 +62,14 @@ class Stopwatch:
 class Record:
     """The loop's memory; all of it goes into checkpoints."""
 
-    def __init__(self, model: nn.Module, *, folder: Path | None, provenance: str = "") -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        folder: Path | None,
+        needs_best: bool = False,
+        provenance: str = "",
+    ) -> None:
         self.evaluated = -1  # the last step that was evaluated and logged
         self.figures: dict[str, Estimate | float] = {}
         self.best = Best()
@@ -68,11 +80,17 @@ class Record:
         self._model = model
         self._folder = folder
         self._provenance = provenance
+        self._needs_best = needs_best
 
     def note(self, step: int, figures: Figures) -> None:
-        """Take in an evaluation, and the weights if it is the best one."""
+        """Take in an evaluation, and the weights if it is the best one; `ValueError` if early
+        stopping has nothing to go by."""
         self.evaluated = step
         self.figures = dict(figures)
+        if self._needs_best and GUIDE not in figures:
+            raise ValueError(
+                f"--early-stopping goes by {GUIDE}, and none of the evaluators measures it"
+            )
         if GUIDE not in figures:
             return
         guide = figures[GUIDE]
@@ -116,6 +134,8 @@ class Record:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         progress = checkpoint.progress
+        if progress["best"].get("by") != GUIDE:
+            raise ValueError(f"its best weights were not chosen by {GUIDE}")
         self.evaluated = progress["evaluated"]
         self.figures = {tag: _figure(plain) for tag, plain in progress["figures"].items()}
         self.best = Best(**progress["best"])

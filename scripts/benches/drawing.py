@@ -21,8 +21,8 @@ GOALS = {"eager": 15, "compiled": 100}
 _COLD = """
 import json, sys, time
 sys.path[:0] = json.loads(sys.argv[1])
-from lab.faces import render, sample
-faces = sample(64, seed=0)
+from lab.faces import render, sample_prior
+faces = sample_prior(64, seed=0)
 render(faces, size=32, drawing="eager")
 times = [time.perf_counter()]
 for _ in range(2):

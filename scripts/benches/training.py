@@ -27,7 +27,7 @@ FACES = 2000
 
 def measure(*, quick: bool) -> list[Row]:
     """Rates of the three loops on the same faces with the same network, and their ratios."""
-    examples = draw_examples(DataConfig(), split="train", count=FACES, seed=0)
+    examples = draw_examples(DataConfig(num_train=FACES), split="train", count=FACES, seed=0)
     steps, repetitions = (40, 7) if quick else (150, 15)
     with tempfile.TemporaryDirectory() as folder:
         pictures = Path(folder) / "faces"

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from lab.lessons.base import small
+from lab.lessons.base import GUESS, small
 from lab.lessons.claims import Claim, falls, rises
 from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import lines
 
-STRENGTHS = (0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+STRENGTHS = (GUESS, 0.75, 0.9, 0.95, 0.99, 1.0)
 NAMES = {
     "test": "accuracy/test",
     "unbiased": "accuracy/unbiased",

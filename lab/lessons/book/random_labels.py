@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.lessons.base import small
+from lab.lessons.base import GUESS, small
 from lab.lessons.claims import Claim, Numbers, at_least, every, greater, near
 from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import bars
@@ -36,11 +36,11 @@ def check(tables: Tables) -> list[Claim]:
     for model in MODELS:
         true, lies = (_cell(tables, model, noise) for noise in (TRUE, RANDOM))
         heart[model] = at_least("", lies.values("accuracy/train"), FITTED)
-        chance[model] = near("", lies.values("accuracy/test"), 0.5, within=0.05)
+        chance[model] = near("", lies.values("accuracy/test"), GUESS, within=0.05)
         slower[model] = greater("", steps_to_fit(lies), steps_to_fit(true), digits=0)
     return [
         every("every network learns random labels by heart (0.99 or more)", heart),
-        every("every one then knows nothing about other faces (0.5 ± 0.05)", chance),
+        every(f"every one then knows nothing about other faces ({GUESS} ± 0.05)", chance),
         every("every one needs more steps for random labels than for true ones", slower),
     ]
 

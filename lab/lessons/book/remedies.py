@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.lessons.base import small
+from lab.lessons.base import GUESS, small
 from lab.lessons.claims import Claim, Numbers, greater
 from lab.lessons.lesson import Lesson, Plan, Tables
 from lab.lessons.plots import bars
@@ -26,7 +26,7 @@ REMEDIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 """What each one changes of the data (a factor for the number of faces), and of the rest."""
 
-ILLNESSES = {"few faces": (300, 0.5, "accuracy/test"), "a cue": (1000, 1.0, "accuracy/unbiased")}
+ILLNESSES = {"few faces": (300, GUESS, "accuracy/test"), "a cue": (1000, 1.0, "accuracy/unbiased")}
 """Faces, strength of the cue, and the accuracy that shows the illness."""
 
 
@@ -35,7 +35,7 @@ def plans() -> dict[str, Plan]:
     found = {}
     for illness, (faces, strength, _) in ILLNESSES.items():
         for remedy, (data, rest) in REMEDIES.items():
-            if "cues" in data and strength <= 0.5:
+            if "cues" in data and strength <= GUESS:
                 continue
             base = small(
                 every=EVERY,

@@ -235,7 +235,7 @@ export function drawBar(bar, answer, classes) {
 /** "certain: a person (99 %)" */
 export function plainWords(answer, classes) {
   const chance = answer.chances[answer.says];
-  const sure = chance >= 0.99 ? "certain" : chance >= 0.9 ? "sure" : chance >= 0.7 ? "fairly sure" : "in two minds, rather";
+  const sure = chance >= 0.99 ? "certain" : chance >= 0.9 ? "sure" : chance >= 0.7 ? "fairly sure" : "unsure, more likely";
   return `${sure}: ${classes[answer.says]} (${percent(chance)})`;
 }
 

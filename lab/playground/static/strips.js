@@ -59,7 +59,7 @@ function summary(column, state) {
     wrong.length ? h("li", { class: "wrong" }, `Changes its mind about this face with ${words(wrong)}, which should not matter.`)
       : h("li", { class: "right" }, "Nothing that should not matter changes its mind about this face by itself."),
     ruled.length ? h("li", { class: "right" }, `Follows the rule with ${words(ruled)}.`) : null,
-    amiss.length ? h("li", { class: "wrong" }, `Changes its mind with ${listed(amiss)}, but not by the rule.`) : null,
+    amiss.length ? h("li", { class: "wrong" }, `Follows the rule only in part with ${listed(amiss)}.`) : null,
     deaf.length ? h("li", { class: "wrong" }, `Does not change its mind with ${words(deaf)}, though it should.`) : null);
 }
 
@@ -87,7 +87,8 @@ function draw(strip, attribute, column, state) {
   const edge = (i) => i <= 0 ? PAD : i >= count ? WIDTH - PAD : continuous ? (x(i - 1) + x(i)) / 2 : PAD + inner * (i / count);
   const here = nearest(strip.values, now);
   const tip = (i) => `${attribute.words} ${valueWords(attribute, strip.values[i])}: ${column.classes[watched]} ${percent(strip.chances[i])}`;
-  const chart = [h("line", { class: "half", x1: PAD, x2: WIDTH - PAD, y1: y(0.5), y2: y(0.5) })];
+  const guess = 1 / column.classes.length;
+  const chart = [h("line", { class: "half", x1: PAD, x2: WIDTH - PAD, y1: y(guess), y2: y(guess) })];
   if (continuous) {
     chart.push(h("polyline", { class: "chance", points: strip.values.map((_, i) => `${x(i)},${y(strip.chances[i])}`).join(" ") }));
   } else {
