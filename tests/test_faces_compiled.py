@@ -185,7 +185,7 @@ def test_users_without_a_cache_of_their_own_draw_in_c(
     here.mkdir()
     monkeypatch.chdir(here)
     spoil(machine, monkeypatch)
-    faces = sample(4, seed=1)
+    faces = sample_prior(4, seed=1)
     drawn = render(faces, size=16, drawing="compiled")
     assert torch.equal(drawn, render(faces, size=16, drawing="eager"))
     assert list((tmp_path / "temporary").rglob("*.so")), "kept among the temporary files"
