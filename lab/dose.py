@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.data import Cue, get_task
 from lab.data.cues import parse_cues
-from lab.sweep import Cell, Table, spread
+from lab.sweep import SPREADS, Cell, Table, spread
 
 COLUMNS = {
     "test": "accuracy/test",
@@ -55,6 +55,8 @@ def to_markdown(table: Table) -> str:
             figures = " | ".join(spread(cell.values(tag)) for tag in _tags(cell).values())
             strength = f"{_cue(cell).strength:g}"
             lines.append(f"| {cue} | {size:,} | {strength} | {figures} |")
+    if any(len(cell.runs) > 1 for cell in table.cells):
+        lines += ["", SPREADS]
     return "\n".join(lines)
 
 

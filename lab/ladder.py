@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.data import get_task
-from lab.sweep import Table, spread
+from lab.sweep import SPREADS, Table, spread
 
 COLUMNS = {
     "train accuracy": "accuracy/train",
@@ -25,6 +25,8 @@ def to_markdown(table: Table) -> str:
     for cell in table.cells:
         figures = [spread(cell.values(tag)) for tag in COLUMNS.values()]
         lines.append(f"| {cell.settings['num_train']:,} | " + " | ".join(figures) + " |")
+    if any(len(cell.runs) > 1 for cell in table.cells):
+        lines += ["", SPREADS]
     return "\n".join(lines)
 
 

@@ -29,7 +29,9 @@ def config(tmp_path: Path) -> RunConfig:
 
 def test_a_ladder_is_a_table_of_sizes(config: RunConfig) -> None:
     table = run_grid(config, {"num_train": (8, 12)}, seeds=2, processes=2)
-    lines = ladder.to_markdown(table).splitlines()
+    *lines, empty, note = ladder.to_markdown(table).splitlines()
+    assert not empty
+    assert "lowest" in note
     assert [line.split("|")[1].strip() for line in lines] == ["training faces", "---:", "8", "12"]
     for cell, line in zip(table.cells, lines[2:], strict=True):
         accuracies = []

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.data import draw_examples, get_task, list_tasks, population_of
+from lab.data import draw_examples, get_task, population_of
 from lab.estimate import Estimate
 from lab.exam.reliance import ask_about_parts
 from lab.faces import PARTS
@@ -332,8 +332,8 @@ def test_a_card_is_plain_values() -> None:
     assert torch.tensor(found["power_law"]["exponent"]["value"]).isfinite()
 
 
-@pytest.mark.parametrize("task", list_tasks())
-def test_every_task_can_have_a_card(task: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", ["count_eyes", "eye_color"])
+def test_a_task_of_several_classes_can_have_a_card(task: str, tmp_path: Path) -> None:
     """Its cues have a value for each class; a guess is a line in the picture."""
     base = RunConfig(data=DataConfig(task=task, image_size=16), out=tmp_path)
     assert cues_of(base)

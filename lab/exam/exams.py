@@ -119,9 +119,9 @@ class Exams:
             ends = "" if strength.low is None else f" ({strength.low:.3f}–{strength.high:.3f})"
             values = ", ".join(f"{w}: {c}" for w, c in zip(cue.words, classes, strict=True))
             rows.append(
-                (cue.attribute, values, f"{cue.strength:g}", f"{strength.value:.3f}{ends}",
-                 f"{found.shown.value:.3f}")
+                (cue.attribute, values, f"{cue.strength:g}", f"{cue.no_link:.3g}",
+                 f"{strength.value:.3f}{ends}", f"{found.shown.value:.3f}")
             )  # fmt: skip
-        header = ("cue", "value: class", "strength asked for", "measured on the training faces that"
-                  " show it", "shown by")  # fmt: skip
+        header = ("cue", "value: class", "strength asked for", "no link", "measured on the training"
+                  " faces that show it (95 % interval)", "shown by")  # fmt: skip
         return texts.table(header, rows)

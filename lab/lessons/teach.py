@@ -76,5 +76,6 @@ def teach(
         say(f"\nYou expected: {expected}\nThe runs say:")
     for claim in claims:
         say(f"- {claim}")
+    say("Numbers are means over the seeds; from … to … is a 95 % interval (Student's).")
     say(f"\n{seeds} seeds: {outcome.verdict}. The figure: {outcome.figure}")
     return outcome

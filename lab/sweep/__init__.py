@@ -42,9 +42,9 @@ from lab.sweep.grid import Grid, describe, make_grid, parse_grid
 from lab.sweep.jobs import Job, make_jobs
 from lab.sweep.progress import Progress
 from lab.sweep.sweep import Watcher, run_grid
-from lab.sweep.table import Cell, Curves, Failure, Run, Table, spread
+from lab.sweep.table import SPREADS, Cell, Curves, Failure, Run, Table, spread
 
 __all__ = [
-    "Cell", "Curves", "Failure", "Grid", "Job", "Progress", "Run", "Table", "Watcher", "describe",
-    "make_grid", "make_jobs", "parse_grid", "run_grid", "spread",
+    "SPREADS", "Cell", "Curves", "Failure", "Grid", "Job", "Progress", "Run", "Table", "Watcher",
+    "describe", "make_grid", "make_jobs", "parse_grid", "run_grid", "spread",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from lab.config import given
 from lab.names import unknown
 from lab.sweep.grid import in_words, setting
 from lab.sweep.jobs import ASIDE
-from lab.sweep.table import Cell, Table, spread
+from lab.sweep.table import SPREADS, Cell, Table, spread
 
 COLUMNS = {
     "train accuracy": "accuracy/train",
@@ -85,7 +85,7 @@ def to_markdown(table: Table, tags: Sequence[str] = ()) -> str:
         figures = [_spread(cell, tag) for tag in columns.values()]
         lines.append(f"| {' | '.join([*words, str(len(cell.runs)), *figures])} |")
     if any(len(cell.runs) > 1 for cell in table.cells):
-        lines += ["", "Means over seeds; in brackets the lowest and the highest of them."]
+        lines += ["", SPREADS]
     return "\n".join(lines)
 
 

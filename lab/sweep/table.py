@@ -184,6 +184,10 @@ def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:
     return figures
 
 
+SPREADS = "Means over seeds; in brackets the lowest and the highest of them."
+"""What goes below a table with `spread`s of several seeds."""
+
+
 def spread(values: Sequence[float] | Numbers) -> str:
     """The mean over seeds, and in brackets the lowest and the highest; of one seed the value."""
     if not len(values):
