@@ -34,7 +34,7 @@ def predict(flags: Flags) -> int:
     code = 0
     for path in flags.pictures:
         try:
-            picture = read_picture(path, size=config.data.image_size)
+            picture = read_picture(path, size=config.data.image_size).pixels
         except ValueError as error:
             print(one_line(f"error: {error}"), file=sys.stderr)
             code = BAD_INPUT
