@@ -1,14 +1,37 @@
-"""Read picture files as the networks know pictures: square, small, uint8 RGB."""
+"""Picture files as the networks know pictures: square, small, uint8 RGB, in sRGB.
 
+One rule for every file, by what its numbers mean:
+
+- Of several frames or pages the first; turned and mirrored as its EXIF data say.
+- Gray of 1, 2, 4, 8, 12 or 16 bits: from black to white of that many bits. TIFFs in which zero is
+  white are inverted.
+- Gray whose file does not say what is white (32-bit floats, 32-bit and signed 16-bit whole
+  numbers): white is 1 (floats only), 255, 65,535 or the type's own largest value, whichever lies
+  above the picture's largest number by less than a factor of four. Numbers that fit none, negative
+  ones and those that are not finite are refused; all zeros are black.
+- Colors: CMYK, YCbCr, CIELAB and palettes become RGB. An embedded ICC profile is applied, and so is
+  a PNG's gamma if it is not about 1 / 2.2; a damaged profile, or one for other channels, is left
+  aside as if there were none.
+- Transparency, in every form (alpha, premultiplied alpha, palette, a single color), lies over
+  middle gray, `PAPER`.
+- Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like),
+  signed 8-bit numbers, 16-bit colors of which one stands for transparency, what Pillow is known to
+  misread (see `_check`), and what it does not read.
+"""
+
+import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 MOST_PIXELS = 100_000_000
@@ -17,13 +40,64 @@ MOST_PIXELS = 100_000_000
 PAPER = (128, 128, 128)
 """What lies behind transparent pictures."""
 
+REFUSED = {
+    "EPS": "PostScript is a program, not pixels",  # Pillow would hand it to Ghostscript, to be run
+    "WMF": "WMF and EMF are programs, not pixels",
+    **dict.fromkeys(("FITS", "BUFR", "GRIB", "HDF5"), "it holds measurements, not pixels"),
+    "MPEG": "it is a film",
+}
+"""Pillow's formats that are not read, and why."""
 
-def read_picture(path: Path, *, size: int) -> Tensor:
-    """The middle square of the picture at `path`, scaled to (3, `size`, `size`) uint8.
+MARGIN = 4
+"""A picture of numbers without a scale is read where its largest is more than white / MARGIN: a
+darker one may be of another scale, and would silently be read as black."""
 
-    Any format of pixels that Pillow reads, turned as its EXIF data say, transparency over gray, of
-    several frames the first. Raises `ValueError` in one line if it cannot be read.
+_BLOCK = 256
+"""Rows that are scaled at a time, which bounds the memory for floats."""
+
+_BITS, _PHOTOMETRIC, _PLANES, _COLORMAP, _SAMPLE_FORMAT = 258, 262, 284, 320, 339  # tags of TIFF
+_WHITE_IS_ZERO, _UNSIGNED, _SIGNED, _APART = 0, 1, 2, 2  # their values
+
+_HEAD = 26
+"""Bytes at the start of a file that hold what Pillow does not tell of a PNG or a TGA."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture file as a network sees it.
+
+    `pixels` (3, S, S) uint8 are the middle square of the upright picture, whose `width` and
+    `height` in pixels they come from.
     """
+
+    pixels: Tensor
+    width: int
+    height: int
+
+    @property
+    def side(self) -> int:
+        """Width and height in the file's pixels of the square that was shrunk."""
+        return min(self.width, self.height)
+
+
+def read_picture(path: Path, *, size: int) -> Picture:
+    """The middle square of the picture at `path`, scaled to `size` pixels (Lanczos filter).
+
+    Raises `ValueError` in one line if the file cannot be read as the module says.
+    """
+    return square(open_picture(path), size=size)
+
+
+def square(picture: Image.Image, *, size: int) -> Picture:
+    """The middle square of an RGB picture, scaled to `size` pixels; no pixel changes if that is its
+    size already."""
+    small = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+    pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1).contiguous()  # (3, S, S)
+    return Picture(pixels=pixels, width=picture.width, height=picture.height)
+
+
+def open_picture(path: Path) -> Image.Image:
+    """The whole picture at `path`, upright, 8-bit RGB. Errors as in `read_picture`."""
     try:
         usable = path.is_file()  # a pipe or a device could be read forever
     except OSError as error:
@@ -31,23 +105,29 @@ def read_picture(path: Path, *, size: int) -> Tensor:
     if not usable:
         raise ValueError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
     try:
-        with warnings.catch_warnings(), _silent_libraries():
+        with warnings.catch_warnings(), _silent_libraries(), path.open("rb") as stream:
             warnings.simplefilter("ignore")  # on odd files; what matters is checked here
-            with Image.open(path) as file:
-                if file.width * file.height > MOST_PIXELS:
-                    raise ValueError(f"it has {file.width:,} x {file.height:,} pixels, too many")
-                if file.format == "EPS":  # Pillow would hand the file to Ghostscript, to be run
-                    raise ValueError("PostScript is a program, not pixels")
-                picture = _upright_rgb(file)
+            head = stream.read(_HEAD)
+            stream.seek(0)
+            with Image.open(stream) as file:
+                return _upright_rgb(file, head)
     except Exception as error:  # Pillow's plugins raise a dozen kinds for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
-        if str(path) in reason:
+        if isinstance(error, UnidentifiedImageError):
+            reason = "it is of no kind that is read (PNG, JPEG, GIF, WebP, BMP, usual TIFFs, …)"
+        elif str(path) in reason:
             reason = reason.partition(" '")[0].partition(":")[0]
-        if reason.startswith("decoder error"):
+        elif reason.startswith("decoder error"):
             reason = "its pixels are damaged"
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
-    square = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()  # (3, S, S)
+
+
+def picture_suffixes() -> frozenset[str]:
+    """Endings of the names of files that may be read, such as .png, in lower case."""
+    known = Image.registered_extensions()
+    return frozenset(
+        ending for ending, form in known.items() if form in Image.OPEN and form not in REFUSED
+    )
 
 
 @contextmanager
@@ -69,12 +149,149 @@ def _silent_libraries() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _upright_rgb(picture: Image.Image) -> Image.Image:
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I"):  # 16 bits per pixel
-        picture = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        picture = Image.new("RGBA", picture.size, (*PAPER, 255))
-        picture.alpha_composite(layer)
-    return picture.convert("RGB")
+def _upright_rgb(file: Image.Image, head: bytes) -> Image.Image:
+    """`file`, not decoded yet, as the module says; `head` are its first bytes."""
+    if file.width * file.height > MOST_PIXELS:
+        raise ValueError(f"it has {file.width:,} x {file.height:,} pixels, too many")
+    if file.format in REFUSED:
+        raise ValueError(REFUSED[file.format])
+    tags: Mapping[int, Any] = getattr(file, "tag_v2", {}) if file.format == "TIFF" else {}
+    _check(file, tags)
+    exponent = _exponent(file)
+    ImageOps.exif_transpose(file, in_place=True)  # and decode it
+    color, alpha = _channels(file, tags, head, exponent)
+    rgb = _to_srgb(color, file.info.get("icc_profile"))
+    if exponent != 1 and not _is_numbers(file):
+        rgb = rgb.point([round(255 * (v / 255) ** exponent) for v in range(256)] * 3)
+    if alpha is None:
+        return rgb
+    paper = Image.new("RGB", rgb.size, PAPER)
+    paper.paste(rgb, mask=alpha)
+    return paper
+
+
+def _check(file: Image.Image, tags: Mapping[int, Any]) -> None:
+    """Refuse what Pillow 13 misreads without a word, and what has no clear meaning."""
+    if tags and _first(tags, _SAMPLE_FORMAT, _UNSIGNED) == _SIGNED and file.mode == "L":
+        raise ValueError("it holds signed 8-bit numbers, which do not say what is black")
+    planes = tags and _first(tags, _PLANES, 1) == _APART and file.mode not in ("L", "P", "1")
+    if planes and not (_first(tags, _BITS, 8) == 8 and file.mode in ("RGB", "RGBA", "CMYK")):
+        raise ValueError("channels in planes of their own are read for 8-bit colors only")
+    compressed = file.info.get("compression") != "raw"
+    if file.mode in ("I", "F") and compressed and getattr(tags, "prefix", b"") == b"MM":
+        raise ValueError("compressed numbers in the byte order MM: save it uncompressed")
+    if file.format == "PSD" and file.mode == "1":
+        raise ValueError("a PSD of 1 bit per pixel: save it with 8")
+
+
+def _exponent(file: Image.Image) -> float:
+    """What a PNG's values, from 0 to 1, are raised to so that they are sRGB's, near enough."""
+    if file.format != "PNG" or "icc_profile" in file.info or "srgb" in file.info:
+        return 1.0
+    gamma = file.info.get("gamma", 0)
+    exponent = 1 / (2.2 * gamma) if gamma > 0 else 1.0
+    return exponent if abs(exponent - 1) > 0.05 else 1.0  # the threshold of libpng
+
+
+def _is_numbers(picture: Image.Image) -> bool:
+    """Whether its pixels are not bytes but larger numbers of one channel."""
+    return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+
+
+def _channels(
+    picture: Image.Image, tags: Mapping[int, Any], head: bytes, exponent: float
+) -> tuple[Image.Image, Image.Image | None]:
+    """Colors (L, RGB, CMYK, YCbCr, LAB or HSV) and alpha (L; None: opaque) of a picture."""
+    depth = head[24] if picture.format == "PNG" else 8  # bits per channel
+    key = picture.info.get("transparency")
+    if _is_numbers(picture):
+        numbers = _numbers(picture, tags)
+        alpha = None if key is None else Image.fromarray(np.uint8(255) * (numbers != key))
+        return _gray(numbers, _white(picture, numbers, tags), tags, exponent), alpha
+    if key is not None and picture.mode == "L" and depth < 8:
+        picture.info["transparency"] = key * 255 // (2**depth - 1)  # as the pixels are stretched
+    if key is not None and picture.mode == "RGB" and depth == 16:
+        raise ValueError("a 16-bit color stands for transparency, but colors are read as 8 bits")
+    if picture.mode in ("P", "PA") and tags and 0 < max(tags[_COLORMAP]) < 256:
+        # some programs write 8 bits where 16 belong; libtiff's own tools know them by this, too
+        picture.putpalette(bytes(np.array(tags[_COLORMAP], np.uint8).reshape(3, -1).T))
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    if picture.has_transparency_data or picture.mode == "RGBa":
+        *color, alpha = picture.convert("LA" if picture.mode == "LA" else "RGBA").split()
+        opaque = picture.format == "TGA" and head[17] % 16 != 8  # bits of alpha that it has
+        return Image.merge("RGB" if color[1:] else "L", color), None if opaque else alpha
+    if picture.mode in ("L", "RGB", "CMYK", "YCbCr", "LAB", "HSV"):
+        return picture, None
+    if picture.mode in ("1", "P", "RGBX"):
+        return picture.convert("L" if picture.mode == "1" else "RGB"), None
+    raise ValueError(f"pixels of mode {picture.mode} are not read")
+
+
+def _numbers(picture: Image.Image, tags: Mapping[int, Any]) -> npt.NDArray[Any]:
+    """The pixels (H, W) of a picture of numbers, in the file's own type where there is one."""
+    numbers = np.asarray(picture)
+    unsigned = tags and _first(tags, _SAMPLE_FORMAT, _UNSIGNED) == _UNSIGNED
+    return numbers.view(np.uint32) if unsigned and picture.mode == "I" else numbers
+
+
+def _white(picture: Image.Image, numbers: npt.NDArray[Any], tags: Mapping[int, Any]) -> float:
+    """The number that stands for white; `ValueError` if it cannot be told."""
+    if picture.mode.startswith("I;16"):
+        return 2.0 ** (12 if _first(tags, _BITS, 16) == 12 else 16) - 1
+    if picture.mode == "I" and picture.format == "PPM":
+        return 65_535.0  # Pillow stretches them from what the file says
+    low, high = float(numbers.min()), float(numbers.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError("some of its numbers are not finite")
+    whites = [255.0, 65_535.0]
+    if picture.mode == "F":
+        whites.insert(0, 1.0)
+    else:
+        signed = numbers.dtype.kind == "i"
+        whites.append(2.0 ** (_first(tags, _BITS, 32) - signed) - 1)
+        whites = [white for white in whites if white <= whites[-1]]
+    if low == high == 0:
+        return 1.0
+    for white in whites:
+        if low >= 0 and white / MARGIN < high <= white:
+            return white
+    known = ", ".join(f"{white:,.0f}" for white in whites)
+    raise ValueError(
+        f"its numbers go from {low:g} to {high:g}, so that it is unclear which is white ({known}?);"
+        " save it with 8 or 16 bits per channel"
+    )
+
+
+def _gray(
+    numbers: npt.NDArray[Any], white: float, tags: Mapping[int, Any], exponent: float
+) -> Image.Image:
+    """Numbers (H, W) from 0 to `white` as a picture of mode L."""
+    gray = np.empty(numbers.shape, np.uint8)
+    for top in range(0, len(numbers), _BLOCK):
+        shares = numbers[top : top + _BLOCK] / white
+        if _first(tags, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO:
+            shares = 1 - shares
+        gray[top : top + _BLOCK] = np.rint(255 * shares**exponent)
+    return Image.fromarray(gray)
+
+
+def _to_srgb(color: Image.Image, profile: bytes | None) -> Image.Image:
+    """An opaque picture of any mode of colors as RGB, by its ICC profile if that can be used."""
+    if profile and color.mode in ("L", "RGB", "CMYK"):
+        try:
+            embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                color, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            assert converted is not None, "it is not done in place"
+            return converted
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return color.convert("RGB")
+
+
+def _first(tags: Mapping[int, Any], number: int, default: int) -> int:
+    """The first value of a TIFF's tag."""
+    value = tags.get(number, default)
+    return int(value[0] if isinstance(value, Sequence) else value)

@@ -1,7 +1,9 @@
-"""Ask a trained network about pictures: python3 scripts/predict.py runs/NAME picture.png …"""
+"""Ask a trained network about pictures: python3 scripts/predict.py runs/NAME face.png folder …"""
 
 import sys
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
@@ -11,6 +13,9 @@ import tyro
 
 from lab.cli import BAD_INPUT, main, one_line
 
+SHOWN = 300
+"""Pictures in the sheet that --show writes, at the most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
@@ -19,7 +24,16 @@ class Flags:
     run: tyro.conf.Positional[Path]
     """The run's folder."""
     pictures: tyro.conf.Positional[tuple[Path, ...]]
-    """Picture files of any format and size; their middle square is shown to the network."""
+    """Picture files of any usual format and size, and folders, of which every picture is taken,
+    those in folders in them, too. The network is shown a picture's middle square."""
+    sheets: bool = False
+    """Ask about each picture of contact sheets by itself: of four or more of the same size side by
+    side, with gaps of one color between them or without."""
+    csv: Path | None = None
+    """File for the answers, with a row for each picture; it is overwritten. None: not written."""
+    show: Path | None = None
+    """PNG of what the network sees of each picture (the first 300); it is overwritten. None: not
+    written."""
     model_file: Path | None = None
     """Where the file of the run's network is now, if it was moved since the run was trained."""
     changed_code: bool = False
@@ -27,31 +41,52 @@ class Flags:
 
 
 def predict(flags: Flags) -> int:
-    """Print what the network says about each picture, the most probable class first."""
+    """Print the network's answer about each picture, the most probable class first."""
     if not flags.pictures:
-        raise ValueError("name at least one picture after the run's folder")
+        raise ValueError("name at least one picture or folder after the run's folder")
+    for name in ("csv", "show"):
+        path = getattr(flags, name)
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise ValueError(f"--{name} {path}: name a file in a folder that there is")
+    from PIL import Image
+
+    from lab.atomic import replace_text
     from lab.data import get_task
+    from lab.evaluate.sheet import save_picture
     from lab.measure import predict
-    from lab.pictures import read_picture
+    from lab.predictions import find_pictures, predictions, to_csv, to_sheet
     from lab.run import load_run
 
+    files, others = find_pictures(flags.pictures)
     config, model = load_run(
         flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True
     )
     classes = get_task(config.data.task).classes
-    code = 0
-    for path in flags.pictures:
-        try:
-            picture = read_picture(path, size=config.data.image_size)
-        except ValueError as error:
-            print(one_line(f"error: {error}"), file=sys.stderr)
-            code = BAD_INPUT
-            continue
-        chances = predict(model, picture[None]).softmax(dim=1)[0].tolist()
-        ranked = sorted(zip(chances, classes, strict=True), reverse=True)
-        said = ", ".join(f"{name} {100 * chance:.1f} %" for chance, name in ranked)
-        print(one_line(f"{path}: {said}"))
-    return code
+    if others:
+        endings = ", ".join(sorted(ending or "none" for ending in others))
+        said = f"left out {sum(others.values()):,} files that are no pictures, by their ending"
+        print(one_line(f"{said}: {endings}"), file=sys.stderr)
+    answers = []
+    for each in predictions(
+        files, partial(predict, model), classes=classes, size=config.data.image_size,
+        sheets=flags.sheets,
+    ):  # fmt: skip
+        if each.seen.error:
+            print(one_line(f"error: {each.seen.error}"), file=sys.stderr)
+        else:
+            print(one_line(str(each)))
+        if each.seen.hint:
+            print(one_line(f"note: {each.seen.hint}"), file=sys.stderr)
+        keep = flags.show is not None and len(answers) < SHOWN
+        answers.append(each if keep else each.without_pixels())
+    counts = Counter(each.answer for each in answers if each.answer)
+    if counts.total() > 1:
+        print(f"{counts.total():,} pictures: {', '.join(f'{n} {k:,}' for n, k in counts.items())}")
+    if flags.csv is not None:
+        replace_text(flags.csv, to_csv(answers, classes))
+    if flags.show is not None:
+        save_picture(Image.fromarray(to_sheet(answers, run=flags.run.resolve().name)), flags.show)
+    return BAD_INPUT if any(each.seen.error for each in answers) else 0
 
 
 if __name__ == "__main__":

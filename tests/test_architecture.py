@@ -8,10 +8,11 @@ LAB = Path(__file__).parent.parent / "lab"
 LEVELS = {
     "config": 0, "names": 0, "seeds": 0, "estimate": 0, "folder": 0, "atomic": 0, "machine": 0,
     "streams": 0,
-    "faces": 1, "models": 1, "pictures": 1,
+    "faces": 1, "models": 1, "pictures": 1, "tiles": 1,
     "data": 2,
     "training": 3, "measure": 3, "tracking": 3,
     "provenance": 3, "audit": 3, "timing": 2, "gallery": 3, "catalog": 3, "exam": 4, "search": 4,
+    "predictions": 4,
     "display": 5,
     "run": 6,
     "evaluate": 7, "playground": 7,

@@ -8,11 +8,13 @@ import sys
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hostile import TIMES, is_a_good_line, search
 from hypothesis import strategies as st
 from PIL import Image
+from raw_pictures import PALETTE, chunk, icc, pack, pfm, png, tga, tiff
 
 from lab.cli import one_line
 from lab.pictures import MOST_PIXELS, read_picture
@@ -67,6 +69,19 @@ def encoded() -> dict[str, bytes]:
     for way in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"):
         add(way, noise, "TIFF", compression=way)
     add("group4", noise.convert("1"), "TIFF", compression="group4")
+    profile = icc(np.eye(3), gamma=1.8)
+    for form in ("JPEG", "PNG", "TIFF", "WEBP"):
+        add("profile", noise, form, icc_profile=profile)
+    add("profile-gray", noise.convert("L"), "PNG", icc_profile=icc(None, gamma=1.8))
+    add("profile-cmyk", noise.convert("CMYK"), "JPEG", icc_profile=profile)
+    gray = np.asarray(noise.convert("L"))
+    files["twelve.tif"] = tiff(gray, bits=12, packed=pack(gray.astype(np.int64), 12))
+    for kind in ("f4", "i4", "u4", "i2"):
+        files[f"{kind}.tif"] = tiff(gray.astype(kind))
+    files["palette.tif"] = tiff(gray, photometric=PALETTE, tags={320: (3, list(range(256)) * 3)})
+    files["float.pfm"] = pfm(gray / np.float32(255))
+    files["gamma.png"] = png(gray, color=0, gAMA=struct.pack(">I", 100_000))
+    files["alpha.tga"] = tga(np.asarray(noise.convert("RGBA")), alpha_bits=0)
     return files
 
 
@@ -76,7 +91,7 @@ FILES = encoded()
 def is_picture_or_line(path: Path) -> bool:
     """Assert that a file is read, or refused in one line that names it; whether it is read."""
     try:
-        picture = read_picture(path, size=16)
+        picture = read_picture(path, size=16).pixels
     except ValueError as error:
         is_a_good_line(one_line(str(error)), names=path.name)
         return False
@@ -147,13 +162,7 @@ def test_what_is_no_picture_file_is_one_line(tmp_path: Path) -> None:
         read_picture(tmp_path / "vector.eps", size=16)
 
 
-def chunk(kind: bytes, content: bytes) -> bytes:
-    """A part of a PNG file."""
-    check = struct.pack(">I", zlib.crc32(kind + content))
-    return struct.pack(">I", len(content)) + kind + content + check
-
-
-def png(width: int, height: int, rows: int) -> bytes:
+def gray_png(width: int, height: int, rows: int) -> bytes:
     """A gray PNG that claims a size and holds fewer rows."""
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     pixels = zlib.compress(bytes((width + 1) * rows), 9)
@@ -163,19 +172,19 @@ def png(width: int, height: int, rows: int) -> bytes:
 
 
 BOMBS = {
-    "claims.png": png(100_000, 100_000, 1),
-    "long.png": png(2**31 - 1, 1, 0),
-    "real.png": png(12_000, 12_000, 12_000),
+    "claims.png": gray_png(100_000, 100_000, 1),
+    "long.png": gray_png(2**31 - 1, 1, 0),
+    "real.png": gray_png(12_000, 12_000, 12_000),
     "inside.ico": b"\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0"
-    + struct.pack("<II", len(png(30_000, 30_000, 1)), 22)
-    + png(30_000, 30_000, 1),
+    + struct.pack("<II", len(gray_png(30_000, 30_000, 1)), 22)
+    + gray_png(30_000, 30_000, 1),
     "claims.bmp": b"BM" + struct.pack("<IHHIIiiHHIIIIII", 99, 0, 0, 54, 40, 99_999, 99_999, 1, 24,
                                       0, 0, 0, 0, 0, 0),
     "claims.gif": b"GIF89a" + struct.pack("<HHBBB", 65_535, 65_535, 0, 0, 0) + b","
     + struct.pack("<HHHHB", 0, 0, 65_535, 65_535, 0) + b"\x02\x01\0\0;",
     "claims.ppm": b"P6 90000 90000 255\n",
-    "text.png": png(9, 9, 9)[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8), 9))
-    + png(9, 9, 9)[33:],
+    "text.png": gray_png(9, 9, 9)[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8), 9))
+    + gray_png(9, 9, 9)[33:],
 }  # fmt: skip
 
 

@@ -20,7 +20,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.folder import automatic_name, check_name, locked, make_folder
-from lab.pictures import read_picture
 from lab.run import load_run, resume, start
 from lab.training import LAST, Diverged, load_checkpoint
 
@@ -288,36 +287,3 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         pass
     with locked(tmp_path):
         pass
-
-
-def test_pictures_of_any_kind_become_the_networks_kind(tmp_path: Path) -> None:
-    left_red = Image.new("RGB", (40, 20), "blue")
-    left_red.paste("red", (0, 0, 20, 20))
-    upright = left_red.rotate(90, expand=True)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise when it is shown
-    upright.save(tmp_path / "turned.png", exif=exif)
-    plain = tmp_path / "plain.png"
-    left_red.save(plain)
-    assert torch.equal(read_picture(tmp_path / "turned.png", size=16), read_picture(plain, size=16))
-    seen = read_picture(plain, size=16)
-    assert seen[:, 8, 2].tolist() == [255, 0, 0]
-    assert seen[:, 8, 13].tolist() == [0, 0, 255]
-
-    Image.new("LA", (30, 30), (255, 0)).save(tmp_path / "clear.png")
-    assert read_picture(tmp_path / "clear.png", size=16).unique().tolist() == [128]
-    Image.new("I;16", (30, 30), 65535).save(tmp_path / "deep.png")
-    assert read_picture(tmp_path / "deep.png", size=16).unique().tolist() == [255]
-
-
-@given(st.binary(max_size=200), st.integers(0, 60))
-def test_damaged_pictures_are_one_line(noise: bytes, keep: int) -> None:
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"lab-damaged-{os.getpid()}.png"
-    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x02\0\0\0\x90\x91h6"
-    try:
-        path.write_bytes(head[:keep] + noise)
-        with pytest.raises(ValueError, match=r"cannot be read as a picture: .+") as caught:
-            read_picture(path, size=16)
-        assert "\n" not in str(caught.value)
-    finally:
-        path.unlink()

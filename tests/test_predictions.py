@@ -1,0 +1,187 @@
+"""`predict.py`: files, folders and contact sheets, and what it tells about each."""
+
+import contextlib
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hostile import load_script
+from PIL import Image
+from torchvision.utils import make_grid
+
+from lab.cli import main
+from lab.config import DataConfig, RunConfig, TrainConfig
+from lab.data import get_task
+from lab.faces import render, sample
+from lab.measure import predict
+from lab.pictures import read_picture
+from lab.predictions import find_pictures, predictions
+from lab.run import load_run, start
+
+CLASSES = get_task("person").classes
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network, trained for some steps."""
+    out = tmp_path_factory.mktemp("runs")
+    with contextlib.redirect_stdout(io.StringIO()):
+        return start(
+            RunConfig(
+                data=DataConfig(num_train=40, num_test=20, image_size=32),
+                train=TrainConfig(steps=20, batch_size=20), twins=0, pictures=False, device="cpu",
+                name="run", out=out,
+            )
+        ).folder  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures in a folder and one within, a broken one among them, and other files."""
+    place = tmp_path / "pictures"
+    (place / "within").mkdir(parents=True)
+    (place / ".hidden").mkdir()
+    for number, face in enumerate(render(sample(3, seed=0, split="train"), size=32)):
+        image = Image.fromarray(face.permute(1, 2, 0).contiguous().numpy())
+        image.save(place / f"{'cab'[number]}.png")
+        image.save(place / ".hidden" / f"{number}.png")
+    image.save(place / "within" / "upper.PNG")
+    (place / "broken.jpg").write_bytes(b"no picture")
+    (place / "metadata.csv").touch()
+    (place / "README").touch()
+    return place
+
+
+def ask(*words: object) -> tuple[int, list[str], list[str]]:
+    """Exit code of predict.py, and the lines on standard output and error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(load_script("predict").predict, [str(word) for word in words])
+    return code, out.getvalue().splitlines(), err.getvalue().splitlines()
+
+
+def test_a_folders_pictures_are_asked_about_in_order(run: Path, folder: Path) -> None:
+    files, others = find_pictures([folder])
+    names = ["a.png", "b.png", "broken.jpg", "c.png", "within/upper.PNG"]
+    assert files == [folder / name for name in names]
+    assert others == {".csv": 1, "": 1}
+    code, lines, errors = ask(run, folder, folder / "a.png")
+    assert code == 2, "one could not be read"
+    *answers, total = lines
+    read = [*(name for name in names if name != "broken.jpg"), "a.png"]
+    assert [line.partition(": ")[0] for line in answers] == [str(folder / name) for name in read]
+    assert total.startswith("5 pictures: ")
+    assert len(errors) == 2
+    assert sum("broken.jpg" in line for line in errors) == 1
+    assert sum(".csv" in line and "2 files" in line for line in errors) == 1
+    assert ask(run, folder / "a.png")[0] == 0
+
+
+def test_answers_are_those_of_the_network(run: Path, folder: Path, tmp_path: Path) -> None:
+    _, model = load_run(run)
+    code, _, _ = ask(run, folder, "--csv", tmp_path / "answers.csv")
+    assert code == 2
+    text = (tmp_path / "answers.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["picture"] for row in rows] == [str(path) for path in find_pictures([folder])[0]]
+    for row in rows:
+        if row["error"]:
+            assert row["picture"].endswith("broken.jpg")
+            assert row["answer"] == row[CLASSES[0]] == ""
+            continue
+        pixels = read_picture(Path(row["picture"]), size=32).pixels
+        chances = predict(model, pixels[None]).softmax(dim=1)[0]
+        told = torch.tensor([float(row[name]) for name in CLASSES])
+        torch.testing.assert_close(told, chances)
+        assert row["answer"] == CLASSES[int(chances.argmax())]
+
+
+def test_what_was_seen_is_told(run: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 100, 3)).astype(np.uint8)
+    shapes = {
+        "wide": pixels, "tall": pixels.swapaxes(0, 1), "square": pixels[:, :40],
+        "nearly": pixels[:, :41], "plain": pixels[:40, :40] // 64,
+    }  # fmt: skip
+    for name, shown in shapes.items():
+        Image.fromarray(np.ascontiguousarray(shown)).save(tmp_path / f"{name}.png")
+    code, lines, errors = ask(run, tmp_path)
+    assert code == 0
+    assert errors == []
+    said = {Path(line.partition(":")[0]).stem: line for line in lines[:-1]}
+    assert "middle square, 40 x 40 of 100 x 40" in said["wide"]
+    assert "middle square, 40 x 40 of 40 x 100" in said["tall"]
+    assert "(" not in said["square"] + said["nearly"]
+    assert "one color" in said["plain"]
+
+
+def test_a_contact_sheet_is_taken_as_one_picture_with_a_word_only(
+    run: Path, tmp_path: Path
+) -> None:
+    faces = render(sample(16, seed=0, split="train"), size=64)
+    sheet = make_grid(faces, nrow=4, padding=3, pad_value=255).permute(1, 2, 0).numpy()
+    path = tmp_path / "sheet.png"
+    Image.fromarray(sheet).save(path)
+    for number, face in enumerate(faces):
+        Image.fromarray(face.permute(1, 2, 0).contiguous().numpy()).save(
+            tmp_path / f"{number:02}.png"
+        )
+    code, lines, errors = ask(run, path)
+    assert code == 0
+    assert len(lines) == 1
+    assert len(errors) == 1
+    assert "16" in errors[0]
+    assert "--sheets" in errors[0]
+
+    code, lines, errors = ask(run, path, "--sheets", "--show", tmp_path / "shown.PNG")
+    assert (code, errors) == (0, [])
+    single = ask(run, *(tmp_path / f"{number:02}.png" for number in range(16)))[1]
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        line.rpartition(": ")[2] for line in single
+    ]
+    shown = np.asarray(Image.open(tmp_path / "shown.PNG").convert("RGB"))
+    first = np.asarray(read_picture(tmp_path / "00.png", size=32).pixels.permute(1, 2, 0))
+    large = first.repeat(3, axis=0).repeat(3, axis=1)
+    places = np.lib.stride_tricks.sliding_window_view(shown[:140, :140], large.shape)[
+        ..., 0, :, :, :
+    ]
+    assert (places == large).all(axis=(2, 3, 4)).any(), (
+        "what the network sees, three times as large"
+    )
+
+    code, lines, errors = ask(run, tmp_path / "00.png", "--sheets")
+    assert (code, lines, len(errors)) == (2, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "at least one"),
+        (["none.png"], "none.png"),
+        (["empty"], "empty"),
+        (["a.png", "--csv", "nowhere/x.csv"], "--csv nowhere/x.csv"),
+        (["a.png", "--show", "empty"], "--show empty"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_nothing_is_written(
+    run: Path, words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    code, lines, errors = ask(run, *words)
+    assert (code, lines, len(errors)) == (2, [], 1)
+    assert told in errors[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "empty"]
+
+
+def test_an_answer_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (answer,) = predictions(
+        [tmp_path / "a.png"], lambda images: torch.full((len(images), 2), torch.nan),
+        classes=CLASSES, size=32,
+    )  # fmt: skip
+    assert answer.answer == ""
+    assert "a.png" in answer.seen.error
