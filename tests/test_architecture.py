@@ -6,7 +6,7 @@ from pathlib import Path
 LAB = Path(__file__).parent.parent / "lab"
 
 LEVELS = {
-    "config": 0, "names": 0, "seeds": 0, "estimate": 0, "folder": 0,
+    "config": 0, "names": 0, "seeds": 0, "estimate": 0, "folder": 0, "flags": 0,
     "faces": 1, "models": 1, "pictures": 1, "tiles": 1,
     "data": 2,
     "training": 3, "measure": 3, "tracking": 3,
