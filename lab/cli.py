@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
-import re
 import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import tyro
 
 from lab import streams
-from lab.config import flag
-from lab.names import memory_ran_out, unknown
+from lab.flags import arranged, help_texts
+from lab.names import memory_ran_out
 
 BAD_INPUT = 2
 """Exit code for what the user can mend: a flag, a file, a full disk, too little memory."""
@@ -75,20 +73,17 @@ def parse(kind: type[Any], words: Sequence[str]) -> Any:
     said = io.StringIO()
     try:
         with _terminal(), redirect_stderr(said):
-            flags, rest = tyro.cli(
+            return tyro.cli(
                 kind,
-                args=list(words),
+                args=arranged(kind, words),
                 description=" ".join(f"{_about(kind)} {note}".split()),
                 config=(tyro.conf.OmitArgPrefixes,),
-                return_unknown_args=True,
+                registry=help_texts(),
             )
     except SystemExit as end:
         if not end.code:
             raise
         raise ValueError(_unboxed(said.getvalue())) from None
-    if rest:
-        raise ValueError(_unexpected(rest[0], kind))
-    return flags
 
 
 def one_line(text: str) -> str:
@@ -166,27 +161,4 @@ def _unboxed(panel: str) -> str:
     while lines and not lines[0]:
         del lines[0]
     told = lines[: lines.index("")] if "" in lines else lines
-    text = " ".join(told).removeprefix("Error parsing ")
-    text = re.sub(r"^Missing from .*?: (--[\w-]+) (?:\[.*\]|[A-Z]+) (.*?) ?\(required\)$",
-                  r"\1 is missing. \2", text)  # fmt: skip
-    text = re.sub(r"no type matching (\S+) could be instantiated from (.*)", r"not \1: \2", text)
-    text = re.sub(r"invalid literal for int\(\) with base 10:", "not a whole number:", text)
-    return re.sub(r"could not convert string to float:", "not a number:", text)
-
-
-def _unexpected(word: str, kind: type[Any]) -> str:
-    if not word.startswith("-"):
-        return f"unexpected {word!r}: flags begin with --"
-    return unknown("flag", word.partition("=")[0], [*_flags(kind), "--debug", "--help"])
-
-
-def _flags(kind: type[Any]) -> list[str]:
-    """The flags of a dataclass and of the dataclasses in it."""
-    found: list[str] = []
-    for name, hint in get_type_hints(kind, include_extras=True).items():
-        inner = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
-        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
-            found += _flags(inner)
-        elif inner is hint:  # what is marked is no flag but a bare word
-            found.append(flag(name))
-    return found
+    return " ".join(told)

@@ -25,6 +25,9 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else "."
+    parts = [part.partition(":")[0] for part in re.split(r"[,;\s]+", str(name))]
+    if len(parts) > 1 and set(parts) <= set(names):
+        hint = "; these are several: where several may stand, write spaces between them."
     listed = f"There are: {', '.join(names)}"
     if len(names) > MOST:
         near = difflib.get_close_matches(str(name), names, n=NEAREST, cutoff=0.0)

@@ -7,7 +7,7 @@ LAB = Path(__file__).parent.parent / "lab"
 
 LEVELS = {
     "config": 0, "names": 0, "seeds": 0, "estimate": 0, "folder": 0, "atomic": 0, "machine": 0,
-    "streams": 0,
+    "streams": 0, "flags": 0,
     "faces": 1, "models": 1, "pictures": 1, "tiles": 1,
     "data": 2,
     "training": 3, "measure": 3, "tracking": 3,

@@ -1,15 +1,22 @@
 """The command line: one clear line for every mistake, and help without waiting for torch."""
 
+import json
+import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import tyro
 
 from lab.cli import main
 from lab.config import RunConfig
+from lab.flags import flags_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,6 +28,13 @@ class Flags:
     run: RunConfig = field(default_factory=RunConfig)
     twice: int | None = None
     """How often; None: never."""
+    sizes: tuple[int, ...] = (3, 4)
+    """How large.
+
+    They may be
+    (all) alike, from 1 to
+    1,000 of them."""
+    shift: float = 0.0
 
 
 def nothing(flags: Flags) -> None:
@@ -46,23 +60,80 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("words", "says"),
     [
-        (["--num-trian", "64"], "unknown flag '--num-trian'; did you mean '--num-train'?"),
-        (["--num-trian=64"], "unknown flag '--num-trian'; did you mean '--num-train'?"),
-        (["--num-train", "many"], "--num-train: not a whole number: 'many'"),
-        (["--variation", "a"], "--variation: not a number: 'a'"),
-        (["--precision", "float16"], "'float16' for argument '--precision'"),
-        (["--num-train"], "Missing value for argument '--num-train'"),
-        (["--early-stopping", "x"], "--early-stopping: not {None}|INT: ['x']"),
-        (["stray"], "unexpected 'stray'"),
+        ("--num-trian 64", "'--num-trian' --num-train"),
+        ("--num-trian=64", "'--num-trian' --num-train"),
+        ("--no-picture", "'--no-picture' --no-pictures"),
+        ("--lr 0.1", "'--lr' --learning-rate"),
+        ("--epochs 3", "'--epochs' --steps"),
+        ("--data faces", "'--data' --help"),
+        ("-steps 5", "'-steps' --steps"),
+        ("–steps 5", "long --steps"),
+        ("—num_train=5", "long --num-train"),
+        ("stray", "'stray'"),
+        ("steps=5", "write --steps 5"),
+        ("help", "write --help"),
+        ("--num-train many", "whole 'many'"),
+        ("--num-train 1e3", "whole '1e3' write --num-train 1000"),
+        ("--num-train 10k", "write --num-train 10000"),
+        ("--num-train 1,000", "write --num-train 1000"),
+        ("--num-train 100.0", "write --num-train 100"),
+        ("--num-train 100,", "write --num-train 100"),
+        ("--num-train '\"100\"'", "write --num-train 100"),
+        ("--num-train", "--num-train value whole"),
+        ("--num-train --steps 5", "--num-train value whole"),
+        ("--num-train= 100", "--num-train value whole"),
+        ("--num-train 5 --num-train=6", "--num-train twice"),
+        ("--cues a:1 --steps 5 --cues b:1", "--cues twice after the first"),
+        ("--augment --no-augment", "--augment twice"),
+        ("--variation a", "number 'a'"),
+        ("--variation 0,5", "write --variation 0.5"),
+        ("--variation 50%", "write --variation 0.5"),
+        ("--precision float16", "'float16' float32 bfloat16"),
+        ("--device CPU", "'CPU' write --device cpu"),
+        ("--augment true", "--augment --no-augment"),
+        ("--pictures=False", "--pictures --no-pictures"),
+        ("--early-stopping x", "whole None 'x'"),
+        ("--early-stopping none", "write --early-stopping None"),
+        ("--sizes 100,1000", "spaces '100,1000' write --sizes 100 1000"),
+        ("--sizes 100, 1000", "write --sizes 100 1000"),
+        ("--sizes '[100, 1000]'", "write --sizes 100 1000"),
+        ("--sizes 100 x", "whole 'x'"),
+        ("--cues '\"gaze:0.9\"'", "write --cues gaze:0.9"),
+        ("--out ''", "--out value path"),
     ],
 )
-def test_bad_flags_are_one_line(
-    words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+def test_mistakes_are_one_line_that_says_what_to_write(
+    words: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(nothing, words) == 2
-    assert line in told(capsys)
+    assert main(nothing, shlex.split(words)) == 2
+    line = told(capsys)
+    for word in says.split():
+        assert word in line
+
+
+def test_a_flags_line_is_about_that_flag_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not a word about what a parser expects, in its own terms."""
+    for each in flags_of(Flags):
+        if each.kind is bool or not (each.choices or each.kind in (int, float)):
+            continue
+        assert main(nothing, [each.name, "?"]) == 2
+        line = told(capsys)
+        assert each.name in line
+        assert "'?'" in line
+        assert not {"INT", "FLOAT", "{None}", "argument", "parse", "["} & set(line.split())
+        assert all(choice in line for choice in each.choices)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--num-train 1_000", "--num_train 7", "--learning-rate 1e-3", "--seed=+5", "--name None",
+     "--cues", "--cues a:0.9 b=c/d:1", "--sizes=5 6", "--shift -0.5", "--shift -inf", "--name -5",
+     "--no-pictures", "--early-stopping None", "--out ~/a,b"],
+)  # fmt: skip
+def test_what_fits_is_taken(words: str) -> None:
+    assert main(nothing, shlex.split(words)) == 0
 
 
 def test_a_flag_that_must_be_given_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,26 +190,69 @@ def test_debug_shows_where_an_error_comes_from(capsys: pytest.CaptureFixture[str
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_help_lists_every_flag_without_importing_torch() -> None:
+SCRIPTS = sorted(
+    path.stem for path in (ROOT / "scripts").glob("[a-z]*.py") if "lab.cli" in path.read_text()
+)
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """What each script prints with --help in a terminal of 110 columns; none imports torch."""
     code = (
-        "import runpy, sys\n"
-        "sys.argv = ['scripts/train.py', '--help']\n"
+        "import contextlib, io, json, runpy, sys\n"
         "sys.path.insert(0, 'scripts')\n"
-        "try:\n"
-        "    runpy.run_path('scripts/train.py', run_name='__main__')\n"
-        "finally:\n"
-        "    assert 'torch' not in sys.modules\n"
+        "said = {}\n"
+        "for name in sys.argv[1:]:\n"
+        "    sys.argv = [f'scripts/{name}.py', '--help']\n"
+        "    out = io.TextIOWrapper(io.BytesIO(), encoding='utf-8')\n"
+        "    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(out):\n"
+        "        runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "    out.flush()\n"
+        "    said[name] = out.buffer.getvalue().decode()\n"
+        "    assert 'torch' not in sys.modules, name\n"
+        "print(json.dumps(said))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", code, *SCRIPTS]
+    env = {**os.environ, "COLUMNS": "110"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=env)
+    return json.loads(done.stdout)
+
+
+def test_help_lists_every_flag_without_importing_torch(helps: dict[str, str]) -> None:
     wanted = (
         "--name --out --task --num-train --num-test --image-size --variation --label-noise --model"
         " --width --steps --batch-size --learning-rate --weight-decay --dropout --augment --seed"
         " --device --precision --eval-every --resume"
     )
     for word in wanted.split():
-        assert word in done.stdout
+        assert word in helps["train"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_breaks_its_lines_where_the_terminal_ends_and_nowhere_else(
+    script: str, helps: dict[str, str]
+) -> None:
+    """Of every line that goes on in the next, the next one's first word would have been too long:
+    a break of the source would show."""
+    boxed = [line[1:-1] for line in helps[script].splitlines() if line.startswith("│")]
+    column = next(line for line in boxed if "--help" in line).index("show this")
+    broken = 0
+    for line, after in pairwise(boxed):
+        goes_on = after[:column].isspace() and not after.isspace() and not after.startswith(" ─")
+        name_alone = line.startswith(" -") and "  " not in line.strip()
+        if goes_on and not name_alone:
+            broken += 1
+            word = after.split()[0]
+            assert len(line.rstrip()) + 1 + len(word) > len(line) - 1, (line, after)
+    assert broken > 5 or script not in ("evaluate", "train")
+
+
+def test_paragraphs_of_a_help_text_stay_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(nothing, ["--help"])
+    assert end.value.code == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split("\n"))
+    assert re.search(r"How large\.\s{20,}They may be \(all\) alike, from 1 to 1,000", said)
 
 
 def test_a_reader_who_has_heard_enough_ends_it_in_silence() -> None:
@@ -160,3 +274,37 @@ def test_a_reader_who_has_heard_enough_ends_it_in_silence() -> None:
         talker.stdout.close()
         assert talker.stderr.read() == ""
         assert talker.wait(60) == 141
+
+
+def test_words_without_a_flag_may_stand_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Words:
+        """Take words."""
+
+        run: tyro.conf.Positional[Path]
+        """A folder."""
+        files: tyro.conf.Positional[tuple[Path, ...]]
+        """Files."""
+        sizes: tuple[int, ...] = ()
+        """Numbers."""
+        loud: bool = False
+        """Whether to shout."""
+
+    seen = []
+
+    def run(flags: Words) -> None:
+        """Take the flags."""
+        seen.append(flags)
+
+    run.__annotations__["flags"] = Words
+    for words in (
+        "run a b --loud --sizes 1 2", "--loud run a b --sizes 1 2", "run --sizes=1 2 --loud a b",
+        "run a --loud b --sizes 1 2", "--loud --sizes 1 2 -- run a b",
+    ):  # fmt: skip
+        assert main(run, words.split()) == 0, capsys.readouterr().err
+        paths = (Path("a"), Path("b"))
+        assert seen.pop() == Words(run=Path("run"), files=paths, sizes=(1, 2), loud=True)
+    assert main(run, ["--", "-x", "--loud"]) == 0
+    assert seen.pop() == Words(run=Path("-x"), files=(Path("--loud"),))
+    assert main(run, ["--loud"]) == 2
+    assert "RUN is missing" in told(capsys)

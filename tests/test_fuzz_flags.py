@@ -4,6 +4,7 @@ import contextlib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_type_hints
 from unittest.mock import Mock
 
 import pytest
@@ -20,7 +21,8 @@ from hostile import (
 from hypothesis import strategies as st
 from test_run import script
 
-from lab.cli import LONGEST, _flags, _kind, one_line
+from lab.cli import LONGEST, one_line
+from lab.flags import flags_of
 
 SMALL = {
     "--num-train": "8", "--num-test": "8", "--image-size": "16", "--width": "1", "--steps": "1",
@@ -58,9 +60,14 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "run"
 
 
-def flags_of(run: Callable) -> list[str]:
-    """The script's flags, but for those that name files to be written."""
-    return [flag for flag in _flags(_kind(run)) if flag not in ("--out", "--json")]
+WRITTEN = ("--out", "--json", "--csv", "--show")
+"""Flags that name files to be written."""
+
+
+def names_of(run: Callable) -> list[str]:
+    """The script's flags."""
+    (kind,) = (kind for name, kind in get_type_hints(run).items() if name != "return")
+    return [each.name for each in flags_of(kind) if not each.bare]
 
 
 @TIMES
@@ -75,9 +82,9 @@ def test_hostile_flags_are_one_line_and_nothing_is_written(
     if name == "board":
         monkeypatch.setattr(module, "serve", gate)
     monkeypatch.chdir(tmp_path)
-    flags = flags_of(run)
+    flags = [flag for flag in names_of(run) if flag not in WRITTEN]
     known = [word for flag, value in SMALL.items() if flag in flags for word in (flag, value)]
-    out = ["--out", "new"] if "--out" in _flags(_kind(run)) and name != "evaluate" else []
+    out = ["--out", "new"] if "--out" in names_of(run) and name != "evaluate" else []
     bare = {"evaluate": [str(run_folder)], "predict": [str(run_folder)]}.get(name, [])
     if name == "audit":
         known.append("--no-probes")
@@ -115,7 +122,7 @@ def test_hostile_flags_of_grids_are_one_line(
         is_refused(run, [*known, "--dropout", "7", flag, value])
         assert list(tmp_path.iterdir()) == []
 
-    flags = [flag for flag in flags_of(run) if flag not in ("--dropout", "--resume")]
+    flags = [flag for flag in names_of(run) if flag not in (*WRITTEN, "--dropout", "--resume")]
     search(holds, st.sampled_from(flags), hostile_texts, examples=60, times=1)
 
 

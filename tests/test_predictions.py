@@ -15,7 +15,7 @@ from torchvision.utils import make_grid
 from lab.cli import main
 from lab.config import DataConfig, RunConfig, TrainConfig
 from lab.data import get_task
-from lab.faces import render, sample
+from lab.faces import render, sample_prior
 from lab.measure import predict
 from lab.pictures import read_picture
 from lab.predictions import find_pictures, predictions
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     place = tmp_path / "pictures"
     (place / "within").mkdir(parents=True)
     (place / ".hidden").mkdir()
-    for number, face in enumerate(render(sample(3, seed=0, split="train"), size=32)):
+    for number, face in enumerate(render(sample_prior(3, seed=0, split="train"), size=32)):
         image = Image.fromarray(face.permute(1, 2, 0).contiguous().numpy())
         image.save(place / f"{'cab'[number]}.png")
         image.save(place / ".hidden" / f"{number}.png")
@@ -120,7 +120,7 @@ def test_what_was_seen_is_told(run: Path, tmp_path: Path) -> None:
 def test_a_contact_sheet_is_taken_as_one_picture_with_a_word_only(
     run: Path, tmp_path: Path
 ) -> None:
-    faces = render(sample(16, seed=0, split="train"), size=64)
+    faces = render(sample_prior(16, seed=0, split="train"), size=64)
     sheet = make_grid(faces, nrow=4, padding=3, pad_value=255).permute(1, 2, 0).numpy()
     path = tmp_path / "sheet.png"
     Image.fromarray(sheet).save(path)

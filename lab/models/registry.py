@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import pkgutil
 import sys
@@ -112,7 +113,7 @@ def create_model(name: str, spec: ModelSpec) -> nn.Module:
     try:
         model = build(spec)
     except (Exception, SystemExit) as error:
-        raise ValueError(f"--model {name} cannot be built: {one_line(error)}") from error
+        raise ValueError(f"--model {name} cannot be built: {_why(build, error)}") from error
     if not isinstance(model, nn.Module):
         raise ValueError(
             f"--model {name} must return a torch.nn.Module, not a {type(model).__name__}"
@@ -195,6 +196,22 @@ def has_width(name: str) -> bool:
     """Whether `width` may be set for the model `name`: not for those of libraries."""
     _import_all()
     return name.partition(":")[0] not in _sources
+
+
+def _why(build: Builder, error: BaseException) -> str:
+    """What went wrong when `build` was called with a `ModelSpec`."""
+    name = getattr(build, "__name__", "Net")
+    called = "it is called with one argument, a ModelSpec"
+    example = f"def make(spec): return {name}(…), with spec.num_outputs and so on, and name make"
+    with suppress(ValueError):  # some of Python's own have no signature
+        signature = inspect.signature(build)
+        try:
+            signature.bind(ModelSpec())
+        except TypeError:
+            return f"{called}, and takes none such; write {example}"
+        if isinstance(error, TypeError) and next(iter(signature.parameters)) != "spec":
+            return f"{one_line(error)}; {called}: if it takes something else, write {example}"
+    return one_line(error)
 
 
 def _warn_of_clash(name: str) -> None:
