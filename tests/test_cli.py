@@ -239,7 +239,7 @@ def test_help_breaks_its_lines_where_the_terminal_ends_and_nowhere_else(
     broken = 0
     for line, after in pairwise(boxed):
         goes_on = after[:column].isspace() and not after.isspace() and not after.startswith(" ─")
-        name_alone = line.startswith(" -") and "  " not in line.strip()
+        name_alone = not line[:column].isspace() and "  " not in line.strip()
         if goes_on and not name_alone:
             broken += 1
             word = after.split()[0]
