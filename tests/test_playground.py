@@ -339,7 +339,7 @@ def test_who_saw_every_face_once_studied_many(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("host", "status"),
     [("localhost:6006", 404), ("127.0.0.1", 404), ("[::1]:6006", 404), ("faces.localhost", 404),
-     ("evil.example", 400), ("evil.example:6006", 400), ("127.0.0.1.evil.example", 400)],
+     ("evil.example", 403), ("evil.example:6006", 403), ("127.0.0.1.evil.example", 403)],
 )  # fmt: skip
 def test_consent_is_given_at_home_alone(page: Page, host: str, status: int) -> None:
     """Whoever owns a name can let it lead to this machine; a page of theirs then counts as ours."""
