@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-
 import torch
 from torch import Tensor
 
@@ -40,7 +39,7 @@ def without_effect(face: Faces) -> dict[str, str]:
             continue
         second = [{}, *(tried[each][0] for each in open_)]
         changes = [{**value, **change} for value in values for change in second]
-        for images in _pictures(face, changes).unflatten(0, (len(values), len(second))):
+        for images in torch.split(_pictures(face, changes), len(second)):
             differs = (images[1:] != images[0]).flatten(1).any(dim=1).tolist()
             reasons |= {each: name for each, seen in zip(open_, differs, strict=True) if seen}
     return reasons

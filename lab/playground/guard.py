@@ -33,9 +33,7 @@ def stranger(request: Request, prefix: str) -> str:
         return f"agree at the computer that the board runs on, not at {request.remote_addr}"
     if not _is_home(request.host):
         # whoever owns a name can let it lead here, and a page of theirs then counts as ours
-        return (
-            "agree at http://localhost or at an address of digits, not at" f" {request.host[:200]}"
-        )
+        return f"agree at http://localhost or at an address of digits, not at {request.host[:200]}"
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         return f"agree on the board's own page, not on one of {origin[:200]}"

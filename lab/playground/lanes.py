@@ -8,7 +8,6 @@ question takes the place of its page's older one, and identical questions are an
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
@@ -26,20 +25,21 @@ MOST = 1000
 PATIENCE = 120.0
 """Seconds that a question may wait."""
 
-IDLE = 60.0
+IDLE = 0.5
 """Seconds without a question after which a lane's thread ends; the next question starts another."""
 
 
 class Lane:
     """A queue of questions and the thread that answers them one by one.
 
-    `most` and `patience` (seconds) bound the waiting; beyond, the answer is `Busy`.
+    `most` and `patience` (seconds) bound the waiting; beyond, the answer is `Busy`. `asked` counts
+    the questions that were let into the queue.
     """
 
     def __init__(self, name: str, *, most: int = MOST, patience: float = PATIENCE) -> None:
         self._name, self._most, self._patience = name, most, patience
         self._waiting: dict[Hashable, _Job] = {}
-        self._turns = itertools.count()
+        self.asked = 0
         self._changed = threading.Condition()
         self._works = False
 
@@ -60,11 +60,13 @@ class Lane:
         """
         asker = _Asker(slot, wanted)
         with self._changed:
-            turn = next(self._turns)
-            key = turn if key is None else (key,)
-            turn = min([turn, *self._overtake(slot, key)])
+            if ending():
+                raise Busy("the board ends")
+            key = self.asked if key is None else (key,)
+            turn = min([self.asked, *self._overtake(slot, key)])
             if key not in self._waiting and len(self._waiting) >= self._most:
                 raise Busy("too many questions at once; ask again in a moment")
+            self.asked += 1
             job = self._waiting.setdefault(key, _Job(question, turn))
             job.turn = min(job.turn, turn)
             job.askers.append(asker)
@@ -78,8 +80,8 @@ class Lane:
     def begin(self, work: Callable[[], object]) -> None:
         """Do `work` before the questions that come after, and wait for nothing."""
         with self._changed:
-            turn = next(self._turns)
-            self._waiting[turn] = _Job(work, turn, [_Asker(None, lambda: True)])
+            self._waiting[self.asked] = _Job(work, self.asked, [_Asker(None, lambda: True)])
+            self.asked += 1
             self._wake()
 
     def _overtake(self, slot: str | None, key: Hashable) -> list[int]:
@@ -103,11 +105,13 @@ class Lane:
     def _wake(self) -> None:
         self._changed.notify()
         if not self._works:
-            # a daemon: the board ends when it is told to, and not after a long search
-            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+            # no daemon, as requests' threads are: a program that ends amid PyTorch's work crashes
+            threading.Thread(target=self._work, name=self._name, daemon=False).start()
             self._works = True
 
     def _work(self) -> None:
+        if ending():
+            return
         set_threads(1)  # torch counts the threads of a computation for each thread that starts one
         while (job := self._next()) is not None:
             gone = [asker for asker in job.askers if not asker.wanted()]
@@ -126,13 +130,19 @@ class Lane:
                     asker.answer.set_result(answer)
 
     def _next(self) -> _Job | None:
-        """The question whose turn it is, once there is one; None after a long time without."""
+        """The question whose turn it is, once there is one; None after a while without, and where
+        the program ends."""
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(self._waiting), IDLE):
+            if not self._changed.wait_for(lambda: bool(self._waiting), IDLE) or ending():
                 self._works = False
                 return None
             key = min(self._waiting, key=lambda key: self._waiting[key].turn)
             return self._waiting.pop(key)
+
+
+def ending() -> bool:
+    """Whether the program is about to end, and waits for its threads."""
+    return not threading.main_thread().is_alive()
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Why the rule of a task puts a picture in none of its proper classes: what would have to change."""
+"""Why a task's rule puts a picture in no class of its own right: what would have to change."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def _fewest_changes(name: str, now: tuple[float, ...]) -> dict[str, float]:
         {row.name: torch.tensor([value]).to(start_face()[row.name].dtype)
          for row, value in zip(rows, now, strict=True)}
     )  # fmt: skip
-    values = [_typical_first(row, value, others(row, face)) for row, value in zip(rows, now)]
+    values = [
+        _typical_first(row, value, others(row, face)) for row, value in zip(rows, now, strict=True)
+    ]
     if math.prod(map(len, values)) > MOST:
         return {}
     tried = torch.tensor(list(itertools.product(*values)), dtype=torch.float64)  # (M, R)

@@ -14,6 +14,7 @@ from lab.config import RunConfig
 from lab.data import Population, Task, population_of
 from lab.measure import predict
 from lab.models import digest_of, file_of, only_agreed
+from lab.playground.lanes import ending
 from lab.playground.logdir import LARGEST, Found, Stamp, stamp
 from lab.playground.refusal import Refusal, one_line
 from lab.run import load_run
@@ -53,6 +54,8 @@ class Open:
 
     def ask(self, images: Tensor) -> Tensor:
         """Its logits (N, C) on pictures (N, 3, S, S) uint8; `Refusal` where it has no answer."""
+        if ending():
+            raise Refusal("the board ends")  # a long search asks thousands of times
         try:
             with self.lock:
                 logits = predict(self.model, images)

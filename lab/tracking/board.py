@@ -147,14 +147,20 @@ def _welcome(board: Board, logdir: Path) -> list[str]:
     told = [f"TensorBoard shows {str(logdir)!r} at {board.urls[0]} ({who}Ctrl-C ends it)"]
     if board.urls[1:]:
         told.append(f"where these names and addresses are known, also {' '.join(board.urls[1:])}")
+    proxied = urlsplit(board.here).path != "/"
+    if proxied or not board.alone:
+        who = "whom a proxy lets through" if board.alone else "who can reach this computer there"
+        code = (
+            "with --path-prefix the tab Faces runs no network's file"
+            if proxied
+            else f"that a network's file may be run is agreed to at this computer, at {board.here}"
+        )
+        told.append(
+            f"Everybody {who} sees all runs in {str(logdir)!r}; there is no password. They can run"
+            f" no code: {code}"
+        )
     if board.alone:
         told += filter(None, [reach.tunnel(board.here)])
-    else:
-        told.append(
-            f"Everybody who can reach this computer there sees all runs in {str(logdir)!r}; there"
-            " is no password. They can run no code: that a network's file may be run is agreed to"
-            f" at this computer, at {board.here}"
-        )
     if not board.has_runs:
         told.append(
             "Curves alone: no run of this lab is in there (the runs of a sweep's means are in the"

@@ -17,17 +17,20 @@ _NOWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 def check_host(host: str) -> str:
-    """The host without brackets, as 0.0.0.0 or :: where it stands for all; `ValueError` in one line if no server can listen there."""
+    """The host without brackets, and as 0.0.0.0 or :: where it stands for all addresses.
+
+    Raises `ValueError` in one line if no server can listen there.
+    """
     name = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not name or re.search(r"[\s/\[\]]", name) or (name.count(":") == 1 and name[-1].isdigit()):
         raise ValueError(
-            f"--host {host!r} is neither a name nor an address: write 127.0.0.1, 0.0.0.0 or ::, "
-            "and the port after --port"
+            f"--host {host[:100]!r} is neither a name nor an address: write 127.0.0.1, 0.0.0.0 or"
+            " ::, and the port after --port"
         )
     if error := _cannot_listen(name, 0):
         raise ValueError(
-            f"--host {host} is not this machine ({error}): it has {', '.join(here())}, and 0.0.0.0"
-            " stands for all of its addresses"
+            f"--host {host[:100]!r} is not this machine ({error}): it has {', '.join(here())}, and"
+            " 0.0.0.0 stands for all of its addresses"
         )
     known = _addresses(name)  # 0 and 0:0::0 are other words for all
     return known[0] if known[0] in ALL else name
@@ -50,7 +53,8 @@ def check_prefix(prefix: str) -> str:
     parts = path.split("/") if path else []
     if any(not re.fullmatch(r"[A-Za-z0-9_~.-]+", part) or not part.strip(".") for part in parts):
         raise ValueError(
-            f"--path-prefix {prefix!r} must be a path of letters, digits and . _ ~ -, such as /lab"
+            f"--path-prefix {prefix[:100]!r} must be a path of letters, digits and . _ ~ -, such as"
+            " /lab"
         )
     return f"/{path}" if path else ""
 
@@ -127,6 +131,6 @@ def _cannot_listen(host: str, port: int) -> str:
             if os.name != "nt":  # there it would share the port with whoever has it
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(entry[4])
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:  # a name may be no text that has an address
         return (getattr(error, "strerror", None) or str(error)).lower()
     return ""

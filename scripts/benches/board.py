@@ -15,9 +15,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -57,7 +57,8 @@ def rows(told: "Told", seconds: float) -> list[Row]:
         Row(what="questions", value=asked, note=f"{STUDENTS} students, {seconds:g} s"),
         Row(what="  refused or failed", value=100 * refused / max(1, asked), unit="%", most=0,
             note=", ".join(f"{count} × {code}" for code, count in sorted(told.status.items()))),
-        Row(what="  overtaken by a newer one", value=100 * told.overtaken / max(1, asked), unit="%"),
+        Row(what="  overtaken by a newer one", value=100 * told.overtaken / max(1, asked),
+            unit="%"),
         *(
             row
             for what, waits in (("picture and answers", told.looks), ("strips", told.strips))

@@ -186,7 +186,7 @@ class Card {
     this.verdict.className = "verdict";
     const kind = run.kind === "ready" ? run.answer?.kind : run.kind;
     if (kind !== "consent") {
-      const intro = { waiting: "Not yet: ", foreign: "Not for the playground: ", gone: "Gone: " }[kind] ?? "Cannot be opened: ";
+      const intro = { waiting: "Not yet: ", foreign: "Not for the playground: ", gone: "Not here: " }[kind] ?? "Cannot be opened: ";
       this.words.textContent = intro + (trouble ?? "");
       fill(this.more);
       return;
