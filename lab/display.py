@@ -13,7 +13,8 @@ from lab.config import RunConfig
 from lab.data.groups import MeasuredCue
 from lab.estimate import Estimate
 from lab.measure.words import chance, counted, share
-from lab.tracking.board import HOST, PORT, deep_links
+from lab.tracking.board import HOST, PORT
+from lab.tracking.links import deep_links
 
 GROUPS = 8
 """Groups that are listed one by one, at most."""

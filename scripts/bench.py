@@ -24,16 +24,17 @@ PARTS = {
     "run": "A run (seconds on the wall, one thread)",
     "sweep": "A sweep (seconds on the wall, two processes with one thread each)",
     "growth": "Growth (processor seconds of one thread)",
+    "board": "The board for a class (seconds on the wall)",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Measure how fast the lab draws, trains, measures and grows."""
+    """Measure how fast the lab draws, trains, measures, grows and serves."""
 
     quick: bool = False
     """Tens of seconds instead of minutes: fewer turns, shorter runs, up to 10,000 faces."""
-    only: Literal["drawing", "training", "run", "sweep", "growth"] | None = None
+    only: Literal["drawing", "training", "run", "sweep", "growth", "board"] | None = None
     """Measure only this; None: everything."""
     json: Path | None = None
     """Write the figures to this file too; None: print them only."""

@@ -3,21 +3,26 @@
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from werkzeug.test import Client
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig, to_json
-from lab.data import draw_examples
-from lab.faces import ATTRIBUTES, Faces, render
+from lab.data import draw_examples, get_task
+from lab.faces import ATTRIBUTES, Attribute, Faces, render
 from lab.measure import predict
 from lab.models import ModelSpec, create_model, digest_of, only_agreed
+from lab.playground import logdir as listing
 from lab.playground import shelf
 from lab.playground.asked import read_face, start_face, write_face
 from lab.playground.plugin import QUESTIONS, FacesPlugin
@@ -154,6 +159,75 @@ def test_the_table_has_every_attribute_and_starts_with_a_person(page: Page) -> N
     (answer,) = page.ok("look", face="", run="plain")["answers"]
     assert table["tasks"]["person"]["classes"][answer["truth"]] == "person"
     assert page.ok("random", number=5) == page.ok("random", number=5)
+
+
+@pytest.mark.parametrize(
+    "face", ["", "eyes:0", "subject:house", "subject:clock,nose:0", "mouth:0,light_strength:0"]
+)
+def test_controls_without_effect_are_those_that_change_no_picture(page: Page, face: str) -> None:
+    """Every value of every attribute, drawn at another size than for the answer."""
+    without = page.ok("effects", face=face)["without"]
+    plain = render(read_face(face), size=48)
+
+    def seen(name: str, row: Attribute, base: Faces, against: torch.Tensor) -> bool:
+        values = row.values or np.linspace(row.low, row.high, 5).tolist()
+        pictures = render(Faces.cat([base.do(**{name: value}) for value in values]), size=48)
+        return bool((pictures != against).any())
+
+    still = {
+        name for name, row in ATTRIBUTES.items() if not seen(name, row, read_face(face), plain)
+    }
+    assert set(without) == still
+    for name, by in without.items():
+        row = ATTRIBUTES[by]
+        values = row.values or (row.low, row.high, row.typical)
+        bases = [read_face(face).do(**{by: value}) for value in values]
+        assert any(seen(name, ATTRIBUTES[name], base, render(base, size=48)) for base in bases)
+
+
+def test_why_it_is_no_person_is_what_would_make_it_one(page: Page) -> None:
+    """The changes that are named suffice, and none of them can be spared."""
+    task, told = get_task("person"), 0
+    for number in range(12):
+        values = page.ok("random", number=number)["face"]
+        written = ",".join(f"{name}:{value}" for name, value in values.items())
+        (answer,) = page.ok("look", face=written, run="plain")["answers"]
+        face = read_face(written)
+        assert bool(answer["why"]) == (answer["truth"] == 0)
+        wanted = {each["name"]: each["wanted"] for each in answer["why"]}
+        assert all(values[each["name"]] == each["now"] for each in answer["why"])
+        seen = page.ok("effects", face=written)["without"]
+        hidden = {name: "natural" if name == "arrangement" else int(ATTRIBUTES[name].values[-1])
+                  for name in task.relevant if name in seen}  # fmt: skip
+        if wanted:
+            told += 1
+            assert int(task.label(face.do(**hidden).do(**wanted))[0]) == 1
+        for name in wanted:
+            fewer = {each: value for each, value in wanted.items() if each != name}
+            assert int(task.label(face.do(**hidden).do(**fewer))[0]) == 0
+    assert told > 3
+    (answer,) = page.ok("look", face="eyes:1", run="below/eyes")["answers"]
+    assert answer["why"] == [], "one eye is one eye"
+    (answer,) = page.ok("look", face="eyes:1,subject:mug", run="below/eyes")["answers"]
+    assert [each["name"] for each in answer["why"]] == ["subject"]
+
+
+def test_a_list_that_ends_says_so_and_what_is_beyond_can_be_asked(
+    logdir: Path, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = page.ok("runs")
+    assert (everything["more"], everything["searched"]) == (0, True)
+    monkeypatch.setattr(listing, "MOST_RUNS", 3)
+    cut = page.ok("runs")
+    assert len(cut["runs"]) == 3
+    assert cut["more"] == len(everything["runs"]) - 3
+    names = {run["name"] for run in cut["runs"]}
+    beyond = next(run for run in everything["runs"] if run["name"] not in names)
+    about = page.ok("about", run=beyond["name"])
+    assert {**about, "age": 0} == {**beyond, "age": 0}
+    assert page.get("about", run="nobody")[0] == 404
+    monkeypatch.setattr(listing, "MOST_FOLDERS", 2)
+    assert not page.ok("runs")["searched"]
 
 
 def test_strips_agree_with_looks(page: Page) -> None:
@@ -381,18 +455,68 @@ def test_who_saw_every_face_once_studied_many(tmp_path: Path) -> None:
     assert (told["searched"], told["studied"]) == (20, 20)
 
 
+def consent(page: Page, headers: dict[str, str] | None = None, **environ: Any) -> int:
+    """The status of an agreement about nobody: 404 where agreeing would have been possible."""
+    answer = Client(page.apps["/allow"]).post(
+        "/allow", data=b'{"run": "nobody"}', content_type="application/json",
+        headers={"Host": "127.0.0.1:6006", **(headers or {})}, environ_overrides=environ,
+    )  # fmt: skip
+    return answer.status_code
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [("localhost:6006", 404), ("127.0.0.1", 404), ("[::1]:6006", 404), ("faces.localhost", 404),
-     ("evil.example", 400), ("evil.example:6006", 400), ("127.0.0.1.evil.example", 400)],
+     ("evil.example", 403), ("evil.example:6006", 403), ("127.0.0.1.evil.example", 403)],
 )  # fmt: skip
 def test_consent_is_given_at_home_alone(page: Page, host: str, status: int) -> None:
     """Whoever owns a name can let it lead to this machine; a page of theirs then counts as ours."""
-    answer = Client(page.apps["/allow"]).post(
-        "/allow", data=b'{"run": "nobody"}', content_type="application/json",
-        headers={"Host": host},
-    )  # fmt: skip
-    assert answer.status_code == status
+    assert consent(page, {"Host": host}) == status
+
+
+class Connection(socket.socket):
+    """A connection that ends at an address of this machine in its network."""
+
+    def getsockname(self) -> tuple[str, int]:
+        return ("192.168.1.5", 6006)
+
+
+@pytest.mark.parametrize(
+    ("remote", "status"),
+    [("127.0.0.1", 404), ("127.8.8.8", 404), ("::1", 404), ("::ffff:127.0.0.1", 404),
+     ("192.168.1.5", 404), ("192.168.1.6", 403), ("::ffff:192.168.1.6", 403), ("10.0.0.1", 403),
+     ("fe80::1%eth0", 403), ("2001:db8::1", 403), ("<local>", 403), ("", 403)],
+)  # fmt: skip
+def test_consent_is_given_at_this_computer_alone(page: Page, remote: str, status: int) -> None:
+    """A board for a class is asked by others, too, at an address of digits as at home."""
+    near, far = socket.socketpair()
+    with far, Connection(fileno=near.detach()) as connection:
+        environ = {"REMOTE_ADDR": remote, "werkzeug.socket": connection}
+        for host in ("127.0.0.1:6006", "192.168.1.5:6006"):
+            assert consent(page, {"Host": host}, **environ) == status
+        listed = Client(page.apps["/runs"]).get("/runs", environ_overrides=environ).get_json()
+        assert bool(listed["stranger"]) == (status == 403), "the page knows before anybody tries"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [("X-Forwarded-For", "127.0.0.1", 403), ("Forwarded", "for=127.0.0.1", 403),
+     ("X-Real-IP", "127.0.0.1", 403), ("Via", "1.1 proxy", 403),
+     ("Origin", "http://127.0.0.1:6006", 404), ("Origin", "http://lab.example", 403),
+     ("Origin", "http://127.0.0.1:7007", 403), ("Origin", "null", 403)],
+)  # fmt: skip
+def test_consent_is_given_without_a_proxy_and_on_our_own_page(
+    page: Page, name: str, value: str, status: int
+) -> None:
+    assert consent(page, {name: value}, REMOTE_ADDR="127.0.0.1") == status
+
+
+def test_under_a_path_nobody_consents(logdir: Path) -> None:
+    """A proxy that tells nothing of itself passes on everybody as if they were at this computer."""
+    flags = SimpleNamespace(path_prefix="/lab")
+    page = Page(logdir)
+    page.apps = FacesPlugin(SimpleNamespace(logdir=str(logdir), flags=flags)).get_plugin_apps()
+    assert consent(page, REMOTE_ADDR="127.0.0.1") == 403
 
 
 def test_a_newer_checkpoint_is_taken_up(tmp_path: Path) -> None:
@@ -419,23 +543,44 @@ def test_networks_are_put_away_when_there_are_too_many(
     assert page.ok("nearest", face="", run="plain")["searched"] == 12
 
 
-def test_many_at_once_get_the_same_answers(page: Page) -> None:
+def test_a_class_is_answered_and_not_refused(page: Page) -> None:
+    """Forty at once, as thirty pages ask: whatever waits is answered in the end."""
     expected = page.ok("look", face="eyes:1", run=["plain", "cue"])
-    said: list[Any] = []
+    same = {"face": "eyes:1", "run": ["plain", "cue"]}
+    questions: list[tuple[str, dict[str, Any]]] = [("runs", {}), ("table", {})]
+    for i in range(24):
+        face = f"identity:{i}"
+        questions.append(("strips", {"face": face, "run": "plain", "slot": f"{i}.why"}))
+        questions += [("look", {**same, "slot": f"{i}.look"})] if i < 8 else []
+        questions += [("effects", {"face": face})] if i < 4 else []
+        questions += [("nearest", {"face": face, "run": "cue"})] if i < 2 else []
+    start = threading.Barrier(len(questions))
 
-    def ask() -> None:
-        said.append(page.get("look", face="eyes:1", run=["plain", "cue"]))
-        said.append(page.get("strips", face="", run="plain"))
+    def ask(question: str, parameters: dict[str, Any]) -> tuple[str, int, Any]:
+        start.wait()
+        return question, *page.get(question, **parameters)
 
-    threads = [threading.Thread(target=ask) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(status in (200, 503) for status, _ in said)
-    looks = [content for status, content in said if status == 200 and "answers" in content]
-    assert looks
-    assert all(look == expected for look in looks)
+    with ThreadPoolExecutor(len(questions)) as crowd:
+        told = list(crowd.map(lambda each: ask(*each), questions))
+    assert [status for _, status, _ in told] == [200] * 40
+    assert all(content == expected for question, _, content in told if question == "look")
+    assert not any("overtaken" in content for *_, content in told), "each has a page of its own"
+
+
+def test_of_one_page_s_questions_the_newest_is_answered(page: Page) -> None:
+    """Twelve places of a slider: each is answered, or overtaken by a later one; the last never."""
+    start = threading.Barrier(12)
+
+    def ask(i: int) -> Any:
+        start.wait()
+        return page.ok("strips", face=f"identity:{i}", run="plain", slot="page.why")
+
+    with ThreadPoolExecutor(12) as slider:
+        told = list(slider.map(ask, range(12)))
+    answered = [content for content in told if "strips" in content]
+    assert answered
+    assert all(content == {"overtaken": True} for content in told if "strips" not in content)
+    assert page.get("strips", face="", run="plain", slot=["a", "b"])[0] == 400
 
 
 @pytest.mark.parametrize("place", [None, "", "gs://bucket/runs", "/no/such/folder"])

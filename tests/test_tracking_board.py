@@ -1,10 +1,12 @@
 """The board: what TensorBoard itself says of a run's log, and links that hold what they promise."""
 
+import contextlib
 import dataclasses
 import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,19 +14,24 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
 import pytest
 
 from lab.config import DataConfig, RunConfig, TrainConfig
 from lab.estimate import Estimate
-from lab.tracking import board, hparams, tags
+from lab.tracking import board, hparams, reach, tags
 from lab.tracking.writer import Tracker
 
 ROOT = Path(__file__).parents[1]
 BOARD = [sys.executable, str(ROOT / "scripts" / "board.py")]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+LOOPBACKS = [entry[4][0] for entry in socket.getaddrinfo("localhost", None)]
 
 
 class Interrupted(Exception):
@@ -72,7 +79,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )  # fmt: skip
     assert served.stdout is not None
     first = served.stdout.readline()
-    assert f"http://127.0.0.1:{port}/" in first
+    assert f"http://127.0.0.1:{port}/ " in first
     yield f"http://127.0.0.1:{port}/"
     served.send_signal(signal.SIGINT)
     out, err = served.communicate(timeout=20)
@@ -88,6 +95,17 @@ def ask(url: str, route: str, body: object = None) -> object:
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.loads(answer.read())
+
+
+def leads_to(address: str) -> str:
+    """Where an address redirects a browser to."""
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection.request("GET", parts._replace(scheme="", netloc="", fragment="").geturl())
+    answer = connection.getresponse()
+    assert answer.status == 302, address
+    connection.close()
+    return urljoin(address, answer.getheader("Location") or "")
 
 
 def wait_for_runs(url: str) -> None:
@@ -153,7 +171,7 @@ def test_the_charts_are_those_the_runs_can_fill(url: str) -> None:
 def test_links_point_at_dashboards_that_exist_and_smooth_nothing(url: str) -> None:
     dashboards = {*ask(url, "plugins_listing"), "projector"}
     for link in board.deep_links(url, run="a0"):
-        parts = urlsplit(link.url)
+        parts = urlsplit(leads_to(link.url))
         name, *options = parts.fragment.split("&")
         assert name in dashboards, link.title
         smoothed = {"timeseries": "smoothing=0", "custom_scalars": "_smoothingWeight=0"}
@@ -174,7 +192,7 @@ def test_links_point_at_dashboards_that_exist_and_smooth_nothing(url: str) -> No
 @pytest.mark.parametrize("run", ["a.b", "x+y", "^q$", "n(1)[2]", "日本語", "back\\slash"])
 def test_a_link_to_one_run_means_that_run_alone(run: str) -> None:
     for link in board.deep_links("http://127.0.0.1:6006", run=run):
-        parts = urlsplit(link.url)
+        parts = urlsplit(f"http://127.0.0.1:6006/{link.view}")
         asked = {**parse_qs(parts.query), **parse_qs(parts.fragment)}
         for pattern in asked.get("runFilter", []) + asked.get("regexInput", []):
             assert re.search(pattern, run)
@@ -191,6 +209,157 @@ def test_a_busy_port_is_explained_in_one_line(url: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="1 to 65,535"):
         board.start(tmp_path, port=70_000)
+
+
+def test_links_are_short_enough_to_be_read(url: str) -> None:
+    for link in board.deep_links(url, run="a-run"):
+        assert len(link.url) < len(url) + 40
+        assert "%" not in link.url
+        assert link.url in board.describe([link])
+
+
+@contextlib.contextmanager
+def served(*flags: str, **more: Any) -> Iterator[tuple[int, list[str]]]:
+    """A board in a process of its own: its port, and what it says up to its first link."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [*BOARD, "--port", str(port), *flags], stdout=subprocess.PIPE, text=True,
+        env=ENVIRONMENT, **more,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        said = list(iter(lambda: process.stdout.readline().strip(), ""))
+        said.append(process.stdout.readline().strip())
+        yield port, said
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def curves(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three hundred folders with one figure each, as a sweep's means have them."""
+    root = tmp_path_factory.mktemp("curves")
+    train(root / "run000", RunConfig(), accuracy=0.5, error=None)
+    (written,) = (root / "run000").glob("events*")
+    for number in range(1, 300):
+        (root / f"run{number:03d}").mkdir()
+        shutil.copy(written, root / f"run{number:03d}")
+    return root
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+@pytest.mark.parametrize("hard", [None, 128])
+def test_there_may_be_more_runs_than_open_files(curves: Path, hard: int | None) -> None:
+    """A shell's limit is raised; within the system's, a loader that keeps no file open does."""
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] if hard is None else hard
+
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, most))
+
+    with served("--logdir", str(curves), preexec_fn=few_files) as (port, said):
+        url = f"http://127.0.0.1:{port}/"
+        for _ in range(300):
+            if len(ask(url, "runs")) == 300:
+                break
+            time.sleep(0.1)
+        assert len(ask(url, "runs")) == 300
+        assert len(ask(url, "plugin/scalars/tags")) == 300
+
+
+def test_curves_alone_get_links_to_curves_alone(curves: Path, url: str) -> None:
+    """Means over runs have no pictures, no networks and no verdict: those views would be empty."""
+    wait_for_runs(url)
+    with served("--logdir", str(curves)) as (port, said):
+        base = f"http://127.0.0.1:{port}/"
+        assert any("folder above" in line for line in said)
+    few = [link for link in board.deep_links(base) if not link.of_runs]
+    names = {urlsplit(base + link.view).fragment.partition("&")[0] for link in few}
+    assert names == {"timeseries", "custom_scalars", "hparams"}
+    assert said[-1] == few[0].url
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::1"])
+def test_a_board_elsewhere_is_complete_and_says_who_can_reach_it(curves: Path, host: str) -> None:
+    """Everything below a path, at an address of IPv6 or at all addresses."""
+    if ":" in host and "::1" not in LOOPBACKS:
+        pytest.skip("no IPv6 here")
+    flags = ("--logdir", str(curves), "--host", host, "--path-prefix", "lab/one/")
+    with served(*flags) as (port, said):
+        alone = host == "::1"
+        told = " ".join(said)
+        assert ("alone" in said[0]) == alone
+        assert "password" in told
+        assert "--path-prefix" in told, "no network's file is run there"
+        here = "[::1]" if alone else "127.0.0.1"
+        base = f"http://{here}:{port}/lab/one/"
+        assert said[-1].endswith(f":{port}/lab/one/overview")
+        assert "lab_faces" in ask(base, "plugins_listing")
+        with urllib.request.urlopen(f"{base}data/plugin/lab_faces/index.js", timeout=20) as page:
+            assert page.status == 200
+        assert leads_to(f"http://{here}:{port}/") == base
+        found = leads_to(f"{base}faces?run=run007")
+        assert found.startswith(f"{base}#lab_faces")
+        assert "run007" in found
+        if not alone:
+            others = ("127.0.0.2", *reach.here()[1:2])
+            for other in others:
+                socket.create_connection((other, port), timeout=5).close()
+
+
+def test_the_lab_s_own_tab_comes_early(url: str) -> None:
+    """TensorBoard's menu covers the labels of the last tabs in a window of 1,366 px."""
+    assert list(ask(url, "plugins_listing")).index("lab_faces") < 2
+
+
+@pytest.mark.parametrize(
+    "host", ["", "nosuch.invalid", "192.0.2.77", "http://127.0.0.1", "127.0.0.1:6006", "a b", "[]"]
+)
+def test_a_host_that_is_not_this_machine_is_explained(host: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--host") as caught:
+        board.start(tmp_path, host=host)
+    assert repr(host) in str(caught.value)
+    assert "0.0.0.0" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", ["/a b", "/a?b", "../x", "/a/../b", "/ü", "//evil.example/#"])
+def test_a_prefix_that_is_no_path_is_explained(prefix: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--path-prefix") as caught:
+        board.start(tmp_path, prefix=prefix)
+    assert repr(prefix) in str(caught.value)
+
+
+def test_addresses_for_elsewhere_are_this_machine_s() -> None:
+    """What is printed leads here from outside: never a wildcard."""
+    for host in ("0.0.0.0", "::", "[::]"):
+        names = reach.hosts(host)
+        assert names
+        assert not set(names) & {"0.0.0.0", "::"}
+    assert reach.hosts("[::1]") == ["::1"]
+    assert reach.url("::1", 7, "/lab") == "http://[::1]:7/lab/"
+    assert reach.is_local("127.0.0.1")
+    assert reach.is_local("::1")
+    assert not reach.is_local("0.0.0.0")
+    assert not reach.is_local("192.0.2.1")
+
+
+def test_who_came_through_ssh_is_told_how_to_see_the_board() -> None:
+    def tunnel(url: str, connection: str) -> str:
+        return reach.tunnel(url, {"SSH_CONNECTION": connection})
+
+    assert reach.tunnel("http://127.0.0.1:7/", {}) == ""
+    assert tunnel("http://127.0.0.1:7/", "odd") == ""
+    plain = tunnel("http://127.0.0.1:7007/lab/", "10.0.0.1 5 10.0.0.2 22")
+    assert re.search(r"-L 7007:127\.0\.0\.1:7007 \S*10\.0\.0\.2,", plain)
+    assert plain.endswith("http://127.0.0.1:7007/lab/")
+    other = tunnel("http://[::1]:7007/", "10.0.0.1 5 10.0.0.2 2222")
+    assert "-L 7007:[::1]:7007" in other
+    assert "-p 2222" in other
 
 
 def test_nobody_else_on_the_network_is_served(url: str) -> None:
@@ -211,7 +380,7 @@ def test_a_folder_of_any_name_is_served(
     asked = []
 
     class Server:
-        def __init__(self, plugins: list[object]) -> None:
+        def __init__(self, plugins: list[object], server_class: object) -> None:
             assert plugins
 
         def configure(self, argv: list[str]) -> None:
@@ -222,7 +391,7 @@ def test_a_folder_of_any_name_is_served(
 
     program = importlib.import_module("tensorboard.program")  # the name alone is a lazy stand-in
     monkeypatch.setattr(program, "TensorBoard", Server)
-    assert board.start(Path(name)).url == "http://127.0.0.1:1/"
+    assert board.start(Path(name)).urls == ["http://127.0.0.1:1/"]
     assert f"--logdir={name}" in asked[0]
     assert asked[0][asked[0].index("--host") + 1] == "127.0.0.1"
 
@@ -245,3 +414,8 @@ def test_links_alone_start_nothing() -> None:
     assert ended.returncode == 0, ended.stderr
     for link in board.deep_links("http://127.0.0.1:7007/"):
         assert link.url in ended.stdout
+    ended = subprocess.run(
+        [*BOARD, "--links-only", "--host", "lab.example", "--path-prefix", "x"],
+        capture_output=True, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert "http://lab.example:6006/x/overview" in ended.stdout

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from lab.faces import Faces, render
+from lab.playground.reasons import reasons
 from lab.playground.shelf import Open
 
 SIZES = (96, 512)
@@ -40,11 +41,20 @@ def address(image: Tensor, *, exact: bool = True) -> str:
 
 
 class Views:
-    """Pictures of some faces as different runs see them, drawn when the first one asks."""
+    """Pictures of some faces as different runs see them, drawn when the first one asks, and why the
+    rules of their tasks say what they say of the first."""
 
     def __init__(self, faces: Faces) -> None:
         self.faces = faces
         self._drawn: dict[tuple[Any, ...], Tensor] = {}
+        self._reasons: dict[str, list[dict[str, Any]]] = {}
+
+    def why(self, run: Open) -> list[dict[str, Any]]:
+        """`reasons` for the task of `run`."""
+        name = run.task.name
+        if name not in self._reasons:
+            self._reasons[name] = reasons(run.task, self.faces[:1])
+        return self._reasons[name]
 
     def of(self, run: Open) -> Tensor:
         """The pictures (N, 3, S, S) that `run` is shown."""
@@ -55,12 +65,13 @@ class Views:
 
 
 def answer(run: Open, views: Views) -> dict[str, Any]:
-    """What a run says about one face: a probability for each class, and what is true."""
+    """What a run says about one face: a probability for each class, what is true, and why."""
     chances = run.ask(views.of(run)).double().softmax(dim=1)[0]
     return {
         "chances": [round(chance, 6) for chance in chances.tolist()],
         "says": int(chances.argmax()),
         "truth": truth(run, views.faces),
+        "why": views.why(run),
     }
 
 

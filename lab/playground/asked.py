@@ -104,6 +104,13 @@ def write_face(faces: Faces, i: int = 0) -> dict[str, str | int | float]:
     return {**values, IDENTITY: str(int(faces.identity[i]))}
 
 
+def plain(row: Attribute, value: float) -> str | int | float:
+    """A code or number of a batch as people write it."""
+    if row.kind == "categorical":
+        return row.values[int(value)]
+    return int(value) if row.kind == "count" else number(torch.tensor(value))
+
+
 def number(value: torch.Tensor) -> float:
     """A float32 as the shortest decimal number that means it."""
     return float(str(value.numpy()))

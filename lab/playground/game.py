@@ -11,6 +11,7 @@ from lab.faces import Faces, render
 from lab.playground.answers import picture
 from lab.playground.asked import write_face
 from lab.playground.conditions import conditions
+from lab.playground.reasons import reasons
 from lab.playground.shelf import Open
 from lab.seeds import uniforms
 
@@ -53,4 +54,5 @@ def play(run: Open, number: int) -> dict[str, Any]:
         "chances": [round(chance, 5) for chance in chances[i].tolist()],
         "says": int(says[i]),
         "truth": int(labels[i]),
+        "why": reasons(run.task, faces[i : i + 1]),
     }

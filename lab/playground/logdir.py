@@ -50,6 +50,16 @@ class Found:
     trouble: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The runs by name, `MOST_RUNS` at most, how many more there are, and whether all folders were
+    searched."""
+
+    runs: list[Found]
+    more: int = 0
+    searched: bool = True
+
+
 @dataclass(frozen=True)
 class Logdir:
     """A folder of runs on this machine; `root` None: there is none, and `trouble` says why."""
@@ -57,32 +67,26 @@ class Logdir:
     root: Path | None
     trouble: str = ""
 
-    def runs(self) -> list[Found]:
-        """All runs, by name: those of the lab, and folders with another program's event files."""
+    def runs(self) -> Listing:
+        """Those of the lab, and folders with another program's event files."""
         if self.root is None:
-            return []
+            return Listing(runs=[])
         found: list[Found] = []
-        folders = 0
+        folders = more = 0
         for path, below, files in os.walk(self.root, followlinks=False):
             folder, folders = Path(path), folders + 1
+            if folders > MOST_FOLDERS:
+                break
             depth = len(folder.relative_to(self.root).parts)
             hidden = {name for name in below if name.startswith(".") or name == CHECKPOINTS}
             below[:] = [] if depth >= DEEPEST else sorted(set(below) - hidden)
-            if _is_run(files):
-                found.append(self._look(folder))
-            for name in below:
-                if (folder / name).is_symlink():
-                    link = folder / name
-                    found.append(
-                        Found(
-                            name=self._name(link), folder=link, config=None,
-                            trouble="a link to another folder: only what lies in the logdir itself"
-                            " is opened",
-                        )
-                    )  # fmt: skip
-            if len(found) >= MOST_RUNS or folders >= MOST_FOLDERS:
-                break
-        return sorted(found, key=lambda run: run.name)
+            here = [folder] if _is_run(files) else []
+            here += [folder / name for name in below if (folder / name).is_symlink()]
+            room = MOST_RUNS - len(found)
+            found += [self._look(each) for each in here[:room]]
+            more += len(here[room:])
+        runs = sorted(found, key=lambda run: run.name)
+        return Listing(runs=runs, more=more, searched=folders <= MOST_FOLDERS)
 
     def find(self, name: str) -> Found:
         """The run called `name`; `NotThere` if the logdir has none."""
@@ -112,6 +116,9 @@ class Logdir:
 
     def _look(self, folder: Path) -> Found:
         name = self._name(folder)
+        if folder.is_symlink():
+            trouble = "a link to another folder: only what lies in the logdir itself is opened"
+            return Found(name=name, folder=folder, config=None, trouble=trouble)
         try:
             config, provenance = _read_config(folder / CONFIG)
         except FileNotFoundError:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,18 @@ from tensorboard.backend.http_util import Respond
 from tensorboard.plugins import base_plugin
 from werkzeug.wrappers import Request, Response
 
-from lab.playground.refusal import Refusal, one_line
+from lab.playground.guard import stranger
+from lab.playground.refusal import Overtaken, Refusal, one_line
 
 if TYPE_CHECKING:
     from lab.playground.service import Service
 
 NAME, TITLE = "lab_faces", "Faces"
 
-QUESTIONS = ("table", "runs", "look", "random", "strips", "parts", "nearest", "fool", "round")
+QUESTIONS = (
+    "table", "runs", "about", "look", "effects", "random", "strips", "parts", "nearest", "fool",
+    "round",
+)  # fmt: skip
 """What `lab.playground.service` answers, named here too lest TensorBoard wait for PyTorch."""
 
 FILES = Path(__file__).parent / "static"
@@ -45,8 +49,10 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
     """Files of networks that are not where they were when they were trained."""
 
     def __init__(self, context: Any) -> None:
-        """`context` is TensorBoard's `TBContext`, of which the logdir is used."""
+        """`context` is TensorBoard's `TBContext`, of which logdir and path prefix are used."""
         self._logdir: str | None = context.logdir
+        flags = getattr(context, "flags", None)
+        self._prefix: str = getattr(flags, "path_prefix", None) or ""
         self._service: Service | None = None
         self._lock = threading.Lock()
 
@@ -91,7 +97,14 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             if request.method not in ("GET", "HEAD"):
                 return _refuse(request, "ask with GET", 405)
             parameters = {key: request.args.getlist(key) for key in request.args}
-            return self._answer(request, lambda: self.service().ask(name, parameters))
+            about = {"stranger": stranger(request, self._prefix)} if name == "runs" else {}
+            return self._answer(
+                request,
+                lambda: {
+                    **self.service().ask(name, parameters, wanted=_waits(request)),
+                    **about,
+                },
+            )
 
         return answer
 
@@ -101,11 +114,8 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             # a page of another site cannot post JSON here without asking first, which is refused
             if request.method != "POST" or request.mimetype != "application/json":
                 return _refuse(request, "post a JSON object that names the run", 405)
-            if not _is_at_home(request.host):
-                return _refuse(
-                    request, f"agree at http://localhost or at an address of digits, not at"
-                    f" {request.host[:200]}", 400,
-                )  # fmt: skip
+            if refused := stranger(request, self._prefix):
+                return _refuse(request, refused, 403)
             if (request.content_length or LONGEST + 1) > LONGEST:
                 return _refuse(request, "that is too long", 400)
             try:
@@ -121,6 +131,8 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
     def _answer(self, request: Request, ask: Callable[[], Mapping[str, Any]]) -> Response:
         try:
             return _respond(request, json.dumps(ask(), allow_nan=False))
+        except Overtaken:
+            return _respond(request, json.dumps({"overtaken": True}))
         except Refusal as refusal:
             return _refuse(request, str(refusal), refusal.status)
         except Exception as error:
@@ -134,17 +146,22 @@ class Broken(Refusal):
     status = 503
 
 
-def _is_at_home(host: str) -> bool:
-    """Whether a request came to a name that only this machine gives: another site's can be made to
-    lead here by whoever owns it, and its pages then count as ours."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True
+def _waits(request: Request) -> Callable[[], bool]:
+    """Whether the browser still waits for the answer, as far as its connection tells."""
+    connection = request.environ.get("werkzeug.socket")
+    look = getattr(socket, "MSG_DONTWAIT", None)  # Windows has none
+
+    def waits() -> bool:
+        if not isinstance(connection, socket.socket) or look is None:
+            return True
+        try:
+            return bool(connection.recv(1, socket.MSG_PEEK | look))  # nothing: it was closed
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    return waits
 
 
 def _respond(

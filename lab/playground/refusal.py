@@ -18,9 +18,13 @@ class NotThere(Refusal):
 
 
 class Busy(Refusal):
-    """Too many questions at once: asking again later helps."""
+    """Too many questions at once: asking again later helps, and the page does."""
 
-    status = 503
+    status = 429
+
+
+class Overtaken(Exception):
+    """A question that nobody wants an answer to any more: a newer one of the same page has come."""
 
 
 def one_line(error: BaseException) -> str:

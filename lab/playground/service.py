@@ -9,11 +9,12 @@ from typing import Any
 
 from lab.config import DataConfig
 from lab.data import get_task, population_of
-from lab.faces import render
+from lab.faces import Faces, render
 from lab.playground import fool, game, studied, why
 from lab.playground.answers import SIZES, Views, answer, as_seen, picture
 from lab.playground.asked import Asked, start_face, write_face
 from lab.playground.conditions import conditions
+from lab.playground.effects import without_effect
 from lab.playground.lanes import Lane
 from lab.playground.logdir import Found, Logdir, open_logdir, stamp, summary
 from lab.playground.refusal import NotThere, Refusal, one_line
@@ -29,8 +30,8 @@ MOST_ASKED = 24
 MOST_NUMBER = 2**31 - 1
 """The greatest number of a random face or of a round."""
 
-QUICK, SLOW = 64, 16
-"""Questions that may wait for an answer."""
+SLOT = "slot"
+"""The parameter that says which older questions a question takes the place of."""
 
 
 class Service:
@@ -39,25 +40,43 @@ class Service:
     def __init__(self, logdir: str | None, model_files: Sequence[Path] = ()) -> None:
         self._place = logdir
         self._shelf = Shelf(model_files)
-        self._quick, self._slow = Lane("playground", most=QUICK), Lane("playground-slow", most=SLOW)
+        # nothing waits for what takes much longer: some 20, 50 and more than 1,000 milliseconds;
+        # a list takes half a second where there are a thousand runs
+        self._quick, self._lists, self._slow, self._long = (
+            Lane(f"playground-{name}") for name in ("quick", "lists", "slow", "long")
+        )
         self._slow.begin(_build_drawing)
         self._questions: dict[str, tuple[Lane, Callable[[Asked], Values], tuple[str, ...]]] = {
             "table": (self._quick, lambda asked: page_table(), ()),
-            "runs": (self._quick, self._runs, ()),
+            "runs": (self._lists, self._runs, ()),
+            "about": (self._lists, lambda asked: self._about(self._find(asked)), ("run",)),
+            "effects": (self._quick, lambda asked: _effects(asked.face()), ("face",)),
             "look": (self._quick, self._look, ("face", "size", "run", "seen", "exact")),
             "random": (self._quick, self._random, ("number",)),
             "strips": (self._slow, self._strips, ("face", "run")),
             "parts": (self._slow, self._parts, ("face", "run")),
-            "nearest": (self._slow, self._nearest, ("face", "run")),
-            "fool": (self._slow, self._fool, ("face", "run")),
+            "nearest": (self._long, self._nearest, ("face", "run")),
+            "fool": (self._long, self._fool, ("face", "run")),
             "round": (self._slow, self._round, ("number", "run")),
         }
 
-    def ask(self, question: str, parameters: Mapping[str, Sequence[str]]) -> Values:
-        """The answer to a question; `Refusal` says in one line why there is none."""
+    def ask(
+        self,
+        question: str,
+        parameters: Mapping[str, Sequence[str]],
+        *,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> Values:
+        """The answer to a question; `Refusal` says in one line why there is none.
+
+        Of the questions with the same parameter `slot` only the newest one is wanted: `Overtaken`
+        ends older ones that wait. So does `wanted`, where it says that nobody does any more.
+        """
         lane, function, allowed = self._questions[question]
-        asked = Asked(parameters, allowed)
-        return lane.run(lambda: function(asked))
+        asked = Asked(parameters, (*allowed, SLOT))
+        slot = next(iter(asked.texts(SLOT, most=1)), None)
+        told = sorted((name, tuple(each)) for name, each in parameters.items() if name != SLOT)
+        return lane.run(lambda: function(asked), key=(question, *told), slot=slot, wanted=wanted)
 
     def allow(self, name: str) -> Values:
         """Agree that opening the run `name` runs the file that makes its network."""
@@ -69,12 +88,21 @@ class Service:
         return open_logdir(self._place)
 
     def _open(self, asked: Asked) -> Open:
-        return self._shelf.get(self._logdir.find(asked.text("run")))
+        return self._shelf.get(self._find(asked))
+
+    def _find(self, asked: Asked) -> Found:
+        return self._logdir.find(asked.text("run"))
 
     def _runs(self, asked: Asked) -> Values:
         logdir = self._logdir
-        runs = [self._about(run) for run in logdir.runs()]
-        return {"logdir": self._place or "", "trouble": logdir.trouble, "runs": runs}
+        found = logdir.runs()
+        return {
+            "logdir": self._place or "",
+            "trouble": logdir.trouble,
+            "runs": [self._about(run) for run in found.runs],
+            "more": found.more,
+            "searched": found.searched,
+        }
 
     def _about(self, run: Found) -> Values:
         """What is known about a run without opening it."""
@@ -150,6 +178,10 @@ class Service:
 
     def _round(self, asked: Asked) -> Values:
         return game.play(self._open(asked), asked.whole("number", 0, MOST_NUMBER))
+
+
+def _effects(face: Faces) -> Values:
+    return {"without": without_effect(face)}
 
 
 def _kind(refusal: Refusal) -> str:

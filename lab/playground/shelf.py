@@ -15,6 +15,7 @@ from lab.config import RunConfig
 from lab.data import Population, Task, population_of
 from lab.measure import predict
 from lab.models import NetworkError, Sources, file_of, only_agreed, sources_of
+from lab.playground.lanes import ending
 from lab.playground.logdir import LARGEST, Found, Stamp, stamp
 from lab.playground.refusal import Refusal, one_line
 from lab.provenance import changed_sources, moved, refuse_other_world
@@ -55,6 +56,8 @@ class Open:
 
     def ask(self, images: Tensor) -> Tensor:
         """Its logits (N, C) on pictures (N, 3, S, S) uint8; `Refusal` where it has no answer."""
+        if ending():
+            raise Refusal("the board ends")  # a long search asks thousands of times
         try:
             with self.lock:
                 logits = predict(self.model, images)

@@ -13,7 +13,7 @@ from lab.data.twins import SUBSETS, with_parts
 from lab.faces import ATTRIBUTES, PARTS, Attribute, Faces, render
 from lab.faces.batch import as_column
 from lab.playground.answers import address, as_seen, watched
-from lab.playground.asked import number
+from lab.playground.asked import plain
 from lab.playground.shelf import Open
 
 POINTS = 13
@@ -50,7 +50,7 @@ def strips(run: Open, face: Faces) -> dict[str, Any]:
                 "decides": row.name in run.task.relevant,
                 "visible": not bool(same[part].all()),
                 "moves": round(float(column.max() - column.min()), 6),
-                "values": [_plain(row, value) for value in values.tolist()],
+                "values": [plain(row, value) for value in values.tolist()],
                 "chances": [round(chance, 5) for chance in column.tolist()],
                 "says": says[part].tolist(),
                 "truth": labels[part].tolist(),
@@ -115,9 +115,3 @@ def _ask(run: Open, faces: Faces, face: Faces) -> tuple[Tensor, Tensor]:
         logits.append(run.ask(images))
         same.append((images == plain).flatten(1).all(dim=1))
     return torch.cat(logits).double().softmax(dim=1), torch.cat(same)
-
-
-def _plain(row: Attribute, value: float) -> str | int | float:
-    if row.kind == "categorical":
-        return row.values[int(value)]
-    return int(value) if row.kind == "count" else number(torch.tensor(value))

@@ -1,205 +1,190 @@
-"""TensorBoard over a folder of runs, and links to the views that tell the story.
+"""TensorBoard over a folder of runs, for this computer or for a class.
 
-TensorBoard smooths curves by default, which hides the very turn into memorization that a run is
-about, and keeps ten pictures per tag. Links and options here say otherwise.
+TensorBoard keeps ten pictures per tag, and a file open for each run. Options and limits here say
+otherwise.
 """
 
 import contextlib
 import io
-import json
 import os
-import re
-import socket
 import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import quote
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from lab.folder import CONFIG
+from lab.tracking import reach
+from lab.tracking.links import deep_links, describe, with_shortcuts
 
 HOST, PORT = "127.0.0.1", 6006
 
 SAMPLES = "images=200,scalars=20000"
 """How many steps of a tag TensorBoard keeps; it offers no "all"."""
 
-PINNED = (
-    "accuracy/test", "accuracy/train", "gap/accuracy", "memorization/membership_auc",
-)  # fmt: skip
-PINNED_CUES = (
-    "accuracy/test", "accuracy/conflicting", "accuracy/unbiased", "shortcut/strongest",
-)  # fmt: skip
+EVENTS = "events.out.tfevents"
+
+FIRST = 2
+"""Where tabs of ours go: after TensorBoard's core and its first tab. In a window of 1,366 px its
+menu covers the last ones."""
+
+MOST_FOLDERS = 20_000
+"""Folders that are searched for single runs: a logdir can be a whole home folder."""
+
+SLOW_LOADER = ("--load_fast=false", "--max_reload_threads=4", "--reload_multifile=true")
+"""TensorBoard's older loader, in which no file stays open: for more runs than files may be open.
+The newer one shows some of them, and every other time none."""
+
+SPARE = 100
+"""Files that a board has open besides the runs'."""
+
+PLENTY = 2**20
+"""As many open files as are ever asked for."""
 
 
 class Board(NamedTuple):
-    """A running TensorBoard: its address, and the server, which lives as long as this does."""
+    """A running TensorBoard: its addresses, the best one first; how this computer reaches it, and
+    whether no other can; the server, which lives as long as this does; and whether there are runs
+    of this lab."""
 
-    url: str
+    urls: Sequence[str]
+    here: str
+    alone: bool
     server: object
+    has_runs: bool
 
 
-class DeepLink(NamedTuple):
-    """A view: its title, its address, and what to look for in it."""
+def start(
+    logdir: Path,
+    *,
+    port: int | None = None,
+    host: str = HOST,
+    prefix: str = "",
+    tabs: Sequence[type] = (),
+) -> Board:
+    """Serve the runs under `logdir` in the background, at the address `host` alone.
 
-    title: str
-    url: str
-    look: str
-
-
-def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
-    """The views that tell the story, in the order of telling; of one `run` alone where one is
-    named and the view can be asked for it.
-
-    Old dashboards read their parameters from behind the #, new ones from before it.
+    `port` None takes 6006 or the next free one. `prefix` is the path below which everything is
+    served, such as /lab. `tabs` are plugins that are shown even where the installation has not
+    declared them. Raises `ValueError` in one line if there are no runs, or if host, port or prefix
+    cannot be had.
     """
-    base = base_url.rstrip("/") + "/"
-    only = _regex(run)
-
-    def pinned(tags: Sequence[str]) -> str:
-        cards = [{"plugin": "scalars", "tag": tag} for tag in tags]
-        values = {
-            "pinnedCards": json.dumps(cards, separators=(",", ":")),  # a tagFilter would hide them
-            "smoothing": "0",
-            **({"runFilter": only} if run else {}),
-        }
-        return f"{base}?{_query(values)}#timeseries"
-
-    pinned_face = f"&p.lab_faces.pins={quote(quote(run, safe=''), safe='')}" if run else ""
-    chosen = f"&regexInput={quote(only, safe='')}" if run else ""
-    return [
-        DeepLink(
-            "overview",
-            pinned(PINNED),
-            "does accuracy on train (faces it studied) leave accuracy on test behind?",
-        ),
-        DeepLink(
-            "train against test",
-            f"{base}#custom_scalars{chosen}&_smoothingWeight=0",
-            "two curves that part, by more than their bands, are memorization",
-        ),
-        DeepLink(
-            "mistakes",
-            f"{base}#images&tagFilter=faces{chosen}",
-            "unseen faces it is sure and wrong about: what do they have in common?",
-        ),
-        DeepLink(
-            "cues",
-            pinned(PINNED_CUES),
-            "runs with --cues: right where the cue helps, wrong where it misleads?",
-        ),
-        DeepLink(
-            "what it relies on",
-            f"{base}#images&tagFilter=reliance%7Ctwins{chosen}",
-            "bars: parts long, nuisances short? Twins: does it change its mind about a face?",
-        ),
-        DeepLink(
-            "losses",
-            f"{base}#distributions&tagFilter=example_loss{chosen}",
-            "on train they fall to 0 together; on test a tail rises",
-        ),
-        DeepLink(
-            "compare runs",
-            f"{base}#hparams",
-            "one row per experiment, averaged over its seeds: what closes the gap?",
-        ),
-        DeepLink(
-            "projector",
-            f"{base}#projector",
-            "color by 'truth', then by 'set': are studied faces set apart from unseen ones? (runs "
-            "that end while the board is open come in when it is opened anew)",
-        ),
-        DeepLink(
-            "faces",
-            f"{base}#lab_faces{pinned_face}",
-            "draw a face: which run changes its mind about what should not matter?",
-        ),
-        DeepLink(
-            "verdict",
-            f"{base}#text&tagFilter=verdict{chosen}",
-            "the outcome in words, settings, group counts",
-        ),
-    ]
-
-
-def describe(links: list[DeepLink]) -> str:
-    """The links for a terminal."""
-    return "\n".join(f"  {link.title}: {link.look}\n    {link.url}" for link in links)
-
-
-def start(logdir: Path, *, port: int | None = None, tabs: Sequence[type] = ()) -> Board:
-    """Serve the runs under `logdir` on this machine alone, in the background.
-
-    `tabs` are plugins that are shown even where the installation has not declared them.
-    `port` None takes 6006 or the next free one. Raises `ValueError` in one line if there are no
-    runs, or if the port that was asked for cannot be had.
-    """
-    if not _has_runs(logdir):
+    host, prefix = reach.check_host(host), reach.check_prefix(prefix)
+    most = allow_open_files()
+    room = max(1, most // 2 - SPARE)  # for as many runs again
+    count, has_runs = _survey(logdir, enough=room if most < PLENTY else 1)
+    if not count:
         raise ValueError(f"no runs in {str(logdir)!r}: train one first, or name another --logdir")
     if port is not None:
-        _check_port(port)
+        reach.check_port(host, port)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorBoard's own, about its dependencies
         from tensorboard import default, program
-    plugins = default.get_plugins()
-    server = program.TensorBoard(plugins=[*plugins, *(tab for tab in tabs if tab not in plugins)])
-    options = [f"--logdir={logdir}", "--host", HOST, "--samples_per_plugin", SAMPLES]
-    server.configure(argv=["", *options, *(["--port", str(port)] if port is not None else [])])
+    plugins = [plugin for plugin in default.get_plugins() if plugin not in tabs]
+    plugins[FIRST:FIRST] = tabs
+    server = program.TensorBoard(plugins=plugins, server_class=_with_shortcuts)
+    options = [f"--logdir={logdir}", "--host", host, "--samples_per_plugin", SAMPLES]
+    options += [f"--path_prefix={prefix}", *(["--port", str(port)] if port is not None else [])]
+    server.configure(argv=["", *options, *(SLOW_LOADER if count >= room else [])])
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # a note on its loader, for its developers
-            return Board(server.launch(), server)
+            taken = urlsplit(server.launch()).port or PORT
     except program.TensorBoardServerException as error:
         raise ValueError(error.msg) from None
+    urls = [reach.url(name, taken, prefix) for name in reach.hosts(host)]
+    here = reach.url(reach.ALL.get(host, host), taken, prefix)
+    return Board(urls, here, reach.is_local(host), server, has_runs)
 
 
 def serve(
     logdir: Path,
     *,
     port: int | None = None,
+    host: str = HOST,
+    prefix: str = "",
     links_only: bool = False,
     tabs: Sequence[type] = (),
 ) -> None:
     """Print the links and serve until Ctrl-C; with `links_only` print those of a board that
-    already runs at `port`. `tabs` as in `start`."""
+    already runs at `host` and `port`. The others as in `start`."""
     if links_only:
-        print(describe(deep_links(f"http://{HOST}:{port or PORT}/")))
+        name = reach.hosts(host)[0]
+        print(describe(deep_links(reach.url(name, port or PORT, reach.check_prefix(prefix)))))
         return
-    board = start(logdir, port=port, tabs=tabs)
-    print(f"TensorBoard shows {str(logdir)!r} at {board.url} (Ctrl-C ends it)\n")
-    print(describe(deep_links(board.url)), flush=True)
+    board = start(logdir, port=port, host=host, prefix=prefix, tabs=tabs)
+    links = deep_links(board.urls[0])
+    print("\n".join(_welcome(board, logdir)) + "\n")
+    print(describe(link for link in links if board.has_runs or not link.of_runs), flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
         print()
 
 
-def _check_port(port: int) -> None:
-    """Raise `ValueError` if `port` cannot be had, before anything is started for it."""
-    if not 1 <= port <= 65_535:
-        raise ValueError(f"--port must be 1 to 65,535, not {port}")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise ValueError(
-                f"--port {port} cannot be had ({reason}): end what uses it, name another, or none "
-                "for the next free one"
-            ) from None
+def allow_open_files() -> int:
+    """Let this process, and those that it starts, have as many files open as the system allows;
+    returns how many, `PLENTY` where there is no such limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return PLENTY
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (
+        PLENTY if limit == resource.RLIM_INFINITY else min(limit, PLENTY) for limit in limits
+    )
+    for most in (hard, 2**16, 10_240, 4096):  # macOS allows 10,240, whatever it says
+        if soft < most <= hard:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
+                return most
+    return soft
 
 
-def _has_runs(logdir: Path) -> bool:
-    return any(
-        name.startswith("events.out.tfevents") for _, _, files in os.walk(logdir) for name in files
+def _welcome(board: Board, logdir: Path) -> list[str]:
+    """What whoever starts a board is told: where it is, and for whom."""
+    who = "for this computer alone; " if board.alone else ""
+    told = [f"TensorBoard shows {str(logdir)!r} at {board.urls[0]} ({who}Ctrl-C ends it)"]
+    if board.urls[1:]:
+        told.append(f"where these names and addresses are known, also {' '.join(board.urls[1:])}")
+    proxied = urlsplit(board.here).path != "/"
+    if proxied or not board.alone:
+        who = "whom a proxy lets through" if board.alone else "who can reach this computer there"
+        code = (
+            "with --path-prefix the tab Faces runs no network's file"
+            if proxied
+            else f"that a network's file may be run is agreed to at this computer, at {board.here}"
+        )
+        told.append(
+            f"Everybody {who} sees all runs in {str(logdir)!r}; there is no password. They can run"
+            f" no code: {code}"
+        )
+    if board.alone:
+        told += filter(None, [reach.tunnel(board.here)])
+    if not board.has_runs:
+        told.append(
+            "Curves alone: no run of this lab is in there (the runs of a sweep's means are in the"
+            " folder above)"
+        )
+    return told
+
+
+def _with_shortcuts(board: Any, flags: Any) -> object:
+    """TensorBoard's own server, which leads short addresses to the views, too."""
+    from tensorboard import program
+
+    return program.create_port_scanning_werkzeug_server(
+        with_shortcuts(board, flags.path_prefix), flags
     )
 
 
-def _regex(run: str | None) -> str:
-    """A regular expression for one run's name alone, as browsers read it."""
-    return "" if run is None else f"^{re.sub(_SPECIAL, _ESCAPED, run)}$"
-
-
-_SPECIAL, _ESCAPED = r"([.^$*+?()\[\]{}|\\])", r"\\\1"
-
-
-def _query(values: dict[str, str]) -> str:
-    return "&".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
+def _survey(logdir: Path, *, enough: int) -> tuple[int, bool]:
+    """How many event files there are, counted up to `enough`, and whether any folder is a run's,
+    or may be in what was not searched."""
+    count, has_runs = 0, False
+    for folders, (_, _, files) in enumerate(os.walk(logdir)):
+        count += sum(name.startswith(EVENTS) for name in files)
+        has_runs = has_runs or CONFIG in files or folders >= MOST_FOLDERS
+        if count >= enough and has_runs:
+            break
+    return count, has_runs

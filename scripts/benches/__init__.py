@@ -1,1 +1,1 @@
-"""What `scripts/bench.py` measures: drawing, training, a whole run, growth."""
+"""What `scripts/bench.py` measures: drawing, training, a whole run, growth, the board."""

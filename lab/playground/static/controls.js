@@ -2,12 +2,23 @@
 
 import { h } from "./dom.js";
 
+/** What keeps a picture from being in a class of its own, in words: "no nose", "1 of 2 ears". */
+export function reasonWords(why, attributes) {
+  return (why ?? []).map(({ name, now, wanted }) => {
+    const row = attributes.get(name);
+    if (row.kind === "count" && now < wanted) return now ? `${now} of ${wanted} ${row.words}` : `no ${row.words}`;
+    if (row.kind === "continuous") return `${row.words} ${valueWords(row, now)}`;
+    return `${row.words}: ${valueWords(row, now)} instead of ${valueWords(row, wanted)}`;
+  }).join(", ");
+}
+
 /** The controls of all groups. `state` is changed by them and shown in them. */
 export class Controls {
   constructor(table, state) {
     this.state = state;
     this.shows = new Map(); // attribute -> function that shows a value
     this.marks = new Map(); // attribute -> element that says whether it should decide
+    this.rows = new Map(); // attribute -> element with its control
     this.groups = []; // {group, title, badge}
     this.element = h("div", { class: "controls" }, table.groups.map((group) => this.#group(group)));
     state.listen((what) => what === "face" && this.show());
@@ -17,6 +28,19 @@ export class Controls {
   /** Show the state's face. */
   show() {
     for (const [name, show] of this.shows) show(this.state.face[name]);
+  }
+
+  /** Gray the controls that change nothing in the picture as it is: attribute -> what hides it. */
+  gray(without) {
+    for (const [name, element] of this.rows) {
+      const idle = name in without;
+      const by = idle && this.state.attributes.get(without[name]);
+      const words = idle && `Changes nothing in this picture${by ? ` while “${by.words}” is ${valueWords(by, this.state.face[by.name])}` : ""}`;
+      element.classList.toggle("idle", idle);
+      element.title = words || "";
+      if (idle) element.setAttribute("aria-description", words);
+      else element.removeAttribute("aria-description");
+    }
   }
 
   /** Mark what decides by the rule of the task called `name`. */
@@ -38,7 +62,11 @@ export class Controls {
     this.groups.push({ group, title, badge });
     return h("details", { class: "group", open: !folded },
       h("summary", {}, title, badge, h("span", { class: "hint" }, group.meaning)),
-      group.attributes.map((row) => row.kind === "continuous" ? this.#slider(row) : this.#picker(row)));
+      group.attributes.map((row) => {
+        const element = row.kind === "continuous" ? this.#slider(row) : this.#picker(row);
+        this.rows.set(row.name, element);
+        return element;
+      }));
   }
 
   #title(row, id) {

@@ -1,7 +1,7 @@
 // The picture, what can be done with it, and how it looks to a pinned run.
 
 import { ask } from "./api.js";
-import { valueWords } from "./controls.js";
+import { reasonWords, valueWords } from "./controls.js";
 import { button, fill, h } from "./dom.js";
 import { drawBar } from "./runs.js";
 import { link } from "./state.js";
@@ -73,12 +73,14 @@ export class Easel {
     }));
   }
 
-  /** Say what the picture is by the rule of a task; null: of none. */
-  tellTruth(task, truth) {
+  /** Say what the picture is by the rule of a task, and why; null: of none. */
+  tellTruth(task, { truth, why } = {}) {
     fill(this.truth);
     if (!task) return;
     const words = truth < 0 ? "The rule has no answer to this picture" : `In truth: ${task.classes[truth]}`;
-    this.truth.append(h("b", {}, words), h("span", { class: "hint" }, ` (${task.meaning})`));
+    const because = reasonWords(why, this.state.attributes);
+    this.truth.append(h("b", {}, words), because ? h("span", { class: "because" }, ` – ${because}`) : "",
+      h("span", { class: "hint" }, ` (${task.meaning})`));
   }
 
   #steps() {

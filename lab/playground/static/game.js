@@ -1,6 +1,7 @@
 // The guessing game: a face, what a run was trained on, and the question what the run will say.
 
 import { ask } from "./api.js";
+import { reasonWords } from "./controls.js";
 import { described } from "./easel.js";
 import { button, fill, h, percent } from "./dom.js";
 
@@ -66,7 +67,8 @@ export class Game {
     this.right += hit;
     this.#score();
     const { says, truth, classes } = round;
-    const honest = says === truth ? "which is right" : `which is wrong: in truth it is ${classes[truth]}`;
+    const because = reasonWords(round.why, this.state.attributes);
+    const honest = says === truth ? "which is right" : `which is wrong: in truth it is ${classes[truth]}${because && ` (${because})`}`;
     const next = button("Next", () => this.#round(), { class: "primary" });
     fill(outcome,
       h("p", { class: hit ? "right" : "wrong" }, hit ? "✓ You guessed it." : "✗ Not what you guessed."),

@@ -1,7 +1,7 @@
 // The page. TensorBoard imports this module into a frame and calls render(); index.html does so on a
 // page of its own.
 
-import { Newest, ask } from "./api.js";
+import { Newest, Overtaken, ask } from "./api.js";
 import { Controls } from "./controls.js";
 import { fill, h, settled } from "./dom.js";
 import { Easel } from "./easel.js";
@@ -12,7 +12,9 @@ import { followTheme } from "./theme.js";
 import { Why } from "./why.js";
 
 const MOST_ASKED = 24; // runs in one question to the server
-const REFRESH = 8000; // milliseconds between looks for new runs and newer checkpoints
+const REFRESH = 8000; // milliseconds between looks for new runs and newer checkpoints, at least
+const SPARING = 20; // times as long as a look takes: a list of a thousand runs is asked for less often
+const QUIET = 250; // milliseconds without a change before what changes slowly is brought up to date
 
 export async function render() {
   document.documentElement.lang = "en";
@@ -54,16 +56,21 @@ async function open(place) {
   const runs = new Runs(table, state, { onchange: () => look() });
   const easel = new Easel(table, state, { say, play: () => game.open() });
   const controls = new Controls(table, state);
-  const why = new Why(state, runs, { redraw: () => update(), say });
+  const why = new Why(state, runs, { redraw: () => redraw(), say });
   const game = new Game(state, runs);
+
+  let begun = 0, drawn = 0; // updates: the newest that was begun, and the newest that is shown
 
   /** Draw the face and ask the runs that are shown. */
   async function update() {
+    const turn = ++begun;
     const face = state.written();
     const [shown, ...others] = batches(runs.asked());
     const told = await ask("look", {
       face, size: easel.size(), run: shown, ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
-    });
+    }, "look");
+    if (turn < drawn) return; // an answer that comes after that to a newer question
+    drawn = turn;
     easel.show(told);
     runs.expect([shown, ...others].flat());
     runs.answer(told.answers);
@@ -75,17 +82,30 @@ async function open(place) {
     announce(told.answers);
     for (const run of others) {
       if (state.written() !== face) return; // the next look asks them
-      runs.answer((await ask("look", { face, size: easel.size(), run })).answers);
+      runs.answer((await ask("look", { face, size: easel.size(), run }, "look")).answers);
     }
   }
   const seenBy = (shown) => state.pins.find((name) => shown.includes(name));
-  const look = () => newest.run(() => update().catch((error) => tell(error.message)));
+  const redraw = () => update().catch((error) => {
+    if (!(error instanceof Overtaken)) throw error; // the newer one draws
+  });
+  const look = () => newest.run(() => redraw().catch((error) => tell(error.message)));
+
+  const effects = settled(async () => {
+    const face = state.written();
+    try {
+      const { without } = await ask("effects", { face }, "effects");
+      if (state.written() === face) controls.gray(without);
+    } catch {
+      // the picture's own question says what is wrong
+    }
+  }, QUIET);
 
   /** The rule of the first pinned run's task, or of the first run's. */
   function rule(answers) {
     const answer = answers.find((each) => each.name === seenBy(runs.asked())) ?? answers[0];
     const run = answer && runs.find(answer.name);
-    easel.tellTruth(answer?.chances ? runs.task(run) : null, answer?.truth);
+    easel.tellTruth(answer?.chances ? runs.task(run) : null, answer);
     controls.mark(run?.task, runs.task(run));
   }
 
@@ -96,14 +116,16 @@ async function open(place) {
 
   runs.refresh = async () => {
     const before = new Map(runs.all.map((run) => [run.name, `${run.changed} ${run.kind}`]));
-    const list = await ask("runs");
-    runs.set(list);
+    const list = await ask("runs", {}, "runs");
+    const listed = new Set(list.runs.map((run) => run.name));
+    const unlisted = state.pins.filter((name) => !listed.has(name));
+    runs.set({ ...list, runs: [...list.runs, ...await Promise.all(unlisted.map(about))] });
     const newer = runs.all.some((run) => before.get(run.name) !== `${run.changed} ${run.kind}`);
     if (newer && before.size) why.later();
   };
 
-  const store = settled(() => state.write(), 250);
-  state.listen(() => { look(); store(); });
+  const store = settled(() => state.write(), QUIET);
+  state.listen((what) => { look(); store(); if (what === "face") effects(); });
 
   fill(place, spoken, banner,
     controls.element, easel.element, h("div", { class: "column" }, runs.element, why.element), game.element);
@@ -120,14 +142,32 @@ async function open(place) {
     for (const run of runs.visible().filter((each) => each.answer?.chances).slice(0, 2)) state.pin(run.name, true);
   }
   why.show();
+  effects();
   state.write();
 
   keys(state);
   followAddress(state);
-  setInterval(() => {
-    const visible = !document.hidden && document.documentElement.clientWidth > 0;
-    if (visible) runs.refresh().then(() => tell(state.problem), (error) => tell(error.message));
-  }, REFRESH);
+  keepUp(() => runs.refresh().then(() => tell(state.problem), (error) => tell(error.message)));
+}
+
+/** Look for new runs from time to time, as long as anybody sees the page. */
+async function keepUp(refresh) {
+  for (let pause = REFRESH; ;) {
+    await new Promise((done) => setTimeout(done, pause));
+    if (document.hidden || !document.documentElement.clientWidth) continue;
+    const began = Date.now();
+    await refresh();
+    pause = Math.max(REFRESH, SPARING * (Date.now() - began));
+  }
+}
+
+/** A pinned run that the list does not hold: beyond its end, or a link's that is not here. */
+async function about(name) {
+  try {
+    return await ask("about", { run: name });
+  } catch (error) {
+    return { name, kind: "gone", trouble: error.message };
+  }
 }
 
 /** Runs in as many as one question may name; the first batch may be empty. */

@@ -1,6 +1,7 @@
 // The runs: each with its answer about the face as a live bar, and in plain words.
 
 import { allow } from "./api.js";
+import { reasonWords } from "./controls.js";
 import { button, fill, h, percent } from "./dom.js";
 
 const PAGE = 12; // runs that are shown at first, and more with each click
@@ -38,8 +39,10 @@ export class Runs {
   }
 
   /** Take over the server's list. */
-  set({ runs, logdir, trouble }) {
+  set({ runs, logdir, trouble, more, searched, stranger }) {
     this.loaded = true;
+    this.stranger = stranger;
+    this.unlisted = this.#unlisted(runs.length, more, searched, logdir);
     const old = new Map(this.all.map((run) => [run.name, run]));
     this.all = runs.map((run) => ({
       ...run,
@@ -115,9 +118,19 @@ export class Runs {
     for (const run of runs) this.#card(run).show(run, run.answer);
     this.more.hidden = !this.hiddenCount;
     this.more.textContent = `Show ${Math.min(PAGE, this.hiddenCount)} of ${this.hiddenCount} more`;
-    const none = this.loaded && this.all.length && !runs.length;
-    fill(this.note, this.loaded && !this.all.length ? this.nothing : none ? h("p", {}, "No run is called that.") : null);
+    const some = this.all.some((run) => run.kind !== "gone");
+    const none = some && !runs.length && h("p", {}, "No run is called that.");
+    fill(this.note, this.loaded && !some ? this.nothing : none, this.unlisted);
     if (ask) this.onchange();
+  }
+
+  /** That the list is not all there is. */
+  #unlisted(count, more, searched, logdir) {
+    if (!more && searched !== false) return null;
+    const least = searched === false ? "at least " : "";
+    const words = more ? `These are the first ${count.toLocaleString("en")} runs; ${least}${more.toLocaleString("en")} more are in ${logdir}.`
+      : `Not all folders of ${logdir} were searched for runs.`;
+    return h("p", { class: "unlisted" }, `${words} A board of a folder further down shows the others: --logdir ${logdir}/…`);
   }
 
   #nothing(logdir, trouble) {
@@ -173,12 +186,16 @@ class Card {
     this.verdict.className = "verdict";
     const kind = run.kind === "ready" ? run.answer?.kind : run.kind;
     if (kind !== "consent") {
-      const intro = { waiting: "Not yet: ", foreign: "Not for the playground: ", gone: "Gone: " }[kind] ?? "Cannot be opened: ";
+      const intro = { waiting: "Not yet: ", foreign: "Not for the playground: ", gone: "Not here: " }[kind] ?? "Cannot be opened: ";
       this.words.textContent = intro + (trouble ?? "");
       fill(this.more);
       return;
     }
     this.words.textContent = `I${(run.code ?? "its network is made by a file named in its settings").slice(1)}. Opening it runs that code on the computer that TensorBoard runs on: agree only if you trust it. It is then open to all who use this board, until the board ends.`;
+    if (this.runs.stranger) {
+      fill(this.more, h("p", { class: "hint" }, `That cannot be agreed to from here: ${this.runs.stranger}.`));
+      return;
+    }
     if (!this.more.childElementCount) {
       const failed = h("span", { class: "failed" });
       const agree = async () => {
@@ -202,7 +219,8 @@ class Card {
     const right = answer.truth < 0 ? null : answer.says === answer.truth;
     this.verdict.textContent = right === null ? "no truth" : right ? "✓ right" : "✗ wrong";
     this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
-    this.verdict.title = right === null ? "The rule of its task has no answer to such a picture" : `In truth: ${classes[answer.truth]}`;
+    const because = reasonWords(answer.why, this.runs.state.attributes);
+    this.verdict.title = (right === null ? "The rule of its task has no answer to such a picture" : `In truth: ${classes[answer.truth]}`) + (because && ` – ${because}`);
     this.words.textContent = plainWords(answer, classes);
     const changed = before && before !== answer && before.says !== undefined && before.says !== answer.says;
     if (changed) {

@@ -1,6 +1,6 @@
 // Why the pinned runs say what they say: four views, side by side for up to three runs.
 
-import { Newest, ask } from "./api.js";
+import { Newest, Overtaken, ask } from "./api.js";
 import { valueWords } from "./controls.js";
 import { button, fill, h, listed, percent, settled } from "./dom.js";
 import { drawBar } from "./runs.js";
@@ -22,8 +22,10 @@ export class Why {
     Object.assign(this, { state, runs, redraw, say });
     this.tab = "strips";
     this.playing = null;
-    this.newest = new Newest(); // an abandoned question would still be computed
-    this.fooled = new Map(); // run -> {face, told}
+    this.newest = new Newest();
+    this.turn = 0; // of the questions about the pinned runs, the newest
+    this.fooled = new Map(); // run -> {face, told, about}: the faces that it is about
+    this.places = new Map(); // run -> where it is said how it was fooled
     this.searching = new Set(); // runs that are being fooled
     this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0, "aria-labelledby": "why-strips" });
     this.tabs = TABS.map(([name, title], i) => button(title, () => this.#open(name), {
@@ -38,7 +40,7 @@ export class Why {
     this.element = h("section", { class: "panel why", "aria-label": "Why" },
       h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the pinned runs" }, this.tabs), this.heads, this.body);
     this.later = settled(() => this.show(), QUIET);
-    state.listen((what) => (what === "pins" || this.tab !== "fool") && this.later());
+    state.listen((what) => (what === "pins" || this.tab !== "fool" ? this.later() : this.#foolTexts()));
     this.#mark();
   }
 
@@ -101,25 +103,25 @@ export class Why {
       this.#showFool(pins);
       return;
     }
-    const [tab, face] = [this.tab, this.state.written()];
+    const [tab, face, turn] = [this.tab, this.state.written(), ++this.turn];
     this.body.classList.add("waiting");
     if (!this.body.childElementCount) fill(this.body, h("p", { class: "hint" }, tab === "nearest" ? "Going through the training faces …" : "Asking …"));
     try {
-      const told = await Promise.all(pins.map((run) => ask(tab, { face, run }).catch((error) => ({ error: error.message }))));
-      if (tab !== this.tab) return;
+      const told = await Promise.all(pins.map((run, i) => ask(tab, { face, run }, `why${i}`).catch((error) => ({ error }))));
+      if (turn !== this.turn || tab !== this.tab || told.some(({ error }) => error instanceof Overtaken)) return;
       const columns = pins.map((run, i) => ({ run, told: told[i], classes: this.runs.task(this.runs.find(run)).classes }));
       this.#draw(tab, columns);
     } catch (error) {
       fill(this.body, h("p", { class: "failed" }, error.message));
     } finally {
-      this.body.classList.remove("waiting");
+      if (turn === this.turn) this.body.classList.remove("waiting");
     }
   }
 
   #draw(tab, columns) {
     const good = columns.filter((column) => !column.told.error);
     const bad = columns.filter((column) => column.told.error)
-      .map((column) => h("p", { class: "failed" }, `${column.run}: ${column.told.error}`));
+      .map((column) => h("p", { class: "failed" }, `${column.run}: ${column.told.error.message}`));
     if (!good.length) return fill(this.body, bad);
     const place = this.place ??= h("div", {});
     if (this.body.firstChild !== place) delete place.dataset.open;
@@ -180,12 +182,22 @@ export class Why {
       h("div", { class: "columns" }, pins.map((run) => {
         const place = h("div", { class: "fool", "aria-live": "polite" });
         const go = button(`Fool “${run}”`, () => this.#fool(run, place, go), { class: "primary" });
-        const known = this.fooled.get(run);
         go.disabled = this.searching.has(run);
         if (go.disabled) fill(place, h("p", {}, "Searching …"));
-        else if (known) this.#foolWords(place, run, known);
+        this.places.set(run, place);
         return h("div", {}, go, place);
       })));
+    this.#foolTexts();
+  }
+
+  /** Say how the runs were fooled as long as the face is one on the way there. */
+  #foolTexts() {
+    for (const [run, place] of this.places) {
+      const known = this.fooled.get(run);
+      if (!place.isConnected || this.searching.has(run)) continue;
+      if (!known?.about.has(this.state.written())) fill(place);
+      else if (!place.childElementCount) this.#foolWords(place, run, known);
+    }
   }
 
   async #fool(run, place, go) {
@@ -195,14 +207,18 @@ export class Why {
     const face = { ...this.state.face };
     try {
       const told = await ask("fool", { face: this.state.written(), run });
-      const known = { face, told };
+      const about = [face, ...(told.frames ?? [])].map((each) => this.state.written(each));
+      const known = { face, told, about: new Set(about) };
       this.fooled.set(run, known);
       this.searching.delete(run);
-      if (place.isConnected) this.#foolWords(place, run, known);
-      else if (this.tab === "fool") await this.show(); // the view was drawn anew meanwhile
-      if (told.outcome === "fooled") await this.#play(known);
+      if (!place.isConnected && this.tab === "fool") await this.show(); // the view was drawn anew meanwhile
+      const shown = this.places.get(run);
+      fill(shown);
+      this.#foolTexts();
+      if (!known.about.has(this.state.written())) fill(shown, h("p", { class: "hint" }, "The face is another one by now: search again."));
+      else if (told.outcome === "fooled") await this.#play(known);
     } catch (error) {
-      fill(place, h("p", { class: "failed" }, error.message));
+      fill(this.places.get(run), h("p", { class: "failed" }, error.message));
     } finally {
       this.searching.delete(run);
       go.disabled = false;

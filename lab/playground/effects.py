@@ -1,0 +1,89 @@
+"""Which controls change nothing in a picture, found out by drawing it with other values.
+
+The color of eyes that are not there, the arrangement of a house: no list says so, the drawing does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from lab.faces import ATTRIBUTES, Attribute, Faces, render
+
+SIDE = 64
+"""Side of the pictures that are compared, in pixels."""
+
+Change = Mapping[str, float]
+"""Codes or numbers by attribute."""
+
+
+def without_effect(face: Faces) -> dict[str, str]:
+    """The attributes that change nothing in the picture of `face` (1), whatever their values, and
+    for each the attribute that hides it: one whose change would let it be seen; empty if none
+    does by itself."""
+    tried = {
+        row.name: [{row.name: value} for value in others(row, face)] for row in ATTRIBUTES.values()
+    }
+    first = look_different(face, [changes[0] for changes in tried.values()])
+    doubtful = [name for name, differs in zip(tried, first, strict=True) if not differs]
+    rest = [(name, change) for name in doubtful for change in tried[name][1:]]
+    seen = look_different(face, [change for _, change in rest])
+    shown = {name for (name, _), differs in zip(rest, seen, strict=True) if differs}
+    hidden = [name for name in doubtful if name not in shown]
+    reasons = dict.fromkeys(hidden, "")
+    for name, values in _suspects(face, tried):
+        open_ = [each for each, by in reasons.items() if not by and each != name]
+        if not open_:
+            continue
+        second = [{}, *(tried[each][0] for each in open_)]
+        changes = [{**value, **change} for value in values for change in second]
+        for images in torch.split(_pictures(face, changes), len(second)):
+            differs = (images[1:] != images[0]).flatten(1).any(dim=1).tolist()
+            reasons |= {each: name for each, seen in zip(open_, differs, strict=True) if seen}
+    return reasons
+
+
+def _suspects(
+    face: Faces, tried: Mapping[str, Sequence[Change]]
+) -> list[tuple[str, Sequence[Change]]]:
+    """What may hide another attribute, and the values at which it might not: first whatever is not
+    as in a typical face, with the typical value, counts before all else; then everything."""
+    rows = sorted(ATTRIBUTES.values(), key=lambda row: row.kind != "count")
+    typical = {row.name: float(row.code(row.typical)) for row in rows}
+    odd = [name for name, value in typical.items() if abs(float(face[name][0]) - value) > 1e-6]
+    first = [(name, [{name: typical[name]}]) for name in odd]
+    return [*first, *((row.name, tried[row.name]) for row in rows)]
+
+
+def others(row: Attribute, face: Faces) -> list[float]:
+    """Other values of an attribute than that of `face` (1): all, or the ends of its range and the
+    typical number, the farthest first."""
+    now = float(face[row.name][0])
+    if row.kind != "continuous":
+        codes = [float(row.code(value)) for value in row.values]
+        return [code for code in codes if code != now]
+    places = sorted({row.low, row.high, float(row.typical)}, key=lambda place: -abs(place - now))
+    return [place for place in places if abs(place - now) > 1e-6]
+
+
+def vary(face: Faces, changes: Sequence[Change]) -> Faces:
+    """`face` (1) once for each of some changes."""
+    faces = face.take(torch.zeros(len(changes), dtype=torch.long))
+    columns: dict[str, Tensor] = {}
+    for i, change in enumerate(changes):
+        for name, value in change.items():
+            column = columns.setdefault(name, faces[name].clone())
+            column[i] = value
+    return faces.redrawn(columns)
+
+
+def look_different(face: Faces, changes: Sequence[Change]) -> list[bool]:
+    """Whether each change of `face` (1) can be seen in its picture."""
+    images = _pictures(face, [{}, *changes])
+    return list((images[1:] != images[0]).flatten(1).any(dim=1).tolist())
+
+
+def _pictures(face: Faces, changes: Sequence[Change]) -> Tensor:
+    return render(vary(face, changes), size=SIDE)
