@@ -168,8 +168,8 @@ def agreed(browser: Any, board: str) -> None:
     window = Window(browser, board)
     window.expect(window.run("sky").locator(".words")).to_contain_text("agree only if you trust it")
     for name in ("sky", "calm"):
-        if window.run(name).get_by_role("button", name="Run that file and open it").count():
-            window.run(name).get_by_role("button", name="Run that file and open it").click()
+        if window.run(name).get_by_role("button", name="Run that code and open it").count():
+            window.run(name).get_by_role("button", name="Run that code and open it").click()
         window.expect(window.run(name).locator(".bar")).to_be_visible()
     assert not window.errors
     window.context.close()

@@ -261,7 +261,7 @@ def test_there_may_be_more_runs_than_open_files(curves: Path, hard: int | None) 
     def few_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, most))
 
-    with served("--logdir", str(curves), preexec_fn=few_files) as (port, said):
+    with served("--logdir", str(curves), preexec_fn=few_files) as (port, _):
         url = f"http://127.0.0.1:{port}/"
         for _ in range(300):
             if len(ask(url, "runs")) == 300:
