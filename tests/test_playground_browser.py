@@ -296,12 +296,18 @@ def test_other_tabs_work_beside_it(opened: Window) -> None:
     opened.expect(opened.tab.locator(".run .bar").first).to_be_visible()
 
 
-def test_undo_brings_the_face_back_that_was_fooled(opened: Window) -> None:
+def test_undo_brings_the_face_back_that_was_fooled_and_a_new_one_is_not_spoken_of(
+    opened: Window,
+) -> None:
     opened.fool_sky()
     opened.says("sky", ": not a person")
     opened.tab.get_by_role("button", name="Undo").click()
     opened.says("sky", ": person")
     assert opened.tab.locator('input[name="picker-background_color"][value="blue"]').is_checked()
+    opened.expect(opened.tab.locator(".why-body .wrong")).to_contain_text("Fooled")
+    opened.tab.get_by_role("button", name="Random face").click()
+    opened.expect(opened.tab.locator(".why-body .fool")).to_be_empty()
+    opened.expect(opened.tab.get_by_role("button", name="Fool “sky”")).to_be_enabled()
 
 
 def test_a_strip_is_moved_by_keyboard_and_keeps_the_focus(opened: Window) -> None:
@@ -380,3 +386,108 @@ def test_who_wants_no_run_pinned_gets_none_after_a_reload(opened: Window) -> Non
     opened.expect(opened.run("sky").locator(".bar")).to_be_visible()
     opened.expect(opened.tab.locator(".why-body")).to_contain_text("Pin a run")
     assert opened.tab.locator(".run.pinned").count() == 0
+
+
+def test_the_truth_and_controls_without_effect_say_why(opened: Window) -> None:
+    truth = opened.tab.locator(".truth")
+    opened.expect(truth).to_contain_text("person")
+    opened.expect(truth.locator(".because")).to_have_count(0)
+    opened.pick("nose", "0")
+    opened.pick("ears", "1")
+    opened.expect(truth.locator(".because")).to_contain_text(re.compile("no nose.*1 of 2 ears"))
+    opened.pick("subject", "mug")
+    opened.expect(truth.locator(".because")).to_contain_text("mug")
+    opened.expect(truth.locator(".because")).not_to_contain_text("nose")
+
+    opened.tab.get_by_role("button", name="Reset").click()
+    gray = opened.tab.locator(".row.idle")
+    smile = opened.tab.locator(".row", has=opened.tab.locator("#slider-smile"))
+    opened.expect(smile).to_be_visible()
+    opened.expect(gray).to_have_count(0)
+    opened.pick("mouth", "0")
+    opened.expect(smile).to_have_class(re.compile("idle"))
+    opened.expect(smile).to_have_attribute("title", re.compile("mouth.* 0"))
+    opened.pick("subject", "house")
+    opened.expect(smile).to_have_attribute("title", re.compile("subject.* house"))
+    opened.pick("subject", "head")
+    opened.pick("mouth", "1")
+    opened.expect(gray).to_have_count(0)
+    opened.expect(smile).to_have_attribute("title", "")
+
+
+def test_a_pin_of_a_run_that_is_not_here_is_shown_and_can_be_let_go(
+    browser: Any, board: str, agreed: None
+) -> None:
+    window = Window(browser, board, "&p.lab_faces.pins=nobody%2Csky")
+    window.expect(window.run("nobody")).to_have_class(re.compile("pinned"))
+    window.expect(window.run("nobody").locator(".words")).to_contain_text("no run 'nobody'")
+    window.run("nobody").locator(".pin").click()
+    window.expect(window.run("nobody")).to_have_count(0)
+    assert all("404" in error for error in window.errors), window.errors
+    window.context.close()
+
+
+def changed(window: Window, **changes: Any) -> None:
+    """Let the server's list of runs say something else, and the page open anew."""
+
+    def answer(route: Any) -> None:
+        told = route.fetch().json()
+        for run in told["runs"]:
+            run |= changes.get(run["name"], {})
+        route.fulfill(json=told | {key: changes[key] for key in changes if key in told})
+
+    window.page.route("**/runs?*", answer)
+    window.page.reload()
+
+
+def test_a_list_that_ends_and_a_consent_that_is_not_ours_are_explained(opened: Window) -> None:
+    wanted = {"kind": "consent", "file": "/nets.py"}
+    changed(opened, more=1234, stranger="agree somewhere else", trained=wanted)
+    opened.expect(opened.tab.locator(".unlisted")).to_contain_text("1,234 more")
+    opened.expect(opened.run("trained")).to_contain_text("agree somewhere else")
+    opened.expect(opened.run("trained").get_by_role("button")).to_have_count(0)
+
+
+def test_a_server_that_has_much_to_do_is_waited_for(opened: Window) -> None:
+    """An answer is held back: the newer question is asked all the same, and its answer stays when
+    the older one comes. A refusal is followed by another try."""
+    opened.pick("background_color", "blue")
+    opened.says("sky", ": person")
+    opened.page.wait_for_load_state("networkidle")
+    held: list[Any] = []
+
+    def hold_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    opened.page.route("**/look?*", hold_first)
+    opened.pick("eye_color", "green")
+    opened.pick("background_color", "rust")
+    opened.says("sky", ": not a person")
+    assert held, "the older question has no answer yet"
+    shown = opened.picture()
+    with opened.page.expect_response("**/look?*"):
+        held[0].continue_()
+    opened.page.wait_for_load_state("networkidle")
+    assert opened.picture() == shown
+    opened.page.unroute("**/look?*")
+
+    refused: list[str] = []
+
+    def refuse_first(route: Any) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=429, json={"error": "too many questions at once"})
+
+    opened.page.route("**/look?*", refuse_first)
+    opened.pick("background_color", "blue")
+    opened.says("sky", ": person")
+    assert refused
+    opened.expect(opened.tab.locator(".banner")).to_be_empty()
+    opened.page.unroute("**/look?*")
+    assert all("429" in error for error in opened.errors), opened.errors
+    opened.errors.clear()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lab.faces import ATTRIBUTES, Attribute, Faces, render
+from lab.playground.asked import start_face
 
 SIDE = 64
 """Side of the pictures that are compared, in pixels."""
@@ -21,8 +22,7 @@ Change = Mapping[str, float]
 
 def without_effect(face: Faces) -> dict[str, str]:
     """The attributes that change nothing in the picture of `face` (1), whatever their values, and
-    for each the attribute that hides it: one whose change would let it be seen; empty if none
-    does by itself."""
+    for each the attribute whose value hides it, in a typical face, too; empty if it takes more."""
     tried = {
         row.name: [{row.name: value} for value in others(row, face)] for row in ATTRIBUTES.values()
     }
@@ -33,28 +33,18 @@ def without_effect(face: Faces) -> dict[str, str]:
     shown = {name for (name, _), differs in zip(rest, seen, strict=True) if differs}
     hidden = [name for name in doubtful if name not in shown]
     reasons = dict.fromkeys(hidden, "")
-    for name, values in _suspects(face, tried):
-        open_ = [each for each, by in reasons.items() if not by and each != name]
-        if not open_:
+    typical = start_face()
+    for row in ATTRIBUTES.values():
+        value = float(face[row.name][0])
+        open_ = [name for name, by in reasons.items() if not by and name != row.name]
+        if not open_ or value == float(typical[row.name][0]):
             continue
-        second = [{}, *(tried[each][0] for each in open_)]
-        changes = [{**value, **change} for value in values for change in second]
-        for images in torch.split(_pictures(face, changes), len(second)):
-            differs = (images[1:] != images[0]).flatten(1).any(dim=1).tolist()
-            reasons |= {each: name for each, seen in zip(open_, differs, strict=True) if seen}
+        base = typical.redrawn({row.name: face[row.name]})
+        pairs = [each for name in open_ for each in ({name: float(face[name][0])}, tried[name][0])]
+        for name, images in zip(open_, torch.split(_pictures(base, pairs), 2), strict=True):
+            if bool((images[0] == images[1]).all()):
+                reasons[name] = row.name
     return reasons
-
-
-def _suspects(
-    face: Faces, tried: Mapping[str, Sequence[Change]]
-) -> list[tuple[str, Sequence[Change]]]:
-    """What may hide another attribute, and the values at which it might not: first whatever is not
-    as in a typical face, with the typical value, counts before all else; then everything."""
-    rows = sorted(ATTRIBUTES.values(), key=lambda row: row.kind != "count")
-    typical = {row.name: float(row.code(row.typical)) for row in rows}
-    odd = [name for name, value in typical.items() if abs(float(face[name][0]) - value) > 1e-6]
-    first = [(name, [{name: typical[name]}]) for name in odd]
-    return [*first, *((row.name, tried[row.name]) for row in rows)]
 
 
 def others(row: Attribute, face: Faces) -> list[float]:

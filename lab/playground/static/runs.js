@@ -83,7 +83,7 @@ export class Runs {
     const wanted = this.search.value.trim().toLowerCase();
     const fits = (run) => !wanted || run.name.toLowerCase().includes(wanted)
       || (run.conditions ?? []).some((each) => each.toLowerCase().includes(wanted));
-    return this.all.filter((run) => !this.state.isPinned(run.name) && fits(run));
+    return this.all.filter((run) => !this.state.isPinned(run.name) && run.kind !== "gone" && fits(run));
   }
 
   visible() {
