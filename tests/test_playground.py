@@ -684,3 +684,24 @@ def test_tensorboard_starts_without_pytorch_and_a_broken_one_is_explained(logdir
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_program_ends_in_order_though_questions_wait(logdir: Path) -> None:
+    """Requests' threads are daemons; PyTorch at work in one would crash the ending interpreter."""
+    code = (
+        "import threading; from types import SimpleNamespace; from werkzeug.test import Client\n"
+        "from lab.playground.plugin import FacesPlugin\n"
+        f"apps = FacesPlugin(SimpleNamespace(logdir={str(logdir)!r})).get_plugin_apps()\n"
+        "answered = threading.Semaphore(0)\n"
+        "def ask(number):\n"
+        "    for i in range(10_000):\n"
+        "        asked = {'face': f'identity:{number + 10 * i}', 'run': 'cue'}\n"
+        "        Client(apps['/strips']).get('/strips', query_string=asked)\n"
+        "        answered.release()\n"
+        "for number in range(4):\n"
+        "    threading.Thread(target=ask, args=(number,), daemon=True).start()\n"
+        "for _ in range(3):\n"
+        "    answered.acquire()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
