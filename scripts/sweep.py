@@ -34,7 +34,8 @@ class Flags:
     executor: str = "local"
     """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
     figures: tuple[str, ...] = ()
-    """Last figures to draw, such as gap/accuracy. None named: accuracy, gap and membership AUC."""
+    """Last figures to draw, and to show in the table too, such as gap/accuracy. None named:
+    accuracy, gap and membership AUC."""
     axes: tuple[str, ...] = ()
     """Settings to draw them over, one or two of the grid's. None named: its own, numbers first."""
     run: RunConfig = field(
@@ -61,7 +62,7 @@ def sweep(flags: Flags) -> int:
     from lab.sweep.results import write_results
 
     pictures = write_results(table, tags=flags.figures, axes=flags.axes)
-    print(to_markdown(table), "\n")
+    print(to_markdown(table, flags.figures), "\n")
     for path in (table.out / "sweep.csv", *pictures):
         print(path)
     if table.tags and not pictures:

@@ -160,11 +160,17 @@ def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -
 def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
     write_results(run_grid(base(), {"num_train": [8, 12, 16]}, seeds=1, out=tmp_path, processes=2))
     assert (tmp_path / "curve-accuracy_test.png").exists()
+    usual = (tmp_path / "sweep.md").read_text().splitlines()[0]
     mine = [tmp_path / "map-of-mine.png", tmp_path / "mean" / "mine" / "notes.txt"]
     mine[1].parent.mkdir()
     for path in mine:
         path.write_text("mine")
-    write_results(run_grid(base(), {"width": [2]}, seeds=1, out=tmp_path, processes=2))
+    table = run_grid(base(), {"width": [2]}, seeds=1, out=tmp_path, processes=2)
+    write_results(table, tags=("loss/test", "gap/accuracy"))
+    heading, _, row, *_ = (tmp_path / "sweep.md").read_text().splitlines()
+    assert heading == usual.replace("num_train", "width") + " loss/test |", "what was asked for"
+    loss = table.cells[0].runs[0].figures["loss/test"].value
+    assert float(row.split("|")[-2]) == pytest.approx(loss, abs=0.01)
     assert not (tmp_path / "curve-accuracy_test.png").exists()
     assert {path.name for path in (tmp_path / "mean").iterdir()} == {"width_2", "mine"}
     assert all(path.read_text() == "mine" for path in mine)

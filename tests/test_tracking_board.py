@@ -61,10 +61,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real board over four runs, one of them failed and one interrupted."""
     runs = tmp_path_factory.mktemp("runs")
     plain = RunConfig(data=DataConfig(num_train=100))
-    more = dataclasses.replace(plain, data=DataConfig(num_train=300))
+    more = dataclasses.replace(plain, data=DataConfig(num_train=300), name="b")
     augmented = dataclasses.replace(plain, train=TrainConfig(augment=True, early_stopping=3))
     train(runs / "a0", plain, accuracy=0.6, error=None)
-    train(runs / "a1", dataclasses.replace(plain, seed=1, name="a1"), accuracy=0.8, error=None)
+    train(runs / "a1", dataclasses.replace(plain, seed=1), accuracy=0.8, error=None)
     with pytest.raises(ValueError, match="diverged"):
         train(runs / "b", more, accuracy=0.5, error=ValueError("diverged"))
     with pytest.raises(Interrupted):
@@ -148,6 +148,11 @@ def test_hparams_are_one_table_with_a_row_for_each_experiment(url: str) -> None:
         for row in found["sessionGroups"]
     }
     assert by_runs.keys() == {("a0", "a1"), ("b",), ("c",)}
+    assert {runs: row["name"] for runs, row in by_runs.items()} == {
+        ("a0", "a1"): "person-100-cnn16",
+        ("b",): "b",  # it was named, so that it has its name here too
+        ("c",): "person-100-cnn16: augment=True, early_stopping=3",
+    }
     assert [row["sessions"][0]["status"] for runs, row in sorted(by_runs.items())] == [
         "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_UNKNOWN",
     ]  # fmt: skip

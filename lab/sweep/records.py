@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.config import given
-from lab.names import unknown
 from lab.sweep.grid import in_words, setting
 from lab.sweep.jobs import ASIDE
 from lab.sweep.table import SPREADS, Cell, Table, spread
@@ -68,13 +67,10 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table, tags: Sequence[str] = ()) -> str:
     """One row for each cell: the mean over its seeds, and in brackets the lowest and the highest,
-    of the figures `tags`, or of those that `COLUMNS` names."""
-    columns = {tag: tag for tag in tags} or {
-        name: tag for name, tag in COLUMNS.items() if tag in table.tags
-    }
-    for tag in tags:
-        if table.tags and tag not in table.tags:
-            raise ValueError(unknown("figure", tag, table.tags))
+    of the figures that `COLUMNS` names and of `tags`, where any run has them."""
+    columns = {name: tag for name, tag in COLUMNS.items() if tag in table.tags}
+    shown = columns.values()
+    columns |= {tag: tag for tag in tags if tag in table.tags and tag not in shown}
     names = list(table.grid)
     lines = [
         f"| {' | '.join([*names, 'seeds', *columns])} |",

@@ -74,15 +74,15 @@ def write_results(
 ) -> list[Path]:
     """Write everything, in place of what another grid left there; returns the pictures' paths.
 
-    `tags` are the final figures that are drawn (none: those of `FIGURES`), over the settings
-    `axes`: two for maps, of which the first, if it is a number, is the x axis of curves and the
-    second tells their lines (none: the grid's own, numbers first). Figures that no finished run has
-    are left out.
+    `tags` are the final figures that are drawn (none: those of `FIGURES`), and stand in the table
+    beside its own. They are drawn over the settings `axes`: two for maps, of which the first, if it
+    is a number, is the x axis of curves and the second tells their lines (none: the grid's own,
+    numbers first). Figures that no finished run has are left out.
     """
     for path in filter(_is_picture, table.out.glob("*.png")):  # of another grid, perhaps
         path.unlink()
     replace_text(table.out / "sweep.csv", to_csv(table))
-    replace_text(table.out / "sweep.md", to_markdown(table) + "\n")
+    replace_text(table.out / "sweep.md", to_markdown(table, tags) + "\n")
     write_means(table)
     written = []
     with replaced(table.out / FIGURES_FOLDER) as folder, Tracker(folder) as tracker:

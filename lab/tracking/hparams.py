@@ -3,12 +3,12 @@
 The stock `SummaryWriter.add_hparams` opens a second run for each run, stores truth values as
 numbers and comes too late for a run that is still going on. Here every run announces the same
 columns (TensorBoard takes one run's announcement for all), its settings at the start and its end.
-Runs that differ in nothing but seed, name and folder share a group: one row, with mean figures.
+A row has the run's name. Runs named as repetitions, by their seed at the end, share one, with mean
+figures: see `row_name`.
 """
 
 import dataclasses
-import hashlib
-import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args, get_type_hints
@@ -16,6 +16,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
+from lab.config import RunConfig, given
+from lab.folder import LONGEST, automatic_name
 from lab.tracking.tags import TAGS
 
 Status = Literal["finished", "failed"]
@@ -30,6 +32,9 @@ ASIDE = (
 )  # fmt: skip
 """Settings in which repetitions of the same experiment may differ; no columns."""
 
+NAMED = ("task", "num_train", "fresh", "cues", "label_noise", "model", "width")
+"""Settings that an automatic name tells."""
+
 
 class Setting(NamedTuple):
     """A setting's kind (str, bool or float) as declared, and its value (None: not set)."""
@@ -38,14 +43,51 @@ class Setting(NamedTuple):
     value: str | bool | float | None
 
 
-def settings(config: Any) -> dict[str, Setting]:
+def settings(config: RunConfig) -> dict[str, Setting]:
+    """All settings of a run, by name; `name` is the name of its row."""
+    return {**_flat(config), "name": Setting(str, row_name(config))}
+
+
+def row_name(config: RunConfig) -> str:
+    """The name of a run's row in the table; empty for that which TensorBoard shows for the run in
+    all other tabs, its path.
+
+    A name that ends in the run's seed, as automatic names (person-100-cnn16-s0) and those of sweeps
+    (num_train_32-s0-fabe9adc) do, is that of a repetition: its row has the name without the seed,
+    and what else differs from the defaults, so that no two experiments share a row:
+    "person-100-cnn16: steps=500".
+    """
+    name = config.name or automatic_name(config)
+    repeated = re.fullmatch(rf"(.+)-s{config.seed}(-\d+|-[0-9a-f]{{8}})?", name)
+    if repeated is None:
+        return ""
+    stem = repeated[1]
+    usual = dataclasses.replace(config, device="auto") if config.device == "cpu" else config
+    others = {name: value for name, value in given(usual).items() if name not in ASIDE}
+    whole = automatic_name(dataclasses.replace(config, name=None))
+    automatic = stem == whole.removesuffix(f"-s{config.seed}") and len(whole) < LONGEST - 10
+    words = stem.split("-")
+    told = [
+        f"{name}={_text(value)}"
+        for name, value in others.items()
+        if f"{name}_{_text(value)}" not in words  # as sweeps name their cells
+        and not (automatic and name in NAMED and ":" not in str(config.model.model))
+    ]
+    return ": ".join([stem, *([", ".join(told)] if told else [])])
+
+
+def _text(value: Any) -> str:
+    return "+".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _flat(config: Any) -> dict[str, Setting]:
     """The fields of a dataclass and of the dataclasses in it, flat, by name."""
     flat: dict[str, Setting] = {}
     hints = get_type_hints(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
-            inner = settings(value)
+            inner = _flat(value)
             assert not flat.keys() & inner.keys(), "flags are flat: no name twice"
             flat |= inner
             continue
@@ -81,7 +123,8 @@ def experiment(values: Mapping[str, Setting]) -> Summary:
 
 def session(values: Mapping[str, Setting]) -> Summary:
     """This run's settings; unset ones leave their cells empty."""
-    info = plugin_data_pb2.SessionStartInfo(group_name=group(values), start_time_secs=time.time())
+    row = str(values["name"].value)
+    info = plugin_data_pb2.SessionStartInfo(group_name=row, start_time_secs=time.time())
     for name, setting in values.items():
         if name in ASIDE or setting.value is None:
             continue
@@ -99,12 +142,6 @@ def end(status: Status) -> Summary:
     code = api_pb2.STATUS_SUCCESS if status == "finished" else api_pb2.STATUS_FAILURE
     info = plugin_data_pb2.SessionEndInfo(status=code, end_time_secs=time.time())
     return _summary(metadata.SESSION_END_INFO_TAG, session_end_info=info)
-
-
-def group(values: Mapping[str, Setting]) -> str:
-    """The name that repetitions of the same experiment share."""
-    told = {name: setting.value for name, setting in values.items() if name not in ASIDE}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 _TYPES = {
