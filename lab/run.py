@@ -393,7 +393,10 @@ def _world_size(config: RunConfig, folder: Path | None = None) -> int:
     asked, have = config.world_size, world_size()
     if asked != have and (folder or asked > 1):
         what = f"{folder} was begun" if folder else f"--world-size {asked} must be run"
-        raise ValueError(f"{what} by {asked} processes, not {have}: {_command(asked, folder)}")
+        unset = " (unset RANK and WORLD_SIZE, by which there are several)" if have > 1 else ""
+        raise ValueError(
+            f"{what} by {asked} processes, not {have}{unset}: {_command(asked, folder)}"
+        )
     if min(config.train.batch_size, config.data.num_train) < have:
         raise ValueError(f"--batch-size must be {have} or more, a face for each of the processes")
     return have

@@ -5,6 +5,8 @@ lab into `.venv` beside `pyproject.toml`, once, and starts the script again with
 Standard library only.
 """
 
+from __future__ import annotations  # an old Python must come as far as to say so
+
 import hashlib
 import importlib.util
 import os
@@ -26,6 +28,9 @@ VENV = ROOT / ".venv"
 MARK = VENV / "lab-setup.txt"
 """Says for which `pyproject.toml` and which extras `.venv` is complete; written last."""
 
+OLDEST = (3, 10)
+"""The oldest Python that will do; macOS brings an older one."""
+
 NEEDED = ("torch", "torchvision", "PIL", "numpy", "tensorboard", "tyro", "tqdm", "matplotlib",
           "filelock")  # fmt: skip
 NEEDED_DEV = (
@@ -39,6 +44,9 @@ _AGAIN = "LAB_BOOTSTRAPPED"
 
 def ready(extra: str = "") -> None:
     """Return if all that is needed is there; else install it and start the script again."""
+    if sys.version_info < OLDEST:
+        have, need = (".".join(map(str, v[:2])) for v in (sys.version_info, OLDEST))
+        sys.exit(f"error: this is Python {have}, and {need} or newer is needed: python{need} ...")
     sys.path.insert(0, str(ROOT))
     needed = NEEDED + (NEEDED_DEV if extra else ())
     missing = [name for name in needed if importlib.util.find_spec(name) is None]

@@ -1,5 +1,6 @@
 """Setting up on a bare machine, without really installing anything."""
 
+import ast
 import errno
 import fcntl
 import importlib.util
@@ -200,6 +201,18 @@ def test_a_python_that_cannot_make_an_environment_is_one_line(
     monkeypatch.delenv("LAB_BOOTSTRAPPED", raising=False)
     with pytest.raises(SystemExit, match="python3-venv"):
         bootstrap.ready()
+
+
+def test_an_old_python_is_one_line(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS brings; before anything is imported that it cannot read."""
+    monkeypatch.setattr(sys, "version_info", (3, 9, 6, "final", 0))
+    with pytest.raises(SystemExit, match=r"3\.9.* 3\.10 or newer"):
+        bootstrap.ready()
+    oldest = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert oldest is not None
+    assert oldest[1] == ".".join(map(str, bootstrap.OLDEST))
+    for path in (ROOT / "scripts").glob("*.py"):
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 def test_what_it_looks_for_is_what_the_project_asks_for(bootstrap: ModuleType) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import importlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -144,13 +145,11 @@ def _not_writable(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _open_to_others(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = machine.parent / "cache" / compiled.NAME
-    place.mkdir(parents=True)
     place.chmod(0o777)
 
 
 def _of_somebody_else(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = machine.parent / "cache" / compiled.NAME
-    place.mkdir(parents=True)
     if os.getuid() != 0:
         pytest.skip("only root can give a folder away")
     os.chown(place, 12345, 12345)
@@ -181,10 +180,17 @@ def test_users_without_a_cache_of_their_own_draw_in_c(
     tmp_path: Path,
 ) -> None:
     _install(machine, f'cp {built} "$out"')
+    path = compiled.library_paths()[0]
+    path.parent.mkdir(parents=True)
+    shutil.copy(built, path)
+    assert compiled.is_built()
+    _forget()
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
     spoil(machine, monkeypatch)
+    if spoil is not _not_executable:
+        assert not compiled.is_built()
     faces = sample_prior(4, seed=1)
     drawn = render(faces, size=16, drawing="compiled")
     assert torch.equal(drawn, render(faces, size=16, drawing="eager"))

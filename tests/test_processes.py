@@ -153,7 +153,9 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
         torch.testing.assert_close(weight, two.model[name], atol=1e-4, rtol=1e-3)
 
 
-def test_the_number_of_processes_is_part_of_the_run(whole: Path, tmp_path: Path) -> None:
+def test_the_number_of_processes_is_part_of_the_run(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ValueError, match=r"begun by 2 processes, not 1: torchrun --nproc-per-node"):
         resume(whole)
     with pytest.raises(
@@ -161,6 +163,9 @@ def test_the_number_of_processes_is_part_of_the_run(whole: Path, tmp_path: Path)
     ):
         start(dataclasses.replace(config(tmp_path), world_size=4))
     assert not list(tmp_path.iterdir())
+    launched(monkeypatch, **FREE, WORLD_SIZE="3")
+    with pytest.raises(ValueError, match=r"begun by 2 processes, not 3 .unset RANK"):
+        resume(whole)
 
 
 def launched(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:

@@ -142,6 +142,12 @@ def test_python_can_be_told_to_leave_out_its_folder_or_all_texts(flags: str) -> 
     assert "Flags(" not in done.stdout
 
 
+def test_figures_ask_for_no_window_and_no_notebook() -> None:
+    """`pyplot` would read MPLBACKEND, which a notebook sets for all that is started in it."""
+    for path in (ROOT / "lab").rglob("*.py"):
+        assert "pyplot" not in path.read_text(encoding="utf-8"), path
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_every_script_finds_its_neighbors_by_itself(path: Path) -> None:
     found = False

@@ -11,6 +11,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -61,7 +62,9 @@ def library() -> ctypes.CDLL:
     reason = "there is no folder to keep the compiled drawing in"
     for path in library_paths():
         try:
-            _make_private(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not _is_private(path.parent):
+                raise PermissionError(errno.EPERM, "others can write there", str(path.parent))
             if not path.exists():
                 _build(path)
             loaded = ctypes.CDLL(str(path))
@@ -77,7 +80,9 @@ def library() -> ctypes.CDLL:
 
 def is_built() -> bool:
     """Whether the library is there, so that using it costs no wait."""
-    return compiler() is not None and any(map(os.path.exists, library_paths()))
+    return compiler() is not None and any(
+        os.path.exists(path) and _is_private(path.parent) for path in library_paths()
+    )
 
 
 def compiler() -> str | None:
@@ -107,12 +112,12 @@ def _caches() -> Iterator[Path]:
         yield temporary / f"{NAME}-{os.getuid()}"
 
 
-def _make_private(folder: Path) -> None:
-    """Make the folder; `OSError` if it is one into which others can put a library."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _is_private(folder: Path) -> bool:
+    """Whether nobody else can put a library into the folder."""
     found = folder.stat()
-    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
-        raise PermissionError(errno.EPERM, "others can write there", str(folder))
+    return not hasattr(os, "getuid") or (
+        found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
 
 
 def _processor() -> str:

@@ -72,7 +72,7 @@ def do_there(job: Job) -> Report:
         folder = Path(place) / str(job.config.name)
         _say_out(folder, job)
         files = {
-            str(path.relative_to(folder)): path.read_bytes()
+            path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.name != LOCK
         }
