@@ -10,8 +10,8 @@ One rule for every file, by what its numbers mean:
   above the picture's largest number by less than a factor of four. Numbers that fit none, negative
   ones and those that are not finite are refused; all zeros are black.
 - Colors: CMYK, YCbCr, CIELAB and palettes become RGB. An embedded ICC profile is applied, and so is
-  a PNG's gamma if it is not about 1 / 2.2; a damaged profile, or one for other channels, is left
-  aside as if there were none.
+  a PNG's gamma if it is not about 1 / 2.2 (its chromaticities are not); a damaged profile, or one
+  for other channels, is left aside as if there were none.
 - Transparency, in every form (alpha, premultiplied alpha, palette, a single color), lies over
   middle gray, `PAPER`.
 - Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like),
@@ -115,8 +115,8 @@ def open_picture(path: Path) -> Image.Image:
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             reason = "it is of no kind that is read (PNG, JPEG, GIF, WebP, BMP, usual TIFFs, …)"
-        elif str(path) in reason:
-            reason = reason.partition(" '")[0].partition(":")[0]
+        elif isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
         elif reason.startswith("decoder error"):
             reason = "its pixels are damaged"
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
@@ -189,7 +189,7 @@ def _exponent(file: Image.Image) -> float:
     if file.format != "PNG" or "icc_profile" in file.info or "srgb" in file.info:
         return 1.0
     gamma = file.info.get("gamma", 0)
-    exponent = 1 / (2.2 * gamma) if gamma > 0 else 1.0
+    exponent = 1 / (2.2 * gamma) if 0.1 < gamma < 10 else 1.0  # others are mistakes
     return exponent if abs(exponent - 1) > 0.05 else 1.0  # the threshold of libpng
 
 

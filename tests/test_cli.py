@@ -17,6 +17,7 @@ import tyro
 from lab.cli import main
 from lab.config import RunConfig
 from lab.flags import flags_of
+from lab.names import unknown
 
 ROOT = Path(__file__).parent.parent
 
@@ -308,3 +309,9 @@ def test_words_without_a_flag_may_stand_anywhere(capsys: pytest.CaptureFixture[s
     assert seen.pop() == Words(run=Path("-x"), files=(Path("--loud"),))
     assert main(run, ["--loud"]) == 2
     assert "RUN is missing" in told(capsys)
+
+
+@pytest.mark.parametrize("word", ["eyes,nose", "eyes; nose", "eyes nose", "eyes:0.9,nose"])
+def test_several_names_in_one_word_are_seen(word: str) -> None:
+    assert "spaces" in unknown("part", word, ["eyes", "nose", "ears"])
+    assert "spaces" not in unknown("part", word.replace("nose", "knees"), ["eyes", "nose"])

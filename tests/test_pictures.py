@@ -386,6 +386,7 @@ def test_a_png_says_its_gamma(tmp_path: Path) -> None:
     for chunks in (
         {"gAMA": struct.pack(">I", 45_455)},  # what nearly all have
         {"gAMA": bytes(4)},
+        {"gAMA": struct.pack(">I", 1)},  # all would be black
         {"sRGB": b"\0", "gAMA": linear},  # the former counts
     ):
         assert (seen(tmp_path / "a.png", png(GRAY, color=0, **chunks)) == gray(GRAY)).all()
