@@ -71,41 +71,36 @@ TINY = [
 ]  # fmt: skip
 
 
-def test_the_scripts_run_without_what_windows_lacks(tmp_path: Path) -> None:
-    """A run and what is asked of it, pictures as files, a sweep by a worker of its own."""
-    (tmp_path / "half.json").touch()
+def test_the_scripts_run_and_stop_without_what_windows_lacks(tmp_path: Path) -> None:
+    """A run, and what is asked of it; pictures as files; a sweep whose worker does one job, and is
+    stopped in another one: there a process can only be ended at once, so it must hear it otherwise.
+    """
+    (tmp_path / "asked.json").touch()
     process = windows(
         tmp_path,
         ["train", *TINY, "--steps", "6", "--checkpoint-every", "0", "--name", "run"],
         ["train", "--resume", "runs/run"],
         ["predict", "runs/run", str(next((ROOT / "assets").glob("*.png")))],
-        ["evaluate", "runs/run", "--twins", "2", "--json", "half.json"],
+        ["evaluate", "runs/run", "--twins", "0", "--json", "asked.json"],
         ["export", "--num-test", "4", "--num-train", "4", "--image-size", "16", "--out", "faces"],
-        ["sweep", "--grid", "width=2", "--seeds", "1", "--processes", "1", *TINY, "--steps", "3"],
-    )
-    out, told = process.communicate()
-    assert process.returncode == 0, told
-    assert "finished already" in out
-    assert json.loads((tmp_path / "half.json").read_text())
-    assert json.loads((tmp_path / "runs" / "run" / "summary.json").read_text())["status"]
-    assert len(list((tmp_path / "runs" / "sweep").glob("*/summary.json"))) == 1
-
-
-def test_a_sweep_stops_with_a_checkpoint_without_signals(tmp_path: Path) -> None:
-    """Windows can only end a process at once; its worker hears it otherwise."""
-    process = windows(
-        tmp_path,
-        ["sweep", "--grid", "width=2", "--seeds", "1", "--processes", "1", *TINY,
-         "--steps", "1000000", "--eval-every", "1000000", "--checkpoint-every", "0"],
+        ["sweep", *TINY, "--grid", "steps=3,1000000", "--seeds", "1", "--processes", "1",
+         "--eval-every", "1000000", "--checkpoint-every", "0"],
     )  # fmt: skip
-    while not (found := list(tmp_path.glob("runs/sweep/*/checkpoints/last.pt"))):
+    while not (found := list(tmp_path.glob("runs/sweep/steps_1000000-*/checkpoints/last.pt"))):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate()
+    out, told = process.communicate()
     assert process.returncode == 130, told
-    (summary,) = tmp_path.glob("runs/sweep/*/summary.json")
-    assert json.loads(summary.read_text())["status"] == "stopped"
+    assert "finished already" in out
+    assert json.loads((tmp_path / "asked.json").read_text())["accuracy"]
+    for name, status in (
+        ("runs/run", "finished"),
+        ("runs/sweep/steps_3-*", "finished"),
+        ("runs/sweep/steps_1000000-*", "stopped"),
+    ):
+        (summary,) = tmp_path.glob(f"{name}/summary.json")
+        assert json.loads(summary.read_text())["status"] == status
     assert found[0].exists()
 
 
