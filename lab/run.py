@@ -141,7 +141,8 @@ def resume(folder: Path, *, device: str | None = None, began: float | None = Non
         with in_turn():
             make_deterministic(config.deterministic)
             set_threads(config.threads)
-        model = build_model(config, finished=True)
+        begun = newest(folder / CHECKPOINTS) is not None
+        model = build_model(config, finished=begun or dry_run(config, device=place).unfinished)
         with joined(place) as processes:
             model.to(place)
             if not processes.first:
@@ -249,14 +250,15 @@ def read_config(folder: Path) -> RunConfig:
 def dry_run(config: RunConfig, *, device: str | torch.device = "cpu") -> Trial:
     """Try a run's network out on random pictures: see `try_out`. Of several processes each does so
     on its own CPU."""
+    batch, processes = config.train.batch_size, max(1, config.world_size)
+    faces = batch if config.train.fresh else min(batch, config.data.num_train)
     return try_out(
-        lambda: build_model(config),
+        lambda seed: build_model(replace(config, seed=seed)),
         _spec(config),
-        config.train,
+        replace(config.train, batch_size=max(1, faces // processes)),
         name=config.model.model,
         seed=config.seed,
-        device=device if config.world_size <= 1 else "cpu",
-        processes=max(1, config.world_size),
+        device=device if processes == 1 else "cpu",
     )
 
 
