@@ -169,7 +169,7 @@ def resume(
         with in_turn():
             make_deterministic(config.deterministic)
             set_threads(config.threads)
-        model = _rebuild(config, made_of, folder, changed_code=changed_code)
+        model = _rebuild(config, made_of, folder, changed_code=changed_code, device=place)
         with joined(place) as processes:
             model.to(place)
             if not processes.first:
@@ -296,15 +296,26 @@ def load_run(
 
 
 def _rebuild(
-    config: RunConfig, made_of: Provenance, folder: Path, *, changed_code: bool
+    config: RunConfig,
+    made_of: Provenance,
+    folder: Path,
+    *,
+    changed_code: bool,
+    device: str | torch.device = "cpu",
 ) -> nn.Module:
-    """The untrained network of a run, made by the source files that it was trained with."""
+    """The untrained network of a run, made by the source files that it was trained with, after its
+    first pass if it needs one before it takes weights or is trained."""
+
+    def build() -> nn.Module:
+        saved = any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS, BEST))
+        return build_model(config, finished=saved or dry_run(config, device=device).unfinished)
+
     if changed_code:
-        return build_model(config, finished=True)
+        return build()
     refuse_changed_sources(config, made_of, what=folder)
     try:
         with only_agreed(made_of.sources.values()):
-            return build_model(config, finished=True)
+            return build()
     except ValueError as error:
         if isinstance(error.__cause__, NotAgreed):
             raise ValueError(
@@ -358,14 +369,15 @@ def _read(folder: Path, parse: Callable[[str], T]) -> T:
 def dry_run(config: RunConfig, *, device: str | torch.device = "cpu") -> Trial:
     """Try a run's network out on random pictures: see `try_out`. Of several processes each does so
     on its own CPU."""
+    batch, processes = config.train.batch_size, max(1, config.world_size)
+    faces = batch if config.train.fresh else min(batch, config.data.num_train)
     return try_out(
-        lambda: build_model(config),
+        lambda seed: build_model(replace(config, seed=seed)),
         _spec(config),
-        config.train,
+        replace(config.train, batch_size=max(1, faces // processes)),
         name=config.model.model,
         seed=config.seed,
-        device=device if config.world_size <= 1 else "cpu",
-        processes=max(1, config.world_size),
+        device=device if processes == 1 else "cpu",
     )
 
 

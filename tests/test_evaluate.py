@@ -75,7 +75,7 @@ def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
     for metric, entries in mine.items():
         for name, entry in entries.items():
             assert entry == summary[metric][name], (metric, name)
-    for metric in ("reliance", "logit_change", "group_accuracy", "necessity", "shapley"):
+    for metric in ("answers", "reliance", "logit_change", "group_accuracy", "necessity", "shapley"):
         assert set(mine[metric]) == set(summary[metric])
     assert {"test", "unbiased", "conflicting", "worst_group", "held_out"} <= set(mine["accuracy"])
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.measure import predict
-from lab.models import Generators, Settings, isolated, untouched
+from lab.models import Generators, ModelSpec, Settings, isolated, seeded_model, untouched
 from lab.run import load_run, resume, start
 from lab.training import LAST, Epochs, Interrupted, fit, load_checkpoint
 
@@ -24,13 +24,16 @@ EPOCHS = Epochs(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3)
 SEVEN = TrainConfig(steps=7, batch_size=8)
 
 NETS = """
+import os
 import random
 import numpy as np
 import torch
 from torch import nn
 
+os.chdir("/")
 torch.set_default_dtype(torch.float64)
 torch.use_deterministic_algorithms(True)
+torch.manual_seed(42)
 
 class Draws(nn.Module):
     '''Draws from Python's and NumPy's generators as it is built, trained and asked.'''
@@ -121,6 +124,7 @@ def everything() -> list[object]:
     """The state of the process that networks can reach."""
     numbers = np.random.get_state(legacy=False)
     state: list[object] = [Settings.now(), random.getstate(), torch.get_rng_state().tolist()]
+    state.append(os.getcwd())
     return [*state, repr(sorted(numbers.items())), numbers["state"]["key"].tolist()]
 
 
@@ -253,6 +257,14 @@ def test_a_second_run_in_the_process_is_refused(tmp_path: Path, nets: Path) -> N
         start(a_run(nets, "begins", tmp_path / "one"))
     assert not (tmp_path / "two").exists()
     assert start(a_run(nets, "plain", tmp_path / "three")).folder.exists()
+
+
+def test_what_a_file_seeds_as_it_is_imported_does_not_replace_the_seed(nets: Path) -> None:
+    name = f"{nets}:plain"
+    weights = [
+        seeded_model(name, ModelSpec(image_size=16), seed=seed).layers[1].weight for seed in (0, 1)
+    ]
+    assert not torch.equal(*weights)
 
 
 def in_threads(*jobs: Callable[[], object]) -> None:

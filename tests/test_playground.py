@@ -443,7 +443,7 @@ def test_a_network_that_exits_is_explained(tmp_path: Path) -> None:
     assert "chances" in page.ok("look", face="", run="a")["answers"][0]
     (tmp_path / "exit").touch()
     (answer,) = page.ok("look", face="", run="a")["answers"]
-    assert "network fails" in answer["trouble"]
+    assert f"network fails: SystemExit: 3 ({net}:7)" in answer["trouble"]
 
 
 def test_who_saw_every_face_once_studied_many(tmp_path: Path) -> None:

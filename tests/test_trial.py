@@ -227,6 +227,31 @@ class Merges(Net):
         return out if self.merged else out + self.net[:3](x) @ self.low.T
 
 
+class Thaws(Net):
+    """Trains its first layer from its second step on; and has a weight that is never trained."""
+
+    steps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.places = nn.Parameter(torch.arange(2), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.net[0].requires_grad_(int(self.steps) > 0)
+            self.steps += torch.is_grad_enabled()
+        return super().forward(x) + self.places
+
+
+class OfAnotherKindOfTensor(Net):
+    class Kind(Tensor):
+        pass
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).as_subclass(self.Kind)
+
+
 class Unused(Net):
     """Has a weight that gets no gradient, two that are one, and an empty one."""
 
@@ -239,15 +264,16 @@ class Unused(Net):
 
 WORKS = [
     Net, Lazy, MakesItsHead, KeepsATable, KeepsATableInItsState, AddsABuffer, Queue, ReturnsNothing,
-    Complex, Sparse, Wide, Counts, InPlace, Merges, Unused,
+    Complex, Sparse, Wide, Counts, InPlace, Merges, OfAnotherKindOfTensor,
+    Thaws, Unused,
 ]  # fmt: skip
 
 
-def built(kind: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
-    def build() -> nn.Module:
-        torch.manual_seed(1)
-        random.seed(1)
-        np.random.seed(1)
+def built(kind: Callable[[], nn.Module]) -> Callable[[int], nn.Module]:
+    def build(seed: int = 1) -> nn.Module:
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
         return kind()
 
     return build
@@ -549,6 +575,25 @@ def test_a_network_of_other_weights_each_time_is_warned_of() -> None:
 
     (warning,) = tried(Unseeded).warnings
     assert "--seed" in warning
+
+
+def test_a_network_of_the_same_weights_with_every_seed_is_warned_of() -> None:
+    class Seeded(Net):
+        def __init__(self) -> None:
+            torch.manual_seed(42)
+            super().__init__()
+
+    (warning,) = tried(Seeded).warnings
+    assert "--seed" in warning
+
+
+def test_probabilities_in_place_of_logits_are_warned_of() -> None:
+    class Sure(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).softmax(dim=1)
+
+    (warning,) = tried(Sure).warnings
+    assert "softmax" in warning
 
 
 def test_a_network_that_cannot_go_on_exactly_is_warned_of() -> None:

@@ -15,7 +15,8 @@ from lab.estimate import Estimate
 from lab.exam.cues import CueExam
 from lab.exam.reliance import RelianceExam, ask_about_parts, part_figures
 from lab.faces import PARTS
-from lab.measure import accuracy, group_accuracies, predict
+from lab.measure import accuracy, consistency, group_accuracies, predict
+from lab.measure.consistency import ASKED
 from lab.search import Progress
 
 BATCH = 2**20
@@ -68,6 +69,11 @@ def measure(
     twins are those of its summary."""
     population, data, seed = population_of(config.data), config.data, config.seed
     figures = _on_test_set(config, population, model, device, progress)
+    asked = draw_examples(
+        data, split="test", count=min(ASKED, data.num_test), seed=seed, device=device,
+        population=population,
+    )  # fmt: skip
+    figures |= consistency(model, asked.images)
     progress("other faces", 0, 3)
     if population.cues or population.hold_outs:
         figures |= CueExam(data, population, seed=seed, device=device)(model)

@@ -9,6 +9,7 @@ from lab.config import RunConfig, flag
 from lab.data import Population
 from lab.estimate import Estimate
 from lab.faces import ATTRIBUTES, PARTS
+from lab.measure import varying
 from lab.measure.words import chance, percent
 
 WIDTH = 100
@@ -33,9 +34,11 @@ def setting_text(own: RunConfig, config: RunConfig) -> str:
 
 
 def to_text(figures: Figures, population: Population) -> str:
-    """All tables there are figures for, with an empty line between them."""
+    """All tables there are figures for, with an empty line between them; and a warning of answers
+    that are no function of the picture."""
     tables = [accuracy_table(figures, population), reliance_table(figures, population)]
-    return "\n\n".join(table for table in [*tables, parts_table(figures)] if table)
+    tables += [parts_table(figures), textwrap.fill(varying(figures), WIDTH)]
+    return "\n\n".join(table for table in tables if table)
 
 
 def accuracy_table(figures: Figures, population: Population) -> str:

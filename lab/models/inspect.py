@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lab.models.failure import NetworkError, blamed
-from lab.models.isolation import Generators, in_turn, isolated
+from lab.models.isolation import Generators, gpu_in_use, in_turn, isolated, seed_all
 from lab.models.registry import ModelSpec, create_model
 
 TRIED = 2
@@ -22,14 +23,18 @@ TRIED = 2
 def seeded_model(name: str, spec: ModelSpec, *, seed: int) -> nn.Module:
     """The model called `name`, its weights drawn from `seed`, on the CPU.
 
-    All that its code can draw from is seeded, as its file is imported and as it is built, and
-    nothing of that is left in the process. Raises `ValueError` as `create_model` does.
+    All that its code can draw from is seeded, when its file is imported and again when it is built,
+    and nothing that it sets is left in the process, its current folder included. Raises
+    `ValueError` as `create_model` does.
     """
-    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    place = "cuda" if begun else "cpu"
-    with in_turn(), isolated(place):
-        Generators(place).seed(seed)
-        return create_model(name, spec)
+    here = os.getcwd() if os.path.exists(".") else None  # it may have been deleted
+    with in_turn(), isolated("cuda" if gpu_in_use() else "cpu"):
+        seed_all(seed)
+        try:
+            return create_model(name, spec, seed=seed)
+        finally:
+            if here is not None:
+                os.chdir(here)
 
 
 @contextmanager
@@ -137,7 +142,7 @@ def check_logits(logits: Any, expected: tuple[int, int], where: str) -> Tensor:
         raise ValueError(f"{where} returns logits without values: it lies on the device meta")
     if not logits.isfinite().all():
         raise ValueError(f"{where} returns logits that are not finite")
-    return logits
+    return logits.as_subclass(Tensor)
 
 
 def random_pictures(spec: ModelSpec, count: int, *, seed: int = 0) -> Tensor:

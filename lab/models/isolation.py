@@ -40,10 +40,11 @@ class Settings(NamedTuple):
 
     @classmethod
     def now(cls) -> Settings:
-        """The settings as they are, in about 6 microseconds."""
+        """The settings as they are, in about 3 microseconds."""
+        usual = torch.empty(0).device == _CPU  # a third of the time of `get_default_device`
         return cls(
             dtype=torch.get_default_dtype(),
-            device=torch.get_default_device(),
+            device=_CPU if usual else torch.get_default_device(),
             gradients=torch.is_grad_enabled(),
             deterministic=torch.are_deterministic_algorithms_enabled(),
             warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
@@ -121,6 +122,16 @@ class Generators:
 
     def _where(self) -> tuple[torch.device, ...]:
         return (self._device,) if self._device.type == "cuda" else ()
+
+
+def seed_all(seed: int) -> None:
+    """Start every generator that code on any device in use can draw from anew from `seed`."""
+    Generators("cuda" if gpu_in_use() else "cpu").seed(seed)
+
+
+def gpu_in_use() -> bool:
+    """Whether this process has begun to use an NVIDIA GPU."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
 @contextmanager

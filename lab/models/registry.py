@@ -25,6 +25,7 @@ from torch import nn
 
 from lab.models import installed
 from lab.models.files import absolute, from_file
+from lab.models.isolation import seed_all
 from lab.models.sources import is_installed, source_files
 from lab.models.space import Space, in_a_space
 from lab.names import one_line, unknown
@@ -103,13 +104,16 @@ def list_models() -> list[str]:
     return sorted(names)
 
 
-def create_model(name: str, spec: ModelSpec) -> nn.Module:
+def create_model(name: str, spec: ModelSpec, *, seed: int | None = None) -> nn.Module:
     """Build the model called `name`, or made by the function at `path/to/file.py:function`.
 
-    Weights are drawn from torch's global random stream. Raises `ValueError` with one line that says
+    Weights are drawn from the global random generators of torch, Python and NumPy, started from
+    `seed` once its file is imported; None: as they are. Raises `ValueError` with one line that says
     what is wrong: no such name, file or function, or what went wrong in it.
     """
     build, space = _find(name)
+    if seed is not None:
+        seed_all(seed)
     try:
         model = build(spec)
     except (Exception, SystemExit) as error:

@@ -162,12 +162,12 @@ def why_not_taken(error: Exception) -> str:
 def give_state(model: nn.Module, state: Mapping[str, Any]) -> None:
     """`model.load_state_dict`, but for buffers as they were when the state was kept: training may
     have made them, or changed their shape."""
+    modules = dict(model.named_modules())
     for key, value in state.items():
         owner, _, name = key.rpartition(".")
-        try:
-            module = model.get_submodule(owner)
-        except AttributeError:
-            continue  # `load_state_dict` says so
+        module = modules.get(owner)
+        if module is None or isinstance(module, torch.jit.ScriptModule):
+            continue  # `load_state_dict` knows what to say
         if not isinstance(value, Tensor) or name in module._parameters:
             continue
         present = module._buffers.get(name)

@@ -106,7 +106,6 @@ class Stepper:
                 )
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            self._settings.restore()
         self._loss = loss.detach()
         gradients = self._gradients()
         self._processes.follow(list(self.model.buffers()))
@@ -193,16 +192,17 @@ class Stepper:
     def _add_up(self) -> None:
         """Add up gradients and loss over all processes. A weight that only some of them used has a
         gradient in all of them then; one that none used has none."""
-        unused = [i for i, weight in enumerate(self._weights) if weight.grad is None]
-        users = torch.ones(len(self._weights), device=self._device)
+        weights = [weight for weight in self._weights if weight.requires_grad]
+        unused = [i for i, weight in enumerate(weights) if weight.grad is None]
+        users = torch.ones(len(weights), device=self._device)
         for i in unused:
-            self._weights[i].grad = torch.zeros_like(self._weights[i])
+            weights[i].grad = torch.zeros_like(weights[i])
             users[i] = 0.0
-        gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
         self._processes.add_up([*gradients, users, self._loss])
         for i in unused:
             if users[i] == 0:
-                self._weights[i].grad = None
+                weights[i].grad = None
 
     def _look(self) -> None:
         """Note, on the device, whether this step's loss and gradient are finite."""
@@ -227,15 +227,17 @@ class Stepper:
 
 
 def trained_weights(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that training adjusts; `ValueError` if there are none."""
-    every = list(model.parameters())
-    weights = [weight for weight in every if weight.requires_grad]
-    if not every:
-        raise ValueError("it has no parameters: there is nothing to train")
+    """The parameters that training can adjust; `ValueError` if there are none.
+
+    Those that are frozen now are among them, and stay as they are until the network thaws them.
+    """
+    weights = [p for p in model.parameters() if p.is_floating_point() or p.is_complex()]
     if not weights:
+        raise ValueError("it has no parameters: there is nothing to train")
+    if not any(weight.requires_grad for weight in weights):
         raise ValueError(
-            f"all its {len(every)} parameters are frozen (requires_grad is False): there is nothing"
-            " to train"
+            f"all its {len(weights)} parameters are frozen (requires_grad is False): there is"
+            " nothing to train"
         )
     return weights
 

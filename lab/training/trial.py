@@ -43,22 +43,22 @@ class Trial:
 
 
 def try_out(
-    build: Callable[[], nn.Module],
+    build: Callable[[int], nn.Module],
     spec: ModelSpec,
     config: TrainConfig,
     *,
     name: str,
     seed: int,
     device: str | torch.device = "cpu",
-    processes: int = 1,
 ) -> Trial:
-    """Do a dry run on networks that `build` makes on the CPU, on `device`.
+    """Do a dry run on `device`. `build` makes, on the CPU, the network that a run of a given seed
+    begins with, and `seed` is the run's.
 
     Raises `ValueError` with one line that says what would go wrong in a run: with the pictures, the
     logits, a step of training, its checkpoint, or its being read back.
     """
     with isolated(device):
-        return _Tried(build, spec, config, name, seed, torch.device(device), processes).trial()
+        return _Tried(build, spec, config, name, seed, torch.device(device)).trial()
 
 
 def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bool:
@@ -76,38 +76,42 @@ def first_seed(seed: int) -> int:
 class _Tried:
     def __init__(
         self,
-        build: Callable[[], nn.Module],
+        build: Callable[[int], nn.Module],
         spec: ModelSpec,
         config: TrainConfig,
         name: str,
         seed: int,
         device: torch.device,
-        processes: int,
     ) -> None:
         self._build, self._spec, self._name, self._seed = build, spec, name, seed
         self._device = device
-        self._batch = max(1, min(TRIED, config.batch_size // processes))
+        self._batch = min(TRIED, config.batch_size)
         self._config = replace(config, compile=False, augment=False, learning_rate=RATE)
         self._warnings: list[str] = []
 
     def trial(self) -> Trial:
-        network, unready = self._make()
-        drawn = _copy(network.state_dict())
+        network, unready = self._make(self._seed)
+        drawn = _numbers(network)
         with self._named():
             weights = trained_weights(network)
         pictures = random_pictures(self._spec, self._batch)
-        ask(network, pictures, self._spec, name=self._name, training=True)
+        self._look(ask(network, pictures, self._spec, name=self._name, training=True))
         stepper = self._stepper(network)
         with self._named():
             self._train(stepper, weights)
             content = encode(Checkpoint(**stepper.state()))
             kept = decode(content, Path(LAST), device=self._device)
-        other, _ = self._make()
-        if not _same(drawn, other.state_dict()):
+        other, _ = self._make(self._seed)
+        if not _same(drawn, _numbers(other)):
             self._warn(
                 "it is another network when it is built again with the same --seed: what it draws"
                 " its weights from is not seeded by random.seed, numpy.random.seed or"
                 " torch.manual_seed"
+            )
+        elif _same(drawn, _numbers(self._make(self._seed ^ 1)[0])):
+            self._warn(
+                "its weights are the same with every --seed (does it seed a generator itself, or"
+                " read weights from a file?): runs of several seeds differ in their faces alone"
             )
         try:
             give_state(other, kept.model)
@@ -119,10 +123,18 @@ class _Tried:
         self._go_on(stepper, other, kept)
         return Trial(unfinished=unready, warnings=tuple(self._warnings))
 
-    def _make(self) -> tuple[nn.Module, bool]:
-        network = self._build()
-        unready = unfinished(network, self._spec, name=self._name, seed=self._seed)
+    def _make(self, seed: int) -> tuple[nn.Module, bool]:
+        network = self._build(seed)
+        unready = unfinished(network, self._spec, name=self._name, seed=seed)
         return network.to(self._device), unready
+
+    def _look(self, logits: Tensor) -> None:
+        """Warn of probabilities in place of logits."""
+        if bool((logits >= 0).all()) and _near(logits.sum(dim=1), torch.ones(len(logits))):
+            self._warn(
+                "it returns probabilities, which are taken for logits: all its figures would be"
+                " those of other answers. Leave out its softmax"
+            )
 
     def _stepper(self, network: nn.Module) -> Stepper:
         batches = _Noise(self._spec, self._batch, self._device)
@@ -219,10 +231,10 @@ def _structure(model: nn.Module) -> list[tuple[str, int, tuple[int, ...]]]:
     ]
 
 
-def _copy(state: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: value.detach().clone() for key, value in state.items() if isinstance(value, Tensor)
-    }
+def _numbers(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the parameters and buffers, by name."""
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    return {name: tensor.detach().clone() for name, tensor in tensors}
 
 
 def _same(one: Any, other: Any) -> bool:
