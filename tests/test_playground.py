@@ -225,7 +225,7 @@ def test_a_list_that_ends_says_so_and_what_is_beyond_can_be_asked(
     beyond = next(run for run in everything["runs"] if run["name"] not in names)
     about = page.ok("about", run=beyond["name"])
     assert {**about, "age": 0} == {**beyond, "age": 0}
-    assert page.get("about", run="nobody")[0] == 404
+    assert page.ok("about", run="nobody")["kind"] == "gone"
     monkeypatch.setattr(listing, "MOST_FOLDERS", 2)
     assert not page.ok("runs")["searched"]
 

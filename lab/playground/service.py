@@ -49,7 +49,7 @@ class Service:
         self._questions: dict[str, tuple[Lane, Callable[[Asked], Values], tuple[str, ...]]] = {
             "table": (self._quick, lambda asked: page_table(), ()),
             "runs": (self._lists, self._runs, ()),
-            "about": (self._lists, lambda asked: self._about(self._find(asked)), ("run",)),
+            "about": (self._lists, self._about_one, ("run",)),
             "effects": (self._quick, lambda asked: _effects(asked.face()), ("face",)),
             "look": (self._quick, self._look, ("face", "size", "run", "seen", "exact")),
             "random": (self._quick, self._random, ("number",)),
@@ -103,6 +103,13 @@ class Service:
             "more": found.more,
             "searched": found.searched,
         }
+
+    def _about_one(self, asked: Asked) -> Values:
+        """What the list says of a run, or would if it did not end before."""
+        try:
+            return self._about(self._find(asked))
+        except NotThere as refusal:
+            return {"name": asked.text("run"), "kind": "gone", "trouble": str(refusal)}
 
     def _about(self, run: Found) -> Values:
         """What is known about a run without opening it."""

@@ -5,6 +5,8 @@ and the answers of three runs, then for what would change the minds of two of th
 could not ask in time only the newest. Latencies are seconds from the change to the answer.
 """
 
+import contextlib
+import io
 import os
 import random
 import socket
@@ -15,8 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import quote
@@ -79,16 +80,17 @@ def _train(folder: Path) -> None:
     from lab.config import DataConfig, RunConfig, TrainConfig
     from lab.run import start
 
-    for seed, name in enumerate(RUNS):
-        start(
-            RunConfig(
-                data=DataConfig(num_train=50, num_test=20), train=TrainConfig(steps=5),
-                seed=seed, twins=0, pictures=False, device="cpu", name=name, out=folder,
-            )
-        )  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        for seed, name in enumerate(RUNS):
+            start(
+                RunConfig(
+                    data=DataConfig(num_train=50, num_test=20), train=TrainConfig(steps=5),
+                    seed=seed, twins=0, pictures=False, device="cpu", name=name, out=folder,
+                )
+            )  # fmt: skip
 
 
-@contextmanager
+@contextlib.contextmanager
 def serve(folder: Path) -> Iterator[int]:
     """A board over `folder` that has answered once, at the port given."""
     with socket.socket() as probe:
@@ -148,8 +150,8 @@ class _Student:
     def work(self) -> None:
         """Change something every second; what the page asks runs beside it."""
         time.sleep(self.chance.random() * EVERY)
-        look = _Newest(lambda: self._look(), self.threads)
-        why = _Newest(lambda: self._why(), self.threads)
+        look = _Newest(self._look, self.threads)
+        why = _Newest(self._why, self.threads)
         listed = 0.0
         while time.monotonic() < self.end:
             self.face, self.changed = self._another(), time.monotonic()
@@ -192,7 +194,7 @@ class _Student:
     def _slot(self, what: str) -> dict[str, str]:
         return {"slot": f"student{self.number}.{what}"} if self.slots else {}
 
-    def _beside(self, work: object) -> threading.Thread:
+    def _beside(self, work: Callable[[], object]) -> threading.Thread:
         thread = threading.Thread(target=work)
         thread.start()
         self.threads.append(thread)
@@ -211,7 +213,7 @@ class _Newest:
     """As the page's: one question at a time, after which only the newest other one is asked; a
     newer one is sent all the same when the answer takes long."""
 
-    def __init__(self, job: object, threads: list[threading.Thread]) -> None:
+    def __init__(self, job: Callable[[], object], threads: list[threading.Thread]) -> None:
         self.job, self.threads = job, threads
         self.lock = threading.Lock()
         self.running, self.wanted, self.began = 0, False, 0.0

@@ -119,7 +119,7 @@ async function open(place) {
     const list = await ask("runs", {}, "runs");
     const listed = new Set(list.runs.map((run) => run.name));
     const unlisted = state.pins.filter((name) => !listed.has(name));
-    runs.set({ ...list, runs: [...list.runs, ...await Promise.all(unlisted.map(about))] });
+    runs.set({ ...list, listed: list.runs.length, runs: [...list.runs, ...await Promise.all(unlisted.map(about))] });
     const newer = runs.all.some((run) => before.get(run.name) !== `${run.changed} ${run.kind}`);
     if (newer && before.size) why.later();
   };
@@ -166,7 +166,7 @@ async function about(name) {
   try {
     return await ask("about", { run: name });
   } catch (error) {
-    return { name, kind: "gone", trouble: error.message };
+    return { name, kind: "gone", trouble: error.message }; // for now
   }
 }
 

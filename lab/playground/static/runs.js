@@ -39,10 +39,10 @@ export class Runs {
   }
 
   /** Take over the server's list. */
-  set({ runs, logdir, trouble, more, searched, stranger }) {
+  set({ runs, listed, logdir, trouble, more, searched, stranger }) {
     this.loaded = true;
     this.stranger = stranger;
-    this.unlisted = this.#unlisted(runs.length, more, searched, logdir);
+    this.unlisted = this.#unlisted(listed, more, searched, logdir);
     const old = new Map(this.all.map((run) => [run.name, run]));
     this.all = runs.map((run) => ({
       ...run,
