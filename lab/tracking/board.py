@@ -7,6 +7,7 @@ otherwise.
 import contextlib
 import io
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -125,10 +126,10 @@ def serve(
 def allow_open_files() -> int:
     """Let this process, and those that it starts, have as many files open as the system allows;
     returns how many, `PLENTY` where there is no such limit."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         return PLENTY
+    import resource
+
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft, hard = (
         PLENTY if limit == resource.RLIM_INFINITY else min(limit, PLENTY) for limit in limits
