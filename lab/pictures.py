@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 MOST_PIXELS = 100_000_000
@@ -105,7 +105,12 @@ def open_picture(path: Path) -> Image.Image:
     if not usable:
         raise ValueError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
     try:
-        with warnings.catch_warnings(), _silent_libraries(), path.open("rb") as stream:
+        with (
+            warnings.catch_warnings(),
+            _silent_libraries(),
+            _whole_files(),
+            path.open("rb") as stream,
+        ):
             warnings.simplefilter("ignore")  # on odd files; what matters is checked here
             head = stream.read(_HEAD)
             stream.seek(0)
@@ -120,6 +125,17 @@ def open_picture(path: Path) -> Image.Image:
         elif reason.startswith("decoder error"):
             reason = "its pixels are damaged"
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
+
+
+@contextmanager
+def _whole_files() -> Iterator[None]:
+    """Refuse truncated files, whatever a network's file has told Pillow."""
+    told = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = told
 
 
 def picture_suffixes() -> frozenset[str]:

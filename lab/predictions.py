@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lab.measure.predict import BATCH
+from lab.names import plain
 from lab.pictures import open_picture, picture_suffixes, square
 from lab.tiles import find_tiles
 from lab.tracking.sheets import INK, Cell, draw_sheet
@@ -174,7 +175,7 @@ def to_sheet(answers: Sequence[Prediction], *, run: str) -> npt.NDArray[np.uint8
         if seen.pixels is not None:
             which = f"{seen.part[0]}: " if seen.part else ""
             chance = f"{100 * each.chances[each.answer]:.0f} % " if each.answer else ""
-            caption = [(f"{which}{seen.path.name}", INK), (f"{chance}{each.answer}", INK)]
+            caption = [(f"{which}{plain(seen.path.name)}", INK), (f"{chance}{each.answer}", INK)]
             cells.append(Cell(seen.pixels, caption, INK))
     return draw_sheet(f"What {run} saw", cells)
 

@@ -6,8 +6,9 @@ that made its network; its checkpoints carry a digest of both. Whoever opens a r
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import nn
@@ -28,9 +29,14 @@ def provenance_of(config: RunConfig, model: nn.Module | None = None) -> Provenan
     )
 
 
-def digest_of_provenance(provenance: Provenance) -> str:
-    """One SHA-256 that stands for the whole."""
-    return digest_of(f"{provenance.world}\n{digest_of_sources(provenance.sources)}".encode())
+def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
+    """One SHA-256 that stands for the whole, and for the settings that decide which examples a run
+    has and which network: those of another run do not fit its checkpoints. (How long it is trained,
+    where, and where its network's file lies have no say in it.)"""
+    model = replace(config.model, model="" if provenance.sources else config.model.model)
+    settings = json.dumps([asdict(config.data), asdict(model), config.seed], sort_keys=True)
+    sources = digest_of_sources(provenance.sources)
+    return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())
 
 
 def refuse_other_world(config: RunConfig, recorded: Provenance, *, what: object) -> None:

@@ -178,7 +178,7 @@ def resume(
                 if _finished(folder):
                     processes.share(FINISHED)
                     return None
-                checkpoint = _go_on_from(folder, model, None if changed_code else made_of)
+                checkpoint = _go_on_from(folder, config, model, None if changed_code else made_of)
                 made_of = _goes_on(folder, begun, config, made_of, model, checkpoint)
                 processes.share(checkpoint)
                 done = _train(
@@ -188,7 +188,9 @@ def resume(
             return processes.share(done)
 
 
-def _go_on_from(folder: Path, model: nn.Module, made_of: Provenance | None) -> Checkpoint | None:
+def _go_on_from(
+    folder: Path, config: RunConfig, model: nn.Module, made_of: Provenance | None
+) -> Checkpoint | None:
     """The newest checkpoint of a run, if there is one, after its weights were given to `model`.
 
     `made_of` is what it must have been trained with; None: anything.
@@ -198,7 +200,7 @@ def _go_on_from(folder: Path, model: nn.Module, made_of: Provenance | None) -> C
         return None
     checkpoint = _load(path, "cpu")
     if made_of is not None:
-        _refuse_foreign(checkpoint, made_of, path)
+        _refuse_foreign(checkpoint, made_of, config, path)
     evaluated = checkpoint.progress.get("evaluated")
     if not (isinstance(evaluated, int) and -1 <= evaluated <= checkpoint.step):
         raise ValueError(f"{path} is no state to go on from: was it {BEST} or another?")
@@ -289,7 +291,7 @@ def load_run(
     model.to(device)
     checkpoint = _load(path, device)
     if not changed_code:
-        _refuse_foreign(checkpoint, made_of, path)
+        _refuse_foreign(checkpoint, made_of, config, path)
     load_weights(model, checkpoint, path)
     model.eval()
     return config, model
@@ -325,12 +327,15 @@ def _rebuild(
         raise
 
 
-def _refuse_foreign(checkpoint: Checkpoint, made_of: Provenance, path: Path) -> None:
+def _refuse_foreign(
+    checkpoint: Checkpoint, made_of: Provenance, config: RunConfig, path: Path
+) -> None:
     """Raise `ValueError` if a checkpoint was not written by the run that it lies in."""
-    if checkpoint.provenance != digest_of_provenance(made_of):
+    if checkpoint.provenance != digest_of_provenance(made_of, config):
         raise ValueError(
-            f"{path} was trained with other source files or pictures than those in {CONFIG}: was it"
-            f" copied from another run? {ANYWAY} uses it all the same"
+            f"{path} was trained with other settings, source files or pictures than those in"
+            f" {CONFIG}: was it copied from another run, or that file changed? {ANYWAY} uses it all"
+            " the same"
         )
 
 
@@ -574,7 +579,7 @@ def _work(
             resume=checkpoint,
             stop=stop,
             processes=processes,
-            provenance=digest_of_provenance(made_of),
+            provenance=digest_of_provenance(made_of, config),
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **exams.finish(tracker, model, fitted.step)}

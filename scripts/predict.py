@@ -53,11 +53,17 @@ def predict(flags: Flags) -> int:
     from lab.atomic import replace_text
     from lab.data import get_task
     from lab.evaluate.sheet import save_picture
+    from lab.folder import CONFIG
     from lab.measure import predict
     from lab.predictions import find_pictures, predictions, to_csv, to_sheet
     from lab.run import load_run
 
     files, others = find_pictures(flags.pictures)
+    read = {file.resolve() for file in files}
+    for name in ("csv", "show"):
+        path = getattr(flags, name)
+        if path is not None and (path.resolve() in read or (path.parent / CONFIG).exists()):
+            raise ValueError(f"--{name} {path}: that is a picture of these, or in a run's folder")
     config, model = load_run(
         flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True
     )

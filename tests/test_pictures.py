@@ -461,3 +461,15 @@ def test_damaged_pictures_are_one_line(noise: bytes, keep: int) -> None:
         assert "\n" not in str(caught.value)
     finally:
         path.unlink()
+
+
+def test_a_truncated_file_is_refused_whatever_pillow_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "half.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(ValueError, match="truncated"):
+        read_picture(path, size=32)

@@ -268,3 +268,44 @@ def test_runs_of_the_former_format_are_one_line(tmp_path: Path) -> None:
     line = is_refused(load_script("train").train, ["--resume", str(run)])
     assert "format 1" in line
     assert "train the run anew" in line
+
+
+@pytest.mark.parametrize("change", [{"seed": 5}, {"data": {"cues": ["eye_color:0.9"]}}])
+def test_a_checkpoint_belongs_to_the_settings_of_its_run(
+    change: dict[str, object], tmp_path: Path
+) -> None:
+    """Of the lab's own networks, too, which have no source files: settings by hand, or a copy."""
+    run = stopped(config(tmp_path / "runs", "linear"))
+    path = run / "config.json"
+    told = json.loads(path.read_text())
+    for name, value in change.items():
+        told[name] = {**told[name], **value} if isinstance(value, dict) else value
+    path.write_text(json.dumps(told))
+    for open_it in (load_run, resume):
+        with pytest.raises(ValueError, match="other settings") as caught:
+            open_it(run)
+        is_a_good_line(str(caught.value), names=LAST)
+
+
+def test_a_picture_or_a_run_is_not_overwritten_with_answers(tmp_path: Path) -> None:
+    predict = load_script("predict").predict
+    run = start(config(tmp_path / "runs", "linear")).folder
+    picture = tmp_path / "face.png"
+    Image.new("RGB", (16, 16)).save(picture)
+    before = {path: path.read_bytes() for path in (picture, run / "config.json")}
+    for flag in ("--csv", "--show"):
+        for path in before:
+            assert flag in is_refused(predict, [str(run), str(picture), flag, str(path)])
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_sweep_deletes_no_folder_with_files_of_others(tmp_path: Path) -> None:
+    base = replace(config(tmp_path, "linear"), name=None)
+    sweep = {"seeds": 1, "out": tmp_path / "sweep", "processes": 1}
+    (cell,) = run_grid(base, {"num_train": [12]}, **sweep).cells
+    folder = cell.runs[0].folder
+    (folder / "config.json").unlink()
+    (folder / "notes.txt").write_text("mine")
+    (failure,) = run_grid(base, {"num_train": [12]}, **sweep).failed
+    assert "in the way" in failure.reason
+    assert (folder / "notes.txt").read_text() == "mine"

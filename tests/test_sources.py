@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -246,3 +247,46 @@ def test_labels_tell_networks_apart() -> None:
     labels = model_labels(names)
     assert len(set(labels.values())) == len(names)
     assert labels["/a/v1/net.py:net"] == "v1/net"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("nn.ReLU.forward = lambda self, x: x", "torch.nn.ReLU.forward"),
+        ("nn.functional.cross_entropy = lambda *given, **more: 0", "functional.cross_entropy"),
+        ("nn.modules.module.register_module_forward_hook(lambda m, i, o: None)", "hooks"),
+    ],
+)
+def test_what_all_networks_share_may_not_be_changed(text: str, what: str, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from torch import nn
+from lab.models import ModelSpec, create_model
+spec = ModelSpec(image_size=16)
+try:
+    create_model({str(tmp_path / "net.py")!r} + ":net", spec)
+except ValueError as error:
+    print(error)
+"""
+    net = f"from torch import nn\n{text}\ndef net(spec): return nn.Linear(1, 1)"
+    write(tmp_path, net=net)
+    command = [sys.executable, "-c", code]  # a process of its own: the change stays
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert what in said
+    assert "for every network in the process" in said
+
+
+def test_a_network_that_cannot_be_hashed_is_one_line(tmp_path: Path) -> None:
+    net = """
+from dataclasses import dataclass
+from torch import nn
+@dataclass
+class Net(nn.Module):
+    spec: object
+    def __post_init__(self): super().__init__()
+"""
+    write(tmp_path, net=net)
+    with pytest.raises(ValueError, match="eq=False") as caught:
+        create_model(f"{tmp_path}/net.py:Net", SPEC)
+    assert "\n" not in str(caught.value)

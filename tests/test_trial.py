@@ -596,6 +596,28 @@ def test_probabilities_in_place_of_logits_are_warned_of() -> None:
     assert "softmax" in warning
 
 
+class KeepsItsFirstAnswer(nn.Module):
+    """In eval mode every batch gets the answer that the first one of its size got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = body()
+        self.kept: dict[int, Tensor] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return self.body(x)  # type: ignore[no-any-return]
+        return self.kept.setdefault(len(x), self.body(x))
+
+
+def test_a_network_that_keeps_its_first_answer_is_caught() -> None:
+    try:
+        said = " ".join(tried(KeepsItsFirstAnswer).warnings)
+    except ValueError as error:
+        said = str(error)
+    assert "do not depend on the pictures" in said or "is read back" in said
+
+
 def test_a_network_that_cannot_go_on_exactly_is_warned_of() -> None:
     class OwnNoise(Net):
         def __init__(self) -> None:

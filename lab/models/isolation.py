@@ -16,8 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.random import mtrand
+from torch import nn
+from torch.nn import functional
 
 _CPU = torch.device("cpu")
+
+_NUMPY_ERRORS = (("divide", "warn"), ("over", "warn"), ("under", "ignore"), ("invalid", "warn"))
+"""What NumPy does about floating-point errors unless it is told otherwise."""
 
 _TURN = threading.RLock()
 """Held by the thread that draws from the generators or changes a setting, for a step of training or
@@ -37,6 +42,7 @@ class Settings(NamedTuple):
     matmul: str | None
     autocast: tuple[bool, bool]
     threads: int
+    numpy_errors: tuple[tuple[str, str], ...]
 
     @classmethod
     def now(cls) -> Settings:
@@ -53,6 +59,7 @@ class Settings(NamedTuple):
             matmul=_matmul_precision(),
             autocast=(torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
             threads=torch.get_num_threads(),
+            numpy_errors=tuple((kind, str(what)) for kind, what in np.geterr().items()),
         )
 
     def restore(self) -> None:
@@ -73,6 +80,7 @@ class Settings(NamedTuple):
             torch.set_autocast_enabled(kind, enabled)
         if now.threads != self.threads:
             torch.set_num_threads(self.threads)
+        np.seterr(**dict(self.numpy_errors))  # type: ignore[arg-type]
 
 
 class Generators:
@@ -124,6 +132,34 @@ class Generators:
         return (self._device,) if self._device.type == "cuda" else ()
 
 
+def shared_code() -> dict[str, object]:
+    """What all networks of a process share of torch: the methods of its layers, its functions, and
+    how many hooks there are for every module, by name. In about 0.1 milliseconds."""
+    found: dict[str, object] = {}
+    for kind in vars(nn).values():
+        if isinstance(kind, type) and issubclass(kind, nn.Module):
+            for method in ("__init__", "__call__", "forward"):
+                found[f"torch.nn.{kind.__name__}.{method}"] = vars(kind).get(method)
+    found |= {f"torch.nn.functional.{name}": value for name, value in vars(functional).items()}
+    for name, value in vars(nn.modules.module).items():
+        if name.startswith("_global_") and isinstance(value, dict):
+            found[f"the hooks for every module ({name})"] = len(value)
+    return found
+
+
+def refuse_changed(before: dict[str, object], name: str) -> None:
+    """Raise `ValueError` if the code of the network `name` has changed what all networks share:
+    every other one would get it, and this one again each time that it is made."""
+    now = shared_code()
+    changed = [what for what, value in before.items() if now.get(what) is not value]
+    changed = [w for w in changed if not isinstance(before[w], int) or now.get(w) != before[w]]
+    if changed:
+        raise ValueError(
+            f"--model {name} changes {changed[0]} for every network in the process: make a"
+            " subclass, or a hook of the network's own modules, instead"
+        )
+
+
 def seed_all(seed: int) -> None:
     """Start every generator that code on any device in use can draw from anew from `seed`."""
     Generators("cuda" if gpu_in_use() else "cpu").seed(seed)
@@ -167,6 +203,7 @@ def isolated(device: str | torch.device = _CPU) -> Iterator[None]:
             anomaly=False,
             matmul=before.matmul and "highest",
             autocast=(False, False),
+            numpy_errors=_NUMPY_ERRORS,
         ).restore()
         _TURN.release()
         try:

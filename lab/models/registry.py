@@ -25,7 +25,7 @@ from torch import nn
 
 from lab.models import installed
 from lab.models.files import absolute, from_file
-from lab.models.isolation import seed_all
+from lab.models.isolation import refuse_changed, seed_all, shared_code
 from lab.models.sources import is_installed, source_files
 from lab.models.space import Space, in_a_space
 from lab.names import one_line, unknown
@@ -111,6 +111,7 @@ def create_model(name: str, spec: ModelSpec, *, seed: int | None = None) -> nn.M
     `seed` once its file is imported; None: as they are. Raises `ValueError` with one line that says
     what is wrong: no such name, file or function, or what went wrong in it.
     """
+    shared = shared_code()
     build, space = _find(name)
     if seed is not None:
         seed_all(seed)
@@ -118,9 +119,16 @@ def create_model(name: str, spec: ModelSpec, *, seed: int | None = None) -> nn.M
         model = build(spec)
     except (Exception, SystemExit) as error:
         raise ValueError(f"--model {name} cannot be built: {_why(build, error)}") from error
+    if space is not None:
+        refuse_changed(shared, name)
     if not isinstance(model, nn.Module):
         raise ValueError(
             f"--model {name} must return a torch.nn.Module, not a {type(model).__name__}"
+        )
+    if type(model).__hash__ is None:
+        raise ValueError(
+            f"--model {name} makes a network that cannot be hashed, which torch needs of it: a"
+            " dataclass needs eq=False"
         )
     if space is not None and model not in _spaces:
         _spaces[model] = space

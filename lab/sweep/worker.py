@@ -142,8 +142,14 @@ def _run(job: Job) -> None:
             " sweep began, or this worker's lab is of another version: run the same command again"
         )
     folder = job.folder
-    if folder.exists() and not (folder / CONFIG).exists():
-        shutil.rmtree(folder)  # killed before it began
+    if folder.exists() and not (folder / CONFIG).exists():  # killed before it began
+        foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if foreign:
+            raise ValueError(
+                f"{folder} is in the way: it has no {CONFIG}, but {', '.join(sorted(foreign)[:3])};"
+                " move it away"
+            )
+        shutil.rmtree(folder)
     if not folder.exists():
         run.start(job.config)
         return

@@ -173,6 +173,17 @@ class _Tried:
                 " it learns is not all in its state_dict. Keep what training changes in parameters"
                 " or persistent buffers, not in plain attributes"
             )
+        others = random_pictures(self._spec, 2 * TRIED, seed=2)
+        two = ask(network, others, self._spec, name=self._name)
+        trained, also = (
+            ask(network, asked, self._spec, name=self._name, training=True)
+            for asked in (pictures, others)
+        )
+        if torch.equal(one, two) and not torch.equal(trained, also):
+            self._warn(
+                "in eval mode its answers do not depend on the pictures, as they do in training:"
+                " does it keep what it computed first?"
+            )
 
     def _go_on(self, stepper: Stepper, other: nn.Module, kept: Checkpoint) -> None:
         """Warn if training does not go on from a checkpoint as it does without one; on a CPU, where
