@@ -149,6 +149,22 @@ def test_no_more_than_some_questions_wait() -> None:
     crowd.threads.shutdown()
 
 
+def test_what_takes_long_lets_the_quick_go_first_for_a_while(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = [crowd.ask(name) for name in "ab"]
+    slow = Lane("slow", first=crowd.lane)
+    monkeypatch.setattr(lanes, "POLITE", 0.01)
+    assert slow.run(lambda: "a while has passed") == "a while has passed"
+    assert crowd.done == []
+    monkeypatch.setattr(lanes, "POLITE", PATIENCE)
+    answer = crowd.threads.submit(slow.run, lambda: crowd.answer("slow"))
+    crowd.release()
+    assert answer.result(PATIENCE) == "answer to slow"
+    assert crowd.done.index("a") < crowd.done.index("slow")
+    assert [each.result() for each in quick] == ["answer to a", "answer to b"]
+
+
 def test_work_begun_comes_before_later_questions(crowd: Crowd) -> None:
     crowd.lane.begin(lambda: crowd.done.append("work"))
     after = crowd.ask("after")

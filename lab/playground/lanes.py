@@ -25,6 +25,9 @@ MOST = 1000
 PATIENCE = 120.0
 """Seconds that a question may wait."""
 
+POLITE = 0.3
+"""Seconds that a question lets those of a quicker lane go first, at most."""
+
 IDLE = 0.5
 """Seconds without a question after which a lane's thread ends; the next question starts another."""
 
@@ -32,12 +35,20 @@ IDLE = 0.5
 class Lane:
     """A queue of questions and the thread that answers them one by one.
 
-    `most` and `patience` (seconds) bound the waiting; beyond, the answer is `Busy`. `asked` counts
-    the questions that were let into the queue.
+    `most` and `patience` (seconds) bound the waiting; beyond, the answer is `Busy`. Questions of
+    the lane `first` come before each of this one, for up to `POLITE` seconds. `asked` counts the
+    questions that were let into the queue.
     """
 
-    def __init__(self, name: str, *, most: int = MOST, patience: float = PATIENCE) -> None:
-        self._name, self._most, self._patience = name, most, patience
+    def __init__(
+        self,
+        name: str,
+        *,
+        first: Lane | None = None,
+        most: int = MOST,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._name, self._first, self._most, self._patience = name, first, most, patience
         self._waiting: dict[Hashable, _Job] = {}
         self.asked = 0
         self._changed = threading.Condition()
@@ -101,9 +112,10 @@ class Lane:
             job.askers.remove(asker)
             if not job.askers:
                 del self._waiting[key]
+                self._changed.notify_all()
 
     def _wake(self) -> None:
-        self._changed.notify()
+        self._changed.notify_all()
         if not self._works:
             # no daemon, as requests' threads are: a program that ends amid PyTorch's work crashes
             threading.Thread(target=self._work, name=self._name, daemon=False).start()
@@ -136,8 +148,20 @@ class Lane:
             if not self._changed.wait_for(lambda: bool(self._waiting), IDLE) or ending():
                 self._works = False
                 return None
+        if self._first is not None:
+            self._first.let_pass()
+        with self._changed:
+            if not self._waiting:  # they were abandoned meanwhile
+                return _Job(lambda: None, 0)
             key = min(self._waiting, key=lambda key: self._waiting[key].turn)
-            return self._waiting.pop(key)
+            job = self._waiting.pop(key)
+            self._changed.notify_all()
+            return job
+
+    def let_pass(self) -> None:
+        """Wait until no question waits here, or `POLITE` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting, POLITE)
 
 
 def ending() -> bool:

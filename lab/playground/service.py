@@ -42,9 +42,9 @@ class Service:
         self._shelf = Shelf(model_files)
         # nothing waits for what takes much longer: some 20, 50 and more than 1,000 milliseconds;
         # a list takes half a second where there are a thousand runs
-        self._quick, self._lists, self._slow, self._long = (
-            Lane(f"playground-{name}") for name in ("quick", "lists", "slow", "long")
-        )
+        self._quick, self._lists = Lane("playground-quick"), Lane("playground-lists")
+        self._slow = Lane("playground-slow", first=self._quick)
+        self._long = Lane("playground-long", first=self._quick)
         self._slow.begin(_build_drawing)
         self._questions: dict[str, tuple[Lane, Callable[[Asked], Values], tuple[str, ...]]] = {
             "table": (self._quick, lambda asked: page_table(), ()),
