@@ -30,13 +30,13 @@ from lab.exam import Exams
 from lab.folder import CHECKPOINTS, CONFIG, locked, make_folder
 from lab.measure import Setting, verdict
 from lab.models import (
+    TURN,
     ModelSpec,
     NotAgreed,
     count_parameters,
     differences,
     first_pass,
     has_width,
-    in_turn,
     isolated,
     locate,
     only_agreed,
@@ -120,7 +120,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
         kept = config.data.num_test + (0 if config.train.fresh else config.data.num_train)
         check_memory(kept + config.validation_faces, size=config.data.image_size)
         config = replace(settled(config), world_size=_world_size(config))
-        with in_turn():
+        with TURN:
             make_deterministic(config.deterministic)
             threads = set_threads(config.threads)
         config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
@@ -166,7 +166,7 @@ def resume(
     _world_size(config, folder)
     place = _place(folder, device or config.device, asked=device is not None)
     with _alone(place):
-        with in_turn():
+        with TURN:
             make_deterministic(config.deterministic)
             set_threads(config.threads)
         model = _rebuild(config, made_of, folder, changed_code=changed_code, device=place)
@@ -221,7 +221,7 @@ def _alone(device: torch.device) -> Iterator[None]:
             " its own, as scripts/sweep.py does"
         )
     try:
-        with isolated(device):
+        with isolated(device, reseeded=True):
             yield
     finally:
         _RUNNING.release()

@@ -1,6 +1,6 @@
 """Pixels in, logits out: architectures by name. Knows no faces and no training."""
 
-from lab.models.failure import NetworkError, blamed
+from lab.models.failure import NetworkError, blame, blamed
 from lab.models.inspect import (
     TRIED,
     ask,
@@ -12,7 +12,7 @@ from lab.models.inspect import (
     seeded_model,
     untouched,
 )
-from lab.models.isolation import Generators, Settings, in_turn, isolated
+from lab.models.isolation import TURN, Generators, Settings, isolated
 from lab.models.registry import (
     ModelSpec,
     create_model,
@@ -28,9 +28,9 @@ from lab.models.sources import Sources, differences, digest_of, digest_of_source
 from lab.models.space import NotAgreed, only_agreed
 
 __all__ = [
-    "TRIED", "Generators", "ModelSpec", "NetworkError", "NotAgreed", "Settings", "Sources", "ask",
-    "blamed", "count_parameters", "create_model", "device_of", "differences", "digest_of",
-    "digest_of_sources", "features", "file_of", "find_model", "first_pass", "has_width", "in_turn",
-    "isolated", "list_models", "locate", "only_agreed", "random_pictures", "register_model",
-    "seeded_model", "sources_of", "untouched",
+    "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed", "Settings", "Sources",
+    "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
+    "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
+    "has_width", "isolated", "list_models", "locate", "only_agreed", "random_pictures",
+    "register_model", "seeded_model", "sources_of", "untouched",
 ]  # fmt: skip

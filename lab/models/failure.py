@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -38,16 +39,21 @@ def blamed(what: str, step: int = 0) -> Iterator[None]:
     """
     try:
         yield
-    except NetworkError as error:
-        error.step = step
-        raise
     except (Exception, SystemExit) as error:
-        if memory_ran_out(error):
-            raise
-        place = f" ({where})" if (where := place_of(error)) else ""
-        failure = NetworkError(f"{what} fails: {one_line(error)}{place}")
-        failure.step = step
-        raise failure from error
+        blame(error, what, step)
+
+
+def blame(error: BaseException, what: str, step: int = 0) -> NoReturn:
+    """Raise the caught `error` as `blamed` does."""
+    if memory_ran_out(error):
+        raise error
+    if isinstance(error, NetworkError):
+        error.step = step
+        raise error
+    place = f" ({where})" if (where := place_of(error)) else ""
+    failure = NetworkError(f"{what} fails: {one_line(error)}{place}")
+    failure.step = step
+    raise failure from error
 
 
 def place_of(error: BaseException) -> str:

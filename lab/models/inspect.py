@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lab.models.failure import NetworkError, blamed
-from lab.models.isolation import Generators, gpu_in_use, in_turn, isolated, seed_all
+from lab.models.isolation import TURN, Generators, gpu_in_use, isolated, seed_all
 from lab.models.registry import ModelSpec, create_model
 
 TRIED = 2
@@ -28,7 +28,7 @@ def seeded_model(name: str, spec: ModelSpec, *, seed: int) -> nn.Module:
     `ValueError` as `create_model` does.
     """
     here = os.getcwd() if os.path.exists(".") else None  # it may have been deleted
-    with in_turn(), isolated("cuda" if gpu_in_use() else "cpu"):
+    with TURN, isolated("cuda" if gpu_in_use() else "cpu"):
         seed_all(seed)
         try:
             return create_model(name, spec, seed=seed)
@@ -57,23 +57,27 @@ def untouched(
     buffers = [
         (module, name, buffer, buffer.clone())
         for module in modes
-        for name, buffer in module.named_buffers(recurse=False)
-        if not is_lazy(buffer)
+        for name, buffer in module._buffers.items()
+        if buffer is not None and not is_lazy(buffer)
     ]
     device = device_of(model)
-    with in_turn(), isolated(device):
+    with TURN, isolated(device):
         Generators(device).seed(seed)
         try:
-            model.train(training)
+            if any(mode != training for mode in modes.values()):
+                model.train(training)
             with torch.no_grad():
                 yield
         finally:
             if modes[model] != model.training:
                 model.train(modes[model])  # what it does itself at such a change, it undoes
             for module, mode in modes.items():
-                module.training = mode
+                if module.training != mode:
+                    module.training = mode
             for now, before in attributes:
-                now.update((k, v) for k, v in before.items() if k in now and now[k] is not v)
+                for name, value in before.items():
+                    if now.get(name, value) is not value:
+                        now[name] = value
             for module, name, buffer, saved in buffers:
                 _put_back(module, name, buffer, saved)
 

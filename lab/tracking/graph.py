@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from lab.models import in_turn, isolated
+from lab.models import TURN, isolated
 
 
 def write_graph(writer: SummaryWriter, model: nn.Module, example: Tensor) -> bool:
@@ -16,7 +16,7 @@ def write_graph(writer: SummaryWriter, model: nn.Module, example: Tensor) -> boo
     Tracing runs the model and offers no warning that a user could act on, so the model (its
     buffers), random states and torch's settings are shielded from it, and its warnings kept quiet.
     """
-    with in_turn(), isolated(example.device), warnings.catch_warnings(), torch.no_grad():
+    with TURN, isolated(example.device), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
             shielded = copy.deepcopy(model)

@@ -13,7 +13,7 @@ from torch.nn.utils import get_total_norm
 from lab.config import TrainConfig
 from lab.data import to_input
 from lab.estimate import Estimate
-from lab.models import Generators, NetworkError, Settings, blamed, in_turn
+from lab.models import TURN, Generators, NetworkError, Settings, blame
 from lab.names import plain
 from lab.seeds import torch_seed
 from lab.training.batches import Batches
@@ -95,17 +95,19 @@ class Stepper:
         """
         images, targets = self._batches(self.step)
         own_seed = torch_seed(self._seed, "training", self.step, self._processes.rank)
-        what = f"step {self.step + 1:,} of training"
-        with blamed(what, self.step), in_turn():
-            self._generators.seed(own_seed)
-            loss = self._loss_of(to_input(images), targets)
-            if not loss.requires_grad:
-                raise NetworkError(
-                    f"{what}: its logits carry no gradient; is forward under torch.no_grad, or does"
-                    " it detach them?"
-                )
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+        try:
+            with TURN:
+                self._generators.seed(own_seed)
+                loss = self._loss_of(to_input(images), targets)
+                if not loss.requires_grad:
+                    raise NetworkError(
+                        "its logits carry no gradient; is forward under torch.no_grad, or does it"
+                        " detach them?"
+                    )
+                self._optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+        except (Exception, SystemExit) as error:
+            blame(error, f"step {self.step + 1:,} of training", self.step)
         self._loss = loss.detach()
         gradients = self._gradients()
         self._processes.follow(list(self.model.buffers()))

@@ -57,7 +57,7 @@ def try_out(
     Raises `ValueError` with one line that says what would go wrong in a run: with the pictures, the
     logits, a step of training, its checkpoint, or its being read back.
     """
-    with isolated(device):
+    with isolated(device, reseeded=True):
         return _Tried(build, spec, config, name, seed, torch.device(device)).trial()
 
 
