@@ -197,7 +197,7 @@ def test_the_command_exits_with_0_for_clean_faces_and_2_for_wrong_flags() -> Non
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("clean: ")
-    wrong = [*command, "--num-train", "1"]
+    wrong = [*command[:4], "1", *command[5:]]
     done = subprocess.run(wrong, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "--num-train must be 2 to 1,000,000" in done.stderr

@@ -31,8 +31,9 @@ def begin(out: Path, *flags: str, prepare: Callable[[], None] | None = None) -> 
         if prepare:
             prepare()
 
+    usual = [flag for flag in LONG if flag.partition("=")[0] not in flags]
     return subprocess.Popen(
-        script("train.py", *LONG, *flags, "--out", str(out), "--name", "run"),
+        script("train.py", *usual, *flags, "--out", str(out), "--name", "run"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before,
     )  # fmt: skip
 

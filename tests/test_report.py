@@ -315,7 +315,7 @@ def test_the_sentences_say_what_the_figures_say() -> None:
 
 def test_the_table_has_a_column_for_each_network() -> None:
     header, rows = summary_rows([card(), card("a/b.py:net")])
-    assert header == ("", "cnn", "b.py:net")
+    assert header == ("", "cnn", "a/b.py:net")
     assert {len(row) for row in rows} == {3}
     found = {row[0]: row[1] for row in rows}
     assert found["test accuracy (a guess: 0.50), 100 faces"] == "0.70 (0.60–0.80)"

@@ -82,7 +82,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert f"http://127.0.0.1:{port}/ " in first
     yield f"http://127.0.0.1:{port}/"
     served.send_signal(signal.SIGINT)
-    out, err = served.communicate(timeout=20)
+    out, err = served.communicate(timeout=60)
     assert served.returncode == 0, err
     assert "Traceback" not in out + err
 
@@ -241,7 +241,7 @@ def served(*flags: str, shell: str = "") -> Iterator[tuple[int, list[str]]]:
         yield port, said
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
