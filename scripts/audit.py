@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
-from lab.cli import main
-from lab.config import DataConfig, RunConfig, check
+from lab.core.cli import main
+from lab.core.config import DataConfig, RunConfig, check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,10 @@ class Flags:
 def audit(flags: Flags) -> int:
     """Print the population's certificate; 1 if it is not clean."""
     check(RunConfig(data=flags.data, seed=flags.seed))
-    from lab import audit as certificate  # not above: --help need not wait for torch
-    from lab.data import check_memory, refuse_idle
+    from lab.worlds import audit as certificate  # not above: --help need not wait for torch
+    from lab.worlds import check_memory, reject_no_effect
 
-    refuse_idle(flags.data)
+    reject_no_effect(flags.data)
     check_memory(flags.data.num_train + flags.data.num_test, size=flags.data.image_size)
     result = certificate.audit(flags.data, seed=flags.seed, probes=flags.probes)
     print(certificate.to_text(result))

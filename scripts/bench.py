@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401  first: the lab need not be installed
 
-from lab.cli import main
+from lab.core.cli import main
 
 PARTS = {
     "drawing": "Drawing (processor seconds of one thread)",

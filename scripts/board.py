@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401  (installs the lab where it is missing)
 
-from lab.cli import main
+from lab.core.cli import main
 from lab.playground.plugin import FacesPlugin
 from lab.tracking.board import HOST, serve
 

@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 import _bootstrap  # noqa: F401
 import tyro
 
-from lab.cli import main
-from lab.config import flag
+from lab.core.cli import main
+from lab.core.config import flag
 
 OWN = ("own",)
-LISTS = ("cues", "kinds", "missing", "hold_out")
+LISTS = ("cues", "kinds", "missing", "unseen_combinations")
 NUMBERS = ("cue_visibility", "variation", "num_test")
 HUNT = ("search_faces", "resamples", "generations", "out")
 
@@ -38,14 +38,14 @@ class Flags:
     """Kinds of picture that the classes are made of. own: the run's; all: the task's mix."""
     missing: tuple[str, ...] = OWN
     """Parts that a face may lack: eyes nose mouth ears. own: the run's; all: any of them."""
-    hold_out: tuple[str, ...] = OWN
+    unseen_combinations: tuple[str, ...] = OWN
     """Combinations that get a test set of their own and are in no other:
     eye_color=blue,hair_length=long. own: the run's; none: no such combinations."""
     variation: float | None = None
     """How much faces differ in what should not matter, 0 to 1. None: as in the run."""
     num_test: int | None = None
     """Test faces, 2 to 1,000,000. None: as many as in the run."""
-    twins: int = 200
+    counterfactuals: int = 200
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
     100,000 (fewer where their pictures would take too much memory); 0: not measured."""
     seed: int | None = None
@@ -79,13 +79,13 @@ def evaluate(flags: Flags) -> None:
         given = entry.name in HUNT and getattr(flags, entry.name) != entry.default
         if given and not flags.find_failures:
             raise ValueError(f"{flag(entry.name)} goes with --find-failures only")
-    from lab.evaluate import Hunt, evaluate  # not above: --help need not wait for torch
+    from lab.runs.evaluate import Hunt, evaluate  # not above: --help need not wait for torch
 
     evaluate(
         flags.run,
         lists={name: getattr(flags, name) for name in LISTS},
         numbers={name: getattr(flags, name) for name in NUMBERS},
-        twins=flags.twins,
+        counterfactuals=flags.counterfactuals,
         seed=flags.seed,
         device=flags.device,
         model_file=flags.model_file,

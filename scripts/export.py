@@ -9,8 +9,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
-from lab.cli import main
-from lab.config import DataConfig, RunConfig, check
+from lab.core.cli import main
+from lab.core.config import DataConfig, RunConfig, check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,13 @@ class Flags:
 def export(flags: Flags) -> None:
     """Draw the faces in batches and write them."""
     check(RunConfig(data=flags.data, seed=flags.seed))
-    from lab.data import draw_batches, refuse_idle  # not above: --help need not wait for torch
-    from lab.data.export import write_folder, write_npz
+    from lab.worlds import (  # not above: --help need not wait for torch
+        draw_batches,
+        reject_no_effect,
+    )
+    from lab.worlds.export import write_folder, write_npz
 
-    refuse_idle(flags.data)
+    reject_no_effect(flags.data)
     count = flags.data.num_train if flags.split == "train" else flags.data.num_test
     batches = draw_batches(flags.data, split=flags.split, count=count, seed=flags.seed)
     write = write_folder if flags.format == "folder" else write_npz

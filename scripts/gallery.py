@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
-from lab.cli import main
+from lab.core.cli import main
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,9 @@ def gallery(flags: Flags) -> None:
         raise ValueError(f"--seed must be 0 or more, not {flags.seed}")
     if not 16 <= flags.size <= 512:
         raise ValueError(f"--size must be 16 to 512, not {flags.size}")
-    from lab import gallery as sheets  # not above: --help need not wait for torch
-    from lab.data import Population, get_task
-    from lab.faces import ATTRIBUTES
+    from lab.worlds import Population, get_task
+    from lab.worlds.faces import ATTRIBUTES
+    from lab.worlds.faces import gallery as sheets  # not above: --help need not wait for torch
 
     flags.out.mkdir(parents=True, exist_ok=True)
     size, seed = flags.size, flags.seed

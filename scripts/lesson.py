@@ -9,8 +9,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 import _bootstrap  # noqa: F401
 import tyro
 
-from lab.cli import main
-from lab.machine import processors
+from lab.core.cli import main
+from lab.core.machine import processors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ def lesson(flags: Flags) -> int:
     """Ask, run, show, decide."""
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: one run is an anecdote")
-    from lab.lessons import find_lesson, list_lessons, teach, to_markdown
+    from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown
 
     if flags.results:
         print(to_markdown(flags.out))

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401  first: the lab need not be installed
 
-from lab.cli import main
+from lab.core.cli import main
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,20 +26,20 @@ def models(flags: Flags) -> None:
     """Time the networks, print both tables, and put them into the file."""
     if flags.turns < 1:
         raise ValueError(f"--turns must be 1 or more, not {flags.turns}")
-    from lab import catalog
-    from lab.timing import rate, steps_of, take_turns
+    from lab.experiments import readme_tables
+    from lab.experiments.timing import rate, steps_of, take_turns
 
     text = flags.into.read_text(encoding="utf-8") if flags.into else ""
-    tables = {"tasks": catalog.tasks_table()}
+    tables = {"tasks": readme_tables.tasks_table()}
     for place in ("models", "tasks") if flags.into else ():
-        catalog.embed(text, place, "")  # before the minutes of timing: are the places there?
-    jobs = {name: partial(steps_of(name), 4) for name in catalog.own_models()}
+        readme_tables.embed(text, place, "")  # before the minutes of timing: are the places there?
+    jobs = {name: partial(steps_of(name), 4) for name in readme_tables.own_models()}
     rates = {n: rate(s) for n, s in take_turns(jobs, repetitions=flags.turns).items()}
-    speeds = {name: value / rates[catalog.COMPARED] for name, value in rates.items()}
-    tables = {"models": catalog.models_table(speeds), **tables}
+    speeds = {name: value / rates[readme_tables.COMPARED] for name, value in rates.items()}
+    tables = {"models": readme_tables.models_table(speeds), **tables}
     print("\n\n".join(tables.values()))
     for place, table in tables.items():
-        text = catalog.embed(text, place, table) if flags.into else text
+        text = readme_tables.embed(text, place, table) if flags.into else text
     if flags.into:
         flags.into.write_text(text, encoding="utf-8")
 

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 import _bootstrap  # noqa: F401
 import tyro
 
-from lab.cli import BAD_INPUT, main, one_line
+from lab.core.cli import BAD_INPUT, main, one_line
 
 SHOWN = 300
 """Pictures in the sheet that --show writes, at the most."""
@@ -50,13 +50,13 @@ def predict(flags: Flags) -> int:
             raise ValueError(f"--{name} {path}: name a file in a folder that there is")
     from PIL import Image
 
-    from lab.atomic import replace_text
-    from lab.data import get_task
-    from lab.evaluate.sheet import save_picture
-    from lab.folder import CONFIG
+    from lab.core.atomic import replace_text
+    from lab.core.run_dir import CONFIG
+    from lab.evaluators.failure_sheet import save_picture
     from lab.measure import predict
-    from lab.predictions import find_pictures, predictions, to_csv, to_sheet
-    from lab.run import load_run
+    from lab.runs.predictions import find_pictures, predictions, to_csv, to_sheet
+    from lab.runs.run import load_run
+    from lab.worlds import get_task
 
     files, others = find_pictures(flags.pictures)
     read = {file.resolve() for file in files}

@@ -10,15 +10,18 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
-from lab.cli import main
-from lab.config import RunConfig, TrainConfig, refuse
-from lab.machine import processors
+from lab.core.cli import main
+from lab.core.config import RunConfig, TrainConfig, refuse
+from lab.core.machine import processors
 
 
 def base() -> RunConfig:
     """The run that all others vary: 1,000 steps, no pictures."""
     return RunConfig(
-        out=Path("runs/report_cards"), train=TrainConfig(steps=1000), twins=100, pictures=False
+        out=Path("runs/report_cards"),
+        train=TrainConfig(steps=1000),
+        counterfactuals=100,
+        pictures=False,
     )
 
 
@@ -49,8 +52,8 @@ def report_card(flags: Flags) -> int:
     """Run, ask, write the card, say what it says."""
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: one run is an anecdote")
-    from lab.report import report
-    from lab.report.plan import SET_HERE
+    from lab.experiments.report_card import report
+    from lab.experiments.report_card.plan import SET_HERE
 
     refuse(flags.run, **SET_HERE)
     outcome = report(

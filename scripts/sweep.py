@@ -11,16 +11,16 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
-from lab.cli import main
-from lab.config import RunConfig
-from lab.machine import processors
+from lab.core.cli import main
+from lab.core.config import RunConfig
+from lab.core.machine import processors
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """Run every combination of some settings with several seeds; the same command goes on with it.
-    Nothing of the pictures and the reliance of single runs: --pictures and --twins 48 bring them
-    back."""
+    Nothing of the pictures and the reliance of single runs: --pictures and --counterfactuals 48
+    bring them back."""
 
     grid: tuple[str, ...]
     """What to vary: setting=value,value for any setting, such as num_train=32,100
@@ -39,15 +39,15 @@ class Flags:
     axes: tuple[str, ...] = ()
     """Settings to draw them over, one or two of the grid's. None named: its own, numbers first."""
     run: RunConfig = field(
-        default_factory=lambda: RunConfig(out=Path("runs/sweep"), twins=0, pictures=False)
+        default_factory=lambda: RunConfig(out=Path("runs/sweep"), counterfactuals=0, pictures=False)
     )
 
 
 def sweep(flags: Flags) -> int:
     """Do the runs, show the progress, print the table, draw the pictures."""
-    from lab.config import refuse
-    from lab.sweep import Progress, parse_grid, run_grid
-    from lab.sweep.results import check_results
+    from lab.core.config import refuse
+    from lab.experiments.sweep import Progress, parse_grid, run_grid
+    from lab.experiments.sweep.results import check_results
 
     grid = parse_grid(flags.grid)
     once = dict.fromkeys(grid, "--grid")
@@ -57,9 +57,9 @@ def sweep(flags: Flags) -> int:
         flags.run, grid, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
         watch=Progress(),
     )  # fmt: skip
-    from lab.sweep.mean import MEAN
-    from lab.sweep.records import to_markdown
-    from lab.sweep.results import write_results
+    from lab.experiments.sweep.mean import MEAN
+    from lab.experiments.sweep.records import to_markdown
+    from lab.experiments.sweep.results import write_results
 
     pictures = write_results(table, tags=flags.figures, axes=flags.axes)
     print(to_markdown(table, flags.figures), "\n")

@@ -8,8 +8,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap
 
-from lab.cli import main
-from lab.config import RunConfig, check, flag, given
+from lab.core.cli import main
+from lab.core.config import RunConfig, check, flag, given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,20 +29,20 @@ class Flags:
 def train(flags: Flags) -> None:
     """Do a new run, or go on with one."""
     if flags.resume is None:
-        from lab.data import refuse_idle  # not above: --help need not wait for torch
-        from lab.run import start
+        from lab.runs.run import start
+        from lab.worlds import reject_no_effect  # not above: --help need not wait for torch
 
         for name in ("model_file", "changed_code"):
             if getattr(flags, name):
                 raise ValueError(f"{flag(name)} goes with --resume only")
         check(flags.run)
-        refuse_idle(flags.run.data)
+        reject_no_effect(flags.run.data)
         start(flags.run, began=_bootstrap.BEGAN)
         return
     others = [flag(name) for name in given(flags.run) if name != "device"]
     if others:
         raise ValueError(f"--resume goes on with the run's own settings: leave out {others[0]}")
-    from lab.run import resume
+    from lab.runs.run import resume
 
     device = None if flags.run.device == "auto" else flags.run.device
     done = resume(

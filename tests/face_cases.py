@@ -1,4 +1,5 @@
-"""For tests of the drawing: extreme faces, an attribute's levels, what differs between twins."""
+"""For tests of the drawing: extreme faces, an attribute's levels, what differs between
+counterfactuals."""
 
 import functools
 from collections.abc import Iterator
@@ -10,7 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.faces import ATTRIBUTES, STRAYS, Faces, attribute, compiled, masks, render, sample_prior
+from lab.worlds.faces import (
+    ATTRIBUTES,
+    STRAYS,
+    Faces,
+    attribute,
+    compiled,
+    masks,
+    render,
+    sample_prior,
+)
 
 NO_STRAYS = dict.fromkeys(STRAYS.values(), 0)
 MOST_STRAYS = {name: len(ATTRIBUTES[name].values) - 1 for name in STRAYS.values()}
@@ -87,7 +97,9 @@ class Everybody:
         return masks(self.faces, size=self.size)
 
 
-def twins(faces: Faces, name: str, size: int = 48) -> Iterator[tuple[Drawn, Drawn, Tensor]]:
+def counterfactuals(
+    faces: Faces, name: str, size: int = 48
+) -> Iterator[tuple[Drawn, Drawn, Tensor]]:
     """The faces with an attribute at every two of its levels, and how much each pixel differs.
 
     Differences (N, size, size) are the largest over the channels, in 0..255.

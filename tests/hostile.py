@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from lab.cli import LONGEST, main
+from lab.core.cli import LONGEST, main
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 

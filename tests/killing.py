@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lab.config import RunConfig
+from lab.core.config import RunConfig
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["lab.run"])  # children need not import torch anew
+CONTEXT.set_forkserver_preload(["lab.runs.run"])  # children need not import torch anew
 
 STAGES = (
     "step", "evaluation", "logging", "checkpoint", "draft", "first replace", "second replace",
@@ -42,7 +42,7 @@ def _live(config: RunConfig, arm: Callable[..., None], *how: Any) -> bool:
 def _run(config: RunConfig, arm: Callable[..., None], how: tuple[Any, ...]) -> None:
     import torch
 
-    from lab import run
+    from lab.runs import run
 
     torch.set_num_threads(1)
     null = os.open(os.devnull, os.O_WRONLY)
@@ -71,15 +71,15 @@ def _die_after(seconds: float) -> None:
 
 def arm_stage(stage: str, times: int) -> None:
     """Let this process die when it comes to a stage for the n-th time."""
-    from lab.exam import Exams
+    from lab.evaluators import EvaluatorSuite
     from lab.tracking import summary
     from lab.tracking.writer import Tracker
     from lab.training import record
-    from lab.training.stepper import Stepper
+    from lab.training.train_step import Stepper
 
     places: dict[str, tuple[Any, str]] = {
         "step": (Stepper, "take"),
-        "evaluation": (Exams, "__call__"),
+        "evaluation": (EvaluatorSuite, "__call__"),
         "logging": (Tracker, "scalars"),
         "checkpoint": (record, "save_checkpoint"),
         "draft": (os, "fsync"),

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lab.data import Population
-from lab.data.twins import SPLIT, SUBSETS, redraw, with_parts
-from lab.faces import ATTRIBUTES, Faces, render
+from lab.worlds import Population
+from lab.worlds.counterfactuals import SPLIT, SUBSETS, redraw, with_parts
+from lab.worlds.faces import ATTRIBUTES, Faces, render
 
 Rule = Callable[[Faces], Tensor]
 """Faces to the class that is answered (N,)."""
@@ -59,16 +59,16 @@ def coin(inputs: Tensor) -> Tensor:
 
 
 def teach_exam(
-    model: Planted, population: Population, *, seed: int, twins: int, num_test: int
+    model: Planted, population: Population, *, seed: int, counterfactuals: int, num_test: int
 ) -> None:
-    """Let a planted network know every picture that a run's exams show."""
+    """Let a planted network know every picture that a run's suite show."""
     for each in (population, population.unbiased(), population.conflicting()):
         model.teach(each.sample(num_test, seed=seed, split="test"))
-    faces = population.sample(twins, seed=seed, split=SPLIT)
+    faces = population.sample(counterfactuals, seed=seed, split=SPLIT)
     model.teach(faces)
-    indices = torch.arange(twins).numpy()
+    indices = torch.arange(counterfactuals).numpy()
     for name in ATTRIBUTES:
         model.teach(redraw(population, faces, name, indices, seed=seed))
-    faces = population.sample(twins, seed=seed, split="parts")
+    faces = population.sample(counterfactuals, seed=seed, split="parts")
     for parts in SUBSETS:
         model.teach(with_parts(faces, parts))

@@ -8,20 +8,20 @@ import torch
 from scipy.stats import binomtest, chi2, chi2_contingency, random_table
 from sklearn.metrics import mutual_info_score
 
-from lab.data import Examples, Population, association, get_task
-from lab.data.association import (
-    as_asked,
+from lab.worlds import Examples, Population, association, get_task
+from lab.worlds.association import (
     associations,
     chance_information,
     chi_square,
     count,
     digests,
     duplicates,
+    matches_request,
     mutual_information,
     pooled,
 )
-from lab.data.examples import examples_of
-from lab.faces import STRAYS, attribute
+from lab.worlds.examples import examples_of
+from lab.worlds.faces import STRAYS, attribute
 
 TASK = get_task("person")
 
@@ -124,7 +124,7 @@ def test_a_strength_is_as_asked_if_wilsons_interval_says_so() -> None:
             interval = binomtest(agreeing, total).proportion_ci(0.999, method="wilson")
             for strength in (0.0, 0.03, 0.5, 0.9, 0.95, 1.0):
                 inside = interval.low - 1e-9 <= strength <= interval.high + 1e-9
-                assert as_asked(agreeing, total, strength) == inside
+                assert matches_request(agreeing, total, strength) == inside
 
 
 def test_nothing_comes_twice() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lab import atomic
-from lab.atomic import draft, replace_file, replace_text
+from lab.core import atomic
+from lab.core.atomic import draft, replace_file, replace_text
 
 GONE = 2**22 + 1
 """A process that Linux never has."""

@@ -11,12 +11,12 @@ from types import ModuleType
 import pytest
 import torch
 
-from lab import audit as auditing
-from lab.audit import Audit, audit, to_text, warnings
-from lab.config import DataConfig
-from lab.data import Examples, Population, draw_examples, population_of
-from lab.data.leaks import Certificate, Probe
-from lab.estimate import wilson
+from lab.core.config import DataConfig
+from lab.core.estimate import wilson
+from lab.worlds import Examples, Population, draw_examples, population_of
+from lab.worlds import audit as auditing
+from lab.worlds.audit import Audit, audit, to_text, warnings
+from lab.worlds.leaks import Certificate, Probe
 
 ROOT = Path(__file__).parent.parent
 
@@ -88,19 +88,21 @@ def test_what_a_hold_out_ties_to_a_cue_is_declared_and_nothing_else() -> None:
         "hair_length=short,gaze=left",
         "blush=rosy,blur=sharp",
     )
-    result = audit(small(cues=("eye_color=blue/brown:1",), hold_out=holds), seed=0, probes=False)
+    result = audit(
+        small(cues=("eye_color=blue/brown:1",), unseen_combinations=holds), seed=0, probes=False
+    )
     assert result.declared["hair_length"] == result.declared["gaze"] == "by hold-out"
     assert not {"blush", "blur"} & set(result.declared)
     assert result.faults == ()
     assert "by hold-out" in to_text(result)
-    free = population_of(small(hold_out=holds[:1]))
+    free = population_of(small(unseen_combinations=holds[:1]))
     _, train, test = faces(small(), free)
     assert len(warnings(free, tied(train, "hair_length"), test)) == 1
 
 
 def test_the_counts_add_up() -> None:
     result = audit(small(cues=CUES), seed=1, probes=False)
-    for counts in (result.kinds, result.groups):
+    for counts in (result.subpopulations, result.groups):
         train, test = zip(*counts.values(), strict=True)
         assert (sum(train), sum(test)) == (300, 200)
     assert len(result.groups) == 8

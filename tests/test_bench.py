@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.config import DataConfig
-from lab.data import draw_examples
-from lab.faces import render
-from lab.timing import rate, ratio, take_turns
+from lab.core.config import DataConfig
+from lab.experiments.timing import rate, ratio, take_turns
+from lab.worlds import draw_examples
+from lab.worlds.faces import render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from benches import growth
 from benches.growth import Cost, compare
+from benches.pillow_drawing import draw
 from benches.table import Row, number, to_text
-from pillow_drawing import draw
 
 ALIKE = 0.97
 """Least correlation of the two drawings' 8 by 8 thumbnails; the lowest of 1,000 faces had 0.992."""
@@ -31,7 +31,9 @@ def _thumbnails(pictures: np.ndarray) -> np.ndarray:
 
 def test_pillow_draws_the_same_pictures() -> None:
     examples = draw_examples(DataConfig(image_size=64), split="train", count=24, seed=0)
-    assert len(set(examples.kinds.tolist())) > 2, "persons and several kinds of non-persons"
+    assert len(set(examples.subpopulations.tolist())) > 2, (
+        "persons and several kinds of non-persons"
+    )
     ours = _thumbnails(examples.images.permute(0, 2, 3, 1).numpy())
     theirs = _thumbnails(draw(examples.faces, size=64))
     alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(ours, theirs, strict=True)]

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import tyro
 
-from lab.cli import main
-from lab.config import RunConfig
-from lab.flags import flags_of
-from lab.names import unknown
+from lab.core.cli import main
+from lab.core.config import RunConfig
+from lab.core.flags import flags_of
+from lab.core.text import unknown
 
 ROOT = Path(__file__).parent.parent
 
@@ -192,7 +192,7 @@ def test_debug_shows_where_an_error_comes_from(capsys: pytest.CaptureFixture[str
 
 
 SCRIPTS = sorted(
-    path.stem for path in (ROOT / "scripts").glob("[a-z]*.py") if "lab.cli" in path.read_text()
+    path.stem for path in (ROOT / "scripts").glob("[a-z]*.py") if "lab.core.cli" in path.read_text()
 )
 
 
@@ -259,7 +259,7 @@ def test_paragraphs_of_a_help_text_stay_apart(capsys: pytest.CaptureFixture[str]
 def test_a_reader_who_has_heard_enough_ends_it_in_silence() -> None:
     """As `scripts/gallery.py --help | head -1` does."""
     code = (
-        "import sys; from dataclasses import dataclass; from lab.cli import main\n"
+        "import sys; from dataclasses import dataclass; from lab.core.cli import main\n"
         "@dataclass\n"
         "class Flags:\n    'Talk.'\n"
         "def talk(flags: Flags) -> None:\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from lab.config import (
+from lab.core.config import (
     DataConfig,
     ModelConfig,
     RunConfig,

@@ -8,14 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.config import DataConfig
-from lab.data import draw_examples, get_task, population_of
-from lab.data.cues import Cue, draw_cue, opposites, parse_cues
-from lab.data.groups import group_counts, groups, measured
-from lab.data.population import balanced_labels
-from lab.data.twins import shows
-from lab.estimate import wilson
-from lab.faces import ATTRIBUTES, Faces, attribute, render
+from lab.core.config import DataConfig
+from lab.core.estimate import wilson
+from lab.worlds import draw_examples, get_task, population_of
+from lab.worlds.counterfactuals import shows
+from lab.worlds.cues import Cue, draw_cue, opposites, parse_cues
+from lab.worlds.faces import ATTRIBUTES, Faces, attribute, render
+from lab.worlds.groups import group_counts, groups, measured
+from lab.worlds.population import balanced_labels
 
 PERSON = get_task("person")
 
@@ -38,7 +38,7 @@ def test_measured_strength_is_the_one_asked_for(name: str, strength: float) -> N
         labels = balanced_labels(indices, 2, seed=seed, split="train")
         column = draw_cue(cue, labels, indices, seed=seed, split="train")
         agrees = agreement(cue, Faces({name: column}, labels), labels)
-        low, high = wilson(agrees, 300).ends
+        low, high = wilson(agrees, 300).interval
         inside += low <= strength <= high
         assert 0 < strength < 1 or agrees == 300 * strength
     assert inside >= 34  # the binomial chance of fewer is below 1 %
@@ -153,7 +153,9 @@ def test_less_visible_cues_change_the_picture_less(name: str) -> None:
     def contrast(visibility: float) -> float:
         pictures = []
         for strength in (0, 1):
-            config = data(f"{name}:{strength}", cue_visibility=visibility, kinds=("scrambled",))
+            config = data(
+                f"{name}:{strength}", cue_visibility=visibility, subpopulations=("scrambled",)
+            )
             faces = population_of(config).sample(40, seed=0, split="train").do(pixel_noise=0)
             pictures.append(render(faces, size=48).float())
         return float((pictures[0] - pictures[1]).abs().mean())
@@ -164,12 +166,12 @@ def test_less_visible_cues_change_the_picture_less(name: str) -> None:
 
 def test_full_visibility_is_the_drawing_as_it_is() -> None:
     faces = population_of(data("eye_color:0.5")).sample(20, seed=0, split="train")
-    assert not faces.vividness
+    assert not faces.visibility
 
 
 def test_what_cannot_be_seen_does_not_count() -> None:
     """The color of eyes that are not there is no cue: strength is measured where it shows."""
-    config = data("eye_color:1", missing=("eyes",), kinds=("missing",), num_train=60)
+    config = data("eye_color:1", missing=("eyes",), subpopulations=("missing",), num_train=60)
     population = population_of(config)
     train = draw_examples(config, split="train", count=60, seed=0)
     visible = shows(population, train, "eye_color", seed=0)
@@ -196,10 +198,10 @@ def test_groups_are_class_by_cue_values_and_hold_everybody_once() -> None:
 
 
 def test_kinds_and_missing_parts_can_be_restricted() -> None:
-    config = DataConfig(kinds=("missing",), missing=("nose", "ears"))
+    config = DataConfig(subpopulations=("missing",), missing=("nose", "ears"))
     population = population_of(config)
     faces = population.sample(600, seed=0, split="train")
-    kinds = torch.bincount(population.task.kind_of(faces), minlength=4)
+    kinds = torch.bincount(population.task.subpopulation_of(faces), minlength=4)
     assert kinds.tolist() == [300, 300, 0, 0]
     assert faces["eyes"].eq(2).all()
     assert faces["mouth"].eq(1).all()
@@ -220,8 +222,11 @@ def test_parts_the_task_does_not_ask_for_are_restricted_too() -> None:
     "text", ["eye_color=blue,hair_length=long", "glasses=none", "smile=up,gaze=left,blur=sharp"]
 )
 def test_training_never_shows_what_is_held_out(text: str) -> None:
-    plain, population = population_of(DataConfig()), population_of(DataConfig(hold_out=(text,)))
-    (hold,) = population.hold_outs
+    plain, population = (
+        population_of(DataConfig()),
+        population_of(DataConfig(unseen_combinations=(text,))),
+    )
+    (hold,) = population.unseen_combinations
     before = plain.sample(3000, seed=0, split="train")
     faces = population.sample(3000, seed=0, split="train")
     assert hold.met(before).any()
@@ -235,11 +240,13 @@ def test_training_never_shows_what_is_held_out(text: str) -> None:
 
 def test_two_combinations_can_be_held_out_and_shown() -> None:
     texts = ("eye_color=blue,hair_length=long", "hair_length=short,skin_color=dark")
-    population = population_of(DataConfig(hold_out=texts))
+    population = population_of(DataConfig(unseen_combinations=texts))
     faces = population.sample(3000, seed=0, split="train")
-    assert not any(hold.met(faces).any() for hold in population.hold_outs)
+    assert not any(hold.met(faces).any() for hold in population.unseen_combinations)
     shown = population.combined().sample(500, seed=0, split="test")
-    assert torch.stack([hold.met(shown) for hold in population.hold_outs]).any(dim=0).all()
+    assert (
+        torch.stack([hold.met(shown) for hold in population.unseen_combinations]).any(dim=0).all()
+    )
 
 
 @pytest.mark.parametrize(
@@ -260,11 +267,14 @@ def test_two_combinations_can_be_held_out_and_shown() -> None:
         ({"cues": ("stray_eyes:0.9",), "task": "count_eyes"}, "has 2 values .* has 3 classes"),
         ({"kinds": ("mising",)}, "did you mean 'missing'"),
         ({"missing": ("nos",)}, "did you mean 'nose'"),
-        ({"hold_out": ("eye_color",)}, "write attribute=value"),
-        ({"hold_out": ("eye_color=pink",)}, "unknown value for eye_color"),
-        ({"hold_out": ("mouth=1",)}, "mouth is what the task person asks for"),
-        ({"hold_out": ("gaze=left,gaze=right",)}, "names gaze twice"),
-        ({"hold_out": ("eye_color=blue",), "cues": ("eye_color:0.9",)}, "nothing to show instead"),
+        ({"unseen_combinations": ("eye_color",)}, "write attribute=value"),
+        ({"unseen_combinations": ("eye_color=pink",)}, "unknown value for eye_color"),
+        ({"unseen_combinations": ("mouth=1",)}, "mouth is what the task person asks for"),
+        ({"unseen_combinations": ("gaze=left,gaze=right",)}, "names gaze twice"),
+        (
+            {"unseen_combinations": ("eye_color=blue",), "cues": ("eye_color:0.9",)},
+            "nothing to show instead",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, object], told: str) -> None:
@@ -275,7 +285,7 @@ def test_what_cannot_be_is_refused_in_one_line(changes: dict[str, object], told:
 
 def test_hold_outs_that_contradict_each_other_are_refused() -> None:
     texts = ("gaze=left", "gaze=right")
-    population = population_of(DataConfig(hold_out=texts))
+    population = population_of(DataConfig(unseen_combinations=texts))
     with pytest.raises(ValueError, match="leave nothing for training to show"):
         population.sample(50, seed=0, split="train")
 
@@ -289,4 +299,4 @@ def test_missing_parts_that_no_picture_can_show_are_refused() -> None:
 @given(st.lists(st.text(max_size=12), max_size=3), st.lists(st.text(max_size=12), max_size=2))
 def test_any_text_is_a_cue_or_refused(cues: list[str], holds: list[str]) -> None:
     with contextlib.suppress(ValueError):
-        population_of(DataConfig(cues=tuple(cues), hold_out=tuple(holds)))
+        population_of(DataConfig(cues=tuple(cues), unseen_combinations=tuple(holds)))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.config import DataConfig, RunConfig, TrainConfig
-from lab.data import draw_examples, population_of
-from lab.data.groups import group_counts, measured
-from lab.display import Display
+from lab.core.config import DataConfig, RunConfig, TrainConfig
+from lab.runs.display import Display
+from lab.worlds import draw_examples, population_of
+from lab.worlds.groups import group_counts, measured
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_cue_is_told_with_its_interval_and_what_no_link_would_be(
     counts = group_counts(train, population.cues)
     Display(RunConfig(data=data), Path("runs/x")).cues([found], counts)
     cue, groups = capsys.readouterr().out.splitlines()
-    ends = [f"{100 * end:.1f}" for end in found.strength.ends]
+    ends = [f"{100 * end:.1f}" for end in found.strength.interval]
     assert f"{100 * found.strength.value:.1f} % (95 % interval: {ends[0]}–{ends[1]})" in cue
     assert f"{100 * strength:g} % asked for" in cue
     assert none in cue

@@ -14,18 +14,18 @@ import torch
 from PIL import Image
 from planted import ByPixels
 
-from lab.cli import main
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.data import population_of
-from lab.estimate import Estimate, wilson
-from lab.evaluate import asked, failure_sheet, measure, search, setting_text, to_text
-from lab.evaluate.robustness import change_words, failure_entries
-from lab.evaluate.sheet import FACE, GAP, HEAD, SPACE, TOP
-from lab.evaluate.tables import WIDTH, table
-from lab.faces import ATTRIBUTES, render
-from lab.run import load_run, read_config, start
-from lab.search import Failures
+from lab.core.cli import main
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.estimate import Estimate, wilson
+from lab.evaluators.failure_sheet import FACE, GAP, HEAD, SPACE, TOP, failure_sheet
+from lab.evaluators.finished import asked, measure
+from lab.evaluators.robustness import change_words, failure_entries, search
+from lab.evaluators.tables import WIDTH, setting_text, table, to_text
+from lab.robustness import Failures
+from lab.runs.run import load_run, read_config, start
 from lab.tracking.summary import nest
+from lab.worlds import population_of
+from lab.worlds.faces import ATTRIBUTES, render
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,11 +36,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = RunConfig(
         data=DataConfig(
             num_train=24, num_test=60, image_size=16, cues=("eye_color=blue/brown:0.9",),
-            hold_out=("hair_length=long,beard=full",),
+            unseen_combinations=("hair_length=long,beard=full",),
         ),
         model=ModelConfig(width=2),
         train=TrainConfig(steps=30, eval_every=30),
-        twins=6,
+        counterfactuals=6,
         name="small",
         out=tmp_path_factory.mktemp("runs"),
     )  # fmt: skip
@@ -67,47 +67,58 @@ def failures() -> Failures:
 
 def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
     own, model = load_run(folder)
-    figures = measure(asked(own, twins=own.twins), model)
+    figures = measure(asked(own, counterfactuals=own.counterfactuals), model)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     mine = nest(figures)
-    kinds = mine.pop("kind_accuracy")
+    kinds = mine.pop("subpopulation_accuracy")
     assert sum(kind["count"] for kind in kinds.values()) == 60
     for metric, entries in mine.items():
         for name, entry in entries.items():
             assert entry == summary[metric][name], (metric, name)
     for metric in ("answers", "reliance", "logit_change", "group_accuracy", "necessity", "shapley"):
         assert set(mine[metric]) == set(summary[metric])
-    assert {"test", "unbiased", "conflicting", "worst_group", "held_out"} <= set(mine["accuracy"])
+    assert {"test", "unbiased", "conflicting", "worst_group", "only_unseen"} <= set(
+        mine["accuracy"]
+    )
 
 
 def test_lists_are_replaced_emptied_or_kept(folder: Path) -> None:
     own = read_config(folder)
-    kept = asked(own, twins=9, lists=dict.fromkeys(("cues", "hold_out", "kinds"), ("own",)))
-    assert kept == replace(own, twins=9)
+    kept = asked(
+        own,
+        counterfactuals=9,
+        lists=dict.fromkeys(("cues", "unseen_combinations", "kinds"), ("own",)),
+    )
+    assert kept == replace(own, counterfactuals=9)
     for word in ("none", "None"):
-        bare = asked(own, twins=0, lists={"cues": (word,), "hold_out": (word,)}, seed=7)
-        assert (bare.data.cues, bare.data.hold_out, bare.seed) == ((), (), 7)
-    assert asked(own, twins=0, lists={"cues": ()}).data.cues == ()
-    few = asked(own, twins=0, lists={"missing": ("nose",)}, numbers={"variation": 0.0})
+        bare = asked(
+            own, counterfactuals=0, lists={"cues": (word,), "unseen_combinations": (word,)}, seed=7
+        )
+        assert (bare.data.cues, bare.data.unseen_combinations, bare.seed) == ((), (), 7)
+    assert asked(own, counterfactuals=0, lists={"cues": ()}).data.cues == ()
+    few = asked(own, counterfactuals=0, lists={"missing": ("nose",)}, numbers={"variation": 0.0})
     assert (few.data.missing, few.data.variation) == (("nose",), 0.0)
     assert few.data.num_test == own.data.num_test
-    assert asked(few, twins=0, lists={"missing": ("all",)}).data.missing == ()
+    assert asked(few, counterfactuals=0, lists={"missing": ("all",)}).data.missing == ()
 
 
 def test_the_test_faces_are_the_runs_own_whatever_chose_its_weights() -> None:
     for train in (TrainConfig(early_stopping=3), TrainConfig()):
         own = RunConfig(train=train, seed=4)
-        assert asked(own, twins=0).seed == 4
-        assert asked(own, twins=0, seed=5).seed == 5
+        assert asked(own, counterfactuals=0).seed == 4
+        assert asked(own, counterfactuals=0, seed=5).seed == 5
 
 
 def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:
     own, model = load_run(folder)
     lists = {
         "cues": ("eye_color=blue/brown:0.5", "background_pattern=stripes/plain:0.8"),
-        "hold_out": ("hair_length=long,beard=full", "skin_color=dark,glasses=round,gaze=left"),
+        "unseen_combinations": (
+            "hair_length=long,beard=full",
+            "skin_color=dark,glasses=round,gaze=left",
+        ),
     }
-    config = asked(own, twins=4, lists=lists, numbers={"num_test": 40})
+    config = asked(own, counterfactuals=4, lists=lists, numbers={"num_test": 40})
     said = setting_text(own, config)
     assert "--cues eye_color=blue/brown:0.5 background_pattern=stripes/plain:0.8 (training:" in said
     assert "--variation" not in said
@@ -193,7 +204,17 @@ def test_the_script_prints_and_writes_all_of_it(
     folder: Path, tmp_path: Path, script: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    words = [str(folder), "--cues", "none", "--twins", "3", "--num-test", "30", "--seed", "9"]
+    words = [
+        str(folder),
+        "--cues",
+        "none",
+        "--counterfactuals",
+        "3",
+        "--num-test",
+        "30",
+        "--seed",
+        "9",
+    ]
     words += ["--json", str(tmp_path / "a.json"), "--find-failures", "--search-faces", "12"]
     words += ["--resamples", "3", "--generations", "2"]
     assert main(script.evaluate, words) == 0
@@ -226,9 +247,12 @@ def test_the_script_prints_and_writes_all_of_it(
         ("RUN --cues nose:0.5", "nose is what the task person asks for"),
         ("RUN --variation 2", "--variation must be 0 to 1, not 2"),
         ("RUN --num-test 1", "--num-test must be 2 to 1,000,000, not 1"),
-        ("RUN --twins -1", "--twins must be 0 to 100,000, not -1"),
+        ("RUN --counterfactuals -1", "--counterfactuals must be 0 to 100,000, not -1"),
         ("RUN --seed -1", "--seed must be 0 to"),
-        ("RUN --kinds objects", "--kinds: unknown kind of the task person 'objects'"),
+        (
+            "RUN --subpopulations objects",
+            "--subpopulations: unknown kind of the task person 'objects'",
+        ),
         ("RUN --missing none", "--missing: unknown part 'none'"),
         ("RUN --find-failures --search-faces 0", "--search-faces must be 1 to 10,000, not 0"),
         ("RUN --find-failures --resamples -1", "--resamples must be 0 to 10,000, not -1"),
@@ -262,5 +286,12 @@ def test_help_does_not_wait_for_torch() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for word in ("--cues", "--hold-out", "--twins", "--json", "--find-failures", "--resamples"):
+    for word in (
+        "--cues",
+        "--unseen-combinations",
+        "--counterfactuals",
+        "--json",
+        "--find-failures",
+        "--resamples",
+    ):
         assert word in done.stdout

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from lab.config import DataConfig
-from lab.data import (
+from lab.core.config import DataConfig
+from lab.measure import predict
+from lab.worlds import (
     SPLITS,
     Examples,
     ExamplesDataset,
@@ -18,8 +19,7 @@ from lab.data import (
     population_of,
     to_input,
 )
-from lab.faces import render
-from lab.measure import predict
+from lab.worlds.faces import render
 
 CONFIG = DataConfig(image_size=16, label_noise=0.5)
 
@@ -69,7 +69,7 @@ def test_the_training_set_has_an_end(start: int, count: int) -> None:
         draw()
     with pytest.raises(ValueError, match="num_train"):
         list(draw_batches(CONFIG, split="train", count=101, seed=0, batch=50))
-    assert len(draw(fresh=True)) == len(draw(split="test")) == count
+    assert len(draw(online=True)) == len(draw(split="test")) == count
     assert len(draw(count=100 - start)) == 100 - start
 
 
@@ -108,8 +108,8 @@ def test_taking_keeps_everything_together(
     assert torch.equal(part.labels, examples.labels[index])
     assert torch.equal(part.images, render(part.faces, size=16))
     assert torch.equal(part.clean_labels, part.task.label(part.faces))
-    assert torch.equal(part.kinds, part.task.kind_of(part.faces))
-    assert torch.equal(part.mislabelled, examples.mislabelled[index])
+    assert torch.equal(part.subpopulations, part.task.subpopulation_of(part.faces))
+    assert torch.equal(part.mislabeled, examples.mislabeled[index])
     assert len(part) == len(part.faces) == len(part.images)
 
 

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from lab.config import DataConfig
-from lab.data import Examples, draw_batches, draw_examples
-from lab.data.export import LEVELS, class_folders, write_folder, write_npz
-from lab.faces import ATTRIBUTES, Faces, render
+from lab.core.config import DataConfig
+from lab.worlds import Examples, draw_batches, draw_examples
+from lab.worlds.export import LEVELS, class_folders, write_folder, write_npz
+from lab.worlds.faces import ATTRIBUTES, Faces, render
 
 CONFIG = DataConfig(image_size=20, label_noise=0.4)
 ROOT = Path(__file__).parent.parent
@@ -61,13 +61,18 @@ def test_the_table_redraws_the_pictures(examples: Examples, tmp_path: Path) -> N
     assert torch.equal(render(faces, size=20), examples.images)
     task = examples.task
     for line, picture, label, clean, kind in zip(
-        table, examples.images, examples.labels, examples.clean_labels, examples.kinds, strict=True
+        table,
+        examples.images,
+        examples.labels,
+        examples.clean_labels,
+        examples.subpopulations,
+        strict=True,
     ):
         pixels = np.array(Image.open(tmp_path / "faces" / line["file_name"]))
         assert (pixels == picture.permute(1, 2, 0).numpy()).all()
         assert line["label"] == task.classes[label]
         assert line["clean_label"] == task.classes[clean]
-        assert line["kind"] == task.kinds[kind].name
+        assert line["kind"] == task.subpopulations[kind].name
 
 
 def test_numpy_reads_the_npz_without_pickle(examples: Examples, tmp_path: Path) -> None:

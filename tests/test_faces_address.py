@@ -9,8 +9,8 @@ from face_cases import extremes, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.faces import ATTRIBUTES, Faces, compiled, masks, render, sample_prior
-from lab.faces.batch import sample_at
+from lab.worlds.faces import ATTRIBUTES, Faces, compiled, masks, render, sample_prior
+from lab.worlds.faces.batch import sample_at
 
 DRAWINGS = ["eager", "compiled"]
 

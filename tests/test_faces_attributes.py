@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.faces import ATTRIBUTES, PARTS, STRAYS, Attribute, attribute, sample_prior
+from lab.worlds.faces import ATTRIBUTES, PARTS, STRAYS, Attribute, attribute, sample_prior
 
 ALMOST_ONE = 1 - 2.0**-53
 rows = pytest.mark.parametrize("row", ATTRIBUTES.values(), ids=list(ATTRIBUTES))

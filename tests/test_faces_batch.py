@@ -5,7 +5,7 @@ import torch
 from face_cases import same
 from torch import Tensor
 
-from lab.faces import ATTRIBUTES, Faces, sample_prior
+from lab.worlds.faces import ATTRIBUTES, Faces, sample_prior
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from types import ModuleType
 import pytest
 import torch
 
-from lab.faces import compiled, render, sample_prior
+from lab.worlds.faces import compiled, render, sample_prior
 
-render_module: ModuleType = importlib.import_module("lab.faces.render")
+render_module: ModuleType = importlib.import_module("lab.worlds.faces.render")
 needs_compiler = pytest.mark.skipif(compiled.compiler() is None, reason="there is no C compiler")
 
 
@@ -276,7 +276,7 @@ def test_only_the_cpu_draws_in_c() -> None:
 @pytest.mark.slow
 def test_the_source_is_the_same_everywhere() -> None:
     """Another process with another hash seed writes the same code, or the cache would be void."""
-    code = "import sys; from lab.faces import compiled; sys.stdout.write(compiled.source())"
+    code = "import sys; from lab.worlds.faces import compiled; sys.stdout.write(compiled.source())"
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                            cwd=Path(__file__).parents[1], env={"PYTHONHASHSEED": "77"})  # fmt: skip
     assert again.stdout == compiled.source()

@@ -13,9 +13,18 @@ from face_cases import extremes, fastest, picture
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from lab.faces import ATTRIBUTES, Faces, eager, parts, render, sample_prior, scene, stamps
-from lab.faces.picture import SUBJECTS, paint, shade
-from lab.faces.plan import make_plan
+from lab.worlds.faces import (
+    ATTRIBUTES,
+    Faces,
+    parts,
+    render,
+    sample_prior,
+    scene,
+    sprites,
+    torch_backend,
+)
+from lab.worlds.faces.picture import SUBJECTS, paint, shade
+from lab.worlds.faces.plan import make_plan
 
 CPU = torch.device("cpu")
 CONTINUOUS = [name for name, row in ATTRIBUTES.items() if row.kind == "continuous"]
@@ -42,7 +51,7 @@ def test_layers_are_finite_and_coverage_is_a_share(subject: str) -> None:
 @pytest.mark.parametrize("part", parts.DRAW)
 def test_ink_is_finite_and_premultiplied(part: str) -> None:
     plan = make_plan(extremes(200, seed=8), 40)
-    ink = eager.ink(plan, part, plan.stamps.of(part), CPU)
+    ink = torch_backend.ink(plan, part, plan.stamps.of(part), CPU)
     assert ink.alpha.min() >= 0
     assert ink.alpha.max() <= 1 + 1e-6
     assert ink.rgb.isfinite().all()
@@ -54,8 +63,8 @@ def test_ink_is_finite_and_premultiplied(part: str) -> None:
 def test_no_window_cuts_a_part(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     faces = extremes(100, seed=9)
     cut = render(faces, size=size, drawing="eager")
-    roomy = {part: (1.5 * wide, 1.5 * high) for part, (wide, high) in stamps.EXTENTS.items()}
-    monkeypatch.setattr(stamps, "EXTENTS", roomy)
+    roomy = {part: (1.5 * wide, 1.5 * high) for part, (wide, high) in sprites.EXTENTS.items()}
+    monkeypatch.setattr(sprites, "EXTENTS", roomy)
     assert torch.equal(render(faces, size=size, drawing="eager"), cut)
 
 

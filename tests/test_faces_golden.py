@@ -10,7 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from lab.faces import ATTRIBUTES, Faces, masks, render, sample_prior
+from lab.worlds.faces import ATTRIBUTES, Faces, masks, render, sample_prior
 
 GOLDEN = Path(__file__).parent / "golden" / "faces.json"
 

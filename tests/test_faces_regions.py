@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from face_cases import MOST_STRAYS, extremes, picture, twins
+from face_cases import MOST_STRAYS, counterfactuals, extremes, picture
 from scipy.ndimage import label
 from torch import Tensor
 
-from lab.faces import ATTRIBUTES, PARTS, STRAYS, Faces, masks, sample_prior
+from lab.worlds.faces import ATTRIBUTES, PARTS, STRAYS, Faces, masks, sample_prior
 
 SIZE = 48
 STRAY = tuple(STRAYS.values())
@@ -56,8 +56,8 @@ def heads() -> Faces:
 
 def _frame(faces: Faces, size: int) -> tuple[Tensor, Tensor]:
     """Coordinates (N, size, size) of the pixels in the frames of the heads, on their own terms."""
-    centres = (torch.arange(size, dtype=torch.float64) + 0.5) * 2 / size - 1
-    y, x = torch.meshgrid(centres, centres, indexing="ij")
+    centers = (torch.arange(size, dtype=torch.float64) + 0.5) * 2 / size - 1
+    y, x = torch.meshgrid(centers, centers, indexing="ij")
     dx = x - faces["position_x"].double()[:, None, None]
     dy = y - faces["position_y"].double()[:, None, None]
     away = torch.polar(
@@ -94,7 +94,7 @@ def test_an_attribute_shows_in_its_region_alone(heads: Faces, name: str) -> None
     boxes, parts = REGIONS[name]
     pixel = 2 / SIZE / ATTRIBUTES["scale"].low
     seen = False
-    for one, other, changed in twins(heads, name, SIZE):
+    for one, other, changed in counterfactuals(heads, name, SIZE):
         both = [_inside(drawn.faces, box, pixel) for drawn in (one, other) for box in boxes]
         both += [drawn.parts[part] for drawn in (one, other) for part in parts]
         region = torch.stack(both).any(dim=0)
@@ -109,7 +109,7 @@ def test_an_attribute_shows_in_its_region_alone(heads: Faces, name: str) -> None
 
 @pytest.mark.parametrize("name", ["position_x", "position_y", "head_width", "arrangement"])
 def test_strays_stay_where_they_are(heads: Faces, name: str) -> None:
-    for one, other, _ in twins(heads.do(**MOST_STRAYS), name, SIZE):
+    for one, other, _ in counterfactuals(heads.do(**MOST_STRAYS), name, SIZE):
         for stray in STRAY:
             assert torch.equal(one.parts[stray], other.parts[stray])
 

@@ -8,9 +8,9 @@ import torch
 from face_cases import levels
 from scipy import stats
 
-from lab.faces import ATTRIBUTES, Attribute, Faces, batch, sample_prior
-from lab.faces.batch import draw, sample_at
-from lab.seeds import bits, permutation, uniforms
+from lab.core.seeds import bits, permutation, uniforms
+from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, batch, sample_prior
+from lab.worlds.faces.batch import draw, sample_at
 
 COUNT = 20_000
 SURE = 1e-6  # a false alarm in a million; the streams are fixed, so a pass stays a pass

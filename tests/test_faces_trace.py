@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.faces.shapes import root
-from lab.faces.trace import FACE, PIXEL, ROW, Recorder, Symbol
+from lab.worlds.faces.shapes import root
+from lab.worlds.faces.trace import FACE, PIXEL, ROW, Recorder, Symbol
 
 f32 = np.float32
 C = {

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from test_run import script
 
-from lab.run import resume
+from lab.runs.run import resume
 from lab.training import LAST, graceful_stop, load_checkpoint, newest
 
 LONG = [
     "--num-train=24", "--num-test=40", "--image-size=16", "--width=2", "--steps=200000",
-    "--batch-size=16", "--eval-every=100000", "--checkpoint-every=0.5", "--twins=4",
+    "--batch-size=16", "--eval-every=100000", "--checkpoint-every=0.5", "--counterfactuals=4",
 ]  # fmt: skip
 """A run that lasts until it is stopped."""
 

@@ -9,11 +9,11 @@ from hostile import TEXTS, TIMES, hostile_texts, is_a_good_line, search
 from hypothesis import strategies as st
 from test_config import anything
 
-from lab.cli import one_line
-from lab.config import DataConfig, RunConfig
-from lab.data import get_task, list_tasks, population_of
-from lab.faces import ATTRIBUTES, sample_prior
-from lab.folder import check_name, make_folder
+from lab.core.cli import one_line
+from lab.core.config import DataConfig, RunConfig
+from lab.core.run_dir import check_name, make_folder
+from lab.worlds import get_task, list_tasks, population_of
+from lab.worlds.faces import ATTRIBUTES, sample_prior
 
 FACES = sample_prior(3, seed=0)
 
@@ -90,7 +90,7 @@ def test_any_cue_hold_out_or_list_is_taken_or_refused_by_its_flag(times: int) ->
             return
         assert (population.task.label(faces) >= 0).all()
 
-    fields = st.sampled_from(["cues", "hold_out", "kinds", "missing"])
+    fields = st.sampled_from(["cues", "unseen_combinations", "kinds", "missing"])
     search(
         holds, st.sampled_from(list_tasks()), fields, words, st.sampled_from([1.0, 0.5]),
         examples=300, times=times,

@@ -8,8 +8,8 @@ from hostile import TEXTS, TIMES, is_a_good_line, search
 from hypothesis import strategies as st
 from test_config import anything, configs
 
-from lab.cli import one_line
-from lab.config import RunConfig, check, from_json, to_json
+from lab.core.cli import one_line
+from lab.core.config import RunConfig, check, from_json, to_json
 
 GOOD = to_json(RunConfig())
 

@@ -21,21 +21,22 @@ from hostile import (
 from hypothesis import strategies as st
 from test_run import script
 
-from lab.cli import LONGEST, one_line
-from lab.flags import flags_of
+from lab.core.cli import LONGEST, one_line
+from lab.core.flags import flags_of
 
 SMALL = {
     "--num-train": "8", "--num-test": "8", "--image-size": "16", "--width": "1", "--steps": "1",
-    "--twins": "0", "--batch-size": "4", "--seeds": "1", "--sizes": "8", "--processes": "1",
+    "--counterfactuals": "0", "--batch-size": "4", "--seeds": "1",
+    "--sizes": "8", "--processes": "1",
 }  # fmt: skip
 
 GATES = {
-    "train": ("lab.run.make_folder",),
-    "export": ("lab.data.export._new",),
-    "audit": ("lab.audit.audit",),
-    "gallery": ("lab.gallery.people",),
-    "evaluate": ("lab.evaluate.recipe.measure",),
-    "predict": ("lab.run.load_run",),
+    "train": ("lab.runs.run.make_folder",),
+    "export": ("lab.worlds.export._new",),
+    "audit": ("lab.worlds.audit.audit",),
+    "gallery": ("lab.worlds.faces.gallery.people",),
+    "evaluate": ("lab.runs.evaluate.measure",),
+    "predict": ("lab.runs.run.load_run",),
     "board": ("lab.tracking.board.start", "lab.tracking.board.deep_links"),
 }
 """What each script calls once it has taken its flags as good; nothing was written before."""
@@ -110,7 +111,7 @@ def test_hostile_flags_are_one_line_and_nothing_is_written(
     search(holds, given, first, examples=60, times=times)
 
 
-@pytest.mark.parametrize("name", ["ladder", "dose"])
+@pytest.mark.parametrize("name", ["learning_curve", "dose_response"])
 def test_hostile_flags_of_grids_are_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,5 +161,5 @@ def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == []
 
     for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9")):
-        monkeypatch.setattr("lab.run.start", Mock(side_effect=error))
+        monkeypatch.setattr("lab.runs.run.start", Mock(side_effect=error))
         assert "not enough memory" in is_refused(train, [])

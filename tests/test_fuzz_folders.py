@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from test_config import anything
 from test_run import tiny
 
-from lab.cli import main, one_line
-from lab.config import to_json
-from lab.provenance import provenance_of
-from lab.run import load_run, read_config, resume, start
+from lab.core.cli import main, one_line
+from lab.core.config import to_json
+from lab.runs.provenance import provenance_of
+from lab.runs.run import load_run, read_config, resume, start
 from lab.tracking.summary import SUMMARY, read_summary
 from lab.tracking.writer import METRICS, Tracker
 from lab.training import BEST, LAST, PREVIOUS, load_checkpoint
@@ -251,8 +251,8 @@ def test_no_reader_of_a_folder_trips_over_its_files(
     names = ("config.json", SUMMARY, METRICS, f"checkpoints/{LAST}", f"checkpoints/{PREVIOUS}")
     predict = load_script("predict").predict
     evaluate = load_script("evaluate").evaluate
-    monkeypatch.setattr("lab.evaluate.recipe.measure", lambda *rest, **more: {})
-    monkeypatch.setattr("lab.evaluate.recipe.to_text", lambda *rest: "")
+    monkeypatch.setattr("lab.runs.evaluate.measure", lambda *rest, **more: {})
+    monkeypatch.setattr("lab.runs.evaluate.to_text", lambda *rest: "")
     number = iter(range(10**9))
 
     def holds(name: str, way: str, place: int, value: int) -> None:
@@ -300,7 +300,7 @@ def test_the_folder_of_a_machine_with_another_device_is_of_use_here(folder: Path
         train, ["--resume", str(folder), "--device", "cuda"]
     )
     assert load_run(folder)
-    assert told(evaluate, [str(folder), "--twins", "0", "--num-test", "10"]) == (0, "")
+    assert told(evaluate, [str(folder), "--counterfactuals", "0", "--num-test", "10"]) == (0, "")
     assert told(train, ["--resume", str(folder), "--device", "cpu"]) == (0, "")
     assert read_config(folder).device == "cuda"
     assert read_summary(folder)["status"] == "finished"
@@ -310,7 +310,7 @@ def test_an_unfinished_run_is_measured_and_called_so(
     folder: Path, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate = load_script("evaluate").evaluate
-    few = ["--twins", "0", "--num-test", "10"]
+    few = ["--counterfactuals", "0", "--num-test", "10"]
     config = read_config(folder)
     more = replace(config, train=replace(config.train, steps=1234))
     (folder / "config.json").write_text(to_json(more, provenance_of(more)))
@@ -332,7 +332,9 @@ def test_evaluation_overwrites_no_device_and_nothing_of_a_run(folder: Path) -> N
     own = [folder / name for name in ("config.json", SUMMARY, METRICS)]
     for path in [*own, pipe, link, folder, folder / "no" / "where"]:
         for flags in (["--json", str(path)], ["--find-failures", "--out", str(path)]):
-            said = is_refused(evaluate, [str(folder), *flags, "--num-test", "4", "--twins", "0"])
+            said = is_refused(
+                evaluate, [str(folder), *flags, "--num-test", "4", "--counterfactuals", "0"]
+            )
             assert f"{flags[-2]} {path}: " in said
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert pipe.is_fifo()
@@ -343,7 +345,7 @@ def test_a_checkpoint_without_a_figure_is_one_line(tmp_path: Path) -> None:
     """Well signed, and finished but for its last word."""
     from test_killed import config
 
-    from lab.run import resume, start
+    from lab.runs.run import resume, start
     from lab.training import LAST, load_checkpoint, save_checkpoint
 
     folder = start(config(tmp_path, steps=2)).folder

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from raw_pictures import PALETTE, chunk, icc, pack, pfm, png, tga, tiff
 
-from lab.cli import one_line
-from lab.pictures import MOST_PIXELS, read_picture
+from lab.core.cli import one_line
+from lab.core.pictures import MOST_PIXELS, read_picture
 
 MODES = ("RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I", "I;16", "F", "YCbCr")
 FORMATS = (
@@ -195,7 +195,7 @@ def test_bombs_take_little_memory(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     code = (
         "import pathlib, resource, sys\n"
-        "from lab.pictures import read_picture\n"
+        "from lab.core.pictures import read_picture\n"
         "pages = int(open('/proc/self/statm').read().split()[0])\n"
         "limit = pages * resource.getpagesize() + 600_000_000\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"

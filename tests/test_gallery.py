@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from lab import gallery
-from lab.data import get_task
-from lab.faces import ATTRIBUTES, render
+from lab.worlds import get_task
+from lab.worlds.faces import ATTRIBUTES, gallery, render
 
 
 def test_a_contact_sheet_holds_every_face_in_reading_order() -> None:
@@ -31,5 +30,5 @@ def test_a_strip_changes_from_face_to_face() -> None:
 
 def test_there_is_a_row_for_each_kind() -> None:
     sheet = gallery.kinds_sheet("person", columns=2, size=32, seed=0)
-    kinds = len(get_task("person").kinds)
+    kinds = len(get_task("person").subpopulations)
     assert sheet.height == kinds * 32 + (kinds - 1) * gallery.GAP

@@ -1,4 +1,5 @@
-"""What only a GPU can show; without one these tests are skipped, and their twins run on the CPU."""
+"""What only a GPU can show; without one these tests are skipped, and their counterfactuals run on
+the CPU."""
 
 import dataclasses
 import json
@@ -9,11 +10,11 @@ import torch
 from test_killed import assert_same, config
 from test_training_fit import EPOCHS, IMAGES, LABELS, network
 
-from lab.config import TrainConfig
-from lab.faces import render, sample_prior
-from lab.run import load_run, resume, start
-from lab.training import Epochs, Interrupted, Stop, fit
-from lab.training.stepper import Stepper
+from lab.core.config import TrainConfig
+from lab.runs.run import load_run, resume, start
+from lab.training import EpochBatches, Interrupted, Stop, fit
+from lab.training.train_step import Stepper
+from lab.worlds.faces import render, sample_prior
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs an NVIDIA GPU that torch can use"
@@ -34,7 +35,7 @@ def test_faces_are_drawn_on_the_device_as_on_a_cpu(device: str) -> None:
 def test_data_and_steps_stay_on_the_device(device: str, precision: str) -> None:
     """On a GPU no step may wait for the host, which torch is told to take as an error."""
     chosen = TrainConfig(steps=8, batch_size=16, precision=precision)  # type: ignore[arg-type]
-    batches = Epochs(IMAGES.to(device), LABELS.to(device), batch_size=16, seed=3)
+    batches = EpochBatches(IMAGES.to(device), LABELS.to(device), batch_size=16, seed=3)
     stepper = Stepper(network(dropout=0.3).to(device), batches, chosen, seed=3)
     stepper.take()  # the first fetches the order of the faces
     if device == "cuda":
@@ -52,7 +53,7 @@ def test_data_and_steps_stay_on_the_device(device: str, precision: str) -> None:
 @needs_gpu
 def test_a_gpu_learns_what_a_cpu_does() -> None:
     models = [network(), network().cuda()]
-    there = Epochs(IMAGES.cuda(), LABELS.cuda(), batch_size=16, seed=3)
+    there = EpochBatches(IMAGES.cuda(), LABELS.cuda(), batch_size=16, seed=3)
     for model, batches in zip(models, (EPOCHS, there), strict=True):
         fit(model, batches, TrainConfig(steps=5, batch_size=16), seed=3)
     for one, other in zip(*(model.parameters() for model in models), strict=True):
@@ -64,7 +65,7 @@ def test_a_deterministic_run_goes_on_exactly(
     device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped in the middle and resumed, on a GPU with kernels that repeat themselves."""
-    from lab import run
+    from lab.runs import run
 
     strict = torch.are_deterministic_algorithms_enabled()
     try:

@@ -13,14 +13,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.measure import predict
 from lab.models import Generators, ModelSpec, Settings, isolated, seeded_model, untouched
-from lab.run import load_run, resume, start
-from lab.training import LAST, Epochs, Interrupted, fit, load_checkpoint
+from lab.runs.run import load_run, resume, start
+from lab.training import LAST, EpochBatches, Interrupted, fit, load_checkpoint
 
 IMAGES = torch.randint(0, 256, (40, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
-EPOCHS = Epochs(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3)
+EPOCHS = EpochBatches(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3)
 SEVEN = TrainConfig(steps=7, batch_size=8)
 
 NETS = """
@@ -103,7 +103,7 @@ def a_run(nets: Path, name: str, out: Path, **changes: object) -> RunConfig:
         data=DataConfig(num_train=16, num_test=20, image_size=16),
         model=ModelConfig(model=f"{nets}:{name}"),
         train=TrainConfig(steps=6, batch_size=8, eval_every=3),
-        out=out, name="run", twins=4, pictures=False, checkpoint_every=0, threads=1,
+        out=out, name="run", counterfactuals=4, pictures=False, checkpoint_every=0, threads=1,
     )  # fmt: skip
     return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
 
@@ -243,8 +243,8 @@ def test_a_second_run_in_the_process_is_refused(tmp_path: Path, nets: Path) -> N
             "def plain(spec):",
             "class Begins(Plain):\n"
             "    def forward(self, x):\n"
-            "        from lab.run import start\n"
-            "        from lab.config import RunConfig\n"
+            "        from lab.runs.run import start\n"
+            "        from lab.core.config import RunConfig\n"
             f"        if Path({str(tmp_path / 'one' / 'run' / 'metrics.jsonl')!r}).exists():\n"
             f"            start(RunConfig(out=Path({str(tmp_path / 'two')!r})))\n"
             "        return super().forward(x)\n"

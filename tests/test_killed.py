@@ -12,8 +12,8 @@ import torch
 from killing import STAGES, folder_of, kill_after, kill_at_stage, until_done
 from test_run import scalars, summary, tiny
 
-from lab.config import RunConfig
-from lab.run import start
+from lab.core.config import RunConfig
+from lab.runs.run import start
 from lab.training import BEST, LAST, load_checkpoint
 
 KILLS = int(os.environ.get("KILLS", "100"))
@@ -79,8 +79,8 @@ def test_killed_at_every_stage_and_at_random_it_ends_the_same(whole: Path, tmp_p
 
 def test_fresh_faces_go_on_where_they_stopped(tmp_path: Path) -> None:
     """Their numbers are those of an undisturbed run; batches of a whole block die with the run."""
-    whole = start(config(tmp_path / "whole", fresh=True)).folder
-    mine, kills = config(tmp_path / "mine", fresh=True), 0
+    whole = start(config(tmp_path / "whole", online=True)).folder
+    mine, kills = config(tmp_path / "mine", online=True), 0
     for times in (7, 3, 18):
         kills += kill_at_stage(mine, "step", times)
     until_done(mine)

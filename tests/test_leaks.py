@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lab.config import DataConfig
-from lab.data import Examples, Population, draw_examples, get_task
-from lab.data.leaks import certificate, to_text
-from lab.data.statistics import NAMES, cheap_statistics
+from lab.core.config import DataConfig
+from lab.worlds import Examples, Population, draw_examples, get_task
+from lab.worlds.leaks import certificate, to_text
+from lab.worlds.statistics import NAMES, cheap_statistics
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,13 +26,18 @@ def planted(leak: Tensor | None = None, *, count: int, seed: int = 0) -> Example
     random = torch.Generator().manual_seed(seed)
     pictures = torch.randint(60, 180, (count, 3, 1, 1), generator=random).float()
     pictures = pictures + 20 * torch.randn(count, 3, 16, 16, generator=random)
-    kinds = task.kind_of(faces)
+    kinds = task.subpopulation_of(faces)
     if leak is not None:
         pictures = pictures + leak[kinds]
     images = pictures.round().clamp(0, 255).to(torch.uint8)
     labels = task.label(faces)
     return Examples(
-        faces=faces, images=images, labels=labels, clean_labels=labels, kinds=kinds, task=task
+        faces=faces,
+        images=images,
+        labels=labels,
+        clean_labels=labels,
+        subpopulations=kinds,
+        task=task,
     )
 
 
@@ -67,11 +72,11 @@ def test_the_kind_that_leaks_is_named_with_what_gives_it_away() -> None:
     leak = torch.zeros(4, 3, 16, 16)
     leak[3, 0, 4:8, 8:12] = 60  # objects have a red spot
     result = certificate(planted(leak, count=500), planted(leak, count=500, seed=1))
-    leaky = {kind.kind: kind for kind in result.kinds}
+    leaky = {kind.kind: kind for kind in result.subpopulations}
     assert list(leaky) == ["person", "missing", "scrambled", "object"]
     assert leaky["object"].accuracy.value > 0.9
-    assert "red" in leaky["object"].telling[0][0]
-    assert leaky["object"].telling[0][0] in to_text(result)
+    assert "red" in leaky["object"].informative[0][0]
+    assert leaky["object"].informative[0][0] in to_text(result)
     assert leaky["missing"].accuracy.low < 0.55
     assert leaky["scrambled"].accuracy.low < 0.55
 

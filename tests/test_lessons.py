@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.estimate import Estimate
-from lab.lessons import (
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.estimate import Estimate
+from lab.experiments.lessons import (
     Claim,
     Lesson,
     Plan,
@@ -27,10 +27,10 @@ from lab.lessons import (
     to_markdown,
     together,
 )
-from lab.lessons.book.which_cue import same_winner
-from lab.lessons.claims import every, leads, slopes, some_exceed
-from lab.sweep import Cell, Run, Table, make_grid, make_jobs
-from lab.sweep.sweep import check_jobs
+from lab.experiments.lessons.book.which_cue import same_winner
+from lab.experiments.lessons.claims import every, leads, slopes, some_exceed
+from lab.experiments.sweep import Cell, Run, Table, make_grid, make_jobs
+from lab.experiments.sweep.sweep import check_jobs
 
 A = np.array([0.90, 0.92, 0.91])
 NOISE = np.array([0.05, -0.30, 0.40])
@@ -157,8 +157,8 @@ def planted(plan: Plan, folder: Path) -> Table:
         folder_ = folder / str(number)
         folder_.mkdir(parents=True)
         tags = ("accuracy/train", "accuracy/test", "accuracy/validation",
-                "memorization/mislabelled_fitted",
-                "memorization/mislabelled_true_label")  # fmt: skip
+                "memorization/mislabeled_fitted",
+                "memorization/mislabeled_true_label")  # fmt: skip
         lines = [{"step": step, **dict.fromkeys(tags, 0.4 + step / 20)} for step in (0, 5, 12)]
         (folder_ / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
         run = Run(job.config.seed, folder_, Planted())
@@ -191,7 +191,7 @@ def tiny(out: Path) -> Lesson:
         data=DataConfig(num_train=16, num_test=20, image_size=16),
         model=ModelConfig(width=1),
         train=TrainConfig(steps=3),
-        twins=0, pictures=False, out=out,
+        counterfactuals=0, pictures=False, out=out,
     )  # fmt: skip
     return dataclasses.replace(
         find_lesson("scarce_data"),

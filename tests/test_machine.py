@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import machine
-from lab.data import check_memory, check_memory_of_runs
-from lab.machine import memory, processors
+from lab.core import machine
+from lab.core.machine import memory, processors
+from lab.worlds import check_memory, check_memory_of_runs
 
 HAVE = memory(Path("/nowhere"))
 """Bytes of memory without any control group."""

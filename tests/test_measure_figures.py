@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from torch import Tensor
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 from lab.measure import (
     accuracy,
     caught_at,
@@ -17,8 +17,8 @@ from lab.measure import (
     loss,
     membership_auc,
     memorization_figures,
-    mislabelled_fitted,
-    mislabelled_true_label,
+    mislabeled_fitted,
+    mislabeled_true_label,
 )
 from lab.measure.intervals import area
 
@@ -26,7 +26,7 @@ TAGS = (
     "accuracy/train", "accuracy/test", "loss/train", "loss/test", "gap/accuracy", "gap/loss",
     "memorization/membership_auc",
 )  # fmt: skip
-NOISE_TAGS = ("memorization/mislabelled_fitted", "memorization/mislabelled_true_label")
+NOISE_TAGS = ("memorization/mislabeled_fitted", "memorization/mislabeled_true_label")
 
 
 def answers(count: int, classes: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -64,16 +64,16 @@ def test_tiny_losses_stay_distinct() -> None:
     assert small.tolist() == pytest.approx([math.exp(-20), math.exp(-25)], rel=1e-4)
 
 
-@pytest.mark.parametrize(("members", "fresh"), [(1, 1), (3, 40), (40, 3), (200, 150)])
+@pytest.mark.parametrize(("members", "others"), [(1, 1), (3, 40), (40, 3), (200, 150)])
 @pytest.mark.parametrize("ties", [False, True])
-def test_membership_auc_equals_scikit_learn(members: int, fresh: int, ties: bool) -> None:
+def test_membership_auc_equals_scikit_learn(members: int, others: int, ties: bool) -> None:
     generator = torch.Generator().manual_seed(members)
     ours = torch.rand(members, generator=generator)
-    theirs = torch.rand(fresh, generator=generator) + 0.2
+    theirs = torch.rand(others, generator=generator) + 0.2
     if ties:
         ours, theirs = (ours * 4).round(), (theirs * 4).round()
     found = membership_auc(ours, theirs)
-    is_member = [1] * members + [0] * fresh
+    is_member = [1] * members + [0] * others
     score = -torch.cat([ours, theirs])
     assert found.value == pytest.approx(roc_auc_score(is_member, score))
     naive = np.mean([(a < b) + (a == b) / 2 for a in ours.tolist() for b in theirs.tolist()])
@@ -81,7 +81,7 @@ def test_membership_auc_equals_scikit_learn(members: int, fresh: int, ties: bool
     assert found.low is not None
     assert found.high is not None
     assert 0 <= found.low <= found.value <= found.high <= 1
-    assert found.count == members + fresh
+    assert found.count == members + others
 
 
 def test_delong_variance_equals_a_naive_loop() -> None:
@@ -129,9 +129,9 @@ SAID = torch.tensor([1, 0, 0, 0, 1, 1, 1, 0])
 
 def test_eight_faces() -> None:
     answers = (says(SAID), GIVEN, CLEAN)
-    assert mislabelled_fitted(*answers) == accuracy(says([1, 0]), torch.tensor([1, 1]))
-    assert mislabelled_fitted(*answers).value == 0.5
-    assert mislabelled_true_label(*answers).value == 0.5
+    assert mislabeled_fitted(*answers) == accuracy(says([1, 0]), torch.tensor([1, 1]))
+    assert mislabeled_fitted(*answers).value == 0.5
+    assert mislabeled_true_label(*answers).value == 0.5
     figures = memorization_figures(*answers, says([0, 0, 1, 0]), torch.tensor([0, 1, 1, 0]))
     assert figures["accuracy/train"].value == 6 / 8
     assert figures["accuracy/test"].value == 3 / 4
@@ -152,8 +152,8 @@ def test_without_mislabelled_faces_there_are_no_figures_on_them() -> None:
 def test_of_many_classes_a_mislabelled_face_may_get_a_third() -> None:
     logits = torch.eye(4)[[1, 0, 2, 3]]
     given, clean = torch.tensor([1, 1, 1, 3]), torch.tensor([0, 0, 0, 3])
-    assert mislabelled_fitted(logits, given, clean).value == pytest.approx(1 / 3)
-    assert mislabelled_true_label(logits, given, clean).value == pytest.approx(1 / 3)
+    assert mislabeled_fitted(logits, given, clean).value == pytest.approx(1 / 3)
+    assert mislabeled_true_label(logits, given, clean).value == pytest.approx(1 / 3)
 
 
 # Planted models, whose figures are known
@@ -189,16 +189,16 @@ def test_a_lookup_table_is_caught() -> None:
     assert holds(figures["gap/accuracy"], 0.5)
     assert figures["gap/loss"].low > 1  # type: ignore[operator]
     assert holds(figures["memorization/membership_auc"], 0.75)
-    assert figures["memorization/mislabelled_fitted"].value == 1
-    assert figures["memorization/mislabelled_true_label"].value == 0
+    assert figures["memorization/mislabeled_fitted"].value == 1
+    assert figures["memorization/mislabeled_true_label"].value == 0
 
 
 def test_the_true_rule_gets_a_clean_bill() -> None:
     figures = planted("rule")
     assert figures["accuracy/test"].value == 1
     assert figures["gap/accuracy"].high < 0  # type: ignore[operator]
-    assert figures["memorization/mislabelled_fitted"].value == 0
-    assert figures["memorization/mislabelled_true_label"].value == 1
+    assert figures["memorization/mislabeled_fitted"].value == 0
+    assert figures["memorization/mislabeled_true_label"].value == 1
 
 
 def test_a_coin_knows_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from lab.estimate import Estimate, wilson
+from lab.core.estimate import Estimate, wilson
 from lab.measure.intervals import area, difference, mean
 
 TIMES = 400

@@ -48,10 +48,10 @@ def test_reliance_is_what_a_loop_finds(classes: int) -> None:
     found = reliance(before, after)
     assert found.flips.value == flips / 150
     ends = stats.binomtest(flips, 150).proportion_ci(method="wilson")
-    assert found.flips.ends == pytest.approx((ends.low, ends.high))
+    assert found.flips.interval == pytest.approx((ends.low, ends.high))
     assert found.moved.value == pytest.approx(np.mean(moves))
     reach = stats.norm.interval(0.95, np.mean(moves), np.std(moves, ddof=1) / math.sqrt(150))
-    assert found.moved.ends == pytest.approx(reach)
+    assert found.moved.interval == pytest.approx(reach)
 
 
 def test_nobody_asked_nothing_known() -> None:
@@ -92,7 +92,7 @@ def test_shapley_values_are_the_mean_over_all_orders(player: int) -> None:
     found = shapley(called, player)
     assert found.value == pytest.approx(np.mean(total))
     reach = stats.norm.interval(0.95, np.mean(total), np.std(total, ddof=1) / math.sqrt(7))
-    assert found.ends == pytest.approx(reach)
+    assert found.interval == pytest.approx(reach)
 
 
 def test_shapley_values_share_out_what_all_parts_do_together() -> None:
@@ -119,6 +119,6 @@ def test_wilson_intervals_of_reliance_cover_by_simulation() -> None:
         flips = torch.from_numpy(generator.random(48) < 0.2).long()
         before = torch.tensor([[1.0, 0.0]]).repeat(48, 1)
         after = torch.stack([1.0 - 2 * flips, torch.zeros(48)], dim=1)
-        low, high = reliance(before, after).flips.ends
+        low, high = reliance(before, after).flips.interval
         covered += low <= 0.2 <= high
     assert covered / 400 > 0.92

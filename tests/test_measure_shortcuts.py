@@ -6,11 +6,11 @@ import re
 import pytest
 from test_measure_verdict import figures, numbers, setting
 
-from lab.data import Cue, get_task
-from lab.data.cues import parse_cues
-from lab.estimate import Estimate, wilson
-from lab.measure import Setting, findings, verdict
-from lab.measure.advice import break_cues
+from lab.core.estimate import Estimate, wilson
+from lab.verdict import Setting, findings, verdict
+from lab.verdict.advice import break_cues
+from lab.worlds import Cue, get_task
+from lab.worlds.cues import parse_cues
 
 RELEVANT = ("arrangement", "eyes", "nose", "mouth")
 
@@ -72,7 +72,7 @@ def test_one_that_is_not_misled() -> None:
 
 
 def test_one_that_knows_nothing_is_not_praised() -> None:
-    made = cue_figures(0.95, 0.95) | {"accuracy/held_out": wilson(1860, 2000)}
+    made = cue_figures(0.95, 0.95) | {"accuracy/unseen_combinations": wilson(1860, 2000)}
     assert {"not misled", "combinations mastered"} <= set(kinds(made, "eye_color:0.9"))
     made["accuracy/test"] = wilson(1000, 2000)
     assert not {"not misled", "combinations mastered"} & set(kinds(made, "eye_color:0.9"))
@@ -87,7 +87,7 @@ def test_without_cues_nothing_is_said_of_them() -> None:
     ("share", "kind"), [(0.93, "combinations mastered"), (0.8, "combinations missed")]
 )
 def test_what_it_makes_of_combinations_it_never_saw(share: float, kind: str) -> None:
-    made = figures(1.0, 0.93) | {"accuracy/held_out": wilson(round(2000 * share), 2000)}
+    made = figures(1.0, 0.93) | {"accuracy/unseen_combinations": wilson(round(2000 * share), 2000)}
     assert kind in kinds(made)
     assert f"{100 * share:.1f} %" in verdict(made, tied())
 

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from lab.estimate import Estimate, wilson
-from lab.measure import Finding, Setting, findings, verdict
+from lab.core.estimate import Estimate, wilson
+from lab.core.words import percent, rung, share
 from lab.measure.intervals import difference
-from lab.measure.words import percent, rung, share
+from lab.verdict import Finding, Setting, findings, verdict
 
 
 def setting(**changes: object) -> Setting:
@@ -41,8 +41,8 @@ def figures(
     }
     if fitted is not None:
         count = round(fitted * wrong)
-        made["memorization/mislabelled_fitted"] = wilson(count, wrong)
-        made["memorization/mislabelled_true_label"] = wilson(wrong - count, wrong)
+        made["memorization/mislabeled_fitted"] = wilson(count, wrong)
+        made["memorization/mislabeled_true_label"] = wilson(wrong - count, wrong)
     return made
 
 
@@ -210,10 +210,10 @@ def test_the_first_brackets_say_what_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fresh", "numbers_said"), [(None, [100]), (96_000, [100, 96_000]), (40, [100, 40])]
+    ("online", "numbers_said"), [(None, [100]), (96_000, [100, 96_000]), (40, [100, 40])]
 )
-def test_what_it_studied_once_is_said(fresh: int | None, numbers_said: list[float]) -> None:
-    text = findings(figures(1.0, 0.98), setting(fresh=fresh))[0].text
+def test_what_it_studied_once_is_said(online: int | None, numbers_said: list[float]) -> None:
+    text = findings(figures(1.0, 0.98), setting(online=online))[0].text
     assert numbers(text)[: len(numbers_said)] == numbers_said
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from lab.config import DataConfig
-from lab.data import corrupt, draw_examples
+from lab.core.config import DataConfig
+from lab.worlds import corrupt, draw_examples
 
 LABELS = torch.arange(6000) % 3
 
@@ -50,5 +50,5 @@ def test_only_training_labels_are_noisy() -> None:
     config = DataConfig(label_noise=1.0, label_noise_kind="flip", image_size=16)
     for split, share in (("train", 1.0), ("validation", 0.0), ("test", 0.0)):
         examples = draw_examples(config, split=split, count=20, seed=0)
-        assert examples.mislabelled.float().mean() == share
+        assert examples.mislabeled.float().mean() == share
         assert torch.equal(examples.clean_labels, examples.task.label(examples.faces))

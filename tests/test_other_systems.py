@@ -23,8 +23,8 @@ import importlib.util, json, sys
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
-from lab import machine
-from lab.cli import main
+from lab.core import machine
+from lab.core.cli import main
 
 assert machine.WINDOWS
 
@@ -66,7 +66,7 @@ def _hear_ctrl_c() -> None:
 
 
 TINY = [
-    "--num-train=20", "--num-test=40", "--image-size=16", "--batch-size=16", "--twins=0",
+    "--num-train=20", "--num-test=40", "--image-size=16", "--batch-size=16", "--counterfactuals=0",
     "--no-pictures",
 ]  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_the_scripts_run_and_stop_without_what_windows_lacks(tmp_path: Path) -> 
         ["train", *TINY, "--steps", "6", "--checkpoint-every", "0", "--name", "run"],
         ["train", "--resume", "runs/run"],
         ["predict", "runs/run", str(next((ROOT / "assets").glob("*.png")))],
-        ["evaluate", "runs/run", "--twins", "0", "--json", "asked.json"],
+        ["evaluate", "runs/run", "--counterfactuals", "0", "--json", "asked.json"],
         ["export", "--num-test", "4", "--num-train", "4", "--image-size", "16", "--out", "faces"],
         ["sweep", *TINY, "--grid", "steps=3,1000000", "--seeds", "1", "--processes", "1",
          "--eval-every", "1000000", "--checkpoint-every", "0"],

@@ -33,7 +33,7 @@ from raw_pictures import (
     tiff,
 )
 
-from lab.pictures import PAPER, picture_suffixes, read_picture
+from lab.core.pictures import PAPER, picture_suffixes, read_picture
 
 SIZE = 16
 RANDOM = np.random.default_rng(0)

@@ -9,31 +9,31 @@ import torch
 from planted import ByPixels, Planted, coin, teach_exam
 from torch import Tensor, nn
 
-from lab.config import DataConfig, RunConfig
-from lab.data import Population, draw_examples, population_of
-from lab.data.twins import SPLIT, redraw
-from lab.estimate import Estimate
-from lab.exam import Exams
-from lab.faces import ATTRIBUTES, PARTS, Faces, render
-from lab.measure import Finding, Setting, findings
+from lab.core.config import DataConfig, RunConfig
+from lab.core.estimate import Estimate
+from lab.evaluators import EvaluatorSuite
+from lab.verdict import Finding, Setting, findings
+from lab.worlds import Population, draw_examples, population_of
+from lab.worlds.counterfactuals import SPLIT, redraw
+from lab.worlds.faces import ATTRIBUTES, PARTS, Faces, render
 
 DATA = DataConfig(
     cues=("eye_color=blue/brown:0.9",), num_train=40, num_test=200, image_size=24,
-    kinds=("missing", "scrambled"), missing=("nose", "mouth", "ears"),
+    subpopulations=("missing", "scrambled"), missing=("nose", "mouth", "ears"),
 )  # fmt: skip
 """Eyes on every picture, so that their color is always to be seen."""
 TWINS = 40
 
 
 @cache
-def world() -> tuple[Population, Exams]:
+def world() -> tuple[Population, EvaluatorSuite]:
     population = population_of(DATA)
     train, test = (
         draw_examples(DATA, split=split, count=count, seed=0)
         for split, count in (("train", DATA.num_train), ("test", DATA.num_test))
     )
-    config = RunConfig(data=DATA, twins=TWINS)
-    return population, Exams(train, test, population, config, torch.device("cpu"))
+    config = RunConfig(data=DATA, counterfactuals=TWINS)
+    return population, EvaluatorSuite(train, test, population, config, torch.device("cpu"))
 
 
 class Silent:
@@ -45,13 +45,13 @@ class Silent:
 
 def examine(model: nn.Module) -> dict[str, Estimate]:
     """All figures of a model."""
-    population, exams = world()
+    population, suite = world()
     if isinstance(model, Planted):
         model.teach(population.sample(DATA.num_train, seed=0, split="train"))
-        teach_exam(model, population, seed=0, twins=TWINS, num_test=DATA.num_test)
-    figures = exams(model)
-    assert exams.reliance is not None
-    return {**figures, **exams.reliance.finish(Silent(), model, 0)}  # type: ignore[arg-type]
+        teach_exam(model, population, seed=0, counterfactuals=TWINS, num_test=DATA.num_test)
+    figures = suite(model)
+    assert suite.reliance is not None
+    return {**figures, **suite.reliance.finish(Silent(), model, 0)}  # type: ignore[arg-type]
 
 
 def planted(rule: Callable[[Faces], Tensor]) -> Planted:
@@ -85,9 +85,9 @@ def test_one_that_reads_eye_color_only() -> None:
     assert set(relied.values()) == {0}
     assert figures["accuracy/conflicting"].value == 0
     assert figures["accuracy/worst_group"].value == 0
-    low, high = figures["accuracy/test"].ends
+    low, high = figures["accuracy/test"].interval
     assert low <= 0.9 <= high
-    low, high = figures["accuracy/unbiased"].ends
+    low, high = figures["accuracy/unbiased"].interval
     assert low <= 0.5 <= high
     assert all(figures[f"{what}/{part}"].value == 0 for what in ("necessity", "shapley")
                for part in PARTS)  # fmt: skip
@@ -134,18 +134,18 @@ def test_one_that_always_says_the_same(answer: int) -> None:
 
 def test_one_that_tosses_a_coin() -> None:
     figures = examine(ByPixels(coin, 0.5))
-    ends = [f.ends for tag, f in figures.items() if tag.startswith("reliance/")]
+    ends = [f.interval for tag, f in figures.items() if tag.startswith("reliance/")]
     inside = sum(low <= 0.5 <= high for low, high in ends)
     assert inside >= 0.8 * len(ends)
     for name in ("test", "unbiased", "conflicting"):
-        low, high = figures[f"accuracy/{name}"].ends
+        low, high = figures[f"accuracy/{name}"].interval
         assert low - 0.05 <= 0.5 <= high + 0.05
     assert all(abs(figures[f"shapley/{part}"].value) < 0.15 for part in PARTS)
 
 
 def test_one_that_reads_mean_brightness_only() -> None:
-    _, exams = world()
-    images = exams.memorization._test.images
+    _, suite = world()
+    images = suite.memorization._test.images
     middle = float((images.float() / 127.5 - 1).mean(dim=(1, 2, 3)).median())
     figures = examine(ByPixels(lambda x: x.mean(dim=(1, 2, 3)), middle))
     relied = reliance(figures)
@@ -167,13 +167,15 @@ def test_reliance_is_what_a_loop_over_single_pictures_finds(name: str) -> None:
     flipped, asked = 0, 0
     faces = population.sample(TWINS, seed=0, split=SPLIT)
     for i, face in enumerate(faces):
-        twin = redraw(population, face, name, np.array([i]), seed=0)
-        same = torch.equal(render(face, size=DATA.image_size), render(twin, size=DATA.image_size))
-        label_stays = int(population.task.label(face)) == int(population.task.label(twin))
+        counterfactual = redraw(population, face, name, np.array([i]), seed=0)
+        same = torch.equal(
+            render(face, size=DATA.image_size), render(counterfactual, size=DATA.image_size)
+        )
+        label_stays = int(population.task.label(face)) == int(population.task.label(counterfactual))
         if same or (name in population.task.relevant and label_stays):
             continue
         asked += 1
-        flipped += bright(face) != bright(twin)
+        flipped += bright(face) != bright(counterfactual)
     figure = examine(model)[f"reliance/{name}"]
     assert (figure.value, figure.count) == (flipped / asked, asked)
 
@@ -191,23 +193,23 @@ FIVE = DataConfig(
 
 
 @cache
-def five() -> tuple[Population, Exams]:
+def five() -> tuple[Population, EvaluatorSuite]:
     population = population_of(FIVE)
     train, test = (
         draw_examples(FIVE, split=split, count=count, seed=0)
         for split, count in (("train", FIVE.num_train), ("test", FIVE.num_test))
     )
-    config = RunConfig(data=FIVE, twins=40, pictures=False)
-    return population, Exams(train, test, population, config, torch.device("cpu"))
+    config = RunConfig(data=FIVE, counterfactuals=40, pictures=False)
+    return population, EvaluatorSuite(train, test, population, config, torch.device("cpu"))
 
 
 def examine_five(rule: Callable[[Faces], Tensor]) -> tuple[dict[str, Estimate], list[Finding]]:
     """Figures and findings of a rule that answers with one of five colors."""
-    population, exams = five()
+    population, suite = five()
     model = Planted(rule, size=FIVE.image_size, classes=5)
     model.teach(population.sample(FIVE.num_train, seed=0, split="train"))
-    teach_exam(model, population, seed=0, twins=40, num_test=FIVE.num_test)
-    figures = exams(model)
+    teach_exam(model, population, seed=0, counterfactuals=40, num_test=FIVE.num_test)
+    figures = suite(model)
     setting = Setting(
         num_train=FIVE.num_train, num_test=FIVE.num_test, num_classes=5, label_noise=0, steps=100,
         width=16, relevant=population.task.relevant, varied=("eyes", "eye_color"),
@@ -234,7 +236,7 @@ def knows(share: float) -> Callable[[Faces], Tensor]:
 def test_five_classes_are_judged_by_one_in_five(share: float, kind: str) -> None:
     figures, found = examine_five(knows(share))
     for name, agreeing in (("conflicting", 0.0), ("unbiased", 0.2), ("test", 0.4)):
-        low, high = figures[f"accuracy/{name}"].ends
+        low, high = figures[f"accuracy/{name}"].interval
         assert low <= share + (1 - share) * agreeing <= high, name
     assert [one.kind for one in found if "misled" in one.kind] == [kind]
     hint = found[-1].text if found[-1].kind == "advice" else ""

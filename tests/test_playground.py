@@ -17,17 +17,17 @@ import pytest
 import torch
 from werkzeug.test import Client
 
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig, to_json
-from lab.data import draw_examples, get_task
-from lab.faces import ATTRIBUTES, Attribute, Faces, render
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig, to_json
 from lab.measure import predict
 from lab.models import ModelSpec, create_model, digest_of, only_agreed
+from lab.playground import cache
 from lab.playground import logdir as listing
-from lab.playground import shelf
-from lab.playground.asked import read_face, start_face, write_face
 from lab.playground.plugin import QUESTIONS, FacesPlugin
-from lab.provenance import provenance_of
-from lab.run import load_run, start
+from lab.playground.request import read_face, start_face, write_face
+from lab.runs.provenance import provenance_of
+from lab.runs.run import load_run, start
+from lab.worlds import draw_examples, get_task
+from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, render
 
 NET = """
 from torch import nn
@@ -68,7 +68,7 @@ def config(out: Path, name: str, **data: Any) -> RunConfig:
         data=DataConfig(num_train=12, num_test=4, image_size=16, **data),
         model=ModelConfig(model="linear"),
         train=TrainConfig(steps=2, batch_size=4),
-        twins=0, device="cpu", name=name, out=out,
+        counterfactuals=0, device="cpu", name=name, out=out,
     )  # fmt: skip
 
 
@@ -132,9 +132,9 @@ def test_answers_are_those_of_the_network(page: Page, logdir: Path, name: str) -
     written = "eye_color:blue,nose:0,smile:-0.5,identity:-77"
     (answer,) = page.ok("look", face=written, run=name)["answers"]
     run_config, model = load_run(logdir / name)
-    vividness = {"eye_color": 0.3} if name == "cue" else {}
+    visibility = {"eye_color": 0.3} if name == "cue" else {}
     face = read_face(written)
-    face = Faces(face.values, face.identity, vividness)
+    face = Faces(face.values, face.identity, visibility)
     logits = predict(model, render(face, size=16))
     assert answer["chances"] == pytest.approx(logits.softmax(dim=1)[0].tolist(), abs=2e-6)
     assert answer["says"] == int(logits.argmax())
@@ -448,7 +448,7 @@ def test_a_network_that_exits_is_explained(tmp_path: Path) -> None:
 
 def test_who_saw_every_face_once_studied_many(tmp_path: Path) -> None:
     plain = config(tmp_path, "once")
-    start(RunConfig(**{**vars(plain), "train": TrainConfig(steps=5, batch_size=4, fresh=True)}))
+    start(RunConfig(**{**vars(plain), "train": TrainConfig(steps=5, batch_size=4, online=True)}))
     page = Page(tmp_path)
     assert page.runs()["once"]["conditions"][0] == "20 training faces, none twice"
     told = page.ok("nearest", face="", run="once")
@@ -534,12 +534,12 @@ def test_a_newer_checkpoint_is_taken_up(tmp_path: Path) -> None:
 def test_networks_are_put_away_when_there_are_too_many(
     logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf, "MOST", 2)
+    monkeypatch.setattr(cache, "MOST", 2)
     page = Page(logdir)
     names = ["plain", "noisy", "cue", "below/eyes"]
     answers = page.ok("look", face="", run=names)["answers"]
     assert [answer["name"] for answer in answers if "chances" in answer] == names
-    monkeypatch.setattr(shelf, "MEMORY", 1)
+    monkeypatch.setattr(cache, "MEMORY", 1)
     assert page.ok("nearest", face="", run="plain")["searched"] == 12
 
 

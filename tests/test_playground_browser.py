@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.run import start
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.runs.run import start
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
@@ -70,7 +70,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 data=DataConfig(num_train=40, num_test=20, image_size=32),
                 model=ModelConfig(model=model),
                 train=TrainConfig(steps=0 if model != "linear" else 60, batch_size=20),
-                twins=0, pictures=False, device="cpu", name=name, out=runs,
+                counterfactuals=0, pictures=False, device="cpu", name=name, out=runs,
             )
         )  # fmt: skip
     return runs

@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy.stats import binomtest, chisquare
 
-from lab.data.population import TURNS_UP, Population
-from lab.data.tasks import FACE, Kind, get_task, list_tasks, value_task
-from lab.faces import ATTRIBUTES, STRAYS, Faces, sample_prior
+from lab.worlds.faces import ATTRIBUTES, STRAYS, Faces, sample_prior
+from lab.worlds.population import TURNS_UP, Population
+from lab.worlds.tasks import FACE, Kind, get_task, list_tasks, value_task
 
 all_tasks = pytest.mark.parametrize("name", list_tasks())
 
@@ -55,9 +55,9 @@ def test_the_order_of_labels_is_random() -> None:
 def test_kinds_have_their_shares(name: str) -> None:
     task = get_task(name)
     for seed in range(3):
-        kinds = task.kind_of(Population(task).sample(3000, seed=seed, split="train"))
-        labels = torch.tensor([kind.label for kind in task.kinds])[kinds]
-        for code, kind in enumerate(task.kinds):
+        kinds = task.subpopulation_of(Population(task).sample(3000, seed=seed, split="train"))
+        labels = torch.tensor([kind.label for kind in task.subpopulations])[kinds]
+        for code, kind in enumerate(task.subpopulations):
             count, total = int((kinds == code).sum()), int((labels == kind.label).sum())
             assert binomtest(count, total, kind.weight).pvalue > 1e-4
 
@@ -67,7 +67,10 @@ def test_within_a_kind_the_attributes_have_their_priors() -> None:
     ours = Population(task).sample(8000, seed=0, split="train")
     world = sample_prior(60_000, seed=1)
     for kind in range(1, 4):
-        mine, theirs = ours[task.kind_of(ours) == kind], world[task.kind_of(world) == kind]
+        mine, theirs = (
+            ours[task.subpopulation_of(ours) == kind],
+            world[task.subpopulation_of(world) == kind],
+        )
         for name in task.relevant:
             expected = torch.bincount(theirs[name]).double() / len(theirs) * len(mine)
             observed = torch.bincount(mine[name], minlength=len(expected)).double()
@@ -146,9 +149,9 @@ def test_a_task_that_reads_what_it_did_not_declare_is_caught() -> None:
     task = replace(
         get_task("person"),
         classes=("0", "1"),
-        kinds=(Kind(name="0", label=0), Kind(name="1", label=1)),
+        subpopulations=(Kind(name="0", label=0), Kind(name="1", label=1)),
         relevant=("eyes",),
-        kind_of=lambda faces: faces["nose"],
+        subpopulation_of=lambda faces: faces["nose"],
     )
     with pytest.raises(KeyError, match="nose"):
         Population(task).sample(4, seed=0, split="train")

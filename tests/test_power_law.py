@@ -23,8 +23,8 @@ def test_a_mean_of_seeds_has_students_interval(values: list[float]) -> None:
     error = stats.sem(values)
     reach = stats.t.ppf(0.975, len(values) - 1) * error
     assert said.value == pytest.approx(np.mean(values), abs=1e-9)
-    assert said.ends[0] == pytest.approx(np.mean(values) - reach, rel=1e-5, abs=1e-8)
-    assert said.ends[1] == pytest.approx(np.mean(values) + reach, rel=1e-5, abs=1e-8)
+    assert said.interval[0] == pytest.approx(np.mean(values) - reach, rel=1e-5, abs=1e-8)
+    assert said.interval[1] == pytest.approx(np.mean(values) + reach, rel=1e-5, abs=1e-8)
 
 
 def test_few_seeds_have_no_interval() -> None:
@@ -46,8 +46,8 @@ def test_the_fit_is_that_of_scipy(points: list[tuple[int, float]]) -> None:
     assert law.exponent.value == pytest.approx(line.slope, rel=1e-6, abs=1e-9)
     assert law.factor == pytest.approx(math.exp(line.intercept), rel=1e-6)
     reach = stats.t.ppf(0.975, len(points) - 2) * line.stderr
-    assert law.exponent.ends[0] == pytest.approx(line.slope - reach, rel=1e-5, abs=1e-7)
-    assert law.exponent.ends[1] == pytest.approx(line.slope + reach, rel=1e-5, abs=1e-7)
+    assert law.exponent.interval[0] == pytest.approx(line.slope - reach, rel=1e-5, abs=1e-7)
+    assert law.exponent.interval[1] == pytest.approx(line.slope + reach, rel=1e-5, abs=1e-7)
 
 
 def test_the_band_is_that_of_the_line() -> None:
@@ -62,8 +62,8 @@ def test_the_band_is_that_of_the_line() -> None:
         row = np.array([1, math.log(size)])
         reach = stats.t.ppf(0.975, 4) * math.sqrt(noise * row @ covariance @ row)
         said = law.at(size)
-        assert math.log(said.ends[1] / said.value) == pytest.approx(reach, rel=1e-6)
-        assert math.log(said.value / said.ends[0]) == pytest.approx(reach, rel=1e-6)
+        assert math.log(said.interval[1] / said.value) == pytest.approx(reach, rel=1e-6)
+        assert math.log(said.value / said.interval[0]) == pytest.approx(reach, rel=1e-6)
     assert str(law).startswith("1.") or "size^-0." in str(law)
 
 

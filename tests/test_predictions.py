@@ -12,14 +12,14 @@ from hostile import load_script
 from PIL import Image
 from torchvision.utils import make_grid
 
-from lab.cli import main
-from lab.config import DataConfig, RunConfig, TrainConfig
-from lab.data import get_task
-from lab.faces import render, sample_prior
+from lab.core.cli import main
+from lab.core.config import DataConfig, RunConfig, TrainConfig
+from lab.core.pictures import read_picture
 from lab.measure import predict
-from lab.pictures import read_picture
-from lab.predictions import find_pictures, predictions
-from lab.run import load_run, start
+from lab.runs.predictions import find_pictures, predictions
+from lab.runs.run import load_run, start
+from lab.worlds import get_task
+from lab.worlds.faces import render, sample_prior
 
 CLASSES = get_task("person").classes
 
@@ -32,7 +32,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return start(
             RunConfig(
                 data=DataConfig(num_train=40, num_test=20, image_size=32),
-                train=TrainConfig(steps=20, batch_size=20), twins=0, pictures=False, device="cpu",
+                train=TrainConfig(steps=20, batch_size=20), counterfactuals=0,
+                pictures=False, device="cpu",
                 name="run", out=out,
             )
         ).folder  # fmt: skip

@@ -19,10 +19,18 @@ from test_killed import assert_same
 from test_run import tiny
 from test_training_fit import IMAGES
 
-from lab.config import RunConfig
-from lab.machine import TORCHRUN
-from lab.run import resume, start
-from lab.training import LAST, Epochs, Fresh, joined, load_checkpoint, newest, world_size
+from lab.core.config import RunConfig
+from lab.core.machine import TORCHRUN
+from lab.runs.run import resume, start
+from lab.training import (
+    LAST,
+    EpochBatches,
+    OnlineBatches,
+    joined,
+    load_checkpoint,
+    newest,
+    world_size,
+)
 from lab.training import processes as several
 
 ROOT = Path(__file__).parent.parent
@@ -33,10 +41,10 @@ def test_the_parts_of_a_batch_are_the_batch(count: int) -> None:
     """Together the processes see what one would, and in an epoch every face once."""
     numbered = torch.arange(50)
     parts = [
-        Epochs(IMAGES, numbered, batch_size=10, seed=1, part=slice(rank, None, count))
+        EpochBatches(IMAGES, numbered, batch_size=10, seed=1, part=slice(rank, None, count))
         for rank in range(count)
     ]
-    whole = Epochs(IMAGES, numbered, batch_size=10, seed=1)
+    whole = EpochBatches(IMAGES, numbered, batch_size=10, seed=1)
     seen = []
     for step in range(10):
         got = torch.cat([part(step)[1] for part in parts])
@@ -57,7 +65,7 @@ def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
 
     for size in (16, 512):
         parts = [
-            Fresh(draw, batch_size=10, image_size=size, part=slice(rank, None, count))
+            OnlineBatches(draw, batch_size=10, image_size=size, part=slice(rank, None, count))
             for rank in range(count)
         ]
         for step in (0, 1, 2, 409, 3):
@@ -272,7 +280,8 @@ def torchrun(folder: Path, *flags: str, steps_left: int = -1) -> "subprocess.Pop
 
 
 def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
-    flags = "--num-train 40 --num-test 40 --image-size 16 --width 2 --twins 0 --eval-every 100000"
+    flags = "--num-train 40 --num-test 40 --image-size 16 --width 2 --counterfactuals 0"
+    flags += " --eval-every 100000"
     begin = [*flags.split(), "--steps", "100000", "--name", "run", "--model", "net.py:net"]
     begin += ["--checkpoint-every", "0"]
     dead = torchrun(tmp_path, *begin, steps_left=20)

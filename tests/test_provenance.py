@@ -10,15 +10,15 @@ import torch
 from hostile import is_a_good_line, is_refused, load_script, told
 from PIL import Image
 
-from lab.cli import main
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.data import world_version
-from lab.folder import automatic_name
+from lab.core.cli import main
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.run_dir import automatic_name
+from lab.experiments.sweep import make_grid, make_jobs, run_grid
 from lab.models.sources import ITSELF
-from lab.run import load_run, read_config, read_run_provenance, resume, start
-from lab.sweep import make_grid, make_jobs, run_grid
+from lab.runs.run import load_run, read_config, read_run_provenance, resume, start
 from lab.tracking.summary import read_summary
 from lab.training import LAST, Interrupted, load_checkpoint
+from lab.worlds import world_version
 
 NET = """
 from torch import nn
@@ -39,7 +39,7 @@ def config(out: Path, model: str, **train: object) -> RunConfig:
         data=DataConfig(num_train=12, num_test=4, image_size=16),
         model=ModelConfig(model=model),
         train=TrainConfig(steps=3, batch_size=4, **train),  # type: ignore[arg-type]
-        twins=0, pictures=False, device="cpu", name="run", out=out, checkpoint_every=0.0,
+        counterfactuals=0, pictures=False, device="cpu", name="run", out=out, checkpoint_every=0.0,
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def test_changed_code_is_never_taken_in_silence(run: Path, nets: Path, tmp_path:
     commands = (
         (train, ["--resume", str(run)]),
         (predict, [str(run), str(picture)]),
-        (evaluate, [str(run), "--twins", "0", "--num-test", "4"]),
+        (evaluate, [str(run), "--counterfactuals", "0", "--num-test", "4"]),
     )
     (nets / "blocks.py").write_text(BLOCKS.format(first="Tanh"))
     for script, words in commands:
@@ -234,7 +234,7 @@ def test_pictures_of_another_version_are_refused(
     train, evaluate = load_script("train").train, load_script("evaluate").evaluate
     for script, words in (
         (train, ["--resume", str(run)]),
-        (evaluate, [str(run), "--twins", "0", "--num-test", "4"]),
+        (evaluate, [str(run), "--counterfactuals", "0", "--num-test", "4"]),
     ):
         line = is_refused(script, words)
         assert "faces-0123456789ab" in line
@@ -246,13 +246,13 @@ def test_pictures_of_another_version_are_refused(
 
 def test_predicting_needs_no_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A picture of one's own is no drawing: the network answers, whatever is drawn now."""
-    from lab import run as recipe
+    from lab.runs import run as recipe
 
     folder = start(config(tmp_path / "runs", "linear")).folder
     picture = tmp_path / "face.png"
     Image.new("RGB", (16, 16)).save(picture)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.provenance.world_version", lambda task: "faces-of-tomorrow")
+        patch.setattr("lab.runs.provenance.world_version", lambda task: "faces-of-tomorrow")
         with pytest.raises(ValueError, match="faces-of-tomorrow"):
             recipe.load_run(folder)
         assert main(load_script("predict").predict, [str(folder), str(picture)]) == 0

@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 import torch
 
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.data import draw_examples, get_task, population_of
-from lab.estimate import Estimate
-from lab.exam.reliance import ask_about_parts
-from lab.faces import PARTS
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.estimate import Estimate
+from lab.evaluators.reliance import ask_about_parts
+from lab.experiments.report_card import Outcome, report
+from lab.experiments.report_card import figures as drawn
+from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Size, plain
+from lab.experiments.report_card.plan import cues_of, plans
+from lab.experiments.report_card.report import DATA, _folder
+from lab.experiments.report_card.words import sentences, summary_rows, to_markdown
+from lab.experiments.sweep import make_grid, make_jobs
+from lab.experiments.sweep.jobs import key_of
+from lab.experiments.sweep.sweep import check_jobs
 from lab.measure import FacesNeeded, fit_power_law, predict
-from lab.report import Outcome, report
-from lab.report import figures as drawn
-from lab.report.card import Card, CueAdopted, RandomLabels, Size, plain
-from lab.report.plan import cues_of, plans
-from lab.report.report import DATA, _folder
-from lab.report.words import sentences, summary_rows, to_markdown
-from lab.run import load_run
-from lab.sweep import make_grid, make_jobs
-from lab.sweep.jobs import key_of
-from lab.sweep.sweep import check_jobs
+from lab.runs.run import load_run
+from lab.worlds import draw_examples, get_task, population_of
+from lab.worlds.faces import PARTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,7 +45,7 @@ def tiny(out: Path) -> RunConfig:
         data=DataConfig(num_test=40, image_size=16),
         model=ModelConfig(width=1),
         train=TrainConfig(steps=4, batch_size=8),
-        twins=4, pictures=False, out=out,
+        counterfactuals=4, pictures=False, out=out,
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(place: Path) -> Outcome:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.report.plan.CUE_FACES", 16)
+        patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
         return report(
             f"{place}/my_net.py:my_net", tiny(place / "cards"), against=["cnn"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
@@ -79,8 +79,12 @@ def test_a_card_takes_no_other_folders_place(tmp_path: Path) -> None:
 
 
 def test_a_card_without_reliance_is_refused_before_any_run(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--twins must be 1 or more"):
-        report("cnn", dataclasses.replace(tiny(tmp_path / "cards"), twins=0), say=lambda _: None)
+    with pytest.raises(ValueError, match="--counterfactuals must be 1 or more"):
+        report(
+            "cnn",
+            dataclasses.replace(tiny(tmp_path / "cards"), counterfactuals=0),
+            say=lambda _: None,
+        )
     assert not (tmp_path / "cards").exists()
 
 
@@ -153,8 +157,10 @@ def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
         config, model = load_run(folder)
         faces = draw_examples(config.data, split="test", count=4000, seed=config.seed)
         said = predict(model, faces.images).argmax(dim=1) == faces.clean_labels
-        for k, kind in enumerate(faces.task.kinds):
-            kinds.setdefault(kind.name, []).append(float(said[faces.kinds == k].float().mean()))
+        for k, kind in enumerate(faces.task.subpopulations):
+            kinds.setdefault(kind.name, []).append(
+                float(said[faces.subpopulations == k].float().mean())
+            )
         called = ask_about_parts(
             population_of(config.data), model, count=200, size=16, seed=config.seed
         )
@@ -182,7 +188,7 @@ def test_the_same_call_again_repeats_no_run(made: Outcome, place: Path) -> None:
     runs = place / "cards" / "runs"
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.report.plan.CUE_FACES", 16)
+        patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
         again = report(
             f"{place}/my_net.py:my_net", tiny(place / "cards"), against=["cnn"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
@@ -267,7 +273,7 @@ def card(name: str = "cnn", **changes: object) -> Card:
             RandomLabels(faces=300, train=share, fitted=False),
         ),
         cues={"eye_color": CueAdopted(reliance=share, unbiased=share, among_all=share)},
-        kinds={"person": share, "scrambled": Estimate(0.4, 0.3, 0.5)},
+        subpopulations={"person": share, "scrambled": Estimate(0.4, 0.3, 0.5)},
         reliance={"eyes": share, "eye_color": share},
         parts={
             "no part": Estimate(0.1, 0.05, 0.15),
@@ -292,7 +298,7 @@ def test_the_sentences_say_what_the_figures_say() -> None:
         assert part in said
     wide = Estimate(0.15, 0.0, 0.3)
     open_ = card(
-        kinds={"person": Estimate(0.7, 0.5, 0.9), "scrambled": Estimate(0.4, 0.3, 0.5)},
+        subpopulations={"person": Estimate(0.7, 0.5, 0.9), "scrambled": Estimate(0.4, 0.3, 0.5)},
         parts={"no part": wide, "nose": wide, "eyes": Estimate(0.2, 0.1, 0.3), "both": wide},
         cues={
             name: CueAdopted(reliance=wide, unbiased=wide, among_all=wide)

@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.folder import automatic_name, check_name, locked, make_folder
-from lab.run import load_run, resume, start
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.run_dir import automatic_name, check_name, locked, make_folder
+from lab.runs.run import load_run, resume, start
 from lab.training import LAST, Diverged, load_checkpoint
 
 ROOT = Path(__file__).parent.parent
 FLAGS = (
     "--num-train 24 --num-test 40 --image-size 16 --width 2 --steps 40 --batch-size 16 --dropout .3"
-    " --augment --label-noise .2 --eval-every 5 --checkpoint-every 0 --seed 3 --twins 6"
-    " --cues eye_color:0.9 hair_length=long/short:0.7 --hold-out gaze=left,smile=up"
+    " --augment --label-noise .2 --eval-every 5 --checkpoint-every 0 --seed 3 --counterfactuals 6"
+    " --cues eye_color:0.9 hair_length=long/short:0.7 --unseen-combinations gaze=left,smile=up"
 )
 
 
@@ -41,14 +41,14 @@ def tiny(out: Path, **changes: Any) -> RunConfig:
             image_size=16,
             label_noise=0.2,
             cues=("eye_color:0.9", "hair_length=long/short:0.7"),
-            hold_out=("gaze=left,smile=up",),
+            unseen_combinations=("gaze=left,smile=up",),
         ),
         model=ModelConfig(width=2, dropout=0.3),
         train=TrainConfig(**{**train, **changes}),
         seed=3,
         out=out,
         checkpoint_every=0,
-        twins=6,
+        counterfactuals=6,
     )
 
 
@@ -84,7 +84,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_asking_what_it_relies_on_changes_nothing(whole: Path, tmp_path: Path) -> None:
     """Law 7: a run that is asked less ends with the same weights and the same other figures."""
-    config = dataclasses.replace(tiny(tmp_path), twins=0)
+    config = dataclasses.replace(tiny(tmp_path), counterfactuals=0)
     quiet = start(config).folder
     weights = [load_checkpoint(f / "checkpoints" / LAST).model for f in (whole, quiet)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -195,7 +195,9 @@ def test_bad_input_writes_nothing(tmp_path: Path) -> None:
         RunConfig(out=tmp_path / "runs", train=TrainConfig(steps=-1)),
         RunConfig(out=tmp_path / "runs", name="../up"),
         RunConfig(out=tmp_path / "runs", data=DataConfig(cues=("eye_colour:1",))),
-        RunConfig(out=tmp_path / "runs", data=DataConfig(hold_out=("gaze=left", "gaze=right"))),
+        RunConfig(
+            out=tmp_path / "runs", data=DataConfig(unseen_combinations=("gaze=left", "gaze=right"))
+        ),
         RunConfig(out=tmp_path / "runs", data=DataConfig(task="count_eyes", missing=("nose",))),
     ):
         with pytest.raises(ValueError, match=r"unknown|must be|--name|leave nothing|only nose"):

@@ -10,13 +10,13 @@ from planted import ByPixels, Planted
 from scipy.stats import binomtest, chisquare
 from torch import Tensor
 
-from lab.config import DataConfig
-from lab.data import Population, population_of
-from lab.faces import ATTRIBUTES, STRAYS, Faces, render
+from lab.core.config import DataConfig
 from lab.measure import predict
-from lab.search import CHILDREN, Ask, Failures, asking, draw_nuisances, find_failures
-from lab.search.fewer import _take_back
-from lab.search.tries import _at, _level
+from lab.robustness import CHILDREN, Ask, Failures, asking, draw_nuisances, find_failures
+from lab.robustness.minimal import _take_back
+from lab.robustness.resample_and_evolve import _at, _level
+from lab.worlds import Population, population_of
+from lab.worlds.faces import ATTRIBUTES, STRAYS, Faces, render
 
 SIZE, SEED, COUNT = 16, 5, 40
 POPULATION = population_of(DataConfig(cues=("eye_color=blue/brown:0.9",)))
@@ -117,16 +117,16 @@ def test_what_could_not_go_back_is_tried_again() -> None:
     class Change:
         all = torch.ones(1, 4, dtype=torch.bool)
 
-        def flipped(self, changed: Tensor, rows: Tensor, columns: Tensor) -> asking.Said:
+        def flipped(self, changed: Tensor, rows: Tensor, columns: Tensor) -> asking.OracleAnswer:
             left = [
                 "".join(x for k, x in enumerate("abcd") if changed[0, k] and k != column)
                 for column in columns.tolist()
             ]
             margin = torch.tensor([margins.get(key, 5) for key in left], dtype=torch.float64)
-            return asking.Said(torch.zeros(len(rows), 2), margin, margin < 0)
+            return asking.OracleAnswer(torch.zeros(len(rows), 2), margin, margin < 0)
 
-    asker = asking.Asker(by_brightness(), POPULATION, SIZE, "cpu", lambda what, done, total: None)
-    changed, need = _take_back(asker, Change(), Change.all.clone())  # type: ignore[arg-type]
+    oracle = asking.Oracle(by_brightness(), POPULATION, SIZE, "cpu", lambda what, done, total: None)
+    changed, need = _take_back(oracle, Change(), Change.all.clone())  # type: ignore[arg-type]
     assert changed.tolist() == [[False, False, False, True]]
     assert need[0, 3] == 5
 
@@ -199,18 +199,18 @@ def test_the_evolution_strategy_moves_numbers_within_their_ranges() -> None:
 
 def test_held_out_combinations_are_no_failures() -> None:
     held = ("light_strength=hard,background_pattern=plain", "light_strength=soft,scale=small")
-    population = population_of(DataConfig(hold_out=held))
+    population = population_of(DataConfig(unseen_combinations=held))
     faces = population.sample(COUNT, seed=SEED, split="test")
     failures = hunt(population, faces)
     assert len(failures.found) > 0
     drawn = draw_nuisances(population, faces, np.arange(COUNT), seed=0, split="x")
-    for hold in population.hold_outs:
+    for hold in population.unseen_combinations:
         assert not hold.met(failures.after).any()
         assert not hold.met(drawn).any()
 
     combined = population.combined().sample(COUNT, seed=SEED, split="test")
-    asker = asking.Asker(by_brightness(), population, SIZE, "cpu", lambda what, done, total: None)
-    said = asker("", combined, population.task.label(combined))
+    oracle = asking.Oracle(by_brightness(), population, SIZE, "cpu", lambda what, done, total: None)
+    said = oracle("", combined, population.task.label(combined))
     assert not said.wrong.any()
     assert (said.margin == torch.inf).all()
 
@@ -227,8 +227,8 @@ def test_nuisances_are_drawn_as_the_population_has_them() -> None:
     count, task = 4000, POPULATION.task
     some = POPULATION.sample(200, seed=1, split="test")
     for label, kind in ((1, "person"), (0, "missing")):
-        which = [k.name for k in task.kinds].index(kind)
-        first = (task.kind_of(some) == which).nonzero()[0]
+        which = [k.name for k in task.subpopulations].index(kind)
+        first = (task.subpopulation_of(some) == which).nonzero()[0]
         faces = some.take(first.expand(count))
         drawn = draw_nuisances(POPULATION, faces, np.arange(count), seed=2, split="a")
         for name in task.relevant:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from lab.core.text import model_label, model_labels
 from lab.models import ModelSpec, create_model, differences, only_agreed, sources_of
 from lab.models.sources import ITSELF
-from lab.names import model_label, model_labels
 
 SPEC = ModelSpec(image_size=16)
 

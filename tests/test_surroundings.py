@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.cli import main
+from lab.core.cli import main
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name[0] != "_")
@@ -18,7 +18,7 @@ SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name[0
 SPEAK = """
 import os, sys
 from dataclasses import dataclass
-from lab.cli import main
+from lab.core.cli import main
 
 @dataclass
 class Flags:

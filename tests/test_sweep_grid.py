@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.config import DataConfig, RunConfig, check
-from lab.config import given as differing
-from lab.sweep.grid import (
+from lab.core.config import DataConfig, RunConfig, check
+from lab.core.config import given as differing
+from lab.experiments.sweep.grid import (
     ELSEWHERE,
     fields,
     in_words,
@@ -24,7 +24,8 @@ def test_values_have_the_type_of_their_setting() -> None:
         [
             "num_train=32,100", "model=cnn,path/to/net.py:my_net", "label_noise=0,0.2",
             "augment=true,false", "early_stopping=none,5", "precision=float32,bfloat16",
-            "cues=,eye_color=blue/brown:0.9+hair_length:0.8", "twins=0", "--weight-decay=1e-2",
+            "cues=,eye_color=blue/brown:0.9+hair_length:0.8", "counterfactuals=0",
+            "--weight-decay=1e-2",
         ]
     )  # fmt: skip
     assert grid == {
@@ -35,7 +36,7 @@ def test_values_have_the_type_of_their_setting() -> None:
         "early_stopping": (None, 5),
         "precision": ("float32", "bfloat16"),
         "cues": ((), ("eye_color=blue/brown:0.9", "hair_length:0.8")),
-        "twins": (0,),
+        "counterfactuals": (0,),
         "weight_decay": (0.01,),
     }
     for name, values in grid.items():
@@ -44,8 +45,8 @@ def test_values_have_the_type_of_their_setting() -> None:
 
 
 def test_values_that_hold_commas_are_separated_by_semicolons() -> None:
-    grid = parse_grid(["hold_out=eye_color=blue,hair_length=long;"])
-    assert grid == {"hold_out": (("eye_color=blue,hair_length=long",), ())}
+    grid = parse_grid(["unseen_combinations=eye_color=blue,hair_length=long;"])
+    assert grid == {"unseen_combinations": (("eye_color=blue,hair_length=long",), ())}
 
 
 def test_texts_and_values_make_the_same_grid() -> None:

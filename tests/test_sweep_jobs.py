@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.config import DataConfig, RunConfig, TrainConfig, settled, to_json
-from lab.data import world_version
-from lab.folder import check_name
-from lab.sweep.grid import make_grid
-from lab.sweep.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
+from lab.core.config import DataConfig, RunConfig, TrainConfig, settled, to_json
+from lab.core.run_dir import check_name
+from lab.experiments.sweep.grid import make_grid
+from lab.experiments.sweep.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
+from lab.worlds import world_version
 
 BASE = RunConfig()
 
@@ -28,7 +28,7 @@ def test_the_key_is_that_of_the_settings() -> None:
         assert key_of(replace(BASE, **{name: value})) == key
     others = [
         replace(BASE, seed=1),
-        replace(BASE, twins=5),
+        replace(BASE, counterfactuals=5),
         replace(BASE, data=DataConfig(num_train=5)),
         replace(BASE, data=DataConfig(cues=("eye_color:0.9",))),
         replace(BASE, train=TrainConfig(augment=True)),

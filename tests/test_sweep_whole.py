@@ -19,17 +19,17 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.folder import locked
-from lab.sweep import make_grid, make_jobs, run_grid
-from lab.sweep.curves import curves, power_laws
-from lab.sweep.results import write_results
-from lab.sweep.sweep import _reports, check_jobs
-from lab.sweep.worker import Report
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.run_dir import locked
+from lab.experiments.sweep import make_grid, make_jobs, run_grid
+from lab.experiments.sweep.curves import curves, power_laws
+from lab.experiments.sweep.results import write_results
+from lab.experiments.sweep.sweep import _reports, check_jobs
+from lab.experiments.sweep.worker import Report
 
 ROOT = Path(__file__).parents[1]
 FLAGS = (
-    "--num-test 20 --image-size 16 --width 1 --steps 3 --twins 0 --no-pictures"
+    "--num-test 20 --image-size 16 --width 1 --steps 3 --counterfactuals 0 --no-pictures"
     " --seeds 2 --processes 2"
 )
 
@@ -56,7 +56,7 @@ def base(**changes: Any) -> RunConfig:
         data=DataConfig(num_train=16, num_test=20, image_size=16),
         model=ModelConfig(width=1),
         train=TrainConfig(steps=3, batch_size=8),
-        twins=0, pictures=False, **changes,
+        counterfactuals=0, pictures=False, **changes,
     )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -
     data = DataConfig(num_train=10, num_test=20, image_size=16, label_noise=0.1,
                       label_noise_kind="flip")  # fmt: skip
     table = run_grid(replace(base(), data=data, seed=5), {}, seeds=2, out=tmp_path, processes=2)
-    tag = "memorization/mislabelled_fitted"
+    tag = "memorization/mislabeled_fitted"
     having = [tag in run.figures for run in table.cells[0].runs]
     assert having == [True, False], "the seeds must differ for this test"
     write_results(table)

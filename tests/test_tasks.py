@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from lab.data.population import Population
-from lab.data.tasks import Kind, Task, get_task, list_tasks, median_task, register, value_task
-from lab.faces import ATTRIBUTES, Faces, sample_prior
-from lab.faces.batch import draw
+from lab.worlds.faces import ATTRIBUTES, Faces, sample_prior
+from lab.worlds.faces.batch import draw
+from lab.worlds.population import Population
+from lab.worlds.tasks import Kind, Task, get_task, list_tasks, median_task, register, value_task
 
 all_tasks = pytest.mark.parametrize("name", list_tasks())
 
@@ -22,7 +22,7 @@ def test_person_is_two_eyes_nose_mouth_two_ears_in_their_places() -> None:
         **{name: [mix[k] for mix in mixes] for k, name in enumerate(names)}
     )
     for mix, label, kind in zip(
-        mixes, task.label(faces).tolist(), task.kind_of(faces).tolist(), strict=True
+        mixes, task.label(faces).tolist(), task.subpopulation_of(faces).tolist(), strict=True
     ):
         assert label == (mix == ("head", "natural", 2, 1, 1, 2))
         if mix[0] != "head":
@@ -31,7 +31,7 @@ def test_person_is_two_eyes_nose_mouth_two_ears_in_their_places() -> None:
             expected = "person" if mix[1] == "natural" else "scrambled"
         else:
             expected = "missing" if mix[1] == "natural" else None
-        assert (task.kinds[kind].name if kind >= 0 else None) == expected
+        assert (task.subpopulations[kind].name if kind >= 0 else None) == expected
 
 
 @all_tasks
@@ -47,22 +47,24 @@ def test_the_label_reads_every_relevant_attribute_and_no_nuisance(name: str) -> 
     others = sample_prior(300, seed=2)
     for nuisance in task.nuisances:
         changed = faces.do(**{nuisance: others[nuisance]})
-        assert torch.equal(task.kind_of(changed), task.kind_of(faces))
+        assert torch.equal(task.subpopulation_of(changed), task.subpopulation_of(faces))
     for relevant in task.relevant:
         row = ATTRIBUTES[relevant]
         values = draw(row, np.arange(300), seed=3, split="other")
         changed = Faces({**faces.values, relevant: values}, faces.identity)
-        assert not torch.equal(task.kind_of(changed), task.kind_of(faces)), relevant
+        assert not torch.equal(task.subpopulation_of(changed), task.subpopulation_of(faces)), (
+            relevant
+        )
 
 
 @all_tasks
 def test_kinds_belong_to_their_labels(name: str) -> None:
     task = get_task(name)
-    assert {kind.label for kind in task.kinds} == set(range(len(task.classes)))
-    assert len({kind.name for kind in task.kinds}) == len(task.kinds)
+    assert {kind.label for kind in task.subpopulations} == set(range(len(task.classes)))
+    assert len({kind.name for kind in task.subpopulations}) == len(task.subpopulations)
     faces = sample_prior(500, seed=0)
-    labels, kinds = task.label(faces), task.kind_of(faces)
-    for code, kind in enumerate(task.kinds):
+    labels, kinds = task.label(faces), task.subpopulation_of(faces)
+    for code, kind in enumerate(task.subpopulations):
         assert (labels[kinds == code] == kind.label).all()
     assert (labels[kinds == -1] == task.otherwise).all()
 
@@ -99,7 +101,8 @@ def test_a_name_is_registered_once() -> None:
 
 def test_shares_that_do_not_sum_to_one_are_refused() -> None:
     kinds = (Kind(name="a", label=0, weight=0.5), Kind(name="b", label=1))
-    task = Task(name="new", meaning="", classes=("0", "1"), relevant=("eyes",), kinds=kinds,
-                kind_of=lambda faces: faces["eyes"])  # fmt: skip
+    task = Task(name="new", meaning="", classes=("0", "1"), relevant=("eyes",),
+    subpopulations=kinds,
+                subpopulation_of=lambda faces: faces["eyes"])  # fmt: skip
     with pytest.raises(ValueError, match=r"kinds of '0' have shares that sum to 0\.5"):
         register(task)

@@ -10,12 +10,11 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from lab import gallery
-from lab.data import Population, get_task
-from lab.faces import render
-from lab.tiles import find_tiles
+from lab.core.tiles import find_tiles
 from lab.tracking.answers import Answers
 from lab.tracking.sheets import FACE, FACES, training_sheet
+from lab.worlds import Population, get_task
+from lab.worlds.faces import gallery, render
 
 TASK = get_task("person")
 MIXED = Population(TASK).sample(400, seed=3, split="train")
@@ -59,7 +58,7 @@ def test_the_labs_own_sheets_are_known() -> None:
     assert len(find_tiles(gallery.contact_sheet(people, columns=8, size=112))) == 16
     kinds = gallery.kinds_sheet("person", columns=7, size=64, seed=0)
     found = find_tiles(kinds)
-    assert len(found) == 7 * len(TASK.kinds)
+    assert len(found) == 7 * len(TASK.subpopulations)
     assert all(right == left + 64 for left, _, right, _ in found), "without the words at their left"
     answers = Answers(
         images=render(MIXED[:FACES], size=32),

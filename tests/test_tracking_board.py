@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
 import pytest
 
-from lab.config import DataConfig, RunConfig, TrainConfig
-from lab.estimate import Estimate
+from lab.core.config import DataConfig, RunConfig, TrainConfig
+from lab.core.estimate import Estimate
 from lab.tracking import board, hparams, reach, tags
 from lab.tracking.writer import Tracker
 

@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from lab.config import RunConfig, given
-from lab.folder import automatic_name
-from lab.sweep.grid import fields, with_settings
-from lab.sweep.jobs import make_jobs
+from lab.core.config import RunConfig, given
+from lab.core.run_dir import automatic_name
+from lab.experiments.sweep.grid import fields, with_settings
+from lab.experiments.sweep.jobs import make_jobs
 from lab.tracking.hparams import ASIDE, row_name
 
 ELSE: dict[str, Any] = {

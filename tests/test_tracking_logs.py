@@ -15,8 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar import layout_pb2
 from torch import nn
 
-from lab.config import RunConfig
-from lab.estimate import Estimate
+from lab.core.config import RunConfig
+from lab.core.estimate import Estimate
 from lab.tracking import hparams, layout, tags, texts
 from lab.tracking.answers import Answers
 from lab.tracking.projector import principal
@@ -39,7 +39,7 @@ SCALARS = [row for row in tags.TAGS if row.kind == "scalar"]
 
 
 def answers(count: int, seed: int, *, size: int = 32) -> Answers:
-    """Made-up answers, some of them on mislabelled faces."""
+    """Made-up answers, some of them on mislabeled faces."""
     generator = torch.Generator().manual_seed(seed)
     truth = torch.arange(count) % 2
     return Answers(

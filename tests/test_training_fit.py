@@ -9,15 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab.config import TrainConfig
-from lab.data import to_input
-from lab.estimate import Estimate
-from lab.seeds import torch_seed
+from lab.core.config import TrainConfig
+from lab.core.estimate import Estimate
+from lab.core.seeds import torch_seed
 from lab.training import (
     BEST,
     LAST,
     Diverged,
-    Epochs,
+    EpochBatches,
     Figures,
     Fitted,
     Interrupted,
@@ -29,10 +28,11 @@ from lab.training import (
 )
 from lab.training.batches import Order
 from lab.training.schedule import learning_rate
+from lab.worlds import to_input
 
 IMAGES = torch.randint(0, 256, (50, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
 LABELS = torch.arange(50) % 2
-EPOCHS = Epochs(IMAGES, LABELS, batch_size=16, seed=3)
+EPOCHS = EpochBatches(IMAGES, LABELS, batch_size=16, seed=3)
 PLAIN = TrainConfig(steps=30, batch_size=16)
 RICH = TrainConfig(steps=30, batch_size=16, augment=True, weight_decay=0.1, eval_every=7)
 
@@ -171,7 +171,7 @@ def test_a_wild_number_never_reaches_the_weights(bad: float, tmp_path: Path) -> 
 
 def test_the_device_can_refuse_a_bad_step_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of a GPU, where nobody asks until the next evaluation: updates are skipped."""
-    from lab.training.stepper import Stepper
+    from lab.training.train_step import Stepper
 
     model = network()
     stepper = Stepper(model, EPOCHS, PLAIN, seed=3)

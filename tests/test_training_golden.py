@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab.config import DataConfig, ModelConfig, TrainConfig
-from lab.data import draw_examples
+from lab.core.config import DataConfig, ModelConfig, TrainConfig
+from lab.core.seeds import torch_seed
 from lab.models import ModelSpec, create_model
-from lab.seeds import torch_seed
-from lab.training import Epochs
-from lab.training.stepper import Stepper
+from lab.training import EpochBatches
+from lab.training.train_step import Stepper
+from lab.worlds import draw_examples
 
 GOLDEN = Path(__file__).parent / "golden" / "training.json"
 SAME = 2e-3
@@ -27,7 +27,7 @@ def losses() -> list[float]:
     torch.manual_seed(torch_seed(0, "weights"))
     model = create_model(ModelConfig().model, ModelSpec())
     config = TrainConfig(steps=20, batch_size=32)
-    batches = Epochs(examples.images, examples.labels, batch_size=config.batch_size, seed=0)
+    batches = EpochBatches(examples.images, examples.labels, batch_size=config.batch_size, seed=0)
     stepper = Stepper(model, batches, config, seed=0)
     found = []
     for _ in range(config.steps):

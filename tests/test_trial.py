@@ -16,16 +16,16 @@ from hostile import load_script as script
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.text import one_line
 from lab.measure import predict
 from lab.models import ModelSpec, NetworkError, first_pass
-from lab.names import one_line
-from lab.run import load_run, resume, start
+from lab.runs.run import load_run, resume, start
 from lab.training import (
     LAST,
     Checkpoint,
     Damaged,
-    Epochs,
+    EpochBatches,
     Processes,
     Trial,
     fit,
@@ -35,12 +35,12 @@ from lab.training import (
     save_checkpoint,
     try_out,
 )
-from lab.training.stepper import Stepper
+from lab.training.train_step import Stepper
 
 SPEC = ModelSpec(image_size=16)
 CONFIG = TrainConfig(batch_size=8)
 IMAGES = torch.randint(0, 256, (40, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
-EPOCHS = Epochs(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3)
+EPOCHS = EpochBatches(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3)
 
 
 def body() -> nn.Sequential:
@@ -703,7 +703,7 @@ def nets(tmp_path: Path) -> Path:
 def flags(nets: Path, name: str, out: Path, **others: object) -> list[str]:
     words = {
         "model": f"{nets}:{name}", "out": out, "name": "run", "num-train": 16, "num-test": 20,
-        "image-size": 16, "steps": 8, "batch-size": 8, "eval-every": 4, "twins": 0,
+        "image-size": 16, "steps": 8, "batch-size": 8, "eval-every": 4, "counterfactuals": 0,
     } | others  # fmt: skip
     return ["--no-pictures", *(f"--{flag}={word}" for flag, word in words.items())]
 
@@ -735,7 +735,7 @@ def test_lazy_layers_are_drawn_from_the_seed(nets: Path, tmp_path: Path) -> None
         data=DataConfig(num_train=16, num_test=20, image_size=16),
         model=ModelConfig(model=f"{nets}:lazy"),
         train=TrainConfig(steps=0, batch_size=8),
-        twins=0, pictures=False,
+        counterfactuals=0, pictures=False,
     )  # fmt: skip
     folders = [
         start(dataclasses.replace(config, seed=seed, out=tmp_path / str(number))).folder
@@ -813,7 +813,7 @@ class Two(Processes):
         super().__init__(0, 2)
         self._theirs = theirs
 
-    def add_up(self, tensors: object) -> None:
+    def all_reduce_sum_(self, tensors: object) -> None:
         mine = list(tensors)  # type: ignore[call-overload]
         there = [t for t in self._theirs if t is not None]
         used = torch.tensor([float(t is not None) for t in self._theirs])
@@ -822,7 +822,7 @@ class Two(Processes):
         for tensor, other in zip(mine, [*row, used, torch.zeros(())], strict=True):
             tensor.add_(other)
 
-    def follow(self, tensors: object) -> None:
+    def broadcast_(self, tensors: object) -> None:
         pass
 
 
@@ -838,7 +838,7 @@ def test_a_weight_that_one_process_uses_is_trained_in_all() -> None:
             return x.mean((1, 2, 3))[:, None] * self.all[0]
 
     model = Chooses()
-    half = Epochs(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3, part=slice(0, None, 2))
+    half = EpochBatches(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3, part=slice(0, None, 2))
     stepper = Stepper(
         model, half, TrainConfig(steps=5), seed=0, processes=Two([None, torch.ones(2), None])
     )

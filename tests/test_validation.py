@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from lab import run
-from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.data import Examples, draw_examples, population_of
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.measure import loss, predict
-from lab.run import load_run, read_config, start
+from lab.runs import run
+from lab.runs.run import load_run, read_config, start
 from lab.training import BEST, LAST, load_checkpoint
+from lab.worlds import Examples, draw_examples, population_of
 
 
 def config(out: Path, **train: Any) -> RunConfig:
@@ -22,11 +22,11 @@ def config(out: Path, **train: Any) -> RunConfig:
     return RunConfig(
         data=DataConfig(
             num_train=100, num_test=60, image_size=16, label_noise=0.3, variation=0.1,
-            kinds=("scrambled",),
+            subpopulations=("scrambled",),
         ),
         model=ModelConfig(width=4),
         train=TrainConfig(**{**usual, **train}),  # type: ignore[arg-type]
-        twins=0, pictures=False, out=out,
+        counterfactuals=0, pictures=False, out=out,
     )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_they_are_other_faces_with_true_labels_of_the_runs_own_population(stoppe
     """The logged loss is that of 1,000 faces that are in no other set."""
     own, model = load_run(stopped)
     faces = draw_examples(own.data, split="validation", count=1000, seed=own.seed)
-    assert not bool(faces.mislabelled.any())
+    assert not bool(faces.mislabeled.any())
     best = min(metrics(stopped), key=lambda line: line["loss/validation"])
     assert float(loss(predict(model, faces.images), faces.labels).value) == pytest.approx(
         best["loss/validation"], rel=1e-5
@@ -113,11 +113,11 @@ def test_how_many_there_are(tmp_path: Path) -> None:
     assert {tag: with_them[tag] for tag in without} == without, "measuring them changes nothing"
 
 
-@pytest.mark.parametrize(("asked", "fresh", "used"), [(500, False, 100), (30, False, 30),
+@pytest.mark.parametrize(("asked", "online", "used"), [(500, False, 100), (30, False, 30),
                                                       (500, True, 500)])  # fmt: skip
 def test_the_config_holds_the_batch_that_was_used(
-    asked: int, fresh: bool, used: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    asked: int, online: bool, used: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = start(config(tmp_path, steps=2, batch_size=asked, fresh=fresh)).folder
+    folder = start(config(tmp_path, steps=2, batch_size=asked, online=online)).folder
     assert read_config(folder).train.batch_size == used
     assert ("each with all 100 training faces" in capsys.readouterr().out) == (used == 100)

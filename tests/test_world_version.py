@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.data import list_tasks, world_version
+from lab.worlds import list_tasks, world_version
 
 GOLDEN = Path(__file__).parent / "golden" / "world.json"
 
@@ -38,20 +38,21 @@ def test_tasks_have_versions_of_their_own() -> None:
 
 CHANGES = {
     "": "",
-    "where an eye is": "from lab.faces import anatomy; anatomy.EYE_X = 0.21",
-    "a line of the drawing": "from lab.faces import picture; old = picture.shade;"
+    "where an eye is": "from lab.worlds.faces import geometry; geometry.EYE_X = 0.21",
+    "a line of the drawing": "from lab.worlds.faces import picture; old = picture.shade;"
     "new = lambda *given: old(*given) * 0.999; picture.shade = new;"
-    "import lab.faces.source as s, lab.faces.eager as e; s.shade = new; e.shade = new",
-    "a prior": "from dataclasses import replace; from lab.faces import ATTRIBUTES as A;"
+    "import lab.worlds.faces.codegen as s, lab.worlds.faces.torch_backend as e;"
+    " s.shade = new; e.shade = new",
+    "a prior": "from dataclasses import replace; from lab.worlds.faces import ATTRIBUTES as A;"
     "A['glasses'] = replace(A['glasses'], prior=(0.61, 0.2, 0.19))",
-    "a range": "from dataclasses import replace; from lab.faces import ATTRIBUTES as A;"
+    "a range": "from dataclasses import replace; from lab.worlds.faces import ATTRIBUTES as A;"
     "A['smile'] = replace(A['smile'], high=A['smile'].high + 1e-9)",
-    "how parts are balanced": "from lab.data import population as p; p.TURNS_UP = 0.7",
-    "a color": "from lab.faces import palette; import torch;"
+    "how parts are balanced": "from lab.worlds import population as p; p.TURNS_UP = 0.7",
+    "a color": "from lab.worlds.faces import palette; import torch;"
     "palette.PALETTES['skin_color'] = palette.PALETTES['skin_color'] * 0.99",
-    "what is said of an attribute": "from dataclasses import replace; from lab.faces import"
+    "what is said of an attribute": "from dataclasses import replace; from lab.worlds.faces import"
     " ATTRIBUTES as A; A['smile'] = replace(A['smile'], meaning='another')",
-    "the backend": "from lab.faces import compiled; compiled.is_built = lambda: False",
+    "the backend": "from lab.worlds.faces import c_backend; c_backend.is_built = lambda: False",
 }
 
 
@@ -60,14 +61,14 @@ def found() -> dict[str, str]:
     """The version after each of the changes, made in one process of its own."""
     code = f"""
 import json, sys, os
-import lab.data
+import lab.worlds
 changes = json.loads({json.dumps(json.dumps(CHANGES))})
 found = {{}}
 for name, change in changes.items():
     reader, writer = os.pipe()
     if os.fork() == 0:
         exec(change)
-        os.write(writer, lab.data.world_version("person").encode())
+        os.write(writer, lab.worlds.world_version("person").encode())
         os._exit(0)
     os.close(writer)
     found[name] = os.read(reader, 100).decode()

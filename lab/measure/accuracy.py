@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lab.estimate import Estimate, wilson
+from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from lab.data import to_input
-from lab.estimate import Estimate, wilson
+from lab.core.estimate import Estimate, wilson
+from lab.core.words import share
 from lab.measure.predict import predict
-from lab.measure.words import share
+from lab.worlds import to_input
 
 REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"
 

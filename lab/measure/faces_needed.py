@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 from lab.measure.student import mean_of_seeds
 
 Bound = Literal["", "at most", "more than"]
@@ -33,7 +33,7 @@ class FacesNeeded:
         number = f"{rounded(self.faces.value):,}"
         if self.bound:
             return f"{self.bound} {number}"
-        low, high = self.faces.ends
+        low, high = self.faces.interval
         if math.isinf(low):
             return f"about {number}"
         return f"{number} ({rounded(low):,}–{rounded(high):,})"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 from lab.measure.accuracy import accuracy, accuracy_gap, example_losses, loss_gap
 from lab.measure.intervals import mean
-from lab.measure.label_noise import mislabelled_fitted, mislabelled_true_label
+from lab.measure.label_noise import mislabeled_fitted, mislabeled_true_label
 from lab.measure.membership import membership_auc
 
 
@@ -20,7 +20,7 @@ def memorization_figures(
 ) -> dict[str, Estimate]:
     """Tag -> figure, from logits (N, C) and labels (N,) on the studied and on unseen faces.
 
-    The figures on mislabelled faces are there only if there are such faces.
+    The figures on mislabeled faces are there only if there are such faces.
     """
     train_losses = example_losses(train_logits, train_labels)
     test_losses = example_losses(test_logits, test_labels)
@@ -37,6 +37,6 @@ def memorization_figures(
     }
     if bool((train_labels != train_clean_labels).any()):
         answers = (train_logits, train_labels, train_clean_labels)
-        figures["memorization/mislabelled_fitted"] = mislabelled_fitted(*answers)
-        figures["memorization/mislabelled_true_label"] = mislabelled_true_label(*answers)
+        figures["memorization/mislabeled_fitted"] = mislabeled_fitted(*answers)
+        figures["memorization/mislabeled_true_label"] = mislabeled_true_label(*answers)
     return figures

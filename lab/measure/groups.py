@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 from lab.measure.accuracy import accuracy
 
 

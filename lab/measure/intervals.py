@@ -1,4 +1,5 @@
-"""95 % intervals for differences, means and areas (Wilson's, for a share, is in `lab.estimate`)."""
+"""95 % intervals for differences, means and areas (Wilson's, for a share, is in
+`lab.core.estimate`)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lab.estimate import Estimate, Z
+from lab.core.estimate import Estimate, Z
 
 
 def difference(one: Estimate, other: Estimate) -> Estimate:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 from lab.measure.accuracy import accuracy
 
 
-def mislabelled_fitted(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
-    """The share of mislabelled faces that get the wrong label (N,) they came with."""
+def mislabeled_fitted(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
+    """The share of mislabeled faces that get the wrong label (N,) they came with."""
     wrong = labels != clean_labels
     return accuracy(logits[wrong], labels[wrong])
 
 
-def mislabelled_true_label(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
-    """The share of mislabelled faces that get their true label (N,) in spite of the given one.
+def mislabeled_true_label(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
+    """The share of mislabeled faces that get their true label (N,) in spite of the given one.
 
     Arpit et al., "A closer look at memorization", 2017: early in training it is most of them.
     """

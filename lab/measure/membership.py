@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from lab.estimate import Estimate, wilson
+from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
 
 

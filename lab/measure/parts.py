@@ -8,7 +8,7 @@ from math import factorial
 
 from torch import Tensor
 
-from lab.estimate import Estimate, wilson
+from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
 
 

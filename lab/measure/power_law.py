@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 from lab.measure.student import student_quantile
 
 

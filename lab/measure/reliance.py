@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lab.estimate import Estimate, wilson
+from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
 
 
@@ -21,7 +21,8 @@ class Reliance:
 
 
 def reliance(before: Tensor, after: Tensor) -> Reliance:
-    """From the logits (K, C) of K faces and those of their twins; without any, nothing is known."""
+    """From the logits (K, C) of K faces and those of their counterfactuals; without any, nothing is
+    known."""
     said = before.argmax(dim=1)
     flipped = said != after.argmax(dim=1)
     moved = (log_odds(after, said) - log_odds(before, said)).abs()

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import torch
 
-from lab.names import memory_ran_out, one_line
+from lab.core.text import memory_ran_out, one_line
 
 _OTHERS = (
     str(Path(torch.__file__).parent),

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lab.core.text import one_line, unknown
 from lab.models.sources import Lookup, is_installed
 from lab.models.space import Space
-from lab.names import one_line, unknown
 
 
 def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:

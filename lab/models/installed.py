@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from lab.names import one_line
+from lab.core.text import one_line
 
 GROUP = "lab.models"
 log = logging.getLogger(__name__)

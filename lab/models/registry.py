@@ -23,12 +23,12 @@ from weakref import WeakKeyDictionary, finalize
 
 from torch import nn
 
+from lab.core.text import one_line, unknown
 from lab.models import installed
 from lab.models.files import absolute, from_file
 from lab.models.isolation import refuse_changed, seed_all, shared_code
 from lab.models.sources import is_installed, source_files
 from lab.models.space import Space, in_a_space
-from lab.names import one_line, unknown
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
+from lab.core.text import unknown
 from lab.models.registry import Builder, ModelSpec, register_source
-from lab.names import unknown
 
 
 @register_source("torchvision")

@@ -11,17 +11,17 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from lab.faces import Faces, render
+from lab.playground.model_cache import LoadedRun
 from lab.playground.reasons import reasons
-from lab.playground.shelf import Open
+from lab.worlds.faces import Faces, render
 
 SIZES = (96, 512)
 """Least and greatest side of the picture on the page, in pixels."""
 
 
-def as_seen(faces: Faces, run: Open) -> Faces:
+def as_seen(faces: Faces, run: LoadedRun) -> Faces:
     """The faces in the colors that the run knows: a faint cue is faint here, too."""
-    return replace(faces, vividness=run.vividness)
+    return replace(faces, visibility=run.visibility)
 
 
 def picture(faces: Faces, size: int, i: int = 0, *, exact: bool = False) -> str:
@@ -49,23 +49,23 @@ class Views:
         self._drawn: dict[tuple[Any, ...], Tensor] = {}
         self._reasons: dict[str, list[dict[str, Any]]] = {}
 
-    def why(self, run: Open) -> list[dict[str, Any]]:
+    def why(self, run: LoadedRun) -> list[dict[str, Any]]:
         """`reasons` for the task of `run`."""
         name = run.task.name
         if name not in self._reasons:
             self._reasons[name] = reasons(run.task, self.faces[:1])
         return self._reasons[name]
 
-    def of(self, run: Open) -> Tensor:
+    def of(self, run: LoadedRun) -> Tensor:
         """The pictures (N, 3, S, S) that `run` is shown."""
-        key = (run.size, *sorted(run.vividness.items()))
+        key = (run.size, *sorted(run.visibility.items()))
         if key not in self._drawn:
             self._drawn[key] = render(as_seen(self.faces, run), size=run.size)
         return self._drawn[key]
 
 
-def answer(run: Open, views: Views) -> dict[str, Any]:
-    """What a run says about one face: a probability for each class, what is true, and why."""
+def answer(run: LoadedRun, views: Views) -> dict[str, Any]:
+    """What a run says about one face: a probability for each class, what is true, and explain."""
     chances = run.ask(views.of(run)).double().softmax(dim=1)[0]
     return {
         "chances": [round(chance, 6) for chance in chances.tolist()],
@@ -75,12 +75,12 @@ def answer(run: Open, views: Views) -> dict[str, Any]:
     }
 
 
-def truth(run: Open, faces: Faces, i: int = 0) -> int:
+def truth(run: LoadedRun, faces: Faces, i: int = 0) -> int:
     """The class of face `i` by the rule of the run's task; -1 where it has none."""
     return int(run.task.label(faces)[i])
 
 
-def watched(run: Open, says: int) -> int:
+def watched(run: LoadedRun, says: int) -> int:
     """The class whose probability is shown: of two always the last, else the one it says."""
     classes: Sequence[str] = run.task.classes
     return len(classes) - 1 if len(classes) == 2 else says

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lab.faces import ATTRIBUTES, Attribute, Faces, render
-from lab.playground.asked import start_face
+from lab.playground.request import start_face
+from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, render
 
 SIDE = 64
 """Side of the pictures that are compared, in pixels."""

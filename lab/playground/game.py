@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from lab.data import Population
-from lab.faces import Faces, render
+from lab.core.seeds import uniforms
 from lab.playground.answers import picture
-from lab.playground.asked import write_face
-from lab.playground.conditions import conditions
+from lab.playground.describe_run import conditions
+from lab.playground.model_cache import LoadedRun
 from lab.playground.reasons import reasons
-from lab.playground.shelf import Open
-from lab.seeds import uniforms
+from lab.playground.request import write_face
+from lab.worlds import Population
+from lab.worlds.faces import Faces, render
 
 CANDIDATES = 24
 """Faces among which a round looks for one that the run is right, or wrong, about."""
@@ -25,7 +25,7 @@ SPLIT = "game"
 """Faces that neither training nor any test shows."""
 
 
-def play(run: Open, number: int) -> dict[str, Any]:
+def play(run: LoadedRun, number: int) -> dict[str, Any]:
     """Round `number` with `run`. In half of the rounds it is wrong, if it can be caught at all.
 
     With cues, half of the rounds ask about faces that contradict them.

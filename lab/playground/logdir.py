@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lab.config import Provenance, RunConfig, from_json, read_provenance
-from lab.folder import CHECKPOINTS, CONFIG
-from lab.playground.refusal import NotThere, one_line
+from lab.core.config import Provenance, RunConfig, from_json, read_provenance
+from lab.core.run_dir import CHECKPOINTS, CONFIG
+from lab.playground.errors import NotThere, one_line
 from lab.tracking.summary import SUMMARY
 from lab.training import BEST, LAST, PREVIOUS
 
@@ -39,7 +39,7 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class RunEntry:
     """A folder that holds a run: of this lab, or of somebody else (`config` None, `trouble` says
     what is wrong with it)."""
 
@@ -55,14 +55,14 @@ class Listing:
     """The runs by name, `MOST_RUNS` at most, how many more there are, and whether all folders were
     searched."""
 
-    runs: list[Found]
+    runs: list[RunEntry]
     more: int = 0
     searched: bool = True
 
 
 @dataclass(frozen=True)
 class Logdir:
-    """A folder of runs on this machine; `root` None: there is none, and `trouble` says why."""
+    """A folder of runs on this machine; `root` None: there is none, and `trouble` says explain."""
 
     root: Path | None
     trouble: str = ""
@@ -71,7 +71,7 @@ class Logdir:
         """Those of the lab, and folders with another program's event files."""
         if self.root is None:
             return Listing(runs=[])
-        found: list[Found] = []
+        found: list[RunEntry] = []
         folders = more = 0
         for path, below, files in os.walk(self.root, followlinks=False):
             folder, folders = Path(path), folders + 1
@@ -88,7 +88,7 @@ class Logdir:
         runs = sorted(found, key=lambda run: run.name)
         return Listing(runs=runs, more=more, searched=folders <= MOST_FOLDERS)
 
-    def find(self, name: str) -> Found:
+    def find(self, name: str) -> RunEntry:
         """The run called `name`; `NotThere` if the logdir has none."""
         folder = self._walk_to(name)
         try:
@@ -114,11 +114,11 @@ class Logdir:
                 return None
         return folder
 
-    def _look(self, folder: Path) -> Found:
+    def _look(self, folder: Path) -> RunEntry:
         name = self._name(folder)
         if folder.is_symlink():
             trouble = "a link to another folder: only what lies in the logdir itself is opened"
-            return Found(name=name, folder=folder, config=None, trouble=trouble)
+            return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
         try:
             config, provenance = _read_config(folder / CONFIG)
         except FileNotFoundError:
@@ -127,11 +127,11 @@ class Logdir:
                 or _OF_A_SWEEP.get(folder.parent.name)
                 or ("not a run of this lab: it has event files, but no config.json")
             )
-            return Found(name=name, folder=folder, config=None, trouble=trouble)
+            return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
         except (ValueError, OSError) as error:
             trouble = f"its settings cannot be read: {one_line(error)}"
-            return Found(name=name, folder=folder, config=None, trouble=trouble)
-        return Found(name=name, folder=folder, config=config, provenance=provenance)
+            return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
+        return RunEntry(name=name, folder=folder, config=config, provenance=provenance)
 
     def _name(self, folder: Path) -> str:
         assert self.root is not None
@@ -157,7 +157,7 @@ def _parse_config(path: Path, size: int, time: int) -> tuple[RunConfig, Provenan
 
 
 def open_logdir(text: str | None) -> Logdir:
-    """The folder that TensorBoard was given as its logdir; without a folder, the reason why."""
+    """The folder that TensorBoard was given as its logdir; without a folder, the reason explain."""
     if not text:
         return Logdir(
             None, "TensorBoard was started without --logdir, so there are no runs to open"
@@ -170,7 +170,7 @@ def open_logdir(text: str | None) -> Logdir:
     return Logdir(root)
 
 
-def stamp(run: Found) -> Stamp:
+def stamp(run: RunEntry) -> Stamp:
     """What the files that a network is loaded from look like from outside.
 
     Raises `NotThere` if one of them is a link: the network would come from elsewhere.
@@ -190,7 +190,7 @@ def stamp(run: Found) -> Stamp:
     return tuple(marks)
 
 
-def summary(run: Found) -> dict[str, Any]:
+def summary(run: RunEntry) -> dict[str, Any]:
     """What `summary.json` says of the run so far; nothing if there is none or it is damaged."""
     try:
         content = json.loads(read_text(run.folder / SUMMARY))

@@ -18,8 +18,8 @@ from tensorboard.backend.http_util import Respond
 from tensorboard.plugins import base_plugin
 from werkzeug.wrappers import Request, Response
 
+from lab.playground.errors import Overtaken, RequestError, one_line
 from lab.playground.guard import stranger
-from lab.playground.refusal import Overtaken, Refusal, one_line
 
 if TYPE_CHECKING:
     from lab.playground.service import Service
@@ -133,14 +133,14 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             return _respond(request, json.dumps(ask(), allow_nan=False))
         except Overtaken:
             return _respond(request, json.dumps({"overtaken": True}))
-        except Refusal as refusal:
+        except RequestError as refusal:
             return _refuse(request, str(refusal), refusal.status)
         except Exception as error:
             logging.getLogger(__name__).exception("the playground failed")
             return _refuse(request, f"the playground failed: {one_line(error)}", 500)
 
 
-class Broken(Refusal):
+class Broken(RequestError):
     """The lab cannot be imported: no PyTorch, or a damaged one."""
 
     status = 503

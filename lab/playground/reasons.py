@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from lab.data import Task, get_task
-from lab.faces import ATTRIBUTES, Attribute, Faces
-from lab.playground.asked import plain, start_face
 from lab.playground.effects import look_different, others
+from lab.playground.request import plain, start_face
+from lab.worlds import Task, get_task
+from lab.worlds.faces import ATTRIBUTES, Attribute, Faces
 
 MOST = 20_000
 """Combinations of what decides that are gone through."""

@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.config import DataConfig
-from lab.data import get_task, population_of
-from lab.faces import Faces, render
-from lab.playground import fool, game, studied, why
+from lab.core.config import DataConfig
+from lab.playground import counterfactual, explain, game, neighbors
 from lab.playground.answers import SIZES, Views, answer, as_seen, picture
-from lab.playground.asked import Asked, start_face, write_face
-from lab.playground.conditions import conditions
+from lab.playground.describe_run import conditions
 from lab.playground.effects import without_effect
-from lab.playground.lanes import Lane
-from lab.playground.logdir import Found, Logdir, open_logdir, stamp, summary
-from lab.playground.refusal import NotThere, Refusal, one_line
-from lab.playground.shelf import NeedsConsent, NotReady, Open, Shelf
+from lab.playground.errors import NotThere, RequestError, one_line
+from lab.playground.logdir import Logdir, RunEntry, open_logdir, stamp, summary
+from lab.playground.model_cache import LoadedRun, ModelCache, NeedsConsent, NotReady
+from lab.playground.request import QueryParams, start_face, write_face
 from lab.playground.table import page_table
-from lab.provenance import refuse_other_world
+from lab.playground.work_queue import WorkQueue
+from lab.runs.provenance import refuse_other_world
+from lab.worlds import get_task, population_of
+from lab.worlds.faces import Faces, render
 
 Values = dict[str, Any]
 
@@ -39,14 +39,16 @@ class Service:
 
     def __init__(self, logdir: str | None, model_files: Sequence[Path] = ()) -> None:
         self._place = logdir
-        self._shelf = Shelf(model_files)
+        self._cache = ModelCache(model_files)
         # nothing waits for what takes much longer: some 20, 50 and more than 1,000 milliseconds;
         # a list takes half a second where there are a thousand runs
-        self._quick, self._lists = Lane("playground-quick"), Lane("playground-lists")
-        self._slow = Lane("playground-slow", first=self._quick)
-        self._long = Lane("playground-long", first=self._quick)
+        self._quick, self._lists = WorkQueue("playground-quick"), WorkQueue("playground-lists")
+        self._slow = WorkQueue("playground-slow", first=self._quick)
+        self._long = WorkQueue("playground-long", first=self._quick)
         self._slow.begin(_build_drawing)
-        self._questions: dict[str, tuple[Lane, Callable[[Asked], Values], tuple[str, ...]]] = {
+        self._questions: dict[
+            str, tuple[WorkQueue, Callable[[QueryParams], Values], tuple[str, ...]]
+        ] = {
             "table": (self._quick, lambda asked: page_table(), ()),
             "runs": (self._lists, self._runs, ()),
             "about": (self._lists, self._about_one, ("run",)),
@@ -67,33 +69,33 @@ class Service:
         *,
         wanted: Callable[[], bool] = lambda: True,
     ) -> Values:
-        """The answer to a question; `Refusal` says in one line why there is none.
+        """The answer to a question; `RequestError` says in one line why there is none.
 
         Of the questions with the same parameter `slot` only the newest one is wanted: `Overtaken`
         ends older ones that wait. So does `wanted`, where it says that nobody does any more.
         """
         lane, function, allowed = self._questions[question]
-        asked = Asked(parameters, (*allowed, SLOT))
+        asked = QueryParams(parameters, (*allowed, SLOT))
         slot = next(iter(asked.texts(SLOT, most=1)), None)
         told = sorted((name, tuple(each)) for name, each in parameters.items() if name != SLOT)
         return lane.run(lambda: function(asked), key=(question, *told), slot=slot, wanted=wanted)
 
     def allow(self, name: str) -> Values:
         """Agree that opening the run `name` runs the file that makes its network."""
-        self._shelf.allow(self._logdir.find(name))
+        self._cache.allow(self._logdir.find(name))
         return {"allowed": name}
 
     @property
     def _logdir(self) -> Logdir:
         return open_logdir(self._place)
 
-    def _open(self, asked: Asked) -> Open:
-        return self._shelf.get(self._find(asked))
+    def _open(self, asked: QueryParams) -> LoadedRun:
+        return self._cache.get(self._find(asked))
 
-    def _find(self, asked: Asked) -> Found:
+    def _find(self, asked: QueryParams) -> RunEntry:
         return self._logdir.find(asked.text("run"))
 
-    def _runs(self, asked: Asked) -> Values:
+    def _runs(self, asked: QueryParams) -> Values:
         logdir = self._logdir
         found = logdir.runs()
         return {
@@ -104,14 +106,14 @@ class Service:
             "searched": found.searched,
         }
 
-    def _about_one(self, asked: Asked) -> Values:
+    def _about_one(self, asked: QueryParams) -> Values:
         """What the list says of a run, or would if it did not end before."""
         try:
             return self._about(self._find(asked))
         except NotThere as refusal:
             return {"name": asked.text("run"), "kind": "gone", "trouble": str(refusal)}
 
-    def _about(self, run: Found) -> Values:
+    def _about(self, run: RunEntry) -> Values:
         """What is known about a run without opening it."""
         about: Values = {"name": run.name, "trouble": run.trouble}
         if run.config is None:
@@ -120,7 +122,7 @@ class Service:
             task = get_task(run.config.data.task)
             about |= {"conditions": conditions(run.config), "task": task.name}
             marks = stamp(run)
-        except (ValueError, Refusal) as error:
+        except (ValueError, RequestError) as error:
             return {**about, "kind": "broken", "trouble": one_line(error)}
         told = summary(run)
         saved = [at for name, _, at in marks if name.endswith(".pt")]
@@ -138,52 +140,52 @@ class Service:
             refuse_other_world(run.config, run.provenance, what="it")
         except ValueError as error:
             return {**about, "kind": "broken", "trouble": str(error)}
-        code = self._shelf.code_of(run)
+        code = self._cache.code_of(run)
         if code is not None and code.trouble:
             return {**about, "kind": "broken", "trouble": code.trouble}
-        if code is not None and not self._shelf.consented(run):
+        if code is not None and not self._cache.consented(run):
             return {**about, "kind": "consent", "code": code.told}
         return {**about, "kind": "ready"}
 
-    def _look(self, asked: Asked) -> Values:
+    def _look(self, asked: QueryParams) -> Values:
         face = asked.face()
         size = asked.whole("size", *SIZES, default=384)
         views, logdir = Views(face), self._logdir
         answers = []
         for name in asked.texts("run", most=MOST_ASKED):
             try:
-                run = self._shelf.get(logdir.find(name))
+                run = self._cache.get(logdir.find(name))
                 answers.append({"name": name, **answer(run, views)})
-            except Refusal as refusal:
+            except RequestError as refusal:
                 answers.append({"name": name, "trouble": str(refusal), "kind": _kind(refusal)})
         seen = asked.texts("seen", most=1)
         result = {"picture": picture(face, size), "face": write_face(face), "answers": answers}
         if seen and not any(a["name"] == seen[0] and "trouble" in a for a in answers):
-            run = self._shelf.get(logdir.find(seen[0]))
+            run = self._cache.get(logdir.find(seen[0]))
             shown = picture(as_seen(face, run), run.size, exact=True)
             result["seen"] = {"name": run.name, "size": run.size, "picture": shown}
         if asked.whole("exact", 0, 1, default=0):
             result["exact"] = picture(face, size, exact=True)
         return result
 
-    def _random(self, asked: Asked) -> Values:
+    def _random(self, asked: QueryParams) -> Values:
         number = asked.whole("number", 0, MOST_NUMBER)
         faces = population_of(DataConfig()).sample(1, seed=0, split="playground", start=number)
         return {"face": write_face(faces)}
 
-    def _strips(self, asked: Asked) -> Values:
-        return why.strips(self._open(asked), asked.face())
+    def _strips(self, asked: QueryParams) -> Values:
+        return explain.strips(self._open(asked), asked.face())
 
-    def _parts(self, asked: Asked) -> Values:
-        return why.parts(self._open(asked), asked.face())
+    def _parts(self, asked: QueryParams) -> Values:
+        return explain.parts(self._open(asked), asked.face())
 
-    def _nearest(self, asked: Asked) -> Values:
-        return studied.nearest(self._open(asked), asked.face(), self._shelf)
+    def _nearest(self, asked: QueryParams) -> Values:
+        return neighbors.nearest(self._open(asked), asked.face(), self._cache)
 
-    def _fool(self, asked: Asked) -> Values:
-        return fool.fool(self._open(asked), asked.face())
+    def _fool(self, asked: QueryParams) -> Values:
+        return counterfactual.fool(self._open(asked), asked.face())
 
-    def _round(self, asked: Asked) -> Values:
+    def _round(self, asked: QueryParams) -> Values:
         return game.play(self._open(asked), asked.whole("number", 0, MOST_NUMBER))
 
 
@@ -191,7 +193,7 @@ def _effects(face: Faces) -> Values:
     return {"without": without_effect(face)}
 
 
-def _kind(refusal: Refusal) -> str:
+def _kind(refusal: RequestError) -> str:
     kinds = {NotThere: "gone", NotReady: "waiting", NeedsConsent: "consent"}
     return kinds.get(type(refusal), "broken")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.data import get_task, list_tasks
-from lab.faces import ATTRIBUTES, Attribute
-from lab.faces.palette import PALETTES
-from lab.measure.words import spoken
-from lab.playground.asked import start_face, write_face
+from lab.core.words import spoken
+from lab.playground.request import start_face, write_face
+from lab.worlds import get_task, list_tasks
+from lab.worlds.faces import ATTRIBUTES, Attribute
+from lab.worlds.faces.palette import PALETTES
 
 GROUPS = {
     "structure": ("Parts", "which parts there are, and where they sit"),

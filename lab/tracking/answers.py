@@ -39,7 +39,7 @@ class Answers:
         return self.said == self.labels
 
     @property
-    def mislabelled(self) -> Tensor:
+    def mislabeled(self) -> Tensor:
         """Where the given label is not the truth, bool (N,)."""
         return self.labels != self.clean_labels
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from lab.folder import CONFIG
+from lab.core.run_dir import CONFIG
 from lab.tracking import reach
 from lab.tracking.links import deep_links, describe, with_shortcuts
 

@@ -16,8 +16,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-from lab.config import RunConfig, given
-from lab.folder import LONGEST, automatic_name
+from lab.core.config import RunConfig, given
+from lab.core.run_dir import LONGEST, automatic_name
 from lab.tracking.tags import TAGS
 
 Status = Literal["finished", "failed"]
@@ -27,12 +27,12 @@ FACTORS = ("num_train", "cues", "label_noise", "model", "width")
 five columns, and all others at a click."""
 
 ASIDE = (
-    "seed", "name", "out", "threads", "world_size", "deterministic", "twins", "pictures",
+    "seed", "name", "out", "threads", "world_size", "deterministic", "counterfactuals", "pictures",
     "checkpoint_every",
 )  # fmt: skip
 """Settings in which repetitions of the same experiment may differ; no columns."""
 
-NAMED = ("task", "num_train", "fresh", "cues", "label_noise", "model", "width")
+NAMED = ("task", "num_train", "online", "cues", "label_noise", "model", "width")
 """Settings that an automatic name tells."""
 
 

@@ -25,12 +25,12 @@ CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
             "accuracy/conflicting",
             "accuracy/worst_group",
         ),
-        "combinations it never saw": ("accuracy/test", "accuracy/held_out"),
+        "combinations it never saw": ("accuracy/test", "accuracy/unseen_combinations"),
     },
     "Wrong labels": {
-        "mislabelled faces: fitted, or seen through": (
-            "memorization/mislabelled_fitted",
-            "memorization/mislabelled_true_label",
+        "mislabeled faces: fitted, or seen through": (
+            "memorization/mislabeled_fitted",
+            "memorization/mislabeled_true_label",
         ),
     },
 }

@@ -33,7 +33,7 @@ class DeepLink(NamedTuple):
 
 
 def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
-    """The views that tell the story, in the order of telling; of one `run` alone where one is
+    """The views that tell the story, in the order of informative; of one `run` alone where one is
     named and the view can be asked for it.
 
     Old dashboards read their parameters from behind the #, new ones from before it.
@@ -81,8 +81,8 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         ),
         link(
             "what it relies on",
-            "bars: parts long, nuisances short? Twins: does it change its mind about a face?",
-            f"#images&tagFilter=reliance%7Ctwins{chosen}",
+            "bars: parts long, nuisances short? Counterfactuals: does it change its mind?",
+            f"#images&tagFilter=reliance%7Ccounterfactuals{chosen}",
         ),
         link(
             "losses",

@@ -14,7 +14,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import EmbeddingInfo, Pr
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lab.atomic import replace_text
+from lab.core.atomic import replace_text
 
 CONFIG = "projector_config.pbtxt"
 FOLDER = "projector"

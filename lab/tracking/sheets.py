@@ -53,9 +53,9 @@ def mistakes_sheet(test: Answers, *, what: str = "unseen faces") -> npt.NDArray[
 
 
 def mislabelled_sheet(train: Answers) -> npt.NDArray[np.uint8]:
-    """The mislabelled training faces that get their wrong label, surest first."""
-    fitted = train.mislabelled & train.right
-    count = int(train.mislabelled.sum())
+    """The mislabeled training faces that get their wrong label, surest first."""
+    fitted = train.mislabeled & train.right
+    count = int(train.mislabeled.sum())
     if not fitted.any():
         return draw_sheet(f"None of {count:,} wrong labels learned by heart", [])
     title = f"Learned by heart: {int(fitted.sum()):,} of {count:,} wrong labels"
@@ -82,7 +82,7 @@ def draw_sheet(title: str, cells: Sequence[Cell]) -> npt.NDArray[np.uint8]:
 def _cells(shown: Answers) -> list[Cell]:
     """Frames: red where it is wrong about the label, orange where the label is wrong."""
     cells = []
-    marked = shown.mislabelled.tolist()
+    marked = shown.mislabeled.tolist()
     for i, (said, label, truth) in enumerate(
         zip(shown.said.tolist(), shown.labels.tolist(), shown.clean_labels.tolist(), strict=True)
     ):

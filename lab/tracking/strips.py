@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 from lab.tracking.sheets import (
     BAD,
     GOOD,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from lab.atomic import replace_text
-from lab.estimate import Estimate
+from lab.core.atomic import replace_text
+from lab.core.estimate import Estimate
 
 SUMMARY = "summary.json"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lab.estimate import Estimate
+from lab.core.estimate import Estimate
 from lab.tracking.answers import Answers
 from lab.tracking.sheets import mislabelled_sheet, mistakes_sheet, training_sheet
 from lab.tracking.strips import Strip, bars_sheet, strip_sheet
@@ -40,8 +40,8 @@ def write_sheets(tracker: Tracker, step: int, *, train: Answers, test: Answers) 
     """Show training faces, mistakes and, where labels are wrong, those learned by heart."""
     tracker.image("faces/train", step, training_sheet(train))
     tracker.image("faces/mistakes", step, mistakes_sheet(test))
-    if train.mislabelled.any():
-        tracker.image("faces/mislabelled", step, mislabelled_sheet(train))
+    if train.mislabeled.any():
+        tracker.image("faces/mislabeled", step, mislabelled_sheet(train))
 
 
 def write_conflicting(tracker: Tracker, step: int, answers: Answers) -> None:
@@ -63,7 +63,7 @@ def write_bars(
 
 def write_strip(tracker: Tracker, step: int, strip: Strip) -> None:
     """Show the same faces with each value of a nuisance."""
-    tracker.image(f"twins/{strip.attribute}", step, strip_sheet(strip))
+    tracker.image(f"counterfactuals/{strip.attribute}", step, strip_sheet(strip))
 
 
 def write_losses(tracker: Tracker, step: int, *, train: Tensor, test: Tensor) -> None:

@@ -20,8 +20,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from lab.atomic import replace_text
-from lab.estimate import Estimate
+from lab.core.atomic import replace_text
+from lab.core.estimate import Estimate
 from lab.tracking import hparams, layout, tags
 from lab.tracking.graph import write_graph
 from lab.tracking.projector import write_points

@@ -17,7 +17,8 @@ from torchvision.transforms import v2
 
 TURN, SHIFT, ZOOM, TINT = 10.0, 0.06, 0.1, 0.2
 """Most that is changed: degrees, share of the side, share of the size, share of each color knob.
-About the range that faces have by themselves (`lab/faces/attributes.py`: rotation, position)."""
+About the range that faces have by themselves (`lab/worlds/faces/attributes.py`: rotation,
+position)."""
 
 
 class RandomAffines(v2.Transform):  # type: ignore[misc]

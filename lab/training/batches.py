@@ -1,7 +1,8 @@
 """Which faces a step sees: a pure function of the step's number, without any state.
 
-`Epochs` shows the same faces again and again; `Fresh` never shows a face twice. In a run of several
-processes each gets its own part of every batch, and all parts together are the batch.
+`EpochBatches` shows the same faces again and again; `OnlineBatches` never shows a face twice. In a
+run of several processes each gets its own part of every batch, and all parts together are the
+batch.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lab.seeds import Indices, permutation
+from lab.core.seeds import Indices, permutation
 
 BLOCK, EPOCHS = 65_536, 32
 """Positions that are moved to the device at a time: half a megabyte, but no more than so many
@@ -36,7 +37,7 @@ class Batches(Protocol):
         ...
 
 
-class Epochs:
+class EpochBatches:
     """The same faces in a new order every epoch: `images` uint8 (N, 3, S, S), `labels` (N,)."""
 
     def __init__(
@@ -54,7 +55,7 @@ class Epochs:
         return self._images.index_select(0, positions), self._labels.index_select(0, positions)
 
 
-class Fresh:
+class OnlineBatches:
     """New faces at every step: step s shows the faces number s·B to (s+1)·B - 1 of an endless row.
 
     `draw(start, count, keep)` draws those of the `count` faces from number `start` on that stand at

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from lab.atomic import replace_file
+from lab.core.atomic import replace_file
+from lab.core.text import one_line, plain
 from lab.models.failure import place_of
-from lab.names import one_line, plain
 
 FORMAT = 3
 _MARK = b"memorization-lab checkpoint"

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from lab.machine import processors
+from lab.core.machine import processors
 
 
 def choose_device(name: str) -> torch.device:

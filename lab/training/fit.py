@@ -13,16 +13,16 @@ from pathlib import Path
 
 from torch import nn
 
-from lab.config import TrainConfig
-from lab.estimate import Estimate
+from lab.core.config import TrainConfig
+from lab.core.estimate import Estimate
 from lab.models import NetworkError
 from lab.training.batches import Batches
 from lab.training.checkpoint import Checkpoint
-from lab.training.interrupt import Interrupted, Stop
-from lab.training.processes import ALONE, Processes
-from lab.training.record import Figures, Record
+from lab.training.distributed import ALONE, Processes
 from lab.training.schedule import evaluation_steps
-from lab.training.stepper import Stepper
+from lab.training.signals import Interrupted, Stop
+from lab.training.train_state import Figures, Record
+from lab.training.train_step import Stepper
 
 Evaluator = Callable[[nn.Module], Figures]
 """Measures something of a model (given in eval mode) and leaves it as it was."""
@@ -108,7 +108,7 @@ def fit(
         patience = config.early_stopping or math.inf
         over = stepper.step >= config.steps or record.best.evaluations_since >= patience
         late = processes.first and time.monotonic() >= save_at
-        done, halt, due = processes.agree(over, stop.signal, late)
+        done, halt, due = processes.all_reduce_max(over, stop.signal, late)
         if processes.first and (done or halt or due):
             clock("saving")
             record.save(stepper)
@@ -124,7 +124,7 @@ def fit(
             if progress and now >= show_at:
                 progress(stepper.step, stepper.loss())
                 show_at = now + SHOW_EVERY
-            halt, due = processes.agree(stop.signal, processes.first and now >= save_at)
+            halt, due = processes.all_reduce_max(stop.signal, processes.first and now >= save_at)
             if halt or due or stepper.step == pending[0]:
                 break
 

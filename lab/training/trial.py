@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from lab.config import TrainConfig
+from lab.core.config import TrainConfig
+from lab.core.seeds import torch_seed
 from lab.models import TRIED, ModelSpec, NetworkError, ask, first_pass, isolated, random_pictures
-from lab.seeds import torch_seed
 from lab.training.checkpoint import LAST, Checkpoint, decode, encode, give_state, why_not_taken
-from lab.training.stepper import Diverged, Stepper, trained_weights
+from lab.training.train_step import Diverged, Stepper, trained_weights
 
 STEPS = 2
 """Steps before the checkpoint; one more follows it."""

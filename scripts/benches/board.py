@@ -77,15 +77,16 @@ def _quantile(waits: list[float], share: float) -> float:
 
 
 def _train(folder: Path) -> None:
-    from lab.config import DataConfig, RunConfig, TrainConfig
-    from lab.run import start
+    from lab.core.config import DataConfig, RunConfig, TrainConfig
+    from lab.runs.run import start
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for seed, name in enumerate(RUNS):
             start(
                 RunConfig(
                     data=DataConfig(num_train=50, num_test=20), train=TrainConfig(steps=5),
-                    seed=seed, twins=0, pictures=False, device="cpu", name=name, out=folder,
+                    seed=seed, counterfactuals=0, pictures=False, device="cpu", name=name,
+                    out=folder,
                 )
             )  # fmt: skip
 

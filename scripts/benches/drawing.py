@@ -7,13 +7,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from pillow_drawing import draw as draw_with_pillow
-
+from benches.pillow_drawing import draw as draw_with_pillow
 from benches.table import Row
-from lab.config import DataConfig
-from lab.data import population_of
-from lab.faces import Faces, render
-from lab.timing import rate, ratio, take_turns
+from lab.core.config import DataConfig
+from lab.experiments.timing import rate, ratio, take_turns
+from lab.worlds import population_of
+from lab.worlds.faces import Faces, render
 
 GOALS = {"eager": 15, "compiled": 100}
 """Times the rate of Pillow, warm."""
@@ -21,7 +20,7 @@ GOALS = {"eager": 15, "compiled": 100}
 _COLD = """
 import json, sys, time
 sys.path[:0] = json.loads(sys.argv[1])
-from lab.faces import render, sample_prior
+from lab.worlds.faces import render, sample_prior
 faces = sample_prior(64, seed=0)
 render(faces, size=32, drawing="eager")
 times = [time.perf_counter()]

@@ -89,12 +89,12 @@ def cost(count: int) -> str:
     import torch
     from torch import Tensor
 
-    from lab.config import DataConfig, ModelConfig, TrainConfig
-    from lab.data import Examples, draw_examples, population_of
-    from lab.exam.memorization import MemorizationExam
-    from lab.faces import render
+    from lab.core.config import DataConfig, ModelConfig, TrainConfig
+    from lab.evaluators.memorization import MemorizationEvaluator
     from lab.models import ModelSpec, create_model
-    from lab.training import Epochs, fit
+    from lab.training import EpochBatches, fit
+    from lab.worlds import Examples, draw_examples, population_of
+    from lab.worlds.faces import render
 
     torch.set_num_threads(1)
     data = DataConfig()
@@ -105,11 +105,11 @@ def cost(count: int) -> str:
 
     def train_on(images: Tensor, labels: Tensor, steps: int) -> None:
         config = TrainConfig(steps=steps)
-        batches = Epochs(images, labels, batch_size=config.batch_size, seed=0)
+        batches = EpochBatches(images, labels, batch_size=config.batch_size, seed=0)
         fit(model, batches, config, seed=0)
 
     train_on(test.images, test.labels, 5)  # warm up
-    MemorizationExam(test, test)(model)
+    MemorizationEvaluator(test, test)(model)
     before = _reset_peak()
 
     faces, sampling = _timed(lambda: population.sample(count, seed=0, split="train"))
@@ -117,9 +117,9 @@ def cost(count: int) -> str:
     labels = task.label(faces)
     train = Examples(
         faces=faces, images=images, labels=labels, clean_labels=labels,
-        kinds=task.kind_of(faces), task=task,
+        subpopulations=task.subpopulation_of(faces), task=task,
     )  # fmt: skip
-    exam = MemorizationExam(train, test)
+    exam = MemorizationEvaluator(train, test)
     _, training = _timed(lambda: train_on(images, labels, STEPS))
     _, evaluation = _timed(lambda: exam(model))
     return json.dumps(

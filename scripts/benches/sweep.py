@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benches.table import Row
-from lab.config import DataConfig, RunConfig, TrainConfig
-from lab.sweep import run_grid
-from lab.timing import ratio, take_turns
+from lab.core.config import DataConfig, RunConfig, TrainConfig
+from lab.experiments.sweep import run_grid
+from lab.experiments.timing import ratio, take_turns
 
 GOAL = 0.9
 """Of the rate of two independent loops."""
@@ -26,7 +26,7 @@ _RUNS = """
 import contextlib, io, sys
 from pathlib import Path
 from benches import sweep
-from lab.run import start
+from lab.runs.run import start
 base, seeds = sweep.base(int(sys.argv[1])), sys.argv[3:]
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     for job in sweep.jobs(base, Path(sys.argv[2]), [int(seed) for seed in seeds]):
@@ -36,7 +36,7 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
 _BARE = """
 import sys
 from benches import sweep, training
-from lab.data import draw_examples
+from lab.worlds import draw_examples
 import torch
 torch.set_num_threads(1)
 base = sweep.base(int(sys.argv[1]))
@@ -52,7 +52,7 @@ def base(steps: int) -> RunConfig:
     return RunConfig(
         data=DataConfig(num_train=1000, num_test=1000),
         train=TrainConfig(steps=steps, eval_every=steps),
-        twins=0, pictures=False, device="cpu",
+        counterfactuals=0, pictures=False, device="cpu",
     )  # fmt: skip
 
 

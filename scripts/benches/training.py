@@ -12,12 +12,12 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from benches.table import Row
-from lab.config import DataConfig, ModelConfig, TrainConfig
-from lab.data import Examples, draw_examples
-from lab.data.export import write_folder
+from lab.core.config import DataConfig, ModelConfig, TrainConfig
+from lab.experiments.timing import rate, ratio, take_turns
 from lab.models import ModelSpec, create_model
-from lab.timing import rate, ratio, take_turns
-from lab.training import Epochs, fit
+from lab.training import EpochBatches, fit
+from lab.worlds import Examples, draw_examples
+from lab.worlds.export import write_folder
 
 GOAL = 0.9
 """Of the bare loop's rate."""
@@ -66,7 +66,7 @@ def _network() -> nn.Module:
 
 def _with_lab(examples: Examples, steps: int) -> int:
     config = TrainConfig(steps=steps)
-    batches = Epochs(examples.images, examples.labels, batch_size=config.batch_size, seed=0)
+    batches = EpochBatches(examples.images, examples.labels, batch_size=config.batch_size, seed=0)
     fit(_network(), batches, config, seed=0)
     return steps * _batch()
 

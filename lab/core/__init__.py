@@ -1,0 +1,1 @@
+"""What every other package builds on; nothing here imports another package of the lab."""

@@ -1,0 +1,164 @@
+"""The command line: flags from dataclasses, and one clear line for everything that goes wrong."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
+from typing import Any, get_type_hints
+
+import tyro
+
+from lab.core import streams
+from lab.core.flags import arranged, help_texts
+from lab.core.text import memory_ran_out
+
+BAD_INPUT = 2
+"""Exit code for what the user can mend: a flag, a file, a full disk, too little memory."""
+
+BROKEN_PIPE = 128 + 13
+"""Exit code where whoever reads the output has ended: that of SIGPIPE, which Windows lacks."""
+
+NARROW = 40
+"""Columns of the narrowest terminal that the help is laid out for; tyro needs some, or never ends.
+"""
+
+LONGEST = 1000
+"""Characters of a line; more of them, and the middle is left out."""
+
+
+def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) -> int:
+    """Call `run` with its flags, and return the exit code: 0, what `run` returns, or an error's.
+
+    `run` takes one dataclass, whose fields (and those of the dataclasses in it) are the flags.
+    `ValueError` and `OSError` become one line on standard error and exit code 2; an error with a
+    `signal`, or Ctrl-C, becomes 128 + its number, as in a shell. `--debug` shows the traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    streams.prepare()
+    try:
+        _check_folder()
+        flags = parse(_kind(run), [word for word in words if word != "--debug"])
+        return run(flags) or 0
+    except KeyboardInterrupt:
+        return _fail("stopped by Ctrl-C", 130, debug)
+    except BrokenPipeError:  # who reads our output has heard enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except (ValueError, OSError) as error:
+        return _fail(f"error: {_describe(error)}", BAD_INPUT, debug)
+    except MemoryError:
+        return _fail("error: there is not enough memory for this", BAD_INPUT, debug)
+    except RuntimeError as error:
+        if hasattr(error, "signal"):
+            return _fail(str(error), 128 + int(error.signal), debug)
+        if memory_ran_out(error):
+            return _fail(f"error: there is not enough memory: {error}", BAD_INPUT, debug)
+        if type(error).__module__.startswith("lab."):  # ours, and written for people
+            return _fail(f"error: {error}", 1, debug)
+        raise
+
+
+def parse(kind: type[Any], words: Sequence[str]) -> Any:
+    """An instance of the dataclass `kind` from `words`; `ValueError` says what is wrong with them.
+
+    Prints the help and ends the program if they ask for it.
+    """
+    note = "--debug shows where an error comes from."
+    said = io.StringIO()
+    try:
+        with _terminal(), redirect_stderr(said):
+            return tyro.cli(
+                kind,
+                args=arranged(kind, words),
+                description=" ".join(f"{_about(kind)} {note}".split()),
+                config=(tyro.conf.OmitArgPrefixes,),
+                registry=help_texts(),
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise ValueError(_unboxed(said.getvalue())) from None
+
+
+def one_line(text: str) -> str:
+    """`text` fit for a terminal: one line of at most `LONGEST` characters, none of which moves the
+    cursor, changes colors or hides others.
+
+    >>> one_line("two\\nlines, one\\x1b[31m red")
+    'two lines, one\\\\x1b[31m red'
+    """
+    line = " ".join(text.split())
+    if len(line) > LONGEST:
+        half = LONGEST // 2 - 2
+        line = f"{line[:half]} … {line[-half:]}"
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line
+    )
+
+
+@contextmanager
+def _terminal() -> Iterator[None]:
+    """The terminal as tyro is told about it: wide enough, and without colors if asked to."""
+    given = {name: os.environ.get(name) for name in ("COLUMNS", "TERM")}
+    if shutil.get_terminal_size().columns < NARROW:
+        os.environ["COLUMNS"] = str(NARROW)
+    if os.environ.get("NO_COLOR"):
+        os.environ["TERM"] = "dumb"
+    try:
+        yield
+    finally:
+        for name, value in given.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _check_folder() -> None:
+    """`ValueError` if the current folder is gone: torch ends the program then, with other words."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise ValueError("the current folder has been deleted: change to another one") from None
+
+
+def _about(kind: type[Any]) -> str:
+    """What a script does; nothing where Python was told to leave out texts (-OO)."""
+    return "" if sys.flags.optimize > 1 else kind.__doc__ or ""
+
+
+def _kind(run: Callable[[Any], int | None]) -> type[Any]:
+    hints = get_type_hints(run)
+    hints.pop("return", None)
+    (kind,) = hints.values()
+    return kind  # type: ignore[no-any-return]
+
+
+def _fail(line: str, code: int, debug: bool) -> int:
+    with suppress(OSError):  # a terminal that has been closed, a full disk: the code still tells
+        if debug:
+            traceback.print_exc()
+        print(one_line(line), file=sys.stderr, flush=True)
+    return code
+
+
+def _describe(error: ValueError | OSError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return str(error)
+
+
+def _unboxed(panel: str) -> str:
+    """What tyro says in a box of several lines, as one line without the box and the flag's help."""
+    lines = [line.strip("│╭╮╰╯─ \t") for line in panel.splitlines()[1:]]
+    lines = ["" if set(line) == {"-"} else line for line in lines]  # a box for plain terminals
+    while lines and not lines[0]:
+        del lines[0]
+    told = lines[: lines.index("")] if "" in lines else lines
+    return " ".join(told)

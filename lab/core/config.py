@@ -1,0 +1,326 @@
+"""Every knob of a run, declared once, with its unit, its range and the meaning of `None`.
+
+Standard library only, so that `--help` is instant. The docstring under a field is its flag's help.
+A part of the lab takes its own piece (`DataConfig`, `ModelConfig`, `TrainConfig`), never the whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from lab.core.text import unknown
+
+FORMAT = 2
+"""Version of `config.json`; raised when an old file can no longer be read as it stands."""
+
+VALIDATION = 1000
+"""Validation faces where early stopping needs some and no number is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What decides a run beside its settings: `lab.runs.provenance` compares it with what is there
+    now.
+
+    Empty entries mean that it was not noted.
+    """
+
+    world: str = ""
+    """Version of the drawn pictures, as `lab.worlds.world_version` gives it."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Source files that make the network, outside installed packages: path -> SHA-256."""
+    changed_at: tuple[int, ...] = ()
+    """Steps after which the run went on with other source files, because it was told to."""
+
+
+def knob(default: Any, low: float, high: float, *, below: bool = False, above: bool = False) -> Any:
+    """A number's field: its default and its range (`below`/`above`: that end is excluded)."""
+    return field(default=default, metadata={"range": (low, high, above, below)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which faces are drawn, and what they are labeled."""
+
+    task: str = "person"
+    """What the label says about a picture (an unknown name lists the tasks there are)."""
+    num_train: int = knob(100, 2, 1_000_000)
+    """Training faces, 2 to 1,000,000. Few of them, and the network memorizes."""
+    num_test: int = knob(2000, 2, 1_000_000)
+    """Unseen faces to test on, 2 to 1,000,000. More of them, and the intervals shrink."""
+    image_size: int = knob(32, 16, 512)
+    """Width and height of a picture in pixels, 16 to 512."""
+    variation: float = knob(1.0, 0, 1)
+    """How much faces differ in what should not matter: 0 (everyone alike) to 1 (full priors)."""
+    cues: tuple[str, ...] = ()
+    """Nuisances tied to the label, in training and on the test set: eye_color:0.95 says that the
+    value agrees with the label for 95 % of the pictures (1 / number of classes, 0.5 for two: no
+    link; 1: always; a picture that does not agree shows another class's value, each as likely). The
+    values that differ most stand for the classes, or those you name, one for each class, the last
+    class first: eye_color=blue/brown:0.95 (person/not a person), hair_length=long/short:0.8."""
+    cue_visibility: float = knob(1.0, 0, 1, above=True)
+    """How far apart the values of a cue look, above 0 to 1 (as drawn): fades its colors, or brings
+    its numbers closer to their median."""
+    subpopulations: tuple[str, ...] = ()
+    """Kinds of picture that the classes are made of, such as missing scrambled; a class without any
+    named keeps its mix. None named: all, in the task's shares."""
+    missing: tuple[str, ...] = ()
+    """Parts that a face may lack: eyes nose mouth ears. None named: any of them."""
+    unseen_combinations: tuple[str, ...] = ()
+    """Combinations that are never shown in training and make a test set of their own:
+    eye_color=blue,hair_length=long."""
+    label_noise: float = knob(0.0, 0, 1)
+    """Share of training labels that are corrupted, 0 to 1. Test labels stay clean."""
+    label_noise_kind: Literal["random", "flip"] = "random"
+    """'random' draws a corrupted label anew among all classes (share 1: labels say nothing, as in
+    Zhang 2017); 'flip' always makes it a wrong one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The network."""
+
+    model: str = "cnn"
+    """A registered architecture, torchvision:NAME or timm:NAME for one of theirs (untrained), or
+    path/to/file.py:name for one of yours."""
+    width: int = knob(16, 1, 1024)
+    """The capacity dial, 1 to 1024: channels of the first layer; the others follow. Those of
+    torchvision and timm have none."""
+    dropout: float = knob(0.0, 0, 1, below=True)
+    """Share of the last hidden features dropped in training, 0 to below 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How the network is trained."""
+
+    steps: int = knob(1500, 0, 10_000_000)
+    """Optimizer steps, 0 to 10,000,000."""
+    batch_size: int = knob(64, 1, 65_536)
+    """Faces per step, 1 to 65,536. More than there are training faces: all of them, unless they are
+    --online."""
+    learning_rate: float = knob(2e-3, 0, 10, above=True)
+    """Peak learning rate of AdamW, above 0 to 10; it warms up and decays as a cosine to 0."""
+    weight_decay: float = knob(0.0, 0, 10)
+    """AdamW's decoupled weight decay, 0 to 10."""
+    augment: bool = False
+    """Show each training face shifted, turned, mirrored and recolored at random. It takes the
+    meaning from tasks that ask for left and right, or for colors."""
+    online: bool = False
+    """Never show a face twice: every step draws new ones, as if there were no end of training data.
+    Training accuracy is measured on the first --num-train of them."""
+    early_stopping: int | None = knob(None, 1, 1000)
+    """Stop after this many evaluations without a lower loss on the validation faces, and keep the
+    weights of the lowest, 1 to 1000; None: never. Test faces have no say in it."""
+    num_validation: int | None = knob(None, 2, 1_000_000)
+    """Validation faces, 2 to 1,000,000: of the test set's population, with clean labels, in neither
+    the training nor the test set, measured at every evaluation. None: 1,000 with --early-stopping,
+    else none."""
+    eval_every: int | None = knob(None, 1, 10_000_000)
+    """Optimizer steps between evaluations, 1 to 10,000,000; None: dense early, sparser later."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the network; bfloat16 is autocast and pays for wide networks only."""
+    compile: bool = False
+    """Train through torch.compile: starts half a minute later, needs a C++ compiler, and pays for
+    long runs of wide networks. Bits differ from those without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run, from the faces to the verdict."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    seed: int = knob(0, 0, 2**63 - 1)
+    """Whole number from 0 that every random draw of the run derives from."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to draw and train; auto takes a GPU if there is one."""
+    deterministic: bool = False
+    """Use only such GPU kernels as give the same bits each time, which may be slower. On a CPU they
+    all do."""
+    threads: int = knob(1, 0, 256)
+    """CPU threads of the run, 1 to 256; 0: one for each processor that it may use. Two may be 1.4
+    times as fast, or ten times slower on a busy machine. The count decides the last bits of all
+    figures."""
+    world_size: int = knob(1, 1, 65_536)
+    """Processes that share every batch. torchrun sets it: torchrun --nproc-per-node 2
+    scripts/train.py …; the number decides the last bits of all figures."""
+    counterfactuals: int = knob(48, 0, 100_000)
+    """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
+    100,000 (no more than fit in 256 MB: 2,184 of 32 px, 8 of 512 px); 0: not measured. More of
+    them, and the intervals shrink."""
+    pictures: bool = True
+    """Log pictures, curves, the projector and the graph beside the figures."""
+    checkpoint_every: float = knob(10.0, 0, 86_400)
+    """Seconds between checkpoints, 0 (after every step) to 86,400: what a killed run can lose."""
+    name: str | None = None
+    """Folder of the run under --out: letters, digits and . _ - only. None: made from the settings,
+    with a number if it is taken."""
+    out: Path = Path("runs")
+    """Folder that holds the runs (TensorBoard's logdir)."""
+
+    @property
+    def validation_faces(self) -> int:
+        """How many validation faces the run has, 0 or more."""
+        if self.train.num_validation is not None:
+            return self.train.num_validation
+        return VALIDATION if self.train.early_stopping else 0
+
+
+def settled(config: RunConfig) -> RunConfig:
+    """The config with the batch size that the run uses: at most all training faces."""
+    train = config.train
+    if train.online or train.batch_size <= config.data.num_train:
+        return config
+    train = dataclasses.replace(train, batch_size=config.data.num_train)
+    return dataclasses.replace(config, train=train)
+
+
+def to_json(config: RunConfig, provenance: Provenance | None = None) -> str:
+    """The config, and what else decides the run, as JSON text that `from_json` and
+    `read_provenance` read back."""
+    made_of = dataclasses.asdict(provenance) if provenance is not None else {}
+    values = {"format": FORMAT, **made_of, **dataclasses.asdict(config)}
+    return json.dumps(values, indent=2, default=str)
+
+
+def from_json(text: str) -> RunConfig:
+    """The config written by `to_json`; `ValueError` says what is wrong with the text."""
+    values = _parse(text)
+    for entry in dataclasses.fields(Provenance):
+        values.pop(entry.name, None)
+    parts = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
+    for part, kind in parts.items():
+        values[part] = _build(kind, values.get(part, {}), where=f"{part}.")
+    values["out"] = Path(str(values.get("out", "runs")))
+    config: RunConfig = _build(RunConfig, values, where="")
+    check(config)
+    return config
+
+
+def read_provenance(text: str) -> Provenance:
+    """What else decides the run, of a text written by `to_json`; `ValueError` as `from_json`."""
+    values = _parse(text)
+    world, sources = values.get("world", ""), values.get("sources", {})
+    if not isinstance(world, str):
+        raise ValueError(f"config.json: world must be a text, not {world!r}")
+    fits = isinstance(sources, dict) and all(isinstance(value, str) for value in sources.values())
+    if not fits:
+        raise ValueError("config.json: sources must be an object of texts")
+    changed_at = values.get("changed_at", [])
+    if not isinstance(changed_at, list) or not all(type(step) is int for step in changed_at):
+        raise ValueError("config.json: changed_at must be a list of whole numbers")
+    return Provenance(world=world, sources=sources, changed_at=tuple(changed_at))
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a run's config.json: {error}") from None
+    if not isinstance(values, dict) or "format" not in values:
+        raise ValueError(f"not a run's config.json of format {FORMAT}")
+    found = values.pop("format")
+    if found != FORMAT:
+        raise ValueError(
+            f"a config.json of format {str(found)[:20]}, not {FORMAT}: another version of the lab"
+            " wrote it; train the run anew"
+        )
+    return values
+
+
+def check(config: RunConfig) -> None:
+    """Raise `ValueError` with the flag, the value and what is allowed, if one is out of range.
+
+    Names that live in registries (task, model) are checked where the registries are.
+    """
+    for part in (config, config.data, config.model, config.train):
+        hints = get_type_hints(type(part))
+        for entry in dataclasses.fields(part):
+            value = getattr(part, entry.name)
+            if not dataclasses.is_dataclass(value):
+                _check_value(entry, hints[entry.name], value)
+
+
+def given(config: RunConfig) -> dict[str, Any]:
+    """The settings that differ from their defaults, by name."""
+    default = RunConfig()
+    pairs = [(config, default)]
+    pairs += [
+        (getattr(config, part), getattr(default, part)) for part in ("data", "model", "train")
+    ]
+    return {
+        entry.name: getattr(mine, entry.name)
+        for mine, usual in pairs
+        for entry in dataclasses.fields(mine)
+        if not dataclasses.is_dataclass(getattr(mine, entry.name))
+        and getattr(mine, entry.name) != getattr(usual, entry.name)
+    }
+
+
+def refuse(config: RunConfig, **instead: str) -> None:
+    """Raise `ValueError` if a setting is given that a script sets itself: its name, and the flag
+    that is meant instead."""
+    for name in instead:
+        if name in given(config):
+            raise ValueError(f"{flag(name)} is set by {instead[name]}: leave it out")
+
+
+def flag(name: str) -> str:
+    """The command-line spelling of a field's name."""
+    return "--" + name.replace("_", "-")
+
+
+def _check_value(entry: dataclasses.Field[Any], hint: Any, value: Any) -> None:
+    if get_origin(hint) is tuple:
+        if not (isinstance(value, tuple) and all(isinstance(word, str) for word in value)):
+            raise ValueError(f"{flag(entry.name)} takes a list of texts, not {value!r}")
+        return
+    kinds = get_args(hint) or (hint,)
+    if value is None and type(None) in kinds:
+        return
+    if all(isinstance(kind, str) for kind in kinds):
+        if value not in kinds:
+            raise ValueError(unknown(f"value for {flag(entry.name)}", value, kinds))
+        return
+    kind = kinds[0]
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{flag(entry.name)} takes {_KINDS[kind]}, not {value!r}")
+    if "range" in entry.metadata:
+        low, high, above, below = entry.metadata["range"]
+        inside = (low < value if above else low <= value) and (
+            value < high if below else value <= high
+        )
+        if not inside:
+            ends = f"{'above ' if above else ''}{low:,} to {'below ' if below else ''}{high:,}"
+            raise ValueError(f"{flag(entry.name)} must be {ends}, not {value!r}")
+
+
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Path: "a path",
+}
+
+
+def _build(kind: type, values: object, *, where: str) -> Any:
+    names = [entry.name for entry in dataclasses.fields(kind)]
+    if not isinstance(values, dict):
+        raise ValueError(f"config.json: {where or 'it'} must be an object with {', '.join(names)}")
+    for key in values:
+        if key not in names:
+            raise ValueError("config.json: " + unknown(f"entry under {where or 'it'}", key, names))
+    hints = get_type_hints(kind)
+    for key, value in values.items():
+        if get_origin(hints[key]) is tuple and isinstance(value, list):
+            values[key] = tuple(value)  # JSON knows lists only
+    return kind(**values)

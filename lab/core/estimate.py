@@ -1,0 +1,58 @@
+"""A measured figure with its 95 % interval: what every measure returns and every log takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Z = 1.959963984540054
+"""Standard normal quantile 0.975, for two-sided 95 % intervals."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One measured number.
+
+    Args:
+        value: the point estimate.
+        low, high: the ends of its 95 % confidence interval; `None` for both if it has none.
+        count: how many independent items (faces) it rests on; `None` if that has no meaning.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.low is None) == (self.high is None), "an interval has two ends or none"
+
+    @classmethod
+    def point(cls, value: float, *, count: int | None = None) -> Estimate:
+        """A figure without an interval."""
+        return cls(value, None, None, count)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval; everything is possible where there is none."""
+        if self.low is None or self.high is None:
+            return -math.inf, math.inf
+        return self.low, self.high
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Plain values, as `summary.json` holds them."""
+        return {"value": self.value, "low": self.low, "high": self.high, "count": self.count}
+
+
+def wilson(successes: int, count: int) -> Estimate:
+    """A share with its Wilson score interval; a share of nothing has none and is NaN.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+    """
+    if count == 0:
+        return Estimate(math.nan, count=0)
+    share, spread = successes / count, Z * Z / count
+    middle = (share + spread / 2) / (1 + spread)
+    reach = Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
+    low, high = min(share, middle - reach), max(share, middle + reach)  # rounding at 0 and 1
+    return Estimate(share, max(0.0, low), min(1.0, high), count)

@@ -1,0 +1,132 @@
+"""The sheet of failures: each face as it is and as it fools the network, and what changed."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from lab.core.atomic import replace_file
+from lab.core.words import percent
+from lab.evaluators.robustness import change_words
+from lab.robustness import Failures
+from lab.tracking.sheets import BAD, GOOD, INK, LINE, PAPER, scaled, write
+from lab.worlds.faces import render
+
+COLUMNS, ROWS = 4, 5
+"""Pairs across and down, at most."""
+
+FACE, GAP, SPACE, HEAD = 128, 34, 26, 62
+"""Pixels: side of a face, between a pair's faces, around a pair, and height of the title."""
+
+CHANGES = 8
+"""Changed attributes that are named under a pair, at most."""
+
+SOFT = "#80868b"
+"""The color of what is said beside the point."""
+
+WIDE, TOP, BELOW, NAME = 2 * FACE + GAP, 22, 26, 124
+"""Pixels: width of a pair, its label above, its answers below, and room for an attribute's name."""
+
+
+def failure_sheet(
+    failures: Failures, classes: tuple[str, ...], *, run: str, size: int
+) -> Image.Image:
+    """The most confident failures, drawn at `FACE` px for people; the network saw `size` px."""
+    count = min(len(failures.found), COLUMNS * ROWS)
+    pairs = [render(faces[:count], size=FACE) for faces in (failures.before, failures.after)]
+    chances = [
+        logits.double().softmax(dim=1) for logits in (failures.logits_before, failures.logits_after)
+    ]
+    lines = [min(len(names), CHANGES + 1) for names in failures.changed[:count]]
+    tall = [
+        TOP + FACE + BELOW + max(lines[start : start + COLUMNS]) * LINE + SPACE
+        for start in range(0, count, COLUMNS)
+    ]
+    width = COLUMNS * (WIDE + SPACE) + SPACE
+    sheet = Image.new("RGB", (width, HEAD + sum(tall) + SPACE // 2), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    write(pen, _title(failures), SPACE, 12, INK, size=20, room=width - 2 * SPACE)
+    note = f"Left as it is, right as it fools it; drawn larger than the {size} px that it sees."
+    write(pen, f"{run}. {note}", SPACE, 38, SOFT, size=13, room=width - 2 * SPACE)
+    for i in range(count):
+        x = SPACE + i % COLUMNS * (WIDE + SPACE)
+        y = HEAD + sum(tall[: i // COLUMNS])
+        label = int(failures.labels[failures.found[i]])
+        write(pen, f"This is: {classes[label]}", x, y, INK, size=14, room=WIDE)
+        y += TOP
+        for left, images, chance, color in (
+            (x, pairs[0], chances[0], GOOD),
+            (x + FACE + GAP, pairs[1], chances[1], BAD),
+        ):
+            _face(sheet, pen, images[i], left, y, color)
+            write(
+                pen,
+                _answer(chance[i], classes),
+                left,
+                y + FACE + 5,
+                color,
+                size=13,
+                room=FACE + GAP // 2,
+            )
+        _arrow(pen, x + FACE + 9, y + FACE // 2, GAP - 18, INK)
+        _changes(pen, failures, i, x, y + FACE + BELOW)
+    return sheet
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a PNG whole or not at all, over whatever the file holds."""
+    png = io.BytesIO()
+    picture.save(png, "PNG", optimize=True)
+    replace_file(path, png.getvalue())
+
+
+def _title(failures: Failures) -> str:
+    fooled, right = len(failures.found), int(failures.right.sum())
+    if not fooled:
+        return f"None of the {right:,} faces that it is right about could be made to fool it"
+    return (
+        f"Fooled by {fooled:,} of the {right:,} faces that it was right about, when only what"
+        " should not matter changes"
+    )
+
+
+def _answer(chances: Tensor, classes: tuple[str, ...]) -> str:
+    """With two classes the chance of the last, with more what it says, from chances (C,)."""
+    if len(classes) == 2:
+        return f"P({classes[1]}) {percent(float(chances[1]))}"
+    said = int(chances.argmax())
+    return f"{classes[said]} {percent(float(chances[said]))}"
+
+
+def _face(
+    sheet: Image.Image, pen: ImageDraw.ImageDraw, face: Tensor, x: int, y: int, color: str
+) -> None:
+    pen.rectangle((x - 2, y - 2, x + FACE + 1, y + FACE + 1), fill=color)
+    sheet.paste(scaled(face, FACE), (x, y))
+
+
+def _changes(pen: ImageDraw.ImageDraw, failures: Failures, i: int, x: int, y: int) -> None:
+    """The changed attributes, one on a line: name, what it was, an arrow, what it became."""
+    names, font = failures.changed[i], ImageFont.load_default(12)
+    shown = names if len(names) <= CHANGES + 1 else names[:CHANGES]
+    for name in shown:
+        old, new = change_words(failures, i, name)
+        write(pen, name, x, y, SOFT, size=12, room=NAME)
+        write(pen, old, x + NAME, y, INK, size=12, room=70)
+        end = x + NAME + round(pen.textlength(old, font=font))
+        _arrow(pen, end + 6, y + 8, 12, SOFT)
+        write(pen, new, end + 24, y, INK, size=12, room=70)
+        y += LINE
+    if len(names) > len(shown):
+        write(pen, f"and {len(names) - len(shown)} more", x, y, SOFT, size=12, room=NAME)
+
+
+def _arrow(pen: ImageDraw.ImageDraw, x: float, y: float, length: float, color: str) -> None:
+    """An arrow to the right, drawn because the font has none."""
+    head = min(5.0, length / 2)
+    pen.line((x, y, x + length - head, y), fill=color, width=2 if length > 12 else 1)
+    tip = x + length
+    pen.polygon((tip, y, tip - head, y - head * 0.8, tip - head, y + head * 0.8), fill=color)

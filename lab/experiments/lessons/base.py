@@ -1,0 +1,33 @@
+"""The run that most lessons start from: a small network, short and without pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.worlds import get_task
+
+TEST = 1000
+
+GUESS = get_task(DataConfig().task).chance
+"""Accuracy of a guess in such a run, and the strength at which a cue says nothing."""
+
+
+def small(
+    *,
+    width: int = 8,
+    steps: int = 600,
+    every: int | None = None,
+    counterfactuals: int = 0,
+    dropout: float = 0.0,
+    data: dict[str, Any] | None = None,
+    train: dict[str, Any] | None = None,
+) -> RunConfig:
+    """A run of `steps` steps that is evaluated every `every` of them (None: at the ends only)."""
+    return RunConfig(
+        data=DataConfig(**{"num_test": TEST, **(data or {})}),
+        model=ModelConfig(width=width, dropout=dropout),
+        train=TrainConfig(steps=steps, eval_every=every or steps, **(train or {})),
+        counterfactuals=counterfactuals,
+        pictures=False,
+    )

@@ -1,0 +1,72 @@
+"""Double descent: larger networks get worse, and then better again."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lab.experiments.lessons.base import small
+from lab.experiments.lessons.claims import Claim, some_exceed
+from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.plots import lines
+
+WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 32)
+FITS = 0.99
+
+
+def check(tables: Tables) -> list[Claim]:
+    cells = tables["widths"].cells
+    train, test = (
+        np.stack([cell.values(f"accuracy/{where}") for cell in cells])
+        for where in ("train", "test")
+    )
+    fitting = np.flatnonzero(train.mean(axis=1) >= FITS)
+    there = int(fitting[0]) if len(fitting) else len(cells)
+    if not 0 < there < len(cells) - 1:
+        best = f"train accuracy at most {train.mean(axis=1).max():.3f}"
+        return [Claim("one of the widths between is the first that fits all labels",
+                      "not enough evidence", best)]  # fmt: skip
+    width = cells[there].settings["width"]
+    claims = []
+    for text, side in (
+        (f"test accuracy falls up to the width ({width}) that fits all labels", slice(0, there)),
+        ("and rises again beyond it", slice(there + 1, None)),
+    ):
+        options = {
+            f"width {cell.settings['width']}": values
+            for cell, values in zip(cells[side], test[side], strict=True)
+        }
+        claims.append(some_exceed(f"{text}: another is better", options, test[there]))
+    return claims
+
+
+def plot(tables: Tables, path: Path) -> None:
+    cells = tables["widths"].cells
+    series = {
+        name: [1 - cell.values(tag) for cell in cells]
+        for name, tag in (("train error", "accuracy/train"), ("test error", "accuracy/test"))
+    }
+    title = "One fifth of the labels wrong: is there a second descent?"
+    lines(path, title, WIDTHS, series, xlabel="width", ylabel="error", log=True, guess=None)
+
+
+LESSON = Lesson(
+    title="Double descent (slow)",
+    published="with label noise test error peaks where train error first reaches 0, and falls again"
+    " in wider networks (Nakkiran 2020, figure 1)",
+    question="one label in five is wrong. Which is worse: a network that is too small to fit them"
+    " all, one that just can, or one that could fit many more?",
+    plans={
+        "widths": Plan(
+            small(
+                steps=4000,
+                data={"num_train": 3000, "variation": 0.3, "label_noise": 0.2,
+                      "label_noise_kind": "flip"},
+                train={"learning_rate": 1e-3},
+            ),
+            {"width": WIDTHS},
+        )
+    },
+    seconds=1600,
+    check=check,
+    plot=plot,
+)  # fmt: skip

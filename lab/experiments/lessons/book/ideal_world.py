@@ -1,0 +1,53 @@
+"""The ideal world: what would the network be with an endless supply of faces?"""
+
+from pathlib import Path
+
+from lab.experiments.lessons.base import small
+from lab.experiments.lessons.claims import Claim, falls, greater, near
+from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.plots import lines
+
+SIZES = (100, 1000, 3000)
+
+
+def check(tables: Tables) -> list[Claim]:
+    (ideal,) = tables["ideal"].cells
+    real = tables["real"].cells
+    lost = [ideal.values("accuracy/test") - cell.values("accuracy/test") for cell in real]
+    return [
+        greater("fresh faces at every step teach more than 100 faces again and again",
+                ideal.values("accuracy/test"), real[0].values("accuracy/test")),
+        falls("the cost of using faces again falls with their number",
+              range(len(SIZES)), lost),
+        near("who sees every face once gives away none of them (AUC 0.5 ± 0.02)",
+             ideal.values("memorization/membership_auc"), 0.5, within=0.02),
+    ]  # fmt: skip
+
+
+def plot(tables: Tables, path: Path) -> None:
+    (ideal,) = tables["ideal"].cells
+    curves = ideal.curves("accuracy/test")
+    series = {"fresh faces at every step": list(curves.values.T)}
+    for size, cell in zip(SIZES, tables["real"].cells, strict=True):
+        series[f"{size:,} faces again and again"] = list(cell.curves("accuracy/test").values.T)
+    title = "The real world is the ideal one, as long as faces are new"
+    steps = [int(step) for step in curves.steps]
+    lines(path, title, steps, series, xlabel="optimizer steps", ylabel="test accuracy")
+
+
+def _world(online: bool, **data: int) -> Plan:
+    base = small(steps=1200, every=100, data={"num_test": 1000, **data}, train={"online": online})
+    return Plan(base, {"num_train": [1000] if online else SIZES})
+
+
+LESSON = Lesson(
+    title="The ideal world of endless data",
+    published="test error in the real world is that of an ideal one with fresh samples at every"
+    " step, plus the cost of re-use (Deep Bootstrap, Nakkiran 2021)",
+    question="after 1,200 steps of 64 faces, how far behind is a network that saw 100 faces 768"
+    " times each?",
+    plans={"ideal": _world(True), "real": _world(False)},
+    seconds=172,
+    check=check,
+    plot=plot,
+)

@@ -1,0 +1,83 @@
+"""Labels that say nothing are learned by heart, by every network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lab.experiments.lessons.base import GUESS, small
+from lab.experiments.lessons.claims import Claim, Numbers, at_least, every, greater, near
+from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.plots import bars
+from lab.experiments.sweep import Cell
+
+MODELS = ("linear", "mlp", "cnn", "cnn_avgpool", "resnet", "bagnet", "vit")
+"""All architectures that are registered, the same at another width left out."""
+
+SLOWER = ("linear", "bagnet")
+"""Those that take more steps: to separate 300 faces by a plane, or by the votes of patches."""
+
+TRUE, RANDOM = 0.0, 1.0
+FITTED = 0.99
+
+
+def steps_to_fit(cell: Cell) -> Numbers:
+    """The first evaluation (S,) at which each seed has 99 % of the given labels; NaN: none."""
+    curves = cell.curves("accuracy/train")
+    reached = curves.values >= FITTED
+    first: Numbers = np.where(
+        reached.any(axis=1), curves.steps[reached.argmax(axis=1)].astype(np.float64), np.nan
+    )
+    return first
+
+
+def check(tables: Tables) -> list[Claim]:
+    heart, chance, slower = {}, {}, {}
+    for model in MODELS:
+        true, lies = (_cell(tables, model, noise) for noise in (TRUE, RANDOM))
+        heart[model] = at_least("", lies.values("accuracy/train"), FITTED)
+        chance[model] = near("", lies.values("accuracy/test"), GUESS, within=0.05)
+        slower[model] = greater("", steps_to_fit(lies), steps_to_fit(true), digits=0)
+    return [
+        every("every network learns random labels by heart (0.99 or more)", heart),
+        every(f"every one then knows nothing about other faces ({GUESS} ± 0.05)", chance),
+        every("every one needs more steps for random labels than for true ones", slower),
+    ]
+
+
+def plot(tables: Tables, path: Path) -> None:
+    series = {
+        f"{where}, {word} labels": [
+            _cell(tables, model, noise).values(f"accuracy/{where}") for model in MODELS
+        ]
+        for word, noise in (("true", TRUE), ("random", RANDOM))
+        for where in ("train", "test")
+    }
+    bars(path, "Random labels are fitted as well as true ones", MODELS, series)
+
+
+def _cell(tables: Tables, model: str, noise: float) -> Cell:
+    table = tables["longer" if model in SLOWER else "labels"]
+    return table.cell(model=model, label_noise=noise)
+
+
+def _plan(models: Sequence[str], *, steps: int, every: int) -> Plan:
+    data = {"num_train": 300, "num_test": 500, "variation": 0.3}
+    base = small(width=16, steps=steps, every=every, data=data)
+    return Plan(base, {"model": models, "label_noise": (TRUE, RANDOM)})
+
+
+LESSON = Lesson(
+    title="Random labels are learned by heart (slow)",
+    published="100 % train accuracy on random labels and chance on test, for every architecture, in"
+    " about 1.5 to 3.5 times as many steps (Zhang 2017)",
+    question="every label is drawn by lot. How many of 300 faces will each network get right, and"
+    " how many steps will it take?",
+    plans={
+        "labels": _plan([name for name in MODELS if name not in SLOWER], steps=800, every=20),
+        "longer": _plan(SLOWER, steps=4000, every=100),
+    },
+    seconds=980,
+    check=check,
+    plot=plot,
+)

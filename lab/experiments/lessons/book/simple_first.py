@@ -1,0 +1,80 @@
+"""Simple patterns first: mislabeled faces are first given their true label, and fitted later.
+
+It holds where the rule is simple beside the exceptions. In the full world 1,000 faces are too few
+to find the rule quickly, and a network fits wrong labels while it is still learning it.
+"""
+
+from pathlib import Path
+
+from lab.experiments.lessons.base import small
+from lab.experiments.lessons.claims import Claim, Numbers, greater, some_exceed
+from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.plots import lines
+from lab.experiments.sweep import Cell
+
+TRUE, WRONG = "memorization/mislabeled_true_label", "memorization/mislabeled_fitted"
+EASY, FULL = 0.3, 1.0
+
+
+def at_best(cell: Cell, tag: str) -> Numbers:
+    """The value of `tag` (S,) at the evaluation at which the mean accuracy on the validation faces,
+    which are in no other figure, is best."""
+    best = cell.curves("accuracy/validation").values.mean(axis=0).argmax()
+    values: Numbers = cell.curves(tag).values[:, best]
+    return values
+
+
+def check(tables: Tables) -> list[Claim]:
+    easy, full = (tables["noise"].cell(variation=variation) for variation in (EASY, FULL))
+    test = easy.curves("accuracy/test")
+    earlier = {
+        f"step {step}": values
+        for step, values in zip(test.steps.tolist(), test.values.T, strict=True)
+    }
+    end = earlier.popitem()[1]
+    return [
+        greater("where accuracy on validation faces is best, mislabeled faces mostly get their"
+                " true label",
+                at_best(easy, TRUE), at_best(easy, WRONG)),
+        greater("at the end more of them have the wrong label that they came with than then",
+                easy.values(WRONG), at_best(easy, WRONG)),
+        some_exceed("what was known about unseen faces is partly lost at the end", earlier, end),
+        greater("where faces differ fully, fewer get their true label at the best step",
+                at_best(easy, TRUE), at_best(full, TRUE)),
+    ]  # fmt: skip
+
+
+def plot(tables: Tables, path: Path) -> None:
+    series = {}
+    steps: list[int] = []
+    for variation, word in ((EASY, "easy world"), (FULL, "full world")):
+        cell = tables["noise"].cell(variation=variation)
+        steps = [int(step) for step in cell.curves(TRUE).steps]
+        series[f"{word}: test accuracy"] = list(cell.curves("accuracy/test").values.T)
+        series[f"{word}: mislabeled given true label"] = list(cell.curves(TRUE).values.T)
+    title = "First the rule, then the exceptions, where the rule is simple"
+    lines(path, title, steps, series, xlabel="optimizer steps", ylabel="share")
+
+
+LESSON = Lesson(
+    title="Simple patterns come first",
+    published="networks learn simple patterns first: at the step of best test accuracy mislabeled"
+    " examples are still mostly given their true label; later they are fitted (Arpit 2017)",
+    question="one label in five is wrong. Will the network give these faces their wrong label from"
+    " the beginning?",
+    plans={
+        "noise": Plan(
+            small(
+                steps=1600,
+                every=50,
+                data={"num_train": 1000, "num_test": 500, "label_noise": 0.2,
+                      "label_noise_kind": "flip"},
+                train={"num_validation": 500},
+            ),
+            {"variation": (EASY, FULL)},
+        )
+    },
+    seconds=110,
+    check=check,
+    plot=plot,
+)  # fmt: skip

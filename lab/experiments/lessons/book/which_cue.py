@@ -1,0 +1,79 @@
+"""All cues equally valid: which one is adopted?"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lab.experiments.lessons.base import small
+from lab.experiments.lessons.claims import Claim, Numbers, Verdict, greater, leads
+from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.plots import bars
+
+CUES = ("background_color", "skin_color", "hair_length", "eye_color")
+COLORS, SHAPE = CUES[:2], "hair_length"
+MODELS = ("cnn", "mlp")
+
+
+def check(tables: Tables) -> list[Claim]:
+    claims: list[Claim] = []
+    reliance = {
+        model: {c: tables["cues"].cell(model=model).values(f"reliance/{c}") for c in CUES}
+        for model in MODELS
+    }
+    for model, mine in reliance.items():
+        color = np.mean([mine[cue] for cue in COLORS], axis=0)
+        claims += [
+            greater(f"{model} adopts color before shape: the background's and the skin's (their"
+                    " mean) before the length of the hair", color, mine[SHAPE]),
+            leads(f"{model} adopts one cue above all others", mine),
+        ]  # fmt: skip
+    claims.append(same_winner(reliance))
+    return claims
+
+
+def same_winner(reliance: Mapping[str, Mapping[str, Numbers]]) -> Claim:
+    """Whether all networks put the same cue first; refuted if those that surely have a first one
+    have different ones."""
+    found = {model: leads("", mine) for model, mine in reliance.items()}
+    first = {
+        model: max(mine, key=lambda cue: float(mine[cue].mean()))
+        for model, mine in reliance.items()
+    }
+    sure = [first[model] for model, claim in found.items() if claim.verdict == "confirmed"]
+    verdict: Verdict = "not enough evidence"
+    if len(set(sure)) > 1:
+        verdict = "refuted"
+    elif len(sure) == len(found):
+        verdict = "confirmed"
+    told = ", ".join(f"{model} {cue}" for model, cue in first.items())
+    return Claim("the same winner for both", verdict, told)
+
+
+def plot(tables: Tables, path: Path) -> None:
+    series = {
+        model: [np.asarray(tables["cues"].cell(model=model).values(f"reliance/{c}")) for c in CUES]
+        for model in MODELS
+    }
+    groups = [cue.replace("_", "\n") for cue in CUES]
+    title = "Four cues that say the same: which one is listened to?"
+    bars(path, title, groups, series, ylabel="reliance", guess=None)
+
+
+LESSON = Lesson(
+    title="Which of several equal cues is adopted?",
+    published="with all cues equally valid, color is adopted before shape, and the same winner"
+    " across architectures (Scimeca 2022)",
+    question="background, skin, hair length and eye color all tell the label without fail. Which"
+    " one will the network listen to?",
+    plans={
+        "cues": Plan(
+            small(counterfactuals=200, steps=400,
+                  data={"num_train": 1000, "cues": tuple(f"{cue}:1" for cue in CUES)}),
+            {"model": MODELS},
+        )
+    },
+    seconds=38,
+    check=check,
+    plot=plot,
+)  # fmt: skip

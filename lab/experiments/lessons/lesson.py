@@ -1,0 +1,70 @@
+"""What a lesson is, and the list of them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.core.config import RunConfig
+from lab.core.text import unknown
+from lab.experiments.lessons.claims import Claim
+from lab.experiments.sweep import Table
+
+BOOK = "lab.experiments.lessons.book"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A grid of runs that a lesson needs."""
+
+    base: RunConfig
+    grid: Mapping[str, Sequence[Any]]
+
+
+Tables = Mapping[str, Table]
+"""What came out of each plan, by the plan's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """A named experiment that makes a claim and checks it."""
+
+    title: str
+    """What one learns, in a few words."""
+    published: str
+    """The claim as it was published, and where."""
+    question: str
+    """What to predict before looking."""
+    plans: Mapping[str, Plan]
+    """The runs, by name; several plans share the folder."""
+    seconds: float
+    """Processor seconds that all runs took with three seeds, when last measured."""
+    check: Callable[[Tables], list[Claim]]
+    """What the claim says about our runs, each with its verdict."""
+    plot: Callable[[Tables, Path], None]
+    """Draws the figure to a PNG file."""
+
+    @property
+    def duration(self) -> str:
+        """How long it takes on two cores, in words."""
+        minutes = self.seconds / 2 / 60
+        return f"{round(minutes)} min" if minutes >= 1.5 else f"{round(self.seconds / 2, -1):.0f} s"
+
+
+def list_lessons() -> dict[str, Lesson]:
+    """All lessons by name, in alphabetical order: every module of the book holds one."""
+    book = importlib.import_module(BOOK)
+    names = sorted(module.name for module in pkgutil.iter_modules(book.__path__))
+    return {name: importlib.import_module(f"{BOOK}.{name}").LESSON for name in names}
+
+
+def find_lesson(name: str) -> Lesson:
+    """The lesson called `name`; `ValueError` with the nearest match if there is none."""
+    lessons = list_lessons()
+    if name not in lessons:
+        raise ValueError(unknown("lesson", name, lessons))
+    return lessons[name]

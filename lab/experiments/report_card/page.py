@@ -1,0 +1,65 @@
+"""The report card as one HTML file that needs nothing else: no network, no scripts."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, StrictUndefined
+
+from lab.experiments.report_card.card import Card
+from lab.experiments.report_card.words import part_rows, summary_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TEMPLATE = "page.html"
+
+CAPTIONS = {
+    "learning": "How many faces does it need, what does it give away about those it studied, and"
+    " how many random labels does it learn by heart? Bands: 95 % intervals over seeds.",
+    "cues": "Which spurious cues does it adopt? 1: every answer hangs on the cue.",
+    "reliance": "What do its answers hang on? For what the label depends on, redraws that change"
+    " the label; for nuisances, all redraws. Bars are the network in question, marks the others.",
+    "kinds": "Which kinds of picture does it get right?",
+    "parts": "Which parts make a person? By the rule only the complete face is one.",
+}
+
+
+def to_html(
+    cards: Sequence[Card],
+    said: Sequence[str],
+    figures: Mapping[str, Figure],
+    *,
+    command: str,
+    conditions: str,
+) -> str:
+    """The page: sentences, figures as SVG, tables, and how it was made."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                              lstrip_blocks=True)  # fmt: skip
+    text = files("lab.experiments.report_card").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(text).render(
+        name=cards[0].name,
+        sentences=said,
+        figures=[(name, CAPTIONS[name], to_svg(f, name)) for name, f in figures.items()],
+        summary=summary_rows(cards),
+        parts=part_rows(cards) if cards[0].parts else None,
+        command=command,
+        conditions=conditions,
+    )
+
+
+def to_svg(figure: Figure, salt: str) -> str:
+    """A figure as an SVG element for a page that holds several; the same bytes each time."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    element = text.getvalue()
+    element = element[element.index("<svg") :]
+    # ids are the page's, so that those of several figures must not be the same
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{salt}-", element)

@@ -1,0 +1,244 @@
+"""A report card from the first run to the page."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from lab.core.atomic import replace_text
+from lab.core.config import RunConfig
+from lab.core.text import model_labels
+from lab.experiments.report_card import figures, words
+from lab.experiments.report_card.card import FITTED, Card, make_card, plain
+from lab.experiments.report_card.page import to_html
+from lab.experiments.report_card.plan import RANDOM_SIZES, SIZES, plans
+from lab.experiments.sweep import Failure, Progress, Table, make_grid, make_jobs, run_grid
+from lab.experiments.sweep.jobs import finished
+from lab.experiments.sweep.results_dir import replaced
+from lab.experiments.sweep.sweep import check_jobs
+from lab.experiments.timing import rate, steps_of, take_turns
+from lab.measure import predict
+from lab.models import ModelSpec, count_parameters, create_model, locate
+from lab.runs.run import build_model, dry_run
+from lab.tracking import texts
+from lab.tracking.writer import Tracker
+from lab.training import choose_device, set_threads
+from lab.worlds import get_task
+
+COMPARED = "cnn"
+"""The model whose speed is 1."""
+
+TURNS, STEPS, PICTURES = 5, 4, 400
+"""How speeds are measured: turns, and training steps and pictures answered in each."""
+
+PAGE, TEXT, DATA = "report_card.html", "report_card.md", "report_card.json"
+
+RUNS = "runs"
+"""The folder of all cards' runs."""
+
+DPI = 110
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The folder of a report card, its sentences, and the runs that failed (without any card if
+    they are the network's own)."""
+
+    folder: Path
+    sentences: tuple[str, ...]
+    failed: tuple[Failure, ...] = ()
+
+
+def report(
+    model: str,
+    base: RunConfig,
+    *,
+    against: Sequence[str] = (),
+    seeds: int = 3,
+    sizes: Sequence[int] = SIZES,
+    random_sizes: Sequence[int] = RANDOM_SIZES,
+    processes: int | None = None,
+    executor: str = "local",
+    command: str = "",
+    say: Callable[[str], None] = print,
+    watch: bool = True,
+) -> Outcome:
+    """Measure the network `model` beside those it is held `against`, and write its report card.
+
+    Runs go to `base.out`/runs, where those that are there already are kept (a file that has changed
+    is another network); the card to `base.out`/NAME, with a number if that is something else's:
+    one HTML page, Markdown, JSON, and an event file for TensorBoard. Raises `ValueError` before
+    anything is run if a setting cannot work.
+    """
+    if base.counterfactuals < 1:
+        raise ValueError(
+            f"--counterfactuals must be 1 or more here, not {base.counterfactuals}: cues are judged"
+            " by them"
+        )
+    models = tuple(dict.fromkeys(locate(name) for name in (model, *against)))
+    for flag, given in (("--sizes", sizes), ("--random-sizes", random_sizes)):
+        if list(given) != sorted(set(given)) or (len(given) < 2 and flag == "--sizes"):
+            raise ValueError(
+                f"{flag} takes rising numbers, two or more, not {' '.join(map(str, given))}"
+            )
+    parameters = {name: _parameters(name, base) for name in models}
+    tables: dict[str, Table] = {}
+    found = plans(base, models, sizes=sizes, random_sizes=random_sizes)
+    jobs = [
+        job
+        for plan in found.values()
+        for job in make_jobs(plan.base, make_grid(plan.grid), seeds=seeds, out=base.out / RUNS)
+    ]
+    check_jobs(jobs)
+    done = sum(map(finished, jobs))
+    say(f"{len(jobs)} runs" + (f", {done} of them done already" if done else ""))
+    for number, (key, plan) in enumerate(found.items(), 1):
+        say(f"{number} of {len(found)}: {plan.title}")
+        tables[key] = run_grid(
+            plan.base,
+            plan.grid,
+            seeds=seeds,
+            out=base.out / RUNS,
+            processes=processes,
+            executor=executor,
+            watch=Progress() if watch else None,
+        )
+    failed = tuple(failure for table in tables.values() for failure in table.failed)
+    lost = {failure.settings["model"] for failure in failed}
+    folder = _folder(base.out, models[0])
+    if models[0] in lost:
+        return Outcome(folder, (), failed)
+    say("speeds and last questions")
+    device = choose_device(base.device)
+    set_threads(1)
+    speeds = _speeds(models, base)
+    labels = model_labels(models)
+    cards = [
+        make_card(
+            name, tables, base,
+            name=labels[name], parameters=parameters[name],
+            training_speed=speeds[name][0], answering_speed=speeds[name][1], device=str(device),
+        )
+        for name in models
+        if name not in lost
+    ]  # fmt: skip
+    said = words.sentences(cards, steps=base.train.steps, compared=COMPARED)
+    _write(folder, cards, said, base, seeds=seeds, command=command)
+    return Outcome(folder, tuple(said), failed)
+
+
+def _write(
+    folder: Path,
+    cards: Sequence[Card],
+    said: Sequence[str],
+    base: RunConfig,
+    *,
+    seeds: int,
+    command: str,
+) -> None:
+    told = {"command": command, "conditions": _conditions(base, seeds)}
+    drawn = figures.draw(cards, get_task(base.data.task).relevant)
+    markdown = words.to_markdown(cards, said, **told)
+    with replaced(folder) as draft:
+        (draft / PAGE).write_text(to_html(cards, said, drawn, **told), encoding="utf-8")
+        replace_text(draft / TEXT, markdown)
+        content = {**told, "date": date.today().isoformat(), "sentences": list(said),
+                   "cards": plain(cards)}  # fmt: skip
+        replace_text(draft / DATA, json.dumps(content, indent=2, allow_nan=False) + "\n")
+        with Tracker(draft) as tracker:
+            tracker.text("report_card", _for_board(cards, said))
+            for name, figure in drawn.items():
+                png = io.BytesIO()
+                figure.savefig(png, dpi=DPI)
+                tracker.image(f"report/{name}", 0, np.asarray(Image.open(png).convert("RGB")))
+
+
+def _for_board(cards: Sequence[Card], said: Sequence[str]) -> str:
+    """The sentences and the table for TensorBoard's Text tab, letter by letter."""
+    blocks = [texts.paragraphs("\n".join(said)), texts.table(*words.summary_rows(cards))]
+    if cards[0].parts:
+        blocks.append(texts.table(*words.part_rows(cards)))
+    return "\n\n".join(blocks)
+
+
+def _conditions(base: RunConfig, seeds: int) -> str:
+    return (
+        f"Task {base.data.task}, {base.data.image_size} px, {base.train.steps:,} steps of"
+        f" {base.train.batch_size} faces, width {base.model.width} (where a network has one),"
+        f" {base.data.num_test:,} test faces, {seeds} seeds. Figures are means over the seeds; in"
+        " brackets are Student's 95 % intervals of the mean. A set counts as fitted if every seed"
+        f" gets {words.percent(FITTED)} of it right. Speeds: {COMPARED} is 1, on one thread of this"
+        " processor."
+    )
+
+
+def _parameters(name: str, base: RunConfig) -> int:
+    """How many numbers a model has; `ValueError` if it cannot work."""
+    config = replace(base, model=replace(base.model, model=name))
+    return count_parameters(build_model(config, finished=dry_run(config).unfinished))
+
+
+def _spec(base: RunConfig) -> ModelSpec:
+    return ModelSpec(
+        image_size=base.data.image_size,
+        num_outputs=len(get_task(base.data.task).classes),
+        width=base.model.width,
+        dropout=base.model.dropout,
+    )
+
+
+def _speeds(models: Sequence[str], base: RunConfig) -> Mapping[str, tuple[float, float]]:
+    """Training steps and answers a second of each model, in times of `COMPARED`'s."""
+    names = dict.fromkeys((COMPARED, *models))
+    spec, pictures = _spec(base), torch.zeros(PICTURES, 3, *[base.data.image_size] * 2).byte()
+
+    def answer(name: str) -> Callable[[], int]:
+        network = create_model(name, spec)
+        return lambda: len(predict(network, pictures))
+
+    def train(name: str) -> Callable[[], int]:
+        step = steps_of(name, spec)
+        return lambda: step(STEPS)
+
+    found = []
+    for job in (train, answer):
+        jobs = {name: job(name) for name in names}
+        rates = {n: rate(s) for n, s in take_turns(jobs, repetitions=TURNS).items()}
+        found.append({name: value / rates[COMPARED] for name, value in rates.items()})
+    return {name: (found[0][name], found[1][name]) for name in models}
+
+
+def _folder(out: Path, model: str) -> Path:
+    """Where the model's card is, or can be: its own name, with a number if that is taken."""
+    name = _name(model)
+    for number in count(1):
+        folder = out / (name if number == 1 else f"{name}-{number}")
+        if folder.name != RUNS and (not folder.exists() or _model_of(folder) == model):
+            return folder
+    raise AssertionError("unreachable")
+
+
+def _model_of(folder: Path) -> str | None:
+    """The model whose card a folder holds; None if it holds none."""
+    try:
+        card = json.loads((folder / DATA).read_text(encoding="utf-8"))
+        return str(card["cards"][0]["model"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _name(model: str) -> str:
+    """A folder's name for a model."""
+    file, colon, function = model.rpartition("/")[2].partition(".py:")
+    word = function if file == function else f"{file}-{function}" if colon else file
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", word).strip("-.") or "model"

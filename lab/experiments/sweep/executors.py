@@ -1,0 +1,48 @@
+"""Who does the jobs: anything with `submit(function, job) -> Future`, named by a word.
+
+local             worker processes on this machine
+dask://host:port  the workers of a running Dask cluster (extra [dask])
+ray://auto        those of a running Ray cluster (extra [ray])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+from lab.experiments.sweep.local import Local
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+Self = TypeVar("Self", bound="Executor")
+
+
+class Executor(Protocol):
+    """What a sweep needs of its workers; left by an exception, it stops them."""
+
+    shares_disk: bool
+    """Whether workers write to the same folders as the one who asks."""
+
+    def submit(self, function: Callable[[Argument], Answer], argument: Argument) -> Future[Answer]:
+        """Have a worker call the function."""
+
+    def __enter__(self: Self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+def open_executor(name: str, processes: int) -> Executor:
+    """The executor called `name`; `ValueError` if there is none, or its extra is not installed."""
+    if name == "local":
+        return Local(processes)
+    from lab.experiments.sweep.clusters import open_cluster
+
+    return open_cluster(name)

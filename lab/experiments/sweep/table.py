@@ -1,0 +1,202 @@
+"""What came out of a grid: cells, the seeds of each, final figures and histories by tag.
+
+Everything is read from the runs' own folders (`summary.json`, `metrics.jsonl`), so a table can be
+had again at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lab.core.config import RunConfig
+from lab.core.estimate import Estimate
+from lab.core.text import unknown
+from lab.experiments.sweep.grid import describe
+from lab.tracking.summary import read_summary
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: its seed, its folder and its final figures by tag."""
+
+    seed: int
+    folder: Path
+    figures: Mapping[str, Estimate]
+
+    @cached_property
+    def history(self) -> list[dict[str, float | None]]:
+        """The lines of `metrics.jsonl`: `step`, and tag -> value, for each evaluation in turn. None
+        stands for what is not finite."""
+        text = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One tag's values at every evaluation that all seeds of a cell have reached."""
+
+    steps: npt.NDArray[np.int64]  # (E,)
+    values: Numbers  # (seeds, E); NaN where a value is not finite
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs that differ in their seed alone: `settings` are the grid's, `config` is the whole
+    one (of the first seed), `runs` are those that are finished, in the order of their seeds."""
+
+    settings: Mapping[str, Any]
+    config: RunConfig
+    runs: tuple[Run, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the finished runs."""
+        return tuple(run.seed for run in self.runs)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the final figures that all its runs have."""
+        first, *others = (run.figures for run in self.runs) if self.runs else [{}]
+        return tuple(tag for tag in first if all(tag in other for other in others))
+
+    def values(self, tag: str) -> Numbers:
+        """The final figure `tag` of each seed (S,); `ValueError` if a run has none of that name."""
+        for run in self.runs:
+            if tag not in run.figures:
+                what = f"figure of {describe(self.settings) or 'the run'}, seed {run.seed}:"
+                raise ValueError(unknown(what, tag, run.figures))
+        return np.array([run.figures[tag].value for run in self.runs], dtype=np.float64)
+
+    def mean(self, tag: str) -> Estimate:
+        """The mean of the final figure `tag` over the seeds, with Student's 95 % interval (two
+        seeds or more)."""
+        from lab.measure import mean_of_seeds
+
+        return mean_of_seeds(self.values(tag).tolist())
+
+    def curves(self, tag: str) -> Curves:
+        """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at
+        different steps: up to the first end."""
+        histories = [run.history for run in self.runs]
+        count = min((len(history) for history in histories), default=0)
+        steps = [line["step"] for line in histories[0][:count]] if histories else []
+        for history in histories:
+            assert [line["step"] for line in history[:count]] == steps, "one plan for all seeds"
+            if history and tag not in history[0]:
+                raise ValueError(unknown("figure", tag, [k for k in history[0] if k != "step"]))
+        values = [[_number(line.get(tag)) for line in history[:count]] for history in histories]
+        return Curves(np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64))
+
+    def __str__(self) -> str:
+        return describe(self.settings) or "the plain run"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that did not come to its end, and why, in one line; `trace` has the whole story."""
+
+    settings: Mapping[str, Any]
+    seed: int
+    folder: Path
+    reason: str
+    trace: str = ""
+
+    def __str__(self) -> str:
+        settings = describe(self.settings)
+        return f"{settings + ', ' if settings else ''}seed {self.seed}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """All cells of a grid, in the grid's order, with the runs that are finished; and the others."""
+
+    grid: Mapping[str, tuple[Any, ...]]
+    out: Path
+    cells: tuple[Cell, ...]
+    failed: tuple[Failure, ...] = field(default=())
+
+    def cell(self, **settings: Any) -> Cell:
+        """The one cell with these settings; `ValueError` if there are none or several."""
+        found = self.where(**settings)
+        if len(found) != 1:
+            raise ValueError(f"{len(found)} cells have {describe(settings)}, not one")
+        return found[0]
+
+    def where(self, **settings: Any) -> tuple[Cell, ...]:
+        """The cells with these settings, in the grid's order."""
+        for name in settings:
+            if name not in self.grid:
+                raise ValueError(unknown("setting of the grid", name, self.grid))
+        return tuple(
+            cell
+            for cell in self.cells
+            if all(cell.settings[name] == value for name, value in settings.items())
+        )
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the final figures that any cell has."""
+        return tuple(dict.fromkeys(tag for cell in self.cells for tag in cell.tags))
+
+    def complain(self) -> int:
+        """Name the runs that failed on standard error; the exit code: 0 if there are none, else
+        1."""
+        if self.failed:
+            print(f"{len(self.failed)} of the runs failed:", file=sys.stderr)
+        for failure in self.failed:
+            print(f"  {failure}", file=sys.stderr)
+        return 1 if self.failed else 0
+
+
+def read_run(folder: Path, *, seed: int) -> Run:
+    """A finished run from its folder."""
+    return Run(seed=seed, folder=folder, figures=flatten(read_summary(folder)))
+
+
+def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:
+    """The figures of a `summary.json` by tag."""
+    figures: dict[str, Estimate] = {}
+
+    def walk(entry: Mapping[str, Any], path: str) -> None:
+        if "value" in entry:
+            low, high = entry.get("low"), entry.get("high")
+            if low is None or high is None:
+                low = high = None
+            figures[path] = Estimate(_number(entry["value"]), low, high, entry.get("count"))
+            return
+        for name, inner in entry.items():
+            if isinstance(inner, dict) and (path or name != "config"):
+                walk(inner, f"{path}/{name}" if path else name)
+
+    walk(summary, "")
+    return figures
+
+
+SPREADS = "Means over seeds; in brackets the lowest and the highest of them."
+"""What goes below a table with `spread`s of several seeds."""
+
+
+def spread(values: Sequence[float] | Numbers) -> str:
+    """The mean over seeds, and in brackets the lowest and the highest; of one seed the value."""
+    if not len(values):
+        return "—"
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ({min(values):.3f}–{max(values):.3f})"
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

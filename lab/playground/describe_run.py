@@ -1,0 +1,57 @@
+"""What a run was trained on, in a few plain words: what one needs to know to guess its answers."""
+
+from __future__ import annotations
+
+from lab.core.config import RunConfig
+from lab.core.text import model_label
+from lab.core.words import chance, listed, spoken
+from lab.worlds import get_task
+from lab.worlds.cues import Cue, parse_cues
+
+KINDS = {
+    "missing": "faces that lack parts",
+    "scrambled": "scrambled faces",
+    "object": "objects",
+}
+"""Kinds of picture whose names say too little by themselves."""
+
+
+def conditions(config: RunConfig) -> list[str]:
+    """Short phrases, the most informative first; `ValueError` if the settings contradict each
+    other."""
+    data, train, task = config.data, config.train, get_task(config.data.task)
+    said = [f"{faces_studied(config):,} training faces" + (", none twice" if train.online else "")]
+    cues = parse_cues(data.cues, task, visibility=data.cue_visibility)
+    said += [_cue(cue, task.classes) for cue in cues]
+    if data.label_noise:
+        how = "are wrong" if data.label_noise_kind == "flip" else "were drawn at random"
+        said.append(f"{100 * data.label_noise:.4g} % of its labels {how}")
+    if data.subpopulations:
+        for label, name in enumerate(task.classes):
+            kinds = [kind.name for kind in task.subpopulations if kind.label == label]
+            if chosen := [
+                KINDS.get(kind, spoken(kind)) for kind in kinds if kind in data.subpopulations
+            ]:
+                said.append(f"{name}: only {listed(chosen)}")
+    if data.missing:
+        said.append(f"faces lack only {listed(data.missing)}")
+    said += [f"never shown: {hold.replace(',', ' and ')}" for hold in data.unseen_combinations]
+    if data.variation < 1:
+        said.append(f"faces differ little (variation {data.variation:g})")
+    said.append(f"{model_label(config.model.model)}, width {config.model.width}")
+    said.append(f"{train.steps:,} steps" + (", augmented" if train.augment else ""))
+    return said
+
+
+def faces_studied(config: RunConfig) -> int:
+    """How many different faces a whole run is trained on."""
+    train = config.train
+    return train.steps * train.batch_size if train.online else config.data.num_train
+
+
+def _cue(cue: Cue, classes: tuple[str, ...]) -> str:
+    pairs = listed([f"{spoken(w)} for {c}" for w, c in zip(cue.words, classes, strict=True)][::-1])
+    faint = f", faint ({cue.visibility:g})" if cue.visibility < 1 else ""
+    share = "always" if cue.strength == 1 else f"{100 * cue.strength:.4g} % of the time"
+    link = f"; {chance(len(classes))} would be no link" if len(classes) > 2 else ""
+    return f"{spoken(cue.attribute)} goes with the label {share}: {pairs}{faint}{link}"

@@ -1,0 +1,117 @@
+"""What would change a network's mind about a face: each attribute over its whole range, and the
+sixteen sets of parts; beside what the true rule says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.playground.answers import address, as_seen, watched
+from lab.playground.model_cache import LoadedRun
+from lab.playground.request import plain
+from lab.worlds.counterfactuals import SUBSETS, with_parts
+from lab.worlds.faces import ATTRIBUTES, PARTS, Attribute, Faces, render
+from lab.worlds.faces.batch import as_column
+
+POINTS = 13
+"""Places on a continuous attribute's range that are tried."""
+
+PIXELS = 2**22
+"""Pixels that are drawn at a time."""
+
+THUMBNAIL = 64
+"""Side of the pictures of sets of parts, in pixels."""
+
+
+def strips(run: LoadedRun, face: Faces) -> dict[str, Any]:
+    """For each attribute the probability of the watched class at each of its values.
+
+    `moves` is how far it moves by this attribute alone; `visible` is whether the picture changes.
+    """
+    rows = list(ATTRIBUTES.values())
+    places = [_places(row, face) for row in rows]
+    faces = _varied(face, rows, places)
+    chances, same = _ask(run, faces, face)
+    says = chances.argmax(dim=1)
+    now = int(says[0])
+    labels = run.task.label(faces)
+    shown = watched(run, now)
+    result, at = [], 1
+    for row, values in zip(rows, places, strict=True):
+        part = slice(at, at + len(values))
+        at += len(values)
+        column = chances[part, shown]
+        result.append(
+            {
+                "name": row.name,
+                "decides": row.name in run.task.relevant,
+                "visible": not bool(same[part].all()),
+                "moves": round(float(column.max() - column.min()), 6),
+                "values": [plain(row, value) for value in values.tolist()],
+                "chances": [round(chance, 5) for chance in column.tolist()],
+                "says": says[part].tolist(),
+                "truth": labels[part].tolist(),
+            }
+        )
+    return {"watched": shown, "says": now, "truth": int(labels[0]),
+            "chance": round(float(chances[0, shown]), 6), "strips": result}  # fmt: skip
+
+
+def parts(run: LoadedRun, face: Faces) -> dict[str, Any]:
+    """The face with each set of parts, as the run's task allows: what it says, and what is true."""
+    asks = set(PARTS) <= set(run.task.relevant)
+    if not asks:
+        return {"sets": [], "parts": PARTS, "watched": watched(run, 0)}
+    faces = Faces.cat([with_parts(face, subset) for subset in SUBSETS])
+    chances, _ = _ask(run, faces, face)
+    says, labels = chances.argmax(dim=1).tolist(), run.task.label(faces).tolist()
+    images = render(faces, size=THUMBNAIL)
+    shown = watched(run, 0)
+    sets = [
+        {
+            "parts": subset,
+            "picture": address(images[i]),
+            "chance": round(float(chances[i, shown]), 5),
+            "says": says[i],
+            "truth": labels[i],
+        }
+        for i, subset in enumerate(SUBSETS)
+    ]
+    return {"sets": sets, "parts": PARTS, "watched": shown}
+
+
+def _places(row: Attribute, face: Faces) -> Tensor:
+    """The values of an attribute that are tried (K,): all, or even places and the present one."""
+    if row.kind != "continuous":
+        return torch.arange(len(row.values))
+    grid = as_column(row, np.linspace(row.low, row.high, POINTS))
+    places = np.unique(torch.cat([grid, face[row.name]]).numpy())  # sorted
+    return torch.from_numpy(places)
+
+
+def _varied(face: Faces, rows: list[Attribute], places: list[Tensor]) -> Faces:
+    """The face itself, and after it the face with each value of each attribute in turn."""
+    count = 1 + sum(map(len, places))
+    everyone = face.take(torch.zeros(count, dtype=torch.long))
+    columns, at = {}, 1
+    for row, values in zip(rows, places, strict=True):
+        column = everyone[row.name].clone()
+        column[at : at + len(values)] = values
+        columns[row.name] = column
+        at += len(values)
+    return everyone.redrawn(columns)
+
+
+def _ask(run: LoadedRun, faces: Faces, face: Faces) -> tuple[Tensor, Tensor]:
+    """Probabilities (N, C), and which pictures (N,) look just like that of `face`."""
+    plain = render(as_seen(face, run), size=run.size)
+    step = max(1, PIXELS // run.size**2)
+    logits, same = [], []
+    for start in range(0, len(faces), step):
+        images = render(as_seen(faces[start : start + step], run), size=run.size)
+        logits.append(run.ask(images))
+        same.append((images == plain).flatten(1).all(dim=1))
+    return torch.cat(logits).double().softmax(dim=1), torch.cat(same)

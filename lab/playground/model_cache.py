@@ -1,0 +1,244 @@
+"""The networks that are open: a bounded number of them, the least recently asked put away first."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lab.core.config import RunConfig
+from lab.measure import predict
+from lab.models import NetworkError, Sources, file_of, only_agreed, sources_of
+from lab.playground.errors import RequestError, one_line
+from lab.playground.logdir import LARGEST, RunEntry, Stamp, stamp
+from lab.playground.work_queue import ending
+from lab.runs.provenance import changed_sources, moved, refuse_other_world
+from lab.runs.run import load_run
+from lab.worlds import Population, Task, population_of
+
+MOST, MEMORY = 240, 2**29
+"""Networks that are open at a time, and the bytes that they and what is kept with them take."""
+
+ONE = 2**28
+"""Bytes of a checkpoint that is opened: larger networks answer too slowly for a slider."""
+
+
+@dataclass(kw_only=True)
+class LoadedRun:
+    """A run whose network is ready to be asked, by one thread at a time.
+
+    `kept` is room for what is costly to compute about it, with its size in bytes.
+    """
+
+    name: str
+    config: RunConfig
+    model: nn.Module
+    population: Population
+    visibility: dict[str, float]
+    stamp: Stamp
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: dict[str, tuple[object, int]] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        """What it was asked."""
+        return self.population.task
+
+    @property
+    def size(self) -> int:
+        """Width and height of the pictures that it sees, in pixels."""
+        return self.config.data.image_size
+
+    def ask(self, images: Tensor) -> Tensor:
+        """Its logits (N, C) on pictures (N, 3, S, S) uint8; `RequestError` where it has no
+        answer."""
+        if ending():
+            raise RequestError("the board ends")  # a long search asks thousands of times
+        try:
+            with self.lock:
+                logits = predict(self.model, images)
+        except NetworkError as error:
+            raise RequestError(one_line(error)) from error
+        except (Exception, SystemExit) as error:  # networks are anybody's code
+            raise RequestError(f"its network fails: {one_line(error)}") from error
+        if not bool(logits.isfinite().all()):
+            raise RequestError("its answers are not finite numbers")
+        return logits
+
+    @property
+    def bytes(self) -> int:
+        """The memory that it takes, about."""
+        tensors = (*self.model.parameters(), *self.model.buffers())
+        weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return weights + sum(size for _, size in self.kept.values())
+
+
+class ModelCache:
+    """Opens runs, keeps them open, and opens them anew when their files have changed."""
+
+    def __init__(self, model_files: Sequence[Path] = ()) -> None:
+        """`model_files` are files of networks that are not where they were: each stands in for a
+        missing one that had the same content."""
+        self._model_files = model_files
+        self._open: OrderedDict[Path, LoadedRun] = OrderedDict()
+        self._failed: OrderedDict[Path, tuple[Stamp, str]] = OrderedDict()
+        self._allowed: set[tuple[tuple[str, str], ...]] = set()
+        self._lock = threading.Lock()
+
+    def get(self, run: RunEntry) -> LoadedRun:
+        """The run, open. `RequestError` says in one line why that cannot be."""
+        with self._lock:
+            now = stamp(run)
+            held = self._open.get(run.folder)
+            if held is not None and held.stamp == now:
+                self._open.move_to_end(run.folder)
+                return held
+            failed = self._failed.get(run.folder)
+            if failed is not None and failed[0] == now:
+                raise RequestError(failed[1])
+            try:
+                held = self._load(run, now)
+            except (NeedsConsent, LostCode):  # that can change while the run's files do not
+                raise
+            except RequestError as refusal:
+                self._fail(run, now, str(refusal))
+                raise
+            self._open[run.folder] = held
+            self._open.move_to_end(run.folder)
+            self._put_away()
+            return held
+
+    def allow(self, run: RunEntry) -> None:
+        """Let the network of `run` be made by the source files that make it now, as they are."""
+        code = self.code_of(run)
+        if code is None:
+            raise RequestError(f"the network of {run.name} is the lab's own and needs no consent")
+        if code.trouble:
+            raise RequestError(code.trouble)
+        with self._lock:
+            self._allowed.add(code.key)
+            self._failed.pop(run.folder, None)
+
+    def consented(self, run: RunEntry) -> bool:
+        """Whether opening the run executes nothing that was not agreed to."""
+        code = self.code_of(run)
+        return code is None or code.key in self._allowed
+
+    def code_of(self, run: RunEntry) -> Code | None:
+        """The source files that make the run's network; None if it is the lab's own."""
+        if run.config is None or file_of(run.config.model.model) is None:
+            return None
+        for file in (None, *self._model_files):
+            try:
+                config = moved(run.config, file)
+                path = Path(str(file_of(config.model.model))).expanduser()
+                if path.suffix != ".py" or path.stat().st_size > LARGEST:
+                    continue
+                sources = sources_of(config.model.model)
+                changed = changed_sources(config, run.provenance)
+            except (OSError, ValueError):
+                continue
+            if file is None or not changed:
+                return Code(config=config, file=str(path), sources=sources, changed=changed)
+        path = Path(str(file_of(run.config.model.model)))
+        trouble = (
+            f"its network is made by the file {path}, and that cannot be read (is it gone? board.py"
+            " --model-file FILE says where it is now)"
+        )
+        return Code(config=run.config, file=str(path), sources={}, trouble=trouble)
+
+    def fits(self) -> None:
+        """Put networks away until what is left fits, after something was kept with one."""
+        with self._lock:
+            self._put_away()
+
+    def _load(self, run: RunEntry, now: Stamp) -> LoadedRun:
+        if run.config is None:
+            raise RequestError(run.trouble)
+        files = {name: size for name, size, _ in now}
+        if len(files) < 2:
+            raise NotReady("it has no checkpoint yet: it was only just started, or stopped early")
+        if max(files.values()) > ONE:
+            raise RequestError(
+                f"its checkpoint is larger than {ONE // 2**20:,} MB: too slow to play"
+            )
+        code = self.code_of(run)
+        if code is not None and code.trouble:
+            raise LostCode(code.trouble)
+        if code is not None and code.key not in self._allowed:
+            raise NeedsConsent(f"{code.told}; opening it runs that code")
+        state = torch.get_rng_state()
+        agreed = code.sources.values() if code is not None else ()
+        try:
+            refuse_other_world(run.config, run.provenance, what=run.name)
+            with only_agreed(agreed):  # what is executed is what was agreed to, whatever is there
+                config, model = load_run(
+                    run.folder, config=code.config if code is not None else run.config,
+                    changed_code=code is not None and bool(code.changed),
+                )  # fmt: skip
+            population = population_of(config.data)
+            tried = population.sample(1, seed=0, split="tried")
+        except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
+            raise RequestError(one_line(error)) from None
+        finally:
+            torch.set_rng_state(state)
+        return LoadedRun(
+            name=run.name, config=config, model=model, population=population,
+            visibility=dict(tried.visibility), stamp=now,
+        )  # fmt: skip
+
+    def _fail(self, run: RunEntry, now: Stamp, why: str) -> None:
+        self._failed[run.folder] = (now, why)
+        while len(self._failed) > 10 * MOST:
+            self._failed.popitem(last=False)
+
+    def _put_away(self) -> None:
+        def total() -> int:
+            return sum(held.bytes for held in self._open.values())
+
+        while len(self._open) > 1 and (len(self._open) > MOST or total() > MEMORY):
+            self._open.popitem(last=False)
+
+
+class NotReady(RequestError):
+    """A run that has nothing to ask yet."""
+
+
+class NeedsConsent(RequestError):
+    """A run whose network is made by a file of Python that nobody has agreed to run."""
+
+
+class LostCode(RequestError):
+    """A run whose network is made by a file of Python that is not there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """The source files outside the lab that make a run's network: `file` and what it imports."""
+
+    config: RunConfig
+    """The run's settings, with the place where the file is now."""
+    file: str
+    sources: Sources
+    changed: str = ""
+    """How they differ from those that the run was trained with, in a few words."""
+    trouble: str = ""
+    """Why they are of no use."""
+
+    @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """What stands for the files and their content."""
+        return (("", self.file), *sorted(self.sources.items()))
+
+    @property
+    def told(self) -> str:
+        """What makes the network, in a line."""
+        others = len(self.sources) - 1
+        more = f" and {others} that it imports" if others > 0 else ""
+        differs = f", not as the run was trained with: {self.changed}" if self.changed else ""
+        return f"its network is made by the file {self.file}{more}{differs}"

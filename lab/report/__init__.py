@@ -1,5 +1,0 @@
-"""Report cards: everything the lab measures, asked of one network beside others, on one page."""
-
-from lab.report.report import Outcome, report
-
-__all__ = ["Outcome", "report"]

@@ -1,0 +1,7 @@
+"""Search the nuisances for faces that fool a network, and find out what it takes."""
+
+from lab.robustness.failures import Failures, find_failures
+from lab.robustness.oracle import Ask, Progress
+from lab.robustness.resample_and_evolve import CHILDREN, draw_nuisances
+
+__all__ = ["CHILDREN", "Ask", "Failures", "Progress", "draw_nuisances", "find_failures"]

@@ -1,0 +1,137 @@
+"""What a run says in the terminal: what it does, how far it is, and its verdict."""
+
+import shlex
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lab.core.config import RunConfig
+from lab.worlds.groups import MeasuredCue
+from lab.core.estimate import Estimate
+from lab.core.words import chance, counted, share
+from lab.tracking.board import HOST, PORT
+from lab.tracking.links import deep_links
+
+GROUPS = 8
+"""Groups that are listed one by one, at most."""
+
+
+class Display:
+    """Lines on standard output; on a terminal also a progress bar, on standard error."""
+
+    def __init__(self, config: RunConfig, folder: Path) -> None:
+        self.live = bool(sys.stderr and sys.stderr.isatty())
+        self._config = config
+        self._folder = folder
+        self._bar: tqdm[None] | None = None
+        self._accuracy: dict[str, str] = {}
+
+    def drawing(self, device: str, parameters: int) -> None:
+        """Say what is about to be done."""
+        data, model, train = self._config.data, self._config.model, self._config.train
+        faces = f"{data.num_train:,} + {data.num_test:,} faces"
+        if self._config.validation_faces:
+            faces = (
+                f"{data.num_train:,} training, {self._config.validation_faces:,} validation and"
+                f" {data.num_test:,} test faces"
+            )
+        batch = ""
+        if train.online:
+            batch = ", each with new faces"
+        elif train.batch_size >= data.num_train:
+            batch = f", each with all {data.num_train:,} training faces"
+        self._say(
+            f"{self._folder}: drawing {faces} of {data.image_size} px, then {train.steps:,} steps"
+            f" of {model.model} ({parameters:,} parameters) on {device}{batch}"
+        )
+
+    def groups(self, groups: Sequence[tuple[str, str, int, int]], mislabeled: int) -> None:
+        """Say what the training faces are."""
+        counts = ", ".join(
+            f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
+            for kind, label, train, _ in groups
+        )
+        wrong = f"; {mislabeled:,} have a wrong label" if mislabeled else ""
+        first = "first " if self._config.train.online else ""
+        self._say(f"{first}training faces: {counts}{wrong}")
+
+    def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
+        """Say how strong each cue is in the training faces, and how many faces each group has."""
+        for each in found:
+            cue, shown = each.cue, each.shown
+            words = " / ".join(reversed(cue.words))
+            faces = f"{shown.count:,} training faces"
+            self._say(
+                f"cue: {cue.attribute} ({words}) agrees with the label on"
+                f" {share(each.strength, first=True)} of the faces that show it, which are"
+                f" {counted(shown, faces)} ({100 * cue.strength:g} % asked for; without a link it"
+                f" would be {chance(len(cue.options))})"
+            )
+        if len(groups) > GROUPS:
+            least, most = min(groups.values()), max(groups.values())
+            self._say(
+                f"training groups: {len(groups):,}, of {least:,} to {most:,} faces (TensorBoard's"
+                " text 'groups' lists them)"
+            )
+        elif groups:
+            counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
+            self._say(f"training groups: {counts}")
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Say what is suspicious about the faces."""
+        for warning in warnings:
+            self._say(f"warning: {warning}")
+
+    def begin(self, step: int, batch_size: int) -> None:
+        """Show the bar, beginning at `step`."""
+        if self.live:
+            self._bar = tqdm(
+                total=self._config.train.steps,
+                initial=step,
+                unit=" faces",
+                unit_scale=batch_size,
+                dynamic_ncols=True,
+            )
+
+    def step(self, step: int, loss: float) -> None:
+        """Move the bar; `loss` is the last batch's."""
+        if self._bar is not None:
+            self._bar.set_postfix({"loss": f"{loss:.3f}", **self._accuracy}, refresh=False)
+            self._bar.update(step - self._bar.n)
+
+    def evaluated(self, figures: Mapping[str, Estimate | float]) -> None:
+        """Take in the accuracies to be shown from now on."""
+        for name in ("train", "test"):
+            figure = figures[f"accuracy/{name}"]
+            value = figure.value if isinstance(figure, Estimate) else figure
+            self._accuracy[name] = f"{100 * value:.1f}%"
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def chosen(self, step: int, weights_of: int) -> None:
+        """Say which weights early stopping kept."""
+        self._say(
+            f"ended after {step:,} steps; kept the weights of step {weights_of:,}, where the loss"
+            " on the validation faces was lowest"
+        )
+
+    def verdict(self, text: str, seconds: Mapping[str, float]) -> None:
+        """Say how it came out, what the time went into, and how to look at it."""
+        width = min(shutil.get_terminal_size().columns, 100)
+        spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
+        board = shlex.join(["python3", "scripts/board.py", "--logdir", str(self._folder.parent)])
+        self._say(f"seconds: {spent}")
+        lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
+        self._say("\n" + "\n".join(lines) + "\n")
+        link = deep_links(f"http://{HOST}:{PORT}/", run=self._folder.name)[0].url
+        self._say(f"Look at it in TensorBoard: {board}\nthen open {link}")
+
+    def _say(self, line: str) -> None:
+        print(line, flush=True)

@@ -1,0 +1,139 @@
+"""The evaluation of a run from its folder to the tables, readable top to bottom."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from lab.core.atomic import replace_text
+from lab.core.config import RunConfig, to_json
+from lab.worlds import population_of
+from lab.worlds.counterfactuals import fewer_counterfactuals
+from lab.evaluators.finished import asked, measure
+from lab.evaluators.robustness import failure_entries, failure_figures, failure_text, search
+from lab.evaluators.failure_sheet import failure_sheet, save_picture
+from lab.evaluators.tables import setting_text, to_text
+from lab.core.run_dir import CHECKPOINTS, CONFIG
+from lab.runs.run import load_run
+from lab.robustness import Progress
+from lab.tracking.summary import SUMMARY, nest, read_summary
+from lab.tracking.writer import METRICS
+from lab.training import choose_device, load_checkpoint, newest, set_threads
+
+FAILURES = "failures.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hunt:
+    """How failures are looked for: `--search-faces`, `--resamples`, `--generations`, `--out`."""
+
+    search_faces: int
+    resamples: int
+    generations: int
+    out: Path | None
+
+
+def evaluate(
+    folder: Path,
+    *,
+    lists: Mapping[str, Sequence[str]],
+    numbers: Mapping[str, float | None],
+    counterfactuals: int,
+    seed: int | None = None,
+    device: str = "auto",
+    model_file: Path | None = None,
+    changed_code: bool = False,
+    json_file: Path | None = None,
+    hunt: Hunt | None = None,
+) -> None:
+    """Print what the run in `folder` makes of a population, and write what is asked for.
+
+    `lists` and `numbers` are data settings that replace the run's own, as in `asked`. `ValueError`
+    or `OSError` before anything is measured if a setting or a file cannot work.
+    """
+    out = None
+    if hunt:
+        _check(hunt)
+        out = hunt.out or folder / FAILURES
+    place = choose_device(device)
+    own, model = load_run(folder, device=place, model_file=model_file, changed_code=changed_code)
+    set_threads(own.threads)
+    config = asked(own, counterfactuals=counterfactuals, seed=seed, lists=lists, numbers=numbers)
+    population = population_of(config.data)
+    for flag, path in (("--json", json_file), ("--out", out)):
+        # a device, such as /dev/null, would be replaced by a file, for everybody
+        taken = path and path.exists() and not path.is_file()
+        if path and (taken or path.is_symlink() or not path.parent.is_dir()):
+            raise ValueError(f"{flag} {path}: it must be a file in a folder that exists")
+        if path and path.name in (CONFIG, SUMMARY, METRICS) and (path.parent / CONFIG).exists():
+            raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
+
+    print(f"{folder}{_unfinished(folder, own)}\n{setting_text(own, config)}\n", flush=True)
+    for line in fewer_counterfactuals(counterfactuals, size=config.data.image_size):
+        print(f"warning: {line}\n", flush=True)
+    with _bar() as progress:
+        figures = measure(config, model, device=place, progress=progress)
+    print(to_text(figures, population), flush=True)
+    told: dict[str, Any] = {"run": str(folder), "config": json.loads(to_json(config))}
+    if hunt and out:
+        with _bar() as progress:
+            failures = search(
+                config, model, faces=hunt.search_faces, resamples=hunt.resamples,
+                generations=hunt.generations, device=place, progress=progress,
+            )  # fmt: skip
+        classes = population.task.classes
+        sheet = failure_sheet(failures, classes, run=folder.name, size=config.data.image_size)
+        save_picture(sheet, out)
+        words = failure_text(failures, resamples=hunt.resamples, generations=hunt.generations)
+        print(f"\n{words}\n\n{out}")
+        figures |= failure_figures(failures)
+        told["failures"] = failure_entries(failures, classes)
+    if json_file:
+        text = json.dumps(told | nest(figures), indent=2, allow_nan=False)
+        replace_text(json_file, text + "\n")
+
+
+def _unfinished(folder: Path, config: RunConfig) -> str:
+    """A line that says how far a run is that has not come to its end; nothing for others."""
+    with suppress(ValueError):  # a damaged summary says nothing of an end
+        if read_summary(folder).get("status") == "finished":
+            return ""
+    path = newest(folder / CHECKPOINTS)
+    step = load_checkpoint(path).step if path else 0
+    go_on = shlex.quote(str(folder))
+    return (
+        f"\nNot finished: {step:,} of {config.train.steps:,} steps are done, and that is measured."
+        f" Go on with it: python3 scripts/train.py --resume {go_on}"
+    )
+
+
+def _check(hunt: Hunt) -> None:
+    for name, least in (("search_faces", 1), ("resamples", 0), ("generations", 0)):
+        number = getattr(hunt, name)
+        if not least <= number <= 10_000:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} must be {least} to 10,000, not {number}")
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """A progress bar where standard error is a terminal; it goes when all is done."""
+    with tqdm(disable=None, leave=False, dynamic_ncols=True) as bar:
+        described = ""
+
+        def show(what: str, done: int, total: int) -> None:
+            nonlocal described
+            if what != described:
+                described = what
+                bar.set_description(what, refresh=False)
+                bar.reset(total)
+            bar.update(done - bar.n)
+
+        yield show

@@ -1,0 +1,189 @@
+"""What a network answers about picture files: find them, read them, ask in batches."""
+
+import csv
+import io
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lab.measure.predict import BATCH
+from lab.core.text import plain
+from lab.core.pictures import open_picture, picture_suffixes, square
+from lab.core.tiles import find_tiles
+from lab.tracking.sheets import INK, Cell, draw_sheet
+
+CROPPED = 0.95
+"""A picture is said to be cut if less of its longer side than this is shown to the network."""
+
+PLAIN = 16
+"""Levels of 255 within which all pixels of every channel lie that are said to be of one color."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A picture, or one of a contact sheet, as the network sees it.
+
+    `part` says which of a sheet's it is, from 1, and of how many; None: it is the whole file.
+    `pixels` (3, S, S) uint8; None if the file cannot be read, and `error` says why. `notes` are
+    what one should know of the pixels, `hint` what one could do instead.
+    """
+
+    path: Path
+    part: tuple[int, int] | None = None
+    pixels: Tensor | None = None
+    notes: tuple[str, ...] = ()
+    hint: str = ""
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file, and which picture of it."""
+        if self.part is None:
+            return str(self.path)
+        return f"{self.path}, picture {self.part[0]} of {self.part[1]}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was seen, and the probability of each class by its name, the highest first; none if the
+    file could not be read."""
+
+    seen: Seen
+    chances: dict[str, float]
+
+    @property
+    def answer(self) -> str:
+        """The most probable class; nothing if there is no answer."""
+        return next(iter(self.chances), "")
+
+    def without_pixels(self) -> "Prediction":
+        """The same, in little memory."""
+        return replace(self, seen=replace(self.seen, pixels=None))
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name} {100 * chance:.1f} %" for name, chance in self.chances.items())
+        notes = f" ({'; '.join(self.seen.notes)})" if self.seen.notes else ""
+        return f"{self.seen.name}: {said}{notes}"
+
+
+def find_pictures(places: Sequence[Path]) -> tuple[list[Path], Counter[str]]:
+    """The files among `places`, and all pictures in the folders among them, in those within, too,
+    sorted; and how many other files lie there, by the ending of their names.
+
+    A picture's name ends as one's does; hidden files and folders are left out. `ValueError` names a
+    folder without any, `OSError` one that cannot be read.
+    """
+    files: list[Path] = []
+    others: Counter[str] = Counter()
+    known = picture_suffixes()
+    for place in places:
+        if not place.is_dir():
+            files.append(place)
+            continue
+        inside = sorted(_walk(place))
+        pictures = [path for path in inside if path.suffix.lower() in known]
+        if not pictures:
+            raise ValueError(f"{place}: there is no picture in this folder")
+        files += pictures
+        others.update(path.suffix.lower() for path in set(inside) - set(pictures))
+    return files, others
+
+
+def see(path: Path, *, size: int, sheets: bool) -> list[Seen]:
+    """What a network that takes `size` pixels sees of a file: one picture, or with `sheets` each of
+    those in a contact sheet. An error is told as such, never raised."""
+    try:
+        picture = open_picture(path)
+        boxes = find_tiles(picture)
+        if sheets and not boxes:
+            raise ValueError(f"{path}: no pictures of the same size are found side by side in it")
+    except ValueError as error:
+        return [Seen(path=path, error=str(error))]
+    hint = ""
+    if boxes and not sheets:
+        hint = f"{path} looks like {len(boxes)} pictures but is taken as one: --sheets asks of each"
+    seen = []
+    parts = [picture.crop(box) for box in boxes] if sheets else [picture]
+    for number, part in enumerate(parts, 1):
+        shown = square(part, size=size)
+        notes = []
+        if shown.side < CROPPED * max(part.size):
+            notes.append(
+                f"seen: its middle square, {shown.side} x {shown.side} of {part.width} x"
+                f" {part.height}"
+            )
+        if int((shown.pixels.amax((1, 2)) - shown.pixels.amin((1, 2))).max()) <= PLAIN:
+            notes.append("nearly of one color")
+        which = (number, len(parts)) if sheets else None
+        seen.append(Seen(path=path, part=which, pixels=shown.pixels, notes=tuple(notes), hint=hint))
+    return seen
+
+
+def predictions(
+    files: Sequence[Path],
+    predict: Callable[[Tensor], Tensor],
+    *,
+    classes: Sequence[str],
+    size: int,
+    sheets: bool = False,
+) -> Iterator[Prediction]:
+    """The answer about each picture, in the order of `files`, a batch at a time.
+
+    `predict` maps uint8 pictures (N, 3, `size`, `size`) to logits (N, C), C as many as `classes`.
+    """
+    pictures = (seen for path in files for seen in see(path, size=size, sheets=sheets))
+    while batch := list(islice(pictures, BATCH)):
+        pixels = [seen.pixels for seen in batch if seen.pixels is not None]
+        chances = iter(predict(torch.stack(pixels)).softmax(dim=1).tolist() if pixels else [])
+        for seen in batch:
+            row = next(chances) if seen.pixels is not None else []
+            if not all(map(math.isfinite, row)):
+                seen, row = replace(seen, error=f"{seen.name}: the answer is not a number"), []
+            ranked = sorted(zip(row, classes, strict=False), reverse=True)
+            yield Prediction(seen, {name: chance for chance, name in ranked})
+
+
+def to_csv(answers: Sequence[Prediction], classes: Sequence[str]) -> str:
+    """A row for each picture: its file, which of a sheet's it is, the answer, the probability of
+    each class, what one should know of what was seen, and why there is no answer."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["picture", "part", "answer", *classes, "notes", "error"])
+    for each in answers:
+        seen = each.seen
+        part = seen.part[0] if seen.part else ""
+        chances = [each.chances.get(name, "") for name in classes]
+        row = [seen.path, part, each.answer, *chances, "; ".join(seen.notes), seen.error]
+        table.writerow(row)
+    return text.getvalue().encode("utf-8", "backslashreplace").decode()  # names may be no text
+
+
+def to_sheet(answers: Sequence[Prediction], *, run: str) -> npt.NDArray[np.uint8]:
+    """What the network saw, magnified, with each picture's name and answer: (H, W, 3) uint8."""
+    cells = []
+    for each in answers:
+        seen = each.seen
+        if seen.pixels is not None:
+            which = f"{seen.part[0]}: " if seen.part else ""
+            chance = f"{100 * each.chances[each.answer]:.0f} % " if each.answer else ""
+            caption = [(f"{which}{plain(seen.path.name)}", INK), (f"{chance}{each.answer}", INK)]
+            cells.append(Cell(seen.pixels, caption, INK))
+    return draw_sheet(f"What {run} saw", cells)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in names if not name.startswith("."))

@@ -1,0 +1,110 @@
+"""What to try next, derived from how a run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from lab.core.words import rung
+from lab.verdict.shortcuts import CLOSE
+from lab.worlds import Cue
+
+GOAL = 0.05
+"""Error on unseen faces that advice on the number of training faces aims at."""
+MOST_FACES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
+RANDOM = 0.1
+"""Labels whose link to the truth is no stronger than this leave nothing to learn but the faces
+themselves: label noise of 0.9 with labels drawn at random."""
+
+
+def label_link(share: float, kind: Literal["random", "flip"], classes: int) -> float:
+    """How far training labels follow the truth when a `share` of them is corrupted, from 1 (all are
+    right) by 0 (they say nothing) to below 0 (they speak against it).
+
+    (P(right) - 1 / classes) / (1 - 1 / classes); P(right) is 1 - share + share / classes where
+    corrupted labels are drawn at random, and 1 - share where they are always wrong.
+    """
+    guess = 1 / classes
+    right = 1 - share + (share * guess if kind == "random" else 0)
+    return (right - guess) / (1 - guess)
+
+
+def advice(
+    kind: str,
+    *,
+    error: float,
+    wrong_labels: bool,
+    num_train: int,
+    num_test: int,
+    link: float,
+    steps: int,
+    width: int | None,
+    online: bool = False,
+) -> str:
+    """A sentence or two with flags to try, or nothing.
+
+    `kind` is the headline's, `error` the share of unseen faces it is wrong about, `wrong_labels`
+    whether it learned wrong labels by heart, `link` how far its training labels followed the truth
+    (`label_link`), `width` None for a network without that dial, `online` whether it saw each face
+    once only.
+    """
+    if abs(link) < RANDOM + 1e-9 and kind != "nothing":
+        return "Its labels left nothing else to learn: try --label-noise 0."
+    if link < 0 and kind != "nothing":
+        return "Most of its labels are wrong: try a lower --label-noise."
+    if kind in ("nothing", "underfit"):
+        more = f"--steps {min(MOST_STEPS, max(1000, 3 * steps))}"
+        wider = f", or --width {min(MOST_WIDTH, 2 * width)}" if width else ""
+        return f"More training may help: try {more}{wider}."
+    if kind == "unsettled" and num_test < num_train:
+        faces = rung(10 * num_test, most=MOST_FACES)
+        return f"More test faces would settle it: try --num-test {faces}."
+    if kind == "unsettled":
+        return f"More faces would settle it: try --num-train {_faces(num_train, error)}."
+    if kind == "contrary":
+        return "Most of its labels are wrong: try a lower --label-noise."
+    if online:
+        return "To see it memorize, show it the same faces again and again: leave out --online."
+    if kind == "learned":
+        fewer = rung(num_train / 30, most=MOST_FACES)
+        return f"To see it memorize, show it fewer faces: try --num-train {max(10, fewer)}."
+    hints = []
+    if wrong_labels:
+        hints.append("Stopping before it learns wrong labels may help: try --early-stopping 5.")
+    if num_train < MOST_FACES:
+        faces = _faces(num_train, error)
+        hints.append(f"More training faces would help: try --num-train {faces}.")
+    return " ".join(hints)
+
+
+def break_cues(cues: Sequence[Cue]) -> str:
+    """A sentence on how to loosen `cues`: more faces against them.
+
+    Four times as many as now contradict the label, and at least one in four: with one in twenty the
+    reliance on a cue only fell from 0.83 to 0.55 (scripts/dose_response.py). Never below the
+    strength that says nothing; empty if no cue is stronger than that.
+    """
+    looser = [
+        str(replace(cue, strength=_looser(cue)))
+        for cue in cues
+        if cue.strength > cue.no_link + CLOSE
+    ]
+    if not looser:
+        return ""
+    return f"More faces that break the cue would help: try --cues {' '.join(looser)}."
+
+
+def _looser(cue: Cue) -> float:
+    against = max(0.25, 4 * (1 - cue.strength))
+    return round(max(cue.no_link, 1 - against), 3)
+
+
+def _faces(num_train: int, error: float) -> int:
+    """How many faces may bring the error to `GOAL`: it halves with every four times as many.
+
+    A power law with exponent 1/2 (Hestness et al. 2017 find such laws everywhere; here the error
+    fell from 0.28 at 100 faces to 0.025 at 10,000), at least 3 and at most 100 times as many.
+    """
+    factor = min(100.0, max(3.0, (error / GOAL) ** 2))
+    return rung(num_train * factor, most=MOST_FACES)

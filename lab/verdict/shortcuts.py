@@ -1,0 +1,121 @@
+"""What the answers rely on, in words: misleading cues, nuisances that matter, parts that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lab.core.estimate import Estimate
+from lab.core.words import chance, listed, share, spoken
+from lab.measure.intervals import difference
+from lab.worlds import Cue
+
+Figures = Mapping[str, Estimate]
+
+RELIES = 0.1
+"""A nuisance whose reliance is surely above this is named as one that matters."""
+IGNORES = 0.5
+"""What the label depends on is named as hardly noticed if its reliance is surely below this."""
+CLOSE = 0.01
+"""A cue's strength this close to no link is none, as 0.33 is with three classes."""
+MOST, OTHERS = 3, 5
+"""Nuisances that are named with their numbers at most, and those that are named beside them."""
+
+
+def misled(figures: Figures, cues: Sequence[Cue], classes: int) -> tuple[str, str] | None:
+    """Do the `cues` mislead it? A kind and a sentence; `None` where there are none to judge by.
+
+    "misled": where the cues contradict the label it is surely worse than a guess, 1 / `classes`.
+    "misled partly": it is surely worse there than where they say nothing. Cues that speak against
+    the label in training (weaker than no link) mislead the other way round: it is then surely
+    better where they contradict.
+    """
+    against, unbiased = figures.get("accuracy/conflicting"), figures.get("accuracy/unbiased")
+    if against is None or unbiased is None or not cues:
+        return None
+    names, many = listed([spoken(cue.attribute) for cue in cues]), len(cues) > 1
+    where = f"where {names} contradict{'' if many else 's'} the label"
+    nothing = f"where {'they say' if many else 'it says'} nothing"
+    right = f"{share(against, first=True)} of unseen faces right"
+    low, high = difference(unbiased, against).interval
+    if low > 0 and against.interval[1] < 1 / classes:
+        return "misled", (
+            f"It goes by {names} instead of the task: {where}, it gets only {right}, fewer than a"
+            f" guess ({chance(classes)})."
+        )
+    if low > 0:
+        return "misled partly", (
+            f"It leans on {names}: {where}, it gets {right}, and {share(unbiased)} {nothing}."
+        )
+    if high < 0 and any(cue.strength < cue.no_link - CLOSE for cue in cues):
+        return "misled partly", (
+            f"It leans on {names}, the other way round: {where}, as mostly in training, it gets"
+            f" {right}, and only {share(unbiased)} {nothing}."
+        )
+    return "not misled", (
+        f"{names[0].upper()}{names[1:]} did not mislead it: {where}, it gets {right}."
+    )
+
+
+def combined(figures: Figures) -> tuple[str, str] | None:
+    """Does it master combinations that training held out? `None` where there are none."""
+    unseen, test = figures.get("accuracy/unseen_combinations"), figures.get("accuracy/test")
+    if unseen is None or test is None:
+        return None
+    numbers = f"it gets {share(unseen)} of them right, and {share(test)} of other unseen faces"
+    if difference(test, unseen).interval[0] > 0:
+        return "combinations missed", f"Combinations it never saw confuse it: {numbers}."
+    return "combinations mastered", f"Combinations it never saw do not confuse it: {numbers}."
+
+
+def relied_on(figures: Figures, relevant: Sequence[str]) -> str:
+    """A sentence on the nuisances that change most answers, or nothing; nothing either if it is not
+    known what is `relevant`."""
+    found = {
+        name: figure
+        for name, figure in _reliance(figures).items()
+        if relevant and name not in relevant and figure.interval[0] > RELIES
+    }
+    order = sorted(found, key=lambda name: -found[name].value)
+    if not order:
+        return ""
+    numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order[:MOST]])
+    one = "one of these things" if len(found) > 1 else "one thing"
+    return (
+        f"Its answer changes when {one} changes and all else stays: {numbers} of"
+        f" faces{_less(order[MOST:])}. It should not."
+    )
+
+
+def ignored(figures: Figures, varied: Sequence[str]) -> str:
+    """A sentence on what it hardly notices among the attributes that the label depends on and that
+    its training faces `varied` in, or nothing."""
+    found = {
+        name: figure
+        for name, figure in _reliance(figures).items()
+        if name in varied and figure.interval[1] < IGNORES
+    }
+    if not found:
+        return ""
+    order = sorted(found, key=lambda name: found[name].value)
+    numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order])
+    one = "one of these" if len(found) > 1 else "this"
+    return (
+        f"It hardly notices what the label depends on. Where {one} alone changes the label, its"
+        f" answer seldom follows: {numbers} of faces. It always should."
+    )
+
+
+def _less(names: Sequence[str]) -> str:
+    """The nuisances that matter less, by name as far as there are few."""
+    if not names:
+        return ""
+    if len(names) <= OTHERS + 1:
+        return f", and less often {listed([spoken(name) for name in names])}"
+    shown = ", ".join(spoken(name) for name in names[:OTHERS])
+    more = len(names) - OTHERS
+    return f", and less often {shown} and {more} more (the picture reliance_bars shows all)"
+
+
+def _reliance(figures: Figures) -> dict[str, Estimate]:
+    prefix = "reliance/"
+    return {tag.removeprefix(prefix): f for tag, f in figures.items() if tag.startswith(prefix)}

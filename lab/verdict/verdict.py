@@ -1,0 +1,235 @@
+"""The verdict: what the figures of a run show, in plain words.
+
+A verdict is a list of findings, each one claim with the numbers that show it. A claim is stated as
+a fact only where the interval leaves no doubt. Another kind of finding is another function here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lab.core.estimate import Estimate
+from lab.core.words import auc, chance, counted, percent, share
+from lab.measure.consistency import varying
+from lab.verdict.advice import advice, break_cues, label_link
+from lab.verdict.shortcuts import combined, ignored, misled, relied_on
+from lab.worlds import Cue
+
+Figures = Mapping[str, Estimate]
+
+MUCH = 0.1
+"""A gap in accuracy surely above this is called memorizing (and learning, too, where accuracy on
+unseen faces is surely nearer to that on studied ones than to a guess), one below it memorizing a
+little."""
+GOOD = 0.9
+"""Accuracy surely below this, on studied faces too, is called not having learned enough."""
+NEAR = 0.1
+"""An interval that ends within so many standard deviations of one guess, √(p (1 - p)) with p = 1 /
+classes, from p on either side is called a guess (0.05 of two classes, 0.04 of five): a few more
+wrong than right labels among the studied faces are enough to be off by that."""
+
+
+_EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What the verdict must know of a run beside its figures."""
+
+    num_train: int
+    num_test: int
+    num_classes: int
+    """Answers that the network chooses from; they are equally frequent."""
+    label_noise: float
+    label_noise_kind: Literal["random", "flip"] = "random"
+    steps: int
+    """Optimizer steps that were really made."""
+    width: int | None
+    """None: the network has no such dial."""
+    relevant: tuple[str, ...] = ()
+    """Attributes that the label depends on; (): not known, and nothing is called a nuisance."""
+    varied: tuple[str, ...] = ()
+    """Those of them in which the training faces differ."""
+    cues: tuple[Cue, ...] = ()
+    """Nuisances that are tied to the label."""
+    online: int | None = None
+    """Faces that were studied once each, of which `num_train` were the first; None: these alone
+    were studied, again and again."""
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of a guess, 0 to 1."""
+        return 1 / self.num_classes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim: `kind` for programs, `text` for people (whole sentences)."""
+
+    kind: str
+    text: str
+
+
+def verdict(figures: Figures, setting: Setting) -> str:
+    """The findings, a line each; `figures` are those that the suite give."""
+    return "\n".join(finding.text for finding in findings(figures, setting))
+
+
+def findings(figures: Figures, setting: Setting) -> list[Finding]:
+    """What the figures show, the most important first; what to try comes last."""
+    if not math.isfinite(figures["loss/train"].value + figures["loss/test"].value):
+        text = "It broke: its losses are not finite. Try a smaller --learning-rate."
+        return [Finding("broken", text)]
+    traces = [finding for finding in (attacker(figures), mislabeled(figures)) if finding]
+    kinds = {finding.kind for finding in traces}
+    main = headline(figures, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
+    read = reading(figures, setting)
+    first = [finding for finding in read if finding.kind == "misled"]  # what matters most
+    if first:
+        claim = "Its ordinary figures do not show that."
+        main = Finding(main.kind, f"{claim} {_numbers(figures, setting, main.kind)}")
+    claims = [*first, main, *(finding for finding in read if finding not in first), *traces]
+    if said := varying(figures):
+        claims.append(Finding("answers vary", said))
+    hint = advice(
+        main.kind,
+        error=1 - figures["accuracy/test"].value,
+        wrong_labels=_FITTED in kinds,
+        num_train=setting.num_train,
+        num_test=setting.num_test,
+        link=label_link(setting.label_noise, setting.label_noise_kind, setting.num_classes),
+        steps=setting.steps,
+        width=setting.width,
+        online=setting.online is not None,
+    )
+    if any(finding.kind in ("misled", "misled partly") for finding in claims):
+        hint = break_cues(setting.cues) or hint
+    return [*claims, *([Finding("advice", hint)] if hint else [])]
+
+
+def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
+    """Did it memorize, learn, or neither? With its accuracy on studied and on unseen faces.
+
+    `traced` says that it memorized by other signs than accuracy.
+    """
+    train, test = figures["accuracy/train"], figures["accuracy/test"]
+    kind, claim = _claim(train, test, figures["gap/accuracy"], setting, traced)
+    return Finding(kind, f"{claim} {_numbers(figures, setting, kind)}")
+
+
+def _numbers(figures: Figures, setting: Setting, kind: str) -> str:
+    """What it gets right of the faces it studied and of others."""
+    train, test = figures["accuracy/train"], figures["accuracy/test"]
+    but = ", but only" if kind in ("memorized", "memorized partly") else " and"
+    return (
+        f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
+        f" faces it has never seen{_guess(test, setting)}."
+    )
+
+
+def _studied(setting: Setting) -> str:
+    """Which faces training accuracy is about."""
+    faces = f"{setting.num_train:,} faces"
+    if setting.online is None or setting.online == setting.num_train:
+        return f"{faces} it studied"
+    if setting.online < setting.num_train:
+        return f"{faces} of which it studied {setting.online:,}"
+    return f"{faces} it studied first (of {setting.online:,}, each of them once)"
+
+
+def reading(figures: Figures, setting: Setting) -> list[Finding]:
+    """What do its answers go by: the cues, other nuisances, what the label depends on?"""
+    pairs = (misled(figures, setting.cues, setting.num_classes), combined(figures))
+    found = [Finding(*pair) for pair in pairs if pair]
+    if figures["accuracy/test"].interval[0] <= setting.chance:  # who knows nothing is not praised
+        found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
+    for kind, text in (
+        ("shortcut", relied_on(figures, setting.relevant)),
+        ("ignored", ignored(figures, setting.varied)),
+    ):
+        if text:
+            found.append(Finding(kind, text))
+    return found
+
+
+def attacker(figures: Figures) -> Finding | None:
+    """Can one tell from its losses which faces it studied?"""
+    figure = figures["memorization/membership_auc"]
+    low, high = figure.interval
+    if low > 0.5:
+        text = (
+            "An attacker who sees its losses can tell a face it studied from another: right for"
+            f" {percent(figure.value)} of such pairs, {auc(figure)}."
+        )
+        return Finding(_EXPOSED, text)
+    if high < 0.5:
+        text = f"Its answers fit the faces it studied less well than fresh ones: {auc(figure)}."
+        return Finding("members disowned", text)
+    if high - 0.5 < _near(0.5):
+        text = f"An attacker can only guess which faces it studied: {auc(figure)}."
+        return Finding("members hidden", text)
+    text = f"Whether an attacker can tell which faces it studied is not settled: {auc(figure)}."
+    return Finding("members unsettled", text)
+
+
+def mislabeled(figures: Figures) -> Finding | None:
+    """Which label do faces with a wrong one get? `None` where there are no such faces."""
+    fitted = figures.get("memorization/mislabeled_fitted")
+    true = figures.get("memorization/mislabeled_true_label")
+    if fitted is None or true is None or not fitted.count:
+        return None
+    numbers = (
+        f"of the {fitted.count:,} mislabeled faces, {share(fitted)} get the wrong label they came"
+        f" with and {share(true)} their true one"
+    )
+    if fitted.interval[0] > true.interval[1]:
+        return Finding(_FITTED, f"It learned wrong labels by heart: {numbers}.")
+    if true.interval[0] > fitted.interval[1]:
+        return Finding("wrong labels resisted", f"It saw through most wrong labels: {numbers}.")
+    return Finding("wrong labels unsettled", f"{numbers[0].upper()}{numbers[1:]}.")
+
+
+def _claim(
+    train: Estimate, test: Estimate, gap: Estimate, setting: Setting, traced: bool
+) -> tuple[str, str]:
+    guess = setting.chance
+    learned = test.interval[0] > guess
+    low, high = gap.interval
+    if train.interval[0] <= guess:
+        return "nothing", "It has learned nothing that shows."
+    if test.interval[1] < guess - _near(guess):
+        what = "the opposite of the truth" if setting.num_classes == 2 else "what is not so"
+        return "contrary", f"It learned {what}."
+    mostly = test.interval[0] - guess > (train.value - guess) / 2  # nearer to what it studied
+    if (low >= MUCH and not mostly) or (low > 0 and not learned):
+        return "memorized", "It memorized."
+    if low > 0 and high >= MUCH:
+        return "memorized partly", "It learned, and it memorized too."
+    if low > 0 or (traced and learned):
+        return "memorized a little", "It learned, and it memorized a little."
+    if not learned:
+        return "unsettled", "What it learned cannot be told from so few faces."
+    if max(train.interval[1], test.interval[1]) < GOOD:
+        return "underfit", "It learned something, but not enough yet."
+    if high >= MUCH:
+        return "unsettled", "It learned; whether it memorized too, so few faces cannot tell."
+    return "learned", "It learned, and nothing shows that it memorized."
+
+
+def _guess(test: Estimate, setting: Setting) -> str:
+    low, high = test.interval
+    guess, words = setting.chance, f"a guess ({chance(setting.num_classes)})"
+    if low > guess:
+        return ""
+    if high < guess - _near(guess):
+        return f", worse than {words}"
+    if high - guess < _near(guess):
+        return f", no better than {words}"
+    return f", which may be no better than {words}"
+
+
+def _near(chance: float) -> float:
+    return NEAR * math.sqrt(chance * (1 - chance))

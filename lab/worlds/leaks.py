@@ -1,0 +1,192 @@
+"""The leak certificate: can the label be told from a picture without looking at any shape?
+
+Probes that see cheap statistics only are trained to tell the classes apart. What they reach on
+unseen faces bounds what such shortcuts are worth; a sound population leaves them near chance.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lab.core.estimate import Estimate, wilson
+from lab.worlds.examples import Examples
+from lab.worlds.statistics import MEAN_COLOR, NAMES, cheap_statistics
+
+Numbers = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+ALLOWED_ALL = 0.10
+"""How far above chance a probe of all statistics may be."""
+ALLOWED_COLOR = 0.05
+"""How far above chance a probe of the mean color may be."""
+
+TREE = "boosted tree"
+LINEAR = "logistic regression"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one classifier reached on unseen faces, and what it may reach."""
+
+    model: str
+    statistics: str
+    accuracy: Estimate
+    bound: float
+
+    @property
+    def leaks(self) -> bool:
+        """Whether the bound is exceeded."""
+        return self.accuracy.value > self.bound
+
+
+@dataclass(frozen=True)
+class SubpopulationLeak:
+    """How one kind of picture is told from the other classes, as many of each (chance: 0.5)."""
+
+    kind: str
+    called_right: Estimate
+    """Share of this kind that the tree over all statistics and all kinds gets right."""
+    accuracy: Estimate
+    """Accuracy of a tree trained on this kind against the other classes alone."""
+    informative: tuple[tuple[str, float], ...]
+    """The statistics that give it away, each with the accuracy lost when it is shuffled."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What cheap statistics say about the label of a population."""
+
+    probes: tuple[Probe, ...]
+    subpopulations: tuple[SubpopulationLeak, ...]
+    informative: tuple[tuple[str, float], ...]
+    """The statistics that matter most to the tree over all of them, as in `SubpopulationLeak`."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether every probe stays within its bound."""
+        return not any(probe.leaks for probe in self.probes)
+
+
+def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Certificate:
+    """Train the probes on `train`, judge them on `test`, both by their clean labels.
+
+    `by_kind` adds the trees that tell which kind leaks, and how. Raises `ValueError` if
+    scikit-learn, which the dev extra brings, is missing.
+    """
+    x, y = cheap_statistics(train.images.cpu()).numpy(), train.clean_labels.cpu().numpy()
+    x_test, y_test = cheap_statistics(test.images.cpu()).numpy(), test.clean_labels.cpu().numpy()
+    chance = test.task.chance
+    color = len(MEAN_COLOR)
+    probes = []
+    tree = _fit(TREE, x, y)
+    for model in (TREE, LINEAR):
+        fitted = tree if model == TREE else _fit(model, x, y)
+        accuracy = _accuracy(fitted, x_test, y_test)
+        probes.append(Probe(model, "all", accuracy, chance + ALLOWED_ALL))
+    for model in (TREE, LINEAR):
+        fitted = _fit(model, x[:, :color], y)
+        accuracy = _accuracy(fitted, x_test[:, :color], y_test)
+        probes.append(Probe(model, "mean color", accuracy, chance + ALLOWED_COLOR))
+    kinds: list[SubpopulationLeak] = []
+    if by_kind:
+        right = tree.predict(x_test) == y_test
+        for code, kind in enumerate(test.task.subpopulations):
+            mine = test.subpopulations.cpu().numpy() == code
+            pair, pair_test = _pair(train, code), _pair(test, code)
+            if mine.any() and len(pair) and len(pair_test):
+                alone = _fit(TREE, x[pair], y[pair] == kind.label)
+                xp, yp = x_test[pair_test], y_test[pair_test] == kind.label
+                kinds.append(
+                    SubpopulationLeak(
+                        kind.name,
+                        wilson(int(right[mine].sum()), int(mine.sum())),
+                        _accuracy(alone, xp, yp),
+                        _telling(alone, xp, yp),
+                    )
+                )
+    return Certificate(tuple(probes), tuple(kinds), _telling(tree, x_test, y_test))
+
+
+def tree_accuracy(train: Examples, test: Examples) -> Estimate:
+    """What the boosted tree over all statistics reaches on `test`, as in `certificate`."""
+    x, y = cheap_statistics(train.images.cpu()).numpy(), train.clean_labels.cpu().numpy()
+    x_test, y_test = cheap_statistics(test.images.cpu()).numpy(), test.clean_labels.cpu().numpy()
+    return _accuracy(_fit(TREE, x, y), x_test, y_test)
+
+
+def to_text(result: Certificate) -> str:
+    """The certificate as a table for people."""
+    lines = [f"{'probe':<20} {'statistics':<11} {'accuracy on unseen faces':<25} bound"]
+    for probe in result.probes:
+        lines.append(
+            f"{probe.model:<20} {probe.statistics:<11} {share(probe.accuracy):<25} "
+            f"{probe.bound:.2f}  {'LEAKS' if probe.leaks else 'ok'}"
+        )
+    lines += ["", "what the tree over all statistics reads (accuracy lost without it):"]
+    lines.append("  " + _list(result.informative))
+    if result.subpopulations:
+        lines += ["", f"{'kind':<15} {'called right':<22} alone against the other classes"]
+    for kind in result.subpopulations:
+        lines.append(f"{kind.kind:<15} {share(kind.called_right):<22} {share(kind.accuracy)}")
+        lines.append(f"{'':<15} by {_list(kind.informative)}")
+    return "\n".join(lines)
+
+
+def share(estimate: Estimate) -> str:
+    """A share with its interval."""
+    return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
+
+
+def _list(informative: tuple[tuple[str, float], ...]) -> str:
+    return "; ".join(f"{name} {lost:.3f}" for name, lost in informative[:2])
+
+
+def _pair(examples: Examples, kind: int) -> Labels:
+    """Positions of the faces of a kind and of as many with other labels, the first of each."""
+    mine = (examples.subpopulations == kind).nonzero()[:, 0].cpu()
+    other = examples.clean_labels != examples.task.subpopulations[kind].label
+    others = other.nonzero()[:, 0].cpu()
+    count = min(len(mine), len(others))
+    return torch.cat([mine[:count], others[:count]]).sort().values.numpy()
+
+
+def _fit(model: str, x: Numbers, y: npt.NDArray[Any]) -> Any:
+    """A classifier trained on statistics `x` (N, F) and labels `y` (N,)."""
+    try:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError:
+        raise ValueError(
+            "the leak certificate needs scikit-learn: pip install -e '.[dev]'"
+        ) from None
+    if model == TREE:
+        return HistGradientBoostingClassifier(random_state=0, early_stopping=False).fit(x, y)
+    # The penalty keeps statistics that follow from one another from blowing up each other's weight.
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)).fit(x, y)
+
+
+def _accuracy(fitted: Any, x: Numbers, y: npt.NDArray[Any]) -> Estimate:
+    return wilson(int((fitted.predict(x) == y).sum()), len(y))
+
+
+def _telling(
+    fitted: Any, x: Numbers, y: npt.NDArray[Any], *, rows: int = 1000, top: int = 5
+) -> tuple[tuple[str, float], ...]:
+    """The statistics whose shuffling costs the most accuracy on the first `rows` faces.
+
+    Permutation importance: Breiman, "Random forests", Machine Learning 45, 2001, section 10.
+    """
+    x, y = x[:rows], y[:rows]
+    order = np.random.default_rng(0).permutation(len(x))
+    shuffled = np.repeat(x[None], x.shape[1], axis=0)  # (F, rows, F)
+    for column in range(x.shape[1]):
+        shuffled[column, :, column] = x[order, column]
+    guesses = fitted.predict(shuffled.reshape(-1, x.shape[1])).reshape(x.shape[1], -1)
+    lost = (fitted.predict(x) == y).mean() - (guesses == y).mean(axis=1)
+    best = np.argsort(-lost, kind="stable")[:top]
+    return tuple((NAMES[column], float(lost[column])) for column in best)

@@ -1,0 +1,36 @@
+"""Label noise: which training labels are wrong, and what they say instead."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.core.seeds import uniforms
+
+
+def corrupt(
+    labels: Tensor,
+    *,
+    share: float,
+    kind: Literal["random", "flip"],
+    classes: int,
+    seed: int,
+    split: str = "train",
+    start: int = 0,
+) -> Tensor:
+    """The `labels` (N,) of faces `start` on, a random `share` (0 to 1) of them corrupted.
+
+    'random' draws them anew among all `classes` (Zhang et al., "Understanding deep learning
+    requires rethinking generalization", ICLR 2017), so that some stay right by luck; 'flip' always
+    makes them wrong. Which labels are hit depends on the address alone: they nest in the number of
+    faces, and those hit at a small share are hit at a larger one.
+    """
+    indices = np.arange(start, start + len(labels))
+    hit = torch.from_numpy(uniforms(indices, seed, split, "label_noise") < share)
+    u = torch.from_numpy(uniforms(indices, seed, split, "label_noise", "class"))
+    if kind == "random":
+        other = (u * classes).long()
+    else:
+        other = (labels + 1 + (u * (classes - 1)).long()) % classes
+    return torch.where(hit, other, labels)
