@@ -77,7 +77,7 @@ def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
             assert entry == summary[metric][name], (metric, name)
     for metric in ("answers", "reliance", "logit_change", "group_accuracy", "necessity", "shapley"):
         assert set(mine[metric]) == set(summary[metric])
-    assert {"test", "unbiased", "conflicting", "worst_group", "only_unseen"} <= set(
+    assert {"test", "unbiased", "conflicting", "worst_group", "unseen_combinations"} <= set(
         mine["accuracy"]
     )
 

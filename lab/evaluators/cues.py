@@ -33,7 +33,7 @@ class CueEvaluator:
             others["unbiased"] = population.unbiased()
             others["conflicting"] = population.conflicting()
         if population.unseen_combinations:
-            others["only_unseen"] = population.combined()
+            others["unseen_combinations"] = population.combined()
         self._sets = {
             name: draw_examples(
                 config, split="test", count=config.num_test, seed=seed, device=device,

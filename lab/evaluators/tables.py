@@ -57,12 +57,12 @@ def accuracy_table(figures: Figures, population: Population) -> str:
             label = task.classes[kind.label]
             words = kind.name if kind.name == label else f"{kind.name} ({label})"
             rows.append(accuracy_row(f"  {words}", figure))
-    only_unseen = " or ".join(map(str, population.unseen_combinations))
+    combinations = " or ".join(map(str, population.unseen_combinations))
     for name, words in (
         ("unbiased", "where the cues say nothing"),
         ("worst_group", "  worst group"),
         ("conflicting", "where every cue contradicts the label"),
-        ("only_unseen", f"held-out combinations: {only_unseen}"),
+        ("unseen_combinations", f"unseen combinations: {combinations}"),
     ):
         if figure := figures.get(f"accuracy/{name}"):
             if name == "worst_group":
