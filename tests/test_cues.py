@@ -265,7 +265,7 @@ def test_two_combinations_can_be_held_out_and_shown() -> None:
         ({"cues": ("gaze:0.9", "gaze:0.8")}, "names gaze twice"),
         ({"cues": ("glasses:0.9",), "cue_visibility": 0.5}, "it can be had for"),
         ({"cues": ("stray_eyes:0.9",), "task": "count_eyes"}, "has 2 values .* has 3 classes"),
-        ({"kinds": ("mising",)}, "did you mean 'missing'"),
+        ({"subpopulations": ("mising",)}, "did you mean 'missing'"),
         ({"missing": ("nos",)}, "did you mean 'nose'"),
         ({"unseen_combinations": ("eye_color",)}, "write attribute=value"),
         ({"unseen_combinations": ("eye_color=pink",)}, "unknown value for eye_color"),

@@ -87,7 +87,7 @@ def test_lists_are_replaced_emptied_or_kept(folder: Path) -> None:
     kept = asked(
         own,
         counterfactuals=9,
-        lists=dict.fromkeys(("cues", "unseen_combinations", "kinds"), ("own",)),
+        lists=dict.fromkeys(("cues", "unseen_combinations", "subpopulations"), ("own",)),
     )
     assert kept == replace(own, counterfactuals=9)
     for word in ("none", "None"):

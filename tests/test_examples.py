@@ -32,7 +32,7 @@ def examples() -> Examples:
 def test_a_picture_is_a_function_of_its_address(examples: Examples) -> None:
     batches = list(draw_batches(CONFIG, split="train", count=40, seed=0, batch=17))
     assert [len(batch) for batch in batches] == [17, 17, 6]
-    for name in ("images", "labels", "clean_labels", "kinds"):
+    for name in ("images", "labels", "clean_labels", "subpopulations"):
         assert torch.equal(
             torch.cat([getattr(b, name) for b in batches]), getattr(examples, name)
         ), name

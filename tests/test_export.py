@@ -83,7 +83,7 @@ def test_numpy_reads_the_npz_without_pickle(examples: Examples, tmp_path: Path) 
     assert (arrays["imgs"] == examples.images.permute(0, 2, 3, 1).numpy()).all()
     assert metadata["latents_names"] == list(ATTRIBUTES)
     assert metadata["classes"] == list(examples.classes)
-    for name in ("labels", "clean_labels", "kinds"):
+    for name in ("labels", "clean_labels", "subpopulations"):
         assert (arrays[name] == getattr(examples, name).numpy()).all()
     values = {
         name: torch.from_numpy(column).to(examples.faces[name].dtype)

@@ -90,7 +90,7 @@ def test_any_cue_hold_out_or_list_is_taken_or_refused_by_its_flag(times: int) ->
             return
         assert (population.task.label(faces) >= 0).all()
 
-    fields = st.sampled_from(["cues", "unseen_combinations", "kinds", "missing"])
+    fields = st.sampled_from(["cues", "unseen_combinations", "subpopulations", "missing"])
     search(
         holds, st.sampled_from(list_tasks()), fields, words, st.sampled_from([1.0, 0.5]),
         examples=300, times=times,

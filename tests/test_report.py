@@ -166,7 +166,7 @@ def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
         )
         whole.append(float(called[-1].float().mean()))
     assert {k: pytest.approx(np.mean(v)) for k, v in kinds.items()} == {
-        kind: share["value"] for kind, share in card["kinds"].items()
+        kind: share["value"] for kind, share in card["subpopulations"].items()
     }
     assert card["parts"][" + ".join(PARTS)]["value"] == pytest.approx(np.mean(whole))
 

@@ -42,7 +42,7 @@ class RelianceEvaluator:
         self._counterfactuals = draw_counterfactuals(
             population, count=count, size=size, seed=seed, device=device
         )
-        self._telling = {
+        self._informative = {
             name: self._counterfactuals.informative(name).cpu()
             for name in ATTRIBUTES
             if len(self._counterfactuals.informative(name))
@@ -61,7 +61,7 @@ class RelianceEvaluator:
         after = predict(model, self._counterfactuals.images, seed=1)  # noise of its own, if any
         original = self._counterfactuals.original.cpu()
         figures = {}
-        for name, informative in self._telling.items():
+        for name, informative in self._informative.items():
             found = reliance(before[original[informative]], after[informative])
             self._flips[name] = found.flips
             figures[f"reliance/{name}"] = found.flips

@@ -33,7 +33,7 @@ class DeepLink(NamedTuple):
 
 
 def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
-    """The views that tell the story, in the order of informative; of one `run` alone where one is
+    """The views that tell the story, in the order of telling; of one `run` alone where one is
     named and the view can be asked for it.
 
     Old dashboards read their parameters from behind the #, new ones from before it.

@@ -128,7 +128,7 @@ def _arrays(examples: Examples) -> dict[str, npt.NDArray[np.generic]]:
         "latents_classes": np.stack(classes, axis=1),
         "labels": examples.labels.cpu().numpy(),
         "clean_labels": examples.clean_labels.cpu().numpy(),
-        "kinds": examples.subpopulations.cpu().numpy(),
+        "subpopulations": examples.subpopulations.cpu().numpy(),
         "identity": examples.faces.identity.numpy(),
     }
 
@@ -148,7 +148,7 @@ def _metadata(examples: Examples) -> str:
             "task": task.name,
             "meaning": task.meaning,
             "classes": task.classes,
-            "kinds": [kind.name for kind in task.subpopulations],
+            "subpopulations": [kind.name for kind in task.subpopulations],
             "latents_names": list(ATTRIBUTES),
             "latents_sizes": [len(row.values) or LEVELS for row in rows],
             "latents_meanings": [row.meaning for row in rows],
