@@ -42,7 +42,7 @@ from lab.models import (
     only_agreed,
     seeded_model,
 )
-from lab.names import one_line, plain
+from lab.names import missing, one_line, plain
 from lab.provenance import (
     ANYWAY,
     digest_of_provenance,
@@ -364,7 +364,11 @@ def read_run_provenance(folder: Path) -> Provenance:
 def _read(folder: Path, parse: Callable[[str], T]) -> T:
     path = folder / CONFIG
     if not path.is_file():
-        raise ValueError(f"{folder} is no run's folder: it has no {CONFIG}")
+        around = next((place for place in folder.parents if (place / CONFIG).is_file()), None)
+        why = f"it has no {CONFIG}" if folder.is_dir() else missing(folder)
+        why = "it is a file" if folder.is_file() else why
+        hint = f"; did you mean {around}?" if around is not None else ""
+        raise ValueError(f"{folder} is no run's folder: {why}{hint}")
     try:
         return parse(path.read_text(encoding="utf-8"))
     except ValueError as error:

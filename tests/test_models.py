@@ -315,7 +315,7 @@ def net(spec):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("no/such/file.py:my_net", None, r"there is no file no.such.file\.py"),
+        ("no/such/file.py:my_net", None, r"no.such.file\.py: there is no such file"),
         ("{net}", None, r"must name a function too"),
         ("{net}:my_nett", None, r"unknown function in .*'my_nett'; did you mean 'my_net'\?"),
         ("{net}:no_net", None, r"must return a torch\.nn\.Module, not a int"),

@@ -13,7 +13,7 @@ from torch import nn
 from lab.models.isolation import without_arguments
 from lab.models.sources import Lookup, Sources, is_installed
 from lab.models.space import Space
-from lab.names import one_line, unknown
+from lab.names import missing, one_line, unknown
 
 ONCE = (
     "a network's file is imported anew for each network that is made, several times in a process;"
@@ -33,7 +33,7 @@ def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
     `name` is what was asked for, to be repeated in errors.
     """
     if not path.is_file():
-        raise ValueError(f"--model {name}: there is no file {path}")
+        raise ValueError(f"--model {name}: {path}: {missing(path)}")
     space: Space | None = None
     try:
         if path.suffix != ".py":
