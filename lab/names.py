@@ -50,6 +50,8 @@ def missing(path: Path) -> str:
         if os.path.islink(path):
             return f"it is a symbolic link to {os.readlink(path)}, where nothing is"
         return "there is no such file or folder"
+    except ValueError as error:  # a zero byte
+        return f"no file has such a name ({error})"
     return "it is a device or a pipe, no file"
 
 
