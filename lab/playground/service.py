@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from lab.playground.effects import without_effect
 from lab.playground.lanes import Lane
 from lab.playground.logdir import Found, Logdir, open_logdir, stamp, summary
 from lab.playground.refusal import NotThere, Refusal, one_line
-from lab.playground.shelf import NeedsConsent, NotReady, Open, Shelf
+from lab.playground.shelf import Key, NeedsConsent, NotReady, Open, Shelf
 from lab.playground.table import page_table
 from lab.provenance import refuse_other_world
 
@@ -37,9 +37,15 @@ SLOT = "slot"
 class Service:
     """Answers the page's questions about the runs in TensorBoard's logdir."""
 
-    def __init__(self, logdir: str | None, model_files: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        logdir: str | None,
+        model_files: Sequence[Path] = (),
+        allowed: Collection[Key] = (),
+    ) -> None:
+        """`logdir` is TensorBoard's; the others are as a `Shelf` takes them."""
         self._place = logdir
-        self._shelf = Shelf(model_files)
+        self._shelf = Shelf(model_files, allowed)
         # nothing waits for what takes much longer: some 20, 50 and more than 1,000 milliseconds;
         # a list takes half a second where there are a thousand runs
         self._quick, self._lists = Lane("playground-quick"), Lane("playground-lists")
