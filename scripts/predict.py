@@ -1,5 +1,6 @@
 """Ask a trained network about pictures: python3 scripts/predict.py runs/NAME face.png folder …"""
 
+import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -58,11 +59,17 @@ def predict(flags: Flags) -> int:
     from lab.runs.run import load_run
     from lab.worlds import get_task
 
+    swapped = [place for place in flags.pictures if (place / CONFIG).is_file()]
+    if swapped and not (flags.run / CONFIG).exists():
+        raise ValueError(
+            f"{flags.run} is no run's folder, but {swapped[0]} is: name the run first, then the"
+            " pictures"
+        )
     files, others = find_pictures(flags.pictures)
-    read = {file.resolve() for file in files}
+    read = {os.path.realpath(file) for file in files}
     for name in ("csv", "show"):
         path = getattr(flags, name)
-        if path is not None and (path.resolve() in read or (path.parent / CONFIG).exists()):
+        if path is not None and (os.path.realpath(path) in read or (path.parent / CONFIG).exists()):
             raise ValueError(f"--{name} {path}: that is a picture of these, or in a run's folder")
     config, model = load_run(
         flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True
@@ -91,7 +98,10 @@ def predict(flags: Flags) -> int:
     if flags.csv is not None:
         replace_text(flags.csv, to_csv(answers, classes))
     if flags.show is not None:
-        save_picture(Image.fromarray(to_sheet(answers, run=flags.run.resolve().name)), flags.show)
+        save_picture(
+            Image.fromarray(to_sheet(answers, run=os.path.basename(os.path.realpath(flags.run)))),
+            flags.show,
+        )
     return BAD_INPUT if any(each.seen.error for each in answers) else 0
 
 

@@ -16,7 +16,7 @@ from lab.worlds.faces import (
     STRAYS,
     Faces,
     attribute,
-    compiled,
+    c_backend,
     masks,
     render,
     sample_prior,
@@ -47,8 +47,8 @@ def levels(name: str) -> list[str | int | float]:
 def fastest() -> Literal["compiled", "eager"]:
     """How to draw many pictures: in C, if there is a compiler."""
     try:
-        compiled.library()
-    except compiled.Unavailable:
+        c_backend.library()
+    except c_backend.Unavailable:
         return "eager"
     return "compiled"
 

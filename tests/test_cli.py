@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import tyro
 
-from lab.core.cli import main
-from lab.core.config import RunConfig
+from lab.core.cli import main, parse
+from lab.core.config import RunConfig, check
 from lab.core.flags import flags_of
 from lab.core.text import unknown
 
@@ -77,6 +77,8 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
         ("help", "write --help"),
         ("--num-train many", "whole 'many'"),
         ("--num-train 1e3", "whole '1e3' write --num-train 1000"),
+        ("--num-train 1e9", "'1e9' 2 1,000,000"),
+        ("--early-stopping 5000.0", "'5000.0' 1 1,000"),
         ("--num-train 10k", "write --num-train 10000"),
         ("--num-train 1,000", "write --num-train 1000"),
         ("--num-train 100.0", "write --num-train 100"),
@@ -112,6 +114,19 @@ def test_mistakes_are_one_line_that_says_what_to_write(
     line = told(capsys)
     for word in says.split():
         assert word in line
+
+
+@pytest.mark.parametrize("word", ["1e9", "1,000,001", "1000k", "1.0", "-5.0", "0k"])
+def test_what_a_line_says_to_write_is_taken(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or it says what would be."""
+    assert main(nothing, ["--num-train", word]) == 2
+    line = told(capsys)
+    _, write, advice = line.partition("; write ")
+    if not write:
+        assert "2 to 1,000,000" in line
+        return
+    flags = parse(Flags, advice.split())
+    check(flags.run)
 
 
 def test_a_flags_line_is_about_that_flag_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,6 +232,12 @@ def helps() -> dict[str, str]:
     env = {**os.environ, "COLUMNS": "110"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=env)
     return json.loads(done.stdout)
+
+
+def test_help_names_every_default(helps: dict[str, str]) -> None:
+    """Also where it is empty."""
+    for script, said in helps.items():
+        assert not re.search(r"default:[\s│]*(''\s*)?\)", said), script
 
 
 def test_help_lists_every_flag_without_importing_torch(helps: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from face_cases import extremes, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.worlds.faces import ATTRIBUTES, Faces, compiled, masks, render, sample_prior
+from lab.worlds.faces import ATTRIBUTES, Faces, c_backend, masks, render, sample_prior
 from lab.worlds.faces.batch import sample_at
 
 DRAWINGS = ["eager", "compiled"]
@@ -34,8 +34,8 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def _need_compiler() -> None:
     try:
-        compiled.library()
-    except compiled.Unavailable as reason:
+        c_backend.library()
+    except c_backend.Unavailable as reason:
         pytest.skip(str(reason))
 
 

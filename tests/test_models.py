@@ -276,10 +276,46 @@ def test_a_file_anywhere_holds_a_model(net: Path, monkeypatch: pytest.MonkeyPatc
     assert "my_net" not in list_models(), "a name is for everybody, a file for who names it"
 
 
+@pytest.mark.parametrize("where", ["as it is imported", "as it is built"])
+def test_what_works_once_in_a_process_is_told_from_what_is_broken(net: Path, where: str) -> None:
+    indent = " " if where == "as it is built" else ""
+    operator = '"test_models::' + where.replace(" ", "_") + '", "(Tensor x) -> Tensor"'
+    once = f"def net(spec):\n{indent}torch.library.define({operator})\n"
+    if not indent:
+        once = f"torch.library.define({operator})\ndef net(spec):\n"
+    net.write_text(f"import torch\n{once} return torch.nn.Linear(2, 2)\n")
+    create_model(f"{net}:net", SMALL)
+    with pytest.raises(ValueError, match=r"(imported|built) before.*several times in a process"):
+        create_model(f"{net}:net", SMALL)
+    net.write_text(f"{net.read_text()}raise RuntimeError('broken since')")
+    with pytest.raises(ValueError, match=r"broken since$" if indent else "register an operator"):
+        create_model(f"{net}:net", SMALL)
+
+
+def test_a_network_knows_nothing_of_the_program_s_arguments(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or another script would make another network of the same file."""
+    parse = """
+import argparse
+from torch import nn
+parser = argparse.ArgumentParser()
+parser.add_argument("--width", type=int, default=5)
+width = parser.parse_args().width
+def net(spec):
+    return nn.Linear(width, parser.parse_args().width)
+"""
+    net.write_text(parse)
+    words = ["train.py", "--width", "9", "--steps", "3"]
+    monkeypatch.setattr(sys, "argv", words)
+    assert create_model(f"{net}:net", SMALL).weight.shape == (5, 5)
+    assert sys.argv == words
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("no/such/file.py:my_net", None, r"there is no file no.such.file\.py"),
+        ("no/such/file.py:my_net", None, r"no.such.file\.py: there is no such file"),
         ("{net}", None, r"must name a function too"),
         ("{net}:my_nett", None, r"unknown function in .*'my_nett'; did you mean 'my_net'\?"),
         ("{net}:no_net", None, r"must return a torch\.nn\.Module, not a int"),
@@ -295,7 +331,9 @@ def test_a_file_anywhere_holds_a_model(net: Path, monkeypatch: pytest.MonkeyPatc
         ("{net}:net", "def net(spec): len(5)", "TypeError: object of type 'int' has no len..$"),
         ("{net}:my_net", "import nothing_of_that_name", "does not import: ModuleNotFoundError"),
         ("{net}:my_net", "def my_net(spec:", "does not import: SyntaxError"),
-        ("{net}:my_net", "raise SystemExit(3)", "does not import: SystemExit: 3"),
+        ("{net}:my_net", "raise SystemExit(3)", "import: SystemExit: 3; it ends the .*__main__"),
+        ("{net}:made", NET + "made = nn.Linear(2, 2)", "made is a network already.*def make"),
+        ("{net}:mad", NET + "made = nn.Linear(2, 2)", "'mad'. There are: my_net, no_net, broken$"),
     ],
 )
 def test_one_line_says_what_is_wrong(net: Path, name: str, text: str | None, message: str) -> None:

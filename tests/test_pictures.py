@@ -444,6 +444,15 @@ def test_the_middle_square_is_shown(tmp_path: Path) -> None:
         assert picture.pixels.dtype == torch.uint8
 
 
+def test_of_the_jpegs_in_a_camera_s_file_the_first_is_shown(tmp_path: Path) -> None:
+    first, second = Image.new("RGB", (9, 9), (200, 40, 90)), Image.new("RGB", (9, 9))
+    path = tmp_path / "both.mpo"
+    first.save(path, save_all=True, append_images=[second])
+    assert ".mpo" in picture_suffixes()
+    read = read_picture(path, size=9).pixels.float().mean((1, 2))
+    assert (read - torch.tensor([200.0, 40, 90])).abs().max() < 3
+
+
 def test_pictures_are_known_by_their_endings() -> None:
     known = picture_suffixes()
     assert {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm"} <= known

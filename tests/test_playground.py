@@ -20,8 +20,8 @@ from werkzeug.test import Client
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig, to_json
 from lab.measure import predict
 from lab.models import ModelSpec, create_model, digest_of, only_agreed
-from lab.playground import cache
 from lab.playground import logdir as listing
+from lab.playground import model_cache as cache
 from lab.playground.plugin import QUESTIONS, FacesPlugin
 from lab.playground.request import read_face, start_face, write_face
 from lab.runs.provenance import provenance_of
@@ -347,6 +347,44 @@ def test_consent_is_for_what_the_file_imports_too(tmp_path: Path) -> None:
     assert page.post(b'{"run": "mine"}')[0] == 200
     assert "chances" in page.ok("look", face="", run="mine")["answers"][0]
     assert trap.exists(), "agreed to, although it has changed"
+
+
+def test_a_file_may_be_agreed_to_beforehand_as_it_is_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, helper, trap = tmp_path / "net.py", tmp_path / "body.py", tmp_path / "ran"
+    net.write_text("from body import net")
+    helper.write_text(NET)
+    runs = tmp_path / "runs"
+    plain = config(runs, "mine")
+    start(RunConfig(**{**vars(plain), "model": ModelConfig(model=f"{net}:net")}))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    for named in ("net.py", "link/net.py", str(net)):
+        monkeypatch.setattr(FacesPlugin, "allowed", cache.keys_of([Path(named)]))
+        page = Page(runs)
+        assert page.runs()["mine"]["kind"] == "ready"
+        assert "chances" in page.ok("look", face="", run="mine")["answers"][0]
+    for other in (net, helper):
+        content = other.read_text()
+        other.write_text(f"{content}\nopen({str(trap)!r}, 'a').close()\n")
+        page = Page(runs)
+        assert page.runs()["mine"]["kind"] == "consent"
+        page.get("look", face="", run="mine")
+        cache.keys_of([net])
+        assert not trap.exists()
+        other.write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("", "a folder"), ("no.py", "no such"), ("net.txt", "no Python file")]
+)
+def test_what_cannot_be_agreed_to_beforehand_is_one_line(
+    name: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "net.txt").touch()
+    with pytest.raises(ValueError, match=f"--allow-model .*{why}"):
+        cache.keys_of([tmp_path / name])
 
 
 def test_a_missing_file_may_lie_elsewhere_if_it_is_the_same(

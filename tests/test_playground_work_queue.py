@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.playground import lanes
+from lab.playground import work_queue as lanes
 from lab.playground.errors import Busy, Overtaken
 from lab.playground.work_queue import WorkQueue
 

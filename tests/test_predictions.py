@@ -161,6 +161,7 @@ def test_a_contact_sheet_is_taken_as_one_picture_with_a_word_only(
     [
         ([], "at least one"),
         (["none.png"], "none.png"),
+        (["circle.png"], "in a circle"),
         (["empty"], "empty"),
         (["a.png", "--csv", "nowhere/x.csv"], "--csv nowhere/x.csv"),
         (["a.png", "--show", "empty"], "--show empty"),
@@ -172,10 +173,35 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
     (tmp_path / "empty").mkdir()
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "circle.png").symlink_to("circle.png")
     code, lines, errors = ask(run, *words)
     assert (code, lines, len(errors)) == (2, [], 1)
     assert told in errors[0]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "empty"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "circle.png", "empty"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("a.png {run}", "{run} is: name the run first"),
+        (". {run} a.png", "{run} is: name the run first"),
+        ("a.png a.png", "a.png is no run's folder: it is a file"),
+        ("{run}/config.json a.png", "did you mean {run}?"),
+        ("{run}/checkpoints/last.pt a.png", "did you mean {run}?"),
+        ("circle a.png", "circle is no run's folder: its symbolic links lead in a circle"),
+        ("dangling a.png", "dangling is no run's folder: it is a symbolic link to nowhere"),
+    ],
+)
+def test_what_is_no_run_is_told_by_what_it_is(
+    run: Path, words: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    monkeypatch.chdir(tmp_path)
+    code, lines, errors = ask(*words.format(run=run).split())
+    assert (code, lines, len(errors)) == (2, [], 1)
+    assert told.format(run=run) in errors[0]
 
 
 def test_an_answer_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from lab.training import (
     newest,
     world_size,
 )
-from lab.training import processes as several
+from lab.training import distributed as several
 
 ROOT = Path(__file__).parent.parent
 

@@ -121,7 +121,7 @@ def test_a_moved_file_is_found_where_one_says(run: Path, nets: Path, tmp_path: P
     picture = tmp_path / "face.png"
     Image.new("RGB", (16, 16)).save(picture)
     assert "--model-file" in is_refused(predict, [str(run), str(picture)])
-    assert "no file" in is_refused(predict, [str(run), str(picture), "--model-file", "no/such.py"])
+    assert "no such" in is_refused(predict, [str(run), str(picture), "--model-file", "no/such.py"])
     found = ["--model-file", str(there / "net.py")]
     assert told(predict, [str(run), str(picture), *found]) == (0, "")
     (there / "net.py").rename(there / "renamed.py")

@@ -319,6 +319,14 @@ def test_the_sentences_say_what_the_figures_say() -> None:
     assert none.largest_fitted is None
 
 
+def test_a_card_says_that_answers_are_no_function_of_the_picture() -> None:
+    said, doubted = (
+        sentences([card(**changes)], steps=500, compared="cnn")
+        for changes in ({}, {"doubt": "Its answers vary."})
+    )
+    assert doubted == [*said, "Its answers vary."]
+
+
 def test_the_table_has_a_column_for_each_network() -> None:
     header, rows = summary_rows([card(), card("a/b.py:net")])
     assert header == ("", "cnn", "a/b.py:net")

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from lab.core.config import DataConfig
 from lab.measure import predict
-from lab.robustness import CHILDREN, Ask, Failures, asking, draw_nuisances, find_failures
+from lab.robustness import CHILDREN, Ask, Failures, draw_nuisances, find_failures
+from lab.robustness import oracle as asking
 from lab.robustness.minimal import _take_back
 from lab.robustness.resample_and_evolve import _at, _level
 from lab.worlds import Population, population_of

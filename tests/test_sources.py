@@ -24,6 +24,17 @@ def body(spec):
 """
 
 
+LINEAR = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.flat = nn.Linear(3 * spec.image_size**2, spec.num_outputs)
+    def forward(self, x):
+"""
+"""A network whose forward is still to be written."""
+
+
 def write(folder: Path, **files: str) -> Path:
     """Python files by dotted name; returns the folder."""
     for name, text in files.items():
@@ -55,20 +66,14 @@ def test_two_networks_with_a_helper_of_the_same_name_get_their_own(tmp_path: Pat
 
 
 def test_an_import_that_waits_until_forward_finds_its_own_file(tmp_path: Path) -> None:
-    net = """
-from torch import nn
-class Net(nn.Module):
-    def __init__(self, spec):
-        super().__init__()
-        self.flat = nn.Linear(3 * spec.image_size**2, spec.num_outputs)
-    def forward(self, x):
+    forward = """\
         from late import by
         import importlib
         assert importlib.import_module("late").by == by
         return self.flat(x.flatten(1)) * 0 + by
 """
     for name, by in (("a", 3), ("b", 5)):
-        write(tmp_path / name, net=net, late=f"by = {by}")
+        write(tmp_path / name, net=LINEAR + forward, late=f"by = {by}")
     models = [create_model(f"{tmp_path}/{name}/net.py:Net", SPEC) for name in "ab"]
     for model, by in zip(models, (3, 5), strict=True):
         assert model(torch.zeros(1, 3, 16, 16)).tolist() == [[by, by]]
@@ -204,17 +209,11 @@ def test_models_of_the_lab_and_of_libraries_have_no_sources(tmp_path: Path) -> N
 
 
 def test_agreement_holds_for_helpers_and_for_what_is_imported_later(tmp_path: Path) -> None:
-    net = """
-from torch import nn
-class Net(nn.Module):
-    def __init__(self, spec):
-        super().__init__()
-        self.flat = nn.Linear(3 * spec.image_size**2, spec.num_outputs)
-    def forward(self, x):
+    forward = """\
         import late
         return self.flat(x.flatten(1))
 """
-    write(tmp_path, net=net, late="")
+    write(tmp_path, net=LINEAR + forward, late="")
     name, trap = f"{tmp_path}/net.py:Net", tmp_path / "ran"
     agreed = sources_of(name).values()
     with only_agreed(agreed):

@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.run_dir import locked
-from lab.experiments.sweep import make_grid, make_jobs, run_grid
+from lab.experiments.sweep import Progress, make_grid, make_jobs, run_grid
 from lab.experiments.sweep.curves import curves, power_laws
 from lab.experiments.sweep.results import write_results
 from lab.experiments.sweep.sweep import _reports, check_jobs
@@ -194,6 +194,42 @@ def test_what_cannot_be_drawn_is_said_before_the_runs(tmp_path: Path) -> None:
         assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
         assert message in refused.stderr
     assert not list(tmp_path.glob("new/*/"))
+
+
+RESTLESS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.flat = nn.Linear(3 * spec.image_size**2, spec.num_outputs)
+    def forward(self, x):
+        x = self.flat(x.flatten(1))
+        return (x + {noise} * torch.randn_like(x)).softmax(1)
+"""
+
+
+def test_what_is_doubtful_of_a_network_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, noise in (("calm", 0), ("restless", 50)):
+        (tmp_path / f"{name}.py").write_text(RESTLESS.format(noise=noise))
+    models = [f"{tmp_path}/{name}.py:Net" for name in ("calm", "restless")]
+    table = run_grid(
+        base(), {"model": models, "num_train": [8, 16]}, seeds=1, out=tmp_path / "runs",
+        processes=1, watch=Progress(),
+    )  # fmt: skip
+    lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    for model in models:
+        assert sum(model in line and "softmax" in line for line in lines) == 1
+    calm, restless = (table.where(model=model) for model in models)
+    assert not any(cell.doubt for cell in calm)
+    assert all("not a function of the picture" in cell.doubt for cell in restless)
+    assert table.complain() == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if "not a function" in line] == told
+    assert len(told) == len(restless)
 
 
 def test_a_setting_that_some_cells_make_no_use_of_is_fine(tmp_path: Path) -> None:

@@ -596,6 +596,27 @@ def test_probabilities_in_place_of_logits_are_warned_of() -> None:
     assert "softmax" in warning
 
 
+def test_a_body_that_is_not_trained_is_warned_of() -> None:
+    class HeadAlone(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                x = self.net[:3](x)
+            out: Tensor = self.net[3](x)
+            return out
+
+    (warning,) = tried(HeadAlone).warnings
+    count = 4 * 3 * 4 * 4 + 4
+    assert f"{count} of its {count + 64 * 2 + 2} parameters get no gradient" in warning
+    assert "'net.0.weight'" in warning
+
+    class Frozen(HeadAlone):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net[0].requires_grad_(False)
+
+    assert tried(Frozen).warnings == (), "that is meant"
+
+
 class KeepsItsFirstAnswer(nn.Module):
     """In eval mode every batch gets the answer that the first one of its size got."""
 

@@ -38,6 +38,10 @@ class Provenance:
     """Steps after which the run went on with other source files, because it was told to."""
 
 
+Ends = tuple[float, float, bool, bool]
+"""A range: its lowest and its highest number, and whether those are excluded."""
+
+
 def knob(default: Any, low: float, high: float, *, below: bool = False, above: bool = False) -> Any:
     """A number's field: its default and its range (`below`/`above`: that end is excluded)."""
     return field(default=default, metadata={"range": (low, high, above, below)})
@@ -293,14 +297,20 @@ def _check_value(entry: dataclasses.Field[Any], hint: Any, value: Any) -> None:
     fits = isinstance(value, (int, float) if kind is float else kind)
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{flag(entry.name)} takes {_KINDS[kind]}, not {value!r}")
-    if "range" in entry.metadata:
-        low, high, above, below = entry.metadata["range"]
-        inside = (low < value if above else low <= value) and (
-            value < high if below else value <= high
-        )
-        if not inside:
-            ends = f"{'above ' if above else ''}{low:,} to {'below ' if below else ''}{high:,}"
-            raise ValueError(f"{flag(entry.name)} must be {ends}, not {value!r}")
+    ends = outside(entry.metadata.get("range"), value)
+    if ends:
+        raise ValueError(f"{flag(entry.name)} must be {ends}, not {value!r}")
+
+
+def outside(ends: Ends | None, value: float) -> str:
+    """The range that a number should be in, in words; empty if it is in it, or there is none."""
+    if ends is None:
+        return ""
+    low, high, above, below = ends
+    inside = (low < value if above else low <= value) and (value < high if below else value <= high)
+    if inside:
+        return ""
+    return f"{'above ' if above else ''}{low:,} to {'below ' if below else ''}{high:,}"
 
 
 _KINDS = {

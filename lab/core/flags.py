@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from tyro.conf import arg
 from tyro.constructors import (
     MISSING,
     ConstructorRegistry,
@@ -28,7 +29,7 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from lab.core.config import flag
+from lab.core.config import Ends, flag, outside
 
 EVERYWHERE = ("--help", "--debug")
 """Flags of every script."""
@@ -57,13 +58,15 @@ QUOTES = "'\"‘’‚‛“”„‟«»`"
 class Flag:
     """A flag, or a word without one (`bare`): its dataclass's field, seen from the command line.
 
-    `kind` is the type of one value; `choices` are the values of a Literal. It takes any number of
-    values if it is a `tuple`, and the word None if it may be `unset`.
+    `kind` is the type of one value; `choices` are the values of a Literal; `ends` are the range of
+    a number. It takes any number of values if it is a `tuple`, and the word None if it may be
+    `unset`.
     """
 
     field: str
     kind: type[Any]
     choices: tuple[str, ...] = ()
+    ends: Ends | None = None
     many: bool = False
     unset: bool = False
     bare: bool = False
@@ -98,6 +101,7 @@ def flags_of(kind: type[Any]) -> list[Flag]:
                 field=entry.name,
                 kind=str if choices else kinds[0],
                 choices=choices,
+                ends=entry.metadata.get("range"),
                 many=many,
                 unset=type(None) in get_args(hint),
                 bare=marked,
@@ -178,6 +182,9 @@ def _struct(info: StructTypeInfo) -> StructConstructorSpec | None:
         elif entry.default_factory is not dataclasses.MISSING:
             default = entry.default_factory()
         hint = hints[entry.name]
+        told = "(required)" if default is MISSING else "(default: none)"
+        if default in (MISSING, (), ""):  # for texts and lists tyro would say "(default: )"
+            hint = Annotated[hint, arg(help_behavior_hint=told)]
         text = _texts(info.type).get(entry.name) or _paragraphs(getattr(hint, "__doc__", "") or "")
         fields.append(StructFieldSpec(name=entry.name, type=hint, default=default, helptext=text))
     return StructConstructorSpec(instantiate=info.type, fields=tuple(fields))
@@ -283,6 +290,9 @@ def _check(each: Flag, values: Sequence[str]) -> None:
     if wrong:
         meant = [word if _fits(each, word) else _meant(each, word) for word in values]
         hint = f"; write {each.name} {' '.join(meant)}" if all(meant) else ""
+        if hint and each.ends is not None and meant[0] != "None":
+            ends = outside(each.ends, each.kind(meant[0]))
+            hint = f"; it must be {ends}" if ends else hint
         raise ValueError(f"{each.name} takes {_wanted(each)}, not {wrong[0]!r}{hint}")
 
 

@@ -10,8 +10,9 @@ One rule for every file, by what its numbers mean:
   above the picture's largest number by less than a factor of four. Numbers that fit none, negative
   ones and those that are not finite are refused; all zeros are black.
 - Colors: CMYK, YCbCr, CIELAB and palettes become RGB. An embedded ICC profile is applied, and so is
-  a PNG's gamma if it is not about 1 / 2.2 (its chromaticities are not); a damaged profile, or one
-  for other channels, is left aside as if there were none.
+  a PNG's gamma if it is not about 1 / 2.2; a damaged profile, or one for other channels, is left
+  aside as if there were none. A PNG that names its colors otherwise, by chromaticities (cHRM) or
+  code points (cICP: Display P3, HDR), is read as if they were those of sRGB.
 - Transparency, in every form (alpha, premultiplied alpha, palette, a single color), lies over
   middle gray, `PAPER`.
 - Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like),
@@ -34,6 +35,8 @@ import torch
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from lab.core.text import missing
+
 MOST_PIXELS = 100_000_000
 """Larger pictures are refused: a file of some kilobytes can claim to hold terabytes."""
 
@@ -47,6 +50,9 @@ REFUSED = {
     "MPEG": "it is a film",
 }
 """Pillow's formats that are not read, and why."""
+
+VARIANTS = ("MPO",)
+"""Formats that Pillow opens as another one's: several JPEGs in a file, as cameras write them."""
 
 MARGIN = 4
 """A picture of numbers without a scale is read where its largest is more than white / MARGIN: a
@@ -103,7 +109,7 @@ def open_picture(path: Path) -> Image.Image:
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
     if not usable:
-        raise ValueError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
+        raise ValueError(f"{path}: {missing(path)}")
     try:
         with (
             warnings.catch_warnings(),
@@ -142,7 +148,9 @@ def picture_suffixes() -> frozenset[str]:
     """Endings of the names of files that may be read, such as .png, in lower case."""
     known = Image.registered_extensions()
     return frozenset(
-        ending for ending, form in known.items() if form in Image.OPEN and form not in REFUSED
+        ending
+        for ending, form in known.items()
+        if (form in Image.OPEN or form in VARIANTS) and form not in REFUSED
     )
 
 

@@ -1,8 +1,11 @@
 """Say what a misspelt name may have meant, and what went wrong, in one line."""
 
 import difflib
+import errno
+import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 MOST = 100
 """Names that are listed; of more than that only the nearest few."""
@@ -33,6 +36,23 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
         near = difflib.get_close_matches(str(name), names, n=NEAREST, cutoff=0.0)
         listed = f"There are {len(names):,}, the nearest: {', '.join(near)}"
     return f"unknown {what} {name!r}{hint} {listed}"
+
+
+def missing(path: Path) -> str:
+    """Why there is no file to be read at `path`."""
+    if path.is_dir():
+        return "it is a folder"
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "its symbolic links lead in a circle"
+        if os.path.islink(path):
+            return f"it is a symbolic link to {os.readlink(path)}, where nothing is"
+        return "there is no such file or folder"
+    except ValueError as error:  # a zero byte
+        return f"no file has such a name ({error})"
+    return "it is a device or a pipe, no file"
 
 
 def one_line(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """What did it learn? Functions from answers and labels to figures with intervals, and to words."""
 
 from lab.measure.accuracy import accuracy, accuracy_gap, example_losses, loss, loss_gap, right
-from lab.measure.consistency import consistency, varying
+from lab.measure.consistency import ANSWERS, consistency, varying
 from lab.measure.faces_needed import FacesNeeded, faces_needed
 from lab.measure.figures import memorization_figures
 from lab.measure.groups import group_accuracies, worst
@@ -14,8 +14,8 @@ from lab.measure.reliance import reliance
 from lab.measure.student import mean_of_seeds, student_quantile
 
 __all__ = [
-    "FacesNeeded", "PowerLaw", "accuracy", "accuracy_gap", "caught_at",
-    "consistency", "example_losses", "faces_needed", "fit_power_law",
+    "ANSWERS", "FacesNeeded", "Finding", "PowerLaw", "Setting", "accuracy", "accuracy_gap",
+    "caught_at", "consistency", "example_losses", "faces_needed", "findings", "fit_power_law",
     "group_accuracies", "loss", "loss_gap", "mean_of_seeds", "membership_auc",
     "memorization_figures", "mislabeled_fitted", "mislabeled_true_label", "part_values",
     "predict", "reliance", "right", "student_quantile", "varying", "worst",

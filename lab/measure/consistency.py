@@ -14,6 +14,9 @@ from lab.worlds import to_input
 
 REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"
 
+ANSWERS = (REPEATED, ALONE)
+"""The tags of `consistency`."""
+
 ASKED = 200
 """Pictures that are asked about: a share of 1 in 100 is seen with a chance of 87 %."""
 

@@ -8,9 +8,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lab.core.text import one_line, unknown
-from lab.models.sources import Lookup, is_installed
+from torch import nn
+
+from lab.core.text import missing, one_line, unknown
+from lab.models.isolation import without_arguments
+from lab.models.sources import Lookup, Sources, is_installed
 from lab.models.space import Space
+
+ONCE = (
+    "a network's file is imported anew for each network that is made, several times in a process;"
+    " put what can be done only once (a registration, a setting of the process) under if __name__"
+    ' == "__main__", or ask first whether it is done'
+)
+"""What to do about code that works the first time and not the second."""
+
+_imported: dict[Path, Sources] = {}
+"""The files that were imported in this process, and the sources that this executed."""
 
 
 def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
@@ -20,7 +33,7 @@ def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
     `name` is what was asked for, to be repeated in errors.
     """
     if not path.is_file():
-        raise ValueError(f"--model {name}: there is no file {path}")
+        raise ValueError(f"--model {name}: {path}: {missing(path)}")
     space: Space | None = None
     try:
         if path.suffix != ".py":
@@ -30,7 +43,9 @@ def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
             module = importlib.import_module(Lookup(where).module)
         else:
             space = Space(where)
-            module = space.execute()
+            with without_arguments(path):
+                module = space.execute()
+            _imported[where] = dict(space.loaded)
     except (Exception, SystemExit) as error:
         if space is not None:
             space.close()
@@ -38,8 +53,20 @@ def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
         hint = ""
         if isinstance(error, ImportError) and "beyond top-level package" in reason:
             hint = ": put an __init__.py into each folder of the package that it belongs to"
+        elif isinstance(error, SystemExit):
+            hint = (
+                "; it ends the program when it is imported: put what it does as a program of its"
+                ' own under if __name__ == "__main__"'
+            )
+        elif space is not None and space.loaded.items() <= _imported.get(where, {}).items():
+            hint = f"; it was imported before: {ONCE}"
         raise ValueError(f"--model {name}: {path} does not import: {reason}{hint}") from error
     build = getattr(module, function, None)
+    if isinstance(build, nn.Module):
+        raise ValueError(
+            f"--model {name}: {function} is a network already, and each run makes one of its own:"
+            " name a class, or a function such as def make(spec): return …"
+        )
     if not callable(build):
         callables = [key for key, value in vars(module).items() if _defined_in(module, value)]
         raise ValueError(f"--model {name}: {unknown(f'function in {path}', function, callables)}")
@@ -52,4 +79,5 @@ def absolute(path: str) -> str:
 
 
 def _defined_in(module: ModuleType, value: object) -> bool:
-    return callable(value) and getattr(value, "__module__", None) == module.__name__
+    makes = callable(value) and not isinstance(value, nn.Module)
+    return makes and getattr(value, "__module__", None) == module.__name__

@@ -1,13 +1,14 @@
 """Isolation: a network's code shares the process with the lab and with whatever program calls it.
 
-They share the random generators of Python, NumPy and torch, and torch's settings (default dtype and
-device, gradient mode, deterministic kernels, …). A run must neither depend on what others left
-there, nor leave anything there itself.
+They share the random generators of Python, NumPy and torch, torch's settings (default dtype and
+device, gradient mode, deterministic kernels, …) and the command line's words. A run must neither
+depend on what others left there, nor leave anything there itself.
 """
 
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,8 @@ _NUMPY_ERRORS = (("divide", "warn"), ("over", "warn"), ("under", "ignore"), ("in
 TURN = threading.RLock()
 """Held by the thread that draws from the generators or changes a setting, for a step of training or
 a measurement: those of another thread would move its own."""
+
+_ARGUMENTS = threading.RLock()
 
 _thread = threading.local()
 """`reseeded`: whether this thread is in a block of `isolated` that says so."""
@@ -171,6 +174,18 @@ def seed_all(seed: int) -> None:
 def gpu_in_use() -> bool:
     """Whether this process has begun to use an NVIDIA GPU."""
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def without_arguments(program: object) -> Iterator[None]:
+    """Inside, `sys.argv` is the name of a program without arguments: code that reads the command
+    line gets its own defaults, the same whichever script makes the network."""
+    with _ARGUMENTS:
+        words, sys.argv = sys.argv, [str(program)]
+        try:
+            yield
+        finally:
+            sys.argv = words
 
 
 @contextmanager

@@ -23,11 +23,11 @@ from weakref import WeakKeyDictionary, finalize
 
 from torch import nn
 
-from lab.core.text import one_line, unknown
+from lab.core.text import memory_ran_out, one_line, unknown
 from lab.models import installed
-from lab.models.files import absolute, from_file
-from lab.models.isolation import refuse_changed, seed_all, shared_code
-from lab.models.sources import is_installed, source_files
+from lab.models.files import ONCE, absolute, from_file
+from lab.models.isolation import refuse_changed, seed_all, shared_code, without_arguments
+from lab.models.sources import digest_of_sources, is_installed, source_files
 from lab.models.space import Space, in_a_space
 
 
@@ -54,6 +54,8 @@ _builders: dict[str, Builder] = {}
 _sources: dict[str, Source] = {}
 _spaces: WeakKeyDictionary[nn.Module, Space] = WeakKeyDictionary()
 """The import space of each network that was made by a file."""
+_built: set[tuple[str, ModelSpec, str]] = set()
+"""The networks that were made by files in this process: names, specs, digests of the sources."""
 
 
 def register_model(build: Builder) -> Builder:
@@ -115,11 +117,17 @@ def create_model(name: str, spec: ModelSpec, *, seed: int | None = None) -> nn.M
     build, space = _find(name)
     if seed is not None:
         seed_all(seed)
+    made = name, spec, digest_of_sources(space.loaded if space is not None else {})
     try:
-        model = build(spec)
+        with without_arguments(name):
+            model = build(spec)
     except (Exception, SystemExit) as error:
-        raise ValueError(f"--model {name} cannot be built: {_why(build, error)}") from error
+        why = _why(build, error)
+        if made in _built and not memory_ran_out(error):
+            why += f"; it was built before: {ONCE}"
+        raise ValueError(f"--model {name} cannot be built: {why}") from error
     if space is not None:
+        _built.add(made)
         refuse_changed(shared, name)
     if not isinstance(model, nn.Module):
         raise ValueError(

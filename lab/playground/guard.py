@@ -25,7 +25,7 @@ def stranger(request: Request, prefix: str) -> str:
     if prefix:
         return (
             f"the board is served under {prefix}, as behind a proxy, through which anybody could"
-            " agree: open it without a path prefix for that"
+            " agree: start it with board.py --allow-model FILE, or without a path prefix"
         )
     if any(name in request.headers for name in PROXIES):
         return "agree at the computer that the board runs on, not through a proxy"

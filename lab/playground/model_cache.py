@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
+from lab.core.text import missing
 from lab.measure import predict
 from lab.models import NetworkError, Sources, file_of, only_agreed, sources_of
 from lab.playground.errors import RequestError, one_line
@@ -26,6 +28,9 @@ MOST, MEMORY = 240, 2**29
 
 ONE = 2**28
 """Bytes of a checkpoint that is opened: larger networks answer too slowly for a slider."""
+
+Key = tuple[tuple[str, str], ...]
+"""What stands for source files and their content: those that may be run are known by it."""
 
 
 @dataclass(kw_only=True)
@@ -81,13 +86,13 @@ class LoadedRun:
 class ModelCache:
     """Opens runs, keeps them open, and opens them anew when their files have changed."""
 
-    def __init__(self, model_files: Sequence[Path] = ()) -> None:
+    def __init__(self, model_files: Sequence[Path] = (), allowed: Collection[Key] = ()) -> None:
         """`model_files` are files of networks that are not where they were: each stands in for a
-        missing one that had the same content."""
+        missing one that had the same content. `allowed` are those agreed to beforehand."""
         self._model_files = model_files
         self._open: OrderedDict[Path, LoadedRun] = OrderedDict()
         self._failed: OrderedDict[Path, tuple[Stamp, str]] = OrderedDict()
-        self._allowed: set[tuple[tuple[str, str], ...]] = set()
+        self._allowed = set(allowed)
         self._lock = threading.Lock()
 
     def get(self, run: RunEntry) -> LoadedRun:
@@ -205,6 +210,25 @@ class ModelCache:
             self._open.popitem(last=False)
 
 
+def keys_of(files: Sequence[Path]) -> frozenset[Key]:
+    """What stands for networks' files, with what they import, as they are now; executes nothing.
+
+    Raises `ValueError` for one that cannot be read.
+    """
+    found = set()
+    for file in files:
+        path = file.expanduser()
+        if path.suffix != ".py" or not path.is_file():
+            why = missing(path) if not path.is_file() else "it is no Python file"
+            raise ValueError(f"--allow-model {file}: {why}")
+        found.add(_key(str(path), sources_of(f"{path}:any")))
+    return frozenset(found)
+
+
+def _key(file: str, sources: Sources) -> Key:
+    return (("", os.path.realpath(file)), *sorted(sources.items()))
+
+
 class NotReady(RequestError):
     """A run that has nothing to ask yet."""
 
@@ -231,9 +255,9 @@ class Code:
     """Why they are of no use."""
 
     @property
-    def key(self) -> tuple[tuple[str, str], ...]:
+    def key(self) -> Key:
         """What stands for the files and their content."""
-        return (("", self.file), *sorted(self.sources.items()))
+        return _key(self.file, self.sources)
 
     @property
     def told(self) -> str:

@@ -10,7 +10,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from lab.playground.errors import Overtaken, RequestError, one_line
 from lab.playground.guard import stranger
 
 if TYPE_CHECKING:
+    from lab.playground.model_cache import Key
     from lab.playground.service import Service
 
 NAME, TITLE = "lab_faces", "Faces"
@@ -47,6 +48,8 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
     plugin_name = NAME
     model_files: Sequence[Path] = ()
     """Files of networks that are not where they were when they were trained."""
+    allowed: Collection[Key] = ()
+    """Networks' files that were agreed to beforehand, as `cache.keys_of` gives them."""
 
     def __init__(self, context: Any) -> None:
         """`context` is TensorBoard's `TBContext`, of which logdir and path prefix are used."""
@@ -77,7 +80,7 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
                 try:
                     from lab.playground.service import Service
 
-                    self._service = Service(self._logdir, self.model_files)
+                    self._service = Service(self._logdir, self.model_files, self.allowed)
                 except Exception as error:
                     raise Broken(
                         f"the lab cannot be imported: {type(error).__name__}: {one_line(error)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from lab.playground.describe_run import conditions
 from lab.playground.effects import without_effect
 from lab.playground.errors import NotThere, RequestError, one_line
 from lab.playground.logdir import Logdir, RunEntry, open_logdir, stamp, summary
-from lab.playground.model_cache import LoadedRun, ModelCache, NeedsConsent, NotReady
+from lab.playground.model_cache import Key, LoadedRun, ModelCache, NeedsConsent, NotReady
 from lab.playground.request import QueryParams, start_face, write_face
 from lab.playground.table import page_table
 from lab.playground.work_queue import WorkQueue
@@ -37,9 +37,15 @@ SLOT = "slot"
 class Service:
     """Answers the page's questions about the runs in TensorBoard's logdir."""
 
-    def __init__(self, logdir: str | None, model_files: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        logdir: str | None,
+        model_files: Sequence[Path] = (),
+        allowed: Collection[Key] = (),
+    ) -> None:
+        """`logdir` is TensorBoard's; the others are as a `ModelCache` takes them."""
         self._place = logdir
-        self._cache = ModelCache(model_files)
+        self._cache = ModelCache(model_files, allowed)
         # nothing waits for what takes much longer: some 20, 50 and more than 1,000 milliseconds;
         # a list takes half a second where there are a thousand runs
         self._quick, self._lists = WorkQueue("playground-quick"), WorkQueue("playground-lists")

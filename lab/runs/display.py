@@ -10,11 +10,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lab.core.config import RunConfig
-from lab.worlds.groups import MeasuredCue
 from lab.core.estimate import Estimate
 from lab.core.words import chance, counted, share
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
+from lab.worlds.groups import MeasuredCue
 
 GROUPS = 8
 """Groups that are listed one by one, at most."""

@@ -14,18 +14,18 @@ from tqdm import tqdm
 
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig, to_json
-from lab.worlds import population_of
-from lab.worlds.counterfactuals import fewer_counterfactuals
+from lab.core.run_dir import CHECKPOINTS, CONFIG
+from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.finished import asked, measure
 from lab.evaluators.robustness import failure_entries, failure_figures, failure_text, search
-from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.tables import setting_text, to_text
-from lab.core.run_dir import CHECKPOINTS, CONFIG
-from lab.runs.run import load_run
 from lab.robustness import Progress
+from lab.runs.run import load_run
 from lab.tracking.summary import SUMMARY, nest, read_summary
 from lab.tracking.writer import METRICS
 from lab.training import choose_device, load_checkpoint, newest, set_threads
+from lab.worlds import population_of
+from lab.worlds.counterfactuals import fewer_counterfactuals
 
 FAILURES = "failures.png"
 

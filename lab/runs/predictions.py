@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lab.measure.predict import BATCH
-from lab.core.text import plain
 from lab.core.pictures import open_picture, picture_suffixes, square
+from lab.core.text import plain
 from lab.core.tiles import find_tiles
+from lab.measure.predict import BATCH
 from lab.tracking.sheets import INK, Cell, draw_sheet
 
 CROPPED = 0.95

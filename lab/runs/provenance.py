@@ -14,9 +14,10 @@ from pathlib import Path
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig
-from lab.worlds import world_version
+from lab.core.text import missing
 from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
 from lab.models.sources import Lookup
+from lab.worlds import world_version
 
 ANYWAY = "--changed-code"
 
@@ -60,7 +61,7 @@ def moved(config: RunConfig, model_file: Path | None) -> RunConfig:
     if file_of(name) is None:
         raise ValueError(f"--model-file: the run's network {name!r} is not made by a file")
     if not model_file.expanduser().is_file():
-        raise ValueError(f"--model-file: there is no file {model_file}")
+        raise ValueError(f"--model-file {model_file}: {missing(model_file)}")
     function = name.rpartition(":")[2]
     there = locate(f"{os.fspath(model_file)}:{function}")
     return replace(config, model=replace(config.model, model=there))
@@ -75,7 +76,7 @@ def changed_sources(config: RunConfig, recorded: Provenance) -> str:
     if path is not None:
         # what the code imports under names that it computes is not found by reading it
         for key in [key for key in recorded.sources if key not in now]:
-            roots = Lookup(Path(path).resolve()).roots
+            roots = Lookup(Path(os.path.realpath(path))).roots
             there = [root / key for root in roots if (root / key).is_file()]
             if there:
                 now[key] = digest_of(there[0].read_bytes())
@@ -88,8 +89,8 @@ def refuse_changed_sources(config: RunConfig, recorded: Provenance, *, what: obj
     path = file_of(config.model.model)
     if path is not None and not Path(path).is_file():
         raise ValueError(
-            f"{what}: its network was made by {path}, and there is no such file; say where it is"
-            " now: --model-file FILE"
+            f"{what}: its network was made by {path}: {missing(Path(path))}; say where it is now:"
+            " --model-file FILE"
         )
     changed = changed_sources(config, recorded)
     if changed:

@@ -19,16 +19,21 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from lab.worlds import audit
 from lab.core.atomic import replace_text
-from lab.core.config import Provenance, RunConfig, check, from_json, read_provenance, settled, to_json
-from lab.worlds import Examples, Population, check_memory, draw_examples, get_task, population_of
-from lab.worlds.counterfactuals import fewer_counterfactuals
-from lab.runs.display import Display
+from lab.core.config import (
+    Provenance,
+    RunConfig,
+    check,
+    from_json,
+    read_provenance,
+    settled,
+    to_json,
+)
 from lab.core.estimate import Estimate
-from lab.evaluators import EvaluatorSuite
 from lab.core.run_dir import CHECKPOINTS, CONFIG, locked, make_folder
-from lab.verdict import Setting, verdict
+from lab.core.seeds import torch_seed
+from lab.core.text import missing, one_line, plain
+from lab.evaluators import EvaluatorSuite
 from lab.models import (
     TURN,
     ModelSpec,
@@ -42,7 +47,7 @@ from lab.models import (
     only_agreed,
     seeded_model,
 )
-from lab.core.text import one_line, plain
+from lab.runs.display import Display
 from lab.runs.provenance import (
     ANYWAY,
     digest_of_provenance,
@@ -51,7 +56,6 @@ from lab.runs.provenance import (
     refuse_changed_sources,
     refuse_other_world,
 )
-from lab.core.seeds import torch_seed
 from lab.tracking import hparams, texts, views
 from lab.tracking.summary import Outcome, read_summary, write_summary
 from lab.tracking.writer import Tracker
@@ -66,8 +70,8 @@ from lab.training import (
     Diverged,
     EpochBatches,
     Figures,
-    OnlineBatches,
     Interrupted,
+    OnlineBatches,
     Processes,
     Trial,
     choose_device,
@@ -86,6 +90,17 @@ from lab.training import (
     try_out,
     world_size,
 )
+from lab.verdict import Setting, verdict
+from lab.worlds import (
+    Examples,
+    Population,
+    audit,
+    check_memory,
+    draw_examples,
+    get_task,
+    population_of,
+)
+from lab.worlds.counterfactuals import fewer_counterfactuals
 
 T = TypeVar("T")
 
@@ -364,7 +379,11 @@ def read_run_provenance(folder: Path) -> Provenance:
 def _read(folder: Path, parse: Callable[[str], T]) -> T:
     path = folder / CONFIG
     if not path.is_file():
-        raise ValueError(f"{folder} is no run's folder: it has no {CONFIG}")
+        around = next((place for place in folder.parents if (place / CONFIG).is_file()), None)
+        why = f"it has no {CONFIG}" if folder.is_dir() else missing(folder)
+        why = "it is a file" if folder.is_file() else why
+        hint = f"; did you mean {around}?" if around is not None else ""
+        raise ValueError(f"{folder} is no run's folder: {why}{hint}")
     try:
         return parse(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -459,7 +478,9 @@ def _batches(
     """What the network is trained on: the training faces again and again, or new ones all along."""
     size, part = config.train.batch_size, processes.part
     if not config.train.online:
-        return EpochBatches(train.images, train.labels, batch_size=size, seed=config.seed, part=part)
+        return EpochBatches(
+            train.images, train.labels, batch_size=size, seed=config.seed, part=part
+        )
     population = population_of(config.data)
 
     def draw(start: int, count: int, keep: Tensor) -> tuple[Tensor, Tensor]:

@@ -106,16 +106,18 @@ def serve(
     prefix: str = "",
     links_only: bool = False,
     tabs: Sequence[type] = (),
+    allowed: Sequence[Path] = (),
 ) -> None:
     """Print the links and serve until Ctrl-C; with `links_only` print those of a board that
-    already runs at `host` and `port`. The others as in `start`."""
+    already runs at `host` and `port`. `allowed` are the networks' files that a tab may run, to be
+    told. The others as in `start`."""
     if links_only:
         name = reach.hosts(host)[0]
         print(describe(deep_links(reach.url(name, port or PORT, reach.check_prefix(prefix)))))
         return
     board = start(logdir, port=port, host=host, prefix=prefix, tabs=tabs)
     links = deep_links(board.urls[0])
-    print("\n".join(_welcome(board, logdir)) + "\n")
+    print("\n".join(_welcome(board, logdir, allowed)) + "\n")
     print(describe(link for link in links if board.has_runs or not link.of_runs), flush=True)
     try:
         threading.Event().wait()
@@ -142,8 +144,9 @@ def allow_open_files() -> int:
     return soft
 
 
-def _welcome(board: Board, logdir: Path) -> list[str]:
-    """What whoever starts a board is told: where it is, and for whom."""
+def _welcome(board: Board, logdir: Path, allowed: Sequence[Path]) -> list[str]:
+    """What whoever starts a board is told: where it is, and for whom; `allowed` are the networks'
+    files that were agreed to beforehand."""
     who = "for this computer alone; " if board.alone else ""
     told = [f"TensorBoard shows {str(logdir)!r} at {board.urls[0]} ({who}Ctrl-C ends it)"]
     if board.urls[1:]:
@@ -152,13 +155,15 @@ def _welcome(board: Board, logdir: Path) -> list[str]:
     if proxied or not board.alone:
         who = "whom a proxy lets through" if board.alone else "who can reach this computer there"
         code = (
-            "with --path-prefix the tab Faces runs no network's file"
+            "with --path-prefix nobody can agree to a network's file"
             if proxied
             else f"that a network's file may be run is agreed to at this computer, at {board.here}"
         )
+        files = ", ".join(map(str, allowed))
+        run = f"no code but that of {files} (--allow-model)" if allowed else "no code"
         told.append(
             f"Everybody {who} sees all runs in {str(logdir)!r}; there is no password. They can run"
-            f" no code: {code}"
+            f" {run}: {code}"
         )
     if board.alone:
         told += filter(None, [reach.tunnel(board.here)])

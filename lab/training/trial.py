@@ -88,6 +88,7 @@ class _Tried:
         self._batch = min(TRIED, config.batch_size)
         self._config = replace(config, compile=False, augment=False, learning_rate=RATE)
         self._warnings: list[str] = []
+        self._missed: dict[str, nn.Parameter] = {}
 
     def trial(self) -> Trial:
         network, unready = self._make(self._seed)
@@ -121,6 +122,7 @@ class _Tried:
             ) from error
         self._compare(network, other)
         self._go_on(stepper, other, kept)
+        self._look_at_missed(network)
         return Trial(unfinished=unready, warnings=tuple(self._warnings))
 
     def _make(self, seed: int) -> tuple[nn.Module, bool]:
@@ -144,6 +146,7 @@ class _Tried:
         """Some steps that must reach the weights."""
         model = stepper.model
         parameters = {id(parameter) for parameter in model.parameters()}
+        reached: set[int] = set()
         for _ in range(STEPS):
             try:
                 stepper.take()
@@ -152,7 +155,8 @@ class _Tried:
                 if error.step == 0:
                     raise ValueError(f"its training would break at once: {error}") from None
                 return
-            if all(weight.grad is None for weight in weights):
+            reached |= {id(weight) for weight in weights if weight.grad is not None}
+            if not reached:
                 raise ValueError("its logits do not depend on any parameter that is to be trained")
         late = [n for n, p in model.named_parameters() if id(p) not in parameters]
         if late:
@@ -160,6 +164,11 @@ class _Tried:
                 f"it makes its parameter {late[0]!r} while it is trained, too late to be trained:"
                 " make it when the network is built"
             )
+        self._missed = {
+            name: weight
+            for name, weight in model.named_parameters()
+            if weight.requires_grad and id(weight) not in reached
+        }
 
     def _compare(self, network: nn.Module, other: nn.Module) -> None:
         """Raise `ValueError` if the network answers otherwise once its checkpoint is read back."""
@@ -203,6 +212,27 @@ class _Tried:
             self._warn(
                 "it does not go on exactly after --resume: it keeps something beside its state_dict"
                 " (a plain attribute, a random generator of its own) that decides its training"
+            )
+
+    def _look_at_missed(self, network: nn.Module) -> None:
+        """Warn of weights that decide the answers and get no gradient; those that decide nothing
+        are idle, and do no harm. Changes the network."""
+        if not self._missed:
+            return
+        pictures = random_pictures(self._spec, self._batch)
+        one, again = (ask(network, pictures, self._spec, name=self._name) for _ in range(2))
+        with torch.no_grad():
+            for weight in self._missed.values():
+                weight.add_(torch.randn_like(weight))
+        other = ask(network, pictures, self._spec, name=self._name)
+        if _near(one, again) and not _near(one, other):
+            missed = sum(weight.numel() for weight in self._missed.values())
+            total = sum(weight.numel() for weight in network.parameters())
+            self._warn(
+                f"{missed:,} of its {total:,} parameters get no gradient, though its answers depend"
+                f" on them, and stay as they are drawn ({next(iter(self._missed))!r} is the first):"
+                " is a part of forward under torch.no_grad, or detached? If that is meant, set"
+                " their requires_grad to False"
             )
 
     def _warn(self, what: str) -> None:

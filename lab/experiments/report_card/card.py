@@ -74,6 +74,8 @@ class Card:
     subpopulations: Mapping[str, Estimate]
     reliance: Mapping[str, Estimate]
     parts: Mapping[str, Estimate]
+    doubt: str = ""
+    """A sentence on answers that change though the picture does not; empty: none do."""
 
     @property
     def largest_fitted(self) -> int | None:
@@ -123,6 +125,7 @@ def make_card(
             if tag.startswith("reliance/")
         },
         parts=as_words(parts),
+        doubt=last.doubt,
     )
 
 

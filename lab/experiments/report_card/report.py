@@ -102,6 +102,7 @@ def report(
     check_jobs(jobs)
     done = sum(map(finished, jobs))
     say(f"{len(jobs)} runs" + (f", {done} of them done already" if done else ""))
+    progress = Progress() if watch else None
     for number, (key, plan) in enumerate(found.items(), 1):
         say(f"{number} of {len(found)}: {plan.title}")
         tables[key] = run_grid(
@@ -111,7 +112,7 @@ def report(
             out=base.out / RUNS,
             processes=processes,
             executor=executor,
-            watch=Progress() if watch else None,
+            watch=progress,
         )
     failed = tuple(failure for table in tables.values() for failure in table.failed)
     lost = {failure.settings["model"] for failure in failed}

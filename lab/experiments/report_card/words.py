@@ -31,7 +31,7 @@ def sentences(cards: Sequence[Card], *, steps: int, compared: str) -> list[str]:
     if card.parts:
         said.append(_parts(card))
     said.append(_kinds(card))
-    return said
+    return [*said, *([card.doubt] if card.doubt else [])]
 
 
 def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:

@@ -38,6 +38,14 @@ class Progress:
         self._live = self._stream.isatty()
         self._lines = 0
         self._began = time.monotonic()
+        self._warned: set[str] = set()
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Show each warning once, also over several sweeps."""
+        for warning in warnings:
+            if warning not in self._warned:
+                self._say(f"warning: {warning}")
+        self._warned.update(warnings)
 
     def begin(self, jobs: Sequence[Job], done: Mapping[str, Run]) -> None:
         """Start the clock."""

@@ -25,6 +25,9 @@ TICK = 0.5
 class Watcher(Protocol):
     """Is told how far a sweep is."""
 
+    def warn(self, warnings: Sequence[str]) -> None:
+        """The networks' dry runs found this, a line each."""
+
     def begin(self, jobs: Sequence[Job], done: Mapping[str, Run]) -> None:
         """There are these jobs, and these are done already, by key."""
 
@@ -60,12 +63,14 @@ def run_grid(
     if processes is not None and processes < 1:
         raise ValueError(f"--processes must be 1 or more, not {processes}")
     jobs = make_jobs(base, known, seeds=seeds, out=place)
-    check_jobs(jobs)
+    warnings = check_jobs(jobs)
     processes = processes or processors()
     if executor == "local":
         _check_memory([job for job in jobs if not finished(job)], processes)
     place.mkdir(parents=True, exist_ok=True)
     with locked(place):
+        if watch is not None:
+            watch.warn(warnings)
         return _go_on(known, place, jobs, processes, executor, watch)
 
 
@@ -87,13 +92,17 @@ def _go_on(
     return _table(grid, place, jobs, results)
 
 
-def check_jobs(jobs: Sequence[Job]) -> None:
-    """Raise `ValueError` if a job cannot work: its ranges, its population, its network; or if a
-    setting is without effect in all of them."""
+def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """What the dry runs of the jobs' networks warn of, each thing once.
+
+    Raises `ValueError` if a job cannot work: its ranges, its population, its network; or if a
+    setting is without effect in all of them.
+    """
     from lab.runs import run
     from lab.worlds import population_of
 
     populations, networks = set(), set()
+    warnings: dict[str, None] = {}
     for job in jobs:
         config = job.config
         check(config)
@@ -103,8 +112,9 @@ def check_jobs(jobs: Sequence[Job]) -> None:
         network = (config.model, config.data.task, config.data.image_size)
         if network not in networks:
             networks.add(network)
-            run.dry_run(config)
+            warnings |= dict.fromkeys(run.dry_run(config).warnings)
     _refuse_idle([job.config.data for job in jobs])
+    return tuple(warnings)
 
 
 def _check_memory(jobs: Sequence[Job], processes: int) -> None:

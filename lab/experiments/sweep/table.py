@@ -86,6 +86,15 @@ class Cell:
 
         return mean_of_seeds(self.values(tag).tolist())
 
+    @property
+    def doubt(self) -> str:
+        """A sentence on answers that change though the picture does not, by the means over the
+        seeds; empty if there are none."""
+        from lab.measure import ANSWERS, varying
+
+        found = {tag: Estimate(self.mean(tag).value) for tag in self.tags if tag in ANSWERS}
+        return varying(found)
+
     def curves(self, tag: str) -> Curves:
         """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at
         different steps: up to the first end."""
@@ -150,9 +159,16 @@ class Table:
         """The tags of the final figures that any cell has."""
         return tuple(dict.fromkeys(tag for cell in self.cells for tag in cell.tags))
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """A sentence for each cell whose answers are no function of the picture."""
+        return tuple(f"{cell}: {cell.doubt}" for cell in self.cells if cell.doubt)
+
     def complain(self) -> int:
-        """Name the runs that failed on standard error; the exit code: 0 if there are none, else
-        1."""
+        """Name on standard error what is doubtful and the runs that failed; the exit code: 0 if
+        none failed, else 1."""
+        for doubt in self.doubts:
+            print(f"warning: {doubt}", file=sys.stderr)
         if self.failed:
             print(f"{len(self.failed)} of the runs failed:", file=sys.stderr)
         for failure in self.failed:
