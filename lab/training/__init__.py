@@ -19,6 +19,7 @@ from lab.training.fit import Evaluator, Fitted, fit
 from lab.training.interrupt import Interrupted, Stop, graceful_stop
 from lab.training.processes import ALONE, Deserted, Processes, joined, world_size
 from lab.training.record import Figures
+from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
 from lab.training.stepper import Diverged
 from lab.training.trial import Trial, first_seed, try_out
@@ -26,7 +27,8 @@ from lab.training.trial import Trial, first_seed, try_out
 __all__ = [
     "ALONE", "BEST", "LAST", "PREVIOUS", "Batches", "Checkpoint", "Damaged", "Deserted", "Diverged",
     "Epochs", "Evaluator", "Figures", "Fitted", "Fresh", "Interrupted", "OtherFormat", "Processes",
-    "Stop", "Trial", "choose_device", "describe", "evaluation_steps", "first_seed", "fit",
-    "give_state", "graceful_stop", "joined", "load_checkpoint", "load_weights",
-    "make_deterministic", "newest", "save_checkpoint", "set_threads", "try_out", "world_size",
+    "Stop", "Trial", "answers_otherwise", "choose_device", "describe", "evaluation_steps",
+    "first_seed", "fit", "give_state", "graceful_stop", "joined", "load_checkpoint", "load_weights",
+    "make_deterministic", "newest", "sample_answers", "save_checkpoint", "set_threads", "try_out",
+    "world_size",
 ]  # fmt: skip

@@ -162,7 +162,15 @@ class Stepper:
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint. Raises `ValueError` if the weights come in another order than
+        when it was saved, by which the optimizer would take each one's moments for another's."""
+        names = {name for name, _ in self.model.named_parameters()}
+        then = [name for name in checkpoint.model if name in names]
+        if then != [name for name in self.model.state_dict() if name in names]:
+            raise ValueError(
+                "the network's parameters come in another order than when it was saved (is it built"
+                " by going through a set?)"
+            )
         give_state(self.model, checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step
