@@ -28,7 +28,7 @@ from lab.data.twins import fewer_twins
 from lab.display import Display
 from lab.estimate import Estimate
 from lab.exam import Exams
-from lab.folder import CHECKPOINTS, CONFIG, locked, make_folder
+from lab.folder import CHECKPOINTS, CONFIG, give_up, locked, make_folder
 from lab.measure import Setting, verdict
 from lab.models import (
     TURN,
@@ -138,7 +138,11 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
             folder = make_folder(config)
             config = replace(config, name=folder.name)
             with locked(folder):
-                replace_text(folder / CONFIG, to_json(config, made_of) + "\n")
+                try:
+                    replace_text(folder / CONFIG, to_json(config, made_of) + "\n")
+                except OSError:
+                    give_up(folder)
+                    raise
                 processes.share(None)  # no checkpoint
                 done = _train(
                     config, made_of, folder, model, device, processes,

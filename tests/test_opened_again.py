@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import sigmoid
 
 from lab.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.models import ModelSpec
+from lab.models import ModelSpec, NetworkError
 from lab.run import load_run, resume, start
+from lab.tracking.writer import Tracker
 from lab.training import (
     Epochs,
     Interrupted,
@@ -32,7 +34,9 @@ SPEC = ModelSpec(image_size=16)
 NETS = """
 import os
 from pathlib import Path
+import torch
 from torch import nn
+from torch.nn.utils import prune
 
 class Net(nn.Module):
     def __init__(self, spec):
@@ -68,6 +72,40 @@ class OfAFile(Net):
 
     def forward(self, x):
         return self.net(x) * self.scale
+
+class FreezesOnce(Net):
+    "Its bias rests from the fifth step on."
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x):
+        self.steps += self.training
+        if self.training and self.steps == 5:
+            self.net[1].bias.requires_grad_(False)
+        return self.net(x)
+
+class Other(FreezesOnce):
+    def change(self):
+        raise NotImplementedError
+
+    def forward(self, x):
+        self.steps += self.training
+        if self.training and self.steps == 6:
+            self.change()
+        return self.net(x)
+
+class BeginsAnew(Other):
+    def change(self):
+        self.net[1] = nn.Linear(*reversed(self.net[1].weight.shape))
+
+class Grows(Other):
+    def change(self):
+        self.net.append(nn.Linear(2, 2))
+
+class Prunes(Other):
+    def change(self):
+        prune.l1_unstructured(self.net[1], "weight", 0.5)
 
 class Wanders(Net):
     def forward(self, x):
@@ -145,6 +183,35 @@ def test_an_interrupted_run_goes_on_with_the_same_network_only(
         with pytest.raises(ValueError, match="answers otherwise"):
             resume(folder)
     assert resume(folder) is not None
+
+
+def test_what_was_frozen_stays_so(nets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the network freezes it at one step, and goes on from a checkpoint after that."""
+    folder = nets.parent / "runs" / "pieces"
+    scalars = Tracker.scalars
+
+    def tell(tracker: Tracker, step: int, figures: Any) -> None:
+        scalars(tracker, step, figures)
+        if step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    train = TrainConfig(steps=8, batch_size=8, eval_every=3)
+    whole = start(a_run(nets, "FreezesOnce", train=train, name="whole")).folder
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "scalars", tell)
+        with pytest.raises(Interrupted):
+            start(a_run(nets, "FreezesOnce", train=train, name="pieces"))
+    assert resume(folder) is not None
+    one, other = (load_checkpoint(f / "checkpoints" / "last.pt").model for f in (whole, folder))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("network", ["BeginsAnew", "Grows", "Prunes"])
+def test_weights_that_come_too_late_end_a_run(network: str, nets: Path) -> None:
+    with pytest.raises(NetworkError, match=r"by step 8 .* parameter 'net\.\d\.weight"):
+        start(a_run(nets, network))
+    summary = json.loads((nets.parent / "runs" / "run" / "summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("failed", 8)
 
 
 def test_a_run_stays_where_it_was_sent(nets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

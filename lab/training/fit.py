@@ -101,6 +101,7 @@ def fit(
     while True:
         clock("training")
         stepper.check()
+        stepper.check_weights()
         if pending and stepper.step == pending[0]:
             if processes.first:
                 clock("measuring")

@@ -136,6 +136,7 @@ class Record:
             "best": asdict(self.best),
             "best_weights": self._best_weights,
             "best_sample": self._best_sample,
+            "frozen": [n for n, w in self._model.named_parameters() if not w.requires_grad],
             "sample": self._sample(self._model) if over else {},
             "seconds": dict(self.clock.seconds),
         }
@@ -156,6 +157,9 @@ class Record:
         self.clock.seconds = dict(progress["seconds"])
         self._best_weights = progress["best_weights"]
         self._best_sample = progress.get("best_sample", {})
+        if "frozen" in progress:  # by a network that freezes or thaws them as it is trained
+            for name, weight in self._model.named_parameters():
+                weight.requires_grad_(name not in progress["frozen"])
         self._best_saved = -1  # the file may come from a later step than this checkpoint
 
 

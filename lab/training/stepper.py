@@ -56,6 +56,7 @@ class Stepper:
         self.step = 0
         self.model = model
         self._weights = trained_weights(model)
+        self._named = {name: id(weight) for name, weight in model.named_parameters()}
         model.train()
         self._batches = batches
         self._config = config
@@ -127,6 +128,22 @@ class Stepper:
             return
         step = self.step - (self._counted - good) + self._asks
         raise Diverged(self._explain(step), step)
+
+    def check_weights(self) -> None:
+        """Raise `NetworkError` if the network has other parameters than when training began: those
+        that it has made since are not trained, and those that it has renamed are not found again.
+        """
+        now = {name: id(weight) for name, weight in self.model.named_parameters()}
+        if now != self._named:
+            names = [*now, *self._named]
+            name = next(n for n in names if now.get(n) != self._named.get(n))
+            what = "has made" if name in now else "has lost"
+            failure = NetworkError(
+                f"by step {self.step:,} of training the network {what} its parameter {name!r}, too"
+                " late to be trained: make all of them when the network is built"
+            )
+            failure.step = self.step
+            raise failure
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of step `step` (the first is 0)."""
