@@ -342,6 +342,14 @@ def test_a_gate_inside_is_no_probability() -> None:
     assert tried(Gated).warnings == ()
 
 
+def test_a_network_may_return_nothing_when_it_is_moved() -> None:
+    class Moves(Net):
+        def to(self, *args: Any, **kwargs: Any) -> Any:
+            super().to(*args, **kwargs)
+
+    assert tried(Moves).warnings == ()
+
+
 def test_logits_that_depend_on_what_was_asked_before_are_warned_of() -> None:
     class Tires(Net):
         asked: list[int]

@@ -145,7 +145,8 @@ class _Tried:
     def _make(self, seed: int) -> tuple[nn.Module, bool]:
         network = self._build(seed)
         unready = unfinished(network, self._spec, name=self._name, seed=seed)
-        return network.to(self._device), unready
+        network.to(self._device)  # its own `to` may return nothing
+        return network, unready
 
     def _look(self, network: nn.Module, pictures: Tensor) -> None:
         """Warn of probabilities in place of logits, in training mode or in eval mode."""
