@@ -115,6 +115,20 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_loads(bytes_: int, tmp_
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_run_that_could_not_begin_leaves_its_name_free(tmp_path: Path) -> None:
+    """Where there is no room even for the settings."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    process = begin(tmp_path, prepare=limit)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 2, told
+    assert "config.json" in told
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     process = begin(tmp_path / "file" / "runs")

@@ -69,13 +69,15 @@ def test_networks_of_one_picture_size_get_ours(size: int) -> None:
         ("timm:resnet10tt", SPEC, r"timm model 'resnet10tt'; did you mean 'resnet10t'\? There are"),
         ("timm:hf-hub:timm/resnet18", SPEC, "unknown timm model 'hf-hub:timm/resnet18'"),
         ("timm:test_resnet", replace(SPEC, width=2), "leave out --width 2"),
-        ("torchvison:resnet18", SPEC, r"torchvison: there is no such file"),
+        ("torchvison:resnet18", SPEC, r"no file torchvison; did you mean torchvision:resnet18\?"),
+        ("/some/where/Timm:resnet18", SPEC, r"did you mean timm:resnet18\?"),
     ],
 )  # fmt: skip
 def test_one_line_says_what_is_wrong(name: str, spec: ModelSpec, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         make(name, spec)
     assert "\n" not in str(error.value)
+    assert str(error.value).startswith("--model")
     assert len(str(error.value)) < 2000
 
 

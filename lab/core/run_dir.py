@@ -99,6 +99,14 @@ def make_folder(config: RunConfig) -> Path:
     raise AssertionError("unreachable")
 
 
+def give_up(folder: Path) -> None:
+    """Remove the folder of a run that could not write its settings, so that its name is free; what
+    else may lie in it stays."""
+    with suppress(OSError):
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+
+
 class InUse(ValueError):
     """Another process works in the folder."""
 

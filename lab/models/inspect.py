@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,14 +26,9 @@ def seeded_model(name: str, spec: ModelSpec, *, seed: int) -> nn.Module:
     and nothing that it sets is left in the process, its current folder included. Raises
     `ValueError` as `create_model` does.
     """
-    here = os.getcwd() if os.path.exists(".") else None  # it may have been deleted
     with TURN, isolated("cuda" if gpu_in_use() else "cpu"):
         seed_all(seed)
-        try:
-            return create_model(name, spec, seed=seed)
-        finally:
-            if here is not None:
-                os.chdir(here)
+        return create_model(name, spec, seed=seed)
 
 
 @contextmanager

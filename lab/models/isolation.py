@@ -7,6 +7,7 @@ depend on what others left there, nor leave anything there itself.
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -36,7 +37,8 @@ _thread = threading.local()
 
 
 class Settings(NamedTuple):
-    """torch's settings that decide what a computation gives, as one comparable value."""
+    """The settings of the process that decide what a computation gives, and which folder relative
+    paths begin at (None: one that is gone), as one comparable value."""
 
     dtype: torch.dtype
     device: torch.device
@@ -48,6 +50,7 @@ class Settings(NamedTuple):
     matmul: str | None
     autocast: tuple[bool, bool]
     threads: int
+    folder: str | None
     numpy_errors: tuple[tuple[str, str], ...]
 
     @classmethod
@@ -65,6 +68,7 @@ class Settings(NamedTuple):
             matmul=_matmul_precision(),
             autocast=(torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
             threads=torch.get_num_threads(),
+            folder=_current_folder(),
             numpy_errors=tuple((kind, str(what)) for kind, what in np.geterr().items()),
         )
 
@@ -86,6 +90,8 @@ class Settings(NamedTuple):
             torch.set_autocast_enabled(kind, enabled)
         if now.threads != self.threads:
             torch.set_num_threads(self.threads)
+        if self.folder is not None and now.folder != self.folder:
+            os.chdir(self.folder)
         np.seterr(**dict(self.numpy_errors))  # type: ignore[arg-type]
 
 
@@ -226,6 +232,13 @@ def isolated(device: str | torch.device = _CPU, *, reseeded: bool = False) -> It
             yield
         finally:
             TURN.acquire()
+
+
+def _current_folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _matmul_precision() -> str | None:

@@ -8,6 +8,7 @@ else, and `library:name` one of a library's (`zoo.py`).
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -187,6 +188,13 @@ def _find(name: str) -> tuple[Builder, Space | None]:
     path, colon, function = name.rpartition(":")
     if not colon and name.endswith(".py"):
         raise ValueError(f"--model {name} must name a function too: {name}:FUNCTION")
+    if colon and not path.endswith(".py") and not os.path.exists(os.path.expanduser(path)):
+        library = os.path.basename(path)  # by now a path may stand before it
+        near = difflib.get_close_matches(library.lower(), _sources, n=1)
+        if near:
+            raise ValueError(
+                f"--model {name}: there is no file {path}; did you mean {near[0]}:{function}?"
+            )
     if colon:
         return from_file(Path(os.path.expanduser(path)), function, name)
     if name in _builders:
@@ -196,7 +204,7 @@ def _find(name: str) -> tuple[Builder, Space | None]:
     if entries:
         return installed.load(name, entries), None
     others = ", ".join([*(f"{library}:NAME" for library in sorted(_sources)), "FILE.py:FUNCTION"])
-    raise ValueError(f"{unknown('model', name, list_models())}, or {others}")
+    raise ValueError(f"--model: {unknown('model', name, list_models())}, or {others}")
 
 
 def file_of(name: str) -> str | None:

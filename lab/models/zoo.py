@@ -21,7 +21,8 @@ def torchvision(name: str) -> Builder:
 
     names = models.list_models(module=models)
     if name not in names:
-        raise ValueError(unknown("torchvision model", name, names))
+        said = unknown("torchvision model", name, names)
+        raise ValueError(f"--model torchvision:{name}: {said}")
     return partial(_from_torchvision, name)
 
 
@@ -38,7 +39,7 @@ def timm(name: str) -> Builder:
         ) from None
     names = list_models()  # the full names of architectures, so no address of a download
     if name not in names:
-        raise ValueError(unknown("timm model", name, names))
+        raise ValueError(f"--model timm:{name}: {unknown('timm model', name, names)}")
     return partial(_from_timm, name)
 
 

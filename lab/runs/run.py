@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ from lab.core.config import (
     to_json,
 )
 from lab.core.estimate import Estimate
-from lab.core.run_dir import CHECKPOINTS, CONFIG, locked, make_folder
+from lab.core.run_dir import CHECKPOINTS, CONFIG, give_up, locked, make_folder
 from lab.core.seeds import torch_seed
 from lab.core.text import missing, one_line, plain
 from lab.evaluators import EvaluatorSuite
@@ -74,6 +75,7 @@ from lab.training import (
     OnlineBatches,
     Processes,
     Trial,
+    answers_otherwise,
     choose_device,
     describe,
     evaluation_steps,
@@ -86,6 +88,7 @@ from lab.training import (
     load_weights,
     make_deterministic,
     newest,
+    sample_answers,
     set_threads,
     try_out,
     world_size,
@@ -150,7 +153,11 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
             folder = make_folder(config)
             config = replace(config, name=folder.name)
             with locked(folder):
-                replace_text(folder / CONFIG, to_json(config, made_of) + "\n")
+                try:
+                    replace_text(folder / CONFIG, to_json(config, made_of) + "\n")
+                except OSError:
+                    give_up(folder)
+                    raise
                 processes.broadcast_object(None)  # no checkpoint
                 done = _train(
                     config, made_of, folder, model, device, processes,
@@ -220,6 +227,8 @@ def _go_on_from(
     if not (isinstance(evaluated, int) and -1 <= evaluated <= checkpoint.step):
         raise ValueError(f"{path} is no state to go on from: was it {BEST} or another?")
     load_weights(model, checkpoint, path)
+    if made_of is not None:
+        _refuse_otherwise(checkpoint, model, config, path)
     return checkpoint
 
 
@@ -309,6 +318,8 @@ def load_run(
         _refuse_foreign(checkpoint, made_of, config, path)
     load_weights(model, checkpoint, path)
     model.eval()
+    if not changed_code:
+        _refuse_otherwise(checkpoint, model, config, path)
     return config, model
 
 
@@ -352,6 +363,37 @@ def _refuse_foreign(
             f" {CONFIG}: was it copied from another run, or that file changed? {ANYWAY} uses it all"
             " the same"
         )
+
+
+def _refuse_otherwise(
+    checkpoint: Checkpoint, model: nn.Module, config: RunConfig, path: Path
+) -> None:
+    """Raise `ValueError` if the network, given its weights, is not the one that was kept."""
+    if answers_otherwise(model, checkpoint.progress.get("sample"), _spec(config)):
+        raise ValueError(
+            f"{path}: with these weights --model {config.model.model} answers otherwise than when"
+            " they were saved: its code goes by something that is neither in its state_dict nor in"
+            " its source files (a file that it reads, an environment variable, a plain attribute)."
+            f" {ANYWAY} uses it all the same"
+        )
+
+
+def _other_when_opened(config: RunConfig, folder: Path) -> str:
+    """A sentence if the network of a finished run is another one when the run is opened."""
+    path = folder / CHECKPOINTS / (BEST if config.train.early_stopping else LAST)
+    try:
+        model = build_model(config, finished=True)
+        checkpoint = load_checkpoint(path)
+        load_weights(model, checkpoint, path)
+    except ValueError as error:
+        return f"This run cannot be opened again: {error}"
+    if not answers_otherwise(model, checkpoint.progress.get("sample"), _spec(config)):
+        return ""
+    return (
+        "Whoever opens this run gets another network: read back from its checkpoint it answers"
+        " otherwise, since not all that decides its answers is in its state_dict (a plain"
+        " attribute that training changes?)."
+    )
 
 
 def _load(path: Path, device: str | torch.device) -> Checkpoint:
@@ -601,6 +643,7 @@ def _work(
             stop=stop,
             processes=processes,
             provenance=digest_of_provenance(made_of, config),
+            sample=partial(sample_answers, spec=_spec(config)),
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **suite.finish(tracker, model, fitted.step)}
@@ -611,6 +654,8 @@ def _work(
             said = verdict({t: f for t, f in figures.items() if isinstance(f, Estimate)}, setting)
         except KeyError as error:
             raise ValueError(f"{folder}: its checkpoint lacks {error}, train anew") from None
+        other = _other_when_opened(config, folder) if made_of.sources else ""
+        said = "\n".join(filter(None, [said, other]))
         if fitted.stopped_early and config.pictures:
             suite.show_pictures(tracker, fitted.step)
         tracker.text("verdict", texts.paragraphs(said), fitted.step)

@@ -59,7 +59,9 @@ class Tracker:
         _cut(self._metrics, start_step)
         # max_queue bounds what a crash may lose between flushes; purge_step is given from the very
         # first start on, because a slow-loading TensorBoard ignores the first one it meets.
-        self._writer = SummaryWriter(str(folder), max_queue=100, purge_step=start_step)
+        # It writes in a thread of its own, while a network may be in another current folder.
+        place = str(folder.absolute())
+        self._writer = SummaryWriter(place, max_queue=100, purge_step=start_step)
 
     def __enter__(self) -> "Tracker":
         self._hook, threading.excepthook = threading.excepthook, _quiet(threading.excepthook)

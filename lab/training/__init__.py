@@ -17,6 +17,7 @@ from lab.training.checkpoint import (
 from lab.training.device import choose_device, describe, make_deterministic, set_threads
 from lab.training.distributed import ALONE, Deserted, Processes, joined, world_size
 from lab.training.fit import Evaluator, Fitted, fit
+from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Interrupted, Stop, graceful_stop
 from lab.training.train_state import Figures
@@ -43,6 +44,7 @@ __all__ = [
     "Processes",
     "Stop",
     "Trial",
+    "answers_otherwise",
     "choose_device",
     "describe",
     "evaluation_steps",
@@ -55,6 +57,7 @@ __all__ = [
     "load_weights",
     "make_deterministic",
     "newest",
+    "sample_answers",
     "save_checkpoint",
     "set_threads",
     "try_out",

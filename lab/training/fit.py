@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -61,15 +62,17 @@ def fit(
     stop: Stop | None = None,
     processes: Processes = ALONE,
     provenance: str = "",
+    sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
 ) -> Fitted:
     """Train `model` on `batches`, both on one device.
 
     `log` gets the figures of every evaluation. `progress` gets the step and the loss of its batch a
     few times a second. `checkpoints` is the folder for them: written at the start, at the end, when
     `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is noted in
-    them. With early stopping an evaluator must give the figure "loss/validation", and the weights
-    of the evaluation at which it was lowest are left in the model. Of several `processes` the first
-    one alone measures, logs and saves; all of them stop if one is told to. Raises `Diverged`,
+    them, and so are the answers that `sample` takes where training ends or is interrupted. With
+    early stopping an evaluator must give the figure "loss/validation", and the weights of the
+    evaluation at which it was lowest are left in the model. Of several `processes` the first one
+    alone measures, logs and saves; all of them stop if one is told to. Raises `Diverged`,
     `Interrupted`, `NetworkError` where the network's code fails, or `Deserted` where another
     process is gone.
 
@@ -77,7 +80,9 @@ def fit(
     """
     stop = Stop() if stop is None else stop
     needs_best = config.early_stopping is not None
-    record = Record(model, folder=checkpoints, needs_best=needs_best, provenance=provenance)
+    record = Record(
+        model, folder=checkpoints, needs_best=needs_best, provenance=provenance, sample=sample
+    )
     clock = record.clock
     clock("starting")
     stepper = Stepper(model, batches, config, seed=seed, processes=processes)
@@ -96,6 +101,7 @@ def fit(
     while True:
         clock("training")
         stepper.check()
+        stepper.check_weights()
         if pending and stepper.step == pending[0]:
             if processes.first:
                 clock("measuring")
@@ -111,7 +117,7 @@ def fit(
         done, halt, due = processes.all_reduce_max(over, stop.signal, late)
         if processes.first and (done or halt or due):
             clock("saving")
-            record.save(stepper)
+            record.save(stepper, over=bool(done or halt))
             save_at = time.monotonic() + checkpoint_every
         if done:
             break

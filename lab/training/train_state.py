@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,7 @@ class Record:
         folder: Path | None,
         needs_best: bool = False,
         provenance: str = "",
+        sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
     ) -> None:
         self.evaluated = -1  # the last step that was evaluated and logged
         self.figures: dict[str, Estimate | float] = {}
@@ -80,6 +81,8 @@ class Record:
         self._model = model
         self._folder = folder
         self._provenance = provenance
+        self._sample = sample
+        self._best_sample: dict[str, Any] = {}
         self._needs_best = needs_best
 
     def note(self, step: int, figures: Figures) -> None:
@@ -98,6 +101,7 @@ class Record:
         if loss < self.best.loss:
             self.best = Best(loss=loss, step=step)
             self._best_weights = copy.deepcopy(self._model.state_dict())
+            self._best_sample = self._sample(self._model)
         else:
             self.best.evaluations_since += 1
 
@@ -107,14 +111,22 @@ class Record:
             give_state(self._model, self._best_weights)
         return bool(self._best_weights)
 
-    def save(self, stepper: Stepper) -> None:
+    def save(self, stepper: Stepper, *, over: bool = False) -> None:
         """Write the best checkpoint, if there is a new one, and then the last. The first one is
-        read back at once: nothing is trained towards files that cannot be opened."""
+        read back at once: nothing is trained towards files that cannot be opened.
+
+        `over`: no step follows in this process. Only then a sample of the network's answers goes
+        with its last weights: when others are written depends on the clock, and a network that
+        counts its calls must not depend on that.
+        """
         if self._folder is None:
             return
         if self.best.step != self._best_saved:
             best = Checkpoint(
-                step=self.best.step, model=self._best_weights, provenance=self._provenance
+                step=self.best.step,
+                model=self._best_weights,
+                progress={"sample": self._best_sample},
+                provenance=self._provenance,
             )
             save_checkpoint(self._folder / BEST, best)
             self._best_saved = self.best.step
@@ -123,6 +135,9 @@ class Record:
             "figures": {tag: _plain(figure) for tag, figure in self.figures.items()},
             "best": asdict(self.best),
             "best_weights": self._best_weights,
+            "best_sample": self._best_sample,
+            "frozen": [n for n, w in self._model.named_parameters() if not w.requires_grad],
+            "sample": self._sample(self._model) if over else {},
             "seconds": dict(self.clock.seconds),
         }
         last = Checkpoint(**stepper.state(), progress=progress, provenance=self._provenance)
@@ -141,6 +156,10 @@ class Record:
         self.best = Best(**progress["best"])
         self.clock.seconds = dict(progress["seconds"])
         self._best_weights = progress["best_weights"]
+        self._best_sample = progress.get("best_sample", {})
+        if "frozen" in progress:  # by a network that freezes or thaws them as it is trained
+            for name, weight in self._model.named_parameters():
+                weight.requires_grad_(name not in progress["frozen"])
         self._best_saved = -1  # the file may come from a later step than this checkpoint
 
 

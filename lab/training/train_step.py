@@ -56,6 +56,7 @@ class Stepper:
         self.step = 0
         self.model = model
         self._weights = trained_weights(model)
+        self._named = {name: id(weight) for name, weight in model.named_parameters()}
         model.train()
         self._batches = batches
         self._config = config
@@ -128,6 +129,22 @@ class Stepper:
         step = self.step - (self._counted - good) + self._asks
         raise Diverged(self._explain(step), step)
 
+    def check_weights(self) -> None:
+        """Raise `NetworkError` if the network has other parameters than when training began: those
+        that it has made since are not trained, and those that it has renamed are not found again.
+        """
+        now = {name: id(weight) for name, weight in self.model.named_parameters()}
+        if now != self._named:
+            names = [*now, *self._named]
+            name = next(n for n in names if now.get(n) != self._named.get(n))
+            what = "has made" if name in now else "has lost"
+            failure = NetworkError(
+                f"by step {self.step:,} of training the network {what} its parameter {name!r}, too"
+                " late to be trained: make all of them when the network is built"
+            )
+            failure.step = self.step
+            raise failure
+
     def learning_rate(self, step: int) -> float:
         """The learning rate of step `step` (the first is 0)."""
         config = self._config
@@ -162,7 +179,15 @@ class Stepper:
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint. Raises `ValueError` if the weights come in another order than
+        when it was saved, by which the optimizer would take each one's moments for another's."""
+        names = {name for name, _ in self.model.named_parameters()}
+        then = [name for name in checkpoint.model if name in names]
+        if then != [name for name in self.model.state_dict() if name in names]:
+            raise ValueError(
+                "the network's parameters come in another order than when it was saved (is it built"
+                " by going through a set?)"
+            )
         give_state(self.model, checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)
         self.step = checkpoint.step

@@ -18,7 +18,16 @@ from torch.nn.parameter import is_lazy
 
 from lab.core.config import TrainConfig
 from lab.core.seeds import torch_seed
-from lab.models import TRIED, ModelSpec, NetworkError, ask, first_pass, isolated, random_pictures
+from lab.models import (
+    TRIED,
+    ModelSpec,
+    NetworkError,
+    ask,
+    first_pass,
+    isolated,
+    random_pictures,
+    untouched,
+)
 from lab.training.checkpoint import LAST, Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.train_step import Diverged, Stepper, trained_weights
 
@@ -27,6 +36,9 @@ STEPS = 2
 
 RATE = 1e-3
 """Their learning rate: the run's own may be meant to be too high."""
+
+_OF_SHAPE = ("View", "Reshape", "Unsafe", "Squeeze", "Unsqueeze", "Flatten", "ToCopy", "Clone")
+"""Operations, as autograd calls them, that leave numbers as they are."""
 
 ROUNDING = 1e-3
 """Differences of logits that are none, as a share of the largest logit."""
@@ -62,9 +74,14 @@ def try_out(
 
 
 def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bool:
-    """Make the first pass of `model`: whether its parameters and buffers are others since."""
+    """Make the first pass of `model`: whether its parameters and buffers are others since.
+
+    Raises `ValueError` if it fails, or if some of them have no numbers even then.
+    """
+    _refuse_hollow(model, name, lazy=False)
     before = _structure(model)
     first_pass(model, spec, name=name, seed=first_seed(seed))
+    _refuse_hollow(model, name)
     return before != _structure(model)
 
 
@@ -96,24 +113,26 @@ class _Tried:
         with self._named():
             weights = trained_weights(network)
         pictures = random_pictures(self._spec, self._batch)
-        self._look(ask(network, pictures, self._spec, name=self._name, training=True))
+        ask(network, pictures, self._spec, name=self._name, training=True)
         stepper = self._stepper(network)
         with self._named():
             self._train(stepper, weights)
             content = encode(Checkpoint(**stepper.state()))
             kept = decode(content, Path(LAST), device=self._device)
         other, _ = self._make(self._seed)
+        of_another_seed, _ = self._make(self._seed ^ 1)
         if not _same(drawn, _numbers(other)):
             self._warn(
                 "it is another network when it is built again with the same --seed: what it draws"
                 " its weights from is not seeded by random.seed, numpy.random.seed or"
                 " torch.manual_seed"
             )
-        elif _same(drawn, _numbers(self._make(self._seed ^ 1)[0])):
+        elif _same(drawn, _numbers(of_another_seed)):
             self._warn(
                 "its weights are the same with every --seed (does it seed a generator itself, or"
                 " read weights from a file?): runs of several seeds differ in their faces alone"
             )
+        self._look(of_another_seed, pictures)  # which is of no further use
         try:
             give_state(other, kept.model)
         except Exception as error:
@@ -128,15 +147,33 @@ class _Tried:
     def _make(self, seed: int) -> tuple[nn.Module, bool]:
         network = self._build(seed)
         unready = unfinished(network, self._spec, name=self._name, seed=seed)
-        return network.to(self._device), unready
+        network.to(self._device)  # its own `to` may return nothing
+        return network, unready
 
-    def _look(self, logits: Tensor) -> None:
-        """Warn of probabilities in place of logits."""
-        if bool((logits >= 0).all()) and _near(logits.sum(dim=1), torch.ones(len(logits))):
+    def _look(self, network: nn.Module, pictures: Tensor) -> None:
+        """Warn of probabilities in place of logits, in training mode or in eval mode."""
+        found = ""
+        for training in (True, False):
+            logits = ask(network, pictures, self._spec, name=self._name, training=training)
+            if bool((logits >= 0).all()) and _near(logits.sum(dim=1), torch.ones(len(logits))):
+                found = "softmax" + ("" if training else " in eval mode")
+                break
+            if self._ends_in_sigmoid(network, pictures, training=training):
+                found = "sigmoid" + ("" if training else " in eval mode")
+                break
+        if found:
             self._warn(
                 "it returns probabilities, which are taken for logits: all its figures would be"
-                " those of other answers. Leave out its softmax"
+                f" those of other answers. Leave out its {found}"
             )
+
+    def _ends_in_sigmoid(self, network: nn.Module, pictures: Tensor, *, training: bool) -> bool:
+        """Whether its last operation, but for changes of shape and type, is a sigmoid."""
+        with untouched(network, training=training), torch.enable_grad():
+            node = network(pictures.to(self._device).clone()).grad_fn
+        while node is not None and type(node).__name__.startswith(_OF_SHAPE):
+            node = node.next_functions[0][0]
+        return type(node).__name__.startswith("SigmoidBackward")
 
     def _stepper(self, network: nn.Module) -> Stepper:
         batches = _Noise(self._spec, self._batch, self._device)
@@ -176,7 +213,12 @@ class _Tried:
         one, again, read = (
             ask(asked, pictures, self._spec, name=self._name) for asked in (network, network, other)
         )
-        if _near(one, again) and not _near(one, read):
+        if not _near(one, again):
+            self._warn(
+                "in eval mode it gives the same pictures other logits when it is asked again: all"
+                " its figures depend on what it was asked before"
+            )
+        elif not _near(one, read):
             raise ValueError(
                 f"--model {self._name} answers otherwise after its checkpoint is read back: what"
                 " it learns is not all in its state_dict. Keep what training changes in parameters"
@@ -261,6 +303,23 @@ class _Noise:
         labels = (torch.arange(self.batch_size) + step) % self._spec.num_outputs
         images = ((pictures + 1) * 127.5).to(torch.uint8)
         return images.to(self._device), labels.to(self._device)
+
+
+def _refuse_hollow(model: nn.Module, name: str, *, lazy: bool = True) -> None:
+    """Raise `ValueError` if a parameter or buffer has no numbers, or (`lazy`) no shape yet."""
+    for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if is_lazy(tensor):
+            if not lazy:
+                continue
+            raise ValueError(
+                f"--model {name}: its {key!r} never gets a shape: forward makes no use of that lazy"
+                " layer. Leave the layer out"
+            )
+        if tensor.is_meta:
+            raise ValueError(
+                f"--model {name}: its {key!r} has no numbers: it lies on the device meta. Give it"
+                " some on the CPU (to_empty, and then draw them)"
+            )
 
 
 def _structure(model: nn.Module) -> list[tuple[str, int, tuple[int, ...]]]:
