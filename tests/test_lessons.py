@@ -213,9 +213,9 @@ def test_a_lesson_asks_first_and_its_runs_are_kept(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "lesson.json").read_text())["claims"][0]["verdict"] == "confirmed"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
     assert len(before) == 4
-    table = to_markdown(tmp_path.parent)
-    assert "| `tiny` | test error falls" in table
-    assert "✓ a guess: " in table
+    results = to_markdown(tmp_path.parent)
+    assert results.startswith("### `tiny`: confirmed\n\nPublished: test error falls")
+    assert "\n- ✓ a guess: " in results
     assert not any("You expected" in line for line in said)
     asked: list[str] = []
 
