@@ -150,13 +150,18 @@ def test_every_picture_is_shown_and_said_how_it_was_made() -> None:
 def test_files_that_are_named_exist(page: str) -> None:
     text = TEXTS[page]
     for name in re.findall(r"`((?:lab|scripts|tests)/[\w/.]+)`", text):
-        assert (ROOT / name).exists() or "NEW" in name, name
+        assert (ROOT / name).exists() or "NAME" in name, name
     for name in re.findall(r"`(test_\w+\.py)`", text):
         assert (ROOT / "tests" / name).exists(), name
 
 
+def test_every_script_has_its_place() -> None:
+    for path in (ROOT / "scripts").glob("[a-z]*.py"):
+        assert f"scripts/{path.name}" in TEXTS["docs/commands.md"], path.name
+
+
 COMMAND = re.compile(r"(?:python3|torchrun[^`\n]*?) (scripts/[\w/]+\.py)((?:[^`#\n\\]|\\\n)*)")
-MADE_UP = {"NAME", "NEW"}
+MADE_UP = {"NAME"}
 
 
 def commands() -> set[tuple[str, str]]:
@@ -206,31 +211,35 @@ def test_flags_that_pages_name_exist() -> None:
             assert flag in known, f"{page}: {flag}"
 
 
-PYTHON = [(page, text) for page, text in blocks("python") if not text.startswith("# NEW")]
-FILES = [(page, text) for page, text in PYTHON if text.startswith("# my_")]
+PYTHON = [(page, text) for page, text in blocks("python") if not text.startswith("# my_")]
+FILES = {text.split()[1]: text for _, text in blocks("python") if text.startswith("# my_")}
 
 
 @pytest.mark.parametrize("page", sorted({page for page, _ in PYTHON}))
-def test_python_examples_run(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples of a page run one after the other, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "example"}
     for there, text in PYTHON:
-        if there == page and not text.startswith("# my_"):
+        if there == page:
             exec(compile(text, page, "exec"), names)
 
 
-def test_the_model_of_the_readme_trains(tmp_path: Path) -> None:
-    (text,) = {text for page, text in FILES if text.startswith("# my_net.py")}  # all the same
-    (tmp_path / "my_net.py").write_text(text, encoding="utf-8")
-    command = [sys.executable, str(ROOT / "scripts/train.py"), "--model", "my_net.py:my_net"]
-    flags = ["--steps", "2", "--num-test", "20", "--num-train", "8", "--counterfactuals", "0"]
+def test_the_model_and_the_objective_of_the_pages_train(tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    command = [sys.executable, str(ROOT / "scripts/train.py"), "--name", "mine"]
+    flags = ["--model", "my_net.py:my_net", "--objective", "my_focal.py:focal", "--steps", "2"]
+    small = ["--num-test", "20", "--num-train", "8", "--counterfactuals", "0", "--no-pictures"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     run = subprocess.run(
-        [*command, *flags, "--no-pictures"],
-        cwd=tmp_path, capture_output=True, text=True, env=environment,
-    )  # fmt: skip
+        [*command, *flags, *small], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
     assert run.returncode == 0, run.stderr
-    assert list((tmp_path / "runs").glob("person-8-*my_net16-s0/summary.json"))
+    assert (tmp_path / "runs" / "mine" / "summary.json").is_file()
+
+
+def test_files_of_one_name_are_the_same_on_all_pages() -> None:
+    for _, text in blocks("python"):
+        if text.startswith("# my_"):
+            assert text == FILES[text.split()[1]]
