@@ -10,11 +10,12 @@ from collections.abc import Callable
 from benches.pillow_drawing import draw as draw_with_pillow
 from benches.table import Row
 from lab.core.config import DataConfig
+from lab.draw import Backend
 from lab.experiments.timing import rate, ratio, take_turns
 from lab.worlds import population_of
 from lab.worlds.faces import Faces, render
 
-GOALS = {"eager": 15, "compiled": 100}
+GOALS = {"torch": 15, "C": 100}
 """Times the rate of Pillow, warm."""
 
 _COLD = """
@@ -22,10 +23,10 @@ import json, sys, time
 sys.path[:0] = json.loads(sys.argv[1])
 from lab.worlds.faces import render, sample_prior
 faces = sample_prior(64, seed=0)
-render(faces, size=32, drawing="eager")
+render(faces, size=32, backend="torch")
 times = [time.perf_counter()]
 for _ in range(2):
-    render(faces, size=32, drawing="compiled")
+    render(faces, size=32, backend="c")
     times.append(time.perf_counter())
 print(times[1] - times[0] - (times[2] - times[1]))
 """
@@ -52,20 +53,20 @@ def _compare(faces: Faces, size: int, *, few: int, repetitions: int) -> list[Row
         draw_with_pillow(shown, size=size)
         return len(shown)
 
-    def with_lab(drawing: str) -> Callable[[], int]:
+    def with_lab(backend: Backend) -> Callable[[], int]:
         def job() -> int:
-            render(faces, size=size, drawing=drawing)
+            render(faces, size=size, backend=backend)
             return len(faces)
 
         return job
 
-    jobs = {"Pillow": with_pillow, "eager": with_lab("eager"), "compiled": with_lab("compiled")}
+    jobs = {"Pillow": with_pillow, "torch": with_lab("torch"), "C": with_lab("c")}
     missing = ""
     try:
-        jobs["compiled"]()
+        jobs["C"]()
     except (ValueError, RuntimeError) as error:  # no compiler here
         missing = str(error).splitlines()[0]
-        del jobs["compiled"]
+        del jobs["C"]
     seconds = take_turns(jobs, repetitions=repetitions)
     rows = [
         Row(what=f"{name}, {size} px", value=rate(values), unit="faces/s/core")
