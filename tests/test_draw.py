@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toy_drawing import SLAB, TOYS, reading, toys, with_input
+from toy_drawing import SLAB, TOYS, Toys, reading, toys, with_input
 
 from lab import draw
-from lab.draw import c_backend, codegen
+from lab.draw import InputTable, c_backend, codegen
+from lab.draw.display_list import DisplayList
 
 CPU = torch.device("cpu")
 
@@ -48,6 +49,29 @@ def test_a_misspelt_input_is_named_with_its_nearest_match() -> None:
 def test_an_input_that_nothing_reads_is_named() -> None:
     with pytest.raises(ValueError, match="nothing reads: forgotten"):
         codegen.source(with_input("forgotten"))
+
+
+def test_a_drawing_without_a_required_input_is_refused() -> None:
+    def prepare(batch: Toys, size: int) -> DisplayList:
+        listed = TOYS.prepare(batch, size)
+        columns = tuple(("grain" if c == "noise" else c, w) for c, w in listed.inputs.columns)
+        return replace(listed, inputs=InputTable(listed.inputs.packed, columns))
+
+    with pytest.raises(ValueError, match="no input called noise"):
+        codegen.source(replace(TOYS, prepare=prepare))
+
+
+@pytest.mark.parametrize("name", ["slab", "dot", "background", "no word"])
+def test_layers_and_sprites_have_names_of_their_own(name: str) -> None:
+    other = replace(SLAB, name=name)
+    with pytest.raises(ValueError, match=f"'{name}' must be a word"):
+        codegen.source(replace(TOYS, subjects={"slab": (SLAB,), "other": (other,)}))
+
+
+def test_subjects_may_share_a_layer() -> None:
+    shared = codegen.source(replace(TOYS, subjects={"slab": (SLAB,), "too": (SLAB,)}))
+    assert shared.count("void lay_slab_1(") == 1
+    assert shared.count("lay_slab_1(p") == 2
 
 
 @pytest.mark.parametrize(

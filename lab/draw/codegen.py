@@ -46,7 +46,8 @@ def source(drawing: Drawing[Any]) -> str:
     """The C source of a whole drawing.
 
     Raises `KeyError` if it reads an input that it does not compute, and `ValueError` if it computes
-    one that it does not read, or names an unknown one in a case.
+    one that it does not read, lacks one of `REQUIRED`, names an unknown one in a case, or has two
+    layers of one name.
     """
     generated = _Kernels(drawing).text()
     before, after = RUNTIME.split(_INCLUDE)
@@ -79,7 +80,17 @@ class _Kernels:
         self._slots = {name: slots.index(name) for name, _ in self._columns}
         self._count = len(slots)
         self._kernels: list[str] = []
+        self._calls: dict[Layer | str, str] = {}
         self._read = set(REQUIRED)
+        if missing := [name for name in REQUIRED if name not in self._slots]:
+            raise ValueError(
+                f"the drawing {drawing.name} computes no input called {' or '.join(missing)}"
+            )
+        layers = {*drawing.base, *(layer for its in drawing.subjects.values() for layer in its)}
+        names = ["background", *(named.name for named in (*layers, *drawing.sprites))]
+        for name in names:
+            if not name.isidentifier() or names.count(name) > 1:
+                raise ValueError(f"{name!r} must be a word, and name one layer or sprite alone")
 
     def text(self) -> str:
         """Macros, kernels, and the two functions by which the runtime calls them."""
@@ -132,8 +143,10 @@ static void lay_sprite(int kind, const float* restrict q, {_WINDOW}) {{
         return _Traced(named, self._read)
 
     def _chosen(self, layer: Layer | str, cases: tuple[Case, ...]) -> str:
-        """Write a kernel for each case and a general one; returns the code that calls the first
-        that fits a picture. A case in which nothing changes has no kernel."""
+        """Write a kernel for each case and a general one, once for each layer; returns the code
+        that calls the first that fits a picture. A case in which nothing changes has no kernel."""
+        if layer in self._calls:
+            return self._calls[layer]
         calls, name = [], layer if isinstance(layer, str) else layer.name
         for number, known in enumerate((*cases, {})):
             function = f"lay_{name}_{number}"
@@ -144,7 +157,8 @@ static void lay_sprite(int kind, const float* restrict q, {_WINDOW}) {{
             self._kernels.append(kernel)
             call = f"{function}({_PASSED});" if kernel else ";"
             calls.append(f"if ({test}) {call}" if known else call)
-        return "      " + "\n      else ".join(calls) + "\n"
+        self._calls[layer] = "      " + "\n      else ".join(calls) + "\n"
+        return self._calls[layer]
 
     def _layer(self, function: str, layer: Layer | str, known: Case) -> str:
         """Code of a layer where some inputs are known; empty if it then changes nothing."""

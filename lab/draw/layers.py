@@ -21,7 +21,7 @@ Case = Mapping[str, float]
 DrawLayer = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Inputs], tuple[Tensor, Tensor]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
     """One layer of a picture.
 

@@ -40,7 +40,7 @@ class Ink:
         self.rgb = self.rgb + alpha * (color * self.alpha - self.rgb)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Sprite:
     """A kind of sprite.
 

@@ -58,9 +58,11 @@ def likeness() -> Row:
     )
     thumbnails = [p.reshape(48, 8, 8, 8, 8, 3).mean(axis=(2, 4)).reshape(48, -1) for p in pictures]
     alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(*thumbnails, strict=True)]
-    version = world_version("person")
-    note = "" if version == WRITTEN_FOR else f"Pillow draws {WRITTEN_FOR}, the lab {version}"
-    return Row(what="Pillow's pictures are like the lab's", value=min(alike), least=0.97, note=note)
+    what, version = "Pillow's pictures are like the lab's", world_version("person")
+    if version == WRITTEN_FOR:
+        return Row(what=what, value=float(min(alike)), least=0.97)
+    note = f"Pillow draws {WRITTEN_FOR}, the lab {version}"
+    return Row(what=what, value=float(min(alike)), note=note)
 
 
 def _compare(faces: Faces, size: int, *, few: int, repetitions: int) -> list[Row]:

@@ -15,7 +15,7 @@ REGIONS = (*PARTS, *(STRAYS[part] for part in PARTS))
 """What masks tell apart: parts on heads and beside them."""
 
 _FIRST_DRAW = {"eyes": 0, "nose": 3, "mouth": 5, "ears": 7}
-"""Where in a face's random order of places those of its stray parts begin."""
+"""Position of a part's first stray in a face's random permutation of `STRAY_PLACES`."""
 
 _NATURAL = {
     "eyes": ((-EYE_X, EYE_Y), (EYE_X, EYE_Y)),
@@ -99,8 +99,8 @@ _COLUMNS = tuple(
     for part in ORDER
     for slot in range(len(_NATURAL[part]) + len(ATTRIBUTES[STRAYS[part]].values) - 1)
 )
-"""All that a picture may have, in the order in which it is laid: part and slot. The first slots of
-a part are on the head, the others stray."""
+"""All sprites that a picture may have, bottom to top: (part, slot). The first slots of a part are on
+the head, the others stray."""
 
 _PART = torch.tensor([ORDER.index(part) for part, _ in _COLUMNS])
 _SLOT = torch.tensor([slot for _, slot in _COLUMNS])
@@ -117,12 +117,12 @@ _PLACES = torch.tensor(
      for table in (_NATURAL, *(_SHUFFLED[name] for name in SHUFFLES))],
     dtype=torch.float64,
 ).permute(2, 0, 1).contiguous()  # fmt: skip
-"""Where each arrangement has the parts of a head, in its frame: (2, A, places)."""
+"""x and y of the parts of a head in each arrangement, in the frame of the head: (2, A, K)."""
 _EYES = _PART[_HEAD] == ORDER.index("eyes")
 
 
 def _on_head(faces: Faces, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-    """Which places on the heads are taken (N, K), and x, y, cos, sin, side of each (5, N, K)."""
+    """Parts on heads: which of K places are taken (N, K); x, y, cos, sin, side of each (5, N, K)."""
     count = torch.stack([faces.values[part] for part in ORDER], dim=1)[:, _PART[_HEAD]]
     lone = (hashed(faces.identity, 20) < 0.5).long()  # which eye or ear a lone one is
     alone = (count == 1) & ((lone[:, None] == _SLOT[_HEAD]) | ~_PAIRED)
@@ -138,13 +138,13 @@ def _on_head(faces: Faces, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _strays(identity: Tensor, rotation: Tensor, which: Tensor) -> Tensor:
-    """x, y, cos, sin and side (5, M) of stray parts, one for each of the M faces given.
+    """x, y, cos, sin and side (5, M) of M stray parts, given the identity and rotation of the face.
 
-    `which` (M,) of all the stray parts that a picture may have it is.
+    `which` (M,) is the part's index among all the stray parts that a picture may have.
     """
     draw = _DRAWS[which]
     order = hashed(identity[:, None], 40 + torch.arange(len(STRAY_PLACES))).argsort(dim=1)
-    spot = _STRAY_PLACES[:, order.gather(1, draw[:, None])[:, 0]]  # of a random order of the places
+    spot = _STRAY_PLACES[:, order.gather(1, draw[:, None])[:, 0]]  # sampled without replacement
     jitter = hashed(identity, 100 + 4 * draw + torch.arange(4)[:, None]) - 0.5
     x, y = spot + 0.10 * jitter[:2]
     cos, sin = turned(rotation.double() + 2 * STRAY_TURN * jitter[2])
