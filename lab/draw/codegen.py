@@ -87,7 +87,8 @@ class _Kernels:
                 f"the drawing {drawing.name} computes no input called {' or '.join(missing)}"
             )
         layers = {*drawing.base, *(layer for its in drawing.subjects.values() for layer in its)}
-        names = ["background", *(named.name for named in (*layers, *drawing.sprites))]
+        names = ["background"]
+        names += [layer.name for layer in layers] + [sprite.name for sprite in drawing.sprites]
         for name in names:
             if not name.isidentifier() or names.count(name) > 1:
                 raise ValueError(f"{name!r} must be a word, and name one layer or sprite alone")

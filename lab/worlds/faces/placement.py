@@ -99,8 +99,8 @@ _COLUMNS = tuple(
     for part in ORDER
     for slot in range(len(_NATURAL[part]) + len(ATTRIBUTES[STRAYS[part]].values) - 1)
 )
-"""All sprites that a picture may have, bottom to top: (part, slot). The first slots of a part are on
-the head, the others stray."""
+"""All sprites that a picture may have, bottom to top: (part, slot). The first slots of a part are
+on the head, the others stray."""
 
 _PART = torch.tensor([ORDER.index(part) for part, _ in _COLUMNS])
 _SLOT = torch.tensor([slot for _, slot in _COLUMNS])
@@ -122,7 +122,7 @@ _EYES = _PART[_HEAD] == ORDER.index("eyes")
 
 
 def _on_head(faces: Faces, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-    """Parts on heads: which of K places are taken (N, K); x, y, cos, sin, side of each (5, N, K)."""
+    """Parts on heads: which of K places are taken (N, K); their x, y, cos, sin, side (5, N, K)."""
     count = torch.stack([faces.values[part] for part in ORDER], dim=1)[:, _PART[_HEAD]]
     lone = (hashed(faces.identity, 20) < 0.5).long()  # which eye or ear a lone one is
     alone = (count == 1) & ((lone[:, None] == _SLOT[_HEAD]) | ~_PAIRED)
