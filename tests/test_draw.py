@@ -84,7 +84,7 @@ def test_a_case_of_an_unknown_input_is_refused(known: Mapping[str, float]) -> No
 
 
 def test_inputs_are_replaced_but_not_added() -> None:
-    n = TOYS.prepare(toys(2), 16).inputs.inputs(slice(None), CPU)
+    n = TOYS.prepare(toys(2), 16).inputs.rows(slice(None), CPU)
     wider: Callable[..., object] = n.replaced
     assert n.replaced(width=n["width"] * 2)["width"][0] == 2 * n["width"][0]
     with pytest.raises(KeyError, match="did you mean 'width'"):

@@ -35,7 +35,7 @@ def test_a_layer_changes_nothing_outside_its_box(subject: str, depth: int, size:
     """On a canvas of any colors, and the coverage that the layers below leave."""
     *below, layer = (*FACES.base, *FACES.subjects[subject])[: depth + 1]
     faces = _faces().do(subject=subject)
-    n = FACES.prepare(faces, size).inputs.inputs(slice(None), CPU)
+    n = FACES.prepare(faces, size).inputs.rows(slice(None), CPU)
     x, y = grid(size, CPU)
     pixels = torch.full((1, 1, 1, 1), size / 2)
     random = torch.Generator().manual_seed(0)
@@ -57,7 +57,7 @@ def test_a_sprite_has_no_ink_outside_its_box(sprite: Sprite, size: int) -> None:
     """Drawn over the whole picture, not on its window alone."""
     listed = FACES.prepare(_faces(), size)
     placed = listed.sprites.of(FACES.sprites.index(sprite))
-    n = listed.inputs.inputs(placed.picture, CPU)
+    n = listed.inputs.rows(placed.picture, CPU)
     left, top, cos, sin, side, sharp = placed.place.t()[:, :, None, None, None].unbind(0)
     x, y = grid(size, CPU)
     dx, dy = x - left, y - top

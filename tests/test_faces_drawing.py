@@ -31,7 +31,7 @@ def _sharp(faces: Faces) -> Faces:
 def test_layers_are_finite_and_coverage_is_a_share(subject: str) -> None:
     faces = extremes(48, seed=7).do(subject=subject)
     x, y = grid(33, CPU)
-    n = FACES.prepare(faces, 33).inputs.inputs(slice(None), CPU)
+    n = FACES.prepare(faces, 33).inputs.rows(slice(None), CPU)
     code = list(FACES.subjects).index(subject)
     canvas, cover = FACES.paint(code, x, y, torch.full((1, 1, 1, 1), 16.5), n)
     assert FACES.light(canvas, cover, x, y, n).isfinite().all()

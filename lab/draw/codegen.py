@@ -8,6 +8,7 @@ import functools
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 from lab.core.text import unknown
@@ -45,9 +46,9 @@ def arithmetic(drawing: Drawing[Any]) -> str:
 def source(drawing: Drawing[Any]) -> str:
     """The C source of a whole drawing.
 
-    Raises `KeyError` if it reads an input that it does not compute, and `ValueError` if it computes
-    one that it does not read, lacks one of `REQUIRED`, names an unknown one in a case, or has two
-    layers of one name.
+    Raises `KeyError` for an input that is read but not computed, and `ValueError` for one that is
+    computed but not read, a missing one of `REQUIRED`, an unknown one in a case, or a name that two
+    layers or sprites have.
     """
     generated = _Kernels(drawing).text()
     before, after = RUNTIME.split(_INCLUDE)
@@ -86,7 +87,7 @@ class _Kernels:
             raise ValueError(
                 f"the drawing {drawing.name} computes no input called {' or '.join(missing)}"
             )
-        layers = {*drawing.base, *(layer for its in drawing.subjects.values() for layer in its)}
+        layers = dict.fromkeys([*drawing.base, *chain.from_iterable(drawing.subjects.values())])
         names = ["background"]
         names += [layer.name for layer in layers] + [sprite.name for sprite in drawing.sprites]
         for name in names:

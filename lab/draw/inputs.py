@@ -43,7 +43,7 @@ class InputTable:
             tuple((name, 1) for name in numbers) + tuple((name, 3) for name in colors),
         )
 
-    def inputs(self, rows: slice | Tensor, device: torch.device) -> Inputs:
+    def rows(self, rows: slice | Tensor, device: torch.device) -> Inputs:
         """The inputs of some rows, on `device`."""
         block = self.packed[rows].to(device)[:, :, None, None]
         widths = [width for _, width in self.columns]

@@ -35,14 +35,14 @@ def _draw_group(
     cover = torch.empty(count, 1, size, size, device=device)
     for subject, span in listed.runs(rows, most=max(1, _CHUNK // (size * size))):
         part = slice(span.start - rows.start, span.stop - rows.start)
-        n = listed.inputs.inputs(span, device)
+        n = listed.inputs.rows(span, device)
         canvas[part], cover[part] = drawing.paint(subject, x, y, pixels, n)
     for kind, sprite in enumerate(drawing.sprites):
         _lay(canvas, listed, sprite, listed.sprites_in(rows, kind), rows.start)
     out = torch.empty(canvas.shape, dtype=torch.uint8, device=device)
     for _, span in listed.runs(rows, most=max(1, _CHUNK // (size * size))):
         part = slice(span.start - rows.start, span.stop - rows.start)
-        n = listed.inputs.inputs(span, device)
+        n = listed.inputs.rows(span, device)
         picture = drawing.light(canvas[part], cover[part], x, y, n)
         picture = blur(picture, listed.blur[span].to(device))
         picture = grain(picture, n[NOISE], listed.noise_start[span].to(device))
@@ -57,7 +57,7 @@ def ink(
     frame = Windows.around(placed, sprite, listed.size)
     dx, dy = frame.dx[:, None, None, :].to(device), frame.dy[:, None, :, None].to(device)
     cos, sin, side, sharp = placed.place.to(device).t()[2:, :, None, None, None].unbind(0)
-    n = listed.inputs.inputs(placed.picture, device)
+    n = listed.inputs.rows(placed.picture, device)
     return sprite.draw(dx * cos + dy * sin, dy * cos - dx * sin, side, sharp, n), frame
 
 
