@@ -21,7 +21,7 @@ from lab.worlds.faces import (
     render,
     sample_prior,
 )
-from lab.worlds.faces.drawing import FACES
+from lab.worlds.faces.drawing import DRAWING
 
 NO_STRAYS = dict.fromkeys(STRAYS.values(), 0)
 MOST_STRAYS = {name: len(ATTRIBUTES[name].values) - 1 for name in STRAYS.values()}
@@ -47,7 +47,7 @@ def levels(name: str) -> list[str | int | float]:
 @functools.cache
 def fastest() -> Backend:
     """The backend to draw many pictures: C, if there is a compiler."""
-    return "c" if can_draw_in_c(FACES) else "torch"
+    return "c" if can_draw_in_c(DRAWING) else "torch"
 
 
 def picture(faces: Faces, size: int = 48) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 
 from lab.draw import c_backend, codegen
 from lab.worlds.faces import render, sample_prior
-from lab.worlds.faces.drawing import FACES
+from lab.worlds.faces.drawing import DRAWING
 
 engine: ModuleType = importlib.import_module("lab.draw.render")
 needs_compiler = pytest.mark.skipif(c_backend.compiler() is None, reason="there is no C compiler")
@@ -65,7 +65,7 @@ def _quick(programs: Path) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library, built without optimization; still it must give the same bytes."""
     folder = tmp_path_factory.mktemp("built")
-    (folder / "faces.c").write_text(codegen.source(FACES))
+    (folder / "faces.c").write_text(codegen.source(DRAWING))
     command = f"{c_backend.compiler()} -O0 -ffp-contract=off -fPIC -shared faces.c -o faces.so -lm"
     subprocess.run(command.split(), cwd=folder, check=True)
     return folder / "faces.so"
@@ -88,14 +88,14 @@ def _is_refused(reason: str, caplog: pytest.LogCaptureFixture) -> None:
 
 def test_without_a_compiler(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert c_backend.compiler() is None
-    assert not c_backend.is_built(FACES)
+    assert not c_backend.is_built(DRAWING)
     _is_refused("there is no C compiler", caplog)
 
 
 def test_with_a_compiler_that_fails(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
     _install(machine, "echo preamble >&2; echo the disk is on fire >&2; exit 1")
     _is_refused("fails: the disk is on fire", caplog)
-    for path in c_backend.library_paths(FACES):
+    for path in c_backend.library_paths(DRAWING):
         assert not list(path.parent.iterdir()), "nothing half-made is left behind"
 
 
@@ -121,7 +121,7 @@ def test_with_nowhere_to_keep_it(
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     monkeypatch.setenv("TMPDIR", str(blocked))
     _install(machine, "exit 0")
-    assert not c_backend.is_built(FACES)
+    assert not c_backend.is_built(DRAWING)
     _is_refused("cannot be kept", caplog)
 
 
@@ -182,17 +182,17 @@ def test_users_without_a_cache_of_their_own_draw_in_c(
     tmp_path: Path,
 ) -> None:
     _install(machine, f'cp {built} "$out"')
-    path = c_backend.library_paths(FACES)[0]
+    path = c_backend.library_paths(DRAWING)[0]
     path.parent.mkdir(parents=True)
     shutil.copy(built, path)
-    assert c_backend.is_built(FACES)
+    assert c_backend.is_built(DRAWING)
     _forget()
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
     spoil(machine, monkeypatch)
     if spoil is not _not_executable:
-        assert not c_backend.is_built(FACES)
+        assert not c_backend.is_built(DRAWING)
     faces = sample_prior(4, seed=1)
     drawn = render(faces, size=16, backend="c")
     assert torch.equal(drawn, render(faces, size=16, backend="torch"))
@@ -201,7 +201,7 @@ def test_users_without_a_cache_of_their_own_draw_in_c(
     assert place.stat().st_mode & 0o077 == 0, "nobody else can put a library there"
     assert not list(here.iterdir())
     _forget()
-    assert c_backend.is_built(FACES)
+    assert c_backend.is_built(DRAWING)
 
 
 @needs_compiler
@@ -245,14 +245,14 @@ def test_a_library_that_draws_differently_is_refused(
 def test_it_is_built_once_and_kept(machine: Path, built: Path) -> None:
     _install(machine, f'echo built >> {machine}/log; cp {built} "$out"')
     faces = sample_prior(40, seed=1)
-    assert not c_backend.is_built(FACES)
+    assert not c_backend.is_built(DRAWING)
     drawn = render(faces, size=24, backend="c")
     assert torch.equal(drawn, render(faces, size=24, backend="torch")), "without optimization too"
-    assert c_backend.is_built(FACES)
+    assert c_backend.is_built(DRAWING)
     _forget()
     assert torch.equal(render(faces, size=24), drawn)
     assert (machine / "log").read_text() == "built\n"
-    kept = c_backend.library_paths(FACES)[0]
+    kept = c_backend.library_paths(DRAWING)[0]
     assert list(kept.parent.iterdir()) == [kept]
     assert kept.parent.stat().st_mode & 0o077 == 0, "nobody else can put a library there"
 
@@ -277,16 +277,16 @@ def test_only_the_cpu_draws_in_c() -> None:
 def test_the_source_is_the_same_everywhere() -> None:
     """Another process with another hash seed writes the same code, or the cache would be void."""
     code = (
-        "import sys; from lab.draw import codegen; from lab.worlds.faces.drawing import FACES;"
-        " sys.stdout.write(codegen.source(FACES))"
+        "import sys; from lab.draw import codegen; from lab.worlds.faces.drawing import DRAWING;"
+        " sys.stdout.write(codegen.source(DRAWING))"
     )
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                            cwd=Path(__file__).parents[1], env={"PYTHONHASHSEED": "77"})  # fmt: skip
-    assert again.stdout == codegen.source(FACES)
+    assert again.stdout == codegen.source(DRAWING)
 
 
 def test_the_source_has_exactly_rounded_operations_alone() -> None:
-    source = codegen.source(FACES)
+    source = codegen.source(DRAWING)
     for inexact in ("exp", "sin", "cos", "pow", "tan", "log", "rsqrt", "fma", "double"):
         assert f"{inexact}(" not in source
         assert f"{inexact}f(" not in source

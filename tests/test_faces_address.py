@@ -13,7 +13,7 @@ from lab.draw import Backend
 from lab.draw.render import can_draw_in_c
 from lab.worlds.faces import ATTRIBUTES, Faces, masks, render, sample_prior
 from lab.worlds.faces.batch import sample_at
-from lab.worlds.faces.drawing import FACES
+from lab.worlds.faces.drawing import DRAWING
 
 
 @pytest.fixture(params=["torch", "c"])
@@ -34,7 +34,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def _need_compiler() -> None:
-    if not can_draw_in_c(FACES):
+    if not can_draw_in_c(DRAWING):
         pytest.skip("there is no C compiler")
 
 

@@ -9,14 +9,14 @@ from lab.draw import Box, Sprite
 from lab.draw.drawing import SCALE, lay, to_subject
 from lab.draw.finish import grid
 from lab.worlds.faces import Faces, sample_prior
-from lab.worlds.faces.drawing import FACES
+from lab.worlds.faces.drawing import DRAWING
 
 CPU = torch.device("cpu")
 LAYERS = [
     (subject, depth)
-    for subject, layers in FACES.subjects.items()
-    for depth in range(len(FACES.base) + len(layers))
-    if depth >= len(FACES.base) or subject == "head"  # the base is the same for all
+    for subject, layers in DRAWING.subjects.items()
+    for depth in range(len(DRAWING.base) + len(layers))
+    if depth >= len(DRAWING.base) or subject == "head"  # the base is the same for all
 ]
 
 
@@ -33,9 +33,9 @@ def _outside(u: Tensor, v: Tensor, box: Box) -> Tensor:
 @pytest.mark.parametrize(("subject", "depth"), LAYERS)
 def test_a_layer_changes_nothing_outside_its_box(subject: str, depth: int, size: int) -> None:
     """On a canvas of any colors, and the coverage that the layers below leave."""
-    *below, layer = (*FACES.base, *FACES.subjects[subject])[: depth + 1]
+    *below, layer = (*DRAWING.base, *DRAWING.subjects[subject])[: depth + 1]
     faces = _faces().do(subject=subject)
-    n = FACES.prepare(faces, size).inputs.rows(slice(None), CPU)
+    n = DRAWING.prepare(faces, size).inputs.rows(slice(None), CPU)
     x, y = grid(size, CPU)
     pixels = torch.full((1, 1, 1, 1), size / 2)
     random = torch.Generator().manual_seed(0)
@@ -52,11 +52,11 @@ def test_a_layer_changes_nothing_outside_its_box(subject: str, depth: int, size:
 
 
 @pytest.mark.parametrize("size", [16, 64])
-@pytest.mark.parametrize("sprite", FACES.sprites, ids=lambda sprite: sprite.name)
+@pytest.mark.parametrize("sprite", DRAWING.sprites, ids=lambda sprite: sprite.name)
 def test_a_sprite_has_no_ink_outside_its_box(sprite: Sprite, size: int) -> None:
     """Drawn over the whole picture, not on its window alone."""
-    listed = FACES.prepare(_faces(), size)
-    placed = listed.sprites.of(FACES.sprites.index(sprite))
+    listed = DRAWING.prepare(_faces(), size)
+    placed = listed.sprites.of(DRAWING.sprites.index(sprite))
     n = listed.inputs.rows(placed.picture, CPU)
     left, top, cos, sin, side, sharp = placed.place.t()[:, :, None, None, None].unbind(0)
     x, y = grid(size, CPU)

@@ -17,7 +17,7 @@ from lab import draw
 from lab.draw import Backend, Sprite, torch_backend
 from lab.draw.finish import grid
 from lab.worlds.faces import ATTRIBUTES, Faces, render, sample_prior
-from lab.worlds.faces.drawing import FACES
+from lab.worlds.faces.drawing import DRAWING
 
 CPU = torch.device("cpu")
 CONTINUOUS = [name for name, row in ATTRIBUTES.items() if row.kind == "continuous"]
@@ -27,24 +27,24 @@ def _sharp(faces: Faces) -> Faces:
     return faces.do(blur=0, pixel_noise=0)
 
 
-@pytest.mark.parametrize("subject", FACES.subjects)
+@pytest.mark.parametrize("subject", DRAWING.subjects)
 def test_layers_are_finite_and_coverage_is_a_share(subject: str) -> None:
     faces = extremes(48, seed=7).do(subject=subject)
     x, y = grid(33, CPU)
-    n = FACES.prepare(faces, 33).inputs.rows(slice(None), CPU)
-    code = list(FACES.subjects).index(subject)
-    canvas, cover = FACES.paint(code, x, y, torch.full((1, 1, 1, 1), 16.5), n)
-    assert FACES.light(canvas, cover, x, y, n).isfinite().all()
+    n = DRAWING.prepare(faces, 33).inputs.rows(slice(None), CPU)
+    code = list(DRAWING.subjects).index(subject)
+    canvas, cover = DRAWING.paint(code, x, y, torch.full((1, 1, 1, 1), 16.5), n)
+    assert DRAWING.light(canvas, cover, x, y, n).isfinite().all()
     assert cover.min() >= 0
     assert cover.max() <= 1
     assert canvas.min() > -0.1
     assert canvas.max() < 1.6, "no color is far beyond white before the light"
 
 
-@pytest.mark.parametrize("sprite", FACES.sprites, ids=lambda sprite: sprite.name)
+@pytest.mark.parametrize("sprite", DRAWING.sprites, ids=lambda sprite: sprite.name)
 def test_ink_is_finite_and_premultiplied(sprite: Sprite) -> None:
-    listed = FACES.prepare(extremes(200, seed=8), 40)
-    placed = listed.sprites.of(FACES.sprites.index(sprite))
+    listed = DRAWING.prepare(extremes(200, seed=8), 40)
+    placed = listed.sprites.of(DRAWING.sprites.index(sprite))
     ink, _ = torch_backend.ink(listed, sprite, placed, CPU)
     assert ink.alpha.min() >= 0
     assert ink.alpha.max() <= 1 + 1e-6
@@ -58,9 +58,9 @@ def test_no_window_cuts_a_sprite(size: int) -> None:
     faces = extremes(100, seed=9)
     roomy = [
         replace(sprite, extent=(1.5 * sprite.extent[0], 1.5 * sprite.extent[1]))
-        for sprite in FACES.sprites
+        for sprite in DRAWING.sprites
     ]
-    uncut = draw.render(replace(FACES, sprites=tuple(roomy)), faces, size=size, backend="torch")
+    uncut = draw.render(replace(DRAWING, sprites=tuple(roomy)), faces, size=size, backend="torch")
     assert torch.equal(render(faces, size=size, backend="torch"), uncut)
 
 

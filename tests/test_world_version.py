@@ -39,8 +39,8 @@ def test_tasks_have_versions_of_their_own() -> None:
 CHANGES = {
     "": "",
     "where an eye is": "from lab.worlds.faces import geometry; geometry.EYE_X = 0.21",
-    "a line of the drawing": "from lab.worlds.faces import drawing; old = drawing.FACES.shade;"
-    "vars(drawing.FACES)['shade'] = lambda *given: old(*given) * 0.999",
+    "a line of the drawing": "from lab.worlds.faces import drawing; old = drawing.DRAWING.shade;"
+    "vars(drawing.DRAWING)['shade'] = lambda *given: old(*given) * 0.999",
     "a prior": "from dataclasses import replace; from lab.worlds.faces import ATTRIBUTES as A;"
     "A['glasses'] = replace(A['glasses'], prior=(0.61, 0.2, 0.19))",
     "a range": "from dataclasses import replace; from lab.worlds.faces import ATTRIBUTES as A;"

@@ -1,4 +1,4 @@
-"""`FACES`: the description of the faces' pictures that the drawing engine executes."""
+"""`DRAWING`: the description of the faces' pictures that the drawing engine executes."""
 
 from lab.draw import Drawing, codegen
 from lab.draw.display_list import DisplayList
@@ -32,7 +32,7 @@ def examples() -> Faces:
     return sample_prior(48, seed=0, split="compare drawings").do(subject=[*SUBJECTS] * 8)
 
 
-FACES = Drawing[Faces](
+DRAWING = Drawing[Faces](
     name="faces",
     subject_of=lambda faces: faces.values["subject"],
     prepare=prepare,
@@ -49,4 +49,4 @@ FACES = Drawing[Faces](
 
 def arithmetic() -> str:
     """The traced arithmetic of the pictures: see `lab.draw.codegen.arithmetic`."""
-    return codegen.arithmetic(FACES)
+    return codegen.arithmetic(DRAWING)

@@ -6,7 +6,7 @@ from torch import Tensor
 from lab import draw
 from lab.draw import Backend
 from lab.worlds.faces.batch import Faces
-from lab.worlds.faces.drawing import FACES
+from lab.worlds.faces.drawing import DRAWING
 
 
 def render(
@@ -20,7 +20,7 @@ def render(
 
     For backends and errors see `lab.draw.render`.
     """
-    return draw.render(FACES, faces, size=size, device=device, backend=backend)
+    return draw.render(DRAWING, faces, size=size, device=device, backend=backend)
 
 
 def masks(faces: Faces, *, size: int = 64) -> dict[str, Tensor]:
@@ -29,4 +29,4 @@ def masks(faces: Faces, *, size: int = 64) -> dict[str, Tensor]:
     Names are those of the parts on the head ("eyes") and beside it ("stray_eyes"). A part's shadow
     belongs to it.
     """
-    return draw.masks(FACES, faces, size=size)
+    return draw.masks(DRAWING, faces, size=size)
