@@ -29,7 +29,8 @@ def prepare(faces: Faces, size: int) -> DisplayList:
 
 def examples() -> Faces:
     """A few faces of every subject."""
-    return sample_prior(48, seed=0, split="compare drawings").do(subject=[*SUBJECTS] * 8)
+    faces = sample_prior(8 * len(SUBJECTS), seed=0, split="compare drawings")
+    return faces.do(subject=[*SUBJECTS] * 8)
 
 
 DRAWING = Drawing[Faces](
@@ -40,11 +41,12 @@ DRAWING = Drawing[Faces](
     background=background,
     background_cases=BACKGROUND_CASES,
     base=(CLOTH,),
-    subjects={str(name): (HEAD if name == "head" else (OBJECTS[str(name)],)) for name in SUBJECTS},
+    subjects={"head": HEAD, **{name: (layer,) for name, layer in OBJECTS.items()}},
     sprites=SPRITES,
     shade=light,
     regions=REGIONS,
 )
+assert tuple(DRAWING.subjects) == SUBJECTS, "codes are positions in the attribute's values"
 
 
 def arithmetic() -> str:

@@ -54,13 +54,13 @@ def inputs_of(faces: Faces) -> InputTable:
     angle = h[0] * 180 - 90
     frequency = 1.2 + 1.3 * h[1]
     cos, sin = turned(torch.stack([number["rotation"], angle, number["light_direction"]]))
-    values = {
+    numbers = {
         "cos": cos[0] / scale,
         "sin": sin[0] / scale,
         "scale": scale,
         "x": number["position_x"],
         "y": number["position_y"],
-        # light rounds things by a typical head's size: a thing has no head to be wide
+        # light rounds objects by the size of a typical head: they have no head to be wide
         "rx": HEAD_WIDTH * torch.where(is_head, number["head_width"], 1.0),
         "ry": HEAD_HEIGHT * torch.where(is_head, number["head_height"], 1.0),
         # background
@@ -102,7 +102,7 @@ def inputs_of(faces: Faces) -> InputTable:
     }
     colors["pattern"] = second
     colors["lips"] = 0.8 * colors["lip_color"] + 0.2 * colors["skin_color"]
-    return InputTable.of(values, colors)
+    return InputTable.of(numbers, colors)
 
 
 _MEASURES = [name for name, row in ATTRIBUTES.items() if row.kind == "continuous"]
