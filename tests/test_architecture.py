@@ -1,12 +1,13 @@
 """Imports point down: the rooms of the house, read from the files themselves."""
 
 import ast
+import re
 from pathlib import Path
 
 LAB = Path(__file__).parent.parent / "lab"
 
 LEVELS = {
-    "core": 0, "models": 1, "worlds": 2, "training": 3, "measure": 3, "tracking": 3,
+    "core": 0, "models": 1, "draw": 1, "worlds": 2, "training": 3, "measure": 3, "tracking": 3,
     "robustness": 4, "verdict": 4, "evaluators": 5, "runs": 6, "experiments": 7, "playground": 7,
 }  # fmt: skip
 """Each room's level; a room may import rooms of lower levels. Level 0 knows only its like."""
@@ -77,6 +78,15 @@ def test_the_lowest_level_needs_no_torch() -> None:
         if LEVELS[room(path)] == 0 and path.name != "pictures.py":
             text = path.read_text(encoding="utf-8")
             assert "import torch" not in text, f"{path}: --help must be instant"
+
+
+def test_the_drawing_engine_knows_no_face() -> None:
+    """It draws what a description tells it to: nothing in it is about one world."""
+    words = re.compile(r"\b(face|head|eye|nose|mouth|ear|hair|skin|beard|glasses|stray)s?\b", re.I)
+    for path in sorted((LAB / "draw").iterdir()):
+        if path.is_file():
+            found = words.findall(path.read_text(encoding="utf-8"))
+            assert not found, f"{path.name}: {found}"
 
 
 def module_name(path: Path) -> str:

@@ -39,10 +39,8 @@ def test_tasks_have_versions_of_their_own() -> None:
 CHANGES = {
     "": "",
     "where an eye is": "from lab.worlds.faces import geometry; geometry.EYE_X = 0.21",
-    "a line of the drawing": "from lab.worlds.faces import picture; old = picture.shade;"
-    "new = lambda *given: old(*given) * 0.999; picture.shade = new;"
-    "import lab.worlds.faces.codegen as s, lab.worlds.faces.torch_backend as e;"
-    " s.shade = new; e.shade = new",
+    "a line of the drawing": "from lab.worlds.faces import drawing; old = drawing.DRAWING.shade;"
+    "vars(drawing.DRAWING)['shade'] = lambda *given: old(*given) * 0.999",
     "a prior": "from dataclasses import replace; from lab.worlds.faces import ATTRIBUTES as A;"
     "A['glasses'] = replace(A['glasses'], prior=(0.61, 0.2, 0.19))",
     "a range": "from dataclasses import replace; from lab.worlds.faces import ATTRIBUTES as A;"
@@ -52,7 +50,7 @@ CHANGES = {
     "palette.PALETTES['skin_color'] = palette.PALETTES['skin_color'] * 0.99",
     "what is said of an attribute": "from dataclasses import replace; from lab.worlds.faces import"
     " ATTRIBUTES as A; A['smile'] = replace(A['smile'], meaning='another')",
-    "the backend": "from lab.worlds.faces import c_backend; c_backend.is_built = lambda: False",
+    "the backend": "from lab.draw import c_backend; c_backend.is_built = lambda _: False",
 }
 
 

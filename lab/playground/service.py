@@ -216,6 +216,6 @@ def _figure(told: Mapping[str, Any], tag: str) -> float | None:
 def _build_drawing() -> None:
     """Compile the drawing, if it can be: a slider asks for too few pixels to wait for it."""
     try:
-        render(start_face(), drawing="compiled")
+        render(start_face(), backend="c")
     except ValueError:
         return  # torch draws instead, about ten times slower

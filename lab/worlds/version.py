@@ -15,7 +15,7 @@ from functools import cache
 from lab.core.config import DataConfig
 from lab.worlds.examples import draw_examples
 from lab.worlds.faces import ATTRIBUTES
-from lab.worlds.faces.codegen import arithmetic
+from lab.worlds.faces.drawing import arithmetic
 from lab.worlds.tasks import get_task
 
 DIGITS = 12

@@ -1,14 +1,16 @@
-"""Distance functions and blends, built from operations that IEEE 754 rounds exactly.
+"""Signed distance functions and blends, built from operations that IEEE 754 rounds exactly.
 
-Only + - * / sqrt min max abs floor and comparisons touch pixels: they give the same bits eagerly,
-compiled, in any batch and any order, where exp or sin would not. Distances are negative inside,
-in picture units (half the picture is 1), exact or first-order near the outline as marked; formulas
-after Inigo Quilez, "2D distance functions" (iquilezles.org/articles/distfunctions2d).
+Only + - * / sqrt min max abs floor and comparisons touch pixels: torch and C give the same bits, in
+any batch and any order, where exp or sin would not. Distances are negative inside, in picture units
+(half the picture is 1), exact or first-order near the outline as marked; formulas after Inigo
+Quilez, "2D distance functions" (iquilezles.org/articles/distfunctions2d).
 """
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Color = Tensor | tuple[float, float, float]
 
 
 def root(x: Tensor) -> Tensor:
@@ -71,6 +73,18 @@ def soft(distance: Tensor, reach: float | Tensor) -> Tensor:
     """A smooth 0..1 glow of a shape: 1 deep inside, 0 from `reach` outside (smoothstep)."""
     t = (0.5 - distance * (0.5 / reach)).clamp(0, 1)
     return t * t * (3 - 2 * t)
+
+
+def solid(color: tuple[float, float, float], like: Tensor) -> Tensor:
+    """A fixed color as (1, 3, 1, 1), on the device of `like`."""
+    return like.new_tensor(color).view(1, 3, 1, 1)
+
+
+def over(canvas: Tensor, alpha: Tensor, color: Color) -> Tensor:
+    """`canvas` (N, 3, h, w) with `color` laid over it at coverage `alpha` (N, 1, h, w)."""
+    if isinstance(color, tuple):
+        color = solid(color, alpha)
+    return canvas + alpha * (color - canvas)
 
 
 def triangle_wave(t: Tensor) -> Tensor:

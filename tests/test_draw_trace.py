@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.worlds.faces.shapes import root
-from lab.worlds.faces.trace import FACE, PIXEL, ROW, Recorder, Symbol
+from lab.draw.shapes import root
+from lab.draw.trace import PICTURE, PIXEL, ROW, Recorder, Symbol
 
 f32 = np.float32
 C = {
@@ -25,7 +25,7 @@ def _run(recorder: Recorder, symbol: Symbol, given: dict[str, float]) -> list[np
     """What the recorded C code computes, in float32, one operation at a time."""
     names: dict[str, Any] = {**C, **{name: f32(value) for name, value in given.items()}}
     number = re.compile(r"-?0x[0-9a-f.]+p[+-]\d+f")
-    for level in (FACE, ROW, PIXEL):
+    for level in (PICTURE, ROW, PIXEL):
         for line in recorder.lines[level]:
             name, code = line.removeprefix("const float ").removesuffix(";").split(" = ", 1)
             code = number.sub(lambda hit: f"f32({float.fromhex(hit[0][:-1])!r})", code)
@@ -60,11 +60,11 @@ def test_recorded_code_rounds_as_torch_does(
 
 def test_what_is_known_early_is_computed_early() -> None:
     recorder = Recorder()
-    face, row, pixel = (recorder.input(name, k) for name, k in (("f", FACE), ("y", ROW),
+    face, row, pixel = (recorder.input(name, k) for name, k in (("f", PICTURE), ("y", ROW),
                                                                 ("x", PIXEL)))  # fmt: skip
-    for value, level in ((face * 2, FACE), (face * row, ROW), (row - 1 + pixel * face, PIXEL)):
+    for value, level in ((face * 2, PICTURE), (face * row, ROW), (row - 1 + pixel * face, PIXEL)):
         assert value.channels[0][1] == level
-    assert [len(recorder.lines[level]) for level in (FACE, ROW, PIXEL)] == [2, 3, 3]
+    assert [len(recorder.lines[level]) for level in (PICTURE, ROW, PIXEL)] == [2, 3, 3]
 
 
 def test_the_same_operation_is_written_once() -> None:

@@ -14,16 +14,18 @@ from types import ModuleType
 import pytest
 import torch
 
-from lab.worlds.faces import c_backend, render, sample_prior
+from lab.draw import c_backend, codegen
+from lab.worlds.faces import render, sample_prior
+from lab.worlds.faces.drawing import DRAWING
 
-render_module: ModuleType = importlib.import_module("lab.worlds.faces.render")
+engine: ModuleType = importlib.import_module("lab.draw.render")
 needs_compiler = pytest.mark.skipif(c_backend.compiler() is None, reason="there is no C compiler")
 
 
 def _forget() -> None:
     c_backend.library.cache_clear()
     c_backend.library_paths.cache_clear()
-    render_module._try_c.cache_clear()
+    engine.can_draw_in_c.cache_clear()
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setenv("CC", "cc")
     real = c_backend.compiler()
-    monkeypatch.setattr(render_module, "_WORTH_BUILDING", 0)
+    monkeypatch.setattr(engine, "WORTH_BUILDING", 0)
     monkeypatch.setenv("PATH", str(programs))
     if real:
         (tmp_path / "real").symlink_to(real)
@@ -63,37 +65,37 @@ def _quick(programs: Path) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library, built without optimization; still it must give the same bytes."""
     folder = tmp_path_factory.mktemp("built")
-    (folder / "faces.c").write_text(c_backend.source())
+    (folder / "faces.c").write_text(codegen.source(DRAWING))
     command = f"{c_backend.compiler()} -O0 -ffp-contract=off -fPIC -shared faces.c -o faces.so -lm"
     subprocess.run(command.split(), cwd=folder, check=True)
     return folder / "faces.so"
 
 
 def _is_refused(reason: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Asked for C, an error gives the reason; else one notice does, and all is drawn eagerly."""
+    """Asked for C, an error gives the reason; else one warning does, and torch draws."""
     faces = sample_prior(5, seed=0)
-    with pytest.raises(ValueError, match=f"compiled drawing is not to be had: .*{reason}") as error:
-        render(faces, size=16, drawing="compiled")
+    with pytest.raises(ValueError, match=f"the C backend is not available: .*{reason}") as error:
+        render(faces, size=16, backend="c")
     assert "\n" not in str(error.value)
     with caplog.at_level(logging.WARNING):
         drawn = [render(faces, size=16) for _ in range(2)]
     notices = [record.getMessage() for record in caplog.records]
     assert len(notices) == 1
     assert reason in notices[0]
-    assert torch.equal(drawn[0], render(faces, size=16, drawing="eager"))
+    assert torch.equal(drawn[0], render(faces, size=16, backend="torch"))
     assert torch.equal(drawn[0], drawn[1])
 
 
 def test_without_a_compiler(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert c_backend.compiler() is None
-    assert not c_backend.is_built()
+    assert not c_backend.is_built(DRAWING)
     _is_refused("there is no C compiler", caplog)
 
 
 def test_with_a_compiler_that_fails(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
     _install(machine, "echo preamble >&2; echo the disk is on fire >&2; exit 1")
     _is_refused("fails: the disk is on fire", caplog)
-    for path in c_backend.library_paths():
+    for path in c_backend.library_paths(DRAWING):
         assert not list(path.parent.iterdir()), "nothing half-made is left behind"
 
 
@@ -119,7 +121,7 @@ def test_with_nowhere_to_keep_it(
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     monkeypatch.setenv("TMPDIR", str(blocked))
     _install(machine, "exit 0")
-    assert not c_backend.is_built()
+    assert not c_backend.is_built(DRAWING)
     _is_refused("cannot be kept", caplog)
 
 
@@ -144,12 +146,12 @@ def _not_writable(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _open_to_others(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = machine.parent / "cache" / c_backend.NAME
+    place = machine.parent / "cache" / c_backend.CACHE
     place.chmod(0o777)
 
 
 def _of_somebody_else(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = machine.parent / "cache" / c_backend.NAME
+    place = machine.parent / "cache" / c_backend.CACHE
     if os.getuid() != 0:
         pytest.skip("only root can give a folder away")
     os.chown(place, 12345, 12345)
@@ -180,26 +182,26 @@ def test_users_without_a_cache_of_their_own_draw_in_c(
     tmp_path: Path,
 ) -> None:
     _install(machine, f'cp {built} "$out"')
-    path = c_backend.library_paths()[0]
+    path = c_backend.library_paths(DRAWING)[0]
     path.parent.mkdir(parents=True)
     shutil.copy(built, path)
-    assert c_backend.is_built()
+    assert c_backend.is_built(DRAWING)
     _forget()
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
     spoil(machine, monkeypatch)
     if spoil is not _not_executable:
-        assert not c_backend.is_built()
+        assert not c_backend.is_built(DRAWING)
     faces = sample_prior(4, seed=1)
-    drawn = render(faces, size=16, drawing="compiled")
-    assert torch.equal(drawn, render(faces, size=16, drawing="eager"))
+    drawn = render(faces, size=16, backend="c")
+    assert torch.equal(drawn, render(faces, size=16, backend="torch"))
     assert list((tmp_path / "temporary").rglob("*.so")), "kept among the temporary files"
-    place = tmp_path / "temporary" / f"{c_backend.NAME}-{os.getuid()}"
+    place = tmp_path / "temporary" / f"{c_backend.CACHE}-{os.getuid()}"
     assert place.stat().st_mode & 0o077 == 0, "nobody else can put a library there"
     assert not list(here.iterdir())
     _forget()
-    assert c_backend.is_built()
+    assert c_backend.is_built(DRAWING)
 
 
 @needs_compiler
@@ -217,9 +219,7 @@ cp {built} "$out"
 """,
     )
     faces = sample_prior(3, seed=1)
-    assert torch.equal(
-        render(faces, size=16, drawing="compiled"), render(faces, size=16, drawing="eager")
-    )
+    assert torch.equal(render(faces, size=16, backend="c"), render(faces, size=16, backend="torch"))
     taken = (machine / "taken").read_text().split()
     assert [word for word in taken if word.endswith("=native")] == [known] * bool(known)
 
@@ -230,7 +230,7 @@ def test_the_compiler_gets_a_folder_that_can_be_written(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(machine / "nowhere"))
     _install(machine, f'[ -d "$TMPDIR" ] || exit 1\ncp {built} "$out"')
-    render(sample_prior(3, seed=1), size=16, drawing="compiled")
+    render(sample_prior(3, seed=1), size=16, backend="c")
 
 
 @needs_compiler
@@ -238,21 +238,21 @@ def test_a_library_that_draws_differently_is_refused(
     machine: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _install(machine, "sed -i 's/255.0f + 0.5f/255.0f + 0.51f/' $code\n" + _quick(machine))
-    _is_refused("differs from the eager one", caplog)
+    _is_refused("draws differently from torch", caplog)
 
 
 @needs_compiler
 def test_it_is_built_once_and_kept(machine: Path, built: Path) -> None:
     _install(machine, f'echo built >> {machine}/log; cp {built} "$out"')
     faces = sample_prior(40, seed=1)
-    assert not c_backend.is_built()
-    drawn = render(faces, size=24, drawing="compiled")
-    assert torch.equal(drawn, render(faces, size=24, drawing="eager")), "without optimization too"
-    assert c_backend.is_built()
+    assert not c_backend.is_built(DRAWING)
+    drawn = render(faces, size=24, backend="c")
+    assert torch.equal(drawn, render(faces, size=24, backend="torch")), "without optimization too"
+    assert c_backend.is_built(DRAWING)
     _forget()
     assert torch.equal(render(faces, size=24), drawn)
     assert (machine / "log").read_text() == "built\n"
-    kept = c_backend.library_paths()[0]
+    kept = c_backend.library_paths(DRAWING)[0]
     assert list(kept.parent.iterdir()) == [kept]
     assert kept.parent.stat().st_mode & 0o077 == 0, "nobody else can put a library there"
 
@@ -261,7 +261,7 @@ def test_a_few_pictures_do_not_wait_for_a_compiler(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _install(machine, f"echo asked >> {machine}/log; exit 1")
-    monkeypatch.setattr(render_module, "_WORTH_BUILDING", 3 * 16 * 16)
+    monkeypatch.setattr(engine, "WORTH_BUILDING", 3 * 16 * 16)
     render(sample_prior(2, seed=0), size=16)
     assert not (machine / "log").exists()
     render(sample_prior(3, seed=0), size=16)
@@ -269,23 +269,24 @@ def test_a_few_pictures_do_not_wait_for_a_compiler(
 
 
 def test_only_the_cpu_draws_in_c() -> None:
-    with pytest.raises(ValueError, match="compiled drawing needs the cpu, not meta"):
-        render(sample_prior(1, seed=0), size=16, device="meta", drawing="compiled")
+    with pytest.raises(ValueError, match="the C backend draws on the cpu, not on meta"):
+        render(sample_prior(1, seed=0), size=16, device="meta", backend="c")
 
 
 @pytest.mark.slow
 def test_the_source_is_the_same_everywhere() -> None:
     """Another process with another hash seed writes the same code, or the cache would be void."""
     code = (
-        "import sys; from lab.worlds.faces import c_backend; sys.stdout.write(c_backend.source())"
+        "import sys; from lab.draw import codegen; from lab.worlds.faces.drawing import DRAWING;"
+        " sys.stdout.write(codegen.source(DRAWING))"
     )
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                            cwd=Path(__file__).parents[1], env={"PYTHONHASHSEED": "77"})  # fmt: skip
-    assert again.stdout == c_backend.source()
+    assert again.stdout == codegen.source(DRAWING)
 
 
 def test_the_source_has_exactly_rounded_operations_alone() -> None:
-    source = c_backend.source()
+    source = codegen.source(DRAWING)
     for inexact in ("exp", "sin", "cos", "pow", "tan", "log", "rsqrt", "fma", "double"):
         assert f"{inexact}(" not in source
         assert f"{inexact}f(" not in source

@@ -1,19 +1,16 @@
-"""The part of the C drawing that is written by hand: loops, spans, blur and grain."""
+/* The part of the C backend that is written by hand: loops, spans, blur and grain.
 
-LANES = 16
-"""Pixels computed at once: rows of a picture are padded to whole multiples of this."""
-
-PRELUDE = (
-    f"""
+   Python puts the generated kernels of a drawing in the place of kernels.h; they define
+   COLUMNS and NOISE (columns of `numbers`, and which is the deviation of the noise), the kernels
+   shade_inside and shade_outside, and lay_layers and lay_sprite, which choose among the others. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#define LANES {LANES}
-static inline float least(float a, float b) {{ return a < b ? a : b; }}
-static inline float most(float a, float b) {{ return a > b ? a : b; }}
-"""
-    + """
+#define LANES 16
+static inline float least(float a, float b) { return a < b ? a : b; }
+static inline float most(float a, float b) { return a > b ? a : b; }
+
 /* The pixels of each row that may lie in a box of a frame that is moved, turned and scaled: blocks
    from `start`, together `width` wide. A little is added to each side, for what rounding does. */
 static __attribute__((noinline)) void spans(float x, float y, float cos, float sin,
@@ -52,10 +49,9 @@ static inline void cover(const int* restrict rows, const int* restrict start,
     if (width[j] && r > to[j]) to[j] = r;
   }
 }
-"""
-)
 
-DRIVER = """
+#include "kernels.h"
+
 #define ROWS 8 /* blurred down before they are blurred across: what was just stored loads slowly */
 
 static inline int finish(float v, float grain, float deviation) {
@@ -120,8 +116,15 @@ static __attribute__((noinline)) void blur(const float* a, float* lines, int S, 
   }
 }
 
+/* What every kernel takes: the picture's numbers, pixels per unit, the grid of pixel centers, its
+   size and padded width; for each row the span that is drawn and the one that the subject may
+   cover; the planes. */
+#define PICTURE p, pixels, x, y, S, P, start, width, from, to, r, g, b, c
+
+/* Draw the pictures from `first` up to `last`: uint8 bytes of (N, 3, S, S). Returns 1 if there is
+   no memory. */
 int draw(long first, long last, int S, int P, const float* numbers, const int* subject,
-    const float* x, const float* y, const long* ends, const int* part, const float* places,
+    const float* x, const float* y, const long* ends, const int* kind, const float* places,
     const float* weights, int taps, const long* noise, const float* tape, uint8_t* out) {
   const long area = (long)S * P;
   const float pixels = S * 0.5f;
@@ -131,27 +134,21 @@ int draw(long first, long last, int S, int P, const float* numbers, const int* s
   float *g = r + area, *b = g + area, *c = b + area, *lines = c + area;
   int *start = (int*)(lines + buffer), *width = start + P, *from = width + P, *to = from + P;
   for (long f = first; f < last; f++) {
-    const float* p = numbers + f * @K@;
+    const float* p = numbers + f * COLUMNS;
     memset(c, 0, area * sizeof(float));
     for (int j = 0; j < S; j++) { from[j] = P; to[j] = 0; }
-@LAYERS@    switch (subject[f]) {
-@CASES@    }
-    for (long m = ends[f]; m < ends[f + 1]; m++) {
-      const float* q = places + 6 * m;
-      switch (part[m]) {
-@STAMPS@      }
-    }
+    lay_layers(subject[f], PICTURE);
+    for (long m = ends[f]; m < ends[f + 1]; m++) lay_sprite(kind[m], places + 6 * m, PICTURE);
     for (int j = 0; j < S; j++) if (from[j] > to[j]) from[j] = to[j] = P;
-    shade_inside(@PASSED@);
-    shade_outside(@PASSED@);
+    shade_inside(PICTURE);
+    shade_outside(PICTURE);
     const float* w = weights + f * (taps + 1);
     for (int k = 0; k < 3; k++) {
       const float *plane = r + k * area, *grain = tape + noise[f] + (long)k * S * S;
       uint8_t* bytes = out + (f * 3 + k) * S * S;
-      blur(plane, lines, S, P, w, w[0] == 1.0f ? 0 : taps, grain, p[@NOISE@], bytes);
+      blur(plane, lines, S, P, w, w[0] == 1.0f ? 0 : taps, grain, p[NOISE], bytes);
     }
   }
   free(r);
   return 0;
 }
-"""

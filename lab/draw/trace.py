@@ -1,6 +1,6 @@
-"""Write down the drawing's arithmetic as C, by running its Python code on symbols.
+"""Tracing: the drawing's arithmetic as C, recorded by running its Python code on symbols.
 
-A `Symbol` stands where the drawing expects a tensor and records what is done to it. Every
+A `Symbol` stands where the drawing expects a tensor and records the operations on it. Every
 operation rounds as IEEE 754 says, in C as in torch, so both give the same bits.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-FACE, ROW, PIXEL = 1, 2, 3
-"""How often a value changes: once a picture, once a row, with every pixel. Constants: 0."""
+PICTURE, ROW, PIXEL = 1, 2, 3
+"""Levels: how often a value changes. Once a picture, once a row, with every pixel; constants: 0."""
 
 _FORMS = {
     "add": "{} + {}",
@@ -35,18 +35,18 @@ _NEUTRAL = {
     "mul": ((0, 1.0), (1, 1.0)),
     "div": ((1, 1.0),),
 }
-"""Operation -> (which argument, its value) pairs that leave the other argument as it is."""
+"""Operation -> its neutral elements: (position of the argument, value)."""
 
 
 @dataclass
 class Recorder:
-    """The operations of one kernel, each distinct one once, in order."""
+    """The operations of one kernel in order, common subexpressions eliminated."""
 
-    lines: dict[int, list[str]] = field(default_factory=lambda: {FACE: [], ROW: [], PIXEL: []})
+    lines: dict[int, list[str]] = field(default_factory=lambda: {PICTURE: [], ROW: [], PIXEL: []})
     known: dict[tuple[str, ...], tuple[str, int]] = field(default_factory=dict)
 
     def input(self, code: str, level: int) -> Symbol:
-        """A value that the C code finds in the expression `code`."""
+        """An input of the kernel: the C expression `code`."""
         return Symbol(self, (self._name((code,), code, level),))
 
     def constant(self, value: float) -> tuple[str, int]:
@@ -57,8 +57,8 @@ class Recorder:
     def apply(self, op: str, *args: tuple[str, int]) -> tuple[str, int]:
         """The result of an operation on values (C name, level).
 
-        What is known to be 0 or 1 is not computed with: the bits are the same, but for the sign of
-        a zero, where every number is finite.
+        Operations with a constant 0 or 1 that change nothing are left out: for finite numbers the
+        bits are the same, but for the sign of a zero.
         """
         for at, spare in _NEUTRAL.get(op, ()):
             if args[at] == self.constant(spare):
@@ -67,7 +67,7 @@ class Recorder:
             return self.constant(0.0)
         names = [name for name, _ in args]
         code = _FORMS[op].format(*names)
-        return self._name((op, *names), code, max(FACE, *(level for _, level in args)))
+        return self._name((op, *names), code, max(PICTURE, *(level for _, level in args)))
 
     def _name(self, key: tuple[str, ...], code: str, level: int) -> tuple[str, int]:
         if key not in self.known:
@@ -79,7 +79,7 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A tensor to be: one channel or three."""
+    """A stand-in for a tensor: one channel or three, each a C name and its level."""
 
     recorder: Recorder
     channels: tuple[tuple[str, int], ...]
@@ -97,7 +97,7 @@ class Symbol:
     def _lift(self, other: object) -> tuple[tuple[str, int], ...]:
         if isinstance(other, Symbol):
             return other.channels
-        assert isinstance(other, (int, float)), f"the drawing met {other!r} where C needs a number"
+        assert isinstance(other, (int, float)), f"the C backend cannot trace {other!r}"
         return (self.recorder.constant(other),)
 
     def __add__(self, other: object) -> Symbol:
@@ -153,7 +153,7 @@ class Symbol:
         return Symbol(self.recorder, tuple(self.recorder.constant(value) for value in values))
 
     def view(self, *_: int) -> Symbol:
-        """Shapes are left to the C code."""
+        """As `Tensor.view`: the same symbol, because the C code works on single pixels."""
         return self
 
     @classmethod
