@@ -13,14 +13,16 @@ from lab.models.sources import Lookup, is_installed
 from lab.models.space import Space
 
 
-def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
-    """The function in the file at `path`, imported anew in a space of its own (None: the file is
-    an installed package's); `ValueError` says what is wrong with it.
+def from_file(
+    path: Path, function: str, name: str, *, flag: str = "--model"
+) -> tuple[Any, Space | None]:
+    """The function or class in the file at `path`, imported anew in a space of its own (None: the
+    file is an installed package's); `ValueError` says what is wrong with it.
 
-    `name` is what was asked for, to be repeated in errors.
+    `name` is what was asked for by `flag`, to be repeated in errors.
     """
     if not path.is_file():
-        raise ValueError(f"--model {name}: there is no file {path}")
+        raise ValueError(f"{flag} {name}: there is no file {path}")
     space: Space | None = None
     try:
         if path.suffix != ".py":
@@ -38,11 +40,11 @@ def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
         hint = ""
         if isinstance(error, ImportError) and "beyond top-level package" in reason:
             hint = ": put an __init__.py into each folder of the package that it belongs to"
-        raise ValueError(f"--model {name}: {path} does not import: {reason}{hint}") from error
+        raise ValueError(f"{flag} {name}: {path} does not import: {reason}{hint}") from error
     build = getattr(module, function, None)
     if not callable(build):
         callables = [key for key, value in vars(module).items() if _defined_in(module, value)]
-        raise ValueError(f"--model {name}: {unknown(f'function in {path}', function, callables)}")
+        raise ValueError(f"{flag} {name}: {unknown(f'function in {path}', function, callables)}")
     return build, space
 
 
