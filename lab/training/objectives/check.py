@@ -97,7 +97,7 @@ def _loss(objective: Objective, logits: Tensor, batch: Batch, *, seed: int) -> T
         loss = objective(logits, batch)
     refuse_bad_loss(loss, logits)
     if not loss.isfinite():
-        raise ValueError(f"its loss is {float(loss)} for logits from -3 to 3")
+        raise ValueError(f"its loss is {float(loss.detach())} for logits from -3 to 3")
     (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True)
     if gradient is None:
         raise ValueError("its loss does not depend on the logits")
