@@ -30,6 +30,7 @@ from lab.training import (
     OnlineBatches,
     distributed,
     joined,
+    list_objectives,
     load_checkpoint,
     newest,
     world_size,
@@ -84,8 +85,9 @@ def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
 
 
 def config(out: Path, **changes: Any) -> RunConfig:
-    """A run that two processes are to do."""
-    return dataclasses.replace(tiny(out, num_validation=30, **changes), name="run")
+    """A run that two processes are to do, by default with an objective that has state."""
+    train = {"num_validation": 30, "objective": "group_dro", **changes}
+    return dataclasses.replace(tiny(out, **train), name="run")
 
 
 def together(job: RunConfig, *, dying: tuple[int, str, int] | None = None) -> list[int | None]:
@@ -153,11 +155,14 @@ def test_the_same_number_of_processes_gives_the_same_bits(whole: Path, tmp_path:
     assert_same(tmp_path / "run", whole)
 
 
-def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", list_objectives())
+def test_two_processes_learn_what_one_does(objective: str, tmp_path: Path) -> None:
     """Without dropout and augmentation the batches are the same; only rounding differs."""
     model = dataclasses.replace(config(tmp_path).model, dropout=0.0)
     runs = [
-        dataclasses.replace(config(tmp_path / name, augment=False, steps=10), model=model)
+        dataclasses.replace(
+            config(tmp_path / name, augment=False, steps=10, objective=objective), model=model
+        )
         for name in ("one", "two")
     ]
     start(runs[0])
@@ -167,6 +172,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     )
     for name, weight in one.model.items():
         torch.testing.assert_close(weight, two.model[name], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(one.objective, two.objective)
 
 
 def test_the_number_of_processes_is_part_of_the_run(
