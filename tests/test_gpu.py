@@ -12,7 +12,7 @@ from test_training_fit import EPOCHS, IMAGES, LABELS, network
 
 from lab.core.config import TrainConfig
 from lab.runs.run import load_run, resume, start
-from lab.training import EpochBatches, Interrupted, Stop, fit
+from lab.training import EpochBatches, Interrupted, Stop, fit, list_objectives
 from lab.training.train_step import TrainStep
 from lab.worlds.faces import render, sample_prior
 
@@ -32,9 +32,15 @@ def test_faces_are_drawn_on_the_device_as_on_a_cpu(device: str) -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_data_and_steps_stay_on_the_device(device: str, precision: str) -> None:
+@pytest.mark.parametrize("objective", list_objectives())
+def test_data_and_steps_stay_on_the_device(device: str, precision: str, objective: str) -> None:
     """On a GPU no step may wait for the host, which torch is told to take as an error."""
-    chosen = TrainConfig(steps=8, batch_size=16, precision=precision)  # type: ignore[arg-type]
+    chosen = TrainConfig(
+        steps=8,
+        batch_size=16,
+        precision=precision,  # type: ignore[arg-type]
+        objective=objective,
+    )
     batches = EpochBatches(IMAGES.to(device), LABELS.to(device), batch_size=16, seed=3)
     train_step = TrainStep(network(dropout=0.3).to(device), batches, chosen, seed=3)
     train_step.take()  # the first fetches the order of the faces

@@ -178,7 +178,8 @@ def test_reweighting_counts_each_group_the_same() -> None:
     total, present = sum(GROUPS.counts), sum(count > 0 for count in GROUPS.counts)
     weights = [total / (present * GROUPS.counts[group]) for group in groups]
     expected = sum(w * loss for w, loss in zip(weights, losses, strict=True)) / SIZE
-    assert float(started("reweighting")(logits, batch).detach()) == pytest.approx(expected, rel=1e-5)
+    found = started("reweighting")(logits.detach(), batch)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
 def test_reweighting_of_the_whole_training_set_is_the_mean_of_the_groups_means() -> None:

@@ -371,12 +371,17 @@ def _own_sources(
         with only_agreed(made_of.sources.values()):
             yield
     except ValueError as error:
-        if isinstance(error.__cause__, NotAgreed):
+        if _not_agreed(error):
             raise ValueError(
                 f"{folder}: {error}; it was trained without that file, or with another content:"
                 f" {ANYWAY} uses it all the same"
             ) from None
         raise
+
+
+def _not_agreed(error: BaseException | None) -> bool:
+    """Whether an error comes from a source file that may not be executed."""
+    return error is not None and (isinstance(error, NotAgreed) or _not_agreed(error.__cause__))
 
 
 def _refuse_foreign(
