@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from lab.core.config import DataConfig
 from lab.measure import predict
+from lab.models import to_input
 from lab.worlds import (
     SPLITS,
     Examples,
@@ -17,7 +18,6 @@ from lab.worlds import (
     draw_batches,
     draw_examples,
     population_of,
-    to_input,
 )
 from lab.worlds.faces import render
 

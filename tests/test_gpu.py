@@ -13,8 +13,8 @@ from test_training_fit import EPOCHS, IMAGES, LABELS, network
 from lab.core.config import TrainConfig
 from lab.measure import predict
 from lab.runs.run import load_run, resume, start
-from lab.training import EpochBatches, Interrupted, Stop, fit
-from lab.training.train_step import Stepper
+from lab.training import EpochBatches, Interrupted, Stop, fit, list_objectives
+from lab.training.train_step import TrainStep
 from lab.worlds.faces import render, sample_prior
 
 needs_gpu = pytest.mark.skipif(
@@ -35,22 +35,28 @@ def test_faces_are_the_same_on_every_device(device: str) -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_data_and_steps_stay_on_the_device(device: str, precision: str) -> None:
+@pytest.mark.parametrize("objective", list_objectives())
+def test_data_and_steps_stay_on_the_device(device: str, precision: str, objective: str) -> None:
     """On a GPU no step may wait for the host, which torch is told to take as an error."""
-    chosen = TrainConfig(steps=8, batch_size=16, precision=precision)  # type: ignore[arg-type]
+    chosen = TrainConfig(
+        steps=8,
+        batch_size=16,
+        precision=precision,  # type: ignore[arg-type]
+        objective=objective,
+    )
     batches = EpochBatches(IMAGES.to(device), LABELS.to(device), batch_size=16, seed=3)
-    stepper = Stepper(network(dropout=0.3).to(device), batches, chosen, seed=3)
-    stepper.take()  # the first fetches the order of the faces
+    train_step = TrainStep(network(dropout=0.3).to(device), batches, chosen, seed=3)
+    train_step.take()  # the first fetches the order of the faces
     if device == "cuda":
         torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(5):
-            stepper.take()
+            train_step.take()
     finally:
         if device == "cuda":
             torch.cuda.set_sync_debug_mode("default")
-    stepper.check()
-    assert stepper.step == 6
+    train_step.check()
+    assert train_step.step == 6
 
 
 @needs_gpu

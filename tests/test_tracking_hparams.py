@@ -14,7 +14,8 @@ from lab.experiments.sweep.jobs import make_jobs
 from lab.tracking.hparams import ASIDE, row_name
 
 ELSE: dict[str, Any] = {
-    "task": "count_eyes", "model": "nets/v1.py:net", "out": Path("elsewhere"), "device": "cuda",
+    "task": "count_eyes", "model": "nets/v1.py:net", "objective": "group_dro",
+    "out": Path("elsewhere"), "device": "cuda",
 }  # fmt: skip
 
 

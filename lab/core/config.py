@@ -115,6 +115,10 @@ class TrainConfig:
     augment: bool = False
     """Show each training face shifted, turned, mirrored and recolored at random. It takes the
     meaning from tasks that ask for left and right, or for colors."""
+    objective: str = "erm"
+    """What training minimizes: erm (empirical risk: each example counts the same), reweighting
+    (each group counts the same), group_dro (the worst group's loss), or path/to/file.py:name for
+    one of yours. Groups are class × value of the cues; without cues each class is one."""
     online: bool = False
     """Never show a face twice: every step draws new ones, as if there were no end of training data.
     Training accuracy is measured on the first --num-train of them."""

@@ -56,6 +56,8 @@ def automatic_name(config: RunConfig) -> str:
     parts += [re.sub(r"[^A-Za-z0-9_.]+", "_", cue) for cue in data.cues]
     if data.label_noise:
         parts.append(f"noise{data.label_noise:g}")
+    if config.train.objective != "erm":
+        parts.append(re.sub(r"[^A-Za-z0-9_]+", "_", model_label(config.train.objective)).strip("_"))
     parts += [architecture if of_a_library else f"{architecture}{model.width}", f"s{config.seed}"]
     return check_name("-".join(parts)[: LONGEST - 10].rstrip("."))
 

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate
 from lab.measure import example_losses, memorization_figures, predict
-from lab.models import features
+from lab.models import features, to_input
 from lab.tracking import views
 from lab.tracking.answers import Answers
 from lab.tracking.writer import Tracker
-from lab.worlds import Examples, to_input
+from lab.worlds import Examples
 from lab.worlds.faces import ATTRIBUTES
 
 Groups = Sequence[tuple[str, str, int, int]]

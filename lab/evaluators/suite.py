@@ -12,9 +12,10 @@ from lab.evaluators.memorization import MemorizationEvaluator
 from lab.evaluators.reliance import RelianceEvaluator
 from lab.evaluators.validation import ValidationEvaluator
 from lab.measure import consistency, varying
+from lab.models import to_input
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
-from lab.worlds import Examples, Population, draw_examples, to_input
+from lab.worlds import Examples, Population, draw_examples
 from lab.worlds.groups import group_counts, measured
 
 DOUBTED = 64

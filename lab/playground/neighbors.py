@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab.models import features
+from lab.models import features, to_input
 from lab.playground.answers import address, as_seen
 from lab.playground.describe_run import faces_studied
 from lab.playground.model_cache import LoadedRun, ModelCache
 from lab.playground.request import write_face
-from lab.worlds import Examples, draw_examples, to_input
+from lab.worlds import Examples, draw_examples
 from lab.worlds.faces import Faces, render
 
 MOST, MEMORY = 20_000, 2**26

@@ -64,19 +64,23 @@ from lab.training import (
     BEST,
     LAST,
     PREVIOUS,
+    Batch,
     Batches,
     Checkpoint,
     Damaged,
-    Deserted,
     Diverged,
     EpochBatches,
     Figures,
+    Groups,
     Interrupted,
+    Objective,
     OnlineBatches,
+    PeerLost,
     Processes,
     Trial,
     answers_otherwise,
     choose_device,
+    create_objective,
     describe,
     evaluation_steps,
     first_seed,
@@ -86,6 +90,7 @@ from lab.training import (
     joined,
     load_checkpoint,
     load_weights,
+    locate_objective,
     make_deterministic,
     newest,
     sample_answers,
@@ -104,6 +109,7 @@ from lab.worlds import (
     population_of,
 )
 from lab.worlds.counterfactuals import fewer_counterfactuals
+from lab.worlds.groups import group_index
 
 T = TypeVar("T")
 
@@ -142,14 +148,15 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
             make_deterministic(config.deterministic)
             threads = set_threads(config.threads)
         config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
-        config = replace(config, model=replace(config.model, model=locate(config.model.model)))
+        config = _located(config)
         trial = dry_run(config, device=device)
         model = build_model(config, finished=trial.unfinished)
+        objective = create_objective(config.train.objective)
         with joined(device) as processes:
             model.to(device)
             if not processes.first:
-                return _assist(config, model, device, processes)  # type: ignore[return-value]
-            made_of = provenance_of(config, model)
+                return _assist(config, model, objective, device, processes)  # type: ignore[return-value]
+            made_of = provenance_of(config, model, objective)
             folder = make_folder(config)
             config = replace(config, name=folder.name)
             with locked(folder):
@@ -160,7 +167,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
                     raise
                 processes.broadcast_object(None)  # no checkpoint
                 done = _train(
-                    config, made_of, folder, model, device, processes,
+                    config, made_of, folder, model, objective, device, processes,
                     checkpoint=None, began=began, doubts=trial.warnings,
                 )  # fmt: skip
             return processes.broadcast_object(done)
@@ -191,20 +198,22 @@ def resume(
         with TURN:
             make_deterministic(config.deterministic)
             set_threads(config.threads)
-        model = _rebuild(config, made_of, folder, changed_code=changed_code, device=place)
+        model, objective = _rebuild(
+            config, made_of, folder, changed_code=changed_code, device=place
+        )
         with joined(place) as processes:
             model.to(place)
             if not processes.first:
-                return _assist(config, model, place, processes)
+                return _assist(config, model, objective, place, processes)
             with locked(folder):
                 if _finished(folder):
                     processes.broadcast_object(FINISHED)
                     return None
                 checkpoint = _go_on_from(folder, config, model, None if changed_code else made_of)
-                made_of = _goes_on(folder, begun, config, made_of, model, checkpoint)
+                made_of = _goes_on(folder, begun, config, made_of, model, objective, checkpoint)
                 processes.broadcast_object(checkpoint)
                 done = _train(
-                    config, made_of, folder, model, place, processes,
+                    config, made_of, folder, model, objective, place, processes,
                     checkpoint=checkpoint, began=began,
                 )  # fmt: skip
             return processes.broadcast_object(done)
@@ -271,10 +280,11 @@ def _goes_on(
     config: RunConfig,
     recorded: Provenance,
     model: nn.Module,
+    objective: Objective,
     checkpoint: Checkpoint | None,
 ) -> Provenance:
     """What the run is made of from now on, noted in its `config.json` if that is something new."""
-    now = provenance_of(config, model)
+    now = provenance_of(config, model, objective)
     if config == begun and now.sources == recorded.sources:
         return recorded
     changed_at = recorded.changed_at
@@ -311,7 +321,7 @@ def load_run(
     if path is None:
         raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
     config = moved(config, model_file)
-    model = _rebuild(config, made_of, folder, changed_code=changed_code)
+    model = _rebuild_model(config, made_of, folder, changed_code=changed_code)
     model.to(device)
     checkpoint = _load(path, device)
     if not changed_code:
@@ -329,28 +339,60 @@ def _rebuild(
     folder: Path,
     *,
     changed_code: bool,
-    device: str | torch.device = "cpu",
+    device: torch.device,
+) -> tuple[nn.Module, Objective]:
+    """Network and objective of a run that goes on, both made by the source files that it was begun
+    with."""
+    with _own_sources(config, made_of, folder, changed_code=changed_code, objective=True):
+        model = _untrained(config, folder, device)
+        return model, create_objective(config.train.objective)
+
+
+def _rebuild_model(
+    config: RunConfig, made_of: Provenance, folder: Path, *, changed_code: bool
 ) -> nn.Module:
-    """The untrained network of a run, made by the source files that it was trained with, after its
-    first pass if it needs one before it takes weights or is trained."""
+    """The untrained network of a run, made by the source files that it was trained with."""
+    with _own_sources(config, made_of, folder, changed_code=changed_code):
+        return _untrained(config, folder)
 
-    def build() -> nn.Module:
-        saved = any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS, BEST))
-        return build_model(config, finished=saved or dry_run(config, device=device).unfinished)
 
+def _untrained(config: RunConfig, folder: Path, device: str | torch.device = "cpu") -> nn.Module:
+    """The untrained network of a run, after its first pass if it needs one before it takes weights
+    or is trained."""
+    saved = any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS, BEST))
+    return build_model(config, finished=saved or dry_run(config, device=device).unfinished)
+
+
+@contextmanager
+def _own_sources(
+    config: RunConfig,
+    made_of: Provenance,
+    folder: Path,
+    *,
+    changed_code: bool,
+    objective: bool = False,
+) -> Iterator[None]:
+    """Execute only the source files that a run was trained with (`changed_code`: any); `ValueError`
+    if they have changed: those of its network, and of its `objective` where it is executed, too."""
     if changed_code:
-        return build()
-    refuse_changed_sources(config, made_of, what=folder)
+        yield
+        return
+    refuse_changed_sources(config, made_of, what=folder, objective=objective)
     try:
         with only_agreed(made_of.sources.values()):
-            return build()
+            yield
     except ValueError as error:
-        if isinstance(error.__cause__, NotAgreed):
+        if _not_agreed(error):
             raise ValueError(
                 f"{folder}: {error}; it was trained without that file, or with another content:"
                 f" {ANYWAY} uses it all the same"
             ) from None
         raise
+
+
+def _not_agreed(error: BaseException | None) -> bool:
+    """Whether an error comes from a source file that may not be executed."""
+    return error is not None and (isinstance(error, NotAgreed) or _not_agreed(error.__cause__))
 
 
 def _refuse_foreign(
@@ -447,6 +489,13 @@ def dry_run(config: RunConfig, *, device: str | torch.device = "cpu") -> Trial:
     )
 
 
+def _located(config: RunConfig) -> RunConfig:
+    """The settings with absolute paths of the network's and the objective's files."""
+    model = replace(config.model, model=locate(config.model.model))
+    train = replace(config.train, objective=locate_objective(config.train.objective))
+    return replace(config, model=model, train=train)
+
+
 def build_model(config: RunConfig, *, finished: bool = False) -> nn.Module:
     """The untrained network of a run, on the CPU, as it is made, or as it is after its first pass
     (`finished`), which makes the rest of it where layers wait for their first input."""
@@ -488,7 +537,11 @@ def _command(processes: int, folder: Path | None) -> str:
 
 
 def _assist(
-    config: RunConfig, model: nn.Module, device: torch.device, processes: Processes
+    config: RunConfig,
+    model: nn.Module,
+    objective: Objective,
+    device: torch.device,
+    processes: Processes,
 ) -> Result | None:
     """What the other processes do while the first one does the run: their part of each step."""
     checkpoint: Any = processes.broadcast_object(None)
@@ -506,6 +559,7 @@ def _assist(
             _batches(config, train, device, processes),
             config.train,
             seed=config.seed,
+            objective=objective,
             resume=checkpoint,
             stop=stop,
             processes=processes,
@@ -517,15 +571,17 @@ def _assist(
 def _batches(
     config: RunConfig, train: Examples, device: torch.device, processes: Processes
 ) -> Batches:
-    """What the network is trained on: the training faces again and again, or new ones all along."""
+    """The training data: the training set epoch by epoch, or new examples at every step."""
     size, part = config.train.batch_size, processes.part
+    population = population_of(config.data)
+    index, names = group_index(train, population.cues)
     if not config.train.online:
         return EpochBatches(
-            train.images, train.labels, batch_size=size, seed=config.seed, part=part
-        )
-    population = population_of(config.data)
+            train.images, train.labels, batch_size=size, seed=config.seed, part=part,
+            groups=index, group_names=names,
+        )  # fmt: skip
 
-    def draw(start: int, count: int, keep: Tensor) -> tuple[Tensor, Tensor]:
+    def draw(start: int, count: int, keep: Tensor) -> Batch:
         faces = draw_examples(
             config.data,
             split="train",
@@ -537,9 +593,17 @@ def _batches(
             population=population,
             online=True,
         )
-        return faces.images, faces.labels
+        index, _ = group_index(faces, population.cues)
+        numbers = (start + keep).to(faces.labels.device)
+        return Batch(faces.images, faces.labels, index.to(faces.labels.device), numbers)
 
-    return OnlineBatches(draw, batch_size=size, image_size=config.data.image_size, part=part)
+    return OnlineBatches(
+        draw,
+        batch_size=size,
+        image_size=config.data.image_size,
+        groups=Groups.counted(index, names),
+        part=part,
+    )
 
 
 def _train(
@@ -547,6 +611,7 @@ def _train(
     made_of: Provenance,
     folder: Path,
     model: nn.Module,
+    objective: Objective,
     device: torch.device,
     processes: Processes,
     *,
@@ -557,7 +622,7 @@ def _train(
     """`_work`, with a last word in `summary.json` if it does not come to its end."""
     try:
         return _work(
-            config, made_of, folder, model, device, processes,
+            config, made_of, folder, model, objective, device, processes,
             checkpoint=checkpoint, began=began, doubts=doubts,
         )  # fmt: skip
     except (Interrupted, KeyboardInterrupt) as error:
@@ -567,7 +632,7 @@ def _train(
         _last_word(folder, "stopped", error.step, f"It was {error}.", config, made_of)
         raise error from None
     except Exception as error:
-        ours = isinstance(error, (Diverged, Deserted, OSError, ValueError))
+        ours = isinstance(error, (Diverged, PeerLost, OSError, ValueError))
         said = f"It failed: {plain(str(error)) if ours else one_line(error)}"
         _last_word(folder, "failed", getattr(error, "step", 0), said, config, made_of)
         raise
@@ -578,6 +643,7 @@ def _work(
     made_of: Provenance,
     folder: Path,
     model: nn.Module,
+    objective: Objective,
     device: torch.device,
     processes: Processes,
     *,
@@ -587,7 +653,7 @@ def _work(
 ) -> Result:
     """Draw the faces, train on them, measure, and write down what came of it."""
     display = Display(config, folder)
-    where = describe(device) + ("" if processes.alone else f" by {processes.count} processes")
+    where = describe(device) + ("" if processes.single else f" by {processes.count} processes")
     display.drawing(where, count_parameters(model))
     drawing = time.perf_counter()
     data, seed = config.data, config.seed
@@ -634,6 +700,7 @@ def _work(
             batches,
             config.train,
             seed=config.seed,
+            objective=objective,
             evaluators=[suite],
             log=_logger(config, suite, tracker, display),
             progress=display.step if display.live else None,

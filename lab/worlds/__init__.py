@@ -1,7 +1,7 @@
 """Labelled pictures: tasks, populations, label noise, examples, export, leak certificate."""
 
 from lab.worlds.cues import Cue
-from lab.worlds.examples import Examples, draw_batches, draw_examples, to_input
+from lab.worlds.examples import Examples, draw_batches, draw_examples
 from lab.worlds.inputs import ExamplesDataset
 from lab.worlds.noise import corrupt
 from lab.worlds.population import Population, population_of
@@ -29,7 +29,6 @@ __all__ = [
     "population_of",
     "register",
     "reject_no_effect",
-    "to_input",
     "value_task",
     "world_version",
 ]  # fmt: skip

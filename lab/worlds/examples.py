@@ -195,13 +195,3 @@ class _Memory:
 
 
 _memory = _Memory()
-
-
-def to_input(images: Tensor) -> Tensor:
-    """Pictures (..., 3, S, S) uint8 as what networks are fed: float32 from -1 to 1.
-
-    `ValueError` for pictures of another type: numbers from 0 to 1 would all be nearly black.
-    """
-    if images.dtype != torch.uint8:
-        raise ValueError(f"pictures must be uint8, 0 to 255, not {images.dtype}")
-    return images.float() / 127.5 - 1

@@ -18,10 +18,10 @@ from lab.core.config import Provenance, RunConfig, check, from_json, given, read
 from lab.core.run_dir import CONFIG, LONGEST
 from lab.core.text import model_label
 from lab.experiments.sweep.grid import Grid, describe, in_words, with_settings
-from lab.models import digest_of, digest_of_sources, locate, sources_of
-from lab.runs.provenance import changed_sources
+from lab.models import digest_of, digest_of_sources, locate
+from lab.runs.provenance import changed_sources, provenance_of
 from lab.tracking.summary import read_summary
-from lab.worlds import world_version
+from lab.training import locate_objective
 
 ASIDE = ("name", "out", "device", "threads", "checkpoint_every")
 """Settings that do not change what comes out of a run."""
@@ -66,7 +66,9 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
             settings = dict(zip(grid, values, strict=True))
             config = with_settings(base, settings)
             model = replace(config.model, model=locate(config.model.model))  # as the run stores it
-            config = replace(config, model=model, seed=seed, threads=1, out=out)
+            objective = locate_objective(config.train.objective)
+            train = replace(config.train, objective=objective)
+            config = replace(config, model=model, train=train, seed=seed, threads=1, out=out)
             check(config)
             key = key_of(config)
             name = known.get(key) or f"{cell_name(settings)}-s{seed}-{key}"
@@ -79,10 +81,11 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
 
 def key_of(config: RunConfig) -> str:
     """The hash of all that has a say in what comes out of a run: settings, the version of the drawn
-    pictures, the content of the source files that make its network."""
+    pictures, the content of the source files that define its network and its objective."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
-    told["world"] = world_version(config.data.task)
-    told["sources"] = digest_of_sources(sources_of(config.model.model))
+    made_of = provenance_of(config)
+    told["world"] = made_of.world
+    told["sources"] = digest_of_sources(made_of.sources)
     text = json.dumps(told, sort_keys=True, default=str)
     return digest_of(text.encode())[:KEY]
 
@@ -90,7 +93,8 @@ def key_of(config: RunConfig) -> str:
 def cell_name(settings: Mapping[str, Any]) -> str:
     """A folder's name for the runs with these settings: num_train_32-model_cnn."""
     told = {
-        n: model_label(in_words(v)) if n == "model" else in_words(v) for n, v in settings.items()
+        name: model_label(in_words(value)) if name in ("model", "objective") else in_words(value)
+        for name, value in settings.items()
     }
     words = [f"{name}_{value}" for name, value in told.items()] or ["plain"]
     fit = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word).strip("_") for word in words)
@@ -121,7 +125,7 @@ def refuse_other(known: RunConfig, made_of: Provenance, job: Job) -> None:
     made its network (those that are imported by computed names have no say in the key)."""
     if not same(known, job.config):
         raise ValueError(f"{job.folder} holds a run with other settings; choose another --out")
-    changed = changed_sources(job.config, made_of)
+    changed = changed_sources(job.config, made_of, objective=True)
     if changed:
         raise ValueError(
             f"{job.folder} holds a run of other source files: {changed}; choose another --out"
