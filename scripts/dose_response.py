@@ -47,9 +47,9 @@ def dose_response(flags: Flags) -> int:
         if not getattr(flags, name):
             raise ValueError(f"--{name} needs a value or more")
     refuse(flags.run, num_train="--sizes", name="the grid", cues="--cue and --strengths")
-    from lab.experiments import dose_response as doses
-    from lab.experiments.sweep import run_grid
-    from lab.experiments.sweep.progress import Progress
+    from lab.experiments import run_grid
+    from lab.experiments.presets import dose_response as doses
+    from lab.experiments.runner.progress import Progress
 
     table = run_grid(
         flags.run,

@@ -37,9 +37,9 @@ class Flags:
 def learning_curve(flags: Flags) -> int:
     """Climb, show the progress, print the table, draw the picture."""
     refuse(flags.run, num_train="--sizes", name="the grid")
-    from lab.experiments import learning_curve as rungs
-    from lab.experiments.sweep import run_grid
-    from lab.experiments.sweep.progress import Progress
+    from lab.experiments import run_grid
+    from lab.experiments.presets import learning_curve as rungs
+    from lab.experiments.runner.progress import Progress
 
     table = run_grid(
         flags.run,

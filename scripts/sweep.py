@@ -46,8 +46,8 @@ class Flags:
 def sweep(flags: Flags) -> int:
     """Do the runs, show the progress, print the table, draw the pictures."""
     from lab.core.config import refuse
-    from lab.experiments.sweep import Progress, parse_grid, run_grid
-    from lab.experiments.sweep.results import check_results
+    from lab.experiments import Progress, parse_grid, run_grid
+    from lab.experiments.show.sweep import check_results
 
     grid = parse_grid(flags.grid)
     once = dict.fromkeys(grid, "--grid")
@@ -57,9 +57,9 @@ def sweep(flags: Flags) -> int:
         flags.run, grid, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
         watch=Progress(),
     )  # fmt: skip
-    from lab.experiments.sweep.mean import MEAN
-    from lab.experiments.sweep.records import to_markdown
-    from lab.experiments.sweep.results import write_results
+    from lab.experiments.show.means import MEAN
+    from lab.experiments.show.sweep import write_results
+    from lab.experiments.show.tables import to_markdown
 
     pictures = write_results(table, tags=flags.figures, axes=flags.axes)
     print(to_markdown(table, flags.figures), "\n")

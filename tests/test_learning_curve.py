@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig, refuse
-from lab.experiments import dose_response as dose
-from lab.experiments import learning_curve as ladder
-from lab.experiments.sweep import run_grid
+from lab.experiments import run_grid
+from lab.experiments.presets import dose_response as dose
+from lab.experiments.presets import learning_curve as ladder
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import scipy.stats
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
+from lab.experiments import Cell, Run, Table, make_grid, make_jobs
 from lab.experiments.lessons import (
     Claim,
     Lesson,
@@ -29,8 +30,7 @@ from lab.experiments.lessons import (
 )
 from lab.experiments.lessons.book.which_cue import same_winner
 from lab.experiments.lessons.claims import every, leads, slopes, some_exceed
-from lab.experiments.sweep import Cell, Run, Table, make_grid, make_jobs
-from lab.experiments.sweep.sweep import check_jobs
+from lab.experiments.runner.run import check_jobs
 
 A = np.array([0.90, 0.92, 0.91])
 NOISE = np.array([0.05, -0.30, 0.40])

@@ -15,15 +15,15 @@ import torch
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
 from lab.evaluators.reliance import ask_about_parts
+from lab.experiments import make_grid, make_jobs
 from lab.experiments.report_card import Outcome, report
-from lab.experiments.report_card import figures as drawn
+from lab.experiments.report_card import plots as drawn
 from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Size, plain
 from lab.experiments.report_card.plan import cues_of, plans
 from lab.experiments.report_card.report import DATA, _folder
 from lab.experiments.report_card.words import sentences, summary_rows, to_markdown
-from lab.experiments.sweep import make_grid, make_jobs
-from lab.experiments.sweep.jobs import key_of
-from lab.experiments.sweep.sweep import check_jobs
+from lab.experiments.runner.jobs import key_of
+from lab.experiments.runner.run import check_jobs
 from lab.measure import FacesNeeded, fit_power_law, predict
 from lab.runs.run import load_run
 from lab.worlds import draw_examples, get_task, population_of

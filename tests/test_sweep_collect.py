@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiments.sweep.collect import bring_home
+from lab.experiments.runner.collect import bring_home
 
 FILES = {"config.json": b"{}", "checkpoints/last.pt": b"\x00\x01"}
 

@@ -21,11 +21,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.run_dir import locked
-from lab.experiments.sweep import make_grid, make_jobs, run_grid
-from lab.experiments.sweep.curves import curves, power_laws
-from lab.experiments.sweep.results import write_results
-from lab.experiments.sweep.sweep import _reports, check_jobs
-from lab.experiments.sweep.worker import Report
+from lab.experiments import make_grid, make_jobs, run_grid
+from lab.experiments.runner.run import _reports, check_jobs
+from lab.experiments.runner.worker import Report
+from lab.experiments.show.curves import curves, power_laws
+from lab.experiments.show.sweep import write_results
 
 ROOT = Path(__file__).parents[1]
 FLAGS = (

@@ -11,8 +11,8 @@ from typing import Any
 
 from lab.core.config import RunConfig
 from lab.core.text import unknown
+from lab.experiments import Table
 from lab.experiments.lessons.claims import Claim
-from lab.experiments.sweep import Table
 
 BOOK = "lab.experiments.lessons.book"
 

@@ -9,9 +9,9 @@ from datetime import date
 from pathlib import Path
 
 from lab.core.atomic import replace_text
+from lab.experiments import Failure, Progress, run_grid
 from lab.experiments.lessons.claims import Claim, Verdict, together
 from lab.experiments.lessons.lesson import Lesson
-from lab.experiments.sweep import Failure, Progress, run_grid
 
 FIGURE, RESULT = "figure.png", "lesson.json"
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.experiments import Cell, Table
 from lab.experiments.report_card.ask import as_words, asks_for_parts, by_kind, by_parts
 from lab.experiments.report_card.plan import cues_of, worlds
-from lab.experiments.sweep import Cell, Table
-from lab.experiments.sweep.curves import power_law
+from lab.experiments.show.curves import power_law
 from lab.measure import FacesNeeded, PowerLaw, faces_needed, mean_of_seeds
 from lab.worlds import get_task
 

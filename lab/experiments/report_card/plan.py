@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lab.core.config import RunConfig
-from lab.experiments.sweep.grid import setting
+from lab.experiments.runner.grid import setting
 from lab.worlds import get_task
 from lab.worlds.cues import choices
 from lab.worlds.faces import attribute

@@ -18,14 +18,15 @@ from PIL import Image
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig
 from lab.core.text import model_labels
-from lab.experiments.report_card import figures, words
+from lab.experiments import Failure, Progress, Table, make_grid, make_jobs, run_grid
+from lab.experiments.report_card import plots as figures
+from lab.experiments.report_card import words
 from lab.experiments.report_card.card import FITTED, Card, make_card, plain
 from lab.experiments.report_card.page import to_html
 from lab.experiments.report_card.plan import RANDOM_SIZES, SIZES, plans
-from lab.experiments.sweep import Failure, Progress, Table, make_grid, make_jobs, run_grid
-from lab.experiments.sweep.jobs import finished
-from lab.experiments.sweep.results_dir import replaced
-from lab.experiments.sweep.sweep import check_jobs
+from lab.experiments.runner.jobs import finished
+from lab.experiments.runner.run import check_jobs
+from lab.experiments.show.folders import replaced
 from lab.experiments.timing import rate, steps_of, take_turns
 from lab.measure import predict
 from lab.models import ModelSpec, count_parameters, create_model, locate

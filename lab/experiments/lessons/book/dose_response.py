@@ -5,7 +5,7 @@ from pathlib import Path
 from lab.experiments.lessons.base import GUESS, small
 from lab.experiments.lessons.claims import Claim, falls, rises
 from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import lines
+from lab.experiments.show.style import lines
 
 STRENGTHS = (GUESS, 0.75, 0.9, 0.95, 0.99, 1.0)
 NAMES = {

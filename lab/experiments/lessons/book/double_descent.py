@@ -7,7 +7,7 @@ import numpy as np
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, some_exceed
 from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import lines
+from lab.experiments.show.style import lines
 
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 32)
 FITS = 0.99

@@ -5,7 +5,7 @@ from pathlib import Path
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, at_least, greater
 from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import bars
+from lab.experiments.show.style import bars
 
 PLAIN, TIED = (), ("eye_color=blue/brown:1",)
 NAMES = {

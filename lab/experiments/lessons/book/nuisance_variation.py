@@ -6,7 +6,7 @@ from pathlib import Path
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, greater, rises
 from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import lines
+from lab.experiments.show.style import lines
 
 SIZES = (30, 100, 300, 1000)
 VARIATIONS = (0.1, 0.4, 1.0)

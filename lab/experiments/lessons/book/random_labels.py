@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.experiments import Cell
 from lab.experiments.lessons.base import GUESS, small
 from lab.experiments.lessons.claims import Claim, Numbers, at_least, every, greater, near
 from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import bars
-from lab.experiments.sweep import Cell
+from lab.experiments.show.style import bars
 
 MODELS = ("linear", "mlp", "cnn", "cnn_avgpool", "resnet", "bagnet", "vit")
 """All architectures that are registered, the same at another width left out."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.experiments import Cell
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, every, falls, in_words, near
 from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import lines
-from lab.experiments.sweep import Cell
-from lab.experiments.sweep.curves import above_guessing, errors_of, power_law
+from lab.experiments.show.curves import above_guessing, errors_of, power_law
+from lab.experiments.show.style import lines
 
 SIZES = (32, 100, 300, 1000, 3000, 10_000)
 OFF = 0.15

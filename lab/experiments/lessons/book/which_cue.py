@@ -8,7 +8,7 @@ import numpy as np
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, Numbers, Verdict, greater, leads
 from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import bars
+from lab.experiments.show.style import bars
 
 CUES = ("background_color", "skin_color", "hair_length", "eye_color")
 COLORS, SHAPE = CUES[:2], "hair_length"

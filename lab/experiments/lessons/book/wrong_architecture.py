@@ -9,7 +9,7 @@ from pathlib import Path
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, at_least, greater
 from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import bars
+from lab.experiments.show.style import bars
 
 MODELS = ("cnn", "mlp", "bagnet")
 EASY, HARD = ("object",), ("scrambled",)

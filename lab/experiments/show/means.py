@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from lab.core.estimate import Estimate
-from lab.experiments.sweep.grid import in_words
-from lab.experiments.sweep.jobs import cell_name
-from lab.experiments.sweep.results_dir import is_record, replaced
-from lab.experiments.sweep.table import Cell, Table
+from lab.experiments.runner.grid import in_words
+from lab.experiments.runner.jobs import cell_name
+from lab.experiments.show.folders import is_record, replaced
+from lab.experiments.table import Cell, Table
 from lab.runs.run import read_config
 from lab.tracking import hparams, tags, texts
 from lab.tracking.writer import Figure, Tracker

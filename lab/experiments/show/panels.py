@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lab.core.text import unknown
-from lab.experiments.sweep.grid import describe, in_words
-from lab.experiments.sweep.table import Cell, Table
+from lab.experiments.runner.grid import describe, in_words
+from lab.experiments.table import Cell, Table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Protocol, TypeVar
 
-from lab.experiments.sweep.local import Local
+from lab.experiments.runner.local import Local
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -43,6 +43,6 @@ def open_executor(name: str, processes: int) -> Executor:
     """The executor called `name`; `ValueError` if there is none, or its extra is not installed."""
     if name == "local":
         return Local(processes)
-    from lab.experiments.sweep.clusters import open_cluster
+    from lab.experiments.runner.clusters import open_cluster
 
     return open_cluster(name)

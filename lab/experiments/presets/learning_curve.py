@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.experiments.sweep import SPREADS, Table, spread
+from lab.experiments import SPREADS, Table, spread
 from lab.worlds import get_task
 
 COLUMNS = {

@@ -17,7 +17,7 @@ from typing import Any
 from lab.core.config import Provenance, RunConfig, check, from_json, given, read_provenance, settled
 from lab.core.run_dir import CONFIG, LONGEST
 from lab.core.text import model_label
-from lab.experiments.sweep.grid import Grid, describe, in_words, with_settings
+from lab.experiments.runner.grid import Grid, describe, in_words, with_settings
 from lab.models import digest_of, digest_of_sources, locate, sources_of
 from lab.runs.provenance import changed_sources
 from lab.tracking.summary import read_summary

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.experiments.sweep import SPREADS, Cell, Table, spread
+from lab.experiments import SPREADS, Cell, Table, spread
 from lab.worlds import Cue, get_task
 from lab.worlds.cues import parse_cues
 

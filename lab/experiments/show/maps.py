@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab.experiments.sweep.panels import (
+from lab.experiments.show.panels import (
     check_known,
     draw_panels,
     panels_of,
@@ -17,7 +17,7 @@ from lab.experiments.sweep.panels import (
     ticks_of,
     words_of,
 )
-from lab.experiments.sweep.table import Cell, Table
+from lab.experiments.table import Cell, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from lab.core.config import DataConfig, RunConfig, check
 from lab.core.machine import processors
 from lab.core.run_dir import locked
-from lab.experiments.sweep.collect import bring_home
-from lab.experiments.sweep.executors import Executor, open_executor
-from lab.experiments.sweep.grid import make_grid
-from lab.experiments.sweep.jobs import Job, finished, make_jobs
-from lab.experiments.sweep.table import Cell, Failure, Run, Table, read_run
-from lab.experiments.sweep.worker import Report, do, do_there
+from lab.experiments.runner.collect import bring_home
+from lab.experiments.runner.executors import Executor, open_executor
+from lab.experiments.runner.grid import make_grid
+from lab.experiments.runner.jobs import Job, finished, make_jobs
+from lab.experiments.runner.worker import Report, do, do_there
+from lab.experiments.table import Cell, Failure, Run, Table, read_run
 
 TICK = 0.5
 """Seconds between two looks at the clock while nothing ends."""

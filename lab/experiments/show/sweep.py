@@ -18,13 +18,13 @@ from PIL import Image
 
 from lab.core.atomic import replace_file, replace_text
 from lab.core.text import unknown
-from lab.experiments.sweep.curves import curves, power_laws
-from lab.experiments.sweep.maps import heat_map
-from lab.experiments.sweep.mean import MEAN, write_means
-from lab.experiments.sweep.panels import axes_of, numeric
-from lab.experiments.sweep.records import to_csv, to_markdown
-from lab.experiments.sweep.results_dir import refuse_run, replaced
-from lab.experiments.sweep.table import Table
+from lab.experiments.show.curves import curves, power_laws
+from lab.experiments.show.folders import refuse_run, replaced
+from lab.experiments.show.maps import heat_map
+from lab.experiments.show.means import MEAN, write_means
+from lab.experiments.show.panels import axes_of, numeric
+from lab.experiments.show.tables import to_csv, to_markdown
+from lab.experiments.table import Table
 from lab.tracking.tags import TAGS
 from lab.tracking.writer import Tracker
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.text import unknown
-from lab.experiments.sweep.grid import describe
+from lab.experiments.runner.grid import describe
 from lab.tracking.summary import read_summary
 
 Numbers = npt.NDArray[np.float64]

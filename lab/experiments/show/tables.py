@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.core.config import given
-from lab.experiments.sweep.grid import in_words, setting
-from lab.experiments.sweep.jobs import ASIDE
-from lab.experiments.sweep.table import SPREADS, Cell, Table, spread
+from lab.experiments.runner.grid import in_words, setting
+from lab.experiments.runner.jobs import ASIDE
+from lab.experiments.table import SPREADS, Cell, Table, spread
 
 COLUMNS = {
     "train accuracy": "accuracy/train",

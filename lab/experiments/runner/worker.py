@@ -1,6 +1,6 @@
 """What a worker does: one job after the other, and never more than one at a time.
 
-A worker on this machine is a process of its own that `lab.experiments.sweep.local` starts with
+A worker on this machine is a process of its own that `lab.experiments.runner.local` starts with
 `serve`. Workers of a cluster call `do_there`, and send a run's folder home as files.
 """
 
@@ -27,7 +27,7 @@ from typing import Any
 from lab.core.machine import WINDOWS
 from lab.core.run_dir import CONFIG, LOCK, InUse
 from lab.core.text import plain
-from lab.experiments.sweep.jobs import Job, key_of, refuse_other
+from lab.experiments.runner.jobs import Job, key_of, refuse_other
 
 MEMORY = 2**28
 """Bytes of pictures that a worker keeps for jobs on the same faces: 87,000 faces of 32 px."""

@@ -15,9 +15,9 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from lab.experiments.sweep.grid import in_words
-from lab.experiments.sweep.jobs import Job
-from lab.experiments.sweep.table import Failure, Run
+from lab.experiments.runner.grid import in_words
+from lab.experiments.runner.jobs import Job
+from lab.experiments.table import Failure, Run
 
 COLUMNS = {
     "train": "accuracy/train",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lab.experiments.sweep.grid import in_words
-from lab.experiments.sweep.panels import (
+from lab.experiments.runner.grid import in_words
+from lab.experiments.show.panels import (
     check_known,
     draw_panels,
     dress,
@@ -17,7 +17,7 @@ from lab.experiments.sweep.panels import (
     seeds_of,
     words_of,
 )
-from lab.experiments.sweep.table import Cell, Table
+from lab.experiments.table import Cell, Table
 from lab.measure import PowerLaw, fit_power_law
 
 if TYPE_CHECKING:
