@@ -42,28 +42,17 @@ class Flags:
 
 
 def dose_response(flags: Flags) -> int:
-    """Do the runs, show the progress, print the table, draw the picture."""
+    """Do the runs, show the progress, print the tables, draw the figure."""
     for name in ("cue", "sizes"):
         if not getattr(flags, name):
             raise ValueError(f"--{name} needs a value or more")
     refuse(flags.run, num_train="--sizes", name="the grid", cues="--cue and --strengths")
-    from lab.experiments import run_grid
-    from lab.experiments.presets import dose_response as doses
-    from lab.experiments.runner.progress import Progress
+    from lab.experiments import run_preset
+    from lab.experiments.presets.dose_response import preset, strengths_of
 
-    table = run_grid(
-        flags.run,
-        doses.grid_of(
-            flags.cue, flags.strengths or doses.strengths_of(flags.run.data.task), flags.sizes
-        ),
-        seeds=flags.seeds,
-        processes=flags.processes,
-        watch=Progress(),
-    )
-    print(doses.to_markdown(table))
-    doses.plot(table, flags.run.out / "dose_response.png")
-    print(f"\n{flags.run.out / 'dose_response.png'}")
-    return table.complain()
+    strengths = flags.strengths or strengths_of(flags.run.data.task)
+    chosen = preset(flags.run, flags.cue, strengths, flags.sizes)
+    return run_preset(chosen, seeds=flags.seeds, processes=flags.processes).complain()
 
 
 if __name__ == "__main__":

@@ -35,23 +35,13 @@ class Flags:
 
 
 def learning_curve(flags: Flags) -> int:
-    """Climb, show the progress, print the table, draw the picture."""
+    """Do the runs, show the progress, print the tables, draw the figure."""
     refuse(flags.run, num_train="--sizes", name="the grid")
-    from lab.experiments import run_grid
-    from lab.experiments.presets import learning_curve as rungs
-    from lab.experiments.runner.progress import Progress
+    from lab.experiments import run_preset
+    from lab.experiments.presets.learning_curve import preset
 
-    table = run_grid(
-        flags.run,
-        {"num_train": sorted(flags.sizes)},
-        seeds=flags.seeds,
-        processes=flags.processes,
-        watch=Progress(),
-    )
-    print(rungs.to_markdown(table))
-    rungs.plot(table, flags.run.out / "learning_curve.png")
-    print(f"\n{flags.run.out / 'learning_curve.png'}")
-    return table.complain()
+    chosen = preset(flags.run, flags.sizes)
+    return run_preset(chosen, seeds=flags.seeds, processes=flags.processes).complain()
 
 
 if __name__ == "__main__":

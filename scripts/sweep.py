@@ -33,11 +33,15 @@ class Flags:
     that this process may use (of its container, too)."""
     executor: str = "local"
     """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
-    figures: tuple[str, ...] = ()
-    """Last figures to draw, and to show in the table too, such as gap/accuracy. None named:
-    accuracy, gap and membership AUC."""
+    metrics: tuple[str, ...] = ()
+    """Final metrics that get a column of the tables and are drawn, by tag, such as gap/accuracy,
+    reliance/eye_color, shapley/eyes or seconds/training. None named: accuracies, gap and membership
+    AUC are shown where there are any."""
     axes: tuple[str, ...] = ()
     """Settings to draw them over, one or two of the grid's. None named: its own, numbers first."""
+    compare: str | None = None
+    """Setting of the grid along which cells are compared, each with the one that has its first
+    value. None: the last one that has several values."""
     run: RunConfig = field(
         default_factory=lambda: RunConfig(out=Path("runs/sweep"), counterfactuals=0, pictures=False)
     )
@@ -46,30 +50,23 @@ class Flags:
 def sweep(flags: Flags) -> int:
     """Do the runs, show the progress, print the table, draw the pictures."""
     from lab.core.config import refuse
-    from lab.experiments import Progress, parse_grid, run_grid
-    from lab.experiments.show.sweep import check_results
+    from lab.experiments import parse_grid, run_preset
+    from lab.experiments.presets.sweep import preset
+    from lab.experiments.show.means import MEAN
 
     grid = parse_grid(flags.grid)
     once = dict.fromkeys(grid, "--grid")
     refuse(flags.run, name="the grid", threads="the sweep (one for each run)", **once)
-    check_results(grid, flags.run.out, tags=flags.figures, axes=flags.axes)
-    table = run_grid(
-        flags.run, grid, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
-        watch=Progress(),
+    chosen = preset(flags.run, grid, metrics=flags.metrics, axes=flags.axes, compare=flags.compare)
+    table = run_preset(
+        chosen, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
+        metrics=flags.metrics,
     )  # fmt: skip
-    from lab.experiments.show.means import MEAN
-    from lab.experiments.show.sweep import write_results
-    from lab.experiments.show.tables import to_markdown
-
-    pictures = write_results(table, tags=flags.figures, axes=flags.axes)
-    print(to_markdown(table, flags.figures), "\n")
-    for path in (table.out / "sweep.csv", *pictures):
-        print(path)
-    if table.tags and not pictures:
+    if table.tags and not list(table.out.glob("*.png")):
         print("no figure: a map takes two settings, a curve three values of a number")
-    for tag in flags.figures:
+    for tag in flags.metrics:
         if table.tags and tag not in table.tags:
-            print(f"no finished run has the figure {tag}", file=sys.stderr)
+            print(f"no finished run has the metric {tag}", file=sys.stderr)
     if table.tags:
         print(f"Look at the means over seeds: python3 scripts/board.py --logdir {table.out / MEAN}")
     return table.complain()

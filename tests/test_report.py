@@ -16,10 +16,11 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
 from lab.evaluators.reliance import ask_about_parts
 from lab.experiments import make_grid, make_jobs
+from lab.experiments.presets.equal_cues import cues_of
 from lab.experiments.report_card import Outcome, report
 from lab.experiments.report_card import plots as drawn
 from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Size, plain
-from lab.experiments.report_card.plan import cues_of, plans
+from lab.experiments.report_card.plan import plans
 from lab.experiments.report_card.report import DATA, _folder
 from lab.experiments.report_card.words import sentences, summary_rows, to_markdown
 from lab.experiments.runner.jobs import key_of
@@ -166,7 +167,7 @@ def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
         )
         whole.append(float(called[-1].float().mean()))
     assert {k: pytest.approx(np.mean(v)) for k, v in kinds.items()} == {
-        kind: share["value"] for kind, share in card["kinds"].items()
+        kind: share["value"] for kind, share in card["subpopulations"].items()
     }
     assert card["parts"][" + ".join(PARTS)]["value"] == pytest.approx(np.mean(whole))
 
@@ -342,7 +343,7 @@ def test_a_card_is_plain_values() -> None:
 def test_a_task_of_several_classes_can_have_a_card(task: str, tmp_path: Path) -> None:
     """Its cues have a value for each class; a guess is a line in the picture."""
     base = RunConfig(data=DataConfig(task=task, image_size=16), out=tmp_path)
-    assert cues_of(base)
+    assert cues_of(task)
     for plan in plans(base, ["linear"]).values():
         check_jobs(make_jobs(plan.base, make_grid(plan.grid), seeds=1, out=tmp_path))
     chance = get_task(task).chance

@@ -1,7 +1,7 @@
-"""Many runs: a grid over any settings, on all cores or a cluster, and what came out of it.
+"""Experiments: grids of runs over any settings, on all cores or a cluster, and their results.
 
     from lab.core.config import DataConfig, RunConfig, TrainConfig
-    from lab.experiments import run_grid
+    from lab.experiments import pairs_along, run_grid
 
     base = RunConfig(train=TrainConfig(steps=300), counterfactuals=0, pictures=False)
     table = run_grid(base, {"num_train": [32, 250], "model": ["cnn", "mlp"]}, seeds=3,
@@ -11,9 +11,9 @@
         cell.settings                              # {"num_train": 32, "model": "cnn"}
         cell.config                                # the whole RunConfig (of the first seed)
         cell.seeds                                 # (0, 1, 2): those that are finished
-        cell.values("accuracy/test")               # (S,) one final figure a seed, in their order
+        cell.values("accuracy/test")               # (S,) one final value a seed, in their order
         cell.mean("accuracy/test")                 # Estimate over seeds, Student's 95 % interval
-        cell.runs[0].figures["accuracy/test"]      # Estimate: value, low, high, count
+        cell.runs[0].metrics["accuracy/test"]      # Estimate: value, low, high, count
         curves = cell.curves("accuracy/test")      # at every evaluation that all seeds reached:
         curves.steps, curves.values                # (E,) and (S, E)
         cell.runs[0].history                       # the lines of metrics.jsonl
@@ -21,6 +21,8 @@
     table.cell(num_train=32, model="cnn")          # one cell
     table.where(model="cnn")                       # several, in the grid's order
     table.failed                                   # runs that failed, each with its reason
+    for pair in pairs_along(table, "model"):       # each cell with that of the first model
+        pair.difference("accuracy/test")           # Estimate, seed by seed, Student's interval
 
 Any setting of a run can be in a grid (but seed, name, out, threads, device, checkpoint_every), by
 its flat name: num_train, cues, model, width, steps, counterfactuals, ... A value is of the
@@ -39,13 +41,18 @@ Fast runs: `counterfactuals=0` measures no reliance, `pictures=False` writes no 
 `scripts/sweep.py`.
 """
 
+from lab.experiments.compare import Pair, against_first, pairs_along
+from lab.experiments.plan import Plan, Preset, Tables, run_plans, run_preset
 from lab.experiments.runner.grid import Grid, describe, make_grid, parse_grid
 from lab.experiments.runner.jobs import Job, make_jobs
 from lab.experiments.runner.progress import Progress
 from lab.experiments.runner.run import Watcher, run_grid
-from lab.experiments.table import SPREADS, Cell, Curves, Failure, Run, Table, spread
+from lab.experiments.show.results import write_results
+from lab.experiments.show.view import View
+from lab.experiments.table import Cell, Curves, Failure, Run, Table
 
 __all__ = [
-    "SPREADS", "Cell", "Curves", "Failure", "Grid", "Job", "Progress", "Run", "Table", "Watcher",
-    "describe", "make_grid", "make_jobs", "parse_grid", "run_grid", "spread",
+    "Cell", "Curves", "Failure", "Grid", "Job", "Pair", "Plan", "Preset", "Progress", "Run",
+    "Table", "Tables", "View", "Watcher", "against_first", "describe", "make_grid", "make_jobs",
+    "pairs_along", "parse_grid", "run_grid", "run_plans", "run_preset", "write_results",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What came out of a grid: cells, the seeds of each, final figures and histories by tag.
+"""The results of a grid: its cells, the runs of each, their final metrics and histories by tag.
 
 Everything is read from the runs' own folders (`summary.json`, `metrics.jsonl`), so a table can be
 had again at any time.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,9 @@ import numpy.typing as npt
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.text import unknown
+from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
+from lab.measure import mean_of_seeds
 from lab.tracking.summary import read_summary
 
 Numbers = npt.NDArray[np.float64]
@@ -29,11 +31,11 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run: its seed, its folder and its final figures by tag."""
+    """One finished run: its seed, its folder and its final metrics by tag."""
 
     seed: int
     folder: Path
-    figures: Mapping[str, Estimate]
+    metrics: Mapping[str, Estimate]
 
     @cached_property
     def history(self) -> list[dict[str, float | None]]:
@@ -53,8 +55,8 @@ class Curves:
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs that differ in their seed alone: `settings` are the grid's, `config` is the whole
-    one (of the first seed), `runs` are those that are finished, in the order of their seeds."""
+    """Runs that differ in their seed alone: `settings` are the grid's, `config` is the whole config
+    (of the first seed), `runs` are the finished ones in the order of their seeds."""
 
     settings: Mapping[str, Any]
     config: RunConfig
@@ -67,24 +69,31 @@ class Cell:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags of the final figures that all its runs have."""
-        first, *others = (run.figures for run in self.runs) if self.runs else [{}]
+        """The tags of the final metrics that all its runs have."""
+        first, *others = (run.metrics for run in self.runs) if self.runs else [{}]
         return tuple(tag for tag in first if all(tag in other for other in others))
 
     def values(self, tag: str) -> Numbers:
-        """The final figure `tag` of each seed (S,); `ValueError` if a run has none of that name."""
+        """The final metric `tag` of each seed (S,); `ValueError` if a run has none of that name."""
         for run in self.runs:
-            if tag not in run.figures:
-                what = f"figure of {describe(self.settings) or 'the run'}, seed {run.seed}:"
-                raise ValueError(unknown(what, tag, run.figures))
-        return np.array([run.figures[tag].value for run in self.runs], dtype=np.float64)
+            if tag not in run.metrics:
+                what = f"metric of {describe(self.settings) or 'the run'}, seed {run.seed}:"
+                raise ValueError(unknown(what, tag, run.metrics))
+        return np.array([run.metrics[tag].value for run in self.runs], dtype=np.float64)
 
     def mean(self, tag: str) -> Estimate:
-        """The mean of the final figure `tag` over the seeds, with Student's 95 % interval (two
+        """The mean of the final metric `tag` over the seeds, with Student's 95 % interval (two
         seeds or more)."""
-        from lab.measure import mean_of_seeds
-
         return mean_of_seeds(self.values(tag).tolist())
+
+    @property
+    def unfitted(self) -> int:
+        """How many of the runs end with an accuracy on their training labels below `FITTED`; 0 for
+        online training, which has no training set to fit."""
+        if self.config.train.online:
+            return 0
+        shares = [run.metrics.get("accuracy/train") for run in self.runs]
+        return sum(share is not None and not share.value >= FITTED for share in shares)
 
     def curves(self, tag: str) -> Curves:
         """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at
@@ -95,7 +104,7 @@ class Cell:
         for history in histories:
             assert [line["step"] for line in history[:count]] == steps, "one plan for all seeds"
             if history and tag not in history[0]:
-                raise ValueError(unknown("figure", tag, [k for k in history[0] if k != "step"]))
+                raise ValueError(unknown("metric", tag, [k for k in history[0] if k != "step"]))
         values = [[_number(line.get(tag)) for line in history[:count]] for history in histories]
         return Curves(np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64))
 
@@ -105,7 +114,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that did not come to its end, and why, in one line; `trace` has the whole story."""
+    """A run that ended with an error: `reason` in one line, `trace` with its traceback."""
 
     settings: Mapping[str, Any]
     seed: int
@@ -120,7 +129,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Table:
-    """All cells of a grid, in the grid's order, with the runs that are finished; and the others."""
+    """All cells of a grid in the grid's order, with their finished runs; and the failed runs."""
 
     grid: Mapping[str, tuple[Any, ...]]
     out: Path
@@ -147,12 +156,12 @@ class Table:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags of the final figures that any cell has."""
+        """The tags of the final metrics that any cell has."""
         return tuple(dict.fromkeys(tag for cell in self.cells for tag in cell.tags))
 
     def complain(self) -> int:
-        """Name the runs that failed on standard error; the exit code: 0 if there are none, else
-        1."""
+        """Print the failed runs on standard error; returns the exit code, 1 if there are any, else
+        0."""
         if self.failed:
             print(f"{len(self.failed)} of the runs failed:", file=sys.stderr)
         for failure in self.failed:
@@ -162,40 +171,26 @@ class Table:
 
 def read_run(folder: Path, *, seed: int) -> Run:
     """A finished run from its folder."""
-    return Run(seed=seed, folder=folder, figures=flatten(read_summary(folder)))
+    return Run(seed=seed, folder=folder, metrics=flatten(read_summary(folder)))
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:
-    """The figures of a `summary.json` by tag."""
-    figures: dict[str, Estimate] = {}
+    """The metrics of a `summary.json` by tag."""
+    metrics: dict[str, Estimate] = {}
 
     def walk(entry: Mapping[str, Any], path: str) -> None:
         if "value" in entry:
             low, high = entry.get("low"), entry.get("high")
             if low is None or high is None:
                 low = high = None
-            figures[path] = Estimate(_number(entry["value"]), low, high, entry.get("count"))
+            metrics[path] = Estimate(_number(entry["value"]), low, high, entry.get("count"))
             return
         for name, inner in entry.items():
             if isinstance(inner, dict) and (path or name != "config"):
                 walk(inner, f"{path}/{name}" if path else name)
 
     walk(summary, "")
-    return figures
-
-
-SPREADS = "Means over seeds; in brackets the lowest and the highest of them."
-"""What goes below a table with `spread`s of several seeds."""
-
-
-def spread(values: Sequence[float] | Numbers) -> str:
-    """The mean over seeds, and in brackets the lowest and the highest; of one seed the value."""
-    if not len(values):
-        return "—"
-    mean = sum(values) / len(values)
-    if len(values) == 1:
-        return f"{mean:.3f}"
-    return f"{mean:.3f} ({min(values):.3f}–{max(values):.3f})"
+    return metrics
 
 
 def _number(value: float | None) -> float:

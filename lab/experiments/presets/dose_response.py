@@ -1,98 +1,106 @@
-"""Dose and response: the same run with a stronger and stronger cue, several seeds each."""
+"""Dose and response: the same run with a stronger and stronger cue."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from lab.experiments import SPREADS, Cell, Table, spread
+from lab.core.config import RunConfig
+from lab.experiments.compare import against_first
+from lab.experiments.metrics import heading
+from lab.experiments.plan import Plan, Preset
+from lab.experiments.show import style
+from lab.experiments.show.view import View, columns_of
+from lab.experiments.table import Cell, Table
 from lab.worlds import Cue, get_task
 from lab.worlds.cues import parse_cues
 
-COLUMNS = {
-    "test": "accuracy/test",
-    "unbiased": "accuracy/unbiased",
-    "conflicting": "accuracy/conflicting",
-    "worst group": "accuracy/worst_group",
-}
-"""What the table shows of each run's final figures, beside the reliance on the cue."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TEST, UNBIASED = "accuracy/test", "accuracy/unbiased"
+CONFLICTING, WORST = "accuracy/conflicting", "accuracy/worst_group"
+
+ACCURACIES = (TEST, UNBIASED, CONFLICTING, WORST)
+"""The accuracies that the table shows, beside the reliance on the cue."""
+
+DRAWN = (TEST, UNBIASED, CONFLICTING)
+"""The accuracies of the plot, which has the reliance as well."""
 
 RELIANCE = "reliance on it"
 
-COLORS = {
-    "test": "#1565c0",
-    "unbiased": "#2e7d32",
-    "conflicting": "#c62828",
-    RELIANCE: "#8e24aa",
-}
-"""The lines of the picture."""
-
 
 def strengths_of(task: str) -> tuple[float, ...]:
-    """Strengths from no link to always, for the task of that name."""
+    """Six strengths from no link (1 / number of classes) to 1, for the task of that name."""
     none = get_task(task).chance
     return (none, (1 + none) / 2, 0.9, 0.95, 0.99, 1.0)
 
 
-def grid_of(
-    cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
-) -> dict[str, Sequence[Any]]:
-    """The grid: every cue (as `--cue` has it) at every strength, for every number of faces."""
-    doses = [(f"{cue}:{strength:g}",) for cue in cues for strength in strengths]
-    return {"num_train": sizes, "cues": doses}
+def plan(
+    base: RunConfig, cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
+) -> Plan:
+    """Every cue (as `--cues` takes it, without a strength) at every strength, for every number of
+    training examples."""
+    doses = tuple((f"{cue}:{strength:g}",) for cue in cues for strength in strengths)
+    return Plan(base, {"num_train": tuple(sizes), "cues": doses}, "dose and response")
 
 
-def to_markdown(table: Table) -> str:
-    """The grid as a table: the mean over seeds, and in brackets the lowest and the highest."""
-    names = [*COLUMNS, RELIANCE]
-    lines = [
-        "| cue | training faces | strength | " + " | ".join(names) + " |",
-        "|---|---:|---:|" + "---|" * len(names),
-    ]
-    for (cue, size), cells in _panels(table).items():
-        for cell in cells:
-            figures = " | ".join(spread(cell.values(tag)) for tag in _tags(cell).values())
-            strength = f"{_cue(cell).strength:g}"
-            lines.append(f"| {cue} | {size:,} | {strength} | {figures} |")
-    if any(len(cell.runs) > 1 for cell in table.cells):
-        lines += ["", SPREADS]
-    return "\n".join(lines)
+def preset(
+    base: RunConfig, cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
+) -> Preset:
+    """The dose–response curves of one network."""
+    return Preset(plan=plan(base, cues, strengths, sizes), view=view)
 
 
-def plot(table: Table, path: Path) -> None:
-    """Draw accuracy and reliance over the strength, a panel for each cue and number of faces."""
-    from matplotlib.figure import Figure
+def view(table: Table) -> View:
+    """The table over cues, sizes and strengths, each strength compared with the first of its cue
+    and size; and the plot."""
+    ordered = [cell for cells in _panels(table).values() for cell in cells]
+    return View(
+        cells=ordered,
+        words={
+            "cue": lambda cell: _cue(cell).what,
+            "training faces": lambda cell: f"{cell.settings['num_train']:,}",
+            "strength": lambda cell: f"{_cue(cell).strength:g}",
+        },
+        columns={**columns_of(ACCURACIES), RELIANCE: reliance},
+        pairs=[pair for cells in _panels(table).values() for pair in against_first(cells)],
+        figures=lambda: _figures(table),
+    )
 
+
+def reliance(cell: Cell) -> str:
+    """The tag of the reliance on a cell's cue."""
+    return f"reliance/{_cue(cell).attribute}"
+
+
+def figure(table: Table) -> Figure:
+    """Accuracies and reliance over the strength, a panel for each cue and number of examples."""
     panels = _panels(table)
-    columns = min(4, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(0.6 + 3.1 * columns, 0.8 + 2.6 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    for axes in grid.flat[len(panels) :]:
-        axes.remove()
-    for axes, ((cue, size), cells) in zip(grid.flat, panels.items(), strict=False):
+    drawn, grid = style.new_figure(len(panels), columns=4, width=3.3, height=3.0, sharey=True)
+    for axes, ((cue, size), cells) in zip(grid, panels.items(), strict=True):
         mine = [cell for cell in cells if cell.runs]
         places = range(len(mine))  # strengths crowd near 1
-        for name, color in COLORS.items():
-            values = [cell.values(_tags(cell)[name]) for cell in mine]
-            axes.plot(places, [v.mean() for v in values], color=color, marker="o", label=name)
-            axes.fill_between(places, [v.min() for v in values], [v.max() for v in values],
-                              color=color, alpha=0.2)  # fmt: skip
+        for number, name in enumerate((*DRAWN, RELIANCE)):
+            means = [cell.mean(reliance(cell) if name == RELIANCE else name) for cell in mine]
+            style.line(axes, places, means, color=style.color(number), limits=(0, 1),
+                       label=name if name == RELIANCE else heading(name))  # fmt: skip
         axes.set(ylim=(-0.02, 1.02), xlabel="strength of the cue")
-        axes.axhline(_cue(cells[0]).no_link, color="#999999", linewidth=1, linestyle=":")
+        style.reference(axes, _cue(cells[0]).no_link)
         axes.set_xticks(places, [f"{_cue(cell).strength:g}" for cell in mine])
-        axes.set_title(f"{cue}, {size:,} faces", loc="left", fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("accuracy, reliance")
-    lines, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(lines, names, frameon=False, ncols=len(names), loc="outside lower center")
-    figure.savefig(path, dpi=110)
+        style.title(axes, f"{cue}, {size:,} faces")
+    grid[0].set_ylabel("accuracy, reliance")
+    style.legend_above(drawn, grid[0])
+    style.caption(drawn)
+    return drawn
+
+
+def _figures(table: Table) -> Iterator[tuple[str, Figure]]:
+    yield "dose_response", figure(table)
 
 
 def _panels(table: Table) -> dict[tuple[str, int], list[Cell]]:
-    """The cells of each cue and number of faces, in the order of the cues."""
+    """The cells of each cue and number of examples, in the order of the cues."""
     panels: dict[tuple[str, int], list[Cell]] = {
         (cue, size): []
         for cue in dict.fromkeys(_cue(cell).what for cell in table.cells)
@@ -108,7 +116,3 @@ def _cue(cell: Cell) -> Cue:
     data = cell.config.data
     (cue,) = parse_cues(data.cues, get_task(data.task), visibility=data.cue_visibility)
     return cue
-
-
-def _tags(cell: Cell) -> dict[str, str]:
-    return {**COLUMNS, RELIANCE: f"reliance/{_cue(cell).attribute}"}

@@ -1,61 +1,67 @@
-"""The learning curve: the same run with more and more faces, several seeds each."""
+"""The learning curve: the same run with more and more training examples."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from lab.experiments import SPREADS, Table, spread
+from lab.core.config import RunConfig
+from lab.experiments.compare import against_first
+from lab.experiments.metrics import heading, limits
+from lab.experiments.plan import Plan, Preset
+from lab.experiments.show import style
+from lab.experiments.show.view import View, columns_of
+from lab.experiments.table import Cell, Table
 from lab.worlds import get_task
 
-COLUMNS = {
-    "train accuracy": "accuracy/train",
-    "test accuracy": "accuracy/test",
-    "gap": "gap/accuracy",
-    "membership AUC": "memorization/membership_auc",
-}
-"""What the table shows of each run's final figures."""
-
-
-def to_markdown(table: Table) -> str:
-    """The learning curve as a table: the mean over seeds, and in brackets the lowest and the
-    highest."""
-    lines = [
-        "| training faces | " + " | ".join(COLUMNS) + " |",
-        "|---:|" + "---|" * len(COLUMNS),
-    ]
-    for cell in table.cells:
-        figures = [spread(cell.values(tag)) for tag in COLUMNS.values()]
-        lines.append(f"| {cell.settings['num_train']:,} | " + " | ".join(figures) + " |")
-    if any(len(cell.runs) > 1 for cell in table.cells):
-        lines += ["", SPREADS]
-    return "\n".join(lines)
-
-
-def plot(table: Table, path: Path) -> None:
-    """Draw accuracy on studied and unseen faces, and the membership AUC, over the numbers of
-    training faces."""
+if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    cells = [cell for cell in table.cells if cell.runs]
+TRAIN, TEST = "accuracy/train", "accuracy/test"
+GAP, AUC = "gap/accuracy", "memorization/membership_auc"
+
+LINES = {heading(tag): tag for tag in (TRAIN, TEST, AUC)}
+"""The metrics of the plot, by name."""
+
+TITLE = "Few faces are memorized, many are learned"
+
+
+def plan(base: RunConfig, sizes: Sequence[int], *, models: Sequence[str] = ()) -> Plan:
+    """Every number of training examples; with `models`, for each of these networks."""
+    networks = {"model": tuple(models)} if models else {}
+    return Plan(base, {**networks, "num_train": tuple(sizes)}, "learning curve")
+
+
+def preset(base: RunConfig, sizes: Sequence[int]) -> Preset:
+    """The learning curve of one network."""
+    return Preset(plan=plan(base, sorted(sizes)), view=view)
+
+
+def view(table: Table) -> View:
+    """The table over the sizes, and the plot."""
+    return View(
+        cells=table.cells,
+        words={"training faces": lambda cell: f"{cell.settings['num_train']:,}"},
+        columns=columns_of((TRAIN, TEST, GAP, AUC)),
+        pairs=against_first(table.cells),
+        figures=lambda: iter([("learning_curve", figure(table.cells))]),
+    )
+
+
+def figure(cells: Sequence[Cell]) -> Figure:
+    """Accuracy on training and test examples and the membership AUC, over the sizes."""
+    drawn, (axes,) = style.new_figure(width=7, height=4.2)
+    cells = [cell for cell in cells if cell.runs]
     sizes = [cell.settings["num_train"] for cell in cells]
-    for label, color in (
-        ("train accuracy", "#e07b00"), ("test accuracy", "#1565c0"), ("membership AUC", "#8e24aa"),
-    ):  # fmt: skip
-        values = [cell.values(COLUMNS[label]) for cell in cells]
-        axes.plot(sizes, [v.mean() for v in values], color=color, marker="o", label=label)
-        axes.fill_between(sizes, [v.min() for v in values], [v.max() for v in values], color=color,
-                          alpha=0.2)  # fmt: skip
-    guesses = {0.5, get_task(table.cells[0].config.data.task).chance}  # of the AUC, and the label
-    for guess in guesses:
-        axes.axhline(guess, color="#999999", linewidth=1, linestyle=":")
-    low = min(guesses) - 0.05
-    axes.set(xscale="log", xlabel="training faces", ylim=(low, 1.02), xticks=sizes)
-    axes.set_ylabel("accuracy, AUC")
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
-    axes.minorticks_off()
-    axes.set_title("Few faces are memorized, many are learned", loc="left")
+    for number, (name, tag) in enumerate(LINES.items()):
+        means = [cell.mean(tag) for cell in cells]
+        style.line(axes, sizes, means, color=style.color(number), label=name, limits=limits(tag))
+    guesses = {0.5, *(get_task(cell.config.data.task).chance for cell in cells)}  # AUC and label
+    style.reference(axes, *guesses)
+    if sizes:
+        style.size_axis(axes, sizes)
+    axes.set(xlabel="training faces", ylabel="accuracy, AUC", ylim=(min(guesses) - 0.05, 1.02))
+    style.title(axes, TITLE)
     axes.legend(frameon=False, loc="center right")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=130)
+    style.caption(drawn)
+    return drawn

@@ -1,4 +1,4 @@
-"""What a sweep says while it goes on: a table that fills, and one bar with the time that is left.
+"""The progress of a grid: a table that fills, and one bar with the time that is left.
 
 On a terminal both stand still and change in place; elsewhere there is a line for each run that
 ends.
@@ -15,26 +15,30 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from lab.experiments.metrics import heading
 from lab.experiments.runner.grid import in_words
 from lab.experiments.runner.jobs import Job
 from lab.experiments.table import Failure, Run
 
-COLUMNS = {
-    "train": "accuracy/train",
-    "test": "accuracy/test",
-    "unbiased": "accuracy/unbiased",
-    "conflicting": "accuracy/conflicting",
-    "gap": "gap/accuracy",
-    "AUC": "memorization/membership_auc",
-}
-"""What is shown of each cell, where its runs have it: the mean over the seeds so far."""
+SHOWN = (
+    "accuracy/train",
+    "accuracy/test",
+    "accuracy/unbiased",
+    "accuracy/conflicting",
+    "gap/accuracy",
+    "memorization/membership_auc",
+)
+"""The metrics that are shown of each cell, where its runs have them: the mean of the seeds so far.
+"""
 
 
 class Progress:
-    """Shows how far a sweep is; pass it to `run_grid` as `watch`."""
+    """Shows how far a grid is, with `SHOWN` and further `metrics` by tag; pass it to `run_grid` as
+    `watch`."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, metrics: Sequence[str] = ()) -> None:
         self._stream = stream or sys.stderr
+        self._tags = tuple(dict.fromkeys((*SHOWN, *metrics)))
         self._live = self._stream.isatty()
         self._lines = 0
         self._began = time.monotonic()
@@ -73,7 +77,7 @@ class Progress:
             self._draw()
             return
         said = (
-            ", ".join(f"{name} {value}" for name, value in _figures([result]).items())
+            ", ".join(f"{name} {value}" for name, value in self._means([result]).items())
             if isinstance(result, Run)
             else f"failed: {result.reason}"
         )
@@ -111,14 +115,23 @@ class Progress:
         """The rows of the cells; if they are too many, of those in which something happened last"""
         shown = set(self._fresh[-height:])
         places = [place for place in self._rows if place in shown]
-        figures = {place: _figures(self._rows[place]) for place in places}
-        columns = [name for name in COLUMNS if any(name in found for found in figures.values())]
+        means = {place: self._means(self._rows[place]) for place in places}
+        names = map(heading, self._tags)
+        columns = [name for name in names if any(name in found for found in means.values())]
         rows = [[*self._names, "seeds", *columns]]
         for place in places:
             seeds = f"{len(self._rows[place])}/{self._seeds[place]}"
-            rows.append([*place, seeds, *(figures[place].get(name, "") for name in columns)])
+            rows.append([*place, seeds, *(means[place].get(name, "") for name in columns)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return ["  ".join(w.rjust(n) for w, n in zip(row, widths, strict=True)) for row in rows]
+
+    def _means(self, runs: Sequence[Run]) -> dict[str, str]:
+        """The means of the metrics that all runs have, by heading."""
+        return {
+            heading(tag): f"{fmean(run.metrics[tag].value for run in runs):.3f}"
+            for tag in self._tags
+            if runs and all(tag in run.metrics for run in runs)
+        }
 
     def _say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
@@ -126,12 +139,3 @@ class Progress:
 
 def _place(job: Job) -> tuple[str, ...]:
     return tuple(in_words(value) for value in job.settings.values())
-
-
-def _figures(runs: Sequence[Run]) -> dict[str, str]:
-    """The means of the columns that all runs have, in words."""
-    found = {}
-    for name, tag in COLUMNS.items():
-        if runs and all(tag in run.figures for run in runs):
-            found[name] = f"{fmean(run.figures[tag].value for run in runs):.3f}"
-    return found

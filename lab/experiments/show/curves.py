@@ -1,4 +1,4 @@
-"""Curves: a final figure over one setting of a grid, and power laws of the error."""
+"""Curves: a final metric over one setting of a grid, and power laws of the error."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lab.core.words import estimated
+from lab.experiments.metrics import limits
 from lab.experiments.runner.grid import in_words
+from lab.experiments.show import style
 from lab.experiments.show.panels import (
     check_known,
-    draw_panels,
     dress,
     numeric,
     panels_of,
@@ -27,36 +29,30 @@ GUESSING = 0.8
 """Share of a guess's error above which a size is left out of a power law: a network that does
 little better than a guess is not yet on it."""
 
-COLORS = ("#1565c0", "#e07b00", "#2e7d32", "#8e24aa", "#c62828", "#00838f", "#6d4c41", "#455a64")
-
-
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 """Errors that are marked at a logarithmic axis."""
 
 
 def curves(table: Table, tag: str, *, x: str, line: str | None = None) -> Figure:
-    """A final figure over a setting that is a number: the mean over the seeds, with a band from the
-    lowest to the highest; a line for each value of the setting `line`, a panel for each combination
-    of the others."""
+    """A final metric over a setting that is a number: the mean over the seeds with its 95 %
+    interval; a line for each value of the setting `line`, a panel for each combination of the
+    others."""
     check_known(table, tag, x, *([line] if line else []))
     if not numeric(table, x):
         raise ValueError(f"curves need a setting that is a number, not {x}")
     panels = panels_of(table, x, *([line] if line else []))
-    figure, grid = draw_panels(len(panels), width=3.8, height=3.0, sharey=True)
+    figure, grid = style.new_figure(len(panels), columns=3, width=4.2, height=3.2, sharey=True)
     for axes, (others, cells) in zip(grid, panels.items(), strict=True):
         for number, (word, mine) in enumerate(_lines(cells, x, line, tag)):
-            color = COLORS[number % len(COLORS)]
-            xs = [cell.settings[x] for cell in mine]
-            values = [cell.values(tag) for cell in mine]
-            axes.plot(xs, [v.mean() for v in values], color=color, marker="o", label=word)
-            axes.fill_between(xs, [v.min() for v in values], [v.max() for v in values],
-                              color=color, alpha=0.2, linewidth=0)  # fmt: skip
+            style.line(axes, [cell.settings[x] for cell in mine], [cell.mean(tag) for cell in mine],
+                       color=style.color(number), label=word, limits=limits(tag))  # fmt: skip
         dress(axes, table, x)
-        axes.set_title(", ".join(others), loc="left", fontsize=9)
+        style.title(axes, ", ".join(others))
     grid[0].set_ylabel(tag)
+    style.caption(figure)
     drawn = [axes for axes in grid if axes.get_legend_handles_labels()[0]]
     if line and drawn:
-        drawn[0].legend(frameon=False, title=words_of(line), fontsize=8)
+        drawn[0].legend(frameon=False, title=words_of(line), fontsize=style.SMALL)
     figure.suptitle(f"{tag}, {seeds_of(table)}", fontsize=10)
     return figure
 
@@ -75,15 +71,16 @@ def power_laws(
     if not tag.startswith("accuracy/"):
         raise ValueError(f"a power law is fitted to an error: name an accuracy, not {tag}")
     panels = panels_of(table, x, *([line] if line else []))
-    figure, grid = draw_panels(len(panels), width=3.8, height=3.4, sharey=True)
+    figure, grid = style.new_figure(len(panels), columns=3, width=4.2, height=3.6, sharey=True)
     laws = {}
     shown: list[float] = []
     for axes, (others, cells) in zip(grid, panels.items(), strict=True):
         for number, (word, mine) in enumerate(_lines(cells, x, line, tag)):
-            color = COLORS[number % len(COLORS)]
+            color = style.color(number)
             points = [(cell.settings[x], error) for cell in mine for error in errors_of(cell, tag)]
             shown += [error for _, error in points if np.isfinite(error)]
-            axes.scatter(*zip(*points, strict=True), color=color, s=12, alpha=0.7, linewidth=0)
+            sizes, errors = zip(*points, strict=True)
+            axes.scatter(sizes, errors, color=color, s=12, alpha=0.7, linewidth=0)
             law = power_law(mine, tag)
             name = word
             if law is not None:
@@ -91,26 +88,25 @@ def power_laws(
                 xs = np.geomspace(min(p[0] for p in points), max(p[0] for p in points), 50)
                 said = [law.at(size) for size in xs]
                 axes.plot(xs, [s.value for s in said], color=color, linestyle="--", linewidth=1)
-                axes.fill_between(xs, [s.interval[0] for s in said], [s.interval[1] for s in said],
-                                  color=color, alpha=0.15, linewidth=0)  # fmt: skip
-                slope = law.exponent
-                name += f"  {slope.value:.2f} ({slope.low:.2f} to {slope.high:.2f})"
+                axes.fill_between(xs, *style.ends(said), color=color, alpha=0.2, linewidth=0)
+                name += f"  {estimated(law.exponent)}"
             if name.strip():
                 axes.plot([], [], color=color, marker="o", linestyle="--", label=name.strip())
         dress(axes, table, x)
         axes.set_yscale("log")
-        axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS], fontsize=8)
+        axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS], fontsize=style.SMALL)
         axes.minorticks_off()
         lowest, highest = min(shown, default=0.1), max(shown, default=0.5)
         axes.set_ylim(0.8 * lowest, 1.15 * highest)
-        axes.set_title(", ".join(others), loc="left", fontsize=9)
+        style.title(axes, ", ".join(others))
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=8,
+            axes.legend(frameon=False, fontsize=style.SMALL,
                         title=f"{words_of(line) if line else ''}  exponent")  # fmt: skip
     grid[0].set_ylabel(f"error (1 - {tag})")
     figure.suptitle(
         f"power laws of the error, {seeds_of(table).removeprefix('mean of ')}", fontsize=10
     )
+    style.caption(figure, "points: runs; bands and brackets: 95 % intervals of the fit (Student's)")
     return figure, laws
 
 
@@ -147,7 +143,7 @@ def _guess(cells: Sequence[Cell]) -> float:
 def _lines(
     cells: Sequence[Cell], x: str, line: str | None, tag: str
 ) -> list[tuple[str, list[Cell]]]:
-    """The cells of each line that have the figure, by the number on the x axis."""
+    """The cells of each line that have the metric, by the number on the x axis."""
     found: dict[str, list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: cell.settings[x]):
         if cell.runs and tag in cell.tags:

@@ -1,4 +1,4 @@
-"""Folders of results, which take the place of older ones, and never a run's."""
+"""Folders of results, which are replaced as a whole; a run's folder never is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heat maps: a final figure over two settings of a grid."""
+"""Heat maps: a final metric over two settings of a grid."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from lab.experiments.show.panels import (
     check_known,
-    draw_panels,
     panels_of,
     seeds_of,
     ticks_of,
     words_of,
 )
+from lab.experiments.show.style import SMALL, new_figure, title
 from lab.experiments.table import Cell, Table
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
-    """The mean of a final figure over the seeds, for all values of two settings; a panel for each
+    """The mean of a final metric over the seeds, for all values of two settings; a panel for each
     combination of the other ones. Cells without finished runs stay gray."""
     check_known(table, tag, x, y)
     panels = panels_of(table, x, y)
     wide, high = len(table.grid[x]), len(table.grid[y])
-    figure, grid = draw_panels(
-        len(panels), width=max(3.0, 0.62 * wide), height=max(1.8, 0.4 * high + 0.8)
+    figure, grid = new_figure(
+        len(panels), columns=3, width=max(3.6, 0.62 * wide + 0.6), height=max(2.2, 0.4 * high + 1.2)
     )
     values = [_matrix(cells, tag, table, x, y) for cells in panels.values()]
     shown = np.concatenate([matrix[np.isfinite(matrix)] for matrix in values])
@@ -43,14 +43,14 @@ def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
         axes.set_yticks(range(high), ticks_of(table, y))
         axes.invert_yaxis()
         axes.set(xlabel=words_of(x), ylabel=words_of(y))
-        axes.set_title(", ".join(others), loc="left", fontsize=9)
+        title(axes, ", ".join(others))
         for i, j in product(range(high), range(wide)):
             if math.isfinite(matrix[i, j]):
                 dark = matrix[i, j] < low + 0.6 * (top - low)
-                axes.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", fontsize=8,
+                axes.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", fontsize=SMALL,
                           color="white" if dark else "black")  # fmt: skip
     if image is not None:
-        bar = figure.colorbar(image, ax=grid.tolist())
+        bar = figure.colorbar(image, ax=grid)
         bar.outline.set_visible(False)
     figure.suptitle(f"{tag}, {seeds_of(table)}", fontsize=10)
     return figure

@@ -1,9 +1,8 @@
-"""Seeds seen as one: a TensorBoard run for each cell, whose curves have bands over its seeds.
+"""A TensorBoard run for each cell of a grid: the mean of its seeds, with intervals.
 
-A curve is the mean over the seeds, and its band goes from the lowest to the highest of them: with
-few seeds that is what is known. (An interval for the mean, see `Cell.mean`, says something else,
-and reaches beyond what any seed did.) Where seeds end at different steps, the curve ends with the
-first of them.
+A curve is the mean over the seeds at each evaluation, and `<tag>_low` and `<tag>_high` are the ends
+of its 95 % interval (Student's; two seeds or more), cut to the values that the metric can have.
+Where seeds end at different steps, the curve ends with the first of them.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lab.core.estimate import Estimate
+from lab.experiments.metrics import limits
 from lab.experiments.runner.grid import in_words
 from lab.experiments.runner.jobs import cell_name
 from lab.experiments.show.folders import is_record, replaced
 from lab.experiments.table import Cell, Table
+from lab.measure import mean_of_seeds
 from lab.runs.run import read_config
 from lab.tracking import hparams, tags, texts
 from lab.tracking.writer import Figure, Tracker
@@ -47,9 +47,9 @@ def write_means(table: Table) -> list[Path]:
 
 
 def means(cell: Cell) -> Iterator[tuple[int, dict[str, Figure]]]:
-    """Every evaluation's step, and its figures over the seeds: tag -> the mean, with the lowest and
-    the highest as its ends where the tag table has ends. What some seeds do not have (of no wrong
-    label none is fitted) is left out."""
+    """Every evaluation's step, and its metrics by tag: the means over the seeds, with intervals
+    where the tag table has them. Metrics that some seeds lack (those of mislabeled examples, where
+    a seed has none) are left out."""
     first, *others = (run.history[0] for run in cell.runs)
     common = [name for name in first if all(name in other for other in others)]
     names = [name for name in common if name != "step" and not _is_end(name, first)]
@@ -64,7 +64,7 @@ def _write(cell: Cell, folder: Path) -> None:
     population = population_of(config.data)
     seeds = ", ".join(map(str, cell.seeds))
     told = {name: in_words(value) for name, value in cell.settings.items()}
-    told |= {"seeds": seeds, "curves": "mean of the seeds", "bands": "lowest to highest seed"}
+    told |= {"seeds": seeds, "curves": "mean of the seeds", "bands": "95 % interval of the mean"}
     with Tracker(
         folder,
         relevant=population.task.relevant,
@@ -73,16 +73,15 @@ def _write(cell: Cell, folder: Path) -> None:
     ) as tracker:
         tracker.start(hparams.settings(config))  # the same row of the table as its seeds
         tracker.text("config", texts.settings_table(told))
-        for step, figures in means(cell):
-            tracker.scalars(step, figures)
+        for step, metrics in means(cell):
+            tracker.scalars(step, metrics)
         tracker.finished()
 
 
 def _over(tag: str, values: np.ndarray) -> Figure:
-    mean = float(values.mean())
     if tags.find(tag, "scalar").interval and np.isfinite(values).all():
-        return Estimate(mean, float(values.min()), float(values.max()), len(values))
-    return mean
+        return mean_of_seeds(values.tolist()).within(*limits(tag))
+    return float(values.mean())
 
 
 def _is_end(name: str, names: Mapping[str, object]) -> bool:

@@ -1,4 +1,4 @@
-"""What pictures of a grid have in common: which settings are axes, panels, words at them."""
+"""The parts that plots of a grid share: axes, panels, and the words at them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab.core.text import unknown
 from lab.experiments.runner.grid import describe, in_words
+from lab.experiments.show.style import SMALL
 from lab.experiments.table import Cell, Table
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 def axes_of(table: Table) -> tuple[str, ...]:
@@ -29,9 +28,9 @@ def numeric(table: Table, name: str) -> bool:
 
 
 def check_known(table: Table, tag: str, *names: str) -> None:
-    """Raise `ValueError` if the table has no such figure or setting."""
+    """Raise `ValueError` if the table has no such metric or setting."""
     if tag not in table.tags:
-        raise ValueError(unknown("figure", tag, table.tags))
+        raise ValueError(unknown("metric", tag, table.tags))
     for name in names:
         if name not in table.grid:
             raise ValueError(unknown("setting of the grid", name, table.grid))
@@ -49,30 +48,14 @@ def panels_of(table: Table, *shown: str) -> dict[tuple[str, ...], list[Cell]]:
     return panels
 
 
-def draw_panels(
-    count: int, *, width: float, height: float, **kwargs: Any
-) -> tuple[Figure, np.ndarray]:
-    """A figure with `count` panels of so many inches, three in a row; and their axes (count,)."""
-    from matplotlib.figure import Figure
-
-    columns = min(3, count)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(1.6 + width * columns, 0.6 + height * rows), layout="constrained")
-    grid: np.ndarray = figure.subplots(rows, columns, squeeze=False, **kwargs)
-    for axes in grid.flat[count:]:
-        axes.remove()
-    return figure, grid.ravel()[:count]
-
-
 def dress(axes: Axes, table: Table, x: str) -> None:
     """Mark a numeric setting's values at the x axis, which is logarithmic if they span far."""
     numbers = sorted(table.grid[x])
     if numbers[0] > 0 and numbers[-1] / numbers[0] >= 4:
         axes.set_xscale("log")
         axes.minorticks_off()
-    axes.set_xticks(numbers, [tick(number) for number in numbers], fontsize=8)
+    axes.set_xticks(numbers, [tick(number) for number in numbers], fontsize=SMALL)
     axes.set_xlabel(words_of(x))
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def words_of(name: str) -> str:

@@ -1,79 +1,147 @@
-"""The few kinds of figure that lessons draw: lines with bands over seeds, and bars."""
+"""The one style of all plots: palette, lines with bands, bars with whiskers, axes, captions.
+
+Lines and bars take an `Estimate` for each point; bands and whiskers are its 95 % interval.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from lab.experiments.lessons.base import GUESS
+from lab.core.estimate import Estimate
 
-Numbers = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-COLORS = ("#1565c0", "#e07b00", "#2e7d32", "#c62828", "#8e24aa", "#00838f", "#6d4c41", "#455a64")
+COLORS = ("#1565c0", "#e07b00", "#2e7d32", "#8e24aa", "#c62828", "#00838f", "#6d4c41", "#455a64")
+"""The palette: blue, orange, green, purple, red, cyan, brown, slate."""
+
+GRAY, DARK = "#999999", "#333333"
+"""Reference lines; whiskers and single seeds."""
+
+SMALL = 8
+"""Font size of ticks, legends and captions, in points."""
+
+DPI = 110
+
+INTERVALS = "means over seeds; bands and whiskers: 95 % intervals of the mean (Student's)"
+"""What the caption of a plot of seeds says."""
 
 
-def lines(
-    path: Path,
-    title: str,
+def color(number: int) -> str:
+    """The color of a plot's line or group of bars `number`, from 0."""
+    return COLORS[number % len(COLORS)]
+
+
+def new_figure(
+    count: int = 1, *, width: float, height: float, columns: int | None = None, **kwargs: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels of so many inches each, in rows of `columns` (None: one row);
+    and their axes. `kwargs` go to matplotlib's `subplots`."""
+    from matplotlib.figure import Figure
+
+    columns = min(columns or count, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False, **kwargs).flat)
+    for axes in grid[count:]:
+        axes.remove()
+    for axes in grid[:count]:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, grid[:count]
+
+
+def title(axes: Axes, text: str) -> None:
+    """Write a panel's title at its left end."""
+    axes.set_title(text, loc="left", fontsize=10)
+
+
+def line(
+    axes: Axes,
     xs: Sequence[float],
-    series: Mapping[str, Sequence[Numbers]],
+    ys: Sequence[Estimate],
     *,
-    xlabel: str,
-    ylabel: str = "accuracy",
-    log: bool = False,
-    guess: float | None = GUESS,
+    color: str,
+    label: str = "",
+    limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> None:
-    """Draw each series (a (S,) array for each x) as its mean over seeds, with a band from lowest to
-    highest; `guess` is a dotted line, None: none."""
-    figure, axes = _begin(title)
-    for color, (name, values) in zip(COLORS, series.items(), strict=False):
-        axes.plot(xs, [v.mean() for v in values], color=color, marker="o", ms=4, label=name)
-        low, high = [v.min() for v in values], [v.max() for v in values]
-        axes.fill_between(xs, low, high, color=color, alpha=0.2, linewidth=0)
-    if guess is not None:
-        axes.axhline(guess, color="#999999", linewidth=1, linestyle=":")
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    if log:
-        axes.set_xscale("log")
-        axes.set_xticks(xs, [f"{x:,g}" for x in xs])
-        axes.minorticks_off()
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    """A line through the values of `ys` with a band of their intervals, cut to the possible values
+    `limits`; points without a finite value are left out."""
+    shown = [(x, y.within(*limits)) for x, y in zip(xs, ys, strict=True) if math.isfinite(y.value)]
+    places = [x for x, _ in shown]
+    axes.plot(places, [y.value for _, y in shown], color=color, marker="o", ms=4, label=label)
+    low, high = ends([y for _, y in shown])
+    axes.fill_between(places, low, high, color=color, alpha=0.2, linewidth=0)
 
 
 def bars(
-    path: Path,
-    title: str,
+    axes: Axes,
     groups: Sequence[str],
-    series: Mapping[str, Sequence[Numbers]],
+    series: Sequence[tuple[str, Sequence[Estimate]]],
     *,
-    ylabel: str = "accuracy",
-    guess: float | None = GUESS,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+    dots: Sequence[Sequence[Sequence[float]]] = (),
 ) -> None:
-    """Draw a bar for each group and series, the mean over seeds, with a dot for each seed."""
-    figure, axes = _begin(title, width=max(6.0, 1.0 + 0.4 * len(groups) * (len(series) + 1)))
+    """A bar for each group and each (label, estimates) of `series`, with a whisker for its
+    interval, cut to `limits`; `dots` are the single seeds' values of each bar, by series."""
     width = 0.8 / len(series)
-    for number, (color, (name, values)) in enumerate(zip(COLORS, series.items(), strict=False)):
+    for number, (label, found) in enumerate(series):
         places = np.arange(len(groups)) + (number - (len(series) - 1) / 2) * width
-        axes.bar(places, [v.mean() for v in values], width, color=color, alpha=0.75, label=name)
-        for place, v in zip(places, values, strict=True):
-            axes.plot(np.full(len(v), place), v, ".", color="#333333", ms=3)
-    if guess is not None:
-        axes.axhline(guess, color="#999999", linewidth=1, linestyle=":")
-    axes.set_xticks(range(len(groups)), groups, fontsize=8)
-    axes.set(ylabel=ylabel)
-    figure.legend(frameon=False, ncols=len(series), loc="outside lower center", fontsize=8)
-    figure.savefig(path, dpi=110)
+        cut = [each.within(*limits) for each in found]
+        axes.bar(places, [each.value for each in cut], width, color=color(number), alpha=0.75,
+                 label=label)  # fmt: skip
+        axes.vlines(places, *ends(cut), color=DARK, linewidth=1)
+        for place, values in zip(places, dots[number] if dots else [], strict=False):
+            axes.plot(np.full(len(values), place), values, ".", color=DARK, ms=3)
+    axes.set_xticks(range(len(groups)), groups, fontsize=SMALL)
 
 
-def _begin(title: str, *, width: float = 6.4):  # type: ignore[no-untyped-def]
-    from matplotlib.figure import Figure
+def ends(shown: Sequence[Estimate]) -> tuple[list[float], list[float]]:
+    """The lower and the upper ends of intervals; the value itself where there is none."""
+    known = [
+        (each.value, each.value) if each.low is None or each.high is None else each.interval
+        for each in shown
+    ]
+    return [low for low, _ in known], [high for _, high in known]
 
-    figure = Figure(figsize=(width, 3.8), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+
+def reference(axes: Axes, *values: float) -> None:
+    """A dotted line across at each of the `values`, such as the accuracy of a guess."""
+    for value in values:
+        axes.axhline(value, color=GRAY, linewidth=1, linestyle=":", zorder=0)
+
+
+def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
+    """A logarithmic x axis with a tick at each size."""
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size:,g}" if size < 1 else f"{size:,.0f}" for size in sizes],
+                    fontsize=SMALL)  # fmt: skip
+    axes.minorticks_off()
+
+
+def legend_above(figure: Figure, axes: Axes, *, order: Sequence[str] = ()) -> None:
+    """One legend for all panels, above them, with the labels of `axes`; those that `order` names
+    come first, in its order."""
+    handles, labels = axes.get_legend_handles_labels()
+    by_label = dict(zip(labels, handles, strict=True))
+    labels = sorted(by_label, key=lambda name: order.index(name) if name in order else len(order))
+    if labels:
+        figure.legend([by_label[name] for name in labels], labels, frameon=False, fontsize=SMALL,
+                      ncols=min(4, len(labels)), loc="outside upper left")  # fmt: skip
+
+
+def caption(figure: Figure, text: str = INTERVALS) -> None:
+    """A line of small text at the figure's lower right."""
+    figure.supxlabel(text, fontsize=SMALL - 1, color="#666666", x=0.99, ha="right")
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file's content."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI)
+    return content.getvalue()
