@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from lab.core.program import spelled
 from lab.core.config import RunConfig
 from lab.worlds.groups import MeasuredCue
 from lab.core.estimate import Estimate
@@ -126,7 +127,7 @@ class Display:
         """Say how it came out, what the time went into, and how to look at it."""
         width = min(shutil.get_terminal_size().columns, 100)
         spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
-        board = shlex.join(["python3", "scripts/board.py", "--logdir", str(self._folder.parent)])
+        board = f"{spelled('board')} --logdir {shlex.quote(str(self._folder.parent))}"
         self._say(f"seconds: {spent}")
         lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
         self._say("\n" + "\n".join(lines) + "\n")

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.worlds import audit
+from lab.core.program import spelled
 from lab.core.atomic import replace_text
 from lab.core.config import Provenance, RunConfig, check, from_json, read_provenance, settled, to_json
 from lab.worlds import Examples, Population, check_memory, draw_examples, get_task, population_of
@@ -421,9 +422,8 @@ def _world_size(config: RunConfig, folder: Path | None = None) -> int:
 
 def _command(processes: int, folder: Path | None) -> str:
     """How a run of so many processes is started, or gone on with."""
-    program = "python3" if processes == 1 else f"torchrun --nproc-per-node {processes}"
     rest = f"--resume {shlex.quote(str(folder))}" if folder else "…"
-    return f"{program} scripts/train.py {rest}"
+    return f"{spelled('train', processes=processes)} {rest}"
 
 
 def _assist(
