@@ -21,7 +21,7 @@ from lab.experiments.report_card import Outcome, report
 from lab.experiments.report_card import plots as drawn
 from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Size, plain
 from lab.experiments.report_card.plan import plans
-from lab.experiments.report_card.report import DATA, _folder
+from lab.experiments.report_card.report import DATA, card_folder
 from lab.experiments.report_card.words import sentences, summary_rows, to_markdown
 from lab.experiments.runner.jobs import key_of
 from lab.experiments.runner.run import check_jobs
@@ -71,12 +71,12 @@ def made(place: Path) -> Outcome:
 def test_a_card_takes_no_other_folders_place(tmp_path: Path) -> None:
     (tmp_path / "cnn").mkdir()
     (tmp_path / "cnn" / "config.json").write_text("{}")
-    assert _folder(tmp_path, "cnn") == tmp_path / "cnn-2"
-    assert _folder(tmp_path, "/a/runs.py:runs") == tmp_path / "runs-2", "all runs are in runs"
+    assert card_folder(tmp_path, "cnn") == tmp_path / "cnn-2"
+    assert card_folder(tmp_path, "/a/runs.py:runs") == tmp_path / "runs-2", "all runs are in runs"
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / DATA).write_text(json.dumps({"cards": [{"model": "/a/net.py:net"}]}))
-    assert _folder(tmp_path, "/a/net.py:net") == tmp_path / "net"
-    assert _folder(tmp_path, "/b/net.py:net") == tmp_path / "net-2"
+    assert card_folder(tmp_path, "/a/net.py:net") == tmp_path / "net"
+    assert card_folder(tmp_path, "/b/net.py:net") == tmp_path / "net-2"
 
 
 def test_a_card_without_reliance_is_refused_before_any_run(tmp_path: Path) -> None:

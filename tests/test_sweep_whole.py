@@ -25,7 +25,7 @@ from lab.core.run_dir import locked
 from lab.experiments import make_grid, make_jobs, run_grid, write_results
 from lab.experiments.metrics import limits
 from lab.experiments.presets.sweep import view
-from lab.experiments.runner.run import _reports, check_jobs
+from lab.experiments.runner.run import check_jobs, reports
 from lab.experiments.runner.worker import Report
 from lab.experiments.show.curves import curves, power_laws
 
@@ -213,7 +213,7 @@ def test_a_setting_that_some_cells_make_no_use_of_is_fine(tmp_path: Path) -> Non
         )
 
 
-def test_reports_are_let_go_one_by_one(tmp_path: Path) -> None:
+def testreports_are_let_go_one_by_one(tmp_path: Path) -> None:
     """A cluster's hold whole runs: all of them at once would fill the memory."""
 
     class Here:
@@ -228,7 +228,7 @@ def test_reports_are_let_go_one_by_one(tmp_path: Path) -> None:
     submitted: list[Any] = []
     jobs = make_jobs(base(), {}, seeds=4, out=tmp_path)
     alive = [sum(ref() is not None for ref in submitted)
-             for _ in _reports(jobs, Here(), None)]  # fmt: skip
+             for _ in reports(jobs, Here(), None)]  # fmt: skip
     assert alive[-1] < 4
 
 

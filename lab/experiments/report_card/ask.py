@@ -1,4 +1,4 @@
-"""What finished networks are asked: about each kind of picture, and about all sets of parts."""
+"""Measurements of finished networks: on each kind of picture, and on all sets of parts."""
 
 from __future__ import annotations
 

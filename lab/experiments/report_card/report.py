@@ -103,7 +103,7 @@ def report(
     )  # fmt: skip
     failed = failures(tables)
     lost = {failure.settings["model"] for failure in failed}
-    folder = _folder(base.out, models[0])
+    folder = card_folder(base.out, models[0])
     if models[0] in lost:
         return Outcome(folder, (), failed)
     say("speeds and last questions")
@@ -205,7 +205,7 @@ def _speeds(models: Sequence[str], base: RunConfig) -> Mapping[str, tuple[float,
     return {name: (found[0][name], found[1][name]) for name in models}
 
 
-def _folder(out: Path, model: str) -> Path:
+def card_folder(out: Path, model: str) -> Path:
     """Where the model's card is, or can be: its own name, with a number if that is taken."""
     name = _name(model)
     for number in count(1):

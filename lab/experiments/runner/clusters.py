@@ -1,8 +1,8 @@
-"""Workers of a cluster that is running already, Dask's or Ray's: the same jobs, other processes.
+"""Executors on a running cluster of Dask or Ray.
 
-The cluster's workers need the lab and what it needs installed, and no disk in common: results come
-home as files. How many runs go on at a time is the cluster's to say; a worker does one at a time,
-however many threads it has. Both libraries are imported only when they are named.
+The cluster's workers need the lab and its dependencies installed, but no shared disk: results are
+returned as files. The cluster decides how many runs go on at a time; a worker does one at a time,
+however many threads it has. Both libraries are imported only when they are asked for.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Dask:
         self._executor: Any = self._client.get_executor(retries=1, pure=False)
 
     def submit(self, function: Callable[[Argument], Answer], argument: Argument) -> Future[Answer]:
-        """Have a worker call the function."""
+        """Call the function in a worker."""
         future: Future[Answer] = self._executor.submit(function, argument)
         return future
 
@@ -80,7 +80,7 @@ class Ray:
         self._pending: set[Any] = set()
 
     def submit(self, function: Callable[[Argument], Answer], argument: Argument) -> Future[Answer]:
-        """Have a worker call the function."""
+        """Call the function in a worker."""
         if function not in self._remote:
             self._remote[function] = self._ray.remote(max_retries=1)(function)
         reference = self._remote[function].remote(argument)
@@ -105,7 +105,7 @@ class Ray:
 
 
 def with_extra(extra: str, module: str) -> Any:
-    """A module that an extra brings; `ValueError` that names the extra if it is not installed."""
+    """A module of an extra; `ValueError` that names the extra if it is not installed."""
     try:
         return import_module(module)
     except ImportError:

@@ -1,4 +1,4 @@
-"""A run that was done elsewhere comes home: its files become its folder, whole or not at all."""
+"""Collecting a run that was done elsewhere: its files become its folder, all of them or none."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 from lab.core.atomic import draft, replace
 
 
-def bring_home(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write a run's files, path in the folder -> content, in place of the folder there may be."""
+def collect_run_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write a run's files (path in the folder -> content) as `folder`, in place of one that exists.
+
+    `ValueError` if a path leads out of the folder; `OSError` names the folder. After an error the
+    old folder is as it was.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with draft(folder) as place:

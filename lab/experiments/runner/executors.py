@@ -1,4 +1,4 @@
-"""Who does the jobs: anything with `submit(function, job) -> Future`, named by a word.
+"""Executors: anything with `submit(function, job) -> Future`, chosen by name.
 
 local             worker processes on this machine
 dask://host:port  the workers of a running Dask cluster (extra [dask])
@@ -20,13 +20,13 @@ Self = TypeVar("Self", bound="Executor")
 
 
 class Executor(Protocol):
-    """What a sweep needs of its workers; left by an exception, it stops them."""
+    """The interface of a runner's workers; a context manager that stops them after an error."""
 
     shares_disk: bool
-    """Whether workers write to the same folders as the one who asks."""
+    """Whether workers write to the same disk as this process."""
 
     def submit(self, function: Callable[[Argument], Answer], argument: Argument) -> Future[Answer]:
-        """Have a worker call the function."""
+        """Call the function in a worker."""
 
     def __enter__(self: Self) -> Self: ...
 

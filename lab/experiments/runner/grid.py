@@ -1,4 +1,4 @@
-"""What a grid says: for any setting of a run the values it shall take, each value by its type.
+"""Grids: for any setting of a run the values that it takes, parsed by the setting's type.
 
 num_train=32,100  model=cnn,mlp  cues=,eye_color:0.9+hair_length:0.8  early_stopping=none,5
 

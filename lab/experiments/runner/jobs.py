@@ -1,7 +1,7 @@
-"""Jobs: the runs of a grid, each known by what it does, so that none is ever done twice.
+"""Jobs: the runs of a grid, each identified by a hash of its settings, so that none is done twice.
 
-A job's key is the hash of its settings. Where it runs and how often it saves change nothing, so
-they have no say in it, and neither have settings at their defaults: a new knob changes no key.
+Settings that do not change the result (where it runs, how often it saves) are left out of the hash,
+and so are settings at their defaults: a new setting changes no key.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lab.tracking.summary import read_summary
 from lab.worlds import world_version
 
 ASIDE = ("name", "out", "device", "threads", "checkpoint_every")
-"""Settings that do not change what comes out of a run."""
+"""Settings that do not change the result of a run."""
 
 KEY = 8
 """Hexadecimal digits of a key: 32 bits, so that a clash among 1,000 jobs has a chance of 1 in
@@ -78,8 +78,8 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
 
 
 def key_of(config: RunConfig) -> str:
-    """The hash of all that has a say in what comes out of a run: settings, the version of the drawn
-    pictures, the content of the source files that make its network."""
+    """The hash of all that determines the result of a run: settings, the version of the pictures,
+    the content of the source files that make its network."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
     told["world"] = world_version(config.data.task)
     told["sources"] = digest_of_sources(sources_of(config.model.model))

@@ -1,8 +1,8 @@
-"""Workers on this machine: processes that import torch once and do one job after the other.
+"""The executor on this machine: worker processes that import torch once and do job after job.
 
-Each worker belongs to one thread here, which knows what its worker is doing: when a worker dies,
-the job that killed it is known, and no other one notices. (A `ProcessPoolExecutor` loses all that
-are pending, and cannot tell which one it was.)
+Each worker is served by one thread of this process. When a worker dies, its thread knows which job
+it was doing, and other jobs are not affected. (A `ProcessPoolExecutor` fails all pending jobs, and
+does not tell which one killed the worker.)
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Local:
         self._stopping = False
 
     def submit(self, function: Callable[[Argument], Answer], argument: Argument) -> Future[Answer]:
-        """Have a worker call `function`, which must be importable by name, when one is free.
+        """Call `function`, which must be importable by name, in the next free worker.
 
         A worker that dies of it is replaced, and the call made once more; the future of one that
         kills two raises `WorkerDied`.
@@ -137,13 +137,14 @@ class _Worker:
         return pickle.load(self.process.stdout)
 
     def stop(self) -> None:
-        """Have it end as if this process had: what it does is stopped, with a checkpoint."""
+        """Close its input, upon which it stops its run with a checkpoint and ends."""
         assert self.process.stdin is not None
         with suppress(OSError):
             self.process.stdin.close()
 
     def end(self) -> str:
-        """Make sure that it is over, and say what of."""
+        """Make sure that it has ended; returns the reason: an exit code or a signal, and its last
+        line on standard error."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
         self.process.kill()

@@ -1,4 +1,4 @@
-"""Do the runs of a grid: those that are not finished yet, on all cores or on a cluster."""
+"""The runner: does the runs of a grid that are not finished yet, on all cores or on a cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from lab.core.config import DataConfig, RunConfig, check
 from lab.core.machine import processors
 from lab.core.run_dir import locked
-from lab.experiments.runner.collect import bring_home
+from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import Job, finished, make_jobs
@@ -23,16 +23,16 @@ TICK = 0.5
 
 
 class Watcher(Protocol):
-    """Is told how far a sweep is."""
+    """Receives the progress of a grid."""
 
     def begin(self, jobs: Sequence[Job], done: Mapping[str, Run]) -> None:
-        """There are these jobs, and these are done already, by key."""
+        """All jobs, and the runs that are finished already, by key."""
 
     def ended(self, job: Job, result: Run | Failure, seconds: float) -> None:
         """A job has ended."""
 
     def tick(self) -> None:
-        """Time passes."""
+        """Called every `TICK` seconds while no job ends."""
 
 
 def run_grid(
@@ -45,8 +45,7 @@ def run_grid(
     executor: str = "local",
     watch: Watcher | None = None,
 ) -> Table:
-    """Run `base` with every combination of the grid's values and `seeds` seeds, and say what came
-    out.
+    """Run `base` with every combination of the grid's values and `seeds` seeds; returns a `Table`.
 
     Finished runs in `out` (None: the base's) are kept, interrupted ones gone on with, so that the
     same call again is the recovery. `processes` runs go on at a time (None: one on each
@@ -142,7 +141,7 @@ def _do(
 ) -> dict[str, Run | Failure]:
     results: dict[str, Run | Failure] = {}
     with open_executor(executor, min(processes, len(jobs))) as workers:
-        for job, report in _reports(jobs, workers, watch):
+        for job, report in reports(jobs, workers, watch):
             result: Run | Failure
             if report.error:
                 result = Failure(job.settings, job.config.seed, job.folder, report.error,
@@ -155,7 +154,7 @@ def _do(
     return results
 
 
-def _reports(
+def reports(
     jobs: Sequence[Job], workers: Executor, watch: Watcher | None
 ) -> Iterator[tuple[Job, Report]]:
     """Each job with its report, as they end."""
@@ -171,12 +170,12 @@ def _reports(
             job = futures.pop(future)  # its report may hold a whole run's files
             report = _report(job, future)
             if report.files is not None:
-                bring_home(report.files, job.folder)
+                collect_run_files(report.files, job.folder)
             yield job, report
 
 
 def _report(job: Job, future: Future[Report]) -> Report:
-    """A job's report; its worker's death is one, too."""
+    """A job's report; if its worker died, one that says so."""
     error = future.exception()
     if error is None:
         return future.result()

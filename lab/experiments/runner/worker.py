@@ -1,7 +1,7 @@
-"""What a worker does: one job after the other, and never more than one at a time.
+"""Workers: they do one job after the other, never two at a time.
 
-A worker on this machine is a process of its own that `lab.experiments.runner.local` starts with
-`serve`. Workers of a cluster call `do_there`, and send a run's folder home as files.
+A worker on this machine is a process that `lab.experiments.runner.local` starts with `serve`.
+Workers of a cluster call `do_there`, which returns the run's folder as files.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How a job ended: well, or with an `error` (one line) and its `trace`. `files` are those of
-    the run's folder, by path in it, if it was done elsewhere."""
+    """The end of a job: `error` is one line, empty if it succeeded, and `trace` the traceback.
+    `files` are those of the run's folder, by path in it, if it was done elsewhere."""
 
     key: str
     seconds: float
@@ -49,8 +49,8 @@ class Report:
 
 
 def do(job: Job) -> Report:
-    """Do a job in its folder: anew, or from where it was stopped. An error ends up in the report;
-    only a signal is raised, as `Interrupted` or `KeyboardInterrupt`."""
+    """Do a job in its folder, from its last checkpoint if it was begun. Errors are reported; only a
+    signal is raised, as `Interrupted` or `KeyboardInterrupt`."""
     began = time.perf_counter()
     error = trace = ""
     from lab.training import Interrupted
@@ -66,7 +66,7 @@ def do(job: Job) -> Report:
 
 
 def do_there(job: Job) -> Report:
-    """Do a job in a folder that is thrown away, and report its files."""
+    """Do a job in a temporary folder, and report its files."""
     with tempfile.TemporaryDirectory() as place:
         report = do(replace(job, config=replace(job.config, out=Path(place))))
         folder = Path(place) / str(job.config.name)
@@ -177,7 +177,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _say_out(folder: Path, job: Job) -> None:
-    """Let the run's own record name the folder that it will be in."""
+    """Write the folder that the run will be collected in into its config and summary."""
     for name in (CONFIG, "summary.json"):
         path = folder / name
         if path.exists():
