@@ -37,8 +37,8 @@ def rows_of(markdown: str) -> list[list[str]]:
 
 def test_a_learning_curve_has_a_row_for_each_size(config: RunConfig) -> None:
     said: list[str] = []
-    table = run_preset(learning_curve.preset(config, (12, 8)), seeds=2, processes=2,
-                       say=said.append)  # fmt: skip
+    preset = learning_curve.preset(config, (12, 8))
+    table = run_preset(preset, seeds=2, processes=2, say=said.append).table
     heading, *rows = rows_of(said[0])
     assert [row[0] for row in rows] == ["8", "12"]
     for cell, row in zip(table.cells, rows, strict=True):
@@ -64,7 +64,7 @@ def test_doses_are_a_table_of_cues_and_strengths(config: RunConfig) -> None:
     cues = ["eye_color", "hair_length=long/short"]
     preset = dose_response.preset(replace(config, counterfactuals=4), cues, [0.5, 1.0], [8])
     said: list[str] = []
-    table = run_preset(preset, seeds=1, processes=2, say=said.append)
+    table = run_preset(preset, seeds=1, processes=2, say=said.append).table
     assert not table.failed
     heading, *rows = rows_of(said[0])
     assert [row[:3] for row in rows] == [[cue, "8", s] for cue in cues for s in ("0.5", "1")]

@@ -17,7 +17,7 @@ from lab.core.estimate import Estimate
 from lab.evaluators.reliance import ask_about_parts
 from lab.experiments import make_grid, make_jobs
 from lab.experiments.presets.equal_cues import cues_of
-from lab.experiments.report_card import Outcome, report
+from lab.experiments.report_card import CardResult, report
 from lab.experiments.report_card import plots as drawn
 from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Size, plain
 from lab.experiments.report_card.plan import plans
@@ -58,7 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(place: Path) -> Outcome:
+def made(place: Path) -> CardResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
         return report(
@@ -114,7 +114,7 @@ class Page(HTMLParser):
             self.cells.append(data)
 
 
-def test_the_card_is_page_text_and_data(made: Outcome) -> None:
+def test_the_card_is_page_text_and_data(made: CardResult) -> None:
     assert not made.failed
     page = Page((made.folder / "report_card.html").read_text())
     assert page.loaded == [], "it needs nothing else"
@@ -129,7 +129,7 @@ def test_the_card_is_page_text_and_data(made: Outcome) -> None:
     ]  # fmt: skip
 
 
-def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
+def test_its_figures_are_those_of_the_runs(made: CardResult, place: Path) -> None:
     content = json.loads((made.folder / "report_card.json").read_text())
     card = content["cards"][0]
     runs = [
@@ -172,7 +172,7 @@ def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
     assert card["parts"][" + ".join(PARTS)]["value"] == pytest.approx(np.mean(whole))
 
 
-def test_tensorboard_has_it_too(made: Outcome) -> None:
+def test_tensorboard_has_it_too(made: CardResult) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(made.folder), size_guidance={"images": 0, "tensors": 0})
@@ -185,7 +185,7 @@ def test_tensorboard_has_it_too(made: Outcome) -> None:
     assert "membership AUC" in text
 
 
-def test_the_same_call_again_repeats_no_run(made: Outcome, place: Path) -> None:
+def test_the_same_call_again_repeats_no_run(made: CardResult, place: Path) -> None:
     runs = place / "cards" / "runs"
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")}
     with pytest.MonkeyPatch.context() as patch:

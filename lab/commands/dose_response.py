@@ -46,4 +46,4 @@ def dose_response(flags: Flags) -> int:
 
     strengths = flags.strengths or strengths_of(flags.run.data.task)
     chosen = preset(flags.run, flags.cue, strengths, flags.sizes)
-    return run_preset(chosen, seeds=flags.seeds, processes=flags.processes).complain()
+    return run_preset(chosen, seeds=flags.seeds, processes=flags.processes).table.complain()

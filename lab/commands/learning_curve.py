@@ -35,4 +35,4 @@ def learning_curve(flags: Flags) -> int:
     from lab.experiments.presets.learning_curve import preset
 
     chosen = preset(flags.run, flags.sizes)
-    return run_preset(chosen, seeds=flags.seeds, processes=flags.processes).complain()
+    return run_preset(chosen, seeds=flags.seeds, processes=flags.processes).table.complain()

@@ -54,11 +54,12 @@ def sweep(flags: Flags) -> int:
     once = dict.fromkeys(grid, "--grid")
     refuse(flags.run, name="the grid", threads="the sweep (one for each run)", **once)
     chosen = preset(flags.run, grid, metrics=flags.metrics, axes=flags.axes, compare=flags.compare)
-    table = run_preset(
+    outcome = run_preset(
         chosen, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
         metrics=flags.metrics,
     )  # fmt: skip
-    if table.tags and not list(table.out.glob("*.png")):
+    table = outcome.table
+    if table.tags and not any(path.suffix == ".png" for path in outcome.files):
         print("no figure: a map takes two settings, a curve three values of a number")
     for tag in flags.metrics:
         if table.tags and tag not in table.tags:

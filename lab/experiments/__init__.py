@@ -42,7 +42,7 @@ Fast runs: `counterfactuals=0` measures no reliance, `pictures=False` writes no 
 """
 
 from lab.experiments.compare import Pair, against_first, pairs_along
-from lab.experiments.plan import Plan, Preset, Tables, run_plans, run_preset
+from lab.experiments.plan import Plan, Preset, Results, Tables, run_plans, run_preset
 from lab.experiments.runner.grid import Grid, describe, make_grid, parse_grid
 from lab.experiments.runner.jobs import Job, make_jobs
 from lab.experiments.runner.progress import Progress
@@ -52,7 +52,8 @@ from lab.experiments.show.view import View
 from lab.experiments.table import Cell, Curves, Failure, Run, Table
 
 __all__ = [
-    "Cell", "Curves", "Failure", "Grid", "Job", "Pair", "Plan", "Preset", "Progress", "Run",
-    "Table", "Tables", "View", "Watcher", "against_first", "describe", "make_grid", "make_jobs",
-    "pairs_along", "parse_grid", "run_grid", "run_plans", "run_preset", "write_results",
+    "Cell", "Curves", "Failure", "Grid", "Job", "Pair", "Plan", "Preset", "Progress", "Results",
+    "Run", "Table", "Tables", "View", "Watcher", "against_first", "describe", "make_grid",
+    "make_jobs", "pairs_along", "parse_grid", "run_grid", "run_plans", "run_preset",
+    "write_results",
 ]  # fmt: skip

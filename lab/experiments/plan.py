@@ -42,6 +42,14 @@ class Preset:
     view: Callable[[Table], View]
 
 
+@dataclass(frozen=True)
+class Results:
+    """The results of a preset: its table, and the files that were written for people to open."""
+
+    table: Table
+    files: tuple[Path, ...]
+
+
 def check_plans(plans: Plans, *, seeds: int, out: Path) -> list[Job]:
     """All runs of the plans; `ValueError` if one of them cannot work."""
     jobs = [
@@ -89,7 +97,7 @@ def run_preset(
     executor: str = "local",
     metrics: Sequence[str] = (),
     say: Callable[[str], None] = print,
-) -> Table:
+) -> Results:
     """Do a preset's runs in the folder of its base, show the progress (with the `metrics`), write
     the results beside the runs and print the tables and the paths of the figures."""
     base = preset.plan.base
@@ -101,6 +109,7 @@ def run_preset(
     view = preset.view(table)
     say(to_markdown(view))
     say("")
-    for path in write_results(table, view):
+    files = write_results(table, view)
+    for path in files:
         say(str(path))
-    return table
+    return Results(table, tuple(files))

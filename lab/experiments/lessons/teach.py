@@ -18,7 +18,7 @@ FIGURE, RESULT = "figure.png", "lesson.json"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LessonResult:
     """The result of a lesson: its claims, their common verdict, the figure's file, failed runs."""
 
     verdict: Verdict
@@ -38,7 +38,7 @@ def teach(
     say: Callable[[str], None] = print,
     ask: Callable[[str], str] | None = None,
     watch: bool = True,
-) -> Outcome:
+) -> LessonResult:
     """Do the lesson's runs in `out` (finished ones are kept), and check its claims.
 
     `ask` prompts for a prediction before anything is shown; it is repeated at the end. Writes the
@@ -51,9 +51,9 @@ def teach(
     )
     failed = failures(tables)
     if failed:
-        return Outcome("not enough evidence", (), out / FIGURE, failed)
+        return LessonResult("not enough evidence", (), out / FIGURE, failed)
     claims = tuple(lesson.check(tables))
-    outcome = Outcome(together(claims), claims, out / FIGURE)
+    outcome = LessonResult(together(claims), claims, out / FIGURE)
     lesson.plot(tables, outcome.figure)
     result = {
         "lesson": name,

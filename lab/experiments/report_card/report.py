@@ -51,7 +51,7 @@ RUNS = "runs"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CardResult:
     """The folder of a report card, its sentences, and the runs that failed (without any card if
     they are the network's own)."""
 
@@ -73,7 +73,7 @@ def report(
     command: str = "",
     say: Callable[[str], None] = print,
     watch: bool = True,
-) -> Outcome:
+) -> CardResult:
     """Measure the network `model` beside those it is held `against`, and write its report card.
 
     Runs go to `base.out`/runs, where those that are there already are kept (a file that has changed
@@ -105,7 +105,7 @@ def report(
     lost = {failure.settings["model"] for failure in failed}
     folder = card_folder(base.out, models[0])
     if models[0] in lost:
-        return Outcome(folder, (), failed)
+        return CardResult(folder, (), failed)
     say("speeds and last questions")
     device = choose_device(base.device)
     set_threads(1)
@@ -122,7 +122,7 @@ def report(
     ]  # fmt: skip
     said = words.sentences(cards, steps=base.train.steps, compared=COMPARED)
     _write(folder, cards, said, base, seeds=seeds, command=command)
-    return Outcome(folder, tuple(said), failed)
+    return CardResult(folder, tuple(said), failed)
 
 
 def _write(
