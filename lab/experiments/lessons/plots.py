@@ -69,5 +69,5 @@ def bars(
     axes.set(ylabel=ylabel)
     style.title(axes, title)
     style.legend_above(figure, axes)
-    style.caption(figure)
+    style.caption(figure, f"{style.INTERVALS}; dots: seeds")
     path.write_bytes(style.png(figure))
