@@ -74,12 +74,13 @@ def run_plans(
     """Do the runs of several plans, one plan after the other, all in `out`: those that are finished
     there are kept. `say` gets the title of each plan that has one; `watch` shows the progress."""
     tables = {}
+    progress = Progress() if watch else None
     for number, (key, plan) in enumerate(plans.items(), 1):
         if plan.title:
             say(f"{number} of {len(plans)}: {plan.title}")
         tables[key] = run_grid(
             plan.base, plan.grid, seeds=seeds, out=out, processes=processes, executor=executor,
-            watch=Progress() if watch else None,
+            watch=progress,
         )  # fmt: skip
     return tables
 

@@ -44,7 +44,8 @@ class Progress:
         self._began = time.monotonic()
 
     def begin(self, jobs: Sequence[Job], done: Mapping[str, Run]) -> None:
-        """Start the clock."""
+        """Start the clock; what an earlier grid has shown stays above."""
+        self._lines = 0
         self._began = time.monotonic()
         self._total, self._before = len(jobs), len(done)
         self._ended = self._failed = 0
