@@ -9,6 +9,7 @@ LAB = Path(__file__).parent.parent / "lab"
 LEVELS = {
     "core": 0, "models": 1, "draw": 1, "worlds": 2, "training": 3, "measure": 3, "tracking": 3,
     "robustness": 4, "verdict": 4, "evaluators": 5, "runs": 6, "experiments": 7, "playground": 7,
+    "commands": 8,
 }  # fmt: skip
 """Each room's level; a room may import rooms of lower levels. Level 0 knows only its like."""
 

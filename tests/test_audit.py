@@ -1,16 +1,15 @@
 """The certificate: planted faults are named, what is declared is not, and the exit code says so."""
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
+from lab.commands import audit as command
 from lab.core.config import DataConfig
 from lab.core.estimate import wilson
 from lab.worlds import Examples, Population, draw_examples, population_of
@@ -151,21 +150,6 @@ def test_probes_see_the_faces_without_their_cues(monkeypatch: pytest.MonkeyPatch
     assert list(seen) == ["probes"]
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        spec = importlib.util.spec_from_file_location("_audit_script", ROOT / "scripts/audit.py")
-        assert spec
-        assert spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["_audit_script"] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-    return module
-
-
 def same_pictures(train: Examples) -> Examples:
     return replace(train, images=torch.zeros_like(train.images))
 
@@ -179,7 +163,6 @@ def same_pictures(train: Examples) -> Examples:
     ],
 )
 def test_the_exit_code_is_1_where_something_is_wrong(
-    script: ModuleType,
     plant: Callable[[Examples], Examples],
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -188,8 +171,8 @@ def test_the_exit_code_is_1_where_something_is_wrong(
     monkeypatch.setattr(
         auditing, "draw_examples", lambda *args, **kwargs: plant(draw_examples(*args, **kwargs))
     )
-    flags = script.Flags(probes=False, data=small(cues=("eye_color:0.7",)))
-    assert script.audit(flags) == 1
+    flags = command.Flags(probes=False, data=small(cues=("eye_color:0.7",)))
+    assert command.audit(flags) == 1
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"NOT CLEAN: {fault}")
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from lab.core.cli import main
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.run_dir import automatic_name
-from lab.experiments.sweep import make_grid, make_jobs, run_grid
+from lab.experiments import make_grid, make_jobs, run_grid
 from lab.models.sources import ITSELF
 from lab.runs.run import load_run, read_config, read_run_provenance, resume, start
 from lab.tracking.summary import read_summary

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lab.core.config import DataConfig, RunConfig, check
 from lab.core.config import given as differing
-from lab.experiments.sweep.grid import (
+from lab.experiments.runner.grid import (
     ELSEWHERE,
     fields,
     in_words,

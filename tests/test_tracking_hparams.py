@@ -9,8 +9,8 @@ import pytest
 
 from lab.core.config import RunConfig, given
 from lab.core.run_dir import automatic_name
-from lab.experiments.sweep.grid import fields, with_settings
-from lab.experiments.sweep.jobs import make_jobs
+from lab.experiments.runner.grid import fields, with_settings
+from lab.experiments.runner.jobs import make_jobs
 from lab.tracking.hparams import ASIDE, row_name
 
 ELSE: dict[str, Any] = {

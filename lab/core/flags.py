@@ -41,7 +41,7 @@ ELSEWHERE = {
     "outdir": "out", "workers": "processes", "jobs": "processes", "tasks": "task",
     "noise": "label-noise", "resolution": "image-size", "verbose": "debug", "logdir": "out",
     "log-dir": "logdir", "run-name": "name", "loss": "objective", "criterion": "objective",
-    "loss-function": "objective",
+    "loss-function": "objective", "figures": "metrics",
 }  # fmt: skip
 """What other programs call a flag, without its dashes."""
 

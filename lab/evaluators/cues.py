@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate
+from lab.core.words import interval
 from lab.measure import accuracy, group_accuracies, predict, worst
 from lab.tracking import texts, views
 from lab.tracking.answers import Answers
@@ -80,8 +81,7 @@ class CueEvaluator:
         """Log the table of groups."""
         if self._accuracies:
             rows = [
-                (name, f"{figure.count:,}", f"{figure.value:.3f}", f"{figure.low:.3f}–"
-                 f"{figure.high:.3f}")
+                (name, f"{figure.count:,}", f"{figure.value:.3f}", interval(figure, 3))
                 for name, figure in sorted(self._accuracies.items(), key=lambda x: x[1].value)
             ]  # fmt: skip
             header = ("group", "unbiased test faces", "accuracy", "95 % interval")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
+from lab.core.words import estimated
 from lab.measure import part_values, predict, reliance
 from lab.tracking import texts, views
 from lab.tracking.strips import COLUMNS, Strip
@@ -192,17 +193,11 @@ def _parts_text(called: Tensor) -> str:
     for number in reversed(range(len(SUBSETS))):
         share = wilson(int(called[number].sum()), called.shape[1])
         true = 1 if number == len(SUBSETS) - 1 else 0
-        rows.append((", ".join(SUBSETS[number]) or "none", true, _share(share)))
+        rows.append((", ".join(SUBSETS[number]) or "none", true, estimated(share)))
     sets = texts.table(("parts", "a person by the rule", "called a person"), rows)
     each = [
-        (part, _share(v.necessity), _share(v.sufficiency), f"{v.shapley.value:.2f}")
+        (part, estimated(v.necessity), estimated(v.sufficiency), f"{v.shapley.value:.2f}")
         for part, v in part_values(called, PARTS).items()
     ]
     header = ("part", "necessity (rule: 1)", "sufficiency (rule: 0)", "Shapley (rule: 0.25)")
     return f"{sets}\n\n{texts.table(header, each)}"
-
-
-def _share(figure: Estimate) -> str:
-    if figure.low is None or figure.high is None:
-        return "no such face"
-    return f"{figure.value:.2f} ({figure.low:.2f}–{figure.high:.2f})"

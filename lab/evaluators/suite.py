@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.core.words import estimated
 from lab.evaluators.cues import CueEvaluator
 from lab.evaluators.memorization import MemorizationEvaluator
 from lab.evaluators.reliance import RelianceEvaluator
@@ -117,11 +118,10 @@ class EvaluatorSuite:
         rows = []
         for found in self.strengths:
             cue, strength = found.cue, found.strength
-            ends = "" if strength.low is None else f" ({strength.low:.3f}–{strength.high:.3f})"
             values = ", ".join(f"{w}: {c}" for w, c in zip(cue.words, classes, strict=True))
             rows.append(
                 (cue.attribute, values, f"{cue.strength:g}", f"{cue.no_link:.3g}",
-                 f"{strength.value:.3f}{ends}", f"{found.shown.value:.3f}")
+                 estimated(strength, 3), f"{found.shown.value:.3f}")
             )  # fmt: skip
         header = ("cue", "value: class", "strength asked for", "no link", "measured on the training"
                   " faces that show it (95 % interval)", "shown by")  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lab.core.config import RunConfig, flag
 from lab.core.estimate import Estimate
-from lab.core.words import chance, percent
+from lab.core.words import chance, interval, percent, percents
 from lab.measure import varying
 from lab.worlds import Population
 from lab.worlds.faces import ATTRIBUTES, PARTS
@@ -115,10 +115,9 @@ def parts_table(figures: Figures) -> str:
     rows: list[Row] = [("  by the rule", percent(1), "", percent(0), "", "0.25", "")]
     for part in PARTS:
         value = figures[f"shapley/{part}"]
-        low, high = value.interval
         rows.append(
             (f"  {part}", *_share(figures[f"necessity/{part}"]),
-             *_share(figures[f"sufficiency/{part}"]), f"{value.value:.2f}", f"{low:.2f}–{high:.2f}")
+             *_share(figures[f"sufficiency/{part}"]), f"{value.value:.2f}", interval(value))
         )  # fmt: skip
     header = ("Which parts make a person", "necessary", "95 %", "sufficient", "95 %", "Shapley",
               "95 %")  # fmt: skip
@@ -154,7 +153,7 @@ def _share(figure: Estimate) -> tuple[str, str]:
     """A share and its interval; dashes where there was nothing to count."""
     if figure.low is None or figure.high is None:
         return "–", "–"
-    return percent(figure.value), f"{100 * figure.low:.1f}–{100 * figure.high:.1f}"
+    return percent(figure.value), percents(figure)
 
 
 def _under(metric: str, figures: Figures) -> dict[str, Estimate]:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig, to_json
+from lab.core.program import spelled
 from lab.core.run_dir import CHECKPOINTS, CONFIG
 from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.finished import asked, measure
@@ -110,7 +111,7 @@ def _unfinished(folder: Path, config: RunConfig) -> str:
     go_on = shlex.quote(str(folder))
     return (
         f"\nNot finished: {step:,} of {config.train.steps:,} steps are done, and that is measured."
-        f" Go on with it: python3 scripts/train.py --resume {go_on}"
+        f" Go on with it: {spelled('train')} --resume {go_on}"
     )
 
 

@@ -31,6 +31,7 @@ from lab.core.config import (
     to_json,
 )
 from lab.core.estimate import Estimate
+from lab.core.program import spelled
 from lab.core.run_dir import CHECKPOINTS, CONFIG, give_up, locked, make_folder
 from lab.core.seeds import torch_seed
 from lab.core.text import missing, one_line, plain
@@ -531,9 +532,8 @@ def _world_size(config: RunConfig, folder: Path | None = None) -> int:
 
 def _command(processes: int, folder: Path | None) -> str:
     """How a run of so many processes is started, or gone on with."""
-    program = "python3" if processes == 1 else f"torchrun --nproc-per-node {processes}"
     rest = f"--resume {shlex.quote(str(folder))}" if folder else "…"
-    return f"{program} scripts/train.py {rest}"
+    return f"{spelled('train', processes=processes)} {rest}"
 
 
 def _assist(

@@ -14,6 +14,7 @@ import torch
 
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate
+from lab.core.words import estimated
 from lab.worlds import Examples, Population, draw_examples, population_of
 from lab.worlds.association import (
     Association,
@@ -24,7 +25,7 @@ from lab.worlds.association import (
 )
 from lab.worlds.faces import STRAYS
 from lab.worlds.groups import MeasuredCue, group_counts, measured
-from lab.worlds.leaks import Certificate, certificate, share, tree_accuracy
+from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
 
 ROWS = 10
@@ -135,7 +136,7 @@ def to_text(result: Audit) -> str:
     if result.tree:
         parts.append(
             "The probes saw the faces with cues that say nothing. As declared, the boosted tree\n"
-            f"(all) reaches {share(result.tree)}."
+            f"(all) reaches {estimated(result.tree, 3)}."
         )
     twice, total = result.twice, sum(train for train, _ in result.subpopulations.values())
     parts.append(
@@ -244,6 +245,6 @@ def _links_to_text(result: Audit) -> str:
 
 
 def _cue_to_text(one: MeasuredCue) -> str:
-    agreeing = share(one.strength) if one.strength.count else "0"
+    agreeing = estimated(one.strength, 3) if one.strength.count else "0"
     mark = "" if _holds(one) else "  NOT AS ASKED"
     return f"cue {one.cue.strength:g}: {agreeing} of {one.shown.value:.0%} that show it{mark}"

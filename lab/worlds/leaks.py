@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from lab.core.estimate import Estimate, wilson
+from lab.core.words import estimated
 from lab.worlds.examples import Examples
 from lab.worlds.statistics import MEAN_COLOR, NAMES, cheap_statistics
 
@@ -122,7 +123,7 @@ def to_text(result: Certificate) -> str:
     lines = [f"{'probe':<20} {'statistics':<11} {'accuracy on unseen faces':<25} bound"]
     for probe in result.probes:
         lines.append(
-            f"{probe.model:<20} {probe.statistics:<11} {share(probe.accuracy):<25} "
+            f"{probe.model:<20} {probe.statistics:<11} {estimated(probe.accuracy, 3):<25} "
             f"{probe.bound:.2f}  {'LEAKS' if probe.leaks else 'ok'}"
         )
     lines += ["", "what the tree over all statistics reads (accuracy lost without it):"]
@@ -130,14 +131,11 @@ def to_text(result: Certificate) -> str:
     if result.subpopulations:
         lines += ["", f"{'kind':<15} {'called right':<22} alone against the other classes"]
     for kind in result.subpopulations:
-        lines.append(f"{kind.kind:<15} {share(kind.called_right):<22} {share(kind.accuracy)}")
+        lines.append(
+            f"{kind.kind:<15} {estimated(kind.called_right, 3):<22} {estimated(kind.accuracy, 3)}"
+        )
         lines.append(f"{'':<15} by {_list(kind.informative)}")
     return "\n".join(lines)
-
-
-def share(estimate: Estimate) -> str:
-    """A share with its interval."""
-    return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
 
 
 def _list(informative: tuple[tuple[str, float], ...]) -> str:

@@ -1,4 +1,4 @@
-"""What finished networks are asked: about each kind of picture, and about all sets of parts."""
+"""Measurements of finished networks: on each kind of picture, and on all sets of parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from lab.core.estimate import Estimate
 from lab.evaluators.reliance import ask_about_parts
-from lab.experiments.sweep import Cell
+from lab.experiments.table import Cell
 from lab.measure import mean_of_seeds, predict, right
 from lab.runs.run import load_run
 from lab.worlds import draw_examples, population_of
