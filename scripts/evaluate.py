@@ -18,7 +18,7 @@ from lab.core.cli import main
 from lab.core.config import flag
 
 OWN = ("own",)
-LISTS = ("cues", "kinds", "missing", "unseen_combinations")
+LISTS = ("cues", "subpopulations", "missing", "unseen_combinations")
 NUMBERS = ("cue_visibility", "variation", "num_test")
 HUNT = ("search_faces", "resamples", "generations", "out")
 
@@ -34,7 +34,7 @@ class Flags:
     none: no cues."""
     cue_visibility: float | None = None
     """How far apart the values of a cue look, above 0 to 1. None: as in the run."""
-    kinds: tuple[str, ...] = OWN
+    subpopulations: tuple[str, ...] = OWN
     """Kinds of picture that the classes are made of. own: the run's; all: the task's mix."""
     missing: tuple[str, ...] = OWN
     """Parts that a face may lack: eyes nose mouth ears. own: the run's; all: any of them."""

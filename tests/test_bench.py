@@ -35,7 +35,7 @@ def test_pillow_draws_the_same_pictures() -> None:
         "persons and several kinds of non-persons"
     )
     ours = _thumbnails(examples.images.permute(0, 2, 3, 1).numpy())
-    theirs = _thumbnails(draw(examples.faces, size=64))
+    theirs = _thumbnails(draw(examples.samples, size=64))
     alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(ours, theirs, strict=True)]
     assert min(alike) > ALIKE
     others = [np.corrcoef(a, b)[0, 1] for a, b in zip(ours, np.roll(theirs, 1, 0), strict=True)]
@@ -45,7 +45,7 @@ def test_pillow_draws_the_same_pictures() -> None:
 @pytest.mark.parametrize("subject", ["clock", "house", "mug", "flower", "car"])
 def test_pillow_draws_the_same_things(subject: str) -> None:
     examples = draw_examples(DataConfig(image_size=16), split="train", count=4, seed=1)
-    faces = examples.faces.do(subject=subject)
+    faces = examples.samples.do(subject=subject)
     ours = _thumbnails(render(faces, size=64).permute(0, 2, 3, 1).numpy())
     theirs = _thumbnails(draw(faces, size=64))
     for a, b in zip(ours, theirs, strict=True):

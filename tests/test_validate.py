@@ -66,11 +66,13 @@ def test_evaluation_refuses_what_it_was_asked_for_and_not_what_the_run_had() -> 
     with pytest.raises(ValueError, match="is about cues"):
         asked(cues, counterfactuals=0, lists={"cues": ("none",)}, numbers={"cue_visibility": 0.3})
     noses = RunConfig(data=DataConfig(missing=("nose",)))
-    assert asked(noses, counterfactuals=0, lists={"kinds": ("object",)}).data.subpopulations == (
-        "object",
-    )
+    assert asked(
+        noses, counterfactuals=0, lists={"subpopulations": ("object",)}
+    ).data.subpopulations == ("object",)
     with pytest.raises(ValueError, match="is about faces that lack parts"):
-        asked(noses, counterfactuals=0, lists={"kinds": ("object",), "missing": ("mouth",)})
+        asked(
+            noses, counterfactuals=0, lists={"subpopulations": ("object",), "missing": ("mouth",)}
+        )
 
 
 def test_pictures_beyond_memory_are_refused_with_the_numbers() -> None:

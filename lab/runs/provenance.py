@@ -1,6 +1,6 @@
 """What a run was trained with, beside its settings, and whether that is what is there now.
 
-A run's `config.json` notes the version of the drawn pictures and the digests of the source files
+A run's `config.json` notes the version of the pictures and the digests of the source files
 that made its network; its checkpoints carry a digest of both. Whoever opens a run compares them.
 """
 
@@ -25,27 +25,32 @@ def provenance_of(config: RunConfig, model: nn.Module | None = None) -> Provenan
     """What would decide a run with these settings if it were started now; of a `model` that was
     built for it the sources are those that were executed. `ValueError` for an unknown task."""
     return Provenance(
-        world=world_version(config.data.task), sources=sources_of(config.model.model, model)
+        world=world_version(config.data), sources=sources_of(config.model.model, model)
     )
 
 
 def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     """One SHA-256 that stands for the whole, and for the settings that decide which examples a run
     has and which network: those of another run do not fit its checkpoints. (How long it is trained,
-    where, and where its network's file lies have no say in it.)"""
+    where, and where its pictures and its network's file lie have no say in it.)"""
     model = replace(config.model, model="" if provenance.sources else config.model.model)
-    settings = json.dumps([asdict(config.data), asdict(model), config.seed], sort_keys=True)
+    data = replace(config.data, data=config.data.data and "")
+    settings = json.dumps([asdict(data), asdict(model), config.seed], sort_keys=True)
     sources = digest_of_sources(provenance.sources)
     return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())
 
 
 def refuse_other_world(config: RunConfig, recorded: Provenance, *, what: object) -> None:
     """Raise `ValueError` if `what` (a run's folder) was trained on pictures of another version."""
-    now = world_version(config.data.task)
+    now = world_version(config.data)
     if recorded.world != now:
+        here = (
+            f"this lab draws version {now}: train it anew, or open it with the lab that trained it"
+            if config.data.data is None
+            else f"{config.data.data} now holds version {now}: put the pictures back, or train it anew"
+        )
         raise ValueError(
-            f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; this lab"
-            f" draws version {now}: train it anew, or open it with the lab that trained it"
+            f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; {here}"
         )
 
 

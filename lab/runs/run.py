@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from lab.worlds import audit
 from lab.core.atomic import replace_text
 from lab.core.config import Provenance, RunConfig, check, from_json, read_provenance, settled, to_json
-from lab.worlds import Examples, Population, check_memory, draw_examples, get_task, population_of
+from lab.worlds import DrawnWorld, Examples, World, check_memory, classes_of, open_world
 from lab.worlds.counterfactuals import fewer_counterfactuals
 from lab.runs.display import Display
 from lab.core.estimate import Estimate
@@ -93,7 +93,7 @@ FINISHED = "finished"
 """What the first process says instead of a checkpoint if there is nothing left to do."""
 
 TRIED = 64
-"""Faces drawn before anything is written: enough to meet every class and every contradiction."""
+"""Samples drawn before anything is written: enough to meet every class and every contradiction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,10 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     check(config)
     device = choose_device(config.device)
     with _alone(device):
-        population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
+        world = open_world(config.data, seed=config.seed, device=device)
+        config = fitted_to(config, world)
+        if isinstance(world, DrawnWorld):
+            world.sample(TRIED, split="tried")
         kept = config.data.num_test + (0 if config.train.online else config.data.num_train)
         check_memory(kept + config.validation_faces, size=config.data.image_size)
         config = replace(settled(config), world_size=_world_size(config))
@@ -130,7 +133,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
         with joined(device) as processes:
             model.to(device)
             if not processes.first:
-                return _assist(config, model, device, processes)  # type: ignore[return-value]
+                return _assist(config, world, model, processes)  # type: ignore[return-value]
             made_of = provenance_of(config, model)
             folder = make_folder(config)
             config = replace(config, name=folder.name)
@@ -138,7 +141,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
                 replace_text(folder / CONFIG, to_json(config, made_of) + "\n")
                 processes.broadcast_object(None)  # no checkpoint
                 done = _train(
-                    config, made_of, folder, model, device, processes,
+                    config, world, made_of, folder, model, device, processes,
                     checkpoint=None, began=began, doubts=trial.warnings,
                 )  # fmt: skip
             return processes.broadcast_object(done)
@@ -165,6 +168,7 @@ def resume(
     refuse_other_world(config, made_of, what=folder)
     _world_size(config, folder)
     place = _place(folder, device or config.device, asked=device is not None)
+    world = open_world(config.data, seed=config.seed, device=place)
     with _alone(place):
         with TURN:
             make_deterministic(config.deterministic)
@@ -173,7 +177,7 @@ def resume(
         with joined(place) as processes:
             model.to(place)
             if not processes.first:
-                return _assist(config, model, place, processes)
+                return _assist(config, world, model, processes)
             with locked(folder):
                 if _finished(folder):
                     processes.broadcast_object(FINISHED)
@@ -182,10 +186,36 @@ def resume(
                 made_of = _goes_on(folder, begun, config, made_of, model, checkpoint)
                 processes.broadcast_object(checkpoint)
                 done = _train(
-                    config, made_of, folder, model, place, processes,
+                    config, world, made_of, folder, model, place, processes,
                     checkpoint=checkpoint, began=began,
                 )  # fmt: skip
             return processes.broadcast_object(done)
+
+
+def fitted_to(config: RunConfig, world: World) -> RunConfig:
+    """The config with the numbers of pictures that its world has; `ValueError` in one line if it
+    asks for what the world cannot do."""
+    if not world.endless and config.train.online:
+        raise ValueError(
+            f"--online needs new {world.noun} without end, and {world.data.data} has"
+            f" {world.data.num_train:,} to train on: leave it out"
+        )
+    usual = RunConfig().counterfactuals
+    if not isinstance(world, DrawnWorld) and config.counterfactuals not in (0, usual):
+        raise ValueError(
+            f"--counterfactuals {config.counterfactuals} changes what is drawn, and the"
+            f" {world.noun} of --data are not drawn: leave it out"
+        )
+    config = replace(config, data=world.data)
+    asked, have = config.validation_faces, world.available("validation")
+    if have is None or asked <= have:
+        return config
+    if have < 2:
+        raise ValueError(
+            f"{have} of the {world.noun} in {world.data.data} are left for validation: lower"
+            f" --num-train to {world.data.num_train - 2 + have} or less"
+        )
+    return replace(config, train=replace(config.train, num_validation=have))
 
 
 def _go_on_from(
@@ -399,7 +429,7 @@ def build_model(config: RunConfig, *, finished: bool = False) -> nn.Module:
 def _spec(config: RunConfig) -> ModelSpec:
     return ModelSpec(
         image_size=config.data.image_size,
-        num_outputs=len(get_task(config.data.task).classes),
+        num_outputs=len(classes_of(config.data)),
         width=config.model.width,
         dropout=config.model.dropout,
     )
@@ -427,22 +457,19 @@ def _command(processes: int, folder: Path | None) -> str:
 
 
 def _assist(
-    config: RunConfig, model: nn.Module, device: torch.device, processes: Processes
+    config: RunConfig, world: World, model: nn.Module, processes: Processes
 ) -> Result | None:
     """What the other processes do while the first one does the run: their part of each step."""
     checkpoint: Any = processes.broadcast_object(None)
     if checkpoint == FINISHED:
         return None
-    data = config.data
     if checkpoint is not None:
         give_state(model, checkpoint.model)
-    train = draw_examples(
-        data, split="train", count=data.num_train, seed=config.seed, device=device
-    )
+    train = world.load("train", world.data.num_train)
     with graceful_stop() as stop:
         fit(
             model,
-            _batches(config, train, device, processes),
+            _batches(config, world, train, processes),
             config.train,
             seed=config.seed,
             resume=checkpoint,
@@ -454,33 +481,23 @@ def _assist(
 
 
 def _batches(
-    config: RunConfig, train: Examples, device: torch.device, processes: Processes
+    config: RunConfig, world: World, train: Examples, processes: Processes
 ) -> Batches:
-    """What the network is trained on: the training faces again and again, or new ones all along."""
+    """What the network is trained on: the training set again and again, or new examples all along."""
     size, part = config.train.batch_size, processes.part
     if not config.train.online:
         return EpochBatches(train.images, train.labels, batch_size=size, seed=config.seed, part=part)
-    population = population_of(config.data)
 
     def draw(start: int, count: int, keep: Tensor) -> tuple[Tensor, Tensor]:
-        faces = draw_examples(
-            config.data,
-            split="train",
-            start=start,
-            count=count,
-            seed=config.seed,
-            device=device,
-            keep=keep,
-            population=population,
-            online=True,
-        )
-        return faces.images, faces.labels
+        examples = world.load("train", count, start=start, keep=keep, online=True)
+        return examples.images, examples.labels
 
     return OnlineBatches(draw, batch_size=size, image_size=config.data.image_size, part=part)
 
 
 def _train(
     config: RunConfig,
+    world: World,
     made_of: Provenance,
     folder: Path,
     model: nn.Module,
@@ -494,7 +511,7 @@ def _train(
     """`_work`, with a last word in `summary.json` if it does not come to its end."""
     try:
         return _work(
-            config, made_of, folder, model, device, processes,
+            config, world, made_of, folder, model, device, processes,
             checkpoint=checkpoint, began=began, doubts=doubts,
         )  # fmt: skip
     except (Interrupted, KeyboardInterrupt) as error:
@@ -512,6 +529,7 @@ def _train(
 
 def _work(
     config: RunConfig,
+    world: World,
     made_of: Provenance,
     folder: Path,
     model: nn.Module,
@@ -522,22 +540,19 @@ def _work(
     began: float,
     doubts: Sequence[str],
 ) -> Result:
-    """Draw the faces, train on them, measure, and write down what came of it."""
-    display = Display(config, folder)
+    """Load the examples, train on them, measure, and write down what came of it."""
+    display = Display(config, folder, world.noun)
     where = describe(device) + ("" if processes.alone else f" by {processes.count} processes")
     display.drawing(where, count_parameters(model))
     drawing = time.perf_counter()
-    data, seed = config.data, config.seed
-    population = population_of(data)
-    train, test = (
-        draw_examples(data, split=split, count=count, seed=seed, device=device)
-        for split, count in (("train", data.num_train), ("test", data.num_test))
-    )
-    suite = EvaluatorSuite(train, test, population, config, device)
+    train = world.load("train", config.data.num_train)
+    test = world.load("test", config.data.num_test)
+    suite = EvaluatorSuite(train, test, world, config)
     drawn = time.perf_counter()
     display.groups(suite.memorization.groups(), suite.memorization.mislabeled)
-    display.warn(audit.warnings(population, train, test))
-    display.warn(fewer_counterfactuals(config.counterfactuals, size=data.image_size))
+    display.warn([*world.doubts(), *audit.warnings(world, train, test)])
+    if isinstance(world, DrawnWorld):
+        display.warn(fewer_counterfactuals(config.counterfactuals, world))
     display.cues(suite.strengths, suite.group_counts)
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
     display.warn([*doubts, *(suite.doubts(model) if evaluated < 0 else ())])
@@ -549,9 +564,9 @@ def _work(
             folder,
             start_step=evaluated + 1,
             interruptions=(Interrupted,),
-            relevant=population.task.relevant,
-            nuisances=population.task.nuisances,
-            cues=[cue.attribute for cue in population.cues],
+            relevant=world.relevant,
+            nuisances=world.nuisances,
+            cues=[cue.attribute for cue in world.cues],
         ) as tracker,
     ):
         if evaluated < 0:
@@ -564,7 +579,7 @@ def _work(
                 example=train.images[:2],
             )
         started = time.perf_counter()
-        batches = _batches(config, train, device, processes)
+        batches = _batches(config, world, train, processes)
         display.begin(checkpoint.step if checkpoint else 0, batches.batch_size)
         fitted = fit(
             model,
@@ -584,7 +599,7 @@ def _work(
         ended = time.perf_counter()
         figures = {**fitted.figures, **suite.finish(tracker, model, fitted.step)}
         setting = _setting(
-            config, train, population, steps=fitted.step, batch_size=batches.batch_size
+            config, world, train, steps=fitted.step, batch_size=batches.batch_size
         )
         try:
             said = verdict({t: f for t, f in figures.items() if isinstance(f, Estimate)}, setting)
@@ -607,24 +622,32 @@ def _work(
 
 
 def _setting(
-    config: RunConfig, train: Examples, population: Population, *, steps: int, batch_size: int
+    config: RunConfig, world: World, train: Examples, *, steps: int, batch_size: int
 ) -> Setting:
     """What the verdict must know beside the figures."""
-    task, data = train.task, config.data
-    varied = [n for n in task.relevant if bool((train.faces[n] != train.faces[n][0]).any())]
+    data, drawn = config.data, train.samples
+    varied = [n for n in world.relevant if bool((drawn[n] != drawn[n][0]).any())]
     return Setting(
         num_train=data.num_train,
         num_test=data.num_test,
-        num_classes=len(task.classes),
+        num_classes=len(world.classes),
         label_noise=data.label_noise,
         label_noise_kind=data.label_noise_kind,
         steps=steps,
         width=config.model.width if has_width(config.model.model) else None,
-        relevant=task.relevant,
+        relevant=world.relevant,
         varied=tuple(varied),
-        cues=population.cues,
+        cues=world.cues,
         online=steps * batch_size if config.train.online else None,
+        noun=world.noun,
+        more_train=world.available("validation"),
+        more_test=_left(world.available("test"), data.num_test),
     )
+
+
+def _left(have: int | None, used: int) -> int | None:
+    """How many examples there are beside those used; None: no end."""
+    return None if have is None else have - used
 
 
 def _logger(

@@ -11,8 +11,8 @@ from torch import Tensor
 from lab.core.estimate import Estimate, wilson
 from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue
+from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
-from lab.worlds.population import Population
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class MeasuredCue:
     strength: Estimate
 
 
-def measured(population: Population, examples: Examples, *, seed: int) -> list[MeasuredCue]:
+def measured(world: DrawnWorld, examples: Examples) -> list[MeasuredCue]:
     """Each cue's strength in the examples: among the pictures that show it (Wilson's interval)."""
     result = []
     labels = examples.clean_labels.cpu()
-    for cue in population.cues:
-        visible = shows(population, examples, cue.attribute, seed=seed)
-        agrees = (cue.says(examples.faces) == labels) & visible
+    for cue in world.cues:
+        visible = shows(world, examples, cue.attribute)
+        agrees = (cue.says(examples.samples) == labels) & visible
         result.append(
             MeasuredCue(
                 cue=cue,
@@ -44,7 +44,7 @@ def measured(population: Population, examples: Examples, *, seed: int) -> list[M
 def groups(examples: Examples, cues: Sequence[Cue]) -> dict[str, Tensor]:
     """The groups, class by cue values: name -> members (N,) bool on the CPU; empty ones too."""
     labels = examples.clean_labels.cpu()
-    says = [cue.says(examples.faces) for cue in cues]
+    says = [cue.says(examples.samples) for cue in cues]
     found = {}
     for label, name in enumerate(examples.classes):
         for spoken in product(range(len(examples.classes)), repeat=len(cues)):

@@ -78,7 +78,7 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
     """
     x, y = cheap_statistics(train.images.cpu()).numpy(), train.clean_labels.cpu().numpy()
     x_test, y_test = cheap_statistics(test.images.cpu()).numpy(), test.clean_labels.cpu().numpy()
-    chance = test.task.chance
+    chance = 1 / len(test.classes)
     color = len(MEAN_COLOR)
     probes = []
     tree = _fit(TREE, x, y)
@@ -93,7 +93,7 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
     kinds: list[SubpopulationLeak] = []
     if by_kind:
         right = tree.predict(x_test) == y_test
-        for code, kind in enumerate(test.task.subpopulations):
+        for code, kind in enumerate(test.kinds):
             mine = test.subpopulations.cpu().numpy() == code
             pair, pair_test = _pair(train, code), _pair(test, code)
             if mine.any() and len(pair) and len(pair_test):
@@ -147,7 +147,7 @@ def _list(informative: tuple[tuple[str, float], ...]) -> str:
 def _pair(examples: Examples, kind: int) -> Labels:
     """Positions of the faces of a kind and of as many with other labels, the first of each."""
     mine = (examples.subpopulations == kind).nonzero()[:, 0].cpu()
-    other = examples.clean_labels != examples.task.subpopulations[kind].label
+    other = examples.clean_labels != examples.kinds[kind].label
     others = other.nonzero()[:, 0].cpu()
     count = min(len(mine), len(others))
     return torch.cat([mine[:count], others[:count]]).sort().values.numpy()

@@ -10,7 +10,6 @@ from lab.core.config import RunConfig
 from lab.experiments.sweep.grid import setting
 from lab.worlds import get_task
 from lab.worlds.cues import choices
-from lab.worlds.faces import attribute
 
 SIZES = (100, 300, 1000, 3000, 10_000)
 """Training faces of the learning curve."""
@@ -81,7 +80,7 @@ def cues_of(base: RunConfig) -> tuple[str, ...]:
     return tuple(
         cue
         for cue in CUES
-        if cue in task.nuisances and len(choices(attribute(cue))) >= len(task.classes)
+        if cue in task.nuisances and len(choices(task.domain.schema[cue])) >= len(task.classes)
     )
 
 

@@ -81,7 +81,7 @@ def key_of(config: RunConfig) -> str:
     """The hash of all that has a say in what comes out of a run: settings, the version of the drawn
     pictures, the content of the source files that make its network."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
-    told["world"] = world_version(config.data.task)
+    told["world"] = world_version(config.data)
     told["sources"] = digest_of_sources(sources_of(config.model.model))
     text = json.dumps(told, sort_keys=True, default=str)
     return digest_of(text.encode())[:KEY]

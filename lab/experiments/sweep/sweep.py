@@ -91,7 +91,7 @@ def check_jobs(jobs: Sequence[Job]) -> None:
     """Raise `ValueError` if a job cannot work: its ranges, its population, its network; or if a
     setting is without effect in all of them."""
     from lab.runs import run
-    from lab.worlds import population_of
+    from lab.worlds import DrawnWorld, open_world
 
     populations, networks = set(), set()
     for job in jobs:
@@ -99,8 +99,11 @@ def check_jobs(jobs: Sequence[Job]) -> None:
         check(config)
         if config.data not in populations:
             populations.add(config.data)
-            population_of(config.data).sample(run.TRIED, seed=config.seed, split="tried")
-        network = (config.model, config.data.task, config.data.image_size)
+            world = open_world(config.data, seed=config.seed)
+            run.fitted_to(config, world)
+            if isinstance(world, DrawnWorld):
+                world.sample(run.TRIED, split="tried")
+        network = (config.model, config.data.task, config.data.data, config.data.image_size)
         if network not in networks:
             networks.add(network)
             run.dry_run(config)
