@@ -89,10 +89,10 @@ def test_what_a_hold_out_ties_to_a_cue_is_declared_and_nothing_else() -> None:
     result = audit(
         small(cues=("eye_color=blue/brown:1",), unseen_combinations=holds), seed=0, probes=False
     )
-    assert result.declared["hair_length"] == result.declared["gaze"] == "by hold-out"
+    assert result.declared["hair_length"] == result.declared["gaze"] == "by combination"
     assert not {"blush", "blur"} & set(result.declared)
     assert result.faults == ()
-    assert "by hold-out" in to_text(result)
+    assert "by combination" in to_text(result)
     free = population_of(small(unseen_combinations=holds[:1]))
     world, train, test = faces(small(), free)
     assert len(warnings(world, tied(train, "hair_length"), test)) == 1
@@ -173,7 +173,7 @@ def same_pictures(train: Examples) -> Examples:
     [
         (lambda train: tied(train, "gaze"), "gaze goes along with the label"),
         (lambda train: tied(train, "eye_color"), "eye_color not as asked"),
-        (same_pictures, "train and test share faces"),
+        (same_pictures, "train and test share pictures"),
     ],
 )
 def test_the_exit_code_is_1_where_something_is_wrong(

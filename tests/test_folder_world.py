@@ -113,6 +113,16 @@ def test_the_version_is_that_of_the_files_wherever_they_lie(pets: Path, tmp_path
     assert world_version(DataConfig(data=str(moved))) != version
 
 
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    fill(tmp_path / "store" / "old", 3)
+    fill(tmp_path / "pets" / "cat", 3)
+    fill(tmp_path / "pets" / "dog", 3, shade=90)
+    (tmp_path / "pets" / "cat" / "more").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "back").symlink_to(tmp_path / "store")
+    world = opened(tmp_path / "pets")
+    assert world.data.num_train + world.data.num_test == 9
+
+
 def test_uneven_classes_are_told(tmp_path: Path) -> None:
     fill(tmp_path / "rare", 5)
     fill(tmp_path / "usual", 40)

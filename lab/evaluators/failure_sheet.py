@@ -66,7 +66,7 @@ def failure_sheet(failures: Failures, world: DrawnWorld, *, run: str) -> Image.I
             (x, pairs[0], chances[0], GOOD),
             (x + SIDE + GAP, pairs[1], chances[1], BAD),
         ):
-            _face(sheet, pen, images[i], left, y, color)
+            _picture(sheet, pen, images[i], left, y, color)
             write(
                 pen,
                 _answer(chance[i], classes),
@@ -106,11 +106,11 @@ def _answer(chances: Tensor, classes: tuple[str, ...]) -> str:
     return f"{classes[said]} {percent(float(chances[said]))}"
 
 
-def _face(
-    sheet: Image.Image, pen: ImageDraw.ImageDraw, face: Tensor, x: int, y: int, color: str
+def _picture(
+    sheet: Image.Image, pen: ImageDraw.ImageDraw, picture: Tensor, x: int, y: int, color: str
 ) -> None:
     pen.rectangle((x - 2, y - 2, x + SIDE + 1, y + SIDE + 1), fill=color)
-    sheet.paste(scaled(face, SIDE), (x, y))
+    sheet.paste(scaled(picture, SIDE), (x, y))
 
 
 def _changes(pen: ImageDraw.ImageDraw, failures: Failures, i: int, x: int, y: int) -> None:

@@ -34,7 +34,7 @@ def cnn(spec: ModelSpec) -> nn.Module:
 
 @register_model
 def cnn_avgpool(spec: ModelSpec) -> nn.Module:
-    """`cnn` that averages each channel over all positions instead of informative them apart.
+    """`cnn` that averages each channel over all positions instead of telling them apart.
 
     Global average pooling (Lin et al. 2014, Network in Network, section 3.2) asks what is there,
     not where, so that the last layer has a weight for each channel only.

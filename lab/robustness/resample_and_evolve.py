@@ -18,7 +18,7 @@ SPLIT = "search"
 """Names the random streams of the search."""
 
 CHILDREN = 8
-"""Variants of each face in a generation of the evolution strategy."""
+"""Variants of each sample in a generation of the evolution strategy."""
 
 STEP, LEAST, MOST = 0.2, 0.005, 0.5
 """Its first, least and greatest step: the standard deviation of a quantile. First steps of 0.05,

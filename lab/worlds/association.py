@@ -91,7 +91,7 @@ def count(
 
 def pooled(table: Table) -> Table:
     """The table without empty classes and with the rarest values put together, until each cell is
-    expected to hold `EXPECTED` faces; one column if there are too few for two."""
+    expected to hold `EXPECTED` samples; one column if there are too few for two."""
     table = table[table.sum(axis=1) > 0]
     enough = EXPECTED * table.sum() / table.sum(axis=1).min()
     columns = sorted(table.T, key=lambda column: int(column.sum()))
@@ -118,7 +118,7 @@ def chance_information(table: Table, *, level: float) -> float:
     `level`: the G-test, for which G = 2 N ln 2 times the bits.
 
     With the correction of Williams, "Improved likelihood ratio tests for complete contingency
-    tables", Biometrika 63, 1976, without which few faces exceed it too often.
+    tables", Biometrika 63, 1976, without which few samples exceed it too often.
     """
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     freedom = (len(rows) - 1) * (len(columns) - 1)

@@ -32,7 +32,7 @@ ROWS = 10
 """Attributes that are printed at least."""
 
 Counts = Mapping[str, tuple[int, int]]
-"""How many training and test faces there are of a sort."""
+"""How many training and test examples there are of a sort."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +69,14 @@ class Audit:
             if probe.leaks:
                 found.append(f"{probe.model} ({probe.statistics}) above its bound")
         if self.twice.shared_pictures or self.twice.shared_identities:
-            found.append("train and test share faces")
+            found.append("train and test share pictures")
         return tuple(found)
 
 
 def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
-    """Examine the population that `config` describes on its own faces.
+    """Examine the population that `config` describes on its own examples.
 
-    The probes look at the faces without the help of the cues, so that they find the undeclared.
+    The probes look at pictures without the help of the cues, so that they find the undeclared.
     `ValueError` if a setting cannot work, or if scikit-learn is missing, which they need.
     """
     world = DrawnWorld.of(config, seed=seed)
@@ -100,7 +100,7 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
     """What is not in order with the pictures of a run, a plain sentence each; mostly nothing.
 
     A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
-    0.1 s for 10,000 faces.
+    0.1 s for 10,000 examples.
     """
     said = [
         f"{link.attribute} goes along with the label, though it is no cue: {link.bits:.3f} bits,"
@@ -137,14 +137,14 @@ def to_text(result: Audit) -> str:
         parts.append(probes_to_text(result.probes))
     if result.tree:
         parts.append(
-            "The probes saw the faces with cues that say nothing. As declared, the boosted tree\n"
+            "The probes saw pictures with cues that say nothing. As declared, the boosted tree\n"
             f"(all) reaches {share(result.tree)}."
         )
     twice, total = result.twice, sum(train for train, _ in result.subpopulations.values())
     parts.append(
         f"Of {total:,} training pictures {twice.shared_pictures:,} are test pictures, too,"
         f" {twice.shared_identities:,} have the identity of a test\n"
-        f"face, and {twice.repeated:,} are copies of earlier ones."
+        f"picture, and {twice.repeated:,} are copies of earlier ones."
     )
     if result.faults:
         parts.append("NOT CLEAN: " + ", ".join(result.faults))
@@ -197,7 +197,7 @@ def _declared(world: DrawnWorld) -> dict[str, str]:
     for _ in world.population.unseen_combinations:  # one may follow from another
         for hold in world.population.unseen_combinations:
             if any(name in reasons for name, _ in hold.conditions):
-                reasons.setdefault(hold.yields, "by hold-out")
+                reasons.setdefault(hold.yields, "by combination")
     return reasons
 
 
@@ -240,7 +240,7 @@ def _links_to_text(result: Audit) -> str:
         elif link.above_chance:
             note = result.declared.get(link.attribute, "UNDECLARED")
         elif link.chance == 0:
-            note = "one value only, or too few faces"
+            note = "one value only, or too few pictures"
         lines.append(
             f"{link.attribute:<20}  {link.bits:7.4f}  {link.chance:15.4f}  {note}".rstrip()
         )

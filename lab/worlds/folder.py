@@ -277,13 +277,18 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """All pictures below a folder by the ending of their names, sorted."""
-    known, found = picture_suffixes(), []
+    """All pictures below a folder by the ending of their names, sorted; links are followed."""
+    known, found, seen = picture_suffixes(), [], set()
 
     def fail(error: OSError) -> None:
         raise error
 
-    for place, folders, files in os.walk(folder, onerror=fail):
+    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [
             Path(place, name)

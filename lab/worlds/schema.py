@@ -45,7 +45,7 @@ class Attribute:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What a cue or a hold-out can choose from, in words: the values, or the two halves."""
+        """What cues and unseen combinations choose from, in words: the values, or the halves."""
         return self.halves if self.kind == "continuous" else tuple(map(str, self.values))
 
     def option(self, word: str) -> int:
