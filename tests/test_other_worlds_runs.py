@@ -11,6 +11,7 @@ from lab.evaluators.finished import asked, measure
 from lab.playground.service import Service
 from lab.runs.run import load_run, read_config, resume, start
 from lab.tracking.summary import nest, read_summary
+from lab.verdict.advice import advice
 from lab.worlds import open_world
 
 
@@ -140,3 +141,17 @@ def test_the_settings_that_were_used_are_written_down(pictures: Path) -> None:
     written = json.loads((pictures / "config.json").read_text(encoding="utf-8"))
     assert written["world"].startswith("folder-")
     assert written["data"]["num_test"] == 8
+
+
+def test_no_more_pictures_are_advised_than_there_are() -> None:
+    def told(kind: str, **more: int | None) -> str:
+        return advice(
+            kind, error=0.4, wrong_labels=False, num_train=40, num_test=20, link=1.0, steps=100,
+            width=4, noun="pictures", **more,
+        )  # fmt: skip
+
+    assert "--num-train 3000" in told("memorized")
+    assert "--num-train 100" in told("memorized", more_train=60)
+    assert "--num-train" not in told("memorized", more_train=0)
+    assert "--num-test 50" in told("unsettled", more_test=30)
+    assert "--num-test" not in told("unsettled", more_test=0)

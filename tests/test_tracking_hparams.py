@@ -15,6 +15,7 @@ from lab.tracking.hparams import ASIDE, row_name
 
 ELSE: dict[str, Any] = {
     "task": "count_eyes", "model": "nets/v1.py:net", "out": Path("elsewhere"), "device": "cuda",
+    "data": "photos/pets",
 }  # fmt: skip
 
 
