@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from hostile import is_refused, load_script
+from lab.experiments import make_grid, make_jobs
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.run_dir import automatic_name
-from lab.experiments.sweep import make_grid, make_jobs
 from lab.models.sources import ITSELF
 from lab.runs.provenance import OBJECTIVE
 from lab.runs.run import load_run, read_config, read_run_provenance, resume, start
@@ -169,7 +169,7 @@ def test_a_broken_objective_is_one_line_before_anything_is_written(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("group_dor", "group_dro"), ("no/such.py:mine", "no file no/such.py"),
+        ("group_dor", "group_dro"), ("no/such.py:mine", "no/such.py: there is no such file"),
         ("mine.py", "mine.py:NAME"), ("", "reweighting"),
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from test_run import tiny
 from lab.core.config import RunConfig
 from lab.runs import run
 from lab.training import SINGLE, Batch, Batches
-from lab.worlds import draw_examples
+from lab.worlds import open_world
 
 BATCH, STEPS = 16, 6
 
@@ -41,7 +41,7 @@ def test_a_fresh_run_goes_on_where_the_training_faces_end(
     """With their label noise, cues and hold-outs; the first `num_train` are those of other runs."""
     shown, mine = spied(monkeypatch), config(tmp_path, online=True)
     result = run.start(mine)
-    row = draw_examples(mine.data, split="train", count=BATCH * STEPS, seed=mine.seed, online=True)
+    row = open_world(mine.data, seed=mine.seed).load("train", BATCH * STEPS, online=True)
     assert torch.cat([batch.images for batch in shown]).equal(row.images)
     assert torch.cat([batch.labels for batch in shown]).equal(row.labels)
     assert row.mislabeled.any()
@@ -57,11 +57,10 @@ def test_a_usual_run_shows_its_faces_again(tmp_path: Path, monkeypatch: pytest.M
 
 def test_kept_faces_are_those_of_the_whole(tmp_path: Path) -> None:
     """A process draws its own faces alone, and they are the ones that one process would draw."""
-    data = config(tmp_path).data
-    row = {"split": "train", "count": 20, "seed": 1, "start": 7, "online": True}
-    whole = draw_examples(data, **row)
+    world = open_world(config(tmp_path).data, seed=1)
+    whole = world.load("train", 20, start=7, online=True)
     keep = torch.arange(1, 20, 2)
-    part = draw_examples(data, **row, keep=keep)
+    part = world.load("train", 20, start=7, online=True, keep=keep)
     assert part.images.equal(whole.images[keep])
     assert part.labels.equal(whole.labels[keep])
     assert part.clean_labels.equal(whole.clean_labels[keep])

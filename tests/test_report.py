@@ -14,7 +14,7 @@ import torch
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
-from lab.evaluators.reliance import ask_about_parts
+from lab.evaluators.reliance import ask_about_components
 from lab.experiments import make_grid, make_jobs
 from lab.experiments.presets.equal_cues import cues_of
 from lab.experiments.report_card import CardResult, report
@@ -27,7 +27,7 @@ from lab.experiments.runner.jobs import key_of
 from lab.experiments.runner.run import check_jobs
 from lab.measure import FacesNeeded, fit_power_law, predict
 from lab.runs.run import load_run
-from lab.worlds import draw_examples, get_task, population_of
+from lab.worlds import DrawnWorld, draw_examples, get_task
 from lab.worlds.faces import PARTS
 
 ROOT = Path(__file__).parents[1]
@@ -158,13 +158,12 @@ def test_its_figures_are_those_of_the_runs(made: CardResult, place: Path) -> Non
         config, model = load_run(folder)
         faces = draw_examples(config.data, split="test", count=4000, seed=config.seed)
         said = predict(model, faces.images).argmax(dim=1) == faces.clean_labels
-        for k, kind in enumerate(faces.task.subpopulations):
+        for k, kind in enumerate(faces.kinds):
             kinds.setdefault(kind.name, []).append(
                 float(said[faces.subpopulations == k].float().mean())
             )
-        called = ask_about_parts(
-            population_of(config.data), model, count=200, size=16, seed=config.seed
-        )
+        world = DrawnWorld.of(config.data, seed=config.seed)
+        called = ask_about_components(world, model, count=200)
         whole.append(float(called[-1].float().mean()))
     assert {k: pytest.approx(np.mean(v)) for k, v in kinds.items()} == {
         kind: share["value"] for kind, share in card["subpopulations"].items()

@@ -42,7 +42,7 @@ def test_keys_stay_what_they_are() -> None:
     """A key that changed would have all runs there are done again: it hashes what differs from the
     defaults, and the version of the pictures."""
     config = RunConfig(data=DataConfig(num_train=32, cues=("eye_color:0.9",)), seed=3)
-    world = world_version("person")
+    world = world_version(DataConfig())
     text = (
         '{"cues": ["eye_color:0.9"], "num_train": 32, "seed": 3, "sources": "", "world": "'
         + world + '"}'

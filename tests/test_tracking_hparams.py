@@ -15,7 +15,7 @@ from lab.tracking.hparams import ASIDE, row_name
 
 ELSE: dict[str, Any] = {
     "task": "count_eyes", "model": "nets/v1.py:net", "objective": "group_dro",
-    "out": Path("elsewhere"), "device": "cuda",
+    "out": Path("elsewhere"), "device": "cuda", "data": "photos/pets",
 }  # fmt: skip
 
 

@@ -26,6 +26,8 @@ def audit(flags: Flags) -> int:
     from lab.worlds import check_memory, reject_no_effect
 
     reject_no_effect(flags.data)
+    if flags.data.data is not None:
+        raise ValueError("--data: only drawn pictures have attributes to be audited; leave it out")
     check_memory(flags.data.num_train + flags.data.num_test, size=flags.data.image_size)
     result = certificate.audit(flags.data, seed=flags.seed, probes=flags.probes)
     print(certificate.to_text(result))

@@ -26,14 +26,18 @@ class Flags:
 def export(flags: Flags) -> None:
     """Draw the faces in batches and write them."""
     check(RunConfig(data=flags.data, seed=flags.seed))
-    from lab.worlds import (  # not above: --help need not wait for torch
-        draw_batches,
-        reject_no_effect,
-    )
+    from lab.worlds import DrawnWorld, open_world, reject_no_effect  # not above: --help is instant
     from lab.worlds.export import write_folder, write_npz
 
     reject_no_effect(flags.data)
-    count = flags.data.num_train if flags.split == "train" else flags.data.num_test
-    batches = draw_batches(flags.data, split=flags.split, count=count, seed=flags.seed)
-    write = write_folder if flags.format == "folder" else write_npz
-    print(f"wrote {write(batches, flags.out):,} faces to {flags.out}")
+    world = open_world(flags.data, seed=flags.seed)
+    count = world.data.num_train if flags.split == "train" else world.data.num_test
+    batches = world.batches(flags.split, count)
+    if flags.format == "folder":
+        written = write_folder(batches, flags.out)
+    else:
+        about: dict[str, str] = {}
+        if isinstance(world, DrawnWorld):
+            about = {"task": world.task.name, "meaning": world.task.meaning}
+        written = write_npz(batches, flags.out, about=about)
+    print(f"wrote {written:,} {world.noun} to {flags.out}")

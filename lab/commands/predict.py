@@ -54,7 +54,7 @@ def predict(flags: Flags) -> int:
     from lab.measure import predict
     from lab.runs.predictions import Prediction, find_pictures, predictions, to_csv, to_sheet
     from lab.runs.run import load_run
-    from lab.worlds import get_task
+    from lab.worlds import classes_of
 
     swapped = [place for place in flags.pictures if (place / CONFIG).is_file()]
     if swapped and not (flags.run / CONFIG).exists():
@@ -71,7 +71,7 @@ def predict(flags: Flags) -> int:
     config, model = load_run(
         flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True
     )
-    classes = get_task(config.data.task).classes
+    classes = classes_of(config.data)
     if others:
         endings = ", ".join(sorted(ending or "none" for ending in others))
         said = f"left out {sum(others.values()):,} files that are no pictures, by their ending"

@@ -64,21 +64,26 @@ def share(figure: Estimate, *, first: bool = False) -> str:
     return percent(figure.value) + (f" ({what}{ends})" if ends else "")
 
 
-def counted(figure: Estimate, faces: str) -> str:
-    """An exact share of some counted faces: 'all 100 faces', 'none of the 100 faces' or '97 of the
-    100 faces', where `faces` is '100 faces'."""
+def counted(figure: Estimate, what: str) -> str:
+    """An exact share of some counted things: 'all 100 faces', 'none of the 100 faces' or '97 of the
+    100 faces', where `what` is '100 faces'."""
     if figure.count is None or math.isnan(figure.value):
-        return f"{percent(figure.value)} of the {faces}"
+        return f"{percent(figure.value)} of the {what}"
     if figure.value == 1:
-        return f"all {faces}"
+        return f"all {what}"
     number = round(figure.value * figure.count)
-    return f"{number:,} of the {faces}" if number else f"none of the {faces}"
+    return f"{number:,} of the {what}" if number else f"none of the {what}"
 
 
 def auc(figure: Estimate) -> str:
     """An area with its interval, as 'AUC 0.91 (0.88–0.93; 0.5 would be a guess)'."""
     ends = interval(figure)
     return f"AUC {figure.value:.2f} ({f'{ends}; ' if ends else ''}0.5 would be a guess)"
+
+
+def singular(noun: str) -> str:
+    """One of what a world's `noun` is the plural of: 'face' of 'faces'."""
+    return noun.removesuffix("s")
 
 
 def spoken(name: str) -> str:

@@ -66,7 +66,7 @@ def from_file(
     build = getattr(module, function, None)
     if isinstance(build, nn.Module):
         raise ValueError(
-            f"--model {name}: {function} is a network already, and each run makes one of its own:"
+            f"{flag} {name}: {function} is a network already, and each run makes one of its own:"
             " name a class, or a function such as def make(spec): return …"
         )
     if not callable(build):

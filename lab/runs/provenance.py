@@ -1,7 +1,7 @@
 """What a run was trained with, beside its settings, and whether that is what is there now.
 
-A run's `config.json` notes the version of the drawn pictures and the digests of the source files
-that define its network and its objective; its checkpoints carry a digest of these. Opening a run
+A run's `config.json` notes the version of the pictures and the digests of the source files that
+define its network and its objective; its checkpoints carry a digest of these. Opening a run
 compares them: the network's files always, the objective's where training goes on.
 """
 
@@ -35,7 +35,7 @@ def provenance_of(
     unknown task."""
     trained_by = objective_sources(config.train.objective, objective)
     return Provenance(
-        world=world_version(config.data.task),
+        world=world_version(config.data),
         sources={
             **sources_of(config.model.model, model),
             **_marked(trained_by),
@@ -46,11 +46,12 @@ def provenance_of(
 def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     """One SHA-256 that stands for the whole, and for the settings that decide which examples a run
     has, which network and which objective: those of another run do not fit its checkpoints. (How
-    long it is trained, where, and where its source files lie have no say in it.)"""
+    long it is trained, where, and where its pictures and source files lie have no say in it.)"""
     network, trained_by = _of_network(provenance.sources), _of_objective(provenance.sources)
+    data = replace(config.data, data=config.data.data and "")
     model = replace(config.model, model="" if network else config.model.model)
     objective = "" if trained_by else config.train.objective
-    told = [asdict(config.data), asdict(model), objective, config.seed]
+    told = [asdict(data), asdict(model), objective, config.seed]
     settings = json.dumps(told, sort_keys=True)
     sources = digest_of_sources(provenance.sources)
     return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())
@@ -58,11 +59,16 @@ def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
 
 def refuse_other_world(config: RunConfig, recorded: Provenance, *, what: object) -> None:
     """Raise `ValueError` if `what` (a run's folder) was trained on pictures of another version."""
-    now = world_version(config.data.task)
+    now = world_version(config.data)
     if recorded.world != now:
+        here = (
+            f"this lab draws version {now}: train it anew, or open it with the lab that trained it"
+            if config.data.data is None
+            else f"{config.data.data} now holds version {now}: put the pictures back, or train it"
+            " anew"
+        )
         raise ValueError(
-            f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; this lab"
-            f" draws version {now}: train it anew, or open it with the lab that trained it"
+            f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; {here}"
         )
 
 
@@ -154,7 +160,7 @@ def _as_they_are(now: dict[str, str], path: str | None, recorded: Sources) -> di
     those `recorded` ones that are imported under computed names, which reading it does not."""
     if path is None:
         return now
-    roots = Lookup(Path(path).resolve()).roots
+    roots = Lookup(Path(os.path.realpath(path))).roots
     for key in [key for key in recorded if key not in now]:
         there = [root / key for root in roots if (root / key).is_file()]
         if there:

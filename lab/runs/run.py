@@ -101,13 +101,13 @@ from lab.training import (
 )
 from lab.verdict import Setting, verdict
 from lab.worlds import (
+    DrawnWorld,
     Examples,
-    Population,
+    World,
     audit,
     check_memory,
-    draw_examples,
-    get_task,
-    population_of,
+    classes_of,
+    open_world,
 )
 from lab.worlds.counterfactuals import fewer_counterfactuals
 from lab.worlds.groups import group_index
@@ -118,7 +118,7 @@ FINISHED = "finished"
 """What the first process says instead of a checkpoint if there is nothing left to do."""
 
 TRIED = 64
-"""Faces drawn before anything is written: enough to meet every class and every contradiction."""
+"""Samples drawn before anything is written: enough to meet every class and every contradiction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,10 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     check(config)
     device = choose_device(config.device)
     with _alone(device):
-        population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
+        world = open_world(config.data, seed=config.seed, device=device)
+        config = fitted_to(config, world)
+        if isinstance(world, DrawnWorld):
+            world.sample(TRIED, split="tried")
         kept = config.data.num_test + (0 if config.train.online else config.data.num_train)
         check_memory(kept + config.validation_faces, size=config.data.image_size)
         config = replace(settled(config), world_size=_world_size(config))
@@ -156,7 +159,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
         with joined(device) as processes:
             model.to(device)
             if not processes.first:
-                return _assist(config, model, objective, device, processes)  # type: ignore[return-value]
+                return _assist(config, world, model, objective, processes)  # type: ignore[return-value]
             made_of = provenance_of(config, model, objective)
             folder = make_folder(config)
             config = replace(config, name=folder.name)
@@ -168,7 +171,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
                     raise
                 processes.broadcast_object(None)  # no checkpoint
                 done = _train(
-                    config, made_of, folder, model, objective, device, processes,
+                    config, world, made_of, folder, model, objective, device, processes,
                     checkpoint=None, began=began, doubts=trial.warnings,
                 )  # fmt: skip
             return processes.broadcast_object(done)
@@ -195,6 +198,7 @@ def resume(
     refuse_other_world(config, made_of, what=folder)
     _world_size(config, folder)
     place = _place(folder, device or config.device, asked=device is not None)
+    world = open_world(config.data, seed=config.seed, device=place)
     with _alone(place):
         with TURN:
             make_deterministic(config.deterministic)
@@ -205,7 +209,7 @@ def resume(
         with joined(place) as processes:
             model.to(place)
             if not processes.first:
-                return _assist(config, model, objective, place, processes)
+                return _assist(config, world, model, objective, processes)
             with locked(folder):
                 if _finished(folder):
                     processes.broadcast_object(FINISHED)
@@ -214,10 +218,36 @@ def resume(
                 made_of = _goes_on(folder, begun, config, made_of, model, objective, checkpoint)
                 processes.broadcast_object(checkpoint)
                 done = _train(
-                    config, made_of, folder, model, objective, place, processes,
+                    config, world, made_of, folder, model, objective, place, processes,
                     checkpoint=checkpoint, began=began,
                 )  # fmt: skip
             return processes.broadcast_object(done)
+
+
+def fitted_to(config: RunConfig, world: World) -> RunConfig:
+    """The config with the numbers of pictures that its world has; `ValueError` in one line if it
+    asks for what the world cannot do."""
+    if not world.endless and config.train.online:
+        raise ValueError(
+            f"--online needs new {world.noun} without end, and {world.data.data} has"
+            f" {world.data.num_train:,} to train on: leave it out"
+        )
+    usual = RunConfig().counterfactuals
+    if not isinstance(world, DrawnWorld) and config.counterfactuals not in (0, usual):
+        raise ValueError(
+            f"--counterfactuals {config.counterfactuals} changes what is drawn, and the"
+            f" {world.noun} of --data are not drawn: leave it out"
+        )
+    config = replace(config, data=world.data)
+    asked, have = config.validation_faces, world.available("validation")
+    if have is None or asked <= have:
+        return config
+    if have < 2:
+        raise ValueError(
+            f"{have} of the {world.noun} in {world.data.data} are left for validation: lower"
+            f" --num-train to {world.data.num_train - 2 + have} or less"
+        )
+    return replace(config, train=replace(config.train, num_validation=have))
 
 
 def _go_on_from(
@@ -510,7 +540,7 @@ def build_model(config: RunConfig, *, finished: bool = False) -> nn.Module:
 def _spec(config: RunConfig) -> ModelSpec:
     return ModelSpec(
         image_size=config.data.image_size,
-        num_outputs=len(get_task(config.data.task).classes),
+        num_outputs=len(classes_of(config.data)),
         width=config.model.width,
         dropout=config.model.dropout,
     )
@@ -538,25 +568,22 @@ def _command(processes: int, folder: Path | None) -> str:
 
 def _assist(
     config: RunConfig,
+    world: World,
     model: nn.Module,
     objective: Objective,
-    device: torch.device,
     processes: Processes,
 ) -> Result | None:
     """What the other processes do while the first one does the run: their part of each step."""
     checkpoint: Any = processes.broadcast_object(None)
     if checkpoint == FINISHED:
         return None
-    data = config.data
     if checkpoint is not None:
         give_state(model, checkpoint.model)
-    train = draw_examples(
-        data, split="train", count=data.num_train, seed=config.seed, device=device
-    )
+    train = world.load("train", world.data.num_train)
     with graceful_stop() as stop:
         fit(
             model,
-            _batches(config, train, device, processes),
+            _batches(config, world, train, processes),
             config.train,
             seed=config.seed,
             objective=objective,
@@ -568,13 +595,10 @@ def _assist(
     return result
 
 
-def _batches(
-    config: RunConfig, train: Examples, device: torch.device, processes: Processes
-) -> Batches:
+def _batches(config: RunConfig, world: World, train: Examples, processes: Processes) -> Batches:
     """The training data: the training set epoch by epoch, or new examples at every step."""
     size, part = config.train.batch_size, processes.part
-    population = population_of(config.data)
-    index, names = group_index(train, population.cues)
+    index, names = group_index(train, world.cues)
     if not config.train.online:
         return EpochBatches(
             train.images, train.labels, batch_size=size, seed=config.seed, part=part,
@@ -582,20 +606,11 @@ def _batches(
         )  # fmt: skip
 
     def draw(start: int, count: int, keep: Tensor) -> Batch:
-        faces = draw_examples(
-            config.data,
-            split="train",
-            start=start,
-            count=count,
-            seed=config.seed,
-            device=device,
-            keep=keep,
-            population=population,
-            online=True,
-        )
-        index, _ = group_index(faces, population.cues)
-        numbers = (start + keep).to(faces.labels.device)
-        return Batch(faces.images, faces.labels, index.to(faces.labels.device), numbers)
+        examples = world.load("train", count, start=start, keep=keep, online=True)
+        index, _ = group_index(examples, world.cues)
+        device = examples.labels.device
+        numbers = (start + keep).to(device)
+        return Batch(examples.images, examples.labels, index.to(device), numbers)
 
     return OnlineBatches(
         draw,
@@ -608,6 +623,7 @@ def _batches(
 
 def _train(
     config: RunConfig,
+    world: World,
     made_of: Provenance,
     folder: Path,
     model: nn.Module,
@@ -622,7 +638,7 @@ def _train(
     """`_work`, with a last word in `summary.json` if it does not come to its end."""
     try:
         return _work(
-            config, made_of, folder, model, objective, device, processes,
+            config, world, made_of, folder, model, objective, device, processes,
             checkpoint=checkpoint, began=began, doubts=doubts,
         )  # fmt: skip
     except (Interrupted, KeyboardInterrupt) as error:
@@ -640,6 +656,7 @@ def _train(
 
 def _work(
     config: RunConfig,
+    world: World,
     made_of: Provenance,
     folder: Path,
     model: nn.Module,
@@ -651,22 +668,19 @@ def _work(
     began: float,
     doubts: Sequence[str],
 ) -> Result:
-    """Draw the faces, train on them, measure, and write down what came of it."""
-    display = Display(config, folder)
+    """Load the examples, train on them, measure, and write down what came of it."""
+    display = Display(config, folder, world.noun)
     where = describe(device) + ("" if processes.single else f" by {processes.count} processes")
     display.drawing(where, count_parameters(model))
     drawing = time.perf_counter()
-    data, seed = config.data, config.seed
-    population = population_of(data)
-    train, test = (
-        draw_examples(data, split=split, count=count, seed=seed, device=device)
-        for split, count in (("train", data.num_train), ("test", data.num_test))
-    )
-    suite = EvaluatorSuite(train, test, population, config, device)
+    train = world.load("train", config.data.num_train)
+    test = world.load("test", config.data.num_test)
+    suite = EvaluatorSuite(train, test, world, config)
     drawn = time.perf_counter()
     display.groups(suite.memorization.groups(), suite.memorization.mislabeled)
-    display.warn(audit.warnings(population, train, test))
-    display.warn(fewer_counterfactuals(config.counterfactuals, size=data.image_size))
+    display.warn([*world.doubts(), *audit.warnings(world, train, test)])
+    if isinstance(world, DrawnWorld):
+        display.warn(fewer_counterfactuals(config.counterfactuals, world))
     display.cues(suite.strengths, suite.group_counts)
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
     display.warn([*doubts, *(suite.doubts(model) if evaluated < 0 else ())])
@@ -678,9 +692,9 @@ def _work(
             folder,
             start_step=evaluated + 1,
             interruptions=(Interrupted,),
-            relevant=population.task.relevant,
-            nuisances=population.task.nuisances,
-            cues=[cue.attribute for cue in population.cues],
+            relevant=world.relevant,
+            nuisances=world.nuisances,
+            cues=[cue.attribute for cue in world.cues],
         ) as tracker,
     ):
         if evaluated < 0:
@@ -693,7 +707,7 @@ def _work(
                 example=train.images[:2],
             )
         started = time.perf_counter()
-        batches = _batches(config, train, device, processes)
+        batches = _batches(config, world, train, processes)
         display.begin(checkpoint.step if checkpoint else 0, batches.batch_size)
         fitted = fit(
             model,
@@ -714,9 +728,7 @@ def _work(
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **suite.finish(tracker, model, fitted.step)}
-        setting = _setting(
-            config, train, population, steps=fitted.step, batch_size=batches.batch_size
-        )
+        setting = _setting(config, world, train, steps=fitted.step, batch_size=batches.batch_size)
         try:
             said = verdict({t: f for t, f in figures.items() if isinstance(f, Estimate)}, setting)
         except KeyError as error:
@@ -740,24 +752,32 @@ def _work(
 
 
 def _setting(
-    config: RunConfig, train: Examples, population: Population, *, steps: int, batch_size: int
+    config: RunConfig, world: World, train: Examples, *, steps: int, batch_size: int
 ) -> Setting:
     """What the verdict must know beside the figures."""
-    task, data = train.task, config.data
-    varied = [n for n in task.relevant if bool((train.faces[n] != train.faces[n][0]).any())]
+    data, drawn = config.data, train.samples
+    varied = [n for n in world.relevant if bool((drawn[n] != drawn[n][0]).any())]
     return Setting(
         num_train=data.num_train,
         num_test=data.num_test,
-        num_classes=len(task.classes),
+        num_classes=len(world.classes),
         label_noise=data.label_noise,
         label_noise_kind=data.label_noise_kind,
         steps=steps,
         width=config.model.width if has_width(config.model.model) else None,
-        relevant=task.relevant,
+        relevant=world.relevant,
         varied=tuple(varied),
-        cues=population.cues,
+        cues=world.cues,
         online=steps * batch_size if config.train.online else None,
+        noun=world.noun,
+        more_train=world.available("validation"),
+        more_test=_left(world.available("test"), data.num_test),
     )
+
+
+def _left(have: int | None, used: int) -> int | None:
+    """How many examples there are beside those used; None: no end."""
+    return None if have is None else have - used
 
 
 def _logger(

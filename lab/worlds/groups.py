@@ -12,8 +12,8 @@ from torch import Tensor
 from lab.core.estimate import Estimate, wilson
 from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue
+from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
-from lab.worlds.population import Population
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class MeasuredCue:
     strength: Estimate
 
 
-def measured(population: Population, examples: Examples, *, seed: int) -> list[MeasuredCue]:
+def measured(world: DrawnWorld, examples: Examples) -> list[MeasuredCue]:
     """Each cue's strength in the examples: among the pictures that show it (Wilson's interval)."""
     result = []
     labels = examples.clean_labels.cpu()
-    for cue in population.cues:
-        visible = shows(population, examples, cue.attribute, seed=seed)
-        agrees = (cue.says(examples.faces) == labels) & visible
+    for cue in world.cues:
+        visible = shows(world, examples, cue.attribute)
+        agrees = (cue.says(examples.samples) == labels) & visible
         result.append(
             MeasuredCue(
                 cue=cue,
@@ -80,7 +80,7 @@ def _positions(examples: Examples, labels: Tensor, cues: Sequence[Cue]) -> Tenso
     """Positions (N,) int64 in `group_names`, on the CPU; -1 if a cue has a value of no class."""
     index, none = labels.cpu(), torch.zeros(len(examples), dtype=torch.bool)
     for cue in cues:
-        value = cue.says(examples.faces)
+        value = cue.says(examples.samples)
         index = index * len(examples.classes) + value
         none |= value < 0
     return index.masked_fill(none, -1)

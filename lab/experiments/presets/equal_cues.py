@@ -8,7 +8,6 @@ from lab.core.config import RunConfig
 from lab.experiments.plan import Plan
 from lab.worlds import get_task
 from lab.worlds.cues import choices
-from lab.worlds.faces import attribute
 
 CUES = ("background_color", "skin_color", "hair_length", "eye_color")
 """The nuisances: three colors and a shape."""
@@ -23,7 +22,7 @@ def cues_of(task: str) -> tuple[str, ...]:
     return tuple(
         cue
         for cue in CUES
-        if cue in found.nuisances and len(choices(attribute(cue))) >= len(found.classes)
+        if cue in found.nuisances and len(choices(found.domain.schema[cue])) >= len(found.classes)
     )
 
 

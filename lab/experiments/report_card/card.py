@@ -102,7 +102,7 @@ def make_card(
     last = learning[-1]
     sizes = [cell.settings["num_train"] for cell in learning]
     accuracies = np.stack([cell.values("accuracy/test") for cell in learning], axis=1)
-    parts = by_parts(last, device=device) if asks_for_parts(task.relevant) else {}
+    parts = by_parts(last, device=device) if asks_for_parts(task) else {}
     return Card(
         model=model,
         name=name,

@@ -98,7 +98,7 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
     setting is without effect in all of them.
     """
     from lab.runs import run
-    from lab.worlds import population_of
+    from lab.worlds import DrawnWorld, open_world
 
     populations, networks = set(), set()
     warnings: dict[str, None] = {}
@@ -107,8 +107,11 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
         check(config)
         if config.data not in populations:
             populations.add(config.data)
-            population_of(config.data).sample(run.TRIED, seed=config.seed, split="tried")
-        network = (config.model, config.data.task, config.data.image_size)
+            world = open_world(config.data, seed=config.seed)
+            run.fitted_to(config, world)
+            if isinstance(world, DrawnWorld):
+                world.sample(run.TRIED, split="tried")
+        network = (config.model, config.data.task, config.data.data, config.data.image_size)
         if network not in networks:
             networks.add(network)
             warnings |= dict.fromkeys(run.dry_run(config).warnings)

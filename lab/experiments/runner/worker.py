@@ -104,7 +104,7 @@ def serve() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     from lab.training import Interrupted
-    from lab.worlds.examples import remember
+    from lab.worlds.drawn import remember
 
     remember(MEMORY)
     while (call := calls.get()) is not None:

@@ -24,7 +24,7 @@ from lab.measure import mean_of_seeds
 from lab.runs.run import read_config
 from lab.tracking import hparams, tags, texts
 from lab.tracking.writer import Figure, Tracker
-from lab.worlds import population_of
+from lab.worlds import open_world
 
 MEAN = "mean"
 """The folder of the aggregated runs, in that of the sweep."""
@@ -61,15 +61,15 @@ def means(cell: Cell) -> Iterator[tuple[int, dict[str, Figure]]]:
 
 def _write(cell: Cell, folder: Path) -> None:
     config = read_config(cell.runs[0].folder)
-    population = population_of(config.data)
+    world = open_world(config.data, seed=config.seed)
     seeds = ", ".join(map(str, cell.seeds))
     told = {name: in_words(value) for name, value in cell.settings.items()}
     told |= {"seeds": seeds, "curves": "mean of the seeds", "bands": "95 % interval of the mean"}
     with Tracker(
         folder,
-        relevant=population.task.relevant,
-        nuisances=population.task.nuisances,
-        cues=[cue.attribute for cue in population.cues],
+        relevant=world.relevant,
+        nuisances=world.nuisances,
+        cues=[cue.attribute for cue in world.cues],
     ) as tracker:
         tracker.start(hparams.settings(config))  # the same row of the table as its seeds
         tracker.text("config", texts.settings_table(told))
