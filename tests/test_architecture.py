@@ -99,7 +99,7 @@ def module_name(path: Path) -> str:
 
 
 FACES = LAB / "worlds" / "faces"
-ABOUT_FACES = {"lab/worlds/registry.py"}
+ABOUT_FACES = {"lab/commands/gallery.py", "lab/worlds/registry.py"}
 """The one list of worlds; beside it lessons and the playground may be about faces."""
 NAMES_OF_FACES = re.compile(
     r"ATTRIBUTES|STRAYS|SUBSETS|Faces|(.*_)?(eyes?|noses?|mouths?|ears)(_.*)?"
