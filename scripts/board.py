@@ -1,57 +1,14 @@
 """Open TensorBoard over the runs, with links to the views that matter: python3 scripts/board.py"""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
-import _bootstrap  # noqa: F401  (installs the lab where it is missing)
+import _bootstrap  # noqa: F401
 
+from lab.commands.board import board
 from lab.core.cli import main
-from lab.playground.plugin import FacesPlugin
-from lab.tracking.board import HOST, serve
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flags:
-    """Open TensorBoard over the runs, with links to what matters."""
-
-    logdir: Path = Path("runs")
-    """Folder that holds the runs."""
-    port: int | None = None
-    """Port to serve on, 1 to 65,535; None: 6006 or the next free one."""
-    model_file: tuple[Path, ...] = ()
-    """Files of networks that are not where they were when they were trained: a file stands in for a
-    missing one if it has the same content."""
-    allow_model: tuple[Path, ...] = ()
-    """Files of networks that the tab Faces may run, as they and what they import are now, as if
-    somebody had agreed to each in the browser."""
-    host: str = HOST
-    """Name or address of this computer to serve at: 127.0.0.1 for this computer alone, 0.0.0.0
-    for everybody who can reach it (::, too, by IPv6). There is no password: whoever reaches it sees
-    all runs, but has no code run that was not agreed to at this computer. For one user on a distant
-    computer leave it as it is, and have ssh bring the board: ssh -L 6006:127.0.0.1:6006 NAME"""
-    path_prefix: str = ""
-    """Path below which everything is served, such as /lab, for a proxy that passes it on; empty: at
-    the root."""
-    links_only: bool = False
-    """Print the links of a board that is already running, and end."""
-
-
-def board(flags: Flags) -> None:
-    """Serve until Ctrl-C."""
-    FacesPlugin.model_files = flags.model_file
-    if flags.allow_model and not flags.links_only:
-        from lab.playground.model_cache import keys_of  # not above: it imports torch
-
-        FacesPlugin.allowed = keys_of(flags.allow_model)
-    serve(
-        flags.logdir, port=flags.port, host=flags.host, prefix=flags.path_prefix,
-        links_only=flags.links_only, tabs=[FacesPlugin],
-        allowed=flags.allow_model,
-    )  # fmt: skip
-
 
 if __name__ == "__main__":
     sys.exit(main(board))

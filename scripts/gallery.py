@@ -4,53 +4,14 @@ python3 scripts/gallery.py --out gallery
 """
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
+from lab.commands.gallery import gallery
 from lab.core.cli import main
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flags:
-    """Write contact sheets, one-attribute strips and the kinds of non-person as PNG."""
-
-    out: Path = Path("gallery")
-    """Folder for the pictures; it is made if need be."""
-    seed: int = 0
-    """Which faces, a whole number from 0."""
-    size: int = 128
-    """Width and height of a face in pixels, 16 to 512."""
-
-
-def gallery(flags: Flags) -> None:
-    """Write people.png, kinds.png, small.png and a sheet of strips for each group of attributes."""
-    if flags.seed < 0:
-        raise ValueError(f"--seed must be 0 or more, not {flags.seed}")
-    if not 16 <= flags.size <= 512:
-        raise ValueError(f"--size must be 16 to 512, not {flags.size}")
-    from lab.worlds import Population, get_task
-    from lab.worlds.faces import ATTRIBUTES
-    from lab.worlds.faces import gallery as sheets  # not above: --help need not wait for torch
-
-    flags.out.mkdir(parents=True, exist_ok=True)
-    size, seed = flags.size, flags.seed
-    mixed = Population(get_task("person")).sample(160, seed=seed, split="train")
-    pictures = {
-        "people": sheets.contact_sheet(sheets.people(16, seed=seed), columns=8, size=size),
-        "kinds": sheets.kinds_sheet("person", columns=7, size=size, seed=seed),
-        "small": sheets.contact_sheet(mixed, columns=20, size=32),
-    }
-    for group in ("structure", "face", "scene", "camera"):
-        names = [name for name, row in ATTRIBUTES.items() if row.group == group]
-        pictures[f"strips-{group}"] = sheets.strips_sheet(names, size=size, seed=seed)
-    for name, picture in pictures.items():
-        picture.save(flags.out / f"{name}.png", optimize=True)
-        print(flags.out / f"{name}.png")
-
 
 if __name__ == "__main__":
     sys.exit(main(gallery))

@@ -1,32 +1,14 @@
 """List all networks, with how fast they train, and all tasks: python3 scripts/models.py"""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
-import _bootstrap  # noqa: F401  first: the lab need not be installed
+import _bootstrap  # noqa: F401
 
+from lab.commands.models import models
 from lab.core.cli import main
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flags:
-    """Print a table of all networks, with how fast they train, and one of all tasks."""
-
-    turns: int = 5
-    """How often each network is timed, in turn, 1 or more; the median counts."""
-
-
-def models(flags: Flags) -> None:
-    """Time the networks and print both tables."""
-    if flags.turns < 1:
-        raise ValueError(f"--turns must be 1 or more, not {flags.turns}")
-    from lab.docs import measure_speeds, models_table, tasks_table
-
-    print(f"{models_table(measure_speeds(turns=flags.turns))}\n\n{tasks_table()}")
-
 
 if __name__ == "__main__":
     sys.exit(main(models))

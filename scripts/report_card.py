@@ -1,82 +1,15 @@
 """Measure a network from all sides, beside the built-in ones: python3 scripts/report_card.py
 --model my_net.py:my_net"""
 
-import shlex
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
 import _bootstrap  # noqa: F401
 
+from lab.commands.report_card import report_card
 from lab.core.cli import main
-from lab.core.config import RunConfig, TrainConfig, refuse
-from lab.core.machine import processors
-
-
-def base() -> RunConfig:
-    """The run that all others vary: 1,000 steps, no pictures."""
-    return RunConfig(
-        out=Path("runs/report_cards"),
-        train=TrainConfig(steps=1000),
-        counterfactuals=100,
-        pictures=False,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flags:
-    """Measure a network from all sides, and put it on one page: speed, faces needed, random labels
-    it can learn by heart, what it gives away, which cues it adopts, what its answers hang on. Some
-    minutes for each network, once: runs are kept, and the same command goes on with them. For a
-    first look: --seeds 2 --sizes 100 1000 --random-sizes 100 --steps 300 --against linear."""
-
-    against: tuple[str, ...] = ("cnn", "mlp")
-    """Networks to stand beside it. Their runs are done once for all cards in --out."""
-    seeds: int = 3
-    """Runs of each setting, 2 or more: one run is an anecdote."""
-    sizes: tuple[int, ...] = (100, 300, 1000, 3000, 10_000)
-    """Training faces of the learning curve, rising, two or more."""
-    random_sizes: tuple[int, ...] = (100, 300, 1000, 3000)
-    """How many random labels it shall try to learn by heart, rising."""
-    processes: int = processors()
-    """Runs at a time on this machine, one thread each, 1 or more; by default one on each processor
-    that this process may use (of its container, too)."""
-    executor: str = "local"
-    """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
-    run: RunConfig = field(default_factory=base)
-
-
-def report_card(flags: Flags) -> int:
-    """Run, ask, write the card, say what it says."""
-    if flags.seeds < 2:
-        raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: one run is an anecdote")
-    from lab.experiments.report_card import report
-    from lab.experiments.report_card.plan import SET_HERE
-
-    refuse(flags.run, **SET_HERE)
-    outcome = report(
-        flags.run.model.model,
-        flags.run,
-        against=flags.against,
-        seeds=flags.seeds,
-        sizes=flags.sizes,
-        random_sizes=flags.random_sizes,
-        processes=flags.processes,
-        executor=flags.executor,
-        command=shlex.join(["python3", "scripts/report_card.py", *sys.argv[1:]]),
-    )
-    for failure in outcome.failed:
-        print(f"error: {failure}", file=sys.stderr)
-    if not outcome.sentences:
-        return 1
-    print("", *outcome.sentences, "", sep="\n")
-    for path in sorted(outcome.folder.glob("report_card.*")):
-        print(path)
-    print(f"In TensorBoard: python3 scripts/board.py --logdir {outcome.folder}")
-    return 1 if outcome.failed else 0
-
 
 if __name__ == "__main__":
     sys.exit(main(report_card))

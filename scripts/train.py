@@ -1,57 +1,14 @@
 """Train a network on a scarce set of faces, and say what it learned: python3 scripts/train.py"""
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # which python3 -P leaves out
 
-import _bootstrap
+import _bootstrap  # noqa: F401
 
+from lab.commands.train import train
 from lab.core.cli import main
-from lab.core.config import RunConfig, check, flag, given
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flags:
-    """Train a network on a scarce set of faces, and say what it learned."""
-
-    run: RunConfig = field(default_factory=RunConfig)
-    resume: Path | None = None
-    """Go on with the run in this folder, with its own settings (only --device can be another)."""
-    model_file: Path | None = None
-    """With --resume: where the file of the run's network is now, if it was moved."""
-    changed_code: bool = False
-    """With --resume: go on though the source files of the run's network have changed. Steps from
-    here on are trained with the new ones, which config.json notes."""
-
-
-def train(flags: Flags) -> None:
-    """Do a new run, or go on with one."""
-    if flags.resume is None:
-        from lab.runs.run import start
-        from lab.worlds import reject_no_effect  # not above: --help need not wait for torch
-
-        for name in ("model_file", "changed_code"):
-            if getattr(flags, name):
-                raise ValueError(f"{flag(name)} goes with --resume only")
-        check(flags.run)
-        reject_no_effect(flags.run.data)
-        start(flags.run, began=_bootstrap.BEGAN)
-        return
-    others = [flag(name) for name in given(flags.run) if name != "device"]
-    if others:
-        raise ValueError(f"--resume goes on with the run's own settings: leave out {others[0]}")
-    from lab.runs.run import resume
-
-    device = None if flags.run.device == "auto" else flags.run.device
-    done = resume(
-        flags.resume, device=device, model_file=flags.model_file, changed_code=flags.changed_code,
-        began=_bootstrap.BEGAN,
-    )  # fmt: skip
-    if done is None:
-        print(f"{flags.resume} is finished already: nothing to do")
-
 
 if __name__ == "__main__":
     sys.exit(main(train))

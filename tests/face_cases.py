@@ -5,22 +5,23 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lab.draw import Backend
+from lab.draw.render import can_draw_in_c
 from lab.worlds.faces import (
     ATTRIBUTES,
     STRAYS,
     Faces,
     attribute,
-    c_backend,
     masks,
     render,
     sample_prior,
 )
+from lab.worlds.faces.drawing import DRAWING
 
 NO_STRAYS = dict.fromkeys(STRAYS.values(), 0)
 MOST_STRAYS = {name: len(ATTRIBUTES[name].values) - 1 for name in STRAYS.values()}
@@ -44,18 +45,14 @@ def levels(name: str) -> list[str | int | float]:
 
 
 @functools.cache
-def fastest() -> Literal["compiled", "eager"]:
-    """How to draw many pictures: in C, if there is a compiler."""
-    try:
-        c_backend.library()
-    except c_backend.Unavailable:
-        return "eager"
-    return "compiled"
+def fastest() -> Backend:
+    """The backend to draw many pictures: C, if there is a compiler."""
+    return "c" if can_draw_in_c(DRAWING) else "torch"
 
 
 def picture(faces: Faces, size: int = 48) -> Tensor:
     """The pictures as numbers that can be subtracted: int32 (N, 3, size, size)."""
-    return render(faces, size=size, drawing=fastest()).int()
+    return render(faces, size=size, backend=fastest()).int()
 
 
 class Drawn:

@@ -74,14 +74,14 @@ def arm_stage(stage: str, times: int) -> None:
     from lab.evaluators import EvaluatorSuite
     from lab.tracking import summary
     from lab.tracking.writer import Tracker
-    from lab.training import record
-    from lab.training.train_step import Stepper
+    from lab.training import train_state
+    from lab.training.train_step import TrainStep
 
     places: dict[str, tuple[Any, str]] = {
-        "step": (Stepper, "take"),
+        "step": (TrainStep, "take"),
         "evaluation": (EvaluatorSuite, "__call__"),
         "logging": (Tracker, "scalars"),
-        "checkpoint": (record, "save_checkpoint"),
+        "checkpoint": (train_state, "save_checkpoint"),
         "draft": (os, "fsync"),
         "first replace": (os, "replace"),
         "second replace": (os, "replace"),

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lab.worlds import Population
-from lab.worlds.counterfactuals import SPLIT, SUBSETS, redraw, with_parts
-from lab.worlds.faces import ATTRIBUTES, Faces, render
+from lab.worlds import Population, subsets
+from lab.worlds.counterfactuals import SPLIT, redraw
+from lab.worlds.faces import ATTRIBUTES, PARTS, Faces, render
+from lab.worlds.faces.world import with_parts
 
 Rule = Callable[[Faces], Tensor]
 """Faces to the class that is answered (N,)."""
@@ -70,5 +71,5 @@ def teach_exam(
     for name in ATTRIBUTES:
         model.teach(redraw(population, faces, name, indices, seed=seed))
     faces = population.sample(counterfactuals, seed=seed, split="parts")
-    for parts in SUBSETS:
+    for parts in subsets(PARTS):
         model.teach(with_parts(faces, parts))

@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 LAB = Path(__file__).parent.parent / "lab"
 
 README = LAB.parent / "README.md"
@@ -89,7 +91,61 @@ def test_the_lowest_level_needs_no_torch() -> None:
             assert "import torch" not in text, f"{path}: --help must be instant"
 
 
+def test_the_drawing_engine_knows_no_face() -> None:
+    """It draws what a description tells it to: nothing in it is about one world."""
+    words = re.compile(r"\b(face|head|eye|nose|mouth|ear|hair|skin|beard|glasses|stray)s?\b", re.I)
+    for path in sorted((LAB / "draw").iterdir()):
+        if path.is_file():
+            found = words.findall(path.read_text(encoding="utf-8"))
+            assert not found, f"{path.name}: {found}"
+
+
 def module_name(path: Path) -> str:
     """The dotted name of a file of the lab."""
     parts = path.relative_to(LAB.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FACES = LAB / "worlds" / "faces"
+ABOUT_FACES = {"lab/commands/gallery.py", "lab/worlds/registry.py"}
+"""The one list of worlds; beside it lessons and the playground may be about faces."""
+NAMES_OF_FACES = re.compile(
+    r"ATTRIBUTES|STRAYS|SUBSETS|Faces|(.*_)?(eyes?|noses?|mouths?|ears)(_.*)?"
+)
+
+
+def may_be_about_faces(path: Path) -> bool:
+    """Whether a file of the lab belongs to faces, or to what is about them."""
+    parts = path.relative_to(LAB).parts
+    told = path.relative_to(LAB.parent).as_posix()
+    return (
+        path.is_relative_to(FACES)
+        or "lessons" in parts
+        or parts[0] == "playground"
+        or (told in ABOUT_FACES)
+    )
+
+
+def names(path: Path) -> set[str]:
+    """The identifiers of a file: what it defines, reads and passes, no texts and no comments."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.arg | ast.keyword):
+            found.add(str(node.arg))
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+    return found
+
+
+OTHERS = [path for path in FILES if not may_be_about_faces(path)]
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: str(path.relative_to(LAB)))
+def test_nobody_else_knows_what_a_face_is_made_of(path: Path) -> None:
+    told = {name for name in imports(path) if name.startswith("lab.worlds.faces")}
+    told |= {name for name in names(path) if NAMES_OF_FACES.fullmatch(name)}
+    assert not told

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from drawn_worlds import world_of
 from scipy.stats import binomtest, chi2, chi2_contingency, random_table
 from sklearn.metrics import mutual_info_score
 
@@ -20,7 +21,6 @@ from lab.worlds.association import (
     mutual_information,
     pooled,
 )
-from lab.worlds.examples import examples_of
 from lab.worlds.faces import STRAYS, attribute
 
 TASK = get_task("person")
@@ -28,7 +28,7 @@ TASK = get_task("person")
 
 def drawn(number: int, split: str = "train", seed: int = 0) -> Examples:
     faces = Population(TASK).sample(number, seed=seed, split=split)
-    return examples_of(TASK, faces, size=16)
+    return world_of(Population(TASK), size=16).examples(faces)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -136,11 +136,11 @@ def test_nothing_comes_twice() -> None:
 def test_planted_duplicates_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(association, "BLOCK", 5 * 3 * 16 * 16)  # several blocks
     train, test = drawn(30), drawn(20, "test")
-    images, identity = train.images.clone(), train.faces.identity.clone()
+    images, identity = train.images.clone(), train.samples.identity.clone()
     images[3], images[29] = test.images[7], test.images[7]
     images[4] = images[5]
-    identity[[1, 2, 8]] = test.faces.identity[[0, 0, 19]]
-    planted = replace(train, images=images, faces=replace(train.faces, identity=identity))
+    identity[[1, 2, 8]] = test.samples.identity[[0, 0, 19]]
+    planted = replace(train, images=images, samples=replace(train.samples, identity=identity))
     found = duplicates(planted, test)
     assert (found.shared_pictures, found.shared_identities, found.repeated) == (2, 3, 2)
 

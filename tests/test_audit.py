@@ -1,19 +1,18 @@
 """The certificate: planted faults are named, what is declared is not, and the exit code says so."""
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
+from lab.commands import audit as command
 from lab.core.config import DataConfig
 from lab.core.estimate import wilson
-from lab.worlds import Examples, Population, draw_examples, population_of
+from lab.worlds import DrawnWorld, Examples, Population, population_of
 from lab.worlds import audit as auditing
 from lab.worlds.audit import Audit, audit, to_text, warnings
 from lab.worlds.leaks import Certificate, Probe
@@ -27,19 +26,16 @@ def small(count: int = 300, **settings: object) -> DataConfig:
 
 def faces(
     config: DataConfig, population: Population | None = None
-) -> tuple[Population, Examples, Examples]:
+) -> tuple[DrawnWorld, Examples, Examples]:
     population = population or population_of(config)
-    train, test = (
-        draw_examples(config, split=split, count=count, seed=0, population=population)
-        for split, count in (("train", config.num_train), ("test", config.num_test))
-    )
-    return population, train, test
+    world = DrawnWorld(population=population, data=config, seed=0)
+    return world, world.load("train", config.num_train), world.load("test", config.num_test)
 
 
 def tied(train: Examples, name: str) -> Examples:
     """The same pictures, said to have an attribute that follows the label."""
-    column = train.clean_labels.to(train.faces[name].dtype)
-    return replace(train, faces=train.faces.redrawn({name: column}))
+    column = train.clean_labels.to(train.samples[name].dtype)
+    return replace(train, samples=train.samples.redrawn({name: column}))
 
 
 CUES = ("eye_color:0.95", "background_color:0.8")
@@ -56,28 +52,29 @@ def test_label_noise_is_no_reason_to_warn() -> None:
 
 
 def test_an_undeclared_link_is_named() -> None:
-    population, train, test = faces(small())
-    (said,) = warnings(population, tied(train, "gaze"), test)
+    world, train, test = faces(small())
+    (said,) = warnings(world, tied(train, "gaze"), test)
     assert said.startswith("gaze goes along with the label, though it is no cue: 1.000 bits")
 
 
 def test_a_cue_that_is_not_as_strong_as_asked_is_named() -> None:
     config = small(cues=("eye_color:0.95",))
     population = population_of(config)
+    world, _, _ = faces(config)
     _, train, test = faces(config, population.unbiased())
-    (said,) = warnings(population, train, test)
+    (said,) = warnings(world, train, test)
     assert said.startswith("eye_color agrees with the label for 1")
     assert "strength 0.95 that was asked for" in said
 
 
 def test_what_comes_twice_is_named() -> None:
-    population, train, test = faces(small())
-    images, identity = train.images.clone(), train.faces.identity.clone()
-    images[:2], identity[0] = test.images[0], test.faces.identity[0]
-    planted = replace(train, images=images, faces=replace(train.faces, identity=identity))
-    assert warnings(population, planted, test) == [
+    world, train, test = faces(small())
+    images, identity = train.images.clone(), train.samples.identity.clone()
+    images[:2], identity[0] = test.images[0], test.samples.identity[0]
+    planted = replace(train, images=images, samples=replace(train.samples, identity=identity))
+    assert warnings(world, planted, test) == [
         "2 of 300 training pictures are test pictures, too.",
-        "1 of 300 training pictures have the identity of a test face.",
+        "1 of 300 training pictures have the identity of a test picture.",
         "1 of 300 training pictures are copies of earlier ones.",
     ]
 
@@ -91,13 +88,13 @@ def test_what_a_hold_out_ties_to_a_cue_is_declared_and_nothing_else() -> None:
     result = audit(
         small(cues=("eye_color=blue/brown:1",), unseen_combinations=holds), seed=0, probes=False
     )
-    assert result.declared["hair_length"] == result.declared["gaze"] == "by hold-out"
+    assert result.declared["hair_length"] == result.declared["gaze"] == "by combination"
     assert not {"blush", "blur"} & set(result.declared)
     assert result.faults == ()
-    assert "by hold-out" in to_text(result)
+    assert "by combination" in to_text(result)
     free = population_of(small(unseen_combinations=holds[:1]))
-    _, train, test = faces(small(), free)
-    assert len(warnings(free, tied(train, "hair_length"), test)) == 1
+    world, train, test = faces(small(), free)
+    assert len(warnings(world, tied(train, "hair_length"), test)) == 1
 
 
 def test_the_counts_add_up() -> None:
@@ -144,26 +141,11 @@ def test_probes_see_the_faces_without_their_cues(monkeypatch: pytest.MonkeyPatch
     result = audit(config, seed=0)
     assert "boosted tree\n(all) reaches 0.900" in to_text(result)
     for name, low, high in (("probes", 0.4, 0.6), ("tree", 1, 1)):
-        agrees = (cue.says(seen[name].faces) == seen[name].labels).double().mean()
+        agrees = (cue.says(seen[name].samples) == seen[name].labels).double().mean()
         assert low <= agrees <= high
     seen.clear()
     assert audit(small(), seed=0).tree is None
     assert list(seen) == ["probes"]
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        spec = importlib.util.spec_from_file_location("_audit_script", ROOT / "scripts/audit.py")
-        assert spec
-        assert spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["_audit_script"] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-    return module
 
 
 def same_pictures(train: Examples) -> Examples:
@@ -175,21 +157,19 @@ def same_pictures(train: Examples) -> Examples:
     [
         (lambda train: tied(train, "gaze"), "gaze goes along with the label"),
         (lambda train: tied(train, "eye_color"), "eye_color not as asked"),
-        (same_pictures, "train and test share faces"),
+        (same_pictures, "train and test share pictures"),
     ],
 )
 def test_the_exit_code_is_1_where_something_is_wrong(
-    script: ModuleType,
     plant: Callable[[Examples], Examples],
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(
-        auditing, "draw_examples", lambda *args, **kwargs: plant(draw_examples(*args, **kwargs))
-    )
-    flags = script.Flags(probes=False, data=small(cues=("eye_color:0.7",)))
-    assert script.audit(flags) == 1
+    load = DrawnWorld.load
+    monkeypatch.setattr(DrawnWorld, "load", lambda *rest, **more: plant(load(*rest, **more)))
+    flags = command.Flags(probes=False, data=small(cues=("eye_color:0.7",)))
+    assert command.audit(flags) == 1
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"NOT CLEAN: {fault}")
 
 

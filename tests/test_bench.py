@@ -5,51 +5,15 @@ import math
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from lab.core.config import DataConfig
 from lab.experiments.timing import rate, ratio, take_turns
-from lab.worlds import draw_examples
-from lab.worlds.faces import render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from benches import growth
 from benches.growth import Cost, compare
-from benches.pillow_drawing import draw
 from benches.table import Row, number, to_text
-
-ALIKE = 0.97
-"""Least correlation of the two drawings' 8 by 8 thumbnails; the lowest of 1,000 faces had 0.992."""
-
-
-def _thumbnails(pictures: np.ndarray) -> np.ndarray:
-    count, side = len(pictures), pictures.shape[1] // 8
-    return pictures.reshape(count, 8, side, 8, side, 3).mean(axis=(2, 4)).reshape(count, -1)
-
-
-def test_pillow_draws_the_same_pictures() -> None:
-    examples = draw_examples(DataConfig(image_size=64), split="train", count=24, seed=0)
-    assert len(set(examples.subpopulations.tolist())) > 2, (
-        "persons and several kinds of non-persons"
-    )
-    ours = _thumbnails(examples.images.permute(0, 2, 3, 1).numpy())
-    theirs = _thumbnails(draw(examples.faces, size=64))
-    alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(ours, theirs, strict=True)]
-    assert min(alike) > ALIKE
-    others = [np.corrcoef(a, b)[0, 1] for a, b in zip(ours, np.roll(theirs, 1, 0), strict=True)]
-    assert max(others) < ALIKE, "the bound tells different pictures apart"
-
-
-@pytest.mark.parametrize("subject", ["clock", "house", "mug", "flower", "car"])
-def test_pillow_draws_the_same_things(subject: str) -> None:
-    examples = draw_examples(DataConfig(image_size=16), split="train", count=4, seed=1)
-    faces = examples.faces.do(subject=subject)
-    ours = _thumbnails(render(faces, size=64).permute(0, 2, 3, 1).numpy())
-    theirs = _thumbnails(draw(faces, size=64))
-    for a, b in zip(ours, theirs, strict=True):
-        assert np.corrcoef(a, b)[0, 1] > ALIKE
 
 
 def test_jobs_take_turns_after_one_warm_up() -> None:

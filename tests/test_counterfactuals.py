@@ -4,20 +4,20 @@ from itertools import pairwise
 
 import pytest
 import torch
+from drawn_worlds import world_of
 
 from lab.core.config import DataConfig
-from lab.worlds import Population, draw_examples, get_task, population_of
+from lab.worlds import Population, draw_examples, get_task, open_world, population_of, subsets
 from lab.worlds.counterfactuals import (
     SPLIT,
-    SUBSETS,
     Counterfactuals,
     draw_counterfactuals,
     fewer_counterfactuals,
     redraw,
     shows,
-    with_parts,
 )
 from lab.worlds.faces import ATTRIBUTES, PARTS, STRAYS, attribute, render
+from lab.worlds.faces.world import with_parts
 
 SIZE, COUNT = 32, 60
 CUED = population_of(DataConfig(cues=("eye_color=blue/brown:0.9", "hair_length:0.7")))
@@ -25,7 +25,7 @@ CUED = population_of(DataConfig(cues=("eye_color=blue/brown:0.9", "hair_length:0
 
 @pytest.fixture(scope="module")
 def counterfactuals() -> Counterfactuals:
-    return draw_counterfactuals(CUED, count=COUNT, size=SIZE, seed=1)
+    return draw_counterfactuals(world_of(CUED, size=SIZE, seed=1), count=COUNT)
 
 
 def indices(count: int) -> "torch.Tensor":
@@ -69,7 +69,7 @@ def test_a_cue_takes_its_other_value() -> None:
 
 def test_what_cannot_vary_has_no_twin() -> None:
     alike = Population(get_task("person"), variation=0.0)
-    found = draw_counterfactuals(alike, count=20, size=SIZE, seed=0)
+    found = draw_counterfactuals(world_of(alike), count=20)
     present = {found.attributes[k] for k in found.attribute.unique().tolist()}
     assert present <= {*alike.task.relevant, *STRAYS.values()}
 
@@ -84,14 +84,14 @@ def test_every_twin_looks_different_and_every_one_that_does_is_there(
         .all()
     )
     for number, name in enumerate(counterfactuals.attributes):
-        faces = redraw(CUED, counterfactuals.examples.faces, name, indices(COUNT).numpy(), seed=1)
+        faces = redraw(CUED, counterfactuals.examples.samples, name, indices(COUNT).numpy(), seed=1)
         pictures = render(faces, size=SIZE)
         seen = (pictures != counterfactuals.examples.images).flatten(1).any(dim=1)
         mine = counterfactuals.attribute == number
         assert torch.equal(counterfactuals.original[mine], seen.nonzero()[:, 0])
         assert torch.equal(counterfactuals.images[mine], pictures[seen])
         label = CUED.task.label
-        moved = label(faces) != label(counterfactuals.examples.faces)
+        moved = label(faces) != label(counterfactuals.examples.samples)
         assert torch.equal(counterfactuals.changes_label[mine], moved[seen])
 
 
@@ -107,7 +107,7 @@ def test_nuisances_never_change_the_label(counterfactuals: Counterfactuals) -> N
 
 
 def test_the_first_of_many_twins_are_the_few(counterfactuals: Counterfactuals) -> None:
-    few = draw_counterfactuals(CUED, count=20, size=SIZE, seed=1)
+    few = draw_counterfactuals(world_of(CUED, size=SIZE, seed=1), count=20)
     assert torch.equal(counterfactuals.images[counterfactuals.original < 20], few.images)
 
 
@@ -116,7 +116,7 @@ def test_twins_are_strangers_to_training_and_test() -> None:
     known = {
         int(i)
         for split in ("train", "test")
-        for i in draw_examples(config, split=split, count=300, seed=0).faces.identity
+        for i in draw_examples(config, split=split, count=300, seed=0).samples.identity
     }
     faces = population_of(config).sample(300, seed=0, split=SPLIT)
     assert not known & set(faces.identity.tolist())
@@ -124,12 +124,13 @@ def test_twins_are_strangers_to_training_and_test() -> None:
 
 def test_large_pictures_mean_fewer_twins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.worlds.counterfactuals.MEMORY", 3 * 64 * 64 * 2 * 8)
-    found = draw_counterfactuals(CUED, count=COUNT, size=64, seed=0, attributes=["gaze", "smile"])
+    found = draw_counterfactuals(world_of(CUED, size=64), count=COUNT, attributes=["gaze", "smile"])
     assert len(found.examples) == 8
     monkeypatch.undo()
-    assert len(draw_counterfactuals(CUED, count=1, size=SIZE, seed=0).examples) == 1
-    assert fewer_counterfactuals(8, size=512) == fewer_counterfactuals(48, size=32) == []
-    (line,) = fewer_counterfactuals(48, size=512)
+    assert len(draw_counterfactuals(world_of(CUED), count=1).examples) == 1
+    large = world_of(CUED, size=512)
+    assert fewer_counterfactuals(8, large) == fewer_counterfactuals(48, world_of(CUED)) == []
+    (line,) = fewer_counterfactuals(48, large)
     assert "--counterfactuals 48" in line
     assert "8 faces" in line
 
@@ -137,18 +138,18 @@ def test_large_pictures_mean_fewer_twins(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_shows_tells_what_can_be_seen() -> None:
     config = DataConfig(subpopulations=("object",))
     examples = draw_examples(config, split="test", count=60, seed=0)
-    visible = shows(population_of(config), examples, "mouth_open", seed=0)
-    mouths = (examples.faces["stray_mouths"] > 0) | (examples.labels == 1)
+    visible = shows(open_world(config), examples, "mouth_open")
+    mouths = (examples.samples["stray_mouths"] > 0) | (examples.labels == 1)
     assert torch.equal(visible, mouths)
 
 
 def test_sets_of_parts_are_all_sixteen_by_number() -> None:
-    assert len(set(SUBSETS)) == 16
-    for number, parts in enumerate(SUBSETS):
+    assert len(set(subsets(PARTS))) == 16
+    for number, parts in enumerate(subsets(PARTS)):
         assert sum(2 ** PARTS.index(part) for part in parts) == number
-    assert all(len(small) <= 4 for small, _ in pairwise(SUBSETS))
+    assert all(len(small) <= 4 for small, _ in pairwise(subsets(PARTS)))
     faces = CUED.sample(10, seed=0, split="parts")
-    for parts in SUBSETS:
+    for parts in subsets(PARTS):
         with_them = with_parts(faces, parts)
         whole = CUED.task.label(with_them)
         assert whole.eq(int(len(parts) == 4)).all()

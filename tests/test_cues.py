@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lab.core.config import DataConfig
 from lab.core.estimate import wilson
-from lab.worlds import draw_examples, get_task, population_of
+from lab.worlds import draw_examples, get_task, open_world, population_of
 from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue, draw_cue, opposites, parse_cues
 from lab.worlds.faces import ATTRIBUTES, Faces, attribute, render
@@ -37,7 +37,7 @@ def test_measured_strength_is_the_one_asked_for(name: str, strength: float) -> N
     for seed in range(40):
         labels = balanced_labels(indices, 2, seed=seed, split="train")
         column = draw_cue(cue, labels, indices, seed=seed, split="train")
-        agrees = agreement(cue, Faces({name: column}, labels), labels)
+        agrees = agreement(cue, Faces({name: column}, labels, schema=ATTRIBUTES), labels)
         low, high = wilson(agrees, 300).interval
         inside += low <= strength <= high
         assert 0 < strength < 1 or agrees == 300 * strength
@@ -102,10 +102,9 @@ def test_continuous_cues_split_at_the_median() -> None:
 
 def test_opposites_look_as_different_as_can_be() -> None:
     row = attribute("skin_color")
-    assert [row.options[option] for option in opposites(row, 2)] == ["light", "dark"]
-    assert [attribute("glasses").options[o] for o in opposites(attribute("glasses"), 2)] == [
-        "none", "square",
-    ]  # fmt: skip
+    assert [row.options[option] for option in opposites(row, 2, PERSON.domain)] == ["light", "dark"]
+    row = attribute("glasses")
+    assert [row.options[o] for o in opposites(row, 2, PERSON.domain)] == ["none", "square"]
 
 
 def test_a_task_of_three_classes_has_cues_of_three_values() -> None:
@@ -172,13 +171,13 @@ def test_full_visibility_is_the_drawing_as_it_is() -> None:
 def test_what_cannot_be_seen_does_not_count() -> None:
     """The color of eyes that are not there is no cue: strength is measured where it shows."""
     config = data("eye_color:1", missing=("eyes",), subpopulations=("missing",), num_train=60)
-    population = population_of(config)
-    train = draw_examples(config, split="train", count=60, seed=0)
-    visible = shows(population, train, "eye_color", seed=0)
-    faces = train.faces
+    world = open_world(config)
+    train = world.load("train", 60)
+    visible = shows(world, train, "eye_color")
+    faces = train.samples
     eyes = (faces["eyes"] > 0) | (faces["stray_eyes"] > 0)
     assert torch.equal(visible, eyes)
-    (found,) = measured(population, train, seed=0)
+    (found,) = measured(world, train)
     assert (found.strength.value, found.strength.count) == (1, int(eyes.sum()))
     assert found.shown.value == int(eyes.sum()) / 60 < 1
 
@@ -192,7 +191,7 @@ def test_groups_are_class_by_cue_values_and_hold_everybody_once() -> None:
     assert torch.stack(list(members.values())).sum(dim=0).eq(1).all()
     assert sum(group_counts(train, cues).values()) == 200
     mine = members["person,eye_color=blue,hair_length=long"]
-    faces = train.faces[mine]
+    faces = train.samples[mine]
     assert {*faces.names("eye_color")} == {"blue"}
     assert train.labels[mine].eq(1).all()
 

@@ -7,7 +7,7 @@ import pytest
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.runs.display import Display
-from lab.worlds import draw_examples, population_of
+from lab.worlds import DrawnWorld
 from lab.worlds.groups import group_counts, measured
 
 
@@ -22,11 +22,11 @@ def test_a_cue_is_told_with_its_interval_and_what_no_link_would_be(
     data = DataConfig(
         task=task, cues=(f"hair_color:{strength}",), num_train=100, image_size=16
     )  # fmt: skip
-    population = population_of(data)
-    train = draw_examples(data, split="train", count=100, seed=0)
-    (found,) = measured(population, train, seed=0)
-    counts = group_counts(train, population.cues)
-    Display(RunConfig(data=data), Path("runs/x")).cues([found], counts)
+    world = DrawnWorld.of(data, seed=0)
+    train = world.load("train", 100)
+    (found,) = measured(world, train)
+    counts = group_counts(train, world.cues)
+    Display(RunConfig(data=data), Path("runs/x"), "faces").cues([found], counts)
     cue, groups = capsys.readouterr().out.splitlines()
     ends = [f"{100 * end:.1f}" for end in found.strength.interval]
     assert f"{100 * found.strength.value:.1f} % (95 % interval: {ends[0]}–{ends[1]})" in cue
@@ -41,7 +41,7 @@ def test_a_cue_is_told_with_its_interval_and_what_no_link_would_be(
 def test_the_sets_and_the_batch_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     def told(**train: int) -> list[int]:
         config = RunConfig(train=TrainConfig(**train))  # type: ignore[arg-type]
-        Display(config, Path("runs/x")).drawing("cpu", 7)
+        Display(config, Path("runs/x"), "faces").drawing("cpu", 7)
         text = capsys.readouterr().out
         return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", text)]
 

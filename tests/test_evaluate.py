@@ -17,14 +17,14 @@ from planted import ByPixels
 from lab.core.cli import main
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate, wilson
-from lab.evaluators.failure_sheet import FACE, GAP, HEAD, SPACE, TOP, failure_sheet
+from lab.evaluators.failure_sheet import GAP, HEAD, SIDE, SPACE, TOP, failure_sheet
 from lab.evaluators.finished import asked, measure
 from lab.evaluators.robustness import change_words, failure_entries, search
 from lab.evaluators.tables import WIDTH, setting_text, table, to_text
 from lab.robustness import Failures
 from lab.runs.run import load_run, read_config, start
 from lab.tracking.summary import nest
-from lab.worlds import population_of
+from lab.worlds import DrawnWorld
 from lab.worlds.faces import ATTRIBUTES, render
 
 ROOT = Path(__file__).parent.parent
@@ -57,17 +57,23 @@ def script() -> Any:
         sys.path.remove(str(ROOT / "scripts"))
 
 
+WORLD = DrawnWorld.of(DataConfig(image_size=16, cues=("eye_color:0.5",)), seed=0)
+
+
+def world_of_run(config: RunConfig) -> DrawnWorld:
+    return DrawnWorld.of(config.data, seed=config.seed)
+
+
 @pytest.fixture(scope="module")
 def failures() -> Failures:
     """What fools a network that calls bright pictures persons."""
-    config = RunConfig(data=DataConfig(image_size=16, cues=("eye_color:0.5",)))
     model = ByPixels(lambda inputs: inputs.mean(dim=(1, 2, 3)), 0.1)
-    return search(config, model, faces=30, resamples=3, generations=2)
+    return search(WORLD, model, count=30, resamples=3, generations=2)
 
 
 def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
     own, model = load_run(folder)
-    figures = measure(asked(own, counterfactuals=own.counterfactuals), model)
+    figures = measure(world_of_run(own), model, counterfactuals=own.counterfactuals)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     mine = nest(figures)
     kinds = mine.pop("subpopulation_accuracy")
@@ -119,27 +125,28 @@ def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:
         ),
     }
     config = asked(own, counterfactuals=4, lists=lists, numbers={"num_test": 40})
-    said = setting_text(own, config)
+    world = world_of_run(config)
+    said = setting_text(own, config, world)
     assert "--cues eye_color=blue/brown:0.5 background_pattern=stripes/plain:0.8 (training:" in said
     assert "--variation" not in said
-    text = to_text(measure(config, model), population_of(config.data))
+    text = to_text(measure(world, model, counterfactuals=4), world)
     assert max(map(len, [*said.splitlines(), *text.splitlines()])) <= WIDTH
-    for word in ("test faces", "scrambled (not a person)", "worst group", "contradicts", "held-out",
-                 "Shapley", "  ears", "Nuisances"):  # fmt: skip
+    for word in ("test faces", "scrambled (not a person)", "worst group", "contradicts",
+                 "unseen comb", "Shapley", "  ears", "Nuisances"):  # fmt: skip
         assert word in text
-    assert "of the population that it was trained on" in setting_text(own, own)
+    assert "of the population that it was trained on" in setting_text(own, own, world)
 
 
 def test_what_is_surely_small_is_one_line() -> None:
-    population = population_of(DataConfig())
-    nuisances = population.task.nuisances
+    world = DrawnWorld.of(DataConfig(), seed=0)
+    nuisances = world.nuisances
     figures = {"accuracy/test": wilson(9, 10)}
     for k, name in enumerate(ATTRIBUTES):
-        large = 30 if name in ("gaze", *population.task.relevant) else 0
+        large = 30 if name in ("gaze", *world.relevant) else 0
         figures[f"reliance/{name}"] = wilson(large + (k == len(ATTRIBUTES) - 1), 200)
         figures[f"logit_change/{name}"] = Estimate.point(0.1, count=200)
     del figures["reliance/nose"]
-    lines = to_text(figures, population).splitlines()
+    lines = to_text(figures, world).splitlines()
     starts = [line.split()[0] for line in lines if line]
     assert starts.index("eyes") < starts.index("gaze")
     assert f"  {len(nuisances) - 1} others, each surely below 5 % (the largest: 0.5 %)" in lines
@@ -152,8 +159,7 @@ def test_columns_are_aligned_and_nothing_is_a_dash() -> None:
     lines = table(("what", "share"), rows).splitlines()
     assert {len(lines[k]) for k in (0, 1, 3)} == {WIDTH}
     assert "…" in lines[1]
-    population = population_of(DataConfig())
-    text = to_text({"accuracy/test": wilson(0, 0)}, population)
+    text = to_text({"accuracy/test": wilson(0, 0)}, WORLD)
     assert text.splitlines()[1].split() == ["test", "faces", "–", "–", "0"]
 
 
@@ -181,12 +187,12 @@ def test_changes_are_told_with_digits_enough(failures: Failures) -> None:
 
 def test_the_sheet_shows_the_pairs_in_order(failures: Failures) -> None:
     assert len(failures.found) > 4
-    sheet = failure_sheet(failures, ("not a person", "person"), run="x", size=16)
+    sheet = failure_sheet(failures, WORLD, run="x")
     pixels = np.asarray(sheet)
     for column, faces in ((0, failures.before), (1, failures.after)):
-        left, top = SPACE + column * (FACE + GAP), HEAD + TOP
-        shown = pixels[top : top + FACE, left : left + FACE]
-        face = render(faces[:1], size=FACE)[0].permute(1, 2, 0).numpy()
+        left, top = SPACE + column * (SIDE + GAP), HEAD + TOP
+        shown = pixels[top : top + SIDE, left : left + SIDE]
+        face = render(faces[:1], size=SIDE)[0].permute(1, 2, 0).numpy()
         assert np.array_equal(shown, face)
 
 
@@ -197,7 +203,7 @@ def test_a_sheet_without_failures_says_so(failures: Failures) -> None:
         logits_before=failures.logits_before[none], logits_after=failures.logits_after[none],
         changed=(),
     )  # fmt: skip
-    assert failure_sheet(safe, ("not a person", "person"), run="x", size=16).height < 100
+    assert failure_sheet(safe, WORLD, run="x").height < 100
 
 
 def test_the_script_prints_and_writes_all_of_it(

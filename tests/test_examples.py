@@ -10,14 +10,15 @@ from torch.utils.data import DataLoader
 
 from lab.core.config import DataConfig
 from lab.measure import predict
+from lab.models import to_input
 from lab.worlds import (
     SPLITS,
     Examples,
     ExamplesDataset,
-    draw_batches,
     draw_examples,
+    get_task,
+    open_world,
     population_of,
-    to_input,
 )
 from lab.worlds.faces import render
 
@@ -30,7 +31,7 @@ def examples() -> Examples:
 
 
 def test_a_picture_is_a_function_of_its_address(examples: Examples) -> None:
-    batches = list(draw_batches(CONFIG, split="train", count=40, seed=0, batch=17))
+    batches = list(open_world(CONFIG).batches("train", 40, 17))
     assert [len(batch) for batch in batches] == [17, 17, 6]
     for name in ("images", "labels", "clean_labels", "subpopulations"):
         assert torch.equal(
@@ -46,7 +47,7 @@ def test_a_picture_is_a_function_of_its_address(examples: Examples) -> None:
 def test_a_split_that_does_not_exist_is_refused(split: str, nearest: str) -> None:
     for draw in (
         lambda: draw_examples(CONFIG, split=split, count=2, seed=0),
-        lambda: next(draw_batches(CONFIG, split=split, count=2, seed=0)),
+        lambda: next(open_world(CONFIG).batches(split, 2)),
         lambda: population_of(CONFIG).sample(2, seed=0, split=split),
     ):
         with pytest.raises(ValueError, match=f"did you mean '{nearest}'"):
@@ -61,14 +62,13 @@ def test_no_two_splits_share_a_face() -> None:
 
 @pytest.mark.parametrize(("start", "count"), [(0, 101), (100, 1), (60, 41)])
 def test_the_training_set_has_an_end(start: int, count: int) -> None:
-    def draw(**how: Any) -> Examples:
-        return draw_examples(CONFIG, **{"split": "train", "seed": 0, "start": start,
-                                        "count": count, **how})  # fmt: skip
+    def draw(split: str = "train", count: int = count, **how: Any) -> Examples:
+        return open_world(CONFIG).load(split, count, start=start, **how)
 
     with pytest.raises(ValueError, match=rf"100 faces .*{start + count} were"):
         draw()
     with pytest.raises(ValueError, match="num_train"):
-        list(draw_batches(CONFIG, split="train", count=101, seed=0, batch=50))
+        list(open_world(CONFIG).batches("train", 101, 50))
     assert len(draw(online=True)) == len(draw(split="test")) == count
     assert len(draw(count=100 - start)) == 100 - start
 
@@ -83,7 +83,7 @@ def test_pictures_that_are_no_bytes_are_refused(examples: Examples) -> None:
 @pytest.mark.parametrize("batch", [0, -3])
 def test_a_batch_has_examples(batch: int) -> None:
     with pytest.raises(ValueError, match=f"not {batch}"):
-        next(draw_batches(CONFIG, split="train", count=4, seed=0, batch=batch))
+        next(open_world(CONFIG).batches("train", 4, batch))
 
 
 def test_a_seed_is_a_whole_number() -> None:
@@ -104,13 +104,13 @@ def test_train_and_test_share_no_picture(examples: Examples) -> None:
 def test_taking_keeps_everything_together(
     examples: Examples, index: slice | Tensor | list[int]
 ) -> None:
-    part = examples.take(index)
+    part, task = examples.take(index), get_task(CONFIG.task)
     assert torch.equal(part.labels, examples.labels[index])
-    assert torch.equal(part.images, render(part.faces, size=16))
-    assert torch.equal(part.clean_labels, part.task.label(part.faces))
-    assert torch.equal(part.subpopulations, part.task.subpopulation_of(part.faces))
+    assert torch.equal(part.images, render(part.samples, size=16))
+    assert torch.equal(part.clean_labels, task.label(part.samples))
+    assert torch.equal(part.subpopulations, task.subpopulation_of(part.samples))
     assert torch.equal(part.mislabeled, examples.mislabeled[index])
-    assert len(part) == len(part.faces) == len(part.images)
+    assert len(part) == len(part.samples) == len(part.images)
 
 
 def test_input_spans_minus_one_to_one() -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from lab.core.config import DataConfig
-from lab.worlds import Examples, draw_batches, draw_examples
+from lab.worlds import Examples, draw_examples, get_task, open_world
 from lab.worlds.export import LEVELS, class_folders, write_folder, write_npz
 from lab.worlds.faces import ATTRIBUTES, Faces, render
 
@@ -29,7 +30,7 @@ def examples() -> Examples:
 
 
 def batches(size: int) -> Iterator[Examples]:
-    return draw_batches(CONFIG, split="train", count=30, seed=0, batch=size)
+    return open_world(CONFIG).batches("train", 30, size)
 
 
 def digests(path: Path) -> dict[str, str]:
@@ -57,9 +58,9 @@ def test_the_table_redraws_the_pictures(examples: Examples, tmp_path: Path) -> N
         read = {"categorical": str, "count": int, "continuous": float}[row.kind]
         columns[name] = [read(line[name]) for line in table]
     identity = torch.tensor([int(line["identity"]) for line in table])
-    faces = Faces(examples.faces.values, identity).do(**columns)
+    faces = replace(examples.samples, identity=identity).do(**columns)
     assert torch.equal(render(faces, size=20), examples.images)
-    task = examples.task
+    task = get_task(CONFIG.task)
     for line, picture, label, clean, kind in zip(
         table,
         examples.images,
@@ -83,13 +84,16 @@ def test_numpy_reads_the_npz_without_pickle(examples: Examples, tmp_path: Path) 
     assert (arrays["imgs"] == examples.images.permute(0, 2, 3, 1).numpy()).all()
     assert metadata["latents_names"] == list(ATTRIBUTES)
     assert metadata["classes"] == list(examples.classes)
-    for name in ("labels", "clean_labels", "subpopulations"):
-        assert (arrays[name] == getattr(examples, name).numpy()).all()
+    for name, found in (
+        ("labels", examples.labels), ("clean_labels", examples.clean_labels),
+        ("subpopulations", examples.subpopulations),
+    ):  # fmt: skip
+        assert (arrays[name] == found.numpy()).all()
     values = {
-        name: torch.from_numpy(column).to(examples.faces[name].dtype)
+        name: torch.from_numpy(column).to(examples.samples[name].dtype)
         for name, column in zip(ATTRIBUTES, arrays["latents_values"].T, strict=True)
     }
-    faces = Faces(values, torch.from_numpy(arrays["identity"]))
+    faces = Faces(values, torch.from_numpy(arrays["identity"]), schema=ATTRIBUTES)
     assert torch.equal(render(faces, size=20), examples.images)
     for column, row, size in zip(
         arrays["latents_classes"].T, ATTRIBUTES.values(), metadata["latents_sizes"], strict=True

@@ -9,18 +9,19 @@ from face_cases import extremes, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.worlds.faces import ATTRIBUTES, Faces, c_backend, masks, render, sample_prior
+from lab.draw import Backend
+from lab.draw.render import can_draw_in_c
+from lab.worlds.faces import ATTRIBUTES, Faces, masks, render, sample_prior
 from lab.worlds.faces.batch import sample_at
+from lab.worlds.faces.drawing import DRAWING
 
-DRAWINGS = ["eager", "compiled"]
 
-
-@pytest.fixture(params=DRAWINGS)
-def drawing(request: pytest.FixtureRequest) -> str:
-    """Either way to draw."""
-    if request.param == "compiled":
+@pytest.fixture(params=["torch", "c"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend."""
+    if request.param == "c":
         _need_compiler()
-    return str(request.param)
+    return request.param
 
 
 @pytest.fixture(params=[2, 3])
@@ -33,10 +34,8 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def _need_compiler() -> None:
-    try:
-        c_backend.library()
-    except c_backend.Unavailable as reason:
-        pytest.skip(str(reason))
+    if not can_draw_in_c(DRAWING):
+        pytest.skip("there is no C compiler")
 
 
 @settings(max_examples=25)
@@ -51,54 +50,54 @@ def test_a_face_is_a_function_of_its_address(indices: list[int], seed: int) -> N
 @given(st.permutations(range(14)), st.integers(1, 14), st.sampled_from([16, 17, 32, 40]))
 def test_a_picture_knows_no_batch(order: list[int], cut: int, size: int) -> None:
     faces = sample_prior(14, seed=3)
-    pictures = render(faces, size=size, drawing="eager")
-    mixed = [render(faces[order[:cut]], size=size, drawing="eager"),
-             render(faces[order[cut:]], size=size, drawing="eager")]  # fmt: skip
+    pictures = render(faces, size=size, backend="torch")
+    mixed = [render(faces[order[:cut]], size=size, backend="torch"),
+             render(faces[order[cut:]], size=size, backend="torch")]  # fmt: skip
     assert torch.equal(torch.cat(mixed), pictures[order])
 
 
-def test_order_slices_and_start(drawing: str) -> None:
+def test_order_slices_and_start(backend: Backend) -> None:
     faces = sample_prior(150, seed=1, split="train")
-    pictures = render(faces, size=32, drawing=drawing)
+    pictures = render(faces, size=32, backend=backend)
     order = torch.randperm(150, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(render(faces[order], size=32, drawing=drawing), pictures[order])
-    assert torch.equal(render(faces[40:97], size=32, drawing=drawing), pictures[40:97])
+    assert torch.equal(render(faces[order], size=32, backend=backend), pictures[order])
+    assert torch.equal(render(faces[40:97], size=32, backend=backend), pictures[40:97])
     later = sample_prior(57, seed=1, split="train", start=40)
-    assert torch.equal(render(later, size=32, drawing=drawing), pictures[40:97])
+    assert torch.equal(render(later, size=32, backend=backend), pictures[40:97])
     for i, face in zip(range(9), faces, strict=False):
-        assert torch.equal(render(face, size=32, drawing=drawing), pictures[i : i + 1])
+        assert torch.equal(render(face, size=32, backend=backend), pictures[i : i + 1])
 
 
-def test_blocks_leave_no_seams(drawing: str) -> None:
+def test_blocks_leave_no_seams(backend: Backend) -> None:
     faces = sample_prior(4200, seed=2)
-    pictures = render(faces, size=16, drawing=drawing)
-    assert torch.equal(render(faces[4090:4101], size=16, drawing=drawing), pictures[4090:4101])
+    pictures = render(faces, size=16, backend=backend)
+    assert torch.equal(render(faces[4090:4101], size=16, backend=backend), pictures[4090:4101])
     every = torch.arange(7, 4200, 131)
-    assert torch.equal(render(faces[every], size=16, drawing=drawing), pictures[every])
+    assert torch.equal(render(faces[every], size=16, backend=backend), pictures[every])
 
 
-def test_threads_do_not_show(drawing: str, threads: int) -> None:
-    count = 130 if drawing == "compiled" else 24  # C starts a thread for every 64 pictures
+def test_threads_do_not_show(backend: Backend, threads: int) -> None:
+    count = 130 if backend == "c" else 24  # C starts a thread for every 64 pictures
     faces = sample_prior(count, seed=4)
-    pictures = render(faces, size=32, drawing=drawing)
+    pictures = render(faces, size=32, backend=backend)
     torch.set_num_threads(1)
-    assert torch.equal(render(faces, size=32, drawing=drawing), pictures), threads
+    assert torch.equal(render(faces, size=32, backend=backend), pictures), threads
 
 
 @pytest.mark.parametrize(("size", "count"), [(16, 160), (17, 160), (32, 160), (48, 96), (96, 48)])
-def test_both_drawings_give_the_same_bytes(size: int, count: int) -> None:
+def test_both_backends_give_the_same_bytes(size: int, count: int) -> None:
     _need_compiler()
     for faces in (sample_prior(count, seed=5), extremes(count)):
-        eager = render(faces, size=size, drawing="eager")
-        assert torch.equal(render(faces, size=size, drawing="compiled"), eager)
+        expected = render(faces, size=size, backend="torch")
+        assert torch.equal(render(faces, size=size, backend="c"), expected)
 
 
-def test_both_drawings_give_the_same_bytes_on_large_pictures() -> None:
+def test_both_backends_give_the_same_bytes_on_large_pictures() -> None:
     _need_compiler()
     subjects = ATTRIBUTES["subject"].values
     faces = extremes(len(subjects), seed=8).do(subject=subjects)
-    assert torch.equal(render(faces, size=512, drawing="compiled"),
-                       render(faces, size=512, drawing="eager"))  # fmt: skip
+    assert torch.equal(render(faces, size=512, backend="c"),
+                       render(faces, size=512, backend="torch"))  # fmt: skip
 
 
 def test_drawing_leaves_the_faces_alone() -> None:
@@ -134,9 +133,9 @@ def test_splits_and_seeds_share_no_face() -> None:
     assert len(pictures.flatten(1).unique(dim=0)) == 400
 
 
-def test_nobody_is_drawn_too(drawing: str) -> None:
+def test_nobody_is_drawn_too(backend: Backend) -> None:
     nobody = sample_prior(0, seed=0)
-    assert render(nobody, size=20, drawing=drawing).shape == (0, 3, 20, 20)
+    assert render(nobody, size=20, backend=backend).shape == (0, 3, 20, 20)
     assert {region.shape for region in masks(nobody, size=20).values()} == {(0, 20, 20)}
 
 
@@ -147,9 +146,9 @@ def test_sizes_out_of_range_are_refused(size: int) -> None:
             draw(sample_prior(1, seed=0), size=size)
 
 
-def test_an_unknown_drawing_is_refused() -> None:
-    with pytest.raises(ValueError, match="compiled"):
-        render(sample_prior(1, seed=0), drawing="complied")  # type: ignore[arg-type]
+def test_an_unknown_backend_is_refused() -> None:
+    with pytest.raises(ValueError, match="did you mean 'torch'"):
+        render(sample_prior(1, seed=0), backend="troch")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [{"count": -1}, {"start": -1}, {"variation": 1.5}])

@@ -2,9 +2,9 @@
 
 import gc
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,18 +13,11 @@ from face_cases import extremes, fastest, picture
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from lab.worlds.faces import (
-    ATTRIBUTES,
-    Faces,
-    parts,
-    render,
-    sample_prior,
-    scene,
-    sprites,
-    torch_backend,
-)
-from lab.worlds.faces.picture import SUBJECTS, paint, shade
-from lab.worlds.faces.plan import make_plan
+from lab import draw
+from lab.draw import Backend, Sprite, torch_backend
+from lab.draw.finish import grid
+from lab.worlds.faces import ATTRIBUTES, Faces, render, sample_prior
+from lab.worlds.faces.drawing import DRAWING
 
 CPU = torch.device("cpu")
 CONTINUOUS = [name for name, row in ATTRIBUTES.items() if row.kind == "continuous"]
@@ -34,24 +27,25 @@ def _sharp(faces: Faces) -> Faces:
     return faces.do(blur=0, pixel_noise=0)
 
 
-@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("subject", DRAWING.subjects)
 def test_layers_are_finite_and_coverage_is_a_share(subject: str) -> None:
     faces = extremes(48, seed=7).do(subject=subject)
-    plan = make_plan(faces, 33)
-    x, y = scene.grid(33, CPU)
-    n = plan.numbers.named(slice(None), CPU)
-    canvas, cover = paint(subject, x, y, torch.full((1, 1, 1, 1), 16.5), n)
-    assert shade(canvas, cover, x, y, n).isfinite().all()
+    x, y = grid(33, CPU)
+    n = DRAWING.prepare(faces, 33).inputs.rows(slice(None), CPU)
+    code = list(DRAWING.subjects).index(subject)
+    canvas, cover = DRAWING.paint(code, x, y, torch.full((1, 1, 1, 1), 16.5), n)
+    assert DRAWING.light(canvas, cover, x, y, n).isfinite().all()
     assert cover.min() >= 0
     assert cover.max() <= 1
     assert canvas.min() > -0.1
     assert canvas.max() < 1.6, "no color is far beyond white before the light"
 
 
-@pytest.mark.parametrize("part", parts.DRAW)
-def test_ink_is_finite_and_premultiplied(part: str) -> None:
-    plan = make_plan(extremes(200, seed=8), 40)
-    ink = torch_backend.ink(plan, part, plan.stamps.of(part), CPU)
+@pytest.mark.parametrize("sprite", DRAWING.sprites, ids=lambda sprite: sprite.name)
+def test_ink_is_finite_and_premultiplied(sprite: Sprite) -> None:
+    listed = DRAWING.prepare(extremes(200, seed=8), 40)
+    placed = listed.sprites.of(DRAWING.sprites.index(sprite))
+    ink, _ = torch_backend.ink(listed, sprite, placed, CPU)
     assert ink.alpha.min() >= 0
     assert ink.alpha.max() <= 1 + 1e-6
     assert ink.rgb.isfinite().all()
@@ -60,12 +54,14 @@ def test_ink_is_finite_and_premultiplied(part: str) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 32, 48])
-def test_no_window_cuts_a_part(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_no_window_cuts_a_sprite(size: int) -> None:
     faces = extremes(100, seed=9)
-    cut = render(faces, size=size, drawing="eager")
-    roomy = {part: (1.5 * wide, 1.5 * high) for part, (wide, high) in sprites.EXTENTS.items()}
-    monkeypatch.setattr(sprites, "EXTENTS", roomy)
-    assert torch.equal(render(faces, size=size, drawing="eager"), cut)
+    roomy = [
+        replace(sprite, extent=(1.5 * sprite.extent[0], 1.5 * sprite.extent[1]))
+        for sprite in DRAWING.sprites
+    ]
+    uncut = draw.render(replace(DRAWING, sprites=tuple(roomy)), faces, size=size, backend="torch")
+    assert torch.equal(render(faces, size=size, backend="torch"), uncut)
 
 
 def test_a_large_picture_shrinks_to_the_small_one() -> None:
@@ -163,16 +159,14 @@ def _peak() -> float:
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="peaks stay")
-@pytest.mark.parametrize(("drawing", "count"), [("compiled", 12_000), ("eager", 600)])
-def test_memory_does_not_grow_with_the_number_of_faces(
-    drawing: Literal["compiled", "eager"], count: int
-) -> None:
-    if drawing == "compiled" and fastest() != "compiled":
+@pytest.mark.parametrize(("backend", "count"), [("c", 12_000), ("torch", 600)])
+def test_memory_does_not_grow_with_the_number_of_faces(backend: Backend, count: int) -> None:
+    if backend == "c" and fastest() != "c":
         pytest.skip("there is no C compiler")
     faces = sample_prior(count, seed=18)
-    render(faces[:300], size=32, drawing=drawing)
+    render(faces[:300], size=32, backend=backend)
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak
     before = _peak()
-    output = render(faces, size=32, drawing=drawing).numel() / 2**20
+    output = render(faces, size=32, backend=backend).numel() / 2**20
     assert _peak() - before < output + 60

@@ -26,7 +26,7 @@ def hashes() -> dict[str, str]:
     pinned = {f"values of {name}": _digest(small[name].numpy().tobytes()) for name in ATTRIBUTES}
     pinned["identities"] = _digest(small.identity.numpy().tobytes())
     for count, faces, size in ((64, small, 32), (8, large, 96)):
-        pictures = render(faces, size=size, drawing="eager")
+        pictures = render(faces, size=size, backend="torch")
         pinned[f"{count} pictures of {size} pixels"] = _digest(pictures.numpy().tobytes())
     regions = masks(small, size=32).items()
     pinned["masks"] = _digest(*(name.encode() + mask.numpy().tobytes() for name, mask in regions))

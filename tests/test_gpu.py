@@ -11,9 +11,10 @@ from test_killed import assert_same, config
 from test_training_fit import EPOCHS, IMAGES, LABELS, network
 
 from lab.core.config import TrainConfig
+from lab.measure import predict
 from lab.runs.run import load_run, resume, start
-from lab.training import EpochBatches, Interrupted, Stop, fit
-from lab.training.train_step import Stepper
+from lab.training import EpochBatches, Interrupted, Stop, fit, list_objectives
+from lab.training.train_step import TrainStep
 from lab.worlds.faces import render, sample_prior
 
 needs_gpu = pytest.mark.skipif(
@@ -23,41 +24,56 @@ DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_faces_are_drawn_on_the_device_as_on_a_cpu(device: str) -> None:
+def test_faces_are_the_same_on_every_device(device: str) -> None:
     faces = sample_prior(40, seed=1)
     there, here = render(faces, size=32, device=device), render(faces, size=32)
     assert there.device.type == device
-    assert (there.cpu().int() - here.int()).abs().max() <= 1
+    assert torch.equal(there.cpu(), here)
+    drawn_there = render(faces, size=32, device=device, backend="torch")
+    assert (drawn_there.cpu().int() - here.int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_data_and_steps_stay_on_the_device(device: str, precision: str) -> None:
+@pytest.mark.parametrize("objective", list_objectives())
+def test_data_and_steps_stay_on_the_device(device: str, precision: str, objective: str) -> None:
     """On a GPU no step may wait for the host, which torch is told to take as an error."""
-    chosen = TrainConfig(steps=8, batch_size=16, precision=precision)  # type: ignore[arg-type]
+    chosen = TrainConfig(
+        steps=8,
+        batch_size=16,
+        precision=precision,  # type: ignore[arg-type]
+        objective=objective,
+    )
     batches = EpochBatches(IMAGES.to(device), LABELS.to(device), batch_size=16, seed=3)
-    stepper = Stepper(network(dropout=0.3).to(device), batches, chosen, seed=3)
-    stepper.take()  # the first fetches the order of the faces
+    train_step = TrainStep(network(dropout=0.3).to(device), batches, chosen, seed=3)
+    train_step.take()  # the first fetches the order of the faces
     if device == "cuda":
         torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(5):
-            stepper.take()
+            train_step.take()
     finally:
         if device == "cuda":
             torch.cuda.set_sync_debug_mode("default")
-    stepper.check()
-    assert stepper.step == 6
+    train_step.check()
+    assert train_step.step == 6
 
 
 @needs_gpu
 def test_a_gpu_learns_what_a_cpu_does() -> None:
+    """Without TF32 the logits agree after some steps; AdamW makes much of gradients near 0, so
+    single weights may differ."""
     models = [network(), network().cuda()]
     there = EpochBatches(IMAGES.cuda(), LABELS.cuda(), batch_size=16, seed=3)
-    for model, batches in zip(models, (EPOCHS, there), strict=True):
-        fit(model, batches, TrainConfig(steps=5, batch_size=16), seed=3)
-    for one, other in zip(*(model.parameters() for model in models), strict=True):
-        torch.testing.assert_close(one, other.cpu(), atol=1e-3, rtol=1e-2)
+    tf32 = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        for model, batches in zip(models, (EPOCHS, there), strict=True):
+            fit(model, batches, TrainConfig(steps=5, batch_size=16), seed=3)
+        here, on_gpu = predict(models[0], IMAGES), predict(models[1], IMAGES.cuda())
+    finally:
+        torch.backends.cudnn.allow_tf32 = tf32
+    torch.testing.assert_close(on_gpu.cpu(), here, atol=0.02, rtol=0.02)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -24,7 +24,9 @@ LASTING = 1.5
 
 
 def config(out: Path, **changes: Any) -> RunConfig:
-    return dataclasses.replace(tiny(out, num_validation=30, **changes), name="run")
+    """A run whose network, optimizer and objective have state."""
+    train = {"num_validation": 30, "objective": "group_dro", **changes}
+    return dataclasses.replace(tiny(out, **train), name="run")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,7 @@ def assert_same(run: Path, whole: Path) -> None:
         assert one.step == other.step
         assert_equal(one.model, other.model)
         assert_equal(one.optimizer, other.optimizer)
+        assert_equal(one.objective, other.objective)
 
 
 def assert_equal(one: Any, other: Any) -> None:

@@ -32,12 +32,13 @@ def planted(leak: Tensor | None = None, *, count: int, seed: int = 0) -> Example
     images = pictures.round().clamp(0, 255).to(torch.uint8)
     labels = task.label(faces)
     return Examples(
-        faces=faces,
+        samples=faces,
         images=images,
         labels=labels,
         clean_labels=labels,
         subpopulations=kinds,
-        task=task,
+        classes=task.classes,
+        kinds=task.subpopulations,
     )
 
 

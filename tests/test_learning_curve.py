@@ -1,7 +1,8 @@
-"""Ladders and doses show what their grids found, and end with Ctrl-C."""
+"""Learning curves and dose–response curves show the results of their grids, and end with Ctrl-C."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig, refuse
-from lab.experiments import dose_response as dose
-from lab.experiments import learning_curve as ladder
-from lab.experiments.sweep import run_grid
+from lab.experiments import run_preset
+from lab.experiments.presets import dose_response, learning_curve
 
 
 @pytest.fixture
@@ -28,44 +28,63 @@ def config(tmp_path: Path) -> RunConfig:
     )
 
 
-def test_a_ladder_is_a_table_of_sizes(config: RunConfig) -> None:
-    table = run_grid(config, {"num_train": (8, 12)}, seeds=2, processes=2)
-    *lines, empty, note = ladder.to_markdown(table).splitlines()
-    assert not empty
-    assert "lowest" in note
-    assert [line.split("|")[1].strip() for line in lines] == ["training faces", "---:", "8", "12"]
-    for cell, line in zip(table.cells, lines[2:], strict=True):
+def rows_of(markdown: str) -> list[list[str]]:
+    """The cells of the first table in a text, the heading first."""
+    first, *_ = markdown.split("\n\n")
+    lines = [line for line in first.splitlines() if not line.startswith("| ---")]
+    return [[word.strip() for word in line.strip("|").split("|")] for line in lines]
+
+
+def test_a_learning_curve_has_a_row_for_each_size(config: RunConfig) -> None:
+    said: list[str] = []
+    preset = learning_curve.preset(config, (12, 8))
+    table = run_preset(preset, seeds=2, processes=2, say=said.append).table
+    heading, *rows = rows_of(said[0])
+    assert [row[0] for row in rows] == ["8", "12"]
+    for cell, row in zip(table.cells, rows, strict=True):
         accuracies = []
         for run in cell.runs:
             summary = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
             accuracies.append(summary["accuracy"]["test"]["value"])
-        low, high = min(accuracies), max(accuracies)
-        assert f" | {sum(accuracies) / 2:.3f} ({low:.3f}–{high:.3f}) | " in line
-    ladder.plot(table, config.out / "ladder.png")
-    assert (config.out / "ladder.png").stat().st_size > 5000
+        mean, low, high, lowest, highest = numbers(row[heading.index("test accuracy")])
+        assert (lowest, highest) == pytest.approx((min(accuracies), max(accuracies)), abs=6e-4)
+        assert mean == pytest.approx(sum(accuracies) / 2, abs=6e-4)
+        reach = 12.706 * abs(accuracies[0] - accuracies[1]) / 2  # of two seeds
+        assert (low, high) == pytest.approx((max(0, mean - reach), min(1, mean + reach)), abs=2e-3)
+    assert (config.out / "learning_curve.png").stat().st_size > 5000
+    assert said[0] + "\n" == (config.out / "sweep.md").read_text(encoding="utf-8")
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a text."""
+    return [float(word) for word in re.findall(r"-?\d+\.\d+", text)]
 
 
 def test_doses_are_a_table_of_cues_and_strengths(config: RunConfig) -> None:
-    grid = dose.grid_of(["eye_color", "hair_length=long/short"], [0.5, 1.0], [8])
-    table = run_grid(replace(config, counterfactuals=4), grid, seeds=1, processes=2)
+    cues = ["eye_color", "hair_length=long/short"]
+    preset = dose_response.preset(replace(config, counterfactuals=4), cues, [0.5, 1.0], [8])
+    said: list[str] = []
+    table = run_preset(preset, seeds=1, processes=2, say=said.append).table
     assert not table.failed
-    lines = dose.to_markdown(table).splitlines()
-    assert [line.split(" | ")[:3] for line in lines[2:]] == [
-        ["| eye_color", "8", "0.5"], ["| eye_color", "8", "1"],
-        ["| hair_length=long/short", "8", "0.5"], ["| hair_length=long/short", "8", "1"],
-    ]  # fmt: skip
+    heading, *rows = rows_of(said[0])
+    assert [row[:3] for row in rows] == [[cue, "8", s] for cue in cues for s in ("0.5", "1")]
     (run,) = table.cell(num_train=8, cues=("eye_color:1",)).runs
     summary = json.loads((run.folder / "summary.json").read_text())
-    reliance = summary["reliance"]["eye_color"]["value"]
-    assert lines[3].endswith(f" {reliance:.3f} |")
+    assert heading[-1] == dose_response.RELIANCE
+    assert numbers(rows[1][-1]) == [round(summary["reliance"]["eye_color"]["value"], 3)]
     assert summary["config"]["data"]["cues"] == ["eye_color:1"]
-    dose.plot(table, config.out / "dose.png")
-    assert (config.out / "dose.png").stat().st_size > 5000
+    assert (config.out / "dose_response.png").stat().st_size > 5000
+    compared = [(dose_response.reliance(p.cell), p.baseline.settings["cues"])
+                for p in preset.view(table).pairs]  # fmt: skip
+    assert compared == [
+        ("reliance/eye_color", ("eye_color:0.5",)),
+        ("reliance/hair_length", ("hair_length=long/short:0.5",)),
+    ]
 
 
 @pytest.mark.parametrize(("task", "none"), [("person", 0.5), ("eye_color", 0.2)])
 def test_doses_begin_where_the_cue_says_nothing(task: str, none: float) -> None:
-    strengths = dose.strengths_of(task)
+    strengths = dose_response.strengths_of(task)
     assert strengths[0] == none
     assert strengths[-1] == 1
     assert list(strengths) == sorted(set(strengths))

@@ -12,10 +12,10 @@ import scipy.stats
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
+from lab.experiments import Cell, Plan, Run, Table, make_grid, make_jobs
 from lab.experiments.lessons import (
     Claim,
     Lesson,
-    Plan,
     at_least,
     falls,
     find_lesson,
@@ -29,8 +29,7 @@ from lab.experiments.lessons import (
 )
 from lab.experiments.lessons.book.which_cue import same_winner
 from lab.experiments.lessons.claims import every, leads, slopes, some_exceed
-from lab.experiments.sweep import Cell, Run, Table, make_grid, make_jobs
-from lab.experiments.sweep.sweep import check_jobs
+from lab.experiments.runner.run import check_jobs
 
 A = np.array([0.90, 0.92, 0.91])
 NOISE = np.array([0.05, -0.30, 0.40])
@@ -74,7 +73,7 @@ def test_one_that_is_better_is_found_and_named() -> None:
 def test_the_wider_interval_is_bonferronis() -> None:
     low, high = scipy.stats.t.interval(1 - 0.05 / 3, 2, NOISE.mean(), scipy.stats.sem(NOISE))
     claim = some_exceed("", {"a": A - 9, "b": A - 8, "c": A + NOISE}, A)
-    assert f"{low:.3f} to {high:.3f}, for the best of 3" in claim.evidence
+    assert f"({low:.3f} to {high:.3f}), for the best of 3" in claim.evidence
 
 
 def test_winners_that_differ_are_not_the_same() -> None:
@@ -107,7 +106,7 @@ def test_what_was_never_reached_is_said() -> None:
 
 def test_the_interval_is_that_of_scipy() -> None:
     low, high = scipy.stats.t.interval(0.95, 2, A.mean(), scipy.stats.sem(A))
-    assert f"{low:.3f} to {high:.3f}" in at_least("", A, 0.5).evidence
+    assert f"({low:.3f}–{high:.3f})" in at_least("", A, 0.5).evidence
 
 
 def test_a_bound_and_a_place() -> None:
@@ -156,10 +155,14 @@ def planted(plan: Plan, folder: Path) -> Table:
     for number, job in enumerate(make_jobs(plan.base, make_grid(plan.grid), seeds=3, out=folder)):
         folder_ = folder / str(number)
         folder_.mkdir(parents=True)
-        tags = ("accuracy/train", "accuracy/test", "accuracy/validation",
+        tags = ("accuracy/train", "accuracy/test", "accuracy/validation", "accuracy/conflicting",
                 "memorization/mislabeled_fitted",
                 "memorization/mislabeled_true_label")  # fmt: skip
-        lines = [{"step": step, **dict.fromkeys(tags, 0.4 + step / 20)} for step in (0, 5, 12)]
+        train = job.config.train
+        steps = range(0, train.steps + 1, train.eval_every or train.steps)
+        lines = [
+            {"step": step, **dict.fromkeys(tags, 0.4 + step / (2 * train.steps))} for step in steps
+        ]
         (folder_ / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
         run = Run(job.config.seed, folder_, Planted())
         key = tuple(map(repr, job.settings.values()))

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.measure import predict
-from lab.models import ModelSpec, create_model
-from lab.worlds import to_input
+from lab.models import ModelSpec, create_model, to_input
 
 PICTURES = torch.randint(
     0, 256, (23, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)

@@ -5,7 +5,7 @@ import torch
 from scipy.stats import binomtest
 
 from lab.core.config import DataConfig
-from lab.worlds import corrupt, draw_examples
+from lab.worlds import corrupt, draw_examples, get_task
 
 LABELS = torch.arange(6000) % 3
 
@@ -51,4 +51,4 @@ def test_only_training_labels_are_noisy() -> None:
     for split, share in (("train", 1.0), ("validation", 0.0), ("test", 0.0)):
         examples = draw_examples(config, split=split, count=20, seed=0)
         assert examples.mislabeled.float().mean() == share
-        assert torch.equal(examples.clean_labels, examples.task.label(examples.faces))
+        assert torch.equal(examples.clean_labels, get_task("person").label(examples.samples))

@@ -9,19 +9,18 @@ from typing import Any
 import pytest
 import torch
 from test_run import tiny
-from torch import Tensor
 
 from lab.core.config import RunConfig
 from lab.runs import run
-from lab.training import ALONE, Batches
-from lab.worlds import draw_examples
+from lab.training import SINGLE, Batch, Batches
+from lab.worlds import open_world
 
 BATCH, STEPS = 16, 6
 
 
-def spied(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]:
+def spied(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     """What the network is shown from now on, step by step."""
-    shown: list[tuple[Tensor, Tensor]] = []
+    shown: list[Batch] = []
     real = run.fit
 
     def fit(model: Any, batches: Batches, *args: Any, **kwargs: Any) -> Any:
@@ -42,9 +41,9 @@ def test_a_fresh_run_goes_on_where_the_training_faces_end(
     """With their label noise, cues and hold-outs; the first `num_train` are those of other runs."""
     shown, mine = spied(monkeypatch), config(tmp_path, online=True)
     result = run.start(mine)
-    row = draw_examples(mine.data, split="train", count=BATCH * STEPS, seed=mine.seed, online=True)
-    assert torch.cat([images for images, _ in shown]).equal(row.images)
-    assert torch.cat([labels for _, labels in shown]).equal(row.labels)
+    row = open_world(mine.data, seed=mine.seed).load("train", BATCH * STEPS, online=True)
+    assert torch.cat([batch.images for batch in shown]).equal(row.images)
+    assert torch.cat([batch.labels for batch in shown]).equal(row.labels)
     assert row.mislabeled.any()
     assert {"24", "96"} <= set(re.findall(r"\d+", result.verdict.partition("right")[0]))
 
@@ -52,21 +51,20 @@ def test_a_fresh_run_goes_on_where_the_training_faces_end(
 def test_a_usual_run_shows_its_faces_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown, mine = spied(monkeypatch), config(tmp_path)
     run.start(mine)
-    pictures = {image.numpy().tobytes() for images, _ in shown for image in images}
+    pictures = {image.numpy().tobytes() for batch in shown for image in batch.images}
     assert len(pictures) == mine.data.num_train
 
 
 def test_kept_faces_are_those_of_the_whole(tmp_path: Path) -> None:
     """A process draws its own faces alone, and they are the ones that one process would draw."""
-    data = config(tmp_path).data
-    row = {"split": "train", "count": 20, "seed": 1, "start": 7, "online": True}
-    whole = draw_examples(data, **row)
+    world = open_world(config(tmp_path).data, seed=1)
+    whole = world.load("train", 20, start=7, online=True)
     keep = torch.arange(1, 20, 2)
-    part = draw_examples(data, **row, keep=keep)
+    part = world.load("train", 20, start=7, online=True, keep=keep)
     assert part.images.equal(whole.images[keep])
     assert part.labels.equal(whole.labels[keep])
     assert part.clean_labels.equal(whole.clean_labels[keep])
-    assert ALONE.part == slice(0, None, 1)
+    assert SINGLE.part == slice(0, None, 1)
 
 
 def test_advice_after_fresh_faces_is_not_more_of_them(tmp_path: Path) -> None:

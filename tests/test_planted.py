@@ -13,7 +13,7 @@ from lab.core.config import DataConfig, RunConfig
 from lab.core.estimate import Estimate
 from lab.evaluators import EvaluatorSuite
 from lab.verdict import Finding, Setting, findings
-from lab.worlds import Population, draw_examples, population_of
+from lab.worlds import Population, open_world, population_of
 from lab.worlds.counterfactuals import SPLIT, redraw
 from lab.worlds.faces import ATTRIBUTES, PARTS, Faces, render
 
@@ -28,12 +28,10 @@ TWINS = 40
 @cache
 def world() -> tuple[Population, EvaluatorSuite]:
     population = population_of(DATA)
-    train, test = (
-        draw_examples(DATA, split=split, count=count, seed=0)
-        for split, count in (("train", DATA.num_train), ("test", DATA.num_test))
-    )
+    drawn = open_world(DATA)
+    train, test = drawn.load("train", DATA.num_train), drawn.load("test", DATA.num_test)
     config = RunConfig(data=DATA, counterfactuals=TWINS)
-    return population, EvaluatorSuite(train, test, population, config, torch.device("cpu"))
+    return population, EvaluatorSuite(train, test, drawn, config)
 
 
 class Silent:
@@ -195,12 +193,10 @@ FIVE = DataConfig(
 @cache
 def five() -> tuple[Population, EvaluatorSuite]:
     population = population_of(FIVE)
-    train, test = (
-        draw_examples(FIVE, split=split, count=count, seed=0)
-        for split, count in (("train", FIVE.num_train), ("test", FIVE.num_test))
-    )
+    drawn = open_world(FIVE)
+    train, test = drawn.load("train", FIVE.num_train), drawn.load("test", FIVE.num_test)
     config = RunConfig(data=FIVE, counterfactuals=40, pictures=False)
-    return population, EvaluatorSuite(train, test, population, config, torch.device("cpu"))
+    return population, EvaluatorSuite(train, test, drawn, config)
 
 
 def examine_five(rule: Callable[[Faces], Tensor]) -> tuple[dict[str, Estimate], list[Finding]]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig, to_
 from lab.measure import predict
 from lab.models import ModelSpec, create_model, digest_of, only_agreed
 from lab.playground import logdir as listing
-from lab.playground import model_cache as cache
+from lab.playground import model_cache
 from lab.playground.plugin import QUESTIONS, FacesPlugin
 from lab.playground.request import read_face, start_face, write_face
 from lab.runs.provenance import provenance_of
@@ -134,7 +135,7 @@ def test_answers_are_those_of_the_network(page: Page, logdir: Path, name: str) -
     run_config, model = load_run(logdir / name)
     visibility = {"eye_color": 0.3} if name == "cue" else {}
     face = read_face(written)
-    face = Faces(face.values, face.identity, visibility)
+    face = replace(face, visibility=visibility)
     logits = predict(model, render(face, size=16))
     assert answer["chances"] == pytest.approx(logits.softmax(dim=1)[0].tolist(), abs=2e-6)
     assert answer["says"] == int(logits.argmax())
@@ -142,7 +143,7 @@ def test_answers_are_those_of_the_network(page: Page, logdir: Path, name: str) -
 
 
 def test_a_written_face_is_read_as_the_same_face(logdir: Path) -> None:
-    faces = draw_examples(DataConfig(num_train=20), split="train", count=20, seed=3).faces
+    faces = draw_examples(DataConfig(num_train=20), split="train", count=20, seed=3).samples
     for i in range(20):
         values = write_face(faces, i)
         back = read_face(",".join(f"{name}:{value}" for name, value in values.items()))
@@ -258,7 +259,7 @@ def test_only_the_whole_set_of_parts_is_a_person(page: Page) -> None:
 def test_a_training_face_is_its_own_nearest_one_with_its_wrong_label(page: Page) -> None:
     data = DataConfig(num_train=12, image_size=16, label_noise=1.0, label_noise_kind="flip")
     examples = draw_examples(data, split="train", count=12, seed=0)
-    written = ",".join(f"{name}:{value}" for name, value in write_face(examples.faces, 5).items())
+    written = ",".join(f"{name}:{value}" for name, value in write_face(examples.samples, 5).items())
     told = page.ok("nearest", face=written, run="noisy")
     assert told["same"]
     for way in told["ways"]:
@@ -361,7 +362,7 @@ def test_a_file_may_be_agreed_to_beforehand_as_it_is_then(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path)
     for named in ("net.py", "link/net.py", str(net)):
-        monkeypatch.setattr(FacesPlugin, "allowed", cache.keys_of([Path(named)]))
+        monkeypatch.setattr(FacesPlugin, "allowed", model_cache.keys_of([Path(named)]))
         page = Page(runs)
         assert page.runs()["mine"]["kind"] == "ready"
         assert "chances" in page.ok("look", face="", run="mine")["answers"][0]
@@ -371,7 +372,7 @@ def test_a_file_may_be_agreed_to_beforehand_as_it_is_then(
         page = Page(runs)
         assert page.runs()["mine"]["kind"] == "consent"
         page.get("look", face="", run="mine")
-        cache.keys_of([net])
+        model_cache.keys_of([net])
         assert not trap.exists()
         other.write_text(content)
 
@@ -384,7 +385,7 @@ def test_what_cannot_be_agreed_to_beforehand_is_one_line(
 ) -> None:
     (tmp_path / "net.txt").touch()
     with pytest.raises(ValueError, match=f"--allow-model .*{why}"):
-        cache.keys_of([tmp_path / name])
+        model_cache.keys_of([tmp_path / name])
 
 
 def test_a_missing_file_may_lie_elsewhere_if_it_is_the_same(
@@ -572,12 +573,12 @@ def test_a_newer_checkpoint_is_taken_up(tmp_path: Path) -> None:
 def test_networks_are_put_away_when_there_are_too_many(
     logdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "MOST", 2)
+    monkeypatch.setattr(model_cache, "MOST", 2)
     page = Page(logdir)
     names = ["plain", "noisy", "cue", "below/eyes"]
     answers = page.ok("look", face="", run=names)["answers"]
     assert [answer["name"] for answer in answers if "chances" in answer] == names
-    monkeypatch.setattr(cache, "MEMORY", 1)
+    monkeypatch.setattr(model_cache, "MEMORY", 1)
     assert page.ok("nearest", face="", run="plain")["searched"] == 12
 
 

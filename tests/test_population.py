@@ -7,10 +7,13 @@ import torch
 from scipy.stats import binomtest, chisquare
 
 from lab.worlds.faces import ATTRIBUTES, STRAYS, Faces, sample_prior
-from lab.worlds.population import TURNS_UP, Population
-from lab.worlds.tasks import FACE, Kind, get_task, list_tasks, value_task
+from lab.worlds.faces.strays import TURNS_UP
+from lab.worlds.faces.tasks import FACE, value_task
+from lab.worlds.faces.world import FACES
+from lab.worlds.population import Population
+from lab.worlds.tasks import Kind, get_task, list_tasks
 
-all_tasks = pytest.mark.parametrize("name", list_tasks())
+all_tasks = pytest.mark.parametrize("name", list_tasks(FACES))
 
 
 def same(a: Faces, b: Faces) -> bool:

@@ -24,16 +24,20 @@ from lab.core.machine import TORCHRUN
 from lab.runs.run import resume, start
 from lab.training import (
     LAST,
+    Batch,
     EpochBatches,
+    Groups,
     OnlineBatches,
+    distributed,
     joined,
+    list_objectives,
     load_checkpoint,
     newest,
     world_size,
 )
-from lab.training import distributed as several
 
 ROOT = Path(__file__).parent.parent
+GROUPS = Groups(names=("even", "odd"), counts=(5, 5))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -47,8 +51,8 @@ def test_the_parts_of_a_batch_are_the_batch(count: int) -> None:
     whole = EpochBatches(IMAGES, numbered, batch_size=10, seed=1)
     seen = []
     for step in range(10):
-        got = torch.cat([part(step)[1] for part in parts])
-        assert got.sort().values.equal(whole(step)[1].sort().values)
+        got = torch.cat([part(step).labels for part in parts])
+        assert got.sort().values.equal(whole(step).labels.sort().values)
         seen += got.tolist()
     assert sorted(seen[:50]) == sorted(seen[50:]) == list(range(50))
 
@@ -58,26 +62,32 @@ def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
     """No face twice, none left out, blocks of several steps or of one, in any order of steps."""
     asked: list[int] = []
 
-    def draw(start: int, count: int, keep: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw(start: int, count: int, keep: torch.Tensor) -> Batch:
         asked.append(count)
         numbers = torch.arange(start, start + count)[keep]
-        return numbers.view(-1, 1, 1, 1), numbers
+        return Batch(numbers.view(-1, 1, 1, 1), numbers, numbers % 2, numbers)
 
     for size in (16, 512):
         parts = [
-            OnlineBatches(draw, batch_size=10, image_size=size, part=slice(rank, None, count))
+            OnlineBatches(
+                draw, batch_size=10, image_size=size, groups=GROUPS, part=slice(rank, None, count)
+            )
             for rank in range(count)
         ]
         for step in (0, 1, 2, 409, 3):
-            got = torch.cat([part(step)[1] for part in parts]).sort().values
+            got = torch.cat([part(step).labels for part in parts]).sort().values
             assert got.tolist() == list(range(10 * step, 10 * step + 10))
-            assert all(torch.equal(*map(torch.flatten, part(step))) for part in parts)
+            for batch in (part(step) for part in parts):
+                assert batch.images.flatten().equal(batch.indices)
+                assert batch.labels.equal(batch.indices)
+                assert batch.groups.equal(batch.indices % 2)
     assert set(asked) == {4090, 10}
 
 
 def config(out: Path, **changes: Any) -> RunConfig:
-    """A run that two processes are to do."""
-    return dataclasses.replace(tiny(out, num_validation=30, **changes), name="run")
+    """A run that two processes are to do, by default with an objective that has state."""
+    train = {"num_validation": 30, "objective": "group_dro", **changes}
+    return dataclasses.replace(tiny(out, **train), name="run")
 
 
 def together(job: RunConfig, *, dying: tuple[int, str, int] | None = None) -> list[int | None]:
@@ -145,11 +155,14 @@ def test_the_same_number_of_processes_gives_the_same_bits(whole: Path, tmp_path:
     assert_same(tmp_path / "run", whole)
 
 
-def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", list_objectives())
+def test_two_processes_learn_what_one_does(objective: str, tmp_path: Path) -> None:
     """Without dropout and augmentation the batches are the same; only rounding differs."""
     model = dataclasses.replace(config(tmp_path).model, dropout=0.0)
     runs = [
-        dataclasses.replace(config(tmp_path / name, augment=False, steps=10), model=model)
+        dataclasses.replace(
+            config(tmp_path / name, augment=False, steps=10, objective=objective), model=model
+        )
         for name in ("one", "two")
     ]
     start(runs[0])
@@ -159,6 +172,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     )
     for name, weight in one.model.items():
         torch.testing.assert_close(weight, two.model[name], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(one.objective, two.objective)
 
 
 def test_the_number_of_processes_is_part_of_the_run(
@@ -205,7 +219,7 @@ def test_what_is_left_over_or_empty_is_a_run_of_one_process(
     launched(monkeypatch, **variables)
     assert world_size() == 1
     with joined(torch.device("cpu")) as processes:
-        assert processes.alone
+        assert processes.single
 
 
 @pytest.mark.parametrize(
@@ -233,8 +247,8 @@ def test_a_process_says_whom_it_waits_for_and_does_not_wait_for_ever(
         port = free.getsockname()[1]
     launched(monkeypatch, RANK=str(rank), WORLD_SIZE="3", MASTER_ADDR="127.0.0.1",
              MASTER_PORT=str(port))  # fmt: skip
-    monkeypatch.setattr(several, "HURRY", 0.0)
-    monkeypatch.setattr(several, "WAIT", 0.7)
+    monkeypatch.setattr(distributed, "WARN_AFTER", 0.0)
+    monkeypatch.setattr(distributed, "TIMEOUT", 0.7)
     place = f"127.0.0.1:{port}"
     with (
         pytest.raises(ValueError, match=rf"3 processes .* {place} within 0.7 s .*unset"),

@@ -13,7 +13,7 @@ from PIL import Image
 from lab.core.cli import main
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.run_dir import automatic_name
-from lab.experiments.sweep import make_grid, make_jobs, run_grid
+from lab.experiments import make_grid, make_jobs, run_grid
 from lab.models.sources import ITSELF
 from lab.runs.run import load_run, read_config, read_run_provenance, resume, start
 from lab.tracking.summary import read_summary
@@ -73,7 +73,7 @@ def stopped(settings: RunConfig) -> Path:
 
 def test_a_run_notes_what_it_is_made_of(run: Path, nets: Path) -> None:
     made_of = read_run_provenance(run)
-    assert made_of.world == world_version("person")
+    assert made_of.world == world_version(DataConfig())
     assert set(made_of.sources) == {ITSELF, "blocks.py"}
     assert read_summary(run)["config"]["sources"] == dict(made_of.sources)
     assert read_summary(run)["config"]["world"] == made_of.world
@@ -229,7 +229,7 @@ def test_pictures_of_another_version_are_refused(
     picture = tmp_path / "face.png"
     Image.new("RGB", (16, 16)).save(picture)
     path = run / "config.json"
-    ours = world_version("person")
+    ours = world_version(DataConfig())
     path.write_text(path.read_text().replace(ours, "faces-0123456789ab"))
     train, evaluate = load_script("train").train, load_script("evaluate").evaluate
     for script, words in (

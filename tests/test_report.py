@@ -14,19 +14,20 @@ import torch
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
-from lab.evaluators.reliance import ask_about_parts
-from lab.experiments.report_card import Outcome, report
-from lab.experiments.report_card import figures as drawn
+from lab.evaluators.reliance import ask_about_components
+from lab.experiments import make_grid, make_jobs
+from lab.experiments.presets.equal_cues import cues_of
+from lab.experiments.report_card import CardResult, report
+from lab.experiments.report_card import plots as drawn
 from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Size, plain
-from lab.experiments.report_card.plan import cues_of, plans
-from lab.experiments.report_card.report import DATA, _folder
+from lab.experiments.report_card.plan import plans
+from lab.experiments.report_card.report import DATA, card_folder
 from lab.experiments.report_card.words import sentences, summary_rows, to_markdown
-from lab.experiments.sweep import make_grid, make_jobs
-from lab.experiments.sweep.jobs import key_of
-from lab.experiments.sweep.sweep import check_jobs
+from lab.experiments.runner.jobs import key_of
+from lab.experiments.runner.run import check_jobs
 from lab.measure import FacesNeeded, fit_power_law, predict
 from lab.runs.run import load_run
-from lab.worlds import draw_examples, get_task, population_of
+from lab.worlds import DrawnWorld, draw_examples, get_task
 from lab.worlds.faces import PARTS
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(place: Path) -> Outcome:
+def made(place: Path) -> CardResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
         return report(
@@ -70,12 +71,12 @@ def made(place: Path) -> Outcome:
 def test_a_card_takes_no_other_folders_place(tmp_path: Path) -> None:
     (tmp_path / "cnn").mkdir()
     (tmp_path / "cnn" / "config.json").write_text("{}")
-    assert _folder(tmp_path, "cnn") == tmp_path / "cnn-2"
-    assert _folder(tmp_path, "/a/runs.py:runs") == tmp_path / "runs-2", "all runs are in runs"
+    assert card_folder(tmp_path, "cnn") == tmp_path / "cnn-2"
+    assert card_folder(tmp_path, "/a/runs.py:runs") == tmp_path / "runs-2", "all runs are in runs"
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / DATA).write_text(json.dumps({"cards": [{"model": "/a/net.py:net"}]}))
-    assert _folder(tmp_path, "/a/net.py:net") == tmp_path / "net"
-    assert _folder(tmp_path, "/b/net.py:net") == tmp_path / "net-2"
+    assert card_folder(tmp_path, "/a/net.py:net") == tmp_path / "net"
+    assert card_folder(tmp_path, "/b/net.py:net") == tmp_path / "net-2"
 
 
 def test_a_card_without_reliance_is_refused_before_any_run(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ class Page(HTMLParser):
             self.cells.append(data)
 
 
-def test_the_card_is_page_text_and_data(made: Outcome) -> None:
+def test_the_card_is_page_text_and_data(made: CardResult) -> None:
     assert not made.failed
     page = Page((made.folder / "report_card.html").read_text())
     assert page.loaded == [], "it needs nothing else"
@@ -128,7 +129,7 @@ def test_the_card_is_page_text_and_data(made: Outcome) -> None:
     ]  # fmt: skip
 
 
-def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
+def test_its_figures_are_those_of_the_runs(made: CardResult, place: Path) -> None:
     content = json.loads((made.folder / "report_card.json").read_text())
     card = content["cards"][0]
     runs = [
@@ -157,13 +158,12 @@ def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
         config, model = load_run(folder)
         faces = draw_examples(config.data, split="test", count=4000, seed=config.seed)
         said = predict(model, faces.images).argmax(dim=1) == faces.clean_labels
-        for k, kind in enumerate(faces.task.subpopulations):
+        for k, kind in enumerate(faces.kinds):
             kinds.setdefault(kind.name, []).append(
                 float(said[faces.subpopulations == k].float().mean())
             )
-        called = ask_about_parts(
-            population_of(config.data), model, count=200, size=16, seed=config.seed
-        )
+        world = DrawnWorld.of(config.data, seed=config.seed)
+        called = ask_about_components(world, model, count=200)
         whole.append(float(called[-1].float().mean()))
     assert {k: pytest.approx(np.mean(v)) for k, v in kinds.items()} == {
         kind: share["value"] for kind, share in card["subpopulations"].items()
@@ -171,7 +171,7 @@ def test_its_figures_are_those_of_the_runs(made: Outcome, place: Path) -> None:
     assert card["parts"][" + ".join(PARTS)]["value"] == pytest.approx(np.mean(whole))
 
 
-def test_tensorboard_has_it_too(made: Outcome) -> None:
+def test_tensorboard_has_it_too(made: CardResult) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(made.folder), size_guidance={"images": 0, "tensors": 0})
@@ -184,7 +184,7 @@ def test_tensorboard_has_it_too(made: Outcome) -> None:
     assert "membership AUC" in text
 
 
-def test_the_same_call_again_repeats_no_run(made: Outcome, place: Path) -> None:
+def test_the_same_call_again_repeats_no_run(made: CardResult, place: Path) -> None:
     runs = place / "cards" / "runs"
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")}
     with pytest.MonkeyPatch.context() as patch:
@@ -350,7 +350,7 @@ def test_a_card_is_plain_values() -> None:
 def test_a_task_of_several_classes_can_have_a_card(task: str, tmp_path: Path) -> None:
     """Its cues have a value for each class; a guess is a line in the picture."""
     base = RunConfig(data=DataConfig(task=task, image_size=16), out=tmp_path)
-    assert cues_of(base)
+    assert cues_of(task)
     for plan in plans(base, ["linear"]).values():
         check_jobs(make_jobs(plan.base, make_grid(plan.grid), seeds=1, out=tmp_path))
     chance = get_task(task).chance

@@ -6,17 +6,18 @@ from functools import cache, partial
 import numpy as np
 import pytest
 import torch
+from drawn_worlds import world_of
 from planted import ByPixels, Planted
 from scipy.stats import binomtest, chisquare
 from torch import Tensor
 
 from lab.core.config import DataConfig
 from lab.measure import predict
-from lab.robustness import CHILDREN, Ask, Failures, draw_nuisances, find_failures
-from lab.robustness import oracle as asking
+from lab.robustness import CHILDREN, Ask, Failures, find_failures
+from lab.robustness import oracle as oracle_module
 from lab.robustness.minimal import _take_back
 from lab.robustness.resample_and_evolve import _at, _level
-from lab.worlds import Population, population_of
+from lab.worlds import DrawnWorld, Population, population_of
 from lab.worlds.faces import ATTRIBUTES, STRAYS, Faces, render
 
 SIZE, SEED, COUNT = 16, 5, 40
@@ -47,8 +48,9 @@ def hunt(
     ask: Ask | None = None,
     **changes: int,
 ) -> Failures:
-    numbers = {"seed": SEED, "resamples": 4, "generations": 4, **changes}
-    return find_failures(ask or by_brightness(), population, faces, size=SIZE, **numbers)
+    numbers = {"resamples": 4, "generations": 4, **changes}
+    world = world_of(population, size=SIZE, seed=numbers.pop("seed", SEED))
+    return find_failures(ask or by_brightness(), world, faces, **numbers)
 
 
 @cache
@@ -118,15 +120,19 @@ def test_what_could_not_go_back_is_tried_again() -> None:
     class Change:
         all = torch.ones(1, 4, dtype=torch.bool)
 
-        def flipped(self, changed: Tensor, rows: Tensor, columns: Tensor) -> asking.OracleAnswer:
+        def flipped(
+            self, changed: Tensor, rows: Tensor, columns: Tensor
+        ) -> oracle_module.OracleAnswer:
             left = [
                 "".join(x for k, x in enumerate("abcd") if changed[0, k] and k != column)
                 for column in columns.tolist()
             ]
             margin = torch.tensor([margins.get(key, 5) for key in left], dtype=torch.float64)
-            return asking.OracleAnswer(torch.zeros(len(rows), 2), margin, margin < 0)
+            return oracle_module.OracleAnswer(torch.zeros(len(rows), 2), margin, margin < 0)
 
-    oracle = asking.Oracle(by_brightness(), POPULATION, SIZE, "cpu", lambda what, done, total: None)
+    oracle = oracle_module.Oracle(
+        by_brightness(), world_of(POPULATION, size=SIZE), lambda what, done, total: None
+    )
     changed, need = _take_back(oracle, Change(), Change.all.clone())  # type: ignore[arg-type]
     assert changed.tolist() == [[False, False, False, True]]
     assert need[0, 3] == 5
@@ -135,13 +141,13 @@ def test_what_could_not_go_back_is_tried_again() -> None:
 def test_what_knows_the_truth_is_never_fooled(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Planted(POPULATION.task.label, size=SIZE)
 
-    def draw(faces: Faces, *, size: int, device: str) -> Tensor:
+    def draw(world: DrawnWorld, faces: Faces) -> Tensor:
         model.teach(faces)
-        return render(faces, size=size, device=device)
+        return render(faces, size=SIZE)
 
-    monkeypatch.setattr(asking, "render", draw)
+    monkeypatch.setattr(DrawnWorld, "render", draw)
     failures = find_failures(
-        partial(predict, model), POPULATION, FACES, size=SIZE, seed=0, resamples=3, generations=2
+        partial(predict, model), world_of(POPULATION, size=SIZE), FACES, resamples=3, generations=2
     )
     assert failures.right.all()
     assert failures.after_search.all()
@@ -157,7 +163,7 @@ def test_what_is_always_wrong_is_left_alone() -> None:
         return torch.zeros(len(images), 2).index_fill(1, torch.tensor([0]), 1.0)
 
     persons = FACES[POPULATION.task.label(FACES) == 1]
-    failures = find_failures(ask, POPULATION, persons, size=SIZE, seed=0)
+    failures = find_failures(ask, world_of(POPULATION, size=SIZE), persons)
     assert not failures.right.any()
     assert failures.shown == {"as they are": len(persons)}
     assert failures.changed == ()
@@ -204,13 +210,15 @@ def test_held_out_combinations_are_no_failures() -> None:
     faces = population.sample(COUNT, seed=SEED, split="test")
     failures = hunt(population, faces)
     assert len(failures.found) > 0
-    drawn = draw_nuisances(population, faces, np.arange(COUNT), seed=0, split="x")
+    drawn = population.redraw_nuisances(faces, np.arange(COUNT), seed=0, split="x")
     for hold in population.unseen_combinations:
         assert not hold.met(failures.after).any()
         assert not hold.met(drawn).any()
 
     combined = population.combined().sample(COUNT, seed=SEED, split="test")
-    oracle = asking.Oracle(by_brightness(), population, SIZE, "cpu", lambda what, done, total: None)
+    oracle = oracle_module.Oracle(
+        by_brightness(), world_of(population, size=SIZE), lambda what, done, total: None
+    )
     said = oracle("", combined, population.task.label(combined))
     assert not said.wrong.any()
     assert (said.margin == torch.inf).all()
@@ -231,7 +239,7 @@ def test_nuisances_are_drawn_as_the_population_has_them() -> None:
         which = [k.name for k in task.subpopulations].index(kind)
         first = (task.subpopulation_of(some) == which).nonzero()[0]
         faces = some.take(first.expand(count))
-        drawn = draw_nuisances(POPULATION, faces, np.arange(count), seed=2, split="a")
+        drawn = POPULATION.redraw_nuisances(faces, np.arange(count), seed=2, split="a")
         for name in task.relevant:
             assert torch.equal(drawn[name], faces[name])
         assert torch.equal(drawn.identity, faces.identity)
@@ -253,7 +261,7 @@ def test_nuisances_are_drawn_within_variation_and_with_the_parts_that_all_have()
     data = DataConfig(task="open_mouth", missing=("nose",), variation=0.0)
     population = population_of(data)
     faces = population.sample(COUNT, seed=0, split="test")
-    drawn = draw_nuisances(population, faces, np.arange(COUNT), seed=1, split="a")
+    drawn = population.redraw_nuisances(faces, np.arange(COUNT), seed=1, split="a")
     for part in ("eyes", "ears"):
         assert (drawn[part] == ATTRIBUTES[part].values[-1]).all()
     assert len(drawn["nose"].unique()) == 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lab.core.config import DataConfig, RunConfig, check
 from lab.core.config import given as differing
-from lab.experiments.sweep.grid import (
+from lab.experiments.runner.grid import (
     ELSEWHERE,
     fields,
     in_words,
@@ -74,7 +74,7 @@ def test_texts_and_values_make_the_same_grid() -> None:
         ("seed=1,2", "--seeds"),
         ("name=a", "set by the grid"),
         ("out=a", "--out"),
-        ("data=a", "unknown setting 'data'"),
+        ("train=a", "unknown setting 'train'"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(spec: str, said: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig, settled, to_json
 from lab.core.run_dir import check_name
-from lab.experiments.sweep.grid import make_grid
-from lab.experiments.sweep.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
+from lab.experiments.runner.grid import make_grid
+from lab.experiments.runner.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
 from lab.worlds import world_version
 
 BASE = RunConfig()
@@ -42,7 +42,7 @@ def test_keys_stay_what_they_are() -> None:
     """A key that changed would have all runs there are done again: it hashes what differs from the
     defaults, and the version of the pictures."""
     config = RunConfig(data=DataConfig(num_train=32, cues=("eye_color:0.9",)), seed=3)
-    world = world_version("person")
+    world = world_version(DataConfig())
     text = (
         '{"cues": ["eye_color:0.9"], "num_train": 32, "seed": 3, "sources": "", "world": "'
         + world + '"}'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiments.sweep.local import TORCHRUN, Local, WorkerDied
+from lab.experiments.runner.local import TORCHRUN, Local, WorkerDied
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,7 +107,7 @@ def test_leaving_by_an_error_stops_what_goes_on() -> None:
 
 def test_workers_end_with_their_parent() -> None:
     code = (
-        "from lab.experiments.sweep.local import Local; import test_sweep_local as t\n"
+        "from lab.experiments.runner.local import Local; import test_sweep_local as t\n"
         "workers = Local(1)\n"
         "print(workers.submit(t.whoami, None).result()[0], flush=True)\n"
         "workers.submit(t.sleep, 600.0).result()"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiments.sweep.results_dir import replaced
+from lab.experiments.show.folders import replaced
 
 
 def fill(folder: Path, **files: str) -> Path:

@@ -17,15 +17,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.run_dir import locked
-from lab.experiments.sweep import Progress, make_grid, make_jobs, run_grid
-from lab.experiments.sweep.curves import curves, power_laws
-from lab.experiments.sweep.results import write_results
-from lab.experiments.sweep.sweep import _reports, check_jobs
-from lab.experiments.sweep.worker import Report
+from lab.experiments import make_grid, make_jobs, run_grid, write_results
+from lab.experiments.metrics import limits
+from lab.experiments.presets.sweep import view
+from lab.experiments.runner.progress import Progress
+from lab.experiments.runner.run import check_jobs, reports
+from lab.experiments.runner.worker import Report
+from lab.experiments.show.curves import curves, power_laws
 
 ROOT = Path(__file__).parents[1]
 FLAGS = (
@@ -149,16 +152,17 @@ def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -
                       label_noise_kind="flip")  # fmt: skip
     table = run_grid(replace(base(), data=data, seed=5), {}, seeds=2, out=tmp_path, processes=2)
     tag = "memorization/mislabeled_fitted"
-    having = [tag in run.figures for run in table.cells[0].runs]
+    having = [tag in run.metrics for run in table.cells[0].runs]
     assert having == [True, False], "the seeds must differ for this test"
-    write_results(table)
+    write_results(table, view(table))
     mean = scalars(tmp_path / "mean" / "plain")
     assert tag not in mean
     assert len(mean["accuracy/test"]) == len(table.cells[0].runs[0].history)
 
 
 def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
-    write_results(run_grid(base(), {"num_train": [8, 12, 16]}, seeds=1, out=tmp_path, processes=2))
+    first = run_grid(base(), {"num_train": [8, 12, 16]}, seeds=1, out=tmp_path, processes=2)
+    write_results(first, view(first))
     assert (tmp_path / "curve-accuracy_test.png").exists()
     usual = (tmp_path / "sweep.md").read_text().splitlines()[0]
     mine = [tmp_path / "map-of-mine.png", tmp_path / "mean" / "mine" / "notes.txt"]
@@ -166,10 +170,10 @@ def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
     for path in mine:
         path.write_text("mine")
     table = run_grid(base(), {"width": [2]}, seeds=1, out=tmp_path, processes=2)
-    write_results(table, tags=("loss/test", "gap/accuracy"))
+    write_results(table, view(table, metrics=("loss/test", "gap/accuracy")))
     heading, _, row, *_ = (tmp_path / "sweep.md").read_text().splitlines()
     assert heading == usual.replace("num_train", "width") + " loss/test |", "what was asked for"
-    loss = table.cells[0].runs[0].figures["loss/test"].value
+    loss = table.cells[0].runs[0].metrics["loss/test"].value
     assert float(row.split("|")[-2]) == pytest.approx(loss, abs=0.01)
     assert not (tmp_path / "curve-accuracy_test.png").exists()
     assert {path.name for path in (tmp_path / "mean").iterdir()} == {"width_2", "mine"}
@@ -177,9 +181,13 @@ def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
     assert len(times(tmp_path)) == 4, "runs stay"
 
 
-def test_what_cannot_be_drawn_is_said_before_the_runs(tmp_path: Path) -> None:
+def test_what_cannot_be_shown_is_said_before_the_runs(tmp_path: Path) -> None:
     for flags, message in (
-        (["--figures", "accuracy/tset"], "did you mean 'accuracy/test'"),
+        (["--metrics", "accuracy/tset"], "did you mean 'accuracy/test'"),
+        (["--metrics", "reliance/eye_colr"], "did you mean 'eye_color'"),
+        (["--metrics", "shapley/eyes"], "--counterfactuals must be 1 or more"),
+        (["--figures", "accuracy/test"], "did you mean '--metrics'"),
+        (["--compare", "width"], "There are: num_train"),
         (["--num-train", "10"], "--num-train is set by --grid"),
         (["--axes", "width"], "--axes width: the grid varies num_train"),
         (["--axes", "num_train", "num_train"], "one or two different settings"),
@@ -242,7 +250,7 @@ def test_a_setting_that_some_cells_make_no_use_of_is_fine(tmp_path: Path) -> Non
         )
 
 
-def test_reports_are_let_go_one_by_one(tmp_path: Path) -> None:
+def testreports_are_let_go_one_by_one(tmp_path: Path) -> None:
     """A cluster's hold whole runs: all of them at once would fill the memory."""
 
     class Here:
@@ -257,7 +265,7 @@ def test_reports_are_let_go_one_by_one(tmp_path: Path) -> None:
     submitted: list[Any] = []
     jobs = make_jobs(base(), {}, seeds=4, out=tmp_path)
     alive = [sum(ref() is not None for ref in submitted)
-             for _ in _reports(jobs, Here(), None)]  # fmt: skip
+             for _ in reports(jobs, Here(), None)]  # fmt: skip
     assert alive[-1] < 4
 
 
@@ -284,7 +292,7 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(tmp_path: Path) -> No
 def test_tables_and_means_hold_what_the_runs_logged(tmp_path: Path) -> None:
     """Against the event files, as TensorBoard reads them, and numpy."""
     table = run_grid(base(), {"num_train": [8, 16]}, seeds=3, out=tmp_path, processes=2)
-    write_results(table)
+    write_results(table, view(table))
     with (tmp_path / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6
@@ -299,8 +307,11 @@ def test_tables_and_means_hold_what_the_runs_logged(tmp_path: Path) -> None:
                 assert float(row[f"{tag}_low"]) == pytest.approx(events[f"{tag}_low"][-1], rel=1e-6)
             seeds = np.array([events[tag] for events in logged])  # (S, E)
             np.testing.assert_allclose(mean[tag], seeds.mean(axis=0), rtol=1e-5)
-            np.testing.assert_allclose(mean[f"{tag}_low"], seeds.min(axis=0), rtol=1e-5)
-            np.testing.assert_allclose(mean[f"{tag}_high"], seeds.max(axis=0), rtol=1e-5)
+            low, high = limits(tag)
+            reach = stats.t.ppf(0.975, 2) * stats.sem(seeds)
+            expected = np.clip(seeds.mean(axis=0) + np.array([[-1], [1]]) * reach, low, high)
+            for end, values in zip(("low", "high"), expected, strict=True):
+                np.testing.assert_allclose(mean[f"{tag}_{end}"], values, rtol=1e-4, atol=1e-6)
 
 
 def scalars(folder: Path) -> dict[str, list[float]]:
@@ -342,7 +353,7 @@ def test_a_killed_parent_is_recovered_by_the_same_command(tmp_path: Path) -> Non
     subprocess.run(command, check=True, capture_output=True, env=environment, timeout=120)
     runs = {p: t for p, t in times(tmp_path).items() if json.loads(p.read_text())["step"] == 3}
     assert finished.items() <= runs.items()
-    with next(tmp_path.glob("*.csv")).open() as file:
+    with (tmp_path / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8
     assert {row["status"] for row in rows} == {"finished"}

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from lab.worlds.faces import ATTRIBUTES, Faces, sample_prior
+from lab.worlds.faces import ATTRIBUTES, sample_prior
 from lab.worlds.faces.batch import draw
+from lab.worlds.faces.tasks import median_task, value_task
+from lab.worlds.faces.world import FACES
 from lab.worlds.population import Population
-from lab.worlds.tasks import Kind, Task, get_task, list_tasks, median_task, register, value_task
+from lab.worlds.tasks import Kind, Task, get_task, list_tasks, register
 
-all_tasks = pytest.mark.parametrize("name", list_tasks())
+all_tasks = pytest.mark.parametrize("name", list_tasks(FACES))
 
 
 def test_person_is_two_eyes_nose_mouth_two_ears_in_their_places() -> None:
@@ -51,7 +53,7 @@ def test_the_label_reads_every_relevant_attribute_and_no_nuisance(name: str) -> 
     for relevant in task.relevant:
         row = ATTRIBUTES[relevant]
         values = draw(row, np.arange(300), seed=3, split="other")
-        changed = Faces({**faces.values, relevant: values}, faces.identity)
+        changed = faces.redrawn({relevant: values})
         assert not torch.equal(task.subpopulation_of(changed), task.subpopulation_of(faces)), (
             relevant
         )
@@ -101,7 +103,7 @@ def test_a_name_is_registered_once() -> None:
 
 def test_shares_that_do_not_sum_to_one_are_refused() -> None:
     kinds = (Kind(name="a", label=0, weight=0.5), Kind(name="b", label=1))
-    task = Task(name="new", meaning="", classes=("0", "1"), relevant=("eyes",),
+    task = Task(domain=FACES, name="new", meaning="", classes=("0", "1"), relevant=("eyes",),
     subpopulations=kinds,
                 subpopulation_of=lambda faces: faces["eyes"])  # fmt: skip
     with pytest.raises(ValueError, match=r"kinds of '0' have shares that sum to 0\.5"):

@@ -9,12 +9,13 @@ import pytest
 
 from lab.core.config import RunConfig, given
 from lab.core.run_dir import automatic_name
-from lab.experiments.sweep.grid import fields, with_settings
-from lab.experiments.sweep.jobs import make_jobs
+from lab.experiments.runner.grid import fields, with_settings
+from lab.experiments.runner.jobs import make_jobs
 from lab.tracking.hparams import ASIDE, row_name
 
 ELSE: dict[str, Any] = {
-    "task": "count_eyes", "model": "nets/v1.py:net", "out": Path("elsewhere"), "device": "cuda",
+    "task": "count_eyes", "model": "nets/v1.py:net", "objective": "group_dro",
+    "out": Path("elsewhere"), "device": "cuda", "data": "photos/pets",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lab.core.config import TrainConfig
 from lab.core.estimate import Estimate
 from lab.core.seeds import torch_seed
+from lab.models import to_input
 from lab.training import (
     BEST,
     LAST,
@@ -28,7 +29,6 @@ from lab.training import (
 )
 from lab.training.batches import Order
 from lab.training.schedule import learning_rate
-from lab.worlds import to_input
 
 IMAGES = torch.randint(0, 256, (50, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
 LABELS = torch.arange(50) % 2
@@ -171,23 +171,23 @@ def test_a_wild_number_never_reaches_the_weights(bad: float, tmp_path: Path) -> 
 
 def test_the_device_can_refuse_a_bad_step_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of a GPU, where nobody asks until the next evaluation: updates are skipped."""
-    from lab.training.train_step import Stepper
+    from lab.training.train_step import TrainStep
 
     model = network()
-    stepper = Stepper(model, EPOCHS, PLAIN, seed=3)
+    train_step = TrainStep(model, EPOCHS, PLAIN, seed=3)
     with monkeypatch.context() as patch:
-        patch.setattr(stepper, "check", lambda: None)
+        patch.setattr(train_step, "check", lambda: None)
         for _ in range(4):
-            stepper.take()
+            train_step.take()
         good = {name: value.clone() for name, value in model.named_parameters()}
         hook = model.register_forward_hook(lambda module, inputs, output: output * float("inf"))
-        stepper.take()
+        train_step.take()
         hook.remove()
         for _ in range(3):
-            stepper.take()
+            train_step.take()
     assert same(dict(model.named_parameters()), good)
     with pytest.raises(Diverged) as caught:
-        stepper.check()
+        train_step.check()
     assert caught.value.step in (4, 5)
 
 

@@ -13,7 +13,7 @@ from lab.core.config import DataConfig, ModelConfig, TrainConfig
 from lab.core.seeds import torch_seed
 from lab.models import ModelSpec, create_model
 from lab.training import EpochBatches
-from lab.training.train_step import Stepper
+from lab.training.train_step import TrainStep
 from lab.worlds import draw_examples
 
 GOLDEN = Path(__file__).parent / "golden" / "training.json"
@@ -28,11 +28,11 @@ def losses() -> list[float]:
     model = create_model(ModelConfig().model, ModelSpec())
     config = TrainConfig(steps=20, batch_size=32)
     batches = EpochBatches(examples.images, examples.labels, batch_size=config.batch_size, seed=0)
-    stepper = Stepper(model, batches, config, seed=0)
+    train_step = TrainStep(model, batches, config, seed=0)
     found = []
     for _ in range(config.steps):
-        stepper.take()
-        found.append(stepper.loss())
+        train_step.take()
+        found.append(train_step.loss())
     return found
 
 

@@ -35,7 +35,7 @@ from lab.training import (
     save_checkpoint,
     try_out,
 )
-from lab.training.train_step import Stepper
+from lab.training.train_step import TrainStep
 
 SPEC = ModelSpec(image_size=16)
 CONFIG = TrainConfig(batch_size=8)
@@ -329,11 +329,11 @@ def test_it_trains_goes_on_exactly_and_comes_back(kind: type[nn.Module], tmp_pat
     ends = []
     for again in (False, True):
         model = parts if not again else ready(kind)
-        stepper = Stepper(model, EPOCHS, config, seed=3)
-        stepper.restore(load_checkpoint(tmp_path / "parts" / LAST))
-        stepper.take()
-        stepper.take()
-        ends.append(stepper.state())
+        train_step = TrainStep(model, EPOCHS, config, seed=3)
+        train_step.restore(load_checkpoint(tmp_path / "parts" / LAST))
+        train_step.take()
+        train_step.take()
+        ends.append(train_step.state())
     assert same(*ends)
 
     last = load_checkpoint(tmp_path / "whole" / LAST)
@@ -860,10 +860,10 @@ def test_a_weight_that_one_process_uses_is_trained_in_all() -> None:
 
     model = Chooses()
     half = EpochBatches(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3, part=slice(0, None, 2))
-    stepper = Stepper(
+    train_step = TrainStep(
         model, half, TrainConfig(steps=5), seed=0, processes=Two([None, torch.ones(2), None])
     )
-    stepper.take()
+    train_step.take()
     moved = [not torch.equal(weight, torch.ones(2)) for weight in model.all]
     assert moved == [True, True, False]
 

@@ -10,10 +10,9 @@ import torch
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.measure import loss, predict
-from lab.runs import run
 from lab.runs.run import load_run, read_config, start
 from lab.training import BEST, LAST, load_checkpoint
-from lab.worlds import Examples, draw_examples, population_of
+from lab.worlds import DrawnWorld, Examples, draw_examples, population_of
 
 
 def config(out: Path, **train: Any) -> RunConfig:
@@ -65,23 +64,23 @@ def test_they_are_other_faces_with_true_labels_of_the_runs_own_population(stoppe
         population_of(own.data).sample(count, seed=own.seed, split=split).identity
         for split, count in (("train", 100), ("test", 60))
     ]
-    assert not bool(torch.isin(faces.faces.identity, torch.cat(others)).any())
+    assert not bool(torch.isin(faces.samples.identity, torch.cat(others)).any())
 
 
 def test_whatever_the_test_set_says_the_same_weights_are_chosen(
     stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every test label turned around its loss is lowest at another evaluation."""
-    real = run.draw_examples
+    real = DrawnWorld.load
 
-    def turned(*args: Any, **kwargs: Any) -> Examples:
-        examples = real(*args, **kwargs)
-        if kwargs["split"] != "test":
+    def turned(world: DrawnWorld, split: str, count: int, **kwargs: Any) -> Examples:
+        examples = real(world, split, count, **kwargs)
+        if split != "test":
             return examples
         labels = 1 - examples.labels
         return dataclasses.replace(examples, labels=labels, clean_labels=labels)
 
-    monkeypatch.setattr(run, "draw_examples", turned)
+    monkeypatch.setattr(DrawnWorld, "load", turned)
     other = start(config(tmp_path, early_stopping=3)).folder
     here, there = metrics(stopped), metrics(other)
     on_test = [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.core.config import DataConfig
 from lab.worlds import list_tasks, world_version
 
 GOLDEN = Path(__file__).parent / "golden" / "world.json"
@@ -19,7 +20,7 @@ GOLDEN = Path(__file__).parent / "golden" / "world.json"
 
 def versions() -> dict[str, str]:
     """The version of every task."""
-    return {task: world_version(task) for task in list_tasks()}
+    return {task: world_version(DataConfig(task=task)) for task in list_tasks()}
 
 
 def test_the_world_is_the_one_of_yesterday() -> None:
@@ -33,26 +34,24 @@ def test_tasks_have_versions_of_their_own() -> None:
     found = versions()
     assert len(set(found.values())) == len(found)
     with pytest.raises(ValueError, match="did you mean 'person'"):
-        world_version("persons")
+        world_version(DataConfig(task="persons"))
 
 
 CHANGES = {
     "": "",
     "where an eye is": "from lab.worlds.faces import geometry; geometry.EYE_X = 0.21",
-    "a line of the drawing": "from lab.worlds.faces import picture; old = picture.shade;"
-    "new = lambda *given: old(*given) * 0.999; picture.shade = new;"
-    "import lab.worlds.faces.codegen as s, lab.worlds.faces.torch_backend as e;"
-    " s.shade = new; e.shade = new",
+    "a line of the drawing": "from lab.worlds.faces import drawing; old = drawing.DRAWING.shade;"
+    "vars(drawing.DRAWING)['shade'] = lambda *given: old(*given) * 0.999",
     "a prior": "from dataclasses import replace; from lab.worlds.faces import ATTRIBUTES as A;"
     "A['glasses'] = replace(A['glasses'], prior=(0.61, 0.2, 0.19))",
     "a range": "from dataclasses import replace; from lab.worlds.faces import ATTRIBUTES as A;"
     "A['smile'] = replace(A['smile'], high=A['smile'].high + 1e-9)",
-    "how parts are balanced": "from lab.worlds import population as p; p.TURNS_UP = 0.7",
+    "how parts are balanced": "from lab.worlds.faces import strays as p; p.TURNS_UP = 0.7",
     "a color": "from lab.worlds.faces import palette; import torch;"
     "palette.PALETTES['skin_color'] = palette.PALETTES['skin_color'] * 0.99",
     "what is said of an attribute": "from dataclasses import replace; from lab.worlds.faces import"
     " ATTRIBUTES as A; A['smile'] = replace(A['smile'], meaning='another')",
-    "the backend": "from lab.worlds.faces import c_backend; c_backend.is_built = lambda: False",
+    "the backend": "from lab.draw import c_backend; c_backend.is_built = lambda _: False",
 }
 
 
@@ -62,13 +61,14 @@ def found() -> dict[str, str]:
     code = f"""
 import json, sys, os
 import lab.worlds
+from lab.core.config import DataConfig
 changes = json.loads({json.dumps(json.dumps(CHANGES))})
 found = {{}}
 for name, change in changes.items():
     reader, writer = os.pipe()
     if os.fork() == 0:
         exec(change)
-        os.write(writer, lab.worlds.world_version("person").encode())
+        os.write(writer, lab.worlds.world_version(DataConfig(task="person")).encode())
         os._exit(0)
     os.close(writer)
     found[name] = os.read(reader, 100).decode()

@@ -31,20 +31,38 @@ LONGEST = 1000
 """Characters of a line; more of them, and the middle is left out."""
 
 
-def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) -> int:
+def main(
+    run: Callable[[Any], int | None],
+    argv: Sequence[str] | None = None,
+    *,
+    program: str | None = None,
+) -> int:
     """Call `run` with its flags, and return the exit code: 0, what `run` returns, or an error's.
 
     `run` takes one dataclass, whose fields (and those of the dataclasses in it) are the flags.
-    `ValueError` and `OSError` become one line on standard error and exit code 2; an error with a
-    `signal`, or Ctrl-C, becomes 128 + its number, as in a shell. `--debug` shows the traceback.
+    `argv` are the words after the program's name (None: those of this process), and `program` is
+    the name that the help shows (None: this process's). Errors are reported as by `guarded`;
+    `--debug` shows the traceback.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in words
+
+    def action() -> int | None:
+        _check_folder()
+        flags = parse(_kind(run), [word for word in words if word != "--debug"], program=program)
+        return run(flags)
+
+    return guarded(action, debug="--debug" in words)
+
+
+def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:
+    """Call `action` and return its exit code, or that of an error.
+
+    `ValueError` and `OSError` become one line on standard error and exit code 2; an error with a
+    `signal`, or Ctrl-C, becomes 128 + its number, as in a shell. `debug` prints the traceback, too.
+    """
     streams.prepare()
     try:
-        _check_folder()
-        flags = parse(_kind(run), [word for word in words if word != "--debug"])
-        return run(flags) or 0
+        return action() or 0
     except KeyboardInterrupt:
         return _fail("stopped by Ctrl-C", 130, debug)
     except BrokenPipeError:  # who reads our output has heard enough, as `head` does
@@ -64,7 +82,7 @@ def main(run: Callable[[Any], int | None], argv: Sequence[str] | None = None) ->
         raise
 
 
-def parse(kind: type[Any], words: Sequence[str]) -> Any:
+def parse(kind: type[Any], words: Sequence[str], *, program: str | None = None) -> Any:
     """An instance of the dataclass `kind` from `words`; `ValueError` says what is wrong with them.
 
     Prints the help and ends the program if they ask for it.
@@ -75,6 +93,7 @@ def parse(kind: type[Any], words: Sequence[str]) -> Any:
         with _terminal(), redirect_stderr(said):
             return tyro.cli(
                 kind,
+                prog=program,
                 args=arranged(kind, words),
                 description=" ".join(f"{_about(kind)} {note}".split()),
                 config=(tyro.conf.OmitArgPrefixes,),

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lab.core.text import unknown
 
-FORMAT = 2
+FORMAT = 3
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
 
 VALIDATION = 1000
@@ -31,7 +31,7 @@ class Provenance:
     """
 
     world: str = ""
-    """Version of the drawn pictures, as `lab.worlds.world_version` gives it."""
+    """Version of the pictures, as `lab.worlds.world_version` gives it."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Source files that make the network, outside installed packages: path -> SHA-256."""
     changed_at: tuple[int, ...] = ()
@@ -49,14 +49,20 @@ def knob(default: Any, low: float, high: float, *, below: bool = False, above: b
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which faces are drawn, and what they are labeled."""
+    """Which pictures there are, and what they are labeled."""
 
     task: str = "person"
     """What the label says about a picture (an unknown name lists the tasks there are)."""
+    data: str | None = None
+    """Folder of your own pictures instead of drawn ones: one subfolder for each class, below train/
+    and test/ if there are such folders, else split by the seed, one in five for the test. None:
+    pictures are drawn."""
     num_train: int = knob(100, 2, 1_000_000)
-    """Training faces, 2 to 1,000,000. Few of them, and the network memorizes."""
+    """Training faces, 2 to 1,000,000. Few of them, and the network memorizes. Of --data as many as
+    there are, at most."""
     num_test: int = knob(2000, 2, 1_000_000)
-    """Unseen faces to test on, 2 to 1,000,000. More of them, and the intervals shrink."""
+    """Unseen faces to test on, 2 to 1,000,000. More of them, and the intervals shrink. Of --data as
+    many as there are, at most."""
     image_size: int = knob(32, 16, 512)
     """Width and height of a picture in pixels, 16 to 512."""
     variation: float = knob(1.0, 0, 1)
@@ -115,6 +121,10 @@ class TrainConfig:
     augment: bool = False
     """Show each training face shifted, turned, mirrored and recolored at random. It takes the
     meaning from tasks that ask for left and right, or for colors."""
+    objective: str = "erm"
+    """What training minimizes: erm (empirical risk: each example counts the same), reweighting
+    (each group counts the same), group_dro (the worst group's loss), or path/to/file.py:name for
+    one of yours. Groups are class × value of the cues; without cues each class is one."""
     online: bool = False
     """Never show a face twice: every step draws new ones, as if there were no end of training data.
     Training accuracy is measured on the first --num-train of them."""

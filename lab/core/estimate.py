@@ -39,6 +39,14 @@ class Estimate:
             return -math.inf, math.inf
         return self.low, self.high
 
+    def within(self, low: float, high: float) -> Estimate:
+        """The estimate with its interval cut to the values that are possible, `low` to `high`, as
+        far as they hold its own."""
+        if self.low is None or self.high is None:
+            return self
+        ends = min(self.value, max(low, self.low)), max(self.value, min(high, self.high))
+        return Estimate(self.value, *ends, self.count)
+
     def as_dict(self) -> dict[str, float | int | None]:
         """Plain values, as `summary.json` holds them."""
         return {"value": self.value, "low": self.low, "high": self.high, "count": self.count}

@@ -40,7 +40,8 @@ ELSEWHERE = {
     "gpu": "device", "cuda": "device", "cpu": "device", "output": "out", "output-dir": "out",
     "outdir": "out", "workers": "processes", "jobs": "processes", "tasks": "task",
     "noise": "label-noise", "resolution": "image-size", "verbose": "debug", "logdir": "out",
-    "log-dir": "logdir", "run-name": "name",
+    "log-dir": "logdir", "run-name": "name", "loss": "objective", "criterion": "objective",
+    "loss-function": "objective", "figures": "metrics",
 }  # fmt: skip
 """What other programs call a flag, without its dashes."""
 

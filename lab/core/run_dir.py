@@ -52,10 +52,13 @@ def automatic_name(config: RunConfig) -> str:
     label = model.model.rpartition(":")[2] if of_a_library else model_label(model.model)
     architecture = re.sub(r"[^A-Za-z0-9_]+", "_", label).strip("_")
     faces = "online" if config.train.online else str(data.num_train)
-    parts = [re.sub(r"[^A-Za-z0-9_]+", "_", data.task) or "task", faces]
+    what = data.task if data.data is None else Path(data.data).name
+    parts = [re.sub(r"[^A-Za-z0-9_]+", "_", what).strip("_") or "task", faces]
     parts += [re.sub(r"[^A-Za-z0-9_.]+", "_", cue) for cue in data.cues]
     if data.label_noise:
         parts.append(f"noise{data.label_noise:g}")
+    if config.train.objective != "erm":
+        parts.append(re.sub(r"[^A-Za-z0-9_]+", "_", model_label(config.train.objective)).strip("_"))
     parts += [architecture if of_a_library else f"{architecture}{model.width}", f"s{config.seed}"]
     return check_name("-".join(parts)[: LONGEST - 10].rstrip("."))
 

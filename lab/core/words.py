@@ -1,4 +1,4 @@
-"""Figures as words: rounding that never claims more than the figure, and round numbers to try."""
+"""Estimates as text: one way to write a share, a number, and their intervals."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from collections.abc import Sequence
 
 from lab.core.estimate import Estimate
 
+NOTHING = "—"
+"""What stands for a metric that there is no value of."""
 
-def percent(value: float) -> str:
-    """A share as '72.4 %'; only all is '100 %' and only nothing '0 %', whatever the rounding."""
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share as '72.4 %'; only all is '100 %' and only nothing '0 %', whatever the rounding; '—'
+    for NaN."""
+    if math.isnan(value):
+        return NOTHING
     if value in (0, 1):
         return f"{100 * value:.0f} %"
-    if 0 < value < 0.0005:
-        return "under 0.1 %"
-    if 0.9995 <= value < 1:
-        return "over 99.9 %"
-    return f"{100 * value:.1f} %"
+    least = 10.0**-digits
+    if 0 < value < least / 200:
+        return f"under {least:g} %"
+    if 1 - least / 200 <= value < 1:
+        return f"over {100 - least:g} %"
+    return f"{100 * value:.{digits}f} %"
 
 
 def chance(classes: int) -> str:
@@ -24,30 +31,59 @@ def chance(classes: int) -> str:
     return f"{100 / classes:.3g} %"
 
 
+def interval(figure: Estimate, digits: int = 2, *, sign: str = "") -> str:
+    """The interval of an estimate as '0.71–0.74', or '-0.10 to 0.25' where an end is negative or
+    has a `sign` ('+'); empty if it has none."""
+    if figure.low is None or figure.high is None:
+        return ""
+    low, high = (f"{end:{sign}.{digits}f}" for end in (figure.low, figure.high))
+    return f"{low} to {high}" if sign or low.startswith("-") else f"{low}–{high}"
+
+
+def estimated(figure: Estimate, digits: int = 2, *, sign: str = "") -> str:
+    """An estimate with its interval, as '0.72 (0.71–0.74)', or with a `sign` ('+') as
+    '+0.12 (+0.05 to +0.19)'; without brackets if it has none, '—' for NaN."""
+    if math.isnan(figure.value):
+        return NOTHING
+    ends = interval(figure, digits, sign=sign)
+    return f"{figure.value:{sign}.{digits}f}" + (f" ({ends})" if ends else "")
+
+
+def percents(figure: Estimate, digits: int = 1) -> str:
+    """The interval of a share in percent, without the unit: '71.0–73.7'; empty if it has none."""
+    if figure.low is None or figure.high is None:
+        return ""
+    return interval(Estimate(100 * figure.value, 100 * figure.low, 100 * figure.high), digits)
+
+
 def share(figure: Estimate, *, first: bool = False) -> str:
     """A share with its interval, as '72.4 % (71.0–73.7)'; the `first` one in a text says what the
     brackets are."""
-    if figure.low is None or figure.high is None:
-        return percent(figure.value)
+    ends = percents(figure)
     what = "95 % interval: " if first else ""
-    return f"{percent(figure.value)} ({what}{100 * figure.low:.1f}–{100 * figure.high:.1f})"
+    return percent(figure.value) + (f" ({what}{ends})" if ends else "")
 
 
-def counted(figure: Estimate, faces: str) -> str:
-    """An exact share of some counted faces: 'all 100 faces', 'none of the 100 faces' or '97 of the
-    100 faces', where `faces` is '100 faces'."""
+def counted(figure: Estimate, what: str) -> str:
+    """An exact share of some counted things: 'all 100 faces', 'none of the 100 faces' or '97 of the
+    100 faces', where `what` is '100 faces'."""
     if figure.count is None or math.isnan(figure.value):
-        return f"{percent(figure.value)} of the {faces}"
+        return f"{percent(figure.value)} of the {what}"
     if figure.value == 1:
-        return f"all {faces}"
+        return f"all {what}"
     number = round(figure.value * figure.count)
-    return f"{number:,} of the {faces}" if number else f"none of the {faces}"
+    return f"{number:,} of the {what}" if number else f"none of the {what}"
 
 
 def auc(figure: Estimate) -> str:
     """An area with its interval, as 'AUC 0.91 (0.88–0.93; 0.5 would be a guess)'."""
-    ends = "" if figure.low is None else f"{figure.low:.2f}–{figure.high:.2f}; "
-    return f"AUC {figure.value:.2f} ({ends}0.5 would be a guess)"
+    ends = interval(figure)
+    return f"AUC {figure.value:.2f} ({f'{ends}; ' if ends else ''}0.5 would be a guess)"
+
+
+def singular(noun: str) -> str:
+    """One of what a world's `noun` is the plural of: 'face' of 'faces'."""
+    return noun.removesuffix("s")
 
 
 def spoken(name: str) -> str:

@@ -17,7 +17,6 @@ from lab.experiments.timing import rate, steps_of, take_turns
 from lab.models import ModelSpec, count_parameters, create_model, find_model, list_models
 from lab.tracking.tags import TAGS, Better
 from lab.worlds import get_task, list_tasks
-from lab.worlds.faces import ATTRIBUTES
 
 COMPARED = "cnn"
 """The model whose training speed is 1 in the table of models."""
@@ -101,9 +100,9 @@ def tags_table() -> str:
 
 
 def attributes_table() -> str:
-    """Every attribute of faces: its group, its values or range, and its meaning."""
+    """Every attribute of the default task's drawing: group, values or range, and meaning."""
     rows = []
-    for row in ATTRIBUTES.values():
+    for row in get_task(DataConfig().task).domain.schema.values():
         values = ", ".join(map(str, row.values))
         if row.kind == "continuous":
             values = f"{row.low:g} to {row.high:g} {row.unit}".strip()

@@ -1,4 +1,4 @@
-"""The sheet of failures: each face as it is and as it fools the network, and what changed."""
+"""The sheet of failures: each sample as it is and as it fools the network, and what changed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lab.core.words import percent
 from lab.evaluators.robustness import change_words
 from lab.robustness import Failures
 from lab.tracking.sheets import BAD, GOOD, INK, LINE, PAPER, scaled, write
-from lab.worlds.faces import render
+from lab.worlds import DrawnWorld
 
 COLUMNS, ROWS = 4, 5
 """Pairs across and down, at most."""
 
-FACE, GAP, SPACE, HEAD = 128, 34, 26, 62
-"""Pixels: side of a face, between a pair's faces, around a pair, and height of the title."""
+SIDE, GAP, SPACE, HEAD = 128, 34, 26, 62
+"""Pixels: side of a picture, between a pair's pictures, around a pair, and height of the title."""
 
 CHANGES = 8
 """Changed attributes that are named under a pair, at most."""
@@ -27,28 +27,33 @@ CHANGES = 8
 SOFT = "#80868b"
 """The color of what is said beside the point."""
 
-WIDE, TOP, BELOW, NAME = 2 * FACE + GAP, 22, 26, 124
+WIDE, TOP, BELOW, NAME = 2 * SIDE + GAP, 22, 26, 124
 """Pixels: width of a pair, its label above, its answers below, and room for an attribute's name."""
 
 
-def failure_sheet(
-    failures: Failures, classes: tuple[str, ...], *, run: str, size: int
-) -> Image.Image:
-    """The most confident failures, drawn at `FACE` px for people; the network saw `size` px."""
-    count = min(len(failures.found), COLUMNS * ROWS)
-    pairs = [render(faces[:count], size=FACE) for faces in (failures.before, failures.after)]
+def failure_sheet(failures: Failures, world: DrawnWorld, *, run: str) -> Image.Image:
+    """The most confident failures, drawn at `SIDE` px for people; the network saw the world's own
+    size."""
+    count, classes, size = (
+        min(len(failures.found), COLUMNS * ROWS),
+        world.classes,
+        world.data.image_size,
+    )
+    pairs = [
+        world.domain.render(some[:count], size=SIDE) for some in (failures.before, failures.after)
+    ]
     chances = [
         logits.double().softmax(dim=1) for logits in (failures.logits_before, failures.logits_after)
     ]
     lines = [min(len(names), CHANGES + 1) for names in failures.changed[:count]]
     tall = [
-        TOP + FACE + BELOW + max(lines[start : start + COLUMNS]) * LINE + SPACE
+        TOP + SIDE + BELOW + max(lines[start : start + COLUMNS]) * LINE + SPACE
         for start in range(0, count, COLUMNS)
     ]
     width = COLUMNS * (WIDE + SPACE) + SPACE
     sheet = Image.new("RGB", (width, HEAD + sum(tall) + SPACE // 2), PAPER)
     pen = ImageDraw.Draw(sheet)
-    write(pen, _title(failures), SPACE, 12, INK, size=20, room=width - 2 * SPACE)
+    write(pen, _title(failures, world.noun), SPACE, 12, INK, size=20, room=width - 2 * SPACE)
     note = f"Left as it is, right as it fools it; drawn larger than the {size} px that it sees."
     write(pen, f"{run}. {note}", SPACE, 38, SOFT, size=13, room=width - 2 * SPACE)
     for i in range(count):
@@ -59,20 +64,20 @@ def failure_sheet(
         y += TOP
         for left, images, chance, color in (
             (x, pairs[0], chances[0], GOOD),
-            (x + FACE + GAP, pairs[1], chances[1], BAD),
+            (x + SIDE + GAP, pairs[1], chances[1], BAD),
         ):
-            _face(sheet, pen, images[i], left, y, color)
+            _picture(sheet, pen, images[i], left, y, color)
             write(
                 pen,
                 _answer(chance[i], classes),
                 left,
-                y + FACE + 5,
+                y + SIDE + 5,
                 color,
                 size=13,
-                room=FACE + GAP // 2,
+                room=SIDE + GAP // 2,
             )
-        _arrow(pen, x + FACE + 9, y + FACE // 2, GAP - 18, INK)
-        _changes(pen, failures, i, x, y + FACE + BELOW)
+        _arrow(pen, x + SIDE + 9, y + SIDE // 2, GAP - 18, INK)
+        _changes(pen, failures, i, x, y + SIDE + BELOW)
     return sheet
 
 
@@ -83,12 +88,12 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     replace_file(path, png.getvalue())
 
 
-def _title(failures: Failures) -> str:
+def _title(failures: Failures, noun: str) -> str:
     fooled, right = len(failures.found), int(failures.right.sum())
     if not fooled:
-        return f"None of the {right:,} faces that it is right about could be made to fool it"
+        return f"None of the {right:,} {noun} that it is right about could be made to fool it"
     return (
-        f"Fooled by {fooled:,} of the {right:,} faces that it was right about, when only what"
+        f"Fooled by {fooled:,} of the {right:,} {noun} that it was right about, when only what"
         " should not matter changes"
     )
 
@@ -101,11 +106,11 @@ def _answer(chances: Tensor, classes: tuple[str, ...]) -> str:
     return f"{classes[said]} {percent(float(chances[said]))}"
 
 
-def _face(
-    sheet: Image.Image, pen: ImageDraw.ImageDraw, face: Tensor, x: int, y: int, color: str
+def _picture(
+    sheet: Image.Image, pen: ImageDraw.ImageDraw, picture: Tensor, x: int, y: int, color: str
 ) -> None:
-    pen.rectangle((x - 2, y - 2, x + FACE + 1, y + FACE + 1), fill=color)
-    sheet.paste(scaled(face, FACE), (x, y))
+    pen.rectangle((x - 2, y - 2, x + SIDE + 1, y + SIDE + 1), fill=color)
+    sheet.paste(scaled(picture, SIDE), (x, y))
 
 
 def _changes(pen: ImageDraw.ImageDraw, failures: Failures, i: int, x: int, y: int) -> None:

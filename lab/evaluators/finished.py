@@ -12,15 +12,14 @@ from torch import nn
 from lab.core.config import RunConfig, check
 from lab.core.estimate import Estimate
 from lab.evaluators.cues import CueEvaluator
-from lab.evaluators.reliance import RelianceEvaluator, ask_about_parts, part_figures
+from lab.evaluators.reliance import RelianceEvaluator, ask_about_components, component_figures
 from lab.measure import accuracy, consistency, group_accuracies, predict
 from lab.measure.consistency import ASKED
 from lab.robustness import Progress
-from lab.worlds import Population, draw_examples, population_of, reject_no_effect
-from lab.worlds.faces import PARTS
+from lab.worlds import DrawnWorld, World, open_world, reject_no_effect
 
 BATCH = 2**20
-"""Pixels of test pictures that are held at a time: those of 1,024 faces at 32 px."""
+"""Pixels of test pictures that are held at a time: those of 1,024 at 32 px."""
 
 NOTHING = {"cues": "none", "subpopulations": "all", "missing": "all", "unseen_combinations": "none"}
 """The word after each of these flags that stands for its empty list."""
@@ -40,7 +39,7 @@ def asked(
     """The settings of the run with some of its data settings replaced, those by name that are
     neither `OWN` nor None; `ValueError` in one line if they cannot work.
 
-    Without a `seed` it is the run's own, whose test faces had no say in its weights.
+    Without a `seed` it is the run's own, whose test set had no say in its weights.
     """
     changes: dict[str, Any] = {
         k: number for k, number in (numbers or {}).items() if number is not None
@@ -54,69 +53,57 @@ def asked(
         own, data=replace(own.data, **changes), seed=seed, counterfactuals=counterfactuals
     )
     check(config)
-    population_of(config.data)
+    if config.data.data is not None and seed != own.seed:
+        raise ValueError(
+            f"--seed {seed}: the pictures of --data are split by the run's own seed, {own.seed},"
+            " and another would test on what it was trained on: leave it out"
+        )
+    open_world(config.data)
     reject_no_effect(config.data, given=frozenset(changes))
     return config
 
 
 def measure(
-    config: RunConfig,
+    world: World,
     model: nn.Module,
     *,
-    device: str | torch.device = "cpu",
+    counterfactuals: int,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Estimate]:
-    """Accuracy on the test set, by kind, group and where there are cues or hold-outs, reliance and
-    parts: the figures of `config`'s population by tag, which for the run's own population, seed and
-    counterfactuals are those of its summary."""
-    population, data, seed = population_of(config.data), config.data, config.seed
-    figures = _on_test_set(config, population, model, device, progress)
-    asked = draw_examples(
-        data, split="test", count=min(ASKED, data.num_test), seed=seed, device=device,
-        population=population,
-    )  # fmt: skip
+    """Accuracy on the test set, by subpopulation, group and where there are cues or unseen
+    combinations, reliance and components: the figures of a world by tag, which for a run's own
+    world and counterfactuals are those of its summary."""
+    figures = _on_test_set(world, model, progress)
+    asked = world.load("test", min(ASKED, world.data.num_test))
     figures |= consistency(model, asked.images)
-    progress("other faces", 0, 3)
-    if population.cues or population.unseen_combinations:
-        figures |= CueEvaluator(data, population, seed=seed, device=device)(model)
-    progress("other faces", 1, 3)
-    if config.counterfactuals:
-        figures |= RelianceEvaluator(
-            population, count=config.counterfactuals, size=data.image_size, seed=seed, device=device
-        )(model)
-        progress("other faces", 2, 3)
-        if set(PARTS) <= set(population.task.relevant):
-            called = ask_about_parts(
-                population, model, count=config.counterfactuals, size=data.image_size, seed=seed,
-                device=device,
-            )  # fmt: skip
-            figures |= part_figures(called)
-    progress("other faces", 3, 3)
+    if not isinstance(world, DrawnWorld):
+        return figures
+    what = f"other {world.noun}"
+    progress(what, 0, 3)
+    if world.cues or world.population.unseen_combinations:
+        figures |= CueEvaluator(world)(model)
+    progress(what, 1, 3)
+    if counterfactuals:
+        figures |= RelianceEvaluator(world, count=counterfactuals)(model)
+        progress(what, 2, 3)
+        if world.components:
+            called = ask_about_components(world, model, count=counterfactuals)
+            figures |= component_figures(called, world.components)
+    progress(what, 3, 3)
     return figures
 
 
-def _on_test_set(
-    config: RunConfig,
-    population: Population,
-    model: nn.Module,
-    device: str | torch.device,
-    progress: Progress,
-) -> dict[str, Estimate]:
-    data, count = config.data, config.data.num_test
-    batch = max(1, BATCH // data.image_size**2)
+def _on_test_set(world: World, model: nn.Module, progress: Progress) -> dict[str, Estimate]:
+    count, what = world.data.num_test, f"test {world.noun}"
     answers, truths, sorts = [], [], []
-    for start in range(0, count, batch):
-        progress("test faces", start, count)
-        examples = draw_examples(
-            data, split="test", count=min(batch, count - start), seed=config.seed, device=device,
-            start=start, population=population,
-        )  # fmt: skip
+    progress(what, 0, count)
+    for examples in world.batches("test", count, max(1, BATCH // world.data.image_size**2)):
         answers.append(predict(model, examples.images))
         truths.append(examples.labels.cpu())
         sorts.append(examples.subpopulations.cpu())
-    progress("test faces", count, count)
+        progress(what, sum(map(len, truths)), count)
     logits, labels, kinds = torch.cat(answers), torch.cat(truths), torch.cat(sorts)
-    members = {kind.name: kinds == code for code, kind in enumerate(population.task.subpopulations)}
+    members = {kind.name: kinds == code for code, kind in enumerate(world.kinds)}
     by_kind = group_accuracies(logits, labels, members)
     return {
         "accuracy/test": accuracy(logits, labels),

@@ -1,4 +1,4 @@
-"""Asked at every evaluation: how far does it know the faces it studied, and how far others?"""
+"""Memorization: how a model treats the training set, and how the test set."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,18 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate
 from lab.measure import example_losses, memorization_figures, predict
-from lab.models import features
+from lab.models import features, to_input
 from lab.tracking import views
 from lab.tracking.answers import Answers
 from lab.tracking.writer import Tracker
-from lab.worlds import Examples, to_input
-from lab.worlds.faces import ATTRIBUTES
+from lab.worlds import Examples
 
 Groups = Sequence[tuple[str, str, int, int]]
-"""Kind of picture, class, number of training faces, number of test faces."""
+"""Subpopulation, class, number of training examples, number of test examples."""
 
 
 class MemorizationEvaluator:
-    """An evaluator: asks a network about all training and test faces, and keeps its answers."""
+    """An evaluator: predictions on all training and test examples, which it keeps."""
 
     def __init__(self, train: Examples, test: Examples) -> None:
         self._train, self._test = train, test
@@ -37,33 +36,33 @@ class MemorizationEvaluator:
         """Log how the losses of the last answers are distributed."""
         assert self._logits, "asked before it is shown"
         train, test = (
-            example_losses(logits, faces.labels)
-            for faces, logits in zip(self._on_cpu, self._logits, strict=True)
+            example_losses(logits, examples.labels)
+            for examples, logits in zip(self._on_cpu, self._logits, strict=True)
         )
         views.write_losses(tracker, step, train=train, test=test)
 
     def show_pictures(self, tracker: Tracker, step: int) -> None:
-        """Log sheets of faces and curves of the last answers."""
+        """Log sheets of examples and curves of the last answers."""
         train, test = self._answers()
         views.write_sheets(tracker, step, train=train, test=test)
         views.write_curves(tracker, step, test)
 
     def show_projector(self, tracker: Tracker, model: nn.Module) -> None:
-        """Log what the last layer makes of some faces, where there is such a layer."""
+        """Log what the last layer makes of some examples, where there is such a layer."""
         if self._logits is None:  # a resumed run may have nothing left to evaluate
             self(model)
         points = {}
-        for name, answers, faces in zip(
+        for name, answers, examples in zip(
             ("train", "test"), self._answers(), (self._train, self._test), strict=True
         ):
-            few = faces.take(slice(0, views.PROJECTOR_FACES))
+            few = examples.take(slice(0, views.PROJECTOR_FACES))
             seen = features(model, to_input(few.images))
             if seen is None:
                 return
             points[name] = views.Points(
                 answers=answers.first(len(few)),
                 features=seen,
-                attributes={name: few.faces.names(name) for name in ATTRIBUTES},
+                attributes={name: few.samples.names(name) for name in few.samples.schema},
             )
         views.write_projector(tracker, points)
 
@@ -73,11 +72,11 @@ class MemorizationEvaluator:
         return self._train.classes
 
     def groups(self) -> Groups:
-        """How many faces there are of each kind that there is, in the task's order."""
-        kinds = self._train.task.subpopulations
+        """How many examples there are of each subpopulation that there is, in the world's order."""
+        kinds = self._train.kinds
         train, test = (
-            torch.bincount(faces.subpopulations, minlength=len(kinds)).tolist()
-            for faces in self._on_cpu
+            torch.bincount(examples.subpopulations, minlength=len(kinds)).tolist()
+            for examples in self._on_cpu
         )
         return [
             (kind.name, self._train.classes[kind.label], train[i], test[i])
@@ -87,19 +86,19 @@ class MemorizationEvaluator:
 
     @property
     def mislabeled(self) -> int:
-        """How many training faces have a wrong label."""
+        """How many training examples have a wrong label."""
         return int(self._on_cpu[0].mislabeled.sum())
 
     def _answers(self) -> tuple[Answers, Answers]:
         assert self._logits, "asked before it is shown"
         train, test = (
             Answers(
-                images=faces.images,
+                images=examples.images,
                 probabilities=logits.softmax(dim=1),
-                labels=faces.labels,
-                clean_labels=faces.clean_labels,
-                classes=faces.classes,
+                labels=examples.labels,
+                clean_labels=examples.clean_labels,
+                classes=examples.classes,
             )
-            for faces, logits in zip(self._on_cpu, self._logits, strict=True)
+            for examples, logits in zip(self._on_cpu, self._logits, strict=True)
         )
         return train, test

@@ -1,5 +1,6 @@
-"""Asked at every evaluation: which attributes change its answer, and which should?"""
+"""Reliance: which attributes change a model's predictions, and which should."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,48 +8,33 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
+from lab.core.words import estimated
 from lab.measure import part_values, predict, reliance
 from lab.tracking import texts, views
 from lab.tracking.strips import COLUMNS, Strip
 from lab.tracking.writer import Tracker
-from lab.worlds import Population
-from lab.worlds.counterfactuals import SUBSETS, draw_counterfactuals, shows, with_parts
-from lab.worlds.faces import ATTRIBUTES, PARTS, Attribute, Faces, render
-from lab.worlds.faces.batch import as_column
+from lab.worlds import Attribute, DrawnWorld, Samples, subsets
+from lab.worlds.counterfactuals import draw_counterfactuals, shows
+from lab.worlds.samples import as_column
 
-NAMED = ("eye_color", "mouth_open", "skin_color", "hair_length")
-"""Nuisances whose strips are shown where there are no cues."""
-
-STRIP_FACES = 4
-"""Faces in a strip, of each class as many."""
+STRIP_ROWS = 4
+"""Samples in a strip, of each class as many."""
 
 
 class RelianceEvaluator:
-    """An evaluator: asks about faces and their counterfactuals, in which one attribute is
+    """An evaluator: predictions on samples and on their counterfactuals, in which one attribute is
     redrawn."""
 
-    def __init__(
-        self,
-        population: Population,
-        *,
-        count: int,
-        size: int,
-        seed: int,
-        device: str | torch.device = "cpu",
-        strips: bool = True,
-    ) -> None:
-        self._population, self._count, self._size = population, count, size
-        self._seed, self._device = seed, device
-        self._counterfactuals = draw_counterfactuals(
-            population, count=count, size=size, seed=seed, device=device
-        )
+    def __init__(self, world: DrawnWorld, *, count: int, strips: bool = True) -> None:
+        self._world, self._count = world, count
+        self._counterfactuals = draw_counterfactuals(world, count=count)
         self._informative = {
             name: self._counterfactuals.informative(name).cpu()
-            for name in ATTRIBUTES
+            for name in world.domain.schema
             if len(self._counterfactuals.informative(name))
         }
-        names = [cue.attribute for cue in population.cues] or [
-            name for name in NAMED if name in population.task.nuisances
+        names = [cue.attribute for cue in world.cues] or [
+            name for name in world.domain.showcase if name in world.nuisances
         ]
         drawn = (self._draw_strip(name) for name in (names if strips else []))
         self._strips = [strip for strip in drawn if strip]
@@ -66,7 +52,7 @@ class RelianceEvaluator:
             self._flips[name] = found.flips
             figures[f"reliance/{name}"] = found.flips
             figures[f"logit_change/{name}"] = found.moved
-        nuisances = [self._flips[n] for n in self._population.task.nuisances if n in self._flips]
+        nuisances = [self._flips[n] for n in self._world.nuisances if n in self._flips]
         if nuisances:
             figures["shortcut/strongest"] = max(nuisances, key=lambda figure: figure.value)
         self._chances = [
@@ -75,9 +61,9 @@ class RelianceEvaluator:
         return figures
 
     def show_pictures(self, tracker: Tracker, step: int) -> None:
-        """Log bars of reliance, and strips of the same faces with each value of a nuisance: with
-        the probability of the last class, or of each face's own where there are more than two."""
-        relevant, classes = self._population.task.relevant, self._population.task.classes
+        """Log bars of reliance, and strips of the same samples with each value of a nuisance: with
+        the probability of the last class, or of each one's own where there are more than two."""
+        relevant, classes = self._world.relevant, self._world.classes
         views.write_bars(
             tracker,
             step,
@@ -103,22 +89,19 @@ class RelianceEvaluator:
             )
 
     def finish(self, tracker: Tracker, model: nn.Module, step: int) -> dict[str, Estimate]:
-        """Ask about all sets of parts, where the task is about them; log the table."""
-        if not set(PARTS) <= set(self._population.task.relevant):
+        """Figures of all sets of components, where the task is about them; log the table."""
+        if not self._world.components:
             return {}
-        called = ask_about_parts(
-            self._population, model, count=self._count, size=self._size, seed=self._seed,
-            device=self._device,
-        )  # fmt: skip
-        tracker.text("parts", _parts_text(called), step)
-        return part_figures(called)
+        called = ask_about_components(self._world, model, count=self._count)
+        tracker.text("parts", _parts_text(called, self._world), step)
+        return component_figures(called, self._world.components)
 
     def _draw_strip(self, name: str) -> "_Pictures | None":
-        """Some faces of each class that show the attribute, with each of its values."""
+        """Some samples of each class that show the attribute, with each of its values."""
         examples = self._counterfactuals.examples
-        visible = shows(self._population, examples, name, seed=self._seed)
+        visible = shows(self._world, examples, name)
         classes = len(examples.classes)
-        each = max(1, STRIP_FACES // classes)
+        each = max(1, STRIP_ROWS // classes)
         labels = examples.clean_labels.cpu()
         chosen = torch.cat(
             [
@@ -128,13 +111,14 @@ class RelianceEvaluator:
         )
         if len(chosen) == 0:
             return None
-        faces, row = examples.faces[chosen], ATTRIBUTES[name]
-        levels, words = _levels(row, self._population)
+        samples, row = examples.samples[chosen], self._world.domain.schema[name]
+        levels, words = _levels(row, self._world)
         columns = [
-            faces.redrawn({name: as_column(row, np.full(len(faces), level))}) for level in levels
+            samples.redrawn({name: as_column(row, np.full(len(samples), level))})
+            for level in levels
         ]
-        images = render(Faces.cat(columns), size=self._size, device=self._device)
-        shape = (len(levels), len(faces), *images.shape[1:])
+        images = self._world.render(Samples.cat(columns))
+        shape = (len(levels), len(samples), *images.shape[1:])
         return _Pictures(name, words, images.view(shape).transpose(0, 1), labels[chosen])
 
 
@@ -146,63 +130,54 @@ class _Pictures:
     labels: Tensor  # (R,)
 
 
-def ask_about_parts(
-    population: Population,
-    model: nn.Module,
-    *,
-    count: int,
-    size: int,
-    seed: int,
-    device: str | torch.device = "cpu",
-) -> Tensor:
-    """Whether a model calls each of `count` faces a person with each set of parts: bool (16, M)."""
-    faces = population.sample(count, seed=seed, split="parts")
-    person = len(population.task.classes) - 1
+def ask_about_components(world: DrawnWorld, model: nn.Module, *, count: int) -> Tensor:
+    """Whether a model calls each of `count` samples the last class with each set of the task's k
+    components: bool (2^k, M), row i for set i of `subsets`."""
+    assert world.domain.compose is not None, "components can be composed"
+    samples = world.sample(count, split="parts")
+    whole = len(world.classes) - 1
     called = []
-    for parts in SUBSETS:
-        images = render(with_parts(faces, parts), size=size, device=device)
-        called.append(predict(model, images).argmax(dim=1) == person)
+    for present in subsets(world.components):
+        images = world.render(world.domain.compose(samples, present))
+        called.append(predict(model, images).argmax(dim=1) == whole)
     return torch.stack(called)
 
 
-def part_figures(called: Tensor) -> dict[str, Estimate]:
-    """Necessity, sufficiency and Shapley value of each part, by tag, from such answers."""
+def component_figures(called: Tensor, components: Sequence[str]) -> dict[str, Estimate]:
+    """Necessity, sufficiency and Shapley value of each component, by tag, from such answers."""
     figures = {}
-    for part, value in part_values(called, PARTS).items():
-        figures[f"necessity/{part}"] = value.necessity
-        figures[f"sufficiency/{part}"] = value.sufficiency
-        figures[f"shapley/{part}"] = value.shapley
+    for name, value in part_values(called, components).items():
+        figures[f"necessity/{name}"] = value.necessity
+        figures[f"sufficiency/{name}"] = value.sufficiency
+        figures[f"shapley/{name}"] = value.shapley
     return figures
 
 
-def _levels(row: Attribute, population: Population) -> tuple[list[float], tuple[str, ...]]:
+def _levels(row: Attribute, world: DrawnWorld) -> tuple[list[float], tuple[str, ...]]:
     """At most `COLUMNS` values of an attribute and their names; those of a cue come first."""
     if row.kind == "continuous":
         numbers = row.quantile(np.linspace(0, 1, COLUMNS).clip(0.01, 0.99)).tolist()
         return numbers, tuple(f"{number:.2g}" for number in numbers)
-    tied = [cue.options for cue in population.cues if cue.attribute == row.name]
+    tied = [cue.options for cue in world.cues if cue.attribute == row.name]
     order = [*reversed(tied[0])] if tied else []
     order += [option for option in range(len(row.options)) if option not in order]
     chosen = order[:COLUMNS]
     return [float(option) for option in chosen], tuple(row.options[option] for option in chosen)
 
 
-def _parts_text(called: Tensor) -> str:
+def _parts_text(called: Tensor, world: DrawnWorld) -> str:
+    components, whole = world.components, world.classes[-1]
+    sets = subsets(components)
     rows = []
-    for number in reversed(range(len(SUBSETS))):
+    for number in reversed(range(len(sets))):
         share = wilson(int(called[number].sum()), called.shape[1])
-        true = 1 if number == len(SUBSETS) - 1 else 0
-        rows.append((", ".join(SUBSETS[number]) or "none", true, _share(share)))
-    sets = texts.table(("parts", "a person by the rule", "called a person"), rows)
+        true = 1 if number == len(sets) - 1 else 0
+        rows.append((", ".join(sets[number]) or "none", true, estimated(share)))
+    table = texts.table(("parts", f"{whole} by the rule", f"called {whole}"), rows)
     each = [
-        (part, _share(v.necessity), _share(v.sufficiency), f"{v.shapley.value:.2f}")
-        for part, v in part_values(called, PARTS).items()
+        (part, estimated(v.necessity), estimated(v.sufficiency), f"{v.shapley.value:.2f}")
+        for part, v in part_values(called, components).items()
     ]
-    header = ("part", "necessity (rule: 1)", "sufficiency (rule: 0)", "Shapley (rule: 0.25)")
-    return f"{sets}\n\n{texts.table(header, each)}"
-
-
-def _share(figure: Estimate) -> str:
-    if figure.low is None or figure.high is None:
-        return "no such face"
-    return f"{figure.value:.2f} ({figure.low:.2f}–{figure.high:.2f})"
+    fair = f"Shapley (rule: {1 / len(components):.3g})"
+    header = ("part", "necessity (rule: 1)", "sufficiency (rule: 0)", fair)
+    return f"{table}\n\n{texts.table(header, each)}"

@@ -8,49 +8,41 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
-from lab.core.config import RunConfig
 from lab.core.estimate import Estimate, wilson
 from lab.evaluators.tables import accuracy_row, fitted, table
 from lab.measure import predict
 from lab.robustness import CHILDREN, Failures, Progress, find_failures
 from lab.tracking.summary import finite
-from lab.worlds import population_of
-from lab.worlds.faces import Faces, attribute
+from lab.worlds import DrawnWorld, Samples
 
 NAMED = 12
 """Attributes that are named as what it took, at most."""
 
 
 def search(
-    config: RunConfig,
+    world: DrawnWorld,
     model: nn.Module,
     *,
-    faces: int,
+    count: int,
     resamples: int,
     generations: int,
-    device: str | torch.device = "cpu",
     progress: Progress = lambda what, done, total: None,
 ) -> Failures:
-    """Look for failures around the first `faces` of the test set."""
-    population = population_of(config.data)
+    """Look for failures around the first `count` of the test set."""
     return find_failures(
         partial(predict, model),
-        population,
-        population.sample(faces, seed=config.seed, split="test"),
-        size=config.data.image_size,
-        seed=config.seed,
+        world,
+        world.sample(count, split="test"),
         resamples=resamples,
         generations=generations,
-        device=device,
         progress=progress,
     )
 
 
 def failure_figures(failures: Failures) -> dict[str, Estimate]:
-    """The share of faces that it is right about, as they are and in all that was tried; and how
+    """The share of samples that it is right about, as they are and in all that was tried; and how
     many pictures were shown; by tag."""
     count = len(failures.right)
     stages = {
@@ -67,8 +59,8 @@ def failure_figures(failures: Failures) -> dict[str, Estimate]:
 
 
 def failure_entries(failures: Failures, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Every fooled face for a JSON file: its number in the test set, what it is, the probability of
-    that before and after, and what changed."""
+    """Every fooled sample for a JSON file: its number in the test set, what it is, the probability
+    of that before and after, and what changed."""
     before, after = (
         logits.double().softmax(dim=1) for logits in (failures.logits_before, failures.logits_after)
     )
@@ -92,7 +84,7 @@ def failure_entries(failures: Failures, classes: tuple[str, ...]) -> list[dict[s
     return entries
 
 
-def failure_text(failures: Failures, *, resamples: int, generations: int) -> str:
+def failure_text(failures: Failures, *, noun: str, resamples: int, generations: int) -> str:
     """What came of the search, for the terminal."""
     figures = failure_figures(failures)
     rows = [
@@ -106,7 +98,7 @@ def failure_text(failures: Failures, *, resamples: int, generations: int) -> str
             figures["robust_accuracy/after_search"],
         ),
     ]
-    header = ("Right about the same faces", "right", "95 % interval", "faces")
+    header = (f"Right about the same {noun}", "right", "95 % interval", noun)
     shown = ", ".join(f"{count:,} {what}" for what, count in failures.shown.items())
     lines = [table(header, rows), fitted(f"Pictures shown: {shown}")]
     if failures.changed:
@@ -115,11 +107,11 @@ def failure_text(failures: Failures, *, resamples: int, generations: int) -> str
 
 
 def change_words(failures: Failures, i: int, name: str) -> tuple[str, str]:
-    """What an attribute of the fooled face `i` was and became, with digits enough to differ."""
-    row = attribute(name)
+    """What an attribute of the fooled sample `i` was and became, with digits enough to differ."""
+    row = failures.before.schema[name]
     if row.kind != "continuous":
         return failures.before.names(name)[i], failures.after.names(name)[i]
-    old, new = (float(faces[name][i]) for faces in (failures.before, failures.after))
+    old, new = (float(some[name][i]) for some in (failures.before, failures.after))
     digits = max(0, 1 - math.floor(math.log10(row.high - row.low)))
     while round(old, digits) == round(new, digits) and digits < 7:
         digits += 1
@@ -140,8 +132,8 @@ def _what_it_took(failures: Failures) -> str:
     )
 
 
-def _plain(faces: Faces, name: str, i: int) -> str | int | float:
-    kind, value = attribute(name).kind, faces[name][i]
+def _plain(samples: Samples, name: str, i: int) -> str | int | float:
+    kind, value = samples.schema[name].kind, samples[name][i]
     if kind == "categorical":
-        return faces.names(name)[i]
+        return samples.names(name)[i]
     return int(value) if kind == "count" else float(value)

@@ -1,24 +1,25 @@
-"""All suite of a run as one evaluator."""
+"""All evaluators of a run as one."""
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.core.words import estimated
 from lab.evaluators.cues import CueEvaluator
 from lab.evaluators.memorization import MemorizationEvaluator
 from lab.evaluators.reliance import RelianceEvaluator
 from lab.evaluators.validation import ValidationEvaluator
 from lab.measure import consistency, varying
+from lab.models import to_input
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
-from lab.worlds import Examples, Population, draw_examples, to_input
-from lab.worlds.groups import group_counts, measured
+from lab.worlds import DrawnWorld, Examples, World
+from lab.worlds.groups import MeasuredCue, group_counts, measured
 
 DOUBTED = 64
-"""Test faces that the untrained network is asked about again."""
+"""Test examples that the untrained network is asked about again."""
 
 
 class EvaluatorSuite:
@@ -29,34 +30,28 @@ class EvaluatorSuite:
         self,
         train: Examples,
         test: Examples,
-        population: Population,
+        world: World,
         config: RunConfig,
-        device: torch.device,
     ) -> None:
-        data, seed = config.data, config.seed
-        self._test = test
+        self._test, self._noun = test, world.noun
         self.memorization = MemorizationEvaluator(train, test)
         self.cues: CueEvaluator | None = None
-        if population.cues or population.unseen_combinations:
-            self.cues = CueEvaluator(data, population, seed=seed, device=device)
         self.reliance: RelianceEvaluator | None = None
-        if config.counterfactuals:
-            size, count = data.image_size, config.counterfactuals
-            self.reliance = RelianceEvaluator(
-                population, count=count, size=size, seed=seed, device=device,
-                strips=config.pictures,
-            )  # fmt: skip
+        self.strengths: list[MeasuredCue] = []
+        """What the training set holds of each cue."""
+        if isinstance(world, DrawnWorld):
+            if world.cues or world.population.unseen_combinations:
+                self.cues = CueEvaluator(world)
+            if config.counterfactuals:
+                self.reliance = RelianceEvaluator(
+                    world, count=config.counterfactuals, strips=config.pictures
+                )
+            self.strengths = measured(world, train)
         self.validation: ValidationEvaluator | None = None
         if config.validation_faces:
-            faces = draw_examples(
-                data, split="validation", count=config.validation_faces, seed=seed, device=device,
-                population=population,
-            )  # fmt: skip
-            self.validation = ValidationEvaluator(faces)
-        self.strengths = measured(population, train, seed=seed)
-        """What the training faces hold of each cue."""
-        self.group_counts = group_counts(train, population.cues) if population.cues else {}
-        """How many training faces each group has."""
+            self.validation = ValidationEvaluator(world.load("validation", config.validation_faces))
+        self.group_counts = group_counts(train, world.cues) if world.cues else {}
+        """How many training examples each group has."""
         self._pictures = config.pictures
         self._shown = [e for e in (self.memorization, self.cues, self.reliance) if e is not None]
 
@@ -98,11 +93,11 @@ class EvaluatorSuite:
     ) -> None:
         """Log the texts a fresh run begins with, and the graph, traced on `example`
         (N, 3, S, S)."""
-        header = ("kind", "class", "training faces", "test faces")
+        header = ("kind", "class", f"training {self._noun}", f"test {self._noun}")
         counts = texts.table(header, self.memorization.groups())
         if self.group_counts:
             rows = self.group_counts.items()
-            counts += "\n\n" + texts.table(("group", "training faces"), rows)
+            counts += "\n\n" + texts.table(("group", f"training {self._noun}"), rows)
         tracker.text("config", texts.settings_table(settings))
         tracker.text("groups", counts)
         tracker.text("environment", texts.table(("part", "version"), surroundings.items()))
@@ -116,12 +111,11 @@ class EvaluatorSuite:
         rows = []
         for found in self.strengths:
             cue, strength = found.cue, found.strength
-            ends = "" if strength.low is None else f" ({strength.low:.3f}–{strength.high:.3f})"
             values = ", ".join(f"{w}: {c}" for w, c in zip(cue.words, classes, strict=True))
             rows.append(
                 (cue.attribute, values, f"{cue.strength:g}", f"{cue.no_link:.3g}",
-                 f"{strength.value:.3f}{ends}", f"{found.shown.value:.3f}")
+                 estimated(strength, 3), f"{found.shown.value:.3f}")
             )  # fmt: skip
         header = ("cue", "value: class", "strength asked for", "no link", "measured on the training"
-                  " faces that show it (95 % interval)", "shown by")  # fmt: skip
+                  f" {self._noun} that show it (95 % interval)", "shown by")  # fmt: skip
         return texts.table(header, rows)

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lab.core.config import RunConfig, flag
 from lab.core.estimate import Estimate
-from lab.core.words import chance, percent
+from lab.core.words import chance, interval, percent, percents
 from lab.measure import varying
-from lab.worlds import Population
-from lab.worlds.faces import ATTRIBUTES, PARTS
+from lab.worlds import DrawnWorld, World
 
 WIDTH = 100
 
@@ -21,9 +20,10 @@ Figures = Mapping[str, Estimate]
 Row = Sequence[str]
 
 
-def setting_text(own: RunConfig, config: RunConfig) -> str:
+def setting_text(own: RunConfig, config: RunConfig, world: World) -> str:
     """What is measured, and where that differs from what the run was trained with."""
-    lines = [f"Unseen faces of the task {config.data.task}, seed {config.seed}"]
+    what = f"the task {config.data.task}" if config.data.data is None else config.data.data
+    lines = [f"Unseen {world.noun} of {what}, seed {config.seed}"]
     for name in (
         "cues",
         "cue_visibility",
@@ -40,29 +40,29 @@ def setting_text(own: RunConfig, config: RunConfig) -> str:
     return "\n".join(fitted(line) for line in lines)
 
 
-def to_text(figures: Figures, population: Population) -> str:
+def to_text(figures: Figures, world: World) -> str:
     """All tables there are figures for, with an empty line between them; and a warning of answers
     that are no function of the picture."""
-    tables = [accuracy_table(figures, population), reliance_table(figures, population)]
-    tables += [parts_table(figures), textwrap.fill(varying(figures), WIDTH)]
+    tables = [accuracy_table(figures, world), reliance_table(figures, world)]
+    tables += [components_table(figures, world), textwrap.fill(varying(figures), WIDTH)]
     return "\n\n".join(table for table in tables if table)
 
 
-def accuracy_table(figures: Figures, population: Population) -> str:
-    """Accuracy on every set and group of faces."""
-    task = population.task
-    rows = [accuracy_row("test faces", figures["accuracy/test"])]
-    for kind in task.subpopulations:
+def accuracy_table(figures: Figures, world: World) -> str:
+    """Accuracy on every set and group of examples."""
+    rows = [accuracy_row(f"test {world.noun}", figures["accuracy/test"])]
+    for kind in world.kinds:
         if figure := figures.get(f"subpopulation_accuracy/{kind.name}"):
-            label = task.classes[kind.label]
+            label = world.classes[kind.label]
             words = kind.name if kind.name == label else f"{kind.name} ({label})"
             rows.append(accuracy_row(f"  {words}", figure))
-    combinations = " or ".join(map(str, population.unseen_combinations))
+    combinations = world.population.unseen_combinations if isinstance(world, DrawnWorld) else ()
+    unseen = " or ".join(map(str, combinations))
     for name, words in (
         ("unbiased", "where the cues say nothing"),
         ("worst_group", "  worst group"),
         ("conflicting", "where every cue contradicts the label"),
-        ("unseen_combinations", f"unseen combinations: {combinations}"),
+        ("unseen_combinations", f"unseen combinations: {unseen}"),
     ):
         if figure := figures.get(f"accuracy/{name}"):
             if name == "worst_group":
@@ -71,17 +71,17 @@ def accuracy_table(figures: Figures, population: Population) -> str:
                     for group, one in _under("group_accuracy", figures).items()
                 ]
             rows.append(accuracy_row(words, figure))
-    rows.append(("a guess", chance(len(task.classes)), "", ""))
-    return table(("Accuracy", "right", "95 % interval", "faces"), rows)
+    rows.append(("a guess", chance(len(world.classes)), "", ""))
+    return table(("Accuracy", "right", "95 % interval", world.noun), rows)
 
 
-def reliance_table(figures: Figures, population: Population) -> str:
+def reliance_table(figures: Figures, world: World) -> str:
     """Reliance on every attribute, in words where it is small."""
     found = _under("reliance", figures)
     if not found:
         return ""
     moved = _under("logit_change", figures)
-    relevant = population.task.relevant
+    relevant = world.relevant
     nuisances = sorted((n for n in found if n not in relevant), key=lambda n: -found[n].value)
     large = [name for name in nuisances if found[name].interval[1] >= SMALL]
 
@@ -99,7 +99,8 @@ def reliance_table(figures: Figures, population: Population) -> str:
         rows.append(
             (f"  {len(small)} {others}, each surely below {100 * SMALL:g} % (the largest: {most})",)
         )
-    untold = [n for n in ATTRIBUTES if n not in found]
+    schema = world.domain.schema if isinstance(world, DrawnWorld) else {}
+    untold = [n for n in schema if n not in found]
     if untold:
         why = "never to be seen, without a choice, or without another answer"
         rows.append((f"  {why}: {', '.join(untold)}",))
@@ -108,20 +109,21 @@ def reliance_table(figures: Figures, population: Population) -> str:
     return table(header, rows)
 
 
-def parts_table(figures: Figures) -> str:
-    """What each part does for the answer, where the task is about parts."""
-    if f"shapley/{PARTS[0]}" not in figures:
+def components_table(figures: Figures, world: World) -> str:
+    """What each component does for the answer, where the task is about components."""
+    parts = [name for name in world.components if f"shapley/{name}" in figures]
+    if not parts:
         return ""
-    rows: list[Row] = [("  by the rule", percent(1), "", percent(0), "", "0.25", "")]
-    for part in PARTS:
+    fair = f"{1 / len(parts):.3g}"
+    rows: list[Row] = [("  by the rule", percent(1), "", percent(0), "", fair, "")]
+    for part in parts:
         value = figures[f"shapley/{part}"]
-        low, high = value.interval
         rows.append(
             (f"  {part}", *_share(figures[f"necessity/{part}"]),
-             *_share(figures[f"sufficiency/{part}"]), f"{value.value:.2f}", f"{low:.2f}–{high:.2f}")
+             *_share(figures[f"sufficiency/{part}"]), f"{value.value:.2f}", interval(value))
         )  # fmt: skip
-    header = ("Which parts make a person", "necessary", "95 %", "sufficient", "95 %", "Shapley",
-              "95 %")  # fmt: skip
+    what = f"Which parts make: {world.classes[-1]}"
+    header = (what, "necessary", "95 %", "sufficient", "95 %", "Shapley", "95 %")
     return table(header, rows)
 
 
@@ -146,7 +148,7 @@ def table(header: Row, rows: Iterable[Row]) -> str:
 
 
 def accuracy_row(what: str, figure: Estimate) -> Row:
-    """A row for a share of faces."""
+    """A row for a share of examples."""
     return what, *_share(figure), f"{figure.count:,}"
 
 
@@ -154,7 +156,7 @@ def _share(figure: Estimate) -> tuple[str, str]:
     """A share and its interval; dashes where there was nothing to count."""
     if figure.low is None or figure.high is None:
         return "–", "–"
-    return percent(figure.value), f"{100 * figure.low:.1f}–{100 * figure.high:.1f}"
+    return percent(figure.value), percents(figure)
 
 
 def _under(metric: str, figures: Figures) -> dict[str, Estimate]:

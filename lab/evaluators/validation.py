@@ -1,4 +1,4 @@
-"""Asked where weights are chosen: how good is it on faces that it was not trained or tested on?"""
+"""Validation: figures on examples outside training and test set, by which weights are chosen."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from lab.worlds import Examples
 
 
 class ValidationEvaluator:
-    """An evaluator: the figures on the validation faces, by which early stopping and the best
+    """An evaluator: the figures on the validation set, by which early stopping and the best
     checkpoint are chosen.
 
     Whatever chooses among evaluations goes by these, so that the figures on the test set are those
-    of faces that nothing was chosen by. The lowest of many validation losses is too good by itself.
+    of examples that nothing was chosen by. The lowest of many validation losses is too good by
+    itself.
     """
 
-    def __init__(self, faces: Examples) -> None:
-        self._images, self._labels = faces.images, faces.labels.cpu()
+    def __init__(self, examples: Examples) -> None:
+        self._images, self._labels = examples.images, examples.labels.cpu()
 
     def __call__(self, model: nn.Module) -> dict[str, Estimate]:
         """Accuracy and loss, by tag."""

@@ -1,4 +1,4 @@
-"""How fast? Jobs that take turns, so that a busy machine slows all of them alike."""
+"""Timing of jobs that take turns, so that a busy machine slows all of them alike."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lab.core.estimate import Estimate, wilson
 from lab.core.words import share
 from lab.measure.predict import predict
-from lab.worlds import to_input
+from lab.models import to_input
 
 REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"
 

@@ -1,6 +1,7 @@
 """Pixels in, logits out: architectures by name. Knows no faces and no training."""
 
 from lab.models.failure import NetworkError, blame, blamed
+from lab.models.inputs import to_input
 from lab.models.inspect import (
     TRIED,
     ask,
@@ -32,5 +33,5 @@ __all__ = [
     "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
     "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
     "has_width", "isolated", "list_models", "locate", "only_agreed", "random_pictures",
-    "register_model", "seeded_model", "sources_of", "untouched",
+    "register_model", "seeded_model", "sources_of", "to_input", "untouched",
 ]  # fmt: skip

@@ -26,14 +26,16 @@ _imported: dict[Path, Sources] = {}
 """The files that were imported in this process, and the sources that this executed."""
 
 
-def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
-    """The function in the file at `path`, imported anew in a space of its own (None: the file is
-    an installed package's); `ValueError` says what is wrong with it.
+def from_file(
+    path: Path, function: str, name: str, *, flag: str = "--model"
+) -> tuple[Any, Space | None]:
+    """The function or class in the file at `path`, imported anew in a space of its own (None: the
+    file is an installed package's); `ValueError` says what is wrong with it.
 
-    `name` is what was asked for, to be repeated in errors.
+    `name` is what was asked for by `flag`, to be repeated in errors.
     """
     if not path.is_file():
-        raise ValueError(f"--model {name}: {path}: {missing(path)}")
+        raise ValueError(f"{flag} {name}: {path}: {missing(path)}")
     space: Space | None = None
     try:
         if path.suffix != ".py":
@@ -60,16 +62,16 @@ def from_file(path: Path, function: str, name: str) -> tuple[Any, Space | None]:
             )
         elif space is not None and space.loaded.items() <= _imported.get(where, {}).items():
             hint = f"; it was imported before: {ONCE}"
-        raise ValueError(f"--model {name}: {path} does not import: {reason}{hint}") from error
+        raise ValueError(f"{flag} {name}: {path} does not import: {reason}{hint}") from error
     build = getattr(module, function, None)
     if isinstance(build, nn.Module):
         raise ValueError(
-            f"--model {name}: {function} is a network already, and each run makes one of its own:"
+            f"{flag} {name}: {function} is a network already, and each run makes one of its own:"
             " name a class, or a function such as def make(spec): return …"
         )
     if not callable(build):
         callables = [key for key, value in vars(module).items() if _defined_in(module, value)]
-        raise ValueError(f"--model {name}: {unknown(f'function in {path}', function, callables)}")
+        raise ValueError(f"{flag} {name}: {unknown(f'function in {path}', function, callables)}")
     return build, space
 
 

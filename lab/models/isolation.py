@@ -159,15 +159,15 @@ def shared_code() -> dict[str, object]:
     return found
 
 
-def refuse_changed(before: dict[str, object], name: str) -> None:
-    """Raise `ValueError` if the code of the network `name` has changed what all networks share:
-    every other one would get it, and this one again each time that it is made."""
+def refuse_changed(before: dict[str, object], name: str, *, flag: str = "--model") -> None:
+    """Raise `ValueError` if the code that `flag` names as `name` has changed what all networks
+    share: every other one would get it, and this one again each time that it is made."""
     now = shared_code()
     changed = [what for what, value in before.items() if now.get(what) is not value]
     changed = [w for w in changed if not isinstance(before[w], int) or now.get(w) != before[w]]
     if changed:
         raise ValueError(
-            f"--model {name} changes {changed[0]} for every network in the process: make a"
+            f"{flag} {name} changes {changed[0]} for every network in the process: make a"
             " subclass, or a hook of the network's own modules, instead"
         )
 

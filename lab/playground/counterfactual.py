@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -39,10 +40,8 @@ def fool(run: LoadedRun, face: Faces) -> dict[str, Any]:
     generations = GENERATIONS if 400 * run.size**2 <= PIXELS else GENERATIONS // 4
     found = find_failures(
         run.ask,
-        run.population,
+        replace(run.world, seed=int(face.identity[0]) & 0xFFFF),
         faces,
-        size=run.size,
-        seed=int(face.identity[0]) & 0xFFFF,
         resamples=RESAMPLES,
         generations=generations,
     )

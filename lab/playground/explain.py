@@ -12,9 +12,10 @@ from torch import Tensor
 from lab.playground.answers import address, as_seen, watched
 from lab.playground.model_cache import LoadedRun
 from lab.playground.request import plain
-from lab.worlds.counterfactuals import SUBSETS, with_parts
+from lab.worlds import subsets
 from lab.worlds.faces import ATTRIBUTES, PARTS, Attribute, Faces, render
 from lab.worlds.faces.batch import as_column
+from lab.worlds.faces.world import with_parts
 
 POINTS = 13
 """Places on a continuous attribute's range that are tried."""
@@ -62,10 +63,10 @@ def strips(run: LoadedRun, face: Faces) -> dict[str, Any]:
 
 def parts(run: LoadedRun, face: Faces) -> dict[str, Any]:
     """The face with each set of parts, as the run's task allows: what it says, and what is true."""
-    asks = set(PARTS) <= set(run.task.relevant)
-    if not asks:
+    if not run.world.components:
         return {"sets": [], "parts": PARTS, "watched": watched(run, 0)}
-    faces = Faces.cat([with_parts(face, subset) for subset in SUBSETS])
+    sets_of_parts = subsets(run.world.components)
+    faces = Faces.cat([with_parts(face, subset) for subset in sets_of_parts])
     chances, _ = _ask(run, faces, face)
     says, labels = chances.argmax(dim=1).tolist(), run.task.label(faces).tolist()
     images = render(faces, size=THUMBNAIL)
@@ -78,7 +79,7 @@ def parts(run: LoadedRun, face: Faces) -> dict[str, Any]:
             "says": says[i],
             "truth": labels[i],
         }
-        for i, subset in enumerate(SUBSETS)
+        for i, subset in enumerate(sets_of_parts)
     ]
     return {"sets": sets, "parts": PARTS, "watched": shown}
 

@@ -12,7 +12,6 @@ from lab.playground.describe_run import conditions
 from lab.playground.model_cache import LoadedRun
 from lab.playground.reasons import reasons
 from lab.playground.request import write_face
-from lab.worlds import Population
 from lab.worlds.faces import Faces, render
 
 CANDIDATES = 24
@@ -32,12 +31,10 @@ def play(run: LoadedRun, number: int) -> dict[str, Any]:
     """
     where, stream = torch.tensor([number]).numpy(), (run.config.seed, SPLIT)
     should_err = bool(uniforms(where, *stream, "errs")[0] < 0.5)
-    population: Population = run.population
-    if population.cues and uniforms(where, *stream, "conflicting")[0] < 0.5:
-        population = population.conflicting()
-    faces: Faces = population.sample(
-        CANDIDATES, seed=run.config.seed, split=SPLIT, start=number * CANDIDATES
-    )
+    world = run.world
+    if world.cues and uniforms(where, *stream, "conflicting")[0] < 0.5:
+        world = world.conflicting()
+    faces: Faces = world.sample(CANDIDATES, split=SPLIT, start=number * CANDIDATES)
     chances = run.ask(render(faces, size=run.size)).double().softmax(dim=1)
     says, labels = chances.argmax(dim=1), run.task.label(faces)
     fit = ((says != labels) == should_err).nonzero()[:, 0]

@@ -21,7 +21,8 @@ from lab.playground.logdir import LARGEST, RunEntry, Stamp, stamp
 from lab.playground.work_queue import ending
 from lab.runs.provenance import changed_sources, moved, refuse_other_world
 from lab.runs.run import load_run
-from lab.worlds import Population, Task, population_of
+from lab.worlds import DrawnWorld, Task
+from lab.worlds.faces.world import FACES
 
 MOST, MEMORY = 240, 2**29
 """Networks that are open at a time, and the bytes that they and what is kept with them take."""
@@ -43,7 +44,7 @@ class LoadedRun:
     name: str
     config: RunConfig
     model: nn.Module
-    population: Population
+    world: DrawnWorld
     visibility: dict[str, float]
     stamp: Stamp
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -52,7 +53,7 @@ class LoadedRun:
     @property
     def task(self) -> Task:
         """What it was asked."""
-        return self.population.task
+        return self.world.task
 
     @property
     def size(self) -> int:
@@ -186,14 +187,14 @@ class ModelCache:
                     run.folder, config=code.config if code is not None else run.config,
                     changed_code=code is not None and bool(code.changed),
                 )  # fmt: skip
-            population = population_of(config.data)
-            tried = population.sample(1, seed=0, split="tried")
+            world = face_world(config)
+            tried = world.sample(1, split="tried")
         except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
             raise RequestError(one_line(error)) from None
         finally:
             torch.set_rng_state(state)
         return LoadedRun(
-            name=run.name, config=config, model=model, population=population,
+            name=run.name, config=config, model=model, world=world,
             visibility=dict(tried.visibility), stamp=now,
         )  # fmt: skip
 
@@ -227,6 +228,16 @@ def keys_of(files: Sequence[Path]) -> frozenset[Key]:
 
 def _key(file: str, sources: Sources) -> Key:
     return (("", os.path.realpath(file)), *sorted(sources.items()))
+
+
+def face_world(config: RunConfig) -> DrawnWorld:
+    """The world of a run on faces; `ValueError` in one line for a run on other pictures."""
+    if config.data.data is None:
+        world = DrawnWorld.of(config.data, seed=config.seed)
+        if world.domain is FACES:
+            return world
+    what = config.data.data or f"the task {config.data.task}"
+    raise ValueError(f"it was trained on pictures of {what}, and here are sliders for faces only")
 
 
 class NotReady(RequestError):

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab.models import features
+from lab.models import features, to_input
 from lab.playground.answers import address, as_seen
 from lab.playground.describe_run import faces_studied
 from lab.playground.model_cache import LoadedRun, ModelCache
 from lab.playground.request import write_face
-from lab.worlds import Examples, draw_examples, to_input
+from lab.worlds import Examples
 from lab.worlds.faces import Faces, render
 
 MOST, MEMORY = 20_000, 2**26
@@ -36,11 +36,8 @@ class Studied:
     layer)."""
 
     def __init__(self, run: LoadedRun) -> None:
-        data = run.config.data
         count = min(faces_studied(run.config), MOST, max(2, MEMORY // (3 * run.size**2)))
-        self.examples: Examples = draw_examples(
-            data, split="train", count=count, seed=run.config.seed, online=run.config.train.online
-        )
+        self.examples: Examples = run.world.load("train", count, online=run.config.train.online)
         self.features = _features(run, self.examples.images)
         self.says = run.ask(self.examples.images).argmax(dim=1)
 
@@ -80,12 +77,12 @@ def nearest(run: LoadedRun, face: Faces, cache: ModelCache) -> dict[str, Any]:
 def _entries(studied: Studied, far: Tensor) -> list[dict[str, Any]]:
     order = far.topk(min(SHOWN, len(far)), largest=False).indices
     few = studied.examples.take(order)
-    images = render(few.faces, size=THUMBNAIL)
+    images = render(few.samples, size=THUMBNAIL)
     return [
         {
             "number": int(order[i]),
             "picture": address(images[i]),
-            "face": write_face(few.faces, i),
+            "face": write_face(few.samples, i),
             "label": int(few.labels[i]),
             "truth": int(few.clean_labels[i]),
             "says": int(studied.says[order[i]]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -94,7 +95,7 @@ def read_face(text: str) -> Faces:
     face = start_face().do(**changes)
     if identity is None:
         return face
-    return Faces(face.values, torch.tensor([identity]), face.visibility)
+    return replace(face, identity=torch.tensor([identity]))
 
 
 def write_face(faces: Faces, i: int = 0) -> dict[str, str | int | float]:

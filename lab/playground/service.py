@@ -14,12 +14,19 @@ from lab.playground.describe_run import conditions
 from lab.playground.effects import without_effect
 from lab.playground.errors import NotThere, RequestError, one_line
 from lab.playground.logdir import Logdir, RunEntry, open_logdir, stamp, summary
-from lab.playground.model_cache import Key, LoadedRun, ModelCache, NeedsConsent, NotReady
+from lab.playground.model_cache import (
+    Key,
+    LoadedRun,
+    ModelCache,
+    NeedsConsent,
+    NotReady,
+    face_world,
+)
 from lab.playground.request import QueryParams, start_face, write_face
 from lab.playground.table import page_table
 from lab.playground.work_queue import WorkQueue
 from lab.runs.provenance import refuse_other_world
-from lab.worlds import get_task, population_of
+from lab.worlds import population_of
 from lab.worlds.faces import Faces, render
 
 Values = dict[str, Any]
@@ -125,8 +132,8 @@ class Service:
         if run.config is None:
             return {**about, "kind": "foreign"}
         try:
-            task = get_task(run.config.data.task)
-            about |= {"conditions": conditions(run.config), "task": task.name}
+            about |= {"task": face_world(run.config).task.name}
+            about |= {"conditions": conditions(run.config)}
             marks = stamp(run)
         except (ValueError, RequestError) as error:
             return {**about, "kind": "broken", "trouble": one_line(error)}
@@ -216,6 +223,6 @@ def _figure(told: Mapping[str, Any], tag: str) -> float | None:
 def _build_drawing() -> None:
     """Compile the drawing, if it can be: a slider asks for too few pixels to wait for it."""
     try:
-        render(start_face(), drawing="compiled")
+        render(start_face(), backend="c")
     except ValueError:
         return  # torch draws instead, about ten times slower

@@ -9,6 +9,7 @@ from lab.playground.request import start_face, write_face
 from lab.worlds import get_task, list_tasks
 from lab.worlds.faces import ATTRIBUTES, Attribute
 from lab.worlds.faces.palette import PALETTES
+from lab.worlds.faces.world import FACES
 
 GROUPS = {
     "structure": ("Parts", "which parts there are, and where they sit"),
@@ -43,7 +44,7 @@ def page_table() -> dict[str, Any]:
         "start": write_face(start_face()),
         "tasks": {
             name: {"meaning": task.meaning, "classes": task.classes, "relevant": task.relevant}
-            for name in list_tasks() if (task := get_task(name))
+            for name in list_tasks(FACES) if (task := get_task(name))
         },
     }  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""Search the nuisances for faces that fool a network, and find out what it takes."""
+"""Search the nuisances for pictures that fool a network, and find out what it takes."""
 
 from lab.robustness.failures import Failures, find_failures
 from lab.robustness.oracle import Ask, Progress
-from lab.robustness.resample_and_evolve import CHILDREN, draw_nuisances
+from lab.robustness.resample_and_evolve import CHILDREN
 
-__all__ = ["CHILDREN", "Ask", "Failures", "Progress", "draw_nuisances", "find_failures"]
+__all__ = ["CHILDREN", "Ask", "Failures", "Progress", "find_failures"]

@@ -1,4 +1,4 @@
-"""Search the nuisances for faces that fool a network: what is it right about only by luck?
+"""Search the nuisances for pictures that fool a network: what is it right about only by luck?
 
 Relevant attributes stay as they are, and so does the true label. First all nuisances are drawn
 anew, many times; then, from the worst of these, an evolution strategy moves the continuous ones.
@@ -14,17 +14,16 @@ from torch import Tensor
 from lab.robustness.minimal import few_changes
 from lab.robustness.oracle import Ask, Oracle, Progress, State
 from lab.robustness.resample_and_evolve import evolve, resample
-from lab.worlds import Population
-from lab.worlds.faces import Faces
+from lab.worlds import DrawnWorld, Samples
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failures:
-    """What came of a search among N faces, F of which could be made to fool the network.
+    """What came of a search among N samples, F of which could be made to fool the network.
 
-    right (N,) bool: its answers on the faces as they are; after_resamples and after_search (N,):
+    right (N,) bool: its answers on the samples as they are; after_resamples and after_search (N,):
     where it is right about all that was tried, to the end of that part. found (F,): positions of
-    the fooled ones, the most confidently wrong first. before and after: those faces as they are,
+    the fooled ones, the most confidently wrong first. before and after: those samples as they are,
     and as they fool it with few attributes changed; logits (F, C) on both. changed: the names of
     these attributes, the most needed first. shown: how many pictures each part has shown.
     """
@@ -34,8 +33,8 @@ class Failures:
     after_resamples: Tensor
     after_search: Tensor
     found: Tensor
-    before: Faces
-    after: Faces
+    before: Samples
+    after: Samples
     logits_before: Tensor
     logits_after: Tensor
     changed: tuple[tuple[str, ...], ...]
@@ -44,30 +43,27 @@ class Failures:
 
 def find_failures(
     ask: Ask,
-    population: Population,
-    faces: Faces,
+    world: DrawnWorld,
+    samples: Samples,
     *,
-    size: int,
-    seed: int,
     resamples: int = 30,
     generations: int = 20,
-    device: str | torch.device = "cpu",
     progress: Progress = lambda what, done, total: None,
 ) -> Failures:
-    """Change the nuisances of `faces` until the network, `ask`, errs about them at `size` px.
+    """Change the nuisances of `samples` until the network, `ask`, errs about them.
 
-    Each face it is right about is tried with its nuisances drawn anew `resamples` times, and if
-    that fools nobody, with `CHILDREN` variants in each of `generations`. What face i is tried with
-    depends on the seed, on i and on the answers about it, not on the other faces.
+    Each sample it is right about is tried with its nuisances drawn anew `resamples` times, and if
+    that does not fool it, with `CHILDREN` variants in each of `generations`. What sample i is tried
+    with depends on the world's seed, on i and on the answers about it, not on the other samples.
     """
-    oracle = Oracle(ask, population, size, device, progress)
-    labels = population.task.label(faces)
-    as_is = State(faces, labels, oracle("as they are", faces, labels))
+    oracle = Oracle(ask, world, progress)
+    labels = world.task.label(samples)
+    as_is = State(samples, labels, oracle("as they are", samples, labels))
     right = ~as_is.said.wrong
     indices = right.nonzero()[:, 0].numpy()
     start = as_is[right]
-    resampled = resample(oracle, start, indices, seed=seed, times=resamples)
-    searched = evolve(oracle, resampled, indices, seed=seed, generations=generations)
+    resampled = resample(oracle, start, indices, times=resamples)
+    searched = evolve(oracle, resampled, indices, generations=generations)
     after_resamples, after_search = right.clone(), right.clone()
     after_resamples[right] = ~resampled.said.wrong
     after_search[right] = ~searched.said.wrong
@@ -82,8 +78,8 @@ def find_failures(
         after_resamples=after_resamples,
         after_search=after_search,
         found=torch.from_numpy(indices)[fooled][order],
-        before=before.faces,
-        after=after.faces,
+        before=before.samples,
+        after=after.samples,
         logits_before=before.said.logits,
         logits_after=after.said.logits,
         changed=tuple(needed[i] for i in order.tolist()),

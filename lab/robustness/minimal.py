@@ -1,4 +1,4 @@
-"""Few changes: of all that is different about a face that fools, what does it take?"""
+"""Few changes: of all that is different about a sample that fools, what does it take?"""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import torch
 from torch import Tensor
 
 from lab.robustness.oracle import Oracle, OracleAnswer, State, most_fooling
-from lab.worlds.faces import Faces
+from lab.worlds import Samples
 
 BLOCK = 4096
-"""Faces that are put together at a time."""
+"""Samples that are put together at a time."""
 
 WHAT = "fewer changes"
 """What the pictures are shown for."""
 
 
 class _Change:
-    """Pairs of a face and one that fools the network, and which nuisances (F, A) are changed."""
+    """Pairs of a sample and one that fools the network, and which nuisances (F, A) are changed."""
 
     def __init__(self, oracle: Oracle, before: State, after: State) -> None:
-        self.names = oracle.population.task.nuisances
+        self.names = oracle.world.nuisances
         self._asker, self._before, self._after = oracle, before, after
-        self.all = torch.stack([before.faces[n] != after.faces[n] for n in self.names], dim=1)
+        self.all = torch.stack([before.samples[n] != after.samples[n] for n in self.names], dim=1)
 
-    def faces(self, rows: Tensor, changed: Tensor) -> Faces:
-        """The faces `rows` (R,) with those nuisances `changed` (R, A)."""
-        old, new = self._before.faces[rows], self._after.faces[rows]
+    def samples(self, rows: Tensor, changed: Tensor) -> Samples:
+        """The samples `rows` (R,) with those nuisances `changed` (R, A)."""
+        old, new = self._before.samples[rows], self._after.samples[rows]
         columns = {
             name: torch.where(changed[:, k], new[name], old[name])
             for k, name in enumerate(self.names)
@@ -35,7 +35,7 @@ class _Change:
     def said(self, rows: Tensor, changed: Tensor) -> OracleAnswer:
         """What the network says of them."""
         answers = [
-            self._asker(WHAT, self.faces(some, these), self._after.labels[some])
+            self._asker(WHAT, self.samples(some, these), self._after.labels[some])
             for some, these in zip(
                 torch.split(rows, BLOCK), torch.split(changed, BLOCK), strict=True
             )
@@ -43,7 +43,7 @@ class _Change:
         return OracleAnswer(*map(torch.cat, zip(*answers, strict=True)))
 
     def flipped(self, changed: Tensor, rows: Tensor, columns: Tensor) -> OracleAnswer:
-        """What it says of the faces `rows` (R,) with `changed` (F, A) but for one attribute each,
+        """What it says of the samples `rows` (R,) with `changed` (F, A) but for one attribute each,
         that of `columns` (R,)."""
         trial, each = changed[rows], torch.arange(len(rows))
         trial[each, columns] = ~trial[each, columns]
@@ -51,8 +51,8 @@ class _Change:
 
 
 def few_changes(oracle: Oracle, before: State, after: State) -> tuple[State, list[tuple[str, ...]]]:
-    """Faces that fool the network with few attributes as `after` and all others as `before`; and
-    the names of these few, for each face those first that it needs most.
+    """Samples that fool the network with few attributes as `after` and all others as `before`; and
+    the names of these few, for each sample those first that it needs most.
 
     From `before`, what brings it closest to an error is changed first, one attribute at a time;
     once it errs, attributes go back one at a time while it still does. In the end none can.
@@ -62,7 +62,7 @@ def few_changes(oracle: Oracle, before: State, after: State) -> tuple[State, lis
     change = _Change(oracle, before, after)
     changed, need = _take_back(oracle, change, _put_in(oracle, change))
     everyone = torch.arange(len(after))
-    least = State(change.faces(everyone, changed), after.labels, change.said(everyone, changed))
+    least = State(change.samples(everyone, changed), after.labels, change.said(everyone, changed))
     order = need.masked_fill(~changed, -torch.inf).argsort(dim=1, descending=True, stable=True)
     needed = [
         tuple(change.names[column] for column in row[:count])

@@ -1,4 +1,4 @@
-"""Ask a network about faces that are being changed, and keep what it says."""
+"""Predictions on samples that are being changed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from lab.measure.reliance import log_odds
-from lab.worlds import Population
-from lab.worlds.faces import Faces, render
+from lab.worlds import DrawnWorld, Samples
 
 Ask = Callable[[Tensor], Tensor]
 """Pictures (N, 3, S, S) uint8 in, logits (N, C) on the CPU out."""
@@ -20,7 +19,7 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and of how much."""
 
 PIXELS = 2**22
-"""Pixels that are drawn and shown at a time: those of 4,096 faces at 32 px."""
+"""Pixels that are drawn and shown at a time: those of 4,096 samples at 32 px."""
 
 
 class OracleAnswer(NamedTuple):
@@ -33,47 +32,46 @@ class OracleAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """Faces with their labels (N,), and what the network says about them."""
+    """Samples with their labels (N,), and what the network says about them."""
 
-    faces: Faces
+    samples: Samples
     labels: Tensor
     said: OracleAnswer
 
     def __len__(self) -> int:
-        return len(self.faces)
+        return len(self.samples)
 
     def __getitem__(self, index: Tensor) -> State:
         said = OracleAnswer(*(column[index] for column in self.said))
-        return State(self.faces[index], self.labels[index], said)
+        return State(self.samples[index], self.labels[index], said)
 
 
 class Oracle:
-    """Draws faces, shows them, counts them; faces that the population holds out fool nobody."""
+    """Draws samples, shows them to a network and counts them; what the population never shows is no
+    failure."""
 
     def __init__(
         self,
         ask: Ask,
-        population: Population,
-        size: int,
-        device: str | torch.device,
+        world: DrawnWorld,
         progress: Progress,
     ) -> None:
-        self.population, self.progress = population, progress
+        self.world, self.progress = world, progress
         self.shown: dict[str, int] = {}
-        self._ask, self._size, self._device = ask, size, device
+        self._ask = ask
 
-    def __call__(self, what: str, faces: Faces, labels: Tensor) -> OracleAnswer:
-        step = max(1, PIXELS // self._size**2)
+    def __call__(self, what: str, samples: Samples, labels: Tensor) -> OracleAnswer:
+        step = max(1, PIXELS // self.world.data.image_size**2)
         logits = torch.cat(
             [
-                self._ask(render(faces[at : at + step], size=self._size, device=self._device))
-                for at in range(0, max(1, len(faces)), step)
+                self._ask(self.world.render(samples[at : at + step]))
+                for at in range(0, max(1, len(samples)), step)
             ]
         )
-        self.shown[what] = self.shown.get(what, 0) + len(faces)
-        allowed = torch.ones(len(faces), dtype=torch.bool)
-        for hold in self.population.unseen_combinations:
-            allowed &= ~hold.met(faces)
+        self.shown[what] = self.shown.get(what, 0) + len(samples)
+        allowed = torch.ones(len(samples), dtype=torch.bool)
+        for hold in self.world.population.unseen_combinations:
+            allowed &= ~hold.met(samples)
         margin = log_odds(logits, labels).masked_fill(~allowed, torch.inf)
         return OracleAnswer(logits, margin, (logits.argmax(dim=1) != labels) & allowed)
 

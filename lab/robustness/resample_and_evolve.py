@@ -9,12 +9,8 @@ from torch import Tensor
 
 from lab.core.seeds import uniforms
 from lab.robustness.oracle import Oracle, OracleAnswer, State, most_fooling
-from lab.worlds import Population
-from lab.worlds.cues import draw_cue
-from lab.worlds.faces import ATTRIBUTES, PARTS, Faces, sample_at
-from lab.worlds.faces.batch import as_column
-from lab.worlds.population import balance_parts
-from lab.worlds.unseen_combinations import avoid
+from lab.worlds import Population, Samples
+from lab.worlds.samples import as_column
 
 Indices = npt.NDArray[np.int64]
 
@@ -22,7 +18,7 @@ SPLIT = "search"
 """Names the random streams of the search."""
 
 CHILDREN = 8
-"""Variants of each face in a generation of the evolution strategy."""
+"""Variants of each sample in a generation of the evolution strategy."""
 
 STEP, LEAST, MOST = 0.2, 0.005, 0.5
 """Its first, least and greatest step: the standard deviation of a quantile. First steps of 0.05,
@@ -34,54 +30,33 @@ SUCCESS = 0.2
 rule of Rechenberg, "Evolutionsstrategie", 1973."""
 
 
-def draw_nuisances(
-    population: Population, faces: Faces, indices: Indices, *, seed: int, split: str
-) -> Faces:
-    """The faces with all nuisances drawn anew, jointly, as the population could show them.
-
-    But a cue takes each of its values equally often, whatever the label. `indices` (N,) are the
-    addresses of the draws in the streams of `split`.
-    """
-    task = population.task
-    drawn = sample_at(indices, seed=seed, split=split, variation=population.variation)
-    columns = {name: drawn[name] for name in task.nuisances}
-    for part in PARTS:
-        if part in columns and part not in population.missing:
-            columns[part] = torch.full_like(columns[part], int(ATTRIBUTES[part].values[-1]))
-    labels = task.label(faces)
-    for cue in population.unbiased().cues:
-        columns[cue.attribute] = draw_cue(cue, labels, indices, seed=seed, split=split)
-    keep = {*task.relevant, *(cue.attribute for cue in population.cues)}
-    faces = balance_parts(faces.redrawn(columns), indices, seed=seed, split=split, keep=keep)
-    if not population.unseen_combinations:
-        return faces
-    holds, variation = population.unseen_combinations, population.variation
-    return avoid(holds, faces, indices, seed=seed, split=split, variation=variation)
-
-
-def resample(oracle: Oracle, start: State, indices: Indices, *, seed: int, times: int) -> State:
-    """The worst that the network errs about of the faces and `times` draws of their nuisances."""
-    worst = start
+def resample(oracle: Oracle, start: State, indices: Indices, *, times: int) -> State:
+    """The worst that the network errs about of the samples and `times` draws of their nuisances."""
+    world, worst = oracle.world, start
     for time in range(times if len(start) else 0):
         oracle.progress("resamples", time, times)
-        faces = draw_nuisances(
-            oracle.population, start.faces, indices, seed=seed, split=f"{SPLIT} {time}"
+        samples = world.population.redraw_nuisances(
+            start.samples, indices, seed=world.seed, split=f"{SPLIT} {time}"
         )
-        worst = _worse(worst, State(faces, start.labels, oracle("resamples", faces, start.labels)))
+        said = oracle("resamples", samples, start.labels)
+        worst = _worse(worst, State(samples, start.labels, said))
     oracle.progress("resamples", times, times)
     return worst
 
 
-def evolve(oracle: Oracle, start: State, indices: Indices, *, seed: int, generations: int) -> State:
-    """A (1+`CHILDREN`) evolution strategy for each face that does not fool the network yet.
+def evolve(oracle: Oracle, start: State, indices: Indices, *, generations: int) -> State:
+    """A (1+`CHILDREN`) evolution strategy for each sample that does not fool the network yet.
 
     It moves the quantiles of the continuous nuisances, all with one step, which follows the share
     of successes as in the (1+λ)-CMA-ES of Igel, Hansen and Roth, Evolutionary Computation 15, 2007,
     but for their average over generations.
     """
-    population = oracle.population
-    names = [n for n in population.task.nuisances if ATTRIBUTES[n].kind == "continuous"]
-    level = np.stack([_level(population, n, start.faces[n]) for n in names], axis=1)  # (N, D)
+    population, seed = oracle.world.population, oracle.world.seed
+    schema = population.domain.schema
+    names = [n for n in population.task.nuisances if schema[n].kind == "continuous"]
+    if not names:
+        return start
+    level = np.stack([_level(population, n, start.samples[n]) for n in names], axis=1)  # (N, D)
     step = np.full(len(start), STEP)
     damping = 1 + len(names) / (2 * CHILDREN)
     best = start
@@ -95,10 +70,10 @@ def evolve(oracle: Oracle, start: State, indices: Indices, *, seed: int, generat
         moved = level[where][:, None] + step[where][:, None, None] * moves
         moved = moved.clip(0, 1).reshape(-1, len(names))
         parents = best[rows.repeat_interleave(CHILDREN)]
-        faces = parents.faces.redrawn(
+        samples = parents.samples.redrawn(
             {name: _at(population, name, moved[:, d]) for d, name in enumerate(names)}
         )
-        children = State(faces, parents.labels, oracle("search", faces, parents.labels))
+        children = State(samples, parents.labels, oracle("search", samples, parents.labels))
 
         better = children.said.wrong | (children.said.margin < parents.said.margin)
         share = better.view(-1, CHILDREN).double().mean(dim=1).numpy()
@@ -116,7 +91,7 @@ def evolve(oracle: Oracle, start: State, indices: Indices, *, seed: int, generat
 
 
 def _worse(one: State, other: State) -> State:
-    """Of each face the one that fools better, `one` where they are equal."""
+    """Of each sample the one that fools better, `one` where they are equal."""
     margin = torch.stack([one.said.margin, other.said.margin], dim=1)
     wrong = torch.stack([one.said.wrong, other.said.wrong], dim=1)
     rows = most_fooling(margin, wrong).nonzero()[:, 0]
@@ -129,13 +104,13 @@ def _replaced(state: State, rows: Tensor, new: State) -> State:
     order[rows] = len(state) + torch.arange(len(rows))
     both = OracleAnswer(*(torch.cat(pair) for pair in zip(state.said, new.said, strict=True)))
     labels = torch.cat([state.labels, new.labels])
-    return State(Faces.cat([state.faces, new.faces]), labels, both)[order]
+    return State(Samples.cat([state.samples, new.samples]), labels, both)[order]
 
 
 def _normal(
     indices: Indices, names: list[str], *, seed: int, generation: int
 ) -> npt.NDArray[np.float64]:
-    """Standard normal numbers (R, CHILDREN, D) for the faces `indices` (R,) and attributes."""
+    """Standard normal numbers (R, CHILDREN, D) for the samples `indices` (R,) and attributes."""
     address = (indices[:, None] * CHILDREN + np.arange(CHILDREN)).reshape(-1)
     levels = [uniforms(address, seed, SPLIT, "move", generation, name) for name in names]
     normal: npt.NDArray[np.float64] = torch.special.ndtri(
@@ -146,7 +121,7 @@ def _normal(
 
 def _at(population: Population, name: str, level: npt.NDArray[np.float64]) -> Tensor:
     """A continuous attribute's column (N,) at the quantiles `level` (N,) from 0 to 1."""
-    row = ATTRIBUTES[name]
+    row = population.domain.schema[name]
     for cue in population.cues:
         if cue.attribute == name:
             half = (level >= 0.5).astype(np.int64)

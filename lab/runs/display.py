@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.core.program import spelled
 from lab.core.words import chance, counted, share
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
@@ -23,66 +24,68 @@ GROUPS = 8
 class Display:
     """Lines on standard output; on a terminal also a progress bar, on standard error."""
 
-    def __init__(self, config: RunConfig, folder: Path) -> None:
+    def __init__(self, config: RunConfig, folder: Path, noun: str) -> None:
         self.live = bool(sys.stderr and sys.stderr.isatty())
         self._config = config
         self._folder = folder
+        self._noun = noun
         self._bar: tqdm[None] | None = None
         self._accuracy: dict[str, str] = {}
 
     def drawing(self, device: str, parameters: int) -> None:
         """Say what is about to be done."""
         data, model, train = self._config.data, self._config.model, self._config.train
-        faces = f"{data.num_train:,} + {data.num_test:,} faces"
+        verb, noun = "drawing" if data.data is None else "reading", self._noun
+        what = f"{data.num_train:,} + {data.num_test:,} {noun}"
         if self._config.validation_faces:
-            faces = (
+            what = (
                 f"{data.num_train:,} training, {self._config.validation_faces:,} validation and"
-                f" {data.num_test:,} test faces"
+                f" {data.num_test:,} test {noun}"
             )
         batch = ""
         if train.online:
-            batch = ", each with new faces"
+            batch = f", each with new {noun}"
         elif train.batch_size >= data.num_train:
-            batch = f", each with all {data.num_train:,} training faces"
+            batch = f", each with all {data.num_train:,} training {noun}"
         self._say(
-            f"{self._folder}: drawing {faces} of {data.image_size} px, then {train.steps:,} steps"
+            f"{self._folder}: {verb} {what} of {data.image_size} px, then {train.steps:,} steps"
             f" of {model.model} ({parameters:,} parameters) on {device}{batch}"
         )
 
     def groups(self, groups: Sequence[tuple[str, str, int, int]], mislabeled: int) -> None:
-        """Say what the training faces are."""
+        """Say what the training set is."""
         counts = ", ".join(
             f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
             for kind, label, train, _ in groups
         )
         wrong = f"; {mislabeled:,} have a wrong label" if mislabeled else ""
         first = "first " if self._config.train.online else ""
-        self._say(f"{first}training faces: {counts}{wrong}")
+        self._say(f"{first}training {self._noun}: {counts}{wrong}")
 
     def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
-        """Say how strong each cue is in the training faces, and how many faces each group has."""
+        """Say how strong each cue is in the training set, and how many examples each group has."""
         for each in found:
             cue, shown = each.cue, each.shown
             words = " / ".join(reversed(cue.words))
-            faces = f"{shown.count:,} training faces"
+            what = f"{shown.count:,} training {self._noun}"
             self._say(
                 f"cue: {cue.attribute} ({words}) agrees with the label on"
-                f" {share(each.strength, first=True)} of the faces that show it, which are"
-                f" {counted(shown, faces)} ({100 * cue.strength:g} % asked for; without a link it"
+                f" {share(each.strength, first=True)} of the {self._noun} that show it, which are"
+                f" {counted(shown, what)} ({100 * cue.strength:g} % asked for; without a link it"
                 f" would be {chance(len(cue.options))})"
             )
         if len(groups) > GROUPS:
             least, most = min(groups.values()), max(groups.values())
             self._say(
-                f"training groups: {len(groups):,}, of {least:,} to {most:,} faces (TensorBoard's"
-                " text 'groups' lists them)"
+                f"training groups: {len(groups):,}, of {least:,} to {most:,} {self._noun}"
+                " (TensorBoard's text 'groups' lists them)"
             )
         elif groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
             self._say(f"training groups: {counts}")
 
     def warn(self, warnings: Sequence[str]) -> None:
-        """Say what is suspicious about the faces."""
+        """Say what is suspicious about the pictures."""
         for warning in warnings:
             self._say(f"warning: {warning}")
 
@@ -92,7 +95,7 @@ class Display:
             self._bar = tqdm(
                 total=self._config.train.steps,
                 initial=step,
-                unit=" faces",
+                unit=f" {self._noun}",
                 unit_scale=batch_size,
                 dynamic_ncols=True,
             )
@@ -119,14 +122,14 @@ class Display:
         """Say which weights early stopping kept."""
         self._say(
             f"ended after {step:,} steps; kept the weights of step {weights_of:,}, where the loss"
-            " on the validation faces was lowest"
+            f" on the validation {self._noun} was lowest"
         )
 
     def verdict(self, text: str, seconds: Mapping[str, float]) -> None:
         """Say how it came out, what the time went into, and how to look at it."""
         width = min(shutil.get_terminal_size().columns, 100)
         spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
-        board = shlex.join(["python3", "scripts/board.py", "--logdir", str(self._folder.parent)])
+        board = f"{spelled('board')} --logdir {shlex.quote(str(self._folder.parent))}"
         self._say(f"seconds: {spent}")
         lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
         self._say("\n" + "\n".join(lines) + "\n")

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig, to_json
+from lab.core.program import spelled
 from lab.core.run_dir import CHECKPOINTS, CONFIG
 from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.finished import asked, measure
@@ -24,7 +25,7 @@ from lab.runs.run import load_run
 from lab.tracking.summary import SUMMARY, nest, read_summary
 from lab.tracking.writer import METRICS
 from lab.training import choose_device, load_checkpoint, newest, set_threads
-from lab.worlds import population_of
+from lab.worlds import DrawnWorld, open_world
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
 FAILURES = "failures.png"
@@ -66,7 +67,12 @@ def evaluate(
     own, model = load_run(folder, device=place, model_file=model_file, changed_code=changed_code)
     set_threads(own.threads)
     config = asked(own, counterfactuals=counterfactuals, seed=seed, lists=lists, numbers=numbers)
-    population = population_of(config.data)
+    world = open_world(config.data, seed=config.seed, device=place)
+    if not isinstance(world, DrawnWorld) and hunt:
+        raise ValueError(
+            f"--find-failures changes what is drawn, and the {world.noun} of --data are not drawn:"
+            " leave it out"
+        )
     for flag, path in (("--json", json_file), ("--out", out)):
         # a device, such as /dev/null, would be replaced by a file, for everybody
         taken = path and path.exists() and not path.is_file()
@@ -75,26 +81,28 @@ def evaluate(
         if path and path.name in (CONFIG, SUMMARY, METRICS) and (path.parent / CONFIG).exists():
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
-    print(f"{folder}{_unfinished(folder, own)}\n{setting_text(own, config)}\n", flush=True)
-    for line in fewer_counterfactuals(counterfactuals, size=config.data.image_size):
-        print(f"warning: {line}\n", flush=True)
+    print(f"{folder}{_unfinished(folder, own)}\n{setting_text(own, config, world)}\n", flush=True)
+    if isinstance(world, DrawnWorld):
+        for line in fewer_counterfactuals(counterfactuals, world):
+            print(f"warning: {line}\n", flush=True)
     with _bar() as progress:
-        figures = measure(config, model, device=place, progress=progress)
-    print(to_text(figures, population), flush=True)
+        figures = measure(world, model, counterfactuals=counterfactuals, progress=progress)
+    print(to_text(figures, world), flush=True)
     told: dict[str, Any] = {"run": str(folder), "config": json.loads(to_json(config))}
-    if hunt and out:
+    if hunt and out and isinstance(world, DrawnWorld):
         with _bar() as progress:
             failures = search(
-                config, model, faces=hunt.search_faces, resamples=hunt.resamples,
-                generations=hunt.generations, device=place, progress=progress,
+                world, model, count=hunt.search_faces, resamples=hunt.resamples,
+                generations=hunt.generations, progress=progress,
             )  # fmt: skip
-        classes = population.task.classes
-        sheet = failure_sheet(failures, classes, run=folder.name, size=config.data.image_size)
+        sheet = failure_sheet(failures, world, run=folder.name)
         save_picture(sheet, out)
-        words = failure_text(failures, resamples=hunt.resamples, generations=hunt.generations)
+        words = failure_text(
+            failures, noun=world.noun, resamples=hunt.resamples, generations=hunt.generations
+        )
         print(f"\n{words}\n\n{out}")
         figures |= failure_figures(failures)
-        told["failures"] = failure_entries(failures, classes)
+        told["failures"] = failure_entries(failures, world.classes)
     if json_file:
         text = json.dumps(told | nest(figures), indent=2, allow_nan=False)
         replace_text(json_file, text + "\n")
@@ -110,7 +118,7 @@ def _unfinished(folder: Path, config: RunConfig) -> str:
     go_on = shlex.quote(str(folder))
     return (
         f"\nNot finished: {step:,} of {config.train.steps:,} steps are done, and that is measured."
-        f" Go on with it: python3 scripts/train.py --resume {go_on}"
+        f" Go on with it: {spelled('train')} --resume {go_on}"
     )
 
 

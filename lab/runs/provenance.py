@@ -1,7 +1,8 @@
 """What a run was trained with, beside its settings, and whether that is what is there now.
 
-A run's `config.json` notes the version of the drawn pictures and the digests of the source files
-that made its network; its checkpoints carry a digest of both. Whoever opens a run compares them.
+A run's `config.json` notes the version of the pictures and the digests of the source files that
+define its network and its objective; its checkpoints carry a digest of these. Opening a run
+compares them: the network's files always, the objective's where training goes on.
 """
 
 from __future__ import annotations
@@ -16,37 +17,58 @@ from torch import nn
 from lab.core.config import Provenance, RunConfig
 from lab.core.text import missing
 from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
-from lab.models.sources import Lookup
+from lab.models.sources import Lookup, Sources
+from lab.training import Objective, objective_file, objective_sources
 from lab.worlds import world_version
 
 ANYWAY = "--changed-code"
 
+OBJECTIVE = "objective: "
+"""What the names of the objective's source files begin with in the table of a run's sources."""
 
-def provenance_of(config: RunConfig, model: nn.Module | None = None) -> Provenance:
-    """What would decide a run with these settings if it were started now; of a `model` that was
-    built for it the sources are those that were executed. `ValueError` for an unknown task."""
+
+def provenance_of(
+    config: RunConfig, model: nn.Module | None = None, objective: Objective | None = None
+) -> Provenance:
+    """What would decide a run with these settings if it were started now; of a `model` and an
+    `objective` that were made for it the sources are those that were executed. `ValueError` for an
+    unknown task."""
+    trained_by = objective_sources(config.train.objective, objective)
     return Provenance(
-        world=world_version(config.data.task), sources=sources_of(config.model.model, model)
+        world=world_version(config.data),
+        sources={
+            **sources_of(config.model.model, model),
+            **_marked(trained_by),
+        },
     )
 
 
 def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     """One SHA-256 that stands for the whole, and for the settings that decide which examples a run
-    has and which network: those of another run do not fit its checkpoints. (How long it is trained,
-    where, and where its network's file lies have no say in it.)"""
-    model = replace(config.model, model="" if provenance.sources else config.model.model)
-    settings = json.dumps([asdict(config.data), asdict(model), config.seed], sort_keys=True)
+    has, which network and which objective: those of another run do not fit its checkpoints. (How
+    long it is trained, where, and where its pictures and source files lie have no say in it.)"""
+    network, trained_by = _of_network(provenance.sources), _of_objective(provenance.sources)
+    data = replace(config.data, data=config.data.data and "")
+    model = replace(config.model, model="" if network else config.model.model)
+    objective = "" if trained_by else config.train.objective
+    told = [asdict(data), asdict(model), objective, config.seed]
+    settings = json.dumps(told, sort_keys=True)
     sources = digest_of_sources(provenance.sources)
     return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())
 
 
 def refuse_other_world(config: RunConfig, recorded: Provenance, *, what: object) -> None:
     """Raise `ValueError` if `what` (a run's folder) was trained on pictures of another version."""
-    now = world_version(config.data.task)
+    now = world_version(config.data)
     if recorded.world != now:
+        here = (
+            f"this lab draws version {now}: train it anew, or open it with the lab that trained it"
+            if config.data.data is None
+            else f"{config.data.data} now holds version {now}: put the pictures back, or train it"
+            " anew"
+        )
         raise ValueError(
-            f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; this lab"
-            f" draws version {now}: train it anew, or open it with the lab that trained it"
+            f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; {here}"
         )
 
 
@@ -67,35 +89,80 @@ def moved(config: RunConfig, model_file: Path | None) -> RunConfig:
     return replace(config, model=replace(config.model, model=there))
 
 
-def changed_sources(config: RunConfig, recorded: Provenance) -> str:
-    """How the source files that make the network now differ from those that a run was trained
-    with, in a few words; empty if they do not. Executes nothing."""
+def changed_sources(config: RunConfig, recorded: Provenance, *, objective: bool = False) -> str:
+    """How the source files of the network (and of the `objective`, where it matters) now differ
+    from those that a run was trained with, in a few words; empty if they do not. Executes nothing.
+    """
     name = config.model.model
-    now = sources_of(name)
-    path = file_of(name)
-    if path is not None:
-        # what the code imports under names that it computes is not found by reading it
-        for key in [key for key in recorded.sources if key not in now]:
-            roots = Lookup(Path(os.path.realpath(path))).roots
-            there = [root / key for root in roots if (root / key).is_file()]
-            if there:
-                now[key] = digest_of(there[0].read_bytes())
-    return differences(recorded.sources, now)
+    then = _of_network(recorded.sources)
+    now = _as_they_are(sources_of(name), file_of(name), then)
+    if objective:
+        name = config.train.objective
+        also = _of_objective(recorded.sources)
+        here = _as_they_are(objective_sources(name), objective_file(name), also)
+        then = {**then, **_marked(also)}
+        now = {**now, **_marked(here)}
+    return differences(then, now)
 
 
-def refuse_changed_sources(config: RunConfig, recorded: Provenance, *, what: object) -> None:
+def refuse_changed_sources(
+    config: RunConfig, recorded: Provenance, *, what: object, objective: bool = False
+) -> None:
     """Raise `ValueError` if the network's source files are gone, or are not those that `what` (a
-    run's folder) was trained with."""
+    run's folder) was trained with; those of its `objective`, too, where it matters."""
     path = file_of(config.model.model)
     if path is not None and not Path(path).is_file():
         raise ValueError(
             f"{what}: its network was made by {path}: {missing(Path(path))}; say where it is now:"
             " --model-file FILE"
         )
-    changed = changed_sources(config, recorded)
+    path = objective_file(config.train.objective) if objective else None
+    if path is not None and not Path(path).is_file():
+        raise ValueError(
+            f"{what}: its objective was defined by {path}, and there is no such file: put it back"
+        )
+    changed = changed_sources(config, recorded, objective=objective)
     if changed:
         raise ValueError(
-            f"{what} was trained with other source files than those of {config.model.model}:"
+            f"{what} was trained with other source files than those of {_code(config, objective)}:"
             f" {changed}; put them back, name others with --model-file FILE, or use these all the"
             f" same: {ANYWAY}"
         )
+
+
+def _code(config: RunConfig, objective: bool) -> str:
+    """The network, and the objective if it comes from a file, by name."""
+    own = objective and objective_file(config.train.objective) is not None
+    return f"{config.model.model} and {config.train.objective}" if own else config.model.model
+
+
+def _of_network(sources: Sources) -> dict[str, str]:
+    """The network's part of a run's table of sources."""
+    return {name: digest for name, digest in sources.items() if not name.startswith(OBJECTIVE)}
+
+
+def _of_objective(sources: Sources) -> dict[str, str]:
+    """The objective's part of a run's table of sources, without the mark on its names."""
+    return {
+        name.removeprefix(OBJECTIVE): digest
+        for name, digest in sources.items()
+        if name.startswith(OBJECTIVE)
+    }
+
+
+def _marked(sources: Sources) -> dict[str, str]:
+    """An objective's sources, as they are named in a run's table."""
+    return {f"{OBJECTIVE}{name}": digest for name, digest in sources.items()}
+
+
+def _as_they_are(now: dict[str, str], path: str | None, recorded: Sources) -> dict[str, str]:
+    """The sources that the code in the file at `path` has `now`, as far as reading it tells, and
+    those `recorded` ones that are imported under computed names, which reading it does not."""
+    if path is None:
+        return now
+    roots = Lookup(Path(os.path.realpath(path))).roots
+    for key in [key for key in recorded if key not in now]:
+        there = [root / key for root in roots if (root / key).is_file()]
+        if there:
+            now[key] = digest_of(there[0].read_bytes())
+    return now

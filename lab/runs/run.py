@@ -31,6 +31,7 @@ from lab.core.config import (
     to_json,
 )
 from lab.core.estimate import Estimate
+from lab.core.program import spelled
 from lab.core.run_dir import CHECKPOINTS, CONFIG, give_up, locked, make_folder
 from lab.core.seeds import torch_seed
 from lab.core.text import missing, one_line, plain
@@ -64,19 +65,23 @@ from lab.training import (
     BEST,
     LAST,
     PREVIOUS,
+    Batch,
     Batches,
     Checkpoint,
     Damaged,
-    Deserted,
     Diverged,
     EpochBatches,
     Figures,
+    Groups,
     Interrupted,
+    Objective,
     OnlineBatches,
+    PeerLost,
     Processes,
     Trial,
     answers_otherwise,
     choose_device,
+    create_objective,
     describe,
     evaluation_steps,
     first_seed,
@@ -86,6 +91,7 @@ from lab.training import (
     joined,
     load_checkpoint,
     load_weights,
+    locate_objective,
     make_deterministic,
     newest,
     sample_answers,
@@ -95,15 +101,16 @@ from lab.training import (
 )
 from lab.verdict import Setting, verdict
 from lab.worlds import (
+    DrawnWorld,
     Examples,
-    Population,
+    World,
     audit,
     check_memory,
-    draw_examples,
-    get_task,
-    population_of,
+    classes_of,
+    open_world,
 )
 from lab.worlds.counterfactuals import fewer_counterfactuals
+from lab.worlds.groups import group_index
 
 T = TypeVar("T")
 
@@ -111,7 +118,7 @@ FINISHED = "finished"
 """What the first process says instead of a checkpoint if there is nothing left to do."""
 
 TRIED = 64
-"""Faces drawn before anything is written: enough to meet every class and every contradiction."""
+"""Samples drawn before anything is written: enough to meet every class and every contradiction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +141,10 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
     check(config)
     device = choose_device(config.device)
     with _alone(device):
-        population_of(config.data).sample(TRIED, seed=config.seed, split="tried")
+        world = open_world(config.data, seed=config.seed, device=device)
+        config = fitted_to(config, world)
+        if isinstance(world, DrawnWorld):
+            world.sample(TRIED, split="tried")
         kept = config.data.num_test + (0 if config.train.online else config.data.num_train)
         check_memory(kept + config.validation_faces, size=config.data.image_size)
         config = replace(settled(config), world_size=_world_size(config))
@@ -142,14 +152,15 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
             make_deterministic(config.deterministic)
             threads = set_threads(config.threads)
         config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
-        config = replace(config, model=replace(config.model, model=locate(config.model.model)))
+        config = _located(config)
         trial = dry_run(config, device=device)
         model = build_model(config, finished=trial.unfinished)
+        objective = create_objective(config.train.objective)
         with joined(device) as processes:
             model.to(device)
             if not processes.first:
-                return _assist(config, model, device, processes)  # type: ignore[return-value]
-            made_of = provenance_of(config, model)
+                return _assist(config, world, model, objective, processes)  # type: ignore[return-value]
+            made_of = provenance_of(config, model, objective)
             folder = make_folder(config)
             config = replace(config, name=folder.name)
             with locked(folder):
@@ -160,7 +171,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
                     raise
                 processes.broadcast_object(None)  # no checkpoint
                 done = _train(
-                    config, made_of, folder, model, device, processes,
+                    config, world, made_of, folder, model, objective, device, processes,
                     checkpoint=None, began=began, doubts=trial.warnings,
                 )  # fmt: skip
             return processes.broadcast_object(done)
@@ -187,27 +198,56 @@ def resume(
     refuse_other_world(config, made_of, what=folder)
     _world_size(config, folder)
     place = _place(folder, device or config.device, asked=device is not None)
+    world = open_world(config.data, seed=config.seed, device=place)
     with _alone(place):
         with TURN:
             make_deterministic(config.deterministic)
             set_threads(config.threads)
-        model = _rebuild(config, made_of, folder, changed_code=changed_code, device=place)
+        model, objective = _rebuild(
+            config, made_of, folder, changed_code=changed_code, device=place
+        )
         with joined(place) as processes:
             model.to(place)
             if not processes.first:
-                return _assist(config, model, place, processes)
+                return _assist(config, world, model, objective, processes)
             with locked(folder):
                 if _finished(folder):
                     processes.broadcast_object(FINISHED)
                     return None
                 checkpoint = _go_on_from(folder, config, model, None if changed_code else made_of)
-                made_of = _goes_on(folder, begun, config, made_of, model, checkpoint)
+                made_of = _goes_on(folder, begun, config, made_of, model, objective, checkpoint)
                 processes.broadcast_object(checkpoint)
                 done = _train(
-                    config, made_of, folder, model, place, processes,
+                    config, world, made_of, folder, model, objective, place, processes,
                     checkpoint=checkpoint, began=began,
                 )  # fmt: skip
             return processes.broadcast_object(done)
+
+
+def fitted_to(config: RunConfig, world: World) -> RunConfig:
+    """The config with the numbers of pictures that its world has; `ValueError` in one line if it
+    asks for what the world cannot do."""
+    if not world.endless and config.train.online:
+        raise ValueError(
+            f"--online needs new {world.noun} without end, and {world.data.data} has"
+            f" {world.data.num_train:,} to train on: leave it out"
+        )
+    usual = RunConfig().counterfactuals
+    if not isinstance(world, DrawnWorld) and config.counterfactuals not in (0, usual):
+        raise ValueError(
+            f"--counterfactuals {config.counterfactuals} changes what is drawn, and the"
+            f" {world.noun} of --data are not drawn: leave it out"
+        )
+    config = replace(config, data=world.data)
+    asked, have = config.validation_faces, world.available("validation")
+    if have is None or asked <= have:
+        return config
+    if have < 2:
+        raise ValueError(
+            f"{have} of the {world.noun} in {world.data.data} are left for validation: lower"
+            f" --num-train to {world.data.num_train - 2 + have} or less"
+        )
+    return replace(config, train=replace(config.train, num_validation=have))
 
 
 def _go_on_from(
@@ -271,10 +311,11 @@ def _goes_on(
     config: RunConfig,
     recorded: Provenance,
     model: nn.Module,
+    objective: Objective,
     checkpoint: Checkpoint | None,
 ) -> Provenance:
     """What the run is made of from now on, noted in its `config.json` if that is something new."""
-    now = provenance_of(config, model)
+    now = provenance_of(config, model, objective)
     if config == begun and now.sources == recorded.sources:
         return recorded
     changed_at = recorded.changed_at
@@ -311,7 +352,7 @@ def load_run(
     if path is None:
         raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
     config = moved(config, model_file)
-    model = _rebuild(config, made_of, folder, changed_code=changed_code)
+    model = _rebuild_model(config, made_of, folder, changed_code=changed_code)
     model.to(device)
     checkpoint = _load(path, device)
     if not changed_code:
@@ -329,28 +370,60 @@ def _rebuild(
     folder: Path,
     *,
     changed_code: bool,
-    device: str | torch.device = "cpu",
+    device: torch.device,
+) -> tuple[nn.Module, Objective]:
+    """Network and objective of a run that goes on, both made by the source files that it was begun
+    with."""
+    with _own_sources(config, made_of, folder, changed_code=changed_code, objective=True):
+        model = _untrained(config, folder, device)
+        return model, create_objective(config.train.objective)
+
+
+def _rebuild_model(
+    config: RunConfig, made_of: Provenance, folder: Path, *, changed_code: bool
 ) -> nn.Module:
-    """The untrained network of a run, made by the source files that it was trained with, after its
-    first pass if it needs one before it takes weights or is trained."""
+    """The untrained network of a run, made by the source files that it was trained with."""
+    with _own_sources(config, made_of, folder, changed_code=changed_code):
+        return _untrained(config, folder)
 
-    def build() -> nn.Module:
-        saved = any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS, BEST))
-        return build_model(config, finished=saved or dry_run(config, device=device).unfinished)
 
+def _untrained(config: RunConfig, folder: Path, device: str | torch.device = "cpu") -> nn.Module:
+    """The untrained network of a run, after its first pass if it needs one before it takes weights
+    or is trained."""
+    saved = any((folder / CHECKPOINTS / name).exists() for name in (LAST, PREVIOUS, BEST))
+    return build_model(config, finished=saved or dry_run(config, device=device).unfinished)
+
+
+@contextmanager
+def _own_sources(
+    config: RunConfig,
+    made_of: Provenance,
+    folder: Path,
+    *,
+    changed_code: bool,
+    objective: bool = False,
+) -> Iterator[None]:
+    """Execute only the source files that a run was trained with (`changed_code`: any); `ValueError`
+    if they have changed: those of its network, and of its `objective` where it is executed, too."""
     if changed_code:
-        return build()
-    refuse_changed_sources(config, made_of, what=folder)
+        yield
+        return
+    refuse_changed_sources(config, made_of, what=folder, objective=objective)
     try:
         with only_agreed(made_of.sources.values()):
-            return build()
+            yield
     except ValueError as error:
-        if isinstance(error.__cause__, NotAgreed):
+        if _not_agreed(error):
             raise ValueError(
                 f"{folder}: {error}; it was trained without that file, or with another content:"
                 f" {ANYWAY} uses it all the same"
             ) from None
         raise
+
+
+def _not_agreed(error: BaseException | None) -> bool:
+    """Whether an error comes from a source file that may not be executed."""
+    return error is not None and (isinstance(error, NotAgreed) or _not_agreed(error.__cause__))
 
 
 def _refuse_foreign(
@@ -447,6 +520,13 @@ def dry_run(config: RunConfig, *, device: str | torch.device = "cpu") -> Trial:
     )
 
 
+def _located(config: RunConfig) -> RunConfig:
+    """The settings with absolute paths of the network's and the objective's files."""
+    model = replace(config.model, model=locate(config.model.model))
+    train = replace(config.train, objective=locate_objective(config.train.objective))
+    return replace(config, model=model, train=train)
+
+
 def build_model(config: RunConfig, *, finished: bool = False) -> nn.Module:
     """The untrained network of a run, on the CPU, as it is made, or as it is after its first pass
     (`finished`), which makes the rest of it where layers wait for their first input."""
@@ -460,7 +540,7 @@ def build_model(config: RunConfig, *, finished: bool = False) -> nn.Module:
 def _spec(config: RunConfig) -> ModelSpec:
     return ModelSpec(
         image_size=config.data.image_size,
-        num_outputs=len(get_task(config.data.task).classes),
+        num_outputs=len(classes_of(config.data)),
         width=config.model.width,
         dropout=config.model.dropout,
     )
@@ -482,30 +562,31 @@ def _world_size(config: RunConfig, folder: Path | None = None) -> int:
 
 def _command(processes: int, folder: Path | None) -> str:
     """How a run of so many processes is started, or gone on with."""
-    program = "python3" if processes == 1 else f"torchrun --nproc-per-node {processes}"
     rest = f"--resume {shlex.quote(str(folder))}" if folder else "…"
-    return f"{program} scripts/train.py {rest}"
+    return f"{spelled('train', processes=processes)} {rest}"
 
 
 def _assist(
-    config: RunConfig, model: nn.Module, device: torch.device, processes: Processes
+    config: RunConfig,
+    world: World,
+    model: nn.Module,
+    objective: Objective,
+    processes: Processes,
 ) -> Result | None:
     """What the other processes do while the first one does the run: their part of each step."""
     checkpoint: Any = processes.broadcast_object(None)
     if checkpoint == FINISHED:
         return None
-    data = config.data
     if checkpoint is not None:
         give_state(model, checkpoint.model)
-    train = draw_examples(
-        data, split="train", count=data.num_train, seed=config.seed, device=device
-    )
+    train = world.load("train", world.data.num_train)
     with graceful_stop() as stop:
         fit(
             model,
-            _batches(config, train, device, processes),
+            _batches(config, world, train, processes),
             config.train,
             seed=config.seed,
+            objective=objective,
             resume=checkpoint,
             stop=stop,
             processes=processes,
@@ -514,39 +595,39 @@ def _assist(
     return result
 
 
-def _batches(
-    config: RunConfig, train: Examples, device: torch.device, processes: Processes
-) -> Batches:
-    """What the network is trained on: the training faces again and again, or new ones all along."""
+def _batches(config: RunConfig, world: World, train: Examples, processes: Processes) -> Batches:
+    """The training data: the training set epoch by epoch, or new examples at every step."""
     size, part = config.train.batch_size, processes.part
+    index, names = group_index(train, world.cues)
     if not config.train.online:
         return EpochBatches(
-            train.images, train.labels, batch_size=size, seed=config.seed, part=part
-        )
-    population = population_of(config.data)
+            train.images, train.labels, batch_size=size, seed=config.seed, part=part,
+            groups=index, group_names=names,
+        )  # fmt: skip
 
-    def draw(start: int, count: int, keep: Tensor) -> tuple[Tensor, Tensor]:
-        faces = draw_examples(
-            config.data,
-            split="train",
-            start=start,
-            count=count,
-            seed=config.seed,
-            device=device,
-            keep=keep,
-            population=population,
-            online=True,
-        )
-        return faces.images, faces.labels
+    def draw(start: int, count: int, keep: Tensor) -> Batch:
+        examples = world.load("train", count, start=start, keep=keep, online=True)
+        index, _ = group_index(examples, world.cues)
+        device = examples.labels.device
+        numbers = (start + keep).to(device)
+        return Batch(examples.images, examples.labels, index.to(device), numbers)
 
-    return OnlineBatches(draw, batch_size=size, image_size=config.data.image_size, part=part)
+    return OnlineBatches(
+        draw,
+        batch_size=size,
+        image_size=config.data.image_size,
+        groups=Groups.counted(index, names),
+        part=part,
+    )
 
 
 def _train(
     config: RunConfig,
+    world: World,
     made_of: Provenance,
     folder: Path,
     model: nn.Module,
+    objective: Objective,
     device: torch.device,
     processes: Processes,
     *,
@@ -557,7 +638,7 @@ def _train(
     """`_work`, with a last word in `summary.json` if it does not come to its end."""
     try:
         return _work(
-            config, made_of, folder, model, device, processes,
+            config, world, made_of, folder, model, objective, device, processes,
             checkpoint=checkpoint, began=began, doubts=doubts,
         )  # fmt: skip
     except (Interrupted, KeyboardInterrupt) as error:
@@ -567,7 +648,7 @@ def _train(
         _last_word(folder, "stopped", error.step, f"It was {error}.", config, made_of)
         raise error from None
     except Exception as error:
-        ours = isinstance(error, (Diverged, Deserted, OSError, ValueError))
+        ours = isinstance(error, (Diverged, PeerLost, OSError, ValueError))
         said = f"It failed: {plain(str(error)) if ours else one_line(error)}"
         _last_word(folder, "failed", getattr(error, "step", 0), said, config, made_of)
         raise
@@ -575,9 +656,11 @@ def _train(
 
 def _work(
     config: RunConfig,
+    world: World,
     made_of: Provenance,
     folder: Path,
     model: nn.Module,
+    objective: Objective,
     device: torch.device,
     processes: Processes,
     *,
@@ -585,22 +668,19 @@ def _work(
     began: float,
     doubts: Sequence[str],
 ) -> Result:
-    """Draw the faces, train on them, measure, and write down what came of it."""
-    display = Display(config, folder)
-    where = describe(device) + ("" if processes.alone else f" by {processes.count} processes")
+    """Load the examples, train on them, measure, and write down what came of it."""
+    display = Display(config, folder, world.noun)
+    where = describe(device) + ("" if processes.single else f" by {processes.count} processes")
     display.drawing(where, count_parameters(model))
     drawing = time.perf_counter()
-    data, seed = config.data, config.seed
-    population = population_of(data)
-    train, test = (
-        draw_examples(data, split=split, count=count, seed=seed, device=device)
-        for split, count in (("train", data.num_train), ("test", data.num_test))
-    )
-    suite = EvaluatorSuite(train, test, population, config, device)
+    train = world.load("train", config.data.num_train)
+    test = world.load("test", config.data.num_test)
+    suite = EvaluatorSuite(train, test, world, config)
     drawn = time.perf_counter()
     display.groups(suite.memorization.groups(), suite.memorization.mislabeled)
-    display.warn(audit.warnings(population, train, test))
-    display.warn(fewer_counterfactuals(config.counterfactuals, size=data.image_size))
+    display.warn([*world.doubts(), *audit.warnings(world, train, test)])
+    if isinstance(world, DrawnWorld):
+        display.warn(fewer_counterfactuals(config.counterfactuals, world))
     display.cues(suite.strengths, suite.group_counts)
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
     display.warn([*doubts, *(suite.doubts(model) if evaluated < 0 else ())])
@@ -612,9 +692,9 @@ def _work(
             folder,
             start_step=evaluated + 1,
             interruptions=(Interrupted,),
-            relevant=population.task.relevant,
-            nuisances=population.task.nuisances,
-            cues=[cue.attribute for cue in population.cues],
+            relevant=world.relevant,
+            nuisances=world.nuisances,
+            cues=[cue.attribute for cue in world.cues],
         ) as tracker,
     ):
         if evaluated < 0:
@@ -627,13 +707,14 @@ def _work(
                 example=train.images[:2],
             )
         started = time.perf_counter()
-        batches = _batches(config, train, device, processes)
+        batches = _batches(config, world, train, processes)
         display.begin(checkpoint.step if checkpoint else 0, batches.batch_size)
         fitted = fit(
             model,
             batches,
             config.train,
             seed=config.seed,
+            objective=objective,
             evaluators=[suite],
             log=_logger(config, suite, tracker, display),
             progress=display.step if display.live else None,
@@ -647,9 +728,7 @@ def _work(
         )
         ended = time.perf_counter()
         figures = {**fitted.figures, **suite.finish(tracker, model, fitted.step)}
-        setting = _setting(
-            config, train, population, steps=fitted.step, batch_size=batches.batch_size
-        )
+        setting = _setting(config, world, train, steps=fitted.step, batch_size=batches.batch_size)
         try:
             said = verdict({t: f for t, f in figures.items() if isinstance(f, Estimate)}, setting)
         except KeyError as error:
@@ -673,24 +752,32 @@ def _work(
 
 
 def _setting(
-    config: RunConfig, train: Examples, population: Population, *, steps: int, batch_size: int
+    config: RunConfig, world: World, train: Examples, *, steps: int, batch_size: int
 ) -> Setting:
     """What the verdict must know beside the figures."""
-    task, data = train.task, config.data
-    varied = [n for n in task.relevant if bool((train.faces[n] != train.faces[n][0]).any())]
+    data, drawn = config.data, train.samples
+    varied = [n for n in world.relevant if bool((drawn[n] != drawn[n][0]).any())]
     return Setting(
         num_train=data.num_train,
         num_test=data.num_test,
-        num_classes=len(task.classes),
+        num_classes=len(world.classes),
         label_noise=data.label_noise,
         label_noise_kind=data.label_noise_kind,
         steps=steps,
         width=config.model.width if has_width(config.model.model) else None,
-        relevant=task.relevant,
+        relevant=world.relevant,
         varied=tuple(varied),
-        cues=population.cues,
+        cues=world.cues,
         online=steps * batch_size if config.train.online else None,
+        noun=world.noun,
+        more_train=world.available("validation"),
+        more_test=_left(world.available("test"), data.num_test),
     )
+
+
+def _left(have: int | None, used: int) -> int | None:
+    """How many examples there are beside those used; None: no end."""
+    return None if have is None else have - used
 
 
 def _logger(

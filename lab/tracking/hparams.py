@@ -32,7 +32,7 @@ ASIDE = (
 )  # fmt: skip
 """Settings in which repetitions of the same experiment may differ; no columns."""
 
-NAMED = ("task", "num_train", "online", "cues", "label_noise", "model", "width")
+NAMED = ("task", "num_train", "online", "cues", "label_noise", "objective", "model", "width")
 """Settings that an automatic name tells."""
 
 
@@ -67,11 +67,12 @@ def row_name(config: RunConfig) -> str:
     whole = automatic_name(dataclasses.replace(config, name=None))
     automatic = stem == whole.removesuffix(f"-s{config.seed}") and len(whole) < LONGEST - 10
     words = stem.split("-")
+    code = f"{config.model.model} {config.train.objective}"
     told = [
         f"{name}={_text(value)}"
         for name, value in others.items()
         if f"{name}_{_text(value)}" not in words  # as sweeps name their cells
-        and not (automatic and name in NAMED and ":" not in str(config.model.model))
+        and not (automatic and name in NAMED and ":" not in code)
     ]
     return ": ".join([stem, *([", ".join(told)] if told else [])])
 

@@ -1,6 +1,6 @@
-"""How a network is trained: the loop, its schedules, checkpoints and devices. Measures nothing."""
+"""Training: loop, objectives, batches, schedules, checkpoints, devices. Measures nothing."""
 
-from lab.training.batches import Batches, EpochBatches, OnlineBatches
+from lab.training.batches import Batch, Batches, EpochBatches, Groups, OnlineBatches
 from lab.training.checkpoint import (
     BEST,
     LAST,
@@ -15,8 +15,16 @@ from lab.training.checkpoint import (
     save_checkpoint,
 )
 from lab.training.device import choose_device, describe, make_deterministic, set_threads
-from lab.training.distributed import ALONE, Deserted, Processes, joined, world_size
+from lab.training.distributed import SINGLE, PeerLost, Processes, joined, world_size
 from lab.training.fit import Evaluator, Fitted, fit
+from lab.training.objectives import (
+    Objective,
+    create_objective,
+    list_objectives,
+    locate_objective,
+    objective_file,
+    objective_sources,
+)
 from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Interrupted, Stop, graceful_stop
@@ -25,27 +33,31 @@ from lab.training.train_step import Diverged
 from lab.training.trial import Trial, first_seed, try_out
 
 __all__ = [
-    "ALONE",
     "BEST",
     "LAST",
     "PREVIOUS",
+    "SINGLE",
+    "Batch",
     "Batches",
     "Checkpoint",
     "Damaged",
-    "Deserted",
     "Diverged",
     "EpochBatches",
     "Evaluator",
     "Figures",
     "Fitted",
+    "Groups",
     "Interrupted",
+    "Objective",
     "OnlineBatches",
     "OtherFormat",
+    "PeerLost",
     "Processes",
     "Stop",
     "Trial",
     "answers_otherwise",
     "choose_device",
+    "create_objective",
     "describe",
     "evaluation_steps",
     "first_seed",
@@ -53,10 +65,14 @@ __all__ = [
     "give_state",
     "graceful_stop",
     "joined",
+    "list_objectives",
     "load_checkpoint",
     "load_weights",
+    "locate_objective",
     "make_deterministic",
     "newest",
+    "objective_file",
+    "objective_sources",
     "sample_answers",
     "save_checkpoint",
     "set_threads",

@@ -1,9 +1,9 @@
-"""Augmentation: every face of a batch shifted, turned, mirrored and recolored in its own way.
+"""Augmentation: a random affine map, mirroring and color jitter for each picture of a batch.
 
-torchvision's transforms give all pictures of a batch the same change, and one call for each picture
-costs ten times a training step. These two are v2 transforms that draw and apply one change per
-picture at once; any other v2 transform can join them in `augmentation`. All draw from torch's
-global random state, which checkpoints hold.
+torchvision's transforms apply the same parameters to a whole batch, and one call per picture takes
+ten times as long as a training step. These two are v2 transforms with parameters per picture,
+vectorized over the batch; any other v2 transform can be added in `augmentation`. All draw from
+torch's global generator, which is seeded anew at every training step.
 """
 
 import math
@@ -16,19 +16,18 @@ from torch.nn.functional import affine_grid, grid_sample
 from torchvision.transforms import v2
 
 TURN, SHIFT, ZOOM, TINT = 10.0, 0.06, 0.1, 0.2
-"""Most that is changed: degrees, share of the side, share of the size, share of each color knob.
-About the range that faces have by themselves (`lab/worlds/faces/attributes.py`: rotation,
-position)."""
+"""Largest changes: degrees, share of the side, share of the size, share of each color factor.
+About the range of the drawn pictures' own rotation and position."""
 
 
 class RandomAffines(v2.Transform):  # type: ignore[misc]
-    """Mirror, turn, shift and zoom each picture of a batch (N, C, S, S), float, -1 to 1.
+    """Mirroring, rotation, shift and zoom of each picture of a batch (N, C, S, S), float, -1 to 1.
 
-    What comes in from outside is mid-gray (0).
+    Padded with mid-gray (0).
     """
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """One change for each picture: (N,) tensors on the CPU."""
+        """Parameters of each picture: (N,) tensors on the CPU."""
         u = torch.rand(5, len(flat_inputs[0])) * 2 - 1  # (5, N) from -1 to 1
         return {
             "mirror": u[0] < 0,
@@ -38,11 +37,11 @@ class RandomAffines(v2.Transform):  # type: ignore[misc]
         }
 
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
-        """Apply the changes to the batch."""
+        """The transformed batch."""
         angle = params["angle"] * (math.pi / 180)
         cos, sin = angle.cos() / params["scale"], angle.sin() / params["scale"]
         flip = torch.where(params["mirror"], -1.0, 1.0)
-        # A point of the result is fetched from turn⁻¹(point - shift); coordinates are -1 to 1.
+        # Inverse map: output point p samples the input at R⁻¹(p - shift); coordinates are -1 to 1.
         x, y = 2 * params["shift"][:, 0], 2 * params["shift"][:, 1]
         rows = [flip * cos, flip * sin, -flip * (cos * x + sin * y), -sin, cos, sin * x - cos * y]
         matrix = torch.stack(rows, dim=1).view(-1, 2, 3).to(inpt.device, non_blocking=True)
@@ -51,14 +50,15 @@ class RandomAffines(v2.Transform):  # type: ignore[misc]
 
 
 class RandomColors(v2.Transform):  # type: ignore[misc]
-    """Change brightness, contrast and saturation of each picture (N, 3, S, S), float, -1 to 1."""
+    """Brightness, contrast and saturation jitter of each picture (N, 3, S, S), float, -1 to 1."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Three factors for each picture: (3, N)."""
+        """Three factors of each picture: (3, N)."""
         return {"factors": 1 + TINT * (torch.rand(3, len(flat_inputs[0])) * 2 - 1)}
 
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
-        """Apply them in this order, as torchvision's `adjust_…` functions do on 0 to 1."""
+        """The transformed batch: the factors in this order, as torchvision's `adjust_…` functions
+        on 0 to 1."""
         factors = params["factors"].to(inpt.device, non_blocking=True)
         bright, contrast, vivid = factors.view(3, -1, 1, 1, 1)
         pictures = (inpt * 0.5 + 0.5).mul_(bright).clamp_(0, 1)
@@ -69,7 +69,7 @@ class RandomColors(v2.Transform):  # type: ignore[misc]
 
 
 def augmentation() -> Callable[[Tensor], Tensor]:
-    """What `--augment` does to a batch (N, 3, S, S) float from -1 to 1."""
+    """The transform of `--augment`, for a batch (N, 3, S, S) float from -1 to 1."""
     transform: Callable[[Tensor], Tensor] = v2.Compose([RandomAffines(), RandomColors()])
     return transform
 

@@ -1,11 +1,14 @@
-"""Which faces a step sees: a pure function of the step's number, without any state.
+"""The batch of each optimizer step, as a pure function of the step's number.
 
-`EpochBatches` shows the same faces again and again; `OnlineBatches` never shows a face twice. In a
-run of several processes each gets its own part of every batch, and all parts together are the
+`EpochBatches` goes over a training set again and again; `OnlineBatches` never repeats an example.
+In a distributed run each rank gets its own part of every batch, and all parts together are the
 batch.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -16,86 +19,151 @@ from lab.core.seeds import Indices, permutation
 
 BLOCK, EPOCHS = 65_536, 32
 """Positions that are moved to the device at a time: half a megabyte, but no more than so many
-epochs, because each needs an order of its own (20 microseconds)."""
+epochs, because each needs a permutation of its own (20 microseconds)."""
 
 DRAWN = 2**20
-"""Pixels of fresh faces that are drawn at a time (1,024 faces of 32 px)."""
+"""Pixels of new examples that are drawn at a time (1,024 examples of 32 px)."""
 
-ALL = slice(None)
-"""The part of a batch that a process gets who is alone."""
+WHOLE = slice(None)
+"""The part of a batch that a single-process run gets: all of it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B labeled examples, all tensors on one device."""
+
+    images: Tensor
+    """(B, C, S, S) uint8."""
+    labels: Tensor
+    """(B,) int64, as given to the network: label noise included."""
+    groups: Tensor
+    """(B,) int64, each example's group: a position in `Groups.names`."""
+    indices: Tensor
+    """(B,) int64, each example's number in the training set, or in the online stream."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The G groups of the training data: their names and how many examples each has, 0 or more.
+
+    In online training, whose data has no end, `counts` are those of its first examples.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def counted(cls, index: Tensor, names: Sequence[str]) -> Groups:
+        """The groups of examples whose positions in `names` are `index` (N,) int64."""
+        counts = torch.bincount(index.cpu(), minlength=len(names)).tolist()
+        if len(counts) > len(names):
+            raise ValueError(f"group {len(counts) - 1} has no name: there are {len(names)} names")
+        return cls(names=tuple(names), counts=tuple(counts))
 
 
 class Batches(Protocol):
-    """Pictures and labels for every step of a run."""
+    """The training data of a run, batch by batch."""
 
     batch_size: int
-    """Faces per step, of all processes together."""
+    """Examples per step, of all processes together."""
+    groups: Groups
+    """The groups of the training data."""
 
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """This process's part of step `step` (the first is 0): images uint8 (B, 3, S, S) and labels
-        int64 (B,)."""
+    def __call__(self, step: int) -> Batch:
+        """This process's part of the batch of step `step` (the first is 0)."""
         ...
 
 
 class EpochBatches:
-    """The same faces in a new order every epoch: `images` uint8 (N, 3, S, S), `labels` (N,)."""
+    """Batches of a fixed training set, in a new random order every epoch.
 
-    def __init__(
-        self, images: Tensor, labels: Tensor, *, batch_size: int, seed: int, part: slice = ALL
-    ) -> None:
-        self._images = images
-        self._labels = labels
-        self._order = Order(len(labels), batch_size, seed=seed, device=images.device)
-        self.batch_size = self._order.batch_size
-        self._part = part
-
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Fetch the step's faces."""
-        positions = self._order.positions(step)[self._part]
-        return self._images.index_select(0, positions), self._labels.index_select(0, positions)
-
-
-class OnlineBatches:
-    """New faces at every step: step s shows the faces number s·B to (s+1)·B - 1 of an endless row.
-
-    `draw(start, count, keep)` draws those of the `count` faces from number `start` on that stand at
-    the positions `keep` (M,): images uint8 (M, 3, S, S) and labels (M,).
+    `images` uint8 (N, C, S, S), `labels` int64 (N,) and `groups` int64 (N,), positions in
+    `group_names`, are on one device. Without `groups` each class is a group of its own.
     """
 
     def __init__(
         self,
-        draw: Callable[[int, int, Tensor], tuple[Tensor, Tensor]],
+        images: Tensor,
+        labels: Tensor,
+        *,
+        batch_size: int,
+        seed: int,
+        part: slice = WHOLE,
+        groups: Tensor | None = None,
+        group_names: Sequence[str] = (),
+    ) -> None:
+        self._images = images
+        self._labels = labels
+        if groups is None:
+            groups, group_names = labels, [str(label) for label in range(int(labels.max()) + 1)]
+        self._groups = groups.to(labels.device)
+        self.groups = Groups.counted(groups, group_names)
+        self._order = Order(len(labels), batch_size, seed=seed, device=images.device)
+        self.batch_size = self._order.batch_size
+        self._part = part
+
+    def __call__(self, step: int) -> Batch:
+        """Gather the step's examples."""
+        indices = self._order.positions(step)[self._part]
+        return Batch(
+            images=self._images.index_select(0, indices),
+            labels=self._labels.index_select(0, indices),
+            groups=self._groups.index_select(0, indices),
+            indices=indices,
+        )
+
+
+class OnlineBatches:
+    """Batches of new examples: step s gets the examples s·B to (s+1)·B - 1 of an endless stream.
+
+    `draw(start, count, keep)` draws, of the `count` examples from number `start` on, those at the
+    positions `keep` (M,), as a batch of M. `groups` has the names that its groups refer to.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[[int, int, Tensor], Batch],
         *,
         batch_size: int,
         image_size: int,
-        part: slice = ALL,
+        groups: Groups,
+        part: slice = WHOLE,
     ) -> None:
         self.batch_size = batch_size
+        self.groups = groups
         self._draw = draw
-        self._steps = max(1, DRAWN // image_size**2 // batch_size)  # to a block
+        self._steps = max(1, DRAWN // image_size**2 // batch_size)  # per block
         mine = torch.arange(self._steps * batch_size).view(self._steps, batch_size)[:, part]
         self._keep = mine.reshape(-1)
-        self._share = mine.shape[1]  # faces of mine per step
+        self._share = mine.shape[1]  # examples of this process per step
         self._block = lru_cache(maxsize=1)(self._draw_block)
 
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Draw the step's faces, or fetch them where they were drawn with their neighbors."""
-        block, offset = divmod(step, self._steps)
+    def __call__(self, step: int) -> Batch:
+        """Draw the step's examples, or fetch them if they were drawn with those of a step near."""
+        number, offset = divmod(step, self._steps)
         here = slice(offset * self._share, (offset + 1) * self._share)
-        images, labels = self._block(block)
-        return images[here], labels[here]
+        block = self._block(number)
+        return Batch(
+            images=block.images[here],
+            labels=block.labels[here],
+            groups=block.groups[here],
+            indices=block.indices[here],
+        )
 
-    def _draw_block(self, block: int) -> tuple[Tensor, Tensor]:
+    def _draw_block(self, number: int) -> Batch:
         count = self._steps * self.batch_size
-        return self._draw(block * count, count, self._keep)
+        return self._draw(number * count, count, self._keep)
 
 
 class Order:
-    """The order in which a run shows `count` faces, as positions on `device`.
+    """The order in which a run goes over `count` examples, as positions on `device`.
 
-    The epochs' random orders follow one another without a break, and batches are cut from this
-    endless row. So all batches are full, each epoch shows every face once, and a run that goes on
-    after a checkpoint meets the batches that it would have met.
+    The epochs' permutations follow one another without a break, and batches are cut from this
+    endless sequence: all batches are full, each epoch has every example once, and a resumed run
+    gets the batches that an uninterrupted one would have got.
     """
 
     def __init__(
@@ -110,7 +178,7 @@ class Order:
         self._block = lru_cache(maxsize=1)(self._cut_block)
 
     def positions(self, step: int) -> Tensor:
-        """The faces (B,) int64 that step `step` (the first is 0) is trained on."""
+        """The examples (B,) int64 of step `step` (the first is 0)."""
         block, offset = divmod(step, self._steps)
         start = offset * self.batch_size
         return self._block(block)[start : start + self.batch_size]

@@ -1,10 +1,10 @@
-"""Checkpoints: files that are whole or absent, checked before they are believed.
+"""Checkpoints: written atomically, verified by a checksum when read.
 
 A file is what `torch.save` makes of tensors and plain values, so that `torch.load(path,
 weights_only=True)` reads it: a dictionary whose entry `model` is the network's `state_dict`. It is
-a zip archive, and the archive's comment, its last bytes, holds the SHA-256 of all that comes
-before: a flipped bit inside a tensor would otherwise be loaded in silence. The lab reads it with
-`weights_only=True`, too, so it cannot run code.
+a zip archive, and the archive's comment, its last bytes, holds the SHA-256 of everything before it:
+a flipped bit inside a tensor would otherwise be loaded silently. The lab reads it with
+`weights_only=True`, too, so that loading one cannot execute code.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from lab.core.atomic import replace_file
 from lab.core.text import one_line, plain
 from lab.models.failure import place_of
 
-FORMAT = 3
+FORMAT = 4
 _MARK = b"memorization-lab checkpoint"
 _COMMENT = re.compile(rb"%s (\d{1,9}) sha256 ([0-9a-f]{64})" % _MARK)
 _LONGEST = 200
@@ -42,50 +42,54 @@ far, where the run has any."""
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Everything that a run needs to go on as if it had never stopped, after `step` steps.
+    """The state of training after `step` steps: all that an exact resumption needs.
 
-    `progress` belongs to the loop: the last step that was evaluated, what is best so far, seconds
-    spent. The best one holds weights only.
+    `progress` is the loop's: the last evaluated step, the best evaluation so far, seconds spent.
+    The checkpoint of the best weights has nothing but `model`.
     """
 
     step: int
     model: dict[str, Any]
     optimizer: dict[str, Any] = field(default_factory=dict)
+    objective: dict[str, Any] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
     provenance: str = ""
-    """What stands for the pictures and the source files that it was trained with."""
+    """A digest of the pictures, settings and source files that it was trained with."""
 
 
 class Damaged(ValueError):
-    """A file that is not what was written: its beginning or its checksum is wrong."""
+    """A file that is no checkpoint, is truncated, or does not match its checksum."""
 
 
 class OtherFormat(ValueError):
-    """A whole checkpoint, but of a version of the lab that kept them differently."""
+    """An intact checkpoint of another version of the format."""
 
 
-class Unkeepable(ValueError):
-    """A network's state holds what no checkpoint can, so that it could not be read back."""
+class Unserializable(ValueError):
+    """A state with values that a checkpoint cannot hold: others than tensors and plain values."""
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
-    """The content of a checkpoint's file. Raises `Unkeepable` for a network whose state holds more
-    than tensors and plain values, which would be written well but never read again."""
+    """The content of a checkpoint's file. Raises `Unserializable` if the network's or the
+    objective's state has values that could be written but not read back."""
     for key, value in checkpoint.model.items():
         if type(value) not in (Tensor, nn.Parameter):
-            _refuse_unreadable(key, value)
+            _refuse_unreadable(value, _whose(key))
+    for key, value in checkpoint.objective.items():
+        if type(key) is not str or type(value) is not Tensor:
+            _refuse_unreadable({key: value}, f"state()[{key!r}] ")
     buffer = io.BytesIO()  # straight to a path, torch hides a full disk and leaves half a file
     torch.save({"format": FORMAT, **_shallow(checkpoint)}, buffer)
     return _with_checksum(buffer.getbuffer())
 
 
 def decode(content: bytes, path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
-    """The checkpoint that the file at `path` holds as its `content`, on `device`.
+    """The checkpoint in the `content` of the file at `path`, on `device`.
 
-    Raises `ValueError` in one line: `Damaged`, `OtherFormat`, or one of a whole file that holds
-    something else.
+    Raises `ValueError` in one line: `Damaged`, `OtherFormat`, or a plain one for an intact file
+    with other content.
     """
-    if content.startswith(_MARK):  # where earlier versions had it
+    if content.startswith(_MARK):  # formats 1 and 2 began with it
         raise OtherFormat(f"{path} is of another version of the lab (earlier than format 3)")
     comment = _COMMENT.search(content, max(0, len(content) - _LONGEST))
     if comment is None or comment.end() != len(content):
@@ -107,10 +111,10 @@ def decode(content: bytes, path: Path, *, device: str | torch.device = "cpu") ->
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = None) -> None:
-    """Write a checkpoint in place of the one at `path`, whole or not at all, power cuts included.
+    """Replace the checkpoint at `path` atomically and durably (it survives a power cut).
 
-    The one that stood there stays as `keep`, if given. Raises `OSError` naming the file, or
-    `Unkeepable`; a good one is still there then, at `path` or `keep`.
+    The former one is kept at `keep`, if given. Raises `OSError` naming the file, or
+    `Unserializable`; an intact checkpoint is then still at `path` or `keep`.
     """
     content = encode(checkpoint)
     path.parent.mkdir(exist_ok=True)
@@ -118,30 +122,32 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, keep: Path | None = N
 
 
 def _with_checksum(archive: memoryview) -> bytes:
-    """A zip archive without a comment, given the comment that holds its checksum: an archive ends
-    with the length of its comment, two bytes, and the comment."""
+    """A zip archive without a comment, with the comment that has its checksum appended: an archive
+    ends with the comment's length, two bytes, and the comment."""
     comment = b"%s %d sha256 " % (_MARK, FORMAT)
     content = bytes(archive[:-2]) + struct.pack("<H", len(comment) + 64) + comment
     return content + hashlib.sha256(content).hexdigest().encode()
 
 
 def newest(folder: Path) -> Path | None:
-    """The newest checkpoint of a run in its folder of checkpoints; None if there is none yet."""
+    """The path of the newest checkpoint in a run's checkpoint folder; None if there is none yet."""
     return next((folder / n for n in (LAST, PREVIOUS) if (folder / n).exists()), None)
 
 
 def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
-    """Read a checkpoint onto `device`; `ValueError` in one line if that cannot be: see `decode`."""
+    """The checkpoint at `path`, on `device`; `ValueError` as `decode` raises it, or for no file."""
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
     return decode(path.read_bytes(), path, device=device)
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
-    """Give the model a checkpoint's weights; `ValueError` if they are another architecture's."""
+    """Load a checkpoint's weights into the model; `ValueError` if they do not fit it."""
     try:
         give_state(model, checkpoint.model)
-    except Exception as error:  # where they are no tensors, or the network's own code raises it
+    except (
+        Exception
+    ) as error:  # also from the network's own code, or for values that are no tensors
         if str(error).startswith(_UNFIT):
             raise ValueError(
                 f"{path} holds weights of another network: has its file changed since the run?"
@@ -153,21 +159,21 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 
 
 def why_not_taken(error: Exception) -> str:
-    """Why a network does not take a state: what does not fit, or what its own code says."""
+    """The reason why a network rejects a state: what does not fit, or its own code's error."""
     if str(error).startswith(_UNFIT):
         return plain(str(error).partition(":")[2])[:LONGEST]
     return one_line(error) + (f" ({place})" if (place := place_of(error)) else "")
 
 
 def give_state(model: nn.Module, state: Mapping[str, Any]) -> None:
-    """`model.load_state_dict`, but for buffers as they were when the state was kept: training may
-    have made them, or changed their shape."""
+    """`model.load_state_dict`, after adding or resizing buffers to fit the state: training may have
+    created them or changed their shape."""
     modules = dict(model.named_modules())
     for key, value in state.items():
         owner, _, name = key.rpartition(".")
         module = modules.get(owner)
         if module is None or isinstance(module, torch.jit.ScriptModule):
-            continue  # `load_state_dict` knows what to say
+            continue  # `load_state_dict` raises for it
         if not isinstance(value, Tensor) or name in module._parameters:
             continue
         present = module._buffers.get(name)
@@ -188,24 +194,29 @@ def _load(content: bytes, device: str | torch.device) -> Any:
         return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
 
 
-def _refuse_unreadable(key: str, value: object) -> None:
-    """Raise `Unkeepable` if the entry `key` of a network's state could not be read back."""
+def _whose(key: str) -> str:
+    """What has made the entry `key` of a network's state, in words for an error."""
+    if "_extra_state" not in key:
+        return f"{key!r} "
+    module = key.removesuffix("_extra_state").rstrip(".")
+    return "get_extra_state " + (f"of its module {module!r} " if module else "")
+
+
+def _refuse_unreadable(value: object, what: str) -> None:
+    """Raise `Unserializable` if a `value` of a state, made by `what`, could not be read back."""
     buffer = io.BytesIO()
     try:
         torch.save(value, buffer)
         _load(buffer.getvalue(), "cpu")
     except Exception as error:
-        module = key.removesuffix("_extra_state").rstrip(".")
-        whose = f"of its module {module!r} " if module else ""
-        what = "get_extra_state " + whose if "_extra_state" in key else f"{key!r} "
-        raise Unkeepable(
+        raise Unserializable(
             f"its state cannot be kept: {what}holds {_foreign(value) or _reason(error)}, and"
             " checkpoints hold tensors and plain Python values only (int, float, str, list, dict)"
         ) from error
 
 
 def _foreign(value: object) -> str:
-    """The kind of the first thing in nested plain values that is none; empty if all are."""
+    """The type of the first value in nested containers that is not plain; empty if all are."""
     if isinstance(value, dict):
         return next(filter(None, map(_foreign, (*value.keys(), *value.values()))), "")
     if isinstance(value, (list, tuple, set)):
@@ -216,7 +227,8 @@ def _foreign(value: object) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Why torch's safe loader refuses a file, without its advice on how to load it all the same."""
+    """The reason why torch's `weights_only` loader rejects a file, without its advice to disable
+    it."""
     said = str(error)
     foreign = re.search(r"GLOBAL (\S+)|[Uu]nsupported class (\S+)", said)
     if foreign:
@@ -225,9 +237,10 @@ def _reason(error: Exception) -> str:
 
 
 def _whole(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint if its entries are of the right kinds; `ValueError` otherwise."""
+    """The checkpoint, if its entries have the right types; `ValueError` otherwise."""
     kinds = {
-        "step": int, "model": dict, "optimizer": dict, "progress": dict, "provenance": str,
+        "step": int, "model": dict, "optimizer": dict, "objective": dict, "progress": dict,
+        "provenance": str,
     }  # fmt: skip
     for name, kind in kinds.items():
         if not isinstance(getattr(checkpoint, name), kind):

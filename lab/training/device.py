@@ -1,4 +1,4 @@
-"""Where the run computes: the device that was asked for, or one line that says why not."""
+"""The device of a run, CPU threads and deterministic kernels."""
 
 import os
 
@@ -8,7 +8,8 @@ from lab.core.machine import processors
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`: auto, cpu, cuda or mps; `ValueError` says what torch reports."""
+    """The device called `name`: auto, cpu, cuda or mps; `ValueError` with torch's reason if this
+    machine has none."""
     have = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
@@ -22,26 +23,25 @@ def choose_device(name: str) -> torch.device:
 
 
 def describe(device: torch.device) -> str:
-    """The device in words, such as "cuda (NVIDIA A100)"."""
+    """The device's name for people, such as "cuda (NVIDIA A100)"."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return device.type
 
 
 def set_threads(count: int) -> int:
-    """Use `count` CPU threads; 0 is one for each processor that this process may use."""
+    """Use `count` CPU threads (0: one per processor of this process); returns how many."""
     chosen = count or processors()
     torch.set_num_threads(chosen)
     return chosen
 
 
 def make_deterministic(wanted: bool = True) -> None:
-    """Use kernels alone that give the same bits each time (torch raises where there is none), or
-    any, whatever was set before.
+    """Use only deterministic kernels (torch raises for operations without one), or any.
 
-    To be called before the first computation on a GPU, whose library reads the environment then.
+    Call it before the first computation on a GPU: cuBLAS reads its environment variable then.
     """
-    if wanted:  # one of the two values that NVIDIA names
+    if wanted:  # one of the two values that cuBLAS documents
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(wanted)
     torch.backends.cudnn.benchmark = False

@@ -1,8 +1,8 @@
-"""The training loop: batches in, weights out, evaluations and checkpoints on the way.
+"""The training loop: optimizer steps, with evaluations and checkpoints in between.
 
-`fit` is a plain function. What to measure comes as evaluators (functions of the model), where to
-write it as `log`; the loop knows neither. Everything that a step depends on is a pure function of
-the step's number or part of the checkpoint, so a resumed run repeats an uninterrupted one exactly.
+`fit` is a plain function. What to measure is passed as evaluators (functions of the model), where
+to write it as `log`. Everything that a step depends on is a function of its number or part of the
+checkpoint, so a resumed run repeats an uninterrupted one exactly.
 """
 
 import math
@@ -19,25 +19,26 @@ from lab.core.estimate import Estimate
 from lab.models import NetworkError
 from lab.training.batches import Batches
 from lab.training.checkpoint import Checkpoint
-from lab.training.distributed import ALONE, Processes
+from lab.training.distributed import SINGLE, Processes
+from lab.training.objectives import Objective
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Interrupted, Stop
-from lab.training.train_state import Figures, Record
-from lab.training.train_step import Stepper
+from lab.training.train_state import Figures, TrainState
+from lab.training.train_step import TrainStep
 
 Evaluator = Callable[[nn.Module], Figures]
-"""Measures something of a model (given in eval mode) and leaves it as it was."""
+"""A function of a model in eval mode that returns metrics and leaves the model unchanged."""
 
 SHOW_EVERY = 0.2
-"""Seconds between two calls of `progress`; each waits for the device to catch up."""
+"""Seconds between two calls of `progress`; each synchronizes the device."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """How training ended: after `step` steps, with the `figures` of the model as it is now.
+    """The end of training: after `step` steps, with the metrics (`figures`) of the final model.
 
     `weights_of` is the step whose weights the model has: with early stopping the best evaluation's.
-    `seconds` tells what the time went into: starting, training, measuring, logging, saving.
+    `seconds` are those spent starting, training, measuring, logging and saving.
     """
 
     step: int
@@ -53,6 +54,7 @@ def fit(
     config: TrainConfig,
     *,
     seed: int,
+    objective: Objective | None = None,
     evaluators: Sequence[Evaluator] = (),
     log: Callable[[int, Figures], None] = lambda step, figures: None,
     progress: Callable[[int, float], None] | None = None,
@@ -60,93 +62,95 @@ def fit(
     checkpoint_every: float = math.inf,
     resume: Checkpoint | None = None,
     stop: Stop | None = None,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE,
     provenance: str = "",
     sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
 ) -> Fitted:
-    """Train `model` on `batches`, both on one device.
+    """Train `model` on `batches`, both on one device, to minimize `objective` (None: the one that
+    `config` names).
 
-    `log` gets the figures of every evaluation. `progress` gets the step and the loss of its batch a
-    few times a second. `checkpoints` is the folder for them: written at the start, at the end, when
-    `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is noted in
-    them, and so are the answers that `sample` takes where training ends or is interrupted. With
-    early stopping an evaluator must give the figure "loss/validation", and the weights of the
-    evaluation at which it was lowest are left in the model. Of several `processes` the first one
-    alone measures, logs and saves; all of them stop if one is told to. Raises `Diverged`,
-    `Interrupted`, `NetworkError` where the network's code fails, or `Deserted` where another
-    process is gone.
+    `log` gets the metrics of every evaluation. `progress` gets the step and its batch's loss a few
+    times a second. `checkpoints` is the folder for checkpoints, written at the start, at the end,
+    when `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is
+    stored in them, and so are the answers that `sample` takes where training ends or is
+    interrupted. Early stopping needs an evaluator of "loss/validation"; the model ends with the
+    weights of the evaluation where that was lowest. In a distributed run rank 0 alone measures,
+    logs and saves; all processes stop if one is signaled. Raises `Diverged`, `Interrupted`,
+    `NetworkError` where the network's or the objective's code fails, or `PeerLost`.
 
     Seeds the random generators of Python, NumPy and torch at each step: see `isolated`.
     """
     stop = Stop() if stop is None else stop
     needs_best = config.early_stopping is not None
-    record = Record(
+    state = TrainState(
         model, folder=checkpoints, needs_best=needs_best, provenance=provenance, sample=sample
     )
-    clock = record.clock
+    clock = state.clock
     clock("starting")
-    stepper = Stepper(model, batches, config, seed=seed, processes=processes)
+    train_step = TrainStep(
+        model, batches, config, seed=seed, objective=objective, processes=processes
+    )
     if resume is not None:
         try:
-            stepper.restore(resume)
-            record.restore(resume)
+            train_step.restore(resume)
+            state.restore(resume)
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ValueError(
                 "the checkpoint is of another optimizer or version of the lab, train anew:"
                 f" {type(error).__name__} {error}"
             ) from None
-    pending = [s for s in evaluation_steps(config.steps, config.eval_every) if s > record.evaluated]
+    pending = [s for s in evaluation_steps(config.steps, config.eval_every) if s > state.evaluated]
     save_at, show_at = -math.inf, time.monotonic()  # the first save comes at once
 
     while True:
         clock("training")
-        stepper.check()
-        stepper.check_weights()
-        if pending and stepper.step == pending[0]:
+        train_step.check()
+        train_step.check_weights()
+        if pending and train_step.step == pending[0]:
             if processes.first:
                 clock("measuring")
-                figures = {**stepper.figures(), **_measure(model, evaluators, stepper.step)}
+                figures = {**train_step.figures(), **_measure(model, evaluators, train_step.step)}
                 clock("logging")
-                log(stepper.step, figures)
-                record.note(stepper.step, figures)
-            stepper.rest()
+                log(train_step.step, figures)
+                state.record(train_step.step, figures)
+            train_step.restart_timer()
             pending.pop(0)
         patience = config.early_stopping or math.inf
-        over = stepper.step >= config.steps or record.best.evaluations_since >= patience
+        over = train_step.step >= config.steps or state.best.evaluations_since >= patience
         late = processes.first and time.monotonic() >= save_at
         done, halt, due = processes.all_reduce_max(over, stop.signal, late)
         if processes.first and (done or halt or due):
             clock("saving")
-            record.save(stepper, over=bool(done or halt))
+            state.save(train_step, over=bool(done or halt))
             save_at = time.monotonic() + checkpoint_every
         if done:
             break
         if halt:
-            raise Interrupted(halt, stepper.step)
+            raise Interrupted(halt, train_step.step)
         clock("training")
         while True:
-            stepper.take()
+            train_step.take()
             now = time.monotonic()
             if progress and now >= show_at:
-                progress(stepper.step, stepper.loss())
+                progress(train_step.step, train_step.loss())
                 show_at = now + SHOW_EVERY
             halt, due = processes.all_reduce_max(stop.signal, processes.first and now >= save_at)
-            if halt or due or stepper.step == pending[0]:
+            if halt or due or train_step.step == pending[0]:
                 break
 
-    weights_of = stepper.step
-    if config.early_stopping and processes.first and record.recall_best():
+    weights_of = train_step.step
+    if config.early_stopping and processes.first and state.load_best_weights():
         clock("measuring")
-        weights_of = record.best.step
-        record.figures |= _measure(model, evaluators, stepper.step)
+        weights_of = state.best.step
+        state.figures |= _measure(model, evaluators, train_step.step)
     clock("")
     model.eval()
     return Fitted(
-        step=stepper.step,
+        step=train_step.step,
         weights_of=weights_of,
-        figures=record.figures,
+        figures=state.figures,
         seconds=clock.seconds,
-        stopped_early=stepper.step < config.steps,
+        stopped_early=train_step.step < config.steps,
     )
 
 

@@ -1,23 +1,22 @@
-"""When to evaluate, and how large a step to take: pure functions of the step."""
+"""Evaluation schedule and learning-rate schedule, as functions of the step."""
 
 import math
 
 LATE, FIRST = 8, 8
-"""Evaluations in even steps over the whole run; before the first of these, steps double from the
-second number on."""
+"""Number of evenly spaced evaluations, and the first step of those before, which double."""
 
 WARM_UP = 0.02
-"""Share of the steps in which the learning rate climbs to its peak: Adam's second moments are
+"""Share of the steps with linear warm-up of the learning rate: Adam's second moments are
 unreliable at first (Ma & Yarats, "On the adequacy of untuned warmup for adaptive optimization",
-AAAI 2021). A run of 20 steps, as in a test, has none."""
+AAAI 2021). A run of fewer than 50 steps has none."""
 
 
 def evaluation_steps(steps: int, every: int | None = None) -> tuple[int, ...]:
     """The steps after which a run of `steps` optimizer steps is evaluated, in rising order.
 
-    They begin with 0 (the untrained network) and end with `steps`. `every` sets their distance.
-    None: they double, 0, 8, 16, 32, …, while memorization happens, and then come every eighth of
-    the run, 13 or so in all.
+    They begin with 0 (the untrained network) and end with `steps`. `every` is their distance.
+    None: 0, 8, 16, 32, …, doubling while memorization happens, and then every eighth of the run,
+    about 13 in all.
     """
     if every is not None:
         return tuple(sorted({*range(0, steps, every), steps}))
@@ -29,7 +28,7 @@ def evaluation_steps(steps: int, every: int | None = None) -> tuple[int, ...]:
 
 
 def learning_rate(step: int, *, steps: int, peak: float) -> float:
-    """The learning rate of step `step` (the first is 0) of `steps`: a linear climb, then a cosine.
+    """The learning rate of step `step` (the first is 0) of `steps`: linear warm-up, cosine decay.
 
     Loshchilov & Hutter, "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017, eq. 5,
     without restarts; the last step's rate is just above 0.

@@ -1,5 +1,5 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first signal asks a run to finish its step and save,
-the second ends it."""
+"""Graceful termination: the first signal (Ctrl-C, SIGTERM, a closed terminal) lets a run finish its
+step and save, the second ends it at once."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Interrupted(RuntimeError):
-    """A signal stopped the run after `step` whole steps; `go_on` says how to go on with it."""
+    """A signal stopped the run after `step` steps; `go_on` is the command that resumes it."""
 
     def __init__(self, signal: int, step: int) -> None:
         super().__init__(signal, step)
@@ -25,7 +25,7 @@ class Interrupted(RuntimeError):
 
 @dataclass
 class Stop:
-    """Whether the run was asked to stop: the signal's number, or 0."""
+    """The number of the signal that asked the run to stop; 0: none did."""
 
     signal: int = 0
 
@@ -34,17 +34,17 @@ class Stop:
 
 
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-"""Signals that ask a run to stop, as far as a system has them: Ctrl-C; kill, and clusters that want
-a machine back; a terminal or connection that closes; Ctrl-Break on Windows."""
+"""Signals that stop a run, as far as the system has them: Ctrl-C; kill, and preemption on clusters;
+a terminal or connection that closes; Ctrl-Break on Windows."""
 
 
 @contextmanager
 def graceful_stop() -> Iterator[Stop]:
-    """Catch the signals of `STOPPING` while the block runs, and put the former handlers back after.
+    """Handle the signals of `STOPPING` inside the block, and restore the former handlers after it.
 
-    The first signal only sets the `Stop` that the block gets. It also puts the former handlers
-    back, so that a second signal does what it would have done: end the process at once. In a thread
-    other than the main one nothing can be caught, and nothing is.
+    The first signal only sets the block's `Stop`, and restores the former handlers, so that a
+    second signal has its usual effect: the process ends. Outside the main thread Python allows no
+    handlers, so nothing is handled.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -54,7 +54,9 @@ def graceful_stop() -> Iterator[Stop]:
     for name in STOPPING:
         number = getattr(signal, name, None)
         handler = signal.getsignal(number) if number else None
-        ignored = name == "SIGHUP" and handler == signal.SIG_IGN  # nohup: it outlives the terminal
+        ignored = (
+            name == "SIGHUP" and handler == signal.SIG_IGN
+        )  # nohup: keep running without a terminal
         if number and handler is not None and not ignored:
             former[number] = handler
 

@@ -1,4 +1,4 @@
-"""What the loop remembers beside the weights: the best so far, the last figures, the seconds."""
+"""The loop's state beside weights and optimizer: last metrics, best evaluation, seconds spent."""
 
 import copy
 import math
@@ -20,31 +20,31 @@ from lab.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from lab.training.train_step import Stepper
+from lab.training.train_step import TrainStep
 
 Figures = Mapping[str, Estimate | float]
-"""What was measured: tag -> figure."""
+"""Metrics: tag -> value."""
 
-GUIDE = "loss/validation"
-"""What the best weights and early stopping go by: lower is better. Never a figure on test faces,
-which are measured only. Where no evaluator gives it, no weights are kept as the best."""
+CRITERION = "loss/validation"
+"""The metric that early stopping and the choice of the best weights minimize. Never one on the test
+set. Where no evaluator measures it, no best weights are kept."""
 
 
 @dataclass
 class Best:
-    """The evaluation with the lowest `GUIDE`, and how many came after it; step -1: there is none.
+    """The evaluation with the lowest `CRITERION`, and how many came after it; step -1: none.
 
-    `by` is the figure that chose it: a checkpoint of a run whose test set did is refused.
+    `by` is the metric that chose it: a checkpoint with another one is refused.
     """
 
     loss: float = math.inf
     step: int = -1
     evaluations_since: int = 0
-    by: str = GUIDE
+    by: str = CRITERION
 
 
 class Stopwatch:
-    """Seconds by what they went into; one thing at a time."""
+    """Seconds spent in each phase of a run; one phase at a time."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -52,15 +52,15 @@ class Stopwatch:
         self._since = time.perf_counter()
 
     def __call__(self, what: str) -> None:
-        """From now on time goes into `what` ("" is nothing)."""
+        """Begin the phase `what` ("": none), which ends the one before."""
         now = time.perf_counter()
         if self._what:
             self.seconds[self._what] = self.seconds.get(self._what, 0.0) + now - self._since
         self._what, self._since = what, now
 
 
-class Record:
-    """The loop's memory; all of it goes into checkpoints."""
+class TrainState:
+    """The loop's state, and the checkpoints that it is saved in."""
 
     def __init__(
         self,
@@ -85,19 +85,19 @@ class Record:
         self._best_sample: dict[str, Any] = {}
         self._needs_best = needs_best
 
-    def note(self, step: int, figures: Figures) -> None:
-        """Take in an evaluation, and the weights if it is the best one; `ValueError` if early
-        stopping has nothing to go by."""
+    def record(self, step: int, figures: Figures) -> None:
+        """Record the metrics of an evaluation, and a copy of the weights if it is the best one;
+        `ValueError` if early stopping has no metric to go by."""
         self.evaluated = step
         self.figures = dict(figures)
-        if self._needs_best and GUIDE not in figures:
+        if self._needs_best and CRITERION not in figures:
             raise ValueError(
-                f"--early-stopping goes by {GUIDE}, and none of the evaluators measures it"
+                f"--early-stopping goes by {CRITERION}, and none of the evaluators measures it"
             )
-        if GUIDE not in figures:
+        if CRITERION not in figures:
             return
-        guide = figures[GUIDE]
-        loss = guide.value if isinstance(guide, Estimate) else guide
+        criterion = figures[CRITERION]
+        loss = criterion.value if isinstance(criterion, Estimate) else criterion
         if loss < self.best.loss:
             self.best = Best(loss=loss, step=step)
             self._best_weights = copy.deepcopy(self._model.state_dict())
@@ -105,19 +105,19 @@ class Record:
         else:
             self.best.evaluations_since += 1
 
-    def recall_best(self) -> bool:
-        """Give the model the best weights; False if there are none."""
+    def load_best_weights(self) -> bool:
+        """Load the best weights into the model; False if there are none."""
         if self._best_weights:
             give_state(self._model, self._best_weights)
         return bool(self._best_weights)
 
-    def save(self, stepper: Stepper, *, over: bool = False) -> None:
-        """Write the best checkpoint, if there is a new one, and then the last. The first one is
-        read back at once: nothing is trained towards files that cannot be opened.
+    def save(self, train_step: TrainStep, *, over: bool = False) -> None:
+        """Write the checkpoint of the best weights, if they are new, and then the last one. The
+        first is read back at once, so that a file system that cannot hold one is noticed early.
 
-        `over`: no step follows in this process. Only then a sample of the network's answers goes
-        with its last weights: when others are written depends on the clock, and a network that
-        counts its calls must not depend on that.
+        `over`: no step follows in this process. Only then a sample of the network's answers is
+        stored with its last weights: when other checkpoints are written depends on the clock, and a
+        network that counts its calls must not depend on that.
         """
         if self._folder is None:
             return
@@ -140,17 +140,17 @@ class Record:
             "sample": self._sample(self._model) if over else {},
             "seconds": dict(self.clock.seconds),
         }
-        last = Checkpoint(**stepper.state(), progress=progress, provenance=self._provenance)
+        last = Checkpoint(**train_step.state(), progress=progress, provenance=self._provenance)
         save_checkpoint(self._folder / LAST, last, keep=self._folder / PREVIOUS)
         if not self._read_back:
             load_checkpoint(self._folder / LAST)
             self._read_back = True
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         progress = checkpoint.progress
-        if progress["best"].get("by") != GUIDE:
-            raise ValueError(f"its best weights were not chosen by {GUIDE}")
+        if progress["best"].get("by") != CRITERION:
+            raise ValueError(f"its best weights were not chosen by {CRITERION}")
         self.evaluated = progress["evaluated"]
         self.figures = {tag: _figure(plain) for tag, plain in progress["figures"].items()}
         self.best = Best(**progress["best"])
@@ -164,7 +164,7 @@ class Record:
 
 
 def _plain(figure: Estimate | float) -> Any:
-    """A figure as `weights_only` loading knows it."""
+    """A metric as plain values, which `weights_only` loading takes."""
     return asdict(figure) if isinstance(figure, Estimate) else figure
 
 

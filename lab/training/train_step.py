@@ -1,4 +1,4 @@
-"""One optimizer step after the other, as fast as a bare loop, and never past a number gone wild."""
+"""The optimizer step: batch, loss, gradients, update; it stops at non-finite numbers."""
 
 import time
 from collections.abc import Callable
@@ -7,41 +7,43 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.utils import get_total_norm
 
 from lab.core.config import TrainConfig
 from lab.core.estimate import Estimate
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
-from lab.models import TURN, Generators, NetworkError, Settings, blame
-from lab.training.batches import Batches
+from lab.models import TURN, Generators, NetworkError, Settings, blame, to_input
+from lab.training.batches import Batch, Batches
 from lab.training.checkpoint import Checkpoint, give_state
-from lab.training.distributed import ALONE, Processes
+from lab.training.distributed import SINGLE, PeerLost, Processes
+from lab.training.objectives import Objective, ObjectiveSpec, create_objective
+from lab.training.objectives.check import named, refuse_bad_loss
 from lab.training.schedule import learning_rate
-from lab.worlds import to_input
 
 
 class Diverged(RuntimeError):
-    """Loss or gradient stopped being finite; the weights are those after `step` good steps."""
+    """Loss or gradient is not finite; the weights are those after `step` finite steps."""
 
     def __init__(self, message: str, step: int) -> None:
         super().__init__(message)
         self.step = step
 
 
-class Stepper:
-    """A model in training: `take()` does one step, `step` counts them.
+class TrainStep:
+    """One model in training: `take()` performs an optimizer step, `step` counts them.
 
-    Every step draws dropout, augmentation and whatever else asks Python, NumPy or torch for random
-    numbers from a seed of its own, so that nothing but weights, optimizer and the step's number
-    decides what the next step does. torch's settings are put back where the network changes them.
+    The random generators of Python, NumPy and torch are seeded anew at every step (dropout,
+    augmentation), so that a step is a function of weights, optimizer, objective and its number.
+    torch's settings are restored if the network changes them.
 
-    A step whose loss or gradient is not finite must not reach the weights. Asking for the numbers
-    would make a GPU wait at every step, so the optimizer gets the answer as a tensor on the device
-    (`found_inf`, which AMP's scaler uses too) and skips that update and all later ones, until
-    `check` asks and raises. On a CPU asking is free, and every step does; so does one with complex
-    weights, whose optimizer cannot skip.
+    A step whose loss or gradient is not finite must not change the weights. Reading the numbers
+    would synchronize a GPU at every step, so the optimizer gets the answer as a tensor on the
+    device (`found_inf`, as from AMP's scaler) and skips that update and all later ones, until
+    `check` reads it and raises. On a CPU reading is free, and every step does; so does a step with
+    complex weights, whose optimizer cannot skip.
+
+    `objective` is what is minimized; None: the one that the config names.
     """
 
     def __init__(
@@ -51,7 +53,8 @@ class Stepper:
         config: TrainConfig,
         *,
         seed: int,
-        processes: Processes = ALONE,
+        objective: Objective | None = None,
+        processes: Processes = SINGLE,
     ) -> None:
         self.step = 0
         self.model = model
@@ -67,7 +70,13 @@ class Stepper:
         self._settings = Settings.now()
         self._forward = _compiled(model) if config.compile else model
         self._augment = _augmentation() if config.augment else None
-        # Fused: 1.0 to 1.3 times the default's speed on a CPU, and the one kind that can skip.
+        if objective is None:
+            objective = create_objective(config.objective)
+        self._objective = objective
+        self._objective.start(
+            ObjectiveSpec(groups=batches.groups, device=self._device, processes=processes)
+        )
+        # Fused: 1.0 to 1.3 times the default's speed on a CPU, and the only one that can skip.
         fused = all(weight.is_floating_point() for weight in self._weights)
         self._optimizer = torch.optim.AdamW(
             self._weights,
@@ -75,31 +84,32 @@ class Stepper:
             weight_decay=config.weight_decay,
             fused=fused or None,
         )
-        self._asks = self._device.type == "cpu" or not fused
-        self._bad = torch.zeros((), device=self._device)  # 1.0 from the first bad step on
+        self._checks_each_step = self._device.type == "cpu" or not fused
+        self._bad = torch.zeros((), device=self._device)  # 1.0 from the first non-finite step on
         self._good = torch.zeros((), dtype=torch.int64, device=self._device)  # steps before it
         self._counted = 0  # steps since `_good` was 0
         if fused:
             self._optimizer.found_inf = self._bad  # type: ignore[attr-defined]
         self._loss = self._norm = self._bad  # of the last step
-        self.rest()
+        self.restart_timer()
 
     @property
     def batch_size(self) -> int:
-        """Faces per step, of all processes together."""
+        """Examples per step, of all processes together."""
         return self._batches.batch_size
 
     def take(self) -> None:
-        """Do one step: on a CPU, raise `Diverged` instead of taking a bad one.
+        """Perform one step; on a CPU, raise `Diverged` instead of one that is not finite.
 
-        Raises `NetworkError` if the network's code fails.
+        Raises `NetworkError` if the network's or the objective's code fails.
         """
-        images, targets = self._batches(self.step)
+        batch = self._batches(self.step)
+        inputs = to_input(batch.images)
         own_seed = torch_seed(self._seed, "training", self.step, self._processes.rank)
         try:
             with TURN:
                 self._generators.seed(own_seed)
-                loss = self._loss_of(to_input(images), targets)
+                loss = self._loss_of(inputs, batch)
                 if not loss.requires_grad:
                     raise NetworkError(
                         "its logits carry no gradient; is forward under torch.no_grad, or does it"
@@ -107,14 +117,16 @@ class Stepper:
                     )
                 self._optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
+        except PeerLost:
+            raise
         except (Exception, SystemExit) as error:
             blame(error, f"step {self.step + 1:,} of training", self.step)
         self._loss = loss.detach()
         gradients = self._gradients()
         self._processes.broadcast_(list(self.model.buffers()))
         self._norm = get_total_norm(gradients)
-        self._look()
-        if self._asks:
+        self._note_finiteness()
+        if self._checks_each_step:
             self.check()
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate(self.step)
@@ -122,11 +134,11 @@ class Stepper:
         self.step += 1
 
     def check(self) -> None:
-        """Wait for the device; raise `Diverged` if a step since the last check was a bad one."""
+        """Synchronize the device; raise `Diverged` if a step since the last check was bad."""
         good = int(self._good)
         if good == self._counted:
             return
-        step = self.step - (self._counted - good) + self._asks
+        step = self.step - (self._counted - good) + self._checks_each_step
         raise Diverged(self._explain(step), step)
 
     def check_weights(self) -> None:
@@ -151,35 +163,37 @@ class Stepper:
         return learning_rate(step, steps=config.steps, peak=config.learning_rate)
 
     def loss(self) -> float:
-        """The last step's loss on its batch; waits for the device."""
+        """The last step's loss on its batch; synchronizes the device."""
         return float(self._loss)
 
     def figures(self) -> dict[str, Estimate | float]:
-        """What the loop itself has to say about the steps since the last `rest`; nothing at 0."""
+        """Metrics of the optimization itself: learning rate, gradient norm, and the speed since the
+        last `restart_timer`; none at step 0."""
         if self.step == 0:
             return {}
-        seconds = time.perf_counter() - self._rested_at
-        images = (self.step - self._rested) * self.batch_size
+        seconds = time.perf_counter() - self._timed_since
+        images = (self.step - self._timed_from) * self.batch_size
         return {
             "optim/learning_rate": self.learning_rate(self.step - 1),
             "optim/gradient_norm": float(self._norm),
             "speed/images_per_second": images / seconds,
         }
 
-    def rest(self) -> None:
-        """Start measuring the speed anew."""
-        self._rested, self._rested_at = self.step, time.perf_counter()
+    def restart_timer(self) -> None:
+        """Measure the speed from now on."""
+        self._timed_from, self._timed_since = self.step, time.perf_counter()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must hold to go on from here."""
+        """The entries of a checkpoint that decide the next steps."""
         return {
             "step": self.step,
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "objective": self._objective.state(),
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint. Raises `ValueError` if the weights come in another order than
+        """Continue from a checkpoint. Raises `ValueError` if the weights come in another order than
         when it was saved, by which the optimizer would take each one's moments for another's."""
         names = {name for name, _ in self.model.named_parameters()}
         then = [name for name in checkpoint.model if name in names]
@@ -190,11 +204,12 @@ class Stepper:
             )
         give_state(self.model, checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)
+        self._objective.restore(checkpoint.objective)
         self.step = checkpoint.step
-        self.rest()
+        self.restart_timer()
 
-    def _loss_of(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss of this process's part of the batch."""
+    def _loss_of(self, inputs: Tensor, batch: Batch) -> Tensor:
+        """The loss of this process's part of the batch, weighted by the part's size."""
         if self._augment is not None:
             inputs = self._augment(inputs)
         kind, rough = self._device.type, self._config.precision == "bfloat16"
@@ -202,23 +217,25 @@ class Stepper:
             settings = Settings.now() if rough else self._settings
             logits = self._forward(inputs)
             settings.restore()
-            loss = cross_entropy(logits, targets)
-        if not self._processes.alone:  # the parts' means, weighted, add up to the batch's mean
-            loss = loss * (len(targets) / self.batch_size)
+            loss = self._objective(logits, batch)
+        with named(self._config.objective):
+            refuse_bad_loss(loss, logits)
+        if not self._processes.single:  # the weighted means of all parts sum to the batch's mean
+            loss = loss * (len(batch) / self.batch_size)
         return loss
 
     def _gradients(self) -> list[Tensor]:
-        """The gradients of the weights that have one, dense, and of all processes together."""
+        """The dense gradients of the weights that have one, summed over all processes."""
         for weight in self._weights:
             if weight.grad is not None and weight.grad.layout is not torch.strided:
-                weight.grad = weight.grad.to_dense()  # AdamW knows no sparse ones
-        if not self._processes.alone:
-            self._add_up()
+                weight.grad = weight.grad.to_dense()  # AdamW takes no sparse ones
+        if not self._processes.single:
+            self._sum_over_processes()
         return [weight.grad for weight in self._weights if weight.grad is not None]
 
-    def _add_up(self) -> None:
-        """Add up gradients and loss over all processes. A weight that only some of them used has a
-        gradient in all of them then; one that none used has none."""
+    def _sum_over_processes(self) -> None:
+        """Sum gradients and loss over all processes. A weight that only some of them used gets a
+        gradient in all of them; one that none used keeps none."""
         weights = [weight for weight in self._weights if weight.requires_grad]
         unused = [i for i, weight in enumerate(weights) if weight.grad is None]
         users = torch.ones(len(weights), device=self._device)
@@ -231,8 +248,8 @@ class Stepper:
             if users[i] == 0:
                 weights[i].grad = None
 
-    def _look(self) -> None:
-        """Note, on the device, whether this step's loss and gradient are finite."""
+    def _note_finiteness(self) -> None:
+        """Record, on the device, whether this step's loss and gradient are finite."""
         finite = (self._loss + self._norm).isfinite()
         torch.maximum(self._bad, finite.logical_not().float(), out=self._bad)
         self._good += self._bad == 0
@@ -254,9 +271,9 @@ class Stepper:
 
 
 def trained_weights(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that training can adjust; `ValueError` if there are none.
+    """The floating-point parameters; `ValueError` if there are none, or all are frozen.
 
-    Those that are frozen now are among them, and stay as they are until the network thaws them.
+    Frozen ones are included, and are trained once the network sets their `requires_grad`.
     """
     weights = [p for p in model.parameters() if p.is_floating_point() or p.is_complex()]
     if not weights:
@@ -270,7 +287,7 @@ def trained_weights(model: nn.Module) -> list[nn.Parameter]:
 
 
 def _compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The model through `torch.compile`, which shares its weights; the first call compiles."""
+    """The model as compiled by `torch.compile` (at the first call), with the same weights."""
     compiled: Callable[[Tensor], Tensor] = torch.compile(model)
 
     def forward(inputs: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""The dry run: everything that a run will do to its network, done to others like it beforehand.
+"""The dry run: a few training steps and a checkpoint round trip, before anything is written.
 
-The networks that are tried are built anew, as a run's is when it is opened again; they are trained
-by the very steps of a run, kept as a checkpoint is, and read back.
+It uses networks and objectives of its own, built as the run's are, trained by the same code as the
+run's, saved as a checkpoint and read back, so that what would fail in a run fails in a second.
 """
 
 from __future__ import annotations
@@ -28,27 +28,29 @@ from lab.models import (
     random_pictures,
     untouched,
 )
+from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import LAST, Checkpoint, decode, encode, give_state, why_not_taken
-from lab.training.train_step import Diverged, Stepper, trained_weights
+from lab.training.objectives import check_objective, create_objective
+from lab.training.train_step import Diverged, TrainStep, trained_weights
 
 STEPS = 2
-"""Steps before the checkpoint; one more follows it."""
+"""Training steps before the checkpoint; one more follows it."""
 
 RATE = 1e-3
-"""Their learning rate: the run's own may be meant to be too high."""
+"""Learning rate of the dry run: the run's own may be too high on purpose."""
 
 _OF_SHAPE = ("View", "Reshape", "Unsafe", "Squeeze", "Unsqueeze", "Flatten", "ToCopy", "Clone")
 """Operations, as autograd calls them, that leave numbers as they are."""
 
 ROUNDING = 1e-3
-"""Differences of logits that are none, as a share of the largest logit."""
+"""Difference of logits that counts as rounding, as a share of the largest logit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What a dry run found. `unfinished`: the network makes parameters or buffers of itself at its
-    first pass, which it needs before it can be trained. `warnings`: what a user should know, a line
-    each."""
+    """The result of a dry run. `unfinished`: the network creates parameters or buffers in its first
+    forward pass (lazy layers), so it needs one before it can be trained. `warnings`: one line each,
+    for the user."""
 
     unfinished: bool
     warnings: tuple[str, ...]
@@ -63,18 +65,19 @@ def try_out(
     seed: int,
     device: str | torch.device = "cpu",
 ) -> Trial:
-    """Do a dry run on `device`. `build` makes, on the CPU, the network that a run of a given seed
-    begins with, and `seed` is the run's.
+    """Do a dry run on `device`. `build` makes, on the CPU, the untrained network of a run with a
+    given seed; `seed` is the run's.
 
-    Raises `ValueError` with one line that says what would go wrong in a run: with the pictures, the
-    logits, a step of training, its checkpoint, or its being read back.
+    Raises `ValueError` with one line about what would go wrong in the run: in the objective, the
+    forward pass, a training step, the checkpoint, or in loading it.
     """
     with isolated(device, reseeded=True):
-        return _Tried(build, spec, config, name, seed, torch.device(device)).trial()
+        return _DryRun(build, spec, config, name, seed, torch.device(device)).trial()
 
 
 def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bool:
-    """Make the first pass of `model`: whether its parameters and buffers are others since.
+    """Whether the first forward pass of `model`, done here, changes which parameters and buffers it
+    has.
 
     Raises `ValueError` if it fails, or if some of them have no numbers even then.
     """
@@ -86,11 +89,11 @@ def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bo
 
 
 def first_seed(seed: int) -> int:
-    """What a run's network draws from at its first pass: the weights of lazy layers."""
+    """The seed of a run's first forward pass, in which lazy layers draw their weights."""
     return torch_seed(seed, "weights", "first pass")
 
 
-class _Tried:
+class _DryRun:
     def __init__(
         self,
         build: Callable[[int], nn.Module],
@@ -108,17 +111,24 @@ class _Tried:
         self._missed: dict[str, nn.Parameter] = {}
 
     def trial(self) -> Trial:
+        """Check the objective, then the network with it."""
+        check_objective(
+            lambda: create_objective(self._config.objective),
+            lambda state: self._read_back(Checkpoint(step=0, model={}, objective=state)).objective,
+            name=self._config.objective,
+            classes=self._spec.num_outputs,
+            device=self._device,
+        )
         network, unready = self._make(self._seed)
         drawn = _numbers(network)
         with self._named():
             weights = trained_weights(network)
         pictures = random_pictures(self._spec, self._batch)
         ask(network, pictures, self._spec, name=self._name, training=True)
-        stepper = self._stepper(network)
+        train_step = self._train_step(network)
         with self._named():
-            self._train(stepper, weights)
-            content = encode(Checkpoint(**stepper.state()))
-            kept = decode(content, Path(LAST), device=self._device)
+            self._train(train_step, weights)
+            kept = self._read_back(Checkpoint(**train_step.state()))
         other, _ = self._make(self._seed)
         of_another_seed, _ = self._make(self._seed ^ 1)
         if not _same(drawn, _numbers(other)):
@@ -132,7 +142,7 @@ class _Tried:
                 "its weights are the same with every --seed (does it seed a generator itself, or"
                 " read weights from a file?): runs of several seeds differ in their faces alone"
             )
-        self._look(of_another_seed, pictures)  # which is of no further use
+        self._warn_of_probabilities(of_another_seed, pictures)  # which is of no further use
         try:
             give_state(other, kept.model)
         except Exception as error:
@@ -140,9 +150,13 @@ class _Tried:
                 f"--model {self._name} cannot take back its own state: {why_not_taken(error)}"
             ) from error
         self._compare(network, other)
-        self._go_on(stepper, other, kept)
+        self._go_on(train_step, other, kept)
         self._look_at_missed(network)
         return Trial(unfinished=unready, warnings=tuple(self._warnings))
+
+    def _read_back(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint as it is read from its file."""
+        return decode(encode(checkpoint), Path(LAST), device=self._device)
 
     def _make(self, seed: int) -> tuple[nn.Module, bool]:
         network = self._build(seed)
@@ -150,8 +164,9 @@ class _Tried:
         network.to(self._device)  # its own `to` may return nothing
         return network, unready
 
-    def _look(self, network: nn.Module, pictures: Tensor) -> None:
-        """Warn of probabilities in place of logits, in training mode or in eval mode."""
+    def _warn_of_probabilities(self, network: nn.Module, pictures: Tensor) -> None:
+        """Warn if the network returns probabilities in place of logits, in training mode or in eval
+        mode."""
         found = ""
         for training in (True, False):
             logits = ask(network, pictures, self._spec, name=self._name, training=training)
@@ -175,19 +190,19 @@ class _Tried:
             node = node.next_functions[0][0]
         return type(node).__name__.startswith("SigmoidBackward")
 
-    def _stepper(self, network: nn.Module) -> Stepper:
-        batches = _Noise(self._spec, self._batch, self._device)
-        return Stepper(network, batches, self._config, seed=self._seed)
+    def _train_step(self, network: nn.Module) -> TrainStep:
+        batches = _RandomBatches(self._spec, self._batch, self._device)
+        return TrainStep(network, batches, self._config, seed=self._seed)
 
-    def _train(self, stepper: Stepper, weights: list[nn.Parameter]) -> None:
-        """Some steps that must reach the weights."""
-        model = stepper.model
+    def _train(self, train_step: TrainStep, weights: list[nn.Parameter]) -> None:
+        """Take a few steps; `ValueError` if their gradients do not reach the weights."""
+        model = train_step.model
         parameters = {id(parameter) for parameter in model.parameters()}
         reached: set[int] = set()
         for _ in range(STEPS):
             try:
-                stepper.take()
-                stepper.check()
+                train_step.take()
+                train_step.check()
             except Diverged as error:
                 if error.step == 0:
                     raise ValueError(f"its training would break at once: {error}") from None
@@ -208,7 +223,7 @@ class _Tried:
         }
 
     def _compare(self, network: nn.Module, other: nn.Module) -> None:
-        """Raise `ValueError` if the network answers otherwise once its checkpoint is read back."""
+        """Raise `ValueError` if the logits differ after the checkpoint round trip."""
         pictures = random_pictures(self._spec, 2 * TRIED, seed=1)
         one, again, read = (
             ask(asked, pictures, self._spec, name=self._name) for asked in (network, network, other)
@@ -236,21 +251,21 @@ class _Tried:
                 " does it keep what it computed first?"
             )
 
-    def _go_on(self, stepper: Stepper, other: nn.Module, kept: Checkpoint) -> None:
-        """Warn if training does not go on from a checkpoint as it does without one; on a CPU, where
-        a step gives the same bits each time."""
+    def _go_on(self, train_step: TrainStep, other: nn.Module, kept: Checkpoint) -> None:
+        """Warn if the step after the checkpoint differs from that of a resumed run; on a CPU only,
+        where a step is bit-identical each time."""
         if self._device.type != "cpu":
             return
-        resumed = self._stepper(other)
+        resumed = self._train_step(other)
         resumed.restore(kept)
         try:
-            for each in (stepper, resumed):
+            for each in (train_step, resumed):
                 each.take()
                 each.check()
         except Diverged:
             return
-        one, two = stepper.state(), resumed.state()
-        if not (_same(one["model"], two["model"]) and _same(one["optimizer"], two["optimizer"])):
+        one, two = train_step.state(), resumed.state()
+        if not all(_same(one[part], two[part]) for part in ("model", "optimizer", "objective")):
             self._warn(
                 "it does not go on exactly after --resume: it keeps something beside its state_dict"
                 " (a plain attribute, a random generator of its own) that decides its training"
@@ -282,27 +297,33 @@ class _Tried:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Let errors begin with the flag that names the network."""
+        """Prefix errors with the flag that names the network."""
         try:
             yield
         except NetworkError as error:
+            if str(error).startswith("--objective"):
+                raise
             raise NetworkError(f"--model {self._name}: {error}") from error
         except ValueError as error:
             raise ValueError(f"--model {self._name}: {error}") from error
 
 
-class _Noise:
-    """Random pictures with labels in turn, as batches."""
+class _RandomBatches:
+    """Batches of random pictures whose labels are the classes in turn."""
 
     def __init__(self, spec: ModelSpec, batch_size: int, device: torch.device) -> None:
         self.batch_size = batch_size
         self._spec, self._device = spec, device
+        classes = range(spec.num_outputs)
+        self.groups = Groups(tuple(map(str, classes)), tuple(batch_size for _ in classes))
 
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, step: int) -> Batch:
         pictures = random_pictures(self._spec, self.batch_size, seed=step)
         labels = (torch.arange(self.batch_size) + step) % self._spec.num_outputs
         images = ((pictures + 1) * 127.5).to(torch.uint8)
-        return images.to(self._device), labels.to(self._device)
+        labels = labels.to(self._device)
+        indices = torch.arange(self.batch_size, device=self._device)
+        return Batch(images=images.to(self._device), labels=labels, groups=labels, indices=indices)
 
 
 def _refuse_hollow(model: nn.Module, name: str, *, lazy: bool = True) -> None:
@@ -323,7 +344,7 @@ def _refuse_hollow(model: nn.Module, name: str, *, lazy: bool = True) -> None:
 
 
 def _structure(model: nn.Module) -> list[tuple[str, int, tuple[int, ...]]]:
-    """The parameters and buffers that there are, with their shapes."""
+    """All parameters and buffers: name, identity and shape."""
     tensors = [*model.named_parameters(), *model.named_buffers()]
     return [
         (name, id(tensor), () if is_lazy(tensor) else tuple(tensor.shape))
@@ -338,7 +359,7 @@ def _numbers(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether the tensors of two nested states are equal but for rounding."""
+    """Whether the tensors of two nested states are equal up to rounding."""
     if isinstance(one, Tensor):
         if not isinstance(other, Tensor) or one.shape != other.shape:
             return False

@@ -12,7 +12,7 @@ from lab.worlds import Cue
 
 GOAL = 0.05
 """Error on unseen faces that advice on the number of training faces aims at."""
-MOST_FACES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
+MOST_EXAMPLES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
 RANDOM = 0.1
 """Labels whose link to the truth is no stronger than this leave nothing to learn but the faces
 themselves: label noise of 0.9 with labels drawn at random."""
@@ -41,13 +41,17 @@ def advice(
     steps: int,
     width: int | None,
     online: bool = False,
+    noun: str = "faces",
+    more_train: int | None = None,
+    more_test: int | None = None,
 ) -> str:
     """A sentence or two with flags to try, or nothing.
 
     `kind` is the headline's, `error` the share of unseen faces it is wrong about, `wrong_labels`
     whether it learned wrong labels by heart, `link` how far its training labels followed the truth
-    (`label_link`), `width` None for a network without that dial, `online` whether it saw each face
-    once only.
+    (`label_link`), `width` None for a network without that dial, `online` whether it saw each
+    example once only, `noun` what the examples are called, `more_train`
+    and `more_test` how many others there are (None: no end).
     """
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
@@ -58,27 +62,29 @@ def advice(
         wider = f", or --width {min(MOST_WIDTH, 2 * width)}" if width else ""
         return f"More training may help: try {more}{wider}."
     if kind == "unsettled" and num_test < num_train:
-        faces = rung(10 * num_test, most=MOST_FACES)
-        return f"More test faces would settle it: try --num-test {faces}."
+        told = _try("num-test", num_test, 10 * num_test, more_test)
+        return f"More test {noun} would settle it{told}."
     if kind == "unsettled":
-        return f"More faces would settle it: try --num-train {_faces(num_train, error)}."
+        wanted = _more(num_train, error)
+        return f"More {noun} would settle it{_try('num-train', num_train, wanted, more_train)}."
     if kind == "contrary":
         return "Most of its labels are wrong: try a lower --label-noise."
     if online:
-        return "To see it memorize, show it the same faces again and again: leave out --online."
+        return f"To see it memorize, show it the same {noun} again and again: leave out --online."
     if kind == "learned":
-        fewer = rung(num_train / 30, most=MOST_FACES)
-        return f"To see it memorize, show it fewer faces: try --num-train {max(10, fewer)}."
+        fewer = rung(num_train / 30, most=MOST_EXAMPLES)
+        return f"To see it memorize, show it fewer {noun}: try --num-train {max(10, fewer)}."
     hints = []
     if wrong_labels:
         hints.append("Stopping before it learns wrong labels may help: try --early-stopping 5.")
-    if num_train < MOST_FACES:
-        faces = _faces(num_train, error)
-        hints.append(f"More training faces would help: try --num-train {faces}.")
+    if num_train < MOST_EXAMPLES:
+        wanted = _more(num_train, error)
+        told = _try("num-train", num_train, wanted, more_train)
+        hints.append(f"More training {noun} would help{told}.")
     return " ".join(hints)
 
 
-def break_cues(cues: Sequence[Cue]) -> str:
+def break_cues(cues: Sequence[Cue], noun: str = "faces") -> str:
     """A sentence on how to loosen `cues`: more faces against them.
 
     Four times as many as now contradict the label, and at least one in four: with one in twenty the
@@ -92,7 +98,7 @@ def break_cues(cues: Sequence[Cue]) -> str:
     ]
     if not looser:
         return ""
-    return f"More faces that break the cue would help: try --cues {' '.join(looser)}."
+    return f"More {noun} that break the cue would help: try --cues {' '.join(looser)}."
 
 
 def _looser(cue: Cue) -> float:
@@ -100,11 +106,18 @@ def _looser(cue: Cue) -> float:
     return round(max(cue.no_link, 1 - against), 3)
 
 
-def _faces(num_train: int, error: float) -> int:
+def _try(flag: str, number: int, wanted: float, more: int | None) -> str:
+    """A flag with a larger `number` of examples, as far as there are `more`; nothing if there are
+    none."""
+    most = MOST_EXAMPLES if more is None else min(MOST_EXAMPLES, number + more)
+    return f": try --{flag} {rung(wanted, most=most)}" if most > number else ""
+
+
+def _more(num_train: int, error: float) -> int:
     """How many faces may bring the error to `GOAL`: it halves with every four times as many.
 
     A power law with exponent 1/2 (Hestness et al. 2017 find such laws everywhere; here the error
     fell from 0.28 at 100 faces to 0.025 at 10,000), at least 3 and at most 100 times as many.
     """
     factor = min(100.0, max(3.0, (error / GOAL) ** 2))
-    return rung(num_train * factor, most=MOST_FACES)
+    return rung(num_train * factor, most=MOST_EXAMPLES)

@@ -21,7 +21,9 @@ MOST, OTHERS = 3, 5
 """Nuisances that are named with their numbers at most, and those that are named beside them."""
 
 
-def misled(figures: Figures, cues: Sequence[Cue], classes: int) -> tuple[str, str] | None:
+def misled(
+    figures: Figures, cues: Sequence[Cue], classes: int, noun: str = "faces"
+) -> tuple[str, str] | None:
     """Do the `cues` mislead it? A kind and a sentence; `None` where there are none to judge by.
 
     "misled": where the cues contradict the label it is surely worse than a guess, 1 / `classes`.
@@ -35,7 +37,7 @@ def misled(figures: Figures, cues: Sequence[Cue], classes: int) -> tuple[str, st
     names, many = listed([spoken(cue.attribute) for cue in cues]), len(cues) > 1
     where = f"where {names} contradict{'' if many else 's'} the label"
     nothing = f"where {'they say' if many else 'it says'} nothing"
-    right = f"{share(against, first=True)} of unseen faces right"
+    right = f"{share(against, first=True)} of unseen {noun} right"
     low, high = difference(unbiased, against).interval
     if low > 0 and against.interval[1] < 1 / classes:
         return "misled", (
@@ -56,18 +58,18 @@ def misled(figures: Figures, cues: Sequence[Cue], classes: int) -> tuple[str, st
     )
 
 
-def combined(figures: Figures) -> tuple[str, str] | None:
+def combined(figures: Figures, noun: str = "faces") -> tuple[str, str] | None:
     """Does it master combinations that training held out? `None` where there are none."""
     unseen, test = figures.get("accuracy/unseen_combinations"), figures.get("accuracy/test")
     if unseen is None or test is None:
         return None
-    numbers = f"it gets {share(unseen)} of them right, and {share(test)} of other unseen faces"
+    numbers = f"it gets {share(unseen)} of them right, and {share(test)} of other unseen {noun}"
     if difference(test, unseen).interval[0] > 0:
         return "combinations missed", f"Combinations it never saw confuse it: {numbers}."
     return "combinations mastered", f"Combinations it never saw do not confuse it: {numbers}."
 
 
-def relied_on(figures: Figures, relevant: Sequence[str]) -> str:
+def relied_on(figures: Figures, relevant: Sequence[str], noun: str = "faces") -> str:
     """A sentence on the nuisances that change most answers, or nothing; nothing either if it is not
     known what is `relevant`."""
     found = {
@@ -82,13 +84,13 @@ def relied_on(figures: Figures, relevant: Sequence[str]) -> str:
     one = "one of these things" if len(found) > 1 else "one thing"
     return (
         f"Its answer changes when {one} changes and all else stays: {numbers} of"
-        f" faces{_less(order[MOST:])}. It should not."
+        f" {noun}{_less(order[MOST:])}. It should not."
     )
 
 
-def ignored(figures: Figures, varied: Sequence[str]) -> str:
+def ignored(figures: Figures, varied: Sequence[str], noun: str = "faces") -> str:
     """A sentence on what it hardly notices among the attributes that the label depends on and that
-    its training faces `varied` in, or nothing."""
+    its training set `varied` in, or nothing."""
     found = {
         name: figure
         for name, figure in _reliance(figures).items()
@@ -101,7 +103,7 @@ def ignored(figures: Figures, varied: Sequence[str]) -> str:
     one = "one of these" if len(found) > 1 else "this"
     return (
         f"It hardly notices what the label depends on. Where {one} alone changes the label, its"
-        f" answer seldom follows: {numbers} of faces. It always should."
+        f" answer seldom follows: {numbers} of {noun}. It always should."
     )
 
 

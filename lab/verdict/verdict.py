@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lab.core.estimate import Estimate
-from lab.core.words import auc, chance, counted, percent, share
+from lab.core.words import auc, chance, counted, percent, share, singular
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.shortcuts import combined, ignored, misled, relied_on
@@ -59,6 +59,12 @@ class Setting:
     """Faces that were studied once each, of which `num_train` were the first; None: these alone
     were studied, again and again."""
 
+    noun: str = "faces"
+    """What the examples are called, in the plural."""
+    more_train: int | None = None
+    more_test: int | None = None
+    """Training and test examples that there are beside those used; None: no end."""
+
     @property
     def chance(self) -> float:
         """Accuracy of a guess, 0 to 1."""
@@ -83,7 +89,10 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
     if not math.isfinite(figures["loss/train"].value + figures["loss/test"].value):
         text = "It broke: its losses are not finite. Try a smaller --learning-rate."
         return [Finding("broken", text)]
-    traces = [finding for finding in (attacker(figures), mislabeled(figures)) if finding]
+    noun = setting.noun
+    traces = [
+        finding for finding in (attacker(figures, noun), mislabeled(figures, noun)) if finding
+    ]
     kinds = {finding.kind for finding in traces}
     main = headline(figures, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
     read = reading(figures, setting)
@@ -104,9 +113,12 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
         steps=setting.steps,
         width=setting.width,
         online=setting.online is not None,
+        noun=noun,
+        more_train=setting.more_train,
+        more_test=setting.more_test,
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
-        hint = break_cues(setting.cues) or hint
+        hint = break_cues(setting.cues, noun) or hint
     return [*claims, *([Finding("advice", hint)] if hint else [])]
 
 
@@ -126,63 +138,64 @@ def _numbers(figures: Figures, setting: Setting, kind: str) -> str:
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     return (
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
-        f" faces it has never seen{_guess(test, setting)}."
+        f" {setting.noun} it has never seen{_guess(test, setting)}."
     )
 
 
 def _studied(setting: Setting) -> str:
     """Which faces training accuracy is about."""
-    faces = f"{setting.num_train:,} faces"
+    studied = f"{setting.num_train:,} {setting.noun}"
     if setting.online is None or setting.online == setting.num_train:
-        return f"{faces} it studied"
+        return f"{studied} it studied"
     if setting.online < setting.num_train:
-        return f"{faces} of which it studied {setting.online:,}"
-    return f"{faces} it studied first (of {setting.online:,}, each of them once)"
+        return f"{studied} of which it studied {setting.online:,}"
+    return f"{studied} it studied first (of {setting.online:,}, each of them once)"
 
 
 def reading(figures: Figures, setting: Setting) -> list[Finding]:
     """What do its answers go by: the cues, other nuisances, what the label depends on?"""
-    pairs = (misled(figures, setting.cues, setting.num_classes), combined(figures))
+    noun = setting.noun
+    pairs = (misled(figures, setting.cues, setting.num_classes, noun), combined(figures, noun))
     found = [Finding(*pair) for pair in pairs if pair]
     if figures["accuracy/test"].interval[0] <= setting.chance:  # who knows nothing is not praised
         found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
     for kind, text in (
-        ("shortcut", relied_on(figures, setting.relevant)),
-        ("ignored", ignored(figures, setting.varied)),
+        ("shortcut", relied_on(figures, setting.relevant, noun)),
+        ("ignored", ignored(figures, setting.varied, noun)),
     ):
         if text:
             found.append(Finding(kind, text))
     return found
 
 
-def attacker(figures: Figures) -> Finding | None:
+def attacker(figures: Figures, noun: str = "faces") -> Finding | None:
     """Can one tell from its losses which faces it studied?"""
     figure = figures["memorization/membership_auc"]
     low, high = figure.interval
     if low > 0.5:
         text = (
-            "An attacker who sees its losses can tell a face it studied from another: right for"
-            f" {percent(figure.value)} of such pairs, {auc(figure)}."
+            f"An attacker who sees its losses can tell a {singular(noun)} it studied from another:"
+            f" right for {percent(figure.value)} of such pairs, {auc(figure)}."
         )
         return Finding(_EXPOSED, text)
     if high < 0.5:
-        text = f"Its answers fit the faces it studied less well than fresh ones: {auc(figure)}."
+        text = f"Its answers fit the {noun} it studied less well than fresh ones: {auc(figure)}."
         return Finding("members disowned", text)
     if high - 0.5 < _near(0.5):
-        text = f"An attacker can only guess which faces it studied: {auc(figure)}."
+        text = f"An attacker can only guess which {noun} it studied: {auc(figure)}."
         return Finding("members hidden", text)
-    text = f"Whether an attacker can tell which faces it studied is not settled: {auc(figure)}."
+    text = f"Whether an attacker can tell which {noun} it studied is not settled: {auc(figure)}."
     return Finding("members unsettled", text)
 
 
-def mislabeled(figures: Figures) -> Finding | None:
+def mislabeled(figures: Figures, noun: str = "faces") -> Finding | None:
     """Which label do faces with a wrong one get? `None` where there are no such faces."""
     fitted = figures.get("memorization/mislabeled_fitted")
     true = figures.get("memorization/mislabeled_true_label")
     if fitted is None or true is None or not fitted.count:
         return None
     numbers = (
-        f"of the {fitted.count:,} mislabeled faces, {share(fitted)} get the wrong label they came"
+        f"of the {fitted.count:,} mislabeled {noun}, {share(fitted)} get the wrong label they came"
         f" with and {share(true)} their true one"
     )
     if fitted.interval[0] > true.interval[1]:
@@ -211,11 +224,14 @@ def _claim(
     if low > 0 or (traced and learned):
         return "memorized a little", "It learned, and it memorized a little."
     if not learned:
-        return "unsettled", "What it learned cannot be told from so few faces."
+        return "unsettled", f"What it learned cannot be told from so few {setting.noun}."
     if max(train.interval[1], test.interval[1]) < GOOD:
         return "underfit", "It learned something, but not enough yet."
     if high >= MUCH:
-        return "unsettled", "It learned; whether it memorized too, so few faces cannot tell."
+        return (
+            "unsettled",
+            f"It learned; whether it memorized too, so few {setting.noun} cannot tell.",
+        )
     return "learned", "It learned, and nothing shows that it memorized."
 
 

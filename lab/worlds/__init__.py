@@ -1,35 +1,49 @@
-"""Labelled pictures: tasks, populations, label noise, examples, export, leak certificate."""
+"""Worlds of labeled pictures: drawings and folders, populations, label noise, counterfactuals."""
 
 from lab.worlds.cues import Cue
-from lab.worlds.examples import Examples, draw_batches, draw_examples, to_input
+from lab.worlds.domain import Domain, subsets
+from lab.worlds.drawn import DrawnWorld
+from lab.worlds.examples import Examples
+from lab.worlds.folder import FolderWorld
 from lab.worlds.inputs import ExamplesDataset
 from lab.worlds.noise import corrupt
 from lab.worlds.population import Population, population_of
+from lab.worlds.registry import classes_of, draw_examples, open_world, world_version
+from lab.worlds.samples import Samples
+from lab.worlds.schema import Attribute, Schema
 from lab.worlds.splits import SPLITS
 from lab.worlds.tasks import Kind, Task, get_task, list_tasks, median_task, register, value_task
 from lab.worlds.validate import check_memory, check_memory_of_runs, reject_no_effect
-from lab.worlds.version import world_version
+from lab.worlds.world import World
 
 __all__ = [
     "SPLITS",
+    "Attribute",
     "Cue",
+    "Domain",
+    "DrawnWorld",
     "Examples",
     "ExamplesDataset",
+    "FolderWorld",
     "Kind",
     "Population",
+    "Samples",
+    "Schema",
     "Task",
+    "World",
     "check_memory",
     "check_memory_of_runs",
+    "classes_of",
     "corrupt",
-    "draw_batches",
     "draw_examples",
     "get_task",
     "list_tasks",
     "median_task",
+    "open_world",
     "population_of",
     "register",
     "reject_no_effect",
-    "to_input",
+    "subsets",
     "value_task",
     "world_version",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """What goes along with the label, and which pictures come twice: counted, nothing fitted.
 
-Chance alone makes every attribute go along with the label a little, the more the fewer faces there
-are. So each association comes with what chance stays below.
+Chance alone makes every attribute go along with the label a little, the more the fewer samples
+there are. So each association comes with what chance stays below.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lab.worlds.examples import Examples
-from lab.worlds.faces import Faces, attribute
+from lab.worlds.samples import Samples
 
 Table = npt.NDArray[np.int64]
 
@@ -29,8 +29,8 @@ CUE_LEVEL = 0.001
 BINS = 8
 """Bins, each as likely as the others by the prior, in which continuous attributes are counted."""
 EXPECTED = 5
-"""Faces that each cell of a table holds on average, at least; rarer values are pooled. The rule of
-Cochran, "Some methods for strengthening the common chi-squared tests", Biometrics 10, 1954."""
+"""Samples that each cell of a table holds on average, at least; rarer values are pooled. The rule
+of Cochran, "Some methods for strengthening the common chi-squared tests", Biometrics 10, 1954."""
 
 BLOCK = 2**24
 """Bytes of pictures that are hashed at a time."""
@@ -51,7 +51,7 @@ class Association:
 
 
 def associations(
-    faces: Faces,
+    samples: Samples,
     labels: Tensor,
     attributes: Sequence[str],
     *,
@@ -66,18 +66,18 @@ def associations(
     """
     found = []
     for name in attributes:
-        table = pooled(count(name, faces, labels, classes=classes, variation=variation))
+        table = pooled(count(name, samples, labels, classes=classes, variation=variation))
         chance = chance_information(table, level=level / len(attributes))
         found.append(Association(name, mutual_information(table), chance))
     return tuple(sorted(found, key=lambda one: -one.bits))
 
 
 def count(
-    name: str, faces: Faces, labels: Tensor, *, classes: int, variation: float = 1.0
+    name: str, samples: Samples, labels: Tensor, *, classes: int, variation: float = 1.0
 ) -> Table:
-    """How many faces of each class have each value of an attribute, or are in each of its bins:
+    """How many samples of each class have each value of an attribute, or are in each of its bins:
     (classes, values)."""
-    row, values = attribute(name), faces.values[name].numpy()
+    row, values = samples.schema[name], samples.values[name].numpy()
     size = len(row.values)
     if row.kind == "continuous":
         size = BINS
@@ -91,7 +91,7 @@ def count(
 
 def pooled(table: Table) -> Table:
     """The table without empty classes and with the rarest values put together, until each cell is
-    expected to hold `EXPECTED` faces; one column if there are too few for two."""
+    expected to hold `EXPECTED` samples; one column if there are too few for two."""
     table = table[table.sum(axis=1) > 0]
     enough = EXPECTED * table.sum() / table.sum(axis=1).min()
     columns = sorted(table.T, key=lambda column: int(column.sum()))
@@ -118,7 +118,7 @@ def chance_information(table: Table, *, level: float) -> float:
     `level`: the G-test, for which G = 2 N ln 2 times the bits.
 
     With the correction of Williams, "Improved likelihood ratio tests for complete contingency
-    tables", Biometrika 63, 1976, without which few faces exceed it too often.
+    tables", Biometrika 63, 1976, without which few samples exceed it too often.
     """
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     freedom = (len(rows) - 1) * (len(columns) - 1)
@@ -158,7 +158,7 @@ class Duplicates:
     shared_pictures: int
     """Training pictures that equal a test picture, byte for byte."""
     shared_identities: int
-    """Training faces with the identity of a test face."""
+    """Training samples with the identity of a test sample."""
     repeated: int
     """Training pictures that equal an earlier training picture."""
 
@@ -167,7 +167,7 @@ def duplicates(train: Examples, test: Examples) -> Duplicates:
     """Count what comes twice. It keeps 16 bytes of each picture."""
     unseen = set(digests(test.images))
     studied = list(digests(train.images))
-    shared = torch.isin(train.faces.identity, test.faces.identity)
+    shared = torch.isin(train.samples.identity, test.samples.identity)
     return Duplicates(
         shared_pictures=sum(digest in unseen for digest in studied),
         shared_identities=int(shared.sum()),

@@ -1,7 +1,7 @@
 """The certificate of a population: what goes along with its labels, declared or not.
 
 audit(config, seed=0)               all of it, tens of seconds with the probes
-warnings(population, train, test)   the cheap part, a sentence for each thing that is not in order
+warnings(world, train, test)        the cheap part, a sentence for each thing that is not in order
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate
-from lab.worlds import Examples, Population, draw_examples, population_of
+from lab.core.words import estimated
 from lab.worlds.association import (
     Association,
     Duplicates,
@@ -22,16 +22,18 @@ from lab.worlds.association import (
     duplicates,
     matches_request,
 )
-from lab.worlds.faces import STRAYS
+from lab.worlds.drawn import DrawnWorld
+from lab.worlds.examples import Examples
 from lab.worlds.groups import MeasuredCue, group_counts, measured
-from lab.worlds.leaks import Certificate, certificate, share, tree_accuracy
+from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
+from lab.worlds.world import World
 
 ROWS = 10
 """Attributes that are printed at least."""
 
 Counts = Mapping[str, tuple[int, int]]
-"""How many training and test faces there are of a sort."""
+"""How many training and test examples there are of a sort."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,55 +70,57 @@ class Audit:
             if probe.leaks:
                 found.append(f"{probe.model} ({probe.statistics}) above its bound")
         if self.twice.shared_pictures or self.twice.shared_identities:
-            found.append("train and test share faces")
+            found.append("train and test share pictures")
         return tuple(found)
 
 
 def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
-    """Examine the population that `config` describes on its own faces.
+    """Examine the population that `config` describes on its own examples.
 
-    The probes look at the faces without the help of the cues, so that they find the undeclared.
+    The probes look at pictures without the help of the cues, so that they find the undeclared.
     `ValueError` if a setting cannot work, or if scikit-learn is missing, which they need.
     """
-    population = population_of(config)
-    cues = population.cues
-    train, test = _draw(config, population, seed)
-    fair = _draw(config, population.unbiased(), seed) if probes and cues else (train, test)
+    world = DrawnWorld.of(config, seed=seed)
+    cues = world.cues
+    train, test = _draw(world)
+    fair = _draw(world.unbiased()) if probes and cues else (train, test)
     return Audit(
-        classes=population.task.classes,
+        classes=world.classes,
         subpopulations=_side_by_side(_kind_counts(train), _kind_counts(test)),
         groups=_side_by_side(group_counts(train, cues), group_counts(test, cues)) if cues else {},
-        links=_links(population, train),
-        declared=_declared(population),
-        cues=tuple(measured(population, train, seed=seed)),
+        links=_links(world, train),
+        declared=_declared(world),
+        cues=tuple(measured(world, train)),
         twice=duplicates(train, test),
         probes=certificate(*fair) if probes else None,
         tree=tree_accuracy(train, test) if probes and cues else None,
     )
 
 
-def warnings(population: Population, train: Examples, test: Examples) -> list[str]:
-    """What is not in order with the faces of a run, a plain sentence each; mostly nothing.
+def warnings(world: World, train: Examples, test: Examples) -> list[str]:
+    """What is not in order with the pictures of a run, a plain sentence each; mostly nothing.
 
     A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
-    0.1 s for 10,000 faces.
+    0.1 s for 10,000 examples.
     """
     said = [
         f"{link.attribute} goes along with the label, though it is no cue: {link.bits:.3f} bits,"
         f" where chance stays below {link.chance:.3f}."
-        for link in _undeclared(_links(population, train), _declared(population))
+        for link in _linked(world, train)
     ]
-    for cue in population.cues:
-        agreeing = int((cue.says(train.faces) == train.clean_labels.cpu()).sum())
+    for cue in world.cues:
+        agreeing = int((cue.says(train.samples) == train.clean_labels.cpu()).sum())
         if not matches_request(agreeing, len(train), cue.strength):
             said.append(
                 f"{cue.attribute} agrees with the label for {agreeing:,} of {len(train):,} training"
-                f" faces, which is far from the strength {cue.strength:g} that was asked for."
+                f" {world.noun}, far from the strength {cue.strength:g} that was asked for."
             )
     twice = duplicates(train, test)
+    drawn = isinstance(world, DrawnWorld)  # elsewhere the identity is the picture
+    shared_identities = twice.shared_identities if drawn else 0
     for number, what in (
         (twice.shared_pictures, "are test pictures, too"),
-        (twice.shared_identities, "have the identity of a test face"),
+        (shared_identities, "have the identity of a test picture"),
         (twice.repeated, "are copies of earlier ones"),
     ):
         if number:
@@ -134,14 +138,14 @@ def to_text(result: Audit) -> str:
         parts.append(probes_to_text(result.probes))
     if result.tree:
         parts.append(
-            "The probes saw the faces with cues that say nothing. As declared, the boosted tree\n"
-            f"(all) reaches {share(result.tree)}."
+            "The probes saw pictures with cues that say nothing. As declared, the boosted tree\n"
+            f"(all) reaches {estimated(result.tree, 3)}."
         )
     twice, total = result.twice, sum(train for train, _ in result.subpopulations.values())
     parts.append(
         f"Of {total:,} training pictures {twice.shared_pictures:,} are test pictures, too,"
         f" {twice.shared_identities:,} have the identity of a test\n"
-        f"face, and {twice.repeated:,} are copies of earlier ones."
+        f"picture, and {twice.repeated:,} are copies of earlier ones."
     )
     if result.faults:
         parts.append("NOT CLEAN: " + ", ".join(result.faults))
@@ -151,17 +155,13 @@ def to_text(result: Audit) -> str:
     return "\n\n".join(parts)
 
 
-def _draw(config: DataConfig, population: Population, seed: int) -> tuple[Examples, Examples]:
-    """Training and test faces."""
-    train, test = (
-        draw_examples(config, split=split, count=count, seed=seed, population=population)
-        for split, count in (("train", config.num_train), ("test", config.num_test))
-    )
-    return train, test
+def _draw(world: DrawnWorld) -> tuple[Examples, Examples]:
+    """Training and test examples."""
+    return world.load("train", world.data.num_train), world.load("test", world.data.num_test)
 
 
 def _kind_counts(examples: Examples) -> dict[str, int]:
-    kinds = examples.task.subpopulations
+    kinds = examples.kinds
     numbers = torch.bincount(examples.subpopulations, minlength=len(kinds)).tolist()
     return {kind.name: number for kind, number in zip(kinds, numbers, strict=True)}
 
@@ -170,28 +170,35 @@ def _side_by_side(train: Mapping[str, int], test: Mapping[str, int]) -> Counts:
     return {name: (number, test[name]) for name, number in train.items()}
 
 
-def _links(population: Population, train: Examples) -> tuple[Association, ...]:
+def _linked(world: World, train: Examples) -> tuple[Association, ...]:
+    """The links that should not be there; none where no attributes are known."""
+    if not isinstance(world, DrawnWorld):
+        return ()
+    return _undeclared(_links(world, train), _declared(world))
+
+
+def _links(world: DrawnWorld, train: Examples) -> tuple[Association, ...]:
     return associations(
-        train.faces,
+        train.samples,
         train.clean_labels.cpu(),
-        population.task.nuisances,
+        world.nuisances,
         classes=len(train.classes),
-        variation=population.variation,
+        variation=world.population.variation,
     )
 
 
-def _declared(population: Population) -> dict[str, str]:
+def _declared(world: DrawnWorld) -> dict[str, str]:
     """The attributes that may go along with the label, and why.
 
-    Stray parts do because `balance_parts` puts missing parts beside the head. An attribute that
-    yields to a hold-out does if the combination has one that does.
+    Those that the domain adjusts to what the label depends on do. An attribute that yields to an
+    unseen combination does if the combination has one that does.
     """
-    reasons = dict.fromkeys(STRAYS.values(), "by design")
-    reasons |= {cue.attribute: "cue" for cue in population.cues}
-    for _ in population.unseen_combinations:  # one may follow from another
-        for hold in population.unseen_combinations:
+    reasons = dict.fromkeys(world.domain.adjusted, "by design")
+    reasons |= {cue.attribute: "cue" for cue in world.cues}
+    for _ in world.population.unseen_combinations:  # one may follow from another
+        for hold in world.population.unseen_combinations:
             if any(name in reasons for name, _ in hold.conditions):
-                reasons.setdefault(hold.yields, "by hold-out")
+                reasons.setdefault(hold.yields, "by combination")
     return reasons
 
 
@@ -234,7 +241,7 @@ def _links_to_text(result: Audit) -> str:
         elif link.above_chance:
             note = result.declared.get(link.attribute, "UNDECLARED")
         elif link.chance == 0:
-            note = "one value only, or too few faces"
+            note = "one value only, or too few pictures"
         lines.append(
             f"{link.attribute:<20}  {link.bits:7.4f}  {link.chance:15.4f}  {note}".rstrip()
         )
@@ -244,6 +251,6 @@ def _links_to_text(result: Audit) -> str:
 
 
 def _cue_to_text(one: MeasuredCue) -> str:
-    agreeing = share(one.strength) if one.strength.count else "0"
+    agreeing = estimated(one.strength, 3) if one.strength.count else "0"
     mark = "" if _holds(one) else "  NOT AS ASKED"
     return f"cue {one.cue.strength:g}: {agreeing} of {one.shown.value:.0%} that show it{mark}"

@@ -1,8 +1,8 @@
-"""Counterfactuals: the same faces with one attribute redrawn and all else bit-identical.
+"""Counterfactuals: the same samples with one attribute redrawn and all else bit-identical.
 
 Redrawn means from the attribute's prior in the population, given that it changes: another value, or
 a number from the other half. So a network that reads nothing but this attribute can be caught at
-every counterfactual, and what changes no pixel (the color of eyes that are not there) is no
+every counterfactual, and what changes no pixel (the color of what is not there) is no
 counterfactual.
 """
 
@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from lab.core.seeds import uniforms
-from lab.worlds.examples import Examples, examples_of
-from lab.worlds.faces import ATTRIBUTES, PARTS, Faces, attribute, render
-from lab.worlds.faces.batch import as_column
+from lab.worlds.drawn import DrawnWorld
+from lab.worlds.examples import Examples
 from lab.worlds.population import Population
+from lab.worlds.samples import Samples, as_column
 
 SPLIT = "twins"
-"""Faces that neither training nor the test set shows."""
+"""Samples that neither training nor the test set shows."""
 
 MEMORY = 2**28
-"""Bytes that the pictures of all counterfactuals may take: 64 faces up to 180 px, 8 at 512 px."""
+"""Bytes that the pictures of all counterfactuals may take: with forty attributes 64
+samples up to 180 px, 8 at 512 px."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +35,15 @@ class Counterfactuals:
     """P pictures, each a counterfactual of one of M examples.
 
     images: uint8 (P, 3, S, S). original: int64 (P,), the example. attribute: int64 (P,), the
-    position in `attributes` of what was redrawn. changes_label: bool (P,), whether the
-    counterfactual is of another class by the task's rule (not where it is of none: an eye color
-    without eyes). The tensors live where the examples' do.
+    position in `attributes` of what was redrawn; `relevant`: those
+    that the label depends on. changes_label: bool (P,), whether the
+    counterfactual is of another class by the task's rule (not where it is of none). The tensors
+    live where the examples' do.
     """
 
     examples: Examples
     attributes: tuple[str, ...]
+    relevant: tuple[str, ...]
     images: Tensor
     original: Tensor
     attribute: Tensor
@@ -57,38 +60,35 @@ class Counterfactuals:
         it. For a nuisance all of them: no answer should.
         """
         mine = self.attribute == self.attributes.index(name)
-        if name in self.examples.task.relevant:
+        if name in self.relevant:
             mine = mine & self.changes_label
         return mine.nonzero()[:, 0]
 
 
 def draw_counterfactuals(
-    population: Population,
-    *,
-    count: int,
-    size: int,
-    seed: int,
-    device: str | torch.device = "cpu",
-    attributes: Sequence[str] = tuple(ATTRIBUTES),
+    world: DrawnWorld, *, count: int, attributes: Sequence[str] | None = None
 ) -> Counterfactuals:
-    """The counterfactuals of `count` new faces (`most_counterfactuals` at most), one for each
-    attribute, as far as they look different."""
+    """The counterfactuals of `count` new samples (`most_counterfactuals` at most), one for each
+    attribute (None: all of the schema), as far as they look different."""
+    population, device, size = world.population, world.device, world.data.image_size
+    attributes = tuple(world.domain.schema) if attributes is None else tuple(attributes)
     count = min(count, most_counterfactuals(size, len(attributes)))
-    faces = population.sample(count, seed=seed, split=SPLIT)
-    examples = examples_of(population.task, faces, size=size, device=device)
+    samples = world.sample(count, split=SPLIT)
+    examples = world.examples(samples)
     where = np.arange(count)
-    changed = [redraw(population, faces, name, where, seed=seed) for name in attributes]
-    everyone = Faces.cat(changed)  # (A M)
-    images = render(everyone, size=size, device=device)
+    changed = [redraw(population, samples, name, where, seed=world.seed) for name in attributes]
+    everyone = Samples.cat(changed)  # (A M)
+    images = world.render(everyone)
     original = torch.arange(count).repeat(len(attributes))
     attribute_of = torch.arange(len(attributes)).repeat_interleave(count)
     labels = population.task.label(everyone)
-    changes = (labels != population.task.label(faces)[original]) & (labels >= 0)
+    changes = (labels != population.task.label(samples)[original]) & (labels >= 0)
     differs = (images != examples.images.repeat(len(attributes), 1, 1, 1)).flatten(1).any(dim=1)
     keep = differs.to(original.device)
     return Counterfactuals(
         examples=examples,
-        attributes=tuple(attributes),
+        attributes=attributes,
+        relevant=world.relevant,
         images=images[differs],
         original=original[keep].to(device),
         attribute=attribute_of[keep].to(device),
@@ -96,77 +96,66 @@ def draw_counterfactuals(
     )
 
 
-def most_counterfactuals(size: int, attributes: int = len(ATTRIBUTES)) -> int:
-    """How many faces of `size` px can have a counterfactual for each of so many attributes in
+def most_counterfactuals(size: int, attributes: int) -> int:
+    """How many samples of `size` px can have a counterfactual for each of so many attributes in
     `MEMORY`."""
     return max(1, MEMORY // (3 * size * size * attributes))
 
 
-def fewer_counterfactuals(asked: int, *, size: int) -> list[str]:
-    """A sentence if `draw_counterfactuals` makes counterfactuals of fewer faces than were `asked`
+def fewer_counterfactuals(asked: int, world: DrawnWorld) -> list[str]:
+    """A sentence if `draw_counterfactuals` makes counterfactuals of fewer samples than were `asked`
     for."""
-    most = most_counterfactuals(size)
+    size = world.data.image_size
+    most = most_counterfactuals(size, len(world.domain.schema))
     if asked <= most:
         return []
     return [
         f"--counterfactuals {asked:,} is more than fit in memory at {size} px: reliance is measured"
-        f" on {most:,} faces."
+        f" on {most:,} {world.noun}."
     ]
 
 
 def redraw(
     population: Population,
-    faces: Faces,
+    samples: Samples,
     name: str,
     indices: npt.NDArray[np.int64],
     *,
     seed: int,
     split: str = SPLIT,
-) -> Faces:
-    """The faces with attribute `name` redrawn so that it changes, where its prior has a choice.
+) -> Samples:
+    """The samples with attribute `name` redrawn so that it changes, where its prior has a choice.
 
-    A cue takes one of its other values. `indices` (N,) are the faces' addresses in the stream.
+    A cue takes one of its other values. `indices` (N,) are the samples' addresses in the stream.
     """
-    row, old = attribute(name), faces.values[name]
+    row, old = population.domain.schema[name], samples.values[name]
     stream = (seed, split, "redraw", name)
     u, level = uniforms(indices, *stream), uniforms(indices, *stream, "level")
     cue = next((cue for cue in population.cues if cue.attribute == name), None)
     if cue is not None:
-        says, classes = cue.says(faces), len(cue.options)
+        says, classes = cue.says(samples), len(cue.options)
         step = 1 + torch.from_numpy((u * (classes - 1)).astype(np.int64))
-        return faces.redrawn({name: cue.column((says + step) % classes, level)})
+        return samples.redrawn({name: cue.column((says + step) % classes, level)})
     now = row.option_of(old.numpy())
-    mass = np.tile(row.mass(population.variation), (len(faces), 1))  # (N, K)
-    mass[np.arange(len(faces)), now] = 0
+    mass = np.tile(row.mass(population.variation), (len(samples), 1))  # (N, K)
+    mass[np.arange(len(samples)), now] = 0
     total = mass.sum(axis=1)
     ends = mass.cumsum(axis=1)
     option = (u[:, None] * total[:, None] >= ends).sum(axis=1).clip(0, mass.shape[1] - 1)
     column = as_column(row, row.within(option, level, variation=population.variation))
-    return faces.redrawn({name: torch.where(torch.from_numpy(total > 0), column, old)})
+    return samples.redrawn({name: torch.where(torch.from_numpy(total > 0), column, old)})
 
 
-def shows(population: Population, examples: Examples, name: str, *, seed: int) -> Tensor:
+def shows(world: DrawnWorld, examples: Examples, name: str) -> Tensor:
     """Which pictures (N,) bool, on the CPU, would look different if attribute `name` were another:
-    the eye color of a face without eyes is not to be seen."""
-    faces, size = examples.faces, examples.images.shape[-1]
-    other = redraw(population, faces, name, np.arange(len(faces)), seed=seed, split="shows")
+    the color of what is not there is not to be seen."""
+    samples, size = examples.samples, examples.images.shape[-1]
+    where = np.arange(len(samples))
+    other = redraw(world.population, samples, name, where, seed=world.seed, split="shows")
     step = max(1, MEMORY // (3 * size * size))
     seen = []
-    for start in range(0, len(faces), step):
+    for start in range(0, len(samples), step):
         rows = slice(start, start + step)
-        images = render(other[rows], size=size, device=examples.images.device)
+        images = world.render(other[rows], size=size)
         seen.append((images != examples.images[rows]).flatten(1).any(dim=1).cpu())
     return torch.cat(seen)
-
-
-SUBSETS = tuple(
-    tuple(part for k, part in enumerate(PARTS) if number >> k & 1)
-    for number in range(2 ** len(PARTS))
-)
-"""All sixteen sets of parts; position `number` holds part k where bit k of `number` is set."""
-
-
-def with_parts(faces: Faces, parts: Sequence[str]) -> Faces:
-    """The same faces as heads that have all of `parts`, in their places, and no other part."""
-    whole = {part: int(attribute(part).values[-1]) if part in parts else 0 for part in PARTS}
-    return faces.do(subject="head", arrangement="natural", **whole)

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from lab.core.seeds import uniforms
 from lab.core.text import unknown
-from lab.worlds.faces import Attribute, Faces, attribute
-from lab.worlds.faces.batch import as_column
-from lab.worlds.faces.palette import PALETTES
+from lab.worlds.domain import Domain
+from lab.worlds.samples import Samples, as_column
+from lab.worlds.schema import Attribute
 from lab.worlds.tasks import Task
 
 Indices = npt.NDArray[np.int64]
@@ -38,16 +38,16 @@ class Cue:
     `named`: whoever asked for it named the values, so that `str` does, too.
     """
 
-    attribute: str
+    row: Attribute
     options: tuple[int, ...]
     strength: float
     visibility: float = 1.0
     named: bool = field(default=False, compare=False)
 
     @property
-    def row(self) -> Attribute:
-        """The attribute's row in the table."""
-        return attribute(self.attribute)
+    def attribute(self) -> str:
+        """The nuisance's name."""
+        return self.row.name
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -83,16 +83,16 @@ class Cue:
             values = median + self.visibility * (values - median)
         return as_column(row, values)
 
-    def says(self, faces: Faces) -> Tensor:
-        """The class (N,) int64 that each face's value speaks for; -1 for values of no class."""
-        option = self.row.option_of(faces.values[self.attribute].numpy())
+    def says(self, samples: Samples) -> Tensor:
+        """The class (N,) int64 that each sample's value speaks for; -1 for values of no class."""
+        option = self.row.option_of(samples.values[self.attribute].numpy())
         table = np.full(len(self.row.options), -1)
         table[list(self.options)] = np.arange(len(self.options))
         return torch.from_numpy(table[option])
 
 
 def draw_cue(cue: Cue, labels: Tensor, indices: Indices, *, seed: int, split: str) -> Tensor:
-    """The cue's column (N,) for faces with the given `labels` (N,) at the addresses `indices`.
+    """The cue's column (N,) for samples with the given `labels` (N,) at the addresses `indices`.
 
     Whose cue agrees depends on address and strength alone, and those who agree at one strength do
     at every higher one. No other attribute moves.
@@ -124,7 +124,7 @@ def _parse(text: str, task: Task, visibility: float) -> Cue:
     name, equals, values = what.partition("=")
     if not colon:
         raise ValueError(
-            f"{FLAG} {text!r}: write attribute:strength, such as eye_color:0.95, or"
+            f"{FLAG} {text!r}: write attribute:strength, such as {task.nuisances[0]}:0.95, or"
             " attribute=value/value:strength"
         )
     try:
@@ -135,15 +135,20 @@ def _parse(text: str, task: Task, visibility: float) -> Cue:
         raise ValueError(f"{FLAG} {text!r}: the strength must be a number from 0 to 1")
     row = nuisance(name, task, FLAG)
     classes = len(task.classes)
-    options = _named(row, values, classes, text) if equals else opposites(row, classes)
-    if visibility < 1 and row.kind != "continuous" and name not in PALETTES:
-        able = [n for n in task.nuisances if attribute(n).kind == "continuous" or n in PALETTES]
+    domain = task.domain
+    options = _named(row, values, classes, text) if equals else opposites(row, classes, domain)
+    if visibility < 1 and row.kind != "continuous" and name not in domain.palettes:
+        able = [
+            n
+            for n in task.nuisances
+            if domain.schema[n].kind == "continuous" or n in domain.palettes
+        ]
         raise ValueError(
             f"--cue-visibility {visibility:g}: {name} is drawn or not drawn, nothing between;"
             f" it can be had for {', '.join(able)}"
         )
     return Cue(
-        attribute=name, options=options, strength=strength, visibility=visibility,
+        row=row, options=options, strength=strength, visibility=visibility,
         named=bool(equals),
     )  # fmt: skip
 
@@ -157,7 +162,7 @@ def nuisance(name: str, task: Task, what: str) -> Attribute:
         )
     if name not in task.nuisances:
         raise ValueError(f"{what}: {unknown('attribute', name, task.nuisances)}")
-    return attribute(name)
+    return task.domain.schema[name]
 
 
 def choices(row: Attribute) -> list[int]:
@@ -165,7 +170,7 @@ def choices(row: Attribute) -> list[int]:
     return [int(option) for option in np.flatnonzero(row.mass())]
 
 
-def opposites(row: Attribute, classes: int) -> tuple[int, ...]:
+def opposites(row: Attribute, classes: int, domain: Domain) -> tuple[int, ...]:
     """The options for each class that differ most to the eye; the first class gets the typical one.
 
     `ValueError` if there are not enough.
@@ -181,15 +186,15 @@ def opposites(row: Attribute, classes: int) -> tuple[int, ...]:
     chosen = [int(row.code(row.typical))]
     while len(chosen) < classes:
         rest = [option for option in possible if option not in chosen]
-        chosen.append(max(rest, key=lambda option: _distance(row, option, chosen)))
+        chosen.append(max(rest, key=lambda option: _distance(row, option, chosen, domain)))
     return tuple(chosen)
 
 
-def _distance(row: Attribute, option: int, others: Sequence[int]) -> float:
+def _distance(row: Attribute, option: int, others: Sequence[int], domain: Domain) -> float:
     """How far an option looks from the nearest of `others`: colors as such, the rest by place."""
-    if row.name not in PALETTES:
+    if row.name not in domain.palettes:
         return min(abs(option - other) for other in others)
-    colors = PALETTES[row.name]
+    colors = domain.palettes[row.name]
     return min(float((colors[option] - colors[other]).norm()) for other in others)
 
 

@@ -1,4 +1,4 @@
-"""Faces as files: folders of PNGs with a table beside them, and an npz like dSprites'.
+"""Examples as files: folders of PNGs with a table beside them, and an npz like dSprites'.
 
 Nothing is ever overwritten, nothing half-written is left behind, and the same examples always give
 the same bytes.
@@ -6,9 +6,11 @@ the same bytes.
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +18,13 @@ from PIL import Image
 
 from lab.core.atomic import draft, replace
 from lab.worlds.examples import Examples
-from lab.worlds.faces import ATTRIBUTES, Attribute
+from lab.worlds.schema import Attribute
 
 LEVELS = 10
 """Classes of a continuous attribute in `latents_classes`: equal steps from its low to its high."""
 
-COLUMNS = ("file_name", "label", "clean_label", "kind", "identity", *ATTRIBUTES)
-"""Columns of metadata.csv."""
+COLUMNS = ("file_name", "label", "clean_label", "kind", "identity")
+"""First columns of metadata.csv; the attributes follow."""
 
 
 def write_folder(batches: Iterable[Examples], path: Path) -> int:
@@ -36,8 +38,9 @@ def write_folder(batches: Iterable[Examples], path: Path) -> int:
         folder.mkdir()
         with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(COLUMNS)
             for examples in batches:
+                if total == 0:
+                    table.writerow((*COLUMNS, *examples.samples.schema))
                 folders = class_folders(examples.classes)
                 for name in folders:
                     (folder / name).mkdir(exist_ok=True)
@@ -53,18 +56,21 @@ def write_folder(batches: Iterable[Examples], path: Path) -> int:
     return total
 
 
-def write_npz(batches: Iterable[Examples], path: Path) -> int:
+def write_npz(
+    batches: Iterable[Examples], path: Path, *, about: Mapping[str, str] = MappingProxyType({})
+) -> int:
     """Write a new compressed npz that loads with `allow_pickle=False`; returns the count.
 
     After dSprites (Matthey et al., 2017): `imgs` (N, S, S, 3) uint8, `latents_values` (N, K)
     float64, `latents_classes` (N, K) int64, `metadata` (a JSON text: names, sizes and meanings of
-    the K attributes); and `labels`, `clean_labels`, `kinds`, `identity` (N,) int64. Raises
+    the K attributes, and what `about` says); and `labels`, `clean_labels`, `kinds`,
+    `identity` (N,) int64. Raises
     `ValueError` if `path` exists.
     """
     parts: dict[str, list[npt.NDArray[np.generic]]] = {}
     metadata = ""
     for examples in batches:
-        metadata = metadata or _metadata(examples)
+        metadata = metadata or _metadata(examples, about)
         for name, column in _arrays(examples).items():
             parts.setdefault(name, []).append(column)
     arrays = {name: np.concatenate(columns) for name, columns in parts.items()}
@@ -103,34 +109,42 @@ def _new(path: Path) -> Iterator[Path]:
 
 def _words(examples: Examples) -> list[list[str]]:
     """The columns of metadata.csv after the first."""
-    values, task = examples.faces.values, examples.task
+    samples, classes = examples.samples, examples.classes
     return [
-        [task.classes[label] for label in examples.labels.tolist()],
-        [task.classes[label] for label in examples.clean_labels.tolist()],
-        [task.subpopulations[kind].name for kind in examples.subpopulations.tolist()],
-        [str(number) for number in examples.faces.identity.tolist()],
+        [classes[label] for label in examples.labels.tolist()],
+        [classes[label] for label in examples.clean_labels.tolist()],
+        [examples.kinds[kind].name for kind in examples.subpopulations.tolist()],
+        [str(number) for number in examples.samples.identity.tolist()],
         *(
             # NumPy's float32 prints the shortest text that reads back as the same number.
-            [str(number) for number in values[name].numpy()]
+            [str(number) for number in samples.values[name].numpy()]
             if row.kind == "continuous"
-            else examples.faces.names(name)
-            for name, row in ATTRIBUTES.items()
+            else samples.names(name)
+            for name, row in samples.schema.items()
         ),
     ]
 
 
 def _arrays(examples: Examples) -> dict[str, npt.NDArray[np.generic]]:
-    columns = {name: examples.faces.values[name].double().numpy() for name in ATTRIBUTES}
-    classes = [_level(row, columns[name]) for name, row in ATTRIBUTES.items()]
+    samples = examples.samples
+    columns = {name: samples.values[name].double().numpy() for name in samples.schema}
+    classes = [_level(row, columns[name]) for name, row in samples.schema.items()]
     return {
         "imgs": examples.images.permute(0, 2, 3, 1).cpu().numpy(),
-        "latents_values": np.stack(list(columns.values()), axis=1),
-        "latents_classes": np.stack(classes, axis=1),
+        "latents_values": _stacked(list(columns.values()), len(samples), np.float64),
+        "latents_classes": _stacked(classes, len(samples), np.int64),
         "labels": examples.labels.cpu().numpy(),
         "clean_labels": examples.clean_labels.cpu().numpy(),
         "subpopulations": examples.subpopulations.cpu().numpy(),
-        "identity": examples.faces.identity.numpy(),
+        "identity": examples.samples.identity.numpy(),
     }
+
+
+def _stacked(
+    columns: Sequence[npt.NDArray[Any]], count: int, kind: type[np.generic]
+) -> npt.NDArray[Any]:
+    """Columns (N,) side by side, (N, K), also if there are none."""
+    return np.stack(columns, axis=1) if columns else np.empty((count, 0), kind)
 
 
 def _level(row: Attribute, values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -140,20 +154,18 @@ def _level(row: Attribute, values: npt.NDArray[np.float64]) -> npt.NDArray[np.in
     return steps.clip(0, LEVELS - 1).astype(np.int64)
 
 
-def _metadata(examples: Examples) -> str:
-    task = examples.task
-    rows = ATTRIBUTES.values()
+def _metadata(examples: Examples, about: Mapping[str, str]) -> str:
+    schema = examples.samples.schema
     return json.dumps(
         {
-            "task": task.name,
-            "meaning": task.meaning,
-            "classes": task.classes,
-            "subpopulations": [kind.name for kind in task.subpopulations],
-            "latents_names": list(ATTRIBUTES),
-            "latents_sizes": [len(row.values) or LEVELS for row in rows],
-            "latents_meanings": [row.meaning for row in rows],
+            **about,
+            "classes": examples.classes,
+            "subpopulations": [kind.name for kind in examples.kinds],
+            "latents_names": list(schema),
+            "latents_sizes": [len(row.values) or LEVELS for row in schema.values()],
+            "latents_meanings": [row.meaning for row in schema.values()],
             "latents_possible_values": {
-                row.name: row.values or (row.low, row.high) for row in rows
+                row.name: row.values or (row.low, row.high) for row in schema.values()
             },
         },
         indent=1,

@@ -1,4 +1,4 @@
-"""Groups, label by cue values, and how strong a cue came out."""
+"""Groups (class × cue values), and the strength of each cue as drawn."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
 from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue
+from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
-from lab.worlds.population import Population
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class MeasuredCue:
     strength: Estimate
 
 
-def measured(population: Population, examples: Examples, *, seed: int) -> list[MeasuredCue]:
+def measured(world: DrawnWorld, examples: Examples) -> list[MeasuredCue]:
     """Each cue's strength in the examples: among the pictures that show it (Wilson's interval)."""
     result = []
     labels = examples.clean_labels.cpu()
-    for cue in population.cues:
-        visible = shows(population, examples, cue.attribute, seed=seed)
-        agrees = (cue.says(examples.faces) == labels) & visible
+    for cue in world.cues:
+        visible = shows(world, examples, cue.attribute)
+        agrees = (cue.says(examples.samples) == labels) & visible
         result.append(
             MeasuredCue(
                 cue=cue,
@@ -42,19 +43,47 @@ def measured(population: Population, examples: Examples, *, seed: int) -> list[M
 
 
 def groups(examples: Examples, cues: Sequence[Cue]) -> dict[str, Tensor]:
-    """The groups, class by cue values: name -> members (N,) bool on the CPU; empty ones too."""
-    labels = examples.clean_labels.cpu()
-    says = [cue.says(examples.faces) for cue in cues]
-    found = {}
-    for label, name in enumerate(examples.classes):
-        for spoken in product(range(len(examples.classes)), repeat=len(cues)):
-            members = labels == label
-            words = ["_".join(name.split())]
-            for cue, said, one in zip(cues, says, spoken, strict=True):
-                members = members & (said == one)
-                words.append(f"{cue.attribute}={cue.words[one]}")
-            found[",".join(words)] = members
-    return found
+    """The groups by true class and cue values: name -> members (N,) bool on the CPU, empty groups
+    included. An example whose cue has a value of no class is in none."""
+    index = _positions(examples, examples.clean_labels, cues)
+    return {name: index == place for place, name in enumerate(group_names(examples.classes, cues))}
+
+
+def group_names(classes: Sequence[str], cues: Sequence[Cue]) -> tuple[str, ...]:
+    """The names of all groups, such as "person,eye_color=blue": classes in order, and for each
+    class all combinations of the cues' values, the last cue's fastest."""
+    names = []
+    for name in classes:
+        for values in product(range(len(classes)), repeat=len(cues)):
+            words = [f"{c.attribute}={c.words[v]}" for c, v in zip(cues, values, strict=True)]
+            names.append(",".join(["_".join(name.split()), *words]))
+    return tuple(names)
+
+
+def group_index(examples: Examples, cues: Sequence[Cue]) -> tuple[Tensor, tuple[str, ...]]:
+    """Each example's group for training: positions (N,) int64 on the CPU, and the groups' names.
+
+    A group is a class by the *given* label (with label noise not the true one, which an objective
+    must not know) times the values of the cues; without cues each class is one. Raises
+    `ValueError` if a cue has a value that stands for no class.
+    """
+    index = _positions(examples, examples.labels, cues)
+    if bool((index < 0).any()):
+        raise ValueError(
+            f"{int((index < 0).sum())} of {len(examples)} examples are in no group: their values of"
+            f" {', '.join(cue.attribute for cue in cues)} stand for no class"
+        )
+    return index, group_names(examples.classes, cues)
+
+
+def _positions(examples: Examples, labels: Tensor, cues: Sequence[Cue]) -> Tensor:
+    """Positions (N,) int64 in `group_names`, on the CPU; -1 if a cue has a value of no class."""
+    index, none = labels.cpu(), torch.zeros(len(examples), dtype=torch.bool)
+    for cue in cues:
+        value = cue.says(examples.samples)
+        index = index * len(examples.classes) + value
+        none |= value < 0
+    return index.masked_fill(none, -1)
 
 
 def group_counts(examples: Examples, cues: Sequence[Cue]) -> dict[str, int]:

@@ -3,7 +3,8 @@
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lab.worlds.examples import Examples, to_input
+from lab.models import to_input
+from lab.worlds.examples import Examples
 
 
 class ExamplesDataset(Dataset[tuple[Tensor, int]]):

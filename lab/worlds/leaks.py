@@ -1,7 +1,7 @@
 """The leak certificate: can the label be told from a picture without looking at any shape?
 
 Probes that see cheap statistics only are trained to tell the classes apart. What they reach on
-unseen faces bounds what such shortcuts are worth; a sound population leaves them near chance.
+unseen pictures bounds what such shortcuts are worth; a sound population leaves them near chance.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from lab.core.estimate import Estimate, wilson
+from lab.core.words import estimated
 from lab.worlds.examples import Examples
 from lab.worlds.statistics import MEAN_COLOR, NAMES, cheap_statistics
 
@@ -29,7 +30,7 @@ LINEAR = "logistic regression"
 
 @dataclass(frozen=True)
 class Probe:
-    """What one classifier reached on unseen faces, and what it may reach."""
+    """What one classifier reached on unseen pictures, and what it may reach."""
 
     model: str
     statistics: str
@@ -78,7 +79,7 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
     """
     x, y = cheap_statistics(train.images.cpu()).numpy(), train.clean_labels.cpu().numpy()
     x_test, y_test = cheap_statistics(test.images.cpu()).numpy(), test.clean_labels.cpu().numpy()
-    chance = test.task.chance
+    chance = 1 / len(test.classes)
     color = len(MEAN_COLOR)
     probes = []
     tree = _fit(TREE, x, y)
@@ -93,7 +94,7 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
     kinds: list[SubpopulationLeak] = []
     if by_kind:
         right = tree.predict(x_test) == y_test
-        for code, kind in enumerate(test.task.subpopulations):
+        for code, kind in enumerate(test.kinds):
             mine = test.subpopulations.cpu().numpy() == code
             pair, pair_test = _pair(train, code), _pair(test, code)
             if mine.any() and len(pair) and len(pair_test):
@@ -119,10 +120,10 @@ def tree_accuracy(train: Examples, test: Examples) -> Estimate:
 
 def to_text(result: Certificate) -> str:
     """The certificate as a table for people."""
-    lines = [f"{'probe':<20} {'statistics':<11} {'accuracy on unseen faces':<25} bound"]
+    lines = [f"{'probe':<20} {'statistics':<11} {'accuracy on unseen pictures':<28} bound"]
     for probe in result.probes:
         lines.append(
-            f"{probe.model:<20} {probe.statistics:<11} {share(probe.accuracy):<25} "
+            f"{probe.model:<20} {probe.statistics:<11} {estimated(probe.accuracy, 3):<28} "
             f"{probe.bound:.2f}  {'LEAKS' if probe.leaks else 'ok'}"
         )
     lines += ["", "what the tree over all statistics reads (accuracy lost without it):"]
@@ -130,14 +131,11 @@ def to_text(result: Certificate) -> str:
     if result.subpopulations:
         lines += ["", f"{'kind':<15} {'called right':<22} alone against the other classes"]
     for kind in result.subpopulations:
-        lines.append(f"{kind.kind:<15} {share(kind.called_right):<22} {share(kind.accuracy)}")
+        lines.append(
+            f"{kind.kind:<15} {estimated(kind.called_right, 3):<22} {estimated(kind.accuracy, 3)}"
+        )
         lines.append(f"{'':<15} by {_list(kind.informative)}")
     return "\n".join(lines)
-
-
-def share(estimate: Estimate) -> str:
-    """A share with its interval."""
-    return f"{estimate.value:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
 
 
 def _list(informative: tuple[tuple[str, float], ...]) -> str:
@@ -145,9 +143,9 @@ def _list(informative: tuple[tuple[str, float], ...]) -> str:
 
 
 def _pair(examples: Examples, kind: int) -> Labels:
-    """Positions of the faces of a kind and of as many with other labels, the first of each."""
+    """Positions of the examples of a kind and of as many with other labels, the first of each."""
     mine = (examples.subpopulations == kind).nonzero()[:, 0].cpu()
-    other = examples.clean_labels != examples.task.subpopulations[kind].label
+    other = examples.clean_labels != examples.kinds[kind].label
     others = other.nonzero()[:, 0].cpu()
     count = min(len(mine), len(others))
     return torch.cat([mine[:count], others[:count]]).sort().values.numpy()
@@ -177,7 +175,7 @@ def _accuracy(fitted: Any, x: Numbers, y: npt.NDArray[Any]) -> Estimate:
 def _telling(
     fitted: Any, x: Numbers, y: npt.NDArray[Any], *, rows: int = 1000, top: int = 5
 ) -> tuple[tuple[str, float], ...]:
-    """The statistics whose shuffling costs the most accuracy on the first `rows` faces.
+    """The statistics whose shuffling costs the most accuracy on the first `rows` examples.
 
     Permutation importance: Breiman, "Random forests", Machine Learning 45, 2001, section 10.
     """

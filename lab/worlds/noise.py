@@ -19,12 +19,12 @@ def corrupt(
     split: str = "train",
     start: int = 0,
 ) -> Tensor:
-    """The `labels` (N,) of faces `start` on, a random `share` (0 to 1) of them corrupted.
+    """The `labels` (N,) of examples `start` on, a random `share` (0 to 1) of them corrupted.
 
     'random' draws them anew among all `classes` (Zhang et al., "Understanding deep learning
     requires rethinking generalization", ICLR 2017), so that some stay right by luck; 'flip' always
     makes them wrong. Which labels are hit depends on the address alone: they nest in the number of
-    faces, and those hit at a small share are hit at a larger one.
+    examples, and those hit at a small share are hit at a larger one.
     """
     indices = np.arange(start, start + len(labels))
     hit = torch.from_numpy(uniforms(indices, seed, split, "label_noise") < share)

@@ -1,7 +1,7 @@
-"""Populations: which attributes go together, and in what shares the kinds of picture are mixed.
+"""Populations: which attributes go together, and in what shares subpopulations are mixed.
 
-Face i is a pure function of (task, variation, seed, split, i): training sets nest, and no batch
-size, order or other face has a say in it.
+Sample i is a pure function of (task, variation, seed, split, i): training sets nest, and no batch
+size, order or other sample has a say in it.
 """
 
 from collections.abc import Collection
@@ -17,8 +17,8 @@ from lab.core.config import DataConfig
 from lab.core.seeds import uniforms
 from lab.core.text import unknown
 from lab.worlds.cues import Cue, draw_cue, parse_cues
-from lab.worlds.faces import ATTRIBUTES, PARTS, STRAYS, Faces, sample_at
-from lab.worlds.faces.batch import draw
+from lab.worlds.domain import Domain
+from lab.worlds.samples import Samples, draw, sample_at
 from lab.worlds.splits import check_split
 from lab.worlds.tasks import Task, get_task
 from lab.worlds.unseen_combinations import UnseenCombination, avoid, parse_unseen_combinations, show
@@ -26,67 +26,99 @@ from lab.worlds.unseen_combinations import UnseenCombination, avoid, parse_unsee
 Indices = npt.NDArray[np.int64]
 
 MAX_ATTEMPTS = 1000
-"""Draws until a face of the wanted kind is found. No kind of the lab's tasks has less than 6 % of
-its prior: 1 face in 10^26 would need more."""
-
-TURNS_UP = 0.6
-"""How likely a missing part lies beside the head. Of 0.3, 0.6 and 1, this left the least to a
-boosted tree over cheap statistics (0.571, 0.557, 0.565) and to logistic regression (0.598, 0.593,
-0.600), on 10,000 faces that it had not seen, as the drawing was then."""
+"""Draws until a sample of the wanted kind is found. No kind of the lab's tasks has less than 6 % of
+its prior: 1 sample in 10^26 would need more."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """The faces that a task draws: classes balanced, kinds by weight, nuisances from their priors.
+    """The joint distribution of a task's attributes and labels: classes balanced, subpopulations by
+    weight, nuisances from their priors.
 
-    `variation` in [0, 1] says how much faces differ in the nuisances; what the label depends on
-    always has its full prior, and so has a cue. `missing` are the parts that a head may lack.
-    Combinations in `unseen_combinations` are never shown, or with `only_unseen` always.
+    `variation` in [0, 1] says how much samples differ in the nuisances; what the label depends on
+    always has its full prior, and so has a cue. `missing` are the components that a sample may
+    lack; (): any. Combinations in `unseen_combinations` are never shown, or with `only_unseen`
+    always.
     """
 
     task: Task
     _: KW_ONLY
     variation: float = 1.0
     cues: tuple[Cue, ...] = ()
-    missing: tuple[str, ...] = PARTS
+    missing: tuple[str, ...] = ()
     unseen_combinations: tuple[UnseenCombination, ...] = ()
     only_unseen: bool = False
 
+    @property
+    def domain(self) -> Domain:
+        """The kind of pictures that it is about."""
+        return self.task.domain
+
     def unbiased(self) -> "Population":
-        """The same faces, but the cues say nothing about the label: with K classes each shows the
+        """The same samples, but the cues say nothing about the label: with K classes each shows the
         value of each class with probability 1 / K, whatever the label."""
         return replace(self, cues=tuple(cue.weakened(cue.no_link) for cue in self.cues))
 
     def conflicting(self) -> "Population":
-        """The same faces, but every cue contradicts the label: it shows the value of one of the
+        """The same samples, but every cue contradicts the label: it shows the value of one of the
         other classes, each as likely."""
         return replace(self, cues=tuple(cue.weakened(0.0) for cue in self.cues))
 
     def combined(self) -> "Population":
-        """The same faces, but each shows a combination that is held out."""
+        """The same samples, but each shows one of the unseen combinations."""
         return replace(self, only_unseen=True)
 
-    def sample(self, count: int, *, seed: int, split: str, start: int = 0) -> Faces:
-        """The `count` faces from address (seed, split, `start`) on; `task.label` labels them.
+    def sample(self, count: int, *, seed: int, split: str, start: int = 0) -> Samples:
+        """The `count` samples from address (seed, split, `start`) on; `task.label` labels them.
 
         `split` is one of `lab.worlds.SPLITS`; `ValueError` with the nearest match otherwise.
-        Faces of the unbiased and conflicting populations differ from this one's in the cues alone.
+        Samples of the unbiased and conflicting populations differ from this one's in the cues
+        alone.
         """
         if count < 0 or start < 0:
             raise ValueError(f"count and start must not be negative, not {count} and {start}")
         indices = np.arange(start, start + count)
         where: _Where = {"seed": seed, "split": check_split(split)}
-        faces = sample_at(indices, **where, variation=self.variation)
+        samples = sample_at(self.domain.schema, indices, **where, variation=self.variation)
         labels = balanced_labels(indices, len(self.task.classes), **where)
         kinds = draw_subpopulations(self.task, labels, indices, **where)
-        parts = draw_relevant(self.task, kinds, indices, **where, missing=self.missing)
+        relevant = draw_relevant(self.task, kinds, indices, **where, missing=self.missing)
         cues = {cue.attribute: draw_cue(cue, labels, indices, **where) for cue in self.cues}
-        faces = replace(faces.redrawn({**parts, **cues}), visibility=self._visibility())
-        faces = balance_parts(faces, indices, **where, keep={*self.task.relevant, *cues})
+        samples = replace(samples.redrawn({**relevant, **cues}), visibility=self._visibility())
+        samples = self.domain.finish(samples, indices, **where, keep={*self.task.relevant, *cues})
         if not self.unseen_combinations:
-            return faces
+            return samples
         choose = show if self.only_unseen else avoid
-        return choose(self.unseen_combinations, faces, indices, **where, variation=self.variation)
+        return choose(self.unseen_combinations, samples, indices, **where, variation=self.variation)
+
+    def redraw_nuisances(
+        self, samples: Samples, indices: Indices, *, seed: int, split: str
+    ) -> Samples:
+        """The samples with all nuisances drawn anew, jointly, as the population could show them.
+
+        But a cue takes each of its values equally often, whatever the label. `indices` (N,) are the
+        addresses of the draws in the streams of `split`, any name.
+        """
+        task, where = self.task, _Where(seed=seed, split=split)
+        drawn = sample_at(self.domain.schema, indices, **where, variation=self.variation)
+        columns = {name: drawn[name] for name in task.nuisances}
+        for name in self.always:
+            if name in columns:
+                last = self.domain.schema[name].values[-1]
+                columns[name] = torch.full_like(columns[name], int(last))
+        labels = task.label(samples)
+        for cue in self.unbiased().cues:
+            columns[cue.attribute] = draw_cue(cue, labels, indices, **where)
+        keep = {*task.relevant, *(cue.attribute for cue in self.cues)}
+        samples = self.domain.finish(samples.redrawn(columns), indices, **where, keep=keep)
+        if not self.unseen_combinations:
+            return samples
+        return avoid(self.unseen_combinations, samples, indices, **where, variation=self.variation)
+
+    @property
+    def always(self) -> tuple[str, ...]:
+        """The components that no sample lacks."""
+        return always_there(self.domain, self.missing)
 
     def _visibility(self) -> dict[str, float]:
         return {
@@ -107,9 +139,7 @@ def population_of(config: DataConfig) -> Population:
     Raises `ValueError` in one line that names the flag, the value and what is possible.
     """
     task = choose_subpopulations(get_task(config.task), config.subpopulations)
-    for part in config.missing:
-        if part not in PARTS:
-            raise ValueError(f"--missing: {unknown('part', part, PARTS)}")
+    task.domain.check_components(config.missing)
     cues = parse_cues(config.cues, task, visibility=config.cue_visibility)
     holds = parse_unseen_combinations(
         config.unseen_combinations, task, cues, variation=config.variation
@@ -118,7 +148,7 @@ def population_of(config: DataConfig) -> Population:
         task=task,
         variation=config.variation,
         cues=cues,
-        missing=config.missing or PARTS,
+        missing=config.missing,
         unseen_combinations=holds,
     )
 
@@ -150,7 +180,7 @@ def choose_subpopulations(task: Task, names: Collection[str]) -> Task:
 def balanced_labels(indices: Indices, classes: int, *, seed: int, split: str) -> Tensor:
     """Labels (N,) in which each block of `classes` addresses holds every class once.
 
-    So every prefix is balanced to within one face, even a training set of four, and 'always the
+    So every prefix is balanced to within one sample, even a training set of four, and 'always the
     same answer' scores chance. The order within a block is random.
     """
     block, place = indices // classes, indices % classes
@@ -162,8 +192,8 @@ def balanced_labels(indices: Indices, classes: int, *, seed: int, split: str) ->
 def draw_subpopulations(
     task: Task, labels: Tensor, indices: Indices, *, seed: int, split: str
 ) -> Tensor:
-    """Kinds (N,), positions in `task.subpopulations`, drawn by weight among those with the face's
-    label."""
+    """Kinds (N,), positions in `task.subpopulations`, drawn by weight among those with the
+    sample's label."""
     weights = np.array(
         [
             [kind.weight * (kind.label == label) for kind in task.subpopulations]
@@ -182,16 +212,16 @@ def draw_relevant(
     *,
     seed: int,
     split: str,
-    missing: Collection[str] = PARTS,
+    missing: Collection[str] = (),
 ) -> dict[str, Tensor]:
-    """The relevant attributes of faces of the given `kinds` (N,): their priors, by rejection.
+    """The relevant attributes of samples of the given `kinds` (N,): their priors, by rejection.
 
-    Each address keeps its first attempt that turns out to be of the wanted kind, with a head that
-    lacks `missing` parts only. Parts that the task does not ask for are treated alike. Raises
+    Each address keeps its first attempt that turns out to be of the wanted kind and lacks `missing`
+    components only ((): any). Components that the task does not ask for are treated alike. Raises
     `ValueError` naming the kind if there is none among `MAX_ATTEMPTS`.
     """
-    whole = [part for part in PARTS if part not in missing]
-    rows = {name: ATTRIBUTES[name] for name in (*task.relevant, *whole)}
+    schema, whole = task.domain.schema, always_there(task.domain, missing)
+    rows = {name: schema[name] for name in (*task.relevant, *whole)}
     values: dict[str, Tensor] = {}
     open_ = torch.arange(len(indices))
     for attempt in range(MAX_ATTEMPTS):
@@ -202,9 +232,10 @@ def draw_relevant(
         }
         if attempt == 0:
             values = {name: column.clone() for name, column in drawn.items()}
-        hit = task.subpopulation_of(Faces(drawn, torch.from_numpy(where))) == kinds[open_]
-        for part in whole:
-            hit &= drawn[part] == ATTRIBUTES[part].values[-1]
+        tried = Samples(drawn, torch.from_numpy(where), schema=schema)
+        hit = task.subpopulation_of(tried) == kinds[open_]
+        for name in whole:
+            hit &= drawn[name] == schema[name].values[-1]
         for name, column in drawn.items():
             values[name][open_[hit]] = column[hit]
         open_ = open_[~hit]
@@ -218,21 +249,6 @@ def draw_relevant(
     )
 
 
-def balance_parts(
-    faces: Faces, indices: Indices, *, seed: int, split: str, keep: Collection[str] = ()
-) -> Faces:
-    """The faces with most parts that a head lacks lying beside it, on top of the strays drawn.
-
-    So the ink, edges and dark pixels of a picture tell little, and a network has to look where the
-    parts are. Objects have marks of their own instead of parts, and get no strays for them.
-    Attributes in `keep` are left as they are.
-    """
-    values = dict(faces.values)
-    head = values["subject"] == 0
-    for part in PARTS:
-        row, stray = ATTRIBUTES[part], ATTRIBUTES[STRAYS[part]]
-        if stray.name not in keep:
-            turns_up = uniforms(indices, seed, split, "turns up", part) < TURNS_UP
-            missing = (int(row.values[-1]) - values[part]) * head * torch.from_numpy(turns_up)
-            values[stray.name] = (values[stray.name] + missing).clamp(max=int(stray.values[-1]))
-    return faces.redrawn(values)
+def always_there(domain: Domain, missing: Collection[str]) -> tuple[str, ...]:
+    """The components that no sample lacks if only `missing` ((): any) may be."""
+    return tuple(name for name in domain.components if missing and name not in missing)

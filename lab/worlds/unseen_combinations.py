@@ -1,4 +1,4 @@
-"""Hold-outs: combinations of nuisances that training never shows, to be tested on.
+"""Unseen combinations: combinations of nuisances that training never shows, to be tested on.
 
 What a network makes of blue eyes with long hair, when it has seen both, but never together:
 compositional generalization.
@@ -16,8 +16,7 @@ from torch import Tensor
 
 from lab.core.seeds import uniforms
 from lab.worlds.cues import Cue, nuisance
-from lab.worlds.faces import Faces, attribute
-from lab.worlds.faces.batch import as_column
+from lab.worlds.samples import Samples, as_column
 from lab.worlds.tasks import Task
 
 Indices = npt.NDArray[np.int64]
@@ -32,17 +31,20 @@ class UnseenCombination:
     conditions: tuple[tuple[str, int], ...]
     yields: str
     """The attribute that changes where training would show the combination."""
+    words: tuple[str, ...]
+    """The options in words."""
 
-    def met(self, faces: Faces) -> Tensor:
-        """Which faces (N,) show the whole combination."""
-        met = torch.ones(len(faces), dtype=torch.bool)
+    def met(self, samples: Samples) -> Tensor:
+        """Which samples (N,) show the whole combination."""
+        met = torch.ones(len(samples), dtype=torch.bool)
         for name, option in self.conditions:
-            options = attribute(name).option_of(faces.values[name].numpy())
+            options = samples.schema[name].option_of(samples.values[name].numpy())
             met &= torch.from_numpy(options == option)
         return met
 
     def __str__(self) -> str:
-        return ",".join(f"{n}={attribute(n).options[option]}" for n, option in self.conditions)
+        pairs = zip(self.conditions, self.words, strict=True)
+        return ",".join(f"{name}={word}" for (name, _), word in pairs)
 
 
 def parse_unseen_combinations(
@@ -57,7 +59,7 @@ def parse_unseen_combinations(
 
 
 def _parse(text: str, task: Task, tied: Collection[str], variation: float) -> UnseenCombination:
-    conditions = {}
+    conditions: dict[str, int] = {}
     for condition in text.split(","):
         name, equals, word = condition.strip().partition("=")
         if not equals:
@@ -66,10 +68,12 @@ def _parse(text: str, task: Task, tied: Collection[str], variation: float) -> Un
         if name in conditions:
             raise ValueError(f"{FLAG} {text!r} names {name} twice")
         conditions[name] = row.option(word)
+    schema = task.domain.schema
+    words = tuple(schema[name].options[option] for name, option in conditions.items())
     for name in reversed(conditions):
-        others = np.delete(attribute(name).mass(variation), conditions[name])
+        others = np.delete(schema[name].mass(variation), conditions[name])
         if name not in tied and others.sum() > 0:
-            return UnseenCombination(tuple(conditions.items()), yields=name)
+            return UnseenCombination(tuple(conditions.items()), yields=name, words=words)
     raise ValueError(
         f"{FLAG} {text!r}: training has nothing to show instead; add an attribute that is no cue"
         " and varies"
@@ -77,17 +81,17 @@ def _parse(text: str, task: Task, tied: Collection[str], variation: float) -> Un
 
 
 def avoid(
-    holds: Sequence[UnseenCombination], faces: Faces, indices: Indices, *, seed: int, split: str,
-    variation: float,
-) -> Faces:  # fmt: skip
-    """The faces without the combinations: where one shows, the attribute that yields is redrawn
+    holds: Sequence[UnseenCombination], samples: Samples, indices: Indices, *, seed: int,
+    split: str, variation: float,
+) -> Samples:  # fmt: skip
+    """The samples without the combinations: where one shows, the attribute that yields is redrawn
     among its other options. Raises `ValueError` if the combinations leave no way out."""
     for turn in range(10 * len(holds)):
-        met = [hold.met(faces) for hold in holds]
+        met = [hold.met(samples) for hold in holds]
         if not any(bool(hit.any()) for hit in met):
-            return faces
+            return samples
         for hold, hit in zip(holds, met, strict=True):
-            row, option = attribute(hold.yields), dict(hold.conditions)[hold.yields]
+            row, option = samples.schema[hold.yields], dict(hold.conditions)[hold.yields]
             mass = row.mass(variation)
             mass[option] = 0
             stream = (seed, split, "hold out", hold.yields, turn)
@@ -97,27 +101,27 @@ def avoid(
             column = as_column(
                 row, row.within(other, uniforms(indices, *stream, "level"), variation=variation)
             )
-            old = faces.values[hold.yields]
-            faces = faces.redrawn({hold.yields: torch.where(hit, column, old)})
-    if any(bool(hold.met(faces).any()) for hold in holds):
+            old = samples.values[hold.yields]
+            samples = samples.redrawn({hold.yields: torch.where(hit, column, old)})
+    if any(bool(hold.met(samples).any()) for hold in holds):
         raise ValueError(
             f"{FLAG} {' '.join(map(str, holds))}: together they leave nothing for training to show"
         )
-    return faces
+    return samples
 
 
 def show(
-    holds: Sequence[UnseenCombination], faces: Faces, indices: Indices, *, seed: int, split: str,
-    variation: float,
-) -> Faces:  # fmt: skip
-    """The faces, each with one of the combinations."""
+    holds: Sequence[UnseenCombination], samples: Samples, indices: Indices, *, seed: int,
+    split: str, variation: float,
+) -> Samples:  # fmt: skip
+    """The samples, each with one of the combinations."""
     which = (uniforms(indices, seed, split, "held out") * len(holds)).astype(np.int64)
     for number, hold in enumerate(holds):
         mine = torch.from_numpy(which == number)
         for name, option in hold.conditions:
-            row = attribute(name)
+            row = samples.schema[name]
             u = uniforms(indices, seed, split, "held out", name)
             values = row.within(np.full(len(indices), option), u, variation=variation)
             column = as_column(row, values)
-            faces = faces.redrawn({name: torch.where(mine, column, faces.values[name])})
-    return faces
+            samples = samples.redrawn({name: torch.where(mine, column, samples.values[name])})
+    return samples

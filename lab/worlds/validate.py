@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from lab.core.config import DataConfig
 from lab.core.machine import memory
 from lab.worlds.population import population_of
+from lab.worlds.tasks import get_task
 
 SHARE = 0.9
 """How much of the memory pictures may take, 0 to 1; the rest is for all else."""
@@ -29,9 +30,10 @@ def reject_no_effect(config: DataConfig, *, given: frozenset[str] | None = None)
             f"--label-noise-kind {config.label_noise_kind} changes no label without --label-noise:"
             " leave it out, or add --label-noise 0.2"
         )
-    if "missing" in asked and _whole_faces_only(config):
+    if "missing" in asked and _nothing_is_missing(config):
+        noun = get_task(config.task).domain.noun
         raise ValueError(
-            f"--missing {' '.join(config.missing)} is about faces that lack parts, and"
+            f"--missing {' '.join(config.missing)} is about {noun} that lack parts, and"
             f" --subpopulations {' '.join(config.subpopulations)} has none: leave it out, or add"
             " 'missing' to --subpopulations"
         )
@@ -59,7 +61,7 @@ def _check_memory(needed: int, told: str, knobs: str = "") -> None:
         )
 
 
-def _whole_faces_only(config: DataConfig) -> bool:
-    """Whether the task has faces that lack parts, and `kinds` leaves them out."""
+def _nothing_is_missing(config: DataConfig) -> bool:
+    """Whether the task has pictures that lack parts, and `subpopulations` leaves them out."""
     every = population_of(replace(config, missing=())).task.subpopulations
     return any(kind.name == "missing" and kind.weight == 0 for kind in every)

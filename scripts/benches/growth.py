@@ -116,8 +116,9 @@ def cost(count: int) -> str:
     images, drawing = _timed(lambda: render(faces, size=data.image_size))
     labels = task.label(faces)
     train = Examples(
-        faces=faces, images=images, labels=labels, clean_labels=labels,
-        subpopulations=task.subpopulation_of(faces), task=task,
+        samples=faces, images=images, labels=labels, clean_labels=labels,
+        subpopulations=task.subpopulation_of(faces), classes=task.classes,
+        kinds=task.subpopulations,
     )  # fmt: skip
     exam = MemorizationEvaluator(train, test)
     _, training = _timed(lambda: train_on(images, labels, STEPS))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benches.table import Row
 from lab.core.config import DataConfig, RunConfig, TrainConfig
-from lab.experiments.sweep import run_grid
+from lab.experiments import run_grid
 from lab.experiments.timing import ratio, take_turns
 
 GOAL = 0.9

@@ -1,4 +1,4 @@
-"""The run that most lessons start from: a small network, short and without pictures."""
+"""The base config of most lessons: a small network, few steps, no pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is it so? Claims about runs, decided by 95 % intervals over seeds.
+"""Claims about runs, decided by 95 % intervals over seeds.
 
 Every claim is about one number per seed: a difference between two settings, a slope over several, a
 value against a bound. Seeds share their faces and first weights between settings, so differences
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lab.core.estimate import Estimate
+from lab.core.words import estimated
 from lab.measure import mean_of_seeds
 
 Verdict = Literal["confirmed", "refuted", "not enough evidence"]
@@ -25,7 +26,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Claim:
-    """What is claimed, whether it is so, and the number that decides."""
+    """A claim, its verdict, and the numbers that decide it."""
 
     text: str
     verdict: Verdict
@@ -43,7 +44,7 @@ def greater(text: str, one: Numbers, other: Numbers, *, by: float = 0.0, digits:
     difference = mean_of_seeds((one - other).tolist())
     evidence = (
         f"{one.mean():.{digits}f} against {other.mean():.{digits}f}, difference"
-        f" {in_words(difference, digits)}"
+        f" {estimated(difference, digits)}"
     )
     return Claim(text, _above(difference, by), evidence)
 
@@ -57,7 +58,7 @@ def at_least(text: str, values: Numbers, bound: float) -> Claim:
         verdict = "confirmed"
     elif high < bound:
         verdict = "refuted"
-    return Claim(text, verdict, in_words(mean))
+    return Claim(text, verdict, estimated(mean, 3))
 
 
 def near(text: str, values: Numbers, target: float, *, within: float) -> Claim:
@@ -69,7 +70,7 @@ def near(text: str, values: Numbers, target: float, *, within: float) -> Claim:
         verdict = "confirmed"
     elif high < target - within or low > target + within:
         verdict = "refuted"
-    return Claim(text, verdict, in_words(mean))
+    return Claim(text, verdict, estimated(mean, 3))
 
 
 def rises(text: str, xs: Sequence[float], values: Sequence[Numbers]) -> Claim:
@@ -115,7 +116,7 @@ def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Cl
         verdict = "refuted"
     evidence = (
         f"{shown}: {options[shown].mean():.3f} against {other.mean():.3f}, difference"
-        f" {in_words(differences[shown])}"
+        f" {estimated(differences[shown], 3)}"
         + (f", for the best of {len(options)}" if len(options) > 1 else "")
     )
     return Claim(text, verdict, evidence)
@@ -138,7 +139,7 @@ def leads(text: str, rows: Mapping[str, Numbers]) -> Claim:
     verdict = _above(over[nearest], 0.0)
     evidence = (
         f"{first} before {nearest}: {rows[first].mean():.3f} against {rows[nearest].mean():.3f},"
-        f" difference {in_words(over[nearest])}, for the first of {len(rows)}"
+        f" difference {estimated(over[nearest], 3)}, for the first of {len(rows)}"
     )
     return Claim(text, verdict, evidence)
 
@@ -160,14 +161,6 @@ def together(claims: Sequence[Claim]) -> Verdict:
     return "confirmed" if verdicts == {"confirmed"} else "not enough evidence"
 
 
-def in_words(estimate: Estimate, digits: int = 3) -> str:
-    """A mean over seeds with its interval."""
-    value = f"{estimate.value:.{digits}f}"
-    if estimate.low is None or estimate.high is None:
-        return f"{value}, one seed"
-    return f"{value}, {estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
-
-
 def _above(estimate: Estimate, bound: float) -> Verdict:
     low, high = estimate.interval
     if low > bound:
@@ -177,4 +170,4 @@ def _above(estimate: Estimate, bound: float) -> Verdict:
 
 def _course(values: Sequence[Numbers], slope: Estimate) -> str:
     means = " → ".join(f"{value.mean():.3f}" for value in values)
-    return f"{means}; slope {in_words(slope)}"
+    return f"{means}; slope {estimated(slope, 3)}"

@@ -1,32 +1,18 @@
-"""What a lesson is, and the list of them."""
+"""The lesson type, and the list of all lessons."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lab.core.config import RunConfig
 from lab.core.text import unknown
 from lab.experiments.lessons.claims import Claim
-from lab.experiments.sweep import Table
+from lab.experiments.plan import Plans, Tables
 
 BOOK = "lab.experiments.lessons.book"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A grid of runs that a lesson needs."""
-
-    base: RunConfig
-    grid: Mapping[str, Sequence[Any]]
-
-
-Tables = Mapping[str, Table]
-"""What came out of each plan, by the plan's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +25,7 @@ class Lesson:
     """The claim as it was published, and where."""
     question: str
     """What to predict before looking."""
-    plans: Mapping[str, Plan]
+    plans: Plans
     """The runs, by name; several plans share the folder."""
     seconds: float
     """Processor seconds that all runs took with three seeds, when last measured."""

@@ -1,4 +1,4 @@
-"""What the lessons taken so far have shown, as one table."""
+"""The results of the lessons taken so far, as one table."""
 
 from __future__ import annotations
 

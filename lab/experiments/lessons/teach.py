@@ -1,4 +1,4 @@
-"""Take a lesson: the question first, then the runs, the figure, the verdict and its numbers."""
+"""The course of a lesson: the question, the runs, the figure, the claims and the verdict."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 from lab.core.atomic import replace_text
 from lab.experiments.lessons.claims import Claim, Verdict, together
 from lab.experiments.lessons.lesson import Lesson
-from lab.experiments.sweep import Failure, Progress, run_grid
+from lab.experiments.plan import failures, run_plans
+from lab.experiments.table import Failure
 
 FIGURE, RESULT = "figure.png", "lesson.json"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a lesson showed: its claims, their common verdict, and the figure's file."""
+class LessonResult:
+    """The result of a lesson: its claims, their common verdict, the figure's file, failed runs."""
 
     verdict: Verdict
     claims: tuple[Claim, ...]
@@ -37,31 +38,22 @@ def teach(
     say: Callable[[str], None] = print,
     ask: Callable[[str], str] | None = None,
     watch: bool = True,
-) -> Outcome:
-    """Do the lesson's runs in `out` (those that are there already are kept), and check its claims.
+) -> LessonResult:
+    """Do the lesson's runs in `out` (finished ones are kept), and check its claims.
 
-    `ask` is asked for a prediction before anything is to be seen, and reminded of it in the end.
-    Writes the figure and the result beside the runs. Where runs failed nothing is claimed.
+    `ask` prompts for a prediction before anything is shown; it is repeated at the end. Writes the
+    figure and the result beside the runs. Where runs failed there are no claims.
     """
     say(f"{lesson.title}\n\nPublished: {lesson.published}\nBefore you look: {lesson.question}\n")
     expected = ask("What do you expect? ").strip() if ask else ""
-    tables = {
-        key: run_grid(
-            plan.base,
-            plan.grid,
-            seeds=seeds,
-            out=out,
-            processes=processes,
-            executor=executor,
-            watch=Progress() if watch else None,
-        )
-        for key, plan in lesson.plans.items()
-    }
-    failed = tuple(failure for table in tables.values() for failure in table.failed)
+    tables = run_plans(
+        lesson.plans, seeds=seeds, out=out, processes=processes, executor=executor, watch=watch
+    )
+    failed = failures(tables)
     if failed:
-        return Outcome("not enough evidence", (), out / FIGURE, failed)
+        return LessonResult("not enough evidence", (), out / FIGURE, failed)
     claims = tuple(lesson.check(tables))
-    outcome = Outcome(together(claims), claims, out / FIGURE)
+    outcome = LessonResult(together(claims), claims, out / FIGURE)
     lesson.plot(tables, outcome.figure)
     result = {
         "lesson": name,
@@ -76,6 +68,6 @@ def teach(
         say(f"\nYou expected: {expected}\nThe runs say:")
     for claim in claims:
         say(f"- {claim}")
-    say("Numbers are means over the seeds; from … to … is a 95 % interval (Student's).")
+    say("Numbers are means over the seeds, with their 95 % intervals (Student's) in brackets.")
     say(f"\n{seeds} seeds: {outcome.verdict}. The figure: {outcome.figure}")
     return outcome

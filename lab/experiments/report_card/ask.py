@@ -1,19 +1,17 @@
-"""What finished networks are asked: about each kind of picture, and about all sets of parts."""
+"""Measurements of finished networks: on each kind of picture, and on all sets of parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from lab.core.estimate import Estimate
-from lab.evaluators.reliance import ask_about_parts
-from lab.experiments.sweep import Cell
+from lab.evaluators.reliance import ask_about_components
+from lab.experiments.table import Cell
 from lab.measure import mean_of_seeds, predict, right
 from lab.runs.run import load_run
-from lab.worlds import draw_examples, population_of
-from lab.worlds.counterfactuals import SUBSETS
-from lab.worlds.faces import PARTS
+from lab.worlds import DrawnWorld, Task, draw_examples, subsets
 
 FACES = 4000
 """Unseen faces that are asked about, of all kinds."""
@@ -32,7 +30,7 @@ def by_kind(cell: Cell, *, device: str) -> dict[str, Estimate]:
         )
         hits = right(predict(model, examples.images), examples.clean_labels.cpu()).double()
         kinds = examples.subpopulations.cpu()
-        for number, kind in enumerate(examples.task.subpopulations):
+        for number, kind in enumerate(examples.kinds):
             mine = kinds == number
             if bool(mine.any()):
                 found.setdefault(kind.name, []).append(float(hits[mine].mean()))
@@ -44,18 +42,19 @@ def by_parts(cell: Cell, *, device: str) -> dict[tuple[str, ...], Estimate]:
     shares = []
     for run in cell.runs:
         config, model = load_run(run.folder, device=device)
-        called = ask_about_parts(
-            population_of(config.data), model, count=PART_FACES, size=config.data.image_size,
-            seed=config.seed, device=device,
-        )  # fmt: skip
+        world = DrawnWorld.of(config.data, seed=config.seed, device=device)
+        called = ask_about_components(world, model, count=PART_FACES)
         shares.append(called.double().mean(dim=1).numpy())
     table = np.stack(shares)  # (S, 16)
-    return {parts: mean_of_seeds(table[:, k].tolist()) for k, parts in enumerate(SUBSETS)}
+    return {
+        parts: mean_of_seeds(table[:, k].tolist())
+        for k, parts in enumerate(subsets(world.components))
+    }
 
 
-def asks_for_parts(relevant: Sequence[str]) -> bool:
-    """Whether a task is about all the parts of a face."""
-    return set(PARTS) <= set(relevant)
+def asks_for_parts(task: Task) -> bool:
+    """Whether a task is about all the components of its pictures."""
+    return bool(task.components)
 
 
 def as_words(sets: Mapping[tuple[str, ...], Estimate]) -> dict[str, Estimate]:

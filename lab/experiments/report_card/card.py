@@ -10,18 +10,15 @@ import numpy as np
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.experiments.presets import equal_cues
 from lab.experiments.report_card.ask import as_words, asks_for_parts, by_kind, by_parts
-from lab.experiments.report_card.plan import cues_of, worlds
-from lab.experiments.sweep import Cell, Table
-from lab.experiments.sweep.curves import power_law
+from lab.experiments.show.curves import power_law
+from lab.experiments.table import Cell, Table
 from lab.measure import FacesNeeded, PowerLaw, faces_needed, mean_of_seeds
 from lab.worlds import get_task
 
 TARGETS = (0.9, 0.95)
 """Test accuracies for which the faces needed are read off the learning curve."""
-
-FITTED = 0.99
-"""Training accuracy from which a set counts as fitted, for every seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +52,8 @@ class CueAdopted:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One network's figures. `kinds`, `reliance` and `parts` are those of the runs with most
-    faces; speeds are as many times those of the network they are compared with. `chance` is the
+    """One network's metrics. `subpopulations`, `reliance` and `parts` are those of the runs with
+    most training faces; speeds are multiples of those of the reference network. `chance` is the
     accuracy of a guess."""
 
     model: str
@@ -105,7 +102,7 @@ def make_card(
     last = learning[-1]
     sizes = [cell.settings["num_train"] for cell in learning]
     accuracies = np.stack([cell.values("accuracy/test") for cell in learning], axis=1)
-    parts = by_parts(last, device=device) if asks_for_parts(task.relevant) else {}
+    parts = by_parts(last, device=device) if asks_for_parts(task) else {}
     return Card(
         model=model,
         name=name,
@@ -159,19 +156,19 @@ def _random(cell: Cell) -> RandomLabels:
     return RandomLabels(
         faces=cell.settings["num_train"],
         train=mean_of_seeds(accuracies.tolist()),
-        fitted=bool((accuracies >= FITTED).all()),
+        fitted=not cell.unfitted,
     )
 
 
 def _cues(model: str, table: Table, base: RunConfig) -> dict[str, CueAdopted]:
-    asked = worlds(base)
-    together = asked[-1]
+    task = base.data.task
+    among = table.cell(model=model, cues=equal_cues.together(task))
     found = {}
-    for cue, world in zip(cues_of(base), asked, strict=False):
+    for cue, world in zip(equal_cues.cues_of(task), equal_cues.alone(task), strict=True):
         cell = table.cell(model=model, cues=world)
         found[cue] = CueAdopted(
             reliance=cell.mean(f"reliance/{cue}"),
             unbiased=cell.mean("accuracy/unbiased"),
-            among_all=table.cell(model=model, cues=together).mean(f"reliance/{cue}"),
+            among_all=among.mean(f"reliance/{cue}"),
         )
     return found

@@ -1,16 +1,13 @@
-"""What a report card asks of every network: three grids of runs."""
+"""The three grids of runs behind a report card."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
 
 from lab.core.config import RunConfig
-from lab.experiments.sweep.grid import setting
-from lab.worlds import get_task
-from lab.worlds.cues import choices
-from lab.worlds.faces import attribute
+from lab.experiments.plan import Plan
+from lab.experiments.presets import equal_cues, learning_curve, random_labels
+from lab.experiments.runner.grid import with_settings
 
 SIZES = (100, 300, 1000, 3000, 10_000)
 """Training faces of the learning curve."""
@@ -18,14 +15,8 @@ SIZES = (100, 300, 1000, 3000, 10_000)
 RANDOM_SIZES = (100, 300, 1000, 3000)
 """Training faces with random labels."""
 
-CUES = ("background_color", "skin_color", "hair_length", "eye_color")
-"""Nuisances that tell the label without fail, one at a time and all at once."""
-
 CUE_FACES = 1000
-"""Training faces in a world with cues."""
-
-TWINS = 100
-"""Faces redrawn for the reliance."""
+"""Training faces where there are cues."""
 
 SET_HERE = {
     "num_train": "--sizes and --random-sizes",
@@ -40,15 +31,6 @@ SET_HERE = {
 """Settings of a run that the grids vary or rely on, and what sets them."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One grid: what it is about, the run that it varies, and the values."""
-
-    title: str
-    base: RunConfig
-    grid: Mapping[str, Sequence[Any]]
-
-
 def plans(
     base: RunConfig,
     models: Sequence[str],
@@ -60,32 +42,11 @@ def plans(
 
     Runs are evaluated at their ends only; the base sets how many steps they take.
     """
-    base = replace(base, train=replace(base.train, eval_every=max(1, base.train.steps)))
-    silent = replace(base, counterfactuals=0)
-    noise = replace(silent, data=replace(base.data, label_noise=1.0))
-    tied = replace(base, data=replace(base.data, num_train=CUE_FACES))
+    base = with_settings(base, {"eval_every": max(1, base.train.steps)})
+    tied = with_settings(base, {"num_train": CUE_FACES})
+    silent = with_settings(base, {"counterfactuals": 0})
     return {
-        "learning": Plan(
-            "learning curve", base, {"model": tuple(models), "num_train": tuple(sizes)}
-        ),
-        "random": Plan(
-            "random labels", noise, {"model": tuple(models), "num_train": tuple(random_sizes)}
-        ),
-        "cues": Plan("cues", tied, {"model": tuple(models), "cues": worlds(base)}),
+        "learning": learning_curve.plan(base, sizes, models=models),
+        "random": random_labels.plan(silent, models, sizes=random_sizes),
+        "cues": equal_cues.plan(tied, models),
     }
-
-
-def cues_of(base: RunConfig) -> tuple[str, ...]:
-    """The nuisances of `CUES` that the task has, and that have a value for each of its classes."""
-    task = get_task(setting(base, "task"))
-    return tuple(
-        cue
-        for cue in CUES
-        if cue in task.nuisances and len(choices(attribute(cue))) >= len(task.classes)
-    )
-
-
-def worlds(base: RunConfig) -> tuple[tuple[str, ...], ...]:
-    """The values of --cues: each cue alone, and all together."""
-    each = tuple(f"{cue}:1" for cue in cues_of(base))
-    return tuple(dict.fromkeys((*((cue,) for cue in each), each)))

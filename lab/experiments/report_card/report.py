@@ -1,4 +1,4 @@
-"""A report card from the first run to the page."""
+"""The making of a report card, from the first run to the page."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from PIL import Image
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig
 from lab.core.text import model_labels
-from lab.experiments.report_card import figures, words
-from lab.experiments.report_card.card import FITTED, Card, make_card, plain
+from lab.core.words import percent
+from lab.experiments.metrics import FITTED
+from lab.experiments.plan import check_plans, failures, run_plans
+from lab.experiments.report_card import plots, words
+from lab.experiments.report_card.card import Card, make_card, plain
 from lab.experiments.report_card.page import to_html
 from lab.experiments.report_card.plan import RANDOM_SIZES, SIZES, plans
-from lab.experiments.sweep import Failure, Progress, Table, make_grid, make_jobs, run_grid
-from lab.experiments.sweep.jobs import finished
-from lab.experiments.sweep.results_dir import replaced
-from lab.experiments.sweep.sweep import check_jobs
+from lab.experiments.runner.jobs import finished
+from lab.experiments.show.folders import replaced
+from lab.experiments.show.style import png
+from lab.experiments.table import Failure
 from lab.experiments.timing import rate, steps_of, take_turns
 from lab.measure import predict
 from lab.models import ModelSpec, count_parameters, create_model, locate
@@ -46,11 +49,9 @@ PAGE, TEXT, DATA = "report_card.html", "report_card.md", "report_card.json"
 RUNS = "runs"
 """The folder of all cards' runs."""
 
-DPI = 110
-
 
 @dataclass(frozen=True)
-class Outcome:
+class CardResult:
     """The folder of a report card, its sentences, and the runs that failed (without any card if
     they are the network's own)."""
 
@@ -72,7 +73,7 @@ def report(
     command: str = "",
     say: Callable[[str], None] = print,
     watch: bool = True,
-) -> Outcome:
+) -> CardResult:
     """Measure the network `model` beside those it is held `against`, and write its report card.
 
     Runs go to `base.out`/runs, where those that are there already are kept (a file that has changed
@@ -92,33 +93,19 @@ def report(
                 f"{flag} takes rising numbers, two or more, not {' '.join(map(str, given))}"
             )
     parameters = {name: _parameters(name, base) for name in models}
-    tables: dict[str, Table] = {}
     found = plans(base, models, sizes=sizes, random_sizes=random_sizes)
-    jobs = [
-        job
-        for plan in found.values()
-        for job in make_jobs(plan.base, make_grid(plan.grid), seeds=seeds, out=base.out / RUNS)
-    ]
-    check_jobs(jobs)
+    jobs = check_plans(found, seeds=seeds, out=base.out / RUNS)
     done = sum(map(finished, jobs))
     say(f"{len(jobs)} runs" + (f", {done} of them done already" if done else ""))
-    progress = Progress() if watch else None
-    for number, (key, plan) in enumerate(found.items(), 1):
-        say(f"{number} of {len(found)}: {plan.title}")
-        tables[key] = run_grid(
-            plan.base,
-            plan.grid,
-            seeds=seeds,
-            out=base.out / RUNS,
-            processes=processes,
-            executor=executor,
-            watch=progress,
-        )
-    failed = tuple(failure for table in tables.values() for failure in table.failed)
+    tables = run_plans(
+        found, seeds=seeds, out=base.out / RUNS, processes=processes, executor=executor,
+        watch=watch, say=say,
+    )  # fmt: skip
+    failed = failures(tables)
     lost = {failure.settings["model"] for failure in failed}
-    folder = _folder(base.out, models[0])
+    folder = card_folder(base.out, models[0])
     if models[0] in lost:
-        return Outcome(folder, (), failed)
+        return CardResult(folder, (), failed)
     say("speeds and last questions")
     device = choose_device(base.device)
     set_threads(1)
@@ -135,7 +122,7 @@ def report(
     ]  # fmt: skip
     said = words.sentences(cards, steps=base.train.steps, compared=COMPARED)
     _write(folder, cards, said, base, seeds=seeds, command=command)
-    return Outcome(folder, tuple(said), failed)
+    return CardResult(folder, tuple(said), failed)
 
 
 def _write(
@@ -148,7 +135,7 @@ def _write(
     command: str,
 ) -> None:
     told = {"command": command, "conditions": _conditions(base, seeds)}
-    drawn = figures.draw(cards, get_task(base.data.task).relevant)
+    drawn = plots.draw(cards, get_task(base.data.task).relevant)
     markdown = words.to_markdown(cards, said, **told)
     with replaced(folder) as draft:
         (draft / PAGE).write_text(to_html(cards, said, drawn, **told), encoding="utf-8")
@@ -159,9 +146,8 @@ def _write(
         with Tracker(draft) as tracker:
             tracker.text("report_card", _for_board(cards, said))
             for name, figure in drawn.items():
-                png = io.BytesIO()
-                figure.savefig(png, dpi=DPI)
-                tracker.image(f"report/{name}", 0, np.asarray(Image.open(png).convert("RGB")))
+                pixels = Image.open(io.BytesIO(png(figure))).convert("RGB")
+                tracker.image(f"report/{name}", 0, np.asarray(pixels))
 
 
 def _for_board(cards: Sequence[Card], said: Sequence[str]) -> str:
@@ -176,9 +162,9 @@ def _conditions(base: RunConfig, seeds: int) -> str:
     return (
         f"Task {base.data.task}, {base.data.image_size} px, {base.train.steps:,} steps of"
         f" {base.train.batch_size} faces, width {base.model.width} (where a network has one),"
-        f" {base.data.num_test:,} test faces, {seeds} seeds. Figures are means over the seeds; in"
+        f" {base.data.num_test:,} test faces, {seeds} seeds. Numbers are means over the seeds; in"
         " brackets are Student's 95 % intervals of the mean. A set counts as fitted if every seed"
-        f" gets {words.percent(FITTED)} of it right. Speeds: {COMPARED} is 1, on one thread of this"
+        f" gets {percent(FITTED, 0)} of it right. Speeds: {COMPARED} is 1, on one thread of this"
         " processor."
     )
 
@@ -219,7 +205,7 @@ def _speeds(models: Sequence[str], base: RunConfig) -> Mapping[str, tuple[float,
     return {name: (found[0][name], found[1][name]) for name in models}
 
 
-def _folder(out: Path, model: str) -> Path:
+def card_folder(out: Path, model: str) -> Path:
     """Where the model's card is, or can be: its own name, with a number if that is taken."""
     name = _name(model)
     for number in count(1):

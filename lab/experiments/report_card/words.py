@@ -1,12 +1,14 @@
-"""A report card in words: sentences for anyone, and tables."""
+"""The text of a report card: sentences in plain words, and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab.core import words
 from lab.core.estimate import Estimate
-from lab.core.words import listed
-from lab.experiments.report_card.card import FITTED, TARGETS, Card
+from lab.core.words import estimated, listed, percent, spoken
+from lab.experiments.metrics import FITTED
+from lab.experiments.report_card.card import TARGETS, Card
 
 Row = tuple[str, ...]
 
@@ -23,7 +25,7 @@ def sentences(cards: Sequence[Card], *, steps: int, compared: str) -> list[str]:
         exponent = card.power_law.exponent
         said.append(
             f"Its test error falls as (number of faces)^{exponent.value:.2f}"
-            f" ({exponent.low:.2f} to {exponent.high:.2f})."
+            f" ({words.interval(exponent)})."
         )
     said += [_random(card, steps), _membership(card)]
     if card.cues:
@@ -43,7 +45,7 @@ def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
     ]
     for number, target in enumerate(TARGETS):
         row = [str(card.needed[number]) for card in cards]
-        rows.append((f"faces for {percent(target)} test accuracy", row))
+        rows.append((f"faces for {percent(target, 0)} test accuracy", row))
     rows.append(("exponent of the test error", [_exponent(card) for card in cards]))
     guess = f"(a guess: {cards[0].chance:.2f})"
     for k, size in enumerate(cards[0].learning):
@@ -55,7 +57,7 @@ def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
     rows.append(("largest set of random labels fitted", [_largest(card) for card in cards]))
     for cue in cards[0].cues:
         row = [interval(card.cues[cue].reliance) for card in cards]
-        rows.append((f"reliance on {_plain(cue)} as the only cue", row))
+        rows.append((f"reliance on {spoken(cue)} as the only cue", row))
     for kind in cards[0].subpopulations:
         rows.append(
             (f"accuracy on kind: {kind}", [interval(c.subpopulations[kind]) for c in cards])
@@ -88,16 +90,9 @@ def to_markdown(
     return "\n\n".join(blocks) + "\n"
 
 
-def percent(share: float) -> str:
-    """A share as a whole number of hundredths."""
-    return f"{100 * share:.0f} %"
-
-
-def interval(figure: Estimate) -> str:
+def interval(share: Estimate) -> str:
     """A share with its interval."""
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.2f}"
-    return f"{figure.value:.2f} ({max(0.0, figure.low):.2f}–{min(1.0, figure.high):.2f})"
+    return estimated(share.within(0, 1))
 
 
 def _table(header: Row, rows: Sequence[Row]) -> str:
@@ -107,7 +102,7 @@ def _table(header: Row, rows: Sequence[Row]) -> str:
 
 def _needs(card: Card, others: Sequence[Card]) -> str:
     low, high = card.needed
-    less, more = percent(low.target), percent(high.target)
+    less, more = percent(low.target, 0), percent(high.target, 0)
     said = f"For {less} test accuracy it needs {low} faces, for {more} {high}"
     beside = ", ".join(f"{other.name} {other.needed[0]}" for other in others)
     return f"{said} (for {less}: {beside})." if beside else f"{said}."
@@ -120,8 +115,8 @@ def _random(card: Card, steps: int) -> str:
         least = card.random_labels[0]
         return (
             f"In {steps:,} steps not every seed learns even {least.faces:,} random labels by heart"
-            f" (the mean is {percent(least.train.value)} of them; {percent(FITTED)} in every seed"
-            " would count): it cannot memorize that much, or not that fast."
+            f" (the mean is {percent(least.train.value, 0)} of them; {percent(FITTED, 0)} in every"
+            " seed would count): it cannot memorize that much, or not that fast."
         )
     more = ", the most that were tried" if largest == tried else f", but not {_next(card):,}"
     return (
@@ -148,15 +143,15 @@ def _membership(card: Card) -> str:
 def _cues(card: Card) -> str:
     ranked = sorted(card.cues, key=lambda cue: -card.cues[cue].among_all.value)
     alone = ", ".join(
-        f"{_plain(cue)} {interval(adopted.reliance)}" for cue, adopted in card.cues.items()
+        f"{spoken(cue)} {interval(adopted.reliance)}" for cue, adopted in card.cues.items()
     )
     first = ranked[0]
     most = card.cues[first].among_all
-    rivals = [_plain(cue) for cue in ranked[1:] if not apart(most, card.cues[cue].among_all)]
+    rivals = [spoken(cue) for cue in ranked[1:] if not apart(most, card.cues[cue].among_all)]
     unless = f", which cannot be told from {listed(rivals)}" if rivals else ""
     return (
         "Where one nuisance tells the label without fail, this share of its answers hangs on it:"
-        f" {alone}. Where all of these say the same, it listens most to {_plain(first)}"
+        f" {alone}. Where all of these say the same, it listens most to {spoken(first)}"
         f" {interval(most)}{unless}."
     )
 
@@ -169,9 +164,9 @@ def _parts(card: Card) -> str:
     sets = f"{rivals} other set{'s' if rivals > 1 else ''}"
     unless = f", which cannot be told from {sets} of parts" if rivals else ""
     return (
-        f"After {card.best.faces:,} faces it calls {percent(card.parts[whole].value)} of complete"
-        f" faces a person. Of those that lack something it takes most often for one: {worst}"
-        f" {interval(taken)}{unless}."
+        f"After {card.best.faces:,} faces it calls {percent(card.parts[whole].value, 0)} of"
+        " complete faces a person. Of those that lack something it takes most often for one:"
+        f" {worst} {interval(taken)}{unless}."
     )
 
 
@@ -199,7 +194,7 @@ def _exponent(card: Card) -> str:
     if card.power_law is None:
         return "no law: little better than a guess"
     exponent = card.power_law.exponent
-    return f"{exponent.value:.2f} ({exponent.low:.2f} to {exponent.high:.2f})"
+    return estimated(exponent)
 
 
 def _largest(card: Card) -> str:
@@ -208,7 +203,3 @@ def _largest(card: Card) -> str:
         return f"fewer than {card.random_labels[0].faces:,}"
     tried = card.random_labels[-1].faces
     return f"{largest:,} or more" if largest == tried else f"{largest:,}"
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", " ")

@@ -1,90 +1,16 @@
-"""`Faces`: a batch of attribute values, and `sample_prior`, which draws one from the priors."""
-
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import overload
+"""Faces as samples of the attribute table, and `sample_prior`, which draws some from the priors."""
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from lab.core.seeds import bits, uniforms
-from lab.worlds.faces.attributes import ATTRIBUTES, Attribute, attribute
+from lab.worlds import samples
+from lab.worlds.faces.attributes import ATTRIBUTES
+from lab.worlds.samples import Samples, Value, as_column, draw
 
-Value = str | int | float | Tensor | Sequence[str | int | float]
+__all__ = ["Faces", "as_column", "draw", "sample_at", "sample_prior"]
 
-
-@dataclass(frozen=True)
-class Faces:
-    """N faces: for each attribute a CPU tensor (N,), int64 codes or counts, or float32 numbers.
-
-    `faces["smile"]` is an attribute's tensor, `faces[3:7]` or `faces[mask]` a smaller batch.
-    `identity` (N,) int64 is each face's random address: what no attribute controls (where stray
-    parts lie, which eye a one-eyed face has, the grain of the noise) follows from it. `visibility`
-    says for some color attributes how far their colors lie apart: 1 as in the palette (and without
-    an entry), 0 all the same.
-    """
-
-    values: Mapping[str, Tensor]
-    identity: Tensor
-    visibility: Mapping[str, float] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.identity)
-
-    @overload
-    def __getitem__(self, key: str) -> Tensor: ...
-    @overload
-    def __getitem__(self, key: slice | Tensor | Sequence[int]) -> "Faces": ...
-    def __getitem__(self, key: str | slice | Tensor | Sequence[int]) -> "Tensor | Faces":
-        if isinstance(key, str):
-            attribute(key)
-            return self.values[key]
-        return self.take(key)
-
-    def __iter__(self) -> Iterator["Faces"]:
-        return (self.take(slice(i, i + 1)) for i in range(len(self)))
-
-    def take(self, index: slice | Tensor | Sequence[int]) -> "Faces":
-        """The faces at `index`: a slice, a boolean mask (N,) or positions (M,)."""
-        if not isinstance(index, (slice, Tensor)):
-            index = torch.as_tensor(index, dtype=None if len(index) else torch.long)
-        values = {name: v[index] for name, v in self.values.items()}
-        return replace(self, values=values, identity=self.identity[index])
-
-    def do(self, **changes: Value) -> "Faces":
-        """The same faces with some attributes set: `faces.do(eye_color="blue", nose=0)`.
-
-        A change is one value for all, or a sequence or tensor with one for each face (tensors hold
-        codes). Everything else stays bit-identical. Raises `ValueError` naming the attribute, the
-        value and what is allowed.
-        """
-        values = dict(self.values)
-        for name, change in changes.items():
-            values[name] = _column(attribute(name), change, len(self))
-        return replace(self, values=values)
-
-    def redrawn(self, columns: Mapping[str, Tensor]) -> "Faces":
-        """The same faces with whole columns (N,) replaced, as `draw` and `as_column` make them."""
-        return replace(self, values={**self.values, **columns})
-
-    def names(self, name: str) -> list[str]:
-        """An attribute's values in words, one for each face."""
-        row, column = attribute(name), self.values[name].tolist()
-        if row.kind == "categorical":
-            return [str(row.values[code]) for code in column]
-        return [f"{value:g}" for value in column]
-
-    @staticmethod
-    def cat(batches: Sequence["Faces"]) -> "Faces":
-        """Several batches as one, in order; they must be equally vivid."""
-        assert all(b.visibility == batches[0].visibility for b in batches), "one drawing for all"
-        return replace(
-            batches[0],
-            values={name: torch.cat([b.values[name] for b in batches]) for name in ATTRIBUTES},
-            identity=torch.cat([b.identity for b in batches]),
-        )
+Faces = Samples
+"""N faces: `Samples` whose schema is `ATTRIBUTES`."""
 
 
 def sample_prior(
@@ -114,49 +40,4 @@ def sample_at(
     indices: npt.NDArray[np.int64], *, seed: int, split: str, variation: float = 1.0
 ) -> Faces:
     """The faces with the addresses (seed, split, i) for i in `indices` (N,)."""
-    if not 0 <= variation <= 1:
-        raise ValueError(f"variation must be 0 to 1, not {variation!r}")
-    values = {
-        name: draw(row, indices, seed=seed, split=split, variation=variation)
-        for name, row in ATTRIBUTES.items()
-    }
-    identity = torch.from_numpy(bits(indices, seed, split, "identity").view(np.int64))
-    return Faces(values, identity)
-
-
-def draw(
-    row: Attribute,
-    indices: npt.NDArray[np.int64],
-    *,
-    seed: int,
-    split: str,
-    variation: float = 1.0,
-    attempt: int = 0,
-) -> Tensor:
-    """One attribute's prior at the addresses `indices` (N,); each `attempt` is a fresh draw."""
-    u = uniforms(indices, seed, split, row.name, attempt)
-    return as_column(row, row.quantile(u, variation=variation))
-
-
-def as_column(row: Attribute, numbers: npt.NDArray[np.float64]) -> Tensor:
-    """Codes or numbers (N,) as the tensor that a batch holds for this attribute."""
-    kind = np.float32 if row.kind == "continuous" else np.int64
-    return torch.from_numpy(numbers.astype(kind))
-
-
-def _column(row: Attribute, change: Value, count: int) -> Tensor:
-    if isinstance(change, (str, int, float)):
-        return as_column(row, np.full(count, row.code(change), dtype=np.float64))
-    try:
-        if isinstance(change, Tensor):
-            known = dict(enumerate(row.values)) if row.kind == "categorical" else {}
-            names = [known.get(code, code) for code in change.detach().cpu().flatten().tolist()]
-        else:
-            names = list(change)
-    except (TypeError, RuntimeError):  # no sequence, or a tensor that holds no plain numbers
-        raise ValueError(
-            f"{row.name} takes a value, a sequence or a tensor, not {type(change).__name__}"
-        ) from None
-    if len(names) != count:
-        raise ValueError(f"{row.name} needs one value for each of {count} faces, got {len(names)}")
-    return as_column(row, np.array([row.code(name) for name in names], dtype=np.float64))
+    return samples.sample_at(ATTRIBUTES, indices, seed=seed, split=split, variation=variation)

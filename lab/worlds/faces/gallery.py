@@ -5,8 +5,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from lab.worlds import Population, get_task
 from lab.worlds.faces import ATTRIBUTES, PARTS, STRAYS, Attribute, Faces, render, sample_prior
+from lab.worlds.population import Population
+from lab.worlds.tasks import get_task
 
 PAPER, INK, GAP = "#ffffff", "#30302e", 6
 STEPS = 8

@@ -1,6 +1,7 @@
-"""Things that are no face, of the size, colors and contrasts of a head, on the same cushion.
+"""Objects: subjects other than heads, of a head's size, colors and contrasts, on the same cushion.
 
-What is skin on a head is the body of a thing, what is hair its trim: no color gives it away.
+An object's body has the color of the skin and its trim that of the hair, so that colors alone do
+not tell objects from heads.
 """
 
 from collections.abc import Callable
@@ -8,18 +9,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lab.worlds.faces.layers import Numbers
+from lab.draw import Box, Inputs, Layer
+from lab.draw.shapes import box, disc, ellipse, fill, over, rounded_box, segment, soft
 from lab.worlds.faces.palette import DARK, LEAF, MOUTH_INSIDE, WHITE
-from lab.worlds.faces.parts import over
-from lab.worlds.faces.shapes import box, disc, ellipse, fill, rounded_box, segment, soft
 
 STRETCH, DROP = 0.88, 0.05
-"""A thing is drawn in a head's frame over `STRETCH`, `DROP` lower: as big as head and neck."""
+"""An object's frame in a head's: coordinates times `STRETCH`, its center `DROP` lower. It makes an
+object as big as head and neck."""
 
 Result = tuple[Tensor, Tensor]  # canvas (N, 3, S, S) and the thing's coverage (N, 1, S, S)
 
 
-def clock(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> Result:
+def clock(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Inputs) -> Result:
     """An alarm clock: rim, dial, twelve marks, two hands, two bells."""
     y = v + 0.06
     cover = fill(disc(u, y, 0.56), pixels)
@@ -42,7 +43,7 @@ def clock(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> R
     return over(canvas, fill(disc(u, y, 0.05), pixels), n["lip_color"]), cover
 
 
-def house(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> Result:
+def house(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Inputs) -> Result:
     """A house: walls, roof, chimney, two lit windows, a door."""
     walls = box(u, v - 0.22, 0.46, 0.38)
     roof = torch.maximum(0.78 * u.abs() - 0.72 * (v + 0.74), v + 0.12)
@@ -62,7 +63,7 @@ def house(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> R
     return over(canvas, 0.6 * fill(beam, pixels), DARK), cover
 
 
-def mug(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> Result:
+def mug(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Inputs) -> Result:
     """A mug of coffee: body, handle, rim, two bands."""
     handle = ellipse(u - 0.46, v - 0.08, 0.19, 0.24).abs() - 0.055
     body = rounded_box(u, v - 0.08, 0.44, 0.46, 0.12)
@@ -83,7 +84,7 @@ def mug(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> Res
     return canvas, torch.maximum(cover, puff)
 
 
-def flower(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> Result:
+def flower(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Inputs) -> Result:
     """A sunflower: twelve petals around a big heart with seeds, a stem, two leaves."""
     stem = segment(u, v, 0.0, 0.0, 0.04, 0.75) - 0.045
     leaves = ellipse(u.abs() - 0.24, v - 0.58 - 0.4 * u.abs() + 0.1, 0.22, 0.08)
@@ -104,7 +105,7 @@ def flower(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> 
     return canvas, petals
 
 
-def car(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> Result:
+def car(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Inputs) -> Result:
     """A car from the side: body, cabin, windows, wheels, lamps, bumper."""
     v = (v - 0.12) * 0.85 + 0.12
     body = rounded_box(u, v - 0.12, 0.60, 0.24, 0.12)
@@ -126,11 +127,32 @@ def car(canvas: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Numbers) -> Res
     return canvas, cover
 
 
-DRAW: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Numbers], Result]] = {
-    "clock": clock,
-    "house": house,
-    "mug": mug,
-    "flower": flower,
-    "car": car,
-}
-"""Subject -> its drawing."""
+DrawObject = Callable[[Tensor, Tensor, Tensor, Tensor, Inputs], Result]
+
+
+def _layer(name: str, draw_object: DrawObject) -> Layer:
+    """An object as the one layer of its subject."""
+
+    def draw(
+        canvas: Tensor, cover: Tensor, u: Tensor, v: Tensor, pixels: Tensor, n: Inputs
+    ) -> Result:
+        u, v = u * STRETCH, (v - DROP) * STRETCH
+        # as dark in the middle as eyes and mouth make a head, as bright below as its throat
+        tone = 0.85 + 0.4 * (v - 0.2).clamp(0, 0.5)
+        return draw_object(canvas, u, v, pixels, n.replaced(skin_color=n["skin_color"] * tone))
+
+    return Layer(name=name, draw=draw, box=_box)
+
+
+def _box(pixels: Tensor, n: Inputs) -> Box:
+    edge = 1 / pixels  # generous: half a pixel, stretched
+    return -edge - 0.83, edge + 0.83, -edge - 0.96, edge + 0.96
+
+
+OBJECTS = {
+    name: _layer(name, draw)
+    for name, draw in {
+        "clock": clock, "house": house, "mug": mug, "flower": flower, "car": car,
+    }.items()
+}  # fmt: skip
+"""Subject -> its layer."""

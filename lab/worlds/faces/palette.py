@@ -47,7 +47,7 @@ PALETTES = {name: _table(name) for name in _HEX}
 
 
 def palette(name: str, visibility: Mapping[str, float]) -> Tensor:
-    """The colors (K, 3) of an attribute, pulled towards their mean where they are less vivid."""
+    """The colors (K, 3) of an attribute; a visibility below 1 moves them towards their mean."""
     colors, share = PALETTES[name], visibility.get(name, 1.0)
     if share == 1:
         return colors
@@ -56,7 +56,7 @@ def palette(name: str, visibility: Mapping[str, float]) -> Tensor:
 
 
 WHITE = rgb("f7f4ee")
-EYE_WHITE = rgb("fde3c0")  # as warm as skin is, lest the color of its middle tell a face
+EYE_WHITE = rgb("fde3c0")  # as warm as skin: the color of the middle must not reveal a face
 DARK = rgb("2b201d")
 MOUTH_INSIDE = rgb("4d1a1e")
 LEAF = rgb("4f8f4a")

@@ -1,60 +1,30 @@
-"""The four parts, each drawn in its own frame: half width 1, origin at its center, y down.
+"""The four parts of a face as sprites: eyes, nose, mouth, ears.
 
-The same drawing serves a part in its place, one in the wrong place and a stray one. Each function
-takes coordinates (M, 1, h, w), the pixels per unit (M, 1, 1, 1) and its numbers, and returns ink:
-premultiplied colors (M, 3, h, w) and coverage (M, 1, h, w).
+The same sprite serves a part in its place, one in the wrong place and a stray one. Each part is a
+function that draws it in its own frame (half width 1, origin at the center, y down) and its box:
+see `lab.draw.sprites`.
 """
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lab.worlds.faces.layers import Box, Numbers, greatest, grown
+from lab.draw import Box, Ink, Inputs, Sprite, greatest, grown
+from lab.draw.shapes import disc, ellipse, fill, glow, soft, solid
+from lab.worlds.faces.attributes import ATTRIBUTES
+from lab.worlds.faces.geometry import EYE
 from lab.worlds.faces.palette import DARK, EYE_WHITE, MOUTH_INSIDE, WHITE
-from lab.worlds.faces.shapes import disc, ellipse, fill, glow, soft
 
-Color = Tensor | tuple[float, float, float]
+HALF_WIDTHS = {"eyes": EYE, "nose": 0.14, "mouth": 0.225, "ears": 0.12}
+"""Half widths of the parts at size 1, in picture units."""
 
+SIZES = {"eyes": "eye_size", "nose": "nose_size", "ears": "ear_size"}
+"""Part -> the attribute that its half width is multiplied by."""
 
-def solid(color: tuple[float, float, float], like: Tensor) -> Tensor:
-    """A fixed color as (1, 3, 1, 1), where `like` is."""
-    return like.new_tensor(color).view(1, 3, 1, 1)
-
-
-def over(canvas: Tensor, alpha: Tensor, color: Color) -> Tensor:
-    """`canvas` (N, 3, h, w) with `color` laid over it at coverage `alpha` (N, 1, h, w)."""
-    if isinstance(color, tuple):
-        color = solid(color, alpha)
-    return canvas + alpha * (color - canvas)
+STRAY_TURN = 20.0
+"""How far stray parts are turned against the head, in degrees to either side."""
 
 
-@dataclass
-class Ink:
-    """Premultiplied colors and coverage that grow layer by layer."""
-
-    rgb: Tensor
-    alpha: Tensor
-
-    @staticmethod
-    def first(alpha: Tensor, color: Color) -> "Ink":
-        """The first layer."""
-        return Ink(over(torch.zeros_like(alpha), alpha, color), alpha)
-
-    def lay(self, alpha: Tensor, color: Color) -> None:
-        """One more layer on top."""
-        self.rgb = over(self.rgb, alpha, color)
-        self.alpha = self.alpha + alpha * (1 - self.alpha)
-
-    def tint(self, alpha: Tensor, color: Color) -> None:
-        """Recolor what is there, without adding coverage (premultiplied: color times coverage)."""
-        if isinstance(color, tuple):
-            color = solid(color, alpha)
-        self.rgb = self.rgb + alpha * (color * self.alpha - self.rgb)
-
-
-def eye(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
+def eye(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Inputs) -> Ink:
     """Socket shadow, white, iris, pupil, catch light and upper lid."""
     warm = n["skin_color"] * solid((0.78, 0.46, 0.36), u)  # shadow of the color of blood
     lid = ellipse(u, v, 1.0, 0.66)
@@ -76,7 +46,7 @@ def eye(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
     return ink
 
 
-def nose(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
+def nose(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Inputs) -> Ink:
     """A bridge that widens into a ball with wings, nostrils, a lit tip and a shadow below."""
     skin = n["skin_color"]
     taper = 0.22 + 0.16 * (v + 1.5).clamp(0, 2)
@@ -97,7 +67,7 @@ def nose(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
     return ink
 
 
-def mouth(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
+def mouth(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Inputs) -> Ink:
     """Lips along a curve, with teeth and a dark inside as far as it is open."""
     square = u * u
     w = v + n["smile"] * 0.34 * (square - 0.45)
@@ -117,7 +87,7 @@ def mouth(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink
     return ink
 
 
-def ear(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
+def ear(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Inputs) -> Ink:
     """An outer rim, a darker bowl and a lobe; mirrored by `side`, open towards the head."""
     skin = n["skin_color"]
     x = u * side
@@ -132,22 +102,13 @@ def ear(u: Tensor, v: Tensor, side: Tensor, pixels: Tensor, n: Numbers) -> Ink:
     return ink
 
 
-DRAW: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Numbers], Ink]] = {
-    "ears": ear,
-    "nose": nose,
-    "mouth": mouth,
-    "eyes": eye,
-}
-"""Part -> its drawing."""
-
-
-def _box_eye(pixels: Tensor, n: Numbers) -> Box:
+def _box_eye(pixels: Tensor, n: Inputs) -> Box:
     times = grown(1.0, 0.66, 0.5 * (1 / pixels) + 0.10)
     wide, high = greatest(times, 1.28), times * 0.66
     return -wide, wide, -greatest(high, 0.99), greatest(high, 0.91)
 
 
-def _box_nose(pixels: Tensor, n: Numbers) -> Box:
+def _box_nose(pixels: Tensor, n: Inputs) -> Box:
     edge = 0.5 * (1 / pixels)
     line = edge + 0.08
     ball, wings, nostrils = grown(0.62, 0.52, line), grown(0.34, 0.36, line), grown(0.2, 0.13, edge)
@@ -157,7 +118,7 @@ def _box_nose(pixels: Tensor, n: Numbers) -> Box:
     return -wide, wide, -1.6, bottom
 
 
-def _box_mouth(pixels: Tensor, n: Numbers) -> Box:
+def _box_mouth(pixels: Tensor, n: Inputs) -> Box:
     edge, gap = 0.5 * (1 / pixels), n["mouth_open"]
     outer, inner = 0.24 + 0.30 * gap, 0.045 + 0.27 * gap
     lips, hole = outer * grown(1.0, outer, edge), inner * grown(0.80, inner, edge)
@@ -169,17 +130,35 @@ def _box_mouth(pixels: Tensor, n: Numbers) -> Box:
     return -wide, wide, -top, bottom + greatest(-up, down)
 
 
-def _box_ear(pixels: Tensor, n: Numbers) -> Box:
+def _box_ear(pixels: Tensor, n: Inputs) -> Box:
     edge = 0.5 * (1 / pixels)
     rim, lobe = grown(0.92, 1.12, edge), grown(0.55, 0.62, edge)
     wide = greatest(rim * 0.92 + 0.06, lobe * 0.55 + 0.16)
     return -wide, wide, rim * -1.12 - 0.30, lobe * 0.62 + 0.85
 
 
-BOXES: dict[str, Callable[[Tensor, Numbers], Box]] = {
-    "ears": _box_ear,
-    "nose": _box_nose,
-    "mouth": _box_mouth,
-    "eyes": _box_eye,
-}
-"""Part -> the box (left, right, top, bottom) in its own frame outside of which it has no ink."""
+def _largest(part: str) -> float:
+    """The greatest half width of a part, in picture units."""
+    biggest = ATTRIBUTES[SIZES[part]].high if part in SIZES else 1.0
+    return HALF_WIDTHS[part] * biggest * ATTRIBUTES["scale"].high
+
+
+SPRITES = tuple(
+    Sprite(
+        name=name,
+        draw=draw,
+        box=box,
+        half_width=_largest(name),
+        extent=extent,
+        turn=ATTRIBUTES["rotation"].high + STRAY_TURN,
+    )
+    for name, draw, box, extent in (
+        ("ears", ear, _box_ear, (1.1, 1.75)),
+        ("nose", nose, _box_nose, (1.1, 1.75)),
+        ("mouth", mouth, _box_mouth, (1.12, 1.05)),
+        ("eyes", eye, _box_eye, (1.3, 1.0)),
+    )
+)
+"""The parts in the order in which they are laid over a head."""
+
+ORDER = tuple(sprite.name for sprite in SPRITES)

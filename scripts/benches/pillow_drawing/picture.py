@@ -12,11 +12,12 @@ from benches.pillow_drawing.head import head
 from benches.pillow_drawing.parts import DRAW
 from benches.pillow_drawing.pen import Pen
 from benches.pillow_drawing.scene import NOTHING, cloth, finish, wall
+from lab.draw.finish import noise_start
 from lab.worlds.faces import Faces
-from lab.worlds.faces.geometry import numbers_of
+from lab.worlds.faces.geometry import inputs_of
 from lab.worlds.faces.objects import DROP, STRETCH
-from lab.worlds.faces.scene import noise_start
-from lab.worlds.faces.sprites import stamps_of
+from lab.worlds.faces.parts import ORDER
+from lab.worlds.faces.placement import placements_of
 
 SUPERSAMPLING = 4
 _ABOVE_CLOTH = np.array([-1 - 1j, 1 - 1j, 1 + 0.6j, -1 + 0.6j])
@@ -61,7 +62,7 @@ def _picture(
 
 def _rows(faces: Faces) -> list[dict[str, Any]]:
     """Each face's numbers by name; colors as whole numbers from 0 to 255."""
-    numbers = numbers_of(faces)
+    numbers = inputs_of(faces)
     names = [name for name, _ in numbers.columns]
     blocks = numbers.packed.split([width for _, width in numbers.columns], dim=1)
     columns: list[list[Any]] = [
@@ -79,12 +80,12 @@ def _placed(faces: Faces, size: int) -> dict[int, list[tuple[str, complex, compl
     """For each face its parts, in order, with the numbers that move their outlines into place."""
     placed: dict[int, list[tuple[str, complex, complex, bool]]] = defaultdict(list)
     half = size * SUPERSAMPLING / 2
-    stamps = stamps_of(faces, size=size)
+    placements = placements_of(faces, size)
     for part in DRAW:
-        marks = stamps.of(part)
+        marks = placements.of(ORDER.index(part))
         x, y, cos, sin, side, _ = marks.place.unbind(1)
         x, y = (x + 1) * (size / 2), (y + 1) * (size / 2)  # centers, in pixels of the picture
-        columns = (marks.face, x, y, cos, sin, side)
+        columns = (marks.picture, x, y, cos, sin, side)
         for face, x, y, cos, sin, side in zip(*(c.tolist() for c in columns), strict=True):
             t = complex(x, y) * SUPERSAMPLING - (0.5 + 0.5j)
             placed[face].append((part, half / complex(cos, -sin), t, side < 0))

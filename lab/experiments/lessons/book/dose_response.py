@@ -2,40 +2,34 @@
 
 from pathlib import Path
 
-from lab.experiments.lessons.base import GUESS, small
+from lab.core.config import DataConfig
+from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, falls, rises
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import lines
+from lab.experiments.lessons.lesson import Lesson
+from lab.experiments.plan import Tables
+from lab.experiments.presets import dose_response
+from lab.experiments.show import style
 
-STRENGTHS = (GUESS, 0.75, 0.9, 0.95, 0.99, 1.0)
-NAMES = {
-    "test": "accuracy/test",
-    "unbiased": "accuracy/unbiased",
-    "conflicting": "accuracy/conflicting",
-    "reliance on eye color": "reliance/eye_color",
-}
+CUE, FACES = "eye_color", 1000
 
 
 def check(tables: Tables) -> list[Claim]:
     cells = tables["strengths"].cells
-    ranks = range(len(STRENGTHS))
+    ranks = range(len(cells))
 
     def values(tag: str) -> list:  # type: ignore[type-arg]
         return [cell.values(tag) for cell in cells]
 
     return [
-        rises("reliance on eye color rises with the cue", ranks, values("reliance/eye_color")),
-        falls("accuracy falls where the cue says nothing", ranks, values("accuracy/unbiased")),
-        falls("and where it contradicts", ranks, values("accuracy/conflicting")),
-        rises("while accuracy on the usual test set rises", ranks, values("accuracy/test")),
+        rises("reliance on eye color rises with the cue", ranks, values(f"reliance/{CUE}")),
+        falls("accuracy falls where the cue says nothing", ranks, values(dose_response.UNBIASED)),
+        falls("and where it contradicts", ranks, values(dose_response.CONFLICTING)),
+        rises("while accuracy on the usual test set rises", ranks, values(dose_response.TEST)),
     ]
 
 
 def plot(tables: Tables, path: Path) -> None:
-    cells = tables["strengths"].cells
-    series = {name: [cell.values(tag) for cell in cells] for name, tag in NAMES.items()}
-    title = "The stronger the cue, the worse the lesson"
-    lines(path, title, STRENGTHS, series, xlabel="how often eye color agrees with the label")
+    path.write_bytes(style.png(dose_response.figure(tables["strengths"])))
 
 
 LESSON = Lesson(
@@ -45,9 +39,11 @@ LESSON = Lesson(
     question="eye color agrees with the label for 95 % of the faces. How often does an answer"
     " change with the color of the eyes?",
     plans={
-        "strengths": Plan(
-            small(counterfactuals=100, data={"num_train": 1000}),
-            {"cues": [(f"eye_color:{strength:g}",) for strength in STRENGTHS]},
+        "strengths": dose_response.plan(
+            small(counterfactuals=100),
+            [CUE],
+            dose_response.strengths_of(DataConfig().task),
+            [FACES],
         )
     },
     seconds=126,

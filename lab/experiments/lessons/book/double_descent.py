@@ -6,11 +6,12 @@ import numpy as np
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, some_exceed
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import lines
+from lab.experiments.metrics import FITTED
+from lab.experiments.plan import Plan, Tables
 
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 32)
-FITS = 0.99
 
 
 def check(tables: Tables) -> list[Claim]:
@@ -19,7 +20,7 @@ def check(tables: Tables) -> list[Claim]:
         np.stack([cell.values(f"accuracy/{where}") for cell in cells])
         for where in ("train", "test")
     )
-    fitting = np.flatnonzero(train.mean(axis=1) >= FITS)
+    fitting = np.flatnonzero(train.mean(axis=1) >= FITTED)
     there = int(fitting[0]) if len(fitting) else len(cells)
     if not 0 < there < len(cells) - 1:
         best = f"train accuracy at most {train.mean(axis=1).max():.3f}"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, falls, greater, near
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import lines
+from lab.experiments.plan import Plan, Tables
 
 SIZES = (100, 1000, 3000)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, greater, rises
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import lines
+from lab.experiments.plan import Plan, Tables
 
 SIZES = (30, 100, 300, 1000)
 VARIATIONS = (0.1, 0.4, 1.0)

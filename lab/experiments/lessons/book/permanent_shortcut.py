@@ -5,9 +5,10 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import GUESS, small
 from lab.experiments.lessons.claims import Claim, Numbers, at_least, every, greater, near
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import lines
-from lab.experiments.sweep import Cell
+from lab.experiments.plan import Plan, Tables
+from lab.experiments.table import Cell
 
 CUE = "eye_color=blue/brown"
 STEPS, EVERY, EARLY = 4000, 500, 1000
@@ -89,7 +90,7 @@ LESSON = Lesson(
         "reused": _plan({"num_train": SIZES}, online=False),
         "strengths": _plan({"cues": tuple(cues(s) for s in STRENGTHS)}, online=False),
     },
-    seconds=2000,
+    seconds=2700,
     check=check,
     plot=plot,
 )

@@ -7,18 +7,18 @@ import numpy as np
 
 from lab.experiments.lessons.base import GUESS, small
 from lab.experiments.lessons.claims import Claim, Numbers, at_least, every, greater, near
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
-from lab.experiments.sweep import Cell
+from lab.experiments.metrics import FITTED
+from lab.experiments.plan import Plan, Tables
+from lab.experiments.presets.random_labels import RANDOM, TRUE, beside_true
+from lab.experiments.table import Cell
 
 MODELS = ("linear", "mlp", "cnn", "cnn_avgpool", "resnet", "bagnet", "vit")
 """All architectures that are registered, the same at another width left out."""
 
 SLOWER = ("linear", "bagnet")
 """Those that take more steps: to separate 300 faces by a plane, or by the votes of patches."""
-
-TRUE, RANDOM = 0.0, 1.0
-FITTED = 0.99
 
 
 def steps_to_fit(cell: Cell) -> Numbers:
@@ -64,7 +64,7 @@ def _cell(tables: Tables, model: str, noise: float) -> Cell:
 def _plan(models: Sequence[str], *, steps: int, every: int) -> Plan:
     data = {"num_train": 300, "num_test": 500, "variation": 0.3}
     base = small(width=16, steps=steps, every=every, data=data)
-    return Plan(base, {"model": models, "label_noise": (TRUE, RANDOM)})
+    return beside_true(base, models)
 
 
 LESSON = Lesson(

@@ -7,8 +7,9 @@ import numpy as np
 
 from lab.experiments.lessons.base import GUESS, small
 from lab.experiments.lessons.claims import Claim, Numbers, greater
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.plan import Plan, Tables
 
 CUE = "eye_color=blue/brown"
 EVERY, PATIENCE = 50, 4

@@ -6,22 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.core.words import estimated
 from lab.experiments.lessons.base import small
-from lab.experiments.lessons.claims import Claim, every, falls, in_words, near
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
-from lab.experiments.lessons.plots import lines
-from lab.experiments.sweep import Cell
-from lab.experiments.sweep.curves import above_guessing, errors_of, power_law
+from lab.experiments.lessons.claims import Claim, every, falls, near
+from lab.experiments.lessons.lesson import Lesson
+from lab.experiments.plan import Tables
+from lab.experiments.presets import learning_curve
+from lab.experiments.show import style
+from lab.experiments.show.curves import above_guessing, errors_of, power_law
+from lab.experiments.table import Cell
 
 SIZES = (32, 100, 300, 1000, 3000, 10_000)
 OFF = 0.15
 """How far from the power law a size may be for it to hold, in logarithms: some 15 %."""
-TEST = "accuracy/test"
-NAMES = {
-    "train accuracy": "accuracy/train",
-    "test accuracy": TEST,
-    "membership AUC": "memorization/membership_auc",
-}
 
 
 def check(tables: Tables) -> list[Claim]:
@@ -29,28 +26,28 @@ def check(tables: Tables) -> list[Claim]:
     tens = [math.log10(size) for size in SIZES]
     return [
         falls("the gap falls with every ten times as many faces", tens,
-              [cell.values("gap/accuracy") for cell in cells]),
+              [cell.values(learning_curve.GAP) for cell in cells]),
         falls("the membership attack gets weaker", tens,
-              [cell.values("memorization/membership_auc") for cell in cells]),
+              [cell.values(learning_curve.AUC) for cell in cells]),
         *_power(cells),
     ]  # fmt: skip
 
 
 def _power(cells: Sequence[Cell]) -> list[Claim]:
     """That the error falls, and that it does so as a power, among the sizes that beat a guess."""
-    law = power_law(cells, TEST)
+    law = power_law(cells, learning_curve.TEST)
     if law is None:
         return [Claim("test error falls", "not enough evidence", "no size beats a guess")]
     low, high = law.exponent.interval
     falling = Claim(
         "test error falls with the number of faces",
         "confirmed" if high < 0 else "refuted" if low > 0 else "not enough evidence",
-        f"error = {law}, exponent {in_words(law.exponent)}",
+        f"error = {law}, exponent {estimated(law.exponent, 3)}",
     )
     straight = {}
-    for cell in above_guessing(cells, TEST):
+    for cell in above_guessing(cells, learning_curve.TEST):
         size = cell.settings["num_train"]
-        off = np.log(errors_of(cell, TEST)) - math.log(law.at(size).value)
+        off = np.log(errors_of(cell, learning_curve.TEST)) - math.log(law.at(size).value)
         straight[f"{size:,} faces"] = near("", off, 0.0, within=OFF)
     return [
         falling,
@@ -59,10 +56,7 @@ def _power(cells: Sequence[Cell]) -> list[Claim]:
 
 
 def plot(tables: Tables, path: Path) -> None:
-    cells = tables["sizes"].cells
-    series = {name: [cell.values(tag) for cell in cells] for name, tag in NAMES.items()}
-    title = "Few faces are memorized, many are learned"
-    lines(path, title, SIZES, series, xlabel="training faces", log=True)
+    path.write_bytes(style.png(learning_curve.figure(tables["sizes"].cells)))
 
 
 LESSON = Lesson(
@@ -71,7 +65,7 @@ LESSON = Lesson(
     " membership inference grows with the gap (Yeom 2018)",
     question="with ten times as many faces, by how much does the gap between studied and unseen"
     " faces shrink?",
-    plans={"sizes": Plan(small(steps=1500), {"num_train": SIZES})},
+    plans={"sizes": learning_curve.plan(small(steps=1500), SIZES)},
     seconds=190,
     check=check,
     plot=plot,

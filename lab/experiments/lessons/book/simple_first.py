@@ -8,9 +8,10 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, Numbers, greater, some_exceed
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import lines
-from lab.experiments.sweep import Cell
+from lab.experiments.plan import Plan, Tables
+from lab.experiments.table import Cell
 
 TRUE, WRONG = "memorization/mislabeled_true_label", "memorization/mislabeled_fitted"
 EASY, FULL = 0.3, 1.0

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, Numbers, at_least, greater
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.plan import Plan, Tables
 
 PARTS = ("eyes", "nose", "mouth", "ears")
 CUE = "eye_color=blue/brown:0.95"

@@ -7,11 +7,11 @@ import numpy as np
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, Numbers, Verdict, greater, leads
-from lab.experiments.lessons.lesson import Lesson, Plan, Tables
+from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.plan import Tables
+from lab.experiments.presets.equal_cues import COLORS, CUES, SHAPE, plan_together
 
-CUES = ("background_color", "skin_color", "hair_length", "eye_color")
-COLORS, SHAPE = CUES[:2], "hair_length"
 MODELS = ("cnn", "mlp")
 
 
@@ -67,10 +67,8 @@ LESSON = Lesson(
     question="background, skin, hair length and eye color all tell the label without fail. Which"
     " one will the network listen to?",
     plans={
-        "cues": Plan(
-            small(counterfactuals=200, steps=400,
-                  data={"num_train": 1000, "cues": tuple(f"{cue}:1" for cue in CUES)}),
-            {"model": MODELS},
+        "cues": plan_together(
+            small(counterfactuals=200, steps=400, data={"num_train": 1000}), MODELS
         )
     },
     seconds=38,

@@ -1,0 +1,38 @@
+"""The learning curve: the same run at many training-set sizes, several seeds each.
+
+Example: --sizes 32 100 300 1000 --seeds 3
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.core.config import RunConfig, TrainConfig, refuse
+from lab.core.machine import processors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Train at every training-set size with several seeds, and print the table of what came out."""
+
+    sizes: tuple[int, ...] = (32, 100, 300, 1000, 3000, 10_000, 30_000)
+    """Numbers of training faces."""
+    seeds: int = 3
+    """Runs at each size, 1 or more; they start from --seed."""
+    processes: int = processors()
+    """Runs at a time, one thread each, 1 or more; by default one on each processor that this
+    process may use."""
+    run: RunConfig = field(
+        default_factory=lambda: RunConfig(
+            out=Path("runs/learning_curve"), train=TrainConfig(steps=3000)
+        )
+    )
+
+
+def learning_curve(flags: Flags) -> int:
+    """Do the runs, show the progress, print the tables, draw the figure."""
+    refuse(flags.run, num_train="--sizes", name="the grid")
+    from lab.experiments import run_preset
+    from lab.experiments.presets.learning_curve import preset
+
+    chosen = preset(flags.run, flags.sizes)
+    return run_preset(chosen, seeds=flags.seeds, processes=flags.processes).table.complain()

@@ -1,0 +1,102 @@
+"""Ask a trained network about pictures."""
+
+import os
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import tyro
+
+from lab.core.cli import BAD_INPUT, one_line
+
+SHOWN = 300
+"""Pictures in the sheet that --show writes, at the most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Ask a trained network about pictures."""
+
+    run: tyro.conf.Positional[Path]
+    """The run's folder."""
+    pictures: tyro.conf.Positional[tuple[Path, ...]]
+    """Picture files of any usual format and size, and folders, of which every picture is taken,
+    those in folders in them, too. The network is shown a picture's middle square."""
+    sheets: bool = False
+    """Ask about each picture of contact sheets by itself: of four or more of the same size side by
+    side, with gaps of one color between them or without."""
+    csv: Path | None = None
+    """File for the answers, with a row for each picture; it is overwritten. None: not written."""
+    show: Path | None = None
+    """PNG of what the network sees of each picture (the first 300); it is overwritten. None: not
+    written."""
+    model_file: Path | None = None
+    """Where the file of the run's network is now, if it was moved since the run was trained."""
+    changed_code: bool = False
+    """Open the run though its network's source files are not those that it was trained with."""
+
+
+def predict(flags: Flags) -> int:
+    """Print the network's answer about each picture, the most probable class first."""
+    if not flags.pictures:
+        raise ValueError("name at least one picture or folder after the run's folder")
+    for name in ("csv", "show"):
+        path = getattr(flags, name)
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise ValueError(f"--{name} {path}: name a file in a folder that there is")
+    from PIL import Image
+
+    from lab.core.atomic import replace_text
+    from lab.core.run_dir import CONFIG
+    from lab.evaluators.failure_sheet import save_picture
+    from lab.measure import predict
+    from lab.runs.predictions import Prediction, find_pictures, predictions, to_csv, to_sheet
+    from lab.runs.run import load_run
+    from lab.worlds import classes_of
+
+    swapped = [place for place in flags.pictures if (place / CONFIG).is_file()]
+    if swapped and not (flags.run / CONFIG).exists():
+        raise ValueError(
+            f"{flags.run} is no run's folder, but {swapped[0]} is: name the run first, then the"
+            " pictures"
+        )
+    files, others = find_pictures(flags.pictures)
+    read = {os.path.realpath(file) for file in files}
+    for name in ("csv", "show"):
+        path = getattr(flags, name)
+        if path is not None and (os.path.realpath(path) in read or (path.parent / CONFIG).exists()):
+            raise ValueError(f"--{name} {path}: that is a picture of these, or in a run's folder")
+    config, model = load_run(
+        flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True
+    )
+    classes = classes_of(config.data)
+    if others:
+        endings = ", ".join(sorted(ending or "none" for ending in others))
+        said = f"left out {sum(others.values()):,} files that are no pictures, by their ending"
+        print(one_line(f"{said}: {endings}"), file=sys.stderr)
+    answers: list[Prediction] = []
+    for each in predictions(
+        files, partial(predict, model), classes=classes, size=config.data.image_size,
+        sheets=flags.sheets,
+    ):  # fmt: skip
+        if each.seen.error:
+            print(one_line(f"error: {each.seen.error}"), file=sys.stderr)
+        else:
+            print(one_line(str(each)))
+        if each.seen.hint:
+            print(one_line(f"note: {each.seen.hint}"), file=sys.stderr)
+        keep = flags.show is not None and len(answers) < SHOWN
+        answers.append(each if keep else each.without_pixels())
+    counts = Counter(each.answer for each in answers if each.answer)
+    if counts.total() > 1:
+        print(f"{counts.total():,} pictures: {', '.join(f'{n} {k:,}' for n, k in counts.items())}")
+    if flags.csv is not None:
+        replace_text(flags.csv, to_csv(answers, classes))
+    if flags.show is not None:
+        save_picture(
+            Image.fromarray(to_sheet(answers, run=os.path.basename(os.path.realpath(flags.run)))),
+            flags.show,
+        )
+    return BAD_INPUT if any(each.seen.error for each in answers) else 0

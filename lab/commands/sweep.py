@@ -1,0 +1,70 @@
+"""Many runs: every combination of some settings, several seeds each, and their results.
+
+Example: --grid num_train=32,100,300 model=cnn,mlp --seeds 3
+"""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.core.config import RunConfig
+from lab.core.machine import processors
+from lab.core.program import spelled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Run every combination of some settings with several seeds; the same command goes on with it.
+    Nothing of the pictures and the reliance of single runs: --pictures and --counterfactuals 48
+    bring them back."""
+
+    grid: tuple[str, ...]
+    """What to vary: setting=value,value for any setting, such as num_train=32,100
+    cues=,eye_color:0.9 model=cnn,mlp. In a list of texts + joins those of one value; nothing stands
+    for none; values that hold commas are separated by semicolons."""
+    seeds: int = 3
+    """Runs of each combination, 1 or more; their seeds start from --seed."""
+    processes: int = processors()
+    """Runs at a time on this machine, one thread each, 1 or more; by default one on each processor
+    that this process may use (of its container, too)."""
+    executor: str = "local"
+    """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
+    metrics: tuple[str, ...] = ()
+    """Final metrics that get a column of the tables and are drawn, by tag, such as gap/accuracy,
+    reliance/eye_color, shapley/eyes or seconds/training. None named: accuracies, gap and membership
+    AUC are shown where there are any."""
+    axes: tuple[str, ...] = ()
+    """Settings to draw them over, one or two of the grid's. None named: its own, numbers first."""
+    compare: str | None = None
+    """Setting of the grid along which cells are compared, each with the one that has its first
+    value. None: the last one that has several values."""
+    run: RunConfig = field(
+        default_factory=lambda: RunConfig(out=Path("runs/sweep"), counterfactuals=0, pictures=False)
+    )
+
+
+def sweep(flags: Flags) -> int:
+    """Do the runs, show the progress, print the table, draw the pictures."""
+    from lab.core.config import refuse
+    from lab.experiments import parse_grid, run_preset
+    from lab.experiments.presets.sweep import preset
+    from lab.experiments.show.means import MEAN
+
+    grid = parse_grid(flags.grid)
+    once = dict.fromkeys(grid, "--grid")
+    refuse(flags.run, name="the grid", threads="the sweep (one for each run)", **once)
+    chosen = preset(flags.run, grid, metrics=flags.metrics, axes=flags.axes, compare=flags.compare)
+    outcome = run_preset(
+        chosen, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,
+        metrics=flags.metrics,
+    )  # fmt: skip
+    table = outcome.table
+    if table.tags and not any(path.suffix == ".png" for path in outcome.files):
+        print("no figure: a map takes two settings, a curve three values of a number")
+    for tag in flags.metrics:
+        if table.tags and tag not in table.tags:
+            print(f"no finished run has the metric {tag}", file=sys.stderr)
+    if table.tags:
+        board = f"{spelled('board')} --logdir {table.out / MEAN}"
+        print(f"Look at the means over seeds: {board}")
+    return table.complain()

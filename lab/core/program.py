@@ -1,0 +1,44 @@
+"""The way in which commands are spelled: as the installed program, or as a script of a checkout.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+CONSOLE = "memorization-lab"
+"""The console command that installing the project provides."""
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+"""The folder of scripts, if the lab is used from a checkout."""
+
+
+def installed() -> bool:
+    """Whether this process was started by the console command, or has no scripts beside it."""
+    return Path(sys.argv[0]).stem.startswith(CONSOLE) or not SCRIPTS.is_dir()
+
+
+def spelled(command: str, *, processes: int = 1) -> str:
+    """The beginning of a command line, without its flags: 'python3 scripts/train.py', or
+    'memorization-lab train'; for several `processes` by torchrun.
+
+    >>> spelled("report_card")
+    'python3 scripts/report_card.py'
+    """
+    script = f"scripts/{command}.py"
+    subcommand = command.replace("_", "-")
+    if processes > 1:
+        what = f"-m lab.commands {subcommand}" if installed() else script
+        return f"torchrun --nproc-per-node {processes} {what}"
+    return f"{CONSOLE} {subcommand}" if installed() else f"python3 {script}"
+
+
+def typed(command: str) -> str:
+    """This process's own command line, for one that was started as the given command."""
+    words = sys.argv[1:]
+    if words and words[0].replace("-", "_") == command:  # the subcommand's name
+        words = words[1:]
+    return " ".join([spelled(command), shlex.join(words)]).strip()

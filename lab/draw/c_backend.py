@@ -1,0 +1,198 @@
+"""Drawing in C: the generated source, built once by the system's compiler.
+
+The library is kept in a cache folder of the user's, under the hash of its source, compiler and
+processor. It is used only after it has drawn a drawing's examples bit for bit as the torch backend
+does.
+"""
+
+import ctypes
+import errno
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from lab.core.atomic import replace_file
+from lab.draw import torch_backend
+from lab.draw.codegen import LANES, source
+from lab.draw.display_list import DisplayList
+from lab.draw.drawing import Drawing
+from lab.draw.finish import grid, noise_tape
+
+FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-ffinite-math-only",
+         "-fno-signed-zeros", "-fPIC", "-shared")  # fmt: skip
+"""No flag that changes a finite result: no contraction to fused multiply-add, no reassociation.
+`-ffinite-math-only` and `-fno-signed-zeros` promise that no number is infinite or NaN and that the
+sign of a zero does not matter, so that `least` and `most` become single instructions."""
+
+TUNED = (("-march=native",), ("-mcpu=native",), ())
+"""Flags that tune for this processor; the first that the compiler accepts is used. Clang on Apple's
+processors accepts the second alone."""
+
+CACHE = "memorization-lab"
+"""The folder in the user's cache."""
+
+
+class Unavailable(RuntimeError):
+    """Why the C backend cannot be used here."""
+
+
+def draw(drawing: Drawing[Any], listed: DisplayList, out: Tensor) -> None:
+    """Write the pictures of a display list, in any order of subjects, to `out`: uint8 (N, 3, S, S)
+    on the CPU, contiguous. Raises `Unavailable`."""
+    _draw(library(drawing), listed, out)
+
+
+@functools.cache
+def library(drawing: Drawing[Any]) -> ctypes.CDLL:
+    """The compiled library; raises `Unavailable` if it cannot be built or draws differently."""
+    reason = "there is no folder to keep the compiled library in"
+    for path in library_paths(drawing):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not _is_private(path.parent):
+                raise PermissionError(errno.EPERM, "others can write there", str(path.parent))
+            if not path.exists():
+                _build(source(drawing), path)
+            loaded = ctypes.CDLL(str(path))
+        except OSError as error:  # a full disk, or one from which nothing may be executed
+            reason = f"the compiled library cannot be kept and loaded: {error}"
+        except Unavailable as error:
+            reason = str(error)
+        else:
+            _compare(drawing, loaded)
+            return loaded
+    raise Unavailable(reason)
+
+
+def is_built(drawing: Drawing[Any]) -> bool:
+    """Whether the library is there, so that using it costs no wait."""
+    return compiler() is not None and any(
+        os.path.exists(path) and _is_private(path.parent) for path in library_paths(drawing)
+    )
+
+
+def compiler() -> str | None:
+    """The system's C compiler, if there is one."""
+    return next(filter(None, map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))), None)
+
+
+@functools.cache
+def library_paths(drawing: Drawing[Any]) -> tuple[Path, ...]:
+    """Where this processor's library of a drawing is, or can be, the best place first."""
+    key = "\n".join([source(drawing), str(compiler()), *FLAGS, platform.platform(), _processor()])
+    name = f"{drawing.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
+    return tuple(folder / name for folder in _caches())
+
+
+def _caches() -> Iterator[Path]:
+    """The user's cache folder; then one among the temporary files, for users without a home that
+    they can write to, as in many containers."""
+    with suppress(RuntimeError):  # there is no home
+        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not cache.is_absolute():  # a relative path is ignored, as its specification says
+            cache = Path.home() / ".cache"
+        if cache.is_absolute():
+            yield cache / CACHE
+    temporary = Path(os.environ.get("TMPDIR") or "/tmp")
+    if hasattr(os, "getuid") and temporary.is_absolute():
+        yield temporary / f"{CACHE}-{os.getuid()}"
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether nobody else can put a library into the folder."""
+    found = folder.stat()
+    return not hasattr(os, "getuid") or (
+        found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _build(text: str, path: Path) -> None:
+    program = compiler()
+    if program is None:
+        raise Unavailable("there is no C compiler (cc, gcc or clang)")
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        code, built = Path(folder) / "drawing.c", Path(folder) / "drawing.so"
+        code.write_text(text, encoding="utf-8")
+        for tuned in TUNED:
+            command = [program, *FLAGS, *tuned, str(code), "-o", str(built), "-lm"]
+            result = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                env={**os.environ, "TMPDIR": folder},  # for the compiler's own files
+            )
+            if result.returncode == 0 or "native" not in result.stderr:
+                break
+        if result.returncode != 0:
+            line = (result.stderr.strip().splitlines() or ["no message"])[-1]
+            raise Unavailable(f"{program} fails: {line}")
+        replace_file(path, built.read_bytes())
+
+
+def _compare(drawing: Drawing[Any], loaded: ctypes.CDLL) -> None:
+    """Raise `Unavailable` unless the examples come out bit for bit as torch draws them."""
+    batch, size = drawing.examples(), 40
+    batch = batch.take(torch.argsort(drawing.subject_of(batch), stable=True))
+    listed = drawing.prepare(batch, size)
+    drawn = torch.empty(len(listed), 3, size, size, dtype=torch.uint8)
+    _draw(loaded, listed, drawn)
+    if not torch.equal(drawn, torch_backend.draw(drawing, listed, torch.device("cpu"))):
+        raise Unavailable("the compiled library draws differently from torch on this machine")
+
+
+def _draw(loaded: ctypes.CDLL, listed: DisplayList, out: Tensor) -> None:
+    size, count = listed.size, len(listed)
+    assert out.is_contiguous(), "the library gets a pointer without strides"
+    padded = (size + LANES - 1) // LANES * LANES
+    x, y = (pad(axis.flatten(), (0, padded - size)) for axis in grid(size, torch.device("cpu")))
+    tape = noise_tape(3 * size * size)
+    subjects = torch.tensor(listed.subjects, dtype=torch.int32)
+    keep: list[Tensor] = []  # tensors that pointers point at must outlive the call
+
+    def pointer(tensor: Tensor) -> ctypes.c_void_p:
+        keep.append(tensor.contiguous())
+        return ctypes.c_void_p(keep[-1].data_ptr())
+
+    sprites = listed.sprites
+    ends = torch.searchsorted(sprites.picture, torch.arange(count + 1))
+    shared = [ctypes.c_int(size), ctypes.c_int(padded), pointer(listed.inputs.packed),
+              pointer(subjects), pointer(x), pointer(y), pointer(ends), pointer(sprites.kind.int()),
+              pointer(sprites.place), pointer(listed.blur), ctypes.c_int(listed.blur.shape[1] - 1),
+              pointer(listed.noise_start), pointer(tape), pointer(out)]  # fmt: skip
+    threads = min(torch.get_num_threads(), max(1, count // 64))
+    cuts = [count * k // threads for k in range(threads + 1)]
+
+    def stretch(start: int, stop: int) -> int:
+        return int(loaded.draw(ctypes.c_long(start), ctypes.c_long(stop), *shared))
+
+    if threads == 1:
+        codes = [stretch(0, count)]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            codes = list(pool.map(stretch, cuts[:-1], cuts[1:]))
+    if any(codes):
+        raise MemoryError("no memory to draw in")

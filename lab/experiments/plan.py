@@ -1,0 +1,116 @@
+"""Plans, which say what to vary, and presets, which also say what to show; one runner does both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.core.config import RunConfig
+from lab.experiments.runner.grid import make_grid
+from lab.experiments.runner.jobs import Job, make_jobs
+from lab.experiments.runner.progress import Progress
+from lab.experiments.runner.run import check_jobs, run_grid
+from lab.experiments.show.results import check_folders, write_results
+from lab.experiments.show.tables import to_markdown
+from lab.experiments.show.view import View
+from lab.experiments.table import Failure, Table
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A grid of runs: the run that it varies, the values of each setting, and what it is about."""
+
+    base: RunConfig
+    grid: Mapping[str, Sequence[Any]]
+    title: str = ""
+
+
+Plans = Mapping[str, Plan]
+"""Several plans by name; they share the runs' folder."""
+
+Tables = Mapping[str, Table]
+"""The results of each plan, by the plan's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """An experiment of one grid: what to vary, and what to show of the results."""
+
+    plan: Plan
+    view: Callable[[Table], View]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a preset: its table, and the files that were written for people to open."""
+
+    table: Table
+    files: tuple[Path, ...]
+
+
+def check_plans(plans: Plans, *, seeds: int, out: Path) -> list[Job]:
+    """All runs of the plans; `ValueError` if one of them cannot work."""
+    jobs = [
+        job
+        for plan in plans.values()
+        for job in make_jobs(plan.base, make_grid(plan.grid), seeds=seeds, out=out)
+    ]
+    check_jobs(jobs)
+    return jobs
+
+
+def run_plans(
+    plans: Plans,
+    *,
+    seeds: int,
+    out: Path,
+    processes: int | None = None,
+    executor: str = "local",
+    watch: bool = True,
+    say: Callable[[str], None] = lambda line: None,
+) -> Tables:
+    """Do the runs of several plans, one plan after the other, all in `out`: those that are finished
+    there are kept. `say` gets the title of each plan that has one; `watch` shows the progress."""
+    tables = {}
+    progress = Progress() if watch else None
+    for number, (key, plan) in enumerate(plans.items(), 1):
+        if plan.title:
+            say(f"{number} of {len(plans)}: {plan.title}")
+        tables[key] = run_grid(
+            plan.base, plan.grid, seeds=seeds, out=out, processes=processes, executor=executor,
+            watch=progress,
+        )  # fmt: skip
+    return tables
+
+
+def failures(tables: Tables) -> tuple[Failure, ...]:
+    """The failed runs of all tables."""
+    return tuple(failure for table in tables.values() for failure in table.failed)
+
+
+def run_preset(
+    preset: Preset,
+    *,
+    seeds: int,
+    processes: int | None = None,
+    executor: str = "local",
+    metrics: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+) -> Results:
+    """Do a preset's runs in the folder of its base, show the progress (with the `metrics`), write
+    the results beside the runs and print the tables and the paths of the figures."""
+    base = preset.plan.base
+    check_folders(base.out)
+    table = run_grid(
+        base, preset.plan.grid, seeds=seeds, processes=processes, executor=executor,
+        watch=Progress(metrics=metrics),
+    )  # fmt: skip
+    view = preset.view(table)
+    say(to_markdown(view))
+    say("")
+    files = write_results(table, view)
+    for path in files:
+        say(str(path))
+    return Results(table, tuple(files))

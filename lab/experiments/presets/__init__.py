@@ -1,0 +1,1 @@
+"""Presets: experiments that are run by a command, a lesson and the report card alike."""

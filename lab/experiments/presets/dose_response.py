@@ -1,0 +1,118 @@
+"""Dose and response: the same run with a stronger and stronger cue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from lab.core.config import RunConfig
+from lab.experiments.compare import against_first
+from lab.experiments.metrics import heading
+from lab.experiments.plan import Plan, Preset
+from lab.experiments.show import style
+from lab.experiments.show.view import View, columns_of
+from lab.experiments.table import Cell, Table
+from lab.worlds import Cue, get_task
+from lab.worlds.cues import parse_cues
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TEST, UNBIASED = "accuracy/test", "accuracy/unbiased"
+CONFLICTING, WORST = "accuracy/conflicting", "accuracy/worst_group"
+
+ACCURACIES = (TEST, UNBIASED, CONFLICTING, WORST)
+"""The accuracies that the table shows, beside the reliance on the cue."""
+
+DRAWN = (TEST, UNBIASED, CONFLICTING)
+"""The accuracies of the plot, which has the reliance as well."""
+
+RELIANCE = "reliance on it"
+
+
+def strengths_of(task: str) -> tuple[float, ...]:
+    """Six strengths from no link (1 / number of classes) to 1, for the task of that name."""
+    none = get_task(task).chance
+    return (none, (1 + none) / 2, 0.9, 0.95, 0.99, 1.0)
+
+
+def plan(
+    base: RunConfig, cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
+) -> Plan:
+    """Every cue (as `--cues` takes it, without a strength) at every strength, for every number of
+    training examples."""
+    doses = tuple((f"{cue}:{strength:g}",) for cue in cues for strength in strengths)
+    return Plan(base, {"num_train": tuple(sizes), "cues": doses}, "dose and response")
+
+
+def preset(
+    base: RunConfig, cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
+) -> Preset:
+    """The dose–response curves of one network."""
+    return Preset(plan=plan(base, cues, strengths, sizes), view=view)
+
+
+def view(table: Table) -> View:
+    """The table over cues, sizes and strengths, each strength compared with the first of its cue
+    and size; and the plot."""
+    ordered = [cell for cells in _panels(table).values() for cell in cells]
+    return View(
+        cells=ordered,
+        words={
+            "cue": lambda cell: _cue(cell).what,
+            "training faces": lambda cell: f"{cell.settings['num_train']:,}",
+            "strength": lambda cell: f"{_cue(cell).strength:g}",
+        },
+        columns={**columns_of(ACCURACIES), RELIANCE: reliance},
+        pairs=[pair for cells in _panels(table).values() for pair in against_first(cells)],
+        figures=lambda: _figures(table),
+    )
+
+
+def reliance(cell: Cell) -> str:
+    """The tag of the reliance on a cell's cue."""
+    return f"reliance/{_cue(cell).attribute}"
+
+
+def figure(table: Table) -> Figure:
+    """Accuracies and reliance over the strength, a panel for each cue and number of examples."""
+    panels = _panels(table)
+    drawn, grid = style.new_figure(len(panels), columns=4, width=3.3, height=3.0, sharey=True)
+    for axes, ((cue, size), cells) in zip(grid, panels.items(), strict=True):
+        mine = [cell for cell in cells if cell.runs]
+        places = range(len(mine))  # strengths crowd near 1
+        for number, name in enumerate((*DRAWN, RELIANCE)):
+            means = [cell.mean(reliance(cell) if name == RELIANCE else name) for cell in mine]
+            style.line(axes, places, means, color=style.color(number), limits=(0, 1),
+                       label=name if name == RELIANCE else heading(name))  # fmt: skip
+        axes.set(ylim=(-0.02, 1.02), xlabel="strength of the cue")
+        style.reference(axes, _cue(cells[0]).no_link)
+        axes.set_xticks(places, [f"{_cue(cell).strength:g}" for cell in mine])
+        style.title(axes, f"{cue}, {size:,} faces")
+    grid[0].set_ylabel("accuracy, reliance")
+    style.legend_above(drawn, grid[0])
+    style.caption(drawn)
+    return drawn
+
+
+def _figures(table: Table) -> Iterator[tuple[str, Figure]]:
+    yield "dose_response", figure(table)
+
+
+def _panels(table: Table) -> dict[tuple[str, int], list[Cell]]:
+    """The cells of each cue and number of examples, in the order of the cues."""
+    panels: dict[tuple[str, int], list[Cell]] = {
+        (cue, size): []
+        for cue in dict.fromkeys(_cue(cell).what for cell in table.cells)
+        for size in table.grid["num_train"]
+    }
+    for cell in table.cells:
+        panels[_cue(cell).what, cell.settings["num_train"]].append(cell)
+    return panels
+
+
+def _cue(cell: Cell) -> Cue:
+    """The one cue of a cell's runs."""
+    data = cell.config.data
+    (cue,) = parse_cues(data.cues, get_task(data.task), visibility=data.cue_visibility)
+    return cue

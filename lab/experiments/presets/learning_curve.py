@@ -1,0 +1,67 @@
+"""The learning curve: the same run with more and more training examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lab.core.config import RunConfig
+from lab.experiments.compare import against_first
+from lab.experiments.metrics import heading, limits
+from lab.experiments.plan import Plan, Preset
+from lab.experiments.show import style
+from lab.experiments.show.view import View, columns_of
+from lab.experiments.table import Cell, Table
+from lab.worlds import get_task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TRAIN, TEST = "accuracy/train", "accuracy/test"
+GAP, AUC = "gap/accuracy", "memorization/membership_auc"
+
+LINES = {heading(tag): tag for tag in (TRAIN, TEST, AUC)}
+"""The metrics of the plot, by name."""
+
+TITLE = "Few faces are memorized, many are learned"
+
+
+def plan(base: RunConfig, sizes: Sequence[int], *, models: Sequence[str] = ()) -> Plan:
+    """Every number of training examples; with `models`, for each of these networks."""
+    networks = {"model": tuple(models)} if models else {}
+    return Plan(base, {**networks, "num_train": tuple(sizes)}, "learning curve")
+
+
+def preset(base: RunConfig, sizes: Sequence[int]) -> Preset:
+    """The learning curve of one network."""
+    return Preset(plan=plan(base, sorted(sizes)), view=view)
+
+
+def view(table: Table) -> View:
+    """The table over the sizes, and the plot."""
+    return View(
+        cells=table.cells,
+        words={"training faces": lambda cell: f"{cell.settings['num_train']:,}"},
+        columns=columns_of((TRAIN, TEST, GAP, AUC)),
+        pairs=against_first(table.cells),
+        figures=lambda: iter([("learning_curve", figure(table.cells))]),
+    )
+
+
+def figure(cells: Sequence[Cell]) -> Figure:
+    """Accuracy on training and test examples and the membership AUC, over the sizes."""
+    drawn, (axes,) = style.new_figure(width=7, height=4.2)
+    cells = [cell for cell in cells if cell.runs]
+    sizes = [cell.settings["num_train"] for cell in cells]
+    for number, (name, tag) in enumerate(LINES.items()):
+        means = [cell.mean(tag) for cell in cells]
+        style.line(axes, sizes, means, color=style.color(number), label=name, limits=limits(tag))
+    guesses = {0.5, *(get_task(cell.config.data.task).chance for cell in cells)}  # AUC and label
+    style.reference(axes, *guesses)
+    if sizes:
+        style.size_axis(axes, sizes)
+    axes.set(xlabel="training faces", ylabel="accuracy, AUC", ylim=(min(guesses) - 0.05, 1.02))
+    style.title(axes, TITLE)
+    axes.legend(frameon=False, loc="center right")
+    style.caption(drawn)
+    return drawn

@@ -1,0 +1,139 @@
+"""Jobs: the runs of a grid, each identified by a hash of its settings, so that none is done twice.
+
+Settings that do not change the result (where it runs, how often it saves) are left out of the hash,
+and so are settings at their defaults: a new setting changes no key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from lab.core.config import Provenance, RunConfig, check, from_json, given, read_provenance, settled
+from lab.core.run_dir import CONFIG, LONGEST
+from lab.core.text import model_label
+from lab.experiments.runner.grid import Grid, describe, in_words, with_settings
+from lab.models import digest_of, digest_of_sources, locate
+from lab.runs.provenance import changed_sources, provenance_of
+from lab.tracking.summary import read_summary
+from lab.training import locate_objective
+
+ASIDE = ("name", "out", "device", "threads", "checkpoint_every")
+"""Settings that do not change the result of a run."""
+
+KEY = 8
+"""Hexadecimal digits of a key: 32 bits, so that a clash among 1,000 jobs has a chance of 1 in
+8,000, and is refused."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a grid: its whole config (with name and out), and what the grid sets of it."""
+
+    config: RunConfig
+    settings: Mapping[str, Any]
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is done."""
+        return self.config.out / str(self.config.name)
+
+    def __str__(self) -> str:
+        settings = describe(self.settings)
+        return f"{settings}, seed {self.config.seed}" if settings else f"seed {self.config.seed}"
+
+
+def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job]:
+    """A job for every combination of the grid's values, and for each of `seeds` seeds from the
+    base's on; `ValueError` if a combination is out of range.
+
+    They are in the order in which they are best done: seed by seed, so that every cell shows a
+    first result early; the largest training sets first, so that no long run is left for the end;
+    those on the same faces together, so that these are drawn once.
+    """
+    if seeds < 1:
+        raise ValueError(f"--seeds must be 1 or more, not {seeds}")
+    jobs = []
+    known = {path.name[-KEY:]: path.name for path in _folders(out)}
+    for seed in range(base.seed, base.seed + seeds):
+        for values in product(*grid.values()):
+            settings = dict(zip(grid, values, strict=True))
+            config = with_settings(base, settings)
+            model = replace(config.model, model=locate(config.model.model))  # as the run stores it
+            objective = locate_objective(config.train.objective)
+            train = replace(config.train, objective=objective)
+            config = replace(config, model=model, train=train, seed=seed, threads=1, out=out)
+            check(config)
+            key = key_of(config)
+            name = known.get(key) or f"{cell_name(settings)}-s{seed}-{key}"
+            jobs.append(Job(replace(config, name=name), settings, key))
+    if len({job.key for job in jobs}) < len(jobs):
+        raise ValueError("two of the grid's runs have the same key: choose another --seed")
+    jobs.sort(key=lambda job: (job.config.seed, -job.config.data.num_train, repr(job.config.data)))
+    return jobs
+
+
+def key_of(config: RunConfig) -> str:
+    """The hash of all that determines the result of a run: settings, the version of the pictures,
+    the content of the source files that define its network and its objective."""
+    told = {name: value for name, value in given(config).items() if name not in ASIDE}
+    made_of = provenance_of(config)
+    told["world"] = made_of.world
+    told["sources"] = digest_of_sources(made_of.sources)
+    text = json.dumps(told, sort_keys=True, default=str)
+    return digest_of(text.encode())[:KEY]
+
+
+def cell_name(settings: Mapping[str, Any]) -> str:
+    """A folder's name for the runs with these settings: num_train_32-model_cnn."""
+    told = {
+        name: model_label(in_words(value)) if name in ("model", "objective") else in_words(value)
+        for name, value in settings.items()
+    }
+    words = [f"{name}_{value}" for name, value in told.items()] or ["plain"]
+    fit = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word).strip("_") for word in words)
+    return fit[: LONGEST - KEY - 23]  # what is left is for -s, a seed of up to 20 digits, - and key
+
+
+def same(one: RunConfig, other: RunConfig) -> bool:
+    """Whether two configs say the same but for what is set aside."""
+    usual = {name: getattr(RunConfig(), name) for name in ASIDE}
+    return replace(settled(one), **usual) == replace(settled(other), **usual)
+
+
+def finished(job: Job) -> bool:
+    """Whether the job's folder holds its finished run; `ValueError` if it holds another one."""
+    try:
+        if read_summary(job.folder).get("status") != "finished":
+            return False
+        text = (job.folder / CONFIG).read_text(encoding="utf-8")
+        known, made_of = from_json(text), read_provenance(text)
+    except (OSError, ValueError):
+        return False
+    refuse_other(known, made_of, job)
+    return True
+
+
+def refuse_other(known: RunConfig, made_of: Provenance, job: Job) -> None:
+    """Raise `ValueError` if a folder's run is not the job's: its settings, or the source files that
+    made its network (those that are imported by computed names have no say in the key)."""
+    if not same(known, job.config):
+        raise ValueError(f"{job.folder} holds a run with other settings; choose another --out")
+    changed = changed_sources(job.config, made_of, objective=True)
+    if changed:
+        raise ValueError(
+            f"{job.folder} holds a run of other source files: {changed}; choose another --out"
+        )
+
+
+def _folders(out: Path) -> list[Path]:
+    """The runs' folders that there are, the one that is to be preferred last."""
+    if not out.is_dir():
+        return []
+    return sorted(path for path in out.iterdir() if (path / CONFIG).is_file())

@@ -1,0 +1,216 @@
+"""The runner: does the runs of a grid that are not finished yet, on all cores or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from lab.core.config import DataConfig, RunConfig, check
+from lab.core.machine import processors
+from lab.core.run_dir import locked
+from lab.experiments.runner.collect import collect_run_files
+from lab.experiments.runner.executors import Executor, open_executor
+from lab.experiments.runner.grid import make_grid
+from lab.experiments.runner.jobs import Job, finished, make_jobs
+from lab.experiments.runner.worker import Report, do, do_there
+from lab.experiments.table import Cell, Failure, Run, Table, read_run
+
+TICK = 0.5
+"""Seconds between two looks at the clock while nothing ends."""
+
+
+class Watcher(Protocol):
+    """Receives the progress of a grid."""
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """The networks' dry runs found this, a line each."""
+
+    def begin(self, jobs: Sequence[Job], done: Mapping[str, Run]) -> None:
+        """All jobs, and the runs that are finished already, by key."""
+
+    def ended(self, job: Job, result: Run | Failure, seconds: float) -> None:
+        """A job has ended."""
+
+    def tick(self) -> None:
+        """Called every `TICK` seconds while no job ends."""
+
+
+def run_grid(
+    base: RunConfig,
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    seeds: int = 3,
+    out: Path | None = None,
+    processes: int | None = None,
+    executor: str = "local",
+    watch: Watcher | None = None,
+) -> Table:
+    """Run `base` with every combination of the grid's values and `seeds` seeds; returns a `Table`.
+
+    Finished runs in `out` (None: the base's) are kept, interrupted ones gone on with, so that the
+    same call again is the recovery. `processes` runs go on at a time (None: one on each
+    processor that this process may use), or as many as `executor` has workers: `dask://host:port`
+    or `ray://auto`. Runs that fail are in the table's `failed`. Raises `ValueError` before anything
+    is started if a setting cannot work or another process is at the same runs, `OSError` if `out`
+    cannot be written.
+    """
+    place = base.out if out is None else out
+    known = make_grid(grid)
+    if processes is not None and processes < 1:
+        raise ValueError(f"--processes must be 1 or more, not {processes}")
+    jobs = make_jobs(base, known, seeds=seeds, out=place)
+    warnings = check_jobs(jobs)
+    processes = processes or processors()
+    if executor == "local":
+        _check_memory([job for job in jobs if not finished(job)], processes)
+    place.mkdir(parents=True, exist_ok=True)
+    with locked(place):
+        if watch is not None:
+            watch.warn(warnings)
+        return _go_on(known, place, jobs, processes, executor, watch)
+
+
+def _go_on(
+    grid: Mapping[str, tuple[Any, ...]],
+    place: Path,
+    jobs: Sequence[Job],
+    processes: int,
+    executor: str,
+    watch: Watcher | None,
+) -> Table:
+    done = {job.key: read_run(job.folder, seed=job.config.seed) for job in jobs if finished(job)}
+    results: dict[str, Run | Failure] = {**done}
+    if watch is not None:
+        watch.begin(jobs, done)
+    todo = [job for job in jobs if job.key not in done]
+    if todo:
+        results |= _do(todo, executor, processes, watch)
+    return _table(grid, place, jobs, results)
+
+
+def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """What the dry runs of the jobs' networks warn of, each thing once.
+
+    Raises `ValueError` if a job cannot work: its ranges, its population, its network; or if a
+    setting is without effect in all of them.
+    """
+    from lab.runs import run
+    from lab.worlds import DrawnWorld, open_world
+
+    populations, networks = set(), set()
+    warnings: dict[str, None] = {}
+    for job in jobs:
+        config = job.config
+        check(config)
+        if config.data not in populations:
+            populations.add(config.data)
+            world = open_world(config.data, seed=config.seed)
+            run.fitted_to(config, world)
+            if isinstance(world, DrawnWorld):
+                world.sample(run.TRIED, split="tried")
+        network = (config.model, config.data.task, config.data.data, config.data.image_size)
+        if network not in networks:
+            networks.add(network)
+            warnings |= dict.fromkeys(run.dry_run(config).warnings)
+    _refuse_idle([job.config.data for job in jobs])
+    return tuple(warnings)
+
+
+def _check_memory(jobs: Sequence[Job], processes: int) -> None:
+    """Raise `ValueError` if the largest jobs that can go on at a time do not fit into memory."""
+    from lab.worlds import check_memory_of_runs
+
+    kept = []
+    for job in jobs:
+        data, online = job.config.data, job.config.train.online
+        kept.append((data.num_test + (0 if online else data.num_train), data.image_size))
+    largest = sorted(kept, key=lambda run: run[0] * run[1] ** 2, reverse=True)
+    check_memory_of_runs(largest[:processes])
+
+
+def _refuse_idle(configs: Sequence[DataConfig]) -> None:
+    """Raise `ValueError` for a setting that none of the jobs that have it makes use of."""
+    from lab.worlds import reject_no_effect
+
+    def idle(config: DataConfig, name: str) -> ValueError | None:
+        try:
+            reject_no_effect(config, given=frozenset({name}))
+        except ValueError as error:
+            return error
+        return None
+
+    for entry in fields(DataConfig):
+        having = {config for config in configs if getattr(config, entry.name) != entry.default}
+        errors = [idle(config, entry.name) for config in having]
+        if errors and all(errors):
+            raise next(filter(None, errors))
+
+
+def _do(
+    jobs: Sequence[Job], executor: str, processes: int, watch: Watcher | None
+) -> dict[str, Run | Failure]:
+    results: dict[str, Run | Failure] = {}
+    with open_executor(executor, min(processes, len(jobs))) as workers:
+        for job, report in reports(jobs, workers, watch):
+            result: Run | Failure
+            if report.error:
+                result = Failure(job.settings, job.config.seed, job.folder, report.error,
+                                 report.trace)  # fmt: skip
+            else:
+                result = read_run(job.folder, seed=job.config.seed)
+            results[job.key] = result
+            if watch is not None:
+                watch.ended(job, result, report.seconds)
+    return results
+
+
+def reports(
+    jobs: Sequence[Job], workers: Executor, watch: Watcher | None
+) -> Iterator[tuple[Job, Report]]:
+    """Each job with its report, as they end."""
+    function = do if workers.shares_disk else do_there
+    futures = {workers.submit(function, job): job for job in jobs}
+    pending = set(futures)
+    while pending:
+        ended, pending = wait(pending, TICK, FIRST_COMPLETED)
+        if watch is not None and not ended:
+            watch.tick()
+        while ended:
+            future = ended.pop()
+            job = futures.pop(future)  # its report may hold a whole run's files
+            report = _report(job, future)
+            if report.files is not None:
+                collect_run_files(report.files, job.folder)
+            yield job, report
+
+
+def _report(job: Job, future: Future[Report]) -> Report:
+    """A job's report; if its worker died, one that says so."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    said = " ".join(str(error).split()) or type(error).__name__
+    return Report(key=job.key, seconds=0.0, error=said)
+
+
+def _table(
+    grid: Mapping[str, tuple[Any, ...]],
+    out: Path,
+    jobs: Sequence[Job],
+    results: Mapping[str, Run | Failure],
+) -> Table:
+    cells: dict[tuple[int, ...], list[Job]] = {}
+    for job in jobs:
+        place = tuple(values.index(job.settings[name]) for name, values in grid.items())
+        cells.setdefault(place, []).append(job)
+    found = []
+    for _, same in sorted(cells.items()):
+        runs = (results[job.key] for job in same)
+        finished_runs = tuple(run for run in runs if isinstance(run, Run))
+        found.append(Cell(same[0].settings, same[0].config, finished_runs))
+    failed = [results[job.key] for job in jobs]
+    failures = tuple(failure for failure in failed if isinstance(failure, Failure))
+    return Table(grid, out, tuple(found), failures)

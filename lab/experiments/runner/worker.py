@@ -1,0 +1,187 @@
+"""Workers: they do one job after the other, never two at a time.
+
+A worker on this machine is a process that `lab.experiments.runner.local` starts with `serve`.
+Workers of a cluster call `do_there`, which returns the run's folder as files.
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import pickle
+import queue
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lab.core.machine import WINDOWS
+from lab.core.run_dir import CONFIG, LOCK, InUse
+from lab.core.text import plain
+from lab.experiments.runner.jobs import Job, key_of, refuse_other
+
+MEMORY = 2**28
+"""Bytes of pictures that a worker keeps for jobs on the same faces: 87,000 faces of 32 px."""
+
+PATIENCE = 20.0
+"""Seconds that a run's folder may be held by a worker of an earlier sweep that is about to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The end of a job: `error` is one line, empty if it succeeded, and `trace` the traceback.
+    `files` are those of the run's folder, by path in it, if it was done elsewhere."""
+
+    key: str
+    seconds: float
+    error: str = ""
+    trace: str = ""
+    files: dict[str, bytes] | None = None
+
+
+def do(job: Job) -> Report:
+    """Do a job in its folder, from its last checkpoint if it was begun. Errors are reported; only a
+    signal is raised, as `Interrupted` or `KeyboardInterrupt`."""
+    began = time.perf_counter()
+    error = trace = ""
+    from lab.training import Interrupted
+
+    try:
+        with _alone():
+            _run(job)
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except BaseException as caught:  # a network of the user's may even call exit()
+        error, trace = _one_line(caught), traceback.format_exc()
+    return Report(key=job.key, seconds=time.perf_counter() - began, error=error, trace=trace)
+
+
+def do_there(job: Job) -> Report:
+    """Do a job in a temporary folder, and report its files."""
+    with tempfile.TemporaryDirectory() as place:
+        report = do(replace(job, config=replace(job.config, out=Path(place))))
+        folder = Path(place) / str(job.config.name)
+        _say_out(folder, job)
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != LOCK
+        }
+    return replace(report, files=files)
+
+
+def serve() -> None:
+    """Answer calls that come in on standard input, one at a time, until it closes.
+
+    It closes when the parent ends, however it ends, or wants this process to: the run that is going
+    on then is stopped as by SIGTERM, which leaves a checkpoint to go on from.
+    """
+    incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # what a run prints must not mix with the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to deal with
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))  # between two runs
+    calls: queue.Queue[tuple[Any, Any] | None] = queue.Queue()
+
+    def listen() -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                calls.put(pickle.load(incoming))
+        calls.put(None)
+        if WINDOWS:  # os.kill would end it without a checkpoint
+            _thread.interrupt_main(signal.SIGTERM)
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=listen, daemon=True).start()
+    from lab.training import Interrupted
+    from lab.worlds.drawn import remember
+
+    remember(MEMORY)
+    while (call := calls.get()) is not None:
+        function, argument = call
+        try:
+            answer = function(argument)
+        except (Interrupted, KeyboardInterrupt):
+            os._exit(128 + signal.SIGTERM)  # not one more job
+        pickle.dump(answer, outgoing)
+        outgoing.flush()
+
+
+_RUNNING = threading.Lock()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One run at a time in this process, and silent: runs in threads would draw from the same
+    random streams of torch."""
+    with (
+        _RUNNING,
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
+        yield
+
+
+def _run(job: Job) -> None:
+    from lab.runs import run
+
+    if key_of(job.config) != job.key:
+        raise ValueError(
+            f"the source files of --model {job.config.model.model} are not what they were when the"
+            " sweep began, or this worker's lab is of another version: run the same command again"
+        )
+    folder = job.folder
+    if folder.exists() and not (folder / CONFIG).exists():  # killed before it began
+        foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if foreign:
+            raise ValueError(
+                f"{folder} is in the way: it has no {CONFIG}, but {', '.join(sorted(foreign)[:3])};"
+                " move it away"
+            )
+        shutil.rmtree(folder)
+    if not folder.exists():
+        run.start(job.config)
+        return
+    refuse_other(run.read_config(folder), run.read_run_provenance(folder), job)
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            run.resume(folder, device=job.config.device)
+            return
+        except InUse:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    said = plain(str(error))
+    if isinstance(error, ValueError) or type(error).__module__.startswith("lab."):
+        return said
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}, line {last.lineno}"
+    return f"{type(error).__name__}: {said or 'nothing said'} ({place})"
+
+
+def _say_out(folder: Path, job: Job) -> None:
+    """Write the folder that the run will be collected in into its config and summary."""
+    for name in (CONFIG, "summary.json"):
+        path = folder / name
+        if path.exists():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            settings = content.get("config", content)
+            settings["out"] = str(job.config.out)
+            path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

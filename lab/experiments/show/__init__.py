@@ -1,0 +1,1 @@
+"""Tables, plots and TensorBoard records of grids."""

@@ -1,0 +1,195 @@
+"""The results of a grid as tables: Markdown for people, CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.core.config import given
+from lab.core.words import NOTHING, estimated
+from lab.experiments.compare import Pair
+from lab.experiments.metrics import FITTED, limits
+from lab.experiments.runner.grid import in_words, setting
+from lab.experiments.runner.jobs import ASIDE
+from lab.experiments.show.view import Columns, View, Words
+from lab.experiments.table import Cell, Table
+
+MEANS = (
+    "Means over seeds; in round brackets their 95 % interval (Student's), in square brackets the"
+    " lowest and the highest seed."
+)
+
+UNFITTED = (
+    f"Not fitted: seeds that end with an accuracy below {FITTED:g} on their training labels. Their"
+    " networks were still learning, or were too small: more --steps, a larger --width."
+)
+
+DIFFERENCES = (
+    "Differences from the baseline, seed by seed: the mean and its 95 % interval (Student's), each"
+    " for one comparison by itself; * where the interval excludes 0."
+)
+
+
+def to_markdown(view: View) -> str:
+    """The table of means and that of differences, with a note below each."""
+    blocks = [mean_table(view.cells, view.words, view.columns)]
+    if any(len(cell.runs) > 1 for cell in view.cells):
+        blocks.append(MEANS)
+    if any(cell.unfitted for cell in view.cells):
+        blocks.append(UNFITTED)
+    if any(len(pair.cell.runs) > 1 and len(pair.baseline.runs) > 1 for pair in view.pairs):
+        blocks += [difference_table(view.pairs, view.words, view.columns), DIFFERENCES]
+    return "\n\n".join(blocks)
+
+
+def mean_table(cells: Sequence[Cell], words: Words, columns: Columns) -> str:
+    """A row for each cell: its settings, the number of seeds, how many of them did not fit their
+    training data (where any cell has such seeds), and the metrics."""
+    unfitted = any(cell.unfitted for cell in cells)
+    header = [*words, "seeds", *(["not fitted"] if unfitted else []), *columns]
+    rows = []
+    for cell in cells:
+        row = [word(cell) for word in words.values()]
+        row.append(str(len(cell.runs)))
+        if unfitted:
+            row.append(f"{cell.unfitted} of {len(cell.runs)}" if cell.unfitted else "")
+        rows.append([*row, *(mean_text(cell, tag(cell)) for tag in columns.values())])
+    return _markdown(header, rows, left=len(words))
+
+
+def mean_text(cell: Cell, tag: str) -> str:
+    """A metric's mean over the seeds with its interval, cut to the values that the metric can have,
+    and the lowest and highest seed: '0.912 (0.884–0.940) [0.901–0.925]'."""
+    if tag not in cell.tags:
+        return NOTHING
+    values = cell.values(tag)
+    text = estimated(cell.mean(tag).within(*limits(tag)), 3)
+    return text if len(values) < 2 else f"{text} [{values.min():.3f}–{values.max():.3f}]"
+
+
+def difference_table(pairs: Sequence[Pair], words: Words, columns: Columns) -> str:
+    """A row for each pair: the cell, its baseline (in what they differ), and the differences."""
+    header = [*words, "baseline", *columns]
+    rows = []
+    for pair in pairs:
+        mine = {name: word(pair.cell) for name, word in words.items()}
+        other = {name: word(pair.baseline) for name, word in words.items()}
+        apart = ", ".join(f"{n} {other[n]}" for n in words if mine[n] != other[n])
+        shown = (difference_text(pair, tag(pair.cell)) for tag in columns.values())
+        rows.append([*mine.values(), apart, *shown])
+    return _markdown(header, rows, left=len(words) + 1)
+
+
+def difference_text(pair: Pair, tag: str) -> str:
+    """A difference with its sign and interval, and * where that excludes 0. Seeds that all differ
+    by the same amount (few test examples) tell nothing of the spread, and get no *."""
+    difference = pair.difference(tag)
+    low, high = difference.interval
+    sure = low < high and (low > 0 or high < 0)
+    return estimated(difference, 3, sign="+") + (" *" if sure else "")
+
+
+def runs_csv(table: Table) -> str:
+    """One row for each run: the settings that the grid or the user gave, the seed, how it ended,
+    and every final metric with the ends of its interval (where it has any)."""
+    settings = _settings(table)
+    tags = list(dict.fromkeys(t for cell in table.cells for run in cell.runs for t in run.metrics))
+    columns = [name for tag in tags for name in (tag, f"{tag}_low", f"{tag}_high")]
+    rows = []
+    for cell in table.cells:
+        values = _values(cell, settings)
+        for run in cell.runs:
+            row = {**values, "seed": run.seed, "folder": run.folder.name, "status": "finished"}
+            for tag, metric in run.metrics.items():
+                row |= {tag: metric.value, f"{tag}_low": metric.low, f"{tag}_high": metric.high}
+            rows.append(row)
+        for failure in table.failed:
+            if failure.settings == cell.settings:
+                rows.append(
+                    {**values, "seed": failure.seed, "folder": failure.folder.name,
+                     "status": "failed", "reason": failure.reason}
+                )  # fmt: skip
+    used = [name for name in columns if any(_known(row.get(name)) for row in rows)]
+    return _csv([*settings, "seed", "folder", "status", "reason", *used], rows)
+
+
+def cells_csv(table: Table) -> str:
+    """One row for each cell and metric: the settings, the number of seeds, how many of them did not
+    fit their training data, the mean with its 95 % interval, the lowest and the highest seed."""
+    settings = _settings(table)
+    rows = []
+    for cell in table.cells:
+        for tag in cell.tags:
+            values, mean = cell.values(tag), cell.mean(tag)
+            rows.append(
+                {**_values(cell, settings), "metric": tag, "seeds": len(values),
+                 "not_fitted": cell.unfitted, "mean": mean.value, "low": mean.low,
+                 "high": mean.high, "lowest": values.min(), "highest": values.max()}
+            )  # fmt: skip
+    names = ("metric", "seeds", "not_fitted", "mean", "low", "high", "lowest", "highest")
+    return _csv([*settings, *names], rows)
+
+
+def differences_csv(table: Table, pairs: Sequence[Pair]) -> str:
+    """One row for each pair of cells and metric: the settings, those of the baseline, the number of
+    seeds that both have, and the mean difference with its 95 % interval."""
+    settings = _settings(table)
+    rows = []
+    for pair in pairs:
+        baseline = {f"baseline_{n}": v for n, v in _values(pair.baseline, table.grid).items()}
+        for tag in pair.cell.tags:
+            found = pair.difference(tag)
+            if found.count:
+                rows.append(
+                    {**_values(pair.cell, settings), **baseline, "metric": tag,
+                     "seeds": found.count, "difference": found.value, "low": found.low,
+                     "high": found.high}
+                )  # fmt: skip
+    names = ("metric", "seeds", "difference", "low", "high")
+    return _csv([*settings, *(f"baseline_{name}" for name in table.grid), *names], rows)
+
+
+def cell_word(value: Any) -> str:
+    """A setting's value in a table: whole numbers with commas between thousands."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return in_words(value)
+
+
+def _settings(table: Table) -> list[str]:
+    """The names of the settings that the grid varies or the user gave."""
+    names = list(table.grid)
+    for cell in table.cells:
+        names += [
+            name
+            for name in given(cell.config)
+            if name not in names and name not in ASIDE and name != "seed"
+        ]
+    return names
+
+
+def _values(cell: Cell, settings: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    return {name: in_words(setting(cell.config, name)) for name in settings}
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
+    """A Markdown table whose first columns, `left` of them, are aligned left, the others right."""
+    lines = [header, ["---"] * left + ["---:"] * (len(header) - left), *rows]
+    escaped = [[word.replace("|", "\\|") for word in row] for row in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
+
+
+def _csv(header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: value for name, value in row.items() if _known(value)})
+    return text.getvalue()
+
+
+def _known(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))

@@ -1,0 +1,213 @@
+"""The results of a grid: its cells, the runs of each, their final metrics and histories by tag.
+
+Everything is read from the runs' own folders (`summary.json`, `metrics.jsonl`), so a table can be
+had again at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lab.core.config import RunConfig
+from lab.core.estimate import Estimate
+from lab.core.text import unknown
+from lab.experiments.metrics import FITTED
+from lab.experiments.runner.grid import describe
+from lab.measure import mean_of_seeds
+from lab.tracking.summary import read_summary
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: its seed, its folder and its final metrics by tag."""
+
+    seed: int
+    folder: Path
+    metrics: Mapping[str, Estimate]
+
+    @cached_property
+    def history(self) -> list[dict[str, float | None]]:
+        """The lines of `metrics.jsonl`: `step`, and tag -> value, for each evaluation in turn. None
+        stands for what is not finite."""
+        text = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One tag's values at every evaluation that all seeds of a cell have reached."""
+
+    steps: npt.NDArray[np.int64]  # (E,)
+    values: Numbers  # (seeds, E); NaN where a value is not finite
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Runs that differ in their seed alone: `settings` are the grid's, `config` is the whole config
+    (of the first seed), `runs` are the finished ones in the order of their seeds."""
+
+    settings: Mapping[str, Any]
+    config: RunConfig
+    runs: tuple[Run, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the finished runs."""
+        return tuple(run.seed for run in self.runs)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the final metrics that all its runs have."""
+        first, *others = (run.metrics for run in self.runs) if self.runs else [{}]
+        return tuple(tag for tag in first if all(tag in other for other in others))
+
+    def values(self, tag: str) -> Numbers:
+        """The final metric `tag` of each seed (S,); `ValueError` if a run has none of that name."""
+        for run in self.runs:
+            if tag not in run.metrics:
+                what = f"metric of {describe(self.settings) or 'the run'}, seed {run.seed}:"
+                raise ValueError(unknown(what, tag, run.metrics))
+        return np.array([run.metrics[tag].value for run in self.runs], dtype=np.float64)
+
+    def mean(self, tag: str) -> Estimate:
+        """The mean of the final metric `tag` over the seeds, with Student's 95 % interval (two
+        seeds or more)."""
+        return mean_of_seeds(self.values(tag).tolist())
+
+    @property
+    def doubt(self) -> str:
+        """A sentence on answers that change though the picture does not, by the means over the
+        seeds; empty if there are none."""
+        from lab.measure import ANSWERS, varying
+
+        found = {tag: Estimate(self.mean(tag).value) for tag in self.tags if tag in ANSWERS}
+        return varying(found)
+
+    @property
+    def unfitted(self) -> int:
+        """How many of the runs end with an accuracy on their training labels below `FITTED`; 0 for
+        online training, which has no training set to fit."""
+        if self.config.train.online:
+            return 0
+        shares = [run.metrics.get("accuracy/train") for run in self.runs]
+        return sum(share is not None and not share.value >= FITTED for share in shares)
+
+    def curves(self, tag: str) -> Curves:
+        """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at
+        different steps: up to the first end."""
+        histories = [run.history for run in self.runs]
+        count = min((len(history) for history in histories), default=0)
+        steps = [line["step"] for line in histories[0][:count]] if histories else []
+        for history in histories:
+            assert [line["step"] for line in history[:count]] == steps, "one plan for all seeds"
+            if history and tag not in history[0]:
+                raise ValueError(unknown("metric", tag, [k for k in history[0] if k != "step"]))
+        values = [[_number(line.get(tag)) for line in history[:count]] for history in histories]
+        return Curves(np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64))
+
+    def __str__(self) -> str:
+        return describe(self.settings) or "the plain run"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that ended with an error: `reason` in one line, `trace` with its traceback."""
+
+    settings: Mapping[str, Any]
+    seed: int
+    folder: Path
+    reason: str
+    trace: str = ""
+
+    def __str__(self) -> str:
+        settings = describe(self.settings)
+        return f"{settings + ', ' if settings else ''}seed {self.seed}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """All cells of a grid in the grid's order, with their finished runs; and the failed runs."""
+
+    grid: Mapping[str, tuple[Any, ...]]
+    out: Path
+    cells: tuple[Cell, ...]
+    failed: tuple[Failure, ...] = field(default=())
+
+    def cell(self, **settings: Any) -> Cell:
+        """The one cell with these settings; `ValueError` if there are none or several."""
+        found = self.where(**settings)
+        if len(found) != 1:
+            raise ValueError(f"{len(found)} cells have {describe(settings)}, not one")
+        return found[0]
+
+    def where(self, **settings: Any) -> tuple[Cell, ...]:
+        """The cells with these settings, in the grid's order."""
+        for name in settings:
+            if name not in self.grid:
+                raise ValueError(unknown("setting of the grid", name, self.grid))
+        return tuple(
+            cell
+            for cell in self.cells
+            if all(cell.settings[name] == value for name, value in settings.items())
+        )
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the final metrics that any cell has."""
+        return tuple(dict.fromkeys(tag for cell in self.cells for tag in cell.tags))
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """A sentence for each cell whose answers are no function of the picture."""
+        return tuple(f"{cell}: {cell.doubt}" for cell in self.cells if cell.doubt)
+
+    def complain(self) -> int:
+        """Print what is doubtful and the failed runs on standard error; returns the exit code, 1 if
+        runs failed, else 0."""
+        for doubt in self.doubts:
+            print(f"warning: {doubt}", file=sys.stderr)
+        if self.failed:
+            print(f"{len(self.failed)} of the runs failed:", file=sys.stderr)
+        for failure in self.failed:
+            print(f"  {failure}", file=sys.stderr)
+        return 1 if self.failed else 0
+
+
+def read_run(folder: Path, *, seed: int) -> Run:
+    """A finished run from its folder."""
+    return Run(seed=seed, folder=folder, metrics=flatten(read_summary(folder)))
+
+
+def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:
+    """The metrics of a `summary.json` by tag."""
+    metrics: dict[str, Estimate] = {}
+
+    def walk(entry: Mapping[str, Any], path: str) -> None:
+        if "value" in entry:
+            low, high = entry.get("low"), entry.get("high")
+            if low is None or high is None:
+                low = high = None
+            metrics[path] = Estimate(_number(entry["value"]), low, high, entry.get("count"))
+            return
+        for name, inner in entry.items():
+            if isinstance(inner, dict) and (path or name != "config"):
+                walk(inner, f"{path}/{name}" if path else name)
+
+    walk(summary, "")
+    return metrics
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,14 @@
+"""The conversion of stored pictures to a network's input."""
+
+import torch
+from torch import Tensor
+
+
+def to_input(images: Tensor) -> Tensor:
+    """Pictures (..., C, S, S) uint8, 0 to 255, as a network's input: float32 from -1 to 1.
+
+    `ValueError` for another dtype: floats from 0 to 1 would all become nearly black.
+    """
+    if images.dtype != torch.uint8:
+        raise ValueError(f"pictures must be uint8, 0 to 255, not {images.dtype}")
+    return images.float() / 127.5 - 1

@@ -1,0 +1,125 @@
+"""The check of an objective before a run: a few steps on random logits, kept and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lab.models import NetworkError, blamed, isolated
+from lab.models.isolation import seed_all
+from lab.training.batches import Batch, Groups
+from lab.training.objectives.objective import Objective, ObjectiveSpec
+
+STEPS = 3
+"""Steps before its state is kept; one more follows."""
+
+ROUNDING = 1e-4
+"""Relative difference of two losses that counts as none."""
+
+
+def check_objective(
+    make: Callable[[], Objective],
+    read_back: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    *,
+    name: str,
+    classes: int,
+    batch_size: int = 8,
+    image_size: int = 16,
+    device: str | torch.device = "cpu",
+) -> None:
+    """Try the objective that `make` makes on random logits for `classes` classes, on `device`.
+
+    `read_back` gives its state as it comes back from a checkpoint. Raises `ValueError` with one
+    line that begins with --objective and its name: its code fails, its loss is no scalar, not
+    finite or without a gradient, its state cannot be kept, or it goes on otherwise from it.
+    """
+    place = torch.device(device)
+    batches = [_batch(batch_size, classes, image_size, place, step) for step in range(STEPS + 1)]
+    groups = Groups.counted(torch.cat([batch.groups for _, batch in batches]), _names(classes))
+    spec = ObjectiveSpec(groups=groups, device=place)
+    objective, other = make(), make()
+    with isolated(place), named(name):
+        for each in (objective, other):
+            with blamed("its start(spec)"):
+                each.start(spec)
+        for step in range(STEPS):
+            _loss(objective, *batches[step], seed=step)
+        with blamed("its state()"):
+            state = objective.state()
+        if not isinstance(state, dict):
+            raise ValueError(f"its state() must be a dict, not a {type(state).__name__}")
+        state = read_back(state)
+        with blamed("its restore(state)"):
+            other.restore(state)
+        one, two = (_loss(each, *batches[STEPS], seed=STEPS) for each in (objective, other))
+        if not torch.allclose(one, two, rtol=ROUNDING, atol=ROUNDING):
+            raise ValueError(
+                f"its loss is {float(two):.4g} in place of {float(one):.4g} once its state is"
+                " restored: what steps change is not all in its state()"
+            )
+
+
+def refuse_bad_loss(loss: object, logits: Tensor) -> None:
+    """Raise `ValueError` if a loss is no scalar tensor, or has no gradient though `logits` have."""
+    if not isinstance(loss, Tensor):
+        raise ValueError(f"its loss must be a scalar tensor, not a {type(loss).__name__}")
+    if loss.ndim != 0:
+        raise ValueError(
+            f"its loss must be a scalar, not a tensor of shape {tuple(loss.shape)}: take the mean"
+            " over the batch"
+        )
+    if logits.requires_grad and not loss.requires_grad:
+        raise ValueError(
+            "its loss carries no gradient: it must depend on the logits, not on detached numbers"
+        )
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Prefix errors with the flag that names the objective."""
+    try:
+        yield
+    except ValueError as error:
+        if str(error).startswith("--objective"):
+            raise
+        raise NetworkError(f"--objective {name}: {error}") from error
+
+
+def _loss(objective: Objective, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
+    """The loss of one step, checked with its gradient."""
+    seed_all(seed)
+    logits = logits.clone().requires_grad_()
+    with blamed("its __call__(logits, batch)"):
+        loss = objective(logits, batch)
+    refuse_bad_loss(loss, logits)
+    if not loss.isfinite():
+        raise ValueError(f"its loss is {float(loss.detach())} for logits from -3 to 3")
+    (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True)
+    if gradient is None:
+        raise ValueError("its loss does not depend on the logits")
+    if not gradient.isfinite().all():
+        raise ValueError("the gradient of its loss is not finite for logits from -3 to 3")
+    if not gradient.any():
+        raise ValueError("the gradient of its loss is 0 for every logit: nothing is learned")
+    return loss.detach()
+
+
+def _batch(
+    size: int, classes: int, image_size: int, device: torch.device, step: int
+) -> tuple[Tensor, Batch]:
+    """Logits from -3 to 3 and a batch, both random but the same at each call."""
+    draw = torch.Generator().manual_seed(step)
+    logits = torch.rand(size, classes, generator=draw) * 6 - 3
+    labels = torch.randint(classes, (size,), generator=draw)
+    shape = (size, 3, image_size, image_size)
+    images = torch.randint(256, shape, generator=draw, dtype=torch.uint8)
+    indices = torch.arange(size) + step * size
+    return logits.to(device), Batch(*(t.to(device) for t in (images, labels, labels, indices)))
+
+
+def _names(classes: int) -> list[str]:
+    return [str(label) for label in range(classes)]

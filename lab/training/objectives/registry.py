@@ -1,0 +1,145 @@
+"""The list of objectives: a name for each, and one way to make it.
+
+The folder is the list: every module of `lab/training/objectives` is imported when the list is first
+asked for, so a new objective is one new file with `@register_objective("name")` and nothing else.
+`path/to/file.py:name` is an objective in a file anywhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+from weakref import finalize
+
+from lab.core.text import one_line, unknown
+from lab.models.files import absolute, from_file
+from lab.models.isolation import refuse_changed, shared_code
+from lab.models.sources import is_installed, source_files
+from lab.training.objectives.objective import FunctionObjective, Objective
+
+FLAG = "--objective"
+
+_Kind = TypeVar("_Kind", bound=type[Objective])
+_kinds: dict[str, type[Objective]] = {}
+
+
+def register_objective(name: str) -> Callable[[_Kind], _Kind]:
+    """Give a class of objectives its name; `ValueError` if another class has it already."""
+
+    def register(kind: _Kind) -> _Kind:
+        holder = _kinds.get(name)
+        if holder is not None and _origin(holder) != _origin(kind):
+            raise ValueError(f"the objective name {name!r} is taken by {'.'.join(_origin(holder))}")
+        _kinds[name] = kind
+        return kind
+
+    return register
+
+
+def list_objectives() -> list[str]:
+    """The names of all registered objectives, in alphabetical order."""
+    _import_all()
+    return sorted(_kinds)
+
+
+def create_objective(name: str) -> Objective:
+    """The objective called `name`, or made from `name` in the file at `path/to/file.py:name`:
+    a subclass of `Objective`, or a function (logits, batch) -> loss.
+
+    A file is executed in an import space of its own, as a network's is. Raises `ValueError` with
+    one line: no such name or file, or what went wrong in it.
+    """
+    _import_all()
+    if name in _kinds:
+        return _kinds[name]()
+    path = objective_file(name)
+    if path is None:
+        if name.endswith(".py"):
+            raise ValueError(f"{FLAG} {name} must name a class or function too: {name}:NAME")
+        raise ValueError(f"{unknown('objective', name, list_objectives())}, or FILE.py:NAME")
+    shared = shared_code()
+    found, space = from_file(
+        Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG
+    )
+    objective = _made(found, name)
+    refuse_changed(shared, name, flag=FLAG)
+    if space is not None:
+        objective.space = space
+        finalize(objective, space.close)
+    return objective
+
+
+def objective_file(name: str) -> str | None:
+    """The path of the file that defines the objective `name`; None for a registered one."""
+    path, colon, _ = name.rpartition(":")
+    return path if colon else None
+
+
+def locate_objective(name: str) -> str:
+    """`name` as it means the same in every folder: the path of a file is made absolute."""
+    path = objective_file(name)
+    return name if path is None else f"{absolute(path)}:{name.rpartition(':')[2]}"
+
+
+def objective_sources(name: str, objective: Objective | None = None) -> dict[str, str]:
+    """The source files outside the installed packages that define the objective `name`, as
+    `lab.models.sources_of` has them for a network: file -> SHA-256. Empty for registered ones.
+
+    Of an `objective` that was made by that name the digests are of what was executed.
+    """
+    path = objective_file(name)
+    found: dict[str, str] = {}
+    if path is not None and not is_installed(file := Path(os.path.expanduser(path))):
+        found = source_files(file) if file.is_file() else {}
+    space = objective.space if objective is not None else None
+    return {**found, **(space.loaded if space is not None else {})}
+
+
+def _made(found: object, name: str) -> Objective:
+    """The objective that a file's class or function is."""
+    if not isinstance(found, type):
+        _refuse_other_arguments(found, name)
+        return FunctionObjective(found)  # type: ignore[arg-type]  # it is callable
+    try:
+        objective = found()
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"{FLAG} {name} cannot be made: {one_line(error)}; it is called without arguments"
+        ) from error
+    if not isinstance(objective, Objective):
+        raise ValueError(
+            f"{FLAG} {name} must be a subclass of lab.training.objectives.Objective, or a function"
+            f" (logits, batch) -> loss, not the class {found.__name__}"
+        )
+    return objective
+
+
+def _refuse_other_arguments(function: object, name: str) -> None:
+    """Raise `ValueError` if a function cannot be called with logits and batch."""
+    try:
+        signature = inspect.signature(function)  # type: ignore[arg-type]
+    except ValueError:  # some of Python's own have none
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise ValueError(
+            f"{FLAG} {name} must be a function of two arguments, logits and batch, not {signature}"
+        ) from None
+
+
+@cache
+def _import_all() -> None:
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__, f"{__package__}."):
+        importlib.import_module(module.name)
+
+
+def _origin(kind: type) -> tuple[str, str]:
+    return kind.__module__, kind.__qualname__

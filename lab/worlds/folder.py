@@ -1,0 +1,340 @@
+"""The folder world: labeled pictures from disk, one subfolder for each class.
+
+The rules are those of torchvision's `ImageFolder`: classes are the subfolders by name, and all
+pictures below one belong to it, in folders within, too; hidden files and folders are left out. With
+folders train/ and test/ these hold the subfolders; without them each class is split by the run's
+seed. Nothing is known about a picture but its label.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.core.config import DataConfig, flag
+from lab.core.pictures import picture_suffixes, read_picture
+from lab.core.seeds import permutation
+from lab.core.text import plain
+from lab.worlds.examples import Examples
+from lab.worlds.noise import corrupt
+from lab.worlds.samples import Samples
+from lab.worlds.splits import check_split
+from lab.worlds.tasks import Kind
+from lab.worlds.version import DIGITS
+from lab.worlds.world import World, check_training_end
+
+FLAG = "--data"
+
+TEST = 0.2
+"""Share of each class that is for the test, where the folder does not say which pictures are."""
+
+UNEVEN = 1.5
+"""Times that the largest class of a set may have as many pictures as the smallest without a word:
+figures are compared with a guess among equally frequent classes."""
+
+ABOUT_DRAWINGS = (
+    "task", "cues", "cue_visibility", "subpopulations", "missing", "unseen_combinations",
+    "variation",
+)  # fmt: skip
+"""Data settings that need pictures whose attributes are known."""
+
+Files = tuple[tuple[Path, ...], ...]
+"""The pictures of each class, sorted by path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderWorld(World):
+    """The pictures below `root`. `pools` and `tests` hold those of each class, in the order in
+    which a larger training or test set takes them in."""
+
+    root: Path
+    data: DataConfig
+    seed: int
+    device: str | torch.device
+    names: tuple[str, ...]
+    pool: tuple[tuple[Path, int], ...]
+    tested: tuple[tuple[Path, int], ...]
+
+    @classmethod
+    def of(cls, data: DataConfig, *, seed: int, device: str | torch.device) -> FolderWorld:
+        """The world of the folder `data.data`; with `data.num_train` and `data.num_test` lowered to
+        what there is. `ValueError` names what is wrong with the folder or the settings."""
+        assert data.data is not None
+        usual = DataConfig()
+        for name in ABOUT_DRAWINGS:
+            if getattr(data, name) != getattr(usual, name):
+                raise ValueError(
+                    f"{flag(name)} is about drawn pictures, and {FLAG} {data.data} takes them from"
+                    " disk: leave one of them out"
+                )
+        root = _there(data.data)
+        names, training, testing = _layout(root)
+        orders = [_shuffled(files, seed, name) for name, files in zip(names, training, strict=True)]
+        if testing is None:
+            cuts = [len(files) - max(1, round(TEST * len(files))) for files in orders]
+            pools = [files[:cut] for files, cut in zip(orders, cuts, strict=True)]
+            tests = [files[cut:] for files, cut in zip(orders, cuts, strict=True)]
+        else:
+            pools = orders
+            tests = [_shuffled(f, seed, name) for name, f in zip(names, testing, strict=True)]
+        pool, tested = _in_turn(pools), _in_turn(tests)
+        data = replace(
+            data,
+            data=str(root),
+            num_train=min(data.num_train, len(pool)),
+            num_test=min(data.num_test, len(tested)),
+        )
+        return cls(
+            root=root, data=data, seed=seed, device=device, names=names, pool=pool, tested=tested
+        )
+
+    @property
+    def noun(self) -> str:
+        """What they are called."""
+        return "pictures"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the subfolders."""
+        return self.names
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """One for each class."""
+        return tuple(Kind(name=name, label=label) for label, name in enumerate(self.names))
+
+    @property
+    def version(self) -> str:
+        """A digest of the files' names and contents, as folder-0123456789ab."""
+        files = sorted(path for path, _ in (*self.pool, *self.tested))
+        stats = [(path, path.stat()) for path in files]
+        listing = tuple(
+            (path.relative_to(self.root).as_posix(), at.st_size, at.st_mtime_ns)
+            for path, at in stats
+        )
+        return f"folder-{_digest(self.root, listing)}"
+
+    def available(self, split: str) -> int:
+        """How many pictures a split has."""
+        return len(self._files(split))
+
+    def load(
+        self,
+        split: str,
+        count: int,
+        *,
+        start: int = 0,
+        keep: Tensor | None = None,
+        online: bool = False,
+    ) -> Examples:
+        """The pictures of a split, as `World.load` says; their middle squares, scaled."""
+        if split == "train" and not online:
+            check_training_end(self, start, count)
+        files = self._files(split, online=online)
+        if start < 0 or count < 0 or start + count > len(files):
+            raise ValueError(
+                f"{FLAG} {self.root} has {len(files):,} pictures for the split {split!r};"
+                f" {start + count:,} were asked for"
+            )
+        chosen = files[start : start + count]
+        clean = torch.tensor([label for _, label in chosen], dtype=torch.int64)
+        labels = corrupt(
+            clean,
+            share=self.data.label_noise if split == "train" else 0.0,
+            kind=self.data.label_noise_kind,
+            classes=len(self.names),
+            seed=self.seed,
+            split=split,
+            start=start,
+        )
+        where = range(count) if keep is None else keep.tolist()
+        paths = [chosen[i][0] for i in where]
+        if keep is not None:
+            clean, labels = clean[keep], labels[keep]
+        size = self.data.image_size
+        images = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
+        for i, path in enumerate(paths):
+            images[i] = read_picture(path, size=size).pixels
+        return Examples(
+            images=images.to(self.device),
+            labels=labels.to(self.device),
+            clean_labels=clean.to(self.device),
+            subpopulations=clean.to(self.device),
+            classes=self.classes,
+            kinds=self.kinds,
+            samples=Samples({}, _identities(self.root, paths), schema={}),
+        )
+
+    def doubts(self) -> list[str]:
+        """A sentence if classes are not about equally frequent."""
+        said = []
+        for what, files in (
+            ("training", self.pool[: self.data.num_train]),
+            ("test", self.tested[: self.data.num_test]),
+        ):
+            counts = np.bincount([label for _, label in files], minlength=len(self.names))
+            if counts.max() > UNEVEN * counts.min():
+                most, least = self.names[counts.argmax()], self.names[counts.argmin()]
+                said.append(
+                    f"the {what} pictures are not evenly spread over the classes: {counts.max():,}"
+                    f" {most}, {counts.min():,} {least}. Always answering {most} gets"
+                    f" {counts.max() / len(files):.1%} of them right, not 1 of {len(self.names)}."
+                )
+        return said
+
+    def _files(self, split: str, *, online: bool = False) -> Sequence[tuple[Path, int]]:
+        check_split(split)
+        known = {
+            "train": self.pool[: None if online else self.data.num_train],
+            "validation": self.pool[self.data.num_train :],
+            "test": self.tested,
+        }
+        if split not in known:
+            raise ValueError(
+                f"{FLAG} {self.root} has the splits {', '.join(known)}, not {split!r}: its pictures"
+                " are not drawn"
+            )
+        return known[split]
+
+
+def folder_classes(folder: str) -> tuple[str, ...]:
+    """The names of the classes in a folder of pictures, of which none is looked at."""
+    root = _there(folder)
+    try:
+        names = _folders(root)
+        if "train" in names and (inner := _folders(root / "train")):
+            names = inner
+    except OSError as error:
+        raise ValueError(f"{FLAG} {error.filename}: {error.strerror}") from None
+    return tuple(plain(name) for name in names)
+
+
+def _there(folder: str) -> Path:
+    """The folder of that name, if there is one."""
+    root = Path(folder).expanduser().resolve()
+    if not root.is_dir():
+        what = "is no folder" if root.exists() else "there is no such folder"
+        raise ValueError(f"{FLAG} {root}: {what}")
+    return root
+
+
+def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
+    """Class names, and the pictures of each for training and (None: not told apart) for the
+    test."""
+    try:
+        top = _folders(root)
+        train, test = (root / name if name in top else None for name in ("train", "test"))
+        if train is not None and _folders(train):
+            if test is None:
+                raise ValueError(f"{FLAG} {root}: it has a folder train/ but no test/ beside it")
+            names, training = _classes(train)
+            other, testing = _classes(test)
+            if names != other:
+                odd = sorted(set(names) ^ set(other))
+                raise ValueError(
+                    f"{FLAG} {root}: train/ and test/ must have the same classes, but {odd[0]!r} is"
+                    " in one of them only"
+                )
+            return names, training, testing
+        names, training = _classes(root)
+    except OSError as error:
+        raise ValueError(f"{FLAG} {error.filename}: {error.strerror}") from None
+    for name, files in zip(names, training, strict=True):
+        if len(files) < 2:
+            raise ValueError(
+                f"{FLAG} {root}: the class {name!r} has one picture; one to train on and one to"
+                " test on are needed"
+            )
+    return names, training, None
+
+
+def _classes(folder: Path) -> tuple[tuple[str, ...], Files]:
+    """The classes below a folder and their pictures."""
+    names = _folders(folder)
+    if len(names) < 2:
+        found = f"it has only {names[0]!r}" if names else "it has none"
+        raise ValueError(
+            f"{FLAG} {folder}: two or more subfolders are needed, one for each class; {found}"
+        )
+    files = tuple(tuple(_pictures(folder / name)) for name in names)
+    for name, some in zip(names, files, strict=True):
+        if not some:
+            raise ValueError(f"{FLAG} {folder / name}: there is no picture in this folder")
+    return tuple(plain(name) for name in names), files
+
+
+def _folders(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """All pictures below a folder by the ending of their names, sorted; links are followed."""
+    known, found, seen = picture_suffixes(), [], set()
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(place, name)
+            for name in files
+            if not name.startswith(".") and Path(name).suffix.lower() in known
+        ]
+    return sorted(found)
+
+
+def _shuffled(files: Sequence[Path], seed: int, name: str) -> list[Path]:
+    """The pictures of a class in the order of the seed."""
+    return [files[i] for i in permutation(len(files), seed, "folder", name)]
+
+
+def _in_turn(classes: Sequence[Sequence[Path]]) -> tuple[tuple[Path, int], ...]:
+    """Pictures with their labels, one of each class in turn as long as it has any, so that every
+    prefix is as balanced as can be."""
+    longest = max(map(len, classes))
+    return tuple(
+        (files[k], label)
+        for k in range(longest)
+        for label, files in enumerate(classes)
+        if k < len(files)
+    )
+
+
+@lru_cache(maxsize=8)
+def _digest(root: Path, listing: tuple[tuple[str, int, int], ...]) -> str:
+    """The digest of the files below `root`; their sizes and times say whether they were read
+    before."""
+    told = hashlib.sha256()
+    for name, _, _ in listing:
+        with (root / name).open("rb") as file:
+            content = (
+                hashlib.file_digest(file, "sha256")
+                if hasattr(hashlib, "file_digest")
+                else (hashlib.sha256(file.read()))
+            )
+        told.update(f"{name}\0{content.hexdigest()}\n".encode("utf-8", "surrogateescape"))
+    return told.hexdigest()[:DIGITS]
+
+
+def _identities(root: Path, paths: Sequence[Path]) -> Tensor:
+    """A number (N,) int64 for each file, by its place below `root`."""
+    names = [path.relative_to(root).as_posix().encode("utf-8", "surrogateescape") for path in paths]
+    digests = [hashlib.sha256(name).digest()[:8] for name in names]
+    return torch.tensor(
+        [int.from_bytes(digest, "little", signed=True) for digest in digests], dtype=torch.int64
+    )

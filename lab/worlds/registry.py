@@ -1,0 +1,50 @@
+"""The worlds there are: what a run's data settings open. The one list of drawings and their tasks.
+
+A new drawn world is a module that registers a task, imported here.
+"""
+
+import torch
+
+import lab.worlds.faces.tasks
+import lab.worlds.shapes  # noqa: F401
+from lab.core.config import DataConfig
+from lab.worlds.drawn import DrawnWorld
+from lab.worlds.examples import Examples
+from lab.worlds.folder import FolderWorld, folder_classes
+from lab.worlds.tasks import get_task
+from lab.worlds.world import World
+
+
+def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = "cpu") -> World:
+    """The world that a run's data settings describe, bound to its seed and device.
+
+    Raises `ValueError` in one line that names the flag, the value and what is possible.
+    """
+    if data.data is not None:
+        return FolderWorld.of(data, seed=seed, device=device)
+    return DrawnWorld.of(data, seed=seed, device=device)
+
+
+def classes_of(data: DataConfig) -> tuple[str, ...]:
+    """The names of the classes, without opening the world; `ValueError` for an unknown task or a
+    folder that is not there."""
+    return get_task(data.task).classes if data.data is None else folder_classes(data.data)
+
+
+def world_version(data: DataConfig) -> str:
+    """The version of the pictures and labels that data settings describe, as faces-0123456789ab;
+    it is the same for all populations of a task. `ValueError` as for `open_world`."""
+    return open_world(data).version
+
+
+def draw_examples(
+    data: DataConfig,
+    *,
+    split: str,
+    count: int,
+    seed: int,
+    device: str | torch.device = "cpu",
+    start: int = 0,
+) -> Examples:
+    """`World.load` of the world that the settings describe, in one call."""
+    return open_world(data, seed=seed, device=device).load(split, count, start=start)

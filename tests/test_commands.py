@@ -1,0 +1,89 @@
+"""The console command: the same subcommands as the scripts, instant help, the nearest match."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from lab.commands import list_commands, main
+from lab.core import program
+
+ROOT = Path(__file__).parent.parent
+NO_COMMANDS = {"bench", "docs", "test"}
+"""Scripts for those who work on the lab, which measure or check a checkout."""
+
+
+def test_every_script_is_a_subcommand_and_the_other_way_round() -> None:
+    scripts = {path.stem for path in (ROOT / "scripts").glob("[a-z]*.py")} - NO_COMMANDS
+    assert {name.replace("-", "_") for name in list_commands()} == scripts
+    for name, about in list_commands().items():
+        assert about, name
+        text = (ROOT / "scripts" / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
+        functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
+        assert functions == [], "a script calls its command and does nothing else"
+
+
+def test_the_project_installs_the_command() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (place,) = re.findall(rf'^{program.CONSOLE} = "([\w.:]+)"$', text, flags=re.MULTILINE)
+    module, _, function = place.partition(":")
+    assert getattr(import_module(module), function) is main
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_the_list_has_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == list(list_commands())
+
+
+def test_the_list_and_each_help_come_without_torch() -> None:
+    code = (
+        "import contextlib, sys\n"
+        "from lab.commands import list_commands, main\n"
+        "main([])\n"
+        "for name in list_commands():\n"
+        "    with contextlib.suppress(SystemExit):\n"
+        "        main([name, '--help'])\n"
+        "    assert 'torch' not in sys.modules, name\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in list_commands():
+        assert f"usage: {program.CONSOLE} {name} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("trian", "train"), ("report_crad", "report-card"), ("learning", "learning-curve")],
+)
+def test_an_unknown_command_gets_its_nearest_match(
+    word: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word, "--steps", "5"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert f"did you mean {meant!r}" in err
+
+
+@pytest.mark.parametrize("name", ["report-card", "report_card", "Report-Card"])
+def test_flags_reach_the_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--seeds", "1"]) == 2
+    assert "--seeds must be 2 or more" in capsys.readouterr().err
+
+
+def test_commands_are_spelled_as_they_were_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["scripts/report_card.py", "--model", "my net.py:net"])
+    assert program.spelled("report_card") == "python3 scripts/report_card.py"
+    assert program.typed("report_card").endswith(".py --model 'my net.py:net'")
+    assert program.spelled("train", processes=2).endswith("2 scripts/train.py")
+    for start in ("/usr/bin/memorization-lab", "memorization-lab.exe"):
+        monkeypatch.setattr(sys, "argv", [start, "report-card", "--seeds", "2"])
+        assert program.typed("report_card") == "memorization-lab report-card --seeds 2"
+        assert program.spelled("train", processes=2).endswith("2 -m lab.commands train")

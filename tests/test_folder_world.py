@@ -1,0 +1,221 @@
+"""A folder of pictures as a world: its classes, splits, version, and what it refuses."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from picture_folders import fill
+from torchvision.datasets import ImageFolder
+
+from lab.core.config import DataConfig
+from lab.core.pictures import read_picture
+from lab.worlds import FolderWorld, classes_of, open_world, world_version
+
+
+def opened(place: Path, *, seed: int = 0, **settings: object) -> FolderWorld:
+    data = DataConfig(**{"data": str(place), "image_size": 16, **settings})  # type: ignore[arg-type]
+    world = open_world(data, seed=seed)
+    assert isinstance(world, FolderWorld)
+    return world
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Thirty cats and thirty dogs; odd things beside them that are no pictures of either."""
+    fill(tmp_path / "pets" / "cat", 20)
+    fill(tmp_path / "pets" / "cat" / "indoors", 10)
+    fill(tmp_path / "pets" / "dog", 30, shade=100)
+    (tmp_path / "pets" / "notes.txt").write_text("mine")
+    (tmp_path / "pets" / "cat" / "list.csv").write_text("mine")
+    fill(tmp_path / "pets" / ".hidden", 2)
+    fill(tmp_path / "pets" / "dog" / ".thumbnails", 2)
+    (tmp_path / "pets" / "dog" / "._000.png").write_bytes(b"resource fork")
+    return tmp_path / "pets"
+
+
+def test_classes_and_labels_are_those_of_image_folder(pets: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    for name, count in (("b", 4), ("a", 5), ("c d", 3)):
+        fill(plain / name, count)
+    world = opened(plain)
+    theirs = ImageFolder(str(plain))
+    assert list(world.classes) == theirs.classes
+    known = {
+        read_picture(Path(path), size=16).pixels.numpy().tobytes(): label
+        for path, label in theirs.samples
+    }
+    for split in ("train", "test"):
+        examples = world.load(split, world.available(split))
+        for image, label in zip(examples.images, examples.labels.tolist(), strict=True):
+            assert known.pop(image.numpy().tobytes()) == label
+    assert not known, "every picture is in one of the sets, once"
+    assert opened(pets).classes == classes_of(DataConfig(data=str(pets))) == ("cat", "dog")
+
+
+def test_without_folders_for_them_sets_are_split_in_each_class_by_the_seed(pets: Path) -> None:
+    world = opened(pets)
+    assert (world.data.num_train, world.data.num_test) == (48, 12)
+    train, test = world.load("train", 48), world.load("test", 12)
+    assert train.labels.sum() == 24
+    assert test.labels.sum() == 6
+    again, other = opened(pets).load("test", 12), opened(pets, seed=1).load("test", 12)
+    assert torch.equal(test.images, again.images)
+    assert not torch.equal(test.images, other.images)
+
+
+def test_training_sets_nest_are_balanced_and_leave_the_rest_for_validation(pets: Path) -> None:
+    large = opened(pets).load("train", 48)
+    small = opened(pets, num_train=10)
+    train = small.load("train", 10)
+    assert torch.equal(train.images, large.images[:10])
+    for count in range(1, 11):
+        assert abs(2 * int(train.labels[:count].sum()) - count) <= 1
+    assert small.available("validation") == 38
+    rest = small.load("validation", 38)
+    everyone = torch.cat([train.images, rest.images, small.load("test", 12).images]).flatten(1)
+    assert len(everyone.unique(dim=0)) == 60
+    parts = torch.cat([batch.images for batch in small.batches("train", 10, 3)])
+    assert torch.equal(parts, train.images)
+    kept = small.load("train", 10, keep=torch.tensor([7, 2]))
+    assert torch.equal(kept.images, train.images[[7, 2]])
+
+
+def test_folders_for_training_and_test_are_taken_as_they_are(tmp_path: Path) -> None:
+    for split, count in (("train", 7), ("test", 3)):
+        for name in ("x", "y"):
+            fill(tmp_path / split / name, count)
+    world = opened(tmp_path)
+    assert (world.data.num_train, world.data.num_test) == (14, 6)
+    assert world.classes == classes_of(DataConfig(data=str(tmp_path))) == ("x", "y")
+    assert opened(tmp_path, num_train=4, num_test=2).data.num_test == 2
+    images = world.load("test", 6).images.flatten(1)
+    files = [read_picture(p, size=16).pixels.flatten() for p in (tmp_path / "test").rglob("*.png")]
+    assert {row.numpy().tobytes() for row in images} == {f.numpy().tobytes() for f in files}
+
+
+def test_label_noise_is_for_training_alone_and_nests(pets: Path) -> None:
+    noisy = opened(pets, label_noise=0.5, label_noise_kind="flip")
+    train, test = noisy.load("train", 48), noisy.load("test", 12)
+    assert 8 < int(train.mislabeled.sum()) < 40
+    assert not test.mislabeled.any()
+    assert torch.equal(train.clean_labels, opened(pets).load("train", 48).labels)
+
+
+def test_the_version_is_that_of_the_files_wherever_they_lie(pets: Path, tmp_path: Path) -> None:
+    version = world_version(DataConfig(data=str(pets)))
+    assert version == opened(pets, seed=5, num_train=7).version
+    moved = pets.rename(tmp_path / "elsewhere")
+    assert world_version(DataConfig(data=str(moved))) == version
+    (moved / "notes.txt").write_text("other")
+    assert world_version(DataConfig(data=str(moved))) == version, "that is no picture"
+    fill(moved / "cat", 1, shade=90)
+    assert world_version(DataConfig(data=str(moved))) != version
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    fill(tmp_path / "store" / "old", 3)
+    fill(tmp_path / "pets" / "cat", 3)
+    fill(tmp_path / "pets" / "dog", 3, shade=90)
+    (tmp_path / "pets" / "cat" / "more").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "back").symlink_to(tmp_path / "store")
+    world = opened(tmp_path / "pets")
+    assert world.data.num_train + world.data.num_test == 9
+
+
+def test_uneven_classes_are_told(tmp_path: Path) -> None:
+    fill(tmp_path / "rare", 5)
+    fill(tmp_path / "usual", 40)
+    told = opened(tmp_path).doubts()
+    assert len(told) == 2
+    assert all("usual" in line and "rare" in line for line in told)
+    assert opened(tmp_path, num_train=8, num_test=2).doubts() == []
+
+
+def one_class(place: Path) -> None:
+    fill(place / "only", 4)
+
+
+def one_picture(place: Path) -> None:
+    fill(place / "many", 4)
+    fill(place / "one", 1)
+
+
+def empty_class(place: Path) -> None:
+    fill(place / "full", 4)
+    (place / "void").mkdir()
+
+
+def no_test(place: Path) -> None:
+    for name in ("x", "y"):
+        fill(place / "train" / name, 3)
+
+
+def other_classes(place: Path) -> None:
+    for split, names in (("train", "xy"), ("test", "xz")):
+        for name in names:
+            fill(place / split / name, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda place: None, "there is no such folder"),
+        (lambda place: place.write_text("x"), "is no folder"),
+        (lambda place: place.mkdir(), "two or more subfolders .* it has none"),
+        (lambda place: fill(place, 3), "two or more subfolders .* it has none"),
+        (one_class, "two or more subfolders .* it has only 'only'"),
+        (one_picture, "the class 'one' has one picture"),
+        (empty_class, "void: there is no picture in this folder"),
+        (no_test, "a folder train/ but no test/"),
+        (other_classes, "must have the same classes, but 'y'"),
+    ],
+)
+def test_an_odd_folder_is_refused_in_one_line(
+    make: Callable[[Path], object], line: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "odd")
+    with pytest.raises(ValueError, match=line) as caught:
+        opened(tmp_path / "odd")
+    assert str(caught.value).startswith("--data ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_picture_is_named_when_it_is_needed(pets: Path) -> None:
+    (pets / "cat" / "000.png").write_bytes(b"no picture")
+    world = opened(pets)
+    damaged = (pets / "cat" / "000.png").resolve()
+    split = "train" if damaged in {path for path, _ in world.pool} else "test"
+    with pytest.raises(ValueError, match=r"cat/000\.png: cannot be read as a picture") as caught:
+        world.load(split, world.available(split))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "flag"),
+    [
+        ({"task": "smiling"}, "--task"),
+        ({"cues": ("eye_color:0.9",)}, "--cues"),
+        ({"subpopulations": ("missing",)}, "--subpopulations"),
+        ({"missing": ("nose",)}, "--missing"),
+        ({"unseen_combinations": ("gaze=left,smile=up",)}, "--unseen-combinations"),
+        ({"variation": 0.5}, "--variation"),
+    ],
+)
+def test_settings_about_drawings_are_refused(
+    settings: dict[str, object], flag: str, pets: Path
+) -> None:
+    with pytest.raises(ValueError, match=f"^{flag} is about drawn pictures, and --data"):
+        opened(pets, **settings)
+
+
+def test_what_it_does_not_have_is_refused(pets: Path) -> None:
+    world = opened(pets)
+    for split, count, line in (
+        ("tain", 1, "did you mean 'train'"),
+        ("twins", 1, "not 'twins': its pictures are not drawn"),
+        ("train", 49, r"48 pictures \(num_train\), 49 were asked"),
+        ("test", 13, "12 pictures for the split 'test'; 13"),
+    ):
+        with pytest.raises(ValueError, match=line):
+            world.load(split, count)

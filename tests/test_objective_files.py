@@ -1,0 +1,277 @@
+"""Objectives in a run: from the flag to its checkpoint, also those in files of one's own."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hostile import is_refused, load_script
+
+from lab.core.config import DataConfig, RunConfig, TrainConfig
+from lab.core.run_dir import automatic_name
+from lab.experiments import make_grid, make_jobs
+from lab.models.sources import ITSELF
+from lab.runs.provenance import OBJECTIVE
+from lab.runs.run import load_run, read_config, read_run_provenance, resume, start
+from lab.tracking.hparams import row_name
+from lab.training import LAST, create_objective, load_checkpoint, locate_objective
+from lab.worlds import draw_examples, population_of
+from lab.worlds.groups import group_counts, group_index
+
+FOCAL = """
+from focus import sharpness
+from torch.nn.functional import cross_entropy
+
+def focal(logits, batch):
+    losses = cross_entropy(logits, batch.labels, reduction="none")
+    return ((1 - (-losses).exp()) ** sharpness() * losses).mean()
+"""
+FOCUS = "def sharpness():\n    from late import power\n    return power"
+LATE = "power = {power}"
+
+
+def config(out: Path, objective: str, **data: object) -> RunConfig:
+    """A run of six steps."""
+    return RunConfig(
+        data=DataConfig(num_train=24, num_test=4, image_size=16, cues=("eye_color:0.8",), **data),  # type: ignore[arg-type]
+        train=TrainConfig(steps=6, batch_size=8, objective=objective),
+        counterfactuals=0, pictures=False, device="cpu", name="run", out=out, checkpoint_every=0.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A folder with an objective and what it imports, some of it only when it is called."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "focal.py").write_text(FOCAL)
+    (folder / "focus.py").write_text(FOCUS)
+    (folder / "late.py").write_text(LATE.format(power=2))
+    return folder
+
+
+@pytest.fixture
+def run(mine: Path, tmp_path: Path) -> Path:
+    """A run with that objective, as it is when it was stopped before its end."""
+    folder = start(config(tmp_path / "runs", f"{mine}/focal.py:focal")).folder
+    path = folder / "config.json"
+    told = json.loads(path.read_text())
+    told["train"]["steps"] = 9
+    path.write_text(json.dumps(told))
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**summary, "status": "stopped"}))
+    return folder
+
+
+def test_a_run_notes_the_sources_of_its_objective(run: Path) -> None:
+    names = {f"{OBJECTIVE}{name}" for name in (ITSELF, "focus.py", "late.py")}
+    assert set(read_run_provenance(run).sources) == names
+
+
+@pytest.mark.parametrize("changed", ["focal.py", "focus.py", "late.py"])
+def test_a_changed_objective_is_refused_where_training_goes_on(
+    changed: str, run: Path, mine: Path
+) -> None:
+    (mine / changed).write_text((mine / changed).read_text() + "\n# changed")
+    words = ["--resume", str(run)]
+    line = is_refused(load_script("train").train, words)
+    assert f"{OBJECTIVE}{ITSELF if changed == 'focal.py' else changed} is changed" in line
+    assert "--changed-code" in line
+    load_run(run)  # to measure it, the objective is of no use
+    assert resume(run, changed_code=True) is not None
+    assert read_run_provenance(run).changed_at == (6,)
+
+
+def test_a_lost_objective_is_named(run: Path, mine: Path) -> None:
+    there = mine.with_name("elsewhere")
+    shutil.move(mine, there)
+    line = is_refused(load_script("train").train, ["--resume", str(run)])
+    assert "focal.py" in line
+    assert "objective" in line
+    shutil.move(there, mine)
+    assert resume(run) is not None
+
+
+def test_another_runs_checkpoint_does_not_fit(tmp_path: Path) -> None:
+    """Not even one of the same network and examples, trained to another end."""
+    one, two = (
+        start(config(tmp_path / name, name)).folder for name in ("reweighting", "group_dro")
+    )
+    shutil.copy(one / "checkpoints" / LAST, two / "checkpoints" / LAST)
+    with pytest.raises(ValueError, match="other settings"):
+        load_run(two)
+
+
+def test_each_objective_makes_another_network(tmp_path: Path, mine: Path) -> None:
+    names = ("erm", "reweighting", "group_dro", f"{mine}/focal.py:focal")
+    weights = []
+    for number, name in enumerate(names):
+        folder = start(config(tmp_path / str(number), name)).folder
+        kept = load_checkpoint(folder / "checkpoints" / LAST)
+        weights.append(torch.cat([w.flatten() for w in kept.model.values()]))
+        assert set(kept.objective) == ({"weights"} if name == "group_dro" else set())
+        assert read_config(folder).train.objective == name
+    for number, one in enumerate(weights):
+        assert not any(torch.equal(one, other) for other in weights[:number])
+
+
+@pytest.mark.parametrize("name", ["reweighting", "group_dro"])
+def test_online_training_has_groups_too(name: str, tmp_path: Path) -> None:
+    mine = config(tmp_path, name)
+    done = start(replace(mine, train=replace(mine.train, online=True)))
+    assert load_checkpoint(done.folder / "checkpoints" / LAST).step == 6
+
+
+BROKEN = """
+import torch
+from torch.nn.functional import cross_entropy
+from lab.training import Objective
+
+def vector(logits, batch): return cross_entropy(logits, batch.labels, reduction="none")
+def number(logits, batch): return 0.5
+def nothing(logits, batch): pass
+def wild(logits, batch): return logits.sum() * float("nan")
+def steep(logits, batch): return (logits - logits.detach()).sqrt().mean()
+def detached(logits, batch): return cross_entropy(logits.detach(), batch.labels)
+def elsewhere(logits, batch): return torch.ones((), requires_grad=True) * 2
+def flat(logits, batch): return (logits * 0).sum()
+def fails(logits, batch): return logits[batch.colors]
+def one(logits): return logits.sum()
+class Needs(Objective):
+    def __init__(self, rate): pass
+class Alien:
+    def __call__(self, logits, batch): return logits.mean()
+class Late(Objective):
+    def start(self, spec): self.count = spec.groups.number
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vector", "number", "nothing", "wild", "steep", "detached", "elsewhere", "flat", "fails",
+        "one", "Needs", "Alien", "Late", "missing",
+    ],
+)  # fmt: skip
+def test_a_broken_objective_is_one_line_before_anything_is_written(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(BROKEN)
+    words = ["--objective", f"{tmp_path}/mine.py:{name}", "--num-train", "8", "--num-test", "4"]
+    words += ["--out", str(tmp_path / "runs"), "--image-size", "16"]
+    line = is_refused(load_script("train").train, words)
+    assert f"--objective {tmp_path}/mine.py:{name}" in line
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("group_dor", "group_dro"), ("no/such.py:mine", "no/such.py: there is no such file"),
+        ("mine.py", "mine.py:NAME"), ("", "reweighting"),
+    ],
+)  # fmt: skip
+def test_an_unknown_objective_is_answered_with_what_there_is(name: str, said: str) -> None:
+    with pytest.raises(ValueError, match="objective") as caught:
+        create_objective(name)
+    assert said in str(caught.value)
+
+
+def test_an_objective_that_fails_later_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from torch.nn.functional import cross_entropy\n"
+        "def mine(logits, batch):\n"
+        "    assert batch.images.shape[0] != 8 or batch.images.shape[-1] != 16 or len(logits) < 8\n"
+        "    return cross_entropy(logits, batch.labels)\n"
+    )
+    mine = config(tmp_path / "runs", f"{tmp_path}/mine.py:mine")
+    with pytest.raises(ValueError, match=r"mine\.py:3"):
+        start(mine)
+
+
+def test_files_of_the_same_name_do_not_mix(tmp_path: Path) -> None:
+    for power in (1, 3):
+        folder = tmp_path / str(power)
+        folder.mkdir()
+        (folder / "focal.py").write_text(FOCAL)
+        (folder / "focus.py").write_text(FOCUS)
+        (folder / "late.py").write_text(LATE.format(power=power))
+    made = [create_objective(f"{tmp_path}/{power}/focal.py:focal") for power in (1, 3)]
+    logits = torch.tensor([[0.0, 1.0]])
+    batch = type("Few", (), {"labels": torch.tensor([0])})()
+    loss = torch.nn.functional.cross_entropy(logits, batch.labels)
+    for objective, power in zip(made, (1, 3), strict=True):
+        torch.testing.assert_close(objective(logits, batch), (1 - (-loss).exp()) ** power * loss)
+
+
+# Names of runs, rows and jobs
+
+
+def test_a_runs_name_and_row_tell_its_objective(tmp_path: Path) -> None:
+    def of(objective: str) -> RunConfig:
+        return replace(config(tmp_path, objective), name=None)
+
+    named = [of(name) for name in ("erm", "reweighting", "group_dro", "a/b.py:c", "a/d.py:c")]
+    assert "erm" not in automatic_name(named[0])
+    assert "reweighting" in automatic_name(named[1])
+    for names in (map(automatic_name, named), map(row_name, named)):
+        assert len(set(names)) == len(named)
+
+
+def test_a_sweep_varies_the_objective_and_knows_its_file(mine: Path, tmp_path: Path) -> None:
+    name = f"{mine}/focal.py:focal"
+    grid = make_grid({"objective": ["erm", "group_dro", name]})
+    base = replace(config(tmp_path, "erm"), name=None)
+
+    def keys() -> list[str]:
+        return [job.key for job in make_jobs(base, grid, seeds=1, out=tmp_path)]
+
+    before = keys()
+    assert len(set(before)) == 3
+    (mine / "focus.py").write_text(FOCUS + "\n# changed")
+    after = keys()
+    assert [one == two for one, two in zip(before, after, strict=True)].count(False) == 1
+
+
+def test_a_file_means_the_same_in_every_folder(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mine)
+    there = locate_objective("focal.py:focal")
+    monkeypatch.chdir("/")
+    create_objective(there)
+    assert locate_objective("erm") == "erm"
+
+
+# Groups of the training examples
+
+
+@pytest.mark.parametrize(
+    "cues", [(), ("eye_color:0.8",), ("eye_color=blue/brown:0.9", "hair_length:0.7")]
+)
+def test_each_example_is_in_the_group_of_its_label_and_cues(cues: tuple[str, ...]) -> None:
+    data = DataConfig(num_train=60, image_size=16, cues=cues)
+    population = population_of(data)
+    examples = draw_examples(data, split="train", count=60, seed=3)
+    index, names = group_index(examples, population.cues)
+    assert len(names) == len(examples.classes) ** (1 + len(cues))
+    counts = torch.bincount(index, minlength=len(names)).tolist()
+    assert dict(zip(names, counts, strict=True)) == group_counts(examples, population.cues)
+    for place, label in zip(index.tolist(), examples.labels.tolist(), strict=True):
+        assert names[place].startswith("_".join(examples.classes[label].split()))
+
+
+def test_training_groups_go_by_the_given_label(tmp_path: Path) -> None:
+    """An objective must not learn from its groups which labels are wrong."""
+    data = DataConfig(num_train=60, image_size=16, label_noise=1.0, label_noise_kind="flip")
+    examples = draw_examples(data, split="train", count=60, seed=3)
+    assert group_index(examples, ())[0].equal(examples.labels)
+
+
+def test_examples_without_a_cues_values_have_no_groups() -> None:
+    plain, cued = (
+        DataConfig(num_train=200, image_size=16, cues=cues) for cues in ((), ("eye_color:0.8",))
+    )
+    examples = draw_examples(plain, split="train", count=200, seed=3)
+    with pytest.raises(ValueError, match="eye_color"):
+        group_index(examples, population_of(cued).cues)

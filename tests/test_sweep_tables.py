@@ -1,0 +1,182 @@
+"""Tables of grids: a column for every metric, intervals, differences, what was not fitted."""
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lab.core.config import RunConfig
+from lab.core.estimate import Estimate
+from lab.experiments import Cell, Run, Table, against_first, make_grid, make_jobs, pairs_along
+from lab.experiments.metrics import FITTED, check_metrics, limits
+from lab.experiments.presets.sweep import view
+from lab.experiments.runner.grid import with_settings
+from lab.experiments.show.curves import curves
+from lab.experiments.show.tables import cells_csv, differences_csv, to_markdown
+
+TEST, TRAIN, RELIANCE = "accuracy/test", "accuracy/train", "reliance/eye_color"
+SEEDS = 4
+
+
+def planted(grid: dict[str, list[Any]], **runs: Any) -> Table:
+    """A table as if the runs had been done: test accuracies by a fixed random draw, for each seed
+    an offset that all cells share; all fitted. `runs` are settings of the base."""
+    random = np.random.default_rng(0)
+    shared = random.normal(0, 0.1, SEEDS)
+    cells: dict[str, Cell] = {}
+    base = with_settings(RunConfig(), runs)
+    for job in make_jobs(base, make_grid(grid), seeds=SEEDS, out=Path("nowhere")):
+        value = 0.6 + shared[job.config.seed] + random.normal(0, 0.01)
+        metrics = {TEST: Estimate.point(value), TRAIN: Estimate.point(1.0),
+                   "shapley/eyes": Estimate.point(value / 3)}  # fmt: skip
+        key = repr(job.settings)
+        old = cells[key].runs if key in cells else ()
+        cells[key] = Cell(job.settings, job.config, (*old, Run(job.config.seed, Path(), metrics)))
+    order = sorted(cells.values(), key=lambda cell: [
+        make_grid(grid)[name].index(value) for name, value in cell.settings.items()
+    ])  # fmt: skip
+    return Table(make_grid(grid), Path("nowhere"), tuple(order))
+
+
+def changed(cell: Cell, tag: str, values: list[float]) -> Cell:
+    """The cell with other values of a metric, by seed."""
+    runs = tuple(
+        Run(run.seed, run.folder, {**run.metrics, tag: Estimate.point(value)})
+        for run, value in zip(cell.runs, values, strict=True)
+    )
+    return Cell(cell.settings, cell.config, runs)
+
+
+def rows_of(markdown: str, number: int = 0) -> list[list[str]]:
+    """The cells of a table in a text, the heading first."""
+    tables = [block for block in markdown.split("\n\n") if block.startswith("|")]
+    lines = [line for line in tables[number].splitlines() if "---" not in line]
+    return [[word.strip() for word in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_metric_that_is_asked_for_has_a_column() -> None:
+    table = planted({"num_train": [8, 16]})
+    heading, *rows = rows_of(to_markdown(view(table, metrics=["shapley/eyes", RELIANCE])))
+    assert heading[-2:] == ["shapley/eyes", RELIANCE]
+    assert {row[-1] for row in rows} == {"—"}, "no run has it, and the column says so"
+    assert all(row[-2].startswith("0.") for row in rows)
+
+
+def test_intervals_are_students_and_differences_are_taken_seed_by_seed() -> None:
+    table = planted({"num_train": [8, 16], "model": ["cnn", "mlp", "linear"]})
+    rows = list(csv.DictReader(io.StringIO(cells_csv(table))))
+    assert len(rows) == 6 * 3
+    for cell in table.cells:
+        (row,) = (r for r in rows if r["metric"] == TEST and all(
+            r[name] == str(value) for name, value in cell.settings.items()))  # fmt: skip
+        values = np.array([run.metrics[TEST].value for run in cell.runs])
+        low, high = stats.t.interval(0.95, SEEDS - 1, values.mean(), stats.sem(values))
+        assert float(row["mean"]) == pytest.approx(values.mean())
+        assert (float(row["low"]), float(row["high"])) == pytest.approx((low, high), rel=1e-5)
+        assert (float(row["lowest"]), float(row["highest"])) == (values.min(), values.max())
+        assert (row["seeds"], row["not_fitted"]) == (str(SEEDS), "0")
+    pairs = pairs_along(table)
+    differences = list(csv.DictReader(io.StringIO(differences_csv(table, pairs))))
+    assert len(pairs) == 4
+    assert {row["baseline_model"] for row in differences} == {"cnn"}, "along the last setting"
+    for row in (row for row in differences if row["metric"] == TEST):
+        one = table.cell(num_train=int(row["num_train"]), model=row["model"])
+        other = table.cell(num_train=int(row["num_train"]), model="cnn")
+        apart = one.values(TEST) - other.values(TEST)
+        low, high = stats.t.interval(0.95, SEEDS - 1, apart.mean(), stats.sem(apart))
+        assert float(row["difference"]) == pytest.approx(apart.mean())
+        assert (float(row["low"]), float(row["high"])) == pytest.approx((low, high), rel=1e-5)
+        unpaired = 2 * one.mean(TEST).interval[1] - 2 * one.mean(TEST).value
+        assert high - low < unpaired / 2, "what seeds share does not count"
+
+
+def test_cells_are_compared_along_any_setting() -> None:
+    table = planted({"num_train": [8, 16], "model": ["cnn", "mlp"], "width": [4]})
+    along = pairs_along(table, "num_train")
+    assert [(p.cell.settings["num_train"], p.baseline.settings["num_train"]) for p in along] == [
+        (16, 8), (16, 8),
+    ]  # fmt: skip
+    assert all(p.cell.settings["model"] == p.baseline.settings["model"] for p in along)
+    with pytest.raises(ValueError, match="num_train, model"):
+        pairs_along(table, "width")
+    assert pairs_along(planted({"width": [4]})) == []
+
+
+def test_a_difference_counts_seeds_that_both_have() -> None:
+    one, other = planted({"num_train": [8, 16]}).cells
+    fewer = Cell(other.settings, other.config, other.runs[1:])
+    (pair,) = against_first([fewer, one])
+    assert pair.difference(TEST).count == SEEDS - 1
+    values = [run.metrics[TEST].value for run in one.runs[1:]]
+    assert pair.difference(TEST).value == pytest.approx(np.mean(values) - fewer.mean(TEST).value)
+    assert pair.difference("gap/accuracy").count == 0
+    assert math.isnan(pair.difference("gap/accuracy").value)
+    broken = changed(one, TEST, [math.nan, 0.5, 0.5, 0.5])
+    assert against_first([fewer, broken])[0].difference(TEST).count == SEEDS - 1
+
+
+@pytest.mark.parametrize(("gap", "marked"), [(0.3, True), (0.0, False)])
+def test_a_mark_says_that_an_interval_excludes_zero(gap: float, marked: bool) -> None:
+    table = planted({"num_train": [8, 16]})
+    first, second = table.cells
+    values = (first.values(TEST) + gap + np.array([0.01, -0.01, 0.02, -0.02])).tolist()
+    cells = (first, changed(second, TEST, values))
+    heading, row = rows_of(to_markdown(view(Table(table.grid, table.out, cells))), 1)
+    assert row[heading.index("test accuracy")].endswith("*") == marked
+
+
+def test_cells_that_did_not_fit_their_training_data_say_so() -> None:
+    table = planted({"num_train": [8, 16]})
+    assert "not fitted" not in rows_of(to_markdown(view(table)))[0]
+    values = [1.0, FITTED, FITTED - 0.01, 0.6]
+    cells = (table.cells[0], changed(table.cells[1], TRAIN, values))
+    assert [cell.unfitted for cell in cells] == [0, 2]
+    heading, *rows = rows_of(to_markdown(view(Table(table.grid, table.out, cells))))
+    assert [row[heading.index("not fitted")] for row in rows] == ["", f"2 of {SEEDS}"]
+    (online,) = planted({"width": [4]}, online=True).cells
+    assert changed(online, TRAIN, values).unfitted == 0, "it has no training set"
+
+
+def test_bands_are_intervals_within_what_the_metric_can_be() -> None:
+    table = planted({"num_train": [8, 16, 32]})
+    cells = tuple(changed(cell, TEST, [0.99, 1.0, 0.99, 0.9]) for cell in table.cells)
+    figure = curves(Table(table.grid, table.out, cells), TEST, x="num_train")
+    (band,) = figure.axes[0].collections
+    low, high = stats.t.interval(0.95, 3, 0.97, stats.sem([0.99, 1.0, 0.99, 0.9]))
+    assert high > 1
+    found = band.get_paths()[0].vertices[:, 1]
+    assert (found.min(), found.max()) == pytest.approx((low, 1.0))
+
+
+@pytest.mark.parametrize(
+    "tag", ["seconds/training", "necessity/eyes", "sufficiency/nose", "shapley/eyes", RELIANCE,
+            "group_accuracy/person, blue", "shortcut/strongest", TEST],
+)  # fmt: skip
+def test_all_numbers_of_a_summary_can_be_asked_for(tag: str) -> None:
+    check_metrics([tag], [RunConfig()])
+
+
+def test_a_metric_of_finished_runs_is_known_whatever_its_name() -> None:
+    with pytest.raises(ValueError, match="mine/own"):
+        check_metrics(["mine/own"], [RunConfig()])
+    check_metrics(["mine/own"], [RunConfig()], measured=["mine/own"])
+
+
+@pytest.mark.parametrize("tag", ["shapley/eyes", RELIANCE, "shortcut/strongest"])
+def test_metrics_of_interventions_need_interventions(tag: str) -> None:
+    silent = with_settings(RunConfig(), {"counterfactuals": 0})
+    with pytest.raises(ValueError, match="--counterfactuals must be 1 or more"):
+        check_metrics([tag], [silent])
+    check_metrics([tag], [silent, RunConfig()])
+
+
+def test_limits_are_those_of_the_tag_table() -> None:
+    assert limits(TEST) == limits("necessity/eyes") == (0, 1)
+    assert limits("gap/accuracy") == (-1, 1)
+    assert limits("loss/test") == (0, math.inf)
+    assert limits("shapley/eyes") == limits("gap/loss") == (-math.inf, math.inf)
