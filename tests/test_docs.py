@@ -1,6 +1,6 @@
 """The documentation is true: generated parts, links, names of files, commands, Python examples."""
 
-import importlib.util
+import importlib
 import os
 import re
 import subprocess
@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hostile import load_script
 
+from lab.core.cli import main
 from lab.core.config import RunConfig
 from lab.core.flags import flags_of
 from lab.docs import (
@@ -72,6 +74,28 @@ def test_a_part_that_was_edited_or_removed_is_noticed(tmp_path: Path) -> None:
         refresh(tmp_path)
 
 
+def test_the_command_names_what_is_out_of_date_and_renews_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = load_script("docs")
+    monkeypatch.setattr(script._bootstrap, "ROOT", tmp_path)
+    for page in {part.page for part in PARTS}:
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).write_text(TEXTS[page], encoding="utf-8")
+    part = PARTS[-1]
+    edited = tmp_path / part.page
+    edited.write_text(embed(TEXTS[part.page], part.name, "nothing"), encoding="utf-8")
+    assert main(script.docs, ["--check"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main(script.docs, ["--write"]) == 0
+    assert capsys.readouterr().out.split() == [part.page]
+    assert main(script.docs, []) == 0
+    assert edited.read_text(encoding="utf-8") == TEXTS[part.page]
+    for words in (["--check", "--write"], ["--time-models"], ["--lessons", "runs"]):
+        assert main(script.docs, words) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
 @pytest.mark.parametrize("broken", ["", "<!-- x: begin -->", "<!-- x: end --><!-- x: begin -->"])
 def test_a_part_needs_both_of_its_markers(broken: str) -> None:
     with pytest.raises(ValueError, match="no place for the part 'x'"):
@@ -92,6 +116,11 @@ def test_the_table_of_models_keeps_the_speeds_that_only_a_clock_can_tell() -> No
     for row in table.splitlines()[2:]:
         assert all(cell.strip() for cell in row.strip("|").split("|"))
     assert set(speeds_in(TEXTS["docs/models.md"])) == set(own_models())
+
+
+def test_every_flag_of_a_run_has_a_row_with_its_default() -> None:
+    rows = re.findall(r"^\| `(--[\w-]+)` \| (\S.*?) \| \S.* \|$", TEXTS["docs/flags.md"], re.M)
+    assert sorted(name for name, _ in rows) == sorted(each.name for each in flags_of(RunConfig))
 
 
 def test_every_lesson_has_its_results() -> None:
@@ -177,12 +206,7 @@ def commands() -> set[tuple[str, str]]:
 @cache
 def flags_in(script: str) -> frozenset[str]:
     """The flags of a script, from its command's dataclass."""
-    spec = importlib.util.spec_from_file_location("script", ROOT / script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    kind = getattr(module, "Flags", None)
+    kind = getattr(load_script(Path(script).stem), "Flags", None)
     if kind is None:  # its command is in the package
         kind = importlib.import_module(f"lab.commands.{Path(script).stem}").Flags
     names = {each.name for each in flags_of(kind)}

@@ -126,7 +126,7 @@ def flags_table(part: str) -> str:
     rows = [
         (f"`{known[entry.name].name}`", _default(known[entry.name], entry), known[entry.name].text)
         for entry in dataclasses.fields(kind)
-        if entry.name not in SETTINGS  # a part of its own
+        if not dataclasses.is_dataclass(entry.default_factory)  # a part with a table of its own
     ]
     return table(("flag", "default", "meaning"), rows)
 

@@ -1,4 +1,4 @@
-"""The results of the lessons taken so far, as one table."""
+"""The results of the lessons taken so far, as Markdown."""
 
 from __future__ import annotations
 
