@@ -27,6 +27,7 @@ from lab.docs import (
 )
 from lab.experiments.lessons import list_lessons
 from lab.models import list_models
+from lab.training import list_objectives
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "assets" / "README.md"]
@@ -121,6 +122,11 @@ def test_the_table_of_models_keeps_the_speeds_that_only_a_clock_can_tell() -> No
 def test_every_flag_of_a_run_has_a_row_with_its_default() -> None:
     rows = re.findall(r"^\| `(--[\w-]+)` \| (\S.*?) \| \S.* \|$", TEXTS["docs/flags.md"], re.M)
     assert sorted(name for name, _ in rows) == sorted(each.name for each in flags_of(RunConfig))
+
+
+def test_every_objective_has_a_row() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", TEXTS["docs/models.md"], flags=re.MULTILINE)
+    assert set(list_objectives()) <= set(rows)
 
 
 def test_every_lesson_has_its_results() -> None:
