@@ -155,10 +155,14 @@ def planted(plan: Plan, folder: Path) -> Table:
     for number, job in enumerate(make_jobs(plan.base, make_grid(plan.grid), seeds=3, out=folder)):
         folder_ = folder / str(number)
         folder_.mkdir(parents=True)
-        tags = ("accuracy/train", "accuracy/test", "accuracy/validation",
+        tags = ("accuracy/train", "accuracy/test", "accuracy/validation", "accuracy/conflicting",
                 "memorization/mislabeled_fitted",
                 "memorization/mislabeled_true_label")  # fmt: skip
-        lines = [{"step": step, **dict.fromkeys(tags, 0.4 + step / 20)} for step in (0, 5, 12)]
+        train = job.config.train
+        steps = evaluation_steps(train.steps, train.eval_every)
+        lines = [
+            {"step": step, **dict.fromkeys(tags, 0.4 + 0.6 * step / train.steps)} for step in steps
+        ]
         (folder_ / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
         run = Run(job.config.seed, folder_, Planted())
         key = tuple(map(repr, job.settings.values()))
