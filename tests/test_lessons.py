@@ -30,6 +30,7 @@ from lab.experiments.lessons import (
 from lab.experiments.lessons.book.which_cue import same_winner
 from lab.experiments.lessons.claims import every, leads, slopes, some_exceed
 from lab.experiments.runner.run import check_jobs
+from lab.training import evaluation_steps
 
 A = np.array([0.90, 0.92, 0.91])
 NOISE = np.array([0.05, -0.30, 0.40])
