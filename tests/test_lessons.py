@@ -30,6 +30,7 @@ from lab.experiments.lessons import (
 from lab.experiments.lessons.book.which_cue import same_winner
 from lab.experiments.lessons.claims import every, leads, slopes, some_exceed
 from lab.experiments.runner.run import check_jobs
+from lab.training import evaluation_steps
 
 A = np.array([0.90, 0.92, 0.91])
 NOISE = np.array([0.05, -0.30, 0.40])
@@ -159,9 +160,9 @@ def planted(plan: Plan, folder: Path) -> Table:
                 "memorization/mislabeled_fitted",
                 "memorization/mislabeled_true_label")  # fmt: skip
         train = job.config.train
-        steps = range(0, train.steps + 1, train.eval_every or train.steps)
+        steps = evaluation_steps(train.steps, train.eval_every)
         lines = [
-            {"step": step, **dict.fromkeys(tags, 0.4 + step / (2 * train.steps))} for step in steps
+            {"step": step, **dict.fromkeys(tags, 0.4 + 0.6 * step / train.steps)} for step in steps
         ]
         (folder_ / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
         run = Run(job.config.seed, folder_, Planted())
