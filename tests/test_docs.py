@@ -124,6 +124,14 @@ def test_every_flag_of_a_run_has_a_row_with_its_default() -> None:
     assert sorted(name for name, _ in rows) == sorted(each.name for each in flags_of(RunConfig))
 
 
+def test_every_module_has_a_row_with_what_it_contains() -> None:
+    text = TEXTS["docs/code.md"]
+    for path in (ROOT / "lab").glob("*/**/*.py"):
+        room, *rest = path.relative_to(ROOT / "lab").parts
+        name = "/".join(rest).removesuffix("__init__.py") or "./"
+        assert re.search(rf"^\| `{re.escape(name)}` \| \S", part_of(text, room), re.MULTILINE), path
+
+
 def test_every_objective_has_a_row() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", TEXTS["docs/models.md"], flags=re.MULTILINE)
     assert set(list_objectives()) <= set(rows)

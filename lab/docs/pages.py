@@ -42,6 +42,10 @@ PARTS: tuple[Part, ...] = (
         Part("docs/flags.md", part, _fixed(partial(tables.flags_table, part)))
         for part in tables.SETTINGS
     ),
+    *(
+        Part("docs/code.md", room, _fixed(partial(tables.modules_table, room)))
+        for room in tables.rooms()
+    ),
 )
 """All generated parts."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
 import re
@@ -17,6 +18,8 @@ from lab.experiments.timing import rate, steps_of, take_turns
 from lab.models import ModelSpec, count_parameters, create_model, find_model, list_models
 from lab.tracking.tags import TAGS, Better
 from lab.worlds import get_task, list_tasks
+
+LAB = Path(__file__).parents[1]
 
 COMPARED = "cnn"
 """The model whose training speed is 1 in the table of models."""
@@ -129,6 +132,23 @@ def flags_table(part: str) -> str:
         if not dataclasses.is_dataclass(entry.default_factory)  # a part with a table of its own
     ]
     return table(("flag", "default", "meaning"), rows)
+
+
+def modules_table(room: str) -> str:
+    """Every module of a package of the lab with the first sentence of its docstring; a package in
+    it has one row for each of its modules, too."""
+    rows = []
+    for path in sorted((LAB / room).rglob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        name = path.relative_to(LAB / room).as_posix()
+        sentence = re.split(r"(?<=[.?!])\s|\n\n", text, maxsplit=1)[0].rstrip(".:")
+        rows.append((f"`{name.removesuffix('__init__.py') or './'}`", sentence))
+    return table(("module", "contents"), rows)
+
+
+def rooms() -> list[str]:
+    """The packages directly in the lab, in alphabetical order."""
+    return sorted(path.parent.name for path in LAB.glob("*/__init__.py"))
 
 
 def _summary(builder: object) -> str:
