@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from hostile import is_refused, load_script
-from lab.experiments import make_grid, make_jobs
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.run_dir import automatic_name
+from lab.experiments import make_grid, make_jobs
 from lab.models.sources import ITSELF
 from lab.runs.provenance import OBJECTIVE
 from lab.runs.run import load_run, read_config, read_run_provenance, resume, start
@@ -19,6 +18,7 @@ from lab.tracking.hparams import row_name
 from lab.training import LAST, create_objective, load_checkpoint, locate_objective
 from lab.worlds import draw_examples, population_of
 from lab.worlds.groups import group_counts, group_index
+from support.scripts import is_refused, load_script
 
 FOCAL = """
 from focus import sharpness

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from picture_folders import fill
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.evaluators.finished import asked, measure
@@ -13,6 +12,7 @@ from lab.runs.run import load_run, read_config, resume, start
 from lab.tracking.summary import nest, read_summary
 from lab.verdict.advice import advice
 from lab.worlds import open_world
+from support.picture_folders import fill
 
 
 def config(out: Path, data: DataConfig, **train: object) -> RunConfig:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hostile import is_a_good_line, is_refused, load_script, told
 from PIL import Image
 
 from lab.core.cli import main
@@ -19,6 +18,7 @@ from lab.runs.run import load_run, read_config, read_run_provenance, resume, sta
 from lab.tracking.summary import read_summary
 from lab.training import LAST, Interrupted, load_checkpoint
 from lab.worlds import world_version
+from support.scripts import is_a_good_line, is_refused, load_script, told
 
 NET = """
 from torch import nn
