@@ -9,7 +9,7 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 PARTS = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
 SMALL = {
     "num_train": 12, "num_test": 20, "image_size": 16, "width": 1, "steps": 3, "batch_size": 4,
-    "counterfactuals": 0, "pictures": False, "device": "cpu", "checkpoint_every": 0.0,
+    "counterfactuals": 0, "pictures": False, "device": "cpu",
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def rich(out: Path, **changes: Any) -> RunConfig:
         "augment": True, "label_noise": 0.2, "eval_every": 5, "seed": 3, "counterfactuals": 6,
         "cues": ("eye_color:0.9", "hair_length=long/short:0.7"),
         "unseen_combinations": ("gaze=left,smile=up",), "pictures": True, "device": "auto",
+        "checkpoint_every": 0.0,
     }  # fmt: skip
     return tiny(out, **{**usual, **changes})
 
