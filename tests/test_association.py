@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from drawn_worlds import world_of
 from scipy.stats import binomtest, chi2, chi2_contingency, random_table
 from sklearn.metrics import mutual_info_score
 
@@ -22,6 +21,7 @@ from lab.worlds.association import (
     pooled,
 )
 from lab.worlds.faces import STRAYS, attribute
+from support.drawn_worlds import world_of
 
 TASK = get_task("person")
 

@@ -19,40 +19,12 @@ from lab.core.config import (
     given,
     to_json,
 )
+from support.hostile import anything, some_config
 
 PARTS = (RunConfig, DataConfig, ModelConfig, TrainConfig)
 
-configs = st.builds(
-    RunConfig,
-    data=st.builds(
-        DataConfig,
-        num_train=st.integers(2, 1_000_000),
-        variation=st.floats(0, 1),
-        label_noise=st.floats(0, 1),
-        cues=st.lists(st.text(), max_size=3).map(tuple),
-        missing=st.lists(st.text(), max_size=3).map(tuple),
-        cue_visibility=st.floats(0, 1, exclude_min=True),
-        label_noise_kind=st.sampled_from(["random", "flip"]),
-    ),
-    model=st.builds(ModelConfig, model=st.text(), dropout=st.floats(0, 1, exclude_max=True)),
-    train=st.builds(
-        TrainConfig,
-        learning_rate=st.floats(0, 10, exclude_min=True),
-        early_stopping=st.none() | st.integers(1, 1000),
-        augment=st.booleans(),
-    ),
-    seed=st.integers(0, 2**63 - 1),
-    name=st.none() | st.text(),
-)
 
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
-    max_leaves=5,
-)
-
-
-@for_all(configs)
+@for_all(some_config)
 def test_a_config_survives_its_file(config: RunConfig) -> None:
     assert from_json(to_json(config)) == config
 

@@ -12,11 +12,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate, wilson
 from lab.measure import consistency, varying
 from lab.models import ModelSpec, create_model, list_models
 from lab.runs.run import start
+from support.configs import tiny
 
 REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"
 IMAGES = torch.randint(0, 256, (150, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
@@ -144,12 +144,8 @@ def test_a_run_says_so_at_its_beginning_and_at_its_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "net.py").write_text(NET)
-    config = RunConfig(
-        data=DataConfig(num_train=16, num_test=60, image_size=16),
-        model=ModelConfig(model=f"{tmp_path / 'net.py'}:drops"),
-        train=TrainConfig(steps=4, batch_size=8), counterfactuals=0, pictures=False,
-        out=tmp_path / "runs",
-    )  # fmt: skip
+    model = f"{tmp_path / 'net.py'}:drops"
+    config = tiny(tmp_path / "runs", model=model, num_train=16, num_test=60, steps=4, batch_size=8)
     result = start(config)
     said = capsys.readouterr().out
     summary = json.loads((result.folder / "summary.json").read_text())

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 import torch
-from drawn_worlds import world_of
 
 from lab.core.config import DataConfig
 from lab.worlds import Population, draw_examples, get_task, open_world, population_of, subsets
@@ -18,6 +17,7 @@ from lab.worlds.counterfactuals import (
 )
 from lab.worlds.faces import ATTRIBUTES, PARTS, STRAYS, attribute, render
 from lab.worlds.faces.world import with_parts
+from support.drawn_worlds import world_of
 
 SIZE, COUNT = 32, 60
 CUED = population_of(DataConfig(cues=("eye_color=blue/brown:0.9", "hair_length:0.7")))

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hostile import load_script
 
 from lab.core.cli import main
 from lab.core.config import RunConfig
@@ -28,6 +27,7 @@ from lab.docs import (
 from lab.experiments.lessons import list_lessons
 from lab.models import list_models
 from lab.training import list_objectives
+from support.scripts import load_script
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "assets" / "README.md"]

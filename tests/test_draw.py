@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toy_drawing import SLAB, TOYS, Toys, reading, toys, with_input
 
 from lab import draw
 from lab.draw import InputTable, c_backend, codegen
 from lab.draw.display_list import DisplayList
+from support.toy_drawing import SLAB, TOYS, Toys, reading, toys, with_input
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from planted import ByPixels
 
 from lab.core.cli import main
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
@@ -26,6 +25,7 @@ from lab.runs.run import load_run, read_config, start
 from lab.tracking.summary import nest
 from lab.worlds import DrawnWorld
 from lab.worlds.faces import ATTRIBUTES, render
+from support.planted import ByPixels
 
 ROOT = Path(__file__).parent.parent
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from face_cases import extremes, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from lab.draw.render import can_draw_in_c
 from lab.worlds.faces import ATTRIBUTES, Faces, masks, render, sample_prior
 from lab.worlds.faces.batch import sample_at
 from lab.worlds.faces.drawing import DRAWING
+from support.face_cases import extremes, same
 
 
 @pytest.fixture(params=["torch", "c"])

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from face_cases import same
 from torch import Tensor
 
 from lab.worlds.faces import ATTRIBUTES, Faces, sample_prior
+from support.face_cases import same
 
 
 @pytest.fixture(scope="module")

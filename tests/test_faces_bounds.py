@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from face_cases import extremes
 from torch import Tensor
 
 from lab.draw import Box, Sprite
@@ -10,6 +9,7 @@ from lab.draw.drawing import SCALE, lay, to_subject
 from lab.draw.finish import grid
 from lab.worlds.faces import Faces, sample_prior
 from lab.worlds.faces.drawing import DRAWING
+from support.face_cases import extremes
 
 CPU = torch.device("cpu")
 LAYERS = [

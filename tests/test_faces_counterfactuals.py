@@ -3,10 +3,10 @@ nothing."""
 
 import pytest
 import torch
-from face_cases import MOST_STRAYS, NO_STRAYS, Drawn, counterfactuals, extremes
 from torch import Tensor
 
 from lab.worlds.faces import ATTRIBUTES, PARTS, STRAYS, Faces, sample_prior
+from support.face_cases import MOST_STRAYS, NO_STRAYS, Drawn, counterfactuals, extremes
 
 OF_PART = {
     "eyes": ("eyes", "stray_eyes", "eye_color", "eye_size", "gaze"),

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from face_cases import extremes, fastest, picture
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -18,6 +17,7 @@ from lab.draw import Backend, Sprite, torch_backend
 from lab.draw.finish import grid
 from lab.worlds.faces import ATTRIBUTES, Faces, render, sample_prior
 from lab.worlds.faces.drawing import DRAWING
+from support.face_cases import extremes, fastest, picture
 
 CPU = torch.device("cpu")
 CONTINUOUS = [name for name, row in ATTRIBUTES.items() if row.kind == "continuous"]

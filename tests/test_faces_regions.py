@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from face_cases import MOST_STRAYS, counterfactuals, extremes, picture
 from scipy.ndimage import label
 from torch import Tensor
 
 from lab.worlds.faces import ATTRIBUTES, PARTS, STRAYS, Faces, masks, sample_prior
+from support.face_cases import MOST_STRAYS, counterfactuals, extremes, picture
 
 SIZE = 48
 STRAY = tuple(STRAYS.values())

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
-from face_cases import levels
 from scipy import stats
 
 from lab.core.seeds import bits, permutation, uniforms
 from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, batch, sample_prior
 from lab.worlds.faces.batch import draw, sample_at
+from support.face_cases import levels
 
 COUNT = 20_000
 SURE = 1e-6  # a false alarm in a million; the streams are fixed, so a pass stays a pass

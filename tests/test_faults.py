@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_run import script
 
 from lab.runs.run import resume
 from lab.training import LAST, graceful_stop, load_checkpoint, newest
+from support.scripts import command
 
 LONG = [
     "--num-train=24", "--num-test=40", "--image-size=16", "--width=2", "--steps=200000",
@@ -33,7 +33,7 @@ def begin(out: Path, *flags: str, prepare: Callable[[], None] | None = None) -> 
 
     usual = [flag for flag in LONG if flag.partition("=")[0] not in flags]
     return subprocess.Popen(
-        script("train.py", *usual, *flags, "--out", str(out), "--name", "run"),
+        command("train.py", *usual, *flags, "--out", str(out), "--name", "run"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before,
     )  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_damaged_checkpoints_are_one_line_and_the_one_before_can_be_used(tmp_pat
     content[len(content) // 2 : len(content) // 2 + 1] = b"?"
     last.write_bytes(bytes(content[:-1]))
     done = subprocess.run(
-        script("train.py", "--resume", str(folder)), capture_output=True, text=True, check=False
+        command("train.py", "--resume", str(folder)), capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -176,7 +176,7 @@ def test_no_traceback_without_debug(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import nowhere_to_be_found\n")
     for extra, lines in (([], 1), (["--debug"], 5)):
         done = subprocess.run(
-            [sys.executable, *script("train.py", *flags, *extra)[1:]],
+            [sys.executable, *command("train.py", *flags, *extra)[1:]],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 2

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_folders import fill
 from torchvision.datasets import ImageFolder
 
 from lab.core.config import DataConfig
 from lab.core.pictures import read_picture
 from lab.worlds import FolderWorld, classes_of, open_world, world_version
+from support.picture_folders import fill
 
 
 def opened(place: Path, *, seed: int = 0, **settings: object) -> FolderWorld:

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile import TEXTS, TIMES, hostile_texts, is_a_good_line, search
 from hypothesis import strategies as st
-from test_config import anything
 
 from lab.core.cli import one_line
 from lab.core.config import DataConfig, RunConfig
 from lab.core.run_dir import check_name, make_folder
 from lab.worlds import get_task, list_tasks, population_of
 from lab.worlds.faces import ATTRIBUTES, sample_prior
+from support.hostile import TEXTS, TIMES, anything, hostile_texts, search
+from support.scripts import is_a_good_line
 
 FACES = sample_prior(3, seed=0)
 

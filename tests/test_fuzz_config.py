@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from hostile import TEXTS, TIMES, is_a_good_line, search
 from hypothesis import strategies as st
-from test_config import anything, configs
 
 from lab.core.cli import one_line
 from lab.core.config import RunConfig, check, from_json, to_json
+from support.hostile import TEXTS, TIMES, anything, search, some_config
+from support.scripts import is_a_good_line
 
 GOOD = to_json(RunConfig())
 
@@ -93,7 +93,7 @@ def test_every_valid_config_survives_its_file(times: int) -> None:
     def holds(config: RunConfig) -> None:
         assert from_json(to_json(config)) == config
 
-    search(holds, configs, examples=200, times=times)
+    search(holds, some_config, examples=200, times=times)
 
 
 @pytest.mark.parametrize(

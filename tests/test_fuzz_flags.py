@@ -8,21 +8,12 @@ from typing import get_type_hints
 from unittest.mock import Mock
 
 import pytest
-from hostile import (
-    TEXTS,
-    TIMES,
-    hostile_texts,
-    is_a_good_line,
-    is_refused,
-    load_script,
-    search,
-    told,
-)
 from hypothesis import strategies as st
-from test_run import script
 
 from lab.core.cli import LONGEST, one_line
 from lab.core.flags import flags_of
+from support.hostile import TEXTS, TIMES, hostile_texts, search
+from support.scripts import command, is_a_good_line, is_refused, load_script, told
 
 SMALL = {
     "--num-train": "8", "--num-test": "8", "--image-size": "16", "--width": "1", "--steps": "1",
@@ -129,7 +120,7 @@ def test_hostile_flags_of_grids_are_one_line(
 def test_in_a_real_process_too(value: str, tmp_path: Path) -> None:
     flag = "--learning-rate" if value == "nan" else "--cues"
     done = subprocess.run(
-        script("train.py", "--out", str(tmp_path / "runs"), f"{flag}={value}"),
+        command("train.py", "--out", str(tmp_path / "runs"), f"{flag}={value}"),
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 2

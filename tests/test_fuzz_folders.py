@@ -14,10 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from hostile import TIMES, is_a_good_line, is_refused, load_script, search, told
 from hypothesis import strategies as st
-from test_config import anything
-from test_run import tiny
 
 from lab.core.cli import main, one_line
 from lab.core.config import to_json
@@ -27,13 +24,16 @@ from lab.tracking.summary import SUMMARY, read_summary
 from lab.tracking.writer import METRICS, Tracker
 from lab.training import BEST, LAST, PREVIOUS, load_checkpoint
 from lab.training.checkpoint import FORMAT
+from support.configs import rich, stateful
+from support.hostile import TIMES, anything, search
+from support.scripts import is_a_good_line, is_refused, load_script, told
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny run."""
     out = tmp_path_factory.mktemp("runs")
-    return start(tiny(out, steps=10, eval_every=5, num_validation=20)).folder
+    return start(rich(out, steps=10, eval_every=5, num_validation=20)).folder
 
 
 @pytest.fixture
@@ -343,12 +343,11 @@ def test_evaluation_overwrites_no_device_and_nothing_of_a_run(folder: Path) -> N
 
 def test_a_checkpoint_without_a_figure_is_one_line(tmp_path: Path) -> None:
     """Well signed, and finished but for its last word."""
-    from test_killed import config
 
     from lab.runs.run import resume, start
     from lab.training import LAST, load_checkpoint, save_checkpoint
 
-    folder = start(config(tmp_path, steps=2)).folder
+    folder = start(stateful(tmp_path, steps=2)).folder
     (folder / "summary.json").unlink()
     path = folder / "checkpoints" / LAST
     checkpoint = load_checkpoint(path)

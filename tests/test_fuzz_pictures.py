@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile import TIMES, is_a_good_line, search
 from hypothesis import strategies as st
 from PIL import Image
-from raw_pictures import PALETTE, chunk, icc, pack, pfm, png, tga, tiff
 
 from lab.core.cli import one_line
 from lab.core.pictures import MOST_PIXELS, read_picture
+from support.hostile import TIMES, search
+from support.raw_pictures import PALETTE, chunk, icc, pack, pfm, png, tga, tiff
+from support.scripts import is_a_good_line
 
 MODES = ("RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I", "I;16", "F", "YCbCr")
 FORMATS = (

@@ -6,12 +6,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from hostile import TEXTS, TIMES, hostile_texts, search
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
+from support.hostile import TEXTS, TIMES, hostile_texts, search
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # TensorBoard's own, about what it is made of

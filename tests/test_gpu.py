@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_killed import assert_same, config
-from test_training_fit import EPOCHS, IMAGES, LABELS, network
 
 from lab.core.config import TrainConfig
 from lab.measure import predict
@@ -16,6 +14,9 @@ from lab.runs.run import load_run, resume, start
 from lab.training import EpochBatches, Interrupted, Stop, fit, list_objectives
 from lab.training.train_step import TrainStep
 from lab.worlds.faces import render, sample_prior
+from support.configs import stateful
+from support.run_folders import assert_same_run
+from support.training import EPOCHS, IMAGES, LABELS, network
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs an NVIDIA GPU that torch can use"
@@ -86,7 +87,7 @@ def test_a_deterministic_run_goes_on_exactly(
     strict = torch.are_deterministic_algorithms_enabled()
     try:
         jobs = [
-            dataclasses.replace(config(tmp_path / name), device=device, deterministic=True)
+            dataclasses.replace(stateful(tmp_path / name), device=device, deterministic=True)
             for name in ("whole", "pieces")
         ]
         whole = start(jobs[0]).folder
@@ -110,7 +111,7 @@ def test_a_deterministic_run_goes_on_exactly(
         pieces = jobs[1].out / "run"
         assert json.loads((pieces / "summary.json").read_text())["status"] == "stopped"
         resume(pieces)
-        assert_same(pieces, whole)
+        assert_same_run(pieces, whole)
         load_run(pieces, device="cpu")
     finally:
         torch.use_deterministic_algorithms(strict)

@@ -13,11 +13,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import RunConfig, TrainConfig
 from lab.measure import predict
 from lab.models import Generators, ModelSpec, Settings, isolated, seeded_model, untouched
 from lab.runs.run import load_run, resume, start
 from lab.training import LAST, EpochBatches, Interrupted, fit, load_checkpoint
+from support.configs import tiny
 
 IMAGES = torch.randint(0, 256, (40, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
 EPOCHS = EpochBatches(IMAGES, torch.arange(40) % 2, batch_size=8, seed=3)
@@ -98,14 +99,9 @@ def afterwards() -> Iterator[None]:
         yield
 
 
-def a_run(nets: Path, name: str, out: Path, **changes: object) -> RunConfig:
-    config = RunConfig(
-        data=DataConfig(num_train=16, num_test=20, image_size=16),
-        model=ModelConfig(model=f"{nets}:{name}"),
-        train=TrainConfig(steps=6, batch_size=8, eval_every=3),
-        out=out, name="run", counterfactuals=4, pictures=False, checkpoint_every=0, threads=1,
-    )  # fmt: skip
-    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
+def a_run(nets: Path, name: str, out: Path) -> RunConfig:
+    usual = {"num_train": 16, "steps": 6, "batch_size": 8, "eval_every": 3, "counterfactuals": 4}
+    return tiny(out, model=f"{nets}:{name}", name="run", checkpoint_every=0.0, **usual)
 
 
 def shown(folder: Path) -> tuple[str, dict[str, Tensor]]:

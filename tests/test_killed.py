@@ -1,20 +1,15 @@
 """Law 10: killed at any moment and resumed, a run ends as if nothing had happened."""
 
-import dataclasses
-import json
 import os
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from killing import STAGES, folder_of, kill_after, kill_at_stage, until_done
-from test_run import scalars, summary, tiny
 
-from lab.core.config import RunConfig
 from lab.runs.run import start
-from lab.training import BEST, LAST, load_checkpoint
+from support.configs import stateful
+from support.killing import STAGES, folder_of, kill_after, kill_at_stage, until_done
+from support.run_folders import assert_same_run
 
 KILLS = int(os.environ.get("KILLS", "100"))
 """Kills of the endurance test."""
@@ -23,50 +18,15 @@ LASTING = 1.5
 """Seconds within which most runs of these tests would have come to their end."""
 
 
-def config(out: Path, **changes: Any) -> RunConfig:
-    """A run whose network, optimizer and objective have state."""
-    train = {"num_validation": 30, "objective": "group_dro", **changes}
-    return dataclasses.replace(tiny(out, **train), name="run")
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed, done in this process."""
-    return start(config(tmp_path_factory.mktemp("whole"))).folder
-
-
-def assert_same(run: Path, whole: Path) -> None:
-    """Weights, optimizer, logs and summary are the same, value for value."""
-    assert (run / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
-    assert scalars(run) == scalars(whole)
-    assert summary(run) == summary(whole)
-    assert json.loads((run / "summary.json").read_text())["status"] == "finished"
-    for name in (LAST, BEST):
-        one, other = (load_checkpoint(place / "checkpoints" / name) for place in (run, whole))
-        assert one.step == other.step
-        assert_equal(one.model, other.model)
-        assert_equal(one.optimizer, other.optimizer)
-        assert_equal(one.objective, other.objective)
-
-
-def assert_equal(one: Any, other: Any) -> None:
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, other)
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            assert_equal(one[key], other[key])
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other)
-        for a, b in zip(one, other, strict=True):
-            assert_equal(a, b)
-    else:
-        assert one == other
+    return start(stateful(tmp_path_factory.mktemp("whole"))).folder
 
 
 def test_killed_at_every_stage_and_at_random_it_ends_the_same(whole: Path, tmp_path: Path) -> None:
     """SIGKILL before the first checkpoint, twice in a row, at every stage, and at random."""
-    mine, kills = config(tmp_path), 0
+    mine, kills = stateful(tmp_path), 0
     for stage in ("step", "evaluation", "draft", "first replace", "step"):
         kills += kill_at_stage(mine, stage, 1)
     for stage in STAGES:
@@ -77,31 +37,31 @@ def test_killed_at_every_stage_and_at_random_it_ends_the_same(whole: Path, tmp_p
     until_done(mine)
     print(f"{kills} kills")
     assert kills >= 10
-    assert_same(folder_of(mine), whole)
+    assert_same_run(folder_of(mine), whole)
 
 
 def test_fresh_faces_go_on_where_they_stopped(tmp_path: Path) -> None:
     """Their numbers are those of an undisturbed run; batches of a whole block die with the run."""
-    whole = start(config(tmp_path / "whole", online=True)).folder
-    mine, kills = config(tmp_path / "mine", online=True), 0
+    whole = start(stateful(tmp_path / "whole", online=True)).folder
+    mine, kills = stateful(tmp_path / "mine", online=True), 0
     for times in (7, 3, 18):
         kills += kill_at_stage(mine, "step", times)
     until_done(mine)
     assert kills == 3
-    assert_same(folder_of(mine), whole)
+    assert_same_run(folder_of(mine), whole)
 
 
 @pytest.mark.slow
 def test_endurance(tmp_path: Path) -> None:
     """As many kills as the variable KILLS says, run after run."""
-    whole = start(config(tmp_path / "whole")).folder
+    whole = start(stateful(tmp_path / "whole")).folder
     moments, kills, number = random.Random(1), 0, 0
     while kills < KILLS:
-        mine = config(tmp_path / str(number))
+        mine = stateful(tmp_path / str(number))
         while kill_after(mine, moments.uniform(0, LASTING)):
             kills += 1
             if moments.random() < 0.3:
                 kills += kill_at_stage(mine, moments.choice(STAGES), moments.randint(1, 3))
-        assert_same(folder_of(mine), whole)
+        assert_same_run(folder_of(mine), whole)
         number += 1
     print(f"{kills} kills in {number} runs")

@@ -12,20 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig, refuse
+from lab.core.config import RunConfig, refuse
 from lab.experiments import run_preset
 from lab.experiments.presets import dose_response, learning_curve
+from support.configs import tiny
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> RunConfig:
-    return RunConfig(
-        data=DataConfig(num_test=20, image_size=16),
-        model=ModelConfig(model="linear"),
-        train=TrainConfig(steps=2),
-        counterfactuals=0,
-        out=tmp_path,
-    )
+    return tiny(tmp_path, num_train=100, model="linear", steps=2, batch_size=64)
 
 
 def rows_of(markdown: str) -> list[list[str]]:

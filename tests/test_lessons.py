@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
 from lab.experiments import Cell, Plan, Run, Table, make_grid, make_jobs
 from lab.experiments.lessons import (
@@ -31,6 +30,7 @@ from lab.experiments.lessons.book.which_cue import same_winner
 from lab.experiments.lessons.claims import every, leads, slopes, some_exceed
 from lab.experiments.runner.run import check_jobs
 from lab.training import evaluation_steps
+from support.configs import tiny as settings
 
 A = np.array([0.90, 0.92, 0.91])
 NOISE = np.array([0.05, -0.30, 0.40])
@@ -191,12 +191,7 @@ def test_each_lesson_can_be_taken(name: str, tmp_path: Path) -> None:
 
 
 def tiny(out: Path) -> Lesson:
-    base = RunConfig(
-        data=DataConfig(num_train=16, num_test=20, image_size=16),
-        model=ModelConfig(width=1),
-        train=TrainConfig(steps=3),
-        counterfactuals=0, pictures=False, out=out,
-    )  # fmt: skip
+    base = settings(out, num_train=16, batch_size=64)
     return dataclasses.replace(
         find_lesson("scarce_data"),
         plans={"sizes": Plan(base, {"num_train": (8, 16)})},

@@ -4,13 +4,13 @@ classes."""
 import re
 
 import pytest
-from test_measure_verdict import figures, numbers, setting
 
 from lab.core.estimate import Estimate, wilson
 from lab.verdict import Setting, findings, verdict
 from lab.verdict.advice import break_cues
 from lab.worlds import Cue, get_task
 from lab.worlds.cues import parse_cues
+from support.made_up import figures, numbers, setting
 
 RELEVANT = ("arrangement", "eyes", "nose", "mouth")
 

@@ -4,12 +4,12 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from hostile import is_refused, load_script
 
-from lab.core.config import DataConfig, RunConfig, TrainConfig
+from lab.core.config import DataConfig, RunConfig
 from lab.core.run_dir import automatic_name
 from lab.experiments import make_grid, make_jobs
 from lab.models.sources import ITSELF
@@ -19,6 +19,8 @@ from lab.tracking.hparams import row_name
 from lab.training import LAST, create_objective, load_checkpoint, locate_objective
 from lab.worlds import draw_examples, population_of
 from lab.worlds.groups import group_counts, group_index
+from support.configs import tiny
+from support.scripts import is_refused, load_script
 
 FOCAL = """
 from focus import sharpness
@@ -34,11 +36,11 @@ LATE = "power = {power}"
 
 def config(out: Path, objective: str, **data: object) -> RunConfig:
     """A run of six steps."""
-    return RunConfig(
-        data=DataConfig(num_train=24, num_test=4, image_size=16, cues=("eye_color:0.8",), **data),  # type: ignore[arg-type]
-        train=TrainConfig(steps=6, batch_size=8, objective=objective),
-        counterfactuals=0, pictures=False, device="cpu", name="run", out=out, checkpoint_every=0.0,
-    )  # fmt: skip
+    usual: dict[str, Any] = {
+        "num_train": 24, "num_test": 4, "cues": ("eye_color:0.8",), "width": 16, "steps": 6,
+        "batch_size": 8, "checkpoint_every": 0.0, "name": "run",
+    }  # fmt: skip
+    return tiny(out, objective=objective, **{**usual, **data})
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from test_run import tiny
 
 from lab.core.config import RunConfig
 from lab.runs import run
 from lab.training import SINGLE, Batch, Batches
 from lab.worlds import open_world
+from support.configs import rich
 
 BATCH, STEPS = 16, 6
 
@@ -32,7 +32,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
 
 
 def config(out: Path, **changes: Any) -> RunConfig:
-    return tiny(out, steps=STEPS, augment=False, batch_size=BATCH, **changes)
+    return rich(out, steps=STEPS, augment=False, batch_size=BATCH, **changes)
 
 
 def test_a_fresh_run_goes_on_where_the_training_faces_end(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import sigmoid
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import RunConfig, TrainConfig
 from lab.models import ModelSpec, NetworkError
 from lab.runs.run import load_run, resume, start
 from lab.tracking.writer import Tracker
@@ -28,6 +28,7 @@ from lab.training import (
     sample_answers,
     try_out,
 )
+from support.configs import tiny
 
 SPEC = ModelSpec(image_size=16)
 
@@ -122,13 +123,8 @@ def nets(tmp_path: Path) -> Path:
 
 
 def a_run(nets: Path, network: str, **others: object) -> RunConfig:
-    config = RunConfig(
-        data=DataConfig(num_train=16, num_test=20, image_size=16),
-        model=ModelConfig(model=f"{nets}:{network}"),
-        train=TrainConfig(steps=8, batch_size=8, eval_every=4),
-        counterfactuals=0, pictures=False, name="run", out=nets.parent / "runs",
-    )  # fmt: skip
-    return dataclasses.replace(config, **others)  # type: ignore[arg-type]
+    usual = {"num_train": 16, "steps": 8, "batch_size": 8, "eval_every": 4, "name": "run"}
+    return tiny(nets.parent / "runs", model=f"{nets}:{network}", **(usual | others))
 
 
 def verdict_of(folder: Path) -> str:
@@ -157,8 +153,7 @@ def test_what_a_network_reads_is_known_to_have_changed(
         monkeypatch.setenv("SCALE_OF_A_TEST", scale)
 
     change("1")
-    train = TrainConfig(steps=8, batch_size=8, eval_every=4, num_validation=20, early_stopping=5)
-    folder = start(a_run(nets, name, train=train)).folder
+    folder = start(a_run(nets, name, num_validation=20, early_stopping=5)).folder
     load_run(folder)
     change("1.5")
     with pytest.raises(ValueError, match="answers otherwise"):
@@ -195,12 +190,11 @@ def test_what_was_frozen_stays_so(nets: Path, monkeypatch: pytest.MonkeyPatch) -
         if step == 6:
             os.kill(os.getpid(), signal.SIGINT)
 
-    train = TrainConfig(steps=8, batch_size=8, eval_every=3)
-    whole = start(a_run(nets, "FreezesOnce", train=train, name="whole")).folder
+    whole = start(a_run(nets, "FreezesOnce", eval_every=3, name="whole")).folder
     with monkeypatch.context() as patch:
         patch.setattr(Tracker, "scalars", tell)
         with pytest.raises(Interrupted):
-            start(a_run(nets, "FreezesOnce", train=train, name="pieces"))
+            start(a_run(nets, "FreezesOnce", eval_every=3, name="pieces"))
     assert resume(folder) is not None
     one, other = (load_checkpoint(f / "checkpoints" / "last.pt").model for f in (whole, folder))
     assert all(torch.equal(one[key], other[key]) for key in one)
@@ -217,7 +211,7 @@ def test_weights_that_come_too_late_end_a_run(network: str, nets: Path) -> None:
 def test_a_run_stays_where_it_was_sent(nets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though its network changes the current folder at every pass."""
     monkeypatch.chdir(nets.parent)
-    done = start(a_run(nets, "Wanders", out=Path("here")))
+    done = start(dataclasses.replace(a_run(nets, "Wanders"), out=Path("here")))
     assert not done.folder.is_absolute()
     assert Path.cwd() == nets.parent
     assert (nets.parent / "here" / "run" / "summary.json").is_file()

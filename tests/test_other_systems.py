@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from without_posix import MODULES
+from support import without_posix
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,7 +44,7 @@ for name, *words in json.loads(sys.argv[2]):
 
 def windows(folder: Path, *commands: list[str]) -> "subprocess.Popen[str]":
     """Start the scripts, one after the other in one process, on what the lab takes for Windows."""
-    shutil.copy(Path(__file__).parent / "without_posix.py", folder / "sitecustomize.py")
+    shutil.copy(without_posix.__file__, folder / "sitecustomize.py")
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(ROOT / "scripts"), json.dumps(commands)],
         cwd=folder,
@@ -113,5 +113,5 @@ def test_nothing_that_windows_lacks_is_imported_at_the_top() -> None:
                     names = [alias.name for alias in node.names]
                 elif isinstance(node, ast.ImportFrom):
                     names = [str(node.module)]
-                lacking = {name.partition(".")[0] for name in names} & set(MODULES)
+                lacking = {name.partition(".")[0] for name in names} & set(without_posix.MODULES)
                 assert not lacking, path

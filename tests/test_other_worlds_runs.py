@@ -1,30 +1,31 @@
 """Runs on other worlds than faces: from training to the verdict, evaluation, and the board."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from picture_folders import fill
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import DataConfig, RunConfig
 from lab.evaluators.finished import asked, measure
 from lab.playground.service import Service
 from lab.runs.run import load_run, read_config, resume, start
 from lab.tracking.summary import nest, read_summary
 from lab.verdict.advice import advice
 from lab.worlds import open_world
+from support.configs import tiny
+from support.picture_folders import fill
 
 
 def config(out: Path, data: DataConfig, **train: object) -> RunConfig:
-    return RunConfig(
+    return replace(
+        tiny(
+            out, width=2, batch_size=64, name="small",
+            counterfactuals=48 if data.data else 12, pictures=not data.data,
+            **{"steps": 20, "eval_every": 20, **train},
+        ),
         data=data,
-        model=ModelConfig(width=2),
-        train=TrainConfig(**{"steps": 20, "eval_every": 20, **train}),  # type: ignore[arg-type]
-        counterfactuals=48 if data.data else 12,
-        pictures=not data.data,
-        name="small",
-        out=out,
-    )
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from raw_pictures import (
+
+from lab.core.pictures import PAPER, picture_suffixes, read_picture
+from support.raw_pictures import (
     BLACK_IS_ZERO,
     CIELAB,
     CMYK,
@@ -32,8 +34,6 @@ from raw_pictures import (
     tga,
     tiff,
 )
-
-from lab.core.pictures import PAPER, picture_suffixes, read_picture
 
 SIZE = 16
 RANDOM = np.random.default_rng(0)

@@ -6,7 +6,6 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from planted import ByPixels, Planted, coin, teach_exam
 from torch import Tensor, nn
 
 from lab.core.config import DataConfig, RunConfig
@@ -16,6 +15,7 @@ from lab.verdict import Finding, Setting, findings
 from lab.worlds import Population, open_world, population_of
 from lab.worlds.counterfactuals import SPLIT, redraw
 from lab.worlds.faces import ATTRIBUTES, PARTS, Faces, render
+from support.planted import ByPixels, Planted, coin, teach_exam
 
 DATA = DataConfig(
     cues=("eye_color=blue/brown:0.9",), num_train=40, num_test=200, image_size=24,

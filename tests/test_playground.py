@@ -18,7 +18,7 @@ import pytest
 import torch
 from werkzeug.test import Client
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig, to_json
+from lab.core.config import DataConfig, RunConfig, to_json
 from lab.measure import predict
 from lab.models import ModelSpec, create_model, digest_of, only_agreed
 from lab.playground import logdir as listing
@@ -29,6 +29,7 @@ from lab.runs.provenance import provenance_of
 from lab.runs.run import load_run, start
 from lab.worlds import draw_examples, get_task
 from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, render
+from support.configs import tiny
 
 NET = """
 from torch import nn
@@ -64,13 +65,9 @@ class Page:
         return {run["name"]: run for run in self.ok("runs")["runs"]}
 
 
-def config(out: Path, name: str, **data: Any) -> RunConfig:
-    return RunConfig(
-        data=DataConfig(num_train=12, num_test=4, image_size=16, **data),
-        model=ModelConfig(model="linear"),
-        train=TrainConfig(steps=2, batch_size=4),
-        counterfactuals=0, device="cpu", name=name, out=out,
-    )  # fmt: skip
+def config(out: Path, name: str, **changes: Any) -> RunConfig:
+    usual: dict[str, Any] = {"num_test": 4, "model": "linear", "steps": 2}
+    return tiny(out, name=name, **{**usual, **changes})
 
 
 def described(run: RunConfig) -> str:
@@ -305,8 +302,7 @@ def test_code_of_others_runs_only_after_consent(tmp_path: Path) -> None:
     net = tmp_path / "net.py"
     net.write_text(NET)
     runs = tmp_path / "runs"
-    plain = config(runs, "mine")
-    start(RunConfig(**{**vars(plain), "model": ModelConfig(model=f"{net}:net")}))
+    start(config(runs, "mine", model=f"{net}:net"))
     net.write_text(NET + f"\nopen({str(tmp_path / 'ran')!r}, 'a').close()\n")
     page = Page(runs)
     assert page.runs()["mine"]["kind"] == "consent"
@@ -334,8 +330,7 @@ def test_consent_is_for_what_the_file_imports_too(tmp_path: Path) -> None:
     net.write_text("from body import net")
     helper.write_text(NET)
     runs = tmp_path / "runs"
-    plain = config(runs, "mine")
-    start(RunConfig(**{**vars(plain), "model": ModelConfig(model=f"{net}:net")}))
+    start(config(runs, "mine", model=f"{net}:net"))
     page = Page(runs)
     assert page.post(b'{"run": "mine"}')[0] == 200
     assert page.runs()["mine"]["kind"] == "ready"
@@ -357,8 +352,7 @@ def test_a_file_may_be_agreed_to_beforehand_as_it_is_then(
     net.write_text("from body import net")
     helper.write_text(NET)
     runs = tmp_path / "runs"
-    plain = config(runs, "mine")
-    start(RunConfig(**{**vars(plain), "model": ModelConfig(model=f"{net}:net")}))
+    start(config(runs, "mine", model=f"{net}:net"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path)
     for named in ("net.py", "link/net.py", str(net)):
@@ -394,8 +388,7 @@ def test_a_missing_file_may_lie_elsewhere_if_it_is_the_same(
     net, there, other = tmp_path / "net.py", tmp_path / "there.py", tmp_path / "other.py"
     net.write_text(NET)
     runs = tmp_path / "runs"
-    plain = config(runs, "mine")
-    start(RunConfig(**{**vars(plain), "model": ModelConfig(model=f"{net}:net")}))
+    start(config(runs, "mine", model=f"{net}:net"))
     net.rename(there)
     other.write_text(NET + "# other")
     assert "--model-file" in Page(runs).runs()["mine"]["trouble"]
@@ -445,10 +438,7 @@ def test_what_runs_is_what_was_agreed_to(tmp_path: Path) -> None:
 
 
 def test_a_library_s_network_is_no_file(tmp_path: Path) -> None:
-    plain = config(tmp_path, "small")
-    name = "torchvision:squeezenet1_1"
-    start(RunConfig(**{**vars(plain), "data": DataConfig(num_train=4, num_test=4, image_size=32),
-                       "model": ModelConfig(model=name)}))  # fmt: skip
+    start(config(tmp_path, "small", num_train=4, image_size=32, model="torchvision:squeezenet1_1"))
     page = Page(tmp_path)
     assert page.runs()["small"]["kind"] == "ready"
     assert "chances" in page.ok("look", face="", run="small")["answers"][0]
@@ -476,7 +466,7 @@ def test_a_network_that_exits_is_explained(tmp_path: Path) -> None:
         "    return Net(3 * spec.image_size**2, spec.num_outputs)\n"
     )
     runs = tmp_path / "runs"
-    start(RunConfig(**{**vars(config(runs, "a")), "model": ModelConfig(model=f"{net}:net")}))
+    start(config(runs, "a", model=f"{net}:net"))
     page = Page(runs)
     assert page.post(b'{"run": "a"}')[0] == 200
     assert "chances" in page.ok("look", face="", run="a")["answers"][0]
@@ -486,8 +476,7 @@ def test_a_network_that_exits_is_explained(tmp_path: Path) -> None:
 
 
 def test_who_saw_every_face_once_studied_many(tmp_path: Path) -> None:
-    plain = config(tmp_path, "once")
-    start(RunConfig(**{**vars(plain), "train": TrainConfig(steps=5, batch_size=4, online=True)}))
+    start(config(tmp_path, "once", steps=5, online=True))
     page = Page(tmp_path)
     assert page.runs()["once"]["conditions"][0] == "20 training faces, none twice"
     told = page.ok("nearest", face="", run="once")
@@ -562,8 +551,7 @@ def test_a_newer_checkpoint_is_taken_up(tmp_path: Path) -> None:
     start(config(tmp_path, "a"))
     page = Page(tmp_path)
     first = page.ok("look", face="", run="a")["answers"][0]["chances"]
-    longer = config(tmp_path / "other", "b")
-    start(RunConfig(**{**vars(longer), "train": TrainConfig(steps=30, batch_size=4)}))
+    start(config(tmp_path / "other", "b", steps=30))
     new = tmp_path / "other" / "b" / "checkpoints" / "last.pt"
     os.replace(new, tmp_path / "a" / "checkpoints" / "last.pt")
     second = page.ok("look", face="", run="a")["answers"][0]["chances"]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile import load_script
 from PIL import Image
 from torchvision.utils import make_grid
 
@@ -20,6 +19,7 @@ from lab.runs.predictions import find_pictures, predictions
 from lab.runs.run import load_run, start
 from lab.worlds import get_task
 from lab.worlds.faces import render, sample_prior
+from support.scripts import load_script
 
 CLASSES = get_task("person").classes
 

@@ -10,14 +10,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from killing import CONTEXT, arm_stage
-from test_killed import assert_same
-from test_run import tiny
-from test_training_fit import IMAGES
 
 from lab.core.config import RunConfig
 from lab.core.machine import TORCHRUN
@@ -35,6 +30,10 @@ from lab.training import (
     newest,
     world_size,
 )
+from support.configs import stateful
+from support.killing import CONTEXT, arm_stage
+from support.run_folders import assert_same_run
+from support.training import IMAGES
 
 ROOT = Path(__file__).parent.parent
 GROUPS = Groups(names=("even", "odd"), counts=(5, 5))
@@ -84,12 +83,6 @@ def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
     assert set(asked) == {4090, 10}
 
 
-def config(out: Path, **changes: Any) -> RunConfig:
-    """A run that two processes are to do, by default with an objective that has state."""
-    train = {"num_validation": 30, "objective": "group_dro", **changes}
-    return dataclasses.replace(tiny(out, **train), name="run")
-
-
 def together(job: RunConfig, *, dying: tuple[int, str, int] | None = None) -> list[int | None]:
     """Do the run by two processes, or go on with it; their exit codes.
 
@@ -132,7 +125,7 @@ def _work(job: RunConfig, rank: int, port: int, stage: tuple[str, int] | None) -
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that two processes did, and nothing disturbed."""
     out = tmp_path_factory.mktemp("whole")
-    assert together(config(out)) == [0, 0]
+    assert together(stateful(out)) == [0, 0]
     return out / "run"
 
 
@@ -146,22 +139,22 @@ def test_each_process_gets_the_result_and_one_writes(whole: Path) -> None:
 
 def test_the_same_number_of_processes_gives_the_same_bits(whole: Path, tmp_path: Path) -> None:
     """Whoever dies, and wherever: the run goes on and ends as if nothing had happened."""
-    mine = config(tmp_path)
+    mine = stateful(tmp_path)
     for dying in ((1, "step", 7), (0, "evaluation", 3), (0, "second replace", 4), (1, "step", 2)):
         codes = together(mine, dying=dying)
         assert codes[dying[0]] == -signal.SIGKILL
         assert codes[1 - dying[0]] not in (0, None)
     assert together(mine) == [0, 0]
-    assert_same(tmp_path / "run", whole)
+    assert_same_run(tmp_path / "run", whole)
 
 
 @pytest.mark.parametrize("objective", list_objectives())
 def test_two_processes_learn_what_one_does(objective: str, tmp_path: Path) -> None:
     """Without dropout and augmentation the batches are the same; only rounding differs."""
-    model = dataclasses.replace(config(tmp_path).model, dropout=0.0)
+    model = dataclasses.replace(stateful(tmp_path).model, dropout=0.0)
     runs = [
         dataclasses.replace(
-            config(tmp_path / name, augment=False, steps=10, objective=objective), model=model
+            stateful(tmp_path / name, augment=False, steps=10, objective=objective), model=model
         )
         for name in ("one", "two")
     ]
@@ -183,7 +176,7 @@ def test_the_number_of_processes_is_part_of_the_run(
     with pytest.raises(
         ValueError, match=r"--world-size 4 must be run by 4 processes, not 1: torch"
     ):
-        start(dataclasses.replace(config(tmp_path), world_size=4))
+        start(dataclasses.replace(stateful(tmp_path), world_size=4))
     assert not list(tmp_path.iterdir())
     launched(monkeypatch, **FREE, WORLD_SIZE="3")
     with pytest.raises(ValueError, match=r"begun by 2 processes, not 3 .unset RANK"):

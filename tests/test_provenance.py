@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from hostile import is_a_good_line, is_refused, load_script, told
 from PIL import Image
 
 from lab.core.cli import main
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import DataConfig, ModelConfig, RunConfig
 from lab.core.run_dir import automatic_name
 from lab.experiments import make_grid, make_jobs, run_grid
 from lab.models.sources import ITSELF
@@ -19,6 +18,8 @@ from lab.runs.run import load_run, read_config, read_run_provenance, resume, sta
 from lab.tracking.summary import read_summary
 from lab.training import LAST, Interrupted, load_checkpoint
 from lab.worlds import world_version
+from support.configs import tiny
+from support.scripts import is_a_good_line, is_refused, load_script, told
 
 NET = """
 from torch import nn
@@ -35,12 +36,7 @@ def body(spec):
 
 def config(out: Path, model: str, **train: object) -> RunConfig:
     """A run of three steps."""
-    return RunConfig(
-        data=DataConfig(num_train=12, num_test=4, image_size=16),
-        model=ModelConfig(model=model),
-        train=TrainConfig(steps=3, batch_size=4, **train),  # type: ignore[arg-type]
-        counterfactuals=0, pictures=False, device="cpu", name="run", out=out, checkpoint_every=0.0,
-    )  # fmt: skip
+    return tiny(out, model=model, num_test=4, name="run", checkpoint_every=0.0, **train)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import DataConfig, ModelConfig, RunConfig
 from lab.core.estimate import Estimate
 from lab.evaluators.reliance import ask_about_components
 from lab.experiments import make_grid, make_jobs
@@ -29,8 +29,11 @@ from lab.measure import FacesNeeded, fit_power_law, predict
 from lab.runs.run import load_run
 from lab.worlds import DrawnWorld, draw_examples, get_task
 from lab.worlds.faces import PARTS
+from support.configs import tiny
 
 ROOT = Path(__file__).parents[1]
+
+CARD = {"num_test": 40, "steps": 4, "batch_size": 8, "counterfactuals": 4}
 
 NET = """
 from torch import nn
@@ -39,15 +42,6 @@ def my_net(spec):
     inputs = spec.in_channels * spec.image_size**2
     return nn.Sequential(nn.Flatten(), nn.Linear(inputs, spec.num_outputs))
 """
-
-
-def tiny(out: Path) -> RunConfig:
-    return RunConfig(
-        data=DataConfig(num_test=40, image_size=16),
-        model=ModelConfig(width=1),
-        train=TrainConfig(steps=4, batch_size=8),
-        counterfactuals=4, pictures=False, out=out,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +56,7 @@ def made(place: Path) -> CardResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
         return report(
-            f"{place}/my_net.py:my_net", tiny(place / "cards"), against=["cnn"], seeds=2,
+            f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["cnn"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
             say=lambda _: None, watch=False,
         )  # fmt: skip
@@ -83,7 +77,7 @@ def test_a_card_without_reliance_is_refused_before_any_run(tmp_path: Path) -> No
     with pytest.raises(ValueError, match="--counterfactuals must be 1 or more"):
         report(
             "cnn",
-            dataclasses.replace(tiny(tmp_path / "cards"), counterfactuals=0),
+            tiny(tmp_path / "cards", **{**CARD, "counterfactuals": 0}),
             say=lambda _: None,
         )
     assert not (tmp_path / "cards").exists()
@@ -190,7 +184,7 @@ def test_the_same_call_again_repeats_no_run(made: CardResult, place: Path) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
         again = report(
-            f"{place}/my_net.py:my_net", tiny(place / "cards"), against=["cnn"], seeds=2,
+            f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["cnn"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
         )  # fmt: skip
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")} == before
@@ -217,7 +211,7 @@ def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
                     "def my_net").replace("nn.Linear(inputs", "Bad(inputs")
     )  # fmt: skip
     outcome = report(
-        f"{tmp_path}/bad.py:my_net", tiny(tmp_path / "cards"), seeds=2, sizes=(16, 24),
+        f"{tmp_path}/bad.py:my_net", tiny(tmp_path / "cards", **CARD), seeds=2, sizes=(16, 24),
         random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
     )  # fmt: skip
     assert outcome.sentences == ()

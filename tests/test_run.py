@@ -5,86 +5,36 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.run_dir import automatic_name, check_name, locked, make_folder
 from lab.runs.run import load_run, resume, start
 from lab.training import LAST, Diverged, load_checkpoint
+from support.configs import RICH_FLAGS, rich
+from support.run_folders import scalars, summary
+from support.scripts import command
 
 ROOT = Path(__file__).parent.parent
-FLAGS = (
-    "--num-train 24 --num-test 40 --image-size 16 --width 2 --steps 40 --batch-size 16 --dropout .3"
-    " --augment --label-noise .2 --eval-every 5 --checkpoint-every 0 --seed 3 --counterfactuals 6"
-    " --cues eye_color:0.9 hair_length=long/short:0.7 --unseen-combinations gaze=left,smile=up"
-)
-
-
-def tiny(out: Path, **changes: Any) -> RunConfig:
-    """The run that `FLAGS` ask for."""
-    train = {"steps": 40, "batch_size": 16, "augment": True, "eval_every": 5}
-    return RunConfig(
-        data=DataConfig(
-            num_train=24,
-            num_test=40,
-            image_size=16,
-            label_noise=0.2,
-            cues=("eye_color:0.9", "hair_length=long/short:0.7"),
-            unseen_combinations=("gaze=left,smile=up",),
-        ),
-        model=ModelConfig(width=2, dropout=0.3),
-        train=TrainConfig(**{**train, **changes}),
-        seed=3,
-        out=out,
-        checkpoint_every=0,
-        counterfactuals=6,
-    )
-
-
-def script(*words: str) -> list[str]:
-    """The command that runs a script of the lab."""
-    return [sys.executable, str(ROOT / "scripts" / words[0]), *words[1:]]
-
-
-def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """All curves of a run as TensorBoard reads them, but for readings of clocks."""
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    events.Reload()
-    return {
-        tag: [(event.step, event.value) for event in events.Scalars(tag)]
-        for tag in events.Tags()["scalars"]
-        if not tag.startswith("speed/")
-    }
-
-
-def summary(folder: Path) -> dict[str, Any]:
-    """A run's summary, but for readings of clocks and its name."""
-    told: dict[str, Any] = json.loads((folder / "summary.json").read_text())
-    for part in ("seconds", "speed", "config"):
-        told.pop(part, None)
-    return told
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed, done in this process."""
-    return start(tiny(tmp_path_factory.mktemp("whole"))).folder
+    return start(rich(tmp_path_factory.mktemp("whole"))).folder
 
 
 def test_asking_what_it_relies_on_changes_nothing(whole: Path, tmp_path: Path) -> None:
     """Law 7: a run that is asked less ends with the same weights and the same other figures."""
-    config = dataclasses.replace(tiny(tmp_path), counterfactuals=0)
+    config = dataclasses.replace(rich(tmp_path), counterfactuals=0)
     quiet = start(config).folder
     weights = [load_checkpoint(f / "checkpoints" / LAST).model for f in (whole, quiet)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -96,10 +46,10 @@ def test_asking_what_it_relies_on_changes_nothing(whole: Path, tmp_path: Path) -
 def test_killed_at_any_moment_it_goes_on_exactly(whole: Path, tmp_path: Path) -> None:
     """SIGKILL while it trains, evaluates or saves, twice; then SIGTERM; then to the end."""
     folder = tmp_path / "killed"
-    command = script("train.py", *FLAGS.split(), "--out", str(tmp_path), "--name", "killed")
+    words = command("train.py", *RICH_FLAGS.split(), "--out", str(tmp_path), "--name", "killed")
     for number, lines in ((signal.SIGKILL, 2), (signal.SIGKILL, 4), (signal.SIGTERM, 6)):
         process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         metrics = folder / "metrics.jsonl"
         while process.poll() is None:
@@ -112,7 +62,7 @@ def test_killed_at_any_moment_it_goes_on_exactly(whole: Path, tmp_path: Path) ->
             assert process.returncode == 143, told
             assert f"--resume {folder}" in told
             assert json.loads((folder / "summary.json").read_text())["status"] == "stopped"
-        command = script("train.py", "--resume", str(folder))
+        words = command("train.py", "--resume", str(folder))
     assert resume(folder) is not None
     assert resume(folder) is None, "it is finished"
 
@@ -154,8 +104,8 @@ def test_a_run_can_be_asked_again(whole: Path, tmp_path: Path) -> None:
 
     Image.new("RGBA", (70, 50), (200, 100, 0, 90)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
-    command = script("predict.py", str(whole), str(tmp_path / "b.png"), str(tmp_path / "a.png"))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = command("predict.py", str(whole), str(tmp_path / "b.png"), str(tmp_path / "a.png"))
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout.startswith(f"{tmp_path}/a.png: ")
     assert " person " in done.stdout
@@ -177,7 +127,7 @@ def test_a_run_that_breaks_says_so(tmp_path: Path) -> None:
         "    return Wild()\n"
     )
     config = dataclasses.replace(
-        tiny(tmp_path / "runs", learning_rate=10.0, steps=400),
+        rich(tmp_path / "runs", learning_rate=10.0, steps=400),
         model=ModelConfig(model=f"{plugin}:wild"),
         name="wild",
     )
@@ -250,7 +200,7 @@ def test_a_network_of_a_file_is_found_from_every_folder(
         "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * spec.image_size**2, 2))\n"
     )
     monkeypatch.chdir(net.parent)
-    config = dataclasses.replace(tiny(tmp_path), model=ModelConfig(model="flat_net.py:flat"))
+    config = dataclasses.replace(rich(tmp_path), model=ModelConfig(model="flat_net.py:flat"))
     folder = start(config).folder
     monkeypatch.chdir(tmp_path / "elsewhere")
     found, model = load_run(folder)

@@ -6,8 +6,6 @@ from functools import cache, partial
 import numpy as np
 import pytest
 import torch
-from drawn_worlds import world_of
-from planted import ByPixels, Planted
 from scipy.stats import binomtest, chisquare
 from torch import Tensor
 
@@ -19,6 +17,8 @@ from lab.robustness.minimal import _take_back
 from lab.robustness.resample_and_evolve import _at, _level
 from lab.worlds import DrawnWorld, Population, population_of
 from lab.worlds.faces import ATTRIBUTES, STRAYS, Faces, render
+from support.drawn_worlds import world_of
+from support.planted import ByPixels, Planted
 
 SIZE, SEED, COUNT = 16, 5, 40
 POPULATION = population_of(DataConfig(cues=("eye_color=blue/brown:0.9",)))

@@ -20,7 +20,7 @@ import pytest
 from scipy import stats
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import DataConfig
 from lab.core.run_dir import locked
 from lab.experiments import make_grid, make_jobs, run_grid, write_results
 from lab.experiments.metrics import limits
@@ -29,6 +29,7 @@ from lab.experiments.runner.progress import Progress
 from lab.experiments.runner.run import check_jobs, reports
 from lab.experiments.runner.worker import Report
 from lab.experiments.show.curves import curves, power_laws
+from support.configs import tiny
 
 ROOT = Path(__file__).parents[1]
 FLAGS = (
@@ -54,13 +55,7 @@ def net(spec):
 """
 
 
-def base(**changes: Any) -> RunConfig:
-    return RunConfig(
-        data=DataConfig(num_train=16, num_test=20, image_size=16),
-        model=ModelConfig(width=1),
-        train=TrainConfig(steps=3, batch_size=8),
-        counterfactuals=0, pictures=False, **changes,
-    )  # fmt: skip
+BASE = tiny(Path("runs"), num_train=16, batch_size=8)
 
 
 def times(out: Path) -> dict[Path, int]:
@@ -68,9 +63,9 @@ def times(out: Path) -> dict[Path, int]:
 
 
 def test_the_same_call_again_repeats_nothing_and_a_larger_one_adds(tmp_path: Path) -> None:
-    first = run_grid(base(), {"num_train": [8, 16]}, seeds=2, out=tmp_path, processes=2)
+    first = run_grid(BASE, {"num_train": [8, 16]}, seeds=2, out=tmp_path, processes=2)
     before = times(tmp_path)
-    again = run_grid(base(), {"num_train": [8, 16, 12]}, seeds=2, out=tmp_path, processes=2)
+    again = run_grid(BASE, {"num_train": [8, 16, 12]}, seeds=2, out=tmp_path, processes=2)
     after = times(tmp_path)
     assert len(before) == 4
     assert len(after) == 6
@@ -83,7 +78,7 @@ def test_the_same_call_again_repeats_nothing_and_a_larger_one_adds(tmp_path: Pat
 def test_a_run_that_kills_its_worker_is_named_and_takes_no_other_along(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(DEADLY.format(always=True))
     models = ["cnn", f"{tmp_path}/net.py:net", "linear"]
-    table = run_grid(base(), {"model": models}, seeds=1, out=tmp_path / "runs", processes=2)
+    table = run_grid(BASE, {"model": models}, seeds=1, out=tmp_path / "runs", processes=2)
     assert [len(cell.runs) for cell in table.cells] == [1, 0, 1]
     (failure,) = table.failed
     assert "net.py:net" in str(failure)
@@ -102,7 +97,7 @@ def test_a_run_that_raises_is_named_with_its_reason(tmp_path: Path) -> None:
         "    return model\n"
     )
     models = [f"{tmp_path}/net.py:net", "linear"]
-    table = run_grid(base(), {"model": models}, seeds=2, out=tmp_path / "runs", processes=2)
+    table = run_grid(BASE, {"model": models}, seeds=2, out=tmp_path / "runs", processes=2)
     assert [len(cell.runs) for cell in table.cells] == [0, 2]
     assert [failure.seed for failure in table.failed] == [0, 1]
     for failure in table.failed:
@@ -115,9 +110,9 @@ def test_a_network_in_a_file_may_be_named_from_here(
 ) -> None:
     (tmp_path / "net.py").write_text("from lab.models.linear import linear as net\n")
     monkeypatch.chdir(tmp_path)
-    first = run_grid(base(), {"model": ["net.py:net"]}, seeds=2, out=Path("runs"), processes=2)
+    first = run_grid(BASE, {"model": ["net.py:net"]}, seeds=2, out=Path("runs"), processes=2)
     before = times(tmp_path)
-    again = run_grid(base(), {"model": ["net.py:net"]}, seeds=2, out=Path("runs"), processes=2)
+    again = run_grid(BASE, {"model": ["net.py:net"]}, seeds=2, out=Path("runs"), processes=2)
     assert not first.failed
     assert not again.failed
     assert before == times(tmp_path)
@@ -135,7 +130,7 @@ def test_a_network_that_changes_meanwhile_is_not_taken_for_what_it_was(tmp_path:
         "    return linear(spec)\n"
     )
     grid = {"model": [f"{net}:net"]}
-    table = run_grid(base(), grid, seeds=2, out=tmp_path / "runs", processes=1)
+    table = run_grid(BASE, grid, seeds=2, out=tmp_path / "runs", processes=1)
     assert [run.seed for run in table.cells[0].runs] == [0]
     (failure,) = table.failed
     assert "when the sweep began" in failure.reason
@@ -143,14 +138,14 @@ def test_a_network_that_changes_meanwhile_is_not_taken_for_what_it_was(tmp_path:
 
 def test_two_sweeps_at_the_same_runs_are_one_too_many(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(ValueError, match=f"in use by process {os.getpid()}"):
-        run_grid(base(), {}, seeds=1, out=tmp_path)
+        run_grid(BASE, {}, seeds=1, out=tmp_path)
     assert not list(tmp_path.glob("*/"))
 
 
 def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -> None:
     data = DataConfig(num_train=10, num_test=20, image_size=16, label_noise=0.1,
                       label_noise_kind="flip")  # fmt: skip
-    table = run_grid(replace(base(), data=data, seed=5), {}, seeds=2, out=tmp_path, processes=2)
+    table = run_grid(replace(BASE, data=data, seed=5), {}, seeds=2, out=tmp_path, processes=2)
     tag = "memorization/mislabeled_fitted"
     having = [tag in run.metrics for run in table.cells[0].runs]
     assert having == [True, False], "the seeds must differ for this test"
@@ -161,7 +156,7 @@ def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -
 
 
 def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
-    first = run_grid(base(), {"num_train": [8, 12, 16]}, seeds=1, out=tmp_path, processes=2)
+    first = run_grid(BASE, {"num_train": [8, 12, 16]}, seeds=1, out=tmp_path, processes=2)
     write_results(first, view(first))
     assert (tmp_path / "curve-accuracy_test.png").exists()
     usual = (tmp_path / "sweep.md").read_text().splitlines()[0]
@@ -169,7 +164,7 @@ def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
     mine[1].parent.mkdir()
     for path in mine:
         path.write_text("mine")
-    table = run_grid(base(), {"width": [2]}, seeds=1, out=tmp_path, processes=2)
+    table = run_grid(BASE, {"width": [2]}, seeds=1, out=tmp_path, processes=2)
     write_results(table, view(table, metrics=("loss/test", "gap/accuracy")))
     heading, _, row, *_ = (tmp_path / "sweep.md").read_text().splitlines()
     assert heading == usual.replace("num_train", "width") + " loss/test |", "what was asked for"
@@ -225,7 +220,7 @@ def test_what_is_doubtful_of_a_network_is_said_once(
         (tmp_path / f"{name}.py").write_text(RESTLESS.format(noise=noise))
     models = [f"{tmp_path}/{name}.py:Net" for name in ("calm", "restless")]
     table = run_grid(
-        base(), {"model": models, "num_train": [8, 16]}, seeds=1, out=tmp_path / "runs",
+        BASE, {"model": models, "num_train": [8, 16]}, seeds=1, out=tmp_path / "runs",
         processes=1, watch=Progress(),
     )  # fmt: skip
     lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
@@ -242,12 +237,10 @@ def test_what_is_doubtful_of_a_network_is_said_once(
 
 def test_a_setting_that_some_cells_make_no_use_of_is_fine(tmp_path: Path) -> None:
     grid = {"cues": ["none", "eye_color:1"], "cue_visibility": [0.5, 1]}
-    assert len(make_jobs(base(), make_grid(grid), seeds=1, out=tmp_path)) == 4
-    check_jobs(make_jobs(base(), make_grid(grid), seeds=1, out=tmp_path))
+    assert len(make_jobs(BASE, make_grid(grid), seeds=1, out=tmp_path)) == 4
+    check_jobs(make_jobs(BASE, make_grid(grid), seeds=1, out=tmp_path))
     with pytest.raises(ValueError, match="is about cues, and there are none"):
-        check_jobs(
-            make_jobs(base(), make_grid({"cue_visibility": [0.5, 1]}), seeds=1, out=tmp_path)
-        )
+        check_jobs(make_jobs(BASE, make_grid({"cue_visibility": [0.5, 1]}), seeds=1, out=tmp_path))
 
 
 def testreports_are_let_go_one_by_one(tmp_path: Path) -> None:
@@ -263,7 +256,7 @@ def testreports_are_let_go_one_by_one(tmp_path: Path) -> None:
             return future
 
     submitted: list[Any] = []
-    jobs = make_jobs(base(), {}, seeds=4, out=tmp_path)
+    jobs = make_jobs(BASE, {}, seeds=4, out=tmp_path)
     alive = [sum(ref() is not None for ref in submitted)
              for _ in reports(jobs, Here(), None)]  # fmt: skip
     assert alive[-1] < 4
@@ -291,7 +284,7 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(tmp_path: Path) -> No
 
 def test_tables_and_means_hold_what_the_runs_logged(tmp_path: Path) -> None:
     """Against the event files, as TensorBoard reads them, and numpy."""
-    table = run_grid(base(), {"num_train": [8, 16]}, seeds=3, out=tmp_path, processes=2)
+    table = run_grid(BASE, {"num_train": [8, 16]}, seeds=3, out=tmp_path, processes=2)
     write_results(table, view(table))
     with (tmp_path / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -323,14 +316,14 @@ def scalars(folder: Path) -> dict[str, list[float]]:
 
 def test_curves_of_guesses_have_no_law_and_no_legend(tmp_path: Path) -> None:
     """Matplotlib warns of a legend without entries, and warnings are errors here."""
-    table = run_grid(base(), {"num_train": [8, 12, 16]}, seeds=2, out=tmp_path, processes=2)
+    table = run_grid(BASE, {"num_train": [8, 12, 16]}, seeds=2, out=tmp_path, processes=2)
     assert all(cell.mean("accuracy/test").value < 0.6 for cell in table.cells)
     assert power_laws(table, "accuracy/test")[1] == {}
 
 
 def test_a_panel_without_the_figure_has_no_legend(tmp_path: Path) -> None:
     grid = {"num_train": [8, 12, 16], "model": ["cnn", "linear"], "cues": ["none", "eye_color:1"]}
-    table = run_grid(base(), grid, seeds=1, out=tmp_path, processes=2)
+    table = run_grid(BASE, grid, seeds=1, out=tmp_path, processes=2)
     figure = curves(table, "accuracy/unbiased", x="num_train", line="model")
     assert [axes.get_legend() is not None for axes in figure.axes] == [False, True]
 
@@ -366,7 +359,7 @@ def test_bad_grids_are_one_line_and_write_nothing(tmp_path: Path) -> None:
         ({"model": ["cnm"]}, "cnn"),
     ):
         with pytest.raises(ValueError, match=message):
-            run_grid(base(), grid, out=tmp_path / "new")
+            run_grid(BASE, grid, out=tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -392,12 +385,12 @@ def test_a_dask_worker_may_die(tmp_path: Path) -> None:
         cluster += [subprocess.Popen(worker.split(), **quiet) for _ in range(2)]
         address = json.loads(at.read_text())["address"].removeprefix("tcp://")
         table = run_grid(
-            base(), {"model": ["cnn", f"{tmp_path}/net.py:net"]}, seeds=2,
+            BASE, {"model": ["cnn", f"{tmp_path}/net.py:net"]}, seeds=2,
             out=tmp_path / "runs", executor=f"dask://{address}",
         )  # fmt: skip
         assert not table.failed
         assert (tmp_path / "died").exists()
-        here = run_grid(base(), {"model": ["cnn"]}, seeds=2, out=tmp_path / "here", processes=2)
+        here = run_grid(BASE, {"model": ["cnn"]}, seeds=2, out=tmp_path / "here", processes=2)
         there, mine = (t.cells[0].values("loss/train").tolist() for t in (table, here))
         assert there == mine
     finally:
@@ -421,7 +414,7 @@ def test_a_ray_worker_may_die(tmp_path: Path) -> None:
     try:
         grid = "import sys; from pathlib import Path; import test_sweep_whole as t\n" + (
             "place = Path(sys.argv[1]); models = ['cnn', f'{place}/net.py:net']\n"
-            "table = t.run_grid(t.base(), {'model': models}, seeds=2, out=place / 'runs',"
+            "table = t.run_grid(t.BASE, {'model': models}, seeds=2, out=place / 'runs',"
             " executor=sys.argv[2])\n"
             "assert not table.failed, table.failed\n"
         )
@@ -437,6 +430,6 @@ def test_a_ray_worker_may_die(tmp_path: Path) -> None:
 def test_a_missing_cluster_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ValueError, match=r"needs distributed: pip install 'memorization-lab\[dask"):
-        run_grid(base(), {}, seeds=1, out=tmp_path, executor="dask://127.0.0.1:1")
+        run_grid(BASE, {}, seeds=1, out=tmp_path, executor="dask://127.0.0.1:1")
     with pytest.raises(ValueError, match="use local, dask://host:port"):
-        run_grid(base(), {}, seeds=1, out=tmp_path, executor="slurm")
+        run_grid(BASE, {}, seeds=1, out=tmp_path, executor="slurm")

@@ -3,7 +3,6 @@
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,7 +16,6 @@ from lab.training import (
     BEST,
     LAST,
     Diverged,
-    EpochBatches,
     Figures,
     Fitted,
     Interrupted,
@@ -29,21 +27,11 @@ from lab.training import (
 )
 from lab.training.batches import Order
 from lab.training.schedule import learning_rate
+from support.run_folders import same_state
+from support.training import EPOCHS, IMAGES, LABELS, network
 
-IMAGES = torch.randint(0, 256, (50, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()
-LABELS = torch.arange(50) % 2
-EPOCHS = EpochBatches(IMAGES, LABELS, batch_size=16, seed=3)
 PLAIN = TrainConfig(steps=30, batch_size=16)
 RICH = TrainConfig(steps=30, batch_size=16, augment=True, weight_decay=0.1, eval_every=7)
-
-
-def network(*, dropout: float = 0.0) -> nn.Module:
-    """A small one that has all that is hard to resume: dropout and running statistics."""
-    torch.manual_seed(1)
-    return nn.Sequential(
-        nn.Conv2d(3, 4, 3, stride=4), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
-        nn.Dropout(dropout), nn.Linear(64, 2),
-    )  # fmt: skip
 
 
 def perceptron() -> nn.Module:
@@ -57,17 +45,6 @@ def measure(model: nn.Module) -> dict[str, Estimate | float]:
     with torch.no_grad():
         loss = nn.functional.cross_entropy(model(to_input(IMAGES)), LABELS)
     return {"loss/validation": Estimate.point(float(loss)), "accuracy/train": 0.5}
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two nested states are equal to the last bit."""
-    if isinstance(one, Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
 
 
 def test_it_trains_as_a_plain_loop_does() -> None:
@@ -95,7 +72,7 @@ def test_measuring_changes_nothing() -> None:
         measured, EPOCHS, RICH, seed=3, evaluators=[measure],
         log=lambda step, figures: steps.append(step),
     )  # fmt: skip
-    assert same(alone.state_dict(), measured.state_dict())
+    assert same_state(alone.state_dict(), measured.state_dict())
     assert steps == [0, 7, 14, 21, 28, 30]
 
 
@@ -145,10 +122,10 @@ def test_it_goes_on_exactly_from_any_step(tmp_path: Path) -> None:
     assert pieces == whole_log
     one, other = (load_checkpoint(tmp_path / name / LAST) for name in ("whole", "pieces"))
     for part in ("step", "model", "optimizer"):
-        assert same(getattr(one, part), getattr(other, part)), part
+        assert same_state(getattr(one, part), getattr(other, part)), part
     assert one.progress["best"] == other.progress["best"]
     best = [load_checkpoint(tmp_path / name / BEST) for name in ("whole", "pieces")]
-    assert same(best[0].model, best[1].model)
+    assert same_state(best[0].model, best[1].model)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -165,7 +142,7 @@ def test_a_wild_number_never_reaches_the_weights(bad: float, tmp_path: Path) -> 
     model.register_forward_hook(break_down)
     with pytest.raises(Diverged, match=r"the loss of step 6 is not .*learning rate .*batch of 16"):
         fit(model, EPOCHS, PLAIN, seed=3, checkpoints=tmp_path)
-    assert same(dict(model.named_parameters()), seen[5])
+    assert same_state(dict(model.named_parameters()), seen[5])
     assert load_checkpoint(tmp_path / LAST).step < 6
 
 
@@ -185,7 +162,7 @@ def test_the_device_can_refuse_a_bad_step_by_itself(monkeypatch: pytest.MonkeyPa
         hook.remove()
         for _ in range(3):
             train_step.take()
-    assert same(dict(model.named_parameters()), good)
+    assert same_state(dict(model.named_parameters()), good)
     with pytest.raises(Diverged) as caught:
         train_step.check()
     assert caught.value.step in (4, 5)
@@ -204,7 +181,7 @@ def test_early_stopping_leaves_the_best_weights() -> None:
     config = TrainConfig(steps=100, batch_size=16, eval_every=5, early_stopping=3)
     fitted: Fitted = fit(model, EPOCHS, config, seed=3, evaluators=[scripted])
     assert (fitted.step, fitted.weights_of, fitted.stopped_early) == (25, 10, True)
-    assert same(model.state_dict(), weights[2])
+    assert same_state(model.state_dict(), weights[2])
 
 
 def test_early_stopping_needs_something_to_go_by() -> None:
@@ -260,7 +237,7 @@ def test_early_stopping_goes_on_exactly_where_it_was_interrupted(tmp_path: Path)
     assert 0 < expected.weights_of < expected.step
     assert lives == expected.step // 5
     assert (fitted.step, fitted.weights_of) == (expected.step, expected.weights_of)
-    assert same(pieces.state_dict(), whole.state_dict())
+    assert same_state(pieces.state_dict(), whole.state_dict())
 
 
 def test_weights_that_another_figure_chose_are_not_gone_on_from(tmp_path: Path) -> None:
@@ -332,7 +309,7 @@ def test_streams_are_seeded_by_the_run() -> None:
     for before, model in enumerate(models):
         torch.manual_seed(before)
         fit(model, EPOCHS, PLAIN, seed=3)
-    assert same(models[0].state_dict(), models[1].state_dict())
+    assert same_state(models[0].state_dict(), models[1].state_dict())
     assert torch_seed(3, "training") != torch_seed(4, "training")
 
 

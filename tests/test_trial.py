@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile import is_a_good_line, told
-from hostile import load_script as script
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,6 +34,8 @@ from lab.training import (
     try_out,
 )
 from lab.training.train_step import TrainStep
+from support.scripts import is_a_good_line, told
+from support.scripts import load_script as script
 
 SPEC = ModelSpec(image_size=16)
 CONFIG = TrainConfig(batch_size=8)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hostile import is_refused, load_script
 
 from lab.core.config import DataConfig, RunConfig
 from lab.evaluators.finished import asked
 from lab.worlds import check_memory, reject_no_effect
+from support.scripts import is_refused, load_script
 
 
 @pytest.mark.parametrize(

@@ -8,25 +8,22 @@ from typing import Any
 import pytest
 import torch
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import RunConfig
 from lab.measure import loss, predict
 from lab.runs.run import load_run, read_config, start
 from lab.training import BEST, LAST, load_checkpoint
 from lab.worlds import DrawnWorld, Examples, draw_examples, population_of
+from support.configs import tiny
 
 
 def config(out: Path, **train: Any) -> RunConfig:
     """A run that memorizes, so that its loss on unseen faces soon rises."""
-    usual = {"steps": 150, "eval_every": 5, "learning_rate": 0.01, "batch_size": 50}
-    return RunConfig(
-        data=DataConfig(
-            num_train=100, num_test=60, image_size=16, label_noise=0.3, variation=0.1,
-            subpopulations=("scrambled",),
-        ),
-        model=ModelConfig(width=4),
-        train=TrainConfig(**{**usual, **train}),  # type: ignore[arg-type]
-        counterfactuals=0, pictures=False, out=out,
-    )  # fmt: skip
+    usual: dict[str, Any] = {
+        "num_train": 100, "num_test": 60, "label_noise": 0.3, "variation": 0.1,
+        "subpopulations": ("scrambled",), "width": 4, "steps": 150, "eval_every": 5,
+        "learning_rate": 0.01, "batch_size": 50,
+    }  # fmt: skip
+    return tiny(out, **{**usual, **train})
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:

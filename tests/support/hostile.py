@@ -1,22 +1,14 @@
-"""What the tests of bad input share: how many cases, hostile values, and what a good answer is."""
+"""What the tests of bad input share: how many cases, hostile values, any settings."""
 
-import contextlib
-import importlib.util
-import io
 import os
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from lab.core.cli import LONGEST, main
-
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 
 TIMES = pytest.mark.parametrize(
     "times",
@@ -66,45 +58,31 @@ hostile_texts = (
     | st.text(max_size=12)
 )
 
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
 
-def is_a_good_line(line: str, names: str = "") -> None:
-    """Assert that an error is told in one line that is fit for a terminal, and `names` what it is
-    about."""
-    assert line, "something is said"
-    assert names in line
-    assert line.isprintable(), ascii(line)
-    assert len(line) < 6 * LONGEST  # characters may have been spelt out
-    assert "Traceback" not in line
-
-
-def told(run: Callable, words: Sequence[str]) -> tuple[int, str]:
-    """Exit code of a script with the flags `words`, and what is on standard error."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(run, words)
-    return code, err.getvalue()
-
-
-def is_refused(run: Callable, words: Sequence[str]) -> str:
-    """Assert that a script refuses its flags as it should; the line that it says."""
-    code, said = told(run, words)
-    assert code == 2, said
-    assert said.endswith("\n")
-    assert said.count("\n") == 1, said
-    is_a_good_line(said[:-1])
-    return said
-
-
-def load_script(name: str) -> ModuleType:
-    """One of the scripts as a module."""
-    spec = importlib.util.spec_from_file_location(f"script_{name}", SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where tyro looks for the text of the flags
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(SCRIPTS))
-    return module
+some_config = st.builds(
+    RunConfig,
+    data=st.builds(
+        DataConfig,
+        num_train=st.integers(2, 1_000_000),
+        variation=st.floats(0, 1),
+        label_noise=st.floats(0, 1),
+        cues=st.lists(st.text(), max_size=3).map(tuple),
+        missing=st.lists(st.text(), max_size=3).map(tuple),
+        cue_visibility=st.floats(0, 1, exclude_min=True),
+        label_noise_kind=st.sampled_from(["random", "flip"]),
+    ),
+    model=st.builds(ModelConfig, model=st.text(), dropout=st.floats(0, 1, exclude_max=True)),
+    train=st.builds(
+        TrainConfig,
+        learning_rate=st.floats(0, 10, exclude_min=True),
+        early_stopping=st.none() | st.integers(1, 1000),
+        augment=st.booleans(),
+    ),
+    seed=st.integers(0, 2**63 - 1),
+    name=st.none() | st.text(),
+)
