@@ -268,3 +268,12 @@ def test_what_it_does_not_have_is_refused(pets: Path) -> None:
     ):
         with pytest.raises(ValueError, match=line):
             world.load(split, count)
+
+
+def test_the_share_of_the_most_frequent_class_is_that_of_the_test_set(tmp_path: Path) -> None:
+    for name, count in (("rare", 5), ("usual", 40)):
+        fill(tmp_path / name, count)
+    for count in (2, 3, 9):
+        world = opened(tmp_path, num_test=count)
+        labels = world.load("test", count).labels
+        assert world.majority == int(labels.bincount().max()) / count

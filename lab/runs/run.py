@@ -767,6 +767,7 @@ def _setting(
         num_train=data.num_train,
         num_test=data.num_test,
         num_classes=len(world.classes),
+        frequent=world.majority if isinstance(world, FolderWorld) else 0.0,
         label_noise=data.label_noise,
         label_noise_kind=data.label_noise_kind,
         steps=steps,

@@ -132,6 +132,13 @@ class FolderWorld(World):
         )
         return f"folder-{_digest(self.root, listing)}"
 
+    @property
+    def majority(self) -> float:
+        """Share of the most frequent class in the test set, 0 to 1: what always giving the same
+        answer gets right at most."""
+        counts = Counter(label for _, label in self.tested[: self.data.num_test])
+        return max(counts.values()) / counts.total()
+
     def available(self, split: str) -> int:
         """How many pictures a split has."""
         return len(self._files(split))
