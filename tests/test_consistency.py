@@ -160,3 +160,15 @@ def test_a_run_says_so_at_its_beginning_and_at_its_end(
     (event,) = events.Scalars(REPEATED)
     assert (event.step, event.value) == (4, pytest.approx(changed["value"]))
     assert REPEATED not in (result.folder / "metrics.jsonl").read_text()
+
+
+def test_answers_that_are_not_numbers_hide_no_others() -> None:
+    def some(logits: Tensor) -> Tensor:
+        first, rest = torch.full_like(logits[:1], torch.nan), flipped(0.5, python)(logits[1:])
+        return torch.cat([first, rest]) if len(logits) > 1 else logits
+
+    random.seed(0)
+    found = consistency(By(some), IMAGES)
+    assert 0.3 < found[REPEATED].value < 0.7
+    whole = consistency(By(lambda logits: torch.full_like(logits, torch.nan)), IMAGES)
+    assert whole[REPEATED].value == 0

@@ -157,9 +157,23 @@ def other_classes(place: Path) -> None:
             fill(place / split / name, 3)
 
 
+def of_sets(*names: str, inside: str = "") -> Callable[[Path], object]:
+    """A folder with subfolders called so, with pictures, or with a class in each."""
+
+    def make(place: Path) -> None:
+        for name in names:
+            fill(place / name / inside, 3)
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("make", "line"),
     [
+        (of_sets("Test", "Train", inside="cat"), "Test, Train are names of sets, not of classes"),
+        (of_sets("test", "train"), "test, train are names of sets"),
+        (of_sets("test", "val", inside="cat"), "test, val are names of sets"),
+        (of_sets("test_set", "training_set"), "test_set, training_set are names of sets"),
         (lambda place: None, "there is no such folder"),
         (lambda place: place.write_text("x"), "is no folder"),
         (lambda place: place.mkdir(), "two or more subfolders .* it has none"),
@@ -179,6 +193,41 @@ def test_an_odd_folder_is_refused_in_one_line(
         opened(tmp_path / "odd")
     assert str(caught.value).startswith("--data ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_vehicle_may_be_called_train(tmp_path: Path) -> None:
+    for name in ("car", "plane", "train"):
+        fill(tmp_path / name, 3)
+    assert opened(tmp_path).classes == ("car", "plane", "train")
+
+
+def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
+    (told,) = opened(pets).doubts()
+    assert told.startswith("1 files")
+    assert ".csv" in told
+    for number in range(5):
+        (pets / "dog" / f"{number:03}.png").rename(pets / "dog" / f"{number:03}.heic")
+    (told,) = opened(pets).doubts()
+    assert told.startswith("6 files")
+    assert ".csv, .heic" in told
+    for split in ("train", "test", "val"):
+        for name in ("x", "y"):
+            fill(tmp_path / "sets" / split / name, 3)
+    (told,) = opened(tmp_path / "sets").doubts()
+    assert told.startswith("val/ in ")
+
+
+def test_pictures_that_are_read_ahead_are_the_same(pets: Path) -> None:
+    world, other = opened(pets, num_train=9), opened(pets, num_train=9)
+    world.read_ahead(train=9, test=4, validation=3)
+    (pets / "cat").rename(pets.parent / "away")
+    ahead = {split: world.load(split, n) for split, n in (("train", 9), ("test", 4))}
+    (pets.parent / "away").rename(pets / "cat")
+    for split, examples in ahead.items():
+        again = other.load(split, len(examples.labels))
+        assert torch.equal(examples.images, again.images)
+        assert torch.equal(examples.labels, again.labels)
+    assert torch.equal(world.load("train", 9).images, other.load("train", 9).images)
 
 
 def test_a_damaged_picture_is_named_when_it_is_needed(pets: Path) -> None:
@@ -219,3 +268,12 @@ def test_what_it_does_not_have_is_refused(pets: Path) -> None:
     ):
         with pytest.raises(ValueError, match=line):
             world.load(split, count)
+
+
+def test_the_share_of_the_most_frequent_class_is_that_of_the_test_set(tmp_path: Path) -> None:
+    for name, count in (("rare", 5), ("usual", 40)):
+        fill(tmp_path / name, count)
+    for count in (2, 3, 9):
+        world = opened(tmp_path, num_test=count)
+        labels = world.load("test", count).labels
+        assert world.majority == int(labels.bincount().max()) / count

@@ -207,3 +207,14 @@ def test_a_coin_knows_nothing() -> None:
         assert holds(figures[tag], 0.5), tag
     assert holds(figures["gap/accuracy"], 0)
     assert holds(figures["gap/loss"], 0)
+
+
+def test_answers_that_are_not_numbers_are_wrong_and_tell_no_member() -> None:
+    """The largest of NaNs would be the first class: right for all of its pictures."""
+    logits = says([0, 0, 1, 1])
+    logits[[0, 3]] = math.nan
+    assert accuracy(logits, torch.tensor([0, 0, 1, 1])).value == 0.5
+    losses = torch.tensor([0.1, math.nan, 0.2])
+    for found in (membership_auc(losses, losses[:1]), membership_auc(losses[:1], losses)):
+        assert math.isnan(found.value)
+        assert found.count == 4

@@ -122,3 +122,13 @@ def test_wilson_intervals_of_reliance_cover_by_simulation() -> None:
         low, high = reliance(before, after).flips.interval
         covered += low <= 0.2 <= high
     assert covered / 400 > 0.92
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_answers_that_are_not_numbers_nothing_is_known(late: bool) -> None:
+    logits, broken = torch.randn(5, 2), torch.randn(5, 2)
+    broken[2, 1] = torch.nan
+    found = reliance(logits, broken) if late else reliance(broken, logits)
+    assert math.isnan(found.flips.value)
+    assert math.isnan(found.moved.value)
+    assert found.flips.count == 5

@@ -248,3 +248,14 @@ def test_shares_and_rungs() -> None:
     assert [rung(value, most=10_000) for value in (1, 2.5, 170, 180, 1e7)] == [
         1, 3, 100, 300, 10_000,
     ]  # fmt: skip
+
+
+def test_always_giving_the_most_frequent_answer_is_no_learning() -> None:
+    found = findings(figures(0.82, 0.8, num_test=200), setting(frequent=0.8))
+    assert found[0].kind not in ("learned", "memorized a little", "underfit")
+    assert "80" in found[0].text
+    assert "guess" not in found[0].text
+    assert findings(figures(0.82, 0.8, num_test=200), setting())[0].kind == "underfit"
+    assert findings(figures(0.99, 0.97), setting(frequent=0.8))[0].kind == "learned"
+    for right in (0.6, 0.7):  # not the opposite of anything
+        assert findings(figures(0.9, right), setting(frequent=0.8))[0].kind != "contrary"

@@ -118,6 +118,29 @@ def test_a_run_is_opened_with_the_pictures_that_it_was_trained_on_only(
     load_run(pictures)
 
 
+def test_labels_stand_for_the_classes_that_were_trained_on(pictures: Path) -> None:
+    pets = pictures.parent / "pets"
+    (pets / "dog").rename(pets / "ant")  # the order of the classes is another one, too
+    try:
+        with pytest.raises(ValueError, match=r"trained on the classes cat, dog, but .* ant, cat"):
+            load_run(pictures, any_world=True)
+    finally:
+        (pets / "ant").rename(pets / "dog")
+    load_run(pictures, any_world=True)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_damaged_picture_is_told_before_anything_is_written(split: str, tmp_path: Path) -> None:
+    for place in (tmp_path / "own" / one / name for one in ("train", "test") for name in "xy"):
+        fill(place, 4)
+    bad = tmp_path / "own" / split / "y" / "002.png"
+    bad.write_bytes(bad.read_bytes()[:200])
+    data = DataConfig(data=str(tmp_path / "own"), image_size=16)
+    with pytest.raises(ValueError, match=r"y/002\.png: cannot be read as a picture"):
+        start(config(tmp_path / "runs", data))
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "train", "line"),
     [

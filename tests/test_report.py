@@ -73,6 +73,13 @@ def test_a_card_takes_no_other_folders_place(tmp_path: Path) -> None:
     assert card_folder(tmp_path, "/b/net.py:net") == tmp_path / "net-2"
 
 
+def test_a_card_of_pictures_from_disk_is_refused_before_any_run(tmp_path: Path) -> None:
+    base = RunConfig(data=DataConfig(data=str(tmp_path)), out=tmp_path / "cards")
+    with pytest.raises(ValueError, match=r"^--data .* a report card is about drawn pictures"):
+        report("linear", base)
+    assert not (tmp_path / "cards").exists()
+
+
 def test_a_card_without_reliance_is_refused_before_any_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--counterfactuals must be 1 or more"):
         report(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from picture_folders import fill
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig, settled, to_json
 from lab.core.run_dir import check_name
@@ -124,3 +125,22 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     other = replace(job, config=replace(job.config, train=TrainConfig(steps=3)))
     with pytest.raises(ValueError, match="other settings"):
         finished(other)
+
+
+def test_the_jobs_of_a_folder_have_what_it_has(tmp_path: Path) -> None:
+    """As its run stores them, or the same grid again would find other runs' folders."""
+    for name in ("cat", "dog"):
+        fill(tmp_path / "pets" / name, 15)
+    base = replace(BASE, data=DataConfig(data=str(tmp_path / "pets"), image_size=16))
+    (job,) = make_jobs(base, {}, seeds=1, out=tmp_path / "runs")
+    assert (job.config.data.num_train, job.config.data.num_test) == (24, 6)
+    settle(job, "finished")
+    assert finished(job)
+    sizes = make_jobs(base, make_grid({"num_train": [10, 24]}), seeds=1, out=tmp_path / "runs")
+    assert [job.config.data.num_train for job in sizes] == [24, 10]
+    for grid, line in (
+        ({"num_train": [10, 25]}, r"^--num-train 25 is more than there are: .*pets has 24$"),
+        ({"num_test": [2, 2000]}, r"^--num-test 2,000 is more than there are: .* 6$"),
+    ):
+        with pytest.raises(ValueError, match=line):
+            make_jobs(base, make_grid(grid), seeds=1, out=tmp_path / "runs")

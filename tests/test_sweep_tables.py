@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from picture_folders import fill
 from scipy import stats
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.experiments import Cell, Run, Table, against_first, make_grid, make_jobs, pairs_along
 from lab.experiments.metrics import FITTED, check_metrics, limits
+from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
-from lab.experiments.show.curves import curves
+from lab.experiments.show.curves import above_guessing, curves
 from lab.experiments.show.tables import cells_csv, differences_csv, to_markdown
 
 TEST, TRAIN, RELIANCE = "accuracy/test", "accuracy/train", "reliance/eye_color"
+AUC = "memorization/membership_auc"
 SEEDS = 4
 
 
@@ -180,3 +183,14 @@ def test_limits_are_those_of_the_tag_table() -> None:
     assert limits("gap/accuracy") == (-1, 1)
     assert limits("loss/test") == (0, math.inf)
     assert limits("shapley/eyes") == limits("gap/loss") == (-math.inf, math.inf)
+
+
+def test_a_guess_is_one_among_the_classes_of_the_folder(tmp_path: Path) -> None:
+    for name in "abc":
+        fill(tmp_path / name, 30)
+    table = planted({"num_train": [4, 8, 16]}, data=str(tmp_path))
+    cells = [changed(cell, TEST, [0.5, 0.51, 0.49, 0.5]) for cell in table.cells]
+    assert above_guessing(cells, TEST) == cells, "an error of 0.5, where guessing has 0.67"
+    (axes,) = learning_curve.figure([changed(c, AUC, [0.5] * SEEDS) for c in cells]).axes
+    levels = {line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1}
+    assert 1 / 3 in levels

@@ -34,6 +34,8 @@ class Provenance:
     """Version of the pictures, as `lab.worlds.world_version` gives it."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Source files that make the network, outside installed packages: path -> SHA-256."""
+    classes: tuple[str, ...] = ()
+    """What the labels stand for, in their order."""
     changed_at: tuple[int, ...] = ()
     """Steps after which the run went on with other source files, because it was told to."""
 
@@ -227,10 +229,15 @@ def read_provenance(text: str) -> Provenance:
     fits = isinstance(sources, dict) and all(isinstance(value, str) for value in sources.values())
     if not fits:
         raise ValueError("config.json: sources must be an object of texts")
+    classes = values.get("classes", [])
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError("config.json: classes must be a list of texts")
     changed_at = values.get("changed_at", [])
     if not isinstance(changed_at, list) or not all(type(step) is int for step in changed_at):
         raise ValueError("config.json: changed_at must be a list of whole numbers")
-    return Provenance(world=world, sources=sources, changed_at=tuple(changed_at))
+    return Provenance(
+        world=world, sources=sources, classes=tuple(classes), changed_at=tuple(changed_at)
+    )
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from lab.measure import intervals
 
 
 def right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Which answers (N,) are right: the largest of the logits (N, C) is the label's (N,)."""
+    """Which answers (N,) are right: the largest of the logits (N, C) is the label's (N,). One that
+    is not a number (NaN among its logits) is wrong."""
     if logits.shape[:-1] != labels.shape:  # a single label would be taken for everybody's
         raise ValueError(f"{tuple(labels.shape)} labels for {tuple(logits.shape)} logits")
-    return logits.argmax(dim=1) == labels
+    return (logits.argmax(dim=1) == labels) & ~logits.isnan().any(dim=1)
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Estimate:

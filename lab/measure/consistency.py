@@ -66,7 +66,8 @@ def varying(figures: Mapping[str, Estimate]) -> str:
 
 
 def _changed(one: Tensor, other: Tensor, rounding: float) -> Estimate:
-    scale = torch.cat([one, other]).abs().max() if len(one) else 0.0
+    scale = torch.cat([one, other]).nan_to_num(0.0).abs().max() if len(one) else 0.0
     moved = (one - other).abs().amax(dim=1) > rounding * scale
     changed = (one.argmax(dim=1) != other.argmax(dim=1)) & moved
+    changed |= one.isnan().any(dim=1) != other.isnan().any(dim=1)  # a number once, and once not
     return wilson(int(changed.sum()), len(one))

@@ -53,11 +53,13 @@ def area(smaller: Tensor, larger: Tensor) -> Estimate:
     reaches the value. By simulation DeLong's covers 92 to 97 % for areas up to 0.95, also when the
     losses lie in two heaps (Newcombe's falls to 81 % there), but only 85 to 91 % at 0.98 when one
     side has 100 values or fewer.
+
+    Of none, or with NaN among them, it is NaN.
     """
     m, n = len(smaller), len(larger)
-    if m == 0 or n == 0:
-        return Estimate.point(math.nan, count=m + n)
     one, other = smaller.double(), larger.double()
+    if m == 0 or n == 0 or torch.cat([one, other]).isnan().any():
+        return Estimate.point(math.nan, count=m + n)
     above = 1 - _share_below(other, one)  # (M,) for each: share of `larger` above it
     below = _share_below(one, other)  # (N,) for each: share of `smaller` below it
     value = above.mean().item()

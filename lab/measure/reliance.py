@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,10 +23,13 @@ class Reliance:
 
 def reliance(before: Tensor, after: Tensor) -> Reliance:
     """From the logits (K, C) of K faces and those of their counterfactuals; without any, nothing is
-    known."""
+    known, and neither where answers are not numbers."""
     said = before.argmax(dim=1)
     flipped = said != after.argmax(dim=1)
     moved = (log_odds(after, said) - log_odds(before, said)).abs()
+    if torch.cat([before, after]).isnan().any():
+        unknown = Estimate.point(math.nan, count=len(moved))
+        return Reliance(unknown, unknown)
     return Reliance(wilson(int(flipped.sum()), len(flipped)), intervals.mean(moved))
 
 

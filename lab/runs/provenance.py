@@ -19,7 +19,7 @@ from lab.core.text import missing
 from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
 from lab.models.sources import Lookup, Sources
 from lab.training import Objective, objective_file, objective_sources
-from lab.worlds import world_version
+from lab.worlds import classes_of, world_version
 
 ANYWAY = "--changed-code"
 
@@ -36,6 +36,7 @@ def provenance_of(
     trained_by = objective_sources(config.train.objective, objective)
     return Provenance(
         world=world_version(config.data),
+        classes=classes_of(config.data),
         sources={
             **sources_of(config.model.model, model),
             **_marked(trained_by),
@@ -69,6 +70,18 @@ def refuse_other_world(config: RunConfig, recorded: Provenance, *, what: object)
         )
         raise ValueError(
             f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; {here}"
+        )
+
+
+def refuse_other_classes(config: RunConfig, recorded: Provenance, *, what: object) -> None:
+    """Raise `ValueError` if the labels of `what` (a run's folder) no longer stand for the classes
+    that it was trained on: those of a folder of pictures are the names of its subfolders."""
+    now = classes_of(config.data)
+    if recorded.classes and recorded.classes != now:
+        raise ValueError(
+            f"{what} was trained on the classes {', '.join(recorded.classes)}, but"
+            f" {config.data.data or config.data.task} now has {', '.join(now)}: put the folders"
+            " back, or train it anew"
         )
 
 

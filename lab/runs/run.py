@@ -56,6 +56,7 @@ from lab.runs.provenance import (
     moved,
     provenance_of,
     refuse_changed_sources,
+    refuse_other_classes,
     refuse_other_world,
 )
 from lab.tracking import hparams, texts, views
@@ -103,6 +104,7 @@ from lab.verdict import Setting, verdict
 from lab.worlds import (
     DrawnWorld,
     Examples,
+    FolderWorld,
     World,
     audit,
     check_memory,
@@ -147,6 +149,9 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
             world.sample(TRIED, split="tried")
         kept = config.data.num_test + (0 if config.train.online else config.data.num_train)
         check_memory(kept + config.validation_faces, size=config.data.image_size)
+        if isinstance(world, FolderWorld):
+            counts = {"train": config.data.num_train, "test": config.data.num_test}
+            world.read_ahead(**counts, validation=config.validation_faces)
         config = replace(settled(config), world_size=_world_size(config))
         with TURN:
             make_deterministic(config.deterministic)
@@ -351,6 +356,7 @@ def load_run(
     path = checkpoints / BEST if config.train.early_stopping else newest(checkpoints)
     if path is None:
         raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
+    refuse_other_classes(config, made_of, what=folder)
     config = moved(config, model_file)
     model = _rebuild_model(config, made_of, folder, changed_code=changed_code)
     model.to(device)
@@ -761,6 +767,7 @@ def _setting(
         num_train=data.num_train,
         num_test=data.num_test,
         num_classes=len(world.classes),
+        frequent=world.majority if isinstance(world, FolderWorld) else 0.0,
         label_noise=data.label_noise,
         label_noise_kind=data.label_noise_kind,
         steps=steps,

@@ -42,7 +42,10 @@ class Setting:
     num_train: int
     num_test: int
     num_classes: int
-    """Answers that the network chooses from; they are equally frequent."""
+    """Answers that the network chooses from."""
+    frequent: float = 0.0
+    """Share of the most frequent class among the test examples, 0 to 1, where the classes are not
+    equally frequent; 0: they are."""
     label_noise: float
     label_noise_kind: Literal["random", "flip"] = "random"
     steps: int
@@ -67,8 +70,9 @@ class Setting:
 
     @property
     def chance(self) -> float:
-        """Accuracy of a guess, 0 to 1."""
-        return 1 / self.num_classes
+        """Accuracy that needs no look at the picture, 0 to 1: of a guess, or of always answering
+        the most frequent class."""
+        return max(self.frequent, 1 / self.num_classes)
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,8 @@ def _claim(
     low, high = gap.interval
     if train.interval[0] <= guess:
         return "nothing", "It has learned nothing that shows."
-    if test.interval[1] < guess - _near(guess):
+    among = 1 / setting.num_classes  # not below the most frequent class: that is no opposite
+    if test.interval[1] < among - _near(among):
         what = "the opposite of the truth" if setting.num_classes == 2 else "what is not so"
         return "contrary", f"It learned {what}."
     mostly = test.interval[0] - guess > (train.value - guess) / 2  # nearer to what it studied
@@ -238,6 +243,8 @@ def _claim(
 def _guess(test: Estimate, setting: Setting) -> str:
     low, high = test.interval
     guess, words = setting.chance, f"a guess ({chance(setting.num_classes)})"
+    if setting.frequent > 1 / setting.num_classes:
+        words = f"always answering the most frequent class ({percent(setting.frequent)})"
     if low > guess:
         return ""
     if high < guess - _near(guess):

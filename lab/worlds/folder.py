@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,6 +42,13 @@ UNEVEN = 1.5
 """Times that the largest class of a set may have as many pictures as the smallest without a word:
 figures are compared with a guess among equally frequent classes."""
 
+OF_SETS = re.compile(
+    r"(train|training|test|testing|val|valid|validation|dev|eval)"
+    r"([-_ ]?(set|data|images|pictures))?",
+    re.IGNORECASE,
+)
+"""Names of folders that hold a set, such as Train or test_set: two of them are no classes."""
+
 ABOUT_DRAWINGS = (
     "task", "cues", "cue_visibility", "subpopulations", "missing", "unseen_combinations",
     "variation",
@@ -62,6 +71,7 @@ class FolderWorld(World):
     names: tuple[str, ...]
     pool: tuple[tuple[Path, int], ...]
     tested: tuple[tuple[Path, int], ...]
+    ahead: dict[tuple[str, int], Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, data: DataConfig, *, seed: int, device: str | torch.device) -> FolderWorld:
@@ -122,9 +132,22 @@ class FolderWorld(World):
         )
         return f"folder-{_digest(self.root, listing)}"
 
+    @property
+    def majority(self) -> float:
+        """Share of the most frequent class in the test set, 0 to 1: what always giving the same
+        answer gets right at most."""
+        counts = Counter(label for _, label in self.tested[: self.data.num_test])
+        return max(counts.values()) / counts.total()
+
     def available(self, split: str) -> int:
         """How many pictures a split has."""
         return len(self._files(split))
+
+    def read_ahead(self, **counts: int) -> None:
+        """Read the first pictures of splits, as many as are named for each, for the next `load` of
+        exactly these: a damaged one is told (`ValueError`) before anything is begun."""
+        for split, count in counts.items():
+            self.ahead[split, count] = self._read([path for path, _ in self._files(split)[:count]])
 
     def load(
         self,
@@ -159,10 +182,10 @@ class FolderWorld(World):
         paths = [chosen[i][0] for i in where]
         if keep is not None:
             clean, labels = clean[keep], labels[keep]
-        size = self.data.image_size
-        images = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
-        for i, path in enumerate(paths):
-            images[i] = read_picture(path, size=size).pixels
+        whole = start == 0 and keep is None
+        images = self.ahead.pop((split, count), None) if whole else None
+        if images is None:
+            images = self._read(paths)
         return Examples(
             images=images.to(self.device),
             labels=labels.to(self.device),
@@ -173,9 +196,36 @@ class FolderWorld(World):
             samples=Samples({}, _identities(self.root, paths), schema={}),
         )
 
-    def doubts(self) -> list[str]:
-        """A sentence if classes are not about equally frequent."""
+    def _read(self, paths: Sequence[Path]) -> Tensor:
+        """Pictures (N, 3, S, S) uint8 from files."""
+        size = self.data.image_size
+        images = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
+        for i, path in enumerate(paths):
+            images[i] = read_picture(path, size=size).pixels
+        return images
+
+    def _left_out(self) -> list[str]:
+        """A sentence each on folders and files that are not taken for pictures."""
         said = []
+        used = {path for path, _ in (*self.pool, *self.tested)}
+        tops = {path.relative_to(self.root).parts[0] for path in used}
+        beside = [name for name in _folders(self.root) if name not in tops]
+        if beside:
+            said.append(
+                f"{_listed(f'{plain(name)}/' for name in beside)} in {self.root}: not used."
+            )
+        files = [path for top in sorted(tops) for path in _files_below(self.root / top)]
+        others = Counter(path.suffix.lower() or "none" for path in files if path not in used)
+        if others:
+            said.append(
+                f"{others.total():,} files of the classes are left out, since they are no pictures"
+                f" by their ending: {_listed(map(plain, sorted(others)))}."
+            )
+        return said
+
+    def doubts(self) -> list[str]:
+        """A sentence each on what is left out, and if classes are not about equally frequent."""
+        said = self._left_out()
         for what, files in (
             ("training", self.pool[: self.data.num_train]),
             ("test", self.tested[: self.data.num_test]),
@@ -244,6 +294,12 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
                     " in one of them only"
                 )
             return names, training, testing
+        of_sets = [name for name in top if OF_SETS.fullmatch(name)]
+        if len(of_sets) > 1:
+            raise ValueError(
+                f"{FLAG} {root}: {_listed(map(plain, of_sets))} are names of sets, not of classes:"
+                " call them train and test, with a subfolder for each class in both"
+            )
         names, training = _classes(root)
     except OSError as error:
         raise ValueError(f"{FLAG} {error.filename}: {error.strerror}") from None
@@ -277,8 +333,14 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """All pictures below a folder by the ending of their names, sorted; links are followed."""
-    known, found, seen = picture_suffixes(), [], set()
+    """All pictures below a folder by the ending of their names, sorted."""
+    known = picture_suffixes()
+    return sorted(path for path in _files_below(folder) if path.suffix.lower() in known)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder but hidden ones; links are followed, once."""
+    seen = set()
 
     def fail(error: OSError) -> None:
         raise error
@@ -290,12 +352,11 @@ def _pictures(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(place, name)
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in known
-        ]
-    return sorted(found)
+        yield from (Path(place, name) for name in files if not name.startswith("."))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)
 
 
 def _shuffled(files: Sequence[Path], seed: int, name: str) -> list[Path]:

@@ -56,7 +56,8 @@ def figure(cells: Sequence[Cell]) -> Figure:
     for number, (name, tag) in enumerate(LINES.items()):
         means = [cell.mean(tag) for cell in cells]
         style.line(axes, sizes, means, color=style.color(number), label=name, limits=limits(tag))
-    guesses = {0.5, *(1 / len(classes_of(cell.config.data)) for cell in cells)}  # AUC and label
+    labels = {1 / len(classes_of(cell.config.data)) for cell in cells}
+    guesses = {0.5, *labels}  # of the AUC, and of the label
     style.reference(axes, *guesses)
     if sizes:
         style.size_axis(axes, sizes)

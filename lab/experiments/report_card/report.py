@@ -81,6 +81,11 @@ def report(
     one HTML page, Markdown, JSON, and an event file for TensorBoard. Raises `ValueError` before
     anything is run if a setting cannot work.
     """
+    if base.data.data is not None:
+        raise ValueError(
+            f"--data {base.data.data}: a report card is about drawn pictures, whose cues and parts"
+            " are known; leave it out"
+        )
     if base.counterfactuals < 1:
         raise ValueError(
             f"--counterfactuals must be 1 or more here, not {base.counterfactuals}: cues are judged"

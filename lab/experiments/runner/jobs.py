@@ -14,14 +14,28 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from lab.core.config import Provenance, RunConfig, check, from_json, given, read_provenance, settled
+from lab.core.config import (
+    Provenance,
+    RunConfig,
+    check,
+    flag,
+    from_json,
+    given,
+    read_provenance,
+    settled,
+)
 from lab.core.run_dir import CONFIG, LONGEST
 from lab.core.text import model_label
 from lab.experiments.runner.grid import Grid, describe, in_words, with_settings
 from lab.models import digest_of, digest_of_sources, locate
 from lab.runs.provenance import changed_sources, provenance_of
+from lab.runs.run import fitted_to
 from lab.tracking.summary import read_summary
 from lab.training import locate_objective
+from lab.worlds import open_world
+
+COUNTS = ("num_train", "num_test", "num_validation")
+"""Settings that a folder of pictures may not have as many of as are asked for."""
 
 ASIDE = ("name", "out", "device", "threads", "checkpoint_every")
 """Settings that do not change the result of a run."""
@@ -70,6 +84,7 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
             train = replace(config.train, objective=objective)
             config = replace(config, model=model, train=train, seed=seed, threads=1, out=out)
             check(config)
+            config = _with_what_there_is(config, settings)
             key = key_of(config)
             name = known.get(key) or f"{cell_name(settings)}-s{seed}-{key}"
             jobs.append(Job(replace(config, name=name), settings, key))
@@ -77,6 +92,26 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
         raise ValueError("two of the grid's runs have the same key: choose another --seed")
     jobs.sort(key=lambda job: (job.config.seed, -job.config.data.num_train, repr(job.config.data)))
     return jobs
+
+
+def _with_what_there_is(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
+    """The config with the numbers of pictures that its folder has, as its run stores it.
+    `ValueError` if the grid's `settings` ask for more: the results would be told under a number
+    that they are not of."""
+    if config.data.data is None:
+        return config
+    fitted = fitted_to(config, open_world(config.data, seed=config.seed))
+    for name, asked in settings.items():
+        have = _setting(fitted, name)
+        if name in COUNTS and have != asked:
+            raise ValueError(
+                f"{flag(name)} {asked:,} is more than there are: {config.data.data} has {have:,}"
+            )
+    return fitted
+
+
+def _setting(config: RunConfig, name: str) -> Any:
+    return getattr(config.train if hasattr(config.train, name) else config.data, name, None)
 
 
 def key_of(config: RunConfig) -> str:

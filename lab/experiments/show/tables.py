@@ -29,7 +29,8 @@ UNFITTED = (
 
 DIFFERENCES = (
     "Differences from the baseline, seed by seed: the mean and its 95 % interval (Student's), each"
-    " for one comparison by itself; * where the interval excludes 0."
+    " for one comparison by itself; * where the interval excludes 0, if the seeds do not all differ"
+    " by the same amount, which says nothing of their spread."
 )
 
 
