@@ -25,6 +25,7 @@ PARTS = {
     "sweep": "A sweep (seconds on the wall, two processes with one thread each)",
     "growth": "Growth (processor seconds of one thread)",
     "board": "The board for a class (seconds on the wall)",
+    "gpu": "A GPU (seconds on the wall)",
 }
 
 
@@ -34,7 +35,7 @@ class Flags:
 
     quick: bool = False
     """Tens of seconds instead of minutes: fewer turns, shorter runs, up to 10,000 faces."""
-    only: Literal["drawing", "training", "run", "sweep", "growth", "board"] | None = None
+    only: Literal["drawing", "training", "run", "sweep", "growth", "board", "gpu"] | None = None
     """Measure only this; None: everything."""
     json: Path | None = None
     """Write the figures to this file too; None: print them only."""

@@ -8,12 +8,19 @@ import pytest
 
 LAB = Path(__file__).parent.parent / "lab"
 
-LEVELS = {
-    "core": 0, "models": 1, "draw": 1, "worlds": 2, "training": 3, "measure": 3, "tracking": 3,
-    "robustness": 4, "verdict": 4, "evaluators": 5, "runs": 6, "experiments": 7, "playground": 7,
-    "commands": 8,
-}  # fmt: skip
-"""Each room's level; a room may import rooms of lower levels. Level 0 knows only its like."""
+README = LAB.parent / "README.md"
+
+
+def levels() -> dict[str, int]:
+    """Each package's level, from the list of packages in the README; a package may import packages
+    of lower levels. Level 0 is imported by all."""
+    text = README.read_text(encoding="utf-8")
+    listed = text.partition("<!-- packages: begin -->")[2].partition("<!-- packages: end -->")[0]
+    found = re.findall(r"^  (\d+) (\w+)/", listed, flags=re.MULTILINE)
+    return {name: int(level) for level, name in found}
+
+
+LEVELS = levels()
 
 
 def imports(path: Path) -> set[str]:
@@ -44,8 +51,9 @@ def room(path: Path) -> str:
 FILES = [path for path in sorted(LAB.rglob("*.py")) if path != LAB / "__init__.py"]
 
 
-def test_every_room_has_a_level() -> None:
-    assert {room(path) for path in FILES} <= set(LEVELS)
+def test_the_readme_lists_every_package_from_the_highest_level_down() -> None:
+    assert {room(path) for path in FILES} == set(LEVELS)
+    assert list(LEVELS.values()) == sorted(LEVELS.values(), reverse=True)
 
 
 def test_no_import_points_up_or_sideways() -> None:

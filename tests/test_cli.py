@@ -68,7 +68,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
         ("--no-picture", "'--no-picture' --no-pictures"),
         ("--lr 0.1", "'--lr' --learning-rate"),
         ("--epochs 3", "'--epochs' --steps"),
-        ("--data faces", "'--data' --help"),
+        ("--train faces", "'--train' --help"),
         ("-steps 5", "'-steps' --steps"),
         ("–steps 5", "long --steps"),
         ("—num_train=5", "long --num-train"),

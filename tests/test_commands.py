@@ -13,7 +13,7 @@ from lab.commands import list_commands, main
 from lab.core import program
 
 ROOT = Path(__file__).parent.parent
-NO_COMMANDS = {"test", "bench"}
+NO_COMMANDS = {"bench", "docs", "test"}
 """Scripts for those who work on the lab, which measure or check a checkout."""
 
 

@@ -29,6 +29,7 @@ from lab.experiments.lessons import (
 from lab.experiments.lessons.book.which_cue import same_winner
 from lab.experiments.lessons.claims import every, leads, slopes, some_exceed
 from lab.experiments.runner.run import check_jobs
+from lab.training import evaluation_steps
 from support.configs import tiny as settings
 
 A = np.array([0.90, 0.92, 0.91])
@@ -155,10 +156,14 @@ def planted(plan: Plan, folder: Path) -> Table:
     for number, job in enumerate(make_jobs(plan.base, make_grid(plan.grid), seeds=3, out=folder)):
         folder_ = folder / str(number)
         folder_.mkdir(parents=True)
-        tags = ("accuracy/train", "accuracy/test", "accuracy/validation",
+        tags = ("accuracy/train", "accuracy/test", "accuracy/validation", "accuracy/conflicting",
                 "memorization/mislabeled_fitted",
                 "memorization/mislabeled_true_label")  # fmt: skip
-        lines = [{"step": step, **dict.fromkeys(tags, 0.4 + step / 20)} for step in (0, 5, 12)]
+        train = job.config.train
+        steps = evaluation_steps(train.steps, train.eval_every)
+        lines = [
+            {"step": step, **dict.fromkeys(tags, 0.4 + 0.6 * step / train.steps)} for step in steps
+        ]
         (folder_ / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
         run = Run(job.config.seed, folder_, Planted())
         key = tuple(map(repr, job.settings.values()))
@@ -208,9 +213,9 @@ def test_a_lesson_asks_first_and_its_runs_are_kept(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "lesson.json").read_text())["claims"][0]["verdict"] == "confirmed"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
     assert len(before) == 4
-    table = to_markdown(tmp_path.parent)
-    assert "| `tiny` | test error falls" in table
-    assert "✓ a guess: " in table
+    results = to_markdown(tmp_path.parent)
+    assert results.startswith("### `tiny`: confirmed\n\nPublished: test error falls")
+    assert "\n- ✓ a guess: " in results
     assert not any("You expected" in line for line in said)
     asked: list[str] = []
 

@@ -446,19 +446,6 @@ def test_pictures_are_made_first_midway_and_last() -> None:
     assert picture_steps([]) == frozenset()
 
 
-def test_the_readme_table_has_every_row_and_is_kept_up_to_date() -> None:
-    text = f"# Tags\n{tags.BEGIN}\nold\n{tags.END}\nrest\n"
-    once = tags.embed(text)
-    assert tags.embed(once) == once != text
-    assert once.startswith("# Tags\n")
-    assert once.endswith(f"{tags.END}\nrest\n")
-    for row in tags.TAGS:
-        assert f"| `{row.name}`" in once
-        assert "|" not in row.meaning + row.unit
-    with pytest.raises(ValueError, match="no place"):
-        tags.embed("# Nothing here")
-
-
 def test_tag_names_are_unique_and_grouped_by_metric() -> None:
     names = [name for row in tags.TAGS for name in row.names()]
     assert len(set(names)) == len(names)

@@ -22,7 +22,7 @@ class Flags:
     executor: str = "local"
     """Where: local, dask://host:port or ray://auto."""
     results: bool = False
-    """Print what the lessons taken so far have shown as a Markdown table, and do nothing else."""
+    """Print the results of the lessons taken so far as Markdown, and do nothing else."""
     out: Path = Path("runs/lessons")
     """Folder for the lessons' runs; a lesson taken again finds its own."""
 

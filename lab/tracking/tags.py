@@ -1,8 +1,8 @@
 """The tag table: everything that a run writes for TensorBoard, in the order of reading.
 
 A new metric is one function in `lab/measure` and one row here. The writer refuses tags that are not
-in the table, and `README.md` holds the table as `markdown` renders it, so code, logs and
-documentation cannot drift apart.
+in the table, and `docs/tensorboard.md` holds it, so that code, logs and documentation cannot drift
+apart.
 """
 
 import re
@@ -154,12 +154,6 @@ TAGS: tuple[Tag, ...] = (
 )  # fmt: skip
 """The table."""
 
-BEGIN, END = "<!-- tags: begin -->", "<!-- tags: end -->"
-
-_GOOD: dict[Better, str] = {
-    "up": "high", "down": "low", "zero": "near 0", "half": "near 0.5", "": "",
-}  # fmt: skip
-
 
 @cache  # a run asks for the same few hundred at every evaluation
 def find(tag: str, kind: Kind) -> Tag:
@@ -168,28 +162,6 @@ def find(tag: str, kind: Kind) -> Tag:
         if row.kind == kind and row.fits(tag):
             return row
     raise ValueError(f"the tag table (lab/tracking/tags.py) has no {kind} {tag!r}")
-
-
-def markdown() -> str:
-    """The table for people: a Markdown table with one row for each tag."""
-    lines = ["| tag | kind | what it says | unit, range | good |", "|---|---|---|---|---|"]
-    for row in TAGS:
-        name = f"`{row.name}`" + (" ±" if row.interval else "")
-        kind = row.kind.replace("_", " ")
-        lines.append(f"| {name} | {kind} | {row.meaning} | {row.unit} | {_GOOD[row.better]} |")
-    lines += ["", "± : a 95 % interval goes with it, as `<tag>_low` and `<tag>_high`."]
-    return "\n".join(lines)
-
-
-def embed(text: str) -> str:
-    """`text` (a README) with the table between the lines `BEGIN` and `END` brought up to date.
-
-    A text that comes back unchanged holds the table as it is. Raises `ValueError` without markers.
-    """
-    start, end = text.find(BEGIN), text.find(END)
-    if start < 0 or end < start:
-        raise ValueError(f"the text has no place for the tag table: {BEGIN} … {END}")
-    return f"{text[: start + len(BEGIN)]}\n{markdown()}\n{text[end:]}"
 
 
 def _pattern(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The results of the lessons taken so far, as one table."""
+"""The results of the lessons taken so far, as Markdown."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ SIGNS = {"confirmed": "✓", "refuted": "✗", "not enough evidence": "?"}
 
 
 def to_markdown(out: Path) -> str:
-    """A row for each lesson whose result lies under `out`; `ValueError` if there is none."""
-    rows = []
+    """A section for each lesson whose result lies under `out`; `ValueError` if there is none."""
+    sections = []
     for path in sorted(out.glob(f"*/{RESULT}")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        claims = "<br>".join(
-            f"{SIGNS[claim['verdict']]} {claim['text']}: {claim['evidence']}"
+        claims = [
+            f"- {SIGNS[claim['verdict']]} {claim['text']}: {claim['evidence']}"
             for claim in result["claims"]
-        )
-        when = f"{result['date']}, {result['seeds']} seeds"
-        cells = (f"`{result['lesson']}`", result["published"], claims, result["verdict"], when)
-        rows.append("| " + " | ".join(cells) + " |")
-    if not rows:
+        ]
+        sections += [
+            f"### `{result['lesson']}`: {result['verdict']}",
+            f"Published: {result['published']}. Ours: {result['date']}, {result['seeds']} seeds.",
+            "\n".join(claims),
+        ]
+    if not sections:
         raise ValueError(f"{out} has no lesson's result: take one first")
-    header = "| lesson | published | our faces (mean over seeds, 95 % interval) | verdict | date |"
-    return "\n".join([header, "|---|---|---|---|---|", *rows])
+    return "\n\n".join(sections)

@@ -12,7 +12,7 @@ from lab.experiments.plan import Plan, Preset
 from lab.experiments.show import style
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Table
-from lab.worlds import get_task
+from lab.worlds import classes_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +56,7 @@ def figure(cells: Sequence[Cell]) -> Figure:
     for number, (name, tag) in enumerate(LINES.items()):
         means = [cell.mean(tag) for cell in cells]
         style.line(axes, sizes, means, color=style.color(number), label=name, limits=limits(tag))
-    guesses = {0.5, *(get_task(cell.config.data.task).chance for cell in cells)}  # AUC and label
+    guesses = {0.5, *(1 / len(classes_of(cell.config.data)) for cell in cells)}  # AUC and label
     style.reference(axes, *guesses)
     if sizes:
         style.size_axis(axes, sizes)

@@ -80,8 +80,9 @@ def _plan(grid: dict[str, tuple[object, ...]], *, online: bool, num_train: int =
 
 LESSON = Lesson(
     title="Memorizing makes a shortcut permanent",
-    published="a shortcut alone does little harm and memorization alone does little harm; together"
-    " they do, since memorized exceptions no longer teach (Bayat et al., ICLR 2025)",
+    published="spurious correlations lead to poor generalization particularly together with"
+    " memorization: once the exceptions are memorized, the training loss is near zero and nothing"
+    " is left to learn the core feature from (Bayat et al., ICLR 2025)",
     question="one face in twenty contradicts the cue. Does longer training make a network give up"
     " the shortcut if it sees 3,000 faces again and again? If it never sees a face twice?",
     plans={
