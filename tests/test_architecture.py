@@ -4,8 +4,6 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 LAB = Path(__file__).parent.parent / "lab"
 
 README = LAB.parent / "README.md"
@@ -141,11 +139,55 @@ def names(path: Path) -> set[str]:
     return found
 
 
-OTHERS = [path for path in FILES if not may_be_about_faces(path)]
+def test_nobody_else_knows_what_a_face_is_made_of() -> None:
+    wrong = {}
+    for path in FILES:
+        if not may_be_about_faces(path):
+            told = {name for name in imports(path) if name.startswith("lab.worlds.faces")}
+            told |= {name for name in names(path) if NAMES_OF_FACES.fullmatch(name)}
+            if told:
+                wrong[path.relative_to(LAB).as_posix()] = told
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", OTHERS, ids=lambda path: str(path.relative_to(LAB)))
-def test_nobody_else_knows_what_a_face_is_made_of(path: Path) -> None:
-    told = {name for name in imports(path) if name.startswith("lab.worlds.faces")}
-    told |= {name for name in names(path) if NAMES_OF_FACES.fullmatch(name)}
-    assert not told
+TESTS = Path(__file__).parent
+
+
+def test_no_test_module_needs_another_one() -> None:
+    """What two of them share lies in `support/`."""
+    modules = {path.stem for path in TESTS.glob("*.py")}
+    for path in TESTS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            told = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+            if isinstance(node, ast.ImportFrom):
+                told = {str(node.module)}
+            assert not told & modules, f"{path.name} imports {told & modules}"
+
+
+def test_tests_know_public_names_only() -> None:
+    """What a module of the lab keeps to itself may change without a word."""
+    found = {path.name: private_names(path) for path in TESTS.rglob("*.py")}
+    assert not {name: used for name, used in found.items() if used}
+
+
+PRIVATE = re.compile("_[a-z][a-z_]*")
+NOT_OF_THE_LAB = {"self", "os", "sys", "parts"}
+"""Objects of tests and of Python."""
+
+
+def private_names(path: Path) -> set[str]:
+    """The names of the lab with an underscore that a test imports, reads or replaces."""
+    used: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("lab"):
+            used |= {alias.name for alias in node.names if PRIVATE.fullmatch(alias.name)}
+        elif isinstance(node, ast.Attribute) and PRIVATE.fullmatch(node.attr):
+            used |= {node.attr} - {"_bootstrap"} if of_the_lab(node) else set()
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            used |= set(re.findall(r"^lab[.\w]*\.(_[a-z]\w*)$", node.value))
+    return used
+
+
+def of_the_lab(node: ast.Attribute) -> bool:
+    """Whether an attribute is of something that the lab may have made."""
+    return ast.unparse(node.value) not in NOT_OF_THE_LAB

@@ -1,10 +1,7 @@
 """The certificate: planted faults are named, what is declared is not, and the exit code says so."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,8 +13,7 @@ from lab.worlds import DrawnWorld, Examples, Population, population_of
 from lab.worlds import audit as auditing
 from lab.worlds.audit import Audit, audit, to_text, warnings
 from lab.worlds.leaks import Certificate, Probe
-
-ROOT = Path(__file__).parent.parent
+from support.scripts import run_here
 
 
 def small(count: int = 300, **settings: object) -> DataConfig:
@@ -174,12 +170,9 @@ def test_the_exit_code_is_1_where_something_is_wrong(
 
 
 def test_the_command_exits_with_0_for_clean_faces_and_2_for_wrong_flags() -> None:
-    command = [sys.executable, "scripts/audit.py", "--no-probes", "--num-train", "50"]
-    command += ["--num-test", "50"]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1].startswith("clean: ")
-    wrong = [*command[:4], "1", *command[5:]]
-    done = subprocess.run(wrong, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "--num-train must be 2 to 1,000,000" in done.stderr
+    done = run_here("audit", *["--no-probes", "--num-train", "50", "--num-test", "50"])
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1].startswith("clean: ")
+    done = run_here("audit", *["--no-probes", "--num-train", "1", "--num-test", "50"])
+    assert done.code == 2
+    assert "--num-train must be 2 to 1,000,000" in done.err

@@ -3,8 +3,6 @@
 import csv
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +17,9 @@ from lab.core.config import DataConfig
 from lab.worlds import Examples, draw_examples, get_task, open_world
 from lab.worlds.export import LEVELS, class_folders, write_folder, write_npz
 from lab.worlds.faces import ATTRIBUTES, Faces, render
+from support.scripts import run_here
 
 CONFIG = DataConfig(image_size=20, label_noise=0.4)
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +136,7 @@ def test_folders_sort_like_labels_when_there_are_many_classes() -> None:
 
 
 def test_the_command_writes_a_runs_faces(examples: Examples, tmp_path: Path) -> None:
-    command = [sys.executable, "scripts/export.py", "--num-train", "30", "--image-size", "20",
-               "--label-noise", "0.4", "--out", str(tmp_path / "faces")]  # fmt: skip
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    words = "--num-train 30 --image-size 20 --label-noise 0.4 --out"
+    assert run_here("export", *words.split(), str(tmp_path / "faces")).code == 0
     write_folder([examples], tmp_path / "expected")
     assert digests(tmp_path / "faces") == digests(tmp_path / "expected")

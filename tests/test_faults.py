@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from lab.runs.run import resume
 from lab.training import LAST, graceful_stop, load_checkpoint, newest
-from support.scripts import command
+from support.scripts import command, is_refused, load_script, run_here
 
 LONG = [
     "--num-train=24", "--num-test=40", "--image-size=16", "--width=2", "--steps=200000",
@@ -157,13 +156,9 @@ def test_damaged_checkpoints_are_one_line_and_the_one_before_can_be_used(tmp_pat
     content = bytearray(last.read_bytes() if last.exists() else b"")
     content[len(content) // 2 : len(content) // 2 + 1] = b"?"
     last.write_bytes(bytes(content[:-1]))
-    done = subprocess.run(
-        command("train.py", "--resume", str(folder)), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert str(last) in done.stderr
-    assert "delete it" in done.stderr, "what to do"
+    said = is_refused(load_script("train").train, ["--resume", str(folder)])
+    assert str(last) in said
+    assert "delete it" in said, "what to do"
     last.unlink()
     config = json.loads((folder / "config.json").read_text())
     config["train"]["steps"] = load_checkpoint(folder / "checkpoints" / "previous.pt").step + 1
@@ -175,11 +170,8 @@ def test_no_traceback_without_debug(tmp_path: Path) -> None:
     flags = ["--model", str(tmp_path / "broken.py") + ":net", "--out", str(tmp_path / "runs")]
     (tmp_path / "broken.py").write_text("import nowhere_to_be_found\n")
     for extra, lines in (([], 1), (["--debug"], 5)):
-        done = subprocess.run(
-            [sys.executable, *command("train.py", *flags, *extra)[1:]],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 2
-        assert done.stderr.count("\n") >= lines
-        assert ("Traceback" in done.stderr) == bool(extra)
+        done = run_here("train", *flags, *extra)
+        assert done.code == 2
+        assert done.err.count("\n") >= lines
+        assert ("Traceback" in done.err) == bool(extra)
     assert not (tmp_path / "runs").exists()

@@ -23,7 +23,7 @@ SMALL = {
 
 GATES = {
     "train": ("lab.runs.run.make_folder",),
-    "export": ("lab.worlds.export._new",),
+    "export": ("lab.worlds.export.reserved",),
     "audit": ("lab.worlds.audit.audit",),
     "gallery": ("lab.worlds.faces.gallery.people",),
     "evaluate": ("lab.runs.evaluate.measure",),

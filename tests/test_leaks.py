@@ -1,9 +1,7 @@
 """The leak certificate: planted leaks are caught for what they are, and innocence is seen."""
 
-import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +12,7 @@ from lab.core.config import DataConfig
 from lab.worlds import Examples, Population, draw_examples, get_task
 from lab.worlds.leaks import certificate, to_text
 from lab.worlds.statistics import NAMES, cheap_statistics
-
-ROOT = Path(__file__).parent.parent
+from support.scripts import run_here
 
 
 def planted(leak: Tensor | None = None, *, count: int, seed: int = 0) -> Examples:
@@ -123,11 +120,10 @@ def test_without_scikit_learn_one_line_says_what_to_install(
 
 
 def test_the_command_prints_the_certificate_and_exits_by_it() -> None:
-    command = [sys.executable, "scripts/audit.py", "--num-train", "100", "--num-test", "100"]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert done.stderr == ""
-    assert done.returncode == ("LEAKS" in done.stdout)
-    assert done.stdout.count("\nboosted tree") == 2
+    done = run_here("audit", "--num-train", "100", "--num-test", "100")
+    assert done.err == ""
+    assert done.code == ("LEAKS" in done.out)
+    assert done.out.count("\nboosted tree") == 2
 
 
 @pytest.mark.slow

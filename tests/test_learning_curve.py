@@ -30,6 +30,7 @@ def rows_of(markdown: str) -> list[list[str]]:
     return [[word.strip() for word in line.strip("|").split("|")] for line in lines]
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_learning_curve_has_a_row_for_each_size(config: RunConfig) -> None:
     said: list[str] = []
     preset = learning_curve.preset(config, (12, 8))
@@ -55,6 +56,7 @@ def numbers(text: str) -> list[float]:
     return [float(word) for word in re.findall(r"-?\d+\.\d+", text)]
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_doses_are_a_table_of_cues_and_strengths(config: RunConfig) -> None:
     cues = ["eye_color", "hair_length=long/short"]
     preset = dose_response.preset(replace(config, counterfactuals=4), cues, [0.5, 1.0], [8])

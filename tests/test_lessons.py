@@ -202,6 +202,7 @@ def tiny(out: Path) -> Lesson:
     )
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_lesson_asks_first_and_its_runs_are_kept(tmp_path: Path) -> None:
     said: list[str] = []
     outcome = teach(

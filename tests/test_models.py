@@ -22,7 +22,7 @@ from lab.models import (
     untouched,
 )
 from lab.models.bagnet import patch_size
-from lab.models.registry import _builders
+from lab.models.registry import builders
 
 SMALL = ModelSpec(width=4)
 FIXED = ("cnn_l", "cnn_m", "cnn_s", "cnn_xl", "cnn_xs", "linear")
@@ -230,10 +230,10 @@ def test_a_taken_name_raises() -> None:
     def cnn(spec: ModelSpec) -> nn.Module:
         return nn.Identity()
 
-    before = dict(_builders)
+    before = dict(builders)
     with pytest.raises(ValueError, match=r"'cnn' is taken by lab\.models\.cnn"):
         register_model(cnn)
-    assert before == _builders
+    assert before == builders
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
@@ -261,7 +261,7 @@ def broken(spec):
 def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     for name in ("my_net", "renamed"):
-        monkeypatch.delitem(_builders, name, raising=False)
+        monkeypatch.delitem(builders, name, raising=False)
     path = tmp_path / "my net.py"
     path.write_text(NET)
     return path

@@ -10,7 +10,7 @@ from torch import nn
 
 from lab.models import ModelSpec, create_model, list_models
 from lab.models.installed import warn
-from lab.models.registry import _builders
+from lab.models.registry import builders
 
 SPEC = ModelSpec(width=2)
 NET = """
@@ -69,7 +69,7 @@ def test_a_registered_function_may_be_offered_too(
         assert isinstance(create_model("their_net", SPEC), nn.Sequential)
         assert "their_net" in list_models()
     assert not caplog.records
-    del _builders["their_net"]
+    del builders["their_net"]
 
 
 @pytest.mark.parametrize(

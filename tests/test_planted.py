@@ -142,8 +142,7 @@ def test_one_that_tosses_a_coin() -> None:
 
 
 def test_one_that_reads_mean_brightness_only() -> None:
-    _, suite = world()
-    images = suite.memorization._test.images
+    images = open_world(DATA).load("test", DATA.num_test).images
     middle = float((images.float() / 127.5 - 1).mean(dim=(1, 2, 3)).median())
     figures = examine(ByPixels(lambda x: x.mean(dim=(1, 2, 3)), middle))
     relied = reliance(figures)

@@ -181,6 +181,7 @@ def test_an_interrupted_run_goes_on_with_its_own_code(nets: Path, tmp_path: Path
         assert torch.equal(weights[0][name], weights[1][name])
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_sweep_trains_each_network_with_its_own_helper(nets: Path, tmp_path: Path) -> None:
     other = tmp_path / "v2"
     shutil.copytree(nets, other)
@@ -293,6 +294,7 @@ def test_a_picture_or_a_run_is_not_overwritten_with_answers(tmp_path: Path) -> N
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_sweep_deletes_no_folder_with_files_of_others(tmp_path: Path) -> None:
     base = replace(config(tmp_path, "linear"), name=None)
     sweep = {"seeds": 1, "out": tmp_path / "sweep", "processes": 1}

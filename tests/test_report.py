@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -30,8 +28,8 @@ from lab.runs.run import load_run
 from lab.worlds import DrawnWorld, draw_examples, get_task
 from lab.worlds.faces import PARTS
 from support.configs import tiny
-
-ROOT = Path(__file__).parents[1]
+from support.executors import Here
+from support.scripts import is_refused, load_script
 
 CARD = {"num_test": 40, "steps": 4, "batch_size": 8, "counterfactuals": 4}
 
@@ -55,6 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(place: Path) -> CardResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
+        patch.setattr("lab.experiments.runner.run.open_executor", lambda *_: Here())
         return report(
             f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["cnn"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
@@ -208,6 +207,7 @@ def test_a_file_that_has_changed_is_another_network(tmp_path: Path) -> None:
     assert len({missing, one, key_of(config)}) == 3
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(
         NET.replace("def my_net", "class Bad(nn.Linear):\n"
@@ -241,14 +241,8 @@ def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
     ],
 )
 def test_bad_flags_are_one_line_and_write_nothing(flags: str, said: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "report_card.py"), *flags.split(),
-         "--out", str(tmp_path / "out")],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    run = load_script("report_card").report_card
+    assert said in is_refused(run, [*flags.split(), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
 

@@ -21,7 +21,7 @@ from lab.runs.run import load_run, resume, start
 from lab.training import LAST, Diverged, load_checkpoint
 from support.configs import RICH_FLAGS, rich
 from support.run_folders import scalars, summary
-from support.scripts import command
+from support.scripts import command, run_here
 
 ROOT = Path(__file__).parent.parent
 
@@ -104,13 +104,12 @@ def test_a_run_can_be_asked_again(whole: Path, tmp_path: Path) -> None:
 
     Image.new("RGBA", (70, 50), (200, 100, 0, 90)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
-    words = command("predict.py", str(whole), str(tmp_path / "b.png"), str(tmp_path / "a.png"))
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout.startswith(f"{tmp_path}/a.png: ")
-    assert " person " in done.stdout
-    assert done.stderr.startswith(f"error: {tmp_path}/b.png: cannot be read")
-    assert done.stderr.count("\n") == 1
+    done = run_here("predict", str(whole), str(tmp_path / "b.png"), str(tmp_path / "a.png"))
+    assert done.code == 2
+    assert done.out.startswith(f"{tmp_path}/a.png: ")
+    assert " person " in done.out
+    assert done.err.startswith(f"error: {tmp_path}/b.png: cannot be read")
+    assert done.err.count("\n") == 1
 
 
 def test_a_run_that_breaks_says_so(tmp_path: Path) -> None:

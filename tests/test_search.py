@@ -13,8 +13,8 @@ from lab.core.config import DataConfig
 from lab.measure import predict
 from lab.robustness import CHILDREN, Ask, Failures, find_failures
 from lab.robustness import oracle as oracle_module
-from lab.robustness.minimal import _take_back
-from lab.robustness.resample_and_evolve import _at, _level
+from lab.robustness.minimal import take_back
+from lab.robustness.resample_and_evolve import at_quantile, quantile_of
 from lab.worlds import DrawnWorld, Population, population_of
 from lab.worlds.faces import ATTRIBUTES, STRAYS, Faces, render
 from support.drawn_worlds import world_of
@@ -133,7 +133,7 @@ def test_what_could_not_go_back_is_tried_again() -> None:
     oracle = oracle_module.Oracle(
         by_brightness(), world_of(POPULATION, size=SIZE), lambda what, done, total: None
     )
-    changed, need = _take_back(oracle, Change(), Change.all.clone())  # type: ignore[arg-type]
+    changed, need = take_back(oracle, Change(), Change.all.clone())  # type: ignore[arg-type]
     assert changed.tolist() == [[False, False, False, True]]
     assert need[0, 3] == 5
 
@@ -279,6 +279,6 @@ def test_levels_are_the_inverse_of_values(visibility: float) -> None:
     faces = population.sample(300, seed=0, split="test")
     for name, row in ATTRIBUTES.items():
         if row.kind == "continuous":
-            again = _at(population, name, _level(population, name, faces[name]))
+            again = at_quantile(population, name, quantile_of(population, name, faces[name]))
             close = 1e-5 * (row.high - row.low)
             assert torch.allclose(again, faces[name], rtol=0, atol=close), name

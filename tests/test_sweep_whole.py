@@ -30,11 +30,11 @@ from lab.experiments.runner.run import check_jobs, reports
 from lab.experiments.runner.worker import Report
 from lab.experiments.show.curves import curves, power_laws
 from support.configs import tiny
+from support.executors import Here
+from support.scripts import ROOT, command, is_refused, load_script, told
 
-ROOT = Path(__file__).parents[1]
 FLAGS = (
-    "--num-test 20 --image-size 16 --width 1 --steps 3 --counterfactuals 0 --no-pictures"
-    " --seeds 2 --processes 2"
+    "--num-test 20 --image-size 16 --width 1 --steps 3 --counterfactuals 0 --no-pictures --seeds 2"
 )
 
 DEADLY = """
@@ -62,6 +62,7 @@ def times(out: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in out.rglob("summary.json")}
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_the_same_call_again_repeats_nothing_and_a_larger_one_adds(tmp_path: Path) -> None:
     first = run_grid(BASE, {"num_train": [8, 16]}, seeds=2, out=tmp_path, processes=2)
     before = times(tmp_path)
@@ -85,6 +86,7 @@ def test_a_run_that_kills_its_worker_is_named_and_takes_no_other_along(tmp_path:
     assert "SIGKILL" in failure.reason
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_run_that_raises_is_named_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(
         "from lab.models import create_model\n"
@@ -105,6 +107,7 @@ def test_a_run_that_raises_is_named_with_its_reason(tmp_path: Path) -> None:
         assert "Traceback" in failure.trace
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_network_in_a_file_may_be_named_from_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +122,7 @@ def test_a_network_in_a_file_may_be_named_from_here(
     assert len(again.cell(model="net.py:net").runs) == 2
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_network_that_changes_meanwhile_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
     net = tmp_path / "net.py"
     net.write_text(
@@ -142,6 +146,7 @@ def test_two_sweeps_at_the_same_runs_are_one_too_many(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*/"))
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -> None:
     data = DataConfig(num_train=10, num_test=20, image_size=16, label_noise=0.1,
                       label_noise_kind="flip")  # fmt: skip
@@ -155,6 +160,7 @@ def test_a_figure_that_some_seeds_lack_is_left_out_of_the_mean(tmp_path: Path) -
     assert len(mean["accuracy/test"]) == len(table.cells[0].runs[0].history)
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
     first = run_grid(BASE, {"num_train": [8, 12, 16]}, seeds=1, out=tmp_path, processes=2)
     write_results(first, view(first))
@@ -177,6 +183,7 @@ def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_shown_is_said_before_the_runs(tmp_path: Path) -> None:
+    sweep = load_script("sweep").sweep
     for flags, message in (
         (["--metrics", "accuracy/tset"], "did you mean 'accuracy/test'"),
         (["--metrics", "reliance/eye_colr"], "did you mean 'eye_color'"),
@@ -189,13 +196,8 @@ def test_what_cannot_be_shown_is_said_before_the_runs(tmp_path: Path) -> None:
         (["--threads", "4"], "--threads is set by the sweep"),
         (["--cue-visibility", "0.5"], "--cue-visibility 0.5 is about cues"),
     ):
-        command = [
-            sys.executable, str(ROOT / "scripts" / "sweep.py"), *FLAGS.split(), *flags,
-            "--grid", "num_train=8,10", "--out", str(tmp_path / "new"),
-        ]  # fmt: skip
-        refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
-        assert message in refused.stderr
+        words = [*FLAGS.split(), *flags, "--grid", "num_train=8,10", "--out", f"{tmp_path}/new"]
+        assert message in is_refused(sweep, words)
     assert not list(tmp_path.glob("new/*/"))
 
 
@@ -213,6 +215,7 @@ class Net(nn.Module):
 """
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_what_is_doubtful_of_a_network_is_said_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,12 +246,10 @@ def test_a_setting_that_some_cells_make_no_use_of_is_fine(tmp_path: Path) -> Non
         check_jobs(make_jobs(BASE, make_grid({"cue_visibility": [0.5, 1]}), seeds=1, out=tmp_path))
 
 
-def testreports_are_let_go_one_by_one(tmp_path: Path) -> None:
+def test_reports_are_let_go_one_by_one(tmp_path: Path) -> None:
     """A cluster's hold whole runs: all of them at once would fill the memory."""
 
-    class Here:
-        shares_disk = True
-
+    class Lost(Here):
         def submit(self, function: Any, argument: Any) -> Future[Any]:
             future: Future[Any] = Future()
             future.set_result(Report(key=argument.key, seconds=0.0))
@@ -258,30 +259,29 @@ def testreports_are_let_go_one_by_one(tmp_path: Path) -> None:
     submitted: list[Any] = []
     jobs = make_jobs(BASE, {}, seeds=4, out=tmp_path)
     alive = [sum(ref() is not None for ref in submitted)
-             for _ in reports(jobs, Here(), None)]  # fmt: skip
+             for _ in reports(jobs, Lost(), None)]  # fmt: skip
     assert alive[-1] < 4
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_full_disk_is_named_and_the_same_command_goes_on(tmp_path: Path) -> None:
     """A bound on the size of files stands for the full disk: checkpoints do not fit."""
-    command = [
-        sys.executable, str(ROOT / "scripts" / "sweep.py"), *FLAGS.split(),
-        "--grid", "num_train=8,10", "--out", str(tmp_path), "--model", "mlp",
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    words = [*FLAGS.split(), "--grid", "num_train=8,10", "--out", str(tmp_path), "--model", "mlp"]
+    words += ["--processes", "1"]
     full = subprocess.run(
-        command, capture_output=True, text=True, env=environment, timeout=120,
+        command("sweep.py", *words), capture_output=True, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),
     )  # fmt: skip
     assert full.returncode == 1, full.stderr
     assert "4 of the runs failed" in full.stderr
     assert full.stderr.count("File too large") >= 4
     assert "Traceback" not in full.stderr
-    again = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
-    assert again.returncode == 0, again.stderr
+    assert told(load_script("sweep").sweep, words)[0] == 0
     assert {json.loads(path.read_text())["status"] for path in times(tmp_path)} == {"finished"}
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_tables_and_means_hold_what_the_runs_logged(tmp_path: Path) -> None:
     """Against the event files, as TensorBoard reads them, and numpy."""
     table = run_grid(BASE, {"num_train": [8, 16]}, seeds=3, out=tmp_path, processes=2)
@@ -314,6 +314,7 @@ def scalars(folder: Path) -> dict[str, list[float]]:
     return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_curves_of_guesses_have_no_law_and_no_legend(tmp_path: Path) -> None:
     """Matplotlib warns of a legend without entries, and warnings are errors here."""
     table = run_grid(BASE, {"num_train": [8, 12, 16]}, seeds=2, out=tmp_path, processes=2)
@@ -321,6 +322,7 @@ def test_curves_of_guesses_have_no_law_and_no_legend(tmp_path: Path) -> None:
     assert power_laws(table, "accuracy/test")[1] == {}
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_panel_without_the_figure_has_no_legend(tmp_path: Path) -> None:
     grid = {"num_train": [8, 12, 16], "model": ["cnn", "linear"], "cues": ["none", "eye_color:1"]}
     table = run_grid(BASE, grid, seeds=1, out=tmp_path, processes=2)
@@ -328,14 +330,15 @@ def test_a_panel_without_the_figure_has_no_legend(tmp_path: Path) -> None:
     assert [axes.get_legend() is not None for axes in figure.axes] == [False, True]
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_killed_parent_is_recovered_by_the_same_command(tmp_path: Path) -> None:
-    command = [
-        sys.executable, str(ROOT / "scripts" / "sweep.py"), *FLAGS.split(),
-        "--grid", "num_train=8,10,12,14", "--out", str(tmp_path),
-    ]  # fmt: skip
+    words = [*FLAGS.split(), "--grid", "num_train=8,10,12,14", "--out", str(tmp_path)]
+    words += ["--processes", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          env=environment) as parent:  # fmt: skip
+    with subprocess.Popen(
+        command("sweep.py", *words), env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as parent:  # fmt: skip
         while len(times(tmp_path)) < 2:
             assert parent.poll() is None
             time.sleep(0.02)
@@ -343,7 +346,7 @@ def test_a_killed_parent_is_recovered_by_the_same_command(tmp_path: Path) -> Non
     done = times(tmp_path)
     assert len(done) < 8
     finished = {p: t for p, t in done.items() if json.loads(p.read_text())["status"] == "finished"}
-    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=120)
+    assert told(load_script("sweep").sweep, words)[0] == 0
     runs = {p: t for p, t in times(tmp_path).items() if json.loads(p.read_text())["step"] == 3}
     assert finished.items() <= runs.items()
     with (tmp_path / "sweep.csv").open() as file:

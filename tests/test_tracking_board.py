@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -24,9 +23,9 @@ from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
 from lab.tracking import board, hparams, reach, tags
 from lab.tracking.writer import Tracker
+from support.scripts import ROOT, command, run_here
 
-ROOT = Path(__file__).parents[1]
-BOARD = [sys.executable, str(ROOT / "scripts" / "board.py")]
+BOARD = command("board.py")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -230,10 +229,10 @@ def served(*flags: str, shell: str = "") -> Iterator[tuple[int, list[str]]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [*BOARD, "--port", str(port), *flags]
+    words = [*BOARD, "--port", str(port), *flags]
     if shell:
-        command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        words = ["sh", "-c", f'{shell}; exec "$@"', "sh", *words]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert process.stdout is not None
     try:
         said = list(iter(lambda: process.stdout.readline().strip(), ""))
@@ -400,24 +399,17 @@ def test_a_folder_of_any_name_is_served(
 
 def test_a_folder_without_runs_is_explained_in_one_line(tmp_path: Path) -> None:
     for nothing in (tmp_path, tmp_path / "not there"):
-        ended = subprocess.run(
-            [*BOARD, "--logdir", str(nothing)], capture_output=True, text=True, env=ENVIRONMENT
-        )
-        assert ended.returncode == 2
-        assert ended.stdout == ""
-        assert "no runs in" in ended.stderr
-        assert len(ended.stderr.splitlines()) == 1
+        ended = run_here("board", "--logdir", str(nothing))
+        assert ended.code == 2
+        assert ended.out == ""
+        assert "no runs in" in ended.err
+        assert len(ended.err.splitlines()) == 1
 
 
 def test_links_alone_start_nothing() -> None:
-    ended = subprocess.run(
-        [*BOARD, "--links-only", "--port", "7007"], capture_output=True, text=True, env=ENVIRONMENT
-    )
-    assert ended.returncode == 0, ended.stderr
+    ended = run_here("board", "--links-only", "--port", "7007")
+    assert ended.code == 0, ended.err
     for link in board.deep_links("http://127.0.0.1:7007/"):
-        assert link.url in ended.stdout
-    ended = subprocess.run(
-        [*BOARD, "--links-only", "--host", "lab.example", "--path-prefix", "x"],
-        capture_output=True, text=True, env=ENVIRONMENT,
-    )  # fmt: skip
-    assert "http://lab.example:6006/x/overview" in ended.stdout
+        assert link.url in ended.out
+    ended = run_here("board", "--links-only", "--host", "lab.example", "--path-prefix", "x")
+    assert "http://lab.example:6006/x/overview" in ended.out

@@ -51,7 +51,8 @@ class ModelSpec:
 Builder = Callable[[ModelSpec], nn.Module]
 Source = Callable[[str], Builder]
 
-_builders: dict[str, Builder] = {}
+builders: dict[str, Builder] = {}
+"""The registered models by their names; of those of installed packages the ones that were used."""
 _sources: dict[str, Source] = {}
 _spaces: WeakKeyDictionary[nn.Module, Space] = WeakKeyDictionary()
 """The import space of each network that was made by a file."""
@@ -68,11 +69,11 @@ def register_model(build: Builder) -> Builder:
     if in_a_space(build.__module__):
         return build
     name = build.__name__
-    holder = _builders.get(name)
+    holder = builders.get(name)
     if holder is not None and _origin(holder) != _origin(build):
         where = ".".join(_origin(holder))
         raise ValueError(f"the model name {name!r} is taken by {where}; call yours something else")
-    _builders[name] = build
+    builders[name] = build
     return build
 
 
@@ -93,9 +94,9 @@ def list_models() -> list[str]:
     taken, is left out with a warning.
     """
     _import_all()
-    names = set(_builders)
+    names = set(builders)
     for name, entries in installed.offers().items():
-        if name in _builders:
+        if name in builders:
             _warn_of_clash(name)
             continue
         try:
@@ -155,7 +156,7 @@ def sources_of(name: str, model: nn.Module | None = None) -> dict[str, str]:
     """
     path = file_of(name)
     if path is None:
-        module = sys.modules.get(getattr(_builders.get(name), "__module__", ""))
+        module = sys.modules.get(getattr(builders.get(name), "__module__", ""))
         path = getattr(module, "__file__", None) or _entry_file(name)
     found = {}
     if path is not None and Path(path).is_file() and not is_installed(Path(path)):
@@ -197,9 +198,9 @@ def _find(name: str) -> tuple[Builder, Space | None]:
             )
     if colon:
         return from_file(Path(os.path.expanduser(path)), function, name)
-    if name in _builders:
+    if name in builders:
         _warn_of_clash(name)
-        return _builders[name], None
+        return builders[name], None
     entries = installed.offers().get(name)
     if entries:
         return installed.load(name, entries), None
@@ -244,7 +245,7 @@ def _why(build: Builder, error: BaseException) -> str:
 
 def _warn_of_clash(name: str) -> None:
     """Say which installed package offers a name that another function has already."""
-    holder = _origin(_builders[name])
+    holder = _origin(builders[name])
     for entry in installed.offers().get(name, ()):
         if (entry.module, entry.attr) != holder:
             installed.warn(

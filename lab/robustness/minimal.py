@@ -15,7 +15,7 @@ WHAT = "fewer changes"
 """What the pictures are shown for."""
 
 
-class _Change:
+class Change:
     """Pairs of a sample and one that fools the network, and which nuisances (F, A) are changed."""
 
     def __init__(self, oracle: Oracle, before: State, after: State) -> None:
@@ -59,8 +59,8 @@ def few_changes(oracle: Oracle, before: State, after: State) -> tuple[State, lis
     """
     if len(after) == 0:
         return after, []
-    change = _Change(oracle, before, after)
-    changed, need = _take_back(oracle, change, _put_in(oracle, change))
+    change = Change(oracle, before, after)
+    changed, need = take_back(oracle, change, _put_in(oracle, change))
     everyone = torch.arange(len(after))
     least = State(change.samples(everyone, changed), after.labels, change.said(everyone, changed))
     order = need.masked_fill(~changed, -torch.inf).argsort(dim=1, descending=True, stable=True)
@@ -71,7 +71,7 @@ def few_changes(oracle: Oracle, before: State, after: State) -> tuple[State, lis
     return least, needed
 
 
-def _put_in(oracle: Oracle, change: _Change) -> Tensor:
+def _put_in(oracle: Oracle, change: Change) -> Tensor:
     """Changes (F, A) that are enough for an error, the most effective first."""
     changed = torch.zeros_like(change.all)
     count = len(changed)
@@ -92,7 +92,7 @@ def _put_in(oracle: Oracle, change: _Change) -> Tensor:
     return changed
 
 
-def _take_back(oracle: Oracle, change: _Change, changed: Tensor) -> tuple[Tensor, Tensor]:
+def take_back(oracle: Oracle, change: Change, changed: Tensor) -> tuple[Tensor, Tensor]:
     """Changes of which none can go back any more, and the margin (F, A) without each of them."""
     count = len(changed)
     need = torch.full(changed.shape, torch.inf, dtype=torch.float64)

@@ -56,7 +56,7 @@ def evolve(oracle: Oracle, start: State, indices: Indices, *, generations: int) 
     names = [n for n in population.task.nuisances if schema[n].kind == "continuous"]
     if not names:
         return start
-    level = np.stack([_level(population, n, start.samples[n]) for n in names], axis=1)  # (N, D)
+    level = np.stack([quantile_of(population, n, start.samples[n]) for n in names], axis=1)
     step = np.full(len(start), STEP)
     damping = 1 + len(names) / (2 * CHILDREN)
     best = start
@@ -71,7 +71,7 @@ def evolve(oracle: Oracle, start: State, indices: Indices, *, generations: int) 
         moved = moved.clip(0, 1).reshape(-1, len(names))
         parents = best[rows.repeat_interleave(CHILDREN)]
         samples = parents.samples.redrawn(
-            {name: _at(population, name, moved[:, d]) for d, name in enumerate(names)}
+            {name: at_quantile(population, name, moved[:, d]) for d, name in enumerate(names)}
         )
         children = State(samples, parents.labels, oracle("search", samples, parents.labels))
 
@@ -119,7 +119,7 @@ def _normal(
     return normal.reshape(len(indices), CHILDREN, len(names))
 
 
-def _at(population: Population, name: str, level: npt.NDArray[np.float64]) -> Tensor:
+def at_quantile(population: Population, name: str, level: npt.NDArray[np.float64]) -> Tensor:
     """A continuous attribute's column (N,) at the quantiles `level` (N,) from 0 to 1."""
     row = population.domain.schema[name]
     for cue in population.cues:
@@ -130,11 +130,11 @@ def _at(population: Population, name: str, level: npt.NDArray[np.float64]) -> Te
     return as_column(row, row.quantile(level, variation=population.variation))
 
 
-def _level(population: Population, name: str, values: Tensor) -> npt.NDArray[np.float64]:
-    """The quantiles (N,) of a continuous attribute's values (N,): the inverse of `_at`."""
+def quantile_of(population: Population, name: str, values: Tensor) -> npt.NDArray[np.float64]:
+    """The quantiles (N,) of a continuous attribute's values (N,): the inverse of `at_quantile`."""
     low, high = np.zeros(len(values)), np.ones(len(values))
     for _ in range(40):
         middle = (low + high) / 2
-        below = (_at(population, name, middle) < values).numpy()
+        below = (at_quantile(population, name, middle) < values).numpy()
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return (low + high) / 2

@@ -34,7 +34,7 @@ def write_folder(batches: Iterable[Examples], path: Path) -> int:
     and numbers that read back as the same float32. Raises `ValueError` if `path` exists.
     """
     total = 0
-    with _new(path) as folder:
+    with reserved(path) as folder:
         folder.mkdir()
         with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -74,7 +74,7 @@ def write_npz(
         for name, column in _arrays(examples).items():
             parts.setdefault(name, []).append(column)
     arrays = {name: np.concatenate(columns) for name, columns in parts.items()}
-    with _new(path) as file, file.open("wb") as stream:
+    with reserved(path) as file, file.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, metadata=np.array(metadata), **arrays)
     return len(arrays["labels"])
 
@@ -86,7 +86,7 @@ def class_folders(classes: tuple[str, ...]) -> list[str]:
 
 
 @contextmanager
-def _new(path: Path) -> Iterator[Path]:
+def reserved(path: Path) -> Iterator[Path]:
     """A place to write to that becomes `path` when all went well, and vanishes when not.
 
     `path` is reserved beforehand, so that nobody else's file or folder is replaced.

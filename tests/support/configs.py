@@ -48,5 +48,11 @@ def rich(out: Path, **changes: Any) -> RunConfig:
 
 
 def stateful(out: Path, **changes: Any) -> RunConfig:
-    """A rich run whose network, optimizer and objective have state; its folder is `out/run`."""
-    return rich(out, **{"num_validation": 30, "objective": "group_dro", "name": "run", **changes})
+    """A rich run of the toy world whose network, optimizer and objective have state; its folder is
+    `out/run`."""
+    usual: dict[str, Any] = {
+        "task": "shape", "cues": ("color=red/blue:0.9",), "pictures": False, "name": "run",
+        "unseen_combinations": ("color=green,size=large",),
+        "num_validation": 30, "objective": "group_dro",
+    }  # fmt: skip
+    return rich(out, **{**usual, **changes})

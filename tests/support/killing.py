@@ -12,7 +12,10 @@ from typing import Any
 from lab.core.config import RunConfig
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["lab.runs.run"])  # children need not import torch anew
+# Children need not import anew what a run imports, some of it only in its first step.
+CONTEXT.set_forkserver_preload(
+    ["lab.runs.run", "lab.worlds.shapes", "torch._dynamo", "torchvision"]
+)
 
 STAGES = (
     "step", "evaluation", "logging", "checkpoint", "draft", "first replace", "second replace",

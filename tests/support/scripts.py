@@ -5,6 +5,7 @@ import importlib.util
 import io
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +33,24 @@ def load_script(name: str) -> ModuleType:
     finally:
         sys.path.remove(str(SCRIPTS))
     return module
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of a script: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_here(script: str, *words: str) -> Done:
+    """Run a script in this process, as a shell would run it in one of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    run = getattr(load_script(script), script)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(run, words)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def told(run: Callable, words: Sequence[str]) -> tuple[int, str]:

@@ -1,0 +1,36 @@
+"""An executor without processes, for tests of what comes before and after the runs."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+
+class Here:
+    """Does each job at once, in this process, which has imported torch already."""
+
+    shares_disk = True
+
+    def submit(self, function: Callable[[Any], Any], argument: Any) -> Future[Any]:
+        """Call the function; a future that is done."""
+        future: Future[Any] = Future()
+        future.set_result(function(argument))
+        return future
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+@pytest.fixture
+def runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let grids do their runs in this process."""
+    monkeypatch.setattr("lab.experiments.runner.run.open_executor", lambda name, processes: Here())
