@@ -16,7 +16,7 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate, wilson
 from lab.measure import consistency, varying
 from lab.models import ModelSpec, create_model, list_models
-from lab.runs.run import start
+from lab.runs.train import start
 
 REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"
 IMAGES = torch.randint(0, 256, (150, 3, 16, 16), generator=torch.Generator().manual_seed(0)).byte()

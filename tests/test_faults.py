@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from test_run import script
 
-from lab.runs.run import resume
-from lab.training import LAST, graceful_stop, load_checkpoint, newest
+from lab.core.run_dir import RunDir
+from lab.runs.train import resume
+from lab.training import LAST, graceful_stop, load_checkpoint
 
 LONG = [
     "--num-train=24", "--num-test=40", "--image-size=16", "--width=2", "--steps=200000",
@@ -108,7 +109,7 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_loads(bytes_: int, tmp_
     assert process.returncode == 2, told
     assert told.count("\n") == 1, told
     assert "File too large" in told
-    checkpoint = newest(tmp_path / "run" / "checkpoints")
+    checkpoint = RunDir(tmp_path / "run").newest()
     if checkpoint is not None:
         assert load_checkpoint(checkpoint).step >= 0
     assert not list(tmp_path.rglob("*.draft"))

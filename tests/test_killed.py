@@ -13,7 +13,7 @@ from killing import STAGES, folder_of, kill_after, kill_at_stage, until_done
 from test_run import scalars, summary, tiny
 
 from lab.core.config import RunConfig
-from lab.runs.run import start
+from lab.runs.train import start
 from lab.training import BEST, LAST, load_checkpoint
 
 KILLS = int(os.environ.get("KILLS", "100"))
