@@ -18,6 +18,14 @@ from lab.core.text import unknown
 FORMAT = 4
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
 
+RENAMED = {
+    "twins": "counterfactuals",
+    "fresh": "online",
+    "kinds": "subpopulations",
+    "hold_out": "unseen_combinations",
+}
+"""Former names of settings -> what they are called now; only the new names are taken."""
+
 VALIDATION = 1000
 """Validation faces where early stopping needs some and no number is given."""
 
