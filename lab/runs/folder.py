@@ -58,13 +58,14 @@ def new_folder(replica: Replica) -> Iterator[OpenedRun]:
 def old_folder(
     replica: Replica,
     folder: RunDir,
+    *,
+    stored: RunConfig,
     recorded: Provenance,
     trusted: Provenance | None,
-    stored: RunConfig,
 ) -> Iterator[OpenedRun | None]:
     """The folder of a run that goes on, locked, its weights given to the network; None if the run
     is finished. `trusted` is what the checkpoint must have been trained with (None: anything);
-    `recorded` and `stored` are what `config.json` holds, which notes what is new."""
+    `stored` and `recorded` are what `config.json` holds, which notes what is new."""
     run, model = replica.run, replica.model
     with folder.lock():
         if folder.finished():

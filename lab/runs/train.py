@@ -96,10 +96,13 @@ def resume(
             objective = create_objective(config.train.objective)
         with joined(place) as processes:
             replica = Replica(run=run, model=model, objective=objective, processes=processes)
-            return _do(
-                replica, lambda: old_folder(replica, run_dir, provenance, trusted, stored),
-                started_at=started_at,
-            )  # fmt: skip
+
+            def open_folder() -> AbstractContextManager[OpenedRun | None]:
+                return old_folder(
+                    replica, run_dir, stored=stored, recorded=provenance, trusted=trusted
+                )
+
+            return _do(replica, open_folder, started_at=started_at)
 
 
 _RUNNING = threading.Lock()
