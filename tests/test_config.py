@@ -15,8 +15,8 @@ from lab.core.config import (
     TrainConfig,
     check,
     flag,
-    from_json,
     given,
+    parse_settings,
     to_json,
 )
 from support.hostile import anything, some_config
@@ -26,13 +26,13 @@ PARTS = (RunConfig, DataConfig, ModelConfig, TrainConfig)
 
 @for_all(some_config)
 def test_a_config_survives_its_file(config: RunConfig) -> None:
-    assert from_json(to_json(config)) == config
+    assert parse_settings(to_json(config))[0] == config
 
 
 @for_all(st.text())
 def test_any_text_is_a_config_or_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"config\.json"):
-        from_json(text)
+        parse_settings(text)[0]
 
 
 @for_all(
@@ -46,7 +46,7 @@ def test_any_value_is_taken_or_refused_in_one_line(where: tuple[type, str], valu
     (values[place] if place else values)[name] = value
     told = ""
     try:
-        check(from_json(json.dumps(values)))
+        check(parse_settings(json.dumps(values))[0])
     except ValueError as error:
         told = str(error)
     assert "\n" not in told
@@ -74,7 +74,7 @@ def test_a_misspelt_key_is_met_with_the_nearest() -> None:
     values = json.loads(to_json(RunConfig()))
     values["train"]["lerning_rate"] = 1
     with pytest.raises(ValueError, match="'lerning_rate'; did you mean 'learning_rate'"):
-        from_json(json.dumps(values))
+        parse_settings(json.dumps(values))[0]
 
 
 def test_flags_are_flat_so_no_name_comes_twice() -> None:

@@ -15,7 +15,7 @@ from torch.nn.functional import dropout
 from lab.core.estimate import Estimate, wilson
 from lab.measure import consistency, varying
 from lab.models import ModelSpec, create_model, list_models
-from lab.runs.run import start
+from lab.runs.train import start
 from support.configs import tiny
 
 REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"

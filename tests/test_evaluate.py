@@ -14,12 +14,14 @@ from PIL import Image
 from lab.core.cli import main
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate, wilson
+from lab.core.run_dir import RunDir
 from lab.evaluators.failure_sheet import GAP, HEAD, SIDE, SPACE, TOP, failure_sheet
 from lab.evaluators.finished import asked, measure
 from lab.evaluators.robustness import change_words, failure_entries, search
 from lab.evaluators.tables import WIDTH, setting_text, table, to_text
 from lab.robustness import Failures
-from lab.runs.run import load_run, read_config, start
+from lab.runs.load import load_run
+from lab.runs.train import start
 from lab.tracking.summary import nest
 from lab.worlds import DrawnWorld
 from lab.worlds.faces import ATTRIBUTES, render
@@ -82,7 +84,7 @@ def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
 
 
 def test_lists_are_replaced_emptied_or_kept(folder: Path) -> None:
-    own = read_config(folder)
+    own = RunDir(folder).config()
     kept = asked(
         own,
         counterfactuals=9,

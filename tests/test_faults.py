@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.runs.run import resume
-from lab.training import LAST, graceful_stop, load_checkpoint, newest
+from lab.core.run_dir import RunDir
+from lab.runs.train import resume
+from lab.training import LAST, graceful_stop, load_checkpoint
 from support.scripts import command, is_refused, load_script, run_here
 
 LONG = [
@@ -107,7 +108,7 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_loads(bytes_: int, tmp_
     assert process.returncode == 2, told
     assert told.count("\n") == 1, told
     assert "File too large" in told
-    checkpoint = newest(tmp_path / "run" / "checkpoints")
+    checkpoint = RunDir(tmp_path / "run").newest()
     if checkpoint is not None:
         assert load_checkpoint(checkpoint).step >= 0
     assert not list(tmp_path.rglob("*.draft"))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lab.core.cli import one_line
 from lab.core.config import DataConfig, RunConfig
-from lab.core.run_dir import check_name, make_folder
+from lab.core.run_dir import RunDir
+from lab.core.run_names import check_name
 from lab.worlds import get_task, list_tasks, population_of
 from lab.worlds.faces import ATTRIBUTES, sample_prior
 from support.hostile import TEXTS, TIMES, anything, hostile_texts, search
@@ -144,12 +145,12 @@ def test_every_accepted_name_is_a_folder_right_under_the_root(
         except ValueError as error:
             is_a_good_line(one_line(str(error)))
             with pytest.raises(ValueError, match="--name"):
-                make_folder(RunConfig(out=root, name=name))
+                RunDir.create(RunConfig(out=root, name=name))
             assert set(root.iterdir()) == before
             return
         if (root / name) in before:
             return
-        folder = make_folder(RunConfig(out=root, name=name))
+        folder = RunDir.create(RunConfig(out=root, name=name)).path
         assert folder.resolve().parent == root.resolve()
         assert set(root.iterdir()) - before == {folder}
 
@@ -163,5 +164,5 @@ def test_every_accepted_name_is_a_folder_right_under_the_root(
 @pytest.mark.parametrize("out", ["\udcff", "a/\udcff"])
 def test_a_root_that_is_no_text_is_refused_before_it_is_made(out: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not in UTF-8"):
-        make_folder(RunConfig(out=tmp_path / out, name="x"))
+        RunDir.create(RunConfig(out=tmp_path / out, name="x"))
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from lab.core.cli import one_line
-from lab.core.config import RunConfig, check, from_json, to_json
+from lab.core.config import RunConfig, check, parse_settings, to_json
 from support.hostile import TEXTS, TIMES, anything, search, some_config
 from support.scripts import is_a_good_line
 
@@ -42,12 +42,12 @@ byte_changes = st.lists(
 def is_config_or_line(text: str) -> None:
     """Assert that a text is read as a config that is sound, or refused in one line."""
     try:
-        config = from_json(text)
+        config = parse_settings(text)[0]
     except ValueError as error:
         is_a_good_line(one_line(str(error)))
         return
     check(config)
-    assert from_json(to_json(config)) == config
+    assert parse_settings(to_json(config))[0] == config
 
 
 def changed(place: Any, path: list[int], how: str, value: object, key: str) -> None:
@@ -91,7 +91,7 @@ def test_any_damage_to_the_text_is_a_config_or_one_line(times: int) -> None:
 @TIMES
 def test_every_valid_config_survives_its_file(times: int) -> None:
     def holds(config: RunConfig) -> None:
-        assert from_json(to_json(config)) == config
+        assert parse_settings(to_json(config))[0] == config
 
     search(holds, some_config, examples=200, times=times)
 

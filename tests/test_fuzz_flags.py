@@ -22,12 +22,12 @@ SMALL = {
 }  # fmt: skip
 
 GATES = {
-    "train": ("lab.runs.run.make_folder",),
+    "train": ("lab.core.run_dir.RunDir.create",),
     "export": ("lab.worlds.export.reserved",),
     "audit": ("lab.worlds.audit.audit",),
     "gallery": ("lab.worlds.faces.gallery.people",),
     "evaluate": ("lab.runs.evaluate.measure",),
-    "predict": ("lab.runs.run.load_run",),
+    "predict": ("lab.runs.load.load_run",),
     "board": ("lab.commands.board.serve",),
 }
 """What each script calls once it has taken its flags as good; nothing was written before."""
@@ -150,5 +150,5 @@ def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == []
 
     for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9")):
-        monkeypatch.setattr("lab.runs.run.start", Mock(side_effect=error))
+        monkeypatch.setattr("lab.runs.train.start", Mock(side_effect=error))
         assert "not enough memory" in is_refused(train, [])

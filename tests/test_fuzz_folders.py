@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from lab.core.cli import main, one_line
 from lab.core.config import to_json
+from lab.core.run_dir import METRICS, SUMMARY, RunDir
+from lab.runs.load import load_run
 from lab.runs.provenance import provenance_of
-from lab.runs.run import load_run, read_config, resume, start
-from lab.tracking.summary import SUMMARY, read_summary
-from lab.tracking.writer import METRICS, Tracker
+from lab.runs.train import resume, start
+from lab.tracking.writer import Tracker
 from lab.training import BEST, LAST, PREVIOUS, load_checkpoint
 from lab.training.checkpoint import FORMAT
 from support.configs import rich, stateful
@@ -183,7 +184,7 @@ def test_without_the_last_checkpoint_the_one_before_is_used(folder: Path) -> Non
     (folder / "checkpoints" / LAST).unlink()
     assert load_run(folder)
     assert resume(folder) is not None
-    assert read_summary(folder)["status"] == "finished"
+    assert RunDir(folder).summary()["status"] == "finished"
     for name in (LAST, PREVIOUS):
         (folder / "checkpoints" / name).unlink()
     with pytest.raises(ValueError, match="no checkpoint"):
@@ -197,7 +198,7 @@ def test_any_summary_is_read_or_named(times: int, folder: Path) -> None:
     def holds(content: bytes) -> None:
         (folder / SUMMARY).write_bytes(content)
         try:
-            assert isinstance(read_summary(folder), dict)
+            assert isinstance(RunDir(folder).summary(), dict)
         except ValueError as error:
             is_a_good_line(one_line(str(error)), names=SUMMARY)
 
@@ -240,7 +241,7 @@ def test_a_damaged_metrics_file_stops_a_resume_in_one_line(folder: Path) -> None
 def test_a_damaged_summary_is_written_anew(folder: Path) -> None:
     (folder / SUMMARY).write_text("[" * 200_000)
     assert resume(folder) is not None
-    assert read_summary(folder)["status"] == "finished"
+    assert RunDir(folder).summary()["status"] == "finished"
 
 
 @TIMES
@@ -302,8 +303,8 @@ def test_the_folder_of_a_machine_with_another_device_is_of_use_here(folder: Path
     assert load_run(folder)
     assert told(evaluate, [str(folder), "--counterfactuals", "0", "--num-test", "10"]) == (0, "")
     assert told(train, ["--resume", str(folder), "--device", "cpu"]) == (0, "")
-    assert read_config(folder).device == "cuda"
-    assert read_summary(folder)["status"] == "finished"
+    assert RunDir(folder).config().device == "cuda"
+    assert RunDir(folder).summary()["status"] == "finished"
 
 
 def test_an_unfinished_run_is_measured_and_called_so(
@@ -311,7 +312,7 @@ def test_an_unfinished_run_is_measured_and_called_so(
 ) -> None:
     evaluate = load_script("evaluate").evaluate
     few = ["--counterfactuals", "0", "--num-test", "10"]
-    config = read_config(folder)
+    config = RunDir(folder).config()
     more = replace(config, train=replace(config.train, steps=1234))
     (folder / "config.json").write_text(to_json(more, provenance_of(more)))
     assert main(evaluate, [str(folder), *few]) == 0
@@ -344,7 +345,7 @@ def test_evaluation_overwrites_no_device_and_nothing_of_a_run(folder: Path) -> N
 def test_a_checkpoint_without_a_figure_is_one_line(tmp_path: Path) -> None:
     """Well signed, and finished but for its last word."""
 
-    from lab.runs.run import resume, start
+    from lab.runs.train import resume, start
     from lab.training import LAST, load_checkpoint, save_checkpoint
 
     folder = start(stateful(tmp_path, steps=2)).folder

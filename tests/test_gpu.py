@@ -10,7 +10,8 @@ import torch
 
 from lab.core.config import TrainConfig
 from lab.measure import predict
-from lab.runs.run import load_run, resume, start
+from lab.runs.load import load_run
+from lab.runs.train import resume, start
 from lab.training import EpochBatches, Interrupted, Stop, fit, list_objectives
 from lab.training.train_step import TrainStep
 from lab.worlds.faces import render, sample_prior
@@ -82,7 +83,7 @@ def test_a_deterministic_run_goes_on_exactly(
     device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped in the middle and resumed, on a GPU with kernels that repeat themselves."""
-    from lab.runs import run
+    from lab.runs import train
 
     strict = torch.are_deterministic_algorithms_enabled()
     try:
@@ -91,7 +92,7 @@ def test_a_deterministic_run_goes_on_exactly(
             for name in ("whole", "pieces")
         ]
         whole = start(jobs[0]).folder
-        real = run.fit
+        real = train.fit
 
         def stopped(*args: object, **kwargs: object) -> object:
             stop, left = Stop(), [3]
@@ -105,7 +106,7 @@ def test_a_deterministic_run_goes_on_exactly(
             return real(*args, **{**kwargs, "log": log, "stop": stop})  # type: ignore[arg-type]
 
         with monkeypatch.context() as patch:
-            patch.setattr(run, "fit", stopped)
+            patch.setattr(train, "fit", stopped)
             with pytest.raises(Interrupted):
                 start(jobs[1])
         pieces = jobs[1].out / "run"

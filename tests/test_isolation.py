@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from lab.core.config import RunConfig, TrainConfig
 from lab.measure import predict
 from lab.models import Generators, ModelSpec, Settings, isolated, seeded_model, untouched
-from lab.runs.run import load_run, resume, start
+from lab.runs.load import load_run
+from lab.runs.train import resume, start
 from lab.training import LAST, EpochBatches, Interrupted, fit, load_checkpoint
 from support.configs import tiny
 
@@ -239,7 +240,7 @@ def test_a_second_run_in_the_process_is_refused(tmp_path: Path, nets: Path) -> N
             "def plain(spec):",
             "class Begins(Plain):\n"
             "    def forward(self, x):\n"
-            "        from lab.runs.run import start\n"
+            "        from lab.runs.train import start\n"
             "        from lab.core.config import RunConfig\n"
             f"        if Path({str(tmp_path / 'one' / 'run' / 'metrics.jsonl')!r}).exists():\n"
             f"            start(RunConfig(out=Path({str(tmp_path / 'two')!r})))\n"

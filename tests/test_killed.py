@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.runs.run import start
+from lab.runs.train import start
 from support.configs import stateful
 from support.killing import STAGES, folder_of, kill_after, kill_at_stage, until_done
 from support.run_folders import assert_same_run

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from lab.core import run_dir as folder
-from lab.core.run_dir import LOCK, InUse, check_name, locked
+from lab.core.locks import LOCK, InUse, locked
+from lab.core.run_names import check_name
 
 ROOT = Path(__file__).parent.parent
 
@@ -85,7 +86,7 @@ def test_nfs_locks_what_is_open_for_writing_alone(
 
 def test_the_holder_is_named_and_its_lock_dies_with_it(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from lab.core.run_dir import locked\n"
+        "import sys, time; from pathlib import Path; from lab.core.locks import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
     )
     holder = subprocess.Popen(

@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from lab.core.config import DataConfig, RunConfig
-from lab.core.run_dir import automatic_name
+from lab.core.run_dir import RunDir
+from lab.core.run_names import automatic_name
 from lab.experiments import make_grid, make_jobs
 from lab.models.sources import ITSELF
+from lab.runs.load import load_run
 from lab.runs.provenance import OBJECTIVE
-from lab.runs.run import load_run, read_config, read_run_provenance, resume, start
+from lab.runs.train import resume, start
 from lab.tracking.hparams import row_name
 from lab.training import LAST, create_objective, load_checkpoint, locate_objective
 from lab.worlds import draw_examples, population_of
@@ -69,7 +71,7 @@ def run(mine: Path, tmp_path: Path) -> Path:
 
 def test_a_run_notes_the_sources_of_its_objective(run: Path) -> None:
     names = {f"{OBJECTIVE}{name}" for name in (ITSELF, "focus.py", "late.py")}
-    assert set(read_run_provenance(run).sources) == names
+    assert set(RunDir(run).settings()[1].sources) == names
 
 
 @pytest.mark.parametrize("changed", ["focal.py", "focus.py", "late.py"])
@@ -83,7 +85,7 @@ def test_a_changed_objective_is_refused_where_training_goes_on(
     assert "--changed-code" in line
     load_run(run)  # to measure it, the objective is of no use
     assert resume(run, changed_code=True) is not None
-    assert read_run_provenance(run).changed_at == (6,)
+    assert RunDir(run).settings()[1].changed_at == (6,)
 
 
 def test_a_lost_objective_is_named(run: Path, mine: Path) -> None:
@@ -114,7 +116,7 @@ def test_each_objective_makes_another_network(tmp_path: Path, mine: Path) -> Non
         kept = load_checkpoint(folder / "checkpoints" / LAST)
         weights.append(torch.cat([w.flatten() for w in kept.model.values()]))
         assert set(kept.objective) == ({"weights"} if name == "group_dro" else set())
-        assert read_config(folder).train.objective == name
+        assert RunDir(folder).config().train.objective == name
     for number, one in enumerate(weights):
         assert not any(torch.equal(one, other) for other in weights[:number])
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lab.core.config import RunConfig
-from lab.runs import run
+from lab.runs import train
 from lab.training import SINGLE, Batch, Batches
 from lab.worlds import open_world
 from support.configs import rich
@@ -21,13 +21,13 @@ BATCH, STEPS = 16, 6
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     """What the network is shown from now on, step by step."""
     shown: list[Batch] = []
-    real = run.fit
+    real = train.fit
 
     def fit(model: Any, batches: Batches, *args: Any, **kwargs: Any) -> Any:
         shown.extend(batches(step) for step in range(STEPS))
         return real(model, batches, *args, **kwargs)
 
-    monkeypatch.setattr(run, "fit", fit)
+    monkeypatch.setattr(train, "fit", fit)
     return shown
 
 
@@ -40,7 +40,7 @@ def test_a_fresh_run_goes_on_where_the_training_faces_end(
 ) -> None:
     """With their label noise, cues and hold-outs; the first `num_train` are those of other runs."""
     shown, mine = spied(monkeypatch), config(tmp_path, online=True)
-    result = run.start(mine)
+    result = train.start(mine)
     row = open_world(mine.data, seed=mine.seed).load("train", BATCH * STEPS, online=True)
     assert torch.cat([batch.images for batch in shown]).equal(row.images)
     assert torch.cat([batch.labels for batch in shown]).equal(row.labels)
@@ -50,7 +50,7 @@ def test_a_fresh_run_goes_on_where_the_training_faces_end(
 
 def test_a_usual_run_shows_its_faces_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown, mine = spied(monkeypatch), config(tmp_path)
-    run.start(mine)
+    train.start(mine)
     pictures = {image.numpy().tobytes() for batch in shown for image in batch.images}
     assert len(pictures) == mine.data.num_train
 
@@ -69,4 +69,4 @@ def test_kept_faces_are_those_of_the_whole(tmp_path: Path) -> None:
 
 def test_advice_after_fresh_faces_is_not_more_of_them(tmp_path: Path) -> None:
     mine = dataclasses.replace(config(tmp_path, online=True), seed=1)
-    assert "--num-train" not in run.start(mine).verdict
+    assert "--num-train" not in train.start(mine).verdict

@@ -16,7 +16,8 @@ from torch.nn.functional import sigmoid
 
 from lab.core.config import RunConfig, TrainConfig
 from lab.models import ModelSpec, NetworkError
-from lab.runs.run import load_run, resume, start
+from lab.runs.load import load_run
+from lab.runs.train import resume, start
 from lab.tracking.writer import Tracker
 from lab.training import (
     EpochBatches,

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from lab.core.config import DataConfig, RunConfig
+from lab.core.run_dir import RunDir
 from lab.evaluators.finished import asked, measure
 from lab.playground.service import Service
-from lab.runs.run import load_run, read_config, resume, start
-from lab.tracking.summary import nest, read_summary
+from lab.runs.load import load_run
+from lab.runs.train import resume, start
+from lab.tracking.summary import nest
 from lab.verdict.advice import advice
 from lab.worlds import open_world
 from support.configs import tiny
@@ -49,7 +51,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def same_as_summary(folder: Path, figures: dict[str, object]) -> None:
-    summary = read_summary(folder)
+    summary = RunDir(folder).summary()
     assert summary["status"] == "finished"
     assert summary["verdict"]
     for metric, entries in nest(figures).items():  # type: ignore[arg-type]
@@ -67,7 +69,7 @@ def test_the_toy_world_is_trained_on_measured_and_judged(shapes: Path) -> None:
     sets = {"unbiased", "conflicting", "worst_group", "unseen_combinations"}
     assert {f"accuracy/{name}" for name in sets} <= set(figures)
     assert not any(tag.startswith("necessity/") for tag in figures)
-    told = read_summary(shapes)["verdict"]
+    told = RunDir(shapes).summary()["verdict"]
     assert "shapes" in told
     assert "face" not in told
 
@@ -79,14 +81,14 @@ def test_a_folder_is_trained_on_measured_and_judged(pictures: Path) -> None:
     figures = measure(open_world(own.data, seed=own.seed), model, counterfactuals=48)
     same_as_summary(pictures, figures)
     assert not any(tag.startswith("reliance/") for tag in figures)
-    told = read_summary(pictures)["verdict"]
+    told = RunDir(pictures).summary()["verdict"]
     assert "pictures" in told
     assert "face" not in told
     assert resume(pictures) is None
 
 
 def test_what_a_folder_cannot_is_refused_when_it_is_evaluated(pictures: Path) -> None:
-    own = read_config(pictures)
+    own = RunDir(pictures).config()
     with pytest.raises(ValueError, match=r"--seed 7: the pictures of --data are split"):
         asked(own, counterfactuals=0, seed=7)
     with pytest.raises(ValueError, match="--cues is about drawn pictures"):

@@ -25,8 +25,9 @@ from lab.playground import logdir as listing
 from lab.playground import model_cache
 from lab.playground.plugin import QUESTIONS, FacesPlugin
 from lab.playground.request import read_face, start_face, write_face
+from lab.runs.load import load_run
 from lab.runs.provenance import provenance_of
-from lab.runs.run import load_run, start
+from lab.runs.train import start
 from lab.worlds import draw_examples, get_task
 from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, render
 from support.configs import tiny

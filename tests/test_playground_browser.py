@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.runs.run import start
+from lab.runs.train import start
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:

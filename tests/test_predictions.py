@@ -15,8 +15,9 @@ from lab.core.cli import main
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.pictures import read_picture
 from lab.measure import predict
+from lab.runs.load import load_run
 from lab.runs.predictions import find_pictures, predictions
-from lab.runs.run import load_run, start
+from lab.runs.train import start
 from lab.worlds import get_task
 from lab.worlds.faces import render, sample_prior
 from support.scripts import load_script

@@ -16,7 +16,8 @@ import torch
 
 from lab.core.config import RunConfig
 from lab.core.machine import TORCHRUN
-from lab.runs.run import resume, start
+from lab.core.run_dir import RunDir
+from lab.runs.train import resume, start
 from lab.training import (
     LAST,
     Batch,
@@ -27,7 +28,6 @@ from lab.training import (
     joined,
     list_objectives,
     load_checkpoint,
-    newest,
     world_size,
 )
 from support.configs import stateful
@@ -302,7 +302,10 @@ def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
     reached = load_checkpoint(last).step
     assert 0 < reached < 20
     again = torchrun(tmp_path, "--resume", "runs/run")
-    while again.poll() is None and load_checkpoint(newest(last.parent)).step == reached:
+    while (
+        again.poll() is None
+        and load_checkpoint(RunDir(last.parent.parent).newest()).step == reached
+    ):
         time.sleep(0.1)
     again.send_signal(signal.SIGTERM)
     out, said = again.communicate(timeout=120)

@@ -11,11 +11,12 @@ from PIL import Image
 
 from lab.core.cli import main
 from lab.core.config import DataConfig, ModelConfig, RunConfig
-from lab.core.run_dir import automatic_name
+from lab.core.run_dir import RunDir
+from lab.core.run_names import automatic_name
 from lab.experiments import make_grid, make_jobs, run_grid
 from lab.models.sources import ITSELF
-from lab.runs.run import load_run, read_config, read_run_provenance, resume, start
-from lab.tracking.summary import read_summary
+from lab.runs.load import load_run
+from lab.runs.train import resume, start
 from lab.training import LAST, Interrupted, load_checkpoint
 from lab.worlds import world_version
 from support.configs import tiny
@@ -68,11 +69,11 @@ def stopped(settings: RunConfig) -> Path:
 
 
 def test_a_run_notes_what_it_is_made_of(run: Path, nets: Path) -> None:
-    made_of = read_run_provenance(run)
+    made_of = RunDir(run).settings()[1]
     assert made_of.world == world_version(DataConfig())
     assert set(made_of.sources) == {ITSELF, "blocks.py"}
-    assert read_summary(run)["config"]["sources"] == dict(made_of.sources)
-    assert read_summary(run)["config"]["world"] == made_of.world
+    assert RunDir(run).summary()["config"]["sources"] == dict(made_of.sources)
+    assert RunDir(run).summary()["config"]["world"] == made_of.world
     assert load_checkpoint(run / "checkpoints" / LAST).provenance
 
 
@@ -103,7 +104,7 @@ def test_changed_code_is_never_taken_in_silence(run: Path, nets: Path, tmp_path:
     assert type(list(model.modules())[2]).__name__ == "Tanh"
     for script, words in reversed(commands):
         assert told(script, [*words, "--changed-code"])[0] == 0
-    assert read_run_provenance(run).changed_at == (3,)
+    assert RunDir(run).settings()[1].changed_at == (3,)
     load_run(run)  # from now on that is its code
     (nets / "blocks.py").write_text(BLOCKS.format(first="ReLU"))
     with pytest.raises(ValueError, match=r"blocks\.py is changed"):
@@ -128,9 +129,9 @@ def test_a_moved_file_is_found_where_one_says(run: Path, nets: Path, tmp_path: P
         predict, [str(run), str(picture), "--model-file", str(there / "other.py")]
     )
     assert told(train, ["--resume", str(run), "--model-file", str(there / "renamed.py")])[0] == 0
-    assert read_config(run).model.model == f"{there}/renamed.py:net"
-    assert read_run_provenance(run).changed_at == ()
-    assert read_summary(run)["status"] == "finished"
+    assert RunDir(run).config().model.model == f"{there}/renamed.py:net"
+    assert RunDir(run).settings()[1].changed_at == ()
+    assert RunDir(run).summary()["status"] == "finished"
     load_run(run)
 
 
@@ -243,15 +244,14 @@ def test_pictures_of_another_version_are_refused(
 
 def test_predicting_needs_no_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A picture of one's own is no drawing: the network answers, whatever is drawn now."""
-    from lab.runs import run as recipe
-
     folder = start(config(tmp_path / "runs", "linear")).folder
     picture = tmp_path / "face.png"
     Image.new("RGB", (16, 16)).save(picture)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.runs.provenance.world_version", lambda task: "faces-of-tomorrow")
+        tomorrow = property(lambda world: "faces-of-tomorrow")
+        patch.setattr("lab.worlds.DrawnWorld.version", tomorrow)
         with pytest.raises(ValueError, match="faces-of-tomorrow"):
-            recipe.load_run(folder)
+            load_run(folder)
         assert main(load_script("predict").predict, [str(folder), str(picture)]) == 0
     assert "person" in capsys.readouterr().out
 

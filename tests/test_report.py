@@ -24,7 +24,7 @@ from lab.experiments.report_card.words import sentences, summary_rows, to_markdo
 from lab.experiments.runner.jobs import key_of
 from lab.experiments.runner.run import check_jobs
 from lab.measure import FacesNeeded, fit_power_law, predict
-from lab.runs.run import load_run
+from lab.runs.load import load_run
 from lab.worlds import DrawnWorld, draw_examples, get_task
 from lab.worlds.faces import PARTS
 from support.configs import tiny

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.core.run_dir import automatic_name, check_name, locked, make_folder
-from lab.runs.run import load_run, resume, start
+from lab.core.locks import locked
+from lab.core.run_dir import RunDir
+from lab.core.run_names import automatic_name, check_name
+from lab.runs.load import load_run
+from lab.runs.train import resume, start
 from lab.training import LAST, Diverged, load_checkpoint
 from support.configs import RICH_FLAGS, rich
 from support.run_folders import scalars, summary
@@ -156,18 +159,18 @@ def test_bad_input_writes_nothing(tmp_path: Path) -> None:
 
 def test_a_taken_name_is_refused_or_numbered(tmp_path: Path) -> None:
     asked = RunConfig(out=tmp_path, name="mine")
-    make_folder(asked)
+    RunDir.create(asked)
     with pytest.raises(ValueError, match=r"mine exists already.*--resume"):
-        make_folder(asked)
-    assert make_folder(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0"
-    assert make_folder(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0-2"
-    assert make_folder(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0-3"
+        RunDir.create(asked)
+    assert RunDir.create(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0"
+    assert RunDir.create(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0-2"
+    assert RunDir.create(RunConfig(out=tmp_path)).name == "person-100-cnn16-s0-3"
 
 
 def test_eight_at_once_get_one_winner_or_eight_folders(tmp_path: Path) -> None:
     def ask(name: str | None) -> str:
         try:
-            return make_folder(RunConfig(out=tmp_path, name=name)).name
+            return RunDir.create(RunConfig(out=tmp_path, name=name)).name
         except ValueError:
             return "refused"
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from picture_folders import fill
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig, settled, to_json
-from lab.core.run_dir import check_name
+from lab.core.run_names import check_name
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
 from lab.worlds import world_version
+from support.picture_folders import fill
 
 BASE = RunConfig()
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from picture_folders import fill
 from scipy import stats
 
 from lab.core.config import RunConfig
@@ -20,6 +19,7 @@ from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import above_guessing, curves
 from lab.experiments.show.tables import cells_csv, differences_csv, to_markdown
+from support.picture_folders import fill
 
 TEST, TRAIN, RELIANCE = "accuracy/test", "accuracy/train", "reliance/eye_color"
 AUC = "memorization/membership_auc"

@@ -21,7 +21,7 @@ from scipy import stats
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lab.core.config import DataConfig
-from lab.core.run_dir import locked
+from lab.core.locks import locked
 from lab.experiments import make_grid, make_jobs, run_grid, write_results
 from lab.experiments.metrics import limits
 from lab.experiments.presets.sweep import view

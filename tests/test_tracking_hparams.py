@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from lab.core.config import RunConfig, given
-from lab.core.run_dir import automatic_name
+from lab.core.run_names import automatic_name
 from lab.experiments.runner.grid import fields, with_settings
 from lab.experiments.runner.jobs import make_jobs
 from lab.tracking.hparams import ASIDE, row_name

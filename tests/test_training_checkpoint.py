@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from lab.core.run_dir import LAST, PREVIOUS, RunDir
 from lab.training.checkpoint import (
     FORMAT,
-    LAST,
-    PREVIOUS,
     Checkpoint,
     OtherFormat,
     load_checkpoint,
-    newest,
     save_checkpoint,
 )
 
@@ -87,7 +85,8 @@ def test_code_in_a_checkpoint_never_runs(tmp_path: Path) -> None:
 def test_a_fault_at_any_stage_leaves_a_good_checkpoint(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    last, previous = tmp_path / LAST, tmp_path / PREVIOUS
+    run = RunDir(tmp_path)
+    last, previous = run.last, run.previous
     save_checkpoint(last, checkpoint(1), keep=previous)
     save_checkpoint(last, checkpoint(2), keep=previous)
     calls = iter(["first replace", "second replace"])
@@ -108,16 +107,16 @@ def test_a_fault_at_any_stage_leaves_a_good_checkpoint(
             patch.setattr(os, "replace", replace)
         with pytest.raises(OSError, match="No space left"):
             save_checkpoint(last, checkpoint(3), keep=previous)
-    found = newest(tmp_path)
+    found = run.newest()
     assert found is not None
     assert load_checkpoint(found).step == 2
-    assert not [name for name in os.listdir(tmp_path) if "draft" in name]
+    assert not list(tmp_path.rglob("*draft*"))
     save_checkpoint(last, checkpoint(4), keep=previous)
     assert load_checkpoint(last).step == 4
 
 
 def test_the_one_before_is_kept(tmp_path: Path) -> None:
-    assert newest(tmp_path) is None
+    assert RunDir(tmp_path).newest() is None
     for step in (1, 2, 3):
         save_checkpoint(tmp_path / LAST, checkpoint(step), keep=tmp_path / PREVIOUS)
     assert load_checkpoint(tmp_path / LAST).step == 3

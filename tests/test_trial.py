@@ -18,7 +18,8 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.text import one_line
 from lab.measure import predict
 from lab.models import ModelSpec, NetworkError, first_pass
-from lab.runs.run import load_run, resume, start
+from lab.runs.load import load_run
+from lab.runs.train import resume, start
 from lab.training import (
     LAST,
     Checkpoint,

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from lab.core.config import RunConfig
+from lab.core.run_dir import RunDir
 from lab.measure import loss, predict
-from lab.runs.run import load_run, read_config, start
+from lab.runs.load import load_run
+from lab.runs.train import start
 from lab.training import BEST, LAST, load_checkpoint
 from lab.worlds import DrawnWorld, Examples, draw_examples, population_of
 from support.configs import tiny
@@ -115,5 +117,5 @@ def test_the_config_holds_the_batch_that_was_used(
     asked: int, online: bool, used: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = start(config(tmp_path, steps=2, batch_size=asked, online=online)).folder
-    assert read_config(folder).train.batch_size == used
+    assert RunDir(folder).config().train.batch_size == used
     assert ("each with all 100 training faces" in capsys.readouterr().out) == (used == 100)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-BEGAN = time.perf_counter()
+STARTED_AT = time.perf_counter()
 """When the program was started, or nearly: what is imported later counts as its start."""
 
 from lab.core import cli  # noqa: E402

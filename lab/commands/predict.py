@@ -49,15 +49,15 @@ def predict(flags: Flags) -> int:
     from PIL import Image
 
     from lab.core.atomic import replace_text
-    from lab.core.run_dir import CONFIG
+    from lab.core.run_dir import RunDir
     from lab.evaluators.failure_sheet import save_picture
     from lab.measure import predict
+    from lab.runs.load import load_run
     from lab.runs.predictions import Prediction, find_pictures, predictions, to_csv, to_sheet
-    from lab.runs.run import load_run
     from lab.worlds import classes_of
 
-    swapped = [place for place in flags.pictures if (place / CONFIG).is_file()]
-    if swapped and not (flags.run / CONFIG).exists():
+    swapped = [place for place in flags.pictures if RunDir(place).is_run()]
+    if swapped and not RunDir(flags.run).config_file.exists():
         raise ValueError(
             f"{flags.run} is no run's folder, but {swapped[0]} is: name the run first, then the"
             " pictures"
@@ -66,7 +66,7 @@ def predict(flags: Flags) -> int:
     read = {os.path.realpath(file) for file in files}
     for name in ("csv", "show"):
         path = getattr(flags, name)
-        if path is not None and (os.path.realpath(path) in read or (path.parent / CONFIG).exists()):
+        if path is not None and (os.path.realpath(path) in read or RunDir(path.parent).is_run()):
             raise ValueError(f"--{name} {path}: that is a picture of these, or in a run's folder")
     config, model = load_run(
         flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True

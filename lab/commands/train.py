@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.commands import BEGAN
-from lab.core.config import RunConfig, check, flag, given
+from lab.commands import STARTED_AT
+from lab.core.config import RunConfig, flag, given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,25 +24,22 @@ class Flags:
 def train(flags: Flags) -> None:
     """Do a new run, or go on with one."""
     if flags.resume is None:
-        from lab.runs.run import start
-        from lab.worlds import reject_no_effect  # not above: --help need not wait for torch
+        from lab.runs.train import start  # not above: --help need not wait for torch
 
         for name in ("model_file", "changed_code"):
             if getattr(flags, name):
                 raise ValueError(f"{flag(name)} goes with --resume only")
-        check(flags.run)
-        reject_no_effect(flags.run.data)
-        start(flags.run, began=BEGAN)
+        start(flags.run, strict=True, started_at=STARTED_AT)
         return
     others = [flag(name) for name in given(flags.run) if name != "device"]
     if others:
         raise ValueError(f"--resume goes on with the run's own settings: leave out {others[0]}")
-    from lab.runs.run import resume
+    from lab.runs.train import resume
 
     device = None if flags.run.device == "auto" else flags.run.device
     done = resume(
         flags.resume, device=device, model_file=flags.model_file, changed_code=flags.changed_code,
-        began=BEGAN,
+        started_at=STARTED_AT,
     )  # fmt: skip
     if done is None:
         print(f"{flags.resume} is finished already: nothing to do")

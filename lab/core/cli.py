@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 import tyro
 
 from lab.core import streams
+from lab.core.errors import Interrupted, LabError
 from lab.core.flags import arranged, help_texts
 from lab.core.text import memory_ran_out
 
@@ -57,8 +58,9 @@ def main(
 def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:
     """Call `action` and return its exit code, or that of an error.
 
-    `ValueError` and `OSError` become one line on standard error and exit code 2; an error with a
-    `signal`, or Ctrl-C, becomes 128 + its number, as in a shell. `debug` prints the traceback, too.
+    `ValueError` and `OSError` become one line on standard error and exit code 2, any other
+    `LabError` exit code 1; `Interrupted` and Ctrl-C become 128 + the signal's number, as in a
+    shell. `debug` prints the traceback, too.
     """
     streams.prepare()
     try:
@@ -70,15 +72,15 @@ def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:
         return BROKEN_PIPE
     except (ValueError, OSError) as error:
         return _fail(f"error: {_describe(error)}", BAD_INPUT, debug)
+    except Interrupted as error:
+        return _fail(str(error), 128 + error.signal, debug)
+    except LabError as error:
+        return _fail(f"error: {error}", 1, debug)
     except MemoryError:
         return _fail("error: there is not enough memory for this", BAD_INPUT, debug)
     except RuntimeError as error:
-        if hasattr(error, "signal"):
-            return _fail(str(error), 128 + int(error.signal), debug)
         if memory_ran_out(error):
             return _fail(f"error: there is not enough memory: {error}", BAD_INPUT, debug)
-        if type(error).__module__.startswith("lab."):  # ours, and written for people
-            return _fail(f"error: {error}", 1, debug)
         raise
 
 

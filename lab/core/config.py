@@ -15,8 +15,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lab.core.text import unknown
 
-FORMAT = 3
+FORMAT = 4
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
+
+RENAMED = {
+    "twins": "counterfactuals",
+    "fresh": "online",
+    "kinds": "subpopulations",
+    "hold_out": "unseen_combinations",
+}
+"""Former names of settings -> what they are called now; only the new names are taken."""
 
 VALIDATION = 1000
 """Validation faces where early stopping needs some and no number is given."""
@@ -199,40 +207,37 @@ def settled(config: RunConfig) -> RunConfig:
 
 
 def to_json(config: RunConfig, provenance: Provenance | None = None) -> str:
-    """The config, and what else decides the run, as JSON text that `from_json` and
-    `read_provenance` read back."""
-    made_of = dataclasses.asdict(provenance) if provenance is not None else {}
-    values = {"format": FORMAT, **made_of, **dataclasses.asdict(config)}
+    """The config, and what else decides the run, as JSON text that `parse_settings` reads back."""
+    noted = dataclasses.asdict(provenance) if provenance is not None else {}
+    values = {"format": FORMAT, **noted, **dataclasses.asdict(config)}
     return json.dumps(values, indent=2, default=str)
 
 
-def from_json(text: str) -> RunConfig:
-    """The config written by `to_json`; `ValueError` says what is wrong with the text."""
+def parse_settings(text: str) -> tuple[RunConfig, Provenance]:
+    """The config and the provenance in a text written by `to_json`; `ValueError` in one line says
+    what is wrong with it, or that it is of another format."""
     values = _parse(text)
-    for entry in dataclasses.fields(Provenance):
-        values.pop(entry.name, None)
+    provenance = _provenance(values)
     parts = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig}
     for part, kind in parts.items():
         values[part] = _build(kind, values.get(part, {}), where=f"{part}.")
     values["out"] = Path(str(values.get("out", "runs")))
     config: RunConfig = _build(RunConfig, values, where="")
     check(config)
-    return config
+    return config, provenance
 
 
-def read_provenance(text: str) -> Provenance:
-    """What else decides the run, of a text written by `to_json`; `ValueError` as `from_json`."""
-    values = _parse(text)
-    world, sources = values.get("world", ""), values.get("sources", {})
+def _provenance(values: dict[str, Any]) -> Provenance:
+    """The provenance among the entries of a config.json, which are taken out."""
+    world, sources = values.pop("world", ""), values.pop("sources", {})
+    classes, changed_at = values.pop("classes", []), values.pop("changed_at", [])
     if not isinstance(world, str):
         raise ValueError(f"config.json: world must be a text, not {world!r}")
     fits = isinstance(sources, dict) and all(isinstance(value, str) for value in sources.values())
     if not fits:
         raise ValueError("config.json: sources must be an object of texts")
-    classes = values.get("classes", [])
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError("config.json: classes must be a list of texts")
-    changed_at = values.get("changed_at", [])
     if not isinstance(changed_at, list) or not all(type(step) is int for step in changed_at):
         raise ValueError("config.json: changed_at must be a list of whole numbers")
     return Provenance(

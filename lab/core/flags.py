@@ -29,7 +29,7 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from lab.core.config import Ends, flag, outside
+from lab.core.config import RENAMED, Ends, flag, outside
 
 EVERYWHERE = ("--help", "--debug")
 """Flags of every script."""
@@ -42,8 +42,9 @@ ELSEWHERE = {
     "noise": "label-noise", "resolution": "image-size", "verbose": "debug", "logdir": "out",
     "log-dir": "logdir", "run-name": "name", "loss": "objective", "criterion": "objective",
     "loss-function": "objective", "figures": "metrics",
+    **{former.replace("_", "-"): now.replace("_", "-") for former, now in RENAMED.items()},
 }  # fmt: skip
-"""What other programs call a flag, without its dashes."""
+"""What other programs, and former versions of the lab, call a flag, without its dashes."""
 
 END = "--"
 """What stands before words that are no flags, whatever they begin with."""

@@ -1,162 +1,224 @@
-"""A run's folder: its name, its exclusive making, and the lock of the process that works in it."""
+"""`RunDir`: a run's folder, the one owner of its file names, lock, status and settings.
+
+runs/<name>/
+  config.json      settings, world version, digests of source files: all that repeats the run
+  metrics.jsonl    one line for each evaluation
+  summary.json     status, final metrics with intervals, verdict
+  checkpoints/     last.pt, previous.pt, best.pt
+  events.out.*     TensorBoard's event file, of one writer
+  .lock            held by the process that works in the folder
+"""
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
-import platform
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+import json
+from collections.abc import Collection
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from lab.core.atomic import replace_text
+from lab.core.config import Provenance, RunConfig, parse_settings, to_json
+from lab.core.locks import LOCK, check_path, locked
+from lab.core.run_names import automatic_name, check_name
+from lab.core.text import missing
 
-from lab.core.config import RunConfig
-from lab.core.text import model_label
-
-CONFIG, CHECKPOINTS = "config.json", "checkpoints"
-LONGEST = 100
-LOCK = ".lock"
-
-RESERVED = frozenset(
-    ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)))
+CONFIG, METRICS, SUMMARY, CHECKPOINTS = (
+    "config.json",
+    "metrics.jsonl",
+    "summary.json",
+    "checkpoints",
 )
-"""Names that no file or folder can have on Windows, with whatever extension."""
 
-NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL))
-"""Errors of file systems without locks: NFS without its lock daemon, Lustre without `-o flock`,
-several FUSE mounts."""
+LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
+"""Checkpoints: the newest state, the one before it, and the weights with the lowest validation loss
+so far, where the run has validation examples."""
 
+EVENTS = "events.out.tfevents"
+"""The beginning of the names of TensorBoard's event files, of the lab and of other programs."""
 
-def check_name(name: str) -> str:
-    """`name` if it is fit for a folder's on every system; `ValueError` with the rule otherwise."""
-    fit = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) and len(name) <= LONGEST
-    if not fit or name.endswith("."):
-        raise ValueError(
-            f"--name {name[:LONGEST]!a}: use A-Z, a-z, digits and . _ - only, not a dot or a dash"
-            f" first, no dot last, and at most {LONGEST} of them"
-        )
-    if name.partition(".")[0].lower() in RESERVED:
-        raise ValueError(f"--name {name}: Windows keeps that name for a device; choose another")
-    return name
+FAILURES = "failures.png"
+"""Where `evaluate --find-failures` writes its pictures."""
+
+Status = Literal["finished", "stopped", "failed"]
+"""The run came to its end; it was interrupted and can be resumed; an error ended it."""
 
 
-def automatic_name(config: RunConfig) -> str:
-    """A name from the settings that experiments vary, such as person-100-cnn16-s0."""
-    data, model = config.data, config.model
-    of_a_library = ".py:" not in model.model and ":" in model.model  # its name says its size
-    label = model.model.rpartition(":")[2] if of_a_library else model_label(model.model)
-    architecture = re.sub(r"[^A-Za-z0-9_]+", "_", label).strip("_")
-    faces = "online" if config.train.online else str(data.num_train)
-    what = data.task if data.data is None else Path(data.data).name
-    parts = [re.sub(r"[^A-Za-z0-9_]+", "_", what).strip("_") or "task", faces]
-    parts += [re.sub(r"[^A-Za-z0-9_.]+", "_", cue) for cue in data.cues]
-    if data.label_noise:
-        parts.append(f"noise{data.label_noise:g}")
-    if config.train.objective != "erm":
-        parts.append(re.sub(r"[^A-Za-z0-9_]+", "_", model_label(config.train.objective)).strip("_"))
-    parts += [architecture if of_a_library else f"{architecture}{model.width}", f"s{config.seed}"]
-    return check_name("-".join(parts)[: LONGEST - 10].rstrip("."))
+@dataclass(frozen=True)
+class RunDir:
+    """The folder of a run at `path`, whether or not it exists yet."""
 
+    path: Path
 
-def check_path(path: Path) -> Path:
-    """`path` if it is text, as TensorBoard's writer needs it; `ValueError` otherwise."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{str(path)!r} is not in UTF-8: rename it, or choose another") from None
-    return path
+    @classmethod
+    def create(cls, config: RunConfig) -> RunDir:
+        """Make the folder of a new run below `config.out`; no two callers get the same one.
 
-
-def make_folder(config: RunConfig) -> Path:
-    """Make a new folder for a run; nobody else can have been given the same one.
-
-    A name that is taken is refused if it was asked for, and gets a number if it was automatic.
-    """
-    if config.name is not None:
-        check_name(config.name)
-    check_path(config.out)
-    config.out.mkdir(parents=True, exist_ok=True)
-    if config.name is not None:
-        folder = config.out / config.name
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            raise ValueError(
-                f"--name {config.name}: {folder} exists already; choose another name, or go on with"
-                f" it: --resume {folder}"
-            ) from None
-        return folder
-    name = automatic_name(config)
-    for number in count(2):
-        folder = config.out / name
-        try:
-            folder.mkdir()
-            return folder
-        except FileExistsError:
+        A taken `config.name` is refused with `ValueError`; an automatic one gets a number.
+        """
+        if config.name is not None:
+            check_name(config.name)
+        check_path(config.out)
+        config.out.mkdir(parents=True, exist_ok=True)
+        name = config.name or automatic_name(config)
+        for number in count(2):
+            folder = config.out / name
+            try:
+                folder.mkdir()
+                return cls(folder)
+            except FileExistsError:
+                if config.name is not None:
+                    raise ValueError(
+                        f"--name {name}: {folder} exists already; choose another name, or go on"
+                        f" with it: --resume {folder}"
+                    ) from None
             name = f"{automatic_name(config)}-{number}"
-    raise AssertionError("unreachable")
+        raise AssertionError("unreachable")
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.path.name
+
+    @property
+    def config_file(self) -> Path:
+        """Settings and provenance, as JSON."""
+        return self.path / CONFIG
+
+    @property
+    def metrics_file(self) -> Path:
+        """A line of JSON for each evaluation."""
+        return self.path / METRICS
+
+    @property
+    def summary_file(self) -> Path:
+        """Status, final metrics and verdict, as JSON."""
+        return self.path / SUMMARY
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.checkpoints / LAST
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the newest."""
+        return self.checkpoints / PREVIOUS
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the lowest validation loss."""
+        return self.checkpoints / BEST
+
+    @property
+    def failures_file(self) -> Path:
+        """The pictures of `evaluate --find-failures`."""
+        return self.path / FAILURES
+
+    def is_run(self) -> bool:
+        """Whether a run was begun here: its settings are written."""
+        return self.config_file.is_file()
+
+    def owns(self, file: Path) -> bool:
+        """Whether `file` is one that the run itself writes, directly in this folder."""
+        own = file.name in (CONFIG, METRICS, SUMMARY, LOCK) or is_events(file.name)
+        return own and file.parent == self.path and self.config_file.exists()
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint; None if there is none yet."""
+        return next((path for path in (self.last, self.previous) if path.exists()), None)
+
+    def trained(self, config: RunConfig) -> Path | None:
+        """The checkpoint that the run is opened with: with early stopping the one of the lowest
+        validation loss, else the newest; None if there is none yet."""
+        return self.best if config.train.early_stopping else self.newest()
+
+    def settings(self) -> tuple[RunConfig, Provenance]:
+        """The run's settings and what else decided it; `ValueError` in one line if the folder holds
+        none, or those of another format."""
+        if not self.is_run():
+            raise ValueError(f"{self.path} is no run's folder: {self._why_not()}")
+        try:
+            return parse_settings(self.config_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{self.config_file}: {error}") from None
+
+    def config(self) -> RunConfig:
+        """The run's settings, as `settings` reads them."""
+        return self.settings()[0]
+
+    def write_settings(self, config: RunConfig, provenance: Provenance) -> None:
+        """Write `config.json`, whole or not at all."""
+        replace_text(self.config_file, to_json(config, provenance) + "\n")
+
+    def summary(self) -> dict[str, Any]:
+        """The content of `summary.json`; empty if there is none yet, `ValueError` naming the file
+        if it is damaged."""
+        path = self.summary_file
+        if not path.is_file():
+            return {}
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from None
+        if not isinstance(content, dict):
+            raise ValueError(f"{path} is damaged: it is no object")
+        return content
+
+    def finished(self) -> bool:
+        """Whether the run came to its end; a damaged summary counts as none."""
+        with suppress(ValueError):
+            return self.summary().get("status") == "finished"
+        return False
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The evaluations in turn: `step`, and metrics by tag (None: not finite)."""
+        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder for this process; `InUse` if another one does."""
+        return locked(self.path)
+
+    def give_up(self) -> None:
+        """Remove the folder of a run that could not write its settings, so that its name is free;
+        files of others in it stay."""
+        with suppress(OSError):
+            (self.path / LOCK).unlink(missing_ok=True)
+            self.path.rmdir()
+
+    def _why_not(self) -> str:
+        """Why there are no settings, and the run around this path, if there is one."""
+        path = self.path
+        why = f"it has no {CONFIG}" if path.is_dir() else missing(path)
+        why = "it is a file" if path.is_file() else why
+        around = next((place for place in path.parents if RunDir(place).is_run()), None)
+        return why + (f"; did you mean {around}?" if around is not None else "")
 
 
-def give_up(folder: Path) -> None:
-    """Remove the folder of a run that could not write its settings, so that its name is free; what
-    else may lie in it stays."""
-    with suppress(OSError):
-        (folder / LOCK).unlink(missing_ok=True)
-        folder.rmdir()
+def is_events(name: str) -> bool:
+    """Whether a file with this name is a TensorBoard event file."""
+    return name.startswith(EVENTS)
 
 
-class InUse(ValueError):
-    """Another process works in the folder."""
+def runs_in(folder: Path) -> list[RunDir]:
+    """The runs directly in `folder`, by name; none if it does not exist."""
+    if not folder.is_dir():
+        return []
+    return [run for path in sorted(folder.iterdir()) if (run := RunDir(path)).is_run()]
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; `InUse` names the one that holds it already.
-
-    The lock ends with the process, however it ends. Where the file system has no locks, a line says
-    so, and the folder is not held.
-    """
-    check_path(folder)
-    # No fallback to a file that only marks the folder as taken: it would outlive a killed process.
-    lock = FileLock(folder / LOCK, timeout=0, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise InUse(f"{folder} is in use by {_holder(folder)}; wait for it or stop it") from None
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            error.filename = str(folder / LOCK)
-            raise
-        _say_unlocked(folder.parent, error.strerror)
-    try:
-        with suppress(OSError):  # Windows keeps even its holder from writing; a disk may be full
-            (folder / LOCK).write_text(f"process {os.getpid()} on {platform.node()}", "utf-8")
-        yield
-    finally:
-        lock.release()
-
-
-def _holder(folder: Path) -> str:
-    """The process that holds the folder, as far as it is known: its number, and its machine if that
-    is another one."""
-    try:
-        said = (folder / LOCK).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        said = ""
-    return said.removesuffix(f" on {platform.node()}") or "another process"
-
-
-@cache
-def _say_unlocked(place: Path, reason: str) -> None:
-    log = logging.getLogger(__name__)
-    log.warning(
-        "warning: the file system of %s has no locks (%s): take care that no two programs work at"
-        " the same run or sweep",
-        place,
-        reason,
-    )
+def holds_a_run(files: Collection[str]) -> bool:
+    """Whether a folder with these files is some program's run: the lab's, or any with event
+    files."""
+    return CONFIG in files or any(map(is_events, files))

@@ -4,7 +4,7 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 MOST = 100
@@ -19,14 +19,19 @@ _ESCAPES = re.compile(
 """Escape sequences of terminals (ECMA-48)."""
 
 
-def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """One line for an unknown name: what it is, the nearest match, and what there is.
+def unknown(
+    what: str, name: object, known: Iterable[str], *, renamed: Mapping[str, str] | None = None
+) -> str:
+    """One line for an unknown name: what it is, the nearest match, and what there is; `renamed`
+    maps former names to those they have now.
 
     >>> unknown("attribute", "eye_colour", ["eye_color", "gaze"])
     "unknown attribute 'eye_colour'; did you mean 'eye_color'? There are: eye_color, gaze"
     """
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    if renamed and str(name) in renamed:
+        close = [renamed[str(name)]]
     hint = f"; did you mean {close[0]!r}?" if close else "."
     parts = [part.partition(":")[0] for part in re.split(r"[,;\s]+", str(name))]
     if len(parts) > 1 and set(parts) <= set(names):

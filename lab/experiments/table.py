@@ -6,7 +6,6 @@ had again at any time.
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -20,11 +19,11 @@ import numpy.typing as npt
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.core.run_dir import RunDir
 from lab.core.text import unknown
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
 from lab.measure import mean_of_seeds
-from lab.tracking.summary import read_summary
 
 Numbers = npt.NDArray[np.float64]
 
@@ -41,8 +40,7 @@ class Run:
     def history(self) -> list[dict[str, float | None]]:
         """The lines of `metrics.jsonl`: `step`, and tag -> value, for each evaluation in turn. None
         stands for what is not finite."""
-        text = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        return RunDir(self.folder).metrics()
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,7 @@ class Table:
 
 def read_run(folder: Path, *, seed: int) -> Run:
     """A finished run from its folder."""
-    return Run(seed=seed, folder=folder, metrics=flatten(read_summary(folder)))
+    return Run(seed=seed, folder=folder, metrics=flatten(RunDir(folder).summary()))
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import torch
 
+from lab.core.errors import LabError
 from lab.core.text import memory_ran_out, one_line
 
 _OTHERS = (
@@ -22,7 +23,7 @@ _OTHERS = (
 _PACKAGES = (sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"])
 
 
-class NetworkError(ValueError):
+class NetworkError(LabError, ValueError):
     """A network's code raised an exception: one line with the file and the line of that code.
 
     `step` is the number of whole steps that it was trained for until then.

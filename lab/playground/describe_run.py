@@ -5,8 +5,7 @@ from __future__ import annotations
 from lab.core.config import RunConfig
 from lab.core.text import model_label
 from lab.core.words import chance, listed, spoken
-from lab.worlds import get_task
-from lab.worlds.cues import Cue, parse_cues
+from lab.worlds import Cue, DrawnWorld
 
 KINDS = {
     "missing": "faces that lack parts",
@@ -16,13 +15,11 @@ KINDS = {
 """Kinds of picture whose names say too little by themselves."""
 
 
-def conditions(config: RunConfig) -> list[str]:
-    """Short phrases, the most informative first; `ValueError` if the settings contradict each
-    other."""
-    data, train, task = config.data, config.train, get_task(config.data.task)
+def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
+    """Short phrases about a run on `world`, the most informative first."""
+    data, train, task = config.data, config.train, world.task
     said = [f"{faces_studied(config):,} training faces" + (", none twice" if train.online else "")]
-    cues = parse_cues(data.cues, task, visibility=data.cue_visibility)
-    said += [_cue(cue, task.classes) for cue in cues]
+    said += [_cue(cue, task.classes) for cue in world.cues]
     if data.label_noise:
         how = "are wrong" if data.label_noise_kind == "flip" else "were drawn at random"
         said.append(f"{100 * data.label_noise:.4g} % of its labels {how}")

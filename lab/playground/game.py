@@ -41,7 +41,7 @@ def play(run: LoadedRun, number: int) -> dict[str, Any]:
     i = int(fit[0]) if len(fit) else 0
     return {
         "run": run.name,
-        "conditions": conditions(run.config),
+        "conditions": conditions(run.config, run.world),
         "meaning": run.task.meaning,
         "classes": run.task.classes,
         "face": write_face(faces, i),

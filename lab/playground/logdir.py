@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lab.core.config import Provenance, RunConfig, from_json, read_provenance
-from lab.core.run_dir import CHECKPOINTS, CONFIG
+from lab.core.config import Provenance, RunConfig, parse_settings
+from lab.core.run_dir import CHECKPOINTS, RunDir, holds_a_run
 from lab.playground.errors import NotThere, one_line
-from lab.tracking.summary import SUMMARY
-from lab.training import BEST, LAST, PREVIOUS
-
-EVENTS = "events.out.tfevents"
 
 MOST_RUNS, MOST_FOLDERS, DEEPEST = 1000, 20_000, 6
 """Where the search for runs ends: a logdir can be somebody's whole home folder."""
@@ -80,7 +75,7 @@ class Logdir:
             depth = len(folder.relative_to(self.root).parts)
             hidden = {name for name in below if name.startswith(".") or name == CHECKPOINTS}
             below[:] = [] if depth >= DEEPEST else sorted(set(below) - hidden)
-            here = [folder] if _is_run(files) else []
+            here = [folder] if holds_a_run(files) else []
             here += [folder / name for name in below if (folder / name).is_symlink()]
             room = MOST_RUNS - len(found)
             found += [self._look(each) for each in here[:room]]
@@ -92,7 +87,7 @@ class Logdir:
         """The run called `name`; `NotThere` if the logdir has none."""
         folder = self._walk_to(name)
         try:
-            there = folder is not None and _is_run(os.listdir(folder))
+            there = folder is not None and holds_a_run(os.listdir(folder))
         except OSError:
             there = False
         if folder is not None and there:
@@ -120,7 +115,7 @@ class Logdir:
             trouble = "a link to another folder: only what lies in the logdir itself is opened"
             return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
         try:
-            config, provenance = _read_config(folder / CONFIG)
+            config, provenance = _read_settings(RunDir(folder).config_file)
         except FileNotFoundError:
             trouble = (
                 _OF_A_SWEEP.get(folder.name)
@@ -139,21 +134,15 @@ class Logdir:
         return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _is_run(files: Collection[str]) -> bool:
-    """Whether a folder with these files is some program's run."""
-    return CONFIG in files or any(name.startswith(EVENTS) for name in files)
-
-
-def _read_config(path: Path) -> tuple[RunConfig, Provenance]:
+def _read_settings(path: Path) -> tuple[RunConfig, Provenance]:
     state = path.stat()
-    return _parse_config(path, state.st_size, state.st_mtime_ns)
+    return _parse_settings(path, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=2 * MOST_RUNS)
-def _parse_config(path: Path, size: int, time: int) -> tuple[RunConfig, Provenance]:
+def _parse_settings(path: Path, size: int, time: int) -> tuple[RunConfig, Provenance]:
     """The settings of a file, read once for each time that it is changed."""
-    text = read_text(path)
-    return from_json(text), read_provenance(text)
+    return parse_settings(read_text(path))
 
 
 def open_logdir(text: str | None) -> Logdir:
@@ -176,10 +165,8 @@ def stamp(run: RunEntry) -> Stamp:
     Raises `NotThere` if one of them is a link: the network would come from elsewhere.
     """
     marks = []
-    for path in (
-        run.folder / CONFIG,
-        *(run.folder / CHECKPOINTS / name for name in (LAST, PREVIOUS, BEST)),
-    ):
+    files = RunDir(run.folder)
+    for path in (files.config_file, files.last, files.previous, files.best):
         try:
             if path.is_symlink() or path.parent.is_symlink():
                 raise NotThere(f"{path.name} is a link: only files in the logdir itself are opened")
@@ -193,7 +180,7 @@ def stamp(run: RunEntry) -> Stamp:
 def summary(run: RunEntry) -> dict[str, Any]:
     """What `summary.json` says of the run so far; nothing if there is none or it is damaged."""
     try:
-        content = json.loads(read_text(run.folder / SUMMARY))
+        content = json.loads(read_text(RunDir(run.folder).summary_file))
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

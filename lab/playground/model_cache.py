@@ -19,8 +19,8 @@ from lab.models import NetworkError, Sources, file_of, only_agreed, sources_of
 from lab.playground.errors import RequestError, one_line
 from lab.playground.logdir import LARGEST, RunEntry, Stamp, stamp
 from lab.playground.work_queue import ending
+from lab.runs.load import load_run
 from lab.runs.provenance import changed_sources, moved, refuse_other_world
-from lab.runs.run import load_run
 from lab.worlds import DrawnWorld, Task
 from lab.worlds.faces.world import FACES
 
@@ -181,13 +181,13 @@ class ModelCache:
         state = torch.get_rng_state()
         agreed = code.sources.values() if code is not None else ()
         try:
-            refuse_other_world(run.config, run.provenance, what=run.name)
+            world = face_world(run.config)
+            refuse_other_world(world, run.provenance, what=run.name)
             with only_agreed(agreed):  # what is executed is what was agreed to, whatever is there
                 config, model = load_run(
                     run.folder, config=code.config if code is not None else run.config,
-                    changed_code=code is not None and bool(code.changed),
+                    changed_code=code is not None and bool(code.changed), any_world=True,
                 )  # fmt: skip
-            world = face_world(config)
             tried = world.sample(1, split="tried")
         except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
             raise RequestError(one_line(error)) from None

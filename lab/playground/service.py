@@ -132,8 +132,8 @@ class Service:
         if run.config is None:
             return {**about, "kind": "foreign"}
         try:
-            about |= {"task": face_world(run.config).task.name}
-            about |= {"conditions": conditions(run.config)}
+            world = face_world(run.config)
+            about |= {"task": world.task.name, "conditions": conditions(run.config, world)}
             marks = stamp(run)
         except (ValueError, RequestError) as error:
             return {**about, "kind": "broken", "trouble": one_line(error)}
@@ -150,7 +150,7 @@ class Service:
         if not saved:
             return {**about, "kind": "waiting", "trouble": "it has no checkpoint yet"}
         try:
-            refuse_other_world(run.config, run.provenance, what="it")
+            refuse_other_world(world, run.provenance, what="it")
         except ValueError as error:
             return {**about, "kind": "broken", "trouble": str(error)}
         code = self._cache.code_of(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,17 @@ from tqdm import tqdm
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig, to_json
 from lab.core.program import spelled
-from lab.core.run_dir import CHECKPOINTS, CONFIG
+from lab.core.run_dir import RunDir
 from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.finished import asked, measure
 from lab.evaluators.robustness import failure_entries, failure_figures, failure_text, search
 from lab.evaluators.tables import setting_text, to_text
 from lab.robustness import Progress
-from lab.runs.run import load_run
-from lab.tracking.summary import SUMMARY, nest, read_summary
-from lab.tracking.writer import METRICS
-from lab.training import choose_device, load_checkpoint, newest, set_threads
+from lab.runs.load import load_run
+from lab.tracking.summary import nest
+from lab.training import choose_device, load_checkpoint, set_threads
 from lab.worlds import DrawnWorld, open_world
 from lab.worlds.counterfactuals import fewer_counterfactuals
-
-FAILURES = "failures.png"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +59,7 @@ def evaluate(
     out = None
     if hunt:
         _check(hunt)
-        out = hunt.out or folder / FAILURES
+        out = hunt.out or RunDir(folder).failures_file
     place = choose_device(device)
     own, model = load_run(folder, device=place, model_file=model_file, changed_code=changed_code)
     set_threads(own.threads)
@@ -78,10 +75,13 @@ def evaluate(
         taken = path and path.exists() and not path.is_file()
         if path and (taken or path.is_symlink() or not path.parent.is_dir()):
             raise ValueError(f"{flag} {path}: it must be a file in a folder that exists")
-        if path and path.name in (CONFIG, SUMMARY, METRICS) and (path.parent / CONFIG).exists():
+        if path and RunDir(path.parent).owns(path):
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
-    print(f"{folder}{_unfinished(folder, own)}\n{setting_text(own, config, world)}\n", flush=True)
+    print(
+        f"{folder}{_unfinished(RunDir(folder), own)}\n{setting_text(own, config, world)}\n",
+        flush=True,
+    )
     if isinstance(world, DrawnWorld):
         for line in fewer_counterfactuals(counterfactuals, world):
             print(f"warning: {line}\n", flush=True)
@@ -108,14 +108,13 @@ def evaluate(
         replace_text(json_file, text + "\n")
 
 
-def _unfinished(folder: Path, config: RunConfig) -> str:
+def _unfinished(run: RunDir, config: RunConfig) -> str:
     """A line that says how far a run is that has not come to its end; nothing for others."""
-    with suppress(ValueError):  # a damaged summary says nothing of an end
-        if read_summary(folder).get("status") == "finished":
-            return ""
-    path = newest(folder / CHECKPOINTS)
+    if run.finished():
+        return ""
+    path = run.newest()
     step = load_checkpoint(path).step if path else 0
-    go_on = shlex.quote(str(folder))
+    go_on = shlex.quote(str(run))
     return (
         f"\nNot finished: {step:,} of {config.train.steps:,} steps are done, and that is measured."
         f" Go on with it: {spelled('train')} --resume {go_on}"

@@ -19,7 +19,7 @@ from lab.core.text import missing
 from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
 from lab.models.sources import Lookup, Sources
 from lab.training import Objective, objective_file, objective_sources
-from lab.worlds import classes_of, world_version
+from lab.worlds import World, classes_of, world_version
 
 ANYWAY = "--changed-code"
 
@@ -28,15 +28,19 @@ OBJECTIVE = "objective: "
 
 
 def provenance_of(
-    config: RunConfig, model: nn.Module | None = None, objective: Objective | None = None
+    config: RunConfig,
+    model: nn.Module | None = None,
+    objective: Objective | None = None,
+    *,
+    world: World | None = None,
 ) -> Provenance:
-    """What would decide a run with these settings if it were started now; of a `model` and an
-    `objective` that were made for it the sources are those that were executed. `ValueError` for an
-    unknown task."""
+    """The provenance of a run with these settings if it were started now; of a `model` and an
+    `objective` that were made for it the sources are those that were executed. `world` is the one
+    that the settings describe, where it is open already. `ValueError` for an unknown task."""
     trained_by = objective_sources(config.train.objective, objective)
     return Provenance(
-        world=world_version(config.data),
-        classes=classes_of(config.data),
+        world=world_version(config.data) if world is None else world.version,
+        classes=classes_of(config.data) if world is None else world.classes,
         sources={
             **sources_of(config.model.model, model),
             **_marked(trained_by),
@@ -58,25 +62,27 @@ def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())
 
 
-def refuse_other_world(config: RunConfig, recorded: Provenance, *, what: object) -> None:
-    """Raise `ValueError` if `what` (a run's folder) was trained on pictures of another version."""
-    now = world_version(config.data)
+def refuse_other_world(world: World, recorded: Provenance, *, what: object) -> None:
+    """Raise `ValueError` if `what` (a run's folder) was trained on another version
+    of its `world`."""
+    now, folder = world.version, world.data.data
     if recorded.world != now:
         here = (
             f"this lab draws version {now}: train it anew, or open it with the lab that trained it"
-            if config.data.data is None
-            else f"{config.data.data} now holds version {now}: put the pictures back, or train it"
-            " anew"
+            if folder is None
+            else f"{folder} now holds version {now}: put the pictures back, or train it anew"
         )
         raise ValueError(
             f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; {here}"
         )
 
 
-def refuse_other_classes(config: RunConfig, recorded: Provenance, *, what: object) -> None:
+def refuse_other_classes(
+    now: tuple[str, ...], recorded: Provenance, *, config: RunConfig, what: object
+) -> None:
     """Raise `ValueError` if the labels of `what` (a run's folder) no longer stand for the classes
-    that it was trained on: those of a folder of pictures are the names of its subfolders."""
-    now = classes_of(config.data)
+    that it was trained on but for those of `now`: the classes of a folder of pictures are the names
+    of its subfolders."""
     if recorded.classes and recorded.classes != now:
         raise ValueError(
             f"{what} was trained on the classes {', '.join(recorded.classes)}, but"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from lab.core.run_dir import CONFIG
+from lab.core.run_dir import CONFIG, is_events
 from lab.tracking import reach
 from lab.tracking.links import deep_links, describe, with_shortcuts
 
@@ -24,7 +24,6 @@ HOST, PORT = "127.0.0.1", 6006
 SAMPLES = "images=200,scalars=20000"
 """How many steps of a tag TensorBoard keeps; it offers no "all"."""
 
-EVENTS = "events.out.tfevents"
 
 FIRST = 2
 """Where tabs of ours go: after TensorBoard's core and its first tab. In a window of 1,366 px its
@@ -189,7 +188,7 @@ def _survey(logdir: Path, *, enough: int) -> tuple[int, bool]:
     or may be in what was not searched."""
     count, has_runs = 0, False
     for folders, (_, _, files) in enumerate(os.walk(logdir)):
-        count += sum(name.startswith(EVENTS) for name in files)
+        count += sum(map(is_events, files))
         has_runs = has_runs or CONFIG in files or folders >= MOST_FOLDERS
         if count >= enough and has_runs:
             break

@@ -17,7 +17,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from lab.core.config import RunConfig, given
-from lab.core.run_dir import LONGEST, automatic_name
+from lab.core.run_names import LONGEST, automatic_name
 from lab.tracking.tags import TAGS
 
 Status = Literal["finished", "failed"]

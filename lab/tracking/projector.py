@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from lab.core.atomic import replace_text
 
-CONFIG = "projector_config.pbtxt"
+PROJECTOR = "projector_config.pbtxt"
 FOLDER = "projector"
 
 DIMENSIONS = 64
@@ -59,7 +59,7 @@ def write_points(
     _write_table(folder / info.metadata_path, (map(_cell, row) for row in words))
     sprite(small).save(folder / info.sprite.image_path, "PNG", compress_level=1)
     config = ProjectorConfig(embeddings=[info])
-    replace_text(folder / CONFIG, str(config))  # a message's text is its text format
+    replace_text(folder / PROJECTOR, str(config))  # a message's text is its text format
 
 
 def principal(points: Tensor, dimensions: int) -> Tensor:

@@ -4,21 +4,17 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lab.core.atomic import replace_text
 from lab.core.estimate import Estimate
-
-SUMMARY = "summary.json"
-
-Outcome = Literal["finished", "stopped", "failed"]
-"""It came to its end; it was interrupted and can go on; an error ended it."""
+from lab.core.run_dir import RunDir, Status
 
 
 def write_summary(
     folder: Path,
     *,
-    status: Outcome,
+    status: Status,
     step: int,
     figures: Mapping[str, Estimate | float],
     verdict: str,
@@ -31,24 +27,7 @@ def write_summary(
     content = {"status": status, "step": step, **nest(figures)}
     content |= {"verdict": verdict, "config": dict(config)}
     text = json.dumps(content, indent=2, default=str, allow_nan=False)
-    replace_text(folder / SUMMARY, text + "\n")
-
-
-def read_summary(folder: Path) -> dict[str, Any]:
-    """What `summary.json` says in a run's folder; empty if there is none yet.
-
-    Raises `ValueError` naming the file if it is damaged.
-    """
-    path = folder / SUMMARY
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it is no object")
-    return content
+    replace_text(RunDir(folder).summary_file, text + "\n")
 
 
 def nest(figures: Mapping[str, Estimate | float]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lab.core.atomic import replace_text
 from lab.core.estimate import Estimate
+from lab.core.run_dir import RunDir
 from lab.tracking import hparams, layout, tags
 from lab.tracking.graph import write_graph
 from lab.tracking.projector import write_points
@@ -29,8 +30,6 @@ from lab.tracking.summary import finite
 
 Figure = Estimate | float
 Picture = npt.NDArray[np.uint8]
-
-METRICS = "metrics.jsonl"
 
 
 class Tracker:
@@ -54,7 +53,7 @@ class Tracker:
         self.folder = folder
         self._attributes = attributes
         self._interruptions = interruptions
-        self._metrics = folder / METRICS
+        self._metrics = RunDir(folder).metrics_file
         self._charted = start_step > 0
         _cut(self._metrics, start_step)
         # max_queue bounds what a crash may lose between flushes; purge_step is given from the very

@@ -1,20 +1,18 @@
 """Training: loop, objectives, batches, schedules, checkpoints, devices. Measures nothing."""
 
+from lab.core.errors import Interrupted
+from lab.core.run_dir import BEST, LAST, PREVIOUS
 from lab.training.batches import Batch, Batches, EpochBatches, Groups, OnlineBatches
 from lab.training.checkpoint import (
-    BEST,
-    LAST,
-    PREVIOUS,
     Checkpoint,
     Damaged,
     OtherFormat,
     give_state,
     load_checkpoint,
     load_weights,
-    newest,
     save_checkpoint,
 )
-from lab.training.device import choose_device, describe, make_deterministic, set_threads
+from lab.training.device import NoDevice, choose_device, describe, make_deterministic, set_threads
 from lab.training.distributed import SINGLE, PeerLost, Processes, joined, world_size
 from lab.training.fit import Evaluator, Fitted, fit
 from lab.training.objectives import (
@@ -27,7 +25,7 @@ from lab.training.objectives import (
 )
 from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
-from lab.training.signals import Interrupted, Stop, graceful_stop
+from lab.training.signals import Stop, graceful_stop
 from lab.training.train_state import Figures
 from lab.training.train_step import Diverged
 from lab.training.trial import Trial, first_seed, try_out
@@ -48,6 +46,7 @@ __all__ = [
     "Fitted",
     "Groups",
     "Interrupted",
+    "NoDevice",
     "Objective",
     "OnlineBatches",
     "OtherFormat",
@@ -70,7 +69,6 @@ __all__ = [
     "load_weights",
     "locate_objective",
     "make_deterministic",
-    "newest",
     "objective_file",
     "objective_sources",
     "sample_answers",

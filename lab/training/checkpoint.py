@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lab.core.atomic import replace_file
+from lab.core.errors import LabError
 from lab.core.text import one_line, plain
 from lab.models.failure import place_of
 
@@ -34,10 +35,6 @@ _UNFIT = "Error(s) in loading state_dict"
 
 LONGEST = 300
 """Characters of torch's list of weights that do not fit."""
-
-LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
-"""The newest state, the one before it, and the one with the lowest loss on the validation faces so
-far, where the run has any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +54,15 @@ class Checkpoint:
     """A digest of the pictures, settings and source files that it was trained with."""
 
 
-class Damaged(ValueError):
+class Damaged(LabError, ValueError):
     """A file that is no checkpoint, is truncated, or does not match its checksum."""
 
 
-class OtherFormat(ValueError):
+class OtherFormat(LabError, ValueError):
     """An intact checkpoint of another version of the format."""
 
 
-class Unserializable(ValueError):
+class Unserializable(LabError, ValueError):
     """A state with values that a checkpoint cannot hold: others than tensors and plain values."""
 
 
@@ -127,11 +124,6 @@ def _with_checksum(archive: memoryview) -> bytes:
     comment = b"%s %d sha256 " % (_MARK, FORMAT)
     content = bytes(archive[:-2]) + struct.pack("<H", len(comment) + 64) + comment
     return content + hashlib.sha256(content).hexdigest().encode()
-
-
-def newest(folder: Path) -> Path | None:
-    """The path of the newest checkpoint in a run's checkpoint folder; None if there is none yet."""
-    return next((folder / n for n in (LAST, PREVIOUS) if (folder / n).exists()), None)
 
 
 def load_checkpoint(path: Path, *, device: str | torch.device = "cpu") -> Checkpoint:

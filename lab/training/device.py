@@ -4,11 +4,20 @@ import os
 
 import torch
 
+from lab.core.errors import LabError
 from lab.core.machine import processors
 
 
+class NoDevice(LabError, ValueError):
+    """This machine has no such device; `reason` is torch's, without a flag and advice."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"--device {name}: {reason}; try --device cpu or --device auto")
+        self.reason = reason
+
+
 def choose_device(name: str) -> torch.device:
-    """The device called `name`: auto, cpu, cuda or mps; `ValueError` with torch's reason if this
+    """The device called `name`: auto, cpu, cuda or mps; `NoDevice` with torch's reason if this
     machine has none."""
     have = {
         "cpu": True,
@@ -18,7 +27,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if have[kind])
     if not have.get(name):
-        raise ValueError(f"--device {name}: {_why_not(name)}; try --device cpu or --device auto")
+        raise NoDevice(name, _why_not(name))
     return torch.device(name)
 
 

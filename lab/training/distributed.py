@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from lab.core.errors import LabError
 from lab.core.machine import TORCHRUN
 from lab.core.text import plain
 
@@ -29,7 +30,7 @@ WARN_AFTER, TIMEOUT = 10.0, 600.0
 fails."""
 
 
-class PeerLost(RuntimeError):
+class PeerLost(LabError, RuntimeError):
     """Another process of the run has died, so that a collective cannot complete."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from lab.core.config import TrainConfig
+from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
 from lab.models import NetworkError
 from lab.training.batches import Batches
@@ -22,7 +23,7 @@ from lab.training.checkpoint import Checkpoint
 from lab.training.distributed import SINGLE, Processes
 from lab.training.objectives import Objective
 from lab.training.schedule import evaluation_steps
-from lab.training.signals import Interrupted, Stop
+from lab.training.signals import Stop
 from lab.training.train_state import Figures, TrainState
 from lab.training.train_step import TrainStep
 

@@ -9,20 +9,6 @@ from dataclasses import dataclass
 from types import FrameType
 
 
-class Interrupted(RuntimeError):
-    """A signal stopped the run after `step` steps; `go_on` is the command that resumes it."""
-
-    def __init__(self, signal: int, step: int) -> None:
-        super().__init__(signal, step)
-        self.signal = signal
-        self.step = step
-        self.go_on = ""
-
-    def __str__(self) -> str:
-        then = f"; {self.go_on}" if self.go_on else ""
-        return f"stopped by {signal.Signals(self.signal).name} after step {self.step:,}{then}"
-
-
 @dataclass
 class Stop:
     """The number of the signal that asked the run to stop; 0: none did."""

@@ -11,10 +11,8 @@ from typing import Any
 from torch import nn
 
 from lab.core.estimate import Estimate
+from lab.core.run_dir import BEST, LAST, PREVIOUS
 from lab.training.checkpoint import (
-    BEST,
-    LAST,
-    PREVIOUS,
     Checkpoint,
     give_state,
     load_checkpoint,

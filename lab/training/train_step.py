@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from lab.core.config import TrainConfig
+from lab.core.errors import LabError
 from lab.core.estimate import Estimate
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
@@ -22,7 +23,7 @@ from lab.training.objectives.check import named, refuse_bad_loss
 from lab.training.schedule import learning_rate
 
 
-class Diverged(RuntimeError):
+class Diverged(LabError, RuntimeError):
     """Loss or gradient is not finite; the weights are those after `step` finite steps."""
 
     def __init__(self, message: str, step: int) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lab.core.config import TrainConfig
+from lab.core.run_dir import LAST
 from lab.core.seeds import torch_seed
 from lab.models import (
     TRIED,
@@ -29,8 +30,8 @@ from lab.models import (
     untouched,
 )
 from lab.training.batches import Batch, Groups
-from lab.training.checkpoint import LAST, Checkpoint, decode, encode, give_state, why_not_taken
-from lab.training.objectives import check_objective, create_objective
+from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
+from lab.training.objectives import ObjectiveError, check_objective, create_objective
 from lab.training.train_step import Diverged, TrainStep, trained_weights
 
 STEPS = 2
@@ -300,9 +301,9 @@ class _DryRun:
         """Prefix errors with the flag that names the network."""
         try:
             yield
+        except ObjectiveError:
+            raise
         except NetworkError as error:
-            if str(error).startswith("--objective"):
-                raise
             raise NetworkError(f"--model {self._name}: {error}") from error
         except ValueError as error:
             raise ValueError(f"--model {self._name}: {error}") from error

@@ -78,7 +78,7 @@ def _quantile(waits: list[float], share: float) -> float:
 
 def _train(folder: Path) -> None:
     from lab.core.config import DataConfig, RunConfig, TrainConfig
-    from lab.runs.run import start
+    from lab.runs.train import start
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for seed, name in enumerate(RUNS):

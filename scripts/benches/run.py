@@ -1,6 +1,5 @@
 """What a default run spends its time on, from the run's own summary."""
 
-import json
 import os
 import statistics
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benches.table import Row
+from lab.core.run_dir import RunDir
 
 GOAL = 20.0
 """Percent of a run that measuring and logging may take together."""
@@ -66,6 +66,6 @@ def _run(flags: list[str]) -> dict[str, Any]:
         wall = time.perf_counter() - start
         if done.returncode != 0:
             raise ValueError((done.stderr.strip().splitlines() or ["train.py fails"])[-1])
-        summary = json.loads((Path(folder) / "bench" / "summary.json").read_text(encoding="utf-8"))
+        summary = RunDir(Path(folder) / "bench").summary()
     seconds = {what: figure["value"] for what, figure in summary["seconds"].items()}
     return {"wall": wall, "seconds": seconds}

@@ -26,7 +26,7 @@ _RUNS = """
 import contextlib, io, sys
 from pathlib import Path
 from benches import sweep
-from lab.runs.run import start
+from lab.runs.train import start
 base, seeds = sweep.base(int(sys.argv[1])), sys.argv[3:]
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     for job in sweep.jobs(base, Path(sys.argv[2]), [int(seed) for seed in seeds]):

@@ -14,7 +14,7 @@ from lab.core.config import RunConfig
 CONTEXT = multiprocessing.get_context("forkserver")
 # Children need not import anew what a run imports, some of it only in its first step.
 CONTEXT.set_forkserver_preload(
-    ["lab.runs.run", "lab.worlds.shapes", "torch._dynamo", "torchvision"]
+    ["lab.runs.train", "lab.worlds.shapes", "torch._dynamo", "torchvision"]
 )
 
 STAGES = (
@@ -45,7 +45,7 @@ def _live(config: RunConfig, arm: Callable[..., None], *how: Any) -> bool:
 def _run(config: RunConfig, arm: Callable[..., None], how: tuple[Any, ...]) -> None:
     import torch
 
-    from lab.runs import run
+    from lab.runs.train import resume, start
 
     torch.set_num_threads(1)
     null = os.open(os.devnull, os.O_WRONLY)
@@ -53,13 +53,13 @@ def _run(config: RunConfig, arm: Callable[..., None], how: tuple[Any, ...]) -> N
     arm(*how)
     folder = config.out / str(config.name)
     if (folder / "config.json").exists():
-        run.resume(folder)
+        resume(folder)
         return
     with suppress(FileNotFoundError):  # it died between the folder and its settings
         for leftover in folder.iterdir():
             leftover.unlink()
         folder.rmdir()
-    run.start(config)
+    start(config)
 
 
 def _die_after(seconds: float) -> None:

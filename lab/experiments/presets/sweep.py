@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.core.config import RunConfig
+from lab.core.run_dir import runs_in
 from lab.core.text import unknown
 from lab.experiments.compare import pairs_along
 from lab.experiments.metrics import DRAWN, HEADINGS, check_metrics
@@ -21,7 +22,6 @@ from lab.experiments.show.panels import axes_of, numeric
 from lab.experiments.show.tables import cell_word
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Table, flatten
-from lab.tracking.summary import SUMMARY, read_summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,9 +94,9 @@ def _word(name: str, cell: Cell) -> str:
 def _measured(out: Path) -> set[str]:
     """The metrics of the finished runs in a folder."""
     found: set[str] = set()
-    for path in out.glob(f"*/{SUMMARY}"):
+    for run in runs_in(out):
         with suppress(OSError, ValueError):  # a damaged one is reported when its run is read
-            found |= set(flatten(read_summary(path.parent)))
+            found |= set(flatten(run.summary()))
     return found
 
 

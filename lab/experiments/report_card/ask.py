@@ -10,7 +10,7 @@ from lab.core.estimate import Estimate
 from lab.evaluators.reliance import ask_about_components
 from lab.experiments.table import Cell
 from lab.measure import mean_of_seeds, predict, right
-from lab.runs.run import load_run
+from lab.runs.load import load_run
 from lab.worlds import DrawnWorld, Task, draw_examples, subsets
 
 FACES = 4000

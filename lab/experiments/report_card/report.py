@@ -32,7 +32,7 @@ from lab.experiments.table import Failure
 from lab.experiments.timing import rate, steps_of, take_turns
 from lab.measure import predict
 from lab.models import ModelSpec, count_parameters, create_model, locate
-from lab.runs.run import build_model, dry_run
+from lab.runs.network import build_model, dry_run, model_spec
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
 from lab.training import choose_device, set_threads
@@ -177,16 +177,12 @@ def _conditions(base: RunConfig, seeds: int) -> str:
 def _parameters(name: str, base: RunConfig) -> int:
     """How many numbers a model has; `ValueError` if it cannot work."""
     config = replace(base, model=replace(base.model, model=name))
-    return count_parameters(build_model(config, finished=dry_run(config).unfinished))
+    spec = _spec(config)
+    return count_parameters(build_model(config, spec, finished=dry_run(config, spec).unfinished))
 
 
-def _spec(base: RunConfig) -> ModelSpec:
-    return ModelSpec(
-        image_size=base.data.image_size,
-        num_outputs=len(get_task(base.data.task).classes),
-        width=base.model.width,
-        dropout=base.model.dropout,
-    )
+def _spec(config: RunConfig) -> ModelSpec:
+    return model_spec(config, get_task(config.data.task).classes)
 
 
 def _speeds(models: Sequence[str], base: RunConfig) -> Mapping[str, tuple[float, float]]:

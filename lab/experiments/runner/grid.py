@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-from lab.core.config import RunConfig, check
+from lab.core.config import RENAMED, RunConfig, check
 from lab.core.text import unknown
 
 PARTS = ("data", "model", "train")
@@ -75,7 +75,7 @@ def make_grid(values: Mapping[str, Sequence[Any]]) -> Grid:
             raise ValueError(f"--grid {name}: that is set by {ELSEWHERE[name]}, leave it out")
         if name not in fields():
             names = [known for known in fields() if known not in ELSEWHERE]
-            raise ValueError("--grid: " + unknown("setting", name, names))
+            raise ValueError("--grid: " + unknown("setting", name, names, renamed=RENAMED))
         if isinstance(choices, str) or not isinstance(choices, Sequence) or not choices:
             raise ValueError(f"--grid {name} takes a list of one value or more, not {choices!r}")
         parsed = tuple(_value(name, choice) for choice in choices)

@@ -14,23 +14,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from lab.core.config import (
-    Provenance,
-    RunConfig,
-    check,
-    flag,
-    from_json,
-    given,
-    read_provenance,
-    settled,
-)
-from lab.core.run_dir import CONFIG, LONGEST
+from lab.core.config import Provenance, RunConfig, check, flag, given, settled
+from lab.core.run_dir import RunDir, runs_in
+from lab.core.run_names import LONGEST
 from lab.core.text import model_label
 from lab.experiments.runner.grid import Grid, describe, in_words, with_settings
 from lab.models import digest_of, digest_of_sources, locate
 from lab.runs.provenance import changed_sources, provenance_of
-from lab.runs.run import fitted_to
-from lab.tracking.summary import read_summary
+from lab.runs.resolve import fitted_to
 from lab.training import locate_objective
 from lab.worlds import open_world
 
@@ -74,7 +65,7 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
     if seeds < 1:
         raise ValueError(f"--seeds must be 1 or more, not {seeds}")
     jobs = []
-    known = {path.name[-KEY:]: path.name for path in _folders(out)}
+    known = {run.name[-KEY:]: run.name for run in runs_in(out)}
     for seed in range(base.seed, base.seed + seeds):
         for values in product(*grid.values()):
             settings = dict(zip(grid, values, strict=True))
@@ -118,9 +109,9 @@ def key_of(config: RunConfig) -> str:
     """The hash of all that determines the result of a run: settings, the version of the pictures,
     the content of the source files that define its network and its objective."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
-    made_of = provenance_of(config)
-    told["world"] = made_of.world
-    told["sources"] = digest_of_sources(made_of.sources)
+    provenance = provenance_of(config)
+    told["world"] = provenance.world
+    told["sources"] = digest_of_sources(provenance.sources)
     text = json.dumps(told, sort_keys=True, default=str)
     return digest_of(text.encode())[:KEY]
 
@@ -144,31 +135,24 @@ def same(one: RunConfig, other: RunConfig) -> bool:
 
 def finished(job: Job) -> bool:
     """Whether the job's folder holds its finished run; `ValueError` if it holds another one."""
+    run = RunDir(job.folder)
     try:
-        if read_summary(job.folder).get("status") != "finished":
+        if not run.finished():
             return False
-        text = (job.folder / CONFIG).read_text(encoding="utf-8")
-        known, made_of = from_json(text), read_provenance(text)
+        known, provenance = run.settings()
     except (OSError, ValueError):
         return False
-    refuse_other(known, made_of, job)
+    refuse_other(known, provenance, job)
     return True
 
 
-def refuse_other(known: RunConfig, made_of: Provenance, job: Job) -> None:
+def refuse_other(known: RunConfig, provenance: Provenance, job: Job) -> None:
     """Raise `ValueError` if a folder's run is not the job's: its settings, or the source files that
     made its network (those that are imported by computed names have no say in the key)."""
     if not same(known, job.config):
         raise ValueError(f"{job.folder} holds a run with other settings; choose another --out")
-    changed = changed_sources(job.config, made_of, objective=True)
+    changed = changed_sources(job.config, provenance, objective=True)
     if changed:
         raise ValueError(
             f"{job.folder} holds a run of other source files: {changed}; choose another --out"
         )
-
-
-def _folders(out: Path) -> list[Path]:
-    """The runs' folders that there are, the one that is to be preferred last."""
-    if not out.is_dir():
-        return []
-    return sorted(path for path in out.iterdir() if (path / CONFIG).is_file())

@@ -21,6 +21,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
+from lab.core.errors import LabError
 from lab.core.machine import TORCHRUN
 
 Argument = TypeVar("Argument")
@@ -30,7 +31,7 @@ GRACE = 30.0
 """Seconds that workers have to write their checkpoints when they are stopped."""
 
 
-class WorkerDied(RuntimeError):
+class WorkerDied(LabError, RuntimeError):
     """A job ended the process that did it, twice."""
 
 

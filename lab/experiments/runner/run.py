@@ -8,9 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
 
-from lab.core.config import DataConfig, RunConfig, check
+from lab.core.config import DataConfig, RunConfig
+from lab.core.locks import locked
 from lab.core.machine import processors
-from lab.core.run_dir import locked
 from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
 from lab.experiments.runner.grid import make_grid
@@ -97,24 +97,22 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
     Raises `ValueError` if a job cannot work: its ranges, its population, its network; or if a
     setting is without effect in all of them.
     """
-    from lab.runs import run
-    from lab.worlds import DrawnWorld, open_world
+    from lab.runs.network import dry_run
+    from lab.runs.resolve import resolve
 
     populations, networks = set(), set()
     warnings: dict[str, None] = {}
     for job in jobs:
-        config = job.config
-        check(config)
-        if config.data not in populations:
-            populations.add(config.data)
-            world = open_world(config.data, seed=config.seed)
-            run.fitted_to(config, world)
-            if isinstance(world, DrawnWorld):
-                world.sample(run.TRIED, split="tried")
-        network = (config.model, config.data.task, config.data.data, config.data.image_size)
+        config, data = job.config, job.config.data
+        population = (data, config.train, config.counterfactuals)
+        network = (config.model, config.train.objective, data.task, data.data, data.image_size)
+        if population in populations and network in networks:
+            continue
+        run = resolve(config, elsewhere=True)
+        populations.add(population)
         if network not in networks:
             networks.add(network)
-            warnings |= dict.fromkeys(run.dry_run(config).warnings)
+            warnings |= dict.fromkeys(dry_run(run.config, run.spec).warnings)
     _refuse_idle([job.config.data for job in jobs])
     return tuple(warnings)
 

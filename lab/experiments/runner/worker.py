@@ -24,8 +24,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lab.core.errors import Interrupted, LabError
+from lab.core.locks import LOCK, InUse
 from lab.core.machine import WINDOWS
-from lab.core.run_dir import CONFIG, LOCK, InUse
+from lab.core.run_dir import CONFIG, RunDir
 from lab.core.text import plain
 from lab.experiments.runner.jobs import Job, key_of, refuse_other
 
@@ -53,8 +55,6 @@ def do(job: Job) -> Report:
     signal is raised, as `Interrupted` or `KeyboardInterrupt`."""
     began = time.perf_counter()
     error = trace = ""
-    from lab.training import Interrupted
-
     try:
         with _alone():
             _run(job)
@@ -103,7 +103,6 @@ def serve() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=listen, daemon=True).start()
-    from lab.training import Interrupted
     from lab.worlds.drawn import remember
 
     remember(MEMORY)
@@ -134,15 +133,15 @@ def _alone() -> Iterator[None]:
 
 
 def _run(job: Job) -> None:
-    from lab.runs import run
+    from lab.runs.train import resume, start
 
     if key_of(job.config) != job.key:
         raise ValueError(
             f"the source files of --model {job.config.model.model} are not what they were when the"
             " sweep began, or this worker's lab is of another version: run the same command again"
         )
-    folder = job.folder
-    if folder.exists() and not (folder / CONFIG).exists():  # killed before it began
+    folder, run = job.folder, RunDir(job.folder)
+    if folder.exists() and not run.config_file.exists():  # killed before it began
         foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
         if foreign:
             raise ValueError(
@@ -151,13 +150,13 @@ def _run(job: Job) -> None:
             )
         shutil.rmtree(folder)
     if not folder.exists():
-        run.start(job.config)
+        start(job.config)
         return
-    refuse_other(run.read_config(folder), run.read_run_provenance(folder), job)
+    refuse_other(*run.settings(), job)
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            run.resume(folder, device=job.config.device)
+            resume(folder, device=job.config.device)
             return
         except InUse:
             if time.monotonic() > until:
@@ -169,7 +168,7 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     said = plain(str(error))
-    if isinstance(error, ValueError) or type(error).__module__.startswith("lab."):
+    if isinstance(error, (ValueError, LabError)):
         return said
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(last.filename).name}, line {last.lineno}"
@@ -178,8 +177,8 @@ def _one_line(error: BaseException) -> str:
 
 def _say_out(folder: Path, job: Job) -> None:
     """Write the folder that the run will be collected in into its config and summary."""
-    for name in (CONFIG, "summary.json"):
-        path = folder / name
+    run = RunDir(folder)
+    for path in (run.config_file, run.summary_file):
         if path.exists():
             content = json.loads(path.read_text(encoding="utf-8"))
             settings = content.get("config", content)

@@ -8,11 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.core.atomic import draft, replace
-from lab.core.run_dir import CONFIG
-from lab.tracking.writer import METRICS
-
-EVENTS = "events.out.tfevents."
-"""What TensorBoard's files are called, with a time and a process behind it."""
+from lab.core.run_dir import METRICS, RunDir, is_events
 
 
 @contextmanager
@@ -37,12 +33,12 @@ def replaced(folder: Path) -> Iterator[Path]:
 
 def is_record(path: Path) -> bool:
     """Whether it is a file that a `Tracker` writes."""
-    return path.is_file() and (path.name.startswith(EVENTS) or path.name == METRICS)
+    return path.is_file() and (is_events(path.name) or path.name == METRICS)
 
 
 def refuse_run(folder: Path) -> None:
     """Raise `ValueError` if `folder` is a run's, which nothing may take the place of."""
-    if (folder / CONFIG).exists():
+    if RunDir(folder).config_file.exists():
         raise ValueError(
             f"{folder} is a run's folder, and needed for results: choose another --out"
         )

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.core.run_dir import RunDir
 from lab.experiments.metrics import limits
 from lab.experiments.runner.grid import in_words
 from lab.experiments.runner.jobs import cell_name
 from lab.experiments.show.folders import is_record, replaced
 from lab.experiments.table import Cell, Table
 from lab.measure import mean_of_seeds
-from lab.runs.run import read_config
 from lab.tracking import hparams, tags, texts
 from lab.tracking.writer import Figure, Tracker
 from lab.worlds import open_world
@@ -60,7 +60,7 @@ def means(cell: Cell) -> Iterator[tuple[int, dict[str, Figure]]]:
 
 
 def _write(cell: Cell, folder: Path) -> None:
-    config = read_config(cell.runs[0].folder)
+    config = RunDir(cell.runs[0].folder).config()
     world = open_world(config.data, seed=config.seed)
     seeds = ", ".join(map(str, cell.seeds))
     told = {name: in_words(value) for name, value in cell.settings.items()}

@@ -21,6 +21,11 @@ ROUNDING = 1e-4
 """Relative difference of two losses that counts as none."""
 
 
+class ObjectiveError(NetworkError):
+    """An objective's code raised an exception, or its loss is of no use: one line that begins with
+    the flag and the objective's name."""
+
+
 def check_objective(
     make: Callable[[], Objective],
     read_back: Callable[[dict[str, Any]], dict[str, Any]] = dict,
@@ -83,10 +88,10 @@ def named(name: str) -> Iterator[None]:
     """Prefix errors with the flag that names the objective."""
     try:
         yield
+    except ObjectiveError:
+        raise
     except ValueError as error:
-        if str(error).startswith("--objective"):
-            raise
-        raise NetworkError(f"--objective {name}: {error}") from error
+        raise ObjectiveError(f"--objective {name}: {error}") from error
 
 
 def _loss(objective: Objective, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:

@@ -1,0 +1,98 @@
+"""A run's checkpoints: read with advice, and refused if they are another run's or network's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lab.core.config import Provenance, RunConfig
+from lab.core.run_dir import BEST, CONFIG, RunDir
+from lab.models import ModelSpec
+from lab.runs.network import build_model
+from lab.runs.provenance import ANYWAY, digest_of_provenance
+from lab.training import (
+    Checkpoint,
+    Damaged,
+    answers_otherwise,
+    load_checkpoint,
+    load_weights,
+)
+
+
+def open_checkpoint(run: RunDir, path: Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """A checkpoint of a run; `ValueError` says what is wrong with its file and what to do."""
+    try:
+        return load_checkpoint(path, device=device)
+    except ValueError as error:
+        hint = "train the run anew"
+        if isinstance(error, Damaged) and path == run.last and run.previous.exists():
+            hint = f"delete it to go on from {run.previous}, some seconds older"
+        raise ValueError(f"{error}; {hint}") from None
+
+
+def give_weights(
+    model: nn.Module,
+    checkpoint: Checkpoint,
+    path: Path,
+    *,
+    config: RunConfig,
+    spec: ModelSpec,
+    provenance: Provenance | None,
+    evaluated: bool = False,
+) -> None:
+    """Load the weights of the checkpoint read from `path` into `model`; `evaluated`: leave it in
+    eval mode.
+
+    Raises `ValueError` if the checkpoint was not written by the run with this `config` and
+    `provenance` (None: by any), or if the network with these weights is not the one that was saved.
+    """
+    if provenance is not None and checkpoint.provenance != digest_of_provenance(provenance, config):
+        raise ValueError(
+            f"{path} was trained with other settings, source files or pictures than those in"
+            f" {CONFIG}: was it copied from another run, or that file changed? {ANYWAY} uses it all"
+            " the same"
+        )
+    load_weights(model, checkpoint, path)
+    if evaluated:
+        model.eval()
+    if provenance is None:
+        return
+    if answers_otherwise(model, checkpoint.progress.get("sample"), spec):
+        raise ValueError(
+            f"{path}: with these weights --model {config.model.model} answers otherwise than when"
+            " they were saved: its code goes by something that is neither in its state_dict nor in"
+            " its source files (a file that it reads, an environment variable, a plain attribute)."
+            f" {ANYWAY} uses it all the same"
+        )
+
+
+def resume_point(run: RunDir) -> tuple[Path, Checkpoint] | None:
+    """The checkpoint that a run goes on from, and its path; None if there is none yet."""
+    path = run.newest()
+    if path is None:
+        return None
+    checkpoint = open_checkpoint(run, path)
+    evaluated = checkpoint.progress.get("evaluated")
+    if not (isinstance(evaluated, int) and -1 <= evaluated <= checkpoint.step):
+        raise ValueError(f"{path} is no state to go on from: was it {BEST} or another?")
+    return path, checkpoint
+
+
+def reopening_warning(config: RunConfig, spec: ModelSpec, run: RunDir) -> str:
+    """A sentence if a finished run, opened again, would have another network; else empty."""
+    path = run.best if config.train.early_stopping else run.last
+    try:
+        model = build_model(config, spec, finished=True)
+        checkpoint = load_checkpoint(path)
+        load_weights(model, checkpoint, path)
+    except ValueError as error:
+        return f"This run cannot be opened again: {error}"
+    if not answers_otherwise(model, checkpoint.progress.get("sample"), spec):
+        return ""
+    return (
+        "Whoever opens this run gets another network: read back from its checkpoint it answers"
+        " otherwise, since not all that decides its answers is in its state_dict (a plain"
+        " attribute that training changes?)."
+    )

@@ -1,0 +1,91 @@
+"""Rank 0's hold on a run's folder: made for a new run, or opened again for one that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from lab.core.config import Provenance, RunConfig
+from lab.core.run_dir import RunDir
+from lab.models import differences
+from lab.runs.checkpoints import give_weights, resume_point
+from lab.runs.provenance import provenance_of
+from lab.runs.resolve import ResolvedRun
+from lab.training import Checkpoint, Objective, Processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replica:
+    """What one process of a run trains: its replica of the network, and its objective."""
+
+    run: ResolvedRun
+    model: nn.Module
+    objective: Objective
+    processes: Processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedRun:
+    """A run whose folder this process holds: resolved, with what else decides it, and the
+    checkpoint that it goes on from (None: it begins)."""
+
+    run: ResolvedRun
+    folder: RunDir
+    provenance: Provenance
+    checkpoint: Checkpoint | None = None
+
+
+@contextmanager
+def new_folder(replica: Replica) -> Iterator[OpenedRun]:
+    """A new run's folder, made, locked, and with its settings."""
+    run = replica.run
+    provenance = provenance_of(run.config, replica.model, replica.objective, world=run.world)
+    folder = RunDir.create(run.config)
+    run = run.named(folder.name)
+    with folder.lock():
+        try:
+            folder.write_settings(run.config, provenance)
+        except OSError:
+            folder.give_up()
+            raise
+        yield OpenedRun(run=run, folder=folder, provenance=provenance)
+
+
+@contextmanager
+def old_folder(
+    replica: Replica,
+    folder: RunDir,
+    *,
+    stored: RunConfig,
+    recorded: Provenance,
+    trusted: Provenance | None,
+) -> Iterator[OpenedRun | None]:
+    """The folder of a run that goes on, locked, its weights given to the network; None if the run
+    is finished. `trusted` is what the checkpoint must have been trained with (None: anything);
+    `stored` and `recorded` are what `config.json` holds, which notes what is new."""
+    run, model = replica.run, replica.model
+    with folder.lock():
+        if folder.finished():
+            yield None
+            return
+        found = resume_point(folder)
+        if found is not None:
+            path, checkpoint = found
+            give_weights(
+                model, checkpoint, path, config=run.config, spec=run.spec, provenance=trusted
+            )
+        now = provenance_of(run.config, model, replica.objective, world=run.world)
+        step = found[1].step if found else 0
+        if run.config == stored and now.sources == recorded.sources:
+            now = recorded
+        else:
+            changed = differences(recorded.sources, now.sources)
+            changed_at = (*recorded.changed_at, step) if changed else recorded.changed_at
+            now = replace(now, changed_at=changed_at)
+            folder.write_settings(run.config, now)
+        yield OpenedRun(
+            run=run, folder=folder, provenance=now, checkpoint=found[1] if found else None
+        )

@@ -1,0 +1,234 @@
+"""`Record`: what rank 0 does of a run beside training: measure it, show it, write it down.
+
+All calls of the evaluators, of TensorBoard's writer and of the terminal's display are here.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lab.core.config import to_json
+from lab.core.errors import Interrupted, LabError
+from lab.core.estimate import Estimate
+from lab.core.run_dir import Status
+from lab.core.text import one_line, plain
+from lab.evaluators import EvaluatorSuite
+from lab.models import count_parameters
+from lab.runs.checkpoints import reopening_warning
+from lab.runs.display import Display
+from lab.runs.folder import OpenedRun
+from lab.runs.provenance import digest_of_provenance
+from lab.runs.resolve import command
+from lab.runs.verdict_setting import verdict_setting
+from lab.tracking import hparams, texts, views
+from lab.tracking.summary import write_summary
+from lab.tracking.writer import Tracker
+from lab.training import (
+    Figures,
+    Fitted,
+    Processes,
+    describe,
+    evaluation_steps,
+    sample_answers,
+)
+from lab.verdict import verdict
+from lab.worlds import DrawnWorld, Examples, audit
+from lab.worlds.counterfactuals import fewer_counterfactuals
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The end of a run: its folder, its final metrics and its verdict."""
+
+    folder: Path
+    figures: Figures
+    verdict: str
+
+
+class Record:
+    """The record of one run in this process, from its training set to its verdict.
+
+    `started_at` is when the program was started, on `time.perf_counter`'s clock; `warnings` are the
+    dry run's.
+    """
+
+    def __init__(
+        self,
+        opened: OpenedRun,
+        model: nn.Module,
+        *,
+        started_at: float,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        self._opened, self._model, self._warnings = opened, model, warnings
+        self._run, self._folder = opened.run, opened.folder
+        self._display = Display(opened.run.config, opened.folder.path, opened.run.world.noun)
+        self._seconds = {"starting": time.perf_counter() - started_at}
+        self._mark = time.perf_counter()
+
+    def announce(self, processes: Processes) -> None:
+        """Say what is about to be done."""
+        count = "" if processes.single else f" by {processes.count} processes"
+        self._display.drawing(f"{describe(self._run.device)}{count}", count_parameters(self._model))
+
+    def examine(self, train: Examples) -> None:
+        """Load the test set, prepare the evaluators, and say what is suspicious."""
+        config, world, display = self._run.config, self._run.world, self._display
+        test = world.load("test", config.data.num_test)
+        self._train = train
+        self._suite = suite = EvaluatorSuite(train, test, world, config)
+        self._add_time("drawing")
+        display.groups(suite.memorization.groups(), suite.memorization.mislabeled)
+        display.warn([*world.doubts(), *audit.warnings(world, train, test)])
+        if isinstance(world, DrawnWorld):
+            display.warn(fewer_counterfactuals(config.counterfactuals, world))
+        display.cues(suite.strengths, suite.group_counts)
+        display.warn(self._warnings)
+        if self._evaluated < 0:
+            display.warn(suite.doubts(self._model))
+
+    @contextmanager
+    def writing(self) -> Iterator[Mapping[str, Any]]:
+        """Write down the training inside; yields the arguments of `fit` that do so."""
+        opened, run, config = self._opened, self._run, self._run.config
+        checkpoint = opened.checkpoint
+        with (
+            closing(self._display),
+            Tracker(
+                self._folder.path,
+                start_step=self._evaluated + 1,
+                interruptions=(Interrupted,),
+                relevant=run.world.relevant,
+                nuisances=run.world.nuisances,
+                cues=[cue.attribute for cue in run.world.cues],
+            ) as self._tracker,
+        ):
+            if self._evaluated < 0:
+                self._introduce()
+            self._display.begin(checkpoint.step if checkpoint else 0, config.train.batch_size)
+            steps = evaluation_steps(config.train.steps, config.train.eval_every)
+            self._pictured = views.picture_steps(steps)
+            self._add_time("logging")
+            yield {
+                "evaluators": [self._suite],
+                "log": self._log,
+                "progress": self._display.step if self._display.live else None,
+                "checkpoints": self._folder.checkpoints,
+                "checkpoint_every": config.checkpoint_every,
+                "provenance": digest_of_provenance(opened.provenance, config),
+                "sample": partial(sample_answers, spec=run.spec),
+            }
+
+    def conclude(self, fitted: Fitted) -> None:
+        """Measure the finished network and judge it, while TensorBoard's writer is open."""
+        self._mark = time.perf_counter()
+        run, tracker, suite, step = self._run, self._tracker, self._suite, fitted.step
+        self._fitted = fitted
+        self._figures = {**fitted.figures, **suite.finish(tracker, self._model, step)}
+        setting = verdict_setting(run, self._train, steps=step)
+        estimates = {t: f for t, f in self._figures.items() if isinstance(f, Estimate)}
+        try:
+            text = verdict(estimates, setting)
+        except KeyError as error:
+            raise ValueError(f"{self._folder}: its checkpoint lacks {error}, train anew") from None
+        if self._opened.provenance.sources:
+            warning = reopening_warning(run.config, run.spec, self._folder)
+            text = "\n".join(filter(None, [text, warning]))
+        self._verdict = text
+        if fitted.stopped_early and run.config.pictures:
+            suite.show_pictures(tracker, step)
+        tracker.text("verdict", texts.paragraphs(text), step)
+        tracker.finished()
+
+    def close(self) -> Result:
+        """Write `summary.json` and say how the run came out, after its writer is closed."""
+        self._add_time("logging")
+        fitted, seconds = self._fitted, self._seconds
+        for phase, spent in fitted.seconds.items():
+            seconds[phase] = seconds.get(phase, 0.0) + spent
+        order = ("starting", "drawing", *fitted.seconds)
+        seconds = {phase: seconds[phase] for phase in dict.fromkeys(order)}
+        timed = {f"seconds/{phase}": spent for phase, spent in seconds.items()}
+        self._summarize("finished", fitted.step, self._verdict, {**self._figures, **timed})
+        if self._run.config.train.early_stopping:
+            self._display.chosen(fitted.step, fitted.weights_of)
+        self._display.verdict(self._verdict, seconds)
+        return Result(folder=self._folder.path, figures=self._figures, verdict=self._verdict)
+
+    @contextmanager
+    def last_word(self) -> Iterator[None]:
+        """Note in `summary.json` why the run inside has not come to its end, if the disk lets us;
+        Ctrl-C becomes `Interrupted`."""
+        checkpoint = self._opened.checkpoint
+        try:
+            yield
+        except (Interrupted, KeyboardInterrupt) as error:
+            if not isinstance(error, Interrupted):
+                error = Interrupted(signal.SIGINT, checkpoint.step if checkpoint else 0)
+            again = command(self._run.config.world_size, self._folder.path)
+            error.go_on = f"go on with: {again}"
+            with suppress(OSError):
+                self._summarize("stopped", error.step, f"It was {error}.")
+            raise error from None
+        except Exception as error:
+            readable = isinstance(error, (LabError, OSError, ValueError))
+            reason = plain(str(error)) if readable else one_line(error)
+            with suppress(OSError):
+                self._summarize("failed", getattr(error, "step", 0), f"It failed: {reason}")
+            raise
+
+    @property
+    def _evaluated(self) -> int:
+        """The last step whose evaluation the checkpoint remembers; -1: none."""
+        checkpoint = self._opened.checkpoint
+        return checkpoint.progress["evaluated"] if checkpoint else -1
+
+    def _introduce(self) -> None:
+        """Log the settings and all else that a new run begins with."""
+        config = self._run.config
+        self._tracker.start(hparams.settings(config))
+        self._suite.introduce(
+            self._tracker,
+            self._model,
+            settings=json.loads(to_json(config, self._opened.provenance)),
+            surroundings=texts.environment(device=self._run.device, threads=config.threads),
+            example=self._train.images[:2],
+        )
+
+    def _log(self, step: int, figures: Figures) -> None:
+        """Log an evaluation's metrics; at a few of them pictures, too."""
+        if self._run.config.pictures:
+            self._suite.memorization.show_losses(self._tracker, step)
+            if step in self._pictured:
+                self._suite.show_pictures(self._tracker, step)
+        self._tracker.scalars(step, figures)
+        self._display.evaluated(figures)
+
+    def _summarize(
+        self, status: Status, step: int, text: str, figures: Figures | None = None
+    ) -> None:
+        settings = json.loads(to_json(self._run.config, self._opened.provenance))
+        write_summary(
+            self._folder.path,
+            status=status,
+            step=step,
+            figures=figures or {},
+            verdict=text,
+            config=settings,
+        )
+
+    def _add_time(self, phase: str) -> None:
+        """Count the seconds since the last call as those of `phase`."""
+        now = time.perf_counter()
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._mark
+        self._mark = now

@@ -1,0 +1,124 @@
+"""A run's settings, resolved once into values: what training, measuring and recording are given."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from lab.core.config import RunConfig, TrainConfig, check, settled
+from lab.core.machine import processors
+from lab.core.program import spelled
+from lab.models import ModelSpec, locate
+from lab.runs.network import model_spec
+from lab.training import choose_device, locate_objective, world_size
+from lab.worlds import DrawnWorld, FolderWorld, World, check_memory, open_world, reject_no_effect
+
+PROBED = 64
+"""Samples drawn before anything is written: enough to meet every class and every contradiction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedRun:
+    """A run's settings and what they name: nothing after this checks or parses them again.
+
+    `config` has the numbers of examples that the world has, absolute paths of the network's and
+    the objective's files, the batch size, the device, the threads and the processes that are used.
+    """
+
+    config: RunConfig
+    world: World
+    spec: ModelSpec
+    device: torch.device
+
+    def named(self, name: str) -> ResolvedRun:
+        """The same run with the name of its folder."""
+        return replace(self, config=replace(self.config, name=name))
+
+
+def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False) -> ResolvedRun:
+    """Check the settings, open their world, and work out the rest.
+
+    `strict` refuses settings that have no effect, too. `elsewhere`: the run is done by another
+    process, so that device, memory and processes of this one do not matter. Raises `ValueError` in
+    one line if something cannot work.
+    """
+    check(config)
+    place = choose_device("cpu" if elsewhere else config.device)
+    if strict:
+        reject_no_effect(config.data)
+    world = open_world(config.data, seed=config.seed, device=place)
+    fitted = settled(fitted_to(config, world))
+    if isinstance(world, DrawnWorld):
+        world.sample(PROBED, split="tried")
+    if not elsewhere:
+        kept = world.data.num_test + (0 if config.train.online else world.data.num_train)
+        check_memory(kept + fitted.validation_faces, size=world.data.image_size)
+        if isinstance(world, FolderWorld):
+            counts = {"train": world.data.num_train, "test": world.data.num_test}
+            world.read_ahead(**counts, validation=fitted.validation_faces)
+    fitted = replace(
+        fitted,
+        model=replace(config.model, model=locate(config.model.model)),
+        world_size=config.world_size if elsewhere else check_processes(fitted),
+        device=place.type,  # type: ignore[arg-type]
+        threads=config.threads or processors(),
+    )
+    spec = model_spec(fitted, world.classes)
+    return ResolvedRun(config=fitted, world=world, spec=spec, device=place)
+
+
+def fitted_to(config: RunConfig, world: World) -> RunConfig:
+    """The config with the numbers of examples that the world has; `ValueError` in one line for what
+    the world cannot do."""
+    return replace(config, data=world.data, train=_train_settings(config, world))
+
+
+def _train_settings(config: RunConfig, world: World) -> TrainConfig:
+    """The training settings with as many validation examples as there are, and the absolute path of
+    the objective's file; `ValueError` in one line for what the world cannot do."""
+    data = world.data
+    if not world.endless and config.train.online:
+        raise ValueError(
+            f"--online needs new {world.noun} without end, and {data.data} has"
+            f" {data.num_train:,} to train on: leave it out"
+        )
+    usual = RunConfig().counterfactuals
+    if not isinstance(world, DrawnWorld) and config.counterfactuals not in (0, usual):
+        raise ValueError(
+            f"--counterfactuals {config.counterfactuals} changes what is drawn, and the"
+            f" {world.noun} of --data are not drawn: leave it out"
+        )
+    wanted, have = config.validation_faces, world.available("validation")
+    train = replace(config.train, objective=locate_objective(config.train.objective))
+    if have is None or wanted <= have:
+        return train
+    if have < 2:
+        raise ValueError(
+            f"{have} of the {world.noun} in {data.data} are left for validation: lower"
+            f" --num-train to {data.num_train - 2 + have} or less"
+        )
+    return replace(train, num_validation=have)
+
+
+def check_processes(config: RunConfig, folder: Path | None = None) -> int:
+    """How many processes the run has; `ValueError` if that is not what its settings (those of the
+    run in `folder`, where it goes on) say."""
+    wanted, have = config.world_size, world_size()
+    if wanted != have and (folder or wanted > 1):
+        what = f"{folder} was begun" if folder else f"--world-size {wanted} must be run"
+        unset = " (unset RANK and WORLD_SIZE, by which there are several)" if have > 1 else ""
+        raise ValueError(
+            f"{what} by {wanted} processes, not {have}{unset}: {command(wanted, folder)}"
+        )
+    if min(config.train.batch_size, config.data.num_train) < have:
+        raise ValueError(f"--batch-size must be {have} or more, a face for each of the processes")
+    return have
+
+
+def command(processes: int, folder: Path | None) -> str:
+    """The command that starts a run of so many processes, or resumes the one in `folder`."""
+    rest = f"--resume {shlex.quote(str(folder))}" if folder else "…"
+    return f"{spelled('train', processes=processes)} {rest}"

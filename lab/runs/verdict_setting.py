@@ -1,0 +1,32 @@
+"""What the verdict must know of a run beside its metrics."""
+
+from __future__ import annotations
+
+from lab.models import has_width
+from lab.runs.resolve import ResolvedRun
+from lab.verdict import Setting
+from lab.worlds import Examples, FolderWorld
+
+
+def verdict_setting(run: ResolvedRun, train: Examples, *, steps: int) -> Setting:
+    """The setting of a run that was trained for `steps` steps, `train` its training set."""
+    config, world, samples = run.config, run.world, train.samples
+    data, left = config.data, world.available("test")
+    varied = [n for n in world.relevant if bool((samples[n] != samples[n][0]).any())]
+    return Setting(
+        num_train=data.num_train,
+        num_test=data.num_test,
+        num_classes=len(world.classes),
+        frequent=world.majority if isinstance(world, FolderWorld) else 0.0,
+        label_noise=data.label_noise,
+        label_noise_kind=data.label_noise_kind,
+        steps=steps,
+        width=config.model.width if has_width(config.model.model) else None,
+        relevant=world.relevant,
+        varied=tuple(varied),
+        cues=world.cues,
+        online=steps * config.train.batch_size if config.train.online else None,
+        noun=world.noun,
+        more_train=world.available("validation"),
+        more_test=None if left is None else left - data.num_test,
+    )
