@@ -5,9 +5,8 @@ import re
 
 import pytest
 
-from lab.core.estimate import Estimate, wilson
+from lab.core.estimate import Estimate, difference, wilson
 from lab.core.words import percent, rung, share
-from lab.measure.intervals import difference
 from lab.verdict import Finding, Setting, findings, verdict
 
 

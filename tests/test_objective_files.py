@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from hostile import is_refused, load_script
-from lab.experiments import make_grid, make_jobs
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.run_dir import automatic_name
+from lab.experiments import make_grid, make_jobs
 from lab.models.sources import ITSELF
 from lab.runs.provenance import OBJECTIVE
 from lab.runs.run import load_run, read_config, read_run_provenance, resume, start

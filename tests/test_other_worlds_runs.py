@@ -7,7 +7,7 @@ import pytest
 from picture_folders import fill
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from lab.evaluators.finished import asked, measure
+from lab.evaluators.populations import evaluation_config, measure
 from lab.playground.service import Service
 from lab.runs.run import load_run, read_config, resume, start
 from lab.tracking.summary import nest, read_summary
@@ -87,9 +87,9 @@ def test_a_folder_is_trained_on_measured_and_judged(pictures: Path) -> None:
 def test_what_a_folder_cannot_is_refused_when_it_is_evaluated(pictures: Path) -> None:
     own = read_config(pictures)
     with pytest.raises(ValueError, match=r"--seed 7: the pictures of --data are split"):
-        asked(own, counterfactuals=0, seed=7)
+        evaluation_config(own, counterfactuals=0, seed=7)
     with pytest.raises(ValueError, match="--cues is about drawn pictures"):
-        asked(own, counterfactuals=0, lists={"cues": ("eye_color:0.9",)})
+        evaluation_config(own, counterfactuals=0, lists={"cues": ("eye_color:0.9",)})
 
 
 def test_the_tab_has_no_sliders_for_them(shapes: Path, pictures: Path) -> None:

@@ -21,9 +21,9 @@ from scipy import stats
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.metrics import limits
 from lab.core.run_dir import locked
 from lab.experiments import make_grid, make_jobs, run_grid, write_results
-from lab.experiments.metrics import limits
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.progress import Progress
 from lab.experiments.runner.run import check_jobs, reports

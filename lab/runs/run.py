@@ -35,7 +35,8 @@ from lab.core.program import spelled
 from lab.core.run_dir import CHECKPOINTS, CONFIG, give_up, locked, make_folder
 from lab.core.seeds import torch_seed
 from lab.core.text import missing, one_line, plain
-from lab.evaluators import EvaluatorSuite
+from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
+from lab.measure import SplitMetric, load_metrics, locate_metric, try_metrics
 from lab.models import (
     TURN,
     ModelSpec,
@@ -71,9 +72,9 @@ from lab.training import (
     Damaged,
     Diverged,
     EpochBatches,
-    Figures,
     Groups,
     Interrupted,
+    Metrics,
     Objective,
     OnlineBatches,
     PeerLost,
@@ -123,10 +124,10 @@ TRIED = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came out of a run: its folder, its last figures and its verdict."""
+    """What came out of a run: its folder, its last metrics and its verdict."""
 
     folder: Path
-    figures: Figures
+    metrics: Metrics
     verdict: str
 
 
@@ -153,6 +154,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
             threads = set_threads(config.threads)
         config = replace(config, device=device.type, threads=threads)  # type: ignore[arg-type]
         config = _located(config)
+        own = own_metrics(config)
         trial = dry_run(config, device=device)
         model = build_model(config, finished=trial.unfinished)
         objective = create_objective(config.train.objective)
@@ -172,7 +174,7 @@ def start(config: RunConfig, *, began: float | None = None) -> Result:
                 processes.broadcast_object(None)  # no checkpoint
                 done = _train(
                     config, world, made_of, folder, model, objective, device, processes,
-                    checkpoint=None, began=began, doubts=trial.warnings,
+                    checkpoint=None, began=began, doubts=trial.warnings, own=own,
                 )  # fmt: skip
             return processes.broadcast_object(done)
 
@@ -206,6 +208,7 @@ def resume(
         model, objective = _rebuild(
             config, made_of, folder, changed_code=changed_code, device=place
         )
+        own = own_metrics(config)
         with joined(place) as processes:
             model.to(place)
             if not processes.first:
@@ -219,7 +222,7 @@ def resume(
                 processes.broadcast_object(checkpoint)
                 done = _train(
                     config, world, made_of, folder, model, objective, place, processes,
-                    checkpoint=checkpoint, began=began,
+                    checkpoint=checkpoint, began=began, own=own,
                 )  # fmt: skip
             return processes.broadcast_object(done)
 
@@ -316,7 +319,8 @@ def _goes_on(
 ) -> Provenance:
     """What the run is made of from now on, noted in its `config.json` if that is something new."""
     now = provenance_of(config, model, objective)
-    if config == begun and now.sources == recorded.sources:
+    same = (now.sources, now.metric_sources) == (recorded.sources, recorded.metric_sources)
+    if config == begun and same:
         return recorded
     changed_at = recorded.changed_at
     if differences(recorded.sources, now.sources):
@@ -521,10 +525,19 @@ def dry_run(config: RunConfig, *, device: str | torch.device = "cpu") -> Trial:
 
 
 def _located(config: RunConfig) -> RunConfig:
-    """The settings with absolute paths of the network's and the objective's files."""
+    """The settings with absolute paths of the files of the network, the objective and metrics."""
     model = replace(config.model, model=locate(config.model.model))
     train = replace(config.train, objective=locate_objective(config.train.objective))
-    return replace(config, model=model, train=train)
+    metric = tuple(map(locate_metric, config.metric))
+    return replace(config, model=model, train=train, metric=metric)
+
+
+def own_metrics(config: RunConfig) -> tuple[SplitMetric, ...]:
+    """The user's metrics that a run's settings name, tried on random predictions; `ValueError` in
+    one line if one of them cannot work."""
+    own = load_metrics(config.metric)
+    try_metrics(own, classes=classes_of(config.data))
+    return own
 
 
 def build_model(config: RunConfig, *, finished: bool = False) -> nn.Module:
@@ -633,13 +646,14 @@ def _train(
     *,
     checkpoint: Checkpoint | None,
     began: float,
+    own: tuple[SplitMetric, ...],
     doubts: Sequence[str] = (),
 ) -> Result:
     """`_work`, with a last word in `summary.json` if it does not come to its end."""
     try:
         return _work(
             config, world, made_of, folder, model, objective, device, processes,
-            checkpoint=checkpoint, began=began, doubts=doubts,
+            checkpoint=checkpoint, began=began, own=own, doubts=doubts,
         )  # fmt: skip
     except (Interrupted, KeyboardInterrupt) as error:
         if not isinstance(error, Interrupted):
@@ -666,6 +680,7 @@ def _work(
     *,
     checkpoint: Checkpoint | None,
     began: float,
+    own: tuple[SplitMetric, ...],
     doubts: Sequence[str],
 ) -> Result:
     """Load the examples, train on them, measure, and write down what came of it."""
@@ -675,13 +690,14 @@ def _work(
     drawing = time.perf_counter()
     train = world.load("train", config.data.num_train)
     test = world.load("test", config.data.num_test)
-    suite = EvaluatorSuite(train, test, world, config)
+    summary = DataSummary.of(world, train, test)
+    suite = EvaluatorSuite.of_run(train, test, world, config, own)
     drawn = time.perf_counter()
-    display.groups(suite.memorization.groups(), suite.memorization.mislabeled)
+    display.groups(summary.subpopulations, summary.mislabeled)
     display.warn([*world.doubts(), *audit.warnings(world, train, test)])
     if isinstance(world, DrawnWorld):
         display.warn(fewer_counterfactuals(config.counterfactuals, world))
-    display.cues(suite.strengths, suite.group_counts)
+    display.cues(summary.cues, summary.groups)
     evaluated = checkpoint.progress["evaluated"] if checkpoint else -1
     display.warn([*doubts, *(suite.doubts(model) if evaluated < 0 else ())])
 
@@ -699,13 +715,13 @@ def _work(
     ):
         if evaluated < 0:
             tracker.start(hparams.settings(config))
-            suite.introduce(
+            summary.log(
                 tracker,
-                model,
                 settings=json.loads(to_json(config, made_of)),
-                surroundings=texts.environment(device=device, threads=config.threads),
-                example=train.images[:2],
+                environment=texts.environment(device=device, threads=config.threads),
             )
+            if config.pictures:
+                log_graph(tracker, model, train.images[:2])
         started = time.perf_counter()
         batches = _batches(config, world, train, processes)
         display.begin(checkpoint.step if checkpoint else 0, batches.batch_size)
@@ -716,7 +732,8 @@ def _work(
             seed=config.seed,
             objective=objective,
             evaluators=[suite],
-            log=_logger(config, suite, tracker, display),
+            log=_logger(tracker, display),
+            show=_shower(config, tracker),
             progress=display.step if display.live else None,
             checkpoints=folder / CHECKPOINTS,
             checkpoint_every=config.checkpoint_every,
@@ -727,16 +744,24 @@ def _work(
             sample=partial(sample_answers, spec=_spec(config)),
         )
         ended = time.perf_counter()
-        figures = {**fitted.figures, **suite.finish(tracker, model, fitted.step)}
+        last = next((r for r in fitted.results if isinstance(r, SuiteResult)), None)
+        last = last or suite(model)  # a resumed run may have nothing left to evaluate
+        final = suite.final(last)
+        tracker.final(fitted.step, final.metrics)
+        for result in (last, final):
+            result.show_final(tracker, fitted.step)
+            if config.pictures:
+                result.show_projector(tracker)
+        metrics = {**fitted.metrics, **final.metrics}
         setting = _setting(config, world, train, steps=fitted.step, batch_size=batches.batch_size)
         try:
-            said = verdict({t: f for t, f in figures.items() if isinstance(f, Estimate)}, setting)
+            said = verdict({t: m for t, m in metrics.items() if isinstance(m, Estimate)}, setting)
         except KeyError as error:
             raise ValueError(f"{folder}: its checkpoint lacks {error}, train anew") from None
         other = _other_when_opened(config, folder) if made_of.sources else ""
         said = "\n".join(filter(None, [said, other]))
         if fitted.stopped_early and config.pictures:
-            suite.show_pictures(tracker, fitted.step)
+            last.show_pictures(tracker, fitted.step)
         tracker.text("verdict", texts.paragraphs(said), fitted.step)
         tracker.finished()
 
@@ -744,17 +769,17 @@ def _work(
     seconds["starting"] += drawing - began
     seconds["logging"] += started - drawn + time.perf_counter() - ended
     timed = {f"seconds/{what}": value for what, value in seconds.items()}
-    _write_summary(folder, "finished", fitted.step, {**figures, **timed}, said, config, made_of)
+    _write_summary(folder, "finished", fitted.step, {**metrics, **timed}, said, config, made_of)
     if config.train.early_stopping:
         display.chosen(fitted.step, fitted.weights_of)
     display.verdict(said, seconds)
-    return Result(folder=folder, figures=figures, verdict=said)
+    return Result(folder=folder, metrics=metrics, verdict=said)
 
 
 def _setting(
     config: RunConfig, world: World, train: Examples, *, steps: int, batch_size: int
 ) -> Setting:
-    """What the verdict must know beside the figures."""
+    """What the verdict must know beside the metrics."""
     data, drawn = config.data, train.samples
     varied = [n for n in world.relevant if bool((drawn[n] != drawn[n][0]).any())]
     return Setting(
@@ -780,22 +805,27 @@ def _left(have: int | None, used: int) -> int | None:
     return None if have is None else have - used
 
 
-def _logger(
-    config: RunConfig, suite: EvaluatorSuite, tracker: Tracker, display: Display
-) -> Callable[[int, Figures], None]:
-    """What happens to the figures of an evaluation; at a few of them there are pictures too."""
-    steps = evaluation_steps(config.train.steps, config.train.eval_every)
-    pictured = views.picture_steps(steps)
+def _logger(tracker: Tracker, display: Display) -> Callable[[int, Metrics], None]:
+    """What happens to the metrics of an evaluation."""
 
-    def log(step: int, figures: Figures) -> None:
-        if config.pictures:
-            suite.memorization.show_losses(tracker, step)
-        if config.pictures and step in pictured:
-            suite.show_pictures(tracker, step)
-        tracker.scalars(step, figures)
-        display.evaluated(figures)
+    def log(step: int, metrics: Metrics) -> None:
+        tracker.scalars(step, metrics)
+        display.evaluated(metrics)
 
     return log
+
+
+def _shower(config: RunConfig, tracker: Tracker) -> Callable[[int, Sequence[Any]], None]:
+    """What is shown of the results of an evaluation; at a few of them there are pictures too."""
+    pictured = views.picture_steps(evaluation_steps(config.train.steps, config.train.eval_every))
+
+    def show(step: int, results: Sequence[Any]) -> None:
+        for result in results if config.pictures else ():
+            result.show_distributions(tracker, step)
+            if step in pictured:
+                result.show_pictures(tracker, step)
+
+    return show
 
 
 def _last_word(
@@ -815,13 +845,13 @@ def _write_summary(
     folder: Path,
     status: Outcome,
     step: int,
-    figures: Figures,
+    metrics: Metrics,
     said: str,
     config: RunConfig,
     made_of: Provenance,
 ) -> None:
     settings = json.loads(to_json(config, made_of))
-    write_summary(folder, status=status, step=step, figures=figures, verdict=said, config=settings)
+    write_summary(folder, status=status, step=step, metrics=metrics, verdict=said, config=settings)
 
 
 def _finished(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from lab.core.config import Provenance, RunConfig, check, from_json, given, read
 from lab.core.run_dir import CONFIG, LONGEST
 from lab.core.text import model_label
 from lab.experiments.runner.grid import Grid, describe, in_words, with_settings
+from lab.measure import locate_metric
 from lab.models import digest_of, digest_of_sources, locate
 from lab.runs.provenance import changed_sources, provenance_of
 from lab.tracking.summary import read_summary
@@ -68,7 +69,10 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
             model = replace(config.model, model=locate(config.model.model))  # as the run stores it
             objective = locate_objective(config.train.objective)
             train = replace(config.train, objective=objective)
-            config = replace(config, model=model, train=train, seed=seed, threads=1, out=out)
+            metric = tuple(map(locate_metric, config.metric))
+            config = replace(
+                config, model=model, train=train, metric=metric, seed=seed, threads=1, out=out
+            )
             check(config)
             key = key_of(config)
             name = known.get(key) or f"{cell_name(settings)}-s{seed}-{key}"
@@ -81,11 +85,13 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
 
 def key_of(config: RunConfig) -> str:
     """The hash of all that determines the result of a run: settings, the version of the pictures,
-    the content of the source files that define its network and its objective."""
+    the content of the source files that define its network, its objective and its metrics."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
     made_of = provenance_of(config)
     told["world"] = made_of.world
     told["sources"] = digest_of_sources(made_of.sources)
+    if made_of.metric_sources:
+        told["metric_sources"] = digest_of_sources(made_of.metric_sources)
     text = json.dumps(told, sort_keys=True, default=str)
     return digest_of(text.encode())[:KEY]
 

@@ -109,6 +109,7 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
             populations.add(config.data)
             world = open_world(config.data, seed=config.seed)
             run.fitted_to(config, world)
+            run.own_metrics(config)
             if isinstance(world, DrawnWorld):
                 world.sample(run.TRIED, split="tried")
         network = (config.model, config.data.task, config.data.data, config.data.image_size)
