@@ -108,11 +108,13 @@ class Tracker:
 
     def final(self, step: int, metrics: Mapping[str, Metric]) -> None:
         """Log metrics of the final model, tag -> number, which belong to no evaluation and stand in
-        `summary.json`. Raises `ValueError` for a tag that the table of metrics lacks."""
+        `summary.json`; not those that are not finite (shares of nothing). Raises `ValueError` for a
+        tag that the table of metrics lacks."""
         for name, metric in metrics.items():
             for tag, value in _spread(name, metric):
                 tags.scalar(tag)
-                self._writer.add_scalar(tag, value, step)
+                if finite(value) is not None:
+                    self._writer.add_scalar(tag, value, step)
 
     def image(self, tag: str, step: int, picture: Picture) -> None:
         """Log a picture (H, W, 3) uint8."""
