@@ -16,7 +16,7 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate, wilson
 from lab.core.run_dir import RunDir
 from lab.evaluators.failure_sheet import GAP, HEAD, SIDE, SPACE, TOP, failure_sheet
-from lab.evaluators.finished import asked, measure
+from lab.evaluators.populations import evaluation_config, measure
 from lab.evaluators.robustness import change_words, failure_entries, search
 from lab.evaluators.tables import WIDTH, setting_text, table, to_text
 from lab.robustness import Failures
@@ -85,29 +85,31 @@ def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
 
 def test_lists_are_replaced_emptied_or_kept(folder: Path) -> None:
     own = RunDir(folder).config()
-    kept = asked(
+    kept = evaluation_config(
         own,
         counterfactuals=9,
         lists=dict.fromkeys(("cues", "unseen_combinations", "subpopulations"), ("own",)),
     )
     assert kept == replace(own, counterfactuals=9)
     for word in ("none", "None"):
-        bare = asked(
+        bare = evaluation_config(
             own, counterfactuals=0, lists={"cues": (word,), "unseen_combinations": (word,)}, seed=7
         )
         assert (bare.data.cues, bare.data.unseen_combinations, bare.seed) == ((), (), 7)
-    assert asked(own, counterfactuals=0, lists={"cues": ()}).data.cues == ()
-    few = asked(own, counterfactuals=0, lists={"missing": ("nose",)}, numbers={"variation": 0.0})
+    assert evaluation_config(own, counterfactuals=0, lists={"cues": ()}).data.cues == ()
+    few = evaluation_config(
+        own, counterfactuals=0, lists={"missing": ("nose",)}, numbers={"variation": 0.0}
+    )
     assert (few.data.missing, few.data.variation) == (("nose",), 0.0)
     assert few.data.num_test == own.data.num_test
-    assert asked(few, counterfactuals=0, lists={"missing": ("all",)}).data.missing == ()
+    assert evaluation_config(few, counterfactuals=0, lists={"missing": ("all",)}).data.missing == ()
 
 
 def test_the_test_faces_are_the_runs_own_whatever_chose_its_weights() -> None:
     for train in (TrainConfig(early_stopping=3), TrainConfig()):
         own = RunConfig(train=train, seed=4)
-        assert asked(own, counterfactuals=0).seed == 4
-        assert asked(own, counterfactuals=0, seed=5).seed == 5
+        assert evaluation_config(own, counterfactuals=0).seed == 4
+        assert evaluation_config(own, counterfactuals=0, seed=5).seed == 5
 
 
 def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:
@@ -119,7 +121,7 @@ def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:
             "skin_color=dark,glasses=round,gaze=left",
         ),
     }
-    config = asked(own, counterfactuals=4, lists=lists, numbers={"num_test": 40})
+    config = evaluation_config(own, counterfactuals=4, lists=lists, numbers={"num_test": 40})
     world = world_of_run(config)
     said = setting_text(own, config, world)
     assert "--cues eye_color=blue/brown:0.5 background_pattern=stripes/plain:0.8 (training:" in said

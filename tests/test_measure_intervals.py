@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from lab.core.estimate import Estimate, wilson
-from lab.measure.intervals import area, difference, mean
+from lab.core.estimate import Estimate, difference, wilson
+from lab.measure.intervals import area, mean
 
 TIMES = 400
 LEAST = stats.binom.ppf(1e-4, TIMES, 0.93) / TIMES  # a method of 93 % passes almost surely

@@ -10,8 +10,8 @@ from scipy import stats
 from sklearn.metrics import accuracy_score
 from torch import Tensor
 
-from lab.measure import group_accuracies, part_values, reliance, worst
-from lab.measure.parts import shapley
+from lab.measure import component_values, group_accuracies, reliance, worst
+from lab.measure.components import shapley
 from lab.measure.reliance import log_odds
 
 PARTS = ("eyes", "nose", "mouth", "ears")
@@ -97,7 +97,7 @@ def test_shapley_values_are_the_mean_over_all_orders(player: int) -> None:
 
 def test_shapley_values_share_out_what_all_parts_do_together() -> None:
     called = game(9, faces=50)
-    total = sum(value.shapley.value for value in part_values(called, PARTS).values())
+    total = sum(value.shapley.value for value in component_values(called, PARTS).values())
     assert total == pytest.approx(float((called[-1].float() - called[0].float()).mean()))
 
 
@@ -107,7 +107,7 @@ def test_parts_of_eight_faces_counted_by_hand() -> None:
     called[14] = torch.tensor([1, 1, 0, 0, 0, 0, 1, 0])  # without eyes: four of six no longer
     called[0] = torch.tensor([1, 0, 0, 0, 0, 0, 0, 0])  # without anything
     called[1] = torch.tensor([1, 1, 0, 0, 0, 0, 0, 1])  # eyes alone: two of the other seven
-    eyes = part_values(called, PARTS)["eyes"]
+    eyes = component_values(called, PARTS)["eyes"]
     assert (eyes.necessity.value, eyes.necessity.count) == (4 / 6, 6)
     assert (eyes.sufficiency.value, eyes.sufficiency.count) == (2 / 7, 7)
 

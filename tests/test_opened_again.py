@@ -170,7 +170,7 @@ def test_an_interrupted_run_goes_on_with_the_same_network_only(
         os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lab.evaluators.EvaluatorSuite.introduce", interrupt)
+        patch.setattr("lab.evaluators.DataSummary.log", interrupt)
         with pytest.raises(Interrupted):
             start(a_run(nets, "OfTheSurroundings"))
     folder = nets.parent / "runs" / "run"

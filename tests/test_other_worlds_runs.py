@@ -8,7 +8,7 @@ import pytest
 
 from lab.core.config import DataConfig, RunConfig
 from lab.core.run_dir import RunDir
-from lab.evaluators.finished import asked, measure
+from lab.evaluators.populations import evaluation_config, measure
 from lab.playground.service import Service
 from lab.runs.load import load_run
 from lab.runs.train import resume, start
@@ -90,9 +90,9 @@ def test_a_folder_is_trained_on_measured_and_judged(pictures: Path) -> None:
 def test_what_a_folder_cannot_is_refused_when_it_is_evaluated(pictures: Path) -> None:
     own = RunDir(pictures).config()
     with pytest.raises(ValueError, match=r"--seed 7: the pictures of --data are split"):
-        asked(own, counterfactuals=0, seed=7)
+        evaluation_config(own, counterfactuals=0, seed=7)
     with pytest.raises(ValueError, match="--cues is about drawn pictures"):
-        asked(own, counterfactuals=0, lists={"cues": ("eye_color:0.9",)})
+        evaluation_config(own, counterfactuals=0, lists={"cues": ("eye_color:0.9",)})
 
 
 def test_the_tab_has_no_sliders_for_them(shapes: Path, pictures: Path) -> None:

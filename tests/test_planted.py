@@ -31,14 +31,7 @@ def world() -> tuple[Population, EvaluatorSuite]:
     drawn = open_world(DATA)
     train, test = drawn.load("train", DATA.num_train), drawn.load("test", DATA.num_test)
     config = RunConfig(data=DATA, counterfactuals=TWINS)
-    return population, EvaluatorSuite(train, test, drawn, config)
-
-
-class Silent:
-    """A tracker that takes everything and keeps nothing."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *args, **kwargs: None
+    return population, EvaluatorSuite.of_run(train, test, drawn, config)
 
 
 def examine(model: nn.Module) -> dict[str, Estimate]:
@@ -47,9 +40,12 @@ def examine(model: nn.Module) -> dict[str, Estimate]:
     if isinstance(model, Planted):
         model.teach(population.sample(DATA.num_train, seed=0, split="train"))
         teach_exam(model, population, seed=0, counterfactuals=TWINS, num_test=DATA.num_test)
-    figures = suite(model)
-    assert suite.reliance is not None
-    return {**figures, **suite.reliance.finish(Silent(), model, 0)}  # type: ignore[arg-type]
+    result = suite(model)
+    return {
+        tag: metric
+        for tag, metric in {**result.metrics, **suite.final(result).metrics}.items()
+        if isinstance(metric, Estimate)
+    }
 
 
 def planted(rule: Callable[[Faces], Tensor]) -> Planted:
@@ -195,7 +191,7 @@ def five() -> tuple[Population, EvaluatorSuite]:
     drawn = open_world(FIVE)
     train, test = drawn.load("train", FIVE.num_train), drawn.load("test", FIVE.num_test)
     config = RunConfig(data=FIVE, counterfactuals=40, pictures=False)
-    return population, EvaluatorSuite(train, test, drawn, config)
+    return population, EvaluatorSuite.of_run(train, test, drawn, config)
 
 
 def examine_five(rule: Callable[[Faces], Tensor]) -> tuple[dict[str, Estimate], list[Finding]]:
@@ -204,7 +200,7 @@ def examine_five(rule: Callable[[Faces], Tensor]) -> tuple[dict[str, Estimate], 
     model = Planted(rule, size=FIVE.image_size, classes=5)
     model.teach(population.sample(FIVE.num_train, seed=0, split="train"))
     teach_exam(model, population, seed=0, counterfactuals=40, num_test=FIVE.num_test)
-    figures = suite(model)
+    figures = {t: m for t, m in suite(model).metrics.items() if isinstance(m, Estimate)}
     setting = Setting(
         num_train=FIVE.num_train, num_test=FIVE.num_test, num_classes=5, label_noise=0, steps=100,
         width=16, relevant=population.task.relevant, varied=("eyes", "eye_color"),

@@ -118,7 +118,7 @@ def _work(job: RunConfig, rank: int, port: int, stage: tuple[str, int] | None) -
     folder = job.out / str(job.name)
     result = resume(folder) if (folder / "config.json").exists() else start(job)
     assert result is not None
-    (job.out / f"result-{rank}.json").write_text(json.dumps([result.verdict, len(result.figures)]))
+    (job.out / f"result-{rank}.json").write_text(json.dumps([result.verdict, len(result.metrics)]))
 
 
 @pytest.fixture(scope="module")

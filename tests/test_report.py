@@ -12,7 +12,7 @@ import torch
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig
 from lab.core.estimate import Estimate
-from lab.evaluators.reliance import ask_about_components
+from lab.evaluators.components import predict_components
 from lab.experiments import make_grid, make_jobs
 from lab.experiments.presets.equal_cues import cues_of
 from lab.experiments.report_card import CardResult, report
@@ -163,7 +163,7 @@ def test_its_figures_are_those_of_the_runs(made: CardResult, place: Path) -> Non
                 float(said[faces.subpopulations == k].float().mean())
             )
         world = DrawnWorld.of(config.data, seed=config.seed)
-        called = ask_about_components(world, model, count=200)
+        called = predict_components(world, model, count=200)
         whole.append(float(called[-1].float().mean()))
     assert {k: pytest.approx(np.mean(v)) for k, v in kinds.items()} == {
         kind: share["value"] for kind, share in card["subpopulations"].items()

@@ -12,8 +12,9 @@ from scipy import stats
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.core.metrics import limits
 from lab.experiments import Cell, Run, Table, against_first, make_grid, make_jobs, pairs_along
-from lab.experiments.metrics import FITTED, check_metrics, limits
+from lab.experiments.metrics import FITTED, check_metrics
 from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
@@ -182,7 +183,8 @@ def test_limits_are_those_of_the_tag_table() -> None:
     assert limits(TEST) == limits("necessity/eyes") == (0, 1)
     assert limits("gap/accuracy") == (-1, 1)
     assert limits("loss/test") == (0, math.inf)
-    assert limits("shapley/eyes") == limits("gap/loss") == (-math.inf, math.inf)
+    assert limits("shapley/eyes") == (-1, 1)
+    assert limits("gap/loss") == (-math.inf, math.inf)
 
 
 def test_a_guess_is_one_among_the_classes_of_the_folder(tmp_path: Path) -> None:

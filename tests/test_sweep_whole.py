@@ -22,8 +22,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lab.core.config import DataConfig
 from lab.core.locks import locked
+from lab.core.metrics import limits
 from lab.experiments import make_grid, make_jobs, run_grid, write_results
-from lab.experiments.metrics import limits
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.progress import Progress
 from lab.experiments.runner.run import check_jobs, reports

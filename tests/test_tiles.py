@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from lab.core.tiles import find_tiles
-from lab.tracking.answers import Answers
+from lab.tracking.predicted import PredictedExamples
 from lab.tracking.sheets import FACE, FACES, training_sheet
 from lab.worlds import Population, get_task
 from lab.worlds.faces import gallery, render
@@ -60,7 +60,7 @@ def test_the_labs_own_sheets_are_known() -> None:
     found = find_tiles(kinds)
     assert len(found) == 7 * len(TASK.subpopulations)
     assert all(right == left + 64 for left, _, right, _ in found), "without the words at their left"
-    answers = Answers(
+    answers = PredictedExamples(
         images=render(MIXED[:FACES], size=32),
         probabilities=torch.rand(FACES, 2, generator=torch.Generator().manual_seed(0)).softmax(1),
         labels=torch.arange(FACES) % 2,

@@ -21,6 +21,7 @@ import pytest
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
+from lab.core.metrics import shown
 from lab.tracking import board, hparams, reach, tags
 from lab.tracking.writer import Tracker
 from support.scripts import ROOT, command, run_here
@@ -126,7 +127,7 @@ def test_hparams_are_one_table_with_a_row_for_each_experiment(url: str) -> None:
     assert kinds["early_stopping"] == kinds["num_train"] == "DATA_TYPE_FLOAT64"
     assert kinds["model"] == "DATA_TYPE_STRING"
     figures = [info["name"]["tag"] for info in experiment["metricInfos"]]
-    assert figures == [row.name for row in tags.TAGS if row.column]
+    assert figures == shown("hparams")
 
     found = ask(
         url,
@@ -183,7 +184,7 @@ def test_links_point_at_dashboards_that_exist_and_smooth_nothing(url: str) -> No
             assert smoothed[name] in [*options, *parts.query.split("&")]
         pins = parse_qs(parts.query).get("pinnedCards", ["[]"])[0]
         for pin in json.loads(pins):
-            tags.find(pin["tag"], "scalar")
+            tags.scalar(pin["tag"])
         for option in options:
             key, _, value = option.partition("=")
             if key == "tagFilter":

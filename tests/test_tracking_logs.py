@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,8 +17,10 @@ from torch import nn
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.core.metrics import METRICS
+from lab.core.metrics import charts as charts_of_the_table
 from lab.tracking import hparams, layout, tags, texts
-from lab.tracking.answers import Answers
+from lab.tracking.predicted import PredictedExamples
 from lab.tracking.projector import principal
 from lab.tracking.strips import Strip
 from lab.tracking.summary import write_summary
@@ -35,14 +37,14 @@ from lab.tracking.views import (
 )
 from lab.tracking.writer import Tracker
 
-SCALARS = [row for row in tags.TAGS if row.kind == "scalar"]
+SCALARS = [row for row in METRICS if row.is_scalar]
 
 
-def answers(count: int, seed: int, *, size: int = 32) -> Answers:
+def answers(count: int, seed: int, *, size: int = 32) -> PredictedExamples:
     """Made-up answers, some of them on mislabeled faces."""
     generator = torch.Generator().manual_seed(seed)
     truth = torch.arange(count) % 2
-    return Answers(
+    return PredictedExamples(
         images=torch.randint(
             0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator
         ),
@@ -135,14 +137,15 @@ def logged(events: EventAccumulator, kind: str) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", ["scalar", "image", "histogram", "text", "pr_curve"])
-def test_the_tags_in_the_log_are_those_in_the_table(folder: Path, kind: tags.Kind) -> None:
+def test_the_tags_in_the_log_are_those_in_the_table(folder: Path, kind: Any) -> None:
     found = logged(read(folder), kind)
-    rows = [row for row in tags.TAGS if row.kind == kind]
+    scalar = kind == "scalar"
+    rows: list[Any] = SCALARS if scalar else [row for row in tags.TAGS if row.kind == kind]
     for tag in found:
-        tags.find(tag, kind)
+        tags.scalar(tag) if scalar else tags.find(tag, kind)
     for row in rows:
         assert any(row.fits(tag) for tag in found), row.name
-    if kind == "scalar":
+    if scalar:
         assert found == {name for row in rows for name in row.names()}
 
 
@@ -184,7 +187,9 @@ def test_the_layout_draws_tags_of_the_table_that_the_run_has_written(folder: Pat
     drawn = layout_pb2.Layout.FromString(content)
     written = set(read(folder).Tags()["scalars"])
     charts = [chart for category in drawn.category for chart in category.chart]
-    assert len(charts) == sum(map(len, layout.CHARTS.values())) + 1, "and the strongest nuisance"
+    assert len(charts) == sum(map(len, charts_of_the_table().values())) + 1, (
+        "and the strongest nuisance"
+    )
     for chart in charts:
         for series in chart.margin.series:
             assert {series.value, series.lower, series.upper} <= written
@@ -221,7 +226,7 @@ def test_a_tag_that_the_table_lacks_is_refused_before_anything_is_written(tmp_pa
             {"optim/learning_rate": Estimate(1, 0, 2)},  # its row knows no interval
             {"verdict": 1.0},
         ):
-            with pytest.raises(ValueError, match="tag table"):
+            with pytest.raises(ValueError, match="metrics"):
                 tracker.scalars(0, wrong)
         with pytest.raises(ValueError, match="tag table"):
             tracker.text("accuracy/train", "x")
@@ -282,7 +287,7 @@ def test_a_log_that_cannot_be_closed_does_not_hide_the_first_error(
 def test_what_is_no_number_becomes_null_and_breaks_no_picture(tmp_path: Path) -> None:
     nothing = float("nan")
     said = answers(6, 0)
-    lost = Answers(
+    lost = PredictedExamples(
         images=said.images, probabilities=torch.full((6, 2), nothing), labels=said.labels,
         clean_labels=said.clean_labels, classes=said.classes,
     )  # fmt: skip
@@ -306,7 +311,7 @@ def test_what_is_no_number_becomes_null_and_breaks_no_picture(tmp_path: Path) ->
 
 
 def test_classes_beyond_two_have_a_curve_each(tmp_path: Path) -> None:
-    said = Answers(
+    said = PredictedExamples(
         images=torch.zeros(9, 3, 16, 16, dtype=torch.uint8),
         probabilities=torch.eye(3).repeat(3, 1),
         labels=torch.arange(9) % 3,
@@ -325,7 +330,7 @@ def test_summary_nests_the_tags_and_is_valid_json(tmp_path: Path) -> None:
         tmp_path,
         status="finished",
         step=20,
-        figures={
+        metrics={
             "accuracy/test": Estimate(0.7, 0.6, 0.8, 100),
             "accuracy/train": Estimate.point(1.0),
             "loss/test": math.nan,
@@ -355,7 +360,7 @@ def test_a_summary_that_cannot_be_written_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write(verdict: str) -> None:
-        write_summary(tmp_path, status="finished", step=1, figures={}, verdict=verdict, config={})
+        write_summary(tmp_path, status="finished", step=1, metrics={}, verdict=verdict, config={})
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -447,7 +452,8 @@ def test_pictures_are_made_first_midway_and_last() -> None:
 
 
 def test_tag_names_are_unique_and_grouped_by_metric() -> None:
-    names = [name for row in tags.TAGS for name in row.names()]
+    names = [name for row in METRICS for name in row.names()]
+    names += [row.name for row in tags.TAGS]
     assert len(set(names)) == len(names)
     for row in SCALARS:
         assert row.name.count("/") == 1

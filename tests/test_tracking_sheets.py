@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lab.tracking.answers import Answers
+from lab.tracking.predicted import PredictedExamples
 from lab.tracking.sheets import (
     FACE,
     FACES,
@@ -20,11 +20,13 @@ from lab.tracking.sheets import (
 SHEETS = [training_sheet, mistakes_sheet, mislabelled_sheet]
 
 
-def answers(said: list[int], labels: list[int], truth: list[int], *, sure: float = 0.9) -> Answers:
-    """Answers on plain gray faces, each of its own shade."""
+def answers(
+    said: list[int], labels: list[int], truth: list[int], *, sure: float = 0.9
+) -> PredictedExamples:
+    """PredictedExamples on plain gray faces, each of its own shade."""
     shades = torch.arange(len(said), dtype=torch.uint8) * 10
     right = torch.nn.functional.one_hot(torch.tensor(said, dtype=torch.int64), 2)
-    return Answers(
+    return PredictedExamples(
         images=shades.view(-1, 1, 1, 1).expand(-1, 3, 32, 32),
         probabilities=right * sure + (1 - right) * (1 - sure),
         labels=torch.tensor(labels, dtype=torch.int64),
@@ -61,7 +63,7 @@ def test_faces_of_any_size_fill_their_place(size: int) -> None:
 def test_mistakes_are_the_wrong_ones_surest_first() -> None:
     made = answers([0, 1, 1, 0, 1], [0, 0, 0, 1, 1], [0, 0, 0, 1, 1])
     sureness = torch.tensor([0.99, 0.6, 0.8, 0.7, 0.9])
-    said = made.said
+    said = made.predicted
     probabilities = torch.stack([1 - sureness, 1 - sureness], 1)
     probabilities[torch.arange(5), said] = sureness
     made = replace(made, probabilities=probabilities)

@@ -16,9 +16,9 @@ from lab.training import (
     BEST,
     LAST,
     Diverged,
-    Figures,
     Fitted,
     Interrupted,
+    Metrics,
     Stop,
     choose_device,
     fit,
@@ -84,7 +84,7 @@ def test_it_goes_on_exactly_from_any_step(tmp_path: Path) -> None:
     """Die again and again, in steps and in evaluations; the end is that of one who never died."""
     whole, whole_log = network(dropout=0.3), {}
 
-    def keep(step: int, figures: Figures) -> None:
+    def keep(step: int, figures: Metrics) -> None:
         whole_log[step] = {k: v for k, v in figures.items() if not k.startswith("speed")}
 
     fit(
@@ -107,7 +107,7 @@ def test_it_goes_on_exactly_from_any_step(tmp_path: Path) -> None:
         path = tmp_path / "pieces" / LAST
         resume = load_checkpoint(path) if path.exists() else None
 
-        def note(step: int, figures: Figures) -> None:
+        def note(step: int, figures: Metrics) -> None:
             pieces[step] = {k: v for k, v in figures.items() if not k.startswith("speed")}
 
         try:
@@ -221,7 +221,7 @@ def test_early_stopping_goes_on_exactly_where_it_was_interrupted(tmp_path: Path)
     while True:
         stop, pieces = Stop(), network()
 
-        def interrupt(step: int, figures: Figures, stop: Stop = stop) -> None:
+        def interrupt(step: int, figures: Metrics, stop: Stop = stop) -> None:
             stop.signal = signal.SIGTERM
 
         path = tmp_path / LAST

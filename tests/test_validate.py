@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.core.config import DataConfig, RunConfig
-from lab.evaluators.finished import asked
+from lab.evaluators.populations import evaluation_config
 from lab.worlds import check_memory, reject_no_effect
 from support.scripts import is_refused, load_script
 
@@ -62,15 +62,17 @@ def test_the_scripts_say_so_before_anything_is_written(
 
 def test_evaluation_refuses_what_it_was_asked_for_and_not_what_the_run_had() -> None:
     cues = RunConfig(data=DataConfig(cues=("eye_color:0.9",), cue_visibility=0.5))
-    assert asked(cues, counterfactuals=0, lists={"cues": ("none",)}).data.cues == ()
+    assert evaluation_config(cues, counterfactuals=0, lists={"cues": ("none",)}).data.cues == ()
     with pytest.raises(ValueError, match="is about cues"):
-        asked(cues, counterfactuals=0, lists={"cues": ("none",)}, numbers={"cue_visibility": 0.3})
+        evaluation_config(
+            cues, counterfactuals=0, lists={"cues": ("none",)}, numbers={"cue_visibility": 0.3}
+        )
     noses = RunConfig(data=DataConfig(missing=("nose",)))
-    assert asked(
+    assert evaluation_config(
         noses, counterfactuals=0, lists={"subpopulations": ("object",)}
     ).data.subpopulations == ("object",)
     with pytest.raises(ValueError, match="is about faces that lack parts"):
-        asked(
+        evaluation_config(
             noses, counterfactuals=0, lists={"subpopulations": ("object",), "missing": ("mouth",)}
         )
 

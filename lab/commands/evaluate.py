@@ -43,6 +43,9 @@ class Flags:
     counterfactuals: int = 200
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
     100,000 (fewer where their pictures would take too much memory); 0: not measured."""
+    metric: tuple[str, ...] = OWN
+    """Metrics of your own, path/to/file.py:name each, as for train.py. own: those of the run; none:
+    the lab's alone."""
     seed: int | None = None
     """Which faces, a whole number from 0; whichever, training has seen none of them, and none chose
     the weights. None: the run's own."""
@@ -53,7 +56,7 @@ class Flags:
     changed_code: bool = False
     """Open the run though its network's source files are not those that it was trained with."""
     json: Path | None = None
-    """File for the same figures as JSON, nested as in summary.json; it is overwritten."""
+    """File for the same metrics as JSON, nested as in summary.json; it is overwritten."""
     find_failures: bool = False
     """Change what should not matter, and nothing else, until the network errs."""
     search_faces: int = 200
@@ -81,6 +84,7 @@ def evaluate(flags: Flags) -> None:
         lists={name: getattr(flags, name) for name in LISTS},
         numbers={name: getattr(flags, name) for name in NUMBERS},
         counterfactuals=flags.counterfactuals,
+        metric=flags.metric,
         seed=flags.seed,
         device=flags.device,
         model_file=flags.model_file,

@@ -44,6 +44,9 @@ class Provenance:
     """Source files that make the network, outside installed packages: path -> SHA-256."""
     classes: tuple[str, ...] = ()
     """What the labels stand for, in their order."""
+    metric_sources: Mapping[str, str] = field(default_factory=dict)
+    """Source files of the user's metrics: path -> SHA-256. They have no say in training: noted, and
+    not compared."""
     changed_at: tuple[int, ...] = ()
     """Steps after which the run went on with other source files, because it was told to."""
 
@@ -171,16 +174,19 @@ class RunConfig:
     threads: int = knob(1, 0, 256)
     """CPU threads of the run, 1 to 256; 0: one for each processor that it may use. Two may be 1.4
     times as fast, or ten times slower on a busy machine. The count decides the last bits of all
-    figures."""
+    metrics."""
     world_size: int = knob(1, 1, 65_536)
     """Processes that share every batch. torchrun sets it: torchrun --nproc-per-node 2
-    scripts/train.py …; the number decides the last bits of all figures."""
+    scripts/train.py …; the number decides the last bits of all metrics."""
     counterfactuals: int = knob(48, 0, 100_000)
     """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
     100,000 (no more than fit in 256 MB: 2,184 of 32 px, 8 of 512 px); 0: not measured. More of
     them, and the intervals shrink."""
+    metric: tuple[str, ...] = ()
+    """Metrics of your own, path/to/file.py:name each: functions of the predictions on the test set
+    that return a number, measured at every evaluation. None named: the lab's alone."""
     pictures: bool = True
-    """Log pictures, curves, the projector and the graph beside the figures."""
+    """Log pictures, curves, the projector and the graph beside the metrics."""
     checkpoint_every: float = knob(10.0, 0, 86_400)
     """Seconds between checkpoints, 0 (after every step) to 86,400: what a killed run can lose."""
     name: str | None = None
@@ -236,12 +242,22 @@ def _provenance(values: dict[str, Any]) -> Provenance:
     fits = isinstance(sources, dict) and all(isinstance(value, str) for value in sources.values())
     if not fits:
         raise ValueError("config.json: sources must be an object of texts")
+    metric_sources = values.pop("metric_sources", {})
+    if not (
+        isinstance(metric_sources, dict)
+        and all(isinstance(value, str) for value in metric_sources.values())
+    ):
+        raise ValueError("config.json: metric_sources must be an object of texts")
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError("config.json: classes must be a list of texts")
     if not isinstance(changed_at, list) or not all(type(step) is int for step in changed_at):
         raise ValueError("config.json: changed_at must be a list of whole numbers")
     return Provenance(
-        world=world, sources=sources, classes=tuple(classes), changed_at=tuple(changed_at)
+        world=world,
+        sources=sources,
+        classes=tuple(classes),
+        metric_sources=metric_sources,
+        changed_at=tuple(changed_at),
     )
 
 

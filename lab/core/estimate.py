@@ -1,4 +1,4 @@
-"""A measured figure with its 95 % interval: what every measure returns and every log takes."""
+"""Estimates: measured numbers with their 95 % intervals, as every measure returns them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Estimate:
 
     @classmethod
     def point(cls, value: float, *, count: int | None = None) -> Estimate:
-        """A figure without an interval."""
+        """A number without an interval."""
         return cls(value, None, None, count)
 
     @property
@@ -64,3 +64,20 @@ def wilson(successes: int, count: int) -> Estimate:
     reach = Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
     low, high = min(share, middle - reach), max(share, middle + reach)  # rounding at 0 and 1
     return Estimate(share, max(0.0, low), min(1.0, high), count)
+
+
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """`one` minus `other`, for two independent estimates with intervals.
+
+    Square-and-add: with Wilson intervals it is the hybrid score interval of Newcombe, "Interval
+    estimation for the difference between independent proportions", Statist. Med. 17, 1998, method
+    10; with normal intervals it is the usual one. Without both intervals the result has none.
+    """
+    value = one.value - other.value
+    counts = [each.count for each in (one, other) if each.count is not None]
+    count = sum(counts) if len(counts) == 2 else None
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return Estimate.point(value, count=count)
+    down = math.hypot(one.value - one.low, other.high - other.value)
+    up = math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, value - down, value + up, count)

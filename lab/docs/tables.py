@@ -11,27 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lab.core import metrics
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.flags import Flag, flags_of
 from lab.experiments.lessons import list_lessons
 from lab.experiments.timing import rate, steps_of, take_turns
 from lab.models import ModelSpec, count_parameters, create_model, find_model, list_models
-from lab.tracking.tags import TAGS, Better
+from lab.tracking.tags import TAGS
 from lab.worlds import get_task, list_tasks
 
 LAB = Path(__file__).parents[1]
 
 COMPARED = "cnn"
 """The model whose training speed is 1 in the table of models."""
-
-GOOD: dict[Better, str] = {
-    "up": "high",
-    "down": "low",
-    "zero": "near 0",
-    "half": "near 0.5",
-    "": "",
-}
-"""What the table of tags says about the direction in which a metric is good."""
 
 SETTINGS: dict[str, type[Any]] = {
     "data": DataConfig, "model": ModelConfig, "train": TrainConfig, "run": RunConfig,
@@ -89,17 +81,20 @@ def tasks_table() -> str:
 
 
 def tags_table() -> str:
-    """Every tag that a run writes for TensorBoard, in the order of the tag table."""
+    """Every metric, and every other tag that a run writes for TensorBoard, each in the order of its
+    table."""
     rows = [
         (
-            f"`{row.name}`" + (" ±" if row.interval else ""),
-            row.kind.replace("_", " "), row.meaning, row.unit, GOOD[row.better],
+            f"`{row.name}`",
+            row.kind.replace("_", " "),
+            row.meaning,
+            row.unit,
+            metrics.GOOD[row.better],
         )
         for row in TAGS
-    ]  # fmt: skip
-    header = ("tag", "kind", "meaning", "unit, range", "good")
-    note = "± : its 95 % interval is written too, as `<tag>_low` and `<tag>_high`."
-    return f"{table(header, rows)}\n\n{note}"
+    ]
+    others = table(("tag", "kind", "what it shows", "unit, range", "good"), rows)
+    return f"{metrics.markdown()}\n\nEverything else:\n\n{others}"
 
 
 def attributes_table() -> str:

@@ -1,4 +1,4 @@
-"""The search for failures on a run's population: its figures, its failures in words."""
+"""The search for failures on a run's population: its metrics, its failures in words."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def search(
     )
 
 
-def failure_figures(failures: Failures) -> dict[str, Estimate]:
-    """The share of samples that it is right about, as they are and in all that was tried; and how
+def failure_metrics(failures: Failures) -> dict[str, Estimate]:
+    """The share of right predictions, on the samples as they are and in all that was tried; and how
     many pictures were shown; by tag."""
     count = len(failures.right)
     stages = {
@@ -50,12 +50,12 @@ def failure_figures(failures: Failures) -> dict[str, Estimate]:
         "after_resamples": failures.after_resamples,
         "after_search": failures.after_search,
     }
-    figures = {
+    metrics = {
         f"robust_accuracy/{name}": wilson(int(right.sum()), count) for name, right in stages.items()
     }
     for what, shown in failures.shown.items():
-        figures[f"pictures_shown/{'_'.join(what.split())}"] = Estimate.point(shown)
-    return figures
+        metrics[f"pictures_shown/{'_'.join(what.split())}"] = Estimate.point(shown)
+    return metrics
 
 
 def failure_entries(failures: Failures, classes: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -86,16 +86,16 @@ def failure_entries(failures: Failures, classes: tuple[str, ...]) -> list[dict[s
 
 def failure_text(failures: Failures, *, noun: str, resamples: int, generations: int) -> str:
     """What came of the search, for the terminal."""
-    figures = failure_figures(failures)
+    metrics = failure_metrics(failures)
     rows = [
-        accuracy_row("as they are", figures["robust_accuracy/as_is"]),
+        accuracy_row("as they are", metrics["robust_accuracy/as_is"]),
         accuracy_row(
             f"in all of {resamples:,} resamples of the nuisances",
-            figures["robust_accuracy/after_resamples"],
+            metrics["robust_accuracy/after_resamples"],
         ),
         accuracy_row(
             f"and in a search of {generations:,} generations of {CHILDREN}",
-            figures["robust_accuracy/after_search"],
+            metrics["robust_accuracy/after_search"],
         ),
     ]
     header = (f"Right about the same {noun}", "right", "95 % interval", noun)

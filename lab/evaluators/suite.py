@@ -1,121 +1,161 @@
-"""All evaluators of a run as one."""
+"""The suite: all evaluators that a world and a run's settings allow, as one."""
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from torch import Tensor, nn
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import nn
 
 from lab.core.config import RunConfig
-from lab.core.estimate import Estimate
-from lab.core.words import estimated
-from lab.evaluators.cues import CueEvaluator
+from lab.core.metrics import find
+from lab.evaluators.components import ComponentsEvaluator
+from lab.evaluators.consistency import ConsistencyEvaluator
+from lab.evaluators.evaluation import Evaluation, LoadedSplit, Progress, splits_of
+from lab.evaluators.evaluator import Evaluator, Metrics, Result
+from lab.evaluators.groups import GroupsEvaluator
 from lab.evaluators.memorization import MemorizationEvaluator
 from lab.evaluators.reliance import RelianceEvaluator
-from lab.evaluators.validation import ValidationEvaluator
-from lab.measure import consistency, varying
-from lab.models import to_input
-from lab.tracking import texts
+from lab.evaluators.setup import Setup
+from lab.evaluators.split_metrics import SplitMetricsEvaluator
+from lab.evaluators.subpopulations import SubpopulationsEvaluator
+from lab.measure import SplitMetric, consistency, varying
 from lab.tracking.writer import Tracker
-from lab.worlds import DrawnWorld, Examples, World
-from lab.worlds.groups import MeasuredCue, group_counts, measured
+from lab.worlds import Examples, World
 
-DOUBTED = 64
-"""Test examples that the untrained network is asked about again."""
+Prepare = Callable[[Setup], Evaluator | None]
+"""Makes an evaluator; None: the world or the settings do not allow it."""
+
+EVALUATORS: Mapping[str, Prepare] = {
+    "split metrics": SplitMetricsEvaluator.prepare,
+    "memorization": MemorizationEvaluator.prepare,
+    "groups": GroupsEvaluator.prepare,
+    "reliance": RelianceEvaluator.prepare,
+}
+"""Evaluators of every evaluation, by name. A new one is its file and a line here."""
+
+FINAL: Mapping[str, Prepare] = {
+    "consistency": ConsistencyEvaluator.prepare,
+    "subpopulations": SubpopulationsEvaluator.prepare,
+    "components": ComponentsEvaluator.prepare,
+}
+"""Evaluators of the final model alone."""
+
+FIRST = 64
+"""Test examples on which the untrained model is checked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteResult(Result):
+    """The results of several evaluators on one evaluation, by the evaluator's name."""
+
+    evaluation: Evaluation
+    results: Mapping[str, Result]
+
+    def show_distributions(self, tracker: Tracker, step: int) -> None:
+        """Log the histograms of all of them."""
+        for result in self.results.values():
+            result.show_distributions(tracker, step)
+
+    def show_pictures(self, tracker: Tracker, step: int) -> None:
+        """Log the pictures and curves of all of them."""
+        for result in self.results.values():
+            result.show_pictures(tracker, step)
+
+    def show_final(self, tracker: Tracker, step: int) -> None:
+        """Log the texts of all of them."""
+        for result in self.results.values():
+            result.show_final(tracker, step)
+
+    def show_projector(self, tracker: Tracker) -> None:
+        """Log the points of all of them."""
+        for result in self.results.values():
+            result.show_projector(tracker)
 
 
 class EvaluatorSuite:
-    """An evaluator made of several: memorization always, the others where there is something to ask
-    about or to choose by."""
+    """All evaluators of `EVALUATORS` and `FINAL` that a setup allows; it keeps no results."""
 
-    def __init__(
-        self,
+    def __init__(self, setup: Setup) -> None:
+        self._splits = setup.splits
+        self._evaluators = _prepared(EVALUATORS, setup)
+        self._final = _prepared(FINAL, setup)
+
+    @classmethod
+    def of_run(
+        cls,
         train: Examples,
         test: Examples,
         world: World,
         config: RunConfig,
-    ) -> None:
-        self._test, self._noun = test, world.noun
-        self.memorization = MemorizationEvaluator(train, test)
-        self.cues: CueEvaluator | None = None
-        self.reliance: RelianceEvaluator | None = None
-        self.strengths: list[MeasuredCue] = []
-        """What the training set holds of each cue."""
-        if isinstance(world, DrawnWorld):
-            if world.cues or world.population.unseen_combinations:
-                self.cues = CueEvaluator(world)
-            if config.counterfactuals:
-                self.reliance = RelianceEvaluator(
-                    world, count=config.counterfactuals, strips=config.pictures
-                )
-            self.strengths = measured(world, train)
-        self.validation: ValidationEvaluator | None = None
-        if config.validation_faces:
-            self.validation = ValidationEvaluator(world.load("validation", config.validation_faces))
-        self.group_counts = group_counts(train, world.cues) if world.cues else {}
-        """How many training examples each group has."""
-        self._pictures = config.pictures
-        self._shown = [e for e in (self.memorization, self.cues, self.reliance) if e is not None]
+        own: tuple[SplitMetric, ...] = (),
+    ) -> EvaluatorSuite:
+        """The suite of a run with these settings; `own` are the user's metrics."""
+        splits = splits_of(
+            world,
+            test=LoadedSplit("test", test, world.cues),
+            train=train,
+            num_validation=config.validation_faces,
+        )
+        return cls(
+            Setup(
+                world=world,
+                splits=splits,
+                counterfactuals=config.counterfactuals,
+                pictures=config.pictures,
+                own=own,
+            )
+        )
 
-    def __call__(self, model: nn.Module) -> dict[str, Estimate]:
-        """The figures of all of them, by tag."""
-        suite = [*self._shown, *([self.validation] if self.validation else [])]
-        return {tag: figure for exam in suite for tag, figure in exam(model).items()}
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its evaluators."""
+        return (*self._evaluators, *self._final)
 
-    def show_pictures(self, tracker: Tracker, step: int) -> None:
-        """Log the pictures of the last answers."""
-        for exam in self._shown:
-            exam.show_pictures(tracker, step)
+    def __call__(self, model: nn.Module) -> SuiteResult:
+        """The results of one evaluation of a model."""
+        return _evaluated(self._evaluators, Evaluation(model, self._splits))
 
-    def finish(self, tracker: Tracker, model: nn.Module, step: int) -> dict[str, Estimate]:
-        """Log what is shown of the finished network alone; figures for the summary."""
-        if self._pictures:
-            self.memorization.show_projector(tracker, model)
-        if self.cues is not None:
-            self.cues.finish(tracker, step)
-        figures = consistency(model, self._test.images)
-        tracker.final(step, figures)
-        if self.reliance is not None:
-            figures |= self.reliance.finish(tracker, model, step)
-        return figures
+    def final(
+        self,
+        result: SuiteResult,
+        progress: Progress = lambda what, done, total: None,
+    ) -> SuiteResult:
+        """The results of the evaluators for the final model, which must be the one that `result` is
+        about."""
+        return _evaluated(self._final, result.evaluation, progress)
+
+    def evaluate(
+        self, model: nn.Module, progress: Progress = lambda what, done, total: None
+    ) -> Metrics:
+        """The metrics of all evaluators for a finished model, by tag."""
+        result = _evaluated(self._evaluators, Evaluation(model, self._splits), progress)
+        return {**result.metrics, **self.final(result, progress).metrics}
 
     def doubts(self, model: nn.Module) -> list[str]:
-        """What is wrong with asking the untrained network at all, a sentence each."""
-        said = varying(consistency(model, self._test.images[:DOUBTED]))
-        return [said] if said else []
+        """Reasons not to measure an untrained model at all, a sentence each."""
+        images = self._splits["test"].first(FIRST).images
+        sentence = varying(consistency(model, images))
+        return [sentence] if sentence else []
 
-    def introduce(
-        self,
-        tracker: Tracker,
-        model: nn.Module,
-        *,
-        settings: Mapping[str, object],
-        surroundings: Mapping[str, str],
-        example: Tensor,
-    ) -> None:
-        """Log the texts a fresh run begins with, and the graph, traced on `example`
-        (N, 3, S, S)."""
-        header = ("kind", "class", f"training {self._noun}", f"test {self._noun}")
-        counts = texts.table(header, self.memorization.groups())
-        if self.group_counts:
-            rows = self.group_counts.items()
-            counts += "\n\n" + texts.table(("group", f"training {self._noun}"), rows)
-        tracker.text("config", texts.settings_table(settings))
-        tracker.text("groups", counts)
-        tracker.text("environment", texts.table(("part", "version"), surroundings.items()))
-        if self.strengths:
-            tracker.text("cues", self._cue_table())
-        if self._pictures:
-            tracker.graph(model, to_input(example))
 
-    def _cue_table(self) -> str:
-        classes = self.memorization.classes
-        rows = []
-        for found in self.strengths:
-            cue, strength = found.cue, found.strength
-            values = ", ".join(f"{w}: {c}" for w, c in zip(cue.words, classes, strict=True))
-            rows.append(
-                (cue.attribute, values, f"{cue.strength:g}", f"{cue.no_link:.3g}",
-                 estimated(strength, 3), f"{found.shown.value:.3f}")
-            )  # fmt: skip
-        header = ("cue", "value: class", "strength asked for", "no link", "measured on the training"
-                  f" {self._noun} that show it (95 % interval)", "shown by")  # fmt: skip
-        return texts.table(header, rows)
+def _prepared(listed: Mapping[str, Prepare], setup: Setup) -> dict[str, Evaluator]:
+    made = {name: prepare(setup) for name, prepare in listed.items()}
+    return {name: evaluator for name, evaluator in made.items() if evaluator is not None}
+
+
+def _evaluated(
+    evaluators: Mapping[str, Evaluator],
+    evaluation: Evaluation,
+    progress: Progress = lambda what, done, total: None,
+) -> SuiteResult:
+    """The results of the evaluators; `ValueError` for a metric without a row in the table."""
+    results: dict[str, Result] = {}
+    for number, (name, evaluator) in enumerate(evaluators.items()):
+        if number:
+            progress(name, number, len(evaluators))
+        results[name] = evaluator(evaluation)
+    metrics = {tag: value for each in results.values() for tag, value in each.metrics.items()}
+    for tag in metrics:
+        find(tag)
+    return SuiteResult(metrics=metrics, evaluation=evaluation, results=results)

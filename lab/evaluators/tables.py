@@ -1,4 +1,4 @@
-"""Figures as tables for the terminal, at most `WIDTH` columns wide."""
+"""Metrics as tables for the terminal, at most `WIDTH` columns wide."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lab.core.config import RunConfig, flag
 from lab.core.estimate import Estimate
-from lab.core.words import chance, interval, percent, percents
+from lab.core.metrics import GOOD, METRICS, chance_level, find, heading, label
+from lab.core.words import interval, percent, percents
 from lab.measure import varying
 from lab.worlds import DrawnWorld, World
 
 WIDTH = 100
 
+FAMILIES = (
+    "accuracy", "subpopulation_accuracy", "group_accuracy", "reliance", "logit_change",
+    "necessity", "sufficiency", "shapley", "robust_accuracy", "pictures_shown", "answers",
+)  # fmt: skip
+"""The metrics that stand in a table or a sentence of their own, by the first part of their tags."""
+
+TOLD = ("shortcut/strongest",)
+"""Metrics that the table of reliance shows."""
+
 SMALL = 0.05
 """Reliance on nuisances that is surely below this is summed up in one line."""
 
-Figures = Mapping[str, Estimate]
+Metrics = Mapping[str, "Estimate | float"]
 Row = Sequence[str]
 
 
@@ -40,54 +50,72 @@ def setting_text(own: RunConfig, config: RunConfig, world: World) -> str:
     return "\n".join(fitted(line) for line in lines)
 
 
-def to_text(figures: Figures, world: World) -> str:
-    """All tables there are figures for, with an empty line between them; and a warning of answers
-    that are no function of the picture."""
-    tables = [accuracy_table(figures, world), reliance_table(figures, world)]
-    tables += [components_table(figures, world), textwrap.fill(varying(figures), WIDTH)]
+def to_text(metrics: Metrics, world: World) -> str:
+    """All tables there are metrics for, with an empty line between them; and a warning of
+    predictions that are no function of the picture."""
+    tables = [accuracy_table(metrics, world), reliance_table(metrics, world)]
+    tables += [components_table(metrics, world), other_table(metrics)]
+    tables.append(textwrap.fill(varying(metrics), WIDTH))
     return "\n\n".join(table for table in tables if table)
 
 
-def accuracy_table(figures: Figures, world: World) -> str:
+def accuracy_table(metrics: Metrics, world: World) -> str:
     """Accuracy on every set and group of examples."""
-    rows = [accuracy_row(f"test {world.noun}", figures["accuracy/test"])]
+    found = _under("accuracy", metrics)
+    rows = [accuracy_row(f"test {world.noun}", found.pop("test"))]
+    shares = _under("subpopulation_accuracy", metrics)
     for kind in world.kinds:
-        if figure := figures.get(f"subpopulation_accuracy/{kind.name}"):
-            label = world.classes[kind.label]
-            words = kind.name if kind.name == label else f"{kind.name} ({label})"
-            rows.append(accuracy_row(f"  {words}", figure))
+        if kind.name in shares:
+            name = world.classes[kind.label]
+            words = kind.name if kind.name == name else f"{kind.name} ({name})"
+            rows.append(accuracy_row(f"  {words}", shares[kind.name]))
     combinations = world.population.unseen_combinations if isinstance(world, DrawnWorld) else ()
-    unseen = " or ".join(map(str, combinations))
-    for name, words in (
-        ("unbiased", "where the cues say nothing"),
-        ("worst_group", "  worst group"),
-        ("conflicting", "where every cue contradicts the label"),
-        ("unseen_combinations", f"unseen combinations: {unseen}"),
-    ):
-        if figure := figures.get(f"accuracy/{name}"):
-            if name == "worst_group":
-                rows += [
-                    accuracy_row(f"  {group}", one)
-                    for group, one in _under("group_accuracy", figures).items()
-                ]
-            rows.append(accuracy_row(words, figure))
-    rows.append(("a guess", chance(len(world.classes)), "", ""))
+    for row in METRICS:  # in the table's order
+        family, _, name = row.name.partition("/")
+        if family != "accuracy" or name not in found:
+            continue
+        words = label(row.name)
+        if name == "unseen_combinations":
+            words += f": {' or '.join(map(str, combinations))}"
+        if name == "worst_group":
+            groups = _under("group_accuracy", metrics)
+            rows += [accuracy_row(f"  {group}", share) for group, share in groups.items()]
+        rows.append(accuracy_row(words, found[name]))
+    guess = chance_level("accuracy/test", len(world.classes)) or 0
+    rows.append(("a guess", f"{100 * guess:.3g} %", "", ""))
     return table(("Accuracy", "right", "95 % interval", world.noun), rows)
 
 
-def reliance_table(figures: Figures, world: World) -> str:
+def other_table(metrics: Metrics) -> str:
+    """Metrics that have no table of their own: loss, calibration, the user's."""
+    rows = []
+    for tag, metric in metrics.items():
+        row = find(tag)
+        if row.name in TOLD or row.name.partition("/")[0] in FAMILIES:
+            continue
+        value, ends = (
+            (metric, "")
+            if isinstance(metric, (int, float))
+            else (metric.value, "" if metric.low is None else interval(metric, 3))
+        )
+        rows.append((heading(tag), f"{value:.3f}", ends, row.range, GOOD[row.better]))
+    header = ("Other metrics", "value", "95 % interval", "unit, range", "good")
+    return table(header, rows) if rows else ""
+
+
+def reliance_table(metrics: Metrics, world: World) -> str:
     """Reliance on every attribute, in words where it is small."""
-    found = _under("reliance", figures)
+    found = _under("reliance", metrics)
     if not found:
         return ""
-    moved = _under("logit_change", figures)
+    moved = _under("logit_change", metrics)
     relevant = world.relevant
     nuisances = sorted((n for n in found if n not in relevant), key=lambda n: -found[n].value)
     large = [name for name in nuisances if found[name].interval[1] >= SMALL]
 
     def row(name: str) -> Row:
-        figure = found[name]
-        return (f"  {name}", *_share(figure), f"{moved[name].value:.2f}", f"{figure.count:,}")
+        share = found[name]
+        return (f"  {name}", *_share(share), f"{moved[name].value:.2f}", f"{share.count:,}")
 
     rows: list[Row] = [("What the label depends on: all should change",)]
     rows += [row(name) for name in relevant if name in found]
@@ -104,23 +132,26 @@ def reliance_table(figures: Figures, world: World) -> str:
     if untold:
         why = "never to be seen, without a choice, or without another answer"
         rows.append((f"  {why}: {', '.join(untold)}",))
-    header = ("Answers that change with one attribute", "share", "95 % interval",
+    header = ("Predictions that change with one attribute", "share", "95 % interval",
               "log odds move by", "pairs")  # fmt: skip
     return table(header, rows)
 
 
-def components_table(figures: Figures, world: World) -> str:
-    """What each component does for the answer, where the task is about components."""
-    parts = [name for name in world.components if f"shapley/{name}" in figures]
+def components_table(metrics: Metrics, world: World) -> str:
+    """What each component does for the prediction, where the task is about components."""
+    shapley, necessity, sufficiency = (
+        _under(family, metrics) for family in ("shapley", "necessity", "sufficiency")
+    )
+    parts = [name for name in world.components if name in shapley]
     if not parts:
         return ""
     fair = f"{1 / len(parts):.3g}"
     rows: list[Row] = [("  by the rule", percent(1), "", percent(0), "", fair, "")]
     for part in parts:
-        value = figures[f"shapley/{part}"]
+        value = shapley[part]
         rows.append(
-            (f"  {part}", *_share(figures[f"necessity/{part}"]),
-             *_share(figures[f"sufficiency/{part}"]), f"{value.value:.2f}", interval(value))
+            (f"  {part}", *_share(necessity[part]), *_share(sufficiency[part]),
+             f"{value.value:.2f}", interval(value))
         )  # fmt: skip
     what = f"Which parts make: {world.classes[-1]}"
     header = (what, "necessary", "95 %", "sufficient", "95 %", "Shapley", "95 %")
@@ -147,22 +178,25 @@ def table(header: Row, rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def accuracy_row(what: str, figure: Estimate) -> Row:
+def accuracy_row(what: str, share: Estimate) -> Row:
     """A row for a share of examples."""
-    return what, *_share(figure), f"{figure.count:,}"
+    return what, *_share(share), f"{share.count:,}"
 
 
-def _share(figure: Estimate) -> tuple[str, str]:
+def _share(share: Estimate) -> tuple[str, str]:
     """A share and its interval; dashes where there was nothing to count."""
-    if figure.low is None or figure.high is None:
+    if share.low is None or share.high is None:
         return "–", "–"
-    return percent(figure.value), percents(figure)
+    return percent(share.value), percents(share)
 
 
-def _under(metric: str, figures: Figures) -> dict[str, Estimate]:
-    """The figures `metric/name`, by name."""
+def _under(family: str, metrics: Metrics) -> dict[str, Estimate]:
+    """The metrics `family/name`, by name."""
+    pairs = ((tag.partition("/"), metric) for tag, metric in metrics.items())
     return {
-        tag.partition("/")[2]: f for tag, f in figures.items() if tag.partition("/")[0] == metric
+        name: metric
+        for (first, _, name), metric in pairs
+        if first == family and isinstance(metric, Estimate)
     }
 
 

@@ -88,9 +88,9 @@ class Cell:
     def doubt(self) -> str:
         """A sentence on answers that change though the picture does not, by the means over the
         seeds; empty if there are none."""
-        from lab.measure import ANSWERS, varying
+        from lab.measure import CONSISTENCY, varying
 
-        found = {tag: Estimate(self.mean(tag).value) for tag in self.tags if tag in ANSWERS}
+        found = {tag: Estimate(self.mean(tag).value) for tag in self.tags if tag in CONSISTENCY}
         return varying(found)
 
     @property

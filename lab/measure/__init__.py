@@ -1,22 +1,55 @@
-"""What did it learn? Functions from answers and labels to figures with intervals, and to words."""
+"""Metrics: functions of predictions and labels that return numbers with intervals."""
 
-from lab.measure.accuracy import accuracy, accuracy_gap, example_losses, loss, loss_gap, right
-from lab.measure.consistency import ANSWERS, consistency, varying
+from lab.core.student import mean_of_seeds, student_quantile
+from lab.measure.accuracy import (
+    accuracy,
+    example_losses,
+    group_accuracies,
+    loss,
+    right,
+    worst,
+)
+from lab.measure.calibration import expected_calibration_error
+from lab.measure.components import component_values
+from lab.measure.consistency import CONSISTENCY, consistency, varying
 from lab.measure.faces_needed import FacesNeeded, faces_needed
-from lab.measure.figures import memorization_figures
-from lab.measure.groups import group_accuracies, worst
-from lab.measure.label_noise import mislabeled_fitted, mislabeled_true_label
-from lab.measure.membership import caught_at, membership_auc
-from lab.measure.parts import part_values
+from lab.measure.memorization import (
+    accuracy_gap,
+    caught_at,
+    loss_gap,
+    membership_auc,
+    memorization_metrics,
+    mislabeled_fitted,
+    mislabeled_true_label,
+)
+from lab.measure.metric_files import (
+    load_metrics,
+    locate_metric,
+    metric_sources,
+    try_metrics,
+)
 from lab.measure.power_law import PowerLaw, fit_power_law
 from lab.measure.predict import predict
+from lab.measure.predictions import Predictions
 from lab.measure.reliance import reliance
-from lab.measure.student import mean_of_seeds, student_quantile
+from lab.measure.split_metrics import (
+    MetricError,
+    SplitMetric,
+    metric,
+    register_metric,
+    registered_metrics,
+    split_metric,
+    split_metrics,
+    unregister_metrics,
+)
 
 __all__ = [
-    "ANSWERS", "FacesNeeded", "Finding", "PowerLaw", "Setting", "accuracy", "accuracy_gap",
-    "caught_at", "consistency", "example_losses", "faces_needed", "findings", "fit_power_law",
-    "group_accuracies", "loss", "loss_gap", "mean_of_seeds", "membership_auc",
-    "memorization_figures", "mislabeled_fitted", "mislabeled_true_label", "part_values",
-    "predict", "reliance", "right", "student_quantile", "varying", "worst",
+    "CONSISTENCY", "FacesNeeded", "MetricError", "PowerLaw", "Predictions", "SplitMetric",
+    "accuracy", "accuracy_gap", "caught_at", "component_values", "consistency", "example_losses",
+    "expected_calibration_error", "faces_needed", "fit_power_law", "group_accuracies",
+    "load_metrics", "locate_metric", "loss", "loss_gap", "mean_of_seeds", "membership_auc",
+    "memorization_metrics", "metric", "metric_sources", "mislabeled_fitted",
+    "mislabeled_true_label", "predict", "register_metric", "registered_metrics", "reliance",
+    "right", "split_metric", "split_metrics", "student_quantile", "try_metrics",
+    "unregister_metrics", "varying", "worst",
 ]  # fmt: skip

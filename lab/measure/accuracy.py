@@ -1,28 +1,32 @@
-"""How often a model is right, how sure it is, and how much better on faces it has studied."""
+"""Accuracy and cross-entropy of predictions, of a whole set and by group."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
+from lab.measure.predictions import Predictions
+from lab.measure.split_metrics import split_metric
 
 
 def right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Which answers (N,) are right: the largest of the logits (N, C) is the label's (N,). One that
-    is not a number (NaN among its logits) is wrong."""
-    if logits.shape[:-1] != labels.shape:  # a single label would be taken for everybody's
+    """Which predictions (N,) are right: the largest of the logits (N, C) is the label's (N,). With
+    NaN among its logits a prediction is wrong."""
+    if logits.shape[:-1] != labels.shape:  # a single label would be broadcast to all examples
         raise ValueError(f"{tuple(labels.shape)} labels for {tuple(logits.shape)} logits")
     return (logits.argmax(dim=1) == labels) & ~logits.isnan().any(dim=1)
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Estimate:
-    """The share of right answers, 0 to 1, with its Wilson interval."""
+    """The share of right predictions, 0 to 1, with its Wilson interval."""
     return wilson(int(right(logits, labels).sum()), len(labels))
 
 
 def example_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy of each face (N,) in nats, float64, so that tiny losses stay distinct."""
+    """The cross-entropy of each example (N,) in nats, float64: tiny losses stay distinct."""
     return nn.functional.cross_entropy(logits.double(), labels, reduction="none")
 
 
@@ -31,11 +35,38 @@ def loss(logits: Tensor, labels: Tensor) -> Estimate:
     return intervals.mean(example_losses(logits, labels))
 
 
-def accuracy_gap(train: Estimate, test: Estimate) -> Estimate:
-    """Generalization gap: accuracy on train minus on test, -1 to 1 (Newcombe's interval)."""
-    return intervals.difference(train, test)
+def group_accuracies(
+    logits: Tensor, labels: Tensor, groups: Mapping[str, Tensor]
+) -> dict[str, Estimate]:
+    """The accuracy of each group that has examples, by name; `groups` has its members (N,) bool."""
+    return {
+        name: accuracy(logits[members], labels[members])
+        for name, members in groups.items()
+        if bool(members.any())
+    }
 
 
-def loss_gap(train: Estimate, test: Estimate) -> Estimate:
-    """Generalization gap in nats: loss on test minus on train, so that memorizing is above 0."""
-    return intervals.difference(test, train)
+def worst(accuracies: Mapping[str, Estimate]) -> tuple[str, Estimate]:
+    """The group with the lowest accuracy, with that group's own interval.
+
+    Sagawa et al., "Distributionally robust neural networks for group shifts", ICLR 2020. A minimum
+    over groups is biased downwards: the smaller the groups, the more.
+    """
+    assert accuracies, "there is a group"
+    name = min(accuracies, key=lambda name: accuracies[name].value)
+    return name, accuracies[name]
+
+
+@split_metric(
+    "accuracy/{split}",
+    splits=("train", "test", "validation", "unbiased", "conflicting", "unseen_combinations"),
+)
+def accuracy_on_split(predictions: Predictions) -> Estimate:
+    """`accuracy` by the given labels."""
+    return accuracy(predictions.logits, predictions.labels)
+
+
+@split_metric("loss/{split}", splits=("train", "test", "validation"))
+def loss_on_split(predictions: Predictions) -> Estimate:
+    """`loss` by the given labels."""
+    return loss(predictions.logits, predictions.labels)

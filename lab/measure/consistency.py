@@ -1,4 +1,4 @@
-"""Is an answer a function of the picture? The same pictures asked again, and alone."""
+"""Consistency: whether predictions are a function of the picture."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lab.models import to_input
 
 REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"
 
-ANSWERS = (REPEATED, ALONE)
+CONSISTENCY = (REPEATED, ALONE)
 """The tags of `consistency`."""
 
-ASKED = 200
-"""Pictures that are asked about: a share of 1 in 100 is seen with a chance of 87 %."""
+SAMPLE = 200
+"""Pictures that are predicted again: a share of 1 in 100 is seen with a chance of 87 %."""
 
 ROUNDING, ROUGH = 1e-3, 5e-2
 """How much logits may differ from one batch size to another, as a share of the largest: with
@@ -28,14 +28,14 @@ float32 weights (on a GPU its products may be of 10 bits, TF32), and with those 
 def consistency(
     model: nn.Module, images: Tensor, *, to_input: Callable[[Tensor], Tensor] = to_input
 ) -> dict[str, Estimate]:
-    """The shares of answers that change when a picture is asked again, and when it is asked alone
-    and not in a batch, by tag; over the first `ASKED` of uint8 pictures (N, 3, S, S), N > 1.
+    """The shares of predictions that change when a picture is given again, and when it is given
+    alone and not in a batch, by tag; over the first `SAMPLE` of uint8 pictures (N, 3, S, S), N > 1.
 
-    An answer is the most probable class. It has changed if the logits have moved by more than
-    rounding does. What a network draws at random in eval mode is another draw at each question. For
-    a function of the picture both are 0.
+    A prediction, the most probable class, has changed if the logits have moved by more than
+    rounding moves them, too. A network that draws random numbers in eval mode gets another seed
+    each time. For a function of the picture both shares are 0.
     """
-    images = images[:ASKED]
+    images = images[:SAMPLE]
     first, again = (predict(model, images, to_input=to_input, seed=seed) for seed in (0, 1))
     alone = predict(model, images, to_input=to_input, seed=2, batch_size=1)
     rounding = ROUNDING
@@ -47,9 +47,12 @@ def consistency(
     }
 
 
-def varying(figures: Mapping[str, Estimate]) -> str:
-    """A sentence on answers that are no function of the picture; empty if there are none."""
-    repeated, alone = figures.get(REPEATED), figures.get(ALONE)
+def varying(metrics: Mapping[str, Estimate | float]) -> str:
+    """A sentence on predictions that are no function of the picture; empty if there are none."""
+    repeated, alone = (
+        Estimate(each) if isinstance(each, (int, float)) else each
+        for each in (metrics.get(REPEATED), metrics.get(ALONE))
+    )
     if repeated is not None and repeated.value > 0:
         return (
             f"Its answers are not a function of the picture: {share(repeated)} of them change when"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lab.core.estimate import Estimate
-from lab.measure.student import mean_of_seeds
+from lab.core.student import mean_of_seeds
 
 Bound = Literal["", "at most", "more than"]
 

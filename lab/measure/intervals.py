@@ -1,4 +1,4 @@
-"""95 % intervals for differences, means and areas (Wilson's, for a share, is in
+"""95 % intervals for means and areas (those of shares and differences are in
 `lab.core.estimate`)."""
 
 from __future__ import annotations
@@ -10,23 +10,6 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate, Z
-
-
-def difference(one: Estimate, other: Estimate) -> Estimate:
-    """`one` minus `other`, for two independent figures with intervals.
-
-    Square-and-add: with Wilson intervals it is the hybrid score interval of Newcombe, "Interval
-    estimation for the difference between independent proportions", Statist. Med. 17, 1998, method
-    10; with normal intervals it is the usual one. Without both intervals the result has none.
-    """
-    value = one.value - other.value
-    counts = [figure.count for figure in (one, other) if figure.count is not None]
-    count = sum(counts) if len(counts) == 2 else None
-    if one.low is None or one.high is None or other.low is None or other.high is None:
-        return Estimate.point(value, count=count)
-    down = math.hypot(one.value - one.low, other.high - other.value)
-    up = math.hypot(one.high - one.value, other.value - other.low)
-    return Estimate(value, value - down, value + up, count)
 
 
 def mean(values: Tensor) -> Estimate:

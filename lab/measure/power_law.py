@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lab.core.estimate import Estimate
-from lab.measure.student import student_quantile
+from lab.core.student import student_quantile
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Ask a model about pictures, and leave it as it was."""
+"""A model's logits on pictures, computed without any effect on the model or the process."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def predict(
     Runs where the model lives, in eval mode and without gradients; parameters, buffers, the
     training flag of every submodule, random states and torch's settings stay as they were.
     `to_input` makes uint8 what the model is fed. `precision` 'bfloat16' computes in autocast.
-    A network that draws random numbers all the same draws them from `seed`: other questions about
-    it get other numbers by another one. Raises `NetworkError` if its code fails.
+    A network that draws random numbers in eval mode draws them from `seed`. Raises `NetworkError`
+    if its code fails.
     """
     device = device_of(model)
     logits = []

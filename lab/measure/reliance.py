@@ -1,4 +1,4 @@
-"""Reliance: does the answer change when one attribute does?"""
+"""Reliance: the share of predictions that change under interventions on one attribute."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from lab.measure import intervals
 
 @dataclass(frozen=True)
 class Reliance:
-    """How an intervention changes answers: the share that flips (0 to 1, Wilson's interval), and
-    the mean absolute change of the log odds of the first answer (from 0, normal interval)."""
+    """The effect of an intervention: the share of predictions that flip (0 to 1, Wilson's
+    interval), and the mean absolute change of the log odds of the first prediction (from 0, normal
+    interval)."""
 
     flips: Estimate
     moved: Estimate
 
 
 def reliance(before: Tensor, after: Tensor) -> Reliance:
-    """From the logits (K, C) of K faces and those of their counterfactuals; without any, nothing is
-    known, and neither where answers are not numbers."""
-    said = before.argmax(dim=1)
-    flipped = said != after.argmax(dim=1)
-    moved = (log_odds(after, said) - log_odds(before, said)).abs()
+    """From the logits (K, C) of K samples and those of their counterfactuals; NaN for K = 0, and if
+    there is NaN among them."""
+    predicted = before.argmax(dim=1)
+    flipped = predicted != after.argmax(dim=1)
+    moved = (log_odds(after, predicted) - log_odds(before, predicted)).abs()
     if torch.cat([before, after]).isnan().any():
         unknown = Estimate.point(math.nan, count=len(moved))
         return Reliance(unknown, unknown)

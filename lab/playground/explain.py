@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lab.evaluators.components import with_every_set
 from lab.playground.answers import address, as_seen, watched
 from lab.playground.model_cache import LoadedRun
 from lab.playground.request import plain
 from lab.worlds import subsets
 from lab.worlds.faces import ATTRIBUTES, PARTS, Attribute, Faces, render
 from lab.worlds.faces.batch import as_column
-from lab.worlds.faces.world import with_parts
 
 POINTS = 13
 """Places on a continuous attribute's range that are tried."""
@@ -66,7 +66,7 @@ def parts(run: LoadedRun, face: Faces) -> dict[str, Any]:
     if not run.world.components:
         return {"sets": [], "parts": PARTS, "watched": watched(run, 0)}
     sets_of_parts = subsets(run.world.components)
-    faces = Faces.cat([with_parts(face, subset) for subset in sets_of_parts])
+    faces = Faces.cat(with_every_set(run.world, face))
     chances, _ = _ask(run, faces, face)
     says, labels = chances.argmax(dim=1).tolist(), run.task.label(faces).tolist()
     images = render(faces, size=THUMBNAIL)

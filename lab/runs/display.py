@@ -106,11 +106,11 @@ class Display:
             self._bar.set_postfix({"loss": f"{loss:.3f}", **self._accuracy}, refresh=False)
             self._bar.update(step - self._bar.n)
 
-    def evaluated(self, figures: Mapping[str, Estimate | float]) -> None:
+    def evaluated(self, metrics: Mapping[str, Estimate | float]) -> None:
         """Take in the accuracies to be shown from now on."""
         for name in ("train", "test"):
-            figure = figures[f"accuracy/{name}"]
-            value = figure.value if isinstance(figure, Estimate) else figure
+            metric = metrics[f"accuracy/{name}"]
+            value = metric.value if isinstance(metric, Estimate) else metric
             self._accuracy[name] = f"{100 * value:.1f}%"
 
     def close(self) -> None:

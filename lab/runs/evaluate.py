@@ -17,15 +17,20 @@ from lab.core.config import RunConfig, to_json
 from lab.core.program import spelled
 from lab.core.run_dir import RunDir
 from lab.evaluators.failure_sheet import failure_sheet, save_picture
-from lab.evaluators.finished import asked, measure
-from lab.evaluators.robustness import failure_entries, failure_figures, failure_text, search
+from lab.evaluators.populations import evaluation_config, measure
+from lab.evaluators.robustness import failure_entries, failure_metrics, failure_text, search
 from lab.evaluators.tables import setting_text, to_text
+from lab.measure import SplitMetric, load_metrics, try_metrics
+from lab.models import only_agreed
 from lab.robustness import Progress
 from lab.runs.load import load_run
 from lab.tracking.summary import nest
 from lab.training import choose_device, load_checkpoint, set_threads
 from lab.worlds import DrawnWorld, open_world
 from lab.worlds.counterfactuals import fewer_counterfactuals
+
+OWN = ("own",)
+"""What stands for the metrics that the run was measured by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,7 @@ def evaluate(
     lists: Mapping[str, Sequence[str]],
     numbers: Mapping[str, float | None],
     counterfactuals: int,
+    metric: Sequence[str] = OWN,
     seed: int | None = None,
     device: str = "auto",
     model_file: Path | None = None,
@@ -53,8 +59,9 @@ def evaluate(
 ) -> None:
     """Print what the run in `folder` makes of a population, and write what is asked for.
 
-    `lists` and `numbers` are data settings that replace the run's own, as in `asked`. `ValueError`
-    or `OSError` before anything is measured if a setting or a file cannot work.
+    `lists` and `numbers` are data settings that replace the run's own, as in `evaluation_config`.
+    `metric` are metrics of the user's own; `OWN`: those of the run. `ValueError` or `OSError`
+    before anything is measured if a setting or a file cannot work.
     """
     out = None
     if hunt:
@@ -63,13 +70,17 @@ def evaluate(
     place = choose_device(device)
     own, model = load_run(folder, device=place, model_file=model_file, changed_code=changed_code)
     set_threads(own.threads)
-    config = asked(own, counterfactuals=counterfactuals, seed=seed, lists=lists, numbers=numbers)
+    config = evaluation_config(
+        own, counterfactuals=counterfactuals, seed=seed, lists=lists, numbers=numbers
+    )
     world = open_world(config.data, seed=config.seed, device=place)
     if not isinstance(world, DrawnWorld) and hunt:
         raise ValueError(
             f"--find-failures changes what is drawn, and the {world.noun} of --data are not drawn:"
             " leave it out"
         )
+    own_metrics = _own_metrics(RunDir(folder), own, metric, changed_code=changed_code)
+    try_metrics(own_metrics, classes=world.classes)
     for flag, path in (("--json", json_file), ("--out", out)):
         # a device, such as /dev/null, would be replaced by a file, for everybody
         taken = path and path.exists() and not path.is_file()
@@ -86,8 +97,10 @@ def evaluate(
         for line in fewer_counterfactuals(counterfactuals, world):
             print(f"warning: {line}\n", flush=True)
     with _bar() as progress:
-        figures = measure(world, model, counterfactuals=counterfactuals, progress=progress)
-    print(to_text(figures, world), flush=True)
+        metrics = measure(
+            world, model, counterfactuals=counterfactuals, own=own_metrics, progress=progress
+        )
+    print(to_text(metrics, world), flush=True)
     told: dict[str, Any] = {"run": str(folder), "config": json.loads(to_json(config))}
     if hunt and out and isinstance(world, DrawnWorld):
         with _bar() as progress:
@@ -101,11 +114,30 @@ def evaluate(
             failures, noun=world.noun, resamples=hunt.resamples, generations=hunt.generations
         )
         print(f"\n{words}\n\n{out}")
-        figures |= failure_figures(failures)
+        metrics |= failure_metrics(failures)
         told["failures"] = failure_entries(failures, world.classes)
     if json_file:
-        text = json.dumps(told | nest(figures), indent=2, allow_nan=False)
+        text = json.dumps(told | nest(metrics), indent=2, allow_nan=False)
         replace_text(json_file, text + "\n")
+
+
+def _own_metrics(
+    run: RunDir, config: RunConfig, metric: Sequence[str], *, changed_code: bool
+) -> tuple[SplitMetric, ...]:
+    """The user's metrics: those named, or those of the run, whose files are executed only if they
+    are what the run was measured by (`changed_code`: in any case)."""
+    if tuple(metric) != OWN:
+        return load_metrics([] if [each.lower() for each in metric] == ["none"] else metric)
+    try:
+        if changed_code:
+            return load_metrics(config.metric)
+        with only_agreed(run.settings()[1].metric_sources.values()):
+            return load_metrics(config.metric)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; --metric none leaves the run's own metrics out, --metric FILE.py:NAME"
+            " measures others"
+        ) from None
 
 
 def _unfinished(run: RunDir, config: RunConfig) -> str:

@@ -79,7 +79,8 @@ def old_folder(
             )
         now = provenance_of(run.config, model, replica.objective, world=run.world)
         step = found[1].step if found else 0
-        if run.config == stored and now.sources == recorded.sources:
+        same = (now.sources, now.metric_sources) == (recorded.sources, recorded.metric_sources)
+        if run.config == stored and same:
             now = recorded
         else:
             changed = differences(recorded.sources, now.sources)

@@ -16,6 +16,7 @@ from torch import nn
 
 from lab.core.config import Provenance, RunConfig
 from lab.core.text import missing
+from lab.measure import metric_sources
 from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
 from lab.models.sources import Lookup, Sources
 from lab.training import Objective, objective_file, objective_sources
@@ -45,6 +46,7 @@ def provenance_of(
             **sources_of(config.model.model, model),
             **_marked(trained_by),
         },
+        metric_sources=metric_sources(config.metric),
     )
 
 

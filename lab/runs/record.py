@@ -22,7 +22,7 @@ from lab.core.errors import Interrupted, LabError
 from lab.core.estimate import Estimate
 from lab.core.run_dir import Status
 from lab.core.text import one_line, plain
-from lab.evaluators import EvaluatorSuite
+from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.models import count_parameters
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
@@ -34,8 +34,8 @@ from lab.tracking import hparams, texts, views
 from lab.tracking.summary import write_summary
 from lab.tracking.writer import Tracker
 from lab.training import (
-    Figures,
     Fitted,
+    Metrics,
     Processes,
     describe,
     evaluation_steps,
@@ -51,7 +51,7 @@ class Result:
     """The end of a run: its folder, its final metrics and its verdict."""
 
     folder: Path
-    figures: Figures
+    metrics: Metrics
     verdict: str
 
 
@@ -86,13 +86,16 @@ class Record:
         config, world, display = self._run.config, self._run.world, self._display
         test = world.load("test", config.data.num_test)
         self._train = train
-        self._suite = suite = EvaluatorSuite(train, test, world, config)
+        self._summary = summary = DataSummary.of(world, train, test)
+        self._suite = suite = EvaluatorSuite.of_run(
+            train, test, world, config, self._run.own_metrics
+        )
         self._add_time("drawing")
-        display.groups(suite.memorization.groups(), suite.memorization.mislabeled)
+        display.groups(summary.subpopulations, summary.mislabeled)
         display.warn([*world.doubts(), *audit.warnings(world, train, test)])
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
-        display.cues(suite.strengths, suite.group_counts)
+        display.cues(summary.cues, summary.groups)
         display.warn(self._warnings)
         if self._evaluated < 0:
             display.warn(suite.doubts(self._model))
@@ -122,6 +125,7 @@ class Record:
             yield {
                 "evaluators": [self._suite],
                 "log": self._log,
+                "show": self._show,
                 "progress": self._display.step if self._display.live else None,
                 "checkpoints": self._folder.checkpoints,
                 "checkpoint_every": config.checkpoint_every,
@@ -134,9 +138,17 @@ class Record:
         self._mark = time.perf_counter()
         run, tracker, suite, step = self._run, self._tracker, self._suite, fitted.step
         self._fitted = fitted
-        self._figures = {**fitted.figures, **suite.finish(tracker, self._model, step)}
+        last = next((r for r in fitted.results if isinstance(r, SuiteResult)), None)
+        last = last or suite(self._model)  # a resumed run may have nothing left to evaluate
+        final = suite.final(last)
+        tracker.final(step, final.metrics)
+        for result in (last, final):
+            result.show_final(tracker, step)
+            if run.config.pictures:
+                result.show_projector(tracker)
+        self._metrics = {**fitted.metrics, **final.metrics}
         setting = verdict_setting(run, self._train, steps=step)
-        estimates = {t: f for t, f in self._figures.items() if isinstance(f, Estimate)}
+        estimates = {t: m for t, m in self._metrics.items() if isinstance(m, Estimate)}
         try:
             text = verdict(estimates, setting)
         except KeyError as error:
@@ -146,7 +158,7 @@ class Record:
             text = "\n".join(filter(None, [text, warning]))
         self._verdict = text
         if fitted.stopped_early and run.config.pictures:
-            suite.show_pictures(tracker, step)
+            last.show_pictures(tracker, step)
         tracker.text("verdict", texts.paragraphs(text), step)
         tracker.finished()
 
@@ -159,11 +171,11 @@ class Record:
         order = ("starting", "drawing", *fitted.seconds)
         seconds = {phase: seconds[phase] for phase in dict.fromkeys(order)}
         timed = {f"seconds/{phase}": spent for phase, spent in seconds.items()}
-        self._summarize("finished", fitted.step, self._verdict, {**self._figures, **timed})
+        self._summarize("finished", fitted.step, self._verdict, {**self._metrics, **timed})
         if self._run.config.train.early_stopping:
             self._display.chosen(fitted.step, fitted.weights_of)
         self._display.verdict(self._verdict, seconds)
-        return Result(folder=self._folder.path, figures=self._figures, verdict=self._verdict)
+        return Result(folder=self._folder.path, metrics=self._metrics, verdict=self._verdict)
 
     @contextmanager
     def last_word(self) -> Iterator[None]:
@@ -197,32 +209,35 @@ class Record:
         """Log the settings and all else that a new run begins with."""
         config = self._run.config
         self._tracker.start(hparams.settings(config))
-        self._suite.introduce(
+        self._summary.log(
             self._tracker,
-            self._model,
             settings=json.loads(to_json(config, self._opened.provenance)),
-            surroundings=texts.environment(device=self._run.device, threads=config.threads),
-            example=self._train.images[:2],
+            environment=texts.environment(device=self._run.device, threads=config.threads),
         )
+        if config.pictures:
+            log_graph(self._tracker, self._model, self._train.images[:2])
 
-    def _log(self, step: int, figures: Figures) -> None:
-        """Log an evaluation's metrics; at a few of them pictures, too."""
-        if self._run.config.pictures:
-            self._suite.memorization.show_losses(self._tracker, step)
+    def _log(self, step: int, metrics: Metrics) -> None:
+        """Log an evaluation's metrics."""
+        self._tracker.scalars(step, metrics)
+        self._display.evaluated(metrics)
+
+    def _show(self, step: int, results: Sequence[Any]) -> None:
+        """Log what is shown of an evaluation's results; at a few of them pictures, too."""
+        for result in results if self._run.config.pictures else ():
+            result.show_distributions(self._tracker, step)
             if step in self._pictured:
-                self._suite.show_pictures(self._tracker, step)
-        self._tracker.scalars(step, figures)
-        self._display.evaluated(figures)
+                result.show_pictures(self._tracker, step)
 
     def _summarize(
-        self, status: Status, step: int, text: str, figures: Figures | None = None
+        self, status: Status, step: int, text: str, metrics: Metrics | None = None
     ) -> None:
         settings = json.loads(to_json(self._run.config, self._opened.provenance))
         write_summary(
             self._folder.path,
             status=status,
             step=step,
-            figures=figures or {},
+            metrics=metrics or {},
             verdict=text,
             config=settings,
         )

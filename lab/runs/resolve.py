@@ -11,6 +11,7 @@ import torch
 from lab.core.config import RunConfig, TrainConfig, check, settled
 from lab.core.machine import processors
 from lab.core.program import spelled
+from lab.measure import SplitMetric, load_metrics, locate_metric, try_metrics
 from lab.models import ModelSpec, locate
 from lab.runs.network import model_spec
 from lab.training import choose_device, locate_objective, world_size
@@ -32,6 +33,8 @@ class ResolvedRun:
     world: World
     spec: ModelSpec
     device: torch.device
+    own_metrics: tuple[SplitMetric, ...] = ()
+    """The user's metrics."""
 
     def named(self, name: str) -> ResolvedRun:
         """The same run with the name of its folder."""
@@ -62,12 +65,22 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
     fitted = replace(
         fitted,
         model=replace(config.model, model=locate(config.model.model)),
+        metric=tuple(map(locate_metric, config.metric)),
         world_size=config.world_size if elsewhere else check_processes(fitted),
         device=place.type,  # type: ignore[arg-type]
         threads=config.threads or processors(),
     )
     spec = model_spec(fitted, world.classes)
-    return ResolvedRun(config=fitted, world=world, spec=spec, device=place)
+    own = own_metrics(fitted, world.classes)
+    return ResolvedRun(config=fitted, world=world, spec=spec, device=place, own_metrics=own)
+
+
+def own_metrics(config: RunConfig, classes: tuple[str, ...]) -> tuple[SplitMetric, ...]:
+    """The user's metrics that a run's settings name, tried on random predictions; `ValueError` in
+    one line if one of them cannot work."""
+    own = load_metrics(config.metric)
+    try_metrics(own, classes=classes)
+    return own
 
 
 def fitted_to(config: RunConfig, world: World) -> RunConfig:

@@ -21,7 +21,7 @@ from lab.runs.load import own_sources
 from lab.runs.network import build_model, dry_run, model_spec, rebuild_model
 from lab.runs.provenance import moved, refuse_other_world
 from lab.runs.record import Record, Result
-from lab.runs.resolve import ResolvedRun, check_processes, resolve
+from lab.runs.resolve import ResolvedRun, check_processes, own_metrics, resolve
 from lab.training import (
     Checkpoint,
     NoDevice,
@@ -86,7 +86,11 @@ def resume(
     world = open_world(config.data, seed=config.seed, device=place)
     refuse_other_world(world, provenance, what=folder)
     run = ResolvedRun(
-        config=config, world=world, spec=model_spec(config, world.classes), device=place
+        config=config,
+        world=world,
+        spec=model_spec(config, world.classes),
+        device=place,
+        own_metrics=own_metrics(config, world.classes),
     )
     trusted = None if changed_code else provenance
     with _alone(place):

@@ -4,7 +4,7 @@ The stock `SummaryWriter.add_hparams` opens a second run for each run, stores tr
 numbers and comes too late for a run that is still going on. Here every run announces the same
 columns (TensorBoard takes one run's announcement for all), its settings at the start and its end.
 A row has the run's name. Runs named as repetitions, by their seed at the end, share one, with mean
-figures: see `row_name`.
+metrics: see `row_name`.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from lab.core.config import RunConfig, given
+from lab.core.metrics import heading, shown
 from lab.core.run_names import LONGEST, automatic_name
-from lab.tracking.tags import TAGS
 
 Status = Literal["finished", "failed"]
 
@@ -27,8 +27,8 @@ FACTORS = ("num_train", "cues", "label_noise", "model", "width")
 five columns, and all others at a click."""
 
 ASIDE = (
-    "seed", "name", "out", "threads", "world_size", "deterministic", "counterfactuals", "pictures",
-    "checkpoint_every",
+    "seed", "name", "out", "threads", "world_size", "deterministic", "counterfactuals", "metric",
+    "pictures", "checkpoint_every",
 )  # fmt: skip
 """Settings in which repetitions of the same experiment may differ; no columns."""
 
@@ -113,12 +113,11 @@ def experiment(values: Mapping[str, Setting]) -> Summary:
         api_pb2.HParamInfo(name=name, type=_TYPES[values[name].kind], differs=name in FACTORS)
         for name in names
     ]
-    figures = [
-        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=row.name), display_name=row.column)
-        for row in TAGS
-        if row.column
+    metrics = [
+        api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=heading(tag))
+        for tag in shown("hparams")
     ]
-    announced = api_pb2.Experiment(hparam_infos=columns, metric_infos=figures)
+    announced = api_pb2.Experiment(hparam_infos=columns, metric_infos=metrics)
     return _summary(metadata.EXPERIMENT_TAG, experiment=announced)
 
 

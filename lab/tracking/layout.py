@@ -1,4 +1,4 @@
-"""The custom-scalar charts: what belongs together in one chart, and figures with their intervals.
+"""The custom-scalar charts: the metrics that the table puts into one chart, with their intervals.
 
 Written as protocol buffers because `SummaryWriter.add_custom_scalars` allows one band per chart.
 """
@@ -10,33 +10,9 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2, metadata
 from tensorboard.util.tensor_util import make_tensor_proto
 
-CHARTS: dict[str, dict[str, tuple[str, ...]]] = {
-    "Memorization": {
-        "accuracy: train against test": ("accuracy/train", "accuracy/test"),
-        "loss: train against test": ("loss/train", "loss/test"),
-        "validation loss, which chooses the weights": ("loss/train", "loss/validation"),
-        "generalization gap": ("gap/accuracy",),
-        "membership AUC (0.5: nobody can tell)": ("memorization/membership_auc",),
-    },
-    "Cues": {
-        "accuracy where the cue helps, says nothing, misleads": (
-            "accuracy/test",
-            "accuracy/unbiased",
-            "accuracy/conflicting",
-            "accuracy/worst_group",
-        ),
-        "combinations it never saw": ("accuracy/test", "accuracy/unseen_combinations"),
-    },
-    "Wrong labels": {
-        "mislabeled faces: fitted, or seen through": (
-            "memorization/mislabeled_fitted",
-            "memorization/mislabeled_true_label",
-        ),
-    },
-}
-"""Category -> chart -> tags; each tag is drawn with the band from `<tag>_low` to `<tag>_high`."""
+from lab.core import metrics
 
-RELIANCE, STRONGEST = "What does the answer rely on?", "shortcut/strongest"
+RELIANCE, STRONGEST = "What do the predictions rely on?", "shortcut/strongest"
 
 
 def layout(
@@ -46,10 +22,11 @@ def layout(
     nuisances: Sequence[str] = (),
     cues: Sequence[str] = (),
 ) -> layout_pb2.Layout:
-    """Those of `CHARTS` whose tags are all among the `written` ones, as TensorBoard reads them; and
-    the reliance on what the label depends on, on `cues` and on all `nuisances`."""
+    """The charts of the table of metrics whose tags are all among the `written` ones, as
+    TensorBoard reads them; and the reliance on what the label depends on, on `cues` and on all
+    `nuisances`. Each tag is drawn with the band from `<tag>_low` to `<tag>_high`."""
     categories = []
-    for title, charts in CHARTS.items():
+    for title, charts in metrics.charts().items():
         shown = [
             layout_pb2.Chart(title=name, margin=_margins(tags))
             for name, tags in charts.items()
@@ -63,7 +40,7 @@ def layout(
     alone = [f"reliance/{cue}" for cue in cues] or [STRONGEST]
     if all(tag in written for tag in alone):
         name = "the cues: should be 0" if cues else "the strongest nuisance: should be 0"
-        shown.append(layout_pb2.Chart(title=name, margin=_margins(tuple(alone))))
+        shown.append(layout_pb2.Chart(title=name, margin=_margins(alone)))
     for name, attributes in (
         ("what the label depends on: should be 1", relevant),
         ("all nuisances: should be 0", nuisances),
@@ -87,7 +64,7 @@ def summary(charts: layout_pb2.Layout) -> Summary:
     )
 
 
-def _margins(tags: tuple[str, ...]) -> layout_pb2.MarginChartContent:
+def _margins(tags: Sequence[str]) -> layout_pb2.MarginChartContent:
     series = layout_pb2.MarginChartContent.Series
     return layout_pb2.MarginChartContent(
         series=[series(value=tag, lower=f"{tag}_low", upper=f"{tag}_high") for tag in tags]

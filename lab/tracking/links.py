@@ -11,12 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote
 
-PINNED = (
-    "accuracy/test", "accuracy/train", "gap/accuracy", "memorization/membership_auc",
-)  # fmt: skip
-PINNED_CUES = (
-    "accuracy/test", "accuracy/conflicting", "accuracy/unbiased", "shortcut/strongest",
-)  # fmt: skip
+from lab.core.metrics import shown
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -60,7 +55,7 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         link(
             "overview",
             "does accuracy on train (faces it studied) leave accuracy on test behind?",
-            pinned(PINNED),
+            pinned(shown("overview")),
             of_runs=False,
         ),
         link(
@@ -77,7 +72,7 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         link(
             "cues",
             "runs with --cues: right where the cue helps, wrong where it misleads?",
-            pinned(PINNED_CUES),
+            pinned(shown("cues")),
         ),
         link(
             "what it relies on",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from lab.tracking.answers import Answers
+from lab.tracking.predicted import PredictedExamples
 
 WIDTH, COLUMNS, ROWS = 350, 3, 5
 """Pixels across a sheet, faces across and down."""
@@ -36,14 +36,14 @@ class Cell(NamedTuple):
     frame: str
 
 
-def training_sheet(train: Answers) -> npt.NDArray[np.uint8]:
+def training_sheet(train: PredictedExamples) -> npt.NDArray[np.uint8]:
     """The first training faces: what it says, and the label it was given; (H, W, 3) uint8."""
     shown = train.first(FACES)
     share = f"{100 * train.right.float().mean():.0f} %" if len(train) else "–"
     return draw_sheet(f"It studied these: {share} right of {len(train):,}", _cells(shown))
 
 
-def mistakes_sheet(test: Answers, *, what: str = "unseen faces") -> npt.NDArray[np.uint8]:
+def mistakes_sheet(test: PredictedExamples, *, what: str = "unseen faces") -> npt.NDArray[np.uint8]:
     """The faces that it is most sure and most wrong about, surest first."""
     wrong = ~test.right
     if not wrong.any():
@@ -52,7 +52,7 @@ def mistakes_sheet(test: Answers, *, what: str = "unseen faces") -> npt.NDArray[
     return draw_sheet(title, _cells(test.surest(wrong, FACES)))
 
 
-def mislabelled_sheet(train: Answers) -> npt.NDArray[np.uint8]:
+def mislabelled_sheet(train: PredictedExamples) -> npt.NDArray[np.uint8]:
     """The mislabeled training faces that get their wrong label, surest first."""
     fitted = train.mislabeled & train.right
     count = int(train.mislabeled.sum())
@@ -79,12 +79,17 @@ def draw_sheet(title: str, cells: Sequence[Cell]) -> npt.NDArray[np.uint8]:
     return np.asarray(sheet)
 
 
-def _cells(shown: Answers) -> list[Cell]:
+def _cells(shown: PredictedExamples) -> list[Cell]:
     """Frames: red where it is wrong about the label, orange where the label is wrong."""
     cells = []
     marked = shown.mislabeled.tolist()
     for i, (said, label, truth) in enumerate(
-        zip(shown.said.tolist(), shown.labels.tolist(), shown.clean_labels.tolist(), strict=True)
+        zip(
+            shown.predicted.tolist(),
+            shown.labels.tolist(),
+            shown.clean_labels.tolist(),
+            strict=True,
+        )
     ):
         right = said == label
         caption = [

@@ -1,4 +1,4 @@
-"""`summary.json`: how a run ended, its settings, its final figures and its verdict."""
+"""`summary.json`: how a run ended, its settings, its final metrics and its verdict."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.core.atomic import replace_text
 from lab.core.estimate import Estimate
+from lab.core.metrics import find
 from lab.core.run_dir import RunDir, Status
 
 
@@ -16,30 +17,32 @@ def write_summary(
     *,
     status: Status,
     step: int,
-    figures: Mapping[str, Estimate | float],
+    metrics: Mapping[str, Estimate | float],
     verdict: str,
     config: Mapping[str, Any],
 ) -> None:
     """Write `summary.json` into a run's folder, whole or not at all.
 
-    Figures stand as `nest` has them, beside the rest.
+    Metrics stand as `nest` has them, beside the rest.
     """
-    content = {"status": status, "step": step, **nest(figures)}
+    content = {"status": status, "step": step, **nest(metrics)}
     content |= {"verdict": verdict, "config": dict(config)}
     text = json.dumps(content, indent=2, default=str, allow_nan=False)
     replace_text(RunDir(folder).summary_file, text + "\n")
 
 
-def nest(figures: Mapping[str, Estimate | float]) -> dict[str, Any]:
-    """Figures by tag as objects in objects: `accuracy/test` stands under `accuracy`, `test`, with
-    `value` and, where they are known, `low`, `high` and `count`; None for what is not finite."""
+def nest(metrics: Mapping[str, Estimate | float]) -> dict[str, Any]:
+    """Metrics by tag as objects in objects: `accuracy/test` stands under `accuracy`, `test`, with
+    `value` and, where they are known, `low`, `high` and `count`; None for what is not finite.
+    Raises `ValueError` for a metric that has no row in the table."""
     nested: dict[str, Any] = {}
-    for tag, figure in figures.items():
+    for tag, metric in metrics.items():
+        find(tag)
         place = nested
         *path, last = tag.split("/")
         for part in path:
             place = place.setdefault(part, {})
-        place[last] = _entry(figure)
+        place[last] = _entry(metric)
     return nested
 
 
@@ -48,9 +51,9 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _entry(figure: Estimate | float) -> dict[str, float | None]:
-    if not isinstance(figure, Estimate):
-        return {"value": finite(figure)}
-    ends = {"low": figure.low, "high": figure.high, "count": figure.count}
+def _entry(metric: Estimate | float) -> dict[str, float | None]:
+    if not isinstance(metric, Estimate):
+        return {"value": finite(metric)}
+    ends = {"low": metric.low, "high": metric.high, "count": metric.count}
     known = {name: finite(end) for name, end in ends.items() if end is not None}
-    return {"value": finite(figure.value), **known}
+    return {"value": finite(metric.value), **known}

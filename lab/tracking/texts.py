@@ -46,7 +46,7 @@ def settings_table(config: Mapping[str, object]) -> str:
 
 
 def environment(*, device: torch.device, threads: int) -> dict[str, str]:
-    """What a run's exact figures depend on beside its settings."""
+    """What a run's exact metrics depend on beside its settings."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""What is shown beside the figures: sheets, curves, distributions and the projector.
+"""What is shown beside the metrics: sheets, curves, distributions and the projector.
 
 These cost more than scalars, so a run shows them at few steps: see `picture_steps`.
 """
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.tracking.answers import Answers
+from lab.tracking.predicted import PredictedExamples
 from lab.tracking.sheets import mislabelled_sheet, mistakes_sheet, training_sheet
 from lab.tracking.strips import Strip, bars_sheet, strip_sheet
 from lab.tracking.writer import Tracker
@@ -21,10 +21,10 @@ PROJECTOR_FACES = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """Answers on N faces, what the last layer sees of them (N, D), and the faces' attributes in
-    words: name -> N texts."""
+    """Predictions on N examples, what the last layer is given of them (N, D), and the examples'
+    attributes in words: name -> N texts."""
 
-    answers: Answers
+    answers: PredictedExamples
     features: Tensor
     attributes: Mapping[str, Sequence[str]]
 
@@ -36,7 +36,9 @@ def picture_steps(evaluations: Sequence[int]) -> frozenset[int]:
     return frozenset({evaluations[0], evaluations[len(evaluations) // 2], evaluations[-1]})
 
 
-def write_sheets(tracker: Tracker, step: int, *, train: Answers, test: Answers) -> None:
+def write_sheets(
+    tracker: Tracker, step: int, *, train: PredictedExamples, test: PredictedExamples
+) -> None:
     """Show training faces, mistakes and, where labels are wrong, those learned by heart."""
     tracker.image("faces/train", step, training_sheet(train))
     tracker.image("faces/mistakes", step, mistakes_sheet(test))
@@ -44,7 +46,7 @@ def write_sheets(tracker: Tracker, step: int, *, train: Answers, test: Answers) 
         tracker.image("faces/mislabeled", step, mislabelled_sheet(train))
 
 
-def write_conflicting(tracker: Tracker, step: int, answers: Answers) -> None:
+def write_conflicting(tracker: Tracker, step: int, answers: PredictedExamples) -> None:
     """Show mistakes on faces whose cues contradict the label."""
     sheet = mistakes_sheet(answers, what="conflicting faces")
     tracker.image("faces/conflicting", step, sheet)
@@ -72,7 +74,7 @@ def write_losses(tracker: Tracker, step: int, *, train: Tensor, test: Tensor) ->
     tracker.histogram("example_loss/test", step, test)
 
 
-def write_curves(tracker: Tracker, step: int, test: Answers) -> None:
+def write_curves(tracker: Tracker, step: int, test: PredictedExamples) -> None:
     """Show precision against recall on unseen faces: of the second class if there are two, else of
     each."""
     two = len(test.classes) == 2
@@ -112,7 +114,7 @@ def _columns(split: str, part: Points) -> dict[str, list[str]]:
         "truth": [answers.classes[code] for code in labels],
         "set": [split] * len(answers),
         "given label": [answers.classes[code] for code in answers.labels.tolist()],
-        "it says": [answers.classes[code] for code in answers.said.tolist()],
+        "it says": [answers.classes[code] for code in answers.predicted.tolist()],
         "right": ["right" if right else "wrong" for right in answers.right.tolist()],
         "confidence": [f"{sure:.4f}" for sure in answers.confidence.tolist()],
         **{name: list(words) for name, words in part.attributes.items()},

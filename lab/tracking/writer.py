@@ -1,6 +1,6 @@
 """`Tracker`: everything that a run writes down while it goes on, in one folder by one writer.
 
-Two records of the same figures under the same names: TensorBoard's event file, and `metrics.jsonl`
+Two records of the same metrics under the same names: TensorBoard's event file, and `metrics.jsonl`
 with one line for each evaluation, which any other program can read.
 """
 
@@ -28,7 +28,7 @@ from lab.tracking.graph import write_graph
 from lab.tracking.projector import write_points
 from lab.tracking.summary import finite
 
-Figure = Estimate | float
+Metric = Estimate | float
 Picture = npt.NDArray[np.uint8]
 
 
@@ -86,14 +86,14 @@ class Tracker:
         finally:
             threading.excepthook = self._hook
 
-    def scalars(self, step: int, figures: Mapping[str, Figure]) -> None:
-        """Log one evaluation's figures, tag -> figure, and flush, so that none is lost after this.
+    def scalars(self, step: int, metrics: Mapping[str, Metric]) -> None:
+        """Log one evaluation's metrics, tag -> number, and flush, so that none is lost after this.
 
         An `Estimate` with an interval is written as `<tag>`, `<tag>_low` and `<tag>_high`. Raises
-        `ValueError` for a tag that the tag table lacks.
+        `ValueError` for a tag that the table of metrics lacks.
         """
-        values = {k: v for name, figure in figures.items() for k, v in _spread(name, figure)}
-        rows = {tag: tags.find(tag, "scalar") for tag in values}
+        values = {k: v for name, metric in metrics.items() for k, v in _spread(name, metric)}
+        rows = {tag: tags.scalar(tag) for tag in values}
         for tag, value in values.items():
             self._writer.add_scalar(tag, value, step)
         kept = {tag: finite(value) for tag, value in values.items() if not rows[tag].clock}
@@ -101,17 +101,19 @@ class Tracker:
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if not self._charted:  # the first evaluation shows which charts this run can fill
-            self._add(layout.summary(layout.layout(figures, **self._attributes)))
+            self._add(layout.summary(layout.layout(metrics, **self._attributes)))
             self._charted = True
         self.flush()
 
-    def final(self, step: int, figures: Mapping[str, Figure]) -> None:
-        """Show figures of the finished network alone, tag -> figure, which belong to no evaluation
-        and stand in `summary.json`. Raises `ValueError` for a tag that the tag table lacks."""
-        for name, figure in figures.items():
-            for tag, value in _spread(name, figure):
-                tags.find(tag, "scalar")
-                self._writer.add_scalar(tag, value, step)
+    def final(self, step: int, metrics: Mapping[str, Metric]) -> None:
+        """Log metrics of the final model, tag -> number, which belong to no evaluation and stand in
+        `summary.json`; not those that are not finite (shares of nothing). Raises `ValueError` for a
+        tag that the table of metrics lacks."""
+        for name, metric in metrics.items():
+            for tag, value in _spread(name, metric):
+                tags.scalar(tag)
+                if finite(value) is not None:
+                    self._writer.add_scalar(tag, value, step)
 
     def image(self, tag: str, step: int, picture: Picture) -> None:
         """Log a picture (H, W, 3) uint8."""
@@ -203,20 +205,20 @@ def _quiet(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return quiet
 
 
-def _spread(name: str, figure: Figure) -> Iterator[tuple[str, float]]:
-    if not isinstance(figure, Estimate):
-        yield name, float(figure)
+def _spread(name: str, metric: Metric) -> Iterator[tuple[str, float]]:
+    if not isinstance(metric, Estimate):
+        yield name, float(metric)
         return
-    yield name, figure.value
-    if figure.low is not None and figure.high is not None:
-        yield f"{name}_low", figure.low
-        yield f"{name}_high", figure.high
+    yield name, metric.value
+    if metric.low is not None and metric.high is not None:
+        yield f"{name}_low", metric.low
+        yield f"{name}_high", metric.high
 
 
 def _cut(path: Path, start_step: int) -> None:
     """Keep the whole lines of earlier steps; a crash may have torn the last one.
 
-    Raises `ValueError` if another line is damaged: who goes on must not lose figures in silence.
+    Raises `ValueError` if another line is damaged: who goes on must not lose metrics in silence.
     """
     if not path.exists():
         return
@@ -229,7 +231,7 @@ def _cut(path: Path, start_step: int) -> None:
         except (ValueError, LookupError, TypeError, RecursionError):
             raise ValueError(
                 f"{path} is damaged in line {number}; mend that line, or delete the file to go on"
-                " without the earlier figures"
+                " without the earlier metrics"
             ) from None
         if later:
             break

@@ -26,7 +26,7 @@ from lab.training.objectives import (
 from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop, graceful_stop
-from lab.training.train_state import Figures
+from lab.training.train_state import Metrics
 from lab.training.train_step import Diverged
 from lab.training.trial import Trial, first_seed, try_out
 
@@ -42,10 +42,10 @@ __all__ = [
     "Diverged",
     "EpochBatches",
     "Evaluator",
-    "Figures",
     "Fitted",
     "Groups",
     "Interrupted",
+    "Metrics",
     "NoDevice",
     "Objective",
     "OnlineBatches",

@@ -7,10 +7,10 @@ checkpoint, so a resumed run repeats an uninterrupted one exactly.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -24,11 +24,21 @@ from lab.training.distributed import SINGLE, Processes
 from lab.training.objectives import Objective
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop
-from lab.training.train_state import Figures, TrainState
+from lab.training.train_state import Metrics, TrainState
 from lab.training.train_step import TrainStep
 
-Evaluator = Callable[[nn.Module], Figures]
-"""A function of a model in eval mode that returns metrics and leaves the model unchanged."""
+
+class Result(Protocol):
+    """What an evaluator returns that shows more than numbers."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Its metrics by tag."""
+
+
+Evaluator = Callable[[nn.Module], "Metrics | Result"]
+"""A function of a model in eval mode that returns metrics, alone or with what pictures are made of,
+and leaves the model unchanged."""
 
 SHOW_EVERY = 0.2
 """Seconds between two calls of `progress`; each synchronizes the device."""
@@ -36,7 +46,8 @@ SHOW_EVERY = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """The end of training: after `step` steps, with the metrics (`figures`) of the final model.
+    """The end of training: after `step` steps, with the `metrics` of the final model, and what the
+    evaluators returned for it (`results`; empty if it was evaluated before a resumed run).
 
     `weights_of` is the step whose weights the model has: with early stopping the best evaluation's.
     `seconds` are those spent starting, training, measuring, logging and saving.
@@ -44,7 +55,8 @@ class Fitted:
 
     step: int
     weights_of: int
-    figures: Figures
+    metrics: Metrics
+    results: tuple[Metrics | Result, ...]
     seconds: dict[str, float]
     stopped_early: bool
 
@@ -57,7 +69,8 @@ def fit(
     seed: int,
     objective: Objective | None = None,
     evaluators: Sequence[Evaluator] = (),
-    log: Callable[[int, Figures], None] = lambda step, figures: None,
+    log: Callable[[int, Metrics], None] = lambda step, metrics: None,
+    show: Callable[[int, Sequence[Any]], None] = lambda step, results: None,
     progress: Callable[[int, float], None] | None = None,
     checkpoints: Path | None = None,
     checkpoint_every: float = math.inf,
@@ -70,7 +83,8 @@ def fit(
     """Train `model` on `batches`, both on one device, to minimize `objective` (None: the one that
     `config` names).
 
-    `log` gets the metrics of every evaluation. `progress` gets the step and its batch's loss a few
+    `log` gets the metrics of every evaluation, and `show`, before it, what each evaluator
+    returned. `progress` gets the step and its batch's loss a few
     times a second. `checkpoints` is the folder for checkpoints, written at the start, at the end,
     when `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is
     stored in them, and so are the answers that `sample` takes where training ends or is
@@ -101,6 +115,7 @@ def fit(
                 f" {type(error).__name__} {error}"
             ) from None
     pending = [s for s in evaluation_steps(config.steps, config.eval_every) if s > state.evaluated]
+    results: tuple[Metrics | Result, ...] = ()
     save_at, show_at = -math.inf, time.monotonic()  # the first save comes at once
 
     while True:
@@ -110,10 +125,12 @@ def fit(
         if pending and train_step.step == pending[0]:
             if processes.first:
                 clock("measuring")
-                figures = {**train_step.figures(), **_measure(model, evaluators, train_step.step)}
+                results = _evaluate(model, evaluators, train_step.step)
+                metrics = {**train_step.metrics(), **_merged(results)}
                 clock("logging")
-                log(train_step.step, figures)
-                state.record(train_step.step, figures)
+                show(train_step.step, results)
+                log(train_step.step, metrics)
+                state.record(train_step.step, metrics)
             train_step.restart_timer()
             pending.pop(0)
         patience = config.early_stopping or math.inf
@@ -140,29 +157,41 @@ def fit(
                 break
 
     weights_of = train_step.step
+    if not (processes.first and state.evaluated == train_step.step):
+        results = ()
     if config.early_stopping and processes.first and state.load_best_weights():
         clock("measuring")
         weights_of = state.best.step
-        state.figures |= _measure(model, evaluators, train_step.step)
+        results = _evaluate(model, evaluators, train_step.step)
+        state.metrics |= _merged(results)
     clock("")
     model.eval()
     return Fitted(
         step=train_step.step,
         weights_of=weights_of,
-        figures=state.figures,
+        metrics=state.metrics,
+        results=results,
         seconds=clock.seconds,
         stopped_early=train_step.step < config.steps,
     )
 
 
-def _measure(model: nn.Module, evaluators: Sequence[Evaluator], step: int) -> Figures:
+def _evaluate(
+    model: nn.Module, evaluators: Sequence[Evaluator], step: int
+) -> tuple[Metrics | Result, ...]:
     model.eval()
-    figures: dict[str, Estimate | float] = {}
     try:
-        for evaluate in evaluators:
-            figures |= evaluate(model)
+        results = tuple(evaluate(model) for evaluate in evaluators)
     except NetworkError as error:
         error.step = step
         raise
     model.train()
-    return figures
+    return results
+
+
+def _merged(results: Sequence[Metrics | Result]) -> dict[str, Estimate | float]:
+    """The metrics of all results, by tag."""
+    metrics: dict[str, Estimate | float] = {}
+    for result in results:
+        metrics |= result if isinstance(result, Mapping) else result.metrics
+    return metrics

@@ -20,7 +20,7 @@ from lab.training.checkpoint import (
 )
 from lab.training.train_step import TrainStep
 
-Figures = Mapping[str, Estimate | float]
+Metrics = Mapping[str, Estimate | float]
 """Metrics: tag -> value."""
 
 CRITERION = "loss/validation"
@@ -70,7 +70,7 @@ class TrainState:
         sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
     ) -> None:
         self.evaluated = -1  # the last step that was evaluated and logged
-        self.figures: dict[str, Estimate | float] = {}
+        self.metrics: dict[str, Estimate | float] = {}
         self.best = Best()
         self.clock = Stopwatch()
         self._best_weights: dict[str, Any] = {}
@@ -83,18 +83,18 @@ class TrainState:
         self._best_sample: dict[str, Any] = {}
         self._needs_best = needs_best
 
-    def record(self, step: int, figures: Figures) -> None:
+    def record(self, step: int, metrics: Metrics) -> None:
         """Record the metrics of an evaluation, and a copy of the weights if it is the best one;
         `ValueError` if early stopping has no metric to go by."""
         self.evaluated = step
-        self.figures = dict(figures)
-        if self._needs_best and CRITERION not in figures:
+        self.metrics = dict(metrics)
+        if self._needs_best and CRITERION not in metrics:
             raise ValueError(
                 f"--early-stopping goes by {CRITERION}, and none of the evaluators measures it"
             )
-        if CRITERION not in figures:
+        if CRITERION not in metrics:
             return
-        criterion = figures[CRITERION]
+        criterion = metrics[CRITERION]
         loss = criterion.value if isinstance(criterion, Estimate) else criterion
         if loss < self.best.loss:
             self.best = Best(loss=loss, step=step)
@@ -130,7 +130,7 @@ class TrainState:
             self._best_saved = self.best.step
         progress = {
             "evaluated": self.evaluated,
-            "figures": {tag: _plain(figure) for tag, figure in self.figures.items()},
+            "figures": {tag: _plain(metric) for tag, metric in self.metrics.items()},
             "best": asdict(self.best),
             "best_weights": self._best_weights,
             "best_sample": self._best_sample,
@@ -150,7 +150,7 @@ class TrainState:
         if progress["best"].get("by") != CRITERION:
             raise ValueError(f"its best weights were not chosen by {CRITERION}")
         self.evaluated = progress["evaluated"]
-        self.figures = {tag: _figure(plain) for tag, plain in progress["figures"].items()}
+        self.metrics = {tag: _metric(plain) for tag, plain in progress["figures"].items()}
         self.best = Best(**progress["best"])
         self.clock.seconds = dict(progress["seconds"])
         self._best_weights = progress["best_weights"]
@@ -161,14 +161,14 @@ class TrainState:
         self._best_saved = -1  # the file may come from a later step than this checkpoint
 
 
-def _plain(figure: Estimate | float) -> Any:
+def _plain(metric: Estimate | float) -> Any:
     """A metric as plain values, which `weights_only` loading takes."""
-    return asdict(figure) if isinstance(figure, Estimate) else figure
+    return asdict(metric) if isinstance(metric, Estimate) else metric
 
 
-def _figure(plain: Any) -> Estimate | float:
+def _metric(plain: Any) -> Estimate | float:
     if not isinstance(plain, dict):
         return float(plain)
     if not all(number is None or isinstance(number, (int, float)) for number in plain.values()):
-        raise TypeError("a figure is no number")
+        raise TypeError("a metric is no number")
     return Estimate(**plain)

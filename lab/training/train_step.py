@@ -167,7 +167,7 @@ class TrainStep:
         """The last step's loss on its batch; synchronizes the device."""
         return float(self._loss)
 
-    def figures(self) -> dict[str, Estimate | float]:
+    def metrics(self) -> dict[str, Estimate | float]:
         """Metrics of the optimization itself: learning rate, gradient norm, and the speed since the
         last `restart_timer`; none at step 0."""
         if self.step == 0:

@@ -179,7 +179,7 @@ class _DryRun:
                 break
         if found:
             self._warn(
-                "it returns probabilities, which are taken for logits: all its figures would be"
+                "it returns probabilities, which are taken for logits: all its metrics would be"
                 f" those of other answers. Leave out its {found}"
             )
 
@@ -232,7 +232,7 @@ class _DryRun:
         if not _near(one, again):
             self._warn(
                 "in eval mode it gives the same pictures other logits when it is asked again: all"
-                " its figures depend on what it was asked before"
+                " its metrics depend on what it was asked before"
             )
         elif not _near(one, read):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The verdict: what a run's figures show, in plain words, and what would help."""
+"""The verdict: what a run's metrics show, in plain words, and what would help."""
 
 from lab.verdict.verdict import Finding, Setting, findings, verdict
 

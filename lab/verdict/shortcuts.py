@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, difference
 from lab.core.words import chance, listed, share, spoken
-from lab.measure.intervals import difference
 from lab.worlds import Cue
 
-Figures = Mapping[str, Estimate]
+Metrics = Mapping[str, Estimate]
 
 RELIES = 0.1
 """A nuisance whose reliance is surely above this is named as one that matters."""
@@ -22,7 +21,7 @@ MOST, OTHERS = 3, 5
 
 
 def misled(
-    figures: Figures, cues: Sequence[Cue], classes: int, noun: str = "faces"
+    metrics: Metrics, cues: Sequence[Cue], classes: int, noun: str = "faces"
 ) -> tuple[str, str] | None:
     """Do the `cues` mislead it? A kind and a sentence; `None` where there are none to judge by.
 
@@ -31,7 +30,7 @@ def misled(
     the label in training (weaker than no link) mislead the other way round: it is then surely
     better where they contradict.
     """
-    against, unbiased = figures.get("accuracy/conflicting"), figures.get("accuracy/unbiased")
+    against, unbiased = metrics.get("accuracy/conflicting"), metrics.get("accuracy/unbiased")
     if against is None or unbiased is None or not cues:
         return None
     names, many = listed([spoken(cue.attribute) for cue in cues]), len(cues) > 1
@@ -58,9 +57,9 @@ def misled(
     )
 
 
-def combined(figures: Figures, noun: str = "faces") -> tuple[str, str] | None:
+def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
     """Does it master combinations that training held out? `None` where there are none."""
-    unseen, test = figures.get("accuracy/unseen_combinations"), figures.get("accuracy/test")
+    unseen, test = metrics.get("accuracy/unseen_combinations"), metrics.get("accuracy/test")
     if unseen is None or test is None:
         return None
     numbers = f"it gets {share(unseen)} of them right, and {share(test)} of other unseen {noun}"
@@ -69,13 +68,13 @@ def combined(figures: Figures, noun: str = "faces") -> tuple[str, str] | None:
     return "combinations mastered", f"Combinations it never saw do not confuse it: {numbers}."
 
 
-def relied_on(figures: Figures, relevant: Sequence[str], noun: str = "faces") -> str:
+def relied_on(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") -> str:
     """A sentence on the nuisances that change most answers, or nothing; nothing either if it is not
     known what is `relevant`."""
     found = {
-        name: figure
-        for name, figure in _reliance(figures).items()
-        if relevant and name not in relevant and figure.interval[0] > RELIES
+        name: metric
+        for name, metric in _reliance(metrics).items()
+        if relevant and name not in relevant and metric.interval[0] > RELIES
     }
     order = sorted(found, key=lambda name: -found[name].value)
     if not order:
@@ -88,13 +87,13 @@ def relied_on(figures: Figures, relevant: Sequence[str], noun: str = "faces") ->
     )
 
 
-def ignored(figures: Figures, varied: Sequence[str], noun: str = "faces") -> str:
+def ignored(metrics: Metrics, varied: Sequence[str], noun: str = "faces") -> str:
     """A sentence on what it hardly notices among the attributes that the label depends on and that
     its training set `varied` in, or nothing."""
     found = {
-        name: figure
-        for name, figure in _reliance(figures).items()
-        if name in varied and figure.interval[1] < IGNORES
+        name: metric
+        for name, metric in _reliance(metrics).items()
+        if name in varied and metric.interval[1] < IGNORES
     }
     if not found:
         return ""
@@ -118,6 +117,6 @@ def _less(names: Sequence[str]) -> str:
     return f", and less often {shown} and {more} more (the picture reliance_bars shows all)"
 
 
-def _reliance(figures: Figures) -> dict[str, Estimate]:
+def _reliance(metrics: Metrics) -> dict[str, Estimate]:
     prefix = "reliance/"
-    return {tag.removeprefix(prefix): f for tag, f in figures.items() if tag.startswith(prefix)}
+    return {tag.removeprefix(prefix): f for tag, f in metrics.items() if tag.startswith(prefix)}

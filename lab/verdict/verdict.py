@@ -1,4 +1,4 @@
-"""The verdict: what the figures of a run show, in plain words.
+"""The verdict: what the metrics of a run show, in plain words.
 
 A verdict is a list of findings, each one claim with the numbers that show it. A claim is stated as
 a fact only where the interval leaves no doubt. Another kind of finding is another function here.
@@ -18,7 +18,7 @@ from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.shortcuts import combined, ignored, misled, relied_on
 from lab.worlds import Cue
 
-Figures = Mapping[str, Estimate]
+Metrics = Mapping[str, Estimate]
 
 MUCH = 0.1
 """A gap in accuracy surely above this is called memorizing (and learning, too, where accuracy on
@@ -37,7 +37,7 @@ _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What the verdict must know of a run beside its figures."""
+    """What the verdict must know of a run beside its metrics."""
 
     num_train: int
     num_test: int
@@ -83,33 +83,33 @@ class Finding:
     text: str
 
 
-def verdict(figures: Figures, setting: Setting) -> str:
-    """The findings, a line each; `figures` are those that the suite give."""
-    return "\n".join(finding.text for finding in findings(figures, setting))
+def verdict(metrics: Metrics, setting: Setting) -> str:
+    """The findings, a line each; `metrics` are those that the suite gives."""
+    return "\n".join(finding.text for finding in findings(metrics, setting))
 
 
-def findings(figures: Figures, setting: Setting) -> list[Finding]:
-    """What the figures show, the most important first; what to try comes last."""
-    if not math.isfinite(figures["loss/train"].value + figures["loss/test"].value):
+def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
+    """What the metrics show, the most important first; what to try comes last."""
+    if not math.isfinite(metrics["loss/train"].value + metrics["loss/test"].value):
         text = "It broke: its losses are not finite. Try a smaller --learning-rate."
         return [Finding("broken", text)]
     noun = setting.noun
     traces = [
-        finding for finding in (attacker(figures, noun), mislabeled(figures, noun)) if finding
+        finding for finding in (attacker(metrics, noun), mislabeled(metrics, noun)) if finding
     ]
     kinds = {finding.kind for finding in traces}
-    main = headline(figures, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
-    read = reading(figures, setting)
+    main = headline(metrics, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
+    read = reading(metrics, setting)
     first = [finding for finding in read if finding.kind == "misled"]  # what matters most
     if first:
         claim = "Its ordinary figures do not show that."
-        main = Finding(main.kind, f"{claim} {_numbers(figures, setting, main.kind)}")
+        main = Finding(main.kind, f"{claim} {_numbers(metrics, setting, main.kind)}")
     claims = [*first, main, *(finding for finding in read if finding not in first), *traces]
-    if said := varying(figures):
+    if said := varying(metrics):
         claims.append(Finding("answers vary", said))
     hint = advice(
         main.kind,
-        error=1 - figures["accuracy/test"].value,
+        error=1 - metrics["accuracy/test"].value,
         wrong_labels=_FITTED in kinds,
         num_train=setting.num_train,
         num_test=setting.num_test,
@@ -126,19 +126,19 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
     return [*claims, *([Finding("advice", hint)] if hint else [])]
 
 
-def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
+def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
     """Did it memorize, learn, or neither? With its accuracy on studied and on unseen faces.
 
     `traced` says that it memorized by other signs than accuracy.
     """
-    train, test = figures["accuracy/train"], figures["accuracy/test"]
-    kind, claim = _claim(train, test, figures["gap/accuracy"], setting, traced)
-    return Finding(kind, f"{claim} {_numbers(figures, setting, kind)}")
+    train, test = metrics["accuracy/train"], metrics["accuracy/test"]
+    kind, claim = _claim(train, test, metrics["gap/accuracy"], setting, traced)
+    return Finding(kind, f"{claim} {_numbers(metrics, setting, kind)}")
 
 
-def _numbers(figures: Figures, setting: Setting, kind: str) -> str:
+def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
     """What it gets right of the faces it studied and of others."""
-    train, test = figures["accuracy/train"], figures["accuracy/test"]
+    train, test = metrics["accuracy/train"], metrics["accuracy/test"]
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     return (
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
@@ -156,46 +156,46 @@ def _studied(setting: Setting) -> str:
     return f"{studied} it studied first (of {setting.online:,}, each of them once)"
 
 
-def reading(figures: Figures, setting: Setting) -> list[Finding]:
+def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     """What do its answers go by: the cues, other nuisances, what the label depends on?"""
     noun = setting.noun
-    pairs = (misled(figures, setting.cues, setting.num_classes, noun), combined(figures, noun))
+    pairs = (misled(metrics, setting.cues, setting.num_classes, noun), combined(metrics, noun))
     found = [Finding(*pair) for pair in pairs if pair]
-    if figures["accuracy/test"].interval[0] <= setting.chance:  # who knows nothing is not praised
+    if metrics["accuracy/test"].interval[0] <= setting.chance:  # who knows nothing is not praised
         found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
     for kind, text in (
-        ("shortcut", relied_on(figures, setting.relevant, noun)),
-        ("ignored", ignored(figures, setting.varied, noun)),
+        ("shortcut", relied_on(metrics, setting.relevant, noun)),
+        ("ignored", ignored(metrics, setting.varied, noun)),
     ):
         if text:
             found.append(Finding(kind, text))
     return found
 
 
-def attacker(figures: Figures, noun: str = "faces") -> Finding | None:
+def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     """Can one tell from its losses which faces it studied?"""
-    figure = figures["memorization/membership_auc"]
-    low, high = figure.interval
+    metric = metrics["memorization/membership_auc"]
+    low, high = metric.interval
     if low > 0.5:
         text = (
             f"An attacker who sees its losses can tell a {singular(noun)} it studied from another:"
-            f" right for {percent(figure.value)} of such pairs, {auc(figure)}."
+            f" right for {percent(metric.value)} of such pairs, {auc(metric)}."
         )
         return Finding(_EXPOSED, text)
     if high < 0.5:
-        text = f"Its answers fit the {noun} it studied less well than fresh ones: {auc(figure)}."
+        text = f"Its answers fit the {noun} it studied less well than fresh ones: {auc(metric)}."
         return Finding("members disowned", text)
     if high - 0.5 < _near(0.5):
-        text = f"An attacker can only guess which {noun} it studied: {auc(figure)}."
+        text = f"An attacker can only guess which {noun} it studied: {auc(metric)}."
         return Finding("members hidden", text)
-    text = f"Whether an attacker can tell which {noun} it studied is not settled: {auc(figure)}."
+    text = f"Whether an attacker can tell which {noun} it studied is not settled: {auc(metric)}."
     return Finding("members unsettled", text)
 
 
-def mislabeled(figures: Figures, noun: str = "faces") -> Finding | None:
+def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
     """Which label do faces with a wrong one get? `None` where there are no such faces."""
-    fitted = figures.get("memorization/mislabeled_fitted")
-    true = figures.get("memorization/mislabeled_true_label")
+    fitted = metrics.get("memorization/mislabeled_fitted")
+    true = metrics.get("memorization/mislabeled_true_label")
     if fitted is None or true is None or not fitted.count:
         return None
     numbers = (

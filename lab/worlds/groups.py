@@ -45,8 +45,15 @@ def measured(world: DrawnWorld, examples: Examples) -> list[MeasuredCue]:
 def groups(examples: Examples, cues: Sequence[Cue]) -> dict[str, Tensor]:
     """The groups by true class and cue values: name -> members (N,) bool on the CPU, empty groups
     included. An example whose cue has a value of no class is in none."""
+    index, names = true_groups(examples, cues)
+    return {name: index == place for place, name in enumerate(names)}
+
+
+def true_groups(examples: Examples, cues: Sequence[Cue]) -> tuple[Tensor, tuple[str, ...]]:
+    """Each example's group by its true class and its values of the cues: positions (N,) int64 on
+    the CPU, -1 if a cue has a value of no class, and the groups' names."""
     index = _positions(examples, examples.clean_labels, cues)
-    return {name: index == place for place, name in enumerate(group_names(examples.classes, cues))}
+    return index, group_names(examples.classes, cues)
 
 
 def group_names(classes: Sequence[str], cues: Sequence[Cue]) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lab.core.config import RunConfig
+from lab.core.metrics import heading, limits
 from lab.experiments.compare import against_first
-from lab.experiments.metrics import heading, limits
 from lab.experiments.plan import Plan, Preset
 from lab.experiments.show import style
 from lab.experiments.show.view import View, columns_of

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.core.config import RunConfig
+from lab.core.metrics import shown
 from lab.core.run_dir import runs_in
 from lab.core.text import unknown
 from lab.experiments.compare import pairs_along
-from lab.experiments.metrics import DRAWN, HEADINGS, check_metrics
+from lab.experiments.metrics import check_metrics
 from lab.experiments.plan import Plan, Preset
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import curves, power_laws
@@ -39,7 +40,7 @@ def preset(
 
     Args:
         metrics: tags of metrics that have a column whether or not any run has them, and that are
-            drawn; none: those of `DRAWN` are drawn.
+            drawn; none: those are drawn that the table of metrics has for plots.
         axes: the settings that they are drawn over: two for maps, of which the first, if it is a
             number, is the x axis of curves, and the second tells their lines. None: the grid's own,
             numbers first.
@@ -76,7 +77,7 @@ def view(
     compare: str | None = None,
 ) -> View:
     """What a sweep shows of a grid's results, see `preset`."""
-    tags = [tag for tag in HEADINGS if tag in table.tags]
+    tags = shown("table", table.tags)
     tags += [tag for tag in dict.fromkeys(metrics) if tag not in tags]
     return View(
         cells=table.cells,
@@ -105,7 +106,7 @@ def _draw(
 ) -> Iterator[tuple[str, Figure]]:
     """The figures of each metric, where the grid has enough cells for them."""
     names = tuple(axes) or axes_of(table)
-    for tag in [tag for tag in metrics or DRAWN if tag in table.tags]:
+    for tag in [tag for tag in metrics or shown("plot") if tag in table.tags]:
         word = tag.replace("/", "_")
         x = names[0] if names else None
         line = names[1] if len(names) > 1 else None

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from lab.core.estimate import Estimate
-from lab.evaluators.reliance import ask_about_components
+from lab.evaluators import Evaluation, StreamedSplit
+from lab.evaluators.components import predict_components
+from lab.evaluators.subpopulations import SubpopulationsEvaluator
 from lab.experiments.table import Cell
-from lab.measure import mean_of_seeds, predict, right
+from lab.measure import mean_of_seeds
 from lab.runs.load import load_run
-from lab.worlds import DrawnWorld, Task, draw_examples, subsets
+from lab.worlds import DrawnWorld, Task, open_world, subsets
 
 FACES = 4000
-"""Unseen faces that are asked about, of all kinds."""
+"""Unseen faces that are predicted, of all kinds."""
 
 PART_FACES = 200
 """Faces that are shown with each of the sixteen sets of parts."""
@@ -25,15 +27,12 @@ def by_kind(cell: Cell, *, device: str) -> dict[str, Estimate]:
     found: dict[str, list[float]] = {}
     for run in cell.runs:
         config, model = load_run(run.folder, device=device)
-        examples = draw_examples(
-            config.data, split="test", count=FACES, seed=config.seed, device=device
-        )
-        hits = right(predict(model, examples.images), examples.clean_labels.cpu()).double()
-        kinds = examples.subpopulations.cpu()
-        for number, kind in enumerate(examples.kinds):
-            mine = kinds == number
-            if bool(mine.any()):
-                found.setdefault(kind.name, []).append(float(hits[mine].mean()))
+        world = open_world(config.data, seed=config.seed, device=device)
+        test = StreamedSplit(name="test", world=world, count=FACES)
+        result = SubpopulationsEvaluator()(Evaluation(model, {"test": test}))
+        for tag, share in result.metrics.items():
+            value = share.value if isinstance(share, Estimate) else share
+            found.setdefault(tag.partition("/")[2], []).append(value)
     return {kind: mean_of_seeds(shares) for kind, shares in found.items()}
 
 
@@ -43,7 +42,7 @@ def by_parts(cell: Cell, *, device: str) -> dict[tuple[str, ...], Estimate]:
     for run in cell.runs:
         config, model = load_run(run.folder, device=device)
         world = DrawnWorld.of(config.data, seed=config.seed, device=device)
-        called = ask_about_components(world, model, count=PART_FACES)
+        called = predict_components(world, model, count=PART_FACES)
         shares.append(called.double().mean(dim=1).numpy())
     table = np.stack(shares)  # (S, 16)
     return {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.core.metrics import shown
 from lab.experiments.presets import equal_cues
 from lab.experiments.report_card.ask import as_words, asks_for_parts, by_kind, by_parts
 from lab.experiments.show.curves import power_law
@@ -71,6 +72,9 @@ class Card:
     subpopulations: Mapping[str, Estimate]
     reliance: Mapping[str, Estimate]
     parts: Mapping[str, Estimate]
+    metrics: Mapping[str, Estimate] = field(default_factory=dict)
+    """Further metrics by tag that the table of metrics has for the card, of the runs with most
+    training faces: calibration, and the user's own."""
     doubt: str = ""
     """A sentence on answers that change though the picture does not; empty: none do."""
 
@@ -122,6 +126,7 @@ def make_card(
             if tag.startswith("reliance/")
         },
         parts=as_words(parts),
+        metrics={tag: last.mean(tag) for tag in shown("card", last.tags)},
         doubt=last.doubt,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lab.core import words
 from lab.core.estimate import Estimate
+from lab.core.metrics import heading, limits
 from lab.core.words import estimated, listed, percent, spoken
 from lab.experiments.metrics import FITTED
 from lab.experiments.report_card.card import TARGETS, Card
@@ -62,6 +63,11 @@ def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
         rows.append(
             (f"accuracy on kind: {kind}", [interval(c.subpopulations[kind]) for c in cards])
         )
+    for tag in dict.fromkeys(tag for card in cards for tag in card.metrics):
+        values = [card.metrics.get(tag) for card in cards]
+        low, high = limits(tag)
+        row = ["—" if v is None else estimated(v.within(low, high)) for v in values]
+        rows.append((f"{heading(tag)}, {cards[0].best.faces:,} faces", row))
     return ("", *(card.name for card in cards)), [(name, *cells) for name, cells in rows]
 
 

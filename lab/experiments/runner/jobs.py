@@ -19,6 +19,7 @@ from lab.core.run_dir import RunDir, runs_in
 from lab.core.run_names import LONGEST
 from lab.core.text import model_label
 from lab.experiments.runner.grid import Grid, describe, in_words, with_settings
+from lab.measure import locate_metric
 from lab.models import digest_of, digest_of_sources, locate
 from lab.runs.provenance import changed_sources, provenance_of
 from lab.runs.resolve import fitted_to
@@ -73,7 +74,10 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
             model = replace(config.model, model=locate(config.model.model))  # as the run stores it
             objective = locate_objective(config.train.objective)
             train = replace(config.train, objective=objective)
-            config = replace(config, model=model, train=train, seed=seed, threads=1, out=out)
+            metric = tuple(map(locate_metric, config.metric))
+            config = replace(
+                config, model=model, train=train, metric=metric, seed=seed, threads=1, out=out
+            )
             check(config)
             config = _with_what_there_is(config, settings)
             key = key_of(config)
@@ -107,11 +111,13 @@ def _setting(config: RunConfig, name: str) -> Any:
 
 def key_of(config: RunConfig) -> str:
     """The hash of all that determines the result of a run: settings, the version of the pictures,
-    the content of the source files that define its network and its objective."""
+    the content of the source files that define its network, its objective and its metrics."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
     provenance = provenance_of(config)
     told["world"] = provenance.world
     told["sources"] = digest_of_sources(provenance.sources)
+    if provenance.metric_sources:
+        told["metric_sources"] = digest_of_sources(provenance.metric_sources)
     text = json.dumps(told, sort_keys=True, default=str)
     return digest_of(text.encode())[:KEY]
 

@@ -15,30 +15,20 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from lab.experiments.metrics import heading
+from lab.core.metrics import heading, shown
 from lab.experiments.runner.grid import in_words
 from lab.experiments.runner.jobs import Job
 from lab.experiments.table import Failure, Run
 
-SHOWN = (
-    "accuracy/train",
-    "accuracy/test",
-    "accuracy/unbiased",
-    "accuracy/conflicting",
-    "gap/accuracy",
-    "memorization/membership_auc",
-)
-"""The metrics that are shown of each cell, where its runs have them: the mean of the seeds so far.
-"""
-
 
 class Progress:
-    """Shows how far a grid is, with `SHOWN` and further `metrics` by tag; pass it to `run_grid` as
+    """Shows how far a grid is, with the metrics that the table has for it
+    and further `metrics` by tag, each the mean of the seeds so far; pass it to `run_grid` as
     `watch`."""
 
     def __init__(self, stream: TextIO | None = None, *, metrics: Sequence[str] = ()) -> None:
         self._stream = stream or sys.stderr
-        self._tags = tuple(dict.fromkeys((*SHOWN, *metrics)))
+        self._tags = tuple(dict.fromkeys((*shown("progress"), *metrics)))
         self._live = self._stream.isatty()
         self._lines = 0
         self._began = time.monotonic()
@@ -122,8 +112,8 @@ class Progress:
 
     def _table(self, height: int) -> list[str]:
         """The rows of the cells; if they are too many, of those in which something happened last"""
-        shown = set(self._fresh[-height:])
-        places = [place for place in self._rows if place in shown]
+        latest = set(self._fresh[-height:])
+        places = [place for place in self._rows if place in latest]
         means = {place: self._means(self._rows[place]) for place in places}
         names = map(heading, self._tags)
         columns = [name for name in names if any(name in found for found in means.values())]

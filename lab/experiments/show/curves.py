@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lab.core.metrics import limits
 from lab.core.words import estimated
-from lab.experiments.metrics import limits
 from lab.experiments.runner.grid import in_words
 from lab.experiments.show import style
 from lab.experiments.show.panels import (

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lab.core.metrics import limits
 from lab.core.run_dir import RunDir
-from lab.experiments.metrics import limits
 from lab.experiments.runner.grid import in_words
 from lab.experiments.runner.jobs import cell_name
 from lab.experiments.show.folders import is_record, replaced
 from lab.experiments.table import Cell, Table
 from lab.measure import mean_of_seeds
 from lab.tracking import hparams, tags, texts
-from lab.tracking.writer import Figure, Tracker
+from lab.tracking.writer import Metric, Tracker
 from lab.worlds import open_world
 
 MEAN = "mean"
@@ -46,7 +46,7 @@ def write_means(table: Table) -> list[Path]:
     return folders
 
 
-def means(cell: Cell) -> Iterator[tuple[int, dict[str, Figure]]]:
+def means(cell: Cell) -> Iterator[tuple[int, dict[str, Metric]]]:
     """Every evaluation's step, and its metrics by tag: the means over the seeds, with intervals
     where the tag table has them. Metrics that some seeds lack (those of mislabeled examples, where
     a seed has none) are left out."""
@@ -78,8 +78,8 @@ def _write(cell: Cell, folder: Path) -> None:
         tracker.finished()
 
 
-def _over(tag: str, values: np.ndarray) -> Figure:
-    if tags.find(tag, "scalar").interval and np.isfinite(values).all():
+def _over(tag: str, values: np.ndarray) -> Metric:
+    if tags.scalar(tag).interval and np.isfinite(values).all():
         return mean_of_seeds(values.tolist()).within(*limits(tag))
     return float(values.mean())
 

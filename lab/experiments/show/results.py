@@ -17,13 +17,13 @@ import numpy as np
 from PIL import Image
 
 from lab.core.atomic import replace_file, replace_text
+from lab.core.metrics import all_metrics
 from lab.experiments.show.folders import refuse_run, replaced
 from lab.experiments.show.means import MEAN, write_means
 from lab.experiments.show.style import png
 from lab.experiments.show.tables import cells_csv, differences_csv, runs_csv, to_markdown
 from lab.experiments.show.view import View
 from lab.experiments.table import Table
-from lab.tracking.tags import TAGS
 from lab.tracking.writer import Tracker
 
 FIGURES = "figures"
@@ -66,7 +66,7 @@ def write_results(table: Table, view: View) -> list[Path]:
 def _is_figure(path: Path) -> bool:
     """Whether a file is called as a figure of a metric in the tag table is."""
     kind, _, word = path.stem.partition("-")
-    names = (row.name.replace("/", "_").partition("<") for row in TAGS if row.kind == "scalar")
+    names = (row.name.replace("/", "_").partition("<") for row in all_metrics())
     return kind in KINDS and any(
         word.startswith(name) if pattern else word == name for name, pattern, _ in names
     )

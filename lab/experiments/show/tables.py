@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.core.config import given
+from lab.core.metrics import limits
 from lab.core.words import NOTHING, estimated
 from lab.experiments.compare import Pair
-from lab.experiments.metrics import FITTED, limits
+from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import in_words, setting
 from lab.experiments.runner.jobs import ASIDE
 from lab.experiments.show.view import Columns, View, Words

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lab.core.metrics import heading
 from lab.experiments.compare import Pair
-from lab.experiments.metrics import heading
 from lab.experiments.table import Cell
 
 if TYPE_CHECKING:

@@ -1,4 +1,5 @@
-"""Which parts make a person? Answers on all sixteen sets of parts, and what follows from them."""
+"""Components: what each does for the prediction of the last class, from predictions on samples with
+every set of components."""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ from lab.measure import intervals
 
 
 @dataclass(frozen=True)
-class PartValue:
-    """What one part does for the answer "person".
+class ComponentValue:
+    """What one component does for the prediction of the last class (a person, by default).
 
-    necessity: of the faces called a person with all parts, those that are not without this one.
-    sufficiency: of the faces not called a person with no part at all, those that are with this one
-    alone. shapley: its share in what all parts together do, -1 to 1. The true rule has necessity 1,
-    sufficiency 0 and, with four parts, a Shapley value of 1/4.
+    necessity: of the samples predicted as it with all components, the share that is not without
+    this one. sufficiency: of the samples not predicted as it without any component, the share that
+    is with this one alone. shapley: its share in what all components together do, -1 to 1. The true
+    rule has necessity 1, sufficiency 0 and, with four components, a Shapley value of 1/4.
     """
 
     necessity: Estimate
@@ -27,24 +28,24 @@ class PartValue:
     shapley: Estimate
 
 
-def part_values(called: Tensor, parts: Sequence[str]) -> dict[str, PartValue]:
-    """What each of k parts does, from `called` bool (2^k, M): whether face m is called a person
-    with the set of parts whose number has bit j set for part j."""
+def component_values(called: Tensor, components: Sequence[str]) -> dict[str, ComponentValue]:
+    """What each of k components does, from `called` bool (2^k, M): whether sample m is predicted as
+    the last class with the set of components whose number has bit j set for component j."""
     everything, nothing = called[-1], called[0]
     values = {}
-    for j, part in enumerate(parts):
+    for j, component in enumerate(components):
         without, alone = called[-1 - 2**j], called[2**j]
         necessity = wilson(int((everything & ~without).sum()), int(everything.sum()))
         sufficiency = wilson(int((~nothing & alone).sum()), int((~nothing).sum()))
-        values[part] = PartValue(necessity, sufficiency, shapley(called, j))
+        values[component] = ComponentValue(necessity, sufficiency, shapley(called, j))
     return values
 
 
 def shapley(called: Tensor, player: int) -> Estimate:
-    """The Shapley value of bit `player` in the game `called` (2^k, M), the mean over M faces.
+    """The Shapley value of bit `player` in the game `called` (2^k, M), the mean over M samples.
 
     Shapley, "A value for n-person games", 1953: the mean over all orders of joining of what the
-    player adds; exact, as all coalitions are known. The interval is normal, over the faces.
+    player adds; exact, as all coalitions are known. The interval is normal, over the samples.
     """
     worth = called.double()  # (2^k, M)
     k, bit = len(called).bit_length() - 1, 1 << player

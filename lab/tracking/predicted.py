@@ -1,4 +1,4 @@
-"""What a network says about some faces: the plain tensors that pictures and curves are made of."""
+"""Examples with predictions on them: the plain tensors that pictures and curves are made of."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
-    """A network's answers on N faces; everything on the CPU.
+class PredictedExamples:
+    """Predictions on N examples; everything on the CPU.
 
     images: uint8 (N, 3, S, S). probabilities: (N, C), rows of softmax. labels: int64 (N,), as it
     was trained or is tested. clean_labels: int64 (N,), the truth. classes: C names.
@@ -24,8 +24,8 @@ class Answers:
         return len(self.labels)
 
     @property
-    def said(self) -> Tensor:
-        """The class it finds most probable, int64 (N,)."""
+    def predicted(self) -> Tensor:
+        """The most probable class, int64 (N,)."""
         return self.probabilities.argmax(dim=1)
 
     @property
@@ -35,21 +35,21 @@ class Answers:
 
     @property
     def right(self) -> Tensor:
-        """Where it says the label it was given, bool (N,)."""
-        return self.said == self.labels
+        """Where that is the given label, bool (N,)."""
+        return self.predicted == self.labels
 
     @property
     def mislabeled(self) -> Tensor:
         """Where the given label is not the truth, bool (N,)."""
         return self.labels != self.clean_labels
 
-    def first(self, count: int) -> "Answers":
+    def first(self, count: int) -> "PredictedExamples":
         """The first `count` of them, or all."""
         return self.take(torch.arange(min(count, len(self))))
 
-    def take(self, index: Tensor) -> "Answers":
-        """The answers at `index` (M,)."""
-        return Answers(
+    def take(self, index: Tensor) -> "PredictedExamples":
+        """Those at `index` (M,)."""
+        return PredictedExamples(
             images=self.images[index],
             probabilities=self.probabilities[index],
             labels=self.labels[index],
@@ -57,7 +57,7 @@ class Answers:
             classes=self.classes,
         )
 
-    def surest(self, chosen: Tensor, count: int) -> "Answers":
+    def surest(self, chosen: Tensor, count: int) -> "PredictedExamples":
         """The at most `count` most confident ones among the `chosen` (N,), surest first."""
         where = chosen.nonzero()[:, 0]
         order = self.confidence[where].argsort(descending=True, stable=True)

@@ -1,0 +1,95 @@
+"""The summary of a run's examples: subpopulations, groups and cues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lab.core.words import estimated
+from lab.models import to_input
+from lab.tracking import texts
+from lab.tracking.writer import Tracker
+from lab.worlds import DrawnWorld, Examples, World
+from lab.worlds.groups import MeasuredCue, group_counts, measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSummary:
+    """What a training and a test set are made of.
+
+    Args:
+        noun: what the examples are called, in the plural.
+        classes: the names of the classes.
+        subpopulations: name, class, number of training and of test examples, of each that there is.
+        mislabeled: how many training examples have a wrong label.
+        groups: how many training examples each group has; empty without cues.
+        cues: each cue's strength in the training set.
+    """
+
+    noun: str
+    classes: tuple[str, ...]
+    subpopulations: tuple[tuple[str, str, int, int], ...]
+    mislabeled: int
+    groups: Mapping[str, int]
+    cues: tuple[MeasuredCue, ...]
+
+    @classmethod
+    def of(cls, world: World, train: Examples, test: Examples) -> DataSummary:
+        """The summary of a run's two sets."""
+        kinds = train.kinds
+        trained, tested = (
+            torch.bincount(each.subpopulations.cpu(), minlength=len(kinds)).tolist()
+            for each in (train, test)
+        )
+        return cls(
+            noun=world.noun,
+            classes=train.classes,
+            subpopulations=tuple(
+                (kind.name, train.classes[kind.label], trained[i], tested[i])
+                for i, kind in enumerate(kinds)
+                if trained[i] or tested[i]
+            ),
+            mislabeled=int(train.mislabeled.sum()),
+            groups=group_counts(train, world.cues) if world.cues else {},
+            cues=tuple(measured(world, train)) if isinstance(world, DrawnWorld) else (),
+        )
+
+    def log(
+        self,
+        tracker: Tracker,
+        *,
+        settings: Mapping[str, object],
+        environment: Mapping[str, str],
+    ) -> None:
+        """Log the texts that a run's record begins with."""
+        header = ("kind", "class", f"training {self.noun}", f"test {self.noun}")
+        counts = texts.table(header, self.subpopulations)
+        if self.groups:
+            rows = self.groups.items()
+            counts += "\n\n" + texts.table(("group", f"training {self.noun}"), rows)
+        tracker.text("config", texts.settings_table(settings))
+        tracker.text("groups", counts)
+        tracker.text("environment", texts.table(("part", "version"), environment.items()))
+        if self.cues:
+            tracker.text("cues", self._cue_table())
+
+    def _cue_table(self) -> str:
+        rows = []
+        for found in self.cues:
+            cue, strength = found.cue, found.strength
+            values = ", ".join(f"{w}: {c}" for w, c in zip(cue.words, self.classes, strict=True))
+            rows.append(
+                (cue.attribute, values, f"{cue.strength:g}", f"{cue.no_link:.3g}",
+                 estimated(strength, 3), f"{found.shown.value:.3f}")
+            )  # fmt: skip
+        header = ("cue", "value: class", "strength asked for", "no link", "measured on the training"
+                  f" {self.noun} that show it (95 % interval)", "shown by")  # fmt: skip
+        return texts.table(header, rows)
+
+
+def log_graph(tracker: Tracker, model: nn.Module, images: Tensor) -> None:
+    """Log the network's graph, traced on a few pictures (N, 3, S, S) uint8."""
+    tracker.graph(model, to_input(images))

@@ -1,0 +1,129 @@
+"""One evaluation of one model, and the sets of examples that it is evaluated on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from lab.measure import Predictions, predict
+from lab.worlds import Cue, DrawnWorld, Examples, World
+from lab.worlds.groups import true_groups
+
+Progress = Callable[[str, int, int], None]
+"""Gets what is being done, how much of it is done, and how much there is."""
+
+BATCH = 2**20
+"""Pixels of a streamed split's pictures that are held at a time: those of 1,024 at 32 px."""
+
+
+class Split(Protocol):
+    """A set of labeled examples to predict."""
+
+    def predict(self, model: nn.Module) -> Predictions:
+        """The model's predictions on all of them."""
+
+    def first(self, count: int) -> Examples:
+        """The first `count` of them, or all."""
+
+
+class LoadedSplit:
+    """A split that is held in memory; `on_cpu` are its examples as pictures are made of them."""
+
+    def __init__(self, name: str, examples: Examples, cues: Sequence[Cue] = ()) -> None:
+        self.name, self.examples = name, examples
+        self.on_cpu = examples.to("cpu")
+        self._groups = true_groups(self.on_cpu, cues)
+
+    def predict(self, model: nn.Module) -> Predictions:
+        """The model's predictions on all of them."""
+        return _predictions(
+            self.name, predict(model, self.examples.images), self.on_cpu, self._groups
+        )
+
+    def first(self, count: int) -> Examples:
+        """The first `count` of them, or all."""
+        return self.examples.take(slice(0, count))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamedSplit:
+    """A world's split of any size, of which a part is held in memory at a time."""
+
+    name: str
+    world: World
+    count: int
+    progress: Progress = lambda what, done, total: None
+
+    def predict(self, model: nn.Module) -> Predictions:
+        """The model's predictions on all of them."""
+        what, done, parts = f"{self.name} {self.world.noun}", 0, []
+        self.progress(what, 0, self.count)
+        batch = max(1, BATCH // self.world.data.image_size**2)
+        for examples in self.world.batches(self.name, self.count, batch):
+            part = LoadedSplit(self.name, examples, self.world.cues).predict(model)
+            parts.append(part)
+            done += len(part)
+            self.progress(what, done, self.count)
+        return Predictions.cat(parts)
+
+    def first(self, count: int) -> Examples:
+        """The first `count` of them, or all."""
+        return self.world.load(self.name, min(count, self.count))
+
+
+class Evaluation:
+    """One evaluation of `model`: its predictions on each split, computed once, when first used."""
+
+    def __init__(self, model: nn.Module, splits: Mapping[str, Split]) -> None:
+        self.model, self.splits = model, splits
+        self._predictions: dict[str, Predictions] = {}
+
+    def on(self, split: str) -> Predictions:
+        """The model's predictions on a split."""
+        if split not in self._predictions:
+            self._predictions[split] = self.splits[split].predict(self.model)
+        return self._predictions[split]
+
+
+def splits_of(
+    world: World, *, test: Split, train: Examples | None = None, num_validation: int = 0
+) -> dict[str, Split]:
+    """The sets that a run's model is measured on: training and test set, validation, and where the
+    world has cues or unseen combinations the test set once more, with nothing but those changed."""
+    splits: dict[str, Split] = {}
+    if train is not None:
+        splits["train"] = LoadedSplit("train", train, world.cues)
+    splits["test"] = test
+    if isinstance(world, DrawnWorld):
+        others = {}
+        if world.cues:
+            others["unbiased"] = world.unbiased()
+            others["conflicting"] = world.conflicting()
+        if world.population.unseen_combinations:
+            others["unseen_combinations"] = world.combined()
+        for name, other in others.items():
+            examples = other.load("test", world.data.num_test)
+            splits[name] = LoadedSplit(name, examples, world.cues)
+    if num_validation:
+        examples = world.load("validation", num_validation)
+        splits["validation"] = LoadedSplit("validation", examples, world.cues)
+    return splits
+
+
+def _predictions(
+    name: str, logits: Tensor, examples: Examples, groups: tuple[Tensor, tuple[str, ...]]
+) -> Predictions:
+    return Predictions(
+        split=name,
+        logits=logits,
+        labels=examples.labels,
+        clean_labels=examples.clean_labels,
+        classes=examples.classes,
+        groups=groups[0],
+        group_names=groups[1],
+        subpopulations=examples.subpopulations,
+        subpopulation_names=tuple(kind.name for kind in examples.kinds),
+    )

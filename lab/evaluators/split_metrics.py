@@ -1,0 +1,32 @@
+"""Metrics of one split: accuracy, loss, calibration and the user's own, on each set there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.core.estimate import Estimate
+from lab.evaluators.evaluation import Evaluation
+from lab.evaluators.evaluator import Result
+from lab.evaluators.setup import Setup
+from lab.measure import SplitMetric, registered_metrics, split_metrics
+
+
+@dataclass(frozen=True)
+class SplitMetricsEvaluator:
+    """An evaluator: every listed function of the predictions on one split."""
+
+    metrics: tuple[SplitMetric, ...]
+
+    @classmethod
+    def prepare(cls, setup: Setup) -> SplitMetricsEvaluator:
+        """For any world: the lab's metrics, those registered in this process, and `setup.own`."""
+        return cls((*split_metrics(), *registered_metrics(), *setup.own))
+
+    def __call__(self, evaluation: Evaluation) -> Result:
+        """Each metric on each split that it is for and that there is, by tag."""
+        found: dict[str, Estimate | float] = {}
+        for metric in self.metrics:
+            for split in metric.tags:
+                if split in evaluation.splits:
+                    found |= metric(evaluation.on(split))
+        return Result(metrics=found)

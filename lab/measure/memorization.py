@@ -1,0 +1,89 @@
+"""Memorization: how much better a model treats its training examples than unseen ones."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from lab.core.estimate import Estimate, difference, wilson
+from lab.measure import intervals
+from lab.measure.accuracy import accuracy, example_losses
+from lab.measure.predictions import Predictions
+
+
+def accuracy_gap(train: Estimate, test: Estimate) -> Estimate:
+    """Generalization gap: accuracy on train minus on test, -1 to 1 (Newcombe's interval)."""
+    return difference(train, test)
+
+
+def loss_gap(train: Estimate, test: Estimate) -> Estimate:
+    """Generalization gap in nats: loss on test minus on train, so that memorizing is above 0."""
+    return difference(test, train)
+
+
+def membership_auc(member_losses: Tensor, other_losses: Tensor) -> Estimate:
+    """Area under the ROC curve of membership inference by a loss threshold: 0.5 is a guess.
+
+    The attack of Yeom et al., "Privacy risk in machine learning", 2018, section 3.2, without the
+    choice of a threshold: P(loss of a training example (M,) < loss of an unseen one (N,)), ties
+    counting half. Any sizes M and N. Labels are those that the model was trained and is tested
+    with.
+    """
+    return intervals.area(member_losses, other_losses)
+
+
+def caught_at(member_losses: Tensor, other_losses: Tensor, *, false_alarms: float) -> Estimate:
+    """The true positive rate of that attack at a false positive rate of at most `false_alarms`: the
+    share of the training examples (M,) that it names while it wrongly names so many of the unseen
+    ones (N,).
+
+    Carlini et al., "Membership inference attacks from first principles", 2022, argue for small
+    rates such as 0.01. The interval is Wilson's, for the threshold as it is.
+    """
+    allowed = math.floor(false_alarms * len(other_losses))
+    ranked = other_losses.sort().values
+    threshold = ranked[allowed] if allowed < len(ranked) else torch.tensor(math.inf)
+    return wilson(int((member_losses < threshold).sum()), len(member_losses))
+
+
+def mislabeled_fitted(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
+    """The share of mislabeled examples that are predicted with the wrong label (N,) they were
+    given.
+
+    Zhang et al., "Understanding deep learning requires rethinking generalization", 2017: a network
+    that fits them has memorized, for nothing in the pictures says so.
+    """
+    wrong = labels != clean_labels
+    return accuracy(logits[wrong], labels[wrong])
+
+
+def mislabeled_true_label(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
+    """The share of mislabeled examples that are predicted with their true label (N,) in spite of
+    the given one.
+
+    Arpit et al., "A closer look at memorization", 2017: early in training it is most of them.
+    """
+    wrong = labels != clean_labels
+    return accuracy(logits[wrong], clean_labels[wrong])
+
+
+def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
+    """Gaps, membership inference and label noise, by tag, of a model's predictions on its training
+    set and on a test set.
+
+    The metrics of mislabeled examples are there only if there are such examples.
+    """
+    losses = [example_losses(each.logits, each.labels) for each in (train, test)]
+    right = [accuracy(each.logits, each.labels) for each in (train, test)]
+    metrics = {
+        "gap/accuracy": accuracy_gap(*right),
+        "gap/loss": loss_gap(*map(intervals.mean, losses)),
+        "memorization/membership_auc": membership_auc(*losses),
+    }
+    if bool(train.mislabeled.any()):
+        given = (train.logits, train.labels, train.clean_labels)
+        metrics["memorization/mislabeled_fitted"] = mislabeled_fitted(*given)
+        metrics["memorization/mislabeled_true_label"] = mislabeled_true_label(*given)
+    return metrics

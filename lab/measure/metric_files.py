@@ -1,0 +1,108 @@
+"""Metrics of your own in files, named as `path/to/file.py:name`."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from lab.measure.predictions import Predictions
+from lab.measure.split_metrics import SplitMetric, own_metric
+from lab.models.files import absolute, from_file
+from lab.models.isolation import refuse_changed, shared_code
+from lab.models.sources import is_installed, source_files
+
+FLAG = "--metric"
+
+TRIED = 12
+"""Examples of the predictions on which a metric is tried."""
+
+
+def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
+    """The metrics called `path/to/file.py:name`, each executed in an import space of its own, as a
+    network's file is, and their rows declared in the table of metrics.
+
+    A metric is a function of `Predictions` that returns a number or an `Estimate`. Raises
+    `ValueError` with one line that begins with --metric and the name: no such file or function,
+    what went wrong in it, or two metrics of one name.
+    """
+    found: dict[str, SplitMetric] = {}
+    for name in names:
+        path = _file(name)
+        shared = shared_code()
+        function, _ = from_file(
+            Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG
+        )
+        refuse_changed(shared, name, flag=FLAG)
+        _refuse_other_arguments(function, name)
+        metric = own_metric(function, source=f"{FLAG} {name}")
+        for tag in metric.tags.values():
+            if tag in found:
+                raise ValueError(f"{FLAG} {name}: {found[tag].source} is called {tag}, too")
+            found[tag] = metric
+    return tuple(dict.fromkeys(found.values()))
+
+
+def try_metrics(metrics: Sequence[SplitMetric], *, classes: Sequence[str]) -> None:
+    """Compute the metrics once on random predictions; `ValueError` with one line if one fails."""
+    for metric in metrics:
+        for split in metric.tags:
+            metric(random_predictions(split, classes))
+
+
+def random_predictions(split: str, classes: Sequence[str]) -> Predictions:
+    """Predictions of no model on no examples, of the right shapes and types: random logits, labels
+    that are the classes in turn, one of them wrong."""
+    generator = torch.Generator().manual_seed(0)
+    count = max(TRIED, 2 * len(classes))
+    labels = torch.arange(count) % len(classes)
+    given = labels.clone()
+    given[0] = (given[0] + 1) % len(classes)
+    return Predictions.of(
+        torch.randn(count, len(classes), generator=generator, device="cpu"),
+        given if split == "train" else labels,
+        clean_labels=labels,
+        classes=tuple(classes),
+        split=split,
+    )
+
+
+def locate_metric(name: str) -> str:
+    """`name` as it means the same in every folder: the path of its file is made absolute."""
+    return f"{absolute(_file(name))}:{name.rpartition(':')[2]}"
+
+
+def metric_sources(names: Sequence[str]) -> dict[str, str]:
+    """The source files outside the installed packages that define the metrics: the metric's file
+    and the source's name as in `lab.models.sources_of` -> SHA-256."""
+    found: dict[str, str] = {}
+    for name in names:
+        file = Path(os.path.expanduser(_file(name)))
+        if file.is_file() and not is_installed(file):
+            found |= {f"{file}: {key}": digest for key, digest in source_files(file).items()}
+    return found
+
+
+def _file(name: str) -> str:
+    """The path in `path/to/file.py:name`."""
+    path, colon, function = name.rpartition(":")
+    if not (colon and path and function):
+        raise ValueError(f"{FLAG} {name} must name a function in a file: FILE.py:NAME")
+    return path
+
+
+def _refuse_other_arguments(function: object, name: str) -> None:
+    """Raise `ValueError` if it cannot be called with one argument."""
+    try:
+        signature = inspect.signature(function)  # type: ignore[arg-type]
+    except (ValueError, TypeError):  # some of Python's own have none
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        raise ValueError(
+            f"{FLAG} {name} must be a function of one argument, the predictions, not {signature}"
+        ) from None

@@ -1,0 +1,96 @@
+"""A model's predictions on one set of examples, as plain tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+TENSORS = ("logits", "labels", "clean_labels", "groups", "subpopulations")
+"""The fields that have a row for each example."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Predictions on the N examples of a split, everything on the CPU.
+
+    Args:
+        split: the name of the set: train, test, validation, unbiased, conflicting,
+            unseen_combinations.
+        logits: float32 (N, C).
+        labels: int64 (N,), as the model is trained or tested with; with label noise some of the
+            training set's are wrong.
+        clean_labels: int64 (N,), the truth.
+        classes: the C names that labels stand for.
+        groups: int64 (N,), positions in `group_names`: true class × values of the cues; -1 where a
+            cue has a value of no class. Without cues each class is a group.
+        subpopulations: int64 (N,), positions in `subpopulation_names`.
+    """
+
+    split: str
+    logits: Tensor
+    labels: Tensor
+    clean_labels: Tensor
+    classes: tuple[str, ...]
+    groups: Tensor
+    group_names: tuple[str, ...]
+    subpopulations: Tensor
+    subpopulation_names: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        logits: Tensor,
+        labels: Tensor,
+        *,
+        clean_labels: Tensor | None = None,
+        classes: tuple[str, ...] | None = None,
+        split: str = "test",
+    ) -> Predictions:
+        """Predictions of any model on examples of which no more is known: each class is a group,
+        and all examples are one subpopulation."""
+        names = classes or tuple(map(str, range(logits.shape[1])))
+        clean = labels if clean_labels is None else clean_labels
+        return cls(
+            split=split, logits=logits, labels=labels, clean_labels=clean, classes=names,
+            groups=clean, group_names=names, subpopulations=torch.zeros_like(labels),
+            subpopulation_names=("all",),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def cat(cls, parts: Sequence[Predictions]) -> Predictions:
+        """The predictions on several parts of one split, one part after the other."""
+        whole: dict[str, Any] = {
+            name: torch.cat([getattr(part, name) for part in parts]) for name in TENSORS
+        }
+        return replace(parts[0], **whole)
+
+    def copied(self) -> Predictions:
+        """The same with tensors of its own, for code that may write into them."""
+        return replace(self, **{name: getattr(self, name).clone() for name in TENSORS})
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Softmax of the logits (N, C), float64."""
+        return self.logits.double().softmax(dim=1)
+
+    @property
+    def predicted(self) -> Tensor:
+        """The most probable class (N,)."""
+        return self.logits.argmax(dim=1)
+
+    @property
+    def right(self) -> Tensor:
+        """Which predictions (N,) are the given label."""
+        return self.predicted == self.labels
+
+    @property
+    def mislabeled(self) -> Tensor:
+        """Which given labels (N,) are not the truth."""
+        return self.labels != self.clean_labels
