@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from picture_folders import fill
 from torch import nn
 
 import lab.evaluators.suite as suite_module
@@ -28,6 +27,7 @@ from lab.evaluators import (
 )
 from lab.models import ModelSpec, create_model
 from lab.worlds import open_world
+from support.picture_folders import fill
 
 DATA = DataConfig(num_train=16, num_test=30, image_size=16, cues=("eye_color:0.8",))
 

@@ -2,8 +2,7 @@
 
 import re
 
-from lab.core.estimate import Estimate, wilson
-from lab.measure.intervals import difference
+from lab.core.estimate import Estimate, difference, wilson
 from lab.verdict import Finding, Setting
 
 
