@@ -11,7 +11,7 @@ import torch
 from lab.core.config import RunConfig, TrainConfig, check, settled
 from lab.core.machine import processors
 from lab.core.program import spelled
-from lab.models import ModelSpec, locate
+from lab.models import ModelSpec, isolated, locate
 from lab.runs.network import model_spec
 from lab.training import choose_device, locate_objective, world_size
 from lab.worlds import DrawnWorld, World, check_memory, open_world, reject_no_effect
@@ -49,10 +49,11 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
     place = choose_device("cpu" if elsewhere else config.device)
     if strict:
         reject_no_effect(config.data)
-    world = open_world(config.data, seed=config.seed, device=place)
+    with isolated(place, reseeded=True):  # whatever the caller has set of torch
+        world = open_world(config.data, seed=config.seed, device=place)
+        if isinstance(world, DrawnWorld):
+            world.sample(PROBED, split="tried")
     train = _train_settings(config, world)
-    if isinstance(world, DrawnWorld):
-        world.sample(PROBED, split="tried")
     fitted = settled(replace(config, data=world.data, train=train))
     if not elsewhere:
         kept = world.data.num_test + (0 if train.online else world.data.num_train)
