@@ -73,7 +73,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
         ("--kinds missing", "'--kinds' --subpopulations"),
         ("--hold-out gaze=left", "'--hold-out' --unseen-combinations"),
         ("--hold_out gaze=left", "'--hold_out' --unseen-combinations"),
-        ("--train faces", "'--train' --help"),
+        ("--xyz faces", "'--xyz' --help"),
         ("-steps 5", "'-steps' --steps"),
         ("–steps 5", "long --steps"),
         ("—num_train=5", "long --num-train"),

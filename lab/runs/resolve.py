@@ -12,7 +12,7 @@ from lab.core.config import RunConfig, TrainConfig, check, settled
 from lab.core.machine import processors
 from lab.core.program import spelled
 from lab.measure import SplitMetric, load_metrics, locate_metric, try_metrics
-from lab.models import ModelSpec, locate
+from lab.models import ModelSpec, isolated, locate
 from lab.runs.network import model_spec
 from lab.training import choose_device, locate_objective, world_size
 from lab.worlds import DrawnWorld, FolderWorld, World, check_memory, open_world, reject_no_effect
@@ -52,10 +52,11 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
     place = choose_device("cpu" if elsewhere else config.device)
     if strict:
         reject_no_effect(config.data)
-    world = open_world(config.data, seed=config.seed, device=place)
+    with isolated(place, reseeded=True):  # whatever the caller has set of torch
+        world = open_world(config.data, seed=config.seed, device=place)
+        if isinstance(world, DrawnWorld):
+            world.sample(PROBED, split="tried")
     fitted = settled(fitted_to(config, world))
-    if isinstance(world, DrawnWorld):
-        world.sample(PROBED, split="tried")
     if not elsewhere:
         kept = world.data.num_test + (0 if config.train.online else world.data.num_train)
         check_memory(kept + fitted.validation_faces, size=world.data.image_size)

@@ -83,17 +83,13 @@ def resume(
     config = moved(stored, model_file)
     check_processes(config, folder)
     place = _device_of(run_dir, device or config.device, given=device is not None)
-    world = open_world(config.data, seed=config.seed, device=place)
-    refuse_other_world(world, provenance, what=folder)
-    run = ResolvedRun(
-        config=config,
-        world=world,
-        spec=model_spec(config, world.classes),
-        device=place,
-        own_metrics=own_metrics(config, world.classes),
-    )
     trusted = None if changed_code else provenance
     with _alone(place):
+        world = open_world(config.data, seed=config.seed, device=place)
+        refuse_other_world(world, provenance, what=folder)
+        spec = model_spec(config, world.classes)
+        own = own_metrics(config, world.classes)
+        run = ResolvedRun(config=config, world=world, spec=spec, device=place, own_metrics=own)
         _prepare_torch(config)
         with own_sources(config, trusted, run_dir, objective=True):
             model = rebuild_model(config, run.spec, run_dir, device=place)
