@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 LAB = Path(__file__).parent.parent / "lab"
@@ -21,10 +22,17 @@ def levels() -> dict[str, int]:
 LEVELS = levels()
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Everything that is written in a file, at any depth of its code."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
 def imports(path: Path) -> set[str]:
     """The modules of the lab that a file imports, at any depth of its code."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -127,7 +135,7 @@ def may_be_about_faces(path: Path) -> bool:
 def names(path: Path) -> set[str]:
     """The identifiers of a file: what it defines, reads and passes, no texts and no comments."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.Attribute):
@@ -157,7 +165,7 @@ def test_no_test_module_needs_another_one() -> None:
     """What two of them share lies in `support/`."""
     modules = {path.stem for path in TESTS.glob("*.py")}
     for path in TESTS.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             told = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
             if isinstance(node, ast.ImportFrom):
                 told = {str(node.module)}
@@ -178,7 +186,7 @@ NOT_OF_THE_LAB = {"self", "os", "sys", "parts"}
 def private_names(path: Path) -> set[str]:
     """The names of the lab with an underscore that a test imports, reads or replaces."""
     used: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("lab"):
             used |= {alias.name for alias in node.names if PRIVATE.fullmatch(alias.name)}
         elif isinstance(node, ast.Attribute) and PRIVATE.fullmatch(node.attr):

@@ -1,10 +1,7 @@
 """The documentation is true: generated parts, links, names of files, commands, Python examples."""
 
 import importlib
-import os
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -27,7 +24,7 @@ from lab.docs import (
 from lab.experiments.lessons import list_lessons
 from lab.models import list_models
 from lab.training import list_objectives
-from support.scripts import load_script
+from support.scripts import load_script, run_here
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "assets" / "README.md"]
@@ -263,17 +260,25 @@ def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.Monk
             exec(compile(text, page, "exec"), names)
 
 
-def test_the_model_and_the_objective_of_the_pages_train(tmp_path: Path) -> None:
+def test_the_model_and_the_objective_of_the_pages_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    command = [sys.executable, str(ROOT / "scripts/train.py"), "--name", "mine"]
-    flags = ["--model", "my_net.py:my_net", "--objective", "my_focal.py:focal", "--steps", "2"]
+    flags = [
+        "--name",
+        "mine",
+        "--model",
+        "my_net.py:my_net",
+        "--objective",
+        "my_focal.py:focal",
+        "--steps",
+        "2",
+    ]
     small = ["--num-test", "20", "--num-train", "8", "--counterfactuals", "0", "--no-pictures"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    run = subprocess.run(
-        [*command, *flags, *small], cwd=tmp_path, capture_output=True, text=True, env=environment
-    )
-    assert run.returncode == 0, run.stderr
+    run = run_here("train", *flags, *small)
+    assert run.code == 0, run.err
     assert (tmp_path / "runs" / "mine" / "summary.json").is_file()
 
 

@@ -2,11 +2,8 @@
 
 import json
 import os
-import resource
 import signal
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +11,8 @@ import pytest
 from lab.core.run_dir import RunDir
 from lab.runs.train import resume
 from lab.training import LAST, graceful_stop, load_checkpoint
-from support.scripts import command, is_refused, load_script, run_here
+from support.killing import Script
+from support.scripts import is_refused, load_script, run_here
 
 LONG = [
     "--num-train=24", "--num-test=40", "--image-size=16", "--width=2", "--steps=200000",
@@ -23,22 +21,14 @@ LONG = [
 """A run that lasts until it is stopped."""
 
 
-def begin(out: Path, *flags: str, prepare: Callable[[], None] | None = None) -> "subprocess.Popen":
+def begin(out: Path, *flags: str, file_size: int | None = None) -> Script:
     """Start the run in a process whose Ctrl-C works, whatever shell the tests came from."""
-
-    def before() -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if prepare:
-            prepare()
-
     usual = [flag for flag in LONG if flag.partition("=")[0] not in flags]
-    return subprocess.Popen(
-        command("train.py", *usual, *flags, "--out", str(out), "--name", "run"),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before,
-    )  # fmt: skip
+    words = [*usual, *flags, "--out", str(out), "--name", "run"]
+    return Script("train", words, file_size=file_size)
 
 
-def wait_for(path: Path, process: "subprocess.Popen") -> None:
+def wait_for(path: Path, process: Script) -> None:
     """Wait until a file is there."""
     while not path.exists():
         assert process.poll() is None, process.communicate()
@@ -54,7 +44,7 @@ def test_a_signal_ends_a_run_within_seconds_and_nothing_is_lost(
     wait_for(folder / "checkpoints" / LAST, process)
     time.sleep(0.3)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    told = process.communicate()
     assert process.returncode == code
     assert told.count("\n") == 1
     assert f"stopped by {number.name} after step" in told
@@ -98,13 +88,8 @@ def test_a_system_with_fewer_signals_stops_by_those_it_has(monkeypatch: pytest.M
 @pytest.mark.parametrize("bytes_", [20_000, 60_000, 200_000])
 def test_a_full_disk_is_one_line_and_the_last_checkpoint_loads(bytes_: int, tmp_path: Path) -> None:
     """No file may grow beyond a limit, which the event file or the checkpoint reaches first."""
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
-        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
-
-    process = begin(tmp_path, "--steps", "400", "--eval-every", "5", prepare=limit)
-    _, told = process.communicate(timeout=120)
+    process = begin(tmp_path, "--steps", "400", "--eval-every", "5", file_size=bytes_)
+    told = process.communicate()
     assert process.returncode == 2, told
     assert told.count("\n") == 1, told
     assert "File too large" in told
@@ -117,13 +102,8 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_loads(bytes_: int, tmp_
 
 def test_a_run_that_could_not_begin_leaves_its_name_free(tmp_path: Path) -> None:
     """Where there is no room even for the settings."""
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-
-    process = begin(tmp_path, prepare=limit)
-    _, told = process.communicate(timeout=120)
+    process = begin(tmp_path, file_size=100)
+    told = process.communicate()
     assert process.returncode == 2, told
     assert "config.json" in told
     assert not (tmp_path / "run").exists()
@@ -132,7 +112,7 @@ def test_a_run_that_could_not_begin_leaves_its_name_free(tmp_path: Path) -> None
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     process = begin(tmp_path / "file" / "runs")
-    _, told = process.communicate(timeout=60)
+    told = process.communicate()
     assert process.returncode == 2
     assert told.count("\n") == 1
     assert "Not a directory" in told
@@ -142,7 +122,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir(mode=0o500)
     process = begin(tmp_path / "runs")
-    _, told = process.communicate(timeout=60)
+    told = process.communicate()
     assert process.returncode == 2
     assert "Permission denied" in told
 
@@ -151,7 +131,7 @@ def test_damaged_checkpoints_are_one_line_and_the_one_before_can_be_used(tmp_pat
     process = begin(tmp_path)
     folder = tmp_path / "run"
     wait_for(folder / "checkpoints" / "previous.pt", process)
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     process.communicate()
     last = folder / "checkpoints" / LAST
     content = bytearray(last.read_bytes() if last.exists() else b"")

@@ -116,11 +116,10 @@ def test_hostile_flags_of_grids_are_one_line(
     search(holds, st.sampled_from(flags), hostile_texts, examples=60, times=1)
 
 
-@pytest.mark.parametrize("value", ["nan", "é\n\x1b[31m", "a" * 100_000])
-def test_in_a_real_process_too(value: str, tmp_path: Path) -> None:
-    flag = "--learning-rate" if value == "nan" else "--cues"
+def test_in_a_real_process_too(tmp_path: Path) -> None:
+    value = "é\n\x1b[31m" + "a" * 100_000
     done = subprocess.run(
-        command("train.py", "--out", str(tmp_path / "runs"), f"{flag}={value}"),
+        command("train.py", "--out", str(tmp_path / "runs"), f"--cues={value}"),
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 2

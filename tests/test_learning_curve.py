@@ -102,11 +102,14 @@ def test_ctrl_c_ends_the_grid_before_the_next_run(tmp_path: Path) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
-    while not list(tmp_path.rglob("last.pt")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    try:
+        while not list(tmp_path.rglob("last.pt")):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()  # its worker ends with it
     assert process.returncode == 130
     assert told.splitlines()[-1] == "stopped by Ctrl-C"
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())

@@ -16,7 +16,6 @@ def test_it_memorized() -> None:
     assert kinds(found) == ["memorized", "members exposed", "advice"]
     main, attacker, hint = (finding.text for finding in found)
     assert numbers(main) == [100, 72.4, 95, 70.4, 74.3]
-    assert "all 100 faces" in main
     assert numbers(attacker) == [91, 0.91, 0.88, 0.93, 0.5]
     assert "--num-train 3000" in hint
 

@@ -208,7 +208,10 @@ def test_a_file_that_has_changed_is_another_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("runs_here")
-def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
+def test_a_network_that_fails_in_training_gets_no_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
     (tmp_path / "bad.py").write_text(
         NET.replace("def my_net", "class Bad(nn.Linear):\n"
                     "    def forward(self, x):\n"

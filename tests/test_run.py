@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,8 +22,9 @@ from lab.runs.load import load_run
 from lab.runs.train import resume, start
 from lab.training import LAST, Diverged, load_checkpoint
 from support.configs import RICH_FLAGS, rich
+from support.killing import Script
 from support.run_folders import scalars, summary
-from support.scripts import command, run_here
+from support.scripts import run_here
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,25 +47,23 @@ def test_asking_what_it_relies_on_changes_nothing(whole: Path, tmp_path: Path) -
 
 
 def test_killed_at_any_moment_it_goes_on_exactly(whole: Path, tmp_path: Path) -> None:
-    """SIGKILL while it trains, evaluates or saves, twice; then SIGTERM; then to the end."""
+    """SIGKILL while it trains, evaluates or saves; then SIGTERM; then to the end."""
     folder = tmp_path / "killed"
-    words = command("train.py", *RICH_FLAGS.split(), "--out", str(tmp_path), "--name", "killed")
-    for number, lines in ((signal.SIGKILL, 2), (signal.SIGKILL, 4), (signal.SIGTERM, 6)):
-        process = subprocess.Popen(
-            words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
+    words = [*RICH_FLAGS.split(), "--out", str(tmp_path), "--name", "killed"]
+    for number, lines in ((signal.SIGKILL, 3), (signal.SIGTERM, 6)):
+        process = Script("train", words)
         metrics = folder / "metrics.jsonl"
         while process.poll() is None:
             if metrics.exists() and metrics.read_text().count("\n") >= lines:
                 process.send_signal(number)
                 break
             time.sleep(0.002)
-        _, told = process.communicate(timeout=60)
+        told = process.communicate()
         if number == signal.SIGTERM and process.returncode != 0:
             assert process.returncode == 143, told
             assert f"--resume {folder}" in told
             assert json.loads((folder / "summary.json").read_text())["status"] == "stopped"
-        words = command("train.py", "--resume", str(folder))
+        words = ["--resume", str(folder)]
     assert resume(folder) is not None
     assert resume(folder) is None, "it is finished"
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -115,3 +116,57 @@ def until_done(config: RunConfig) -> None:
 def folder_of(config: RunConfig) -> Path:
     """Where the run lives."""
     return config.out / str(config.name)
+
+
+class Script:
+    """A script that runs in a child, with the interface of `subprocess.Popen`; `said` is what it
+    wrote on standard error. No file of its may grow beyond `file_size` bytes."""
+
+    def __init__(self, name: str, words: list[str], *, file_size: int | None = None) -> None:
+        self._said, said = CONTEXT.Pipe(duplex=False)
+        self._process = CONTEXT.Process(
+            target=_script, args=(name, words, said, file_size), daemon=True
+        )
+        self._process.start()
+        said.close()
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, None while it runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send the child a signal."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def communicate(self) -> str:
+        """Wait for the end: what was said on standard error."""
+        parts = []
+        while part := os.read(self._said.fileno(), 65536):
+            parts.append(part)
+        self._said.close()
+        self._process.join(120)
+        return b"".join(parts).decode()
+
+
+def _script(name: str, words: list[str], said: Any, file_size: int | None) -> None:
+    import resource
+
+    from lab.core.cli import main
+    from support.scripts import load_script
+
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(said.fileno(), 2)
+    said.close()
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", 1, closefd=False)  # noqa: SIM115
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if file_size is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    sys.exit(main(getattr(load_script(name), name), words))
