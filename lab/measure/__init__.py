@@ -1,4 +1,4 @@
-"""What did it learn? Functions from answers and labels to figures with intervals, and to words."""
+"""Measures: functions from logits and labels to estimates with intervals."""
 
 from lab.measure.accuracy import accuracy, accuracy_gap, example_losses, loss, loss_gap, right
 from lab.measure.consistency import ANSWERS, consistency, varying

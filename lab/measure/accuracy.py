@@ -1,4 +1,4 @@
-"""How often a model is right, how sure it is, and how much better on faces it has studied."""
+"""Accuracy, cross-entropy, and the generalization gap of both."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from lab.measure import intervals
 
 
 def right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Which answers (N,) are right: the largest of the logits (N, C) is the label's (N,)."""
+    """Whether each prediction is right, bool (N,): the largest of its logits (N, C) is that of its
+    label (N,)."""
     if logits.shape[:-1] != labels.shape:  # a single label would be taken for everybody's
         raise ValueError(f"{tuple(labels.shape)} labels for {tuple(logits.shape)} logits")
     return logits.argmax(dim=1) == labels
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Estimate:
-    """The share of right answers, 0 to 1, with its Wilson interval."""
+    """Accuracy: the share of right predictions, 0 to 1, with Wilson's interval."""
     return wilson(int(right(logits, labels).sum()), len(labels))
 
 
@@ -36,5 +37,6 @@ def accuracy_gap(train: Estimate, test: Estimate) -> Estimate:
 
 
 def loss_gap(train: Estimate, test: Estimate) -> Estimate:
-    """Generalization gap in nats: loss on test minus on train, so that memorizing is above 0."""
+    """Generalization gap in nats: loss on test minus on train, above 0 for a network that
+    memorizes."""
     return intervals.difference(test, train)

@@ -1,4 +1,5 @@
-"""Is an answer a function of the picture? The same pictures asked again, and alone."""
+"""Consistency of predictions: whether they change when the same picture is predicted again, or
+alone."""
 
 from __future__ import annotations
 
@@ -28,12 +29,13 @@ float32 weights (on a GPU its products may be of 10 bits, TF32), and with those 
 def consistency(
     model: nn.Module, images: Tensor, *, to_input: Callable[[Tensor], Tensor] = to_input
 ) -> dict[str, Estimate]:
-    """The shares of answers that change when a picture is asked again, and when it is asked alone
-    and not in a batch, by tag; over the first `ASKED` of uint8 pictures (N, 3, S, S), N > 1.
+    """The shares of predictions that change when a picture is predicted again, and when it is
+    predicted alone instead of in a batch, by tag; over the first `ASKED` of uint8 pictures (N, 3,
+    S, S), N > 1.
 
-    An answer is the most probable class. It has changed if the logits have moved by more than
-    rounding does. What a network draws at random in eval mode is another draw at each question. For
-    a function of the picture both are 0.
+    A prediction is the most probable class. It counts as changed if the logits differ by more than
+    rounding errors. Random numbers that a network draws in eval mode differ from call to call. For
+    a function of the picture both shares are 0.
     """
     images = images[:ASKED]
     first, again = (predict(model, images, to_input=to_input, seed=seed) for seed in (0, 1))
@@ -48,7 +50,7 @@ def consistency(
 
 
 def varying(figures: Mapping[str, Estimate]) -> str:
-    """A sentence on answers that are no function of the picture; empty if there are none."""
+    """A sentence on predictions that depend on more than the picture; empty if there are none."""
     repeated, alone = figures.get(REPEATED), figures.get(ALONE)
     if repeated is not None and repeated.value > 0:
         return (

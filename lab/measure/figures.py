@@ -1,4 +1,4 @@
-"""All figures of memorization from two sets of answers, under their tags."""
+"""All measures of memorization, from logits on training and on unseen examples, by tag."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def memorization_figures(
     test_logits: Tensor,
     test_labels: Tensor,
 ) -> dict[str, Estimate]:
-    """Tag -> figure, from logits (N, C) and labels (N,) on the studied and on unseen faces.
+    """Tag -> estimate, from logits (N, C) and labels (N,) on training and on unseen faces.
 
-    The figures on mislabeled faces are there only if there are such faces.
+    The measures on mislabeled faces are included only if there are such faces.
     """
     train_losses = example_losses(train_logits, train_labels)
     test_losses = example_losses(test_logits, test_labels)

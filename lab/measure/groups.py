@@ -1,4 +1,4 @@
-"""Accuracy by group: what an average hides."""
+"""Accuracy by group, and of the worst group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.measure.accuracy import accuracy
 def group_accuracies(
     logits: Tensor, labels: Tensor, groups: Mapping[str, Tensor]
 ) -> dict[str, Estimate]:
-    """The accuracy of each group that has faces: name -> members (N,) bool in, share out."""
+    """The accuracy of each group that has examples; `groups` maps names to members, bool (N,)."""
     return {
         name: accuracy(logits[members], labels[members])
         for name, members in groups.items()
@@ -24,8 +24,8 @@ def group_accuracies(
 def worst(accuracies: Mapping[str, Estimate]) -> tuple[str, Estimate]:
     """The group with the lowest accuracy, with that group's own interval.
 
-    Sagawa et al., "Distributionally robust neural networks for group shifts", ICLR 2020. A minimum
-    over groups leans to the low side: the smaller the groups, the more.
+    Sagawa et al., "Distributionally robust neural networks for group shifts", ICLR 2020. The
+    minimum over groups is biased downwards, the more the smaller the groups are.
     """
     assert accuracies, "there is a group"
     name = min(accuracies, key=lambda name: accuracies[name].value)

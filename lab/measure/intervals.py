@@ -13,7 +13,7 @@ from lab.core.estimate import Estimate, Z
 
 
 def difference(one: Estimate, other: Estimate) -> Estimate:
-    """`one` minus `other`, for two independent figures with intervals.
+    """`one` minus `other`, for two independent estimates with intervals.
 
     Square-and-add: with Wilson intervals it is the hybrid score interval of Newcombe, "Interval
     estimation for the difference between independent proportions", Statist. Med. 17, 1998, method

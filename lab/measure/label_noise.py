@@ -1,4 +1,4 @@
-"""What a model says about the training faces whose label is wrong."""
+"""Predictions for mislabeled training examples: the shares of wrong and of true labels."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from lab.measure.accuracy import accuracy
 
 
 def mislabeled_fitted(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
-    """The share of mislabeled faces that get the wrong label (N,) they came with."""
+    """The share of mislabeled faces for which the given, wrong label (N,) is predicted."""
     wrong = labels != clean_labels
     return accuracy(logits[wrong], labels[wrong])
 
 
 def mislabeled_true_label(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
-    """The share of mislabeled faces that get their true label (N,) in spite of the given one.
+    """The share of mislabeled faces for which the true label (N,) is predicted, not the given one.
 
     Arpit et al., "A closer look at memorization", 2017: early in training it is most of them.
     """

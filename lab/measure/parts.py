@@ -1,4 +1,5 @@
-"""Which parts make a person? Answers on all sixteen sets of parts, and what follows from them."""
+"""Necessity, sufficiency and Shapley value of each part, from predictions on all sixteen sets of
+parts."""
 
 from __future__ import annotations
 
@@ -14,12 +15,12 @@ from lab.measure import intervals
 
 @dataclass(frozen=True)
 class PartValue:
-    """What one part does for the answer "person".
+    """The effect of one part on the prediction "person".
 
-    necessity: of the faces called a person with all parts, those that are not without this one.
-    sufficiency: of the faces not called a person with no part at all, those that are with this one
-    alone. shapley: its share in what all parts together do, -1 to 1. The true rule has necessity 1,
-    sufficiency 0 and, with four parts, a Shapley value of 1/4.
+    necessity: of the faces predicted to be persons with all parts, the share that is not without
+    this one. sufficiency: of the faces not predicted to be persons with no part, the share that is
+    with this one alone. shapley: the part's share in the effect of all parts together, -1 to 1. The
+    true rule has necessity 1, sufficiency 0 and, with four parts, a Shapley value of 1/4.
     """
 
     necessity: Estimate
@@ -28,8 +29,8 @@ class PartValue:
 
 
 def part_values(called: Tensor, parts: Sequence[str]) -> dict[str, PartValue]:
-    """What each of k parts does, from `called` bool (2^k, M): whether face m is called a person
-    with the set of parts whose number has bit j set for part j."""
+    """The values of each of k parts, from `called` bool (2^k, M): whether face m is predicted to be
+    a person with the set of parts whose number has bit j set for part j."""
     everything, nothing = called[-1], called[0]
     values = {}
     for j, part in enumerate(parts):
@@ -43,8 +44,9 @@ def part_values(called: Tensor, parts: Sequence[str]) -> dict[str, PartValue]:
 def shapley(called: Tensor, player: int) -> Estimate:
     """The Shapley value of bit `player` in the game `called` (2^k, M), the mean over M faces.
 
-    Shapley, "A value for n-person games", 1953: the mean over all orders of joining of what the
-    player adds; exact, as all coalitions are known. The interval is normal, over the faces.
+    Shapley, "A value for n-person games", 1953: the mean, over all orders of adding players, of the
+    change that this player makes; exact, since all coalitions are known. The interval is normal,
+    over the faces.
     """
     worth = called.double()  # (2^k, M)
     k, bit = len(called).bit_length() - 1, 1 << player

@@ -1,4 +1,4 @@
-"""Ask a model about pictures, and leave it as it was."""
+"""Logits of a model on pictures, without changing the model or any random state."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def predict(
 
     Runs where the model lives, in eval mode and without gradients; parameters, buffers, the
     training flag of every submodule, random states and torch's settings stay as they were.
-    `to_input` makes uint8 what the model is fed. `precision` 'bfloat16' computes in autocast.
-    A network that draws random numbers all the same draws them from `seed`: other questions about
-    it get other numbers by another one. Raises `NetworkError` if its code fails.
+    `to_input` converts uint8 to the model's input. `precision` 'bfloat16' computes in autocast. A
+    network that draws random numbers nevertheless draws them from `seed`; another `seed` gives
+    other numbers. Raises `NetworkError` if its code fails.
     """
     device = device_of(model)
     logits = []

@@ -1,4 +1,4 @@
-"""Reliance: does the answer change when one attribute does?"""
+"""Reliance: the share of predictions that change under interventions on one attribute."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from lab.measure import intervals
 
 @dataclass(frozen=True)
 class Reliance:
-    """How an intervention changes answers: the share that flips (0 to 1, Wilson's interval), and
-    the mean absolute change of the log odds of the first answer (from 0, normal interval)."""
+    """The effect of an intervention on predictions: the share that flips (0 to 1, Wilson's
+    interval), and the mean absolute change of the log odds of the original prediction (nats, from
+    0, normal interval)."""
 
     flips: Estimate
     moved: Estimate
 
 
 def reliance(before: Tensor, after: Tensor) -> Reliance:
-    """From the logits (K, C) of K faces and those of their counterfactuals; without any, nothing is
-    known."""
+    """Reliance from the logits (K, C) of K examples and of their counterfactuals; NaN without
+    interval for K = 0."""
     said = before.argmax(dim=1)
     flipped = said != after.argmax(dim=1)
     moved = (log_odds(after, said) - log_odds(before, said)).abs()

@@ -1,7 +1,7 @@
-"""The verdict: what the figures of a run show, in plain words.
+"""The verdict: the findings of a run, as sentences in plain words.
 
 A verdict is a list of findings, each one claim with the numbers that show it. A claim is stated as
-a fact only where the interval leaves no doubt. Another kind of finding is another function here.
+a fact only where the whole interval supports it. Each kind of finding has a function here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What the verdict must know of a run beside its figures."""
+    """What the verdict uses of a run besides its metrics."""
 
     num_train: int
     num_test: int
@@ -80,12 +80,12 @@ class Finding:
 
 
 def verdict(figures: Figures, setting: Setting) -> str:
-    """The findings, a line each; `figures` are those that the suite give."""
+    """The findings, a line each; `figures` are the final metrics by tag."""
     return "\n".join(finding.text for finding in findings(figures, setting))
 
 
 def findings(figures: Figures, setting: Setting) -> list[Finding]:
-    """What the figures show, the most important first; what to try comes last."""
+    """The findings, the most important first; advice comes last."""
     if not math.isfinite(figures["loss/train"].value + figures["loss/test"].value):
         text = "It broke: its losses are not finite. Try a smaller --learning-rate."
         return [Finding("broken", text)]
@@ -123,9 +123,10 @@ def findings(figures: Figures, setting: Setting) -> list[Finding]:
 
 
 def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
-    """Did it memorize, learn, or neither? With its accuracy on studied and on unseen faces.
+    """The main finding: memorized, learned or neither, with accuracy on training and on unseen
+    faces.
 
-    `traced` says that it memorized by other signs than accuracy.
+    `traced`: other metrics than accuracy show memorization.
     """
     train, test = figures["accuracy/train"], figures["accuracy/test"]
     kind, claim = _claim(train, test, figures["gap/accuracy"], setting, traced)
@@ -133,7 +134,7 @@ def headline(figures: Figures, setting: Setting, *, traced: bool) -> Finding:
 
 
 def _numbers(figures: Figures, setting: Setting, kind: str) -> str:
-    """What it gets right of the faces it studied and of others."""
+    """The sentence on accuracy on training and on unseen faces."""
     train, test = figures["accuracy/train"], figures["accuracy/test"]
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     return (
@@ -143,7 +144,7 @@ def _numbers(figures: Figures, setting: Setting, kind: str) -> str:
 
 
 def _studied(setting: Setting) -> str:
-    """Which faces training accuracy is about."""
+    """The faces on which training accuracy was measured, in words."""
     studied = f"{setting.num_train:,} {setting.noun}"
     if setting.online is None or setting.online == setting.num_train:
         return f"{studied} it studied"
@@ -153,7 +154,7 @@ def _studied(setting: Setting) -> str:
 
 
 def reading(figures: Figures, setting: Setting) -> list[Finding]:
-    """What do its answers go by: the cues, other nuisances, what the label depends on?"""
+    """The findings on reliance: on cues, other nuisances and relevant attributes."""
     noun = setting.noun
     pairs = (misled(figures, setting.cues, setting.num_classes, noun), combined(figures, noun))
     found = [Finding(*pair) for pair in pairs if pair]
@@ -169,7 +170,7 @@ def reading(figures: Figures, setting: Setting) -> list[Finding]:
 
 
 def attacker(figures: Figures, noun: str = "faces") -> Finding | None:
-    """Can one tell from its losses which faces it studied?"""
+    """The finding on membership inference."""
     figure = figures["memorization/membership_auc"]
     low, high = figure.interval
     if low > 0.5:
@@ -189,7 +190,7 @@ def attacker(figures: Figures, noun: str = "faces") -> Finding | None:
 
 
 def mislabeled(figures: Figures, noun: str = "faces") -> Finding | None:
-    """Which label do faces with a wrong one get? `None` where there are no such faces."""
+    """The finding on mislabeled training faces; `None` where there are none."""
     fitted = figures.get("memorization/mislabeled_fitted")
     true = figures.get("memorization/mislabeled_true_label")
     if fitted is None or true is None or not fitted.count:
