@@ -1,4 +1,4 @@
-"""A measured figure with its 95 % interval: what every measure returns and every log takes."""
+"""Estimates: a measured value with its 95 % interval, as every measure returns it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ Z = 1.959963984540054
 class Estimate:
     """One measured number.
 
-    Args:
-        value: the point estimate.
-        low, high: the ends of its 95 % confidence interval; `None` for both if it has none.
-        count: how many independent items (faces) it rests on; `None` if that has no meaning.
+    Args: value: the point estimate. low, high: the ends of its 95 % confidence interval; `None` for
+    both if it has none. count: number of independent items (faces) it was computed from; `None` if
+    not applicable.
     """
 
     value: float
@@ -29,12 +28,12 @@ class Estimate:
 
     @classmethod
     def point(cls, value: float, *, count: int | None = None) -> Estimate:
-        """A figure without an interval."""
+        """An estimate without an interval."""
         return cls(value, None, None, count)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The interval; everything is possible where there is none."""
+        """The interval; infinite ends where there is none."""
         if self.low is None or self.high is None:
             return -math.inf, math.inf
         return self.low, self.high
@@ -53,7 +52,7 @@ class Estimate:
 
 
 def wilson(successes: int, count: int) -> Estimate:
-    """A share with its Wilson score interval; a share of nothing has none and is NaN.
+    """A share with its Wilson score interval; NaN without interval for a total of 0.
 
     Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
     """

@@ -1,4 +1,4 @@
-"""A run's folder: its name, its exclusive making, and the lock of the process that works in it."""
+"""A run's folder: its name, its exclusive creation, and its lock."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def check_path(path: Path) -> Path:
 
 
 def make_folder(config: RunConfig) -> Path:
-    """Make a new folder for a run; nobody else can have been given the same one.
+    """Create a new folder for a run, exclusively.
 
-    A name that is taken is refused if it was asked for, and gets a number if it was automatic.
+    A name that is taken is refused if the user gave it; an automatic one gets a number.
     """
     if config.name is not None:
         check_name(config.name)
@@ -118,8 +118,8 @@ class InUse(ValueError):
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; `InUse` names the one that holds it already.
 
-    The lock ends with the process, however it ends. Where the file system has no locks, a line says
-    so, and the folder is not held.
+    The lock ends with the process, however it ends. Where the file system has no locks, a warning
+    is printed, and the folder is not locked.
     """
     check_path(folder)
     # No fallback to a file that only marks the folder as taken: it would outlive a killed process.
@@ -142,8 +142,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _holder(folder: Path) -> str:
-    """The process that holds the folder, as far as it is known: its number, and its machine if that
-    is another one."""
+    """The process that holds the lock, as far as known: its number, and its machine if that is
+    another one."""
     try:
         said = (folder / LOCK).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
