@@ -23,7 +23,7 @@ from lab.core.text import unknown  # noqa: E402
 
 
 def list_commands() -> dict[str, str]:
-    """What each command does, in a line, by its name as it is typed."""
+    """One line on each command, by its name as it is typed."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
@@ -34,7 +34,7 @@ def list_commands() -> dict[str, str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console command: do the subcommand that `argv` (None: the program's own) begins with;
+    """The console command: run the subcommand that `argv` (None: the program's own) begins with;
     list all of them if it begins with --help or is empty. Returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     return cli.guarded(lambda: _dispatch(words))

@@ -1,6 +1,6 @@
-"""Is there another way to the label than the declared ones?
+"""The check whether anything but the task's attributes and the cues predicts the label.
 
-The exit code is 1 if there is. --no-probes leaves out what takes long.
+The exit code is 1 if something does. --no-probes leaves out the probes, the slow part.
 """
 
 from dataclasses import dataclass, field
@@ -10,12 +10,14 @@ from lab.core.config import DataConfig, RunConfig, check
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """What goes along with the label, declared or not? Do train and test share pictures?"""
+    """Check which attributes and image statistics predict the label, and whether training and test
+    share pictures."""
 
     seed: int = 0
     """The run's seed, a whole number from 0."""
     probes: bool = True
-    """Train probes on colors and edges, for tens of seconds; they need scikit-learn."""
+    """Train probes on statistics of colors and edges; takes tens of seconds and needs
+    scikit-learn."""
     data: DataConfig = field(default_factory=lambda: DataConfig(num_train=10_000, num_test=10_000))
 
 

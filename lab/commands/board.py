@@ -1,4 +1,4 @@
-"""Open TensorBoard over the runs, with links to the views that matter."""
+"""TensorBoard over the runs, with links to prepared views."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,28 +9,28 @@ from lab.tracking.board import HOST, serve
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Open TensorBoard over the runs, with links to what matters."""
+    """Open TensorBoard over the runs, with links to prepared views."""
 
     logdir: Path = Path("runs")
     """Folder that holds the runs."""
     port: int | None = None
     """Port to serve on, 1 to 65,535; None: 6006 or the next free one."""
     model_file: tuple[Path, ...] = ()
-    """Files of networks that are not where they were when they were trained: a file stands in for a
-    missing one if it has the same content."""
+    """Present paths of network files that were moved since training: each replaces a missing file
+    that had the same content."""
     allow_model: tuple[Path, ...] = ()
-    """Files of networks that the tab Faces may run, as they and what they import are now, as if
-    somebody had agreed to each in the browser."""
+    """Files of networks that the tab Faces may execute without asking in the browser, with their
+    present contents and those of what they import."""
     host: str = HOST
-    """Name or address of this computer to serve at: 127.0.0.1 for this computer alone, 0.0.0.0
-    for everybody who can reach it (::, too, by IPv6). There is no password: whoever reaches it sees
-    all runs, but has no code run that was not agreed to at this computer. For one user on a distant
-    computer leave it as it is, and have ssh bring the board: ssh -L 6006:127.0.0.1:6006 NAME"""
+    """Name or address of this computer to serve at: 127.0.0.1 for this computer alone, 0.0.0.0 for
+    everybody who can reach it (::, too, by IPv6). There is no password: whoever reaches it sees all
+    runs, but has no code run that was not agreed to at this computer. For one user on a distant
+    computer keep the default, and forward the port: ssh -L 6006:127.0.0.1:6006 NAME"""
     path_prefix: str = ""
-    """Path below which everything is served, such as /lab, for a proxy that passes it on; empty: at
-    the root."""
+    """Path below which everything is served, such as /lab, for use behind a proxy; empty: at the
+    root."""
     links_only: bool = False
-    """Print the links of a board that is already running, and end."""
+    """Only print the links of a board that is already running."""
 
 
 def board(flags: Flags) -> None:

@@ -1,4 +1,4 @@
-"""Dose and response: the same run at many strengths of a cue, several seeds each.
+"""The same run at several strengths of a cue, several seeds each.
 
 Example: --cue eye_color --strengths 0.5 0.95 1 --sizes 300 --seeds 3
 """
@@ -12,13 +12,14 @@ from lab.core.machine import processors
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Tie cues to the label, weakly to fully, and print what the networks make of it."""
+    """Train at several strengths of a cue, with several seeds each, and print accuracies and
+    reliance."""
 
     cue: tuple[str, ...] = ("eye_color",)
-    """Nuisances to tie, one at a time: attribute, or attribute=value/value."""
+    """Nuisances to use as the cue, one at a time: attribute, or attribute=value/value."""
     strengths: tuple[float, ...] = ()
-    """How often the cue agrees with the label, 0 to 1: 1 / number of classes says nothing, 1
-    always. None named: from there to 1, for two classes 0.5 0.75 0.9 0.95 0.99 1."""
+    """Probabilities that the cue agrees with the label, 0 to 1; 1 / number of classes: independent
+    of the label. None named: six from there to 1, for two classes 0.5 0.75 0.9 0.95 0.99 1."""
     sizes: tuple[int, ...] = (300, 3000)
     """Numbers of training faces."""
     seeds: int = 3
@@ -36,7 +37,7 @@ class Flags:
 
 
 def dose_response(flags: Flags) -> int:
-    """Do the runs, show the progress, print the tables, draw the figure."""
+    """Execute the runs, show the progress, print the tables, draw the figure."""
     for name in ("cue", "sizes"):
         if not getattr(flags, name):
             raise ValueError(f"--{name} needs a value or more")

@@ -1,7 +1,7 @@
-"""Measure a finished run on any population, without training.
+"""Measurement of a finished run on any population, without training.
 
---cues none, --variation 0.5 and the like ask about other faces than those that it was trained on;
---find-failures looks for faces that fool it.
+Flags such as --cues none and --variation 0.5 set another population than that of the run;
+--find-failures searches for faces that the network misclassifies.
 """
 
 from dataclasses import dataclass, fields
@@ -28,51 +28,51 @@ class Flags:
     """Nuisances tied to the label, as for train.py: eye_color=blue/brown:0.5. own: the run's;
     none: no cues."""
     cue_visibility: float | None = None
-    """How far apart the values of a cue look, above 0 to 1. None: as in the run."""
+    """How different the values of a cue look, above 0 to 1 (as drawn). None: as in the run."""
     subpopulations: tuple[str, ...] = OWN
-    """Kinds of picture that the classes are made of. own: the run's; all: the task's mix."""
+    """Subpopulations to use. own: the run's; all: the task's mix."""
     missing: tuple[str, ...] = OWN
     """Parts that a face may lack: eyes nose mouth ears. own: the run's; all: any of them."""
     unseen_combinations: tuple[str, ...] = OWN
-    """Combinations that get a test set of their own and are in no other:
+    """Combinations of values with a separate test set, and in no other:
     eye_color=blue,hair_length=long. own: the run's; none: no such combinations."""
     variation: float | None = None
-    """How much faces differ in what should not matter, 0 to 1. None: as in the run."""
+    """How much faces differ in the nuisances, 0 to 1. None: as in the run."""
     num_test: int | None = None
     """Test faces, 2 to 1,000,000. None: as many as in the run."""
     counterfactuals: int = 200
-    """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
-    100,000 (fewer where their pictures would take too much memory); 0: not measured."""
+    """Faces that are redrawn with each attribute changed, to measure reliance, 0 to 100,000 (fewer
+    where their pictures would take too much memory); 0: not measured."""
     metric: tuple[str, ...] = OWN
     """Metrics of your own, path/to/file.py:name each, as for train.py. own: those of the run; none:
     the lab's alone."""
     seed: int | None = None
-    """Which faces, a whole number from 0; whichever, training has seen none of them, and none chose
-    the weights. None: the run's own."""
+    """Seed of the test faces, a whole number from 0. Under every seed they are in neither the
+    training nor the validation set. None: the run's own."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to draw and measure; auto takes a GPU if there is one."""
     model_file: Path | None = None
     """Where the file of the run's network is now, if it was moved since the run was trained."""
     changed_code: bool = False
-    """Open the run though its network's source files are not those that it was trained with."""
+    """Open the run although its network's source files have changed since it was trained."""
     json: Path | None = None
     """File for the same metrics as JSON, nested as in summary.json; it is overwritten."""
     find_failures: bool = False
-    """Change what should not matter, and nothing else, until the network errs."""
+    """Search for failures: change nuisances only, until the network misclassifies the face."""
     search_faces: int = 200
-    """With --find-failures: how many test faces it starts from, 1 to 10,000."""
+    """With --find-failures: how many test faces the search starts from, 1 to 10,000."""
     resamples: int = 30
-    """With --find-failures: how often all nuisances of each are drawn anew, 0 to 10,000."""
+    """With --find-failures: how often all nuisances of each face are drawn anew, 0 to 10,000."""
     generations: int = 20
-    """With --find-failures: rounds of the search that goes on from the worst of these, over the
-    continuous nuisances, 0 to 10,000."""
+    """With --find-failures: rounds of the evolution strategy over the continuous nuisances, which
+    starts from the draw with the lowest log odds of the true label, 0 to 10,000."""
     out: Path | None = None
-    """With --find-failures: PNG of the failures found; it is overwritten. None: failures.png in the
-    run's folder."""
+    """With --find-failures: PNG of the failures that were found; it is overwritten. None:
+    failures.png in the run's folder."""
 
 
 def evaluate(flags: Flags) -> None:
-    """Print the tables; write what was asked for."""
+    """Print the tables; write the files that the flags name."""
     for entry in fields(flags):
         given = entry.name in HUNT and getattr(flags, entry.name) != entry.default
         if given and not flags.find_failures:

@@ -1,4 +1,4 @@
-"""Write a run's faces with all their attributes."""
+"""Faces of a run with all their attributes, as files."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from lab.core.config import DataConfig, RunConfig, check
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Write faces with all their attributes: the very faces that a run with these flags sees."""
+    """Write faces with all their attributes: the same faces that a run with these flags uses."""
 
     out: Path
     """The new folder, or the new file for npz."""

@@ -1,4 +1,4 @@
-"""Draw what the lab draws: people, the kinds of non-person, one attribute at a time."""
+"""Sheets of persons, of each subpopulation and of single attributes, as PNG."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Write contact sheets, one-attribute strips and the kinds of non-person as PNG."""
+    """Write contact sheets, one-attribute strips and sheets of the subpopulations as PNG."""
 
     out: Path = Path("gallery")
-    """Folder for the pictures; it is made if need be."""
+    """Folder for the pictures; created if it does not exist."""
     seed: int = 0
-    """Which faces, a whole number from 0."""
+    """Seed of the faces, a whole number from 0."""
     size: int = 128
     """Width and height of a face in pixels, 16 to 512."""
 

@@ -1,4 +1,4 @@
-"""The learning curve: the same run at many training-set sizes, several seeds each.
+"""The same run at several training-set sizes, several seeds each.
 
 Example: --sizes 32 100 300 1000 --seeds 3
 """
@@ -12,7 +12,8 @@ from lab.core.machine import processors
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Train at every training-set size with several seeds, and print the table of what came out."""
+    """Train at several training-set sizes, with several seeds each, and print the table of
+    results."""
 
     sizes: tuple[int, ...] = (32, 100, 300, 1000, 3000, 10_000, 30_000)
     """Numbers of training faces."""
@@ -29,7 +30,7 @@ class Flags:
 
 
 def learning_curve(flags: Flags) -> int:
-    """Do the runs, show the progress, print the tables, draw the figure."""
+    """Execute the runs, show the progress, print the tables, draw the figure."""
     refuse(flags.run, num_train="--sizes", name="the grid")
     from lab.experiments import run_preset
     from lab.experiments.presets.learning_curve import preset

@@ -1,4 +1,4 @@
-"""Take a lesson, or list the lessons there are."""
+"""An experiment on a published statement, or the list of all of them."""
 
 import sys
 from dataclasses import dataclass
@@ -11,24 +11,26 @@ from lab.core.machine import processors
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Take a lesson, or list them: what is claimed, what you expect, and what our runs say."""
+    """Run an experiment on a published statement, with a question to answer first, and test its
+    claims; without a name list all lessons."""
 
     name: tyro.conf.Positional[str] = ""
-    """Which lesson; none: list them with their durations."""
+    """Name of the lesson; none: list all with their durations."""
     seeds: int = 3
-    """Runs of each setting, 2 or more: one run is an anecdote."""
+    """Runs of each setting, 2 or more (an interval over seeds needs two)."""
     processes: int = processors()
     """Runs at a time, one thread each."""
     executor: str = "local"
-    """Where: local, dask://host:port or ray://auto."""
+    """Where the runs are executed: local, or on a running cluster: dask://host:port or
+    ray://auto."""
     results: bool = False
-    """Print the results of the lessons taken so far as Markdown, and do nothing else."""
+    """Only print the results of the lessons run so far, as Markdown."""
     out: Path = Path("runs/lessons")
-    """Folder for the lessons' runs; a lesson taken again finds its own."""
+    """Folder for the lessons' runs; finished runs in it are used again."""
 
 
 def lesson(flags: Flags) -> int:
-    """Ask, run, show, decide."""
+    """List the lessons, print results, or run one lesson; returns the exit code."""
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: one run is an anecdote")
     from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown
@@ -55,7 +57,7 @@ def lesson(flags: Flags) -> int:
 
 
 def ask(question: str) -> str:
-    """What is typed; nothing after Ctrl-D."""
+    """The line that is typed; empty after Ctrl-D."""
     try:
         return input(question)
     except EOFError:

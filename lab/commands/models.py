@@ -1,14 +1,14 @@
-"""List all networks, with how fast they train, and all tasks."""
+"""Tables of all networks, with their training speeds, and of all tasks."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Print a table of all networks, with how fast they train, and one of all tasks."""
+    """Print a table of all networks, with their training speeds, and one of all tasks."""
 
     turns: int = 5
-    """How often each network is timed, in turn, 1 or more; the median counts."""
+    """How often each network is timed, in turn, 1 or more; the median is reported."""
 
 
 def models(flags: Flags) -> None:

@@ -1,4 +1,4 @@
-"""Ask a trained network about pictures."""
+"""Predictions of a trained network on picture files."""
 
 import os
 import sys
@@ -17,29 +17,30 @@ SHOWN = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Ask a trained network about pictures."""
+    """Print the predictions of a trained network on picture files."""
 
     run: tyro.conf.Positional[Path]
     """The run's folder."""
     pictures: tyro.conf.Positional[tuple[Path, ...]]
     """Picture files of any usual format and size, and folders, of which every picture is taken,
-    those in folders in them, too. The network is shown a picture's middle square."""
+    those in folders in them, too. The network's input is a picture's middle square."""
     sheets: bool = False
-    """Ask about each picture of contact sheets by itself: of four or more of the same size side by
-    side, with gaps of one color between them or without."""
+    """Predict each picture of a contact sheet separately: four or more pictures of the same size
+    side by side, with or without gaps of one color between them."""
     csv: Path | None = None
-    """File for the answers, with a row for each picture; it is overwritten. None: not written."""
+    """File for the predictions, with a row for each picture; it is overwritten. None: not
+    written."""
     show: Path | None = None
-    """PNG of what the network sees of each picture (the first 300); it is overwritten. None: not
+    """PNG of the network's input for each picture (the first 300); it is overwritten. None: not
     written."""
     model_file: Path | None = None
     """Where the file of the run's network is now, if it was moved since the run was trained."""
     changed_code: bool = False
-    """Open the run though its network's source files are not those that it was trained with."""
+    """Open the run although its network's source files have changed since it was trained."""
 
 
 def predict(flags: Flags) -> int:
-    """Print the network's answer about each picture, the most probable class first."""
+    """Print the network's prediction for each picture, the most probable class first."""
     if not flags.pictures:
         raise ValueError("name at least one picture or folder after the run's folder")
     for name in ("csv", "show"):

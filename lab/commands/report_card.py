@@ -1,4 +1,4 @@
-"""Measure a network from all sides, beside the built-in ones."""
+"""All measures of one network, compared with those of other networks."""
 
 import sys
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from lab.core.program import spelled, typed
 
 
 def base() -> RunConfig:
-    """The run that all others vary: 1,000 steps, no pictures."""
+    """The base config of all runs: 1,000 steps, no pictures."""
     return RunConfig(
         out=Path("runs/report_cards"),
         train=TrainConfig(steps=1000),
@@ -21,29 +21,30 @@ def base() -> RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Measure a network from all sides, and put it on one page: speed, faces needed, random labels
-    it can learn by heart, what it gives away, which cues it adopts, what its answers hang on. Some
-    minutes for each network, once: runs are kept, and the same command goes on with them. For a
-    first look: --seeds 2 --sizes 100 1000 --random-sizes 100 --steps 300 --against linear."""
+    """Measure a network and write one page: speed, training faces needed for a test accuracy,
+    random labels fitted, membership AUC, reliance on cues and on every attribute. This takes some
+    minutes for each network; finished runs are kept, and the same command continues. For a quick
+    test: --seeds 2 --sizes 100 1000 --random-sizes 100 --steps 300 --against linear."""
 
     against: tuple[str, ...] = ("cnn", "mlp")
-    """Networks to stand beside it. Their runs are done once for all cards in --out."""
+    """Networks to compare with. Their runs are executed once for all cards in --out."""
     seeds: int = 3
-    """Runs of each setting, 2 or more: one run is an anecdote."""
+    """Runs of each setting, 2 or more (an interval over seeds needs two)."""
     sizes: tuple[int, ...] = (100, 300, 1000, 3000, 10_000)
-    """Training faces of the learning curve, rising, two or more."""
+    """Numbers of training faces of the learning curve, rising, two or more."""
     random_sizes: tuple[int, ...] = (100, 300, 1000, 3000)
-    """How many random labels it shall try to learn by heart, rising."""
+    """Numbers of training faces with random labels, rising."""
     processes: int = processors()
     """Runs at a time on this machine, one thread each, 1 or more; by default one on each processor
     that this process may use (of its container, too)."""
     executor: str = "local"
-    """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
+    """Where the runs are executed: local, or on a running cluster: dask://host:port or
+    ray://auto."""
     run: RunConfig = field(default_factory=base)
 
 
 def report_card(flags: Flags) -> int:
-    """Run, ask, write the card, say what it says."""
+    """Execute the runs, measure the networks, write the card and print its sentences."""
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: one run is an anecdote")
     from lab.experiments.report_card import report

@@ -1,4 +1,4 @@
-"""Many runs: every combination of some settings, several seeds each, and their results.
+"""Runs of every combination of some settings, several seeds each, and their results.
 
 Example: --grid num_train=32,100,300 model=cnn,mlp --seeds 3
 """
@@ -14,37 +14,40 @@ from lab.core.program import spelled
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Run every combination of some settings with several seeds; the same command goes on with it.
-    Nothing of the pictures and the reliance of single runs: --pictures and --counterfactuals 48
-    bring them back."""
+    """Run every combination of some settings with several seeds. The same command again continues
+    an interrupted sweep. By default pictures are not logged and reliance is not measured:
+    --pictures and --counterfactuals 48 switch them on."""
 
     grid: tuple[str, ...]
     """What to vary: setting=value,value for any setting, such as num_train=32,100
-    cues=,eye_color:0.9 model=cnn,mlp. In a list of texts + joins those of one value; nothing stands
-    for none; values that hold commas are separated by semicolons."""
+    cues=,eye_color:0.9 model=cnn,mlp. For a setting that is a list (cues), + joins the items of one
+    value, and an empty value is the empty list; values that contain commas are separated by
+    semicolons."""
     seeds: int = 3
     """Runs of each combination, 1 or more; their seeds start from --seed."""
     processes: int = processors()
     """Runs at a time on this machine, one thread each, 1 or more; by default one on each processor
     that this process may use (of its container, too)."""
     executor: str = "local"
-    """Who does the runs: local, or a running cluster's workers, dask://host:port or ray://auto."""
+    """Where the runs are executed: local, or on a running cluster: dask://host:port or
+    ray://auto."""
     metrics: tuple[str, ...] = ()
-    """Final metrics that get a column of the tables and are drawn, by tag, such as gap/accuracy,
+    """Final metrics to show in the tables and figures, by tag, such as gap/accuracy,
     reliance/eye_color, shapley/eyes or seconds/training. None named: accuracies, gap and membership
-    AUC are shown where there are any."""
+    AUC, where measured."""
     axes: tuple[str, ...] = ()
-    """Settings to draw them over, one or two of the grid's. None named: its own, numbers first."""
+    """Settings on the axes of the figures, one or two of the grid's. None named: those of the grid,
+    numeric ones first."""
     compare: str | None = None
-    """Setting of the grid along which cells are compared, each with the one that has its first
-    value. None: the last one that has several values."""
+    """Setting of the grid along which cells are compared: each cell with the one that has the first
+    value of this setting. None: the last setting with several values."""
     run: RunConfig = field(
         default_factory=lambda: RunConfig(out=Path("runs/sweep"), counterfactuals=0, pictures=False)
     )
 
 
 def sweep(flags: Flags) -> int:
-    """Do the runs, show the progress, print the table, draw the pictures."""
+    """Execute the runs, show the progress, print the tables, draw the figures."""
     from lab.core.config import refuse
     from lab.experiments import parse_grid, run_preset
     from lab.experiments.presets.sweep import preset

@@ -1,4 +1,4 @@
-"""Train a network on a scarce set of faces, and say what it learned."""
+"""One run, from its settings to its verdict."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,20 +9,20 @@ from lab.core.config import RunConfig, flag, given
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Train a network on a scarce set of faces, and say what it learned."""
+    """Train a network on a small set of faces, measure it, and print a verdict."""
 
     run: RunConfig = field(default_factory=RunConfig)
     resume: Path | None = None
-    """Go on with the run in this folder, with its own settings (only --device can be another)."""
+    """Continue the run in this folder, with its own settings (only --device may differ)."""
     model_file: Path | None = None
     """With --resume: where the file of the run's network is now, if it was moved."""
     changed_code: bool = False
-    """With --resume: go on though the source files of the run's network have changed. Steps from
-    here on are trained with the new ones, which config.json notes."""
+    """With --resume: continue although the source files of the run's network have changed. The
+    remaining steps are trained with the new files, which config.json records."""
 
 
 def train(flags: Flags) -> None:
-    """Do a new run, or go on with one."""
+    """Start a new run, or continue one."""
     if flags.resume is None:
         from lab.runs.train import start  # not above: --help need not wait for torch
 

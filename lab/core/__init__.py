@@ -1,1 +1,1 @@
-"""What every other package builds on; nothing here imports another package of the lab."""
+"""The base of all other packages; it imports none of them."""

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent, after a crash or a power cut too.
+"""Atomic writing: files and folders are complete or absent, even after a crash or a power cut.
 
 They are written beside their place under a hidden name, and renamed. Standard library only.
 """
@@ -28,8 +28,8 @@ PATIENCE = 2.0
 
 
 def replace_file(path: Path, *pieces: bytes, keep: Path | None = None) -> None:
-    """Write a file, the `pieces` one after the other, in place of any at `path`: a reader or a
-    crash meets the old content or the new.
+    """Write a file, the `pieces` one after the other, in place of any at `path`: a reader, or a
+    crash, finds either the old content or the new.
 
     The file that stood there stays as `keep`, if given; a crash between the two renames leaves
     `keep` alone. Raises `OSError` naming `path`; what stood there is then at `path` or `keep`.
@@ -56,7 +56,7 @@ def replace_text(path: Path, text: str) -> None:
 
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
-    """A hidden name beside `path` for a file or folder that is yet to be made, and then renamed.
+    """A hidden name beside `path` for a file or folder to be written there and then renamed.
 
     What is left there in the end is removed, and so is what was left by processes of this machine
     that were killed.

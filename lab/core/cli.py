@@ -1,4 +1,4 @@
-"""The command line: flags from dataclasses, and one clear line for everything that goes wrong."""
+"""The command line: flags from dataclasses, and one line for every error."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def one_line(text: str) -> str:
 
 @contextmanager
 def _terminal() -> Iterator[None]:
-    """The terminal as tyro is told about it: wide enough, and without colors if asked to."""
+    """The console for tyro's help: wide enough, and without colors where these are switched off."""
     given = {name: os.environ.get(name) for name in ("COLUMNS", "TERM")}
     if shutil.get_terminal_size().columns < NARROW:
         os.environ["COLUMNS"] = str(NARROW)
@@ -141,7 +141,8 @@ def _terminal() -> Iterator[None]:
 
 
 def _check_folder() -> None:
-    """`ValueError` if the current folder is gone: torch ends the program then, with other words."""
+    """`ValueError` if the current folder was deleted; torch would end the program with another
+    message."""
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -149,7 +150,7 @@ def _check_folder() -> None:
 
 
 def _about(kind: type[Any]) -> str:
-    """What a script does; nothing where Python was told to leave out texts (-OO)."""
+    """The description of a script; empty where Python strips docstrings (-OO)."""
     return "" if sys.flags.optimize > 1 else kind.__doc__ or ""
 
 
@@ -176,7 +177,7 @@ def _describe(error: ValueError | OSError) -> str:
 
 
 def _unboxed(panel: str) -> str:
-    """What tyro says in a box of several lines, as one line without the box and the flag's help."""
+    """tyro's message, a box of several lines, as one line without the box and the flag's help."""
     lines = [line.strip("│╭╮╰╯─ \t") for line in panel.splitlines()[1:]]
     lines = ["" if set(line) == {"-"} else line for line in lines]  # a box for plain terminals
     while lines and not lines[0]:

@@ -1,7 +1,7 @@
-"""Every knob of a run, declared once, with its unit, its range and the meaning of `None`.
+"""All settings of a run, each declared once with its unit, its range and the meaning of `None`.
 
 Standard library only, so that `--help` is instant. The docstring under a field is its flag's help.
-A part of the lab takes its own piece (`DataConfig`, `ModelConfig`, `TrainConfig`), never the whole.
+Each part of the lab takes only its own piece: `DataConfig`, `ModelConfig` or `TrainConfig`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ VALIDATION = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What decides a run beside its settings: `lab.runs.provenance` compares it with what is there
-    now.
+    """What determines a run besides its settings; `lab.runs.provenance` compares it with the
+    present state.
 
-    Empty entries mean that it was not noted.
+    Empty entries: not recorded.
     """
 
     world: str = ""
@@ -48,7 +48,7 @@ class Provenance:
     """Source files of the user's metrics: path -> SHA-256. They have no say in training: noted, and
     not compared."""
     changed_at: tuple[int, ...] = ()
-    """Steps after which the run went on with other source files, because it was told to."""
+    """Steps after which the run continued with other source files (`--changed-code`)."""
 
 
 Ends = tuple[float, float, bool, bool]
@@ -62,46 +62,48 @@ def knob(default: Any, low: float, high: float, *, below: bool = False, above: b
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which pictures there are, and what they are labeled."""
+    """The pictures and their labels."""
 
     task: str = "person"
-    """What the label says about a picture (an unknown name lists the tasks there are)."""
+    """The task, which defines the label of a picture (an unknown name lists all tasks)."""
     data: str | None = None
     """Folder of your own pictures instead of drawn ones: one subfolder for each class, below train/
-    and test/ if there are such folders, else split by the seed, one in five for the test. None:
-    pictures are drawn."""
+    and test/ if there are such folders, else split at random by the seed, one picture in five for
+    testing. None: pictures are drawn."""
     num_train: int = knob(100, 2, 1_000_000)
-    """Training faces, 2 to 1,000,000. Few of them, and the network memorizes. Of --data as many as
-    there are, at most."""
+    """Number of training faces, 2 to 1,000,000; the fewer, the more is memorized. With --data at
+    most the number of pictures in the folder."""
     num_test: int = knob(2000, 2, 1_000_000)
-    """Unseen faces to test on, 2 to 1,000,000. More of them, and the intervals shrink. Of --data as
-    many as there are, at most."""
+    """Number of unseen faces to test on, 2 to 1,000,000; the more, the narrower the intervals. With
+    --data at most the number of pictures in the folder."""
     image_size: int = knob(32, 16, 512)
     """Width and height of a picture in pixels, 16 to 512."""
     variation: float = knob(1.0, 0, 1)
-    """How much faces differ in what should not matter: 0 (everyone alike) to 1 (full priors)."""
+    """How much faces differ in the nuisances (attributes that never affect the label): 0 (all have
+    the typical values) to 1 (full priors)."""
     cues: tuple[str, ...] = ()
-    """Nuisances tied to the label, in training and on the test set: eye_color:0.95 says that the
-    value agrees with the label for 95 % of the pictures (1 / number of classes, 0.5 for two: no
-    link; 1: always; a picture that does not agree shows another class's value, each as likely). The
-    values that differ most stand for the classes, or those you name, one for each class, the last
-    class first: eye_color=blue/brown:0.95 (person/not a person), hair_length=long/short:0.8."""
+    """Nuisances tied to the label, in training and on the test set. With eye_color:0.95 each class
+    has an eye color of its own, and a picture shows that of its class with probability 0.95, else
+    that of one of the other classes, all equally likely; 1 / number of classes (0.5 for two) makes
+    the cue independent of the label. Without named values those that look most different are taken;
+    eye_color=blue/brown:0.95 and hair_length=long/short:0.8 name one for each class, the last class
+    first (person/not a person)."""
     cue_visibility: float = knob(1.0, 0, 1, above=True)
-    """How far apart the values of a cue look, above 0 to 1 (as drawn): fades its colors, or brings
-    its numbers closer to their median."""
+    """How different the values of a cue look, above 0 to 1 (as drawn): below 1 its colors are
+    faded, or its numbers moved towards the median."""
     subpopulations: tuple[str, ...] = ()
-    """Kinds of picture that the classes are made of, such as missing scrambled; a class without any
-    named keeps its mix. None named: all, in the task's shares."""
+    """Subpopulations to use, such as missing scrambled; a class of which none is named keeps its
+    mix. None named: all, in the task's shares."""
     missing: tuple[str, ...] = ()
     """Parts that a face may lack: eyes nose mouth ears. None named: any of them."""
     unseen_combinations: tuple[str, ...] = ()
-    """Combinations that are never shown in training and make a test set of their own:
+    """Combinations of values that are excluded from training and shown in a separate test set:
     eye_color=blue,hair_length=long."""
     label_noise: float = knob(0.0, 0, 1)
     """Share of training labels that are corrupted, 0 to 1. Test labels stay clean."""
     label_noise_kind: Literal["random", "flip"] = "random"
-    """'random' draws a corrupted label anew among all classes (share 1: labels say nothing, as in
-    Zhang 2017); 'flip' always makes it a wrong one."""
+    """'random' draws a corrupted label uniformly from all classes (share 1: labels independent of
+    the pictures, as in Zhang 2017); 'flip' always makes it a wrong one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +114,8 @@ class ModelConfig:
     """A registered architecture, torchvision:NAME or timm:NAME for one of theirs (untrained), or
     path/to/file.py:name for one of yours."""
     width: int = knob(16, 1, 1024)
-    """The capacity dial, 1 to 1024: channels of the first layer; the others follow. Those of
-    torchvision and timm have none."""
+    """Channels of the first layer, 1 to 1024; the other layers scale with it. Networks of
+    torchvision and timm have no width."""
     dropout: float = knob(0.0, 0, 1, below=True)
     """Share of the last hidden features dropped in training, 0 to below 1."""
 
@@ -125,73 +127,76 @@ class TrainConfig:
     steps: int = knob(1500, 0, 10_000_000)
     """Optimizer steps, 0 to 10,000,000."""
     batch_size: int = knob(64, 1, 65_536)
-    """Faces per step, 1 to 65,536. More than there are training faces: all of them, unless they are
-    --online."""
+    """Faces per step, 1 to 65,536. At most the number of training faces, except with --online."""
     learning_rate: float = knob(2e-3, 0, 10, above=True)
-    """Peak learning rate of AdamW, above 0 to 10; it warms up and decays as a cosine to 0."""
+    """Peak learning rate of AdamW, above 0 to 10, after a linear warm-up and before cosine decay to
+    0."""
     weight_decay: float = knob(0.0, 0, 10)
     """AdamW's decoupled weight decay, 0 to 10."""
     augment: bool = False
-    """Show each training face shifted, turned, mirrored and recolored at random. It takes the
-    meaning from tasks that ask for left and right, or for colors."""
+    """Shift, rotate, mirror and recolor each training face at random. Labels of tasks about left
+    and right, or about colors, become wrong by it."""
     objective: str = "erm"
-    """What training minimizes: erm (empirical risk: each example counts the same), reweighting
-    (each group counts the same), group_dro (the worst group's loss), or path/to/file.py:name for
-    one of yours. Groups are class × value of the cues; without cues each class is one."""
+    """What training minimizes: erm (empirical risk: equal weight for each example), reweighting
+    (equal weight for each group), group_dro (the worst group's loss), or path/to/file.py:name for
+    one of yours. A group is a class with one combination of cue values; without cues each class is
+    a group."""
     online: bool = False
-    """Never show a face twice: every step draws new ones, as if there were no end of training data.
-    Training accuracy is measured on the first --num-train of them."""
+    """Use new faces at every step, so that none is seen twice. Training accuracy is measured on the
+    first --num-train of them."""
     early_stopping: int | None = knob(None, 1, 1000)
     """Stop after this many evaluations without a lower loss on the validation faces, and keep the
-    weights of the lowest, 1 to 1000; None: never. Test faces have no say in it."""
+    weights of the lowest, 1 to 1000; None: never. Test faces are not used for it."""
     num_validation: int | None = knob(None, 2, 1_000_000)
     """Validation faces, 2 to 1,000,000: of the test set's population, with clean labels, in neither
     the training nor the test set, measured at every evaluation. None: 1,000 with --early-stopping,
     else none."""
     eval_every: int | None = knob(None, 1, 10_000_000)
-    """Optimizer steps between evaluations, 1 to 10,000,000; None: dense early, sparser later."""
+    """Optimizer steps between evaluations, 1 to 10,000,000; None: frequent at first, rarer
+    later."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the network; bfloat16 is autocast and pays for wide networks only."""
+    """Arithmetic of the network; bfloat16 uses autocast and is faster for wide networks only."""
     compile: bool = False
-    """Train through torch.compile: starts half a minute later, needs a C++ compiler, and pays for
-    long runs of wide networks. Bits differ from those without."""
+    """Train through torch.compile: starts half a minute later, needs a C++ compiler, and is faster
+    for long runs of wide networks. Results differ in the last bits from those without."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One run, from the faces to the verdict."""
+    """One run: its data, network and training, and the settings below."""
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     seed: int = knob(0, 0, 2**63 - 1)
-    """Whole number from 0 that every random draw of the run derives from."""
+    """Seed of all random numbers of the run, a whole number from 0."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to draw and train; auto takes a GPU if there is one."""
     deterministic: bool = False
-    """Use only such GPU kernels as give the same bits each time, which may be slower. On a CPU they
-    all do."""
+    """Use only GPU kernels that give the same bits each time, which may be slower. On a CPU all
+    kernels do."""
     threads: int = knob(1, 0, 256)
     """CPU threads of the run, 1 to 256; 0: one for each processor that it may use. Two may be 1.4
-    times as fast, or ten times slower on a busy machine. The count decides the last bits of all
-    metrics."""
+    times as fast, or ten times slower on a busy machine. The last bits of all results depend on
+    this number."""
     world_size: int = knob(1, 1, 65_536)
-    """Processes that share every batch. torchrun sets it: torchrun --nproc-per-node 2
-    scripts/train.py …; the number decides the last bits of all metrics."""
+    """Processes among which every batch is divided. torchrun sets it: torchrun --nproc-per-node 2
+    scripts/train.py …; the last bits of all results depend on this number."""
     counterfactuals: int = knob(48, 0, 100_000)
-    """Faces that are redrawn with each attribute changed, to measure what the answers rely on, 0 to
-    100,000 (no more than fit in 256 MB: 2,184 of 32 px, 8 of 512 px); 0: not measured. More of
-    them, and the intervals shrink."""
+    """Faces that are redrawn with each attribute changed, to measure reliance, 0 to 100,000 (no
+    more than fit in 256 MB: 2,184 of 32 px, 8 of 512 px); 0: not measured. The more, the narrower
+    the intervals."""
     metric: tuple[str, ...] = ()
     """Metrics of your own, path/to/file.py:name each: functions of the predictions on the test set
     that return a number, measured at every evaluation. None named: the lab's alone."""
     pictures: bool = True
-    """Log pictures, curves, the projector and the graph beside the metrics."""
+    """Log pictures, curves, the projector and the graph in addition to the metrics."""
     checkpoint_every: float = knob(10.0, 0, 86_400)
-    """Seconds between checkpoints, 0 (after every step) to 86,400: what a killed run can lose."""
+    """Seconds between checkpoints, 0 (after every step) to 86,400: the most that a killed run
+    loses."""
     name: str | None = None
-    """Folder of the run under --out: letters, digits and . _ - only. None: made from the settings,
-    with a number if it is taken."""
+    """Folder of the run under --out: letters, digits and . _ - only. None: derived from the
+    settings, with a number added if that name is taken."""
     out: Path = Path("runs")
     """Folder that holds the runs (TensorBoard's logdir)."""
 
@@ -307,8 +312,8 @@ def given(config: RunConfig) -> dict[str, Any]:
 
 
 def refuse(config: RunConfig, **instead: str) -> None:
-    """Raise `ValueError` if a setting is given that a script sets itself: its name, and the flag
-    that is meant instead."""
+    """Raise `ValueError` if a setting is given that the script sets itself; `instead` maps the
+    setting's name to the flag to use."""
     for name in instead:
         if name in given(config):
             raise ValueError(f"{flag(name)} is set by {instead[name]}: leave it out")

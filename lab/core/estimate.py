@@ -13,10 +13,9 @@ Z = 1.959963984540054
 class Estimate:
     """One measured number.
 
-    Args:
-        value: the point estimate.
-        low, high: the ends of its 95 % confidence interval; `None` for both if it has none.
-        count: how many independent items (faces) it rests on; `None` if that has no meaning.
+    Args: value: the point estimate. low, high: the ends of its 95 % confidence interval; `None` for
+    both if it has none. count: number of independent items (faces) it was computed from; `None` if
+    not applicable.
     """
 
     value: float
@@ -34,7 +33,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The interval; everything is possible where there is none."""
+        """The interval; infinite ends where there is none."""
         if self.low is None or self.high is None:
             return -math.inf, math.inf
         return self.low, self.high
@@ -53,7 +52,7 @@ class Estimate:
 
 
 def wilson(successes: int, count: int) -> Estimate:
-    """A share with its Wilson score interval; a share of nothing has none and is NaN.
+    """A share with its Wilson score interval; NaN without interval for a total of 0.
 
     Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
     """

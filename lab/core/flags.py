@@ -1,4 +1,4 @@
-"""A dataclass's flags: their kinds, their help, and one plain line for each way to misspell them.
+"""A dataclass's flags: their types, their help, and one-line errors for misspelt ones.
 
 tyro makes the parser. Its own messages are for programmers, so words are checked before it sees
 them; and it keeps some of a docstring's line breaks, so help texts are handed to it as paragraphs.
@@ -77,7 +77,7 @@ class Flag:
 
     @property
     def name(self) -> str:
-        """As it is spelled: --num-train, or RUN where there is nothing to spell."""
+        """The flag's spelling, --num-train, or the name of a positional argument, RUN."""
         return self.field.upper() if self.bare else flag(self.field)
 
 
@@ -268,7 +268,7 @@ def _unknown(key: str, known: dict[str, Flag]) -> str:
 
 
 def _unexpected(word: str, known: dict[str, Flag]) -> str:
-    """What to say of a word that belongs to no flag."""
+    """The error for a word that belongs to no flag."""
     key, equals, value = word.partition("=")
     name = flag(key)
     write = ""

@@ -1,4 +1,4 @@
-"""What this process may use of the machine, as containers and limits allow.
+"""Memory and processors that this process may use under containers and limits.
 
 Standard library only.
 """
@@ -22,7 +22,8 @@ ROOT = Path("/")
 
 def memory(root: Path | None = None) -> int | None:
     """Bytes of memory that this process may use: the least of what the machine has, what its
-    control group and those above it are given, and `ulimit -v`. None where that cannot be told."""
+    control group and those above it are given, and `ulimit -v`. None where it cannot be
+    determined."""
     known = [_physical(), _address_space()]
     for folder in _groups(root or ROOT, "memory"):
         known += [

@@ -1,6 +1,6 @@
-"""Picture files as the networks know pictures: square, small, uint8 RGB, in sRGB.
+"""Picture files as network input: square, small, uint8 RGB, in sRGB.
 
-One rule for every file, by what its numbers mean:
+The conversion of a file, by the meaning of its values:
 
 - Of several frames or pages the first; turned and mirrored as its EXIF data say.
 - Gray of 1, 2, 4, 8, 12 or 16 bits: from black to white of that many bits. TIFFs in which zero is
@@ -70,7 +70,7 @@ _HEAD = 26
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture file as a network sees it.
+    """A picture file converted for a network.
 
     `pixels` (3, S, S) uint8 are the middle square of the upright picture, whose `width` and
     `height` in pixels they come from.
@@ -135,7 +135,7 @@ def open_picture(path: Path) -> Image.Image:
 
 @contextmanager
 def _whole_files() -> Iterator[None]:
-    """Refuse truncated files, whatever a network's file has told Pillow."""
+    """Refuse truncated files, whatever settings of Pillow a network's file has changed."""
     told = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
@@ -195,7 +195,7 @@ def _upright_rgb(file: Image.Image, head: bytes) -> Image.Image:
 
 
 def _check(file: Image.Image, tags: Mapping[int, Any]) -> None:
-    """Refuse what Pillow 13 misreads without a word, and what has no clear meaning."""
+    """Refuse what Pillow 13 silently misreads, and what is ambiguous."""
     if tags and _first(tags, _SAMPLE_FORMAT, _UNSIGNED) == _SIGNED and file.mode == "L":
         raise ValueError("it holds signed 8-bit numbers, which do not say what is black")
     planes = tags and _first(tags, _PLANES, 1) == _APART and file.mode not in ("L", "P", "1")

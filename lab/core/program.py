@@ -1,4 +1,4 @@
-"""The way in which commands are spelled: as the installed program, or as a script of a checkout.
+"""Command lines for messages: of the installed program, or of a script in a checkout.
 
 Standard library only.
 """

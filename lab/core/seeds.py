@@ -1,7 +1,8 @@
 """Named random streams: every random number has an address (seed, name, index).
 
-A stream is a pure function of its name, so nobody's draws move anybody else's, the first 64 of
-1,024 numbers are the 64, and number i can be had without drawing those before it.
+A stream is a pure function of its name. So draws from one stream do not affect any other, the first
+64 of 1,024 numbers are the same as 64 numbers, and number i can be computed without those before
+it.
 
 The generator is SplitMix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators",
 OOPSLA 2014, figure 16) evaluated at a counter; the key is the SHA-256 of the stream's name.

@@ -1,4 +1,4 @@
-"""Standard input, output and error as a program needs them: open, and able to take any text.
+"""Standard input, output and error: reopened if closed, and able to encode any text.
 
 Standard library only.
 """
@@ -18,7 +18,7 @@ PLAIN = str.maketrans(
 
 
 def prepare() -> None:
-    """Open what is closed, to nowhere, and let no text be an error, whatever the encoding.
+    """Reopen closed streams on the null device, and make every text writable in any encoding.
 
     A file that were opened while 1 or 2 is free would get that number, and whatever libraries print
     would be written into it.

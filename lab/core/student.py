@@ -1,4 +1,4 @@
-"""Student's t: intervals from a handful of values, such as one for each seed."""
+"""Student's t: intervals of the mean of a few values, such as one for each seed."""
 
 from __future__ import annotations
 

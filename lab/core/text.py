@@ -1,4 +1,4 @@
-"""Say what a misspelt name may have meant, and what went wrong, in one line."""
+"""Messages of one line: the nearest match of a misspelt name, exceptions, labels of networks."""
 
 import difflib
 import errno
@@ -44,7 +44,7 @@ def unknown(
 
 
 def missing(path: Path) -> str:
-    """Why there is no file to be read at `path`."""
+    """The reason why no file can be read at `path`."""
     if path.is_dir():
         return "it is a folder"
     try:
@@ -90,7 +90,8 @@ def model_labels(names: Iterable[str]) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    r"""What others wrote, as one line: without line breaks, escape sequences, control characters.
+    r"""Text from outside the lab as one line: without line breaks, escape sequences, control
+    characters.
 
     >>> plain("two\nlines, one \x1b[31mred\x1b[0m")
     'two lines, one red'
@@ -104,7 +105,7 @@ _NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 def memory_ran_out(error: BaseException) -> bool:
-    """Whether it is Python's or torch's way to say so, on a CPU or a GPU."""
+    """Whether an exception is Python's or torch's out-of-memory error, on a CPU or a GPU."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

@@ -1,4 +1,4 @@
-"""Contact sheets: where the pictures lie in a picture of many."""
+"""Contact sheets: the boxes of the single pictures."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Estimates as text: one way to write a share, a number, and their intervals."""
+"""Estimates as text: the format of shares, numbers and their intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many training faces a network needs for a test accuracy, read off its learning curve."""
+"""Training faces needed for a test accuracy, interpolated on a learning curve."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ Bound = Literal["", "at most", "more than"]
 class FacesNeeded:
     """The number of training faces at which test accuracy reaches `target`.
 
-    `bound` says that `faces` is a bound only, without an interval. "at most": a seed or more is
-    there at the smallest size already. "more than": a seed or more never gets there.
+    `bound`: empty, or `faces` is only a bound, without an interval. "at most": at least one seed
+    reaches the target at the smallest size already. "more than": at least one seed never reaches
+    it.
     """
 
     target: float
@@ -63,7 +64,7 @@ def faces_needed(
 
 
 def rounded(number: float) -> int:
-    """A number of faces with two digits that count."""
+    """A number of faces rounded to two significant digits."""
     digits = max(0, len(str(int(abs(number)))) - 2)
     return int(round(number, -digits))
 

@@ -1,4 +1,4 @@
-"""Power laws: how an error falls with the number of faces."""
+"""Power laws of the error in the number of training examples."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class PowerLaw:
     _count: int
 
     def at(self, size: float) -> Estimate:
-        """The error that the law says for a size, with the 95 % interval of the fitted line (of its
-        mean there, not of single runs)."""
+        """The error that the law predicts for a size, with the 95 % interval of the fitted line (of
+        its mean there, not of single runs)."""
         x = math.log(size)
         log = math.log(self.factor) + self.exponent.value * x
         error = self._noise * math.sqrt(1 / self._count + (x - self._center) ** 2 / self._spread)

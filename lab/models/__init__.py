@@ -1,4 +1,4 @@
-"""Pixels in, logits out: architectures by name. Knows no faces and no training."""
+"""Networks by name: from pictures to logits. Independent of faces and of training."""
 
 from lab.models.failure import NetworkError, blame, blamed
 from lab.models.inputs import to_input

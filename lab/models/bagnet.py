@@ -1,4 +1,4 @@
-"""A network that sees small patches only, and never how they lie to each other."""
+"""A bag-of-patches network: it classifies small patches and ignores their arrangement."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ POSITIONS = 16  # halve the picture until it has 16 to 31 positions to a side
 
 @register_model
 def bagnet(spec: ModelSpec) -> nn.Module:
-    """Patches of about a quarter of the picture's side vote alone, and the votes are averaged.
+    """Logits of patches of about a quarter of the picture's side, each on its own, averaged over
+    all patches.
 
-    A bag of local features (Brendel & Bethge 2019): a vote knows neither what is outside its patch
-    (`patch_size`) nor, as nothing is padded, where the patch lies. What only the arrangement of the
-    parts tells, such as a scrambled face, is beyond it. A vote is the last layer's answer to one
-    position; averaging before that layer is the same, since the layer is linear.
+    A bag of local features (Brendel & Bethge 2019): the logits of a patch depend neither on what is
+    outside it (`patch_size`) nor, as nothing is padded, on its position. So the network cannot use
+    the arrangement of the parts, by which scrambled faces differ. The features are averaged before
+    the last layer; since that layer is linear, this equals averaging the logits of the patches.
     """
     channels, outputs = spec.in_channels, spec.width
     layers: list[nn.Module] = []
@@ -39,7 +40,7 @@ def bagnet(spec: ModelSpec) -> nn.Module:
 
 
 def patch_size(image_size: int) -> int:
-    """Width and height in pixels of the patch behind a vote: 3 at 16 px, 8 at 32, 18 at 64.
+    """Width and height in pixels of a patch (the receptive field): 3 at 16 px, 8 at 32, 18 at 64.
 
     A convolution adds two positions to it and pooling one, and each halving doubles a position.
     """

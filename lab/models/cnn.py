@@ -1,4 +1,4 @@
-"""The default network: a few convolutions along one capacity dial, and five named sizes."""
+"""The default network: a few convolutions whose capacity `width` sets, and five named sizes."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def cnn(spec: ModelSpec) -> nn.Module:
 
 @register_model
 def cnn_avgpool(spec: ModelSpec) -> nn.Module:
-    """`cnn` that averages each channel over all positions instead of telling them apart.
+    """`cnn` with global average pooling before the last layer.
 
-    Global average pooling (Lin et al. 2014, Network in Network, section 3.2) asks what is there,
-    not where, so that the last layer has a weight for each channel only.
+    After global average pooling (Lin et al. 2014, Network in Network, section 3.2) the last layer
+    has one weight for each channel and class, and none for positions.
     """
     layers, channels, _ = _convolutions(spec)
     network = nn.Sequential(

@@ -1,4 +1,4 @@
-"""What a network's own code raises, as one line that says where."""
+"""Errors raised by a network's own code, as one line with file and line number."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class NetworkError(LabError, ValueError):
 
 @contextmanager
 def blamed(what: str, step: int = 0) -> Iterator[None]:
-    """Raise what goes wrong inside as a `NetworkError` that begins with `what`, after `step` steps.
+    """Raise exceptions of the block as `NetworkError`, beginning with `what`, after `step` steps.
 
-    Want of memory stays what it is; Ctrl-C, too.
+    Lack of memory and Ctrl-C are passed on unchanged.
     """
     try:
         yield

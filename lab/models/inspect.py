@@ -1,4 +1,4 @@
-"""Look at a model without changing it: a first pass, features, size."""
+"""Inspection of a model without changing it: first pass, features, number of parameters."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def untouched(
     """Run `model` in eval mode (or in training mode) and leave no trace.
 
     Inside, nothing records gradients, and the random generators of Python, NumPy and torch start
-    from `seed`, so that a network that draws from them in eval mode gives the same answers to the
-    same question; other threads that measure or train wait. Afterwards every submodule's mode,
-    every buffer (running statistics, counters), the random generators, torch's settings and, unless
-    it is the `first` pass, every attribute that was bound anew are what they were.
+    from `seed`, so that a network that draws from them in eval mode gives the same logits for the
+    same input; other threads that measure or train wait. Afterwards every submodule's mode, every
+    buffer (running statistics, counters), the random generators, torch's settings and, unless it is
+    the `first` pass, every attribute that was bound anew are what they were.
 
     Not in inference mode: a table that the network keeps from its first pass would be of no use in
     training. `no_grad` takes 0.99 to 1.03 of its time.
@@ -84,14 +84,14 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers training adjusts."""
+    """The number of trainable parameters."""
     return sum(math.prod(p.shape) for p in model.parameters() if p.requires_grad)
 
 
 def first_pass(
     model: nn.Module, spec: ModelSpec, *, name: str = "the model", seed: int = 0
 ) -> None:
-    """Show `model` two random pictures together and one alone, in eval mode.
+    """Run `model` on two random pictures together and on one alone, in eval mode.
 
     What it makes of itself at its first pass stays: lazy layers (drawn from `seed`), buffers, kept
     tables. Raises `ValueError` with one line if it fails, or if its logits have the wrong shape or
@@ -144,14 +144,15 @@ def check_logits(logits: Any, expected: tuple[int, int], where: str) -> Tensor:
 
 
 def random_pictures(spec: ModelSpec, count: int, *, seed: int = 0) -> Tensor:
-    """Noise as a network is shown it: float32 (N, K, S, S) from -1 to 1, on the CPU."""
+    """Random noise in the range of a network's input: float32 (N, K, S, S) from -1 to 1, on the
+    CPU."""
     generator = torch.Generator().manual_seed(seed)
     shape = (count, spec.in_channels, spec.image_size, spec.image_size)
     return torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") * 2 - 1
 
 
 def features(model: nn.Module, images: Tensor) -> Tensor | None:
-    """What the last linear layer sees of each picture: (N, D), or `None` without such a layer.
+    """The input of the last linear layer for each picture: (N, D), or `None` without such a layer.
 
     `images` is the model's own kind of input, float (N, C, S, S) on its device; eval mode.
     """

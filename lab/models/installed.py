@@ -1,11 +1,11 @@
 """Models of installed packages: an entry point of the group `lab.models` is a name and its builder.
 
-A package says in its pyproject.toml:
+A package declares in its pyproject.toml:
 
     [project.entry-points."lab.models"]
     their_net = "their_package.nets:their_net"
 
-Asking for one name imports one package, and none that is not asked for.
+Creating a network imports only the package that offers its name.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def package(entry: EntryPoint) -> str:
 
 @cache
 def warn(line: str) -> None:
-    """Say `line` on standard error, once."""
+    """Write `line` to standard error, once."""
     log.warning("warning: %s", line)
 
 

@@ -1,4 +1,4 @@
-"""Isolation: a network's code shares the process with the lab and with whatever program calls it.
+"""Isolation of a network's code from the lab and from the calling program in the same process.
 
 They share the random generators of Python, NumPy and torch, torch's settings (default dtype and
 device, gradient mode, deterministic kernels, …) and the command line's words. A run must neither
@@ -99,7 +99,7 @@ class Generators:
     """The random generators that a network on `device` can draw from without naming one: those of
     Python, of NumPy and of torch.
 
-    `torch.manual_seed` would look for every kind of device there is, which takes 0.15 ms.
+    `torch.manual_seed` checks every kind of device, which takes 0.15 ms.
     """
 
     def __init__(self, device: str | torch.device = _CPU) -> None:

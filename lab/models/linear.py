@@ -1,4 +1,4 @@
-"""The simplest reader of pictures: one weight for every pixel and class."""
+"""Logistic regression: one weight for every pixel channel and class."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""A network that knows nothing of pictures: three hidden layers over all pixels."""
+"""A multilayer perceptron: three hidden layers on all pixels, without any spatial structure."""
 
 from torch import nn
 

@@ -1,9 +1,9 @@
-"""The list of models: a name for every architecture, and one way to build it.
+"""The registry of models: the function that builds each architecture, by name.
 
-The folder is the list: every module of `lab/models` is imported when the list is first asked for,
-so a new architecture is one new file with `@register_model` and nothing else. Installed packages
-add names of their own (`installed.py`). `path/to/file.py:function` is a model in a file anywhere
-else, and `library:name` one of a library's (`zoo.py`).
+Every module of `lab/models` is imported when the registry is first used, so a new architecture is
+one new file with `@register_model` and nothing else. Installed packages add names of their own
+(`installed.py`). `path/to/file.py:function` is a model in a file anywhere else, and `library:name`
+one of a library's (`zoo.py`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from lab.models.space import Space, in_a_space
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """What a model is asked for; it maps (N, in_channels, S, S) in -1..1 to (N, num_outputs)."""
+    """The arguments from which a model is built; it maps (N, in_channels, S, S) in -1..1 to (N,
+    num_outputs)."""
 
     in_channels: int = 3
     """Channels of a picture, 1 or more."""
@@ -61,7 +62,7 @@ _built: set[tuple[str, ModelSpec, str]] = set()
 
 
 def register_model(build: Builder) -> Builder:
-    """Give `build` its place in the list, under its own name.
+    """Register `build` under its own name.
 
     Without effect in a file that is named as `path/to/file.py:function`: it is found by its path.
     Raises `ValueError` if another function holds the name (the same one, reloaded, may replace it).

@@ -1,4 +1,4 @@
-"""The source files that a network in a file of its own is made of.
+"""The source files that define a network in a file outside the lab.
 
 `lookup` says where such a file's imports are found: beside it, at the root of its package, or
 elsewhere outside the installed packages. `source_files` follows the imports that are written in the

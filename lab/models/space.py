@@ -1,4 +1,4 @@
-"""Import spaces: each network in a file is made from the files beside it, and from no other's.
+"""Import spaces: a network's file imports the modules beside it, never those of another network.
 
 Python keeps imported modules in one table for the whole process, by name, so that the `blocks.py`
 of one network would be given to every later one. Here the sources of a network are imported anew

@@ -1,4 +1,4 @@
-"""A small vision transformer: the picture as patches that look at each other."""
+"""A small vision transformer: attention among the patches of the picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEPTH = 3
 
 
 class VisionTransformer(nn.Module):
-    """Patches to tokens, attention among all of them, the mean of what they have become."""
+    """Patches as tokens, blocks of attention and MLP, the mean of the tokens, a linear layer."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()

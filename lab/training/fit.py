@@ -87,7 +87,7 @@ def fit(
     returned. `progress` gets the step and its batch's loss a few
     times a second. `checkpoints` is the folder for checkpoints, written at the start, at the end,
     when `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is
-    stored in them, and so are the answers that `sample` takes where training ends or is
+    stored in them, and so are the logits that `sample` computes when training ends or is
     interrupted. Early stopping needs an evaluator of "loss/validation"; the model ends with the
     weights of the evaluation where that was lowest. In a distributed run rank 0 alone measures,
     logs and saves; all processes stop if one is signaled. Raises `Diverged`, `Interrupted`,

@@ -1,8 +1,8 @@
-"""A sample of a network's answers, kept with its weights, by which a network that is read back is
-known to be the one that was kept.
+"""A sample of a network's logits, stored with its weights, to check that a loaded network still
+behaves as it did.
 
-Weights and source files do not decide all that a network does: its code may read a file, an
-environment variable, or a counter that it keeps in a plain attribute.
+Weights and source files do not determine a network's predictions completely: its code may read a
+file, an environment variable, or a counter that it keeps in a plain attribute.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ device, and otherwise."""
 
 def sample_answers(model: nn.Module, spec: ModelSpec) -> dict[str, Any]:
     """The logits of `ASKED` random pictures, in eval mode, and the device: plain values for a
-    checkpoint. Empty for a network that answers otherwise when it is asked again, or not at all.
+    checkpoint. Empty for a network whose logits differ when it is called again, or that fails.
     """
     try:
         one, again = (_answers(model, spec, seed) for seed in (0, 1))
@@ -37,7 +37,7 @@ def sample_answers(model: nn.Module, spec: ModelSpec) -> dict[str, Any]:
 
 def answers_otherwise(model: nn.Module, kept: Any, spec: ModelSpec) -> bool:
     """Whether `model` gives most of the random pictures other logits than `kept`, which is what
-    `sample_answers` gave; False if that is nothing to go by."""
+    `sample_answers` gave; False if `kept` is empty."""
     if not isinstance(kept, dict) or not isinstance(kept.get("logits"), Tensor):
         return False
     now = sample_answers(model, spec)

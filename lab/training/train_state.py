@@ -1,4 +1,4 @@
-"""The loop's state beside weights and optimizer: last metrics, best evaluation, seconds spent."""
+"""The loop's state besides weights and optimizer: last metrics, best evaluation, seconds spent."""
 
 import copy
 import math
@@ -30,7 +30,8 @@ set. Where no evaluator measures it, no best weights are kept."""
 
 @dataclass
 class Best:
-    """The evaluation with the lowest `CRITERION`, and how many came after it; step -1: none.
+    """The evaluation with the lowest `CRITERION`, and the number of evaluations since; step -1:
+    none.
 
     `by` is the metric that chose it: a checkpoint with another one is refused.
     """
@@ -113,7 +114,7 @@ class TrainState:
         """Write the checkpoint of the best weights, if they are new, and then the last one. The
         first is read back at once, so that a file system that cannot hold one is noticed early.
 
-        `over`: no step follows in this process. Only then a sample of the network's answers is
+        `over`: no step follows in this process. Only then a sample of the network's logits is
         stored with its last weights: when other checkpoints are written depends on the clock, and a
         network that counts its calls must not depend on that.
         """

@@ -39,10 +39,10 @@ class TrainStep:
     torch's settings are restored if the network changes them.
 
     A step whose loss or gradient is not finite must not change the weights. Reading the numbers
-    would synchronize a GPU at every step, so the optimizer gets the answer as a tensor on the
-    device (`found_inf`, as from AMP's scaler) and skips that update and all later ones, until
-    `check` reads it and raises. On a CPU reading is free, and every step does; so does a step with
-    complex weights, whose optimizer cannot skip.
+    would synchronize a GPU at every step, so the optimizer gets the result of that test as a tensor
+    on the device (`found_inf`, as from AMP's scaler) and skips that update and all later ones,
+    until `check` reads it and raises. On a CPU reading is free, and every step does; so does a step
+    with complex weights, whose optimizer cannot skip.
 
     `objective` is what is minimized; None: the one that the config names.
     """

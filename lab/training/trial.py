@@ -273,8 +273,8 @@ class _DryRun:
             )
 
     def _look_at_missed(self, network: nn.Module) -> None:
-        """Warn of weights that decide the answers and get no gradient; those that decide nothing
-        are idle, and do no harm. Changes the network."""
+        """Warn of weights that affect the logits and get no gradient; weights without any effect
+        are ignored. Changes the network."""
         if not self._missed:
             return
         pictures = random_pictures(self._spec, self._batch)

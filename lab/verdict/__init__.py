@@ -1,4 +1,4 @@
-"""The verdict: what a run's metrics show, in plain words, and what would help."""
+"""The verdict: a run's metrics as sentences in plain words, with advice."""
 
 from lab.verdict.verdict import Finding, Setting, findings, verdict
 

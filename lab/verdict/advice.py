@@ -1,4 +1,4 @@
-"""What to try next, derived from how a run ended."""
+"""Advice: the flags to try next, derived from a run's final metrics."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from lab.verdict.shortcuts import CLOSE
 from lab.worlds import Cue
 
 GOAL = 0.05
-"""Error on unseen faces that advice on the number of training faces aims at."""
+"""Target test error of the advice on the number of training faces."""
 MOST_EXAMPLES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
 RANDOM = 0.1
-"""Labels whose link to the truth is no stronger than this leave nothing to learn but the faces
-themselves: label noise of 0.9 with labels drawn at random."""
+"""At a `label_link` up to this (label noise of 0.9 with random labels) labels can only be fitted by
+memorizing."""
 
 
 def label_link(share: float, kind: Literal["random", "flip"], classes: int) -> float:
-    """How far training labels follow the truth when a `share` of them is corrupted, from 1 (all are
-    right) by 0 (they say nothing) to below 0 (they speak against it).
+    """The agreement of training labels with the true ones when a `share` of them is corrupted: 1
+    (all are right), 0 (independent of the true labels) or below 0 (more often wrong than by
+    chance).
 
     (P(right) - 1 / classes) / (1 - 1 / classes); P(right) is 1 - share + share / classes where
     corrupted labels are drawn at random, and 1 - share where they are always wrong.
@@ -45,13 +46,12 @@ def advice(
     more_train: int | None = None,
     more_test: int | None = None,
 ) -> str:
-    """A sentence or two with flags to try, or nothing.
+    """One or two sentences with flags to try; may be empty.
 
-    `kind` is the headline's, `error` the share of unseen faces it is wrong about, `wrong_labels`
-    whether it learned wrong labels by heart, `link` how far its training labels followed the truth
-    (`label_link`), `width` None for a network without that dial, `online` whether it saw each
-    example once only, `noun` what the examples are called, `more_train`
-    and `more_test` how many others there are (None: no end).
+    `kind` is the headline's; `error` the test error; `wrong_labels` whether mislabeled examples are
+    fitted; `link` as `label_link` gives it; `width` None for a network without this setting;
+    `online` whether each example was used once only; `noun` the plural noun for examples;
+    `more_train` and `more_test` the numbers of further examples that exist (None: unlimited).
     """
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
@@ -85,11 +85,11 @@ def advice(
 
 
 def break_cues(cues: Sequence[Cue], noun: str = "faces") -> str:
-    """A sentence on how to loosen `cues`: more faces against them.
+    """A sentence on weakening `cues`: a larger share of conflicting faces.
 
     Four times as many as now contradict the label, and at least one in four: with one in twenty the
     reliance on a cue only fell from 0.83 to 0.55 (scripts/dose_response.py). Never below the
-    strength that says nothing; empty if no cue is stronger than that.
+    strength of independence; empty if no cue is stronger than that.
     """
     looser = [
         str(replace(cue, strength=_looser(cue)))
@@ -114,7 +114,8 @@ def _try(flag: str, number: int, wanted: float, more: int | None) -> str:
 
 
 def _more(num_train: int, error: float) -> int:
-    """How many faces may bring the error to `GOAL`: it halves with every four times as many.
+    """The number of faces that may bring the error to `GOAL`, if it halves with every four times as
+    many.
 
     A power law with exponent 1/2 (Hestness et al. 2017 find such laws everywhere; here the error
     fell from 0.28 at 100 faces to 0.025 at 10,000), at least 3 and at most 100 times as many.

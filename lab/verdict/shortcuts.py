@@ -1,4 +1,4 @@
-"""What the answers rely on, in words: misleading cues, nuisances that matter, parts that do not."""
+"""Sentences on reliance: misleading cues, nuisances that change predictions, parts that do not."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ Metrics = Mapping[str, Estimate]
 RELIES = 0.1
 """A nuisance whose reliance is surely above this is named as one that matters."""
 IGNORES = 0.5
-"""What the label depends on is named as hardly noticed if its reliance is surely below this."""
+"""A relevant attribute is named as hardly noticed if its reliance is surely below this."""
 CLOSE = 0.01
-"""A cue's strength this close to no link is none, as 0.33 is with three classes."""
+"""A strength this close to 1 / number of classes counts as independent, as 0.33 does with three
+classes."""
 MOST, OTHERS = 3, 5
 """Nuisances that are named with their numbers at most, and those that are named beside them."""
 
@@ -23,12 +24,13 @@ MOST, OTHERS = 3, 5
 def misled(
     metrics: Metrics, cues: Sequence[Cue], classes: int, noun: str = "faces"
 ) -> tuple[str, str] | None:
-    """Do the `cues` mislead it? A kind and a sentence; `None` where there are none to judge by.
+    """The finding on misleading `cues`: a kind and a sentence; `None` without cues or their
+    metrics.
 
     "misled": where the cues contradict the label it is surely worse than a guess, 1 / `classes`.
-    "misled partly": it is surely worse there than where they say nothing. Cues that speak against
-    the label in training (weaker than no link) mislead the other way round: it is then surely
-    better where they contradict.
+    "misled partly": it is surely worse there than on unbiased faces. Cues negatively associated
+    with the label in training (strength below 1 / `classes`) mislead in the opposite direction:
+    accuracy is then surely higher where they contradict.
     """
     against, unbiased = metrics.get("accuracy/conflicting"), metrics.get("accuracy/unbiased")
     if against is None or unbiased is None or not cues:
@@ -58,7 +60,7 @@ def misled(
 
 
 def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
-    """Does it master combinations that training held out? `None` where there are none."""
+    """The finding on accuracy for unseen combinations; `None` where there are none."""
     unseen, test = metrics.get("accuracy/unseen_combinations"), metrics.get("accuracy/test")
     if unseen is None or test is None:
         return None
@@ -69,8 +71,8 @@ def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
 
 
 def relied_on(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") -> str:
-    """A sentence on the nuisances that change most answers, or nothing; nothing either if it is not
-    known what is `relevant`."""
+    """A sentence on the nuisances with the highest reliance; may be empty, and is if `relevant` is
+    empty (not known)."""
     found = {
         name: metric
         for name, metric in _reliance(metrics).items()
@@ -88,8 +90,8 @@ def relied_on(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") ->
 
 
 def ignored(metrics: Metrics, varied: Sequence[str], noun: str = "faces") -> str:
-    """A sentence on what it hardly notices among the attributes that the label depends on and that
-    its training set `varied` in, or nothing."""
+    """A sentence on relevant attributes with low reliance, among those that `varied` in the
+    training set; may be empty."""
     found = {
         name: metric
         for name, metric in _reliance(metrics).items()
@@ -107,7 +109,7 @@ def ignored(metrics: Metrics, varied: Sequence[str], noun: str = "faces") -> str
 
 
 def _less(names: Sequence[str]) -> str:
-    """The nuisances that matter less, by name as far as there are few."""
+    """The nuisances with lower reliance, all by name if there are few."""
     if not names:
         return ""
     if len(names) <= OTHERS + 1:

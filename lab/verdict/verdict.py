@@ -1,7 +1,7 @@
-"""The verdict: what the metrics of a run show, in plain words.
+"""The verdict: the findings of a run, as sentences in plain words.
 
 A verdict is a list of findings, each one claim with the numbers that show it. A claim is stated as
-a fact only where the interval leaves no doubt. Another kind of finding is another function here.
+a fact only where the whole interval supports it. Each kind of finding has a function here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What the verdict must know of a run beside its metrics."""
+    """What the verdict uses of a run besides its metrics."""
 
     num_train: int
     num_test: int
@@ -84,12 +84,12 @@ class Finding:
 
 
 def verdict(metrics: Metrics, setting: Setting) -> str:
-    """The findings, a line each; `metrics` are those that the suite gives."""
+    """The findings, a line each; `metrics` are the final metrics by tag."""
     return "\n".join(finding.text for finding in findings(metrics, setting))
 
 
 def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
-    """What the metrics show, the most important first; what to try comes last."""
+    """The findings, the most important first; advice comes last."""
     if not math.isfinite(metrics["loss/train"].value + metrics["loss/test"].value):
         text = "It broke: its losses are not finite. Try a smaller --learning-rate."
         return [Finding("broken", text)]
@@ -127,9 +127,10 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 
 def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
-    """Did it memorize, learn, or neither? With its accuracy on studied and on unseen faces.
+    """The main finding: memorized, learned or neither, with accuracy on training and on unseen
+    faces.
 
-    `traced` says that it memorized by other signs than accuracy.
+    `traced`: other metrics than accuracy show memorization.
     """
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
     kind, claim = _claim(train, test, metrics["gap/accuracy"], setting, traced)
@@ -137,7 +138,7 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
 
 
 def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
-    """What it gets right of the faces it studied and of others."""
+    """The sentence on accuracy on training and on unseen faces."""
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     return (
@@ -147,7 +148,7 @@ def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
 
 
 def _studied(setting: Setting) -> str:
-    """Which faces training accuracy is about."""
+    """The faces on which training accuracy was measured, in words."""
     studied = f"{setting.num_train:,} {setting.noun}"
     if setting.online is None or setting.online == setting.num_train:
         return f"{studied} it studied"
@@ -157,7 +158,7 @@ def _studied(setting: Setting) -> str:
 
 
 def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
-    """What do its answers go by: the cues, other nuisances, what the label depends on?"""
+    """The findings on reliance: on cues, other nuisances and relevant attributes."""
     noun = setting.noun
     pairs = (misled(metrics, setting.cues, setting.num_classes, noun), combined(metrics, noun))
     found = [Finding(*pair) for pair in pairs if pair]
@@ -173,7 +174,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 
 def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
-    """Can one tell from its losses which faces it studied?"""
+    """The finding on membership inference."""
     metric = metrics["memorization/membership_auc"]
     low, high = metric.interval
     if low > 0.5:
@@ -193,7 +194,7 @@ def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
 
 
 def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
-    """Which label do faces with a wrong one get? `None` where there are no such faces."""
+    """The finding on mislabeled training faces; `None` where there are none."""
     fitted = metrics.get("memorization/mislabeled_fitted")
     true = metrics.get("memorization/mislabeled_true_label")
     if fitted is None or true is None or not fitted.count:

@@ -1,7 +1,7 @@
-"""What goes along with the label, and which pictures come twice: counted, nothing fitted.
+"""Mutual information of attributes with the label, and duplicate pictures, by counting.
 
-Chance alone makes every attribute go along with the label a little, the more the fewer samples
-there are. So each association comes with what chance stays below.
+In a finite sample every attribute has some mutual information with the label by chance, the more
+the fewer samples there are. So each association has a bound on what chance gives.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ BLOCK = 2**24
 
 @dataclass(frozen=True)
 class Association:
-    """How much an attribute says about the label, in bits, and what chance stays below."""
+    """The mutual information of an attribute with the label, in bits, and its bound under
+    independence."""
 
     attribute: str
     bits: float
@@ -46,7 +47,7 @@ class Association:
 
     @property
     def above_chance(self) -> bool:
-        """Whether it says more than chance would let it."""
+        """Whether it exceeds the bound under independence."""
         return self.bits > self.chance
 
 
@@ -61,8 +62,8 @@ def associations(
 ) -> tuple[Association, ...]:
     """Each attribute's association with the `labels` (N,), the strongest first.
 
-    Where no attribute goes along with the label, one of them exceeds chance in a share `level` of
-    all populations at most (Bonferroni's correction).
+    If all attributes are independent of the label, the probability that any exceeds its bound is
+    `level` at most (Bonferroni's correction).
     """
     found = []
     for name in attributes:
@@ -102,7 +103,8 @@ def pooled(table: Table) -> Table:
 
 
 def mutual_information(table: Table) -> float:
-    """What a column says about the row, in bits from 0: the plug-in estimate, from counts (R, C).
+    """The mutual information of column and row, in bits from 0: the plug-in estimate, from counts
+    (R, C).
 
     Cover and Thomas, "Elements of information theory", 2006, equation 2.28.
     """
@@ -153,7 +155,7 @@ def matches_request(
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What training shares with the test set, and with itself."""
+    """Duplicates between training and test set, and within the training set."""
 
     shared_pictures: int
     """Training pictures that equal a test picture, byte for byte."""
@@ -164,7 +166,7 @@ class Duplicates:
 
 
 def duplicates(train: Examples, test: Examples) -> Duplicates:
-    """Count what comes twice. It keeps 16 bytes of each picture."""
+    """Count duplicates, in 16 bytes of memory for each picture."""
     unseen = set(digests(test.images))
     studied = list(digests(train.images))
     shared = torch.isin(train.samples.identity, test.samples.identity)

@@ -1,4 +1,4 @@
-"""The certificate of a population: what goes along with its labels, declared or not.
+"""The certificate of a population: which attributes and image statistics predict its labels.
 
 audit(config, seed=0)               all of it, tens of seconds with the probes
 warnings(world, train, test)        the cheap part, a sentence for each thing that is not in order
@@ -38,7 +38,7 @@ Counts = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What was found out about a population."""
+    """The results of the checks of a population."""
 
     classes: tuple[str, ...]
     subpopulations: Counts
@@ -58,7 +58,7 @@ class Audit:
 
     @property
     def undeclared(self) -> tuple[Association, ...]:
-        """What says more than chance, and should say nothing."""
+        """Undeclared attributes that exceed their bound."""
         return _undeclared(self.links, self.declared)
 
     @property
@@ -77,7 +77,7 @@ class Audit:
 def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
     """Examine the population that `config` describes on its own examples.
 
-    The probes look at pictures without the help of the cues, so that they find the undeclared.
+    The probes are trained on unbiased pictures, so that they find undeclared links only.
     `ValueError` if a setting cannot work, or if scikit-learn is missing, which they need.
     """
     world = DrawnWorld.of(config, seed=seed)
@@ -98,7 +98,7 @@ def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
 
 
 def warnings(world: World, train: Examples, test: Examples) -> list[str]:
-    """What is not in order with the pictures of a run, a plain sentence each; mostly nothing.
+    """Faults of a run's pictures, one sentence each; usually none.
 
     A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
     0.1 s for 10,000 examples.
@@ -171,7 +171,7 @@ def _side_by_side(train: Mapping[str, int], test: Mapping[str, int]) -> Counts:
 
 
 def _linked(world: World, train: Examples) -> tuple[Association, ...]:
-    """The links that should not be there; none where no attributes are known."""
+    """Associations that were not declared; none where the attributes are not known."""
     if not isinstance(world, DrawnWorld):
         return ()
     return _undeclared(_links(world, train), _declared(world))
@@ -209,7 +209,8 @@ def _undeclared(
 
 
 def _holds(one: MeasuredCue) -> bool:
-    """Whether a cue is as strong as it was asked to be, among the pictures that show it."""
+    """Whether a cue's measured strength agrees with the requested one, among the pictures that show
+    it."""
     total = one.strength.count or 0
     agreeing = round(one.strength.value * total) if total else 0
     return matches_request(agreeing, total, one.cue.strength)

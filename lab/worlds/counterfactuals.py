@@ -1,9 +1,9 @@
 """Counterfactuals: the same samples with one attribute redrawn and all else bit-identical.
 
-Redrawn means from the attribute's prior in the population, given that it changes: another value, or
-a number from the other half. So a network that reads nothing but this attribute can be caught at
-every counterfactual, and what changes no pixel (the color of what is not there) is no
-counterfactual.
+The attribute is redrawn from its prior in the population, given that it changes: another value, or
+for a continuous attribute a number on the other side of the median. So the prediction of a network
+that uses this attribute alone can change at every counterfactual. Redraws that change no pixel (the
+color of a part that the face lacks) are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lab.worlds.population import Population
 from lab.worlds.samples import Samples, as_column
 
 SPLIT = "twins"
-"""Samples that neither training nor the test set shows."""
+"""The split of the samples: disjoint from training and test set."""
 
 MEMORY = 2**28
 """Bytes that the pictures of all counterfactuals may take: with forty attributes 64
@@ -53,11 +53,10 @@ class Counterfactuals:
         return len(self.original)
 
     def informative(self, name: str) -> Tensor:
-        """Positions (K,) of the counterfactuals that tell whether `name` is relied on as it should
-        be.
+        """Positions (K,) of the counterfactuals from which the reliance on `name` is computed.
 
-        For what the label depends on, those whose label changes: every answer should change with
-        it. For a nuisance all of them: no answer should.
+        For a relevant attribute those whose label changes: every prediction should change. For a
+        nuisance all of them: no prediction should.
         """
         mine = self.attribute == self.attributes.index(name)
         if name in self.relevant:
@@ -69,7 +68,7 @@ def draw_counterfactuals(
     world: DrawnWorld, *, count: int, attributes: Sequence[str] | None = None
 ) -> Counterfactuals:
     """The counterfactuals of `count` new samples (`most_counterfactuals` at most), one for each
-    attribute (None: all of the schema), as far as they look different."""
+    attribute (None: all of the schema), without those that change no pixel."""
     population, device, size = world.population, world.device, world.data.image_size
     attributes = tuple(world.domain.schema) if attributes is None else tuple(attributes)
     count = min(count, most_counterfactuals(size, len(attributes)))
@@ -147,8 +146,8 @@ def redraw(
 
 
 def shows(world: DrawnWorld, examples: Examples, name: str) -> Tensor:
-    """Which pictures (N,) bool, on the CPU, would look different if attribute `name` were another:
-    the color of what is not there is not to be seen."""
+    """Which pictures (N,) bool, on the CPU, would change if attribute `name` had another value: the
+    color of an absent part is not visible."""
     samples, size = examples.samples, examples.images.shape[-1]
     where = np.arange(len(samples))
     other = redraw(world.population, samples, name, where, seed=world.seed, split="shows")

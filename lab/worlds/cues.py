@@ -1,9 +1,9 @@
-"""Cues: nuisances tied to the label, so that there is something else to learn than the task.
+"""Cues: nuisances tied to the label (spurious attributes), from which a shortcut can be learned.
 
-A cue of strength s has for each class a value of its own, and a picture of that class shows it with
-probability s, else the value of one of the other classes, each as likely. So with K classes
-strength 1 / K is no link, and below it the value speaks against its class. Strength is about the
-population; how far the values lie apart to the eye is another knob, the visibility.
+A cue has a value for each class. With strength s a picture shows the value of its own class with
+probability s, else that of one of the other classes, all equally likely. So with K classes the cue
+is independent of the label at strength 1 / K, and negatively associated with it below. Strength is
+a property of the population; how different the values look is another setting, the visibility.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Cue:
 
     `options` holds for each class, in order, the position of its value in the attribute's options
     (values, or halves of a continuous prior). `strength` is P(the value agrees with the label).
-    `visibility` above 0 to 1 says how far the values look apart: 1 as the attribute is drawn.
-    `named`: whoever asked for it named the values, so that `str` does, too.
+    `visibility`, above 0 to 1, is how different the values look: 1 as the attribute is drawn.
+    `named`: the values were given by name, and `str` writes them, too.
     """
 
     row: Attribute
@@ -56,7 +56,7 @@ class Cue:
 
     @property
     def no_link(self) -> float:
-        """The strength at which it says nothing about the label: 1 / number of classes."""
+        """The strength at which it is independent of the label: 1 / number of classes."""
         return 1 / len(self.options)
 
     @property
@@ -74,8 +74,8 @@ class Cue:
         return replace(self, strength=strength)
 
     def column(self, says: Tensor, u: npt.NDArray[np.float64]) -> Tensor:
-        """The attribute's values for pictures whose cue speaks for class `says` (N,); `u` (N,) in
-        [0, 1) is their level within a half."""
+        """The attribute's values for pictures whose cue shows the value of class `says` (N,); `u`
+        (N,) in [0, 1) is their level within a half."""
         row = self.row
         values = row.within(np.array(self.options)[says.numpy()], u)
         if row.kind == "continuous":
@@ -84,7 +84,7 @@ class Cue:
         return as_column(row, values)
 
     def says(self, samples: Samples) -> Tensor:
-        """The class (N,) int64 that each sample's value speaks for; -1 for values of no class."""
+        """The class (N,) int64 whose value each sample shows; -1 for values of no class."""
         option = self.row.option_of(samples.values[self.attribute].numpy())
         table = np.full(len(self.row.options), -1)
         table[list(self.options)] = np.arange(len(self.options))
@@ -94,8 +94,8 @@ class Cue:
 def draw_cue(cue: Cue, labels: Tensor, indices: Indices, *, seed: int, split: str) -> Tensor:
     """The cue's column (N,) for samples with the given `labels` (N,) at the addresses `indices`.
 
-    Whose cue agrees depends on address and strength alone, and those who agree at one strength do
-    at every higher one. No other attribute moves.
+    Whether the cue of a sample agrees depends on address and strength alone; one that agrees at
+    some strength agrees at every higher one. No other attribute changes.
     """
     classes = len(cue.options)
     stream = (seed, split, "cue", cue.attribute)

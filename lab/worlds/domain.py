@@ -1,7 +1,7 @@
-"""A domain: one kind of drawn pictures, such as faces, described for everything that is not it.
+"""A domain: the description of one kind of drawn pictures, such as faces, for the rest of the lab.
 
-The description is all that tasks, populations, cues, counterfactuals and evaluators know of a
-drawing. A new kind of drawing is a schema, a function that draws, and its tasks.
+Tasks, populations, cues, counterfactuals and evaluators use a drawing through this description
+only. A new kind of drawing is a schema, a function that draws, and its tasks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The drawn world: pictures whose attributes are known, and can be changed one at a time."""
+"""The drawn world: pictures from attributes, which can be intervened on one at a time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DrawnWorld(World):
 
     @property
     def task(self) -> Task:
-        """What the label says about a picture."""
+        """The task, which defines the labels."""
         return self.population.task
 
     @property
@@ -78,7 +78,7 @@ class DrawnWorld(World):
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Attributes whose presence the label asks for."""
+        """Attributes (parts) whose presence the label depends on."""
         return self.task.components
 
     @property
@@ -92,7 +92,7 @@ class DrawnWorld(World):
         return drawing_version(self.task.name, _load)
 
     def unbiased(self) -> DrawnWorld:
-        """The same pictures, but the cues say nothing about the label."""
+        """The same pictures, but with cues independent of the label."""
         return replace(self, population=self.population.unbiased())
 
     def conflicting(self) -> DrawnWorld:
@@ -173,8 +173,9 @@ def _load(data: DataConfig) -> Examples:
 
 
 def remember(size: int) -> None:
-    """Keep drawn examples from now on, the last ones used, up to `size` bytes of pictures: whoever
-    draws the same ones again gets them, and must not change them. 0: none, as it is at first."""
+    """Cache drawn examples from now on, least recently used ones removed first, up to `size` bytes
+    of pictures. Cached tensors are returned as they are and must not be changed. 0 (the initial
+    state): no cache."""
     _memory.size = size
     _memory.forget()
 

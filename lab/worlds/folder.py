@@ -3,7 +3,7 @@
 The rules are those of torchvision's `ImageFolder`: classes are the subfolders by name, and all
 pictures below one belong to it, in folders within, too; hidden files and folders are left out. With
 folders train/ and test/ these hold the subfolders; without them each class is split by the run's
-seed. Nothing is known about a picture but its label.
+seed. Pictures have labels, but no attributes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The leak certificate: can the label be told from a picture without looking at any shape?
+"""The leak certificate: the accuracy of probes that predict the label from simple statistics.
 
-Probes that see cheap statistics only are trained to tell the classes apart. What they reach on
-unseen pictures bounds what such shortcuts are worth; a sound population leaves them near chance.
+Probes are classifiers trained on simple image statistics (color, edges), which contain no shapes.
+Their accuracy on unseen pictures should be near chance; otherwise a network could learn such a
+statistic in place of the task.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ LINEAR = "logistic regression"
 
 @dataclass(frozen=True)
 class Probe:
-    """What one classifier reached on unseen pictures, and what it may reach."""
+    """The accuracy of one classifier on unseen pictures, and its bound."""
 
     model: str
     statistics: str
@@ -45,7 +46,8 @@ class Probe:
 
 @dataclass(frozen=True)
 class SubpopulationLeak:
-    """How one kind of picture is told from the other classes, as many of each (chance: 0.5)."""
+    """The accuracy of telling one kind of picture from the other classes, as many of each (chance:
+    0.5)."""
 
     kind: str
     called_right: Estimate
@@ -58,7 +60,7 @@ class SubpopulationLeak:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What cheap statistics say about the label of a population."""
+    """The results of all probes of a population."""
 
     probes: tuple[Probe, ...]
     subpopulations: tuple[SubpopulationLeak, ...]
@@ -112,7 +114,7 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
 
 
 def tree_accuracy(train: Examples, test: Examples) -> Estimate:
-    """What the boosted tree over all statistics reaches on `test`, as in `certificate`."""
+    """The accuracy of the boosted tree over all statistics on `test`, as in `certificate`."""
     x, y = cheap_statistics(train.images.cpu()).numpy(), train.clean_labels.cpu().numpy()
     x_test, y_test = cheap_statistics(test.images.cpu()).numpy(), test.clean_labels.cpu().numpy()
     return _accuracy(_fit(TREE, x, y), x_test, y_test)

@@ -1,4 +1,4 @@
-"""Label noise: which training labels are wrong, and what they say instead."""
+"""Label noise: the choice of corrupted training labels and of their new values."""
 
 from typing import Literal
 

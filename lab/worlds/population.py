@@ -1,7 +1,7 @@
-"""Populations: which attributes go together, and in what shares subpopulations are mixed.
+"""Populations: the joint distribution of attributes, labels and subpopulations.
 
-Sample i is a pure function of (task, variation, seed, split, i): training sets nest, and no batch
-size, order or other sample has a say in it.
+Sample i is a pure function of (task, variation, seed, split, i): training sets are nested, and no
+batch size, order or other sample affects it.
 """
 
 from collections.abc import Collection
@@ -35,10 +35,9 @@ class Population:
     """The joint distribution of a task's attributes and labels: classes balanced, subpopulations by
     weight, nuisances from their priors.
 
-    `variation` in [0, 1] says how much samples differ in the nuisances; what the label depends on
-    always has its full prior, and so has a cue. `missing` are the components that a sample may
-    lack; (): any. Combinations in `unseen_combinations` are never shown, or with `only_unseen`
-    always.
+    `variation` in [0, 1] is how much samples differ in the nuisances; relevant attributes always
+    have their full priors, and so have cues. `missing` are the components that a sample may lack;
+    (): any. Combinations in `unseen_combinations` are never shown, or with `only_unseen` always.
     """
 
     task: Task
@@ -55,7 +54,7 @@ class Population:
         return self.task.domain
 
     def unbiased(self) -> "Population":
-        """The same samples, but the cues say nothing about the label: with K classes each shows the
+        """The same samples, but with cues independent of the label: with K classes each shows the
         value of each class with probability 1 / K, whatever the label."""
         return replace(self, cues=tuple(cue.weakened(cue.no_link) for cue in self.cues))
 
@@ -180,8 +179,8 @@ def choose_subpopulations(task: Task, names: Collection[str]) -> Task:
 def balanced_labels(indices: Indices, classes: int, *, seed: int, split: str) -> Tensor:
     """Labels (N,) in which each block of `classes` addresses holds every class once.
 
-    So every prefix is balanced to within one sample, even a training set of four, and 'always the
-    same answer' scores chance. The order within a block is random.
+    So every prefix is balanced to within one sample, even a training set of four, and a constant
+    prediction has chance accuracy. The order within a block is random.
     """
     block, place = indices // classes, indices % classes
     keys = np.stack([uniforms(block, seed, split, "label", c) for c in range(classes)], axis=1)
@@ -217,8 +216,8 @@ def draw_relevant(
     """The relevant attributes of samples of the given `kinds` (N,): their priors, by rejection.
 
     Each address keeps its first attempt that turns out to be of the wanted kind and lacks `missing`
-    components only ((): any). Components that the task does not ask for are treated alike. Raises
-    `ValueError` naming the kind if there is none among `MAX_ATTEMPTS`.
+    components only ((): any). Components that the label does not depend on are treated alike.
+    Raises `ValueError` naming the kind if there is none among `MAX_ATTEMPTS`.
     """
     schema, whole = task.domain.schema, always_there(task.domain, missing)
     rows = {name: schema[name] for name in (*task.relevant, *whole)}

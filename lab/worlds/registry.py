@@ -1,4 +1,4 @@
-"""The worlds there are: what a run's data settings open. The one list of drawings and their tasks.
+"""The registry of worlds: opens the world that a run's data settings describe.
 
 A new drawn world is a module that registers a task, imported here.
 """

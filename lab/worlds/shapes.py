@@ -1,4 +1,4 @@
-"""A toy world: a disc or a square, with a color and a size that should not matter.
+"""A toy world: a disc or a square, with color and size as nuisances.
 
 It can do what faces can (interventions, cues, counterfactuals, unseen combinations) and takes a few
 lines; place and brightness of the ground follow from a picture's identity.

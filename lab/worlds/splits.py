@@ -1,4 +1,4 @@
-"""Splits: the names under which a world has pictures that no other split has."""
+"""Splits: the names of disjoint streams of pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cheap statistics: what a picture's colors and edges say without knowing any shape."""
+"""Simple statistics of a picture's colors and edges, without any shapes."""
 
 import torch
 import torch.nn.functional as nn

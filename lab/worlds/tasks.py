@@ -1,7 +1,8 @@
-"""Tasks: what a label says about a picture, and therefore which attributes are nuisances.
+"""Tasks: functions from attributes to labels, which divide attributes into relevant ones and
+nuisances.
 
-A task is one entry beside the drawing that it is about. Asking for any single attribute is one call
-of `value_task` or `median_task`.
+A task is one entry in the module of its drawing. A task about a single attribute is one call of
+`value_task` or `median_task`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +65,8 @@ class Task:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """The components whose presence the label asks for; () unless it asks for all of them."""
+        """The components whose presence the label depends on; () unless it depends on all of
+        them."""
         every = self.domain.components
         return every if every and set(every) <= set(self.relevant) else ()
 
@@ -112,7 +114,7 @@ def value_task(
     classes: Mapping[str, Sequence[str | int]] | None = None,
     given: Given = MappingProxyType({}),
 ) -> Task:
-    """A task that asks for a categorical or count attribute, on pictures that are as `given`.
+    """A task whose label is a categorical or count attribute, on pictures that are as `given`.
 
     `classes` maps a class's name to its values, which become its kinds; values in no class are not
     drawn. None: every value is a class of its own.
@@ -148,9 +150,10 @@ def median_task(
     given: Given = MappingProxyType({}),
     margin: float = 0.1,
 ) -> Task:
-    """A task that asks whether a continuous attribute is `below` or `above` its median.
+    """A task whose label is whether a continuous attribute is `below` or `above` its median.
 
-    Values within the quantiles 0.5 ± `margin` are not drawn, so that the answer can be seen.
+    Values within the quantiles 0.5 ± `margin` are not drawn, so that the classes are visibly
+    different.
     """
     low, high = domain.attribute(attribute_name).quantile(np.array([0.5 - margin, 0.5 + margin]))
     return Task(

@@ -1,7 +1,7 @@
-"""Unseen combinations: combinations of nuisances that training never shows, to be tested on.
+"""Unseen combinations: values of nuisances that never occur together in training, for testing.
 
-What a network makes of blue eyes with long hair, when it has seen both, but never together:
-compositional generalization.
+They measure compositional generalization: accuracy for blue eyes with long hair, say, when both
+occur in training, but never together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings that are allowed one by one and make no sense together, or not on this machine."""
+"""Checks of settings in combination, and against the memory of this machine."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -13,7 +13,7 @@ SHARE = 0.9
 
 
 def reject_no_effect(config: DataConfig, *, given: frozenset[str] | None = None) -> None:
-    """Raise `ValueError` for a flag that can have no effect: whoever gives it expects another run.
+    """Raise `ValueError` for a flag that can have no effect, since its user expects one.
 
     `given` are the names of the settings that were asked for; None: all that are not defaults.
     """

@@ -1,4 +1,4 @@
-"""The version of drawn pictures: two versions that differ draw different worlds.
+"""The version of drawn pictures: a hash of everything that determines pixels and labels.
 
 It is a hash of what decides the pixels and labels of a task: the recorded arithmetic of the
 drawing, the schema with its priors, and a sample of pictures and labels, which stands for

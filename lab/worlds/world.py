@@ -1,7 +1,7 @@
-"""The world: where labeled pictures come from, bound to a run's data settings, seed and device.
+"""The world: a source of labeled pictures, bound to a run's data settings, seed and device.
 
 Every world loads examples of a split. A world that is drawn (`lab.worlds.drawn.DrawnWorld`) also
-knows what is in each picture, and can change it.
+has the attributes of each picture, and can intervene on them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class World(ABC):
     @property
     @abstractmethod
     def noun(self) -> str:
-        """What its pictures are called in sentences, in the plural."""
+        """The plural noun for its pictures in messages."""
 
     @property
     @abstractmethod
@@ -48,7 +48,7 @@ class World(ABC):
 
     @property
     def endless(self) -> bool:
-        """Whether there are new examples without end, as online training needs."""
+        """Whether it has unlimited examples, as online training needs."""
         return False
 
     @property
@@ -63,7 +63,7 @@ class World(ABC):
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Attributes whose presence the label asks for."""
+        """Attributes (parts) whose presence the label depends on."""
         return ()
 
     @property
@@ -112,7 +112,7 @@ class World(ABC):
         return None
 
     def doubts(self) -> list[str]:
-        """What is wrong with the pictures, a sentence each; mostly nothing."""
+        """Warnings about the pictures, a sentence each; usually none."""
         return []
 
 

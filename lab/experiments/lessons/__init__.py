@@ -1,4 +1,4 @@
-"""Lessons: named experiments that claim something, ask for a prediction, and check the claim.
+"""Lessons: experiments on a published statement, with a question to the user and tested claims.
 
 Each is one file in `lab/experiments/lessons/book/`, and the folder is the list.
 """

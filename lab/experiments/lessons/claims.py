@@ -2,8 +2,8 @@
 
 Every claim is about one number per seed: a difference between two settings, a slope over several, a
 value against a bound. Seeds share their faces and first weights between settings, so differences
-are taken seed by seed. A claim is *confirmed* if Student's interval of the mean lies where it says,
-*refuted* if it lies elsewhere, and otherwise there is *not enough evidence*.
+are taken seed by seed. A claim is *confirmed* if the whole Student's interval of the mean satisfies
+it, *refuted* if no value of the interval does, and otherwise there is *not enough evidence*.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Claim:
 
 
 def greater(text: str, one: Numbers, other: Numbers, *, by: float = 0.0, digits: int = 3) -> Claim:
-    """`one` (S,) exceeds `other` (S,) by more than `by`, seed by seed; told with so many digits."""
+    """`one` (S,) exceeds `other` (S,) by more than `by`, seed by seed; numbers are written with so
+    many `digits`."""
     if never := sum(not np.isfinite(value) for value in one - other):
         evidence = f"without a number in {never} of {len(one)} seeds"
         return Claim(text, "not enough evidence", evidence)
@@ -99,8 +100,8 @@ def slopes(xs: Sequence[float], values: Sequence[Numbers]) -> Numbers:
 def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Claim:
     """One of the `options` (S,) exceeds `other` (S,), whichever it is.
 
-    Whoever picks the best of many finds one by luck; so intervals are as wide as the number of
-    options asks for (Bonferroni: 1 - 0.05 / options). Refuted if each falls short by itself.
+    The maximum of many noisy means is biased upwards; so intervals have the level 1 - 0.05 /
+    options (Bonferroni). Refuted if each falls short by itself.
     """
     level = 1 - 0.05 / len(options)
     differences = {
@@ -125,8 +126,8 @@ def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Cl
 def leads(text: str, rows: Mapping[str, Numbers]) -> Claim:
     """One of the `rows` (S,) is above each other one, whichever it is.
 
-    Intervals are as wide as the number of rows asks for (Bonferroni, as in `some_exceed`). It is
-    never refuted: that none leads cannot be told from seeds being too few.
+    Intervals are widened for the number of rows (Bonferroni, as in `some_exceed`). Never refuted:
+    too few seeds and no leader look the same.
     """
     first = max(rows, key=lambda name: float(rows[name].mean()))
     level = 1 - 0.05 / len(rows)
@@ -145,7 +146,7 @@ def leads(text: str, rows: Mapping[str, Numbers]) -> Claim:
 
 
 def every(text: str, claims: Mapping[str, Claim]) -> Claim:
-    """Each of some claims holds; confirmed only if all are, so that asking many proves nothing."""
+    """The conjunction of some claims: confirmed only if all are."""
     told = [
         f"{name} {claim.evidence}" + ("" if claim.verdict == "confirmed" else f" ({claim.verdict})")
         for name, claim in claims.items()

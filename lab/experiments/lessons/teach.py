@@ -1,4 +1,4 @@
-"""The course of a lesson: the question, the runs, the figure, the claims and the verdict."""
+"""The execution of a lesson: the question, the runs, the figure, the claims and the verdict."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def teach(
 ) -> LessonResult:
     """Do the lesson's runs in `out` (finished ones are kept), and check its claims.
 
-    `ask` prompts for a prediction before anything is shown; it is repeated at the end. Writes the
-    figure and the result beside the runs. Where runs failed there are no claims.
+    `ask` prompts for a prediction before any result is shown; the prediction is repeated at the
+    end. Writes the figure and the result beside the runs. Where runs failed there are no claims.
     """
     say(f"{lesson.title}\n\nPublished: {lesson.published}\nBefore you look: {lesson.question}\n")
     expected = ask("What do you expect? ").strip() if ask else ""

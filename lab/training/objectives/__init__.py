@@ -1,4 +1,4 @@
-"""What training minimizes, one file per objective. Knows no network and no optimizer."""
+"""Objectives: what training minimizes, one file each. Independent of networks and optimizers."""
 
 from lab.training.objectives.check import ObjectiveError, check_objective
 from lab.training.objectives.group_dro import GroupDRO

@@ -1,4 +1,5 @@
-"""The check of an objective before a run: a few steps on random logits, kept and read back."""
+"""The check of an objective before a run: a few steps on random logits, and a save and restore of
+its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Empirical risk minimization: every training example counts the same."""
+"""Empirical risk minimization: every training example has the same weight."""
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy

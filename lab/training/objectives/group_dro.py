@@ -26,8 +26,8 @@ class GroupDRO(Objective):
     code without --reweight_groups), so a small group's weight grows only in steps that show it.
     In a distributed run, ℓ_g is that of the whole batch.
 
-    As the authors say, a network that fits all its training examples has nothing to gain from it:
-    it needs strong regularization or early stopping.
+    The authors find no gain over empirical risk minimization for networks that fit all their
+    training examples: it needs strong regularization or early stopping.
     """
 
     step_size = 0.01

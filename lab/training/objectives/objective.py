@@ -16,7 +16,7 @@ from lab.training.distributed import SINGLE, Processes
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveSpec:
-    """What an objective is told before the first step."""
+    """The facts about a run that an objective gets before the first step."""
 
     groups: Groups
     """Names of the groups, and the training examples in each."""

@@ -1,7 +1,7 @@
-"""The list of objectives: a name for each, and one way to make it.
+"""The registry of objectives: the class of each, by name.
 
-The folder is the list: every module of `lab/training/objectives` is imported when the list is first
-asked for, so a new objective is one new file with `@register_objective("name")` and nothing else.
+Every module of `lab/training/objectives` is imported when the registry is first used, so a new
+objective is one new file with `@register_objective("name")` and nothing else.
 `path/to/file.py:name` is an objective in a file anywhere else.
 """
 

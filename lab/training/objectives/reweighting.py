@@ -1,4 +1,4 @@
-"""Group reweighting: every group counts the same, however few examples it has."""
+"""Group reweighting: every group has the same total weight, whatever its size."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Attributes in, pixels out: what a face is and how it is drawn. Knows no models and no labels."""
+"""Faces: their attributes and their drawing. Independent of models."""
 
 from lab.worlds.faces.attributes import ATTRIBUTES, PARTS, STRAYS, attribute
 from lab.worlds.faces.batch import Faces, sample_at, sample_prior

@@ -1,4 +1,4 @@
-"""Pictures of the pictures: contact sheets, one-attribute strips, the kinds of a task."""
+"""Sheets of pictures: contact sheets, strips of one attribute, the subpopulations of a task."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""From attribute values to the inputs of the drawing: sizes, positions, strengths and colors.
+"""The inputs of the drawing, from attribute values: sizes, positions, strengths and colors.
 
 All arithmetic per face happens here, once for a batch and in float64, so that the arithmetic per
 pixel consists of few and exactly rounded operations. Lengths are in picture units (half the picture

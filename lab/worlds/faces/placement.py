@@ -1,4 +1,4 @@
-"""Where every part of a picture lies: those on heads, in the right or wrong places, and strays."""
+"""The positions of all parts of a picture: those on heads, in right or wrong places, and strays."""
 
 import torch
 from torch import Tensor

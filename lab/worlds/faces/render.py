@@ -1,4 +1,4 @@
-"""From faces to pictures, and to the regions of their parts."""
+"""The pictures of faces, and the regions of their parts."""
 
 import torch
 from torch import Tensor

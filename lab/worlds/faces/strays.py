@@ -1,4 +1,4 @@
-"""Strays: parts that a head lacks lie beside it, so that the ink of a picture tells little."""
+"""Strays: parts beside a head that lacks them, so that the amount of ink predicts little."""
 
 from collections.abc import Collection
 
@@ -23,8 +23,8 @@ def balance_parts(
 ) -> Faces:
     """The faces with most parts that a head lacks lying beside it, on top of the strays drawn.
 
-    So the ink, edges and dark pixels of a picture tell little, and a network has to look where the
-    parts are. Objects have marks of their own instead of parts, and get no strays for them.
+    So the ink, edges and dark pixels of a picture predict the label poorly; the positions of the
+    parts decide it. Objects have marks of their own instead of parts, and get no strays for them.
     Attributes in `keep` are left as they are.
     """
     values = dict(faces.values)

@@ -1,7 +1,7 @@
 """The tasks about faces: each is one entry at the end of this file.
 
-`person` asks for parts and their arrangement; asking for any single attribute is one call of
-`value_task` or `median_task`.
+The label of `person` depends on parts and their arrangement; a task about a single attribute is one
+call of `value_task` or `median_task`.
 """
 
 from functools import partial

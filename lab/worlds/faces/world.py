@@ -1,4 +1,4 @@
-"""Faces as a domain: what tasks, populations and evaluators know of this drawing."""
+"""Faces as a domain: their description for tasks, populations and evaluators."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The stronger the cue, the more it is relied upon."""
+"""Reliance on a cue, and accuracies, over its strength."""
 
 from pathlib import Path
 

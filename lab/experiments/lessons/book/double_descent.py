@@ -1,4 +1,4 @@
-"""Double descent: larger networks get worse, and then better again."""
+"""Double descent: test error over width, with label noise."""
 
 from pathlib import Path
 

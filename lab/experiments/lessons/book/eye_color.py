@@ -1,4 +1,4 @@
-"""The mission's story: only people with blue eyes are people."""
+"""A shortcut by eye color: all persons have blue eyes, all others brown ones."""
 
 from pathlib import Path
 

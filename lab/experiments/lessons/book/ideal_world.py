@@ -1,4 +1,4 @@
-"""The ideal world: what would the network be with an endless supply of faces?"""
+"""The ideal world: training on new faces at every step, against re-used training sets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""An easier world needs fewer faces."""
+"""Test accuracy with little and with full variation of the nuisances, over training-set size."""
 
 import math
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Memorizing makes a shortcut permanent: re-used faces that contradict the cue are memorized, and
-then nothing is left to learn from; faces never seen twice go on correcting the shortcut."""
+"""Accuracy on conflicting faces over the steps, with re-used training faces and with faces that
+never repeat."""
 
 from pathlib import Path
 

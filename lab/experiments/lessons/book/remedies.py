@@ -1,4 +1,5 @@
-"""What helps against which illness: too few faces, or a cue that gives the label away?"""
+"""Remedies compared on two problems: too few training faces, and a cue that determines the
+label."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ ILLNESSES = {"few faces": (300, GUESS, "accuracy/test"), "a cue": (1000, 1.0, "a
 
 
 def plans() -> dict[str, Plan]:
-    """A plan for each illness and remedy; a cue cannot be broken where there is none."""
+    """A plan for each problem and remedy; "breaking the cue" applies only where there is a cue."""
     found = {}
     for illness, (faces, strength, _) in ILLNESSES.items():
         for remedy, (data, rest) in REMEDIES.items():
@@ -52,7 +53,7 @@ def plans() -> dict[str, Plan]:
 
 
 def accuracy(tables: Tables, illness: str, remedy: str) -> Numbers:
-    """What a remedy leads to, for each seed (S,)."""
+    """The accuracy with a remedy, for each seed (S,)."""
     (cell,) = tables[f"{illness}: {remedy}"].cells
     return cell.values(ILLNESSES[illness][2])
 

@@ -1,4 +1,4 @@
-"""Fewer faces, more memorizing: the gap and the membership attack over training-set size."""
+"""Generalization gap, membership AUC and test error over training-set size."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""All cues equally valid: which one is adopted?"""
+"""Reliance on each of several equally valid cues."""
 
 from collections.abc import Mapping
 from pathlib import Path

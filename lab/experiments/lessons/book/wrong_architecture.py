@@ -1,7 +1,7 @@
-"""The wrong architecture: two fit the training faces, and only one sees how parts are arranged.
+"""Architectures compared where only the arrangement of parts tells persons from scrambled faces.
 
 The network of local patches does not even fit them: where only the arrangement tells a person from
-a scrambled face, there is nothing in a patch that it could learn by heart within these steps.
+a scrambled face, no patch contains anything that it could memorize within these steps.
 """
 
 from pathlib import Path
