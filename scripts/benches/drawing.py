@@ -58,7 +58,7 @@ def likeness() -> Row:
     )
     thumbnails = [p.reshape(48, 8, 8, 8, 8, 3).mean(axis=(2, 4)).reshape(48, -1) for p in pictures]
     alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(*thumbnails, strict=True)]
-    what, version = "Pillow's pictures are like the lab's", world_version("person")
+    what, version = "Pillow's pictures are like the lab's", world_version(DataConfig())
     if version == WRITTEN_FOR:
         return Row(what=what, value=float(min(alike)), least=0.97)
     note = f"Pillow draws {WRITTEN_FOR}, the lab {version}"

@@ -89,18 +89,18 @@ def cost(count: int) -> str:
     import torch
     from torch import Tensor
 
-    from lab.core.config import DataConfig, ModelConfig, TrainConfig
-    from lab.evaluators.memorization import MemorizationEvaluator
+    from lab.core.config import ModelConfig, RunConfig, TrainConfig
+    from lab.evaluators import EvaluatorSuite
     from lab.models import ModelSpec, create_model
     from lab.training import EpochBatches, fit
-    from lab.worlds import Examples, draw_examples, population_of
+    from lab.worlds import DrawnWorld, Examples
     from lab.worlds.faces import render
 
     torch.set_num_threads(1)
-    data = DataConfig()
-    population = population_of(data)
-    task = population.task
-    test = draw_examples(data, split="test", count=TEST_FACES, seed=0)
+    config = RunConfig(counterfactuals=0, pictures=False)
+    data, world = config.data, DrawnWorld.of(config.data, seed=config.seed)
+    task = world.task
+    test = world.load("test", TEST_FACES)
     model = create_model(ModelConfig().model, ModelSpec(width=ModelConfig().width))
 
     def train_on(images: Tensor, labels: Tensor, steps: int) -> None:
@@ -109,10 +109,10 @@ def cost(count: int) -> str:
         fit(model, batches, config, seed=0)
 
     train_on(test.images, test.labels, 5)  # warm up
-    MemorizationEvaluator(test, test)(model)
+    EvaluatorSuite.of_run(test, test, world, config)(model)
     before = _reset_peak()
 
-    faces, sampling = _timed(lambda: population.sample(count, seed=0, split="train"))
+    faces, sampling = _timed(lambda: world.sample(count, split="train"))
     images, drawing = _timed(lambda: render(faces, size=data.image_size))
     labels = task.label(faces)
     train = Examples(
@@ -120,9 +120,9 @@ def cost(count: int) -> str:
         subpopulations=task.subpopulation_of(faces), classes=task.classes,
         kinds=task.subpopulations,
     )  # fmt: skip
-    exam = MemorizationEvaluator(train, test)
+    suite = EvaluatorSuite.of_run(train, test, world, config)
     _, training = _timed(lambda: train_on(images, labels, STEPS))
-    _, evaluation = _timed(lambda: exam(model))
+    _, evaluation = _timed(lambda: suite(model))
     return json.dumps(
         asdict(
             Cost(
