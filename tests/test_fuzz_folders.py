@@ -233,7 +233,7 @@ def test_damaged_metrics_are_named_and_nothing_is_lost(folder: Path) -> None:
 def test_a_damaged_metrics_file_stops_a_resume_in_one_line(folder: Path) -> None:
     (folder / METRICS).write_text("{}\n")
     said = is_refused(load_script("train").train, ["--resume", str(folder)])
-    assert "delete the file to go on without the earlier figures" in said
+    assert "delete the file to go on without the earlier" in said
     (folder / METRICS).unlink()
     assert resume(folder) is not None
 

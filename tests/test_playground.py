@@ -18,7 +18,7 @@ import pytest
 import torch
 from werkzeug.test import Client
 
-from lab.core.config import DataConfig, RunConfig, to_json
+from lab.core.config import DataConfig, ModelConfig, RunConfig, to_json
 from lab.measure import predict
 from lab.models import ModelSpec, create_model, digest_of, only_agreed
 from lab.playground import logdir as listing
@@ -439,7 +439,12 @@ def test_what_runs_is_what_was_agreed_to(tmp_path: Path) -> None:
 
 
 def test_a_library_s_network_is_no_file(tmp_path: Path) -> None:
-    start(config(tmp_path, "small", num_train=4, image_size=32, model="torchvision:squeezenet1_1"))
+    start(
+        config(
+            tmp_path, "small", num_train=4, image_size=32, model="torchvision:squeezenet1_1",
+            width=ModelConfig().width,
+        )
+    )  # fmt: skip
     page = Page(tmp_path)
     assert page.runs()["small"]["kind"] == "ready"
     assert "chances" in page.ok("look", face="", run="small")["answers"][0]

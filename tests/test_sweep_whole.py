@@ -22,6 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lab.core.config import DataConfig
 from lab.core.locks import locked
+from lab.core.metrics import heading as heading_of
 from lab.core.metrics import limits
 from lab.experiments import make_grid, make_jobs, run_grid, write_results
 from lab.experiments.presets.sweep import view
@@ -173,7 +174,9 @@ def test_results_of_another_grid_go_and_nothing_else(tmp_path: Path) -> None:
     table = run_grid(BASE, {"width": [2]}, seeds=1, out=tmp_path, processes=2)
     write_results(table, view(table, metrics=("loss/test", "gap/accuracy")))
     heading, _, row, *_ = (tmp_path / "sweep.md").read_text().splitlines()
-    assert heading == usual.replace("num_train", "width") + " loss/test |", "what was asked for"
+    assert heading == usual.replace("num_train", "width") + f" {heading_of('loss/test')} |", (
+        "what was asked for"
+    )
     loss = table.cells[0].runs[0].metrics["loss/test"].value
     assert float(row.split("|")[-2]) == pytest.approx(loss, abs=0.01)
     assert not (tmp_path / "curve-accuracy_test.png").exists()
