@@ -116,6 +116,15 @@ def test_the_table_of_models_keeps_the_speeds_that_only_a_clock_can_tell() -> No
     assert set(speeds_in(TEXTS["docs/models.md"])) == set(own_models())
 
 
+def test_a_model_without_a_speed_does_not_keep_the_other_parts_from_being_renewed() -> None:
+    first, *others = own_models()
+    table = models_table(dict.fromkeys(others, 1.5))
+    assert table.count("not measured") == 1
+    assert set(speeds_in(table)) == set(others)
+    assert models_table(speeds_in(table)) == table
+    assert first in table
+
+
 def test_every_flag_of_a_run_has_a_row_with_its_default() -> None:
     rows = re.findall(r"^\| `(--[\w-]+)` \| (\S.*?) \| \S.* \|$", TEXTS["docs/flags.md"], re.M)
     assert sorted(name for name, _ in rows) == sorted(each.name for each in flags_of(RunConfig))

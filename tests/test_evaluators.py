@@ -1,5 +1,6 @@
 """Evaluators: nothing is kept between calls, and the world decides which there are."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -119,11 +120,11 @@ def test_a_streamed_split_is_the_loaded_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_each_split_is_predicted_once_in_an_evaluation() -> None:
-    asked: list[int] = []
+    asked: list[tuple[int, bytes]] = []
 
     class Counting(nn.Module):
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            asked.append(len(inputs))
+            asked.append((len(inputs), inputs.numpy().tobytes()))
             return inputs.flatten(1)[:, :2]
 
     counting = Counting()
@@ -132,7 +133,9 @@ def test_each_split_is_predicted_once_in_an_evaluation() -> None:
     world = open_world(DATA)
     train, test = world.load("train", 16), world.load("test", 30)
     EvaluatorSuite.of_run(train, test, world, config)(counting)
-    assert sorted(asked) == sorted([16, 30, 30, 30, 9]), "train, three test sets, validation"
+    assert len(set(asked)) == len(asked), "no pictures are predicted twice"
+    sizes = Counter(size for size, _ in asked)  # an evaluator may have pictures of its own, too
+    assert sizes >= Counter([16, 30, 30, 30, 9]), "train, three test sets, validation"
 
 
 def test_an_evaluator_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:

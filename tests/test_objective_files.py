@@ -178,7 +178,7 @@ def test_a_broken_objective_is_one_line_before_anything_is_written(
     ],
 )  # fmt: skip
 def test_an_unknown_objective_is_answered_with_what_there_is(name: str, said: str) -> None:
-    with pytest.raises(ValueError, match="objective") as caught:
+    with pytest.raises(ValueError, match=r"^--objective\b") as caught:
         create_objective(name)
     assert said in str(caught.value)
 

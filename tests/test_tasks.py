@@ -92,7 +92,7 @@ def test_the_margin_around_the_median_is_left_out() -> None:
 
 
 def test_an_unknown_task_names_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"unknown task 'persn'; did you mean 'person'\?"):
+    with pytest.raises(ValueError, match=r"^--task: unknown task 'persn'; did you mean 'person'\?"):
         get_task("persn")
 
 

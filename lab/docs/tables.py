@@ -48,13 +48,15 @@ def own_models() -> list[str]:
 
 def models_table(speeds: Mapping[str, float]) -> str:
     """Every model: the first line of its docstring, its parameters at the default width, and its
-    training steps per second in units of those of `COMPARED`, from `speeds`."""
+    training steps per second in units of those of `COMPARED`, from `speeds`; of a model that is
+    not in it, "not measured"."""
     rows = []
     for name in own_models():
         size = count_parameters(create_model(name, ModelSpec()))
-        rows.append((f"`{name}`", _summary(find_model(name)), f"{size:,}", f"{speeds[name]:.2g}"))
-    speed = f"training steps per second, `{COMPARED}`: 1"
-    return table(("model", "architecture", "parameters", speed), rows, right=(2, 3))
+        speed = f"{speeds[name]:.2g}" if name in speeds else "not measured"
+        rows.append((f"`{name}`", _summary(find_model(name)), f"{size:,}", speed))
+    unit = f"training steps per second, `{COMPARED}`: 1"
+    return table(("model", "architecture", "parameters", unit), rows, right=(2, 3))
 
 
 def measure_speeds(*, turns: int = 5) -> dict[str, float]:

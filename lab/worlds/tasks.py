@@ -92,7 +92,7 @@ def register(task: Task) -> Task:
 def get_task(name: str) -> Task:
     """The task called `name`; `ValueError` with the nearest match if there is none."""
     if name not in _TASKS:
-        raise ValueError(unknown("task", name, _TASKS))
+        raise ValueError(f"--task: {unknown('task', name, _TASKS)}")
     return _TASKS[name]
 
 

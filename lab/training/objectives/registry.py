@@ -62,7 +62,9 @@ def create_objective(name: str) -> Objective:
     if path is None:
         if name.endswith(".py"):
             raise ValueError(f"{FLAG} {name} must name a class or function too: {name}:NAME")
-        raise ValueError(f"{unknown('objective', name, list_objectives())}, or FILE.py:NAME")
+        raise ValueError(
+            f"{FLAG}: {unknown('objective', name, list_objectives())}, or FILE.py:NAME"
+        )
     shared = shared_code()
     found, space = from_file(
         Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG
