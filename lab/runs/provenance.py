@@ -55,13 +55,14 @@ def provenance_of(
 
 def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     """One SHA-256 that stands for the whole, and for the settings that decide which examples a run
-    has, which network and which objective: those of another run do not fit its checkpoints. (How
+    has, which network, and how it is trained: those of another run do not fit its checkpoints. (How
     long it is trained, where, and where its pictures and source files lie have no say in it.)"""
     network, trained_by = _of_network(provenance.sources), _of_objective(provenance.sources)
     data = replace(config.data, data=config.data.data and "")
     model = replace(config.model, model="" if network else config.model.model)
     objective = "" if trained_by else config.train.objective
-    told = [asdict(data), asdict(model), objective, config.seed]
+    train = replace(config.train, objective=objective, steps=0, eval_every=None)
+    told = [asdict(data), asdict(model), asdict(train), config.seed]
     settings = json.dumps(told, sort_keys=True)
     sources = digest_of_sources(provenance.sources)
     return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())
