@@ -157,6 +157,31 @@ def test_a_sweep_has_a_column_for_it_and_does_runs_anew_whose_metric_changed(
     assert not finished(again)
 
 
+def test_what_a_metric_imports_by_a_computed_name_is_a_source_of_it(tmp_path: Path) -> None:
+    """It is noted, executed again by `evaluate`, and missed by a sweep when it has changed."""
+    file, helper = tmp_path / "my.py", tmp_path / "scale_2.py"
+    file.write_text(
+        "import importlib\n"
+        "def scaled(predictions):\n"
+        "    return importlib.import_module('scale_' + str(1 + 1)).SCALE\n"
+    )
+    helper.write_text("SCALE = 2.0\n")
+    base = config(tmp_path / "runs", f"{file}:scaled")
+    (job,) = make_jobs(base, make_grid({"width": [2]}), seeds=1, out=base.out)
+    folder = start(job.config).folder
+    noted = json.loads((folder / "config.json").read_text())["metric_sources"]
+    assert [key.rpartition(" ")[2] for key in noted] == ["file", "scale_2.py"]
+    out = tmp_path / "out.json"
+    evaluate(Flags(run=folder, counterfactuals=0, json=out))
+    assert json.loads(out.read_text())["own"]["scaled"]["value"] == 2
+    assert finished(job)
+    helper.write_text("SCALE = 3.0\n")
+    with pytest.raises(ValueError, match=r"scale_2\.py is changed"):
+        finished(job)
+    with pytest.raises(ValueError, match=r"scale_2\.py is not"):
+        evaluate(Flags(run=folder, counterfactuals=0))
+
+
 BROKEN = {
     "missing": "x = 1",
     "fails": "def fails(predictions): return predictions.logit",

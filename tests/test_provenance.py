@@ -265,7 +265,18 @@ def test_runs_of_the_former_format_are_one_line(tmp_path: Path) -> None:
     assert "train the run anew" in line
 
 
-@pytest.mark.parametrize("change", [{"seed": 5}, {"data": {"cues": ["eye_color:0.9"]}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 5},
+        {"data": {"cues": ["eye_color:0.9"]}},
+        {"train": {"learning_rate": 0.5}},
+        {"train": {"batch_size": 3}},
+        {"train": {"augment": True}},
+        {"train": {"online": True}},
+        {"train": {"weight_decay": 0.1}},
+    ],
+)
 def test_a_checkpoint_belongs_to_the_settings_of_its_run(
     change: dict[str, object], tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import html
 import json
 import math
 import re
+import time
 import warnings
 from pathlib import Path
 from typing import Any, get_args
@@ -472,3 +473,17 @@ def test_texts_are_shown_letter_by_letter(text: str) -> None:
     assert [html.unescape(cell) for cell in cells] == [text, "1"]
     alone = markdown_to_safe_html(texts.literal(text))
     assert html.unescape(alone) == f"<p>{text}</p>"
+
+
+def test_a_run_that_goes_on_at_once_keeps_its_whole_curve(tmp_path: Path) -> None:
+    """TensorBoard reads event files by name: the second in which each was begun, then the machine
+    and the process, which say nothing of their order."""
+    with Tracker(tmp_path) as tracker:
+        tracker.scalars(0, {"loss/test": 3.0})
+    (first,) = tmp_path.glob("events*")
+    first.rename(tmp_path / f"events.out.tfevents.{int(time.time()) + 1}.zz.9.0")
+    with Tracker(tmp_path, start_step=1) as tracker:
+        tracker.scalars(1, {"loss/test": 2.0})
+        tracker.scalars(2, {"loss/test": 1.0})
+    events = EventAccumulator(str(tmp_path)).Reload().Scalars("loss/test")
+    assert [(event.step, event.value) for event in events] == [(0, 3.0), (1, 2.0), (2, 1.0)]

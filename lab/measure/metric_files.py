@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from lab.measure.predictions import Predictions
 from lab.measure.split_metrics import SplitMetric, own_metric
 from lab.models.files import absolute, from_file
 from lab.models.isolation import refuse_changed, shared_code
-from lab.models.sources import is_installed, source_files
+from lab.models.sources import Sources, is_installed, source_files, with_recorded
 
 FLAG = "--metric"
 
@@ -31,14 +32,13 @@ def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
     """
     found: dict[str, SplitMetric] = {}
     for name in names:
-        path = _file(name)
+        file = Path(os.path.expanduser(_file(name)))
         shared = shared_code()
-        function, _ = from_file(
-            Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG
-        )
+        function, space = from_file(file, name.rpartition(":")[2], name, flag=FLAG)
         refuse_changed(shared, name, flag=FLAG)
         _refuse_other_arguments(function, name)
         metric = own_metric(function, source=f"{FLAG} {name}")
+        metric = replace(metric, file=file, space=space)
         for tag in metric.tags.values():
             if tag in found:
                 raise ValueError(f"{FLAG} {name}: {found[tag].source} is called {tag}, too")
@@ -75,14 +75,31 @@ def locate_metric(name: str) -> str:
     return f"{absolute(_file(name))}:{name.rpartition(':')[2]}"
 
 
-def metric_sources(names: Sequence[str]) -> dict[str, str]:
+def metric_sources(
+    names: Sequence[str], metrics: Sequence[SplitMetric] = (), *, recorded: Sources | None = None
+) -> dict[str, str]:
     """The source files outside the installed packages that define the metrics: the metric's file
-    and the source's name as in `lab.models.sources_of` -> SHA-256."""
+    and the source's name as in `lab.models.sources_of` -> SHA-256.
+
+    Of `metrics` that were loaded by those names the digests are of what was executed, modules with
+    computed names among them, which reading the files does not tell. Of a table that is `recorded`
+    such modules are looked up again.
+    """
     found: dict[str, str] = {}
     for name in names:
         file = Path(os.path.expanduser(_file(name)))
         if file.is_file() and not is_installed(file):
-            found |= {f"{file}: {key}": digest for key, digest in source_files(file).items()}
+            before = f"{file}: "
+            then = {
+                key.removeprefix(before): digest
+                for key, digest in (recorded or {}).items()
+                if key.startswith(before)
+            }
+            now = with_recorded(source_files(file), file, then)
+            found |= {f"{before}{key}": digest for key, digest in now.items()}
+    for metric in metrics:
+        loaded = metric.space.loaded if metric.space is not None else {}
+        found |= {f"{metric.file}: {key}": digest for key, digest in loaded.items()}
     return found
 
 

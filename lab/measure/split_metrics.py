@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.core.estimate import Estimate
@@ -26,6 +27,7 @@ from lab.core.metrics import Better, declare, find, own_row
 from lab.core.text import one_line, unknown
 from lab.measure.predictions import Predictions
 from lab.models.isolation import isolated
+from lab.models.space import Space
 
 Measure = Callable[[Predictions], "Estimate | float"]
 
@@ -41,12 +43,15 @@ _registered: dict[str, SplitMetric] = {}
 class SplitMetric:
     """A function of the predictions on a split, and its tag on each split that it is for.
 
-    `source` names a user's metric in errors; '': the lab's own.
+    `source` names a user's metric in errors; '': the lab's own. `space` is the import space of the
+    file at `file` that it was loaded from, if it was.
     """
 
     tags: Mapping[str, str]
     measure: Measure
     source: str = ""
+    file: Path | None = None
+    space: Space | None = None
 
     def __call__(self, predictions: Predictions) -> dict[str, Estimate | float]:
         """Its value by tag; empty on a split that it is not for. Raises `MetricError` if a user's

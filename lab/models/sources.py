@@ -207,6 +207,20 @@ def source_files(path: Path) -> dict[str, str]:
     return {lookup.key(file): digest for file, digest in sorted(found.items())}
 
 
+def with_recorded(now: Sources, path: str | Path | None, recorded: Sources) -> dict[str, str]:
+    """The sources that the code in the file at `path` has `now`, as far as reading it tells, and
+    those `recorded` ones that are imported under computed names, which reading it does not."""
+    found = dict(now)
+    if path is None:
+        return found
+    roots = Lookup(Path(path).resolve()).roots
+    for key in [key for key in recorded if key not in found]:
+        there = [root / key for root in roots if (root / key).is_file()]
+        if there:
+            found[key] = digest_of(there[0].read_bytes())
+    return found
+
+
 def _parents(lookup: Lookup, module: str) -> Iterator[tuple[Path, str]]:
     parent = module.rpartition(".")[0]
     if parent:

@@ -42,7 +42,9 @@ class OpenedRun:
 def new_folder(replica: Replica) -> Iterator[OpenedRun]:
     """A new run's folder, made, locked, and with its settings."""
     run = replica.run
-    provenance = provenance_of(run.config, replica.model, replica.objective, world=run.world)
+    provenance = provenance_of(
+        run.config, replica.model, replica.objective, metrics=run.own_metrics, world=run.world
+    )
     folder = RunDir.create(run.config)
     run = run.named(folder.name)
     with folder.lock():
@@ -77,7 +79,9 @@ def old_folder(
             give_weights(
                 model, checkpoint, path, config=run.config, spec=run.spec, provenance=trusted
             )
-        now = provenance_of(run.config, model, replica.objective, world=run.world)
+        now = provenance_of(
+            run.config, model, replica.objective, metrics=run.own_metrics, world=run.world
+        )
         step = found[1].step if found else 0
         same = (now.sources, now.metric_sources) == (recorded.sources, recorded.metric_sources)
         if run.config == stored and same:

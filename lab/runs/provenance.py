@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from torch import nn
 
 from lab.core.config import Provenance, RunConfig
 from lab.core.text import missing
-from lab.measure import metric_sources
+from lab.measure import SplitMetric, metric_sources
 from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
-from lab.models.sources import Lookup, Sources
+from lab.models.sources import Sources, with_recorded
 from lab.training import Objective, objective_file, objective_sources
 from lab.worlds import World, classes_of, world_version
 
@@ -33,11 +34,13 @@ def provenance_of(
     model: nn.Module | None = None,
     objective: Objective | None = None,
     *,
+    metrics: Sequence[SplitMetric] = (),
     world: World | None = None,
 ) -> Provenance:
-    """The provenance of a run with these settings if it were started now; of a `model` and an
-    `objective` that were made for it the sources are those that were executed. `world` is the one
-    that the settings describe, where it is open already. `ValueError` for an unknown task."""
+    """The provenance of a run with these settings if it were started now; of a `model`, an
+    `objective` and `metrics` that were made for it the sources are those that were executed.
+    `world` is the one that the settings describe, where it is open already. `ValueError` for an
+    unknown task."""
     trained_by = objective_sources(config.train.objective, objective)
     return Provenance(
         world=world_version(config.data) if world is None else world.version,
@@ -46,19 +49,20 @@ def provenance_of(
             **sources_of(config.model.model, model),
             **_marked(trained_by),
         },
-        metric_sources=metric_sources(config.metric),
+        metric_sources=metric_sources(config.metric, metrics),
     )
 
 
 def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     """One SHA-256 that stands for the whole, and for the settings that decide which examples a run
-    has, which network and which objective: those of another run do not fit its checkpoints. (How
+    has, which network, and how it is trained: those of another run do not fit its checkpoints. (How
     long it is trained, where, and where its pictures and source files lie have no say in it.)"""
     network, trained_by = _of_network(provenance.sources), _of_objective(provenance.sources)
     data = replace(config.data, data=config.data.data and "")
     model = replace(config.model, model="" if network else config.model.model)
     objective = "" if trained_by else config.train.objective
-    told = [asdict(data), asdict(model), objective, config.seed]
+    train = replace(config.train, objective=objective, steps=0, eval_every=None)
+    told = [asdict(data), asdict(model), asdict(train), config.seed]
     settings = json.dumps(told, sort_keys=True)
     sources = digest_of_sources(provenance.sources)
     return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())
@@ -116,14 +120,21 @@ def changed_sources(config: RunConfig, recorded: Provenance, *, objective: bool 
     """
     name = config.model.model
     then = _of_network(recorded.sources)
-    now = _as_they_are(sources_of(name), file_of(name), then)
+    now = with_recorded(sources_of(name), file_of(name), then)
     if objective:
         name = config.train.objective
         also = _of_objective(recorded.sources)
-        here = _as_they_are(objective_sources(name), objective_file(name), also)
+        here = with_recorded(objective_sources(name), objective_file(name), also)
         then = {**then, **_marked(also)}
         now = {**now, **_marked(here)}
     return differences(then, now)
+
+
+def changed_metrics(config: RunConfig, recorded: Provenance) -> str:
+    """How the source files of the run's own metrics now differ from those that it was measured by,
+    in a few words; empty if they do not. Executes nothing."""
+    then = recorded.metric_sources
+    return differences(then, metric_sources(config.metric, recorded=then))
 
 
 def refuse_changed_sources(
@@ -174,16 +185,3 @@ def _of_objective(sources: Sources) -> dict[str, str]:
 def _marked(sources: Sources) -> dict[str, str]:
     """An objective's sources, as they are named in a run's table."""
     return {f"{OBJECTIVE}{name}": digest for name, digest in sources.items()}
-
-
-def _as_they_are(now: dict[str, str], path: str | None, recorded: Sources) -> dict[str, str]:
-    """The sources that the code in the file at `path` has `now`, as far as reading it tells, and
-    those `recorded` ones that are imported under computed names, which reading it does not."""
-    if path is None:
-        return now
-    roots = Lookup(Path(os.path.realpath(path))).roots
-    for key in [key for key in recorded if key not in now]:
-        there = [root / key for root in roots if (root / key).is_file()]
-        if there:
-            now[key] = digest_of(there[0].read_bytes())
-    return now

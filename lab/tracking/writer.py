@@ -7,6 +7,7 @@ with one line for each evaluation, which any other program can read.
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lab.core.atomic import replace_text
 from lab.core.estimate import Estimate
-from lab.core.run_dir import RunDir
+from lab.core.run_dir import EVENTS, RunDir
 from lab.tracking import hparams, layout, tags
 from lab.tracking.graph import write_graph
 from lab.tracking.projector import write_points
@@ -30,6 +31,9 @@ from lab.tracking.summary import finite
 
 Metric = Estimate | float
 Picture = npt.NDArray[np.uint8]
+
+PATIENCE = 2.0
+"""Seconds by which an event file's name may be ahead of the clock for a writer to wait for it."""
 
 
 class Tracker:
@@ -60,6 +64,7 @@ class Tracker:
         # first start on, because a slow-loading TensorBoard ignores the first one it meets.
         # It writes in a thread of its own, while a network may be in another current folder.
         place = str(folder.absolute())
+        _await_later_second(folder)
         self._writer = SummaryWriter(place, max_queue=100, purge_step=start_step)
 
     def __enter__(self) -> "Tracker":
@@ -213,6 +218,17 @@ def _spread(name: str, metric: Metric) -> Iterator[tuple[str, float]]:
     if metric.low is not None and metric.high is not None:
         yield f"{name}_low", metric.low
         yield f"{name}_high", metric.high
+
+
+def _await_later_second(folder: Path) -> None:
+    """Wait for a second in which no event file of `folder` was begun, where that is a matter of
+    `PATIENCE`. TensorBoard reads a run's files by name, which begins with the second: an older file
+    that is read last has the steps after its own purged from the charts."""
+    names = [path.name.removeprefix(f"{EVENTS}.") for path in folder.glob(f"{EVENTS}.*")]
+    seconds = [int(name) for name in (n.partition(".")[0] for n in names) if name.isdecimal()]
+    newest = max(seconds, default=0)
+    while int(time.time()) <= newest <= time.time() + PATIENCE:
+        time.sleep(0.02)
 
 
 def _cut(path: Path, start_step: int) -> None:

@@ -21,7 +21,7 @@ from lab.core.text import model_label
 from lab.experiments.runner.grid import Grid, describe, in_words, with_settings
 from lab.measure import locate_metric
 from lab.models import digest_of, digest_of_sources, locate
-from lab.runs.provenance import changed_sources, provenance_of
+from lab.runs.provenance import changed_metrics, changed_sources, provenance_of
 from lab.runs.resolve import fitted_to
 from lab.training import locate_objective
 from lab.worlds import open_world
@@ -154,10 +154,11 @@ def finished(job: Job) -> bool:
 
 def refuse_other(known: RunConfig, provenance: Provenance, job: Job) -> None:
     """Raise `ValueError` if a folder's run is not the job's: its settings, or the source files that
-    made its network (those that are imported by computed names have no say in the key)."""
+    made it and its metrics (those that are imported by computed names have no say in the key)."""
     if not same(known, job.config):
         raise ValueError(f"{job.folder} holds a run with other settings; choose another --out")
-    changed = changed_sources(job.config, provenance, objective=True)
+    found = changed_sources(job.config, provenance, objective=True)
+    changed = "; ".join(filter(None, [found, changed_metrics(job.config, provenance)]))
     if changed:
         raise ValueError(
             f"{job.folder} holds a run of other source files: {changed}; choose another --out"
