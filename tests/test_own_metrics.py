@@ -102,8 +102,10 @@ def test_a_metric_from_a_file_is_measured_as_the_labs_are(file: Path, tmp_path: 
     assert mine == others, "measuring changes nothing, whatever a metric does"
 
 
-def test_its_source_is_noted_and_does_not_bind_the_run(file: Path, tmp_path: Path) -> None:
-    """A metric has no say in training: the run goes on with another one, and notes that."""
+def test_its_source_is_noted_and_does_not_bind_the_run(
+    file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A metric has no say in training: the run goes on with another one, says so, and notes it."""
     folder = start(config(tmp_path / "runs", f"{file}:brier")).folder
     noted = json.loads((folder / "config.json").read_text())
     (source,) = noted["metric_sources"]
@@ -113,7 +115,8 @@ def test_its_source_is_noted_and_does_not_bind_the_run(file: Path, tmp_path: Pat
     assert resume(folder) is not None
     again = json.loads((folder / "config.json").read_text())
     assert again["metric_sources"] != noted["metric_sources"]
-    assert again["changed_at"] == []
+    assert again["changed_at"] == [config(tmp_path).train.steps]
+    assert "--metric" in caplog.text
 
 
 def test_evaluate_measures_it_too(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -88,6 +89,12 @@ def old_folder(
             now = recorded
         else:
             changed = differences(recorded.sources, now.sources)
+            if other := differences(recorded.metric_sources, now.metric_sources):
+                logging.getLogger(__name__).warning(
+                    "warning: the source files of --metric have changed (%s): up to step %s the"
+                    " run's own metrics are those of the former files", other, f"{step:,}",
+                )  # fmt: skip
+            changed = changed or other
             changed_at = (*recorded.changed_at, step) if changed else recorded.changed_at
             now = replace(now, changed_at=changed_at)
             folder.write_settings(run.config, now)
