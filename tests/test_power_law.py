@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -43,6 +43,7 @@ def test_the_fit_is_that_of_scipy(points: list[tuple[int, float]]) -> None:
     sizes, errors = zip(*points, strict=True)
     law = fit_power_law(sizes, errors)
     line = stats.linregress(np.log(sizes), np.log(errors))
+    assume(math.isfinite(line.stderr))  # scipy has none where the errors differ by rounding alone
     assert law.exponent.value == pytest.approx(line.slope, rel=1e-6, abs=1e-9)
     assert law.factor == pytest.approx(math.exp(line.intercept), rel=1e-6)
     reach = stats.t.ppf(0.975, len(points) - 2) * line.stderr
