@@ -1,5 +1,6 @@
 """Lessons: what counts as confirmed, and that each lesson's runs, checks and figures can work."""
 
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -213,6 +214,17 @@ def test_a_lesson_asks_first_and_its_runs_are_kept(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "lesson.json").read_text())["claims"][0]["verdict"] == "confirmed"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
     assert len(before) == 4
+    with (tmp_path / "cells-sizes.csv").open(encoding="utf-8", newline="") as file:
+        found = {(row["num_train"], row["metric"]): row for row in csv.DictReader(file)}
+    for size in ("8", "16"):
+        values = [
+            json.loads(path.read_text())["accuracy"]["test"]["value"]
+            for path in before
+            if json.loads(path.read_text())["config"]["data"]["num_train"] == int(size)
+        ]
+        row = found[size, "accuracy/test"]
+        assert float(row["mean"]) == pytest.approx(np.mean(values))
+        assert row["seeds"] == "2"
     results = to_markdown(tmp_path.parent)
     assert results.startswith("### `tiny`: confirmed\n\nPublished: test error falls")
     assert "\n- ✓ a guess: " in results

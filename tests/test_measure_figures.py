@@ -222,7 +222,9 @@ def test_answers_that_are_not_numbers_are_wrong_and_tell_no_member() -> None:
     """The largest of NaNs would be the first class: right for all of its pictures."""
     logits = says([0, 0, 1, 1])
     logits[[0, 3]] = math.nan
-    assert accuracy(logits, torch.tensor([0, 0, 1, 1])).value == 0.5
+    labels = torch.tensor([0, 0, 1, 1])
+    assert accuracy(logits, labels).value == 0.5
+    assert Predictions.of(logits, labels).right.tolist() == [False, True, True, False]
     losses = torch.tensor([0.1, math.nan, 0.2])
     for found in (membership_auc(losses, losses[:1]), membership_auc(losses[:1], losses)):
         assert math.isnan(found.value)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lab.core.config import RunConfig
+from lab.core.config import DataConfig, RunConfig
 from lab.core.estimate import Estimate
 from lab.core.metrics import limits
 from lab.experiments import Cell, Run, Table, against_first, make_grid, make_jobs, pairs_along
@@ -177,6 +177,13 @@ def test_metrics_of_interventions_need_interventions(tag: str) -> None:
     with pytest.raises(ValueError, match="--counterfactuals must be 1 or more"):
         check_metrics([tag], [silent])
     check_metrics([tag], [silent, RunConfig()])
+
+
+def test_pictures_of_a_folder_have_no_attributes_to_rely_on() -> None:
+    photos = RunConfig(data=DataConfig(data="photos"))
+    with pytest.raises(ValueError, match=r"--metrics reliance/gaze .* --data"):
+        check_metrics(["reliance/gaze"], [photos])
+    check_metrics(["reliance/gaze"], [photos, RunConfig()])
 
 
 def test_limits_are_those_of_the_tag_table() -> None:

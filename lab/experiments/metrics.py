@@ -43,7 +43,12 @@ def _check_attribute(tag: str, configs: Sequence[RunConfig]) -> None:
     """Raise `ValueError` if no task of the configs has the attribute that the metric is about."""
     from lab.worlds import get_task
 
-    tasks = [get_task(name) for name in dict.fromkeys(config.data.task for config in configs)]
+    drawn = [config.data.task for config in configs if config.data.data is None]
+    if not drawn:
+        raise ValueError(
+            f"--metrics {tag} is about an attribute of drawn pictures; those of --data have none"
+        )
+    tasks = [get_task(name) for name in dict.fromkeys(drawn)]
     names = dict.fromkeys(name for task in tasks for name in (*task.relevant, *task.nuisances))
     name = tag.partition("/")[2]
     if name not in names:

@@ -1,14 +1,7 @@
 """Metrics: functions of predictions and labels that return numbers with intervals."""
 
 from lab.core.student import mean_of_seeds, student_quantile
-from lab.measure.accuracy import (
-    accuracy,
-    example_losses,
-    group_accuracies,
-    loss,
-    right,
-    worst,
-)
+from lab.measure.accuracy import accuracy, example_losses, group_accuracies, loss, worst
 from lab.measure.calibration import expected_calibration_error
 from lab.measure.components import component_values
 from lab.measure.consistency import CONSISTENCY, consistency, varying
@@ -30,7 +23,7 @@ from lab.measure.metric_files import (
 )
 from lab.measure.power_law import PowerLaw, fit_power_law
 from lab.measure.predict import predict
-from lab.measure.predictions import Predictions
+from lab.measure.predictions import Predictions, right
 from lab.measure.reliance import reliance
 from lab.measure.split_metrics import (
     MetricError,

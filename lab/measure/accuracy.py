@@ -8,16 +8,8 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
-from lab.measure.predictions import Predictions
+from lab.measure.predictions import Predictions, right
 from lab.measure.split_metrics import split_metric
-
-
-def right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Which predictions (N,) are right: the largest of the logits (N, C) is the label's (N,). With
-    NaN among its logits a prediction is wrong."""
-    if logits.shape[:-1] != labels.shape:  # a single label would be broadcast to all examples
-        raise ValueError(f"{tuple(labels.shape)} labels for {tuple(logits.shape)} logits")
-    return (logits.argmax(dim=1) == labels) & ~logits.isnan().any(dim=1)
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Estimate:

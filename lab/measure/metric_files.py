@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ import torch
 
 from lab.measure.predictions import Predictions
 from lab.measure.split_metrics import SplitMetric, own_metric
-from lab.models.files import absolute, from_file
+from lab.models.files import absolute, from_file, refuse_other_arguments
 from lab.models.isolation import refuse_changed, shared_code
 from lab.models.sources import Sources, is_installed, source_files, with_recorded
 
@@ -36,7 +35,7 @@ def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
         shared = shared_code()
         function, space = from_file(file, name.rpartition(":")[2], name, flag=FLAG)
         refuse_changed(shared, name, flag=FLAG)
-        _refuse_other_arguments(function, name)
+        refuse_other_arguments(function, ("the predictions",), asked=f"{FLAG} {name}")
         metric = own_metric(function, source=f"{FLAG} {name}")
         metric = replace(metric, file=file, space=space)
         for tag in metric.tags.values():
@@ -109,17 +108,3 @@ def _file(name: str) -> str:
     if not (colon and path and function):
         raise ValueError(f"{FLAG} {name} must name a function in a file: FILE.py:NAME")
     return path
-
-
-def _refuse_other_arguments(function: object, name: str) -> None:
-    """Raise `ValueError` if it cannot be called with one argument."""
-    try:
-        signature = inspect.signature(function)  # type: ignore[arg-type]
-    except (ValueError, TypeError):  # some of Python's own have none
-        return
-    try:
-        signature.bind(None)
-    except TypeError:
-        raise ValueError(
-            f"{FLAG} {name} must be a function of one argument, the predictions, not {signature}"
-        ) from None

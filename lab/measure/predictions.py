@@ -13,6 +13,14 @@ TENSORS = ("logits", "labels", "clean_labels", "groups", "subpopulations")
 """The fields that have a row for each example."""
 
 
+def right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Which predictions (N,) are right: the largest of the logits (N, C) is the label's (N,). With
+    NaN among its logits a prediction is wrong."""
+    if logits.shape[:-1] != labels.shape:  # a single label would be broadcast to all examples
+        raise ValueError(f"{tuple(labels.shape)} labels for {tuple(logits.shape)} logits")
+    return (logits.argmax(dim=1) == labels) & ~logits.isnan().any(dim=1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
     """Predictions on the N examples of a split, everything on the CPU.
@@ -87,8 +95,8 @@ class Predictions:
 
     @property
     def right(self) -> Tensor:
-        """Which predictions (N,) are the given label."""
-        return self.predicted == self.labels
+        """Which predictions (N,) are right by the given labels, as `right` has it."""
+        return right(self.logits, self.labels)
 
     @property
     def mislabeled(self) -> Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,6 +75,22 @@ def from_file(
         callables = [key for key, value in vars(module).items() if _defined_in(module, value)]
         raise ValueError(f"{flag} {name}: {unknown(f'function in {path}', function, callables)}")
     return build, space
+
+
+def refuse_other_arguments(function: Any, wanted: Sequence[str], *, asked: str) -> None:
+    """Raise `ValueError` if a function cannot be called with as many arguments as are `wanted`, one
+    or two, which are named in the error; `asked` is the flag and the name that asked for it."""
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # some of Python's own have none
+        return
+    try:
+        signature.bind(*wanted)
+    except TypeError:
+        count = {1: "one argument", 2: "two arguments"}[len(wanted)]
+        raise ValueError(
+            f"{asked} must be a function of {count}, {' and '.join(wanted)}, not {signature}"
+        ) from None
 
 
 def absolute(path: str) -> str:

@@ -35,8 +35,8 @@ class PredictedExamples:
 
     @property
     def right(self) -> Tensor:
-        """Where that is the given label, bool (N,)."""
-        return self.predicted == self.labels
+        """Where that is the given label, bool (N,); not where a probability is NaN."""
+        return (self.predicted == self.labels) & ~self.probabilities.isnan().any(dim=1)
 
     @property
     def mislabeled(self) -> Tensor:

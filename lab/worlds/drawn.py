@@ -13,7 +13,6 @@ from lab.core.config import DataConfig
 from lab.worlds.cues import Cue
 from lab.worlds.domain import Domain
 from lab.worlds.examples import Examples
-from lab.worlds.noise import corrupt
 from lab.worlds.population import Population, population_of
 from lab.worlds.samples import Samples
 from lab.worlds.splits import check_split
@@ -151,17 +150,8 @@ class DrawnWorld(World):
         return examples
 
     def _draw(self, split: str, count: int, start: int, keep: Tensor | None = None) -> Examples:
-        data, task = self.data, self.task
         samples = self.sample(count, split=split, start=start)
-        labels = corrupt(
-            task.label(samples),
-            share=data.label_noise if split == "train" else 0.0,
-            kind=data.label_noise_kind,
-            classes=len(task.classes),
-            seed=self.seed,
-            split=split,
-            start=start,
-        )
+        labels = self.given_labels(self.task.label(samples), split, start=start)
         if keep is not None:
             samples, labels = samples.take(keep), labels[keep]
         return replace(self.examples(samples), labels=labels.to(self.device))

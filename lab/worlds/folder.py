@@ -26,7 +26,6 @@ from lab.core.pictures import picture_suffixes, read_picture
 from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.worlds.examples import Examples
-from lab.worlds.noise import corrupt
 from lab.worlds.samples import Samples
 from lab.worlds.splits import check_split
 from lab.worlds.tasks import Kind
@@ -169,15 +168,7 @@ class FolderWorld(World):
             )
         chosen = files[start : start + count]
         clean = torch.tensor([label for _, label in chosen], dtype=torch.int64)
-        labels = corrupt(
-            clean,
-            share=self.data.label_noise if split == "train" else 0.0,
-            kind=self.data.label_noise_kind,
-            classes=len(self.names),
-            seed=self.seed,
-            split=split,
-            start=start,
-        )
+        labels = self.given_labels(clean, split, start=start)
         where = range(count) if keep is None else keep.tolist()
         paths = [chosen[i][0] for i in where]
         if keep is not None:

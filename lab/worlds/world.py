@@ -15,6 +15,7 @@ from torch import Tensor
 from lab.core.config import DataConfig
 from lab.worlds.cues import Cue
 from lab.worlds.examples import Examples
+from lab.worlds.noise import corrupt
 from lab.worlds.tasks import Kind
 
 
@@ -94,6 +95,19 @@ class World(ABC):
         returned. None: all. Label noise is for the split "train"; every other split has clean
         labels. Raises `ValueError` for another split's name, and beyond the last example.
         """
+
+    def given_labels(self, clean: Tensor, split: str, *, start: int) -> Tensor:
+        """The labels (N,) that the examples of a split from number `start` on are given: of the
+        training set some of the true ones, `clean`, are corrupted, as the settings say."""
+        return corrupt(
+            clean,
+            share=self.data.label_noise if split == "train" else 0.0,
+            kind=self.data.label_noise_kind,
+            classes=len(self.classes),
+            seed=self.seed,
+            split=split,
+            start=start,
+        )
 
     def batches(self, split: str, count: int, batch: int | None = None) -> Iterator[Examples]:
         """The examples of `load`, `batch` at a time, for sets that do not fit in memory.

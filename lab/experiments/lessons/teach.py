@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -12,6 +13,7 @@ from lab.core.atomic import replace_text
 from lab.experiments.lessons.claims import Claim, Verdict, together
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.plan import failures, run_plans
+from lab.experiments.show.tables import cells_csv
 from lab.experiments.table import Failure
 
 FIGURE, RESULT = "figure.png", "lesson.json"
@@ -42,7 +44,8 @@ def teach(
     """Do the lesson's runs in `out` (finished ones are kept), and check its claims.
 
     `ask` prompts for a prediction before any result is shown; the prediction is repeated at the
-    end. Writes the figure and the result beside the runs. Where runs failed there are no claims.
+    end. Writes the figure, the result, and for each plan a CSV with the mean and the interval of
+    every metric beside the runs. Where runs failed there are no claims.
     """
     say(f"{lesson.title}\n\nPublished: {lesson.published}\nBefore you look: {lesson.question}\n")
     expected = ask("What do you expect? ").strip() if ask else ""
@@ -63,6 +66,8 @@ def teach(
         "verdict": outcome.verdict,
         "claims": [asdict(claim) for claim in claims],
     }
+    for key, table in tables.items():
+        replace_text(out / f"cells-{re.sub(r'[^A-Za-z0-9]+', '_', key)}.csv", cells_csv(table))
     replace_text(out / RESULT, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     if expected:
         say(f"\nYou expected: {expected}\nThe runs say:")

@@ -8,7 +8,6 @@ objective is one new file with `@register_objective("name")` and nothing else.
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
 import pkgutil
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import TypeVar
 from weakref import finalize
 
 from lab.core.text import one_line, unknown
-from lab.models.files import absolute, from_file
+from lab.models.files import absolute, from_file, refuse_other_arguments
 from lab.models.isolation import refuse_changed, shared_code
 from lab.models.sources import is_installed, source_files
 from lab.training.objectives.objective import FunctionObjective, Objective
@@ -106,7 +105,7 @@ def objective_sources(name: str, objective: Objective | None = None) -> dict[str
 def _made(found: object, name: str) -> Objective:
     """The objective that a file's class or function is."""
     if not isinstance(found, type):
-        _refuse_other_arguments(found, name)
+        refuse_other_arguments(found, ("logits", "batch"), asked=f"{FLAG} {name}")
         return FunctionObjective(found)  # type: ignore[arg-type]  # it is callable
     try:
         objective = found()
@@ -120,20 +119,6 @@ def _made(found: object, name: str) -> Objective:
             f" (logits, batch) -> loss, not the class {found.__name__}"
         )
     return objective
-
-
-def _refuse_other_arguments(function: object, name: str) -> None:
-    """Raise `ValueError` if a function cannot be called with logits and batch."""
-    try:
-        signature = inspect.signature(function)  # type: ignore[arg-type]
-    except ValueError:  # some of Python's own have none
-        return
-    try:
-        signature.bind(None, None)
-    except TypeError:
-        raise ValueError(
-            f"{FLAG} {name} must be a function of two arguments, logits and batch, not {signature}"
-        ) from None
 
 
 @cache
