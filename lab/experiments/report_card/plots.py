@@ -139,7 +139,8 @@ def parts(cards: Sequence[Card]) -> Figure:
     )
     axes.set_yticks(range(len(sets)), sets, fontsize=style.SMALL)
     axes.tick_params(length=0)
-    style.title(axes, f"called a person, by the parts a face has{_after(cards)}")
+    # in two lines: next to the names of the sets there is little room
+    style.title(axes, f"called a person, by parts\n{cards[0].best.faces:,} training faces")
     return figure
 
 
