@@ -62,7 +62,7 @@ def varying(metrics: Mapping[str, Estimate | float]) -> str:
     if alone is not None and alone.value > 0:
         return (
             f"Its answers are not a function of the picture: {share(alone)} of them change when a"
-            " picture is shown alone and not with others. All metrics are about pictures shown"
+            " picture is shown alone and not with others. All figures are about pictures shown"
             " together, and those of reliance contain what the others change."
         )
     return ""
