@@ -9,6 +9,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from lab.core.config import (
+    LOSS_BOUND,
     DataConfig,
     ModelConfig,
     RunConfig,
@@ -92,3 +93,26 @@ def test_given_names_what_differs_from_the_defaults() -> None:
     assert given(RunConfig()) == {}
     changed = RunConfig(train=TrainConfig(steps=3), out=Path("elsewhere"))
     assert given(changed) == {"steps": 3, "out": Path("elsewhere")}
+
+
+@pytest.mark.parametrize(
+    ("config", "bound"),
+    [
+        (RunConfig(), LOSS_BOUND),
+        (RunConfig(data=DataConfig(num_train=10_000, label_noise=1.0)), LOSS_BOUND),
+        (RunConfig(train=TrainConfig(steps=1500)), None),
+        (RunConfig(train=TrainConfig(steps=1500, stop_at_loss=0.1)), 0.1),
+        (RunConfig(train=TrainConfig(online=True)), None),
+        (RunConfig(train=TrainConfig(online=True, stop_at_loss=0.1)), 0.1),
+        (RunConfig(train=TrainConfig(augment=True)), None),
+        (RunConfig(train=TrainConfig(weight_decay=0.1)), None),
+        (RunConfig(train=TrainConfig(early_stopping=3)), None),
+        (RunConfig(train=TrainConfig(objective="group_dro")), None),
+        (RunConfig(model=ModelConfig(dropout=0.5)), None),
+    ],
+)
+def test_the_training_loss_ends_runs_that_minimize_nothing_else(
+    config: RunConfig, bound: float | None
+) -> None:
+    assert config.loss_bound == bound
+    assert config.train.max_steps == 1500

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.config import LOSS_BOUND, DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.locks import locked
 from lab.core.run_dir import RunDir
 from lab.core.run_names import automatic_name, check_name
@@ -95,6 +95,28 @@ def test_a_run_writes_what_it_promises(whole: Path) -> None:
         "starting", "drawing", "training", "measuring", "logging", "saving",
     }  # fmt: skip
     assert told["verdict"]
+
+
+def test_a_run_without_a_number_of_steps_ends_when_its_training_faces_are_fitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = RunConfig(
+        data=DataConfig(num_train=4, num_test=8, image_size=16),
+        model=ModelConfig(model="mlp"),
+        counterfactuals=0,
+        pictures=False,
+        out=tmp_path,
+    )
+    folder = start(config).folder
+    fitted, said = summary(folder), capsys.readouterr().out
+    assert "at most 1,500 steps" in said
+    assert f"ended after {fitted['step']:,} steps" in said
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss/train"] for line in lines]
+    assert losses[-3] > LOSS_BOUND >= max(losses[-2:])
+    with_steps = dataclasses.replace(config, train=TrainConfig(steps=fitted["step"] + 1))
+    assert summary(start(with_steps).folder)["step"] == fitted["step"] + 1
+    assert "ended after" not in capsys.readouterr().out
 
 
 def test_a_run_can_be_asked_again(whole: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,58 @@ def test_early_stopping_goes_on_exactly_where_it_was_interrupted(tmp_path: Path)
     assert lives == expected.step // 5
     assert (fitted.step, fitted.weights_of) == (expected.step, expected.weights_of)
     assert same_state(pieces.state_dict(), whole.state_dict())
+
+
+def falling(*losses: float) -> Callable[[nn.Module], dict[str, Estimate | float]]:
+    """An evaluator whose training losses are these, in turn."""
+    each = iter(losses)
+    return lambda model: {"loss/train": next(each)}
+
+
+EVERY_FIFTH = TrainConfig(steps=40, batch_size=16, eval_every=5)
+
+
+@pytest.mark.parametrize(
+    ("losses", "ends"),
+    [
+        ((1.0, 0.1, 0.09, 0.0), 10),  # the bound itself counts
+        ((1.0, 0.1, 0.2, 0.1, 0.1, 0.0), 20),  # in a row
+        ((1.0, *[0.2, 0.1] * 4), 40),  # never twice in a row
+        ((1.0, *[float("nan")] * 8), 40),
+    ],
+)
+def test_training_ends_when_its_loss_was_within_the_bound_twice_in_a_row(
+    losses: tuple[float, ...], ends: int
+) -> None:
+    fitted = fit(
+        network(), EPOCHS, EVERY_FIFTH, seed=3, evaluators=[falling(*losses)], loss_bound=0.1
+    )
+    assert (fitted.step, fitted.weights_of, fitted.fitted) == (ends, ends, ends < 40)
+
+
+def test_without_a_bound_no_loss_ends_training() -> None:
+    fitted = fit(network(), EPOCHS, EVERY_FIFTH, seed=3, evaluators=[falling(*[0.0] * 9)])
+    assert (fitted.step, fitted.fitted) == (40, False)
+
+
+def test_a_loss_bound_needs_the_training_loss() -> None:
+    with pytest.raises(ValueError, match=r"--stop-at-loss goes by loss/train"):
+        fit(network(), EPOCHS, PLAIN, seed=3, evaluators=[measure], loss_bound=0.1)
+
+
+def test_evaluations_within_the_bound_are_counted_across_an_interruption(tmp_path: Path) -> None:
+    stop = Stop()
+
+    def interrupt(step: int, metrics: Metrics) -> None:
+        stop.signal = signal.SIGTERM if step == 10 else 0
+
+    losses = falling(1.0, 1.0, 0.0, 0.0)
+    with pytest.raises(Interrupted):
+        fit(network(), EPOCHS, EVERY_FIFTH, seed=3, evaluators=[losses], log=interrupt, stop=stop,
+            checkpoints=tmp_path, loss_bound=0.1)  # fmt: skip
+    fitted = fit(network(), EPOCHS, EVERY_FIFTH, seed=3, evaluators=[losses],
+                 resume=load_checkpoint(tmp_path / LAST), loss_bound=0.1)  # fmt: skip
+    assert (fitted.step, fitted.fitted) == (15, True)
 
 
 def test_weights_that_another_figure_chose_are_not_gone_on_from(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lab.core.text import unknown
 
-FORMAT = 5
+FORMAT = 6
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
 
 RENAMED = {
@@ -25,6 +25,13 @@ RENAMED = {
     "hold_out": "unseen_combinations",
 }
 """Former names of settings -> what they are called now; only the new names are taken."""
+
+STEPS = 1500
+"""The most optimizer steps of a run for which no number is given."""
+
+LOSS_BOUND = 0.001
+"""Mean training loss, in nats, at which such a run ends: 0.999 is then the geometric mean of the
+probabilities that it gives to the training labels."""
 
 VALIDATION = 1000
 """Validation faces where early stopping needs some and no number is given."""
@@ -124,8 +131,14 @@ class ModelConfig:
 class TrainConfig:
     """How the network is trained."""
 
-    steps: int = knob(1500, 0, 10_000_000)
-    """Optimizer steps, 0 to 10,000,000."""
+    steps: int | None = knob(None, 0, 10_000_000)
+    """Optimizer steps, 0 to 10,000,000; they also set the length of the learning-rate schedule.
+    None: at most 1,500, fewer where --stop-at-loss ends the run."""
+    stop_at_loss: float | None = knob(None, 0, 100, above=True)
+    """End training when the mean loss on the training faces, in nats, is at most this at two
+    evaluations in a row, above 0 to 100: nothing is left to learn from them. None: 0.001 if --steps
+    is not given and nothing but that loss is minimized (no --online, --augment, --dropout,
+    --weight-decay, --early-stopping or other --objective); else never."""
     batch_size: int = knob(64, 1, 65_536)
     """Faces per step, 1 to 65,536. At most the number of training faces, except with --online."""
     learning_rate: float = knob(2e-3, 0, 10, above=True)
@@ -159,6 +172,11 @@ class TrainConfig:
     compile: bool = False
     """Train through torch.compile: starts half a minute later, needs a C++ compiler, and is faster
     for long runs of wide networks. Results differ in the last bits from those without."""
+
+    @property
+    def max_steps(self) -> int:
+        """The optimizer steps after which training ends at the latest."""
+        return STEPS if self.steps is None else self.steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +224,17 @@ class RunConfig:
         if self.train.num_validation is not None:
             return self.train.num_validation
         return VALIDATION if self.train.early_stopping else 0
+
+    @property
+    def loss_bound(self) -> float | None:
+        """The mean training loss at which the run ends, in nats; None: at none."""
+        train = self.train
+        if train.stop_at_loss is not None:
+            return train.stop_at_loss
+        more = train.online or train.augment or train.weight_decay or train.early_stopping
+        if train.steps is not None or more or self.model.dropout or train.objective != "erm":
+            return None
+        return LOSS_BOUND
 
 
 def settled(config: RunConfig) -> RunConfig:

@@ -36,14 +36,15 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
     if data.variation < 1:
         said.append(f"faces differ little (variation {data.variation:g})")
     said.append(f"{model_label(config.model.model)}, width {config.model.width}")
-    said.append(f"{train.steps:,} steps" + (", augmented" if train.augment else ""))
+    most = "at most " if config.loss_bound else ""
+    said.append(f"{most}{train.max_steps:,} steps" + (", augmented" if train.augment else ""))
     return said
 
 
 def faces_studied(config: RunConfig) -> int:
     """How many different faces a whole run is trained on."""
     train = config.train
-    return train.steps * train.batch_size if train.online else config.data.num_train
+    return train.max_steps * train.batch_size if train.online else config.data.num_train
 
 
 def _cue(cue: Cue, classes: tuple[str, ...]) -> str:

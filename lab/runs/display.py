@@ -42,14 +42,16 @@ class Display:
                 f"{data.num_train:,} training, {self._config.validation_faces:,} validation and"
                 f" {data.num_test:,} test {noun}"
             )
+        least = "at most " if self._config.loss_bound else ""
         batch = ""
         if train.online:
             batch = f", each with new {noun}"
         elif train.batch_size >= data.num_train:
             batch = f", each with all {data.num_train:,} training {noun}"
         self._say(
-            f"{self._folder}: {verb} {what} of {data.image_size} px, then {train.steps:,} steps"
-            f" of {model.model} ({parameters:,} parameters) on {device}{batch}"
+            f"{self._folder}: {verb} {what} of {data.image_size} px, then"
+            f" {least}{train.max_steps:,} steps of {model.model} ({parameters:,} parameters)"
+            f" on {device}{batch}"
         )
 
     def groups(self, groups: Sequence[tuple[str, str, int, int]], mislabeled: int) -> None:
@@ -93,7 +95,7 @@ class Display:
         """Show the bar, beginning at `step`."""
         if self.live:
             self._bar = tqdm(
-                total=self._config.train.steps,
+                total=self._config.train.max_steps,
                 initial=step,
                 unit=f" {self._noun}",
                 unit_scale=batch_size,
@@ -117,6 +119,13 @@ class Display:
         """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
+
+    def fitted(self, step: int) -> None:
+        """Say that training ended because the training loss reached its bound."""
+        self._say(
+            f"ended after {step:,} steps: the mean loss on the training {self._noun} was at most"
+            f" {self._config.loss_bound:g} at two evaluations in a row"
+        )
 
     def chosen(self, step: int, weights_of: int) -> None:
         """Say which weights early stopping kept."""

@@ -148,8 +148,8 @@ def _unfinished(run: RunDir, config: RunConfig) -> str:
     step = load_checkpoint(path).step if path else 0
     go_on = shlex.quote(str(run))
     return (
-        f"\nNot finished: {step:,} of {config.train.steps:,} steps are done, and that is measured."
-        f" Go on with it: {spelled('train')} --resume {go_on}"
+        f"\nNot finished: {step:,} of {config.train.max_steps:,} steps are done, and that is"
+        f" measured. Go on with it: {spelled('train')} --resume {go_on}"
     )
 
 

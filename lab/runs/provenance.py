@@ -61,7 +61,9 @@ def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     data = replace(config.data, data=config.data.data and "")
     model = replace(config.model, model="" if network else config.model.model)
     objective = "" if trained_by else config.train.objective
-    train = replace(config.train, objective=objective, steps=0, eval_every=None)
+    train = replace(
+        config.train, objective=objective, steps=None, stop_at_loss=None, eval_every=None
+    )
     told = [asdict(data), asdict(model), asdict(train), config.seed]
     settings = json.dumps(told, sort_keys=True)
     sources = digest_of_sources(provenance.sources)

@@ -119,7 +119,7 @@ class Record:
             if self._evaluated < 0:
                 self._introduce()
             self._display.begin(checkpoint.step if checkpoint else 0, config.train.batch_size)
-            steps = evaluation_steps(config.train.steps, config.train.eval_every)
+            steps = evaluation_steps(config.train.max_steps, config.train.eval_every)
             self._pictured = views.picture_steps(steps)
             self._add_time("logging")
             yield {
@@ -129,6 +129,7 @@ class Record:
                 "progress": self._display.step if self._display.live else None,
                 "checkpoints": self._folder.checkpoints,
                 "checkpoint_every": config.checkpoint_every,
+                "loss_bound": config.loss_bound,
                 "provenance": digest_of_provenance(opened.provenance, config),
                 "sample": partial(sample_answers, spec=run.spec),
             }
@@ -172,6 +173,8 @@ class Record:
         seconds = {phase: seconds[phase] for phase in dict.fromkeys(order)}
         timed = {f"seconds/{phase}": spent for phase, spent in seconds.items()}
         self._summarize("finished", fitted.step, self._verdict, {**self._metrics, **timed})
+        if fitted.fitted:
+            self._display.fitted(fitted.step)
         if self._run.config.train.early_stopping:
             self._display.chosen(fitted.step, fitted.weights_of)
         self._display.verdict(self._verdict, seconds)

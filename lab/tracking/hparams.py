@@ -44,8 +44,14 @@ class Setting(NamedTuple):
 
 
 def settings(config: RunConfig) -> dict[str, Setting]:
-    """All settings of a run, by name; `name` is the name of its row."""
-    return {**_flat(config), "name": Setting(str, row_name(config))}
+    """All settings of a run, by name; `name` is the name of its row. Where steps and loss bound
+    are not given, they are those that hold."""
+    return {
+        **_flat(config),
+        "steps": Setting(float, float(config.train.max_steps)),
+        "stop_at_loss": Setting(float, config.loss_bound),
+        "name": Setting(str, row_name(config)),
+    }
 
 
 def row_name(config: RunConfig) -> str:

@@ -50,7 +50,8 @@ class Fitted:
     evaluators returned for it (`results`; empty if it was evaluated before a resumed run).
 
     `weights_of` is the step whose weights the model has: with early stopping the best evaluation's.
-    `seconds` are those spent starting, training, measuring, logging and saving.
+    `seconds` are those spent starting, training, measuring, logging and saving. `stopped_early`:
+    before the last step of the settings; `fitted`: because the training loss reached its bound.
     """
 
     step: int
@@ -59,6 +60,7 @@ class Fitted:
     results: tuple[Metrics | Result, ...]
     seconds: dict[str, float]
     stopped_early: bool
+    fitted: bool
 
 
 def fit(
@@ -75,6 +77,7 @@ def fit(
     checkpoints: Path | None = None,
     checkpoint_every: float = math.inf,
     resume: Checkpoint | None = None,
+    loss_bound: float | None = None,
     stop: Stop | None = None,
     processes: Processes = SINGLE,
     provenance: str = "",
@@ -85,7 +88,9 @@ def fit(
 
     `log` gets the metrics of every evaluation, and `show`, before it, what each evaluator
     returned. `progress` gets the step and its batch's loss a few
-    times a second. `checkpoints` is the folder for checkpoints, written at the start, at the end,
+    times a second. Training ends before `config.max_steps` once "loss/train", which an evaluator
+    must measure, was at most `loss_bound` (in nats; None: no bound) at two evaluations in a row.
+    `checkpoints` is the folder for checkpoints, written at the start, at the end,
     when `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is
     stored in them, and so are the logits that `sample` computes when training ends or is
     interrupted. Early stopping needs an evaluator of "loss/validation"; the model ends with the
@@ -96,9 +101,13 @@ def fit(
     Seeds the random generators of Python, NumPy and torch at each step: see `isolated`.
     """
     stop = Stop() if stop is None else stop
-    needs_best = config.early_stopping is not None
     state = TrainState(
-        model, folder=checkpoints, needs_best=needs_best, provenance=provenance, sample=sample
+        model,
+        folder=checkpoints,
+        needs_best=config.early_stopping is not None,
+        loss_bound=loss_bound,
+        provenance=provenance,
+        sample=sample,
     )
     clock = state.clock
     clock("starting")
@@ -114,7 +123,9 @@ def fit(
                 "the checkpoint is of another optimizer or version of the lab, train anew:"
                 f" {type(error).__name__} {error}"
             ) from None
-    pending = [s for s in evaluation_steps(config.steps, config.eval_every) if s > state.evaluated]
+    pending = [
+        s for s in evaluation_steps(config.max_steps, config.eval_every) if s > state.evaluated
+    ]
     results: tuple[Metrics | Result, ...] = ()
     save_at, show_at = -math.inf, time.monotonic()  # the first save comes at once
 
@@ -134,7 +145,11 @@ def fit(
             train_step.restart_timer()
             pending.pop(0)
         patience = config.early_stopping or math.inf
-        over = train_step.step >= config.steps or state.best.evaluations_since >= patience
+        over = (
+            train_step.step >= config.max_steps
+            or state.fitted
+            or state.best.evaluations_since >= patience
+        )
         late = processes.first and time.monotonic() >= save_at
         done, halt, due = processes.all_reduce_max(over, stop.signal, late)
         if processes.first and (done or halt or due):
@@ -172,7 +187,8 @@ def fit(
         metrics=state.metrics,
         results=results,
         seconds=clock.seconds,
-        stopped_early=train_step.step < config.steps,
+        stopped_early=train_step.step < config.max_steps,
+        fitted=state.fitted,
     )
 
 

@@ -42,6 +42,13 @@ class Best:
     by: str = CRITERION
 
 
+LOSS = "loss/train"
+"""The metric that must reach the loss bound."""
+
+WITHIN_BOUND = 2
+"""Evaluations in a row at which it must: after one, the next steps may still lead away."""
+
+
 class Stopwatch:
     """Seconds spent in each phase of a run; one phase at a time."""
 
@@ -67,6 +74,7 @@ class TrainState:
         *,
         folder: Path | None,
         needs_best: bool = False,
+        loss_bound: float | None = None,
         provenance: str = "",
         sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
     ) -> None:
@@ -83,6 +91,8 @@ class TrainState:
         self._sample = sample
         self._best_sample: dict[str, Any] = {}
         self._needs_best = needs_best
+        self._loss_bound = loss_bound
+        self._within_bound = 0  # evaluations in a row
 
     def record(self, step: int, metrics: Metrics) -> None:
         """Record the metrics of an evaluation, and a copy of the weights if it is the best one;
@@ -93,16 +103,27 @@ class TrainState:
             raise ValueError(
                 f"--early-stopping goes by {CRITERION}, and none of the evaluators measures it"
             )
+        if self._loss_bound is not None:
+            if LOSS not in metrics:
+                raise ValueError(
+                    f"--stop-at-loss goes by {LOSS}, and none of the evaluators measures it"
+                )
+            within = _value(metrics[LOSS]) <= self._loss_bound
+            self._within_bound = self._within_bound + 1 if within else 0
         if CRITERION not in metrics:
             return
-        criterion = metrics[CRITERION]
-        loss = criterion.value if isinstance(criterion, Estimate) else criterion
+        loss = _value(metrics[CRITERION])
         if loss < self.best.loss:
             self.best = Best(loss=loss, step=step)
             self._best_weights = copy.deepcopy(self._model.state_dict())
             self._best_sample = self._sample(self._model)
         else:
             self.best.evaluations_since += 1
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the training loss was within its bound at the last two evaluations."""
+        return self._within_bound >= WITHIN_BOUND
 
     def load_best_weights(self) -> bool:
         """Load the best weights into the model; False if there are none."""
@@ -132,6 +153,7 @@ class TrainState:
         progress = {
             "evaluated": self.evaluated,
             "figures": {tag: _plain(metric) for tag, metric in self.metrics.items()},
+            "within_bound": self._within_bound,
             "best": asdict(self.best),
             "best_weights": self._best_weights,
             "best_sample": self._best_sample,
@@ -152,6 +174,7 @@ class TrainState:
             raise ValueError(f"its best weights were not chosen by {CRITERION}")
         self.evaluated = progress["evaluated"]
         self.metrics = {tag: _metric(plain) for tag, plain in progress["figures"].items()}
+        self._within_bound = progress["within_bound"]
         self.best = Best(**progress["best"])
         self.clock.seconds = dict(progress["seconds"])
         self._best_weights = progress["best_weights"]
@@ -160,6 +183,10 @@ class TrainState:
             for name, weight in self._model.named_parameters():
                 weight.requires_grad_(name not in progress["frozen"])
         self._best_saved = -1  # the file may come from a later step than this checkpoint
+
+
+def _value(metric: Estimate | float) -> float:
+    return metric.value if isinstance(metric, Estimate) else metric
 
 
 def _plain(metric: Estimate | float) -> Any:

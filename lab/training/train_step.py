@@ -161,7 +161,7 @@ class TrainStep:
     def learning_rate(self, step: int) -> float:
         """The learning rate of step `step` (the first is 0)."""
         config = self._config
-        return learning_rate(step, steps=config.steps, peak=config.learning_rate)
+        return learning_rate(step, steps=config.max_steps, peak=config.learning_rate)
 
     def loss(self) -> float:
         """The last step's loss on its batch; synchronizes the device."""

@@ -42,7 +42,7 @@ torch.set_num_threads(1)
 base = sweep.base(int(sys.argv[1]))
 for seed in sys.argv[3:]:
     examples = draw_examples(base.data, split="train", count=base.data.num_train, seed=int(seed))
-    training.bare(examples.images, examples.labels, base.train.steps)
+    training.bare(examples.images, examples.labels, base.train.max_steps)
 """
 """What each of two processes does, with its share of the seeds."""
 

@@ -42,7 +42,7 @@ def plans(
 
     Runs are evaluated at their ends only; the base sets how many steps they take.
     """
-    base = with_settings(base, {"eval_every": max(1, base.train.steps)})
+    base = with_settings(base, {"eval_every": max(1, base.train.max_steps)})
     tied = with_settings(base, {"num_train": CUE_FACES})
     silent = with_settings(base, {"counterfactuals": 0})
     return {

@@ -125,7 +125,7 @@ def report(
         for name in models
         if name not in lost
     ]  # fmt: skip
-    said = words.sentences(cards, steps=base.train.steps, compared=COMPARED)
+    said = words.sentences(cards, steps=base.train.max_steps, compared=COMPARED)
     _write(folder, cards, said, base, seeds=seeds, command=command)
     return CardResult(folder, tuple(said), failed)
 
@@ -165,7 +165,7 @@ def _for_board(cards: Sequence[Card], said: Sequence[str]) -> str:
 
 def _conditions(base: RunConfig, seeds: int) -> str:
     return (
-        f"Task {base.data.task}, {base.data.image_size} px, {base.train.steps:,} steps of"
+        f"Task {base.data.task}, {base.data.image_size} px, {base.train.max_steps:,} steps of"
         f" {base.train.batch_size} faces, width {base.model.width} (where a network has one),"
         f" {base.data.num_test:,} test faces, {seeds} seeds. Numbers are means over the seeds; in"
         " brackets are Student's 95 % intervals of the mean. A set counts as fitted if every seed"
