@@ -52,7 +52,8 @@ def make_deterministic(wanted: bool = True) -> None:
     """
     if wanted:  # one of the two values that cuBLAS documents
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted)
+    if wanted != torch.are_deterministic_algorithms_enabled():  # the call imports torch._inductor
+        torch.use_deterministic_algorithms(wanted)
     torch.backends.cudnn.benchmark = False
 
 
