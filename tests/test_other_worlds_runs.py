@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.core.config import DataConfig, RunConfig
+from lab.core.metrics import METRICS
 from lab.core.run_dir import RunDir
 from lab.evaluators.populations import evaluation_config, measure
 from lab.playground.service import Service
@@ -81,6 +82,9 @@ def test_a_folder_is_trained_on_measured_and_judged(pictures: Path) -> None:
     figures = measure(open_world(own.data, seed=own.seed), model, counterfactuals=48)
     same_as_summary(pictures, figures)
     assert not any(tag.startswith("reliance/") for tag in figures)
+    for row in METRICS:
+        if row.needs == "--data":
+            assert any(row.fits(tag) for tag in figures), row.name
     told = RunDir(pictures).summary()["verdict"]
     assert "pictures" in told
     assert "face" not in told

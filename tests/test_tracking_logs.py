@@ -112,6 +112,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             share = Estimate(0.5, 0.4, 0.6, 9)
             write_bars(tracker, step, relevant={"eyes": share}, nuisances={"gaze": share})
             write_strip(tracker, step, strip())
+        tracker.image("occlusion_maps", 10, np.zeros((8, 8, 3), dtype=np.uint8))  # of folders
         for kind in ("map", "curve", "power_law"):  # a sweep writes these
             tracker.image(f"{kind}/accuracy_test", 0, np.zeros((8, 8, 3), dtype=np.uint8))
         tracker.image("report/learning", 0, np.zeros((8, 8, 3), dtype=np.uint8))  # a report card

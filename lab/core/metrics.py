@@ -179,6 +179,10 @@ METRICS: tuple[Metric, ...] = (
     _share("answers/changed_when_alone", "predictions that change when a test picture is given "
            "alone and not in a batch; 0 for a function of the picture", better="down",
            when="final"),
+    _share("perturbation/<name>", "predictions on test pictures that change when these are "
+           "perturbed: gray, hue, blur, noise, mirror, shift", needs="--data", when="final"),
+    _share("occlusion/<patch>", "predictions on test pictures that change when this patch has the "
+           "picture's mean color", needs="--data", when="final"),
     _share("subpopulation_accuracy/<kind>", "right predictions on one subpopulation of the test "
            "set", better="up", when="final"),
     _share("necessity/<component>", "of the samples that are predicted as the last class with all "

@@ -15,6 +15,7 @@ from lab.evaluators.evaluation import Evaluation, LoadedSplit, Progress, splits_
 from lab.evaluators.evaluator import Evaluator, Metrics, Result
 from lab.evaluators.groups import GroupsEvaluator
 from lab.evaluators.memorization import MemorizationEvaluator
+from lab.evaluators.perturbations import PerturbationsEvaluator
 from lab.evaluators.reliance import RelianceEvaluator
 from lab.evaluators.setup import Setup
 from lab.evaluators.split_metrics import SplitMetricsEvaluator
@@ -38,6 +39,7 @@ FINAL: Mapping[str, Prepare] = {
     "consistency": ConsistencyEvaluator.prepare,
     "subpopulations": SubpopulationsEvaluator.prepare,
     "components": ComponentsEvaluator.prepare,
+    "perturbations": PerturbationsEvaluator.prepare,
 }
 """Evaluators of the final model alone."""
 

@@ -48,6 +48,9 @@ TAGS: tuple[Tag, ...] = (
         meaning="reliance on every attribute: parts should be long bars, nuisances none"),
     Tag(name="counterfactuals/<attribute>", kind="image",
         meaning="the same samples with each value of a nuisance, and the prediction on each"),
+    Tag(name="occlusion_maps", kind="image",
+        meaning="test pictures, with the patches shaded on which the prediction depends: the "
+        "stronger, the more its probability falls when the patch is occluded (with --data only)"),
     Tag(name="faces/train", kind="image",
         meaning="training examples, the prediction on each, and whether that is its label"),
     Tag(name="precision_recall/<class>", kind="pr_curve", unit="share, 0 to 1", better="up",

@@ -15,6 +15,7 @@ from lab.core.estimate import Estimate
 from lab.core.words import auc, chance, counted, percent, share, singular
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
+from lab.verdict.perturbed import perturbed
 from lab.verdict.shortcuts import combined, ignored, misled, relied_on
 from lab.worlds import Cue
 
@@ -167,6 +168,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun)),
         ("ignored", ignored(metrics, setting.varied, noun)),
+        ("perturbed", perturbed(metrics, noun)),
     ):
         if text:
             found.append(Finding(kind, text))
