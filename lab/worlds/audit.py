@@ -22,8 +22,10 @@ from lab.worlds.association import (
     duplicates,
     matches_request,
 )
+from lab.worlds.copies import copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
+from lab.worlds.folder import FolderWorld
 from lab.worlds.groups import MeasuredCue, group_counts, measured
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
@@ -125,6 +127,8 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
     ):
         if number:
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
+    if isinstance(world, FolderWorld):
+        said += copies_told(world, train, test)
     return said
 
 

@@ -142,6 +142,11 @@ class FolderWorld(World):
         """How many pictures a split has."""
         return len(self._files(split))
 
+    def name(self, split: str, position: int) -> str:
+        """The file of a split's picture, as a path below the folder."""
+        path, _ = self._files(split)[position]
+        return plain(path.relative_to(self.root).as_posix())
+
     def read_ahead(self, **counts: int) -> None:
         """Read the first pictures of splits, as many as are named for each, for the next `load` of
         exactly these: a damaged one is told (`ValueError`) before anything is begun."""
