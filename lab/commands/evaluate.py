@@ -57,6 +57,9 @@ class Flags:
     """Open the run although its network's source files have changed since it was trained."""
     json: Path | None = None
     """File for the same metrics as JSON, nested as in summary.json; it is overwritten."""
+    examples: Path | None = None
+    """CSV file for a row for each training and test example: label, prediction, loss, log odds, the
+    rank among the training examples by loss, and all attributes; it is overwritten."""
     find_failures: bool = False
     """Search for failures: change nuisances only, until the network misclassifies the face."""
     search_faces: int = 200
@@ -90,5 +93,6 @@ def evaluate(flags: Flags) -> None:
         model_file=flags.model_file,
         changed_code=flags.changed_code,
         json_file=flags.json,
+        examples_file=flags.examples,
         hunt=Hunt(**{name: getattr(flags, name) for name in HUNT}) if flags.find_failures else None,
     )

@@ -23,6 +23,7 @@ from lab.evaluators.tables import setting_text, to_text
 from lab.measure import SplitMetric, load_metrics, try_metrics
 from lab.models import only_agreed
 from lab.robustness import Progress
+from lab.runs.example_table import example_table
 from lab.runs.load import load_run
 from lab.tracking.summary import nest
 from lab.training import choose_device, load_checkpoint, set_threads
@@ -55,6 +56,7 @@ def evaluate(
     model_file: Path | None = None,
     changed_code: bool = False,
     json_file: Path | None = None,
+    examples_file: Path | None = None,
     hunt: Hunt | None = None,
 ) -> None:
     """Print what the run in `folder` makes of a population, and write what is asked for.
@@ -81,7 +83,7 @@ def evaluate(
         )
     own_metrics = _own_metrics(RunDir(folder), own, metric, changed_code=changed_code)
     try_metrics(own_metrics, classes=world.classes)
-    for flag, path in (("--json", json_file), ("--out", out)):
+    for flag, path in (("--json", json_file), ("--examples", examples_file), ("--out", out)):
         # a device, such as /dev/null, would be replaced by a file, for everybody
         taken = path and path.exists() and not path.is_file()
         if path and (taken or path.is_symlink() or not path.parent.is_dir()):
@@ -101,6 +103,12 @@ def evaluate(
             world, model, counterfactuals=counterfactuals, own=own_metrics, progress=progress
         )
     print(to_text(metrics, world), flush=True)
+    if examples_file:
+        trained = open_world(own.data, seed=own.seed, device=place)
+        with _bar() as progress:
+            text = example_table(model, train=trained, test=world, progress=progress)
+        replace_text(examples_file, text)
+        print(f"\n{examples_file}")
     told: dict[str, Any] = {"run": str(folder), "config": json.loads(to_json(config))}
     if hunt and out and isinstance(world, DrawnWorld):
         with _bar() as progress:
