@@ -10,15 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from lab import watch
+from lab.commands import main as run_command
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.run_dir import RunDir
+from lab.experiments import found_table, found_text
 from lab.experiments.table import flatten
 from lab.models import to_input
+from lab.playground.errors import RequestError
+from lab.playground.service import Service
 from lab.runs.load import load_run
 from lab.runs.train import start
 from lab.watching import Watcher
@@ -406,6 +411,47 @@ def test_a_folder_that_is_taken_is_refused(tmp_path: Path, monkeypatch: pytest.M
         with watch(network(), train=TRAIN, test=TEST, quiet=True) as watched:
             pass
         assert watched.folder == Path("runs") / name
+
+
+def test_nothing_opens_such_a_run_and_all_say_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(network(), train=TRAIN, test=TEST, out=tmp_path / "mine")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    run = str(tmp_path / "mine")
+    for words in (
+        ["train", "--resume", run], ["evaluate", run], ["predict", run, str(tmp_path / "a.png")]
+    ):  # fmt: skip
+        assert run_command(words) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert f"error: {run} was watched while another program trained it (lab.watch)" in said
+    listed = Service(str(tmp_path)).ask("runs", {})["runs"]
+    assert [(each["name"], each["kind"]) for each in listed] == [("mine", "foreign")]
+    assert "another program trained it" in listed[0]["trouble"]
+    with pytest.raises(RequestError, match="another program trained it"):
+        Service(str(tmp_path)).ask("parts", {"run": ["mine"], "face": []})
+
+
+def test_many_runs_make_a_table(tmp_path: Path) -> None:
+    for rate in (0.1, 0.2):
+        for seed in (0, 1):
+            measured(
+                network(), train=TRAIN, test=TEST, out=tmp_path / f"{rate}-{seed}",
+                settings={"learning_rate": rate, "seed": seed, "trick": "none"},
+            )  # fmt: skip
+    broken = watch(network(), train=TRAIN, test=TEST, out=tmp_path / "broken", quiet=True)
+    with pytest.raises(KeyError):
+        loop_that_ends(broken, KeyError("x"))
+    table = found_table(tmp_path)
+    assert dict(table.grid) == {"learning_rate": (0.1, 0.2)}
+    assert [cell.seeds for cell in table.cells] == [(0, 1), (0, 1)]
+    whole = measured(network(), train=TRAIN, test=TEST)
+    assert table.cell(learning_rate=0.2).mean("loss/test").value == whole["loss/test"].value
+    assert [failure.folder.name for failure in table.failed] == ["broken"]
+    text = found_text(table)
+    assert "| 0.1 | 2 |" in text
+    assert "test accuracy" in text
 
 
 def test_outside_of_its_block_it_says_so() -> None:
