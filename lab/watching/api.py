@@ -84,6 +84,26 @@ class Watch:
             steps=steps, most=most, settings=settings, pictures=pictures, quiet=quiet,
         )  # fmt: skip
 
+    def lightning(self, **options: Any) -> Any:
+        """A callback for Lightning's Trainer, with the same arguments; `train` and `test` are the
+        trainer's own unless given."""
+        from lab.watching.with_lightning import callback
+
+        return callback(**options)
+
+    def hugging_face(self, **options: Any) -> Any:
+        """A callback for the Trainer of Hugging Face's transformers, with the same arguments;
+        `train` and `test` are the trainer's own unless given."""
+        from lab.watching.with_transformers import callback
+
+        return callback(**options)
+
+    def keras(self, **options: Any) -> Any:
+        """A callback for `fit` of Keras 3 on its torch backend, with the same arguments."""
+        from lab.watching.with_keras import callback
+
+        return callback(**options)
+
 
 watch = Watch()
 """See `Watch.__call__`."""
