@@ -334,6 +334,25 @@ def test_wrapped_and_moved_networks_are_measured_whole(tmp_path: Path) -> None:
     assert watched.metrics["loss/test"].value == pytest.approx(plain["loss/test"].value, rel=1e-5)
 
 
+def test_one_process_of_a_distributed_program_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
+    )
+    try:
+        model = nn.parallel.DistributedDataParallel(network())
+        found = measured(model, train=TRAIN, test=TEST)
+        assert found["loss/test"] == measured(network(), train=TRAIN, test=TEST)["loss/test"]
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+        with watch(model, train=TRAIN, test=TEST, out=tmp_path / "second") as watched:
+            watched(0)
+        assert watched.verdict.startswith("Process 1 does not measure")
+        assert not (tmp_path / "second").exists()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
 @pytest.mark.parametrize("kind", ["meta", "zero", "fsdp"])
 def test_networks_in_pieces_are_refused_with_a_reason(kind: str) -> None:
     model = network()

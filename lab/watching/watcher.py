@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -109,7 +108,7 @@ class Watcher:
         self._share, self._every, self._most, self._steps = share, every, most, steps
         self._told = dict(settings or {})
         self._wants_pictures, self._quiet = pictures, quiet
-        self._idle = _rank() != 0
+        self._idle = False
         self._opened: ExitStack | None = None
         self._step = -1
         self._offset = 0
@@ -160,14 +159,14 @@ class Watcher:
 
     def open(self) -> None:
         """Read the examples, try the network, make the run's folder; `with` does so."""
+        self._idle = _rank() != 0
         if self._idle:
+            self.verdict = f"Process {_rank()} does not measure: process 0 does, for all of them."
             return
-        started = time.perf_counter()
         self._budget = Budget(self._share, self._every, self._steps)
         with self._budget.spending("starting"):
             self._read()
             self._begin()
-        self._seconds_to_start = time.perf_counter() - started
 
     def close(self, error: BaseException | None = None) -> None:
         """Measure the finished network and write down how the run ended; `with` does so. `error`
