@@ -222,7 +222,9 @@ class Record:
 
     def _show(self, step: int, results: Sequence[Any]) -> None:
         """Log what is shown of an evaluation's results; at a few of them pictures, too."""
-        self._recorder.show(step, results, pictured=step in self._pictured)
+        self._recorder.show_distributions(step, results)
+        if step in self._pictured:
+            self._recorder.show_pictures(step, results)
 
     def _add_time(self, phase: str) -> None:
         """Count the seconds since the last call as those of `phase`."""

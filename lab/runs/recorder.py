@@ -52,12 +52,15 @@ class Recorder:
             environment=texts.environment(device=device, threads=threads),
         )
 
-    def show(self, step: int, results: Sequence[Any], *, pictured: bool) -> None:
-        """Log what is shown of an evaluation's results; with `pictured` pictures, too."""
+    def show_distributions(self, step: int, results: Sequence[Any]) -> None:
+        """Log histograms of an evaluation's results."""
         for result in results if self._pictures else ():
             result.show_distributions(self.tracker, step)
-            if pictured:
-                result.show_pictures(self.tracker, step)
+
+    def show_pictures(self, step: int, results: Sequence[Any]) -> None:
+        """Log pictures and curves of an evaluation's results."""
+        for result in results if self._pictures else ():
+            result.show_pictures(self.tracker, step)
 
     def conclude(
         self,

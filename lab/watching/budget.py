@@ -10,6 +10,9 @@ from contextlib import contextmanager
 GROWTH = 1.1
 """Ratio of the steps of two measurements at least: 24 of them while the steps rise tenfold."""
 
+STARTING = "starting"
+"""What is spent once, before the first step."""
+
 
 class Budget:
     """Seconds spent on measuring, and whether a further measurement is within `share` of all
@@ -32,7 +35,7 @@ class Budget:
         self.measured = 0
         self._clock, self._began = clock, clock()
         self._next_step = 0
-        self._cost = self._last_cost = 0.0
+        self._cost = self._shown = 0.0
 
     @contextmanager
     def spending(self, what: str) -> Iterator[None]:
@@ -49,10 +52,19 @@ class Budget:
         start = self._clock()
         yield
         seconds = self._clock() - start
+        if not self.measured:
+            seconds /= 2  # later ones find all that this one had to load
         self._cost = max(seconds, 0.5 * self._cost)
-        self._last_cost = max(self._last_cost, 1.5 * seconds)  # it shows more, as the first does
+        self._shown = self._shown or 2 * seconds
         self.measured += 1
         self._next_step = step + (self.every or max(1, math.ceil((GROWTH - 1) * step)))
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Count what is inside as pictures of a measurement, which the last one has, too."""
+        start = self._clock()
+        yield
+        self._shown = 2 * (self._clock() - start)  # the last one shows still more
 
     def due(self, step: int) -> bool:
         """Whether to measure after `step`."""
@@ -60,16 +72,14 @@ class Budget:
             return False
         if self.every is not None or not self.measured:
             return True
-        spent = sum(self.spent.values()) + self._cost + self._last_cost
-        return spent <= self.share * self._foreseen(step)
-
-    def _foreseen(self, step: int) -> float:
-        """The seconds of which a share may be spent by now: those so far; or those of the whole run
-        if its end is known, as far as it has come in the logarithm of its steps."""
-        if self.steps is None or not 0 < step < self.steps:
-            return self.elapsed
-        looped = (self.elapsed - sum(self.spent.values())) / step * self.steps
-        return looped * math.log1p(step) / math.log1p(self.steps)
+        spent = sum(self.spent.values())
+        once = self.spent.get(STARTING, 0.0) + self._cost + self._shown
+        whole, part = self.elapsed, 1.0
+        if self.steps is not None and 0 < step < self.steps:
+            whole = (self.elapsed - spent) / step * self.steps
+            part = math.log1p(step) / math.log1p(self.steps)
+        others = spent - self.spent.get(STARTING, 0.0) + self._cost
+        return others <= part * (self.share * whole - once)
 
     @property
     def elapsed(self) -> float:

@@ -25,7 +25,7 @@ from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
 from lab.training import describe
 from lab.verdict import Setting, verdict
-from lab.watching.budget import Budget
+from lab.watching.budget import STARTING, Budget
 from lab.watching.network import (
     Change,
     Forward,
@@ -55,6 +55,9 @@ MOST_GROUPS = 200
 
 COPIED = 2**30
 """Bytes of weights up to which the first try checks that a forward pass does not write to them."""
+
+PICTURED = (7, 31)
+"""Measurements, counted from 0, that show pictures, as the last one does."""
 
 FEW = 8
 """Measurements below which it is said how to get more."""
@@ -154,7 +157,7 @@ class Watcher:
         """Measure now, whatever it takes; returns the figures by tag."""
         if self._idle:
             return {}
-        self._measured(max(self._step, 0), log=True, pictured=self._budget.measured == 0)
+        self._measured(max(self._step, 0), log=True, pictured=self._budget.measured in PICTURED)
         return self.metrics
 
     def open(self) -> None:
@@ -164,7 +167,7 @@ class Watcher:
             self.verdict = f"Process {_rank()} does not measure: process 0 does, for all of them."
             return
         self._budget = Budget(self._share, self._every, self._steps)
-        with self._budget.spending("starting"):
+        with self._budget.spending(STARTING):
             self._read()
             self._begin()
 
@@ -283,7 +286,7 @@ class Watcher:
         train, test = self._train, self._test
         noun = "pictures" if train.thumbnails is not None else "examples"
         self._noun = noun
-        wrong = float(self._examples["train"].mislabeled.float().mean())
+        wrong = float(self._examples["train"].mislabeled.double().mean())
         name = type(network).__name__
         settings = self._settings = WatchedSettings(
             network=name,
@@ -388,14 +391,18 @@ class Watcher:
         network = unwrapped(self._model)
         _wait_for(device_of(network))
         budget = self._budget
-        with budget.measuring(step), self._undisturbed():
-            with budget.spending("measuring"):
-                result = self._suite(network)
-            with budget.spending("logging"):
-                self._recorder.show(step, [result], pictured=pictured)
-                if log:
-                    self._recorder.tracker.scalars(step, result.metrics)
-                    self._logged = step
+        with self._undisturbed():
+            with budget.measuring(step):
+                with budget.spending("measuring"):
+                    result = self._suite(network)
+                with budget.spending("logging"):
+                    self._recorder.show_distributions(step, [result])
+                    if log:
+                        self._recorder.tracker.scalars(step, result.metrics)
+                        self._logged = step
+            if pictured:
+                with budget.spending("logging"), budget.showing():
+                    self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
         return result
 
@@ -434,7 +441,7 @@ class Watcher:
         seconds = dict(self._budget.spent)
         rest = self._budget.elapsed - sum(seconds.values())
         self._seconds = {
-            "starting": seconds.pop("starting", 0.0),
+            STARTING: seconds.pop(STARTING, 0.0),
             "training": max(rest, 0.0),
             **seconds,
         }
