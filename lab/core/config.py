@@ -56,6 +56,9 @@ class Provenance:
     not compared."""
     changed_at: tuple[int, ...] = ()
     """Steps after which the run continued with other source files (`--changed-code`)."""
+    watched: Mapping[str, Any] = field(default_factory=dict)
+    """Of a run that was watched in a training loop of the user's own (`lab.watch`): what else is
+    known of it. Empty: the lab trained it."""
 
 
 Ends = tuple[float, float, bool, bool]
@@ -249,6 +252,8 @@ def settled(config: RunConfig) -> RunConfig:
 def to_json(config: RunConfig, provenance: Provenance | None = None) -> str:
     """The config, and what else decides the run, as JSON text that `parse_settings` reads back."""
     noted = dataclasses.asdict(provenance) if provenance is not None else {}
+    if not noted.get("watched"):
+        noted.pop("watched", None)
     values = {"format": FORMAT, **noted, **dataclasses.asdict(config)}
     return json.dumps(values, indent=2, default=str)
 
@@ -276,7 +281,9 @@ def _provenance(values: dict[str, Any]) -> Provenance:
     fits = isinstance(sources, dict) and all(isinstance(value, str) for value in sources.values())
     if not fits:
         raise ValueError("config.json: sources must be an object of texts")
-    metric_sources = values.pop("metric_sources", {})
+    metric_sources, watched = values.pop("metric_sources", {}), values.pop("watched", {})
+    if not isinstance(watched, dict):
+        raise ValueError("config.json: watched must be an object")
     if not (
         isinstance(metric_sources, dict)
         and all(isinstance(value, str) for value in metric_sources.values())
@@ -292,6 +299,7 @@ def _provenance(values: dict[str, Any]) -> Provenance:
         classes=tuple(classes),
         metric_sources=metric_sources,
         changed_at=tuple(changed_at),
+        watched=watched,
     )
 
 

@@ -128,7 +128,7 @@ METRICS: tuple[Metric, ...] = (
            label="where every cue contradicts the label", charts=(_CUES,),
            shown=("hparams", "table", "progress", "plot", "cues")),
     _share("accuracy/worst_group", "right predictions of the group that has fewest of them",
-           better="up", chance="task", needs="cues", heading="worst group",
+           better="up", chance="task", needs="cues or groups of your own", heading="worst group",
            label="worst group where the cues say nothing", charts=(_CUES,),
            shown=("hparams", "table")),
     _share("accuracy/unseen_combinations", "right predictions on combinations that training never"
@@ -150,10 +150,11 @@ METRICS: tuple[Metric, ...] = (
            "with their true label", better="up", needs="label noise",
            heading="mislabeled seen through", charts=(_MISLABELED,)),
     _share("group_accuracy/<group>", "right predictions of one group (class and cue values) where "
-           "the cues say nothing", better="up", chance="task", needs="cues"),
+           "the cues say nothing", better="up", chance="task", needs="cues or groups of your own"),
     _share("reliance/<attribute>", "predictions that change when this attribute alone is redrawn: "
            "high is right for what the label depends on (where the label changes), near 0 for "
-           "every nuisance", needs="counterfactuals"),
+           "every nuisance; of a watched run: after a change of the user's own",
+           needs="counterfactuals"),
     Metric(name="logit_change/<attribute>", unit="nats", low=0, needs="counterfactuals",
            meaning="mean absolute change of the prediction's log odds at the same redraws"),
     _share("shortcut/strongest", "the highest reliance on any nuisance", better="down",

@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from lab.measure import Predictions, predict
+from lab.models import to_input
 from lab.worlds import Cue, DrawnWorld, Examples, World
 from lab.worlds.groups import true_groups
 
@@ -19,14 +20,27 @@ BATCH = 2**20
 """Pixels of a streamed split's pictures that are held at a time: those of 1,024 at 32 px."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """What a model is fed of N examples: `model(to_input(stored))`.
+
+    `stored` (N, …) is what `predict` takes; `model` is the one that was asked about, or a function
+    of it where the examples are not stored as pictures.
+    """
+
+    model: nn.Module
+    stored: Tensor
+    to_input: Callable[[Tensor], Tensor] = to_input
+
+
 class Split(Protocol):
     """A set of labeled examples to predict."""
 
     def predict(self, model: nn.Module) -> Predictions:
         """The model's predictions on all of them."""
 
-    def first(self, count: int) -> Examples:
-        """The first `count` of them, or all."""
+    def feed(self, model: nn.Module, count: int) -> Feed:
+        """What the model is fed of the first `count` of them, or all."""
 
 
 class LoadedSplit:
@@ -35,17 +49,21 @@ class LoadedSplit:
     def __init__(self, name: str, examples: Examples, cues: Sequence[Cue] = ()) -> None:
         self.name, self.examples = name, examples
         self.on_cpu = examples.to("cpu")
-        self._groups = true_groups(self.on_cpu, cues)
+        self.groups = true_groups(self.on_cpu, cues)
 
     def predict(self, model: nn.Module) -> Predictions:
         """The model's predictions on all of them."""
-        return _predictions(
-            self.name, predict(model, self.examples.images), self.on_cpu, self._groups
+        return predictions_on(
+            self.name, predict(model, self.examples.images), self.on_cpu, self.groups
         )
 
     def first(self, count: int) -> Examples:
         """The first `count` of them, or all."""
         return self.examples.take(slice(0, count))
+
+    def feed(self, model: nn.Module, count: int) -> Feed:
+        """What the model is fed of the first `count` of them, or all."""
+        return Feed(model=model, stored=self.examples.images[:count])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +87,9 @@ class StreamedSplit:
             self.progress(what, done, self.count)
         return Predictions.cat(parts)
 
-    def first(self, count: int) -> Examples:
-        """The first `count` of them, or all."""
-        return self.world.load(self.name, min(count, self.count))
+    def feed(self, model: nn.Module, count: int) -> Feed:
+        """What the model is fed of the first `count` of them, or all."""
+        return Feed(model=model, stored=self.world.load(self.name, min(count, self.count)).images)
 
 
 class Evaluation:
@@ -113,9 +131,11 @@ def splits_of(
     return splits
 
 
-def _predictions(
+def predictions_on(
     name: str, logits: Tensor, examples: Examples, groups: tuple[Tensor, tuple[str, ...]]
 ) -> Predictions:
+    """Logits (N, C) on N examples of a split, with what is known of these; `groups` are positions
+    (N,) and names."""
     return Predictions(
         split=name,
         logits=logits,

@@ -1,4 +1,5 @@
-"""Groups: accuracy by class and cue value where the cues say nothing, and where they mislead."""
+"""Groups: accuracy by class and cue value where the cues say nothing, and where they mislead; or by
+class and the values of columns of the user's own, on the test set."""
 
 from __future__ import annotations
 
@@ -18,31 +19,35 @@ from lab.tracking.writer import Tracker
 
 @dataclass(frozen=True)
 class GroupsEvaluator:
-    """An evaluator: the accuracy of each group of the unbiased set, and the mistakes on the
-    conflicting one."""
+    """An evaluator: the accuracy of each group of `split`, the unbiased or the test set, and the
+    mistakes on the conflicting one, where there is such a set."""
 
-    conflicting: LoadedSplit
+    split: str
+    conflicting: LoadedSplit | None
     noun: str
 
     @classmethod
     def prepare(cls, setup: Setup) -> GroupsEvaluator | None:
-        """Where the world has cues."""
+        """Where the world has cues, or the test set has groups of the user's own."""
         conflicting = setup.splits.get("conflicting")
         if "unbiased" in setup.splits and isinstance(conflicting, LoadedSplit):
-            return cls(conflicting, setup.world.noun)
-        return None
+            return cls("unbiased", conflicting, f"unbiased test {setup.world.noun}")
+        return cls("test", None, f"test {setup.world.noun}") if setup.grouped else None
 
     def __call__(self, evaluation: Evaluation) -> GroupsResult:
         """Accuracy of each group and of the worst."""
-        unbiased = evaluation.on("unbiased")
-        members = {name: unbiased.groups == i for i, name in enumerate(unbiased.group_names)}
-        found = group_accuracies(unbiased.logits, unbiased.labels, members)
+        grouped = evaluation.on(self.split)
+        members = {name: grouped.groups == i for i, name in enumerate(grouped.group_names)}
+        found = group_accuracies(grouped.logits, grouped.labels, members)
         metrics = {"accuracy/worst_group": worst(found)[1]}
         metrics |= {f"group_accuracy/{name}": share for name, share in found.items()}
+        against = self.conflicting
         return GroupsResult(
             metrics=metrics,
             accuracies=found,
-            conflicting=predicted_examples(self.conflicting, evaluation.on("conflicting")),
+            conflicting=predicted_examples(against, evaluation.on("conflicting"))
+            if against
+            else None,
             noun=self.noun,
         )
 
@@ -52,12 +57,13 @@ class GroupsResult(Result):
     """Accuracy by group, and the predictions where the cues contradict the label."""
 
     accuracies: dict[str, Estimate]
-    conflicting: PredictedExamples
+    conflicting: PredictedExamples | None
     noun: str
 
     def show_pictures(self, tracker: Tracker, step: int) -> None:
         """Log a sheet of mistakes where the cues contradict the label."""
-        views.write_conflicting(tracker, step, self.conflicting)
+        if self.conflicting is not None:
+            views.write_conflicting(tracker, step, self.conflicting)
 
     def show_final(self, tracker: Tracker, step: int) -> None:
         """Log the table of groups, the worst first."""
@@ -65,5 +71,5 @@ class GroupsResult(Result):
             (name, f"{share.count:,}", f"{share.value:.3f}", interval(share, 3))
             for name, share in sorted(self.accuracies.items(), key=lambda x: x[1].value)
         ]
-        header = ("group", f"unbiased test {self.noun}", "accuracy", "95 % interval")
+        header = ("group", self.noun, "accuracy", "95 % interval")
         tracker.text("group_accuracies", texts.table(header, rows), step)

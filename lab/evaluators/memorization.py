@@ -9,7 +9,7 @@ from lab.evaluators.evaluation import Evaluation, LoadedSplit
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, example_losses, memorization_metrics
-from lab.models import features, to_input
+from lab.models import features
 from lab.tracking import views
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.writer import Tracker
@@ -66,8 +66,9 @@ class MemorizationResult(Result):
         points = {}
         for split, predicted in zip(self.splits, self._predicted, strict=True):
             few = split.first(views.PROJECTOR_FACES)
-            seen = features(self.evaluation.model, to_input(few.images))
-            if seen is None:
+            fed = split.feed(self.evaluation.model, len(few))
+            seen = features(fed.model, fed.to_input(fed.stored))
+            if seen is None or len(seen) != len(few):  # its last layer sees parts of examples
                 return
             points[split.name] = views.Points(
                 answers=predicted.first(len(few)),

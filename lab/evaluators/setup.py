@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.evaluators.evaluation import Split
 from lab.measure import SplitMetric
+from lab.measure.consistency import SAMPLE
 from lab.worlds import DrawnWorld, World
 
 
@@ -20,6 +21,9 @@ class Setup:
         counterfactuals: how many samples are redrawn with each attribute changed; 0: none.
         pictures: whether examples for pictures are prepared.
         own: metrics of the user's own.
+        asked_again: how many test examples the final model is asked about once more.
+        grouped: whether the test set has groups of the user's own, finer than its classes.
+        changes: interventions of the user's own by name, the test examples as they leave them.
     """
 
     world: World
@@ -27,6 +31,9 @@ class Setup:
     counterfactuals: int = 0
     pictures: bool = True
     own: tuple[SplitMetric, ...] = ()
+    asked_again: int = SAMPLE
+    grouped: bool = False
+    changes: Mapping[str, Split] = field(default_factory=dict)
 
     @property
     def intervenable(self) -> DrawnWorld | None:

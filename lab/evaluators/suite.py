@@ -9,6 +9,7 @@ from torch import nn
 
 from lab.core.config import RunConfig
 from lab.core.metrics import find
+from lab.evaluators.changes import ChangesEvaluator
 from lab.evaluators.components import ComponentsEvaluator
 from lab.evaluators.consistency import ConsistencyEvaluator
 from lab.evaluators.evaluation import Evaluation, LoadedSplit, Progress, splits_of
@@ -32,6 +33,7 @@ EVALUATORS: Mapping[str, Prepare] = {
     "memorization": MemorizationEvaluator.prepare,
     "groups": GroupsEvaluator.prepare,
     "reliance": RelianceEvaluator.prepare,
+    "changes": ChangesEvaluator.prepare,
 }
 """Evaluators of every evaluation, by name. A new one is its file and a line here."""
 
@@ -136,8 +138,8 @@ class EvaluatorSuite:
 
     def doubts(self, model: nn.Module) -> list[str]:
         """Reasons not to measure an untrained model at all, a sentence each."""
-        images = self._splits["test"].first(FIRST).images
-        sentence = varying(consistency(model, images))
+        fed = self._splits["test"].feed(model, FIRST)
+        sentence = varying(consistency(fed.model, fed.stored, to_input=fed.to_input))
         return [sentence] if sentence else []
 
 

@@ -39,9 +39,13 @@ fills while you wait. `table.complain()` names what failed and returns the exit 
 Fast runs: `counterfactuals=0` measures no reliance, `pictures=False` writes no pictures,
 `train.eval_every` spaces the evaluations, `data.num_test=500` asks less of each; see
 `scripts/sweep.py`.
+
+Runs that were made otherwise (by hand, or in a loop of another program: `lab.watch`) make a table,
+too: `print(found_text(found_table(Path("runs"))))`.
 """
 
 from lab.experiments.compare import Pair, against_first, pairs_along
+from lab.experiments.found import found_table, found_text
 from lab.experiments.plan import Plan, Preset, Results, Tables, run_plans, run_preset
 from lab.experiments.runner.grid import Grid, describe, make_grid, parse_grid
 from lab.experiments.runner.jobs import Job, make_jobs
@@ -53,7 +57,7 @@ from lab.experiments.table import Cell, Curves, Failure, Run, Table
 
 __all__ = [
     "Cell", "Curves", "Failure", "Grid", "Job", "Pair", "Plan", "Preset", "Progress", "Results",
-    "Run", "Table", "Tables", "View", "Watcher", "against_first", "describe", "make_grid",
-    "make_jobs", "pairs_along", "parse_grid", "run_grid", "run_plans", "run_preset",
-    "write_results",
+    "Run", "Table", "Tables", "View", "Watcher", "against_first", "describe", "found_table",
+    "found_text", "make_grid", "make_jobs", "pairs_along", "parse_grid", "run_grid", "run_plans",
+    "run_preset", "write_results",
 ]  # fmt: skip

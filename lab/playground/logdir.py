@@ -126,6 +126,11 @@ class Logdir:
         except (ValueError, OSError) as error:
             trouble = f"its settings cannot be read: {one_line(error)}"
             return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
+        if provenance.watched:
+            trouble = (
+                "watched while another program trained it (lab.watch): its network is not here"
+            )
+            return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
         return RunEntry(name=name, folder=folder, config=config, provenance=provenance)
 
     def _name(self, folder: Path) -> str:

@@ -20,6 +20,7 @@ from lab.runs.provenance import (
     refuse_changed_sources,
     refuse_other_classes,
     refuse_other_world,
+    refuse_watched,
 )
 from lab.worlds import classes_of, open_world
 
@@ -44,6 +45,7 @@ def load_run(
     """
     run = RunDir(folder)
     stored, provenance = run.settings()
+    refuse_watched(provenance, what=folder)
     config = moved(config or stored, model_file)
     if any_world:
         classes = classes_of(config.data)

@@ -70,6 +70,16 @@ def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())
 
 
+def refuse_watched(recorded: Provenance, *, what: object) -> None:
+    """Raise `ValueError` if `what` (a run's folder) was trained by another program."""
+    if recorded.watched:
+        raise ValueError(
+            f"{what} was watched while another program trained it (lab.watch): its network and its"
+            " examples are that program's, and not in the folder, so it can be looked at (its"
+            " summary.json, TensorBoard), but not opened or gone on with"
+        )
+
+
 def refuse_other_world(world: World, recorded: Provenance, *, what: object) -> None:
     """Raise `ValueError` if `what` (a run's folder) was trained on another version
     of its `world`."""

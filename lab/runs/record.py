@@ -18,20 +18,18 @@ from typing import Any
 from torch import nn
 
 from lab.core.config import to_json
-from lab.core.errors import Interrupted, LabError
+from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
-from lab.core.run_dir import Status
-from lab.core.text import one_line, plain
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.models import count_parameters
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
 from lab.runs.folder import OpenedRun
 from lab.runs.provenance import digest_of_provenance
+from lab.runs.recorder import Recorder
 from lab.runs.resolve import command
 from lab.runs.verdict_setting import verdict_setting
-from lab.tracking import hparams, texts, views
-from lab.tracking.summary import write_summary
+from lab.tracking import hparams, views
 from lab.tracking.writer import Tracker
 from lab.training import (
     Fitted,
@@ -73,6 +71,11 @@ class Record:
         self._opened, self._model, self._warnings = opened, model, warnings
         self._run, self._folder = opened.run, opened.folder
         self._display = Display(opened.run.config, opened.folder.path, opened.run.world.noun)
+        self._recorder = Recorder(
+            opened.folder,
+            settings=lambda: json.loads(to_json(self._run.config, self._opened.provenance)),
+            pictures=self._run.config.pictures,
+        )
         self._seconds = {"starting": time.perf_counter() - started_at}
         self._mark = time.perf_counter()
 
@@ -116,6 +119,7 @@ class Record:
                 cues=[cue.attribute for cue in run.world.cues],
             ) as self._tracker,
         ):
+            self._recorder.tracker = self._tracker
             if self._evaluated < 0:
                 self._introduce()
             self._display.begin(checkpoint.step if checkpoint else 0, config.train.batch_size)
@@ -141,27 +145,26 @@ class Record:
         self._fitted = fitted
         last = next((r for r in fitted.results if isinstance(r, SuiteResult)), None)
         last = last or suite(self._model)  # a resumed run may have nothing left to evaluate
-        final = suite.final(last)
-        tracker.final(step, final.metrics)
-        for result in (last, final):
-            result.show_final(tracker, step)
-            if run.config.pictures:
-                result.show_projector(tracker)
-        self._metrics = {**fitted.metrics, **final.metrics}
         setting = verdict_setting(run, self._train, steps=step)
-        estimates = {t: m for t, m in self._metrics.items() if isinstance(m, Estimate)}
-        try:
-            text = verdict(estimates, setting)
-        except KeyError as error:
-            raise ValueError(f"{self._folder}: its checkpoint lacks {error}, train anew") from None
+
+        def judge(estimates: Mapping[str, Estimate]) -> str:
+            try:
+                return verdict(estimates, setting)
+            except KeyError as error:
+                raise ValueError(
+                    f"{self._folder}: its checkpoint lacks {error}, train anew"
+                ) from None
+
+        self._metrics, text = self._recorder.conclude(
+            suite, last, step, metrics=fitted.metrics, judge=judge
+        )
         if self._opened.provenance.sources:
             warning = reopening_warning(run.config, run.spec, self._folder)
             text = "\n".join(filter(None, [text, warning]))
         self._verdict = text
         if fitted.stopped_early and run.config.pictures:
             last.show_pictures(tracker, step)
-        tracker.text("verdict", texts.paragraphs(text), step)
-        tracker.finished()
+        self._recorder.finish(step, text)
 
     def close(self) -> Result:
         """Write `summary.json` and say how the run came out, after its writer is closed."""
@@ -172,7 +175,7 @@ class Record:
         order = ("starting", "drawing", *fitted.seconds)
         seconds = {phase: seconds[phase] for phase in dict.fromkeys(order)}
         timed = {f"seconds/{phase}": spent for phase, spent in seconds.items()}
-        self._summarize("finished", fitted.step, self._verdict, {**self._metrics, **timed})
+        self._recorder.summarize("finished", fitted.step, self._verdict, {**self._metrics, **timed})
         if fitted.fitted:
             self._display.fitted(fitted.step)
         if self._run.config.train.early_stopping:
@@ -186,21 +189,16 @@ class Record:
         Ctrl-C becomes `Interrupted`."""
         checkpoint = self._opened.checkpoint
         try:
-            yield
+            with self._recorder.failure_noted(lambda error: getattr(error, "step", 0)):
+                yield
         except (Interrupted, KeyboardInterrupt) as error:
             if not isinstance(error, Interrupted):
                 error = Interrupted(signal.SIGINT, checkpoint.step if checkpoint else 0)
             again = command(self._run.config.world_size, self._folder.path)
             error.go_on = f"go on with: {again}"
             with suppress(OSError):
-                self._summarize("stopped", error.step, f"It was {error}.")
+                self._recorder.summarize("stopped", error.step, f"It was {error}.")
             raise error from None
-        except Exception as error:
-            readable = isinstance(error, (LabError, OSError, ValueError))
-            reason = plain(str(error)) if readable else one_line(error)
-            with suppress(OSError):
-                self._summarize("failed", getattr(error, "step", 0), f"It failed: {reason}")
-            raise
 
     @property
     def _evaluated(self) -> int:
@@ -211,11 +209,11 @@ class Record:
     def _introduce(self) -> None:
         """Log the settings and all else that a new run begins with."""
         config = self._run.config
-        self._tracker.start(hparams.settings(config))
-        self._summary.log(
-            self._tracker,
-            settings=json.loads(to_json(config, self._opened.provenance)),
-            environment=texts.environment(device=self._run.device, threads=config.threads),
+        self._recorder.introduce(
+            self._summary,
+            hparams.settings(config),
+            device=self._run.device,
+            threads=config.threads,
         )
         if config.pictures:
             log_graph(self._tracker, self._model, self._train.images[:2])
@@ -227,23 +225,9 @@ class Record:
 
     def _show(self, step: int, results: Sequence[Any]) -> None:
         """Log what is shown of an evaluation's results; at a few of them pictures, too."""
-        for result in results if self._run.config.pictures else ():
-            result.show_distributions(self._tracker, step)
-            if step in self._pictured:
-                result.show_pictures(self._tracker, step)
-
-    def _summarize(
-        self, status: Status, step: int, text: str, metrics: Metrics | None = None
-    ) -> None:
-        settings = json.loads(to_json(self._run.config, self._opened.provenance))
-        write_summary(
-            self._folder.path,
-            status=status,
-            step=step,
-            metrics=metrics or {},
-            verdict=text,
-            config=settings,
-        )
+        self._recorder.show_distributions(step, results)
+        if step in self._pictured:
+            self._recorder.show_pictures(step, results)
 
     def _add_time(self, phase: str) -> None:
         """Count the seconds since the last call as those of `phase`."""

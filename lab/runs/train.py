@@ -19,7 +19,7 @@ from lab.runs.batches import training_batches
 from lab.runs.folder import OpenedRun, Replica, new_folder, old_folder
 from lab.runs.load import own_sources
 from lab.runs.network import build_model, dry_run, model_spec, rebuild_model
-from lab.runs.provenance import moved, refuse_other_world
+from lab.runs.provenance import moved, refuse_other_world, refuse_watched
 from lab.runs.record import Record, Result
 from lab.runs.resolve import ResolvedRun, check_processes, own_metrics, resolve
 from lab.training import (
@@ -80,6 +80,7 @@ def resume(
     started_at = time.perf_counter() if started_at is None else started_at
     run_dir = RunDir(folder)
     stored, provenance = run_dir.settings()
+    refuse_watched(provenance, what=folder)
     config = moved(stored, model_file)
     check_processes(config, folder)
     place = _device_of(run_dir, device or config.device, given=device is not None)

@@ -21,10 +21,12 @@ def layout(
     relevant: Sequence[str] = (),
     nuisances: Sequence[str] = (),
     cues: Sequence[str] = (),
+    changes: Sequence[str] = (),
 ) -> layout_pb2.Layout:
     """The charts of the table of metrics whose tags are all among the `written` ones, as
-    TensorBoard reads them; and the reliance on what the label depends on, on `cues` and on all
-    `nuisances`. Each tag is drawn with the band from `<tag>_low` to `<tag>_high`."""
+    TensorBoard reads them; and the reliance on what the label depends on, on `cues`, on all
+    `nuisances`, and on what `changes` of the user's own change. Each tag is drawn with the band
+    from `<tag>_low` to `<tag>_high`."""
     categories = []
     for title, charts in metrics.charts().items():
         shown = [
@@ -44,6 +46,7 @@ def layout(
     for name, attributes in (
         ("what the label depends on: should be 1", relevant),
         ("all nuisances: should be 0", nuisances),
+        ("changes of your own", changes),
     ):
         tags = [f"reliance/{attribute}" for attribute in attributes]
         tags = [tag for tag in tags if tag in written]

@@ -45,14 +45,18 @@ def advice(
     noun: str = "faces",
     more_train: int | None = None,
     more_test: int | None = None,
+    flags: bool = True,
 ) -> str:
     """One or two sentences with flags to try; may be empty.
 
     `kind` is the headline's; `error` the test error; `wrong_labels` whether mislabeled examples are
     fitted; `link` as `label_link` gives it; `width` None for a network without this setting;
     `online` whether each example was used once only; `noun` the plural noun for examples;
-    `more_train` and `more_test` the numbers of further examples that exist (None: unlimited).
+    `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
+    `flags` whether another run is a matter of the lab's flags.
     """
+    if not flags:
+        return _without_flags(kind, wrong_labels, num_train, num_test, link, noun)
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
     if link < 0 and kind != "nothing":
@@ -82,6 +86,24 @@ def advice(
         told = _try("num-train", num_train, wanted, more_train)
         hints.append(f"More training {noun} would help{told}.")
     return " ".join(hints)
+
+
+def _without_flags(
+    kind: str, wrong_labels: bool, num_train: int, num_test: int, link: float, noun: str
+) -> str:
+    """The advice for a model that another program trains."""
+    if abs(link) < RANDOM + 1e-9 and kind != "nothing":
+        return "Its labels left nothing else to learn."
+    if kind == "contrary" or (link < 0 and kind != "nothing"):
+        return "Most of its labels are wrong: look at them first."
+    if kind in ("nothing", "underfit"):
+        return "Training it longer, or a larger network, may help."
+    if kind == "unsettled":
+        return f"More {'test ' if num_test < num_train else ''}{noun} would settle it."
+    if kind == "learned":
+        return ""
+    stop = "Stopping before it learns wrong labels may help. " if wrong_labels else ""
+    return f"{stop}More training {noun} would help."
 
 
 def break_cues(cues: Sequence[Cue], noun: str = "faces") -> str:

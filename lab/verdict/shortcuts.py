@@ -108,6 +108,20 @@ def ignored(metrics: Metrics, varied: Sequence[str], noun: str = "faces") -> str
     )
 
 
+def changed(metrics: Metrics, changes: Sequence[str], noun: str = "faces") -> str:
+    """A sentence on interventions of the user's own, of which only she knows what they should
+    change; empty without any."""
+    found = {name: each for name, each in _reliance(metrics).items() if name in changes}
+    if not found:
+        return ""
+    order = sorted(found, key=lambda name: -found[name].value)
+    numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order[:MOST]])
+    if rest := order[MOST:]:
+        numbers += f", and less often {listed([spoken(name) for name in rest])}"
+    these = "these changes of yours alone" if len(found) > 1 else "this change of yours alone"
+    return f"Its answer is another after {these}: {numbers} of {noun}."
+
+
 def _less(names: Sequence[str]) -> str:
     """The nuisances with lower reliance, all by name if there are few."""
     if not names:

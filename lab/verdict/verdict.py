@@ -16,7 +16,7 @@ from lab.core.words import auc, chance, counted, percent, share, singular
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
-from lab.verdict.shortcuts import combined, ignored, misled, relied_on
+from lab.verdict.shortcuts import changed, combined, ignored, misled, relied_on
 from lab.worlds import Cue
 
 Metrics = Mapping[str, Estimate]
@@ -63,6 +63,13 @@ class Setting:
     """Faces that were studied once each, of which `num_train` were the first; None: these alone
     were studied, again and again."""
 
+    measured_train: int | None = None
+    """Training examples on which accuracy was measured, a random sample; None: all of them."""
+    changes: tuple[str, ...] = ()
+    """Interventions of the user's own, of which it is not known what they should change."""
+    flags: bool = True
+    """Whether advice names flags of the lab; False: another program trained the model."""
+
     noun: str = "faces"
     """What the examples are called, in the plural."""
     more_train: int | None = None
@@ -92,7 +99,8 @@ def verdict(metrics: Metrics, setting: Setting) -> str:
 def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     """The findings, the most important first; advice comes last."""
     if not math.isfinite(metrics["loss/train"].value + metrics["loss/test"].value):
-        text = "It broke: its losses are not finite. Try a smaller --learning-rate."
+        rate = "--learning-rate" if setting.flags else "learning rate"
+        text = f"It broke: its losses are not finite. Try a smaller {rate}."
         return [Finding("broken", text)]
     noun = setting.noun
     traces = [
@@ -121,6 +129,7 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         noun=noun,
         more_train=setting.more_train,
         more_test=setting.more_test,
+        flags=setting.flags,
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint
@@ -150,6 +159,11 @@ def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
 
 def _studied(setting: Setting) -> str:
     """The faces on which training accuracy was measured, in words."""
+    if setting.measured_train is not None:
+        return (
+            f"{setting.measured_train:,} {setting.noun} picked at random from the"
+            f" {setting.num_train:,} it studied"
+        )
     studied = f"{setting.num_train:,} {setting.noun}"
     if setting.online is None or setting.online == setting.num_train:
         return f"{studied} it studied"
@@ -169,6 +183,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
         ("shortcut", relied_on(metrics, setting.relevant, noun)),
         ("ignored", ignored(metrics, setting.varied, noun)),
         ("perturbed", perturbed(metrics, noun)),
+        ("changed", changed(metrics, setting.changes, noun)),
     ):
         if text:
             found.append(Finding(kind, text))

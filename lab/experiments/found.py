@@ -1,0 +1,91 @@
+"""Tables of runs that are there already, however they were made: by hand, or watched (`lab.watch`).
+
+table = found_table(Path("runs"))
+print(found_text(table))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lab.core.config import Provenance, RunConfig
+from lab.core.metrics import shown
+from lab.core.run_dir import runs_in
+from lab.experiments.runner.grid import ELSEWHERE, fields, setting
+from lab.experiments.show.tables import cell_word, to_markdown
+from lab.experiments.show.view import View, columns_of
+from lab.experiments.table import Cell, Failure, Run, Table, read_run
+
+ASIDE = ("counterfactuals", "deterministic", "metric", "pictures", "steps", "world_size")
+"""Settings that make no other experiment, or (steps) are not known of every run."""
+
+
+def found_table(folder: Path) -> Table:
+    """The runs directly in `folder` as a table: the grid are the settings in which they differ, a
+    cell the runs that differ in their seeds alone. `ValueError` if there is no finished run."""
+    found: list[tuple[dict[str, Any], RunConfig, Run]] = []
+    failed = []
+    for run in runs_in(folder):
+        config, provenance = run.settings()
+        settings = _settings(config, provenance)
+        summary = run.summary()
+        if summary.get("status") == "finished":
+            found.append((settings, config, read_run(run.path, seed=config.seed)))
+        else:
+            reason = str(summary.get("verdict", "it has not come to its end"))
+            failed.append(Failure(settings, config.seed, run.path, reason))
+    if not found:
+        raise ValueError(f"{folder}: there is no finished run in it")
+    names = dict.fromkeys(name for settings, _, _ in found for name in settings)
+    values = {
+        name: tuple(dict.fromkeys(settings.get(name) for settings, _, _ in found)) for name in names
+    }
+    grid = {name: each for name, each in values.items() if len(each) > 1}
+    cells: dict[tuple[Any, ...], list[tuple[RunConfig, Run]]] = {}
+    for settings, config, each in found:
+        cells.setdefault(tuple(settings.get(name) for name in grid), []).append((config, each))
+    return Table(
+        grid=grid,
+        out=folder,
+        cells=tuple(
+            Cell(
+                dict(zip(grid, key, strict=True)),
+                runs[0][0],
+                _numbered(tuple(each for _, each in runs)),
+            )
+            for key, runs in cells.items()
+        ),
+        failed=tuple(failed),
+    )
+
+
+def found_text(table: Table) -> str:
+    """The table of means in Markdown, with the metrics that the table of metrics has for tables."""
+    return to_markdown(
+        View(
+            cells=table.cells,
+            words={name: partial(_word, name) for name in table.grid} or {"runs": lambda _: "all"},
+            columns=columns_of(shown("table", table.tags)),
+        )
+    )
+
+
+def _settings(config: RunConfig, provenance: Provenance) -> dict[str, Any]:
+    """The settings that tell experiments apart, and those that the user told of a watched run."""
+    known = {name: setting(config, name) for name in fields() if name not in (*ELSEWHERE, *ASIDE)}
+    told: Mapping[str, Any] = provenance.watched.get("settings", {})
+    return {**known, **told}
+
+
+def _numbered(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """The runs, numbered where several have the same seed (as those of which none was told)."""
+    if len({run.seed for run in runs}) == len(runs):
+        return tuple(sorted(runs, key=lambda run: run.seed))
+    return tuple(Run(number, run.folder, run.metrics) for number, run in enumerate(runs))
+
+
+def _word(name: str, cell: Cell) -> str:
+    return cell_word(cell.settings[name])

@@ -1,0 +1,159 @@
+"""The user's network: what is measured of it, and why it cannot be where that is so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from lab.models import Generators, device_of
+from lab.watching.trees import Tree, mapped
+
+Forward = Callable[[nn.Module, Tree], Any]
+"""A function of the network and inputs (N, …) that returns logits (N, C)."""
+
+Fetch = Callable[[Tensor], Tree]
+"""The inputs of the examples at positions (N,)."""
+
+Change = Callable[[Any], Any]
+"""An intervention: from a batch of inputs to another one of the same examples."""
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The network inside wrappers that copy or compile it: DataParallel,
+    DistributedDataParallel, torch.compile. It has the same weights, and is measured in their
+    place: without communication, on one device, uncompiled."""
+    while True:
+        inner = getattr(model, "_orig_mod", None)  # torch.compile's
+        if not isinstance(inner, nn.Module):
+            kinds = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+            inner = model.module if isinstance(model, kinds) else None
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
+
+
+def refuse_sharded(model: nn.Module) -> None:
+    """Raise `ValueError` if this process does not hold all weights of `model`."""
+    why = ""
+    for module in model.modules():
+        if any(kind.__name__ == "FullyShardedDataParallel" for kind in type(module).__mro__):
+            why = "is sharded by FullyShardedDataParallel"
+    for name, weight in model.named_parameters():
+        if any(kind.__name__ == "DTensor" for kind in type(weight).__mro__):
+            why = f"is sharded: its {name!r} is a DTensor (FSDP2, tensor parallel)"
+        elif hasattr(weight, "ds_id"):
+            why = f"is sharded by DeepSpeed ZeRO-3: see its {name!r}"
+        elif weight.is_meta:
+            why = f"has no numbers: its {name!r} lies on the device meta"
+    if why:
+        raise ValueError(
+            f"the model {why}, so that no process can ask it alone: watch a copy with whole weights"
+        )
+
+
+def is_unready(model: nn.Module) -> bool:
+    """Whether it has lazy layers, which get their shapes in their first forward pass."""
+    return any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers()))
+
+
+def plain_forward(model: nn.Module, inputs: Tree) -> Any:
+    """The network's output: a dictionary of inputs is passed as keywords, a tuple as arguments."""
+    if isinstance(inputs, Mapping):
+        return model(**inputs)
+    if isinstance(inputs, (list, tuple)):
+        return model(*inputs)
+    return model(inputs)
+
+
+def as_logits(output: Any, count: int) -> Tensor:
+    """A network's output for `count` examples as logits (N, C): `.logits` of it, or the first of
+    several; one logit z of a binary classifier as (0, z). `ValueError` for another shape."""
+    if isinstance(output, Mapping) and "logits" in output:
+        output = output["logits"]
+    elif not isinstance(output, Tensor):
+        output = getattr(output, "logits", output)
+    if isinstance(output, (list, tuple)) and output:
+        output = output[0]
+    if not isinstance(output, Tensor):
+        raise ValueError(
+            f"the model returns a {type(output).__name__}, not logits: give forward=, a function"
+            " of model and inputs that returns them"
+        )
+    logits = output.as_subclass(Tensor)
+    if logits.ndim == 1:
+        logits = logits[:, None]
+    if logits.ndim != 2 or len(logits) != count or not logits.is_floating_point():
+        raise ValueError(
+            f"the model returns {tuple(output.shape)} {output.dtype} for {count} examples, not"
+            " (N, classes) logits, or (N,) of a binary classifier: give forward="
+        )
+    if logits.shape[1] == 1:
+        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    return logits
+
+
+class Reader(nn.Module):
+    """The network as a function of positions (N,) in a set of examples, to logits (N, C);
+    `change` is an intervention on its inputs."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        fetch: Fetch,
+        *,
+        forward: Forward = plain_forward,
+        change: Change | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.training = network.training
+        self._fetch, self._forward, self._change = fetch, forward, change
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """The logits of the examples at `positions`."""
+        device = device_of(self.network)
+        kind = _float_kind(self.network)
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device, kind if tensor.is_floating_point() else None)
+
+        inputs = mapped(self._fetch(positions.cpu()), moved)
+        if self._change is not None:
+            inputs = self._change(inputs)
+        return as_logits(self._forward(self.network, inputs), len(positions))
+
+
+def _float_kind(network: nn.Module) -> torch.dtype | None:
+    """The floating-point type of its weights, where all have the same; None: leave inputs as they
+    are."""
+    kinds = {weight.dtype for weight in network.parameters() if weight.is_floating_point()}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """Inside, the network can be asked: uncompiled, whatever `Module.compile` has made of it.
+    Afterwards the random generators of Python, NumPy and torch, on the CPU and on every GPU, go on
+    as if nothing had been drawn inside."""
+    compiled = [
+        (module, module._compiled_call_impl)
+        for module in model.modules()
+        if getattr(module, "_compiled_call_impl", None) is not None
+    ]
+    gpus = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    states = torch.cuda.get_rng_state_all() if gpus else []
+    with Generators(device_of(model)).kept():
+        try:
+            for module, _ in compiled:
+                module._compiled_call_impl = None
+            yield
+        finally:
+            for module, call in compiled:
+                module._compiled_call_impl = call
+            if gpus:
+                torch.cuda.set_rng_state_all(states)

@@ -1,0 +1,166 @@
+"""The examples that a network is measured on: read once, or again at each measurement."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from lab.core.seeds import permutation
+from lab.core.text import plain
+from lab.watching.sources import Source
+from lab.watching.trees import Tree, cat, leaves, rows, size
+
+CHUNK = 100
+"""Examples that are read at once."""
+
+HELD = 2**28
+"""Bytes of inputs that are held in memory; larger sets are read again at each measurement."""
+
+THUMBNAIL = 64
+"""Pixels: largest side of the pictures of examples."""
+
+NAMED = 50
+"""Classes of which each is measured and shown by itself, at most."""
+
+
+class MeasuredSet:
+    """At most `most` examples of a source: all, or a fixed random sample of them.
+
+    `inputs(positions)` are the inputs of those at positions (N,) in this set; `labels` (N,) int64;
+    `thumbnails` uint8 (N, 3, S, S), or None where the inputs are no pictures.
+    """
+
+    def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
+        self.source = source
+        count = source.count
+        self.positions = torch.arange(count)
+        if most is not None and count > most:
+            chosen = np.sort(permutation(count, seed, "watch", source.what)[:most])
+            self.positions = torch.from_numpy(chosen)
+        chunks, labels = [], []
+        held = True
+        told = hashlib.sha256()
+        small: list[Tensor] | None = []
+        for start in range(0, len(self), CHUNK):
+            inputs, given = source.read(self.positions[start : start + CHUNK])
+            labels.append(given)
+            if start == 0:
+                held = size(inputs) / len(given) * len(self) <= HELD
+            for leaf in leaves(inputs):
+                told.update(np.ascontiguousarray(leaf.cpu().float().numpy()).tobytes())
+            if small is not None:
+                shown = _shrunk(inputs)
+                small = [*small, shown] if shown is not None else None
+            if held:
+                chunks.append(inputs)
+        self.labels = torch.cat(labels)
+        self._held: Tree = cat(chunks) if held else None
+        self.thumbnails = _visible(torch.cat(small)) if small else None
+        told.update(self.labels.numpy().tobytes())
+        self.digest = told.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it is a sample of the source."""
+        return len(self) < self.source.count
+
+    def inputs(self, positions: Tensor) -> Tree:
+        """The inputs of the examples at `positions` (N,), in memory of their own."""
+        if self._held is not None:
+            return rows(self._held, positions)
+        return self.source.read(self.positions[positions])[0]
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """As `Source.undisturbed`."""
+        return self.source.undisturbed()
+
+    def column(self, values: Any, what: str) -> Any:
+        """A sequence with a value for each example of the source, for those of this set."""
+        count = len(values) if hasattr(values, "__len__") else -1
+        if count != self.source.count:
+            found = f"{count:,} values" if count >= 0 else type(values).__name__
+            raise ValueError(
+                f"{what} needs a value for each of the {self.source.count:,} examples of"
+                f" {self.source.what}, not {found}"
+            )
+        if isinstance(values, Tensor):
+            return values.detach().cpu()[self.positions]
+        if isinstance(values, np.ndarray):
+            return values[self.positions.numpy()]
+        return [values[i] for i in self.positions.tolist()]
+
+
+def named_groups(
+    labels: Tensor, classes: Sequence[str], columns: Mapping[str, Any]
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Each example's group, its class × its values of the columns: positions (N,) int64, and the
+    names of the groups that there are, such as "cat,place=indoors"."""
+    words = [[classes[label] for label in labels.tolist()]]
+    for name, values in columns.items():
+        plain_values = values.tolist() if isinstance(values, (Tensor, np.ndarray)) else values
+        words.append([f"{name}={value}" for value in plain_values])
+    told = [in_tag(",".join(parts)) for parts in zip(*words, strict=True)]
+    names = tuple(sorted(set(told)))
+    places = {name: i for i, name in enumerate(names)}
+    return torch.tensor([places[name] for name in told]), names
+
+
+def in_tag(text: str) -> str:
+    """A name as a part of a tag: on one line, without a slash or a space."""
+    return "_".join(plain(str(text)).replace("/", "_").split()) or "_"
+
+
+def class_names(given: Sequence[str], count: int, known: Sequence[str]) -> tuple[str, ...]:
+    """The names of `count` classes: those given (`ValueError` unless there are so many, all
+    different), those that the dataset knows, or numbers."""
+    if given:
+        names = tuple(plain(str(name)).replace("/", "_") for name in given)
+        if len(names) != count or len(set(names)) != count or not all(names):
+            raise ValueError(
+                f"classes names {len(set(names))} different classes, and the model has {count}"
+            )
+        return names
+    names = tuple(plain(name).replace("/", "_") for name in known)
+    if len(names) == count and len(set(names)) == count and all(names):
+        return names
+    return tuple(map(str, range(count)))
+
+
+def _shrunk(inputs: Tree) -> Tensor | None:
+    """Inputs (N, 1 or 3, H, W) or (N, H, W) as small float pictures (N, 3, S, S); None where they
+    are no pictures."""
+    found = leaves(inputs)
+    if len(found) != 1:
+        return None
+    pictures = found[0].detach().cpu().float()
+    if pictures.ndim == 3:
+        pictures = pictures[:, None]
+    if pictures.ndim != 4:
+        return None
+    if pictures.shape[1] not in (1, 3) and pictures.shape[3] in (1, 3):  # channels last
+        pictures = pictures.permute(0, 3, 1, 2)
+    if pictures.shape[1] not in (1, 3) or min(pictures.shape[2:]) < 4:
+        return None
+    side = min(THUMBNAIL, max(pictures.shape[2:]))
+    if pictures.shape[2:] != (side, side):
+        pictures = interpolate(pictures, size=(side, side), mode="area")
+    return pictures.expand(-1, 3, -1, -1)
+
+
+def _visible(pictures: Tensor) -> Tensor:
+    """Float pictures as uint8: the darkest value of each channel 0, the brightest 255, whatever
+    they were normalized to."""
+    finite = pictures.nan_to_num(0.0, 0.0, 0.0)
+    low = finite.amin(dim=(0, 2, 3), keepdim=True)
+    high = finite.amax(dim=(0, 2, 3), keepdim=True)
+    return ((finite - low) / (high - low).clamp(min=1e-12) * 255).round().byte()

@@ -1,0 +1,156 @@
+"""The settings of a watched run, as far as they are known, in the files and tables of any run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from lab.core.atomic import replace_text
+from lab.core.config import (
+    DataConfig,
+    ModelConfig,
+    Provenance,
+    RunConfig,
+    TrainConfig,
+    check,
+    to_json,
+)
+from lab.core.run_dir import RunDir
+from lab.tracking.hparams import Setting
+from lab.tracking.hparams import settings as columns_of
+
+PREFIX = "watch:"
+"""What `data` begins with in the settings of a watched run."""
+
+MOST = 1_000_000
+"""Examples that the settings can say there are."""
+
+OURS = ("num_train", "num_test", "label_noise", "model", "data", "name", "out")
+"""Settings that follow from what is watched."""
+
+GIVEN = {
+    TrainConfig: ("steps", "batch_size", "learning_rate", "weight_decay", "augment", "objective"),
+    ModelConfig: ("width", "dropout"),
+    RunConfig: ("seed",),
+}
+"""The lab's settings that a user can tell of her own loop."""
+
+
+class WatchedSettings:
+    """What is known of a watched run: a `RunConfig` of which only `known` entries mean anything,
+    and what the user told (`own`), by name."""
+
+    def __init__(
+        self,
+        *,
+        network: str,
+        source: str,
+        num_train: int,
+        num_test: int,
+        label_noise: float,
+        told: Mapping[str, Any],
+        pictures: bool,
+    ) -> None:
+        lab = {name for names in GIVEN.values() for name in names}
+        own = {}
+        for name, value in told.items():
+            if not isinstance(value, (str, int, float, bool, type(None))):
+                raise ValueError(
+                    f"settings: {name} must be a text, a number or a truth value, not"
+                    f" {type(value).__name__}"
+                )
+            if name not in lab:
+                own[str(name)] = value
+        parts = {
+            kind: {name: told[name] for name in names if name in told}
+            for kind, names in GIVEN.items()
+        }
+        self.config = RunConfig(
+            data=DataConfig(
+                data=f"{PREFIX}{source}",
+                num_train=min(num_train, MOST),
+                num_test=min(num_test, MOST),
+                label_noise=label_noise,
+                label_noise_kind="flip",
+            ),
+            model=replace(ModelConfig(model=network), **parts[ModelConfig]),
+            train=replace(TrainConfig(), **parts[TrainConfig]),
+            counterfactuals=0,
+            pictures=pictures,
+            **parts[RunConfig],
+        )
+        try:
+            check(self.config)
+        except ValueError as error:
+            raise ValueError(f"settings: {error}") from None
+        self.known = {*OURS, *(name for name in told if name in lab)}
+        self.own = own
+
+    def placed(self, folder: RunDir) -> None:
+        """Note where the run is."""
+        self.config = replace(self.config, name=folder.name, out=folder.path.parent)
+
+    def content(self, provenance: Provenance) -> dict[str, Any]:
+        """What is known as `config.json` has it; `parse_settings` fills in the rest."""
+        whole = json.loads(to_json(self.config, provenance))
+        for part in ("data", "model", "train"):
+            whole[part] = {n: each for n, each in whole[part].items() if n in self.known}
+        for entry in fields(RunConfig):
+            if entry.name not in (*self.known, "data", "model", "train", "pictures"):
+                del whole[entry.name]
+        if "label_noise" in whole["data"] and self.config.data.label_noise:
+            whole["data"]["label_noise_kind"] = self.config.data.label_noise_kind
+        return dict(whole)
+
+    def write(self, folder: RunDir, provenance: Provenance) -> None:
+        """Write `config.json`, whole or not at all."""
+        replace_text(folder.config_file, json.dumps(self.content(provenance), indent=2) + "\n")
+
+    def columns(self) -> dict[str, Setting]:
+        """The run's row in the HParams table: columns as any run's, empty where nothing is known,
+        and the user's own."""
+        columns = {
+            name: setting if name in self.known else Setting(setting.kind, None)
+            for name, setting in columns_of(self.config).items()
+        }
+        for name, value in self.own.items():
+            if isinstance(value, bool):
+                columns[name] = Setting(bool, value)
+            elif isinstance(value, (int, float)):
+                columns[name] = Setting(float, float(value))
+            else:
+                columns[name] = Setting(str, value)
+        columns["name"] = Setting(str, "")
+        return columns
+
+
+def new_folder(out: str | Path | None, network: str, num_train: int) -> RunDir:
+    """The folder of a new run, made: `out`, or runs/NETWORK-NUMBER, numbered if that is taken.
+
+    `ValueError` in one line if `out` holds anything.
+    """
+    if out is None:
+        number = 1
+        while True:
+            name = f"{network}-{num_train}" + (f"-{number}" if number > 1 else "")
+            path = Path("runs") / name
+            try:
+                path.mkdir(parents=True)
+                return RunDir(path)
+            except FileExistsError:
+                number += 1
+    folder = RunDir(Path(out))
+    path = folder.path
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        what = "holds another run" if folder.is_run() else "exists already, and is not empty"
+        if path.is_file():
+            what = "is a file"
+        raise ValueError(
+            f"out={str(out)!r} {what}: a watched run cannot be gone on with, so name another"
+            " folder, delete this one, or leave out= away for a new one below runs/"
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    return folder

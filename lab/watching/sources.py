@@ -1,0 +1,218 @@
+"""The user's examples as they come: tensors, arrays, a map-style dataset, a loader."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, default_collate
+
+from lab.core.text import one_line
+from lab.watching.trees import Tree, as_tree, leaves, rows
+
+LABELS = ("labels", "label", "y", "target", "targets")
+"""Where an example that is a dictionary has its label."""
+
+FORMS = "a map-style dataset, a DataLoader, or (inputs, labels) as tensors or arrays"
+
+GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+"""Kinds of random generators that a dataset may keep."""
+
+PARTS = ("dataset", "datasets", "transform", "transforms", "target_transform")
+"""Attributes of a dataset in which random generators of its own are looked for."""
+
+
+class Source:
+    """Numbered examples: `read(positions)` gives inputs, a row for each, and labels (N,).
+
+    `given` is what the user gave, `what` the name of that argument. `ValueError` says in one line
+    what is wrong with it.
+    """
+
+    def __init__(self, given: Any, what: str) -> None:
+        self.what = what
+        self._collate: Callable[[list[Any]], Any] = default_collate
+        self._tensors: tuple[Tree, Tree] | None = None
+        if isinstance(given, DataLoader):
+            self._collate = given.collate_fn
+            given = given.dataset
+        if isinstance(given, IterableDataset):
+            raise ValueError(
+                f"{what} is an iterable dataset, whose examples have no numbers: give {FORMS}"
+            )
+        if isinstance(given, (list, tuple)) and len(given) == 2 and not _is_item(given[0]):
+            self._tensors = as_tree(given[0], what), as_tree(given[1], what)
+            counts = {len(leaf) for each in self._tensors for leaf in leaves(each)}
+            if len(counts) != 1:
+                raise ValueError(f"{what}: {' and '.join(map(str, sorted(counts)))} examples")
+        elif not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
+            raise ValueError(f"{what} must be {FORMS}, not {type(given).__name__}")
+        self.dataset = given
+        self.count = len(leaves(self._tensors[1])[0]) if self._tensors else len(given)
+        if self.count < 2:
+            raise ValueError(f"{what} has {self.count} examples: 2 or more are needed")
+
+    @property
+    def name(self) -> str:
+        """What it is called: the kind of dataset."""
+        if self._tensors:
+            return "tensors"
+        inner = self.dataset
+        while hasattr(inner, "dataset"):  # a subset of another
+            inner = inner.dataset
+        return type(inner).__name__
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, where the dataset knows them; else ()."""
+        inner = self.dataset
+        while inner is not None:
+            names = getattr(inner, "classes", None)
+            if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+                return tuple(names)
+            inner = getattr(inner, "dataset", None)
+        return ()
+
+    def with_transform(self, transform: Callable[[Any], Any]) -> Source:
+        """The same examples, with `transform` in place of the dataset's own."""
+        return Source.__new__(Source)._like(self, _retransformed(self.dataset, transform))
+
+    def read(self, positions: Tensor) -> tuple[Tree, Tensor]:
+        """The inputs and labels at `positions` (N,)."""
+        if self._tensors:
+            inputs, labels = (rows(each, positions) for each in self._tensors)
+            return inputs, self._labels(labels)
+        items = [self.dataset[i] for i in positions.tolist()]
+        try:
+            batch = self._collate(items)
+        except (TypeError, RuntimeError) as error:
+            raise ValueError(
+                f"{self.what}: its items cannot be put into a batch ({one_line(error)}): each must"
+                " be (input, label), the input a tensor or array of the same shape"
+            ) from None
+        inputs, labels = self._split(batch)
+        return as_tree(inputs, self.what), self._labels(labels)
+
+    def is_random(self, count: int = 4) -> bool:
+        """Whether reading its first examples again gives others: random augmentation."""
+        if self._tensors:
+            return False
+        positions = torch.arange(min(count, self.count))
+        one, other = ([*leaves(self.read(positions)[0])] for _ in range(2))
+        return not all(
+            a.shape == b.shape and torch.equal(a, b) for a, b in zip(one, other, strict=True)
+        )
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Random generators that the dataset keeps for itself go on afterwards as if nothing had
+        been read inside."""
+        found = list(_generators(self.dataset)) if not self._tensors else []
+        states = [_state(each) for each in found]
+        try:
+            yield
+        finally:
+            for each, state in zip(found, states, strict=True):
+                _restore(each, state)
+
+    def _like(self, other: Source, dataset: Any) -> Source:
+        self.what, self.count, self.dataset = other.what, other.count, dataset
+        self._collate, self._tensors = other._collate, None
+        return self
+
+    def _split(self, batch: Any) -> tuple[Any, Any]:
+        if isinstance(batch, Mapping):
+            for name in LABELS:
+                if name in batch:
+                    return {key: each for key, each in batch.items() if key != name}, batch[name]
+            raise ValueError(
+                f"{self.what}: none of {', '.join(map(str, batch))} is a label: call it 'labels'"
+            )
+        if isinstance(batch, (list, tuple)) and len(batch) == 2:
+            return batch[0], batch[1]
+        parts = f"{len(batch)} parts" if isinstance(batch, (list, tuple)) else "no label"
+        raise ValueError(f"{self.what}: its items have {parts}; each must be (input, label)")
+
+    def _labels(self, given: Any) -> Tensor:
+        if isinstance(given, (np.ndarray, list, tuple)):
+            given = torch.as_tensor(np.asarray(given))
+        if not isinstance(given, Tensor):
+            raise ValueError(f"{self.what}: labels must be numbers, not {type(given).__name__}")
+        labels = given.detach().cpu()
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            labels = labels[:, 0]
+        if labels.ndim != 1:
+            raise ValueError(
+                f"{self.what}: labels must be one class for each example, (N,), not"
+                f" {tuple(labels.shape)}"
+            )
+        whole = labels.to(torch.int64)
+        if not bool((whole.to(labels.dtype) == labels).all()) or bool((whole < 0).any()):
+            raise ValueError(f"{self.what}: labels must be whole numbers from 0")
+        return whole
+
+
+def _is_item(value: Any) -> bool:
+    """Whether a list of two holds examples, not (inputs, labels)."""
+    return isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], tuple)
+
+
+def _retransformed(dataset: Any, transform: Callable[[Any], Any]) -> Any:
+    """A shallow copy of a dataset, or of a subset of one, with another transform of its inputs."""
+    if hasattr(dataset, "transform"):
+        other = copy.copy(dataset)
+        other.transform = transform
+        both = getattr(other, "transforms", None)
+        if hasattr(both, "transform") and hasattr(both, "target_transform"):  # torchvision's pair
+            other.transforms = copy.copy(both)
+            other.transforms.transform = transform
+        return other
+    if hasattr(dataset, "dataset"):
+        other = copy.copy(dataset)
+        other.dataset = _retransformed(dataset.dataset, transform)
+        return other
+    raise ValueError(
+        f"clean is a transform, but {type(dataset).__name__} has no attribute 'transform' that it"
+        " could replace: give a dataset without augmentation"
+    )
+
+
+def _generators(owner: Any, depth: int = 5) -> Iterator[Any]:
+    """Random generators that are attributes of a dataset, of the datasets in it, and of their
+    transforms."""
+    if isinstance(owner, GENERATORS):
+        yield owner
+    elif isinstance(owner, (list, tuple)):
+        for each in owner[:100] if depth else ():
+            yield from _generators(each, depth - 1)
+    elif depth and hasattr(owner, "__dict__") and not isinstance(owner, (type, Tensor)):
+        for name, each in list(vars(owner).items()):
+            if isinstance(each, GENERATORS) or callable(each) or name in PARTS:
+                yield from _generators(each, depth - 1)
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, torch.Generator):
+        return generator.get_state()
+    if isinstance(generator, np.random.Generator):
+        return copy.deepcopy(generator.bit_generator.state)
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state(legacy=False)
+    return generator.getstate()
+
+
+def _restore(generator: Any, state: Any) -> None:
+    if isinstance(generator, torch.Generator):
+        generator.set_state(state)
+    elif isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    elif isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.setstate(state)

@@ -1,0 +1,76 @@
+"""Inputs of any form: a tensor, or a dictionary, list or tuple of such, with a row per example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Tree = Any
+"""A tensor (N, …), or a mapping, list or tuple of trees."""
+
+
+def mapped(tree: Tree, function: Callable[[Tensor], Tensor]) -> Tree:
+    """The same with each tensor replaced."""
+    if isinstance(tree, Tensor):
+        return function(tree)
+    if isinstance(tree, Mapping):
+        return {name: mapped(each, function) for name, each in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)([mapped(each, function) for each in tree])
+    return tree
+
+
+def leaves(tree: Tree) -> list[Tensor]:
+    """Its tensors, in order."""
+    found: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    mapped(tree, keep)
+    return found
+
+
+def as_tree(given: Tree, what: str) -> Tree:
+    """`given` with NumPy arrays as tensors; `ValueError` in one line for what is neither."""
+    if isinstance(given, np.ndarray):
+        return torch.as_tensor(given)
+    if isinstance(given, Tensor):
+        return given.detach()
+    if isinstance(given, Mapping):
+        return {name: as_tree(each, what) for name, each in given.items()}
+    if isinstance(given, (list, tuple)):
+        return type(given)([as_tree(each, what) for each in given])
+    raise ValueError(
+        f"{what}: inputs must be tensors or arrays (or dictionaries or lists of them), not"
+        f" {type(given).__name__}"
+    )
+
+
+def cat(trees: Sequence[Tree]) -> Tree:
+    """Several trees of one form, one after the other; `ValueError` if their rows differ."""
+    first = trees[0]
+    if isinstance(first, Tensor):
+        try:
+            return torch.cat(list(trees))
+        except RuntimeError:
+            shapes = sorted({str(tuple(each.shape[1:])) for each in trees})
+            raise ValueError(f"examples differ in their shapes: {', '.join(shapes[:3])}") from None
+    if isinstance(first, Mapping):
+        return {name: cat([tree[name] for tree in trees]) for name in first}
+    return type(first)([cat(list(parts)) for parts in zip(*trees, strict=True)])
+
+
+def rows(tree: Tree, positions: Tensor) -> Tree:
+    """The rows at `positions` (M,), in memory of their own."""
+    return mapped(tree, lambda tensor: tensor.index_select(0, positions.to(tensor.device)))
+
+
+def size(tree: Tree) -> int:
+    """Its bytes."""
+    return sum(leaf.numel() * leaf.element_size() for leaf in leaves(tree))

@@ -1,0 +1,527 @@
+"""`Watcher`: measures a network while somebody else's loop trains it, and leaves no other trace."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lab.core.config import Provenance
+from lab.core.estimate import Estimate
+from lab.core.run_dir import Status
+from lab.core.text import plain
+from lab.core.words import percent
+from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
+from lab.measure import predict
+from lab.models import count_parameters, device_of
+from lab.runs.display import Display
+from lab.runs.recorder import Recorder
+from lab.tracking.writer import Tracker
+from lab.training import describe
+from lab.verdict import Setting, verdict
+from lab.watching.budget import STARTING, Budget
+from lab.watching.network import (
+    Change,
+    Forward,
+    Reader,
+    is_unready,
+    plain_forward,
+    refuse_sharded,
+    undisturbed,
+    unwrapped,
+)
+from lab.watching.sets import MeasuredSet, class_names, in_tag, named_groups
+from lab.watching.settings import WatchedSettings, new_folder
+from lab.watching.sources import Source
+from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
+
+CHANGED = 500
+"""Test examples on which interventions are measured, at most."""
+
+ASKED_AGAIN = 32
+"""Test examples that the final model is asked about once more, and each alone."""
+
+TRIED = 2
+"""Examples that the network is tried out on before the loop begins."""
+
+MOST_GROUPS = 200
+"""Groups that are measured at most: more of them have too few examples each."""
+
+COPIED = 2**30
+"""Bytes of weights up to which the first try checks that a forward pass does not write to them."""
+
+PICTURED = (7, 31)
+"""Measurements, counted from 0, that show pictures, as the last one does."""
+
+FEW = 8
+"""Measurements below which it is said how to get more."""
+
+UNEVEN = 1.5
+"""Times that a class may be as frequent in the test set as a guess expects, without a word."""
+
+
+class Watcher:
+    """Measures a network while its loop goes on; `lab.watch` makes one, and explains its arguments.
+
+    Inside `with`, call it after each optimizer step: `watched(step)`. Afterwards `verdict` has the
+    sentences, `metrics` the final figures by tag, `folder` the run's folder.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        train: Any,
+        test: Any,
+        out: str | Path | None = None,
+        clean: Any = None,
+        classes: Sequence[str] = (),
+        groups: Mapping[str, Sequence[Any]] | None = None,
+        clean_labels: Any = None,
+        change: Mapping[str, Change] | None = None,
+        forward: Forward | None = None,
+        share: float = 0.05,
+        every: int | None = None,
+        steps: int | None = None,
+        most: int | None = 2000,
+        settings: Mapping[str, Any] | None = None,
+        pictures: bool = True,
+        quiet: bool = False,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise ValueError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be above 0 to 1, not {share!r}")
+        for name, number, least in (("every", every, 1), ("most", most, 2), ("steps", steps, 1)):
+            if number is not None and (not isinstance(number, int) or number < least):
+                raise ValueError(f"{name} must be a whole number from {least} on, not {number!r}")
+        self.verdict = ""
+        self.metrics: Mapping[str, Estimate | float] = {}
+        self.folder: Path | None = None
+        self._model = model
+        self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), out)
+        self._change = {in_tag(name): function for name, function in (change or {}).items()}
+        self._forward: Forward = forward or plain_forward
+        self._share, self._every, self._most, self._steps = share, every, most, steps
+        self._told = dict(settings or {})
+        self._wants_pictures, self._quiet = pictures, quiet
+        self._idle = False
+        self._opened: ExitStack | None = None
+        self._step = -1
+        self._offset = 0
+        self._logged = -1
+        refuse_sharded(model)
+
+    def __enter__(self) -> Watcher:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(error)
+
+    def __call__(self, step: int | None = None) -> None:
+        """Measure if it is time to; else return at once.
+
+        `step` is the number of optimizer steps so far, or None: it is counted here. If it begins
+        anew, as in each epoch, it is counted on.
+        """
+        if self._idle:
+            return
+        if self._opened is None:
+            raise RuntimeError(
+                "this watcher is not open: use it inside `with watch(…) as watched:`"
+            )
+        if step is None:
+            self._step += 1
+        else:
+            now = int(step) + self._offset
+            if now <= self._step:
+                self._offset = self._step + 1 - int(step)
+                now = self._step + 1
+            self._step = now
+        if self._budget.due(self._step):
+            self.measure()
+
+    def measure(self) -> Mapping[str, Estimate | float]:
+        """Measure now, whatever it takes; returns the figures by tag."""
+        if self._idle:
+            return {}
+        self._measured(max(self._step, 0), log=True, pictured=self._budget.measured in PICTURED)
+        return self.metrics
+
+    def open(self) -> None:
+        """Read the examples, try the network, make the run's folder; `with` does so."""
+        self._idle = _rank() != 0
+        if self._idle:
+            self.verdict = f"Process {_rank()} does not measure: process 0 does, for all of them."
+            return
+        self._budget = Budget(self._share, self._every, self._steps)
+        with self._budget.spending(STARTING):
+            self._read()
+            self._begin()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Measure the finished network and write down how the run ended; `with` does so. `error`
+        is what ended the loop, if it has failed."""
+        if self._idle or self._opened is None:
+            return
+        opened, self._opened = self._opened, None
+        try:
+            if error is None:
+                with self._noted():
+                    self._conclude()
+            else:
+                self._interrupted(error)
+        except BaseException as own:
+            opened.__exit__(type(own), own, own.__traceback__)
+            raise
+        with suppress(OSError) if error is not None else ExitStack():
+            opened.__exit__(type(error) if error else None, error, None)
+        if error is None:
+            self._told_at_end()
+
+    def _read(self) -> None:
+        """Read what was given, and refuse what cannot work."""
+        given_train, given_test, clean, clean_labels, classes, groups, _ = self._given
+        train, test = Source(given_train, "train"), Source(given_test, "test")
+        known = train.classes or test.classes
+        self._warnings: list[str] = []
+        self._name = train.name
+        if clean is not None:
+            if callable(clean) and not hasattr(clean, "__getitem__"):
+                train = train.with_transform(clean)
+            else:
+                whole, train = train, Source(clean, "clean")
+                if train.count != whole.count:
+                    raise ValueError(
+                        f"clean has {train.count:,} examples, train {whole.count:,}: they must be"
+                        " the same ones in the same order"
+                    )
+        with undisturbed(self._model), ExitStack() as stack:
+            for source in (train, test):
+                stack.enter_context(source.undisturbed())
+            for source in (train, test):
+                if source.is_random():
+                    advice = "" if source is test else "; clean= is for measuring without it"
+                    self._warnings.append(
+                        f"{source.what} gives other inputs each time that it is read (random"
+                        f" augmentation), and one draw of each is measured{advice}"
+                    )
+            self._train = MeasuredSet(train, most=self._most, seed=0)
+            self._test = MeasuredSet(test, most=self._most, seed=0)
+        labels = torch.cat([self._train.labels, self._test.labels])
+        given = self._train.labels
+        truth = given
+        if clean_labels is not None:
+            truth = torch.as_tensor(self._train.column(clean_labels, "clean_labels")).long()
+            labels = torch.cat([labels, truth])
+        count = self._tried(int(labels.max()) + 1)
+        if int(labels.max()) >= count:
+            raise ValueError(
+                f"there is a label {int(labels.max())}, and the model tells {count} classes apart"
+                " (labels count from 0)"
+            )
+        self._classes = class_names(classes, count, known)
+        self._examples = {
+            "train": examples_of(self._train, truth, self._classes),
+            "test": examples_of(self._test, self._test.labels, self._classes),
+        }
+        self._groups = None
+        if groups:
+            columns = {name: self._test.column(each, name) for name, each in groups.items()}
+            self._groups = named_groups(self._test.labels, self._classes, columns)
+            if len(self._groups[1]) > MOST_GROUPS:
+                raise ValueError(
+                    f"groups make {len(self._groups[1]):,} groups of class and"
+                    f" {', '.join(groups)}, and {MOST_GROUPS} are the most: use coarser values"
+                )
+
+    def _tried(self, least: int) -> int:
+        """The number of classes, from the network's answers to a few test examples; `least` where
+        it has layers that get their shapes in its first forward pass, which is not ours to make."""
+        network = unwrapped(self._model)
+        if is_unready(network):
+            return max(2, least)
+        weights = [*network.named_parameters()]
+        copies = {}
+        if sum(weight.numel() * weight.element_size() for _, weight in weights) <= COPIED:
+            copies = {name: weight.detach().clone() for name, weight in weights}
+        raw = self._asked(network)
+        for name, weight in weights:
+            if name in copies and not _same(weight.detach(), copies[name]):
+                with torch.no_grad():
+                    weight.copy_(copies[name])
+                raise ValueError(
+                    f"the model's forward pass in eval mode writes to its weight {name!r}, so that"
+                    " measuring it would change it"
+                )
+        for name, function in self._change.items():
+            try:
+                self._asked(network, function)
+            except ValueError as error:
+                raise ValueError(f"change {name!r}: {error}") from None
+        if bool((raw >= 0).all()) and bool(((raw.sum(dim=1) - 1).abs() < 1e-3).all()):
+            self._warnings.append(
+                "the model seems to return probabilities, which are taken for logits: its losses"
+                " and its calibration are those of other answers. Return what comes before the"
+                " softmax, or give forward="
+            )
+        return raw.shape[1]
+
+    def _begin(self) -> None:
+        """Make the folder and all that writes into it."""
+        out = self._given[-1]
+        network = unwrapped(self._model)
+        train, test = self._train, self._test
+        noun = "pictures" if train.thumbnails is not None else "examples"
+        self._noun = noun
+        wrong = float(self._examples["train"].mislabeled.double().mean())
+        name = type(network).__name__
+        settings = self._settings = WatchedSettings(
+            network=name,
+            source=self._name,
+            num_train=train.source.count,
+            num_test=test.source.count,
+            label_noise=wrong,
+            told=self._told,
+            pictures=self._wants_pictures and noun == "pictures",
+        )
+        folder = new_folder(out, name, train.source.count)
+        settings.placed(folder)
+        digest = f"{train.digest[:6]}{test.digest[:6]}"
+        world = WatchedWorld(
+            data=settings.config.data, names=self._classes, sets=self._examples, digest=digest,
+            called=noun,
+        )  # fmt: skip
+        provenance = Provenance(
+            world=world.version,
+            classes=self._classes,
+            watched={
+                "network": name,
+                "parameters": count_parameters(network) if not is_unready(network) else None,
+                "train": train.source.count,
+                "train_measured": len(train),
+                "test": test.source.count,
+                "test_measured": len(test),
+                "settings": settings.own,
+            },
+        )
+        splits = {
+            "train": WatchedSplit("train", self._examples["train"], train, forward=self._forward),
+            "test": WatchedSplit(
+                "test", self._examples["test"], test, forward=self._forward, groups=self._groups
+            ),
+        }
+        changes = {
+            name: WatchedSplit(
+                "test", self._examples["test"], test, forward=self._forward, change=function,
+                count=CHANGED,
+            )
+            for name, function in self._change.items()
+        }  # fmt: skip
+        self._suite = EvaluatorSuite(
+            Setup(
+                world=world, splits=splits, pictures=settings.config.pictures,
+                asked_again=ASKED_AGAIN, grouped=self._groups is not None, changes=changes,
+            )
+        )  # fmt: skip
+        self._recorder = Recorder(
+            folder,
+            settings=lambda: settings.content(provenance),
+            pictures=settings.config.pictures,
+        )
+        self._display = Display(settings.config, folder.path, noun)
+        self.folder = folder.path
+        with ExitStack() as attempt:
+            attempt.enter_context(folder.lock())
+            try:
+                settings.write(folder, provenance)
+            except OSError:
+                folder.give_up()
+                raise
+            self._recorder.tracker = attempt.enter_context(
+                Tracker(folder.path, changes=tuple(self._change))
+            )
+            summary = DataSummary.of(world, self._examples["train"], self._examples["test"])
+            device = device_of(network)
+            self._recorder.introduce(
+                summary, settings.columns(), device=device, threads=torch.get_num_threads()
+            )
+            self._opened = attempt.pop_all()
+        if not self._quiet:
+            self._announce(name, network)
+
+    def _announce(self, name: str, network: nn.Module) -> None:
+        """Say what is watched, and what is doubtful about it."""
+        told = []
+        for chosen in (self._train, self._test):
+            part = f"{chosen.source.count:,}"
+            if chosen.is_sample:
+                part = f"{len(chosen):,} of {part}"
+            told.append(f"{part} {'training' if chosen is self._train else 'test'}")
+        sampled = " (fixed random samples)" if self._train.is_sample or self._test.is_sample else ""
+        parameters = "" if is_unready(network) else f" ({count_parameters(network):,} parameters)"
+        print(
+            f"{self.folder}: watching {name}{parameters} on {describe(device_of(network))} with"
+            f" {told[0]} and {told[1]} {self._noun}{sampled}, {len(self._classes)} classes",
+            flush=True,
+        )
+        majority = self._frequent
+        if majority > UNEVEN / len(self._classes):
+            self._warnings.append(
+                f"the classes are not equally frequent: always giving the same answer gets"
+                f" {percent(majority)} of the test {self._noun} right"
+            )
+        self._display.warn(self._warnings)
+
+    def _measured(self, step: int, *, log: bool, pictured: bool) -> SuiteResult:
+        """Measure after `step`, and `log` it; `pictured`: with pictures."""
+        refuse_sharded(self._model)
+        network = unwrapped(self._model)
+        _wait_for(device_of(network))
+        budget = self._budget
+        with self._undisturbed():
+            with budget.measuring(step):
+                with budget.spending("measuring"):
+                    result = self._suite(network)
+                with budget.spending("logging"):
+                    self._recorder.show_distributions(step, [result])
+                    if log:
+                        self._recorder.tracker.scalars(step, result.metrics)
+                        self._logged = step
+            if pictured:
+                with budget.spending("logging"), budget.showing():
+                    self._recorder.show_pictures(step, [result])
+        self.metrics = result.metrics
+        return result
+
+    def _conclude(self) -> None:
+        """The last measurement, and the verdict."""
+        step, budget = max(self._step, 0), self._budget
+        # measured in any case: after the last step the weights may have been replaced
+        result = self._measured(step, log=self._logged != step, pictured=True)
+        with budget.spending("measuring"), self._undisturbed():
+            self.metrics, self.verdict = self._recorder.conclude(
+                self._suite, result, step, metrics=result.metrics,
+                judge=lambda estimates: verdict(estimates, self._setting(step)),
+            )  # fmt: skip
+        with budget.spending("logging"):
+            self._recorder.finish(step, self.verdict)
+        self._summarize("finished", step, self.verdict)
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Note why the loop did not come to its end."""
+        step = max(self._step, 0)
+        readable = plain(str(error))
+        name = type(error).__name__
+        if isinstance(error, KeyboardInterrupt):
+            text = f"It was stopped by {signal.Signals(signal.SIGINT).name} after step {step:,}."
+        elif isinstance(error, Exception):
+            why = f"{name}: {readable}" if readable else name
+            text = f"Its loop failed after step {step:,}: {why}"
+        else:
+            text = f"It was ended by {name} after step {step:,}."
+        self.verdict = text
+        status: Status = "failed" if isinstance(error, Exception) else "stopped"
+        with suppress(OSError):  # a full disk must not hide what went wrong before
+            self._summarize(status, step, text)
+
+    def _summarize(self, status: Status, step: int, text: str) -> None:
+        seconds = dict(self._budget.spent)
+        rest = self._budget.elapsed - sum(seconds.values())
+        self._seconds = {
+            STARTING: seconds.pop(STARTING, 0.0),
+            "training": max(rest, 0.0),
+            **seconds,
+        }
+        timed = {f"seconds/{what}": spent for what, spent in self._seconds.items()}
+        self._recorder.summarize(status, step, text, {**self.metrics, **timed})
+
+    def _told_at_end(self) -> None:
+        if self._quiet:
+            return
+        budget = self._budget
+        taken = budget.taken
+        much = f", more than share={self._share:g}: the first and the last are always made"
+        over = much if self._every is None and taken > self._share else ""
+        if self._every is None and budget.measured < FEW:
+            over += "; a larger share=, or every= so many steps, measures more often"
+        times = "once" if budget.measured == 1 else f"{budget.measured:,} times"
+        print(
+            f"measured {times} in {self._step + 1:,} steps, {percent(taken)} of the time{over}",
+            flush=True,
+        )
+        self._display.verdict(self.verdict, self._seconds)
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        with (
+            undisturbed(unwrapped(self._model)),
+            self._train.undisturbed(),
+            self._test.undisturbed(),
+        ):
+            yield
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Note a failure of our own in `summary.json`."""
+        with self._recorder.failure_noted(lambda error: max(self._step, 0), lambda: self.metrics):
+            yield
+
+    @property
+    def _frequent(self) -> float:
+        """The share of the most frequent class among the test examples."""
+        counts = torch.bincount(self._test.labels)
+        return float(counts.max()) / len(self._test)
+
+    def _setting(self, step: int) -> Setting:
+        """What the verdict must know beside the metrics."""
+        train, config = self._train, self._settings.config
+        return Setting(
+            num_train=train.source.count,
+            measured_train=len(train) if train.is_sample else None,
+            num_test=len(self._test),
+            num_classes=len(self._classes),
+            frequent=self._frequent,
+            label_noise=config.data.label_noise,
+            label_noise_kind="flip",
+            steps=step + 1,
+            width=None,
+            changes=tuple(self._change),
+            flags=False,
+            noun=self._noun,
+        )
+
+    def _asked(self, network: nn.Module, change: Change | None = None) -> Tensor:
+        """The network's logits (2, C) on the first test examples."""
+        reader = Reader(network, self._test.inputs, forward=self._forward, change=change)
+        with self._undisturbed():
+            return predict(reader, torch.arange(TRIED), to_input=torch.clone)
+
+
+def _rank() -> int:
+    """This process's number among those of a distributed program; 0 alone."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank()
+    return 0
+
+
+def _wait_for(device: torch.device) -> None:
+    """Wait for what the loop has asked of a GPU, which is not our time."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return torch.equal(one.nan_to_num(), other.nan_to_num())

@@ -1,0 +1,122 @@
+"""The user's examples as a world, and as the splits that the evaluators measure on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lab.core.config import DataConfig
+from lab.evaluators import LoadedSplit
+from lab.evaluators.evaluation import Feed, predictions_on
+from lab.measure import Predictions, predict
+from lab.watching.network import Change, Forward, Reader, plain_forward
+from lab.watching.sets import NAMED, MeasuredSet
+from lab.worlds import Examples, Samples, World
+from lab.worlds.tasks import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedWorld(World):
+    """The examples of a watched run, by split: "train" and "test"."""
+
+    data: DataConfig
+    names: tuple[str, ...]
+    sets: dict[str, Examples]
+    digest: str
+    called: str
+    seed: int = 0
+    device: str | torch.device = "cpu"
+
+    @property
+    def noun(self) -> str:
+        """What they are called."""
+        return self.called
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.names
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """As `kinds_of` has it."""
+        return kinds_of(self.names)
+
+    @property
+    def version(self) -> str:
+        """A digest of the inputs and labels, as watch-0123456789ab."""
+        return f"watch-{self.digest}"
+
+    def load(
+        self,
+        split: str,
+        count: int,
+        *,
+        start: int = 0,
+        keep: Tensor | None = None,
+        online: bool = False,
+    ) -> Examples:
+        """The examples that are measured, as `World.load` says."""
+        if split not in self.sets:
+            raise ValueError(f"a watched run has the splits train and test, not {split!r}")
+        examples = self.sets[split].take(slice(start, start + count))
+        return examples if keep is None else examples.take(keep)
+
+
+def kinds_of(classes: tuple[str, ...]) -> tuple[Kind, ...]:
+    """One subpopulation for each class, as long as there are few."""
+    if len(classes) > NAMED:
+        return ()
+    return tuple(Kind(name=name, label=label) for label, name in enumerate(classes))
+
+
+def examples_of(chosen: MeasuredSet, clean_labels: Tensor, classes: tuple[str, ...]) -> Examples:
+    """Examples as the lab's tables and pictures take them; black pixels where the inputs are no
+    pictures."""
+    images = chosen.thumbnails
+    if images is None:
+        images = torch.zeros(len(chosen), 3, 1, 1, dtype=torch.uint8)
+    kinds = kinds_of(classes)
+    return Examples(
+        images=images,
+        labels=chosen.labels,
+        clean_labels=clean_labels,
+        subpopulations=clean_labels if kinds else torch.zeros_like(clean_labels),
+        classes=classes,
+        kinds=kinds,
+        samples=Samples({}, chosen.positions, schema={}),
+    )
+
+
+class WatchedSplit(LoadedSplit):
+    """A split whose examples the network is fed as the user's training loop would feed it."""
+
+    def __init__(
+        self,
+        name: str,
+        examples: Examples,
+        chosen: MeasuredSet,
+        *,
+        forward: Forward = plain_forward,
+        change: Change | None = None,
+        groups: tuple[Tensor, tuple[str, ...]] | None = None,
+        count: int | None = None,
+    ) -> None:
+        super().__init__(name, examples if count is None else examples.take(slice(0, count)))
+        self._chosen, self._forward, self._change = chosen, forward, change
+        if groups is not None:
+            self.groups = groups
+
+    def predict(self, model: nn.Module) -> Predictions:
+        """The network's predictions on all of them."""
+        fed = self.feed(model, len(self.examples))
+        logits = predict(fed.model, fed.stored, to_input=fed.to_input)
+        return predictions_on(self.name, logits, self.on_cpu, self.groups)
+
+    def feed(self, model: nn.Module, count: int) -> Feed:
+        """Positions, which a function of the network takes."""
+        reader = Reader(model, self._chosen.inputs, forward=self._forward, change=self._change)
+        positions = torch.arange(min(count, len(self.examples)))
+        return Feed(model=reader, stored=positions, to_input=torch.clone)

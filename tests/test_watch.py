@@ -1,0 +1,528 @@
+"""`lab.watch`: any training loop is measured, and nothing of it is changed."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
+
+from lab import watch
+from lab.commands import main as run_command
+from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.core.run_dir import RunDir
+from lab.experiments import found_table, found_text
+from lab.experiments.table import flatten
+from lab.models import to_input
+from lab.playground.errors import RequestError
+from lab.playground.service import Service
+from lab.runs.load import load_run
+from lab.runs.train import start
+from lab.watching import Watcher
+from lab.watching.budget import Budget
+from lab.worlds import open_world
+from support.loops import Augmented, network, pictures, train
+from support.run_folders import same_state, scalars
+
+TRAIN, TEST = pictures(40, 0), pictures(30, 1)
+
+
+def test_measuring_changes_no_bit_of_the_training(tmp_path: Path) -> None:
+    data, other = Augmented(40, 0), Augmented(40, 0)
+    plain = train(None, network(), data)
+    watched = train(
+        lambda model: watch(
+            model, train=other, test=TEST, out=tmp_path / "run", every=1, quiet=True,
+            change={"dark": lambda x: x.mul_(0.5)}, pictures=True,
+        ),
+        network(), other,
+    )  # fmt: skip
+    assert same_state(plain, watched)
+    assert data.own.bit_generator.state == other.own.bit_generator.state
+    assert len(RunDir(tmp_path / "run").metrics()) == 12
+    assert torch.equal(TEST[0], pictures(30, 1)[0]), "an intervention may write into its batch"
+
+
+def test_its_figures_are_those_of_the_lab_to_the_last_bit(tmp_path: Path) -> None:
+    data = DataConfig(num_train=130, num_test=150, image_size=16, label_noise=0.2)
+    config = RunConfig(
+        data=data, model=ModelConfig(width=2), train=TrainConfig(steps=3), counterfactuals=0,
+        pictures=False, name="lab", out=tmp_path,
+    )  # fmt: skip
+    folder = start(config).folder
+    model = load_run(folder)[1]
+    world = open_world(data, seed=0)
+    faces, unseen = world.load("train", 130), world.load("test", 150)
+    with watch(
+        model, train=(to_input(faces.images), faces.labels),
+        test=(to_input(unseen.images), unseen.labels), clean_labels=faces.clean_labels,
+        classes=faces.classes, out=tmp_path / "watched", quiet=True,
+    ) as watched:  # fmt: skip
+        pass
+    here, there = (flatten(RunDir(path).summary()) for path in (tmp_path / "watched", folder))
+    same = [tag for tag in here if tag.partition("/")[0] not in ("seconds", "answers")]
+    same = [tag for tag in same if not tag.startswith("subpopulation_accuracy/")]
+    assert {tag: here[tag] for tag in same} == {tag: there[tag] for tag in same}
+    assert len(same) == 11
+    assert not model.training
+    assert watched.metrics["accuracy/test"] == there["accuracy/test"]
+
+
+def test_it_leaves_the_folder_of_any_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "mine"
+    with watch(
+        network(), train=TRAIN, test=TEST, out=run, every=2, classes=["left dark", "a/b"],
+        settings={"learning_rate": 0.01, "batch_size": 8, "trick": "warm up", "seed": 4},
+    ) as watched:  # fmt: skip
+        for _ in range(5):
+            watched()
+    said = capsys.readouterr().out
+    assert "watching Sequential (" in said
+    assert "with 40 training and 30 test pictures, 2 classes" in said
+    assert watched.verdict.split()[0] in said
+    assert re.search(r"measured 4 times in 5 steps, [\d.]+ % of the time", said)
+    assert "overview?run=mine" in said
+    folder = RunDir(run)
+    config, provenance = folder.settings()
+    assert (config.data.num_train, config.train.learning_rate, config.seed) == (40, 0.01, 4)
+    assert provenance.classes == ("left dark", "a_b")
+    assert provenance.watched["settings"] == {"trick": "warm up"}
+    told = folder.summary()
+    assert told["status"] == "finished"
+    assert told["verdict"] == watched.verdict
+    assert told["step"] == 4
+    assert "width" not in json.dumps(told["config"]), "only what is known is told"
+    assert [line["step"] for line in folder.metrics()] == [0, 2, 4]
+    curves = scalars(run)
+    assert [step for step, _ in curves["accuracy/test"]] == [0, 2, 4]
+    assert {"loss/train_low", "calibration/ece_test", "memorization/membership_auc"} <= set(curves)
+    events = EventAccumulator(str(run))
+    events.Reload()
+    tags = events.Tags()
+    assert {"faces/train", "faces/mistakes"} <= set(tags["images"])
+    assert {"example_loss/train", "example_loss/test"} <= set(tags["distributions"])
+    assert {"verdict/text_summary", "config/text_summary"} <= set(tags["tensors"])
+    assert {"_hparams_/session_start_info", "custom_scalars__config__"} <= {
+        *events.summary_metadata
+    }
+    assert (run / "projector" / "points.tsv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("form", "count"),
+    [
+        (lambda x, y: (x.numpy(), y.numpy()), 40),
+        (lambda x, y: TensorDataset(x, y), 40),
+        (lambda x, y: DataLoader(TensorDataset(x, y), batch_size=7, shuffle=True), 40),
+        (lambda x, y: Subset(TensorDataset(x, y), range(1, 21)), 20),
+        (lambda x, y: (x, y[:, None].float()), 40),
+        (lambda x, y: [{"x": a, "label": int(b)} for a, b in zip(x, y, strict=True)], 40),
+        (lambda x, y: ({"x": x}, y), 40),
+    ],
+)  # fmt: skip
+def test_examples_come_in_any_form(form: Any, count: int, tmp_path: Path) -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"logits": self.inner(x)}
+
+    watched = measured(Named(), train=form(*TRAIN), test=TEST, out=tmp_path / "run")
+    whole = measured(network(), train=TRAIN, test=TEST, out=tmp_path / "other")
+    assert watched["accuracy/train"].count == count
+    assert watched["loss/test"] == whole["loss/test"]
+    if count == 40:
+        assert watched["loss/train"] == whole["loss/train"]
+
+
+def test_one_logit_is_a_binary_classifier(tmp_path: Path) -> None:
+    class One(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x: Tensor) -> Tensor:
+            two: Tensor = self.inner(x)
+            return two[:, 1] - two[:, 0]
+
+    one = measured(One(), train=TRAIN, test=TEST, out=tmp_path / "one")
+    two = measured(network(), train=TRAIN, test=TEST, out=tmp_path / "two")
+    assert one["accuracy/test"] == two["accuracy/test"]
+    assert one["loss/test"].value == pytest.approx(two["loss/test"].value, rel=1e-5)
+    z = One().eval()(TEST[0]).detach()
+    loss = nn.functional.binary_cross_entropy_with_logits(z, TEST[1].float())
+    assert one["loss/test"].value == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_other_inputs_go_through_a_function_of_the_user(tmp_path: Path) -> None:
+    table = TRAIN[0].flatten(1), TRAIN[1]
+    unseen = TEST[0].flatten(1), TEST[1]
+    found = measured(
+        network(), train=table, test=unseen, out=tmp_path / "run",
+        forward=lambda model, x: (model(x.view(-1, 1, 8, 8)), "more"),
+    )  # fmt: skip
+    assert found["loss/test"] == measured(network(), train=TRAIN, test=TEST)["loss/test"]
+    events = EventAccumulator(str(tmp_path / "run"))
+    events.Reload()
+    assert not events.Tags()["images"], "rows of numbers are no pictures"
+
+
+def test_a_large_set_is_sampled_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = []
+    for name in ("one", "two"):
+        with watch(network(), train=TRAIN, test=TEST, out=tmp_path / name, most=20) as watched:
+            pass
+        found.append(watched.metrics["loss/train"])
+    said = capsys.readouterr().out
+    assert "20 of 40 training and 20 of 30 test pictures (fixed random samples)" in said
+    assert "20 pictures picked at random from the 40 it studied" in " ".join(said.split())
+    assert found[0] == found[1], "the same sample each time"
+    assert RunDir(tmp_path / "one").settings()[1].watched["train_measured"] == 20
+
+
+def test_random_augmentation_is_told_and_can_be_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with watch(network(), train=Augmented(40, 0), test=TEST, out=tmp_path / "random"):
+        pass
+    assert "train gives other inputs each time" in capsys.readouterr().out
+    exact = measured(network(), train=TRAIN, test=TEST)
+    for name, clean in (("transform", lambda x: x), ("dataset", TensorDataset(*TRAIN))):
+        found = measured(
+            network(), train=Augmented(40, 0), test=TEST, clean=clean, out=tmp_path / name
+        )
+        assert found["loss/train"] == exact["loss/train"]
+    subset = Subset(Augmented(40, 0), range(40))
+    found = measured(network(), train=subset, test=TEST, clean=lambda x: x)
+    assert found["loss/train"] == exact["loss/train"]
+    assert "other inputs" not in capsys.readouterr().out
+
+
+def test_groups_wrong_labels_and_own_changes_are_measured(tmp_path: Path) -> None:
+    class Left(nn.Module):
+        """Reads the left half alone: its mean, and nothing else."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, 0, :, :4].mean(dim=(1, 2)) - 0.35
+
+    wrong = TRAIN[1].clone()
+    wrong[:10] = 1 - wrong[:10]
+    place = np.array(["in", "out"])[np.arange(30) // 15]
+    with watch(
+        Left(), train=(TRAIN[0], wrong), test=TEST, clean_labels=TRAIN[1].numpy(),
+        groups={"place": place}, out=tmp_path / "run", quiet=True,
+        change={
+            "same": lambda x: x, "right half": lambda x: torch.cat([x[..., :4], -x[..., 4:]], -1),
+            "mirrored": lambda x: x.flip(-1), "negative": lambda x: 0.7 - x,
+        },
+    ) as watched:  # fmt: skip
+        pass
+    found = watched.metrics
+    predicted = (TRAIN[0][:, 0, :, :4].mean(dim=(1, 2)) > 0.35).long()
+    fitted, seen = (found[f"memorization/mislabeled_{name}"] for name in ("fitted", "true_label"))
+    assert fitted.count == seen.count == 10
+    assert fitted.value == (predicted == wrong)[:10].float().mean()
+    assert seen.value == 1 - fitted.value
+    right = (TEST[0][:, 0, :, :4].mean(dim=(1, 2)) > 0.35) == TEST[1]
+    for label in (0, 1):
+        for name in ("in", "out"):
+            members = torch.from_numpy(place == name) & (TEST[1] == label)
+            share = found[f"group_accuracy/{label},place={name}"]
+            assert (share.value, share.count) == (right[members].double().mean(), members.sum())
+    groups = [each.value for tag, each in found.items() if tag.startswith("group_accuracy/")]
+    assert len(groups) == 4
+    assert found["accuracy/worst_group"].value == min(groups)
+    assert found["reliance/same"].value == found["reliance/right_half"].value == 0
+    assert found["reliance/negative"].value == 1
+    assert 0 < found["reliance/mirrored"].low < found["reliance/mirrored"].value
+    assert "after these changes of yours alone: negative in 100 %" in watched.verdict
+    assert "It should not" not in watched.verdict, "what they should change is not known"
+    texts = EventAccumulator(str(tmp_path / "run"))
+    texts.Reload()
+    assert "group_accuracies/text_summary" in texts.Tags()["tensors"]
+
+
+def test_a_loop_that_fails_is_written_down_and_its_error_goes_on(tmp_path: Path) -> None:
+    cases: list[tuple[type[BaseException], str, str]] = [
+        (ZeroDivisionError, "failed", "Its loop failed after step 2: ZeroDivisionError: by zero"),
+        (KeyboardInterrupt, "stopped", "It was stopped by SIGINT after step 2."),
+        (SystemExit, "stopped", "It was ended by SystemExit after step 2."),
+    ]
+    for kind, status, text in cases:
+        run = tmp_path / kind.__name__
+        watched = watch(network(), train=TRAIN, test=TEST, out=run, every=2, quiet=True)
+        with pytest.raises(kind, match="by zero"):
+            loop_that_ends(watched, kind("by zero"))
+        told = RunDir(run).summary()
+        assert (told["status"], told["verdict"], told["step"]) == (status, text, 2)
+        assert told["accuracy"]["test"]["count"] == 30, "the last figures are kept"
+        assert watched.verdict == text
+        with RunDir(run).lock():
+            pass  # it is free
+
+
+def loop_that_ends(watched: Watcher, error: BaseException) -> None:
+    """A loop that raises an error after step 2."""
+    with watched:
+        for step in range(9):
+            watched(step)
+            if step == 2:
+                raise error
+
+
+def test_a_network_that_fails_when_it_is_measured_fails_with_a_reason(tmp_path: Path) -> None:
+    class Breaks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.broken = network(), False
+
+        def forward(self, x: Tensor) -> Tensor:
+            assert not self.broken, "out of order"
+            return self.inner(x)  # type: ignore[no-any-return]
+
+    model = Breaks()
+    watched = watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True)
+    watched.open()
+    watched(0)
+    model.broken = True
+    with pytest.raises(ValueError, match="out of order"):
+        watched.close()
+    told = RunDir(tmp_path / "run").summary()
+    assert told["status"] == "failed"
+    assert "out of order" in told["verdict"]
+
+
+def test_steps_that_begin_anew_are_counted_on(tmp_path: Path) -> None:
+    with watch(
+        network(), train=TRAIN, test=TEST, out=tmp_path / "run", every=1, quiet=True
+    ) as watched:
+        for _ in range(2):
+            for step in range(3):
+                watched(step)
+    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == list(range(6))
+
+
+def test_wrapped_and_moved_networks_are_measured_whole(tmp_path: Path) -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    compiled = network()
+    compiled.compile()
+    for name, model in (
+        ("parallel", nn.DataParallel(network())),
+        ("compiled", torch.compile(network())),
+        ("compiled in place", compiled),
+        ("compiled, parallel", torch.compile(nn.DataParallel(network()))),
+    ):
+        assert measured(model, train=TRAIN, test=TEST)["loss/test"] == plain["loss/test"], name
+    assert vars(compiled)["_compiled_call_impl"] is not None
+    moved = network()
+    with watch(moved, train=TRAIN, test=TEST, out=tmp_path / "moved", quiet=True) as watched:
+        moved.double()
+    assert watched.metrics["loss/test"].value == pytest.approx(plain["loss/test"].value, rel=1e-5)
+
+
+def test_one_process_of_a_distributed_program_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
+    )
+    try:
+        model = nn.parallel.DistributedDataParallel(network())
+        found = measured(model, train=TRAIN, test=TEST)
+        assert found["loss/test"] == measured(network(), train=TRAIN, test=TEST)["loss/test"]
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+        with watch(model, train=TRAIN, test=TEST, out=tmp_path / "second") as watched:
+            watched(0)
+        assert watched.verdict.startswith("Process 1 does not measure")
+        assert not (tmp_path / "second").exists()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("kind", ["meta", "zero", "fsdp"])
+def test_networks_in_pieces_are_refused_with_a_reason(kind: str) -> None:
+    model = network()
+    if kind == "meta":
+        model = model.to("meta")
+    elif kind == "zero":
+        model[0].weight.ds_id = 3  # as DeepSpeed marks them
+    else:
+        model = type("FullyShardedDataParallel", (nn.Sequential,), {})(*model)
+    with pytest.raises(ValueError, match="watch a copy with whole weights"):
+        watch(model, train=TRAIN, test=TEST)
+
+
+def test_lazy_networks_get_their_weights_in_the_loop(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
+        assert isinstance(model[1], nn.LazyLinear)
+        model(TRAIN[0])
+        watched(0)
+    assert watched.metrics["accuracy/test"].count == 30
+
+
+class Endless(IterableDataset[Any]):
+    """Examples without numbers."""
+
+    def __iter__(self) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": Endless()}, "train is an iterable dataset, whose examples have no numbers"),
+        ({"test": 3}, "test must be a map-style dataset, a DataLoader, or"),
+        ({"train": (TRAIN[0], TRAIN[1][:5])}, "train: 5 and 40 examples"),
+        ({"test": (TEST[0], TEST[1] + 0.5)}, "test: labels must be whole numbers from 0"),
+        ({"test": (TEST[0], TEST[1] + 7)}, "there is a label 8, and the model tells 2 classes"),
+        ({"classes": ["a", "b", "c"]}, "classes names 3 different classes, and the model has 2"),
+        ({"clean": lambda x: x}, "no attribute 'transform'"),
+        ({"clean_labels": [0, 1]}, "clean_labels needs a value for each of the 40 examples"),
+        ({"groups": {"place": [1]}}, "place needs a value for each of the 30 examples of test"),
+        ({"share": 0}, "share must be above 0 to 1, not 0"),
+        ({"every": 0}, "every must be a whole number from 1 on, not 0"),
+        ({"most": 1}, "most must be a whole number from 2 on, not 1"),
+        ({"settings": {"seed": -1}}, "settings: --seed must be 0 to"),
+        ({"settings": {"x": [1]}}, "settings: x must be a text, a number or a truth value"),
+        ({"change": {"cut": lambda x: x[:, :, :2]}}, "change 'cut': "),
+        ({"forward": lambda model, x: model(x)[:1]}, "not (N, classes) logits"),
+        ({"forward": lambda model, x: "two"}, "the model returns a str, not logits"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_in_one_line(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"train": TRAIN, "test": TEST, "out": tmp_path / "run", **changes}
+    with pytest.raises(ValueError, match=re.escape(message)) as caught, watch(network(), **given):
+        pass
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists(), "nothing half-written"
+
+
+def test_a_folder_that_is_taken_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(network(), train=TRAIN, test=TEST, out=tmp_path / "run")
+    before = (tmp_path / "run" / "summary.json").read_bytes()
+    with pytest.raises(ValueError, match=r"holds another run: .* leave out= away"):
+        measured(network(), train=TRAIN, test=TEST, out=tmp_path / "run")
+    assert (tmp_path / "run" / "summary.json").read_bytes() == before
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("mine")
+    with pytest.raises(ValueError, match="exists already, and is not empty"):
+        measured(network(), train=TRAIN, test=TEST, out=tmp_path / "notes")
+    monkeypatch.chdir(tmp_path)
+    for name in ("Sequential-40", "Sequential-40-2"):
+        with watch(network(), train=TRAIN, test=TEST, quiet=True) as watched:
+            pass
+        assert watched.folder == Path("runs") / name
+
+
+def test_nothing_opens_such_a_run_and_all_say_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(network(), train=TRAIN, test=TEST, out=tmp_path / "mine")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    run = str(tmp_path / "mine")
+    for words in (
+        ["train", "--resume", run], ["evaluate", run], ["predict", run, str(tmp_path / "a.png")]
+    ):  # fmt: skip
+        assert run_command(words) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert f"error: {run} was watched while another program trained it (lab.watch)" in said
+    listed = Service(str(tmp_path)).ask("runs", {})["runs"]
+    assert [(each["name"], each["kind"]) for each in listed] == [("mine", "foreign")]
+    assert "another program trained it" in listed[0]["trouble"]
+    with pytest.raises(RequestError, match="another program trained it"):
+        Service(str(tmp_path)).ask("parts", {"run": ["mine"], "face": []})
+
+
+def test_many_runs_make_a_table(tmp_path: Path) -> None:
+    for rate in (0.1, 0.2):
+        for seed in (0, 1):
+            measured(
+                network(), train=TRAIN, test=TEST, out=tmp_path / f"{rate}-{seed}",
+                settings={"learning_rate": rate, "seed": seed, "trick": "none"},
+            )  # fmt: skip
+    broken = watch(network(), train=TRAIN, test=TEST, out=tmp_path / "broken", quiet=True)
+    with pytest.raises(KeyError):
+        loop_that_ends(broken, KeyError("x"))
+    table = found_table(tmp_path)
+    assert dict(table.grid) == {"learning_rate": (0.1, 0.2)}
+    assert [cell.seeds for cell in table.cells] == [(0, 1), (0, 1)]
+    whole = measured(network(), train=TRAIN, test=TEST)
+    assert table.cell(learning_rate=0.2).mean("loss/test").value == whole["loss/test"].value
+    assert [failure.folder.name for failure in table.failed] == ["broken"]
+    text = found_text(table)
+    assert "| 0.1 | 2 |" in text
+    assert "test accuracy" in text
+
+
+def test_outside_of_its_block_it_says_so() -> None:
+    with pytest.raises(RuntimeError, match="use it inside `with watch"):
+        watch(network(), train=TRAIN, test=TEST)(0)
+
+
+def test_the_budget_is_kept_and_densest_early() -> None:
+    now = 0.0
+
+    def measured_at(budget: Budget, steps: int, cost: float) -> list[int]:
+        nonlocal now
+        found = []
+        for step in range(steps):
+            now += 0.01
+            if budget.due(step):
+                with budget.measuring(step), budget.spending("measuring"):
+                    now += cost
+                found.append(step)
+        return found
+
+    unknown = Budget(0.05, None, clock=lambda: now)
+    found = measured_at(unknown, 100_000, 0.2)
+    assert unknown.taken <= 0.05
+    assert found[0] == 0
+    assert sum(step < 10_000 for step in found) > 0.3 * len(found) > 10
+    assert np.diff(found)[-1] > 3 * np.diff(found)[1]
+
+    known = Budget(0.05, None, 10_000, clock=lambda: now)
+    found = measured_at(known, 10_000, 0.2)
+    assert 0.03 <= known.taken <= 0.05
+    assert sum(step < 1000 for step in found) > 0.5 * len(found) > 10
+
+    costly = Budget(0.05, None, clock=lambda: now)
+    assert measured_at(costly, 10_000, 6.0) == [0], "one is left for the end"
+
+    often = Budget(0.05, 30, clock=lambda: now)
+    assert measured_at(often, 100, 5.0) == [0, 30, 60, 90]
+
+
+def test_importing_the_lab_needs_no_torch() -> None:
+    code = "import lab, sys; assert 'torch' not in sys.modules; from lab import watch; print(watch)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "lab.watching" in done.stdout
+
+
+def measured(model: nn.Module, out: Path | None = None, **given: Any) -> Any:
+    """The final figures of a network that is not trained."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = out or Path(folder) / "run"
+        with watch(model, out=place, quiet=True, **given) as watched:
+            pass
+    return watched.metrics
