@@ -129,7 +129,7 @@ METRICS: tuple[Metric, ...] = (
            shown=("hparams", "table", "progress", "plot", "cues")),
     _share("accuracy/worst_group", "right predictions of the group that has fewest of them",
            better="up", chance="task", needs="cues or groups of your own", heading="worst group",
-           label="worst group where the cues say nothing", charts=(_CUES,),
+           label="worst group", charts=(_CUES,),
            shown=("hparams", "table")),
     _share("accuracy/unseen_combinations", "right predictions on combinations that training never"
            " shows", better="up", chance="task", needs="--unseen-combinations",

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lab.core.estimate import Estimate
 from lab.core.words import estimated
 from lab.models import to_input
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
-from lab.worlds import DrawnWorld, Examples, World
-from lab.worlds.groups import MeasuredCue, group_counts, measured
+from lab.worlds import DrawnWorld, Examples, FolderWorld, World
+from lab.worlds.groups import MeasuredCue, group_counts, measured, told_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class DataSummary:
         mislabeled: how many training examples have a wrong label.
         groups: how many training examples each group has; empty without cues.
         cues: each cue's strength in the training set.
+        columns: for columns that form groups, the share of training examples whose class is the
+            most frequent one of their value.
     """
 
     noun: str
@@ -35,6 +38,7 @@ class DataSummary:
     mislabeled: int
     groups: Mapping[str, int]
     cues: tuple[MeasuredCue, ...]
+    columns: Mapping[str, Estimate]
 
     @classmethod
     def of(cls, world: World, train: Examples, test: Examples) -> DataSummary:
@@ -53,8 +57,11 @@ class DataSummary:
                 if trained[i] or tested[i]
             ),
             mislabeled=int(train.mislabeled.sum()),
-            groups=group_counts(train, world.cues) if world.cues else {},
+            groups=group_counts(train, world.grouped_by) if world.grouped_by else {},
             cues=tuple(measured(world, train)) if isinstance(world, DrawnWorld) else (),
+            columns={c.attribute: told_by(c, train) for c in world.grouped_by}
+            if isinstance(world, FolderWorld)
+            else {},
         )
 
     def log(

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from lab.measure import Predictions, predict
 from lab.models import to_input
-from lab.worlds import Cue, DrawnWorld, Examples, World
+from lab.worlds import DrawnWorld, Examples, World
+from lab.worlds.cues import GroupedBy
 from lab.worlds.groups import true_groups
 
 Progress = Callable[[str, int, int], None]
@@ -46,7 +47,7 @@ class Split(Protocol):
 class LoadedSplit:
     """A split that is held in memory; `on_cpu` are its examples as pictures are made of them."""
 
-    def __init__(self, name: str, examples: Examples, cues: Sequence[Cue] = ()) -> None:
+    def __init__(self, name: str, examples: Examples, cues: Sequence[GroupedBy] = ()) -> None:
         self.name, self.examples = name, examples
         self.on_cpu = examples.to("cpu")
         self.groups = true_groups(self.on_cpu, cues)
@@ -81,7 +82,7 @@ class StreamedSplit:
         self.progress(what, 0, self.count)
         batch = max(1, BATCH // self.world.data.image_size**2)
         for examples in self.world.batches(self.name, self.count, batch):
-            part = LoadedSplit(self.name, examples, self.world.cues).predict(model)
+            part = LoadedSplit(self.name, examples, self.world.grouped_by).predict(model)
             parts.append(part)
             done += len(part)
             self.progress(what, done, self.count)
@@ -113,7 +114,7 @@ def splits_of(
     world has cues or unseen combinations the test set once more, with nothing but those changed."""
     splits: dict[str, Split] = {}
     if train is not None:
-        splits["train"] = LoadedSplit("train", train, world.cues)
+        splits["train"] = LoadedSplit("train", train, world.grouped_by)
     splits["test"] = test
     if isinstance(world, DrawnWorld):
         others = {}
@@ -124,10 +125,10 @@ def splits_of(
             others["unseen_combinations"] = world.combined()
         for name, other in others.items():
             examples = other.load("test", world.data.num_test)
-            splits[name] = LoadedSplit(name, examples, world.cues)
+            splits[name] = LoadedSplit(name, examples, world.grouped_by)
     if num_validation:
         examples = world.load("validation", num_validation)
-        splits["validation"] = LoadedSplit("validation", examples, world.cues)
+        splits["validation"] = LoadedSplit("validation", examples, world.grouped_by)
     return splits
 
 

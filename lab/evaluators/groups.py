@@ -32,12 +32,15 @@ class GroupsEvaluator:
         conflicting = setup.splits.get("conflicting")
         if "unbiased" in setup.splits and isinstance(conflicting, LoadedSplit):
             return cls("unbiased", conflicting, f"unbiased test {setup.world.noun}")
-        return cls("test", None, f"test {setup.world.noun}") if setup.grouped else None
+        if setup.grouped or setup.world.grouped_by:
+            return cls("test", None, f"test {setup.world.noun}")
+        return None
 
     def __call__(self, evaluation: Evaluation) -> GroupsResult:
         """Accuracy of each group and of the worst."""
         grouped = evaluation.on(self.split)
         members = {name: grouped.groups == i for i, name in enumerate(grouped.group_names)}
+        members = {name: where for name, where in members.items() if where.any()}
         found = group_accuracies(grouped.logits, grouped.labels, members)
         metrics = {"accuracy/worst_group": worst(found)[1]}
         metrics |= {f"group_accuracy/{name}": share for name, share in found.items()}

@@ -97,7 +97,7 @@ class EvaluatorSuite:
         """The suite of a run with these settings; `own` are the user's metrics."""
         splits = splits_of(
             world,
-            test=LoadedSplit("test", test, world.cues),
+            test=LoadedSplit("test", test, world.grouped_by),
             train=train,
             num_validation=config.validation_faces,
         )

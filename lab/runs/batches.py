@@ -14,7 +14,7 @@ def training_batches(config: RunConfig, world: World, train: Examples, part: sli
     """The training set epoch by epoch, or with `online` new examples at every step; `part` is what
     this process takes of each batch."""
     size = config.train.batch_size
-    index, names = group_index(train, world.cues)
+    index, names = group_index(train, world.grouped_by)
     if not config.train.online:
         return EpochBatches(
             train.images, train.labels, batch_size=size, seed=config.seed, part=part,
@@ -23,7 +23,7 @@ def training_batches(config: RunConfig, world: World, train: Examples, part: sli
 
     def draw(start: int, count: int, keep: Tensor) -> Batch:
         examples = world.load("train", count, start=start, keep=keep, online=True)
-        groups, _ = group_index(examples, world.cues)
+        groups, _ = group_index(examples, world.grouped_by)
         device = examples.labels.device
         indices = (start + keep).to(device)
         return Batch(examples.images, examples.labels, groups.to(device), indices)

@@ -64,6 +64,14 @@ class Display:
         first = "first " if self._config.train.online else ""
         self._say(f"{first}training {self._noun}: {counts}{wrong}")
 
+    def columns(self, found: Mapping[str, Estimate], classes: int) -> None:
+        """Say how much each column that forms groups tells about the class."""
+        for name, told in found.items():
+            self._say(
+                f"column: {name} alone tells the class of {share(told, first=True)} of the training"
+                f" {self._noun} (a guess: {chance(classes)})"
+            )
+
     def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
         """Say how strong each cue is in the training set, and how many examples each group has."""
         for each in found:

@@ -98,6 +98,7 @@ class Record:
         display.warn([*world.doubts(), *audit.warnings(world, train, test)])
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
+        display.columns(summary.columns, len(summary.classes))
         display.cues(summary.cues, summary.groups)
         display.warn(self._warnings)
         if self._evaluated < 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,21 @@ from lab.worlds.tasks import Task
 Indices = npt.NDArray[np.int64]
 
 FLAG = "--cues"
+
+
+class GroupedBy(Protocol):
+    """What groups are formed by, with the class: a cue, or a column of a table."""
+
+    @property
+    def attribute(self) -> str:
+        """Its name."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its values."""
+
+    def says(self, samples: Samples) -> Tensor:
+        """The position (N,) int64 of each sample's value in `words`; -1: of none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from lab.core.pictures import picture_suffixes, read_picture
 from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.worlds.examples import Examples
-from lab.worlds.samples import Samples
+from lab.worlds.metadata import TABLE, Column, Metadata, read_metadata
 from lab.worlds.splits import check_split
 from lab.worlds.tasks import Kind
 from lab.worlds.version import DIGITS
@@ -70,6 +70,7 @@ class FolderWorld(World):
     names: tuple[str, ...]
     pool: tuple[tuple[Path, int], ...]
     tested: tuple[tuple[Path, int], ...]
+    metadata: Metadata = field(default_factory=Metadata)
     ahead: dict[tuple[str, int], Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -101,9 +102,14 @@ class FolderWorld(World):
             num_train=min(data.num_train, len(pool)),
             num_test=min(data.num_test, len(tested)),
         )
+        metadata = Metadata()
+        if data.groups:
+            paths = [path for path, _ in (*pool, *tested)]
+            metadata = read_metadata(root, data.groups, paths, classes=len(names))
         return cls(
-            root=root, data=data, seed=seed, device=device, names=names, pool=pool, tested=tested
-        )
+            root=root, data=data, seed=seed, device=device, names=names, pool=pool, tested=tested,
+            metadata=metadata,
+        )  # fmt: skip
 
     @property
     def noun(self) -> str:
@@ -129,7 +135,17 @@ class FolderWorld(World):
             (path.relative_to(self.root).as_posix(), at.st_size, at.st_mtime_ns)
             for path, at in stats
         )
-        return f"folder-{_digest(self.root, listing)}"
+        codes = [
+            (path.relative_to(self.root).as_posix(), code)
+            for path, code in sorted(self.metadata.codes.items())
+        ]
+        told = hashlib.sha256(repr((self.grouped_by, codes)).encode()).hexdigest()[:6]
+        return f"folder-{_digest(self.root, listing)}" + (f"-{told}" if codes else "")
+
+    @property
+    def grouped_by(self) -> tuple[Column, ...]:
+        """The columns that --groups names."""
+        return self.metadata.columns
 
     @property
     def majority(self) -> float:
@@ -189,7 +205,7 @@ class FolderWorld(World):
             subpopulations=clean.to(self.device),
             classes=self.classes,
             kinds=self.kinds,
-            samples=Samples({}, _identities(self.root, paths), schema={}),
+            samples=self.metadata.samples(paths, _identities(self.root, paths)),
         )
 
     def _read(self, paths: Sequence[Path]) -> Tensor:
@@ -211,7 +227,11 @@ class FolderWorld(World):
                 f"{_listed(f'{plain(name)}/' for name in beside)} in {self.root}: not used."
             )
         files = [path for top in sorted(tops) for path in _files_below(self.root / top)]
-        others = Counter(path.suffix.lower() or "none" for path in files if path not in used)
+        others = Counter(
+            path.suffix.lower() or "none"
+            for path in files
+            if path not in used and path.name != TABLE
+        )
         if others:
             said.append(
                 f"{others.total():,} files of the classes are left out, since they are no pictures"

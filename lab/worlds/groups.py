@@ -1,4 +1,4 @@
-"""Groups (class × cue values), and the strength of each cue as drawn."""
+"""Groups (class × values of cues or of columns), and the strength of each cue as drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
 from lab.worlds.counterfactuals import shows
-from lab.worlds.cues import Cue
+from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 
@@ -42,32 +42,43 @@ def measured(world: DrawnWorld, examples: Examples) -> list[MeasuredCue]:
     return result
 
 
-def groups(examples: Examples, cues: Sequence[Cue]) -> dict[str, Tensor]:
+def told_by(column: GroupedBy, examples: Examples) -> Estimate:
+    """The share of examples whose class is the most frequent one among those with their value of
+    the column (Wilson's interval): what the column alone says about the label."""
+    labels = examples.clean_labels.cpu()
+    counts = torch.zeros(len(column.words), len(examples.classes), dtype=torch.int64)
+    counts.index_put_(
+        (column.says(examples.samples), labels), torch.ones_like(labels), accumulate=True
+    )
+    return wilson(int(counts.amax(dim=1).sum()), len(examples))
+
+
+def groups(examples: Examples, cues: Sequence[GroupedBy]) -> dict[str, Tensor]:
     """The groups by true class and cue values: name -> members (N,) bool on the CPU, empty groups
     included. An example whose cue has a value of no class is in none."""
     index, names = true_groups(examples, cues)
     return {name: index == place for place, name in enumerate(names)}
 
 
-def true_groups(examples: Examples, cues: Sequence[Cue]) -> tuple[Tensor, tuple[str, ...]]:
+def true_groups(examples: Examples, cues: Sequence[GroupedBy]) -> tuple[Tensor, tuple[str, ...]]:
     """Each example's group by its true class and its values of the cues: positions (N,) int64 on
     the CPU, -1 if a cue has a value of no class, and the groups' names."""
     index = _positions(examples, examples.clean_labels, cues)
     return index, group_names(examples.classes, cues)
 
 
-def group_names(classes: Sequence[str], cues: Sequence[Cue]) -> tuple[str, ...]:
+def group_names(classes: Sequence[str], cues: Sequence[GroupedBy]) -> tuple[str, ...]:
     """The names of all groups, such as "person,eye_color=blue": classes in order, and for each
     class all combinations of the cues' values, the last cue's fastest."""
     names = []
     for name in classes:
-        for values in product(range(len(classes)), repeat=len(cues)):
+        for values in product(*(range(len(cue.words)) for cue in cues)):
             words = [f"{c.attribute}={c.words[v]}" for c, v in zip(cues, values, strict=True)]
             names.append(",".join(["_".join(name.split()), *words]))
     return tuple(names)
 
 
-def group_index(examples: Examples, cues: Sequence[Cue]) -> tuple[Tensor, tuple[str, ...]]:
+def group_index(examples: Examples, cues: Sequence[GroupedBy]) -> tuple[Tensor, tuple[str, ...]]:
     """Each example's group for training: positions (N,) int64 on the CPU, and the groups' names.
 
     A group is a class by the *given* label (with label noise not the true one, which an objective
@@ -83,16 +94,16 @@ def group_index(examples: Examples, cues: Sequence[Cue]) -> tuple[Tensor, tuple[
     return index, group_names(examples.classes, cues)
 
 
-def _positions(examples: Examples, labels: Tensor, cues: Sequence[Cue]) -> Tensor:
+def _positions(examples: Examples, labels: Tensor, cues: Sequence[GroupedBy]) -> Tensor:
     """Positions (N,) int64 in `group_names`, on the CPU; -1 if a cue has a value of no class."""
     index, none = labels.cpu(), torch.zeros(len(examples), dtype=torch.bool)
     for cue in cues:
         value = cue.says(examples.samples)
-        index = index * len(examples.classes) + value
+        index = index * len(cue.words) + value
         none |= value < 0
     return index.masked_fill(none, -1)
 
 
-def group_counts(examples: Examples, cues: Sequence[Cue]) -> dict[str, int]:
+def group_counts(examples: Examples, cues: Sequence[GroupedBy]) -> dict[str, int]:
     """How many of the examples each group has."""
     return {name: int(members.sum()) for name, members in groups(examples, cues).items()}

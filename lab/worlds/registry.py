@@ -22,6 +22,11 @@ def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = 
     """
     if data.data is not None:
         return FolderWorld.of(data, seed=seed, device=device)
+    if data.groups:
+        raise ValueError(
+            f"--groups {' '.join(data.groups)} names columns of the metadata.csv in the folder of"
+            " --data; drawn pictures are grouped by --cues"
+        )
     return DrawnWorld.of(data, seed=seed, device=device)
 
 

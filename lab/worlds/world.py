@@ -7,13 +7,13 @@ has the attributes of each picture, and can intervene on them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from lab.core.config import DataConfig
-from lab.worlds.cues import Cue
+from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.examples import Examples
 from lab.worlds.noise import corrupt
 from lab.worlds.tasks import Kind
@@ -71,6 +71,11 @@ class World(ABC):
     def cues(self) -> tuple[Cue, ...]:
         """Nuisances tied to the label."""
         return ()
+
+    @property
+    def grouped_by(self) -> Sequence[GroupedBy]:
+        """What the groups are formed by, with the class; (): each class is a group."""
+        return self.cues
 
     @property
     @abstractmethod

@@ -1,0 +1,131 @@
+"""Columns of a table beside pictures from disk: what else is known of each picture.
+
+`metadata.csv` has a column `file_name`, paths from the table's own folder, and further columns. It
+lies in the folder of `--data`, or one lies in train/ and one in test/, as Hugging Face's
+`ImageFolder` has it. `--groups` names the columns whose values, with the class, form groups.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lab.core.text import plain, unknown
+from lab.worlds.samples import Samples
+from lab.worlds.schema import Attribute
+
+TABLE, FILE = "metadata.csv", "file_name"
+
+MOST = 100
+"""Groups, at most: more of them have too few pictures each."""
+
+FLAG = "--groups"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One of the columns: `words` are its values, sorted."""
+
+    attribute: str
+    words: tuple[str, ...]
+
+    def says(self, samples: Samples) -> Tensor:
+        """The position (N,) int64 of each sample's value in `words`."""
+        return samples[self.attribute]
+
+    @property
+    def row(self) -> Attribute:
+        """Its row in a schema."""
+        return Attribute(
+            name=self.attribute,
+            kind="categorical",
+            group="metadata",
+            meaning=f"the column {self.attribute} of {TABLE}",
+            values=self.words,
+        )
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The columns, and the values (positions in `Column.words`) of each picture by its path."""
+
+    columns: tuple[Column, ...] = ()
+    codes: Mapping[Path, tuple[int, ...]] = field(default_factory=dict)
+
+    def samples(self, paths: Sequence[Path], identity: Tensor) -> Samples:
+        """The values of pictures as attributes."""
+        values = {
+            column.attribute: torch.tensor([self.codes[path][k] for path in paths]).long()
+            for k, column in enumerate(self.columns)
+        }
+        return Samples(values, identity, schema={c.attribute: c.row for c in self.columns})
+
+
+def read_metadata(
+    root: Path, names: Sequence[str], paths: Sequence[Path], *, classes: int
+) -> Metadata:
+    """The columns `names` for the pictures at `paths`, all below `root`.
+
+    `ValueError` in one line if there is no table, it lacks a column or a picture, or if there would
+    be more than `MOST` groups.
+    """
+    if len(set(names)) < len(names):
+        raise ValueError(f"{FLAG} {' '.join(names)}: a column is named twice")
+    tables = [place / TABLE for place in (root, root / "train", root / "test")]
+    tables = [table for table in tables if table.is_file()]
+    if not tables:
+        raise ValueError(
+            f"{FLAG} {' '.join(names)}: there is no {root / TABLE}, with a column {FILE} and a"
+            " column for each group"
+        )
+    rows: dict[Path, tuple[str, ...]] = {}
+    for table in tables:
+        rows |= _rows(table, names)
+    for path in paths:
+        if path not in rows:
+            raise ValueError(f"{FLAG} {' '.join(names)}: {tables[0]} has no row for {path}")
+    kept = {path: rows[path] for path in paths}
+    columns = tuple(
+        Column(name, tuple(sorted({values[k] for values in kept.values()})))
+        for k, name in enumerate(names)
+    )
+    groups = classes
+    for column in columns:
+        groups *= len(column.words)
+    if groups > MOST:
+        told = ", ".join(f"{len(c.words):,} of {c.attribute}" for c in columns)
+        raise ValueError(
+            f"{FLAG} {' '.join(names)}: {classes} classes with {told} are {groups:,} groups, and"
+            f" {MOST} are the most: choose a column with fewer values"
+        )
+    places = [{word: i for i, word in enumerate(column.words)} for column in columns]
+    codes = {
+        path: tuple(place[value] for place, value in zip(places, values, strict=True))
+        for path, values in kept.items()
+    }
+    return Metadata(columns, codes)
+
+
+def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
+    """The values of each picture in a table; empty cells are the value "none"."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            header = list(reader.fieldnames or ())
+            for name in (FILE, *names):
+                if name not in header:
+                    raise ValueError(f"{FLAG}: {table}: {unknown('column', name, header)}")
+            return {
+                table.parent / (row[FILE] or ""): tuple(
+                    "_".join(plain(row[name] or "none").replace("/", "_").split()) for name in names
+                )
+                for row in reader
+            }
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ValueError(f"{FLAG}: {table}: {reason}") from None

@@ -1,0 +1,214 @@
+"""Columns of metadata.csv: groups of pictures from disk, in measuring and in training."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lab.core.config import DataConfig
+from lab.core.estimate import Estimate
+from lab.core.run_dir import RunDir
+from lab.evaluators.populations import measure
+from lab.runs.batches import training_batches
+from lab.runs.load import load_run
+from lab.runs.train import start
+from lab.worlds import FolderWorld, open_world
+from lab.worlds.groups import group_counts, told_by
+from support.configs import tiny
+from support.picture_folders import fill
+from support.planted import ByPixels
+
+CLASSES, PLACES = ("cat", "dog"), ("indoors", "outdoors")
+
+
+def row_of(path: Path) -> dict[str, str]:
+    """Cats live indoors, but for each fifth picture."""
+    name, number = path.parent.name, int(path.stem)
+    place = PLACES[(name == "dog") ^ (number % 5 == 0)]
+    return {"place": place, "year": str(2000 + number % 2)}
+
+
+def write(table: Path, files: Sequence[Path], **rows: str) -> None:
+    """A table of the files, with further columns that are the same for all."""
+    lines = [
+        {"file_name": file.relative_to(table.parent).as_posix(), **row_of(file), **rows}
+        for file in files
+    ]
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("groups") / "pets"
+    for shade, name in enumerate(CLASSES):
+        fill(place / name, 30, shade=100 * shade)
+    write(place / "metadata.csv", sorted(place.rglob("*.png")))
+    return place
+
+
+def opened(folder: Path, *groups: str, **data: object) -> FolderWorld:
+    config = replace(DataConfig(data=str(folder), image_size=16, groups=groups), **data)  # type: ignore[arg-type]
+    world = open_world(config, seed=0)
+    assert isinstance(world, FolderWorld)
+    return world
+
+
+def test_each_picture_has_the_values_of_its_row(folder: Path) -> None:
+    world = opened(folder, "place", "year")
+    examples = world.load("train", world.data.num_train)
+    for i in range(len(examples)):
+        row = row_of(folder / world.name("train", i))
+        assert examples.samples.names("place")[i] == row["place"]
+        assert examples.samples.names("year")[i] == row["year"]
+    counts = group_counts(examples, world.grouped_by)
+    assert len(counts) == 8
+    assert sum(counts.values()) == len(examples)
+    assert counts["cat,place=indoors,year=2001"] > counts["cat,place=outdoors,year=2001"] > 0
+
+
+def test_what_a_column_tells_is_the_share_of_the_most_frequent_class(folder: Path) -> None:
+    world = opened(folder, "place")
+    examples = world.load("train", world.data.num_train)
+    place, label = np.array(examples.samples.names("place")), examples.labels.numpy()
+    right = sum(np.bincount(label[place == value]).max() for value in PLACES)
+    told = told_by(world.grouped_by[0], examples)
+    assert told.value == pytest.approx(right / len(examples))
+    assert told.count == len(examples)
+    assert told.low is not None
+    assert told.low < told.value
+
+
+def test_accuracy_is_measured_for_each_group_that_there_is(folder: Path) -> None:
+    """Of a network that calls every picture a dog."""
+    world = opened(folder, "place")
+    metrics = measure(world, ByPixels(lambda inputs: inputs[:, 0, 0, 0], -2), counterfactuals=0)
+    examples = world.load("test", world.data.num_test)
+    groups = {tag: m for tag, m in metrics.items() if tag.startswith("group_accuracy/")}
+    for name, label in zip(CLASSES, (0, 1), strict=True):
+        for place in PLACES:
+            members = sum(
+                p == place and int(k) == label
+                for p, k in zip(examples.samples.names("place"), examples.labels, strict=True)
+            )
+            found = groups.pop(f"group_accuracy/{name},place={place}", None)
+            if members:
+                assert isinstance(found, Estimate)
+                assert (found.value, found.count) == (label, members)
+            else:
+                assert found is None
+    assert not groups
+    worst = metrics["accuracy/worst_group"]
+    assert isinstance(worst, Estimate)
+    assert worst.value == 0
+
+
+def test_a_run_has_groups_in_its_batches_and_its_summary(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny(
+        tmp_path, data=str(folder), groups=("place",), num_train=40, objective="group_dro",
+        name="run", steps=4, eval_every=4,
+    )  # fmt: skip
+    start(config)
+    said = capsys.readouterr().out
+    assert "column: place alone tells the class of 8" in said
+    assert "cat,place=indoors" in said
+    own, model = load_run(tmp_path / "run")
+    world = open_world(own.data, seed=own.seed)
+    train = world.load("train", 40)
+    batches = training_batches(own, world, train, slice(None))
+    assert sum(batches.groups.counts) == 40
+    assert len(batches.groups.names) == 4
+    batch = batches(0)
+    names = [batches.groups.names[int(group)] for group in batch.groups]
+    assert [name.split(",")[0] for name in names] == [CLASSES[int(k)] for k in batch.labels]
+    summary = RunDir(tmp_path / "run").summary()
+    found = measure(world, model, counterfactuals=0)["accuracy/worst_group"]
+    assert isinstance(found, Estimate)
+    assert summary["accuracy"]["worst_group"]["value"] == found.value
+
+
+def test_tables_in_train_and_test_name_their_own_pictures(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in CLASSES:
+            fill(tmp_path / split / name, 10)
+        files = sorted((tmp_path / split).rglob("*.png"))
+        write(tmp_path / split / "metadata.csv", files, set=split)
+    world = opened(tmp_path, "set")
+    assert set(world.load("test", 20).samples.names("set")) == {"test"}
+    assert set(world.load("train", 20).samples.names("set")) == {"train"}
+    assert not any("metadata" in line or ".csv" in line for line in world.doubts())
+
+
+def test_other_values_are_another_version_and_columns_that_are_not_named_are_not(
+    folder: Path,
+) -> None:
+    table = folder / "metadata.csv"
+    kept, plain, grouped = (
+        table.read_text(),
+        opened(folder).version,
+        opened(folder, "place").version,
+    )
+    assert plain != grouped
+    try:
+        table.write_text(kept.replace("2001", "1999"))
+        assert (opened(folder).version, opened(folder, "place").version) == (plain, grouped)
+        table.write_text(kept.replace("indoors", "in_bed", 1))
+        assert opened(folder).version == plain
+        assert opened(folder, "place").version != grouped
+    finally:
+        table.write_text(kept)
+
+
+@pytest.mark.parametrize(
+    ("groups", "text", "line"),
+    [
+        (("plase",), None, r"unknown column 'plase'.*place"),
+        (("place", "place"), None, "named twice"),
+        (("place",), "", "unknown column 'file_name'"),
+        (("place",), "file_name,place\ncat/000.png,a\n", "has no row for "),
+        (("file_name",), None, "groups, and 100 are the most"),
+        (("place",), "file_name,place\ncat/000.png,a\x00\n", "metadata.csv"),
+        (("place",), b"\xff\xfe", "metadata.csv"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_one_line(
+    folder: Path, groups: tuple[str, ...], text: str | bytes | None, line: str
+) -> None:
+    table = folder / "metadata.csv"
+    kept = table.read_bytes()
+    try:
+        if text is not None:
+            table.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(ValueError, match=line) as caught:
+            opened(folder, *groups)
+        assert "--groups" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    finally:
+        table.write_bytes(kept)
+
+
+def test_without_a_table_or_a_folder_it_says_so(tmp_path: Path) -> None:
+    for name in CLASSES:
+        fill(tmp_path / name, 4)
+    with pytest.raises(ValueError, match=r"--groups place: there is no .*metadata\.csv"):
+        opened(tmp_path, "place")
+    with pytest.raises(ValueError, match=r"--groups place names columns of the metadata\.csv"):
+        open_world(DataConfig(groups=("place",)))
+
+
+def test_empty_cells_are_a_value_of_their_own(tmp_path: Path) -> None:
+    for name in CLASSES:
+        fill(tmp_path / name, 5)
+    files = sorted(tmp_path.rglob("*.png"))
+    write(tmp_path / "metadata.csv", files, light="")
+    examples = opened(tmp_path, "light").load("train", 4)
+    assert examples.samples.names("light") == ["none"] * 4
+    assert torch.equal(examples.samples["light"], torch.zeros(4, dtype=torch.int64))
