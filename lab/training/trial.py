@@ -114,7 +114,7 @@ class _DryRun:
 
     def trial(self) -> Trial:
         """Check the objective, then the network with it."""
-        check_objective(
+        self._warnings += check_objective(
             lambda: create_objective(self._config.objective),
             lambda state: self._read_back(Checkpoint(step=0, model={}, objective=state)).objective,
             name=self._config.objective,

@@ -16,15 +16,13 @@ def unregistered_weights(model: nn.Module, pictures: Tensor) -> list[Tensor]:
     """The tensors that take a gradient from the logits of `pictures`, in training mode, and are no
     parameters of `model`. Tensors that each forward pass makes anew do not count."""
     known = {id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False)}
-    first, again = (_leaves(model, pictures) for _ in range(2))
+    first, again = (leaves_of(_logits(model, pictures)) for _ in range(2))
     return [leaf for key, leaf in first.items() if key in again and key not in known]
 
 
-def _leaves(model: nn.Module, pictures: Tensor) -> dict[int, Tensor]:
-    """The tensors, by identity, whose `grad` a backward pass from the logits would change."""
-    with untouched(model, training=True), torch.enable_grad():
-        logits = model(pictures.clone())
-    nodes, seen = [logits.grad_fn], set()
+def leaves_of(result: Tensor) -> dict[int, Tensor]:
+    """The tensors, by identity, whose `grad` a backward pass from `result` would change."""
+    nodes, seen = [result.grad_fn], set()
     leaves = {}
     while nodes:
         node = nodes.pop()
@@ -36,3 +34,9 @@ def _leaves(model: nn.Module, pictures: Tensor) -> dict[int, Tensor]:
             leaves[id(leaf)] = leaf
         nodes += [following for following, _ in node.next_functions]
     return leaves
+
+
+def _logits(model: nn.Module, pictures: Tensor) -> Tensor:
+    with untouched(model, training=True), torch.enable_grad():
+        logits: Tensor = model(pictures.clone())
+    return logits
