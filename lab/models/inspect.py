@@ -156,24 +156,30 @@ def random_pictures(spec: ModelSpec, count: int, *, seed: int = 0) -> Tensor:
 
 
 def features(model: nn.Module, images: Tensor) -> Tensor | None:
-    """The input of the last linear layer for each picture: (N, D), or `None` without such a layer.
+    """The input of the last linear layer for each picture: (N, D), or `None` without such a layer,
+    or where it has no row for each picture (a layer that makes weights, or sees each place alone).
 
     `images` is the model's own kind of input, float (N, C, S, S) on its device; eval mode.
     """
     seen: list[Tensor] = []
 
-    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen[:] = [inputs[0].clone()]
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        seen[:] = [inputs[0].clone() if inputs else named["input"].clone()]
 
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    hooks = [linear.register_forward_pre_hook(keep) for linear in linears]
+    hooks = [linear.register_forward_pre_hook(keep, with_kwargs=True) for linear in linears]
     try:
         with blamed("the network"), untouched(model):
             model(images.clone())  # it may write into them
     finally:
         for hook in hooks:
             hook.remove()
-    return seen[0].flatten(1).float() if seen else None  # (N, D)
+    if not seen or seen[0].ndim < 2 or len(seen[0]) != len(images):
+        return None
+    try:
+        return seen[0].flatten(1).float()  # (N, D)
+    except RuntimeError:  # of one picture, in torch.vmap
+        return None
 
 
 def _put_back(module: nn.Module, name: str, tensor: Tensor, saved: Tensor) -> None:
