@@ -1,5 +1,8 @@
 """A folder of pictures as a world: its classes, splits, version, and what it refuses."""
 
+import os
+import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -215,6 +218,61 @@ def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
             fill(tmp_path / "sets" / split / name, 3)
     (told,) = opened(tmp_path / "sets").doubts()
     assert told.startswith("val/ in ")
+
+
+def test_copies_are_told(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            fill(tmp_path / split / name, 4)
+    assert opened(tmp_path).doubts() == []
+    shutil.copy(tmp_path / "train" / "cat" / "002.png", tmp_path / "test" / "cat" / "copy.png")
+    (told,) = opened(tmp_path).doubts()
+    assert told.startswith("1 of the 9 test pictures")
+    assert "train/cat/002.png" in told
+    assert "test/cat/copy.png" in told
+    shutil.copy(tmp_path / "train" / "dog" / "001.png", tmp_path / "train" / "cat" / "dog.png")
+    _, told = opened(tmp_path).doubts()
+    assert told.startswith("2 pictures are in more than one class")
+    assert "train/cat/dog.png" in told
+    assert "train/dog/001.png" in told
+
+
+def test_copies_are_counted_among_the_pictures_that_a_run_uses(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        fill(tmp_path / name, 10)
+        for picture in list((tmp_path / name).iterdir()):
+            shutil.copy(picture, picture.with_stem(f"{picture.stem} copy"))
+    counts = set()
+    for size in (2, 8, 16, 32):
+        world = opened(tmp_path, num_train=size, num_test=size)
+        train, test = (
+            world.load(s, min(size, world.available(s))).images for s in ("train", "test")
+        )
+        seen = {picture.numpy().tobytes() for picture in train}
+        copies = sum(picture.numpy().tobytes() in seen for picture in test)
+        counts.add(copies)
+        told = [line for line in world.doubts() if "test pictures are training pictures" in line]
+        assert [line.partition(" ")[0] for line in told] == [str(copies)] * (copies > 0)
+    assert len(counts) > 2
+
+
+def test_names_of_classes_are_different_texts(tmp_path: Path) -> None:
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        for name in ("café", "cafz", "b"):
+            fill(tmp_path / "accents" / split / unicodedata.normalize(form, name), 2)
+    world = opened(tmp_path / "accents")
+    assert world.classes == ("b", "cafz", "café")
+    assert classes_of(world.data) == world.classes
+    for split in ("train", "test"):
+        for path, label in {"train": world.pool, "test": world.tested}[split]:
+            assert unicodedata.normalize("NFC", path.parent.name) == world.classes[label]
+    for number, names in enumerate((("a b", "a  b"), ("x", os.fsdecode(b"\xff\xfe")))):
+        for name in names:
+            fill(tmp_path / str(number) / name, 3)
+        for ask in (opened, lambda place: classes_of(DataConfig(data=str(place)))):
+            with pytest.raises(ValueError, match=r"look the same|can be shown") as caught:
+                ask(tmp_path / str(number))
+            assert repr(names[1]) in str(caught.value)
 
 
 def test_pictures_that_are_read_ahead_are_the_same(pets: Path) -> None:

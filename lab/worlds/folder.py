@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -123,13 +124,10 @@ class FolderWorld(World):
     @property
     def version(self) -> str:
         """A digest of the files' names and contents, as folder-0123456789ab."""
-        files = sorted(path for path, _ in (*self.pool, *self.tested))
-        stats = [(path, path.stat()) for path in files]
-        listing = tuple(
-            (path.relative_to(self.root).as_posix(), at.st_size, at.st_mtime_ns)
-            for path, at in stats
-        )
-        return f"folder-{_digest(self.root, listing)}"
+        told = hashlib.sha256()
+        for name, content in self._contents():
+            told.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
+        return f"folder-{told.hexdigest()[:DIGITS]}"
 
     @property
     def majority(self) -> float:
@@ -214,9 +212,49 @@ class FolderWorld(World):
             )
         return said
 
+    def _contents(self) -> list[tuple[str, str]]:
+        """Each file's place below the root and the SHA-256 of its content, sorted by path."""
+        files = sorted(path for path, _ in (*self.pool, *self.tested))
+        stats = [(path, path.stat()) for path in files]
+        listing = tuple(
+            (path.relative_to(self.root).as_posix(), at.st_size, at.st_mtime_ns)
+            for path, at in stats
+        )
+        names = [name for name, _, _ in listing]
+        return list(zip(names, _digests(self.root, listing), strict=True))
+
+    def _copies(self) -> list[str]:
+        """A sentence each on test pictures that are trained on, too, and on pictures that are in
+        two classes: files of the same content, of those that the run uses."""
+        contents = dict(self._contents())
+        train, test = self.pool[: self.data.num_train], self.tested[: self.data.num_test]
+        holders: dict[str, list[tuple[str, int]]] = {}
+        for path, label in (*train, *test):
+            name = path.relative_to(self.root).as_posix()
+            holders.setdefault(contents[name], []).append((plain(name), label))
+        trained = {contents[path.relative_to(self.root).as_posix()] for path, _ in train}
+        tested = [contents[path.relative_to(self.root).as_posix()] for path, _ in test]
+        said = []
+        if copies := [content for content in tested if content in trained]:
+            one, other = (name for name, _ in holders[copies[0]][:: len(holders[copies[0]]) - 1])
+            said.append(
+                f"{len(copies):,} of the {len(test):,} test pictures are training pictures, too"
+                f" (the files {one} and {other} are the same): the network has seen them, so what"
+                " is said of unseen pictures is too good."
+            )
+        torn = [files for files in holders.values() if len({label for _, label in files}) > 1]
+        if torn:
+            one, other = (name for name, _ in torn[0][:: len(torn[0]) - 1])
+            said.append(
+                f"{sum(map(len, torn)):,} pictures are in more than one class (the files {one} and"
+                f" {other} are the same): no network can be right on all of them."
+            )
+        return said
+
     def doubts(self) -> list[str]:
-        """A sentence each on what is left out, and if classes are not about equally frequent."""
-        said = self._left_out()
+        """A sentence each on what is left out, on copies, and if classes are not about equally
+        frequent."""
+        said = self._left_out() + self._copies()
         for what, files in (
             ("training", self.pool[: self.data.num_train]),
             ("test", self.tested[: self.data.num_test]),
@@ -255,7 +293,7 @@ def folder_classes(folder: str) -> tuple[str, ...]:
             names = inner
     except OSError as error:
         raise ValueError(f"{FLAG} {error.filename}: {error.strerror}") from None
-    return tuple(plain(name) for name in names)
+    return _shown(root, names)
 
 
 def _there(folder: str) -> Path:
@@ -315,12 +353,38 @@ def _classes(folder: Path) -> tuple[tuple[str, ...], Files]:
     for name, some in zip(names, files, strict=True):
         if not some:
             raise ValueError(f"{FLAG} {folder / name}: there is no picture in this folder")
-    return tuple(plain(name) for name in names), files
+    return _shown(folder, names), files
+
+
+def _shown(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of classes as they are shown; `ValueError` if one has none, or two have the
+    same."""
+    shown = tuple(map(_composed, names))
+    for name, raw in zip(shown, names, strict=True):
+        same = [other for other, its in zip(names, shown, strict=True) if its == name]
+        if not name:
+            raise ValueError(
+                f"{FLAG} {folder}: a class needs a name that can be shown, not {raw!r}; rename the"
+                " folder"
+            )
+        if len(same) > 1:
+            raise ValueError(
+                f"{FLAG} {folder}: the names of two classes look the same, {same[0]!r} and"
+                f" {same[1]!r}; rename one of the folders"
+            )
+    return shown
+
+
+def _composed(name: str) -> str:
+    """The name of a class as one line, its accents as they are usually written: macOS writes them
+    as characters of their own (Unicode's form NFD)."""
+    return unicodedata.normalize("NFC", plain(name))
 
 
 def _folders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        names = [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
+    return sorted(names, key=lambda name: (unicodedata.normalize("NFC", name), name))
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -368,19 +432,18 @@ def _in_turn(classes: Sequence[Sequence[Path]]) -> tuple[tuple[Path, int], ...]:
 
 
 @lru_cache(maxsize=8)
-def _digest(root: Path, listing: tuple[tuple[str, int, int], ...]) -> str:
-    """The digest of the files below `root`; their sizes and times say whether they were read
-    before."""
-    told = hashlib.sha256()
+def _digests(root: Path, listing: tuple[tuple[str, int, int], ...]) -> tuple[str, ...]:
+    """The SHA-256 of each of the files below `root`; their sizes and times say whether they were
+    read before."""
+    digests = []
     for name, _, _ in listing:
         with (root / name).open("rb") as file:
-            content = (
-                hashlib.file_digest(file, "sha256")
-                if hasattr(hashlib, "file_digest")
-                else (hashlib.sha256(file.read()))
-            )
-        told.update(f"{name}\0{content.hexdigest()}\n".encode("utf-8", "surrogateescape"))
-    return told.hexdigest()[:DIGITS]
+            if hasattr(hashlib, "file_digest"):
+                content = hashlib.file_digest(file, "sha256")
+            else:
+                content = hashlib.sha256(file.read())
+        digests.append(content.hexdigest())
+    return tuple(digests)
 
 
 def _identities(root: Path, paths: Sequence[Path]) -> Tensor:
