@@ -1,5 +1,7 @@
 """A folder of pictures as a world: its classes, splits, version, and what it refuses."""
 
+import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -215,6 +217,25 @@ def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
             fill(tmp_path / "sets" / split / name, 3)
     (told,) = opened(tmp_path / "sets").doubts()
     assert told.startswith("val/ in ")
+
+
+def test_names_of_classes_are_different_texts(tmp_path: Path) -> None:
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        for name in ("café", "cafz", "b"):
+            fill(tmp_path / "accents" / split / unicodedata.normalize(form, name), 2)
+    world = opened(tmp_path / "accents")
+    assert world.classes == ("b", "cafz", "café")
+    assert classes_of(world.data) == world.classes
+    for split in ("train", "test"):
+        for path, label in {"train": world.pool, "test": world.tested}[split]:
+            assert unicodedata.normalize("NFC", path.parent.name) == world.classes[label]
+    for number, names in enumerate((("a b", "a  b"), ("x", os.fsdecode(b"\xff\xfe")))):
+        for name in names:
+            fill(tmp_path / str(number) / name, 3)
+        for ask in (opened, lambda place: classes_of(DataConfig(data=str(place)))):
+            with pytest.raises(ValueError, match=r"look the same|can be shown") as caught:
+                ask(tmp_path / str(number))
+            assert repr(names[1]) in str(caught.value)
 
 
 def test_pictures_that_are_read_ahead_are_the_same(pets: Path) -> None:

@@ -1,10 +1,12 @@
 """Asking a model changes nothing, and the answers are those of the model itself."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from lab.measure import predict
-from lab.models import ModelSpec, create_model, to_input
+from lab.models import ModelSpec, ask, create_model, random_pictures, to_input
+from lab.training import sample_answers
 
 PICTURES = torch.randint(
     0, 256, (23, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -85,3 +87,86 @@ def test_another_normalization_and_precision() -> None:
     assert rough.dtype == torch.float32
     assert not torch.equal(rough, logits)
     torch.testing.assert_close(rough, logits, rtol=0.05, atol=0.02)
+
+
+class Linear(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.last = nn.Linear(768, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(x.flatten(1))
+        return out
+
+
+class WritesIntoABuffer(Linear):
+    """Returns a part of a tensor that the next batch is written into."""
+
+    def __init__(self, registered: bool) -> None:
+        super().__init__()
+        self.register_buffer("out", torch.zeros(32, 2), persistent=False)
+        if not registered:
+            out = self.out
+            del self.out
+            self.out = out
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.out[: len(x)] = super().forward(x).detach()
+        part: Tensor = self.out[: len(x)]
+        return part
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_answers_are_not_overwritten_by_the_next(registered: bool) -> None:
+    model, spec = WritesIntoABuffer(registered), ModelSpec(image_size=16)
+    wanted = nn.functional.linear(
+        (PICTURES.float() / 127.5 - 1).flatten(1), model.last.weight, model.last.bias
+    )
+    assert wanted.abs().max() > 0.1
+    for batch_size in (5, 23):
+        torch.testing.assert_close(predict(model, PICTURES, batch_size=batch_size), wanted)
+    pictures = random_pictures(spec, 3)
+    one, other = (
+        ask(asked, pictures, spec, name="net") for asked in (model, WritesIntoABuffer(False))
+    )
+    ask(model, -pictures, spec, name="net")
+    assert torch.equal(one, other)
+    logits = sample_answers(model, spec)["logits"]
+    torch.testing.assert_close(logits, sample_answers(Linear(), spec)["logits"])
+
+
+class Scales(Linear):
+    """Changes its weight in place whenever it is called."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.last.weight.mul_(0.5)
+        return super().forward(x)
+
+
+class Normalizes(Linear):
+    """Binds the numbers of its weight anew whenever it is called."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.last.weight.data = nn.functional.normalize(self.last.weight.data, dim=1)
+        return super().forward(x)
+
+
+class Replaces(Linear):
+    """Has another parameter in place of its weight from its first call on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.last.weight = nn.Parameter(self.last.weight[:, :768].detach() * 2)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("kind", [Scales, Normalizes, Replaces])
+def test_weights_that_a_network_changes_in_eval_mode_are_put_back(kind: type[Linear]) -> None:
+    model = kind()
+    weight, numbers = model.last.weight, model.last.weight.detach().clone()
+    one, again = predict(model, PICTURES), predict(model, PICTURES)
+    assert torch.equal(one, again)
+    assert model.last.weight is weight
+    assert torch.equal(weight, numbers)
+    assert not torch.equal(one, predict(Linear(), PICTURES))

@@ -223,6 +223,64 @@ def test_features_are_those_of_the_layer_that_runs_last() -> None:
     torch.testing.assert_close(found, model.body(pictures(2).flatten(1)))
 
 
+class OnPixels(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(3 * 32 * 32, 2)
+
+
+class ByName(OnPixels):
+    """Its layer is given a keyword, and what it was given is overwritten."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        given = x.flatten(1) * 2
+        out: torch.Tensor = self.last(input=given)
+        given.zero_()
+        return out
+
+
+class MakesWeights(OnPixels):
+    """Its linear layer makes the weights of another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.makes = nn.Linear(4, 2 * 3 * 32 * 32)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x.flatten(1), self.makes(torch.ones(4)).view(2, -1))
+
+
+class OneByOne(OnPixels):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.vmap(lambda one: self.last(one.flatten()[None])[0])(x)
+
+
+class EachPlace(OnPixels):
+    """Its linear layer is given the places of all pictures in one row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = x.permute(0, 2, 3, 1).reshape(-1, 3)
+        out: torch.Tensor = self.last(places).view(len(x), -1, 2).mean(1)
+        return out
+
+
+@pytest.mark.parametrize("kind", [MakesWeights, OneByOne, EachPlace])
+def test_features_are_none_where_no_layer_has_a_row_for_each_picture(kind: type[nn.Module]) -> None:
+    model = kind()
+    assert model(pictures(3)).shape == (3, 2)
+    assert features(model, pictures(3)) is None
+
+
+def test_features_are_those_that_a_layer_was_given() -> None:
+    found = features(ByName(), pictures(3))
+    assert found is not None
+    assert torch.equal(found, 2 * pictures(3).flatten(1))
+
+
 # The registry
 
 

@@ -366,10 +366,38 @@ def checked(make: Callable[[], Objective]) -> None:
     check_objective(make, read_back, name="mine.py:mine", classes=2)
 
 
+class KeepsEachExample(Objective):
+    """Keeps a mean of the probabilities of each example, by its number, outside its state."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, Tensor] = {}
+
+    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
+        chances = logits.softmax(dim=1)
+        for number, row in zip(batch.indices.tolist(), chances.detach(), strict=True):
+            self.kept[number] = 0.5 * (self.kept.get(number, row) + row)
+        mean = torch.stack([self.kept[number] for number in batch.indices.tolist()])
+        return cross_entropy(logits, batch.labels) - (mean * chances).sum(dim=1).log().mean()
+
+
+class OfComplexNumbers(Objective):
+    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
+        return cross_entropy(logits, batch.labels) * torch.ones((), dtype=torch.complex64)
+
+
+class HasNoWayBack(Objective):
+    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
+        logits.register_hook(lambda gradient: gradient[batch.colors])  # type: ignore[attr-defined]
+        return cross_entropy(logits, batch.labels)
+
+
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
         (Forgetful, "not all in its state"),
+        (KeepsEachExample, "not all in its state"),
+        (OfComplexNumbers, "must be a real number, not torch.complex64"),
+        (HasNoWayBack, "no attribute 'colors'"),
         (Foreign, "tensors and plain Python values"),
         (Objective, "does not define __call__"),
     ],
@@ -383,3 +411,17 @@ def test_a_state_that_is_lost_is_noticed_before_the_run(kind: type[Objective], s
 
 def test_a_state_of_plain_values_is_kept() -> None:
     checked(Complete)
+
+
+def test_weights_of_an_objective_that_are_not_trained_are_told() -> None:
+    class Learns(Objective):
+        def __init__(self) -> None:
+            self.scale = torch.nn.Parameter(torch.ones(2))
+
+        def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
+            return cross_entropy(logits * self.scale, batch.labels)
+
+    (line,) = check_objective(Learns, name="mine.py:mine", classes=2)
+    assert line.startswith("--objective mine.py:mine: ")
+    assert "numbers of its own (2)" in line
+    assert check_objective(Complete, name="mine.py:mine", classes=2) == ()

@@ -199,6 +199,10 @@ BROKEN = {
              "def named(predictions): return 0.0",
     "better": "from lab.measure import metric\n@metric(better='higher')\n"
               "def better(predictions): return 0.0",
+    "turned": "from lab.core.estimate import Estimate\n"
+              "def turned(predictions): return Estimate(0.5, 0.9, 0.1)",
+    "texts": "from lab.core.estimate import Estimate\n"
+             "def texts(predictions): return Estimate(0.5, '0.1', '0.9')",
     "train": "from lab.measure import metric\n@metric(splits=('test', 'train'))\n"
              "def train(predictions): return {'test': 1.0}[predictions.split]",
 }  # fmt: skip
@@ -215,6 +219,22 @@ def test_a_broken_one_is_one_line_before_anything_is_written(name: str, tmp_path
     assert not (tmp_path / "runs").exists()
     with pytest.raises(ValueError, match="--metric"):
         run_grid(config(tmp_path / "runs", given), {"width": [2]}, seeds=1, processes=1)
+
+
+@pytest.mark.parametrize("number", ["numpy.float32", "torch.tensor", "int", "numpy.array"])
+def test_an_estimate_of_other_kinds_of_numbers_is_one_of_plain_ones(
+    number: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "my.py"
+    file.write_text(
+        "import numpy, torch\n"
+        "from lab.core.estimate import Estimate\n"
+        "def spread(predictions):\n"
+        f"    return Estimate(*map({number}, (2, 1, 4)), count=numpy.int64(len(predictions)))\n"
+    )
+    folder = start(config(tmp_path / "runs", f"{file}:spread")).folder
+    shown = told(folder)["own"]["spread"]
+    assert shown == {"value": 2.0, "low": 1.0, "high": 4.0, "count": 30}
 
 
 @pytest.mark.parametrize("name", ["brier", "my.py", "nowhere.py:brier", ":x", "my.py:"])

@@ -248,32 +248,37 @@ def test_labels_tell_networks_apart() -> None:
     assert labels["/a/v1/net.py:net"] == "v1/net"
 
 
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("nn.ReLU.forward = lambda self, x: x", "torch.nn.ReLU.forward"),
-        ("nn.functional.cross_entropy = lambda *given, **more: 0", "functional.cross_entropy"),
-        ("nn.modules.module.register_module_forward_hook(lambda m, i, o: None)", "hooks"),
-    ],
-)
-def test_what_all_networks_share_may_not_be_changed(text: str, what: str, tmp_path: Path) -> None:
-    code = f"""
+SHARED = {
+    "nn.ReLU.forward = lambda self, x: x": "torch.nn.ReLU.forward",
+    "nn.functional.cross_entropy = lambda *given, **more: 0": "functional.cross_entropy",
+    "nn.init.kaiming_uniform_ = lambda x, **more: x": "torch.nn.init.kaiming_uniform_",
+    "nn.Linear.reset_parameters = lambda self: None": "torch.nn.Linear.reset_parameters",
+    "nn.Conv2d.reset_parameters = lambda self: None": "torch.nn.Conv2d.reset_parameters",
+    "nn.modules.module.register_module_forward_hook(lambda m, i, o: None)": "hooks",
+    "nn.Module.register_buffer = nn.Module.register_module": "torch.nn.Module.register_buffer",
+}
+"""What the file of a network may do to all others, and the name that is told."""
+
+
+def test_what_all_networks_share_may_not_be_changed(tmp_path: Path) -> None:
+    code = """
 import sys
-from pathlib import Path
-from torch import nn
 from lab.models import ModelSpec, create_model
-spec = ModelSpec(image_size=16)
-try:
-    create_model({str(tmp_path / "net.py")!r} + ":net", spec)
-except ValueError as error:
-    print(error)
+for file in sys.argv[1:]:
+    try:
+        create_model(f"{file}:net", ModelSpec(image_size=16))
+    except ValueError as error:
+        print(error)
 """
-    net = f"from torch import nn\n{text}\ndef net(spec): return nn.Linear(1, 1)"
-    write(tmp_path, net=net)
-    command = [sys.executable, "-c", code]  # a process of its own: the change stays
+    files = [tmp_path / f"net{number}.py" for number in range(len(SHARED))]
+    for file, text in zip(files, SHARED, strict=True):
+        file.write_text(f"from torch import nn\n{text}\ndef net(spec): return nn.Linear(1, 1)")
+    command = [sys.executable, "-c", code, *files]  # a process of its own: the changes stay
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert what in said
-    assert "for every network in the process" in said
+    for file, line, what in zip(files, said.splitlines(), SHARED.values(), strict=True):
+        assert str(file) in line
+        assert f"{what} " in line
+        assert "for every network in the process" in line
 
 
 def test_a_network_that_cannot_be_hashed_is_one_line(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +245,21 @@ class Thaws(Net):
         return super().forward(x) + self.places
 
 
+class Follows(Net):
+    """Has a parameter that follows another in training, without a gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(2), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = super().forward(x)
+        if self.training:
+            with torch.no_grad():
+                self.mean.lerp_(out.mean(0), 0.1)
+        return out - self.mean
+
+
 class OfAnotherKindOfTensor(Net):
     class Kind(Tensor):
         pass
@@ -266,7 +281,7 @@ class Unused(Net):
 WORKS = [
     Net, Lazy, MakesItsHead, KeepsATable, KeepsATableInItsState, AddsABuffer, Queue, ReturnsNothing,
     Complex, Sparse, Wide, Counts, InPlace, Merges, OfAnotherKindOfTensor,
-    Thaws, Unused,
+    Thaws, Unused, Follows,
 ]  # fmt: skip
 
 
@@ -616,6 +631,48 @@ def test_a_body_that_is_not_trained_is_warned_of() -> None:
             self.net[0].requires_grad_(False)
 
     assert tried(Frozen).warnings == (), "that is meant"
+
+
+def test_weights_that_are_no_parameters_are_warned_of() -> None:
+    class InAList(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = [nn.Conv2d(3, 3, 1), nn.ReLU()]
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer in self.layers:
+                x = layer(x)
+            return super().forward(x)
+
+    class APlainTensor(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.ones(12, 1, 1).requires_grad_()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x * self.scale.view(3, 4, 1, 1).sum(1))
+
+    class OfItsInput(Net):
+        """A leaf of each pass is no weight."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x.clone().requires_grad_())
+
+    for kind in (InAList, APlainTensor):
+        (warning,) = tried(kind).warnings
+        assert " 12 weights" in warning
+        assert "neither trained nor saved" in warning
+    assert tried(OfItsInput).warnings == ()
+
+
+def test_a_network_may_offer_some_of_its_parameters_for_training() -> None:
+    class OffersItsHead(Net):
+        def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+            return self.net[3].parameters(recurse)
+
+    (warning,) = tried(OffersItsHead).warnings
+    assert "196 of its 326 parameters" in warning
+    assert "stay as they are drawn" in warning
 
 
 class KeepsItsFirstAnswer(nn.Module):

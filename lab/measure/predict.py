@@ -42,6 +42,6 @@ def predict(
             fed = to_input(shown)
             if fed.untyped_storage().data_ptr() == images.untyped_storage().data_ptr():
                 fed = fed.clone()  # it may write into what it is fed
-            logits.append(model(fed))
+            logits.append(model(fed).clone())  # it may return a buffer that it uses again
             settings.restore()
     return torch.cat(logits).detach().float().cpu()  # (N, C)

@@ -170,16 +170,27 @@ def split_metrics() -> tuple[SplitMetric, ...]:
 
 def _number(value: object) -> Estimate | float:
     """What a user's function has returned, as a number with or without an interval."""
-    if isinstance(value, Estimate):
-        return value
-    item = getattr(value, "item", None)  # a tensor's or an array's only element
+    if not isinstance(value, Estimate):
+        return _plain(value, "one number, or a lab.core.estimate.Estimate")
+    low, high = (
+        None if end is None else _plain(end, _OF_NUMBERS) for end in (value.low, value.high)
+    )
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"the interval of its Estimate begins at {low:g} and ends at {high:g}")
+    count = None if value.count is None else int(_plain(value.count, _OF_NUMBERS))
+    return Estimate(_plain(value.value, _OF_NUMBERS), low, high, count)
+
+
+_OF_NUMBERS = "an Estimate of numbers"
+
+
+def _plain(value: object, wanted: str) -> float:
+    """A number, or a tensor's or an array's only element, as a plain float."""
+    item = getattr(value, "item", None)
     if callable(item):
         value = item()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(
-            "it must return one number, or a lab.core.estimate.Estimate, not"
-            f" {type(value).__name__}"
-        )
+        raise TypeError(f"it must return {wanted}, not {type(value).__name__}")
     return float(value)
 
 

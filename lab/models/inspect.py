@@ -41,18 +41,21 @@ def untouched(
     from `seed`, so that a network that draws from them in eval mode gives the same logits for the
     same input; other threads that measure or train wait. Afterwards every submodule's mode, every
     buffer (running statistics, counters), the random generators, torch's settings and, unless it is
-    the `first` pass, every attribute that was bound anew are what they were.
+    the `first` pass, every parameter (one may be normalized in place, or follow others) and every
+    attribute that was bound anew are what they were. So logits that are to outlast the block must
+    be cloned inside: a network may return a part of a buffer that it uses again.
 
     Not in inference mode: a table that the network keeps from its first pass would be of no use in
     training. `no_grad` takes 0.99 to 1.03 of its time.
     """
     modes = {module: module.training for module in model.modules()}
     attributes = [] if first else [(vars(module), dict(vars(module))) for module in modes]
-    buffers = [
-        (module, name, buffer, buffer.clone())
+    tensors = [
+        (module, name, tensor, tensor.detach().clone())
         for module in modes
-        for name, buffer in module._buffers.items()
-        if buffer is not None and not is_lazy(buffer)
+        for own in (module._buffers, {} if first else module._parameters)
+        for name, tensor in own.items()
+        if tensor is not None and not is_lazy(tensor)
     ]
     device = device_of(model)
     with TURN, isolated(device):
@@ -72,8 +75,8 @@ def untouched(
                 for name, value in before.items():
                     if now.get(name, value) is not value:
                         now[name] = value
-            for module, name, buffer, saved in buffers:
-                _put_back(module, name, buffer, saved)
+            for module, name, tensor, saved in tensors:
+                _put_back(module, name, tensor, saved)
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -119,6 +122,7 @@ def ask(
     try:
         with blamed(where), untouched(model, training=training, seed=seed, first=first):
             logits = model(pictures.to(device_of(model)).clone())  # it may write into them
+            logits = logits.clone() if isinstance(logits, Tensor) else logits
     except NetworkError as error:
         if kinds - {str(pictures.dtype)}:
             error.args = (
@@ -152,32 +156,43 @@ def random_pictures(spec: ModelSpec, count: int, *, seed: int = 0) -> Tensor:
 
 
 def features(model: nn.Module, images: Tensor) -> Tensor | None:
-    """The input of the last linear layer for each picture: (N, D), or `None` without such a layer.
+    """The input of the last linear layer for each picture: (N, D), or `None` without such a layer,
+    or where it has no row for each picture (a layer that makes weights, or sees each place alone).
 
     `images` is the model's own kind of input, float (N, C, S, S) on its device; eval mode.
     """
     seen: list[Tensor] = []
 
-    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen[:] = [inputs[0]]
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        seen[:] = [inputs[0].clone() if inputs else named["input"].clone()]
 
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    hooks = [linear.register_forward_pre_hook(keep) for linear in linears]
+    hooks = [linear.register_forward_pre_hook(keep, with_kwargs=True) for linear in linears]
     try:
         with blamed("the network"), untouched(model):
             model(images.clone())  # it may write into them
     finally:
         for hook in hooks:
             hook.remove()
-    return seen[0].flatten(1).float().clone() if seen else None  # (N, D)
+    if not seen or seen[0].ndim < 2 or len(seen[0]) != len(images):
+        return None
+    try:
+        return seen[0].flatten(1).float()  # (N, D)
+    except RuntimeError:  # of one picture, in torch.vmap
+        return None
 
 
-def _put_back(module: nn.Module, name: str, buffer: Tensor, saved: Tensor) -> None:
-    """Make `buffer` the module's again, with the numbers that were `saved`."""
-    if not buffer.equal(saved):
+def _put_back(module: nn.Module, name: str, tensor: Tensor, saved: Tensor) -> None:
+    """Make `tensor`, a buffer or a parameter, the module's again, with the numbers that were
+    `saved`."""
+    if not tensor.equal(saved):
         try:
-            buffer.copy_(saved)
+            with torch.no_grad():
+                tensor.copy_(saved)
         except RuntimeError:  # it was resized, or its elements share memory
-            buffer = saved
-    if getattr(module, name, None) is not buffer:
-        setattr(module, name, buffer)
+            if isinstance(tensor, nn.Parameter):
+                tensor.data = saved
+            else:
+                tensor = saved
+    if getattr(module, name, None) is not tensor:
+        setattr(module, name, tensor)

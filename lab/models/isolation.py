@@ -13,13 +13,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.random import mtrand
 from torch import nn
-from torch.nn import functional
+from torch.nn import functional, init
 
 _CPU = torch.device("cpu")
 
@@ -31,6 +32,9 @@ TURN = threading.RLock()
 a measurement: those of another thread would move its own."""
 
 _ARGUMENTS = threading.RLock()
+
+_METHODS = ("__init__", "__call__", "forward", "reset_parameters")
+"""Methods of layers that a change may add to one that had only inherited them."""
 
 _thread = threading.local()
 """`reseeded`: whether this thread is in a block of `isolated` that says so."""
@@ -145,14 +149,18 @@ class Generators:
 
 
 def shared_code() -> dict[str, object]:
-    """What all networks of a process share of torch: the methods of its layers, its functions, and
-    how many hooks there are for every module, by name. In about 0.1 milliseconds."""
+    """What all networks of a process share of torch: the methods of its layers, its functions,
+    those that draw weights included, and how many hooks there are for every module, by name. In
+    about a millisecond."""
     found: dict[str, object] = {}
-    for kind in vars(nn).values():
-        if isinstance(kind, type) and issubclass(kind, nn.Module):
-            for method in ("__init__", "__call__", "forward"):
-                found[f"torch.nn.{kind.__name__}.{method}"] = vars(kind).get(method)
-    found |= {f"torch.nn.functional.{name}": value for name, value in vars(functional).items()}
+    layers = [kind for kind in vars(nn).values() if isinstance(kind, type)]
+    kinds = {base for kind in layers for base in kind.__mro__ if issubclass(base, nn.Module)}
+    for kind in kinds:
+        own = {name: value for name, value in vars(kind).items() if isinstance(value, FunctionType)}
+        for method in (*_METHODS, *own):
+            found[f"torch.nn.{kind.__name__}.{method}"] = vars(kind).get(method)
+    for module in (functional, init):
+        found |= {f"{module.__name__}.{name}": value for name, value in vars(module).items()}
     for name, value in vars(nn.modules.module).items():
         if name.startswith("_global_") and isinstance(value, dict):
             found[f"the hooks for every module ({name})"] = len(value)

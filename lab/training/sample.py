@@ -55,7 +55,7 @@ def _answers(model: nn.Module, spec: ModelSpec, seed: int) -> Tensor:
     pictures = random_pictures(spec, ASKED) * (1 - brightness.abs()) + brightness
     pictures = pictures.to(device_of(model))
     with untouched(model, seed=seed):
-        logits: Tensor = model(pictures)
+        logits: Tensor = model(pictures).clone()  # of a buffer, maybe
     return logits.detach().float().cpu().as_subclass(Tensor)
 
 

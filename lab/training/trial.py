@@ -33,6 +33,7 @@ from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.objectives import ObjectiveError, check_objective, create_objective
 from lab.training.train_step import Diverged, TrainStep, trained_weights
+from lab.training.unregistered import unregistered_weights
 
 STEPS = 2
 """Training steps before the checkpoint; one more follows it."""
@@ -113,7 +114,7 @@ class _DryRun:
 
     def trial(self) -> Trial:
         """Check the objective, then the network with it."""
-        check_objective(
+        self._warnings += check_objective(
             lambda: create_objective(self._config.objective),
             lambda state: self._read_back(Checkpoint(step=0, model={}, objective=state)).objective,
             name=self._config.objective,
@@ -143,7 +144,8 @@ class _DryRun:
                 "its weights are the same with every --seed (does it seed a generator itself, or"
                 " read weights from a file?): runs of several seeds differ in their faces alone"
             )
-        self._warn_of_probabilities(of_another_seed, pictures)  # which is of no further use
+        self._warn_of_unregistered(of_another_seed, pictures)  # which is of no further use
+        self._warn_of_probabilities(of_another_seed, pictures)
         try:
             give_state(other, kept.model)
         except Exception as error:
@@ -164,6 +166,17 @@ class _DryRun:
         unready = unfinished(network, self._spec, name=self._name, seed=seed)
         network.to(self._device)  # its own `to` may return nothing
         return network, unready
+
+    def _warn_of_unregistered(self, network: nn.Module, pictures: Tensor) -> None:
+        """Warn of weights that are no parameters."""
+        weights = unregistered_weights(network, pictures.to(self._device))
+        if weights:
+            count = sum(weight.numel() for weight in weights)
+            self._warn(
+                f"{count:,} weights that its answers depend on are no parameters of it, so they are"
+                " neither trained nor saved: are there layers in a plain list or dictionary (use"
+                " nn.ModuleList or nn.ModuleDict), or plain tensors (use nn.Parameter)?"
+            )
 
     def _warn_of_probabilities(self, network: nn.Module, pictures: Tensor) -> None:
         """Warn if the network returns probabilities in place of logits, in training mode or in eval
@@ -198,7 +211,7 @@ class _DryRun:
     def _train(self, train_step: TrainStep, weights: list[nn.Parameter]) -> None:
         """Take a few steps; `ValueError` if their gradients do not reach the weights."""
         model = train_step.model
-        parameters = {id(parameter) for parameter in model.parameters()}
+        parameters = {id(parameter) for _, parameter in model.named_parameters()}
         reached: set[int] = set()
         for _ in range(STEPS):
             try:
@@ -285,7 +298,7 @@ class _DryRun:
         other = ask(network, pictures, self._spec, name=self._name)
         if _near(one, again) and not _near(one, other):
             missed = sum(weight.numel() for weight in self._missed.values())
-            total = sum(weight.numel() for weight in network.parameters())
+            total = sum(weight.numel() for _, weight in network.named_parameters())
             self._warn(
                 f"{missed:,} of its {total:,} parameters get no gradient, though its answers depend"
                 f" on them, and stay as they are drawn ({next(iter(self._missed))!r} is the first):"

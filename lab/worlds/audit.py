@@ -118,11 +118,10 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
                 f" {world.noun}, far from the strength {cue.strength:g} that was asked for."
             )
     twice = duplicates(train, test)
-    drawn = isinstance(world, DrawnWorld)  # elsewhere the identity is the picture
-    shared_identities = twice.shared_identities if drawn else 0
+    folder = isinstance(world, FolderWorld)  # whose near copies are told with their names
     for number, what in (
-        (twice.shared_pictures, "are test pictures, too"),
-        (shared_identities, "have the identity of a test picture"),
+        (0 if folder else twice.shared_pictures, "are test pictures, too"),
+        (0 if folder else twice.shared_identities, "have the identity of a test picture"),
         (twice.repeated, "are copies of earlier ones"),
     ):
         if number:

@@ -8,7 +8,7 @@ or scaling there and back do. Pictures that were cut, turned or mirrored are not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -67,35 +67,43 @@ def near_copies(images: Tensor, others: Tensor) -> Tensor:
 
 
 def copies_told(world: FolderWorld, train: Examples, test: Examples) -> list[str]:
-    """A sentence on near copies of test pictures in the training set, and one on near copies in it
-    whose labels contradict each other; exact copies count as near."""
-    images = train.images[:MOST]
+    """A sentence on test pictures of which there is a copy in the training set, and one on copies
+    with different labels; exact copies count as near."""
+    images, unseen = train.images[:MOST], test.images[:MOST]
+    shared = [(i, j, ("train", "test")) for i, j in near_copies(images, unseen).tolist()]
+    within = [
+        (i, j, (split, split))
+        for split, some in (("train", images), ("test", unseen))
+        for i, j in near_copies(some, some).tolist()
+        if i < j
+    ]
+    labels = {"train": train.clean_labels.tolist(), "test": test.clean_labels.tolist()}
+    torn = [
+        (i, j, (one, two))
+        for i, j, (one, two) in (*shared, *within)
+        if labels[one][i] != labels[two][j]
+    ]
     said = []
-    shared = near_copies(images, test.images[:MOST])
-    if number := len({i for i, _ in shared.tolist()}):
-        told = _pairs((world.name("train", i), world.name("test", j)) for i, j in shared.tolist())
+    if number := len({j for _, j, _ in shared}):
         said.append(
-            f"{number:,} of {len(train):,} training pictures are nearly test pictures, so that test"
-            f" accuracy is too good: {told}."
+            f"{number:,} of {len(test):,} test pictures are training pictures, too, or nearly:"
+            f" {_pairs(world, shared)}. The network has studied them, so that test accuracy is too"
+            " good."
         )
-    among = near_copies(images, images)
-    labels = train.clean_labels.cpu()
-    other = labels[among[:, 0]] != labels[among[:, 1]]
-    among = among[other & (among[:, 0] < among[:, 1])]
-    if number := len(among):
-        told = _pairs((world.name("train", i), world.name("train", j)) for i, j in among.tolist())
-        what = "pair" if number == 1 else "pairs"
+    if torn:
+        what = "1 pair of pictures is" if len(torn) == 1 else f"{len(torn):,} pairs of pictures are"
         said.append(
-            f"{number:,} {what} of training pictures are nearly the same, but of different classes:"
-            f" {told}."
+            f"{what} the same, or nearly, but of different classes: {_pairs(world, torn)}. No"
+            " network can be right on all of them."
         )
     return said
 
 
-def _pairs(pairs: Iterator[tuple[str, str]]) -> str:
-    named = [f"{one} and {two}" for one, two in pairs]
-    more = len(named) - TOLD
-    return "; ".join(named[:TOLD]) + (f"; and {more:,} more" if more > 0 else "")
+def _pairs(world: FolderWorld, pairs: Sequence[tuple[int, int, tuple[str, str]]]) -> str:
+    """The first pairs by the names of their files."""
+    named = [f"{world.name(one, i)} and {world.name(two, j)}" for i, j, (one, two) in pairs[:TOLD]]
+    more = len(pairs) - len(named)
+    return "; ".join(named) + (f"; and {more:,} more" if more else "")
 
 
 def _coarse(images: Tensor) -> Tensor:

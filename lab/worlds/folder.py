@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -129,18 +130,14 @@ class FolderWorld(World):
     @property
     def version(self) -> str:
         """A digest of the files' names and contents, as folder-0123456789ab."""
-        files = sorted(path for path, _ in (*self.pool, *self.tested))
-        stats = [(path, path.stat()) for path in files]
-        listing = tuple(
-            (path.relative_to(self.root).as_posix(), at.st_size, at.st_mtime_ns)
-            for path, at in stats
-        )
-        codes = [
-            (path.relative_to(self.root).as_posix(), code)
-            for path, code in sorted(self.metadata.codes.items())
-        ]
-        told = hashlib.sha256(repr((self.grouped_by, codes)).encode()).hexdigest()[:6]
-        return f"folder-{_digest(self.root, listing)}" + (f"-{told}" if codes else "")
+        told = hashlib.sha256()
+        for name, content in self._contents():
+            told.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
+        for path, values in sorted(self.metadata.codes.items()):
+            name = path.relative_to(self.root).as_posix()
+            words = [c.words[v] for c, v in zip(self.grouped_by, values, strict=True)]
+            told.update(f"{name}\0{words}\n".encode("utf-8", "surrogateescape"))
+        return f"folder-{told.hexdigest()[:DIGITS]}"
 
     @property
     def grouped_by(self) -> tuple[Column, ...]:
@@ -239,6 +236,17 @@ class FolderWorld(World):
             )
         return said
 
+    def _contents(self) -> list[tuple[str, str]]:
+        """Each file's place below the root and the SHA-256 of its content, sorted by path."""
+        files = sorted(path for path, _ in (*self.pool, *self.tested))
+        stats = [(path, path.stat()) for path in files]
+        listing = tuple(
+            (path.relative_to(self.root).as_posix(), at.st_size, at.st_mtime_ns)
+            for path, at in stats
+        )
+        names = [name for name, _, _ in listing]
+        return list(zip(names, _digests(self.root, listing), strict=True))
+
     def doubts(self) -> list[str]:
         """A sentence each on what is left out, and if classes are not about equally frequent."""
         said = self._left_out()
@@ -280,7 +288,7 @@ def folder_classes(folder: str) -> tuple[str, ...]:
             names = inner
     except OSError as error:
         raise ValueError(f"{FLAG} {error.filename}: {error.strerror}") from None
-    return tuple(plain(name) for name in names)
+    return _shown(root, names)
 
 
 def _there(folder: str) -> Path:
@@ -340,12 +348,38 @@ def _classes(folder: Path) -> tuple[tuple[str, ...], Files]:
     for name, some in zip(names, files, strict=True):
         if not some:
             raise ValueError(f"{FLAG} {folder / name}: there is no picture in this folder")
-    return tuple(plain(name) for name in names), files
+    return _shown(folder, names), files
+
+
+def _shown(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """The names of classes as they are shown; `ValueError` if one has none, or two have the
+    same."""
+    shown = tuple(map(_composed, names))
+    for name, raw in zip(shown, names, strict=True):
+        same = [other for other, its in zip(names, shown, strict=True) if its == name]
+        if not name:
+            raise ValueError(
+                f"{FLAG} {folder}: a class needs a name that can be shown, not {raw!r}; rename the"
+                " folder"
+            )
+        if len(same) > 1:
+            raise ValueError(
+                f"{FLAG} {folder}: the names of two classes look the same, {same[0]!r} and"
+                f" {same[1]!r}; rename one of the folders"
+            )
+    return shown
+
+
+def _composed(name: str) -> str:
+    """The name of a class as one line, its accents as they are usually written: macOS writes them
+    as characters of their own (Unicode's form NFD)."""
+    return unicodedata.normalize("NFC", plain(name))
 
 
 def _folders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        names = [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
+    return sorted(names, key=lambda name: (unicodedata.normalize("NFC", name), name))
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -393,19 +427,18 @@ def _in_turn(classes: Sequence[Sequence[Path]]) -> tuple[tuple[Path, int], ...]:
 
 
 @lru_cache(maxsize=8)
-def _digest(root: Path, listing: tuple[tuple[str, int, int], ...]) -> str:
-    """The digest of the files below `root`; their sizes and times say whether they were read
-    before."""
-    told = hashlib.sha256()
+def _digests(root: Path, listing: tuple[tuple[str, int, int], ...]) -> tuple[str, ...]:
+    """The SHA-256 of each of the files below `root`; their sizes and times say whether they were
+    read before."""
+    digests = []
     for name, _, _ in listing:
         with (root / name).open("rb") as file:
-            content = (
-                hashlib.file_digest(file, "sha256")
-                if hasattr(hashlib, "file_digest")
-                else (hashlib.sha256(file.read()))
-            )
-        told.update(f"{name}\0{content.hexdigest()}\n".encode("utf-8", "surrogateescape"))
-    return told.hexdigest()[:DIGITS]
+            if hasattr(hashlib, "file_digest"):
+                content = hashlib.file_digest(file, "sha256")
+            else:
+                content = hashlib.sha256(file.read())
+        digests.append(content.hexdigest())
+    return tuple(digests)
 
 
 def _identities(root: Path, paths: Sequence[Path]) -> Tensor:

@@ -3,7 +3,7 @@ its state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from lab.models import NetworkError, blamed, isolated
 from lab.models.isolation import seed_all
 from lab.training.batches import Batch, Groups
 from lab.training.objectives.objective import Objective, ObjectiveSpec
+from lab.training.unregistered import leaves_of
 
 STEPS = 3
 """Steps before its state is kept; one more follows."""
@@ -36,8 +37,9 @@ def check_objective(
     batch_size: int = 8,
     image_size: int = 16,
     device: str | torch.device = "cpu",
-) -> None:
-    """Try the objective that `make` makes on random logits for `classes` classes, on `device`.
+) -> tuple[str, ...]:
+    """Try the objective that `make` makes on random logits for `classes` classes, on `device`, and
+    return a line for the user about each thing that is likely not meant.
 
     `read_back` gives its state as it comes back from a checkpoint. Raises `ValueError` with one
     line that begins with --objective and its name: its code fails, its loss is no scalar, not
@@ -52,8 +54,7 @@ def check_objective(
         for each in (objective, other):
             with blamed("its start(spec)"):
                 each.start(spec)
-        for step in range(STEPS):
-            _loss(objective, *batches[step], seed=step)
+        losses = [_loss(objective, *batches[step], seed=step) for step in range(STEPS)]
         with blamed("its state()"):
             state = objective.state()
         if not isinstance(state, dict):
@@ -61,12 +62,14 @@ def check_objective(
         state = read_back(state)
         with blamed("its restore(state)"):
             other.restore(state)
-        one, two = (_loss(each, *batches[STEPS], seed=STEPS) for each in (objective, other))
+        ends = [_loss(each, *batches[STEPS], seed=STEPS) for each in (objective, other)]
+        one, two = (loss.detach() for loss in ends)
         if not torch.allclose(one, two, rtol=ROUNDING, atol=ROUNDING):
             raise ValueError(
                 f"its loss is {float(two):.4g} in place of {float(one):.4g} once its state is"
                 " restored: what steps change is not all in its state()"
             )
+    return tuple(_doubts(losses, name))
 
 
 def refuse_bad_loss(loss: object, logits: Tensor) -> None:
@@ -78,6 +81,8 @@ def refuse_bad_loss(loss: object, logits: Tensor) -> None:
             f"its loss must be a scalar, not a tensor of shape {tuple(loss.shape)}: take the mean"
             " over the batch"
         )
+    if loss.is_complex():
+        raise ValueError(f"its loss must be a real number, not {loss.dtype}")
     if logits.requires_grad and not loss.requires_grad:
         raise ValueError(
             "its loss carries no gradient: it must depend on the logits, not on detached numbers"
@@ -96,7 +101,7 @@ def named(name: str) -> Iterator[None]:
 
 
 def _loss(objective: Objective, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
-    """The loss of one step, checked with its gradient."""
+    """The loss of one step, checked with its gradient, and with the graph of its computation."""
     seed_all(seed)
     logits = logits.clone().requires_grad_()
     with blamed("its __call__(logits, batch)"):
@@ -104,14 +109,28 @@ def _loss(objective: Objective, logits: Tensor, batch: Batch, *, seed: int) -> T
     refuse_bad_loss(loss, logits)
     if not loss.isfinite():
         raise ValueError(f"its loss is {float(loss.detach())} for logits from -3 to 3")
-    (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True)
+    with blamed("the gradient of its loss"):
+        (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True, retain_graph=True)
     if gradient is None:
         raise ValueError("its loss does not depend on the logits")
     if not gradient.isfinite().all():
         raise ValueError("the gradient of its loss is not finite for logits from -3 to 3")
     if not gradient.any():
         raise ValueError("the gradient of its loss is 0 for every logit: nothing is learned")
-    return loss.detach()
+    return loss
+
+
+def _doubts(losses: Sequence[Tensor], name: str) -> Iterator[str]:
+    """A line about weights of its own that the losses of several steps depend on."""
+    found = [leaves_of(loss) for loss in losses]
+    own = [leaf for key, leaf in found[0].items() if all(key in leaves for leaves in found)]
+    if own:
+        count = sum(leaf.numel() for leaf in own)
+        yield (
+            f"--objective {name}: its loss has a gradient for numbers of its own ({count:,}), and"
+            " only the network's parameters are trained: they stay what they are unless it changes"
+            " them itself"
+        )
 
 
 def _batch(
@@ -123,7 +142,7 @@ def _batch(
     labels = torch.randint(classes, (size,), generator=draw)
     shape = (size, 3, image_size, image_size)
     images = torch.randint(256, shape, generator=draw, dtype=torch.uint8)
-    indices = torch.arange(size) + step * size
+    indices = torch.arange(size)  # the same each time, for what it may keep of each example
     return logits.to(device), Batch(*(t.to(device) for t in (images, labels, labels, indices)))
 
 
