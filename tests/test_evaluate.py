@@ -128,7 +128,7 @@ def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:
     assert "--variation" not in said
     text = to_text(measure(world, model, counterfactuals=4), world)
     assert max(map(len, [*said.splitlines(), *text.splitlines()])) <= WIDTH
-    for word in ("test faces", "scrambled (not a person)", "worst group", "contradicts",
+    for word in ("test faces", "scrambled (not a person)", "worst group", "conflicting",
                  "unseen comb", "Shapley", "  ears", "Nuisances"):  # fmt: skip
         assert word in text
     assert "of the population that it was trained on" in setting_text(own, own, world)

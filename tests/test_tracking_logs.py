@@ -152,7 +152,7 @@ def test_the_tags_in_the_log_are_those_in_the_table(folder: Path, kind: Any) -> 
 
 def test_the_other_kinds_of_the_table_are_in_the_folder(folder: Path) -> None:
     events = read(folder)
-    assert {row.kind for row in tags.TAGS} == set(get_args(tags.Kind))
+    assert {row.kind for row in tags.TAGS} == set(get_args(tags.TagKind))
     assert events.Tags()["graph"]
     assert sum(tag.startswith("_hparams_/") for tag in events.summary_metadata) == 3
     config = (folder / "projector_config.pbtxt").read_text()
