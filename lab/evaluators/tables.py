@@ -64,7 +64,7 @@ def accuracy_table(metrics: Metrics, world: World) -> str:
     found = _under("accuracy", metrics)
     rows = [accuracy_row(f"test {world.noun}", found.pop("test"))]
     shares = _under("subpopulation_accuracy", metrics)
-    for kind in world.kinds:
+    for kind in world.subpopulations:
         if kind.name in shares:
             name = world.classes[kind.label]
             words = kind.name if kind.name == name else f"{kind.name} ({name})"
