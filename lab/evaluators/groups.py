@@ -1,4 +1,5 @@
-"""Groups: accuracy by class and cue value where the cues say nothing, and where they mislead."""
+"""Groups (class × cue values): their accuracy on unbiased examples, and mistakes on conflicting
+ones."""
 
 from __future__ import annotations
 

@@ -225,4 +225,4 @@ def _build_drawing() -> None:
     try:
         render(start_face(), backend="c")
     except ValueError:
-        return  # torch draws instead, about ten times slower
+        return  # torch draws instead, some 30 times slower

@@ -1,4 +1,4 @@
-"""A report card: everything that was measured of one network, as plain values."""
+"""The data of a report card: all measures of one network, as plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report card as one HTML file that needs nothing else: no network, no scripts."""
+"""The report card as one self-contained HTML file, without scripts or external resources."""
 
 from __future__ import annotations
 
