@@ -212,9 +212,9 @@ def test_reliance_has_charts_of_its_own() -> None:
         return [chart.title for chart in category.chart]
 
     assert [title.partition(":")[0] for title in titles()] == [
-        "the strongest nuisance", "what the label depends on", "all nuisances",
+        "highest on any nuisance", "relevant attributes", "all nuisances",
     ]  # fmt: skip
-    assert titles("gaze")[0] == "the cues: should be 0"
+    assert titles("gaze")[0] == "cues: should be 0"
     drawn = layout.layout(written, **names, cues=("gaze",)).category[0].chart
     assert [series.value for series in drawn[0].margin.series] == ["reliance/gaze"]
     assert list(drawn[1].multiline.tag) == ["^reliance/eyes$"], "nobody redrew the nose"

@@ -60,7 +60,7 @@ function summary(column, state) {
     wrong.length ? h("li", { class: "wrong" }, `For this face these nuisances, one at a time, change the prediction: ${words(wrong)}.`)
       : h("li", { class: "right" }, "For this face no single nuisance changes the prediction."),
     correct.length ? h("li", { class: "right" }, `Right at every value of ${words(correct)}.`) : null,
-    partly.length ? h("li", { class: "wrong" }, `Changes with ${listed(partly)}, but not always with the true label.`) : null,
+    partly.length ? h("li", { class: "wrong" }, `Follows the true label only in part for ${listed(partly)}.`) : null,
     ignored.length ? h("li", { class: "wrong" }, `Does not change with ${words(ignored)}, although the true label does.`) : null);
 }
 
