@@ -44,7 +44,7 @@ class RandomLabels:
 @dataclass(frozen=True, kw_only=True)
 class CueAdopted:
     """What a network makes of a cue that tells the label without fail: its reliance on it and its
-    accuracy where the cue says nothing, if that is the only cue; its reliance among all of them."""
+    accuracy on unbiased faces, if that is the only cue; its reliance among all of them."""
 
     reliance: Estimate
     unbiased: Estimate
