@@ -1,9 +1,9 @@
 """The search for failures: changes of nuisances after which a network misclassifies a sample.
 
-Relevant attributes are not changed, so the true label stays. First all nuisances are redrawn
-from the population, many times; then an evolution strategy changes the continuous ones, starting
-from the redraw with the lowest log odds of the true label; then as many changes as possible are
-undone.
+Relevant attributes are not changed, so the true label stays. First all nuisances are redrawn from
+the population (cues: independently of the label), many times; then an evolution strategy changes
+the continuous ones, starting from the redraw with the lowest log odds of the true label; then as
+many changes as possible are undone.
 """
 
 from __future__ import annotations
