@@ -1,6 +1,6 @@
-"""Is there another way to the label than the declared ones? python3 scripts/audit.py
+"""Check that nothing undeclared predicts the label: python3 scripts/audit.py
 
-The exit code is 1 if there is. --no-probes leaves out what takes long.
+The exit code is 1 if something does. --no-probes leaves out the probes, the slow part.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""A stronger cue, a worse lesson: the same run at many strengths, several seeds each.
+"""The same run at several strengths of a cue, several seeds each.
 
 python3 scripts/dose_response.py --cue eye_color --strengths 0.5 0.95 1 --sizes 300 --seeds 3
 """

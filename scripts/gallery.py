@@ -1,4 +1,4 @@
-"""Draw what the lab draws: people, the kinds of non-person, one attribute at a time.
+"""Write sheets of persons, of each subpopulation and of single attributes.
 
 python3 scripts/gallery.py --out gallery
 """

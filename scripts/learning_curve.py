@@ -1,4 +1,4 @@
-"""More faces, less memorization: the same run at many training-set sizes, several seeds each.
+"""The same run at several training-set sizes, several seeds each.
 
 python3 scripts/learning_curve.py --sizes 32 100 300 1000 --seeds 3
 """

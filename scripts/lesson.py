@@ -1,4 +1,4 @@
-"""Take a lesson: python3 scripts/lesson.py NAME. Without a name it lists the lessons there are."""
+"""Run a lesson: python3 scripts/lesson.py NAME. Without a name it lists all lessons."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ask a trained network about pictures: python3 scripts/predict.py runs/NAME face.png folder …"""
+"""Predict picture files with a network: python3 scripts/predict.py runs/NAME face.png folder …"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Measure a network from all sides, beside the built-in ones: python3 scripts/report_card.py
+"""All measures of a network, compared with built-in ones: python3 scripts/report_card.py
 --model my_net.py:my_net"""
 
 import sys

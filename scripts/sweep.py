@@ -1,4 +1,4 @@
-"""Many runs: every combination of some settings, several seeds each, and their results.
+"""Runs of every combination of some settings, several seeds each, and their results.
 
 python3 scripts/sweep.py --grid num_train=32,100,300 model=cnn,mlp --seeds 3
 """

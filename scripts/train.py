@@ -1,4 +1,4 @@
-"""Train a network on a scarce set of faces, and say what it learned: python3 scripts/train.py"""
+"""Train a network on a small set of faces and print a verdict: python3 scripts/train.py"""
 
 import sys
 from pathlib import Path

@@ -50,9 +50,9 @@ def test_one_that_goes_by_the_cue_is_told_so_first() -> None:
 
 
 def test_where_nothing_links_the_cue_the_advice_is_another() -> None:
-    text = verdict(cue_figures(0.9, 0.8), tied("eye_color:0.5"))
-    assert "break the cue" not in text
-    assert "More training faces would help" in text
+    hint = findings(cue_figures(0.9, 0.8), tied("eye_color:0.5"))[-1]
+    assert hint.kind == "advice"
+    assert re.findall(r"--[a-z-]+", hint.text) == ["--num-train"]
 
 
 def test_one_that_leans_on_two_cues() -> None:

@@ -8,6 +8,7 @@ import pytest
 from lab.core.estimate import Estimate
 from lab.core.words import percent, rung, share
 from lab.verdict import findings, verdict
+from lab.verdict.verdict import against_chance
 from support.made_up import figures, kinds, numbers, setting
 
 
@@ -24,7 +25,8 @@ def test_it_memorized_random_labels() -> None:
     made = figures(1.0, 0.503, auc=(0.8, 0.75, 0.85), fitted=1.0)
     found = findings(made, setting(label_noise=1.0))
     assert kinds(found) == ["memorized", "members exposed", "wrong labels fitted", "advice"]
-    assert "no better than a guess (50 %)" in found[0].text
+    assert against_chance(made["accuracy/test"], setting()) == "at"
+    assert numbers(found[0].text)[-1] == 50
     assert numbers(found[2].text)[:2] == [50, 100]
     assert re.findall(r"--\S+ \S+", found[3].text) == ["--label-noise 0."]
 
@@ -86,9 +88,11 @@ def test_clean_answers_in_spite_of_noise_are_no_underfit() -> None:
 
 def test_it_learned_the_opposite() -> None:
     setup = setting(label_noise=0.8, label_noise_kind="flip")
-    found = findings(figures(1.0, 0.02, fitted=1.0, wrong=100), setup)
+    made = figures(1.0, 0.02, fitted=1.0, wrong=100)
+    found = findings(made, setup)
     assert found[0].kind == "contrary"
-    assert "worse than a guess (50 %)" in found[0].text
+    assert against_chance(made["accuracy/test"], setup) == "below"
+    assert numbers(found[0].text)[-1] == 50
     assert "--label-noise" in found[-1].text
 
 
@@ -101,13 +105,11 @@ def test_it_broke() -> None:
 
 def test_chance_follows_the_number_of_classes() -> None:
     made = figures(1.0, 0.25, num_train=1000)
-
-    def main(classes: int) -> str:
-        return findings(made, setting(num_train=1000, num_classes=classes))[0].text
-
-    assert "no better than a guess (25 %)" in main(4)
-    assert "worse than a guess (50 %)" in main(2)
-    assert "guess" not in main(10)
+    for classes, level in ((4, "at"), (2, "below"), (10, "above")):
+        setup = setting(num_train=1000, num_classes=classes)
+        assert against_chance(made["accuracy/test"], setup) == level
+        text = findings(made, setup)[0].text
+        assert (numbers(text)[-1] == 100 / classes) == ("guess" in text) == (level != "above")
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5, 8])
@@ -115,7 +117,8 @@ def test_at_chance_it_knows_nothing_whatever_the_number_of_classes(classes: int)
     made = figures(1 / classes, 1 / classes, num_train=1000)
     found = findings(made, setting(num_train=1000, num_classes=classes))
     assert found[0].kind == "nothing"
-    assert f"no better than a guess ({100 / classes:.3g} %)" in found[0].text
+    assert against_chance(made["accuracy/test"], setting(num_classes=classes)) == "at"
+    assert numbers(found[0].text)[-1] == pytest.approx(100 / classes, abs=0.05)
     made = figures(1.0, 1 / classes, num_train=1000)
     assert findings(made, setting(num_classes=classes))[0].kind == "memorized"
 
@@ -197,8 +200,12 @@ def test_a_gap_that_may_be_small_is_not_called_large() -> None:
 
 
 def test_a_few_test_faces_cannot_say_that_it_guesses() -> None:
-    text = verdict(figures(1.0, 0.55, num_test=40), setting(num_test=40))
-    assert "may be no better than a guess (50 %)" in text
+    made = figures(1.0, 0.55, num_test=40)
+    assert against_chance(made["accuracy/test"], setting(num_test=40)) == "open"
+    found = findings(made, setting(num_test=40))
+    assert numbers(found[0].text)[-1] == 50
+    at = findings(figures(1.0, 0.5), setting())  # enough test faces: another sentence
+    assert found[0].text.rpartition(",")[2] != at[0].text.rpartition(",")[2]
 
 
 def test_two_of_two_training_faces_prove_nothing() -> None:

@@ -117,7 +117,7 @@ def test_every_kind_of_folder_is_listed_and_explained(page: Page) -> None:
         "borrowed": "broken", "<img src=x onerror=alert(1)>": "foreign",
     }  # fmt: skip
     assert all(run["trouble"] for run in runs.values() if run["kind"] != "ready")
-    assert "eye color goes with the label always" in " ".join(runs["cue"]["conditions"])
+    assert "eye color agrees with the label always" in " ".join(runs["cue"]["conditions"])
     assert "100 % of its labels are wrong" in runs["noisy"]["conditions"]
     look = page.ok("look", face="", run=["torn", "empty", "borrowed", "link", "foreign", "nobody"])
     for answer in look["answers"]:
@@ -243,8 +243,8 @@ def test_strips_agree_with_looks(page: Page) -> None:
             assert answer["truth"] == truth
     blind = page.ok("strips", face="eyes:0", run="plain")["strips"]
     assert not next(s for s in blind if s["name"] == "eye_color")["visible"]
-    assert strips["eyes"]["decides"]
-    assert not strips["eye_color"]["decides"]
+    assert strips["eyes"]["relevant"]
+    assert not strips["eye_color"]["relevant"]
 
 
 def test_only_the_whole_set_of_parts_is_a_person(page: Page) -> None:

@@ -225,9 +225,9 @@ def test_pinning_shows_why(opened: Window) -> None:
     opened.run("trained").locator(".pin").click()
     opened.expect(opened.run("trained")).to_have_class(re.compile("pinned"))
     opened.expect(opened.tab.locator(".why .strip svg").first).to_be_visible()
-    opened.tab.get_by_role("tab", name="What it needs").click()
+    opened.tab.get_by_role("tab", name="Subsets of the parts").click()
     opened.expect(opened.tab.locator(".sets li")).to_have_count(3 * 16)
-    opened.tab.get_by_role("tab", name="Where it saw this").click()
+    opened.tab.get_by_role("tab", name="Nearest training faces").click()
     opened.expect(opened.tab.locator(".near li").first).to_be_visible()
 
 
@@ -248,7 +248,7 @@ def test_one_round_of_the_game(opened: Window) -> None:
     opened.expect(opened.tab.locator(".choice").first).to_be_enabled()
     opened.tab.locator(".choice").last.click()
     opened.expect(opened.tab.locator(".score")).to_contain_text("of 2 guessed")
-    opened.tab.get_by_role("button", name="Look into it").click()
+    opened.tab.get_by_role("button", name="Load this face").click()
     opened.expect(opened.tab.locator(".game")).not_to_be_visible()
 
 
@@ -371,7 +371,7 @@ def test_a_server_that_fails_for_a_moment_leaves_the_views_alive(opened: Window)
     opened.page.unroute("**/look?*")
     opened.pick("background_color", "blue")
     opened.pick("eye_color", "green")
-    opened.tab.get_by_role("tab", name="What would change its mind").click()
+    opened.tab.get_by_role("tab", name="Effect of each attribute").click()
     opened.expect(opened.tab.locator('[data-strip="sky background_color"]')).to_be_visible()
     opened.expect(opened.tab.locator(".banner")).to_be_empty()
     assert all("503" in error for error in opened.errors), opened.errors

@@ -11,7 +11,7 @@ from lab.worlds.faces.strays import TURNS_UP
 from lab.worlds.faces.tasks import FACE, value_task
 from lab.worlds.faces.world import FACES
 from lab.worlds.population import Population
-from lab.worlds.tasks import Kind, get_task, list_tasks
+from lab.worlds.tasks import Subpopulation, get_task, list_tasks
 
 all_tasks = pytest.mark.parametrize("name", list_tasks(FACES))
 
@@ -152,7 +152,7 @@ def test_a_task_that_reads_what_it_did_not_declare_is_caught() -> None:
     task = replace(
         get_task("person"),
         classes=("0", "1"),
-        subpopulations=(Kind(name="0", label=0), Kind(name="1", label=1)),
+        subpopulations=(Subpopulation(name="0", label=0), Subpopulation(name="1", label=1)),
         relevant=("eyes",),
         subpopulation_of=lambda faces: faces["nose"],
     )

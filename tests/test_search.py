@@ -11,9 +11,9 @@ from torch import Tensor
 
 from lab.core.config import DataConfig
 from lab.measure import predict
-from lab.robustness import CHILDREN, Ask, Failures, find_failures
+from lab.robustness import CHILDREN, Failures, Predict, find_failures
 from lab.robustness import oracle as oracle_module
-from lab.robustness.minimal import take_back
+from lab.robustness.minimal import undo_changes
 from lab.robustness.resample_and_evolve import at_quantile, quantile_of
 from lab.worlds import DrawnWorld, Population, population_of
 from lab.worlds.faces import ATTRIBUTES, STRAYS, Faces, render
@@ -35,7 +35,7 @@ def remainder(inputs: Tensor) -> Tensor:
 
 
 @cache
-def by_brightness() -> Ask:
+def by_brightness() -> Predict:
     """A network that calls bright pictures persons; half of all pictures are bright."""
     bound = (render(FACES, size=SIZE).float() / 127.5 - 1).mean(dim=(1, 2, 3)).median()
     return partial(predict, ByPixels(brightness, float(bound)))
@@ -45,7 +45,7 @@ def hunt(
     population: Population = POPULATION,
     faces: Faces = FACES,
     *,
-    ask: Ask | None = None,
+    ask: Predict | None = None,
     **changes: int,
 ) -> Failures:
     numbers = {"resamples": 4, "generations": 4, **changes}
@@ -120,20 +120,20 @@ def test_what_could_not_go_back_is_tried_again() -> None:
     class Change:
         all = torch.ones(1, 4, dtype=torch.bool)
 
-        def flipped(
+        def predict_toggled(
             self, changed: Tensor, rows: Tensor, columns: Tensor
-        ) -> oracle_module.OracleAnswer:
+        ) -> oracle_module.OraclePredictions:
             left = [
                 "".join(x for k, x in enumerate("abcd") if changed[0, k] and k != column)
                 for column in columns.tolist()
             ]
             margin = torch.tensor([margins.get(key, 5) for key in left], dtype=torch.float64)
-            return oracle_module.OracleAnswer(torch.zeros(len(rows), 2), margin, margin < 0)
+            return oracle_module.OraclePredictions(torch.zeros(len(rows), 2), margin, margin < 0)
 
     oracle = oracle_module.Oracle(
         by_brightness(), world_of(POPULATION, size=SIZE), lambda what, done, total: None
     )
-    changed, need = take_back(oracle, Change(), Change.all.clone())  # type: ignore[arg-type]
+    changed, need = undo_changes(oracle, Change(), Change.all.clone())  # type: ignore[arg-type]
     assert changed.tolist() == [[False, False, False, True]]
     assert need[0, 3] == 5
 

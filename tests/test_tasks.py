@@ -11,7 +11,7 @@ from lab.worlds.faces.batch import draw
 from lab.worlds.faces.tasks import median_task, value_task
 from lab.worlds.faces.world import FACES
 from lab.worlds.population import Population
-from lab.worlds.tasks import Kind, Task, get_task, list_tasks, register
+from lab.worlds.tasks import Subpopulation, Task, get_task, list_tasks, register
 
 all_tasks = pytest.mark.parametrize("name", list_tasks(FACES))
 
@@ -102,9 +102,9 @@ def test_a_name_is_registered_once() -> None:
 
 
 def test_shares_that_do_not_sum_to_one_are_refused() -> None:
-    kinds = (Kind(name="a", label=0, weight=0.5), Kind(name="b", label=1))
+    kinds = (Subpopulation(name="a", label=0, weight=0.5), Subpopulation(name="b", label=1))
     task = Task(domain=FACES, name="new", meaning="", classes=("0", "1"), relevant=("eyes",),
     subpopulations=kinds,
                 subpopulation_of=lambda faces: faces["eyes"])  # fmt: skip
-    with pytest.raises(ValueError, match=r"kinds of '0' have shares that sum to 0\.5"):
+    with pytest.raises(ValueError, match=r"subpopulations of '0' have shares that sum to 0\.5"):
         register(task)

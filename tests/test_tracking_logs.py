@@ -153,7 +153,7 @@ def test_the_tags_in_the_log_are_those_in_the_table(folder: Path, kind: Any) -> 
 
 def test_the_other_kinds_of_the_table_are_in_the_folder(folder: Path) -> None:
     events = read(folder)
-    assert {row.kind for row in tags.TAGS} == set(get_args(tags.Kind))
+    assert {row.kind for row in tags.TAGS} == set(get_args(tags.TagKind))
     assert events.Tags()["graph"]
     assert sum(tag.startswith("_hparams_/") for tag in events.summary_metadata) == 3
     config = (folder / "projector_config.pbtxt").read_text()
@@ -213,9 +213,9 @@ def test_reliance_has_charts_of_its_own() -> None:
         return [chart.title for chart in category.chart]
 
     assert [title.partition(":")[0] for title in titles()] == [
-        "the strongest nuisance", "what the label depends on", "all nuisances",
+        "highest on any nuisance", "relevant attributes", "all nuisances",
     ]  # fmt: skip
-    assert titles("gaze")[0] == "the cues: should be 0"
+    assert titles("gaze")[0] == "cues: should be 0"
     drawn = layout.layout(written, **names, cues=("gaze",)).category[0].chart
     assert [series.value for series in drawn[0].margin.series] == ["reliance/gaze"]
     assert list(drawn[1].multiline.tag) == ["^reliance/eyes$"], "nobody redrew the nose"

@@ -12,12 +12,12 @@ from lab.tracking.sheets import (
     FACE,
     FACES,
     WIDTH,
-    mislabelled_sheet,
+    mislabeled_sheet,
     mistakes_sheet,
     training_sheet,
 )
 
-SHEETS = [training_sheet, mistakes_sheet, mislabelled_sheet]
+SHEETS = [training_sheet, mistakes_sheet, mislabeled_sheet]
 
 
 def answers(
@@ -73,7 +73,7 @@ def test_mistakes_are_the_wrong_ones_surest_first() -> None:
 
 def test_the_mislabelled_are_shown_only_where_it_learned_their_wrong_label() -> None:
     made = answers(said=[1, 0, 1, 0], labels=[1, 1, 1, 0], truth=[0, 0, 1, 1])
-    assert shades(mislabelled_sheet(made)) == {0, 30}
+    assert shades(mislabeled_sheet(made)) == {0, 30}
 
 
 @pytest.mark.parametrize("draw", SHEETS)
@@ -89,7 +89,7 @@ def test_what_is_written_follows_the_probability_and_the_truth(draw) -> None:
 
 def test_a_sheet_says_so_when_there_is_nothing_to_show() -> None:
     perfect = answers([0, 1], [0, 1], [0, 1])
-    for draw in (mistakes_sheet, mislabelled_sheet):
+    for draw in (mistakes_sheet, mislabeled_sheet):
         sheet = draw(perfect)
         assert shades(sheet) == set()
         assert (sheet != 255).any()

@@ -22,10 +22,11 @@ class Flags:
     """Files of networks that the tab Faces may execute without asking in the browser, with their
     present contents and those of what they import."""
     host: str = HOST
-    """Name or address of this computer to serve at: 127.0.0.1 for this computer alone, 0.0.0.0 for
-    everybody who can reach it (::, too, by IPv6). There is no password: whoever reaches it sees all
-    runs, but has no code run that was not agreed to at this computer. For one user on a distant
-    computer keep the default, and forward the port: ssh -L 6006:127.0.0.1:6006 NAME"""
+    """Name or address of this machine to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for
+    everybody who can reach it (::, too, by IPv6). There is no password: whoever reaches the board
+    sees all runs, but permission to execute a network's file is given on this machine only. For one
+    user on another machine keep the default, and forward the port: ssh -L 6006:127.0.0.1:6006 NAME
+    """
     path_prefix: str = ""
     """Path below which everything is served, such as /lab, for use behind a proxy; empty: at the
     root."""

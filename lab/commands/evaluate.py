@@ -65,7 +65,8 @@ class Flags:
     search_faces: int = 200
     """With --find-failures: how many test faces the search starts from, 1 to 10,000."""
     resamples: int = 30
-    """With --find-failures: how often all nuisances of each face are drawn anew, 0 to 10,000."""
+    """With --find-failures: how often all nuisances of each face are redrawn (cues independently of
+    the label), 0 to 10,000."""
     generations: int = 20
     """With --find-failures: rounds of the evolution strategy over the continuous nuisances, which
     starts from the draw with the lowest log odds of the true label, 0 to 10,000."""

@@ -32,7 +32,7 @@ class Flags:
 def lesson(flags: Flags) -> int:
     """List the lessons, print results, or run one lesson; returns the exit code."""
     if flags.seeds < 2:
-        raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: one run is an anecdote")
+        raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: an interval needs two")
     from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown
 
     if flags.results:
@@ -57,7 +57,7 @@ def lesson(flags: Flags) -> int:
 
 
 def ask(question: str) -> str:
-    """The line that is typed; empty after Ctrl-D."""
+    """The line that the user types; empty after Ctrl-D."""
     try:
         return input(question)
     except EOFError:

@@ -46,7 +46,7 @@ class Flags:
 def report_card(flags: Flags) -> int:
     """Execute the runs, measure the networks, write the card and print its sentences."""
     if flags.seeds < 2:
-        raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: one run is an anecdote")
+        raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: an interval needs two")
     from lab.experiments.report_card import report
     from lab.experiments.report_card.plan import SET_HERE
 

@@ -33,7 +33,7 @@ def train(flags: Flags) -> None:
         return
     others = [flag(name) for name in given(flags.run) if name != "device"]
     if others:
-        raise ValueError(f"--resume goes on with the run's own settings: leave out {others[0]}")
+        raise ValueError(f"--resume continues with the run's own settings: leave out {others[0]}")
     from lab.runs.train import resume
 
     device = None if flags.run.device == "auto" else flags.run.device

@@ -153,8 +153,8 @@ class TrainConfig:
     weight_decay: float = knob(0.0, 0, 10)
     """AdamW's decoupled weight decay, 0 to 10."""
     augment: bool = False
-    """Shift, rotate, mirror and recolor each training face at random. Labels of tasks about left
-    and right, or about colors, become wrong by it."""
+    """Shift, rotate, mirror and recolor each training face at random. This makes labels of tasks
+    about left and right, or about colors, wrong."""
     objective: str = "erm"
     """What training minimizes: erm (empirical risk: equal weight for each example), reweighting
     (equal weight for each group), group_dro (the worst group's loss), or path/to/file.py:name for
@@ -200,9 +200,9 @@ class RunConfig:
     """Use only GPU kernels that give the same bits each time, which may be slower. On a CPU all
     kernels do."""
     threads: int = knob(1, 0, 256)
-    """CPU threads of the run, 1 to 256; 0: one for each processor that it may use. Two may be 1.4
-    times as fast, or ten times slower on a busy machine. The last bits of all results depend on
-    this number."""
+    """CPU threads of the run, 1 to 256; 0: one for each processor that it may use. Two are at best
+    1.4 times as fast, and on a busy machine ten times slower. The last bits of all results depend
+    on this number."""
     world_size: int = knob(1, 1, 65_536)
     """Processes among which every batch is divided. torchrun sets it: torchrun --nproc-per-node 2
     scripts/train.py …; the last bits of all results depend on this number."""
@@ -211,8 +211,9 @@ class RunConfig:
     more than fit in 256 MB: 2,184 of 32 px, 8 of 512 px); 0: not measured. The more, the narrower
     the intervals."""
     metric: tuple[str, ...] = ()
-    """Metrics of your own, path/to/file.py:name each: functions of the predictions on the test set
-    that return a number, measured at every evaluation. None named: the lab's alone."""
+    """Metrics of your own, path/to/file.py:name each: functions of the predictions on a set (the
+    test set by default) that return a number, measured at every evaluation. None named: the lab's
+    alone."""
     pictures: bool = True
     """Log pictures, curves, the projector and the graph in addition to the metrics."""
     checkpoint_every: float = knob(10.0, 0, 86_400)

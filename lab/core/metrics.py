@@ -25,7 +25,7 @@ When = Literal["evaluation", "final", "summary", "evaluate"]
 `summary.json` alone; by `evaluate` alone."""
 
 Place = Literal["hparams", "table", "progress", "plot", "overview", "cues", "card"]
-"""Where a metric is shown unasked: a column of the HParams table, of a sweep's tables, of its
+"""Where a metric is shown by default: a column of the HParams table, of a sweep's tables, of its
 progress; a sweep's plots; the pinned cards of the board's views "overview" and "cues"; a row of
 the report card."""
 
@@ -41,14 +41,14 @@ class Metric:
         better: what a good value is.
         interval: whether `<tag>_low` and `<tag>_high` may carry a 95 % interval.
         when: when it is measured.
-        clock: whether it is the reading of a clock: it alone differs when a run is repeated.
-        heading: a short name for the head of a column; '': the tag.
-        label: its line in a table about metrics of its kind; '': the heading.
+        clock: whether it is a measured time or rate, which differs when a run is repeated.
+        heading: a short name, the header of its column; '': the tag.
+        label: the name of its row in a table of related metrics; '': the heading.
         charts: TensorBoard's custom-scalar charts that show it, as "Category/title".
-        shown: where it is shown unasked.
+        shown: where it is shown by default.
         chance: its value for a model that guesses: a number, "task" (1 / classes), None: there is
             no such value.
-        needs: what it is not measured without: "cues", "counterfactuals", "label noise", …
+        needs: the setting without which it is not measured: "cues", "label noise", …
     """
 
     name: str
@@ -68,7 +68,7 @@ class Metric:
     needs: str = ""
 
     def names(self) -> tuple[str, ...]:
-        """The tags that this row stands for: its own, and those of its interval."""
+        """The tags of this row: its own, and those of the ends of its interval."""
         ends = (f"{self.name}_low", f"{self.name}_high") if self.interval else ()
         return (self.name, *ends)
 
@@ -78,7 +78,7 @@ class Metric:
 
     @property
     def is_scalar(self) -> bool:
-        """Whether TensorBoard has it as a scalar."""
+        """Whether it is written to TensorBoard as a scalar."""
         return self.when in ("evaluation", "final")
 
     @property
@@ -107,108 +107,120 @@ def _loss(name: str, meaning: str, **row: object) -> Metric:
 
 _TRAIN_TEST = "Memorization/accuracy: train against test"
 _LOSSES = "Memorization/loss: train against test"
-_CHOOSING = "Memorization/validation loss, which chooses the weights"
-_CUES = "Cues/accuracy where the cue helps, says nothing, misleads"
+_VALIDATION = "Memorization/loss: train against validation"
+_CUES = "Cues/accuracy: test, unbiased and conflicting"
 _UNSEEN = "Cues/unseen combinations"
-_MISLABELED = "Wrong labels/mislabeled examples: fitted, or seen through"
+_MISLABELED = "Label noise/mislabeled examples: predicted as given, or as true"
 _CALIBRATION = "Calibration/expected calibration error: train against test"
 
 METRICS: tuple[Metric, ...] = (
-    _share("accuracy/train", "right predictions (given labels) on the training set, in eval mode",
+    _share("accuracy/train", "share of correct predictions on the training set, in eval "
+           "mode, by the given labels",
            better="up", chance="task", heading="train accuracy", charts=(_TRAIN_TEST,),
            shown=("hparams", "table", "progress", "overview")),
-    _share("accuracy/test", "right predictions on the test set", better="up", chance="task",
+    _share("accuracy/test", "share of correct predictions on the test set",
+           better="up", chance="task",
            heading="test accuracy", charts=(_TRAIN_TEST, _CUES, _UNSEEN),
            shown=("hparams", "table", "progress", "plot", "overview", "cues")),
-    _share("accuracy/unbiased", "right predictions where the cues say nothing", better="up",
-           chance="task", needs="cues", heading="unbiased", label="where the cues say nothing",
+    _share("accuracy/unbiased", "accuracy on the unbiased test set: cues independent of the label",
+           better="up", chance="task", needs="cues", heading="unbiased",
+           label="unbiased: cues independent of the label",
            charts=(_CUES,), shown=("hparams", "table", "progress", "plot", "cues")),
-    _share("accuracy/conflicting", "right predictions where every cue contradicts its label",
-           better="up", chance="task", needs="cues", heading="conflicting",
-           label="where every cue contradicts the label", charts=(_CUES,),
+    _share("accuracy/conflicting", "accuracy on the conflicting test set: every cue shows the "
+           "value of another class", better="up", chance="task", needs="cues",
+           heading="conflicting", label="conflicting: every cue against the label", charts=(_CUES,),
            shown=("hparams", "table", "progress", "plot", "cues")),
-    _share("accuracy/worst_group", "right predictions of the group that has fewest of them",
-           better="up", chance="task", needs="cues or groups of your own", heading="worst group",
+    _share("accuracy/worst_group", "lowest accuracy of any group (class and cue values, on the "
+           "unbiased test set; or class and columns of your own, on the test set)", better="up",
+           chance="task", needs="cues or groups of your own", heading="worst group",
            label="worst group", charts=(_CUES,),
            shown=("hparams", "table")),
-    _share("accuracy/unseen_combinations", "right predictions on combinations that training never"
-           " shows", better="up", chance="task", needs="--unseen-combinations",
+    _share("accuracy/unseen_combinations", "accuracy on combinations of values that are not "
+           "in the training set", better="up", chance="task", needs="--unseen-combinations",
            heading="unseen combinations", charts=(_UNSEEN,), shown=("table",)),
-    Metric(name="gap/accuracy", meaning="generalization gap: accuracy on train minus on test",
+    Metric(name="gap/accuracy", meaning="generalization gap: training accuracy minus test accuracy",
            unit="share", low=-1, high=1, better="zero", heading="gap",
            charts=("Memorization/generalization gap",),
            shown=("hparams", "table", "progress", "plot", "overview")),
     Metric(name="memorization/membership_auc", unit="area", low=0, high=1, better="half",
-           meaning="membership inference: how well a loss threshold tells training examples from "
-           "unseen ones (area under the ROC curve)", chance=0.5, heading="membership AUC",
-           charts=("Memorization/membership AUC (0.5: nobody can tell)",),
+           meaning="membership inference by a loss threshold, area under the ROC curve: the "
+           "probability that a training example has a smaller loss than an unseen one",
+           chance=0.5, heading="membership AUC",
+           charts=("Memorization/membership AUC (0.5: a guess)",),
            shown=("hparams", "table", "progress", "plot", "overview")),
-    _share("memorization/mislabeled_fitted", "mislabeled training examples that are predicted with "
-           "their wrong label", better="down", needs="label noise", heading="mislabeled fitted",
-           charts=(_MISLABELED,), shown=("hparams", "table")),
-    _share("memorization/mislabeled_true_label", "mislabeled training examples that are predicted "
-           "with their true label", better="up", needs="label noise",
-           heading="mislabeled seen through", charts=(_MISLABELED,)),
-    _share("group_accuracy/<group>", "right predictions of one group (class and cue values) where "
-           "the cues say nothing", better="up", chance="task", needs="cues or groups of your own"),
-    _share("reliance/<attribute>", "predictions that change when this attribute alone is redrawn: "
-           "high is right for what the label depends on (where the label changes), near 0 for "
-           "every nuisance; of a watched run: after a change of the user's own",
+    _share("memorization/mislabeled_fitted", "share of mislabeled training examples for which the "
+           "given, wrong label is predicted", better="down", needs="label noise",
+           heading="mislabeled fitted", charts=(_MISLABELED,), shown=("hparams", "table")),
+    _share("memorization/mislabeled_true_label", "share of mislabeled training examples for which "
+           "the true label is predicted", better="up", needs="label noise",
+           heading="mislabeled true label", charts=(_MISLABELED,)),
+    _share("group_accuracy/<group>", "accuracy on one group (class and cue values, on the unbiased "
+           "test set; or class and columns of your own, on the test set)", better="up",
+           chance="task", needs="cues or groups of your own"),
+    _share("reliance/<attribute>", "share of predictions that change when this attribute alone is "
+           "changed: should be 1 for a relevant attribute (over changes of the label only) and 0 "
+           "for a nuisance; of a watched run: under an intervention of your own",
            needs="counterfactuals"),
     Metric(name="logit_change/<attribute>", unit="nats", low=0, needs="counterfactuals",
-           meaning="mean absolute change of the prediction's log odds at the same redraws"),
+           meaning="mean absolute change of the log odds of the original prediction under the same "
+           "interventions"),
     _share("shortcut/strongest", "the highest reliance on any nuisance", better="down",
            needs="counterfactuals", heading="strongest shortcut", shown=("hparams", "cues")),
-    _loss("loss/train", "mean cross-entropy on the training set (given labels), in eval mode",
-          heading="train loss", charts=(_LOSSES, _CHOOSING)),
+    _loss("loss/train", "mean cross-entropy on the training set, in eval mode, by the given labels",
+          heading="train loss", charts=(_LOSSES, _VALIDATION)),
     _loss("loss/test", "mean cross-entropy on the test set", heading="test loss",
           charts=(_LOSSES,), shown=("hparams",)),
-    _share("accuracy/validation", "right predictions on the validation set", better="up",
+    _share("accuracy/validation", "share of correct predictions on the validation set", better="up",
            chance="task", needs="a validation set", heading="validation accuracy"),
-    _loss("loss/validation", "mean cross-entropy on the validation set: the best weights and early "
-          "stopping go by it, so that its lowest value is too good", needs="a validation set",
-          heading="validation loss", charts=(_CHOOSING,)),
-    Metric(name="gap/loss", meaning="loss on test minus on train", unit="nats", better="zero",
+    _loss("loss/validation", "mean cross-entropy on the validation set; early stopping selects the "
+          "weights by it, so its minimum is an optimistic estimate", needs="a validation set",
+          heading="validation loss", charts=(_VALIDATION,)),
+    Metric(name="gap/loss", meaning="test loss minus training loss", unit="nats", better="zero",
            heading="loss gap"),
     _share("calibration/ece_train", "expected calibration error on the training set: how far "
            "confidence and accuracy lie apart", better="down", heading="train ECE",
            charts=(_CALIBRATION,)),
     _share("calibration/ece_test", "expected calibration error on the test set", better="down",
            heading="test ECE", charts=(_CALIBRATION,), shown=("hparams", "table", "card")),
-    _share("answers/changed_when_repeated", "predictions that change when the same test picture is "
-           "given again; 0 for a function of the picture", better="down", when="final"),
-    _share("answers/changed_when_alone", "predictions that change when a test picture is given "
-           "alone and not in a batch; 0 for a function of the picture", better="down",
+    _share("answers/changed_when_repeated", "share of predictions that change when the same test "
+           "picture is predicted again; 0 for a deterministic model", better="down", when="final"),
+    _share("answers/changed_when_alone", "share of predictions that change when a test picture "
+           "is predicted alone instead of in a batch; 0 for a model "
+           "that treats each picture on its own", better="down",
            when="final"),
-    _share("perturbation/<name>", "predictions on test pictures that change when these are "
-           "perturbed: gray, hue, blur, noise, mirror, shift", needs="--data", when="final"),
-    _share("occlusion/<patch>", "predictions on test pictures that change when this patch has the "
-           "picture's mean color", needs="--data", when="final"),
-    _share("subpopulation_accuracy/<kind>", "right predictions on one subpopulation of the test "
+    _share("perturbation/<name>", "share of predictions on test pictures that change under a "
+           "perturbation: gray, hue, blur, noise, mirror, shift", needs="--data", when="final"),
+    _share("occlusion/<patch>", "share of predictions on test pictures that change when this patch "
+           "gets the picture's mean color", needs="--data", when="final"),
+    _share("subpopulation_accuracy/<subpopulation>", "accuracy on one subpopulation of the test "
            "set", better="up", when="final"),
-    _share("necessity/<component>", "of the samples that are predicted as the last class with all "
-           "components, those that are not without this one", better="up",
+    _share("necessity/<component>", "of the samples predicted as the last class (person) with all "
+           "components (parts), the share that is not when this one is removed", better="up",
            needs="counterfactuals", when="final"),
-    _share("sufficiency/<component>", "of the samples that are not predicted as the last class "
-           "without any component, those that are with this one alone", better="down",
+    _share("sufficiency/<component>", "of the samples not predicted as the last class without any "
+           "component, the share that is when this one alone is added", better="down",
            needs="counterfactuals", when="final"),
     Metric(name="shapley/<component>", unit="share", low=-1, high=1, when="final",
-           needs="counterfactuals", meaning="Shapley value of the component for the prediction of "
-           "the last class"),
-    Metric(name="optim/learning_rate", meaning="learning rate of the step before the evaluation",
-           low=0, interval=False),
+           needs="counterfactuals", meaning="Shapley value of the component: the mean change "
+           "of the prediction of the last class over all orders of adding the components"),
+    Metric(name="optim/learning_rate", low=0, interval=False,
+           meaning="learning rate of the last step before the evaluation"),
     Metric(name="optim/gradient_norm", low=0, interval=False,
-           meaning="length of the whole gradient at the step before the evaluation"),
+           meaning="L2 norm of the gradient of all parameters at the last step before the "
+           "evaluation"),
     Metric(name="speed/images_per_second", unit="examples per second", better="up", clock=True,
            interval=False, low=0,
-           meaning="training examples per second since the last evaluation, without it"),
+           meaning="training examples per second since the previous evaluation, whose own time "
+           "is not counted"),
     Metric(name="seconds/<part>", unit="seconds", low=0, interval=False, clock=True,
-           when="summary", meaning="seconds that the run spent on one part of its work"),
-    _share("robust_accuracy/<stage>", "right predictions in the search for failures: as they are, "
-           "in all resamples of the nuisances, after the search", better="up", when="evaluate",
-           needs="--find-failures"),
+           when="summary",
+           meaning="seconds spent on one part of the run: drawing, training, measuring, …"),
+    _share("robust_accuracy/<stage>", "share of faces classified correctly in the search for "
+           "failures: as drawn, under all resamples of the nuisances, under all that was tried",
+           better="up", when="evaluate", needs="--find-failures"),
     Metric(name="pictures_shown/<stage>", unit="pictures", low=0, interval=False, when="evaluate",
-           needs="--find-failures", meaning="pictures that the search for failures showed"),
+           needs="--find-failures", meaning="pictures that the network predicted in the search for "
+           "failures"),
 )  # fmt: skip
 """The table of the lab's own metrics, in the order of columns and charts."""
 
@@ -218,7 +230,7 @@ OWN = Metric(
     shown=("table", "card"),
     needs="--metric",
 )
-"""What is known of a user's metric where its file has not been read."""
+"""The row of a user's metric whose file has not been read."""
 
 _declared: dict[str, Metric] = {}
 
@@ -261,13 +273,13 @@ def known(tag: str) -> Metric | None:
 
 
 def heading(tag: str) -> str:
-    """A metric's short name for the head of a column; the tag itself if it has none."""
+    """A metric's short name, for column headers; the tag itself if it has none."""
     row = _find(tag)
     return (row.heading if row else "") or tag
 
 
 def label(tag: str) -> str:
-    """A metric's line in a table about metrics of its kind."""
+    """The name of a metric's row in a table of related metrics."""
     row = _find(tag)
     return (row.label if row else "") or heading(tag)
 
@@ -285,8 +297,8 @@ def chance_level(tag: str, classes: int) -> float | None:
 
 
 def shown(place: Place, tags: Iterable[str] | None = None) -> list[str]:
-    """The tags, in the table's order, that are shown unasked in a place: among `tags`, or (None)
-    all rows that stand for one tag."""
+    """The tags, in the table's order, that are shown in a place by default: among `tags`, or (None)
+    of all rows with a single tag."""
     rows = [row for row in all_metrics() if place in row.shown]
     if tags is None:
         return [row.name for row in rows if "<" not in row.name]
@@ -305,8 +317,8 @@ def charts() -> dict[str, dict[str, list[str]]]:
 
 
 def markdown() -> str:
-    """The table for people: a Markdown table with one row for each metric."""
-    lines = ["| metric | what it is | unit, range | good | a guess | where |",
+    """The table as Markdown, with one row for each metric."""
+    lines = ["| metric | definition | unit, range | good | chance level | measured |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for row in (*METRICS, OWN):
         name = f"`{row.name}`" + (" ±" if row.interval else "")
@@ -314,15 +326,15 @@ def markdown() -> str:
         guess = "1 / classes" if row.chance == "task" else f"{row.chance or ''}"
         cells = (name, meaning, row.range, GOOD[row.better], guess, _WHERE[row.when])
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "± : a 95 % interval goes with it, as `<tag>_low` and `<tag>_high`."]
+    lines += ["", "±: has a 95 % interval, as `<tag>_low` and `<tag>_high`."]
     return "\n".join(lines)
 
 
 _WHERE: dict[When, str] = {
     "evaluation": "every evaluation",
-    "final": "the final model",
-    "summary": "`summary.json` alone",
-    "evaluate": "`evaluate` alone",
+    "final": "final model",
+    "summary": "final, `summary.json` only",
+    "evaluate": "`evaluate.py` only",
 }
 
 

@@ -95,8 +95,8 @@ def tags_table() -> str:
         )
         for row in TAGS
     ]
-    others = table(("tag", "kind", "what it shows", "unit, range", "good"), rows)
-    return f"{metrics.markdown()}\n\nEverything else:\n\n{others}"
+    others = table(("tag", "dashboard", "contents", "unit, range", "good"), rows)
+    return f"{metrics.markdown()}\n\nTags that are not scalars:\n\n{others}"
 
 
 def attributes_table() -> str:

@@ -27,7 +27,7 @@ class ComponentsEvaluator:
 
     @classmethod
     def prepare(cls, setup: Setup) -> ComponentsEvaluator | None:
-        """Where samples can be changed and the task asks for components."""
+        """If the world can intervene and the label depends on all components."""
         world = setup.intervenable
         if world is None or not world.components:
             return None
@@ -63,13 +63,15 @@ class ComponentsResult(Result):
             share = wilson(int(self.called[number].sum()), self.called.shape[1])
             true = 1 if number == len(sets) - 1 else 0
             rows.append((", ".join(sets[number]) or "none", true, estimated(share)))
-        table = texts.table(("parts", f"{whole} by the rule", f"called {whole}"), rows)
+        table = texts.table(
+            ("parts", f"{whole} by the true rule", f"share predicted {whole}"), rows
+        )
         each = [
             (part, estimated(v.necessity), estimated(v.sufficiency), f"{v.shapley.value:.2f}")
             for part, v in component_values(self.called, components).items()
         ]
-        fair = f"Shapley (rule: {1 / len(components):.3g})"
-        header = ("part", "necessity (rule: 1)", "sufficiency (rule: 0)", fair)
+        fair = f"Shapley (true rule: {1 / len(components):.3g})"
+        header = ("part", "necessity (true rule: 1)", "sufficiency (true rule: 0)", fair)
         return f"{table}\n\n{texts.table(header, each)}"
 
 

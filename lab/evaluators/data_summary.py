@@ -72,7 +72,7 @@ class DataSummary:
         environment: Mapping[str, str],
     ) -> None:
         """Log the texts that a run's record begins with."""
-        header = ("kind", "class", f"training {self.noun}", f"test {self.noun}")
+        header = ("subpopulation", "class", f"training {self.noun}", f"test {self.noun}")
         counts = texts.table(header, self.subpopulations)
         if self.groups:
             rows = self.groups.items()

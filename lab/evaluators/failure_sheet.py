@@ -1,4 +1,4 @@
-"""The sheet of failures: each sample as it is and as it fools the network, and what changed."""
+"""The sheet of failures: pairs of a sample and its misclassified variant, and what changed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ CHANGES = 8
 """Changed attributes that are named under a pair, at most."""
 
 SOFT = "#80868b"
-"""The color of what is said beside the point."""
+"""The color of secondary text."""
 
 WIDE, TOP, BELOW, NAME = 2 * SIDE + GAP, 22, 26, 124
-"""Pixels: width of a pair, its label above, its answers below, and room for an attribute's name."""
+"""Pixels: width of a pair, height of its label and of its predictions, width of an attribute's
+name."""
 
 
 def failure_sheet(failures: Failures, world: DrawnWorld, *, run: str) -> Image.Image:
@@ -54,13 +55,13 @@ def failure_sheet(failures: Failures, world: DrawnWorld, *, run: str) -> Image.I
     sheet = Image.new("RGB", (width, HEAD + sum(tall) + SPACE // 2), PAPER)
     pen = ImageDraw.Draw(sheet)
     write(pen, _title(failures, world.noun), SPACE, 12, INK, size=20, room=width - 2 * SPACE)
-    note = f"Left as it is, right as it fools it; drawn larger than the {size} px that it sees."
+    note = f"Left: the test face. Right: misclassified. Drawn larger than the network's {size} px."
     write(pen, f"{run}. {note}", SPACE, 38, SOFT, size=13, room=width - 2 * SPACE)
     for i in range(count):
         x = SPACE + i % COLUMNS * (WIDE + SPACE)
         y = HEAD + sum(tall[: i // COLUMNS])
         label = int(failures.labels[failures.found[i]])
-        write(pen, f"This is: {classes[label]}", x, y, INK, size=14, room=WIDE)
+        write(pen, f"True label: {classes[label]}", x, y, INK, size=14, room=WIDE)
         y += TOP
         for left, images, chance, color in (
             (x, pairs[0], chances[0], GOOD),
@@ -91,15 +92,16 @@ def save_picture(picture: Image.Image, path: Path) -> None:
 def _title(failures: Failures, noun: str) -> str:
     fooled, right = len(failures.found), int(failures.right.sum())
     if not fooled:
-        return f"None of the {right:,} {noun} that it is right about could be made to fool it"
+        return f"No misclassified variant of the {right:,} correctly classified {noun} was found"
     return (
-        f"Fooled by {fooled:,} of the {right:,} {noun} that it was right about, when only what"
-        " should not matter changes"
+        f"{fooled:,} of the {right:,} correctly classified {noun} are misclassified after changes"
+        " of nuisances only"
     )
 
 
 def _answer(chances: Tensor, classes: tuple[str, ...]) -> str:
-    """With two classes the chance of the last, with more what it says, from chances (C,)."""
+    """The probability of the last of two classes, or the predicted one of more, with its
+    probability; from probabilities (C,)."""
     if len(classes) == 2:
         return f"P({classes[1]}) {percent(float(chances[1]))}"
     said = int(chances.argmax())
@@ -114,7 +116,7 @@ def _picture(
 
 
 def _changes(pen: ImageDraw.ImageDraw, failures: Failures, i: int, x: int, y: int) -> None:
-    """The changed attributes, one on a line: name, what it was, an arrow, what it became."""
+    """The changed attributes, one on a line: name, old value, arrow, new value."""
     names, font = failures.changed[i], ImageFont.load_default(12)
     shown = names if len(names) <= CHANGES + 1 else names[:CHANGES]
     for name in shown:

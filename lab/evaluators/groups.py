@@ -1,5 +1,5 @@
-"""Groups: accuracy by class and cue value where the cues say nothing, and where they mislead; or by
-class and the values of columns of the user's own, on the test set."""
+"""Groups: the accuracy of each class × cue values on unbiased examples, and mistakes on conflicting
+ones; or of each class × values of columns of your own on the test set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memorization: how a model treats the training set, and how the test set."""
+"""Memorization: the gap, membership inference and fitted label noise, with their pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished models on other populations than the one that they were trained on."""
+"""Evaluation of finished models on other populations than that of their training."""
 
 from __future__ import annotations
 

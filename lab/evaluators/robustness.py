@@ -59,8 +59,8 @@ def failure_metrics(failures: Failures) -> dict[str, Estimate]:
 
 
 def failure_entries(failures: Failures, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Every fooled sample for a JSON file: its number in the test set, what it is, the probability
-    of that before and after, and what changed."""
+    """Every misclassified sample for a JSON file: its number in the test set, its true label, the
+    probability of that label before and after, and what changed."""
     before, after = (
         logits.double().softmax(dim=1) for logits in (failures.logits_before, failures.logits_after)
     )
@@ -85,7 +85,7 @@ def failure_entries(failures: Failures, classes: tuple[str, ...]) -> list[dict[s
 
 
 def failure_text(failures: Failures, *, noun: str, resamples: int, generations: int) -> str:
-    """What came of the search, for the terminal."""
+    """The results of the search as text for the terminal."""
     metrics = failure_metrics(failures)
     rows = [
         accuracy_row("as they are", metrics["robust_accuracy/as_is"]),
@@ -94,20 +94,21 @@ def failure_text(failures: Failures, *, noun: str, resamples: int, generations: 
             metrics["robust_accuracy/after_resamples"],
         ),
         accuracy_row(
-            f"and in a search of {generations:,} generations of {CHILDREN}",
+            f"and in {generations:,} generations of {CHILDREN} candidates",
             metrics["robust_accuracy/after_search"],
         ),
     ]
-    header = (f"Right about the same {noun}", "right", "95 % interval", noun)
+    header = (f"Robust accuracy on the same {noun}", "right", "95 % interval", noun)
     shown = ", ".join(f"{count:,} {what}" for what, count in failures.shown.items())
-    lines = [table(header, rows), fitted(f"Pictures shown: {shown}")]
+    lines = [table(header, rows), fitted(f"Pictures predicted: {shown}")]
     if failures.changed:
         lines.append(fitted(_what_it_took(failures)))
     return "\n".join(lines)
 
 
 def change_words(failures: Failures, i: int, name: str) -> tuple[str, str]:
-    """What an attribute of the fooled sample `i` was and became, with digits enough to differ."""
+    """The old and the new value of an attribute of the misclassified sample `i`, with digits enough
+    to differ."""
     row = failures.before.schema[name]
     if row.kind != "continuous":
         return failures.before.names(name)[i], failures.after.names(name)[i]
@@ -126,8 +127,8 @@ def _what_it_took(failures: Failures) -> str:
     rest = len(counts) - NAMED
     middle = statistics.median_low(map(len, failures.changed))
     return (
-        f"Fooled by {fooled:,} of {total:,} (half of them took no more than {middle} change"
-        f"{'s' if middle != 1 else ''}): {top}"
+        f"Misclassified after changes of nuisances: {fooled:,} of {total:,} (half of them after at"
+        f" most {middle} change{'s' if middle != 1 else ''}): {top}"
         + (f" and {rest} more attributes" if rest > 0 else "")
     )
 

@@ -18,13 +18,13 @@ FAMILIES = (
     "accuracy", "subpopulation_accuracy", "group_accuracy", "reliance", "logit_change",
     "necessity", "sufficiency", "shapley", "robust_accuracy", "pictures_shown", "answers",
 )  # fmt: skip
-"""The metrics that stand in a table or a sentence of their own, by the first part of their tags."""
+"""The metrics with a table or a sentence of their own, by the first part of their tags."""
 
 TOLD = ("shortcut/strongest",)
 """Metrics that the table of reliance shows."""
 
 SMALL = 0.05
-"""Reliance on nuisances that is surely below this is summed up in one line."""
+"""Nuisances whose interval of reliance lies below this are summed up in one line."""
 
 Metrics = Mapping[str, "Estimate | float"]
 Row = Sequence[str]
@@ -51,8 +51,8 @@ def setting_text(own: RunConfig, config: RunConfig, world: World) -> str:
 
 
 def to_text(metrics: Metrics, world: World) -> str:
-    """All tables there are metrics for, with an empty line between them; and a warning of
-    predictions that are no function of the picture."""
+    """All tables for which there are metrics, separated by empty lines; and a warning if
+    predictions are not a function of the picture."""
     tables = [accuracy_table(metrics, world), reliance_table(metrics, world)]
     tables += [components_table(metrics, world), other_table(metrics)]
     tables.append(textwrap.fill(varying(metrics), WIDTH))
@@ -64,7 +64,7 @@ def accuracy_table(metrics: Metrics, world: World) -> str:
     found = _under("accuracy", metrics)
     rows = [accuracy_row(f"test {world.noun}", found.pop("test"))]
     shares = _under("subpopulation_accuracy", metrics)
-    for kind in world.kinds:
+    for kind in world.subpopulations:
         if kind.name in shares:
             name = world.classes[kind.label]
             words = kind.name if kind.name == name else f"{kind.name} ({name})"
@@ -104,7 +104,7 @@ def other_table(metrics: Metrics) -> str:
 
 
 def reliance_table(metrics: Metrics, world: World) -> str:
-    """Reliance on every attribute, in words where it is small."""
+    """Reliance on every attribute; nuisances with small reliance are summed up in one line."""
     found = _under("reliance", metrics)
     if not found:
         return ""
@@ -117,23 +117,23 @@ def reliance_table(metrics: Metrics, world: World) -> str:
         share = found[name]
         return (f"  {name}", *_share(share), f"{moved[name].value:.2f}", f"{share.count:,}")
 
-    rows: list[Row] = [("What the label depends on: all should change",)]
+    rows: list[Row] = [("Relevant attributes (changes of the label only): should be 100 %",)]
     rows += [row(name) for name in relevant if name in found]
-    rows += [("Nuisances: none should",), *map(row, large)]
+    rows += [("Nuisances: should be 0 %",), *map(row, large)]
     small = [name for name in nuisances if name not in large]
     if small:
         most = percent(found[small[0]].value)
         others = "others" if large else "nuisances"
         rows.append(
-            (f"  {len(small)} {others}, each surely below {100 * SMALL:g} % (the largest: {most})",)
+            (f"  {len(small)} {others}, each interval below {100 * SMALL:g} % (largest: {most})",)
         )
     schema = world.domain.schema if isinstance(world, DrawnWorld) else {}
-    untold = [n for n in schema if n not in found]
-    if untold:
-        why = "never to be seen, without a choice, or without another answer"
-        rows.append((f"  {why}: {', '.join(untold)}",))
-    header = ("Predictions that change with one attribute", "share", "95 % interval",
-              "log odds move by", "pairs")  # fmt: skip
+    unmeasured = [n for n in schema if n not in found]
+    if unmeasured:
+        why = "not measured, as no intervention changes a pixel (or, of relevant ones, the label)"
+        rows.append((f"  {why}: {', '.join(unmeasured)}",))
+    header = ("Reliance: predictions that change", "share", "95 % interval",
+              "|Δ log odds|", "pairs")  # fmt: skip
     return table(header, rows)
 
 
@@ -146,15 +146,15 @@ def components_table(metrics: Metrics, world: World) -> str:
     if not parts:
         return ""
     fair = f"{1 / len(parts):.3g}"
-    rows: list[Row] = [("  by the rule", percent(1), "", percent(0), "", fair, "")]
+    rows: list[Row] = [("  true rule", percent(1), "", percent(0), "", fair, "")]
     for part in parts:
         value = shapley[part]
         rows.append(
             (f"  {part}", *_share(necessity[part]), *_share(sufficiency[part]),
              f"{value.value:.2f}", interval(value))
         )  # fmt: skip
-    what = f"Which parts make: {world.classes[-1]}"
-    header = (what, "necessary", "95 %", "sufficient", "95 %", "Shapley", "95 %")
+    what = f"Parts, for the prediction: {world.classes[-1]}"
+    header = (what, "necessity", "95 %", "sufficiency", "95 %", "Shapley", "95 %")
     return table(header, rows)
 
 

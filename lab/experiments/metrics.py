@@ -1,4 +1,4 @@
-"""Which metrics of runs can be asked for, before they are done."""
+"""The check of requested metrics before the runs are executed."""
 
 from __future__ import annotations
 

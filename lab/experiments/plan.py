@@ -1,4 +1,5 @@
-"""Plans, which say what to vary, and presets, which also say what to show; one runner does both."""
+"""Plans (grids of runs) and presets (plans with the choice of what is shown), executed by one
+runner."""
 
 from __future__ import annotations
 

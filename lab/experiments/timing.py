@@ -1,4 +1,4 @@
-"""Timing of jobs that take turns, so that a busy machine slows all of them alike."""
+"""Timing of alternating jobs, so that other load on the machine slows all of them alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memorization: how much better a model treats its training examples than unseen ones."""
+"""Memorization: how much better a model predicts its training examples than unseen ones."""
 
 from __future__ import annotations
 

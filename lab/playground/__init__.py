@@ -1,5 +1,4 @@
-"""The playground: draw a face with sliders, and watch every trained network make up its mind.
+"""The playground: TensorBoard's tab Faces, with sliders for a face and the predictions of all runs.
 
-A tab of TensorBoard. A thin layer of HTTP over what the rest of the lab can do: it draws and
-measures nothing by itself, and writes nothing to the disk.
+A thin HTTP layer over the rest of the lab. It writes nothing to the disk.
 """

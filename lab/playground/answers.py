@@ -1,4 +1,4 @@
-"""The answers of many networks to one face, which is drawn once for all that see it alike."""
+"""The predictions of many networks for one face, which is drawn once for each kind of input."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from lab.playground.reasons import reasons
 from lab.worlds.faces import Faces, render
 
 SIZES = (96, 512)
-"""Least and greatest side of the picture on the page, in pixels."""
+"""Smallest and largest side of the picture on the page, in pixels."""
 
 
 def as_seen(faces: Faces, run: LoadedRun) -> Faces:
-    """The faces in the colors that the run knows: a faint cue is faint here, too."""
+    """The faces with the cue visibility of the run, as its network was trained on them."""
     return replace(faces, visibility=run.visibility)
 
 
 def picture(faces: Faces, size: int, i: int = 0, *, exact: bool = False) -> str:
-    """Face `i`, drawn at `size` px, as the address of an image that a page can show by itself."""
+    """Face `i`, drawn at `size` px, as a `data:` address."""
     return address(render(faces[i : i + 1], size=size)[0], exact=exact)
 
 
 def address(image: Tensor, *, exact: bool = True) -> str:
     """A picture (3, S, S) uint8 as a `data:` address.
 
-    Not `exact`, it is a JPEG, a sixth in size and in time for the grain of a large picture.
+    `exact`: a PNG; otherwise a JPEG, a sixth of its size and time for a large picture with noise.
     """
     file, kind = io.BytesIO(), "png" if exact else "jpeg"
     options = {"compress_level": 1} if exact else {"quality": 93, "subsampling": 0}
@@ -41,8 +41,8 @@ def address(image: Tensor, *, exact: bool = True) -> str:
 
 
 class Views:
-    """Pictures of some faces as different runs see them, drawn when the first one asks, and why the
-    rules of their tasks say what they say of the first."""
+    """Some faces as inputs of different runs, drawn on demand and cached, and the reasons for the
+    true label of the first face."""
 
     def __init__(self, faces: Faces) -> None:
         self.faces = faces
@@ -57,7 +57,7 @@ class Views:
         return self._reasons[name]
 
     def of(self, run: LoadedRun) -> Tensor:
-        """The pictures (N, 3, S, S) that `run` is shown."""
+        """The pictures (N, 3, S, S) that are the input of `run`."""
         key = (run.size, *sorted(run.visibility.items()))
         if key not in self._drawn:
             self._drawn[key] = render(as_seen(self.faces, run), size=run.size)
@@ -65,7 +65,8 @@ class Views:
 
 
 def answer(run: LoadedRun, views: Views) -> dict[str, Any]:
-    """What a run says about one face: a probability for each class, what is true, and explain."""
+    """The prediction of a run for one face: the probability of each class, the predicted class, the
+    true one, and the reasons for it."""
     chances = run.ask(views.of(run)).double().softmax(dim=1)[0]
     return {
         "chances": [round(chance, 6) for chance in chances.tolist()],
@@ -76,11 +77,11 @@ def answer(run: LoadedRun, views: Views) -> dict[str, Any]:
 
 
 def truth(run: LoadedRun, faces: Faces, i: int = 0) -> int:
-    """The class of face `i` by the rule of the run's task; -1 where it has none."""
+    """The true label of face `i` in the run's task; -1 if it has none."""
     return int(run.task.label(faces)[i])
 
 
 def watched(run: LoadedRun, says: int) -> int:
-    """The class whose probability is shown: of two always the last, else the one it says."""
+    """The class whose probability is shown: the last of two, or the predicted one of more."""
     classes: Sequence[str] = run.task.classes
     return len(classes) - 1 if len(classes) == 2 else says

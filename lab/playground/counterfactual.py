@@ -1,4 +1,4 @@
-"""Fool it: the lab's search for failures, around one face, and the way there, step by step."""
+"""Fool it: the search for failures on one face, and the frames from it to the misclassified one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from lab.worlds.faces import ATTRIBUTES, Faces, render
 from lab.worlds.faces.batch import as_column
 
 RESAMPLES, GENERATIONS = 30, 20
-"""As much as `scripts/evaluate.py` tries by default."""
+"""The defaults of `scripts/evaluate.py`."""
 
 STEPS = 12
-"""Pictures on the way of one number from its old to its new value."""
+"""Frames for the change of one continuous attribute."""
 
 PIXELS = 2**28
-"""Pixels that a search may draw: about 400 pictures are tried for one face."""
+"""Pixels that a search may draw: it tries about 400 pictures for one face."""
 
 
 def fool(run: LoadedRun, face: Faces) -> dict[str, Any]:
-    """Few changes of what should not matter after which the run errs about the face.
+    """Few changes of nuisances after which the run misclassifies the face.
 
-    `frames` are faces from the present one to the fooling one, what it needs most first; the last
-    is the first at which it errs.
+    `frames` are faces from the present one to the misclassified one, the change with the largest
+    effect first; they end at the first error.
     """
     faces = as_seen(face, run)
     label = truth(run, faces)
@@ -65,7 +65,8 @@ def fool(run: LoadedRun, face: Faces) -> dict[str, Any]:
 
 
 def _way(before: Faces, after: Faces, names: tuple[str, ...]) -> Faces:
-    """Faces from `before` (1) to `after` (1): one attribute after the other, numbers gradually."""
+    """Faces from `before` (1) to `after` (1): one attribute after the other, continuous ones in
+    `STEPS` frames."""
     faces = [before]
     for name in names:
         row, now = ATTRIBUTES[name], faces[-1]
@@ -81,7 +82,7 @@ def _between(gradually: bool, old: Tensor, new: Tensor) -> list[Tensor]:
 
 
 def _changes(way: Faces) -> list[dict[str, Any]]:
-    """What is different between the first and the last face."""
+    """The attributes that differ between the first and the last face."""
     old, new = write_face(way, 0), write_face(way, len(way) - 1)
     return [
         {"name": name, "old": old[name], "new": new[name]}

@@ -1,4 +1,4 @@
-"""What a run was trained on, in a few plain words: what one needs to know to guess its answers."""
+"""Short phrases on how a run was trained: its training set, cues, label noise and network."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ KINDS = {
     "scrambled": "scrambled faces",
     "object": "objects",
 }
-"""Kinds of picture whose names say too little by themselves."""
+"""Plain words for subpopulations."""
 
 
 def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
-    """Short phrases about a run on `world`, the most informative first."""
+    """Short phrases about a run on `world`, the number of training faces first."""
     data, train, task = config.data, config.train, world.task
     said = [f"{faces_studied(config):,} training faces" + (", none twice" if train.online else "")]
     said += [_cue(cue, task.classes) for cue in world.cues]
@@ -42,7 +42,7 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
 
 
 def faces_studied(config: RunConfig) -> int:
-    """How many different faces a whole run is trained on."""
+    """The number of different training faces of a whole run."""
     train = config.train
     return train.max_steps * train.batch_size if train.online else config.data.num_train
 
@@ -51,5 +51,5 @@ def _cue(cue: Cue, classes: tuple[str, ...]) -> str:
     pairs = listed([f"{spoken(w)} for {c}" for w, c in zip(cue.words, classes, strict=True)][::-1])
     faint = f", faint ({cue.visibility:g})" if cue.visibility < 1 else ""
     share = "always" if cue.strength == 1 else f"{100 * cue.strength:.4g} % of the time"
-    link = f"; {chance(len(classes))} would be no link" if len(classes) > 2 else ""
-    return f"{spoken(cue.attribute)} goes with the label {share}: {pairs}{faint}{link}"
+    link = f"; {chance(len(classes))} would be independent" if len(classes) > 2 else ""
+    return f"{spoken(cue.attribute)} agrees with the label {share}: {pairs}{faint}{link}"

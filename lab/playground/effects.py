@@ -1,6 +1,5 @@
-"""Which controls change nothing in a picture, found out by drawing it with other values.
-
-The color of eyes that are not there, the arrangement of a house: no list says so, the drawing does.
+"""Which attributes have no effect on a picture, found by drawing it with other values: the color of
+absent eyes, the arrangement of a house.
 """
 
 from __future__ import annotations
@@ -17,12 +16,13 @@ SIDE = 64
 """Side of the pictures that are compared, in pixels."""
 
 Change = Mapping[str, float]
-"""Codes or numbers by attribute."""
+"""Values (codes or numbers) by attribute."""
 
 
 def without_effect(face: Faces) -> dict[str, str]:
-    """The attributes that change nothing in the picture of `face` (1), whatever their values, and
-    for each the attribute whose value hides it, in a typical face, too; empty if it takes more."""
+    """The attributes that do not change the picture of `face` (1) at any value, and for each the
+    one attribute whose present value hides it in a typical face, too; empty if no single one
+    does."""
     tried = {
         row.name: [{row.name: value} for value in others(row, face)] for row in ATTRIBUTES.values()
     }
@@ -48,8 +48,8 @@ def without_effect(face: Faces) -> dict[str, str]:
 
 
 def others(row: Attribute, face: Faces) -> list[float]:
-    """Other values of an attribute than that of `face` (1): all, or the ends of its range and the
-    typical number, the farthest first."""
+    """The other values of an attribute than that of `face` (1): all, or for a continuous one the
+    ends of its range and the typical value, the farthest first."""
     now = float(face[row.name][0])
     if row.kind != "continuous":
         codes = [float(row.code(value)) for value in row.values]
@@ -59,7 +59,7 @@ def others(row: Attribute, face: Faces) -> list[float]:
 
 
 def vary(face: Faces, changes: Sequence[Change]) -> Faces:
-    """`face` (1) once for each of some changes."""
+    """Copies of `face` (1), one with each of the changes."""
     faces = face.take(torch.zeros(len(changes), dtype=torch.long))
     columns: dict[str, Tensor] = {}
     for i, change in enumerate(changes):
@@ -70,7 +70,7 @@ def vary(face: Faces, changes: Sequence[Change]) -> Faces:
 
 
 def look_different(face: Faces, changes: Sequence[Change]) -> list[bool]:
-    """Whether each change of `face` (1) can be seen in its picture."""
+    """Whether each change of `face` (1) changes a pixel."""
     images = _pictures(face, [{}, *changes])
     return list((images[1:] != images[0]).flatten(1).any(dim=1).tolist())
 

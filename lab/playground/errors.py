@@ -1,4 +1,4 @@
-"""What the playground answers instead of a result: one line for people."""
+"""Errors of requests, each with a message of one line."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from lab.core.text import plain
 
 
 class RequestError(Exception):
-    """A request that gets no result: what is said, and the HTTP status it is said with."""
+    """An error whose message is the response, with its HTTP status."""
 
     status = 400
 
 
 class NotThere(RequestError):
-    """A run that is not (or no longer) in the logdir."""
+    """A run that is not, or no longer, in the logdir."""
 
     status = 404
 
 
 class Busy(RequestError):
-    """Too many questions at once: asking again later helps, and the page does."""
+    """The queue is full; the page repeats the request later."""
 
     status = 429
 
 
 class Overtaken(Exception):
-    """A question that nobody wants an answer to any more: a newer one of the same page has come."""
+    """A request that was dropped, because a newer one of the same page replaced it."""
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's text on one line, or its kind where it has none."""
+    """An exception's text on one line, or its type if it has no text."""
     return plain(str(error)) or type(error).__name__

@@ -1,5 +1,5 @@
-"""What would change a network's mind about a face: each attribute over its whole range, and the
-sixteen sets of parts; beside what the true rule says."""
+"""Predictions on counterfactuals of one face: each attribute over its whole range, and the sixteen
+subsets of the parts, with the true labels."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from lab.worlds.faces import ATTRIBUTES, PARTS, Attribute, Faces, render
 from lab.worlds.faces.batch import as_column
 
 POINTS = 13
-"""Places on a continuous attribute's range that are tried."""
+"""Values of a continuous attribute."""
 
 PIXELS = 2**22
-"""Pixels that are drawn at a time."""
+"""Pixels per batch of drawing."""
 
 THUMBNAIL = 64
-"""Side of the pictures of sets of parts, in pixels."""
+"""Side of the pictures of subsets of the parts, in pixels."""
 
 
 def strips(run: LoadedRun, face: Faces) -> dict[str, Any]:
     """For each attribute the probability of the watched class at each of its values.
 
-    `moves` is how far it moves by this attribute alone; `visible` is whether the picture changes.
+    `moves`: the difference of the largest and the smallest; `visible`: whether the picture changes.
     """
     rows = list(ATTRIBUTES.values())
     places = [_places(row, face) for row in rows]
@@ -48,7 +48,7 @@ def strips(run: LoadedRun, face: Faces) -> dict[str, Any]:
         result.append(
             {
                 "name": row.name,
-                "decides": row.name in run.task.relevant,
+                "relevant": row.name in run.task.relevant,
                 "visible": not bool(same[part].all()),
                 "moves": round(float(column.max() - column.min()), 6),
                 "values": [plain(row, value) for value in values.tolist()],
@@ -62,7 +62,8 @@ def strips(run: LoadedRun, face: Faces) -> dict[str, Any]:
 
 
 def parts(run: LoadedRun, face: Faces) -> dict[str, Any]:
-    """The face with each set of parts, as the run's task allows: what it says, and what is true."""
+    """The predictions and true labels for the face with each subset of the parts, if the run's task
+    is about parts."""
     if not run.world.components:
         return {"sets": [], "parts": PARTS, "watched": watched(run, 0)}
     sets_of_parts = subsets(run.world.components)
@@ -85,7 +86,7 @@ def parts(run: LoadedRun, face: Faces) -> dict[str, Any]:
 
 
 def _places(row: Attribute, face: Faces) -> Tensor:
-    """The values of an attribute that are tried (K,): all, or even places and the present one."""
+    """The values of an attribute that are tried (K,): all, or an even grid and the present one."""
     if row.kind != "continuous":
         return torch.arange(len(row.values))
     grid = as_column(row, np.linspace(row.low, row.high, POINTS))
@@ -94,7 +95,7 @@ def _places(row: Attribute, face: Faces) -> Tensor:
 
 
 def _varied(face: Faces, rows: list[Attribute], places: list[Tensor]) -> Faces:
-    """The face itself, and after it the face with each value of each attribute in turn."""
+    """The face itself, followed by the face with each value of each attribute."""
     count = 1 + sum(map(len, places))
     everyone = face.take(torch.zeros(count, dtype=torch.long))
     columns, at = {}, 1
@@ -107,7 +108,7 @@ def _varied(face: Faces, rows: list[Attribute], places: list[Tensor]) -> Faces:
 
 
 def _ask(run: LoadedRun, faces: Faces, face: Faces) -> tuple[Tensor, Tensor]:
-    """Probabilities (N, C), and which pictures (N,) look just like that of `face`."""
+    """Probabilities (N, C), and which pictures (N,) equal that of `face`."""
     plain = render(as_seen(face, run), size=run.size)
     step = max(1, PIXELS // run.size**2)
     logits, same = [], []

@@ -1,4 +1,4 @@
-"""A guessing game: a face, what a run was trained on, and the question what it will say."""
+"""The guessing game: a face, how a run was trained, and the question which class it predicts."""
 
 from __future__ import annotations
 
@@ -15,20 +15,18 @@ from lab.playground.request import write_face
 from lab.worlds.faces import Faces, render
 
 CANDIDATES = 24
-"""Faces among which a round looks for one that the run is right, or wrong, about."""
+"""Faces from which a round takes the first that the run classifies correctly, or wrongly."""
 
 PICTURE = 256
 """Side of the picture, in pixels."""
 
 SPLIT = "game"
-"""Faces that neither training nor any test shows."""
+"""The split of the faces: disjoint from training and test sets."""
 
 
 def play(run: LoadedRun, number: int) -> dict[str, Any]:
-    """Round `number` with `run`. In half of the rounds it is wrong, if it can be caught at all.
-
-    With cues, half of the rounds ask about faces that contradict them.
-    """
+    """Round `number` with `run`. In half of the rounds the prediction is wrong, if it is for any of
+    the candidates. For runs with cues, half of the rounds show conflicting faces."""
     where, stream = torch.tensor([number]).numpy(), (run.config.seed, SPLIT)
     should_err = bool(uniforms(where, *stream, "errs")[0] < 0.5)
     world = run.world

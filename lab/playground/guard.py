@@ -1,8 +1,9 @@
-"""Who may agree that a network's file is run: somebody at this computer, in a browser that shows
-our own page.
+"""The check of requests that permit the execution of a network's file: only from this machine, from
+the board's own page, and not through a proxy.
 
-There is no password, so the request itself must tell. Where a proxy stands between, it cannot: all
-that come through one on this computer come from this computer.
+There is no password. Requests through a proxy on this machine all have its address, so they are
+refused. Against cross-site requests the header Origin is checked, against DNS rebinding the header
+Host.
 """
 
 from __future__ import annotations
@@ -14,34 +15,34 @@ from urllib.parse import urlsplit
 from werkzeug.wrappers import Request
 
 PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
-"""What proxies add to a request."""
+"""Headers that proxies add to a request."""
 
 
 def stranger(request: Request, prefix: str) -> str:
-    """Why this request may not agree to anything, in one line; empty if it may.
+    """Why this request may not give permission, in one line; empty if it may.
 
     `prefix` is the path that TensorBoard is served under.
     """
     if prefix:
         return (
             f"the board is served under {prefix}, as behind a proxy, through which anybody could"
-            " agree: start it with board.py --allow-model FILE, or without a path prefix"
+            " give permission: start it with board.py --allow-model FILE, or without a path prefix"
         )
     if any(name in request.headers for name in PROXIES):
-        return "agree at the computer that the board runs on, not through a proxy"
+        return "give permission on the machine that runs the board, not through a proxy"
     if not _is_of_this_machine(request):
-        return f"agree at the computer that the board runs on, not at {request.remote_addr}"
+        return f"give permission on the machine that runs the board, not from {request.remote_addr}"
     if not _is_home(request.host):
-        # whoever owns a name can let it lead here, and a page of theirs then counts as ours
-        return f"agree at http://localhost or at an address of digits, not at {request.host[:200]}"
+        # DNS rebinding: another site's name may resolve to this machine
+        return f"open the board at http://localhost or a numeric address, not {request.host[:200]}"
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
-        return f"agree on the board's own page, not on one of {origin[:200]}"
+        return f"give permission on the board's own page, not on one of {origin[:200]}"
     return ""
 
 
 def _is_of_this_machine(request: Request) -> bool:
-    """Whether the connection begins where it ends, on this computer."""
+    """Whether both ends of the connection are on this machine."""
     if request.remote_addr is None:
         return True  # a call within the program: every server tells the address
     connection = request.environ.get("werkzeug.socket")
@@ -54,7 +55,7 @@ def _is_of_this_machine(request: Request) -> bool:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address as it was before IPv6 wrapped it; None if it is none."""
+    """An IP address, IPv4-mapped IPv6 ones as IPv4; None if the text is no address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -63,7 +64,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_home(host: str) -> bool:
-    """Whether a request came to a name that only this machine gives."""
+    """Whether the Host header is localhost or a numeric address, which excludes DNS rebinding."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name == "localhost" or name.endswith(".localhost"):
         return True

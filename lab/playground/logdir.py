@@ -1,4 +1,4 @@
-"""The runs under TensorBoard's logdir, and nothing outside it.
+"""The runs in TensorBoard's logdir, and nothing outside it.
 
 A run's name is its folder's path below the logdir, as TensorBoard shows it. Names from requests are
 looked up among the folders that were found; they never become a path by themselves.
@@ -18,7 +18,7 @@ from lab.core.run_dir import CHECKPOINTS, RunDir, holds_a_run
 from lab.playground.errors import NotThere, one_line
 
 MOST_RUNS, MOST_FOLDERS, DEEPEST = 1000, 20_000, 6
-"""Where the search for runs ends: a logdir can be somebody's whole home folder."""
+"""Limits of the search for runs: a logdir can be a whole home folder."""
 
 LARGEST = 2**20
 """Bytes of a `config.json` or `summary.json` that are read: far more than the lab writes."""
@@ -27,7 +27,7 @@ _OF_A_SWEEP = {
     "mean": "means over a sweep's seeds: its runs are in the folder above",
     "figures": "a sweep's figures: its runs are in the folder above",
 }
-"""What the lab itself writes that is no run, by the folder's name, or its parent's."""
+"""Folders of the lab that are no runs, by their name or that of their parent."""
 
 Stamp = tuple[tuple[str, int, int], ...]
 """Name, size and time of each file that a network is loaded from."""
@@ -35,8 +35,8 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class RunEntry:
-    """A folder that holds a run: of this lab, or of somebody else (`config` None, `trouble` says
-    what is wrong with it)."""
+    """A folder with a run of this lab, or with event files that cannot be opened as one (`config`
+    None; `trouble` says why)."""
 
     name: str
     folder: Path
@@ -57,13 +57,13 @@ class Listing:
 
 @dataclass(frozen=True)
 class Logdir:
-    """A folder of runs on this machine; `root` None: there is none, and `trouble` says explain."""
+    """A folder of runs on this machine; `root` None: there is none, and `trouble` says why."""
 
     root: Path | None
     trouble: str = ""
 
     def runs(self) -> Listing:
-        """Those of the lab, and folders with another program's event files."""
+        """The lab's runs, and folders with event files of other programs."""
         if self.root is None:
             return Listing(runs=[])
         found: list[RunEntry] = []
@@ -151,7 +151,7 @@ def _parse_settings(path: Path, size: int, time: int) -> tuple[RunConfig, Proven
 
 
 def open_logdir(text: str | None) -> Logdir:
-    """The folder that TensorBoard was given as its logdir; without a folder, the reason explain."""
+    """TensorBoard's logdir as a folder, or the reason why it is none."""
     if not text:
         return Logdir(
             None, "TensorBoard was started without --logdir, so there are no runs to open"
@@ -165,9 +165,9 @@ def open_logdir(text: str | None) -> Logdir:
 
 
 def stamp(run: RunEntry) -> Stamp:
-    """What the files that a network is loaded from look like from outside.
+    """Name, size and modification time of the files that a network is loaded from.
 
-    Raises `NotThere` if one of them is a link: the network would come from elsewhere.
+    Raises `NotThere` if one of them is a symbolic link, which may lead out of the logdir.
     """
     marks = []
     files = RunDir(run.folder)
@@ -183,7 +183,7 @@ def stamp(run: RunEntry) -> Stamp:
 
 
 def summary(run: RunEntry) -> dict[str, Any]:
-    """What `summary.json` says of the run so far; nothing if there is none or it is damaged."""
+    """The contents of the run's `summary.json`; empty if there is none or it is damaged."""
     try:
         content = json.loads(read_text(RunDir(run.folder).summary_file))
     except (ValueError, RecursionError):
@@ -192,7 +192,7 @@ def summary(run: RunEntry) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """A small text file of a run; `ValueError` if it is no such thing."""
+    """The text of a small file of a run; `ValueError` if it is no plain file or too large."""
     if path.is_symlink() or not path.is_file():
         raise ValueError(f"{path.name} is not a plain file")
     try:

@@ -1,4 +1,4 @@
-"""The networks that are open: a bounded number of them, the least recently asked put away first."""
+"""The cache of loaded networks, bounded in number and memory (LRU)."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from lab.worlds import DrawnWorld, Task
 from lab.worlds.faces.world import FACES
 
 MOST, MEMORY = 240, 2**29
-"""Networks that are open at a time, and the bytes that they and what is kept with them take."""
+"""Most networks in the cache, and most bytes that they and their cached results take."""
 
 ONE = 2**28
-"""Bytes of a checkpoint that is opened: larger networks answer too slowly for a slider."""
+"""Largest checkpoint in bytes: larger networks are too slow for a slider."""
 
 Key = tuple[tuple[str, str], ...]
-"""What stands for source files and their content: those that may be run are known by it."""
+"""Source files by path and digest; permission to execute is given for a key."""
 
 
 @dataclass(kw_only=True)
 class LoadedRun:
-    """A run whose network is ready to be asked, by one thread at a time.
+    """A run with its network, used by one thread at a time.
 
-    `kept` is room for what is costly to compute about it, with its size in bytes.
+    `kept`: cached results that are costly to compute, each with its size in bytes.
     """
 
     name: str
@@ -52,19 +52,18 @@ class LoadedRun:
 
     @property
     def task(self) -> Task:
-        """What it was asked."""
+        """The task of the run."""
         return self.world.task
 
     @property
     def size(self) -> int:
-        """Width and height of the pictures that it sees, in pixels."""
+        """Width and height of the network's input, in pixels."""
         return self.config.data.image_size
 
     def ask(self, images: Tensor) -> Tensor:
-        """Its logits (N, C) on pictures (N, 3, S, S) uint8; `RequestError` where it has no
-        answer."""
+        """Logits (N, C) on pictures (N, 3, S, S) uint8; `RequestError` if the network fails."""
         if ending():
-            raise RequestError("the board ends")  # a long search asks thousands of times
+            raise RequestError("the board is being stopped")  # ends a long search
         try:
             with self.lock:
                 logits = predict(self.model, images)
@@ -73,23 +72,23 @@ class LoadedRun:
         except (Exception, SystemExit) as error:  # networks are anybody's code
             raise RequestError(f"its network fails: {one_line(error)}") from error
         if not bool(logits.isfinite().all()):
-            raise RequestError("its answers are not finite numbers")
+            raise RequestError("its logits are not finite")
         return logits
 
     @property
     def bytes(self) -> int:
-        """The memory that it takes, about."""
+        """Its approximate memory."""
         tensors = (*self.model.parameters(), *self.model.buffers())
         weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return weights + sum(size for _, size in self.kept.values())
 
 
 class ModelCache:
-    """Opens runs, keeps them open, and opens them anew when their files have changed."""
+    """Loads runs, keeps them loaded, and reloads them when their files have changed."""
 
     def __init__(self, model_files: Sequence[Path] = (), allowed: Collection[Key] = ()) -> None:
-        """`model_files` are files of networks that are not where they were: each stands in for a
-        missing one that had the same content. `allowed` are those agreed to beforehand."""
+        """`model_files`: present paths of network files that were moved; each replaces a missing
+        file with the same content. `allowed`: keys permitted at the start."""
         self._model_files = model_files
         self._open: OrderedDict[Path, LoadedRun] = OrderedDict()
         self._failed: OrderedDict[Path, tuple[Stamp, str]] = OrderedDict()
@@ -97,7 +96,7 @@ class ModelCache:
         self._lock = threading.Lock()
 
     def get(self, run: RunEntry) -> LoadedRun:
-        """The run, open. `RequestError` says in one line why that cannot be."""
+        """The loaded run; `RequestError` says in one line why it cannot be loaded."""
         with self._lock:
             now = stamp(run)
             held = self._open.get(run.folder)
@@ -109,7 +108,7 @@ class ModelCache:
                 raise RequestError(failed[1])
             try:
                 held = self._load(run, now)
-            except (NeedsConsent, LostCode):  # that can change while the run's files do not
+            except (NeedsConsent, LostCode):  # can change although the run's files do not
                 raise
             except RequestError as refusal:
                 self._fail(run, now, str(refusal))
@@ -120,7 +119,8 @@ class ModelCache:
             return held
 
     def allow(self, run: RunEntry) -> None:
-        """Let the network of `run` be made by the source files that make it now, as they are."""
+        """Permit the execution of the source files of the network of `run`, with their present
+        content."""
         code = self.code_of(run)
         if code is None:
             raise RequestError(f"the network of {run.name} is the lab's own and needs no consent")
@@ -131,12 +131,12 @@ class ModelCache:
             self._failed.pop(run.folder, None)
 
     def consented(self, run: RunEntry) -> bool:
-        """Whether opening the run executes nothing that was not agreed to."""
+        """Whether opening the run executes only permitted code."""
         code = self.code_of(run)
         return code is None or code.key in self._allowed
 
     def code_of(self, run: RunEntry) -> Code | None:
-        """The source files that make the run's network; None if it is the lab's own."""
+        """The source files of the run's network; None if it is the lab's own."""
         if run.config is None or file_of(run.config.model.model) is None:
             return None
         for file in (None, *self._model_files):
@@ -153,13 +153,13 @@ class ModelCache:
                 return Code(config=config, file=str(path), sources=sources, changed=changed)
         path = Path(str(file_of(run.config.model.model)))
         trouble = (
-            f"its network is made by the file {path}, and that cannot be read (is it gone? board.py"
-            " --model-file FILE says where it is now)"
+            f"its network is defined by the file {path}, which cannot be read (if it was moved:"
+            " board.py --model-file FILE gives its new path)"
         )
         return Code(config=run.config, file=str(path), sources={}, trouble=trouble)
 
     def fits(self) -> None:
-        """Put networks away until what is left fits, after something was kept with one."""
+        """Drop networks until the rest fits, after a result was cached."""
         with self._lock:
             self._put_away()
 
@@ -171,7 +171,7 @@ class ModelCache:
             raise NotReady("it has no checkpoint yet: it was only just started, or stopped early")
         if max(files.values()) > ONE:
             raise RequestError(
-                f"its checkpoint is larger than {ONE // 2**20:,} MB: too slow to play"
+                f"its checkpoint is larger than {ONE // 2**20:,} MB: too slow for interactive use"
             )
         code = self.code_of(run)
         if code is not None and code.trouble:
@@ -183,7 +183,7 @@ class ModelCache:
         try:
             world = face_world(run.config)
             refuse_other_world(world, run.provenance, what=run.name)
-            with only_agreed(agreed):  # what is executed is what was agreed to, whatever is there
+            with only_agreed(agreed):  # executes exactly what was permitted
                 config, model = load_run(
                     run.folder, config=code.config if code is not None else run.config,
                     changed_code=code is not None and bool(code.changed), any_world=True,
@@ -212,7 +212,7 @@ class ModelCache:
 
 
 def keys_of(files: Sequence[Path]) -> frozenset[Key]:
-    """What stands for networks' files, with what they import, as they are now; executes nothing.
+    """The keys of network files with what they import, as they are now; executes nothing.
 
     Raises `ValueError` for one that cannot be read.
     """
@@ -237,43 +237,43 @@ def face_world(config: RunConfig) -> DrawnWorld:
         if world.domain is FACES:
             return world
     what = config.data.data or f"the task {config.data.task}"
-    raise ValueError(f"it was trained on pictures of {what}, and here are sliders for faces only")
+    raise ValueError(f"it was trained on pictures of {what}; this tab has sliders for faces only")
 
 
 class NotReady(RequestError):
-    """A run that has nothing to ask yet."""
+    """A run without a checkpoint."""
 
 
 class NeedsConsent(RequestError):
-    """A run whose network is made by a file of Python that nobody has agreed to run."""
+    """A run whose network is defined by a Python file that has no permission to be executed."""
 
 
 class LostCode(RequestError):
-    """A run whose network is made by a file of Python that is not there."""
+    """A run whose network is defined by a Python file that is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """The source files outside the lab that make a run's network: `file` and what it imports."""
+    """The source files outside the lab that define a run's network: `file` and what it imports."""
 
     config: RunConfig
-    """The run's settings, with the place where the file is now."""
+    """The run's settings, with the present path of the file."""
     file: str
     sources: Sources
     changed: str = ""
-    """How they differ from those that the run was trained with, in a few words."""
+    """How they differ from those that the run was trained with; empty: not at all."""
     trouble: str = ""
-    """Why they are of no use."""
+    """Why they cannot be used; empty: they can."""
 
     @property
     def key(self) -> Key:
-        """What stands for the files and their content."""
+        """The files with their digests."""
         return _key(self.file, self.sources)
 
     @property
     def told(self) -> str:
-        """What makes the network, in a line."""
+        """A line on the files."""
         others = len(self.sources) - 1
         more = f" and {others} that it imports" if others > 0 else ""
         differs = f", not as the run was trained with: {self.changed}" if self.changed else ""
-        return f"its network is made by the file {self.file}{more}{differs}"
+        return f"its network is defined by the file {self.file}{more}{differs}"

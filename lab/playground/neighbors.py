@@ -1,5 +1,5 @@
-"""Where did it see this? The training faces that are nearest to a face, to the network and to the
-eye, with the labels that they were given."""
+"""The nearest training faces of a face, by the network's features and by pixels, with their given
+labels."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from lab.worlds import Examples
 from lab.worlds.faces import Faces, render
 
 MOST, MEMORY = 20_000, 2**26
-"""Training faces that are searched, the first ones, and the bytes that their pictures take."""
+"""Most training faces that are searched (the first ones), and most bytes of their pictures."""
 
 SHOWN = 6
-"""Nearest faces that are shown."""
+"""Number of nearest faces."""
 
 THUMBNAIL = 96
 """Side of their pictures, in pixels."""
 
 BATCH = 500
-"""Pictures that features are computed of at a time."""
+"""Pictures per batch of features."""
 
 KEPT = "studied"
 
 
 class Studied:
-    """The training faces of a run, and what its last layer makes of each (None: it has no such
-    layer)."""
+    """The training faces of a run with predictions and features, the input of its last layer (None:
+    it has no such layer)."""
 
     def __init__(self, run: LoadedRun) -> None:
         count = min(faces_studied(run.config), MOST, max(2, MEMORY // (3 * run.size**2)))
@@ -43,7 +43,7 @@ class Studied:
 
     @property
     def bytes(self) -> int:
-        """The memory that it takes, about."""
+        """Its approximate memory."""
         known = self.features.numel() * 4 if self.features is not None else 0
         return self.examples.images.numel() + known + 500 * len(self.examples)
 
@@ -93,7 +93,8 @@ def _entries(studied: Studied, far: Tensor) -> list[dict[str, Any]]:
 
 
 def _root_mean_square(pictures: Tensor, one: Tensor) -> Tensor:
-    """How far (N,) each picture (N, 3, S, S) is from `one`, in shares of full range."""
+    """The root mean square difference (N,) of each picture (N, 3, S, S) from `one`, as a share of
+    the full range."""
     far = [
         (some.float() - one.float()).square().flatten(1).mean(dim=1).sqrt() / 255
         for some in torch.split(pictures, BATCH)

@@ -1,7 +1,7 @@
-"""TensorBoard's tab "Faces": files for the browser, and answers as JSON.
+"""TensorBoard's tab "Faces": static files for the browser, and requests with JSON responses.
 
-TensorBoard imports this when it starts, so nothing here imports PyTorch: the rest of the lab is
-imported by the first question, and if that fails the page says so and every other tab works.
+TensorBoard imports this module when it starts, so it does not import PyTorch: the rest of the lab
+is imported at the first request, and if that fails the page shows the error.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ QUESTIONS = (
     "table", "runs", "about", "look", "effects", "random", "strips", "parts", "nearest", "fool",
     "round",
 )  # fmt: skip
-"""What `lab.playground.service` answers, named here too lest TensorBoard wait for PyTorch."""
+"""The requests of `lab.playground.service`, listed here so that TensorBoard need not import it."""
 
 FILES = Path(__file__).parent / "static"
 TYPES = {".html": "text/html", ".js": "application/javascript", ".css": "text/css"}
 
 LONGEST = 10_000
-"""Bytes of what is posted."""
+"""Most bytes of a POST request."""
 
 App = Callable[..., Any]
 
 
 class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
-    """The tab. It reads the logdir alone, and writes nothing."""
+    """The tab. It reads only the logdir, and writes nothing."""
 
     plugin_name = NAME
     model_files: Sequence[Path] = ()
-    """Files of networks that are not where they were when they were trained."""
+    """Present paths of network files that were moved since training."""
     allowed: Collection[Key] = ()
-    """Networks' files that were agreed to beforehand, as `cache.keys_of` gives them."""
+    """Keys of network files permitted at the start, as `model_cache.keys_of` returns them."""
 
     def __init__(self, context: Any) -> None:
         """`context` is TensorBoard's `TBContext`, of which logdir and path prefix are used."""
@@ -60,21 +60,21 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
         self._lock = threading.Lock()
 
     def get_plugin_apps(self) -> dict[str, App]:
-        """The addresses below /data/plugin/lab_faces, each with what answers there."""
+        """The routes below /data/plugin/lab_faces."""
         files = {f"/{path.name}": self._file(path) for path in sorted(FILES.iterdir())}
         questions = {f"/{name}": self._question(name) for name in QUESTIONS}
         return {**files, **questions, "/allow": self._allow()}
 
     def is_active(self) -> bool:
-        """Always: without runs the page says what to do."""
+        """Always true: without runs the page shows how to train one."""
         return True
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
-        """The tab's title and its module."""
+        """The tab's title and its JavaScript module."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name=TITLE)
 
     def service(self) -> Service:
-        """The rest of the lab, imported once; `Broken` says why that cannot be."""
+        """The service, which imports the rest of the lab; `Broken` if that fails."""
         with self._lock:
             if self._service is None:
                 try:
@@ -114,7 +114,7 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
     def _allow(self) -> App:
         @Request.application
         def allow(request: Request) -> Response:
-            # a page of another site cannot post JSON here without asking first, which is refused
+            # cross-site JSON posts need a CORS preflight request, which is refused
             if request.method != "POST" or request.mimetype != "application/json":
                 return _refuse(request, "post a JSON object that names the run", 405)
             if refused := stranger(request, self._prefix):
@@ -144,13 +144,13 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
 
 
 class Broken(RequestError):
-    """The lab cannot be imported: no PyTorch, or a damaged one."""
+    """The lab cannot be imported, for example without PyTorch."""
 
     status = 503
 
 
 def _waits(request: Request) -> Callable[[], bool]:
-    """Whether the browser still waits for the answer, as far as its connection tells."""
+    """A function that tells whether the browser's connection is still open."""
     connection = request.environ.get("werkzeug.socket")
     look = getattr(socket, "MSG_DONTWAIT", None)  # Windows has none
 

@@ -1,4 +1,5 @@
-"""Why a task's rule puts a picture in no class of its own right: what would have to change."""
+"""Why a picture is in the left-over class of its task (not a person), or in none: the attributes
+that would have to change."""
 
 from __future__ import annotations
 
@@ -15,15 +16,15 @@ from lab.worlds import Task, get_task
 from lab.worlds.faces import ATTRIBUTES, Attribute, Faces
 
 MOST = 20_000
-"""Combinations of what decides that are gone through."""
+"""Most combinations of relevant attributes that are tried."""
 
 
 def reasons(task: Task, face: Faces) -> list[dict[str, Any]]:
-    """The fewest attributes that would have to change for `face` (1) to be in a class of its own
-    right: the name, the present value, and one that would do.
+    """The fewest relevant attributes that would have to change for `face` (1) to be in another
+    class than the left-over one (`Task.otherwise`): name, present value, and a value that would do.
 
-    Nothing is said of other pictures (one eye is one eye), only of what is left over: no person, or
-    without an answer. What cannot be seen is left out, unless there is nothing else.
+    Empty for a face in any other class. Attributes without an effect on the picture are left out,
+    unless there are no others.
     """
     if int(task.label(face)[0]) != task.otherwise:
         return []
@@ -46,8 +47,8 @@ def reasons(task: Task, face: Faces) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=256)
 def _fewest_changes(name: str, now: tuple[float, ...]) -> dict[str, float]:
-    """What of the attributes that decide, at present `now`, would have to be which code or number
-    for another class than what is left over; nothing where no combination is."""
+    """The smallest set of changes of the relevant attributes, at present `now`, that leads to
+    another class than the left-over one: new values by name; empty if no combination does."""
     task = get_task(name)
     rows = [ATTRIBUTES[each] for each in task.relevant]
     face = start_face().redrawn(
@@ -74,6 +75,6 @@ def _fewest_changes(name: str, now: tuple[float, ...]) -> dict[str, float]:
 
 
 def _typical_first(row: Attribute, now: float, rest: list[float]) -> list[float]:
-    """The present value of an attribute and others that may be wanted instead."""
+    """The present value of an attribute, followed by the others, the typical one first."""
     typical = float(row.code(row.typical))
     return [now, *sorted(rest, key=lambda value: value != typical)]

@@ -1,4 +1,4 @@
-"""What a request asks for: its parameters, checked one by one against the attribute table."""
+"""The parameters of a request, checked one by one against the attribute table."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from lab.playground.errors import RequestError, one_line
 from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, attribute, sample_prior
 
 LONGEST = 4000
-"""Characters of a face's description: three times what all attributes together take."""
+"""Most characters of a face's description: three times the length of all attributes."""
 
 NUMBER = re.compile(r"-?(\d{1,9}(\.\d{0,20})?|\.\d{1,20})(e-?\d{1,3})?", re.ASCII)
 WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
 
 IDENTITY = "identity"
-"""Not an attribute, but part of a face: where stray parts lie, which eye a one-eyed face has."""
+"""Not an attribute, but part of a face's description: the random details that no attribute
+controls, such as where stray parts lie."""
 
 
 class QueryParams:
-    """The parameters of one request, each of which must be known and wanted."""
+    """The parameters of one request; unknown ones are refused."""
 
     def __init__(self, parameters: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> None:
         for name in parameters:
@@ -32,14 +33,14 @@ class QueryParams:
         self._parameters = parameters
 
     def text(self, name: str) -> str:
-        """The one value of a parameter that must be there."""
+        """The value of a required parameter."""
         values = self._parameters.get(name, ())
         if len(values) != 1:
             raise RequestError(f"{name} must be given once, not {len(values)} times")
         return values[0]
 
     def texts(self, name: str, *, most: int) -> list[str]:
-        """The different values of a parameter that may be there up to `most` times."""
+        """The distinct values of a parameter that may be given up to `most` times."""
         values = list(dict.fromkeys(self._parameters.get(name, ())))
         if len(values) > most:
             raise RequestError(f"{name} may be given {most} times at most, not {len(values)}")
@@ -57,17 +58,17 @@ class QueryParams:
         return int(text)
 
     def face(self) -> Faces:
-        """The one face that `face` describes."""
+        """The face that the parameter `face` describes."""
         return read_face(self.text("face"))
 
 
 def start_face() -> Faces:
-    """The face that everything begins with: typical in all respects, a person."""
+    """The initial face: every attribute has its typical value; a person."""
     return sample_prior(1, seed=0).do(**{name: row.typical for name, row in ATTRIBUTES.items()})
 
 
 def read_face(text: str) -> Faces:
-    """The face (1) written as `eye_color:blue,nose:0`; what is not named is as in the first face.
+    """The face (1) written as `eye_color:blue,nose:0`; all other attributes as in the initial face.
 
     Raises `RequestError` that names the attribute, the value and what is allowed.
     """
@@ -110,14 +111,14 @@ def write_face(faces: Faces, i: int = 0) -> dict[str, str | int | float]:
 
 
 def plain(row: Attribute, value: float) -> str | int | float:
-    """A code or number of a batch as people write it."""
+    """An attribute's value in a batch (code or number) as its name or number."""
     if row.kind == "categorical":
         return row.values[int(value)]
     return int(value) if row.kind == "count" else number(torch.tensor(value))
 
 
 def number(value: torch.Tensor) -> float:
-    """A float32 as the shortest decimal number that means it."""
+    """A float32 as the shortest decimal number that rounds to it."""
     return float(str(value.numpy()))
 
 

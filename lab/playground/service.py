@@ -1,4 +1,4 @@
-"""What the page can ask: each question by its name, from checked parameters to plain values."""
+"""The requests of the page, by name: from checked parameters to JSON values."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from lab.worlds.faces import Faces, render
 Values = dict[str, Any]
 
 MOST_ASKED = 24
-"""Runs that one request can ask."""
+"""Most runs in one request."""
 
 MOST_NUMBER = 2**31 - 1
-"""The greatest number of a random face or of a round."""
+"""The largest number of a random face or of a round of the game."""
 
 SLOT = "slot"
-"""The parameter that says which older questions a question takes the place of."""
+"""The parameter by which a newer request replaces an older one."""
 
 
 class Service:
-    """Answers the page's questions about the runs in TensorBoard's logdir."""
+    """Processes the page's requests about the runs in TensorBoard's logdir."""
 
     def __init__(
         self,
@@ -53,8 +53,8 @@ class Service:
         """`logdir` is TensorBoard's; the others are as a `ModelCache` takes them."""
         self._place = logdir
         self._cache = ModelCache(model_files, allowed)
-        # nothing waits for what takes much longer: some 20, 50 and more than 1,000 milliseconds;
-        # a list takes half a second where there are a thousand runs
+        # one queue for each order of duration, so that short requests do not wait for long ones:
+        # some 20, 50 and over 1,000 milliseconds; the list of a thousand runs takes 500
         self._quick, self._lists = WorkQueue("playground-quick"), WorkQueue("playground-lists")
         self._slow = WorkQueue("playground-slow", first=self._quick)
         self._long = WorkQueue("playground-long", first=self._quick)
@@ -82,10 +82,10 @@ class Service:
         *,
         wanted: Callable[[], bool] = lambda: True,
     ) -> Values:
-        """The answer to a question; `RequestError` says in one line why there is none.
+        """The response to a request; `RequestError` says in one line why there is none.
 
-        Of the questions with the same parameter `slot` only the newest one is wanted: `Overtaken`
-        ends older ones that wait. So does `wanted`, where it says that nobody does any more.
+        Of the requests with the same parameter `slot` only the newest is processed; older ones that
+        wait end with `Overtaken`, and so do those whose `wanted()` is false by then.
         """
         lane, function, allowed = self._questions[question]
         asked = QueryParams(parameters, (*allowed, SLOT))
@@ -120,14 +120,14 @@ class Service:
         }
 
     def _about_one(self, asked: QueryParams) -> Values:
-        """What the list says of a run, or would if it did not end before."""
+        """The entry of one run in the list, also beyond its end."""
         try:
             return self._about(self._find(asked))
         except NotThere as refusal:
             return {"name": asked.text("run"), "kind": "gone", "trouble": str(refusal)}
 
     def _about(self, run: RunEntry) -> Values:
-        """What is known about a run without opening it."""
+        """The entry of a run in the list, without loading its network."""
         about: Values = {"name": run.name, "trouble": run.trouble}
         if run.config is None:
             return {**about, "kind": "foreign"}
@@ -221,8 +221,8 @@ def _figure(told: Mapping[str, Any], tag: str) -> float | None:
 
 
 def _build_drawing() -> None:
-    """Compile the drawing, if it can be: a slider asks for too few pixels to wait for it."""
+    """Compile the drawing beforehand, if possible, so that no slider has to wait for it."""
     try:
         render(start_face(), backend="c")
     except ValueError:
-        return  # torch draws instead, about ten times slower
+        return  # torch draws instead, some 30 times slower

@@ -1,4 +1,4 @@
-"""The attribute table as the page shows it: groups, words, ranges and colors."""
+"""The attribute table for the page: groups, words, ranges and colors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lab.worlds.faces.palette import PALETTES
 from lab.worlds.faces.world import FACES
 
 GROUPS = {
-    "structure": ("Parts", "which parts there are, and where they sit"),
-    "face": ("Looks", "eyes, nose, mouth, skin, hair and what is worn"),
-    "stray": ("Beside the head", "parts that lie around and belong to nobody"),
+    "structure": ("Parts", "the subject, its parts and their arrangement"),
+    "face": ("Appearance", "eyes, nose, mouth, skin, hair, glasses"),
+    "stray": ("Stray parts", "parts that lie beside the head"),
     "scene": ("Scene", "clothes, background and light"),
-    "camera": ("Camera", "where the head is in the picture, and how clear it is"),
+    "camera": ("Camera", "position, scale, rotation, blur and noise"),
 }
-"""The table's groups in the page's order: a title, and what is in it."""
+"""The groups in the page's order: title and contents."""
 
 WORDS = {
     "subject": {"head": "a head"},
@@ -27,14 +27,14 @@ WORDS = {
         "rotated": "turned", "column": "in a column", "traded": "traded places",
     },
 }  # fmt: skip
-"""Values whose names alone do not say enough."""
+"""Words for values whose names are not clear."""
 
 STEPS = 200
-"""Places of a slider."""
+"""Steps of a slider."""
 
 
 def page_table() -> dict[str, Any]:
-    """Everything that the page must know to build its controls."""
+    """The table as JSON values: groups of attributes, the initial face, and the tasks."""
     return {
         "groups": [
             {"name": name, "title": title, "meaning": meaning,

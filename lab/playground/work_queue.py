@@ -1,9 +1,9 @@
-"""Who computes: for each kind of question a thread and a queue, first come, first served.
+"""Work queues: a queue and a worker thread for each kind of request, first in, first out.
 
-Requests come in threads of their own. They would fight for the processor, and for networks that
-only one of them may ask at a time. A class of thirty asks more than two processors can answer, so
-questions wait rather than being refused; what nobody waits for any more is not computed: a newer
-question takes the place of its page's older one, and identical questions are answered together.
+Each request has a thread of its own, but the worker does the computing, so that requests do not
+compete for the processors and for a network, which one thread at a time may use. Requests of many
+users wait rather than being refused. A newer request of a page replaces its older one, identical
+requests are computed once, and those whose connection was closed are dropped.
 """
 
 from __future__ import annotations
@@ -20,25 +20,24 @@ from lab.training import set_threads
 T = TypeVar("T")
 
 MOST = 1000
-"""Different questions that may wait in a lane: a class of thirty asks fewer than a hundred."""
+"""Most distinct requests that wait in a queue: a class of thirty sends fewer than a hundred."""
 
 PATIENCE = 120.0
-"""Seconds that a question may wait."""
+"""Most seconds that a request waits."""
 
 POLITE = 0.3
-"""Seconds that a question lets those of a quicker lane go first, at most."""
+"""Most seconds that a request waits for those of a queue with priority."""
 
 IDLE = 0.5
-"""Seconds without a question after which a lane's thread ends; the next question starts another."""
+"""Seconds without a request after which the worker thread ends; the next request starts another."""
 
 
 class WorkQueue:
-    """A queue of questions and the thread that answers them one by one.
+    """A queue of requests and the thread that processes them one by one.
 
-    `most` and `patience` (seconds) bound the waiting; beyond, the answer is `Busy`. Questions of
-    the lane `first` come before each of this one, for up to `POLITE` seconds. `asked` counts the
-    questions that were let into the queue.
-    """
+    Beyond `most` waiting requests or `patience` seconds of waiting `Busy` is raised. Requests in
+    the queue `first` have priority, for up to `POLITE` seconds each time. `asked` counts the
+    requests that entered the queue."""
 
     def __init__(
         self,
@@ -62,17 +61,17 @@ class WorkQueue:
         slot: str | None = None,
         wanted: Callable[[], bool] = lambda: True,
     ) -> T:
-        """What `question` returns or raises.
+        """The return value of `question`, or what it raises.
 
-        `key`: questions with the same one have the same answer; None: like no other's. `slot`: of
-        the questions with the same one only the newest is wanted; it takes the turn of the older
-        ones, which end with `Overtaken` unless they have begun. `wanted()`: whether anybody still
-        waits for the answer; looked at when the question's turn comes.
+        `key`: requests with the same key have the same result and are computed once; None: unique.
+        `slot`: of the requests with the same slot only the newest is computed; it takes the place
+        of the older ones, which end with `Overtaken` unless they have begun. `wanted()`: whether
+        the result is still needed, checked when the request's turn comes.
         """
         asker = _Asker(slot, wanted)
         with self._changed:
             if ending():
-                raise Busy("the board ends")
+                raise Busy("the board is being stopped")
             key = self.asked if key is None else (key,)
             turn = min([self.asked, *self._overtake(slot, key)])
             if key not in self._waiting and len(self._waiting) >= self._most:
@@ -89,14 +88,15 @@ class WorkQueue:
         return asker.answer.result()  # type: ignore[no-any-return]
 
     def begin(self, work: Callable[[], object]) -> None:
-        """Do `work` before the questions that come after, and wait for nothing."""
+        """Queue `work` without waiting for it."""
         with self._changed:
             self._waiting[self.asked] = _Job(work, self.asked, [_Asker(None, lambda: True)])
             self.asked += 1
             self._wake()
 
     def _overtake(self, slot: str | None, key: Hashable) -> list[int]:
-        """End the waiting of older questions in a slot, other than `key`, and give their turns."""
+        """Drop the older requests in a slot, other than `key`; returns their places in the
+        queue."""
         turns = []
         for other, job in list(self._waiting.items()) if slot is not None else []:
             for asker in [each for each in job.askers if each.slot == slot]:
@@ -107,7 +107,7 @@ class WorkQueue:
         return turns
 
     def _leave(self, key: Hashable, job: _Job, asker: _Asker) -> None:
-        """Take an asker off a question, and the question out of the queue if it was the last."""
+        """Remove an asker from a job, and the job from the queue if it was the last."""
         if self._waiting.get(key) is job and asker in job.askers:
             job.askers.remove(asker)
             if not job.askers:
@@ -117,14 +117,14 @@ class WorkQueue:
     def _wake(self) -> None:
         self._changed.notify_all()
         if not self._works:
-            # no daemon, as requests' threads are: a program that ends amid PyTorch's work crashes
+            # not a daemon: exiting while PyTorch computes crashes the program
             threading.Thread(target=self._work, name=self._name, daemon=False).start()
             self._works = True
 
     def _work(self) -> None:
         if ending():
             return
-        set_threads(1)  # torch counts the threads of a computation for each thread that starts one
+        set_threads(1)  # torch's number of threads is set for each calling thread
         while (job := self._next()) is not None:
             gone = [asker for asker in job.askers if not asker.wanted()]
             for asker in gone:
@@ -142,8 +142,8 @@ class WorkQueue:
                     asker.answer.set_result(answer)
 
     def _next(self) -> _Job | None:
-        """The question whose turn it is, once there is one; None after a while without, and where
-        the program ends."""
+        """The next job, once there is one; None after `IDLE` seconds without, or when the program
+        ends."""
         with self._changed:
             if not self._changed.wait_for(lambda: bool(self._waiting), IDLE) or ending():
                 self._works = False
@@ -159,19 +159,19 @@ class WorkQueue:
             return job
 
     def let_pass(self) -> None:
-        """Wait until no question waits here, or `POLITE` seconds."""
+        """Wait until this queue is empty, at most `POLITE` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, POLITE)
 
 
 def ending() -> bool:
-    """Whether the program is about to end, and waits for its threads."""
+    """Whether the program is ending and waits for its threads."""
     return not threading.main_thread().is_alive()
 
 
 @dataclass(eq=False)
 class _Asker:
-    """A request that waits for an answer."""
+    """A request that waits for a result."""
 
     slot: str | None
     wanted: Callable[[], bool]
@@ -180,7 +180,7 @@ class _Asker:
 
 @dataclass(eq=False)
 class _Job:
-    """A question, its place in the queue, and all who wait for its answer."""
+    """A computation, its place in the queue, and the requests that wait for its result."""
 
     question: Callable[[], object]
     turn: int

@@ -1,7 +1,7 @@
-"""Search the nuisances for pictures that fool a network, and find out what it takes."""
+"""Robustness: the search for changes of nuisances after which a network misclassifies a sample."""
 
 from lab.robustness.failures import Failures, find_failures
-from lab.robustness.oracle import Ask, Progress
+from lab.robustness.oracle import Predict, Progress
 from lab.robustness.resample_and_evolve import CHILDREN
 
-__all__ = ["CHILDREN", "Ask", "Failures", "Progress", "find_failures"]
+__all__ = ["CHILDREN", "Failures", "Predict", "Progress", "find_failures"]

@@ -1,7 +1,9 @@
-"""Search the nuisances for pictures that fool a network: what is it right about only by luck?
+"""The search for failures: changes of nuisances after which a network misclassifies a sample.
 
-Relevant attributes stay as they are, and so does the true label. First all nuisances are drawn
-anew, many times; then, from the worst of these, an evolution strategy moves the continuous ones.
+Relevant attributes are not changed, so the true label stays. First all nuisances are redrawn from
+the population (cues: independently of the label), many times; then an evolution strategy changes
+the continuous ones, starting from the redraw with the lowest log odds of the true label; then as
+many changes as possible are undone.
 """
 
 from __future__ import annotations
@@ -11,21 +13,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lab.robustness.minimal import few_changes
-from lab.robustness.oracle import Ask, Oracle, Progress, State
+from lab.robustness.minimal import minimal_changes
+from lab.robustness.oracle import Oracle, Predict, Progress, State
 from lab.robustness.resample_and_evolve import evolve, resample
 from lab.worlds import DrawnWorld, Samples
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failures:
-    """What came of a search among N samples, F of which could be made to fool the network.
+    """The result of a search on N samples, for F of which a misclassified variant was found.
 
-    right (N,) bool: its answers on the samples as they are; after_resamples and after_search (N,):
-    where it is right about all that was tried, to the end of that part. found (F,): positions of
-    the fooled ones, the most confidently wrong first. before and after: those samples as they are,
-    and as they fool it with few attributes changed; logits (F, C) on both. changed: the names of
-    these attributes, the most needed first. shown: how many pictures each part has shown.
+    right (N,) bool: whether the sample itself is classified correctly; after_resamples and
+    after_search (N,) bool: whether all variants tried up to the end of that stage are, too.
+    found (F,): positions of the samples with a misclassified variant, the most confident error
+    first. before and after: these samples and their variants, with few attributes changed;
+    logits_before and logits_after (F, C). changed: the names of these attributes for each sample,
+    the one with the largest effect first. shown: the number of pictures predicted in each stage.
     """
 
     labels: Tensor
@@ -42,7 +45,7 @@ class Failures:
 
 
 def find_failures(
-    ask: Ask,
+    predict: Predict,
     world: DrawnWorld,
     samples: Samples,
     *,
@@ -50,27 +53,28 @@ def find_failures(
     generations: int = 20,
     progress: Progress = lambda what, done, total: None,
 ) -> Failures:
-    """Change the nuisances of `samples` until the network, `ask`, errs about them.
+    """Search for variants of `samples`, with other nuisances, that the network misclassifies.
 
-    Each sample it is right about is tried with its nuisances drawn anew `resamples` times, and if
-    that does not fool it, with `CHILDREN` variants in each of `generations`. What sample i is tried
-    with depends on the world's seed, on i and on the answers about it, not on the other samples.
+    Of each correctly classified sample all nuisances are redrawn `resamples` times; if no redraw is
+    misclassified, an evolution strategy tries `CHILDREN` variants in each of `generations`. The
+    variants of sample i depend on the world's seed, on i and on the predictions on them, not on the
+    other samples.
     """
-    oracle = Oracle(ask, world, progress)
+    oracle = Oracle(predict, world, progress)
     labels = world.task.label(samples)
     as_is = State(samples, labels, oracle("as they are", samples, labels))
-    right = ~as_is.said.wrong
+    right = ~as_is.predictions.wrong
     indices = right.nonzero()[:, 0].numpy()
     start = as_is[right]
     resampled = resample(oracle, start, indices, times=resamples)
     searched = evolve(oracle, resampled, indices, generations=generations)
     after_resamples, after_search = right.clone(), right.clone()
-    after_resamples[right] = ~resampled.said.wrong
-    after_search[right] = ~searched.said.wrong
+    after_resamples[right] = ~resampled.predictions.wrong
+    after_search[right] = ~searched.predictions.wrong
 
-    fooled = searched.said.wrong
-    least, needed = few_changes(oracle, start[fooled], searched[fooled])
-    order = least.said.margin.argsort(stable=True)
+    fooled = searched.predictions.wrong
+    least, needed = minimal_changes(oracle, start[fooled], searched[fooled])
+    order = least.predictions.margin.argsort(stable=True)
     before, after = start[fooled][order], least[order]
     return Failures(
         labels=labels,
@@ -80,8 +84,8 @@ def find_failures(
         found=torch.from_numpy(indices)[fooled][order],
         before=before.samples,
         after=after.samples,
-        logits_before=before.said.logits,
-        logits_after=after.said.logits,
+        logits_before=before.predictions.logits,
+        logits_after=after.predictions.logits,
         changed=tuple(needed[i] for i in order.tolist()),
         shown=oracle.shown,
     )

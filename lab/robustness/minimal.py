@@ -1,30 +1,33 @@
-"""Few changes: of all that is different about a sample that fools, what does it take?"""
+"""Minimal changes: few attributes in which a misclassified variant must differ from the original
+(a sparse counterfactual, found greedily)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from lab.robustness.oracle import Oracle, OracleAnswer, State, most_fooling
+from lab.robustness.oracle import Oracle, OraclePredictions, State, worst_in_rows
 from lab.worlds import Samples
 
 BLOCK = 4096
-"""Samples that are put together at a time."""
+"""Samples per batch of predictions."""
 
 WHAT = "fewer changes"
-"""What the pictures are shown for."""
+"""The name of this stage in `Oracle.shown` and in the progress."""
 
 
 class Change:
-    """Pairs of a sample and one that fools the network, and which nuisances (F, A) are changed."""
+    """F pairs of a sample and its misclassified variant; `all` bool (F, A): the nuisances in which
+    they differ."""
 
     def __init__(self, oracle: Oracle, before: State, after: State) -> None:
         self.names = oracle.world.nuisances
-        self._asker, self._before, self._after = oracle, before, after
+        self._oracle, self._before, self._after = oracle, before, after
         self.all = torch.stack([before.samples[n] != after.samples[n] for n in self.names], dim=1)
 
     def samples(self, rows: Tensor, changed: Tensor) -> Samples:
-        """The samples `rows` (R,) with those nuisances `changed` (R, A)."""
+        """The samples `rows` (R,), with the variant's values of the nuisances that are True in
+        `changed` (R, A)."""
         old, new = self._before.samples[rows], self._after.samples[rows]
         columns = {
             name: torch.where(changed[:, k], new[name], old[name])
@@ -32,37 +35,42 @@ class Change:
         }
         return old.redrawn(columns)
 
-    def said(self, rows: Tensor, changed: Tensor) -> OracleAnswer:
-        """What the network says of them."""
+    def predict(self, rows: Tensor, changed: Tensor) -> OraclePredictions:
+        """The predictions on `samples(rows, changed)`."""
         answers = [
-            self._asker(WHAT, self.samples(some, these), self._after.labels[some])
+            self._oracle(WHAT, self.samples(some, these), self._after.labels[some])
             for some, these in zip(
                 torch.split(rows, BLOCK), torch.split(changed, BLOCK), strict=True
             )
         ]
-        return OracleAnswer(*map(torch.cat, zip(*answers, strict=True)))
+        return OraclePredictions(*map(torch.cat, zip(*answers, strict=True)))
 
-    def flipped(self, changed: Tensor, rows: Tensor, columns: Tensor) -> OracleAnswer:
-        """What it says of the samples `rows` (R,) with `changed` (F, A) but for one attribute each,
-        that of `columns` (R,)."""
+    def predict_toggled(self, changed: Tensor, rows: Tensor, columns: Tensor) -> OraclePredictions:
+        """The predictions on the samples `rows` (R,) with `changed` (F, A), where in each row one
+        attribute, that of `columns` (R,), is toggled."""
         trial, each = changed[rows], torch.arange(len(rows))
         trial[each, columns] = ~trial[each, columns]
-        return self.said(rows, trial)
+        return self.predict(rows, trial)
 
 
-def few_changes(oracle: Oracle, before: State, after: State) -> tuple[State, list[tuple[str, ...]]]:
-    """Samples that fool the network with few attributes as `after` and all others as `before`; and
-    the names of these few, for each sample those first that it needs most.
+def minimal_changes(
+    oracle: Oracle, before: State, after: State
+) -> tuple[State, list[tuple[str, ...]]]:
+    """Misclassified samples with few attributes as in `after` and all others as in `before`; and
+    the names of these attributes, for each sample the one with the largest effect first.
 
-    From `before`, what brings it closest to an error is changed first, one attribute at a time;
-    once it errs, attributes go back one at a time while it still does. In the end none can.
+    Greedy: from `before`, the change that lowers the log odds of the true label most is added, one
+    at a time, until the sample is misclassified; then changes are undone one at a time as long as
+    it stays so. In the end no single change can be undone.
     """
     if len(after) == 0:
         return after, []
     change = Change(oracle, before, after)
-    changed, need = take_back(oracle, change, _put_in(oracle, change))
+    changed, need = undo_changes(oracle, change, _add_changes(oracle, change))
     everyone = torch.arange(len(after))
-    least = State(change.samples(everyone, changed), after.labels, change.said(everyone, changed))
+    least = State(
+        change.samples(everyone, changed), after.labels, change.predict(everyone, changed)
+    )
     order = need.masked_fill(~changed, -torch.inf).argsort(dim=1, descending=True, stable=True)
     needed = [
         tuple(change.names[column] for column in row[:count])
@@ -71,20 +79,20 @@ def few_changes(oracle: Oracle, before: State, after: State) -> tuple[State, lis
     return least, needed
 
 
-def _put_in(oracle: Oracle, change: Change) -> Tensor:
-    """Changes (F, A) that are enough for an error, the most effective first."""
+def _add_changes(oracle: Oracle, change: Change) -> Tensor:
+    """Changes bool (F, A) that suffice for an error, added greedily."""
     changed = torch.zeros_like(change.all)
     count = len(changed)
     active = torch.ones(count, dtype=torch.bool)
     while bool(active.any()):
         oracle.progress(WHAT, count - int(active.sum()), 2 * count)
         rows, columns = (change.all & ~changed & active[:, None]).nonzero().T
-        said = change.flipped(changed, rows, columns)
+        predictions = change.predict_toggled(changed, rows, columns)
         margin = torch.full(changed.shape, torch.inf, dtype=torch.float64)
-        margin[rows, columns] = said.margin.clamp(max=1e30)  # below what cannot be chosen
+        margin[rows, columns] = predictions.margin.clamp(max=1e30)  # below what cannot be chosen
         wrong = torch.zeros_like(changed)
-        wrong[rows, columns] = said.wrong
-        chosen = most_fooling(margin, wrong)
+        wrong[rows, columns] = predictions.wrong
+        chosen = worst_in_rows(margin, wrong)
         still = active.nonzero()[:, 0]
         changed[still, chosen[still]] = True
         active[still] = ~wrong[still, chosen[still]]
@@ -92,12 +100,13 @@ def _put_in(oracle: Oracle, change: Change) -> Tensor:
     return changed
 
 
-def take_back(oracle: Oracle, change: Change, changed: Tensor) -> tuple[Tensor, Tensor]:
-    """Changes of which none can go back any more, and the margin (F, A) without each of them."""
+def undo_changes(oracle: Oracle, change: Change, changed: Tensor) -> tuple[Tensor, Tensor]:
+    """Changes bool (F, A) of which none can be undone without losing the error, and the margin
+    (F, A) without each of them."""
     count = len(changed)
     need = torch.full(changed.shape, torch.inf, dtype=torch.float64)
     rows, columns = changed.nonzero().T
-    need[rows, columns] = change.flipped(changed, rows, columns).margin
+    need[rows, columns] = change.predict_toggled(changed, rows, columns).margin
     active = torch.ones(count, dtype=torch.bool)
     while bool(active.any()):
         oracle.progress(WHAT, 2 * count - int(active.sum()), 2 * count)
@@ -106,9 +115,9 @@ def take_back(oracle: Oracle, change: Change, changed: Tensor) -> tuple[Tensor, 
         for column in order.T[: int(changed.sum(dim=1).max())]:
             rows = (active & changed.gather(1, column[:, None])[:, 0]).nonzero()[:, 0]
             if len(rows):
-                said = change.flipped(changed, rows, column[rows])
-                need[rows, column[rows]] = said.margin
-                rows = rows[said.wrong]
+                predictions = change.predict_toggled(changed, rows, column[rows])
+                need[rows, column[rows]] = predictions.margin
+                rows = rows[predictions.wrong]
                 changed[rows, column[rows]] = False
                 went[rows] = True
         active = went

@@ -1,4 +1,4 @@
-"""Predictions on samples that are being changed."""
+"""The oracle of the search: predictions on changed samples, and their number."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from torch import Tensor
 from lab.measure.reliance import log_odds
 from lab.worlds import DrawnWorld, Samples
 
-Ask = Callable[[Tensor], Tensor]
+Predict = Callable[[Tensor], Tensor]
 """Pictures (N, 3, S, S) uint8 in, logits (N, C) on the CPU out."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
+"""Called with the name of the stage, the work done and the total."""
 
 PIXELS = 2**22
-"""Pixels that are drawn and shown at a time: those of 4,096 samples at 32 px."""
+"""Pixels that are drawn and predicted at a time: those of 4,096 samples at 32 px."""
 
 
-class OracleAnswer(NamedTuple):
-    """Logits (N, C), the log odds of the true label (N,), and where the answer is another (N,)."""
+class OraclePredictions(NamedTuple):
+    """Logits (N, C), the log odds of the true label (N,), and whether another class is predicted
+    (N,) bool."""
 
     logits: Tensor
     margin: Tensor
@@ -32,39 +33,42 @@ class OracleAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """Samples with their labels (N,), and what the network says about them."""
+    """N samples with their labels (N,) and the predictions on them."""
 
     samples: Samples
     labels: Tensor
-    said: OracleAnswer
+    predictions: OraclePredictions
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: Tensor) -> State:
-        said = OracleAnswer(*(column[index] for column in self.said))
-        return State(self.samples[index], self.labels[index], said)
+        predictions = OraclePredictions(*(column[index] for column in self.predictions))
+        return State(self.samples[index], self.labels[index], predictions)
 
 
 class Oracle:
-    """Draws samples, shows them to a network and counts them; what the population never shows is no
-    failure."""
+    """Draws samples, predicts them with a network and counts them by stage (`shown`).
+
+    A sample with an excluded combination of values is outside the population and never counts as
+    misclassified.
+    """
 
     def __init__(
         self,
-        ask: Ask,
+        predict: Predict,
         world: DrawnWorld,
         progress: Progress,
     ) -> None:
         self.world, self.progress = world, progress
         self.shown: dict[str, int] = {}
-        self._ask = ask
+        self._predict = predict
 
-    def __call__(self, what: str, samples: Samples, labels: Tensor) -> OracleAnswer:
+    def __call__(self, what: str, samples: Samples, labels: Tensor) -> OraclePredictions:
         step = max(1, PIXELS // self.world.data.image_size**2)
         logits = torch.cat(
             [
-                self._ask(self.world.render(samples[at : at + step]))
+                self._predict(self.world.render(samples[at : at + step]))
                 for at in range(0, max(1, len(samples)), step)
             ]
         )
@@ -73,10 +77,11 @@ class Oracle:
         for hold in self.world.population.unseen_combinations:
             allowed &= ~hold.met(samples)
         margin = log_odds(logits, labels).masked_fill(~allowed, torch.inf)
-        return OracleAnswer(logits, margin, (logits.argmax(dim=1) != labels) & allowed)
+        return OraclePredictions(logits, margin, (logits.argmax(dim=1) != labels) & allowed)
 
 
-def most_fooling(margin: Tensor, wrong: Tensor) -> Tensor:
-    """In each row of (N, K), the first of those with the least margin, wrong answers before all."""
+def worst_in_rows(margin: Tensor, wrong: Tensor) -> Tensor:
+    """The column (N,) of the least margin in each row of (N, K), misclassified ones first; of equal
+    ones the first."""
     pool = wrong | ~wrong.any(dim=1, keepdim=True)
     return margin.masked_fill(~pool, torch.inf).argmin(dim=1)

@@ -1,4 +1,5 @@
-"""What is tried: nuisances drawn anew, and an evolution strategy over the continuous ones."""
+"""The two stages of the search: resampling all nuisances, and an evolution strategy over the
+continuous ones."""
 
 from __future__ import annotations
 
@@ -8,48 +9,49 @@ import torch
 from torch import Tensor
 
 from lab.core.seeds import uniforms
-from lab.robustness.oracle import Oracle, OracleAnswer, State, most_fooling
+from lab.robustness.oracle import Oracle, OraclePredictions, State, worst_in_rows
 from lab.worlds import Population, Samples
 from lab.worlds.samples import as_column
 
 Indices = npt.NDArray[np.int64]
 
 SPLIT = "search"
-"""Names the random streams of the search."""
+"""The split of the random streams of the search."""
 
 CHILDREN = 8
 """Variants of each sample in a generation of the evolution strategy."""
 
 STEP, LEAST, MOST = 0.2, 0.005, 0.5
-"""Its first, least and greatest step: the standard deviation of a quantile. First steps of 0.05,
-0.1, 0.2 and 0.4 left 12, 10, 11 and 10 % of 200 faces unfooled (a network trained on 10,000); as
-many pictures and six times as many that were drawn anew instead, 18 %."""
+"""Its first, least and greatest step size: the standard deviation of a quantile. With first steps
+of 0.05, 0.1, 0.2 and 0.4 the network (trained on 10,000 faces) stayed right about 12, 10, 11 and 10
+% of 200 faces; with resampling only, as many pictures and six times as many left 18 %."""
 
 SUCCESS = 0.2
-"""Share of children that fool better than their parent at which the step stays as it is: the 1/5
-rule of Rechenberg, "Evolutionsstrategie", 1973."""
+"""Share of successful children (lower log odds of the true label than the parent's) at which the
+step size is kept: the 1/5 rule of Rechenberg, "Evolutionsstrategie", 1973."""
 
 
 def resample(oracle: Oracle, start: State, indices: Indices, *, times: int) -> State:
-    """The worst that the network errs about of the samples and `times` draws of their nuisances."""
+    """For each sample, of itself and `times` redraws of its nuisances, the one with the lowest log
+    odds of the true label."""
     world, worst = oracle.world, start
     for time in range(times if len(start) else 0):
         oracle.progress("resamples", time, times)
         samples = world.population.redraw_nuisances(
             start.samples, indices, seed=world.seed, split=f"{SPLIT} {time}"
         )
-        said = oracle("resamples", samples, start.labels)
-        worst = _worse(worst, State(samples, start.labels, said))
+        predictions = oracle("resamples", samples, start.labels)
+        worst = _worse(worst, State(samples, start.labels, predictions))
     oracle.progress("resamples", times, times)
     return worst
 
 
 def evolve(oracle: Oracle, start: State, indices: Indices, *, generations: int) -> State:
-    """A (1+`CHILDREN`) evolution strategy for each sample that does not fool the network yet.
+    """A (1+`CHILDREN`) evolution strategy for each sample that is still classified correctly.
 
-    It moves the quantiles of the continuous nuisances, all with one step, which follows the share
-    of successes as in the (1+λ)-CMA-ES of Igel, Hansen and Roth, Evolutionary Computation 15, 2007,
-    but for their average over generations.
+    It adds normal noise to the quantiles of the continuous nuisances, with one step size for all,
+    which follows the share of successes as in the (1+λ)-CMA-ES of Igel, Hansen and Roth,
+    Evolutionary Computation 15, 2007, but without their average over generations.
     """
     population, seed = oracle.world.population, oracle.world.seed
     schema = population.domain.schema
@@ -62,7 +64,7 @@ def evolve(oracle: Oracle, start: State, indices: Indices, *, generations: int) 
     best = start
     for generation in range(generations):
         oracle.progress("search", generation, generations)
-        rows = (~best.said.wrong).nonzero()[:, 0]
+        rows = (~best.predictions.wrong).nonzero()[:, 0]
         if len(rows) == 0:
             break
         where = rows.numpy()
@@ -75,13 +77,16 @@ def evolve(oracle: Oracle, start: State, indices: Indices, *, generations: int) 
         )
         children = State(samples, parents.labels, oracle("search", samples, parents.labels))
 
-        better = children.said.wrong | (children.said.margin < parents.said.margin)
+        better = children.predictions.wrong | (
+            children.predictions.margin < parents.predictions.margin
+        )
         share = better.view(-1, CHILDREN).double().mean(dim=1).numpy()
         step[where] *= np.exp((share - SUCCESS) / (1 - SUCCESS) / damping)
         step = step.clip(LEAST, MOST)
         first = torch.arange(len(rows)) * CHILDREN
-        winner = first + most_fooling(
-            children.said.margin.view(-1, CHILDREN), children.said.wrong.view(-1, CHILDREN)
+        winner = first + worst_in_rows(
+            children.predictions.margin.view(-1, CHILDREN),
+            children.predictions.wrong.view(-1, CHILDREN),
         )
         wins = better[winner]
         level[where[wins.numpy()]] = moved[winner[wins].numpy()]
@@ -91,18 +96,21 @@ def evolve(oracle: Oracle, start: State, indices: Indices, *, generations: int) 
 
 
 def _worse(one: State, other: State) -> State:
-    """Of each sample the one that fools better, `one` where they are equal."""
-    margin = torch.stack([one.said.margin, other.said.margin], dim=1)
-    wrong = torch.stack([one.said.wrong, other.said.wrong], dim=1)
-    rows = most_fooling(margin, wrong).nonzero()[:, 0]
+    """For each sample the state with the lower log odds of the true label; `one` if they are
+    equal."""
+    margin = torch.stack([one.predictions.margin, other.predictions.margin], dim=1)
+    wrong = torch.stack([one.predictions.wrong, other.predictions.wrong], dim=1)
+    rows = worst_in_rows(margin, wrong).nonzero()[:, 0]
     return _replaced(one, rows, other[rows])
 
 
 def _replaced(state: State, rows: Tensor, new: State) -> State:
-    """The state with those of `rows` (R,) exchanged for `new` (R)."""
+    """The state with the samples `rows` (R,) replaced by `new` (R)."""
     order = torch.arange(len(state))
     order[rows] = len(state) + torch.arange(len(rows))
-    both = OracleAnswer(*(torch.cat(pair) for pair in zip(state.said, new.said, strict=True)))
+    both = OraclePredictions(
+        *(torch.cat(pair) for pair in zip(state.predictions, new.predictions, strict=True))
+    )
     labels = torch.cat([state.labels, new.labels])
     return State(Samples.cat([state.samples, new.samples]), labels, both)[order]
 
@@ -125,8 +133,8 @@ def at_quantile(population: Population, name: str, level: npt.NDArray[np.float64
     for cue in population.cues:
         if cue.attribute == name:
             half = (level >= 0.5).astype(np.int64)
-            says = np.argsort(cue.options)[half]
-            return cue.column(torch.from_numpy(says), 2 * level - half)
+            implied = np.argsort(cue.options)[half]
+            return cue.column(torch.from_numpy(implied), 2 * level - half)
     return as_column(row, row.quantile(level, variation=population.variation))
 
 

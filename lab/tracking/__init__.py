@@ -1,1 +1,1 @@
-"""What a run writes down: TensorBoard, `metrics.jsonl`, `summary.json`. Draws no conclusions."""
+"""Logging of a run: TensorBoard, `metrics.jsonl`, `summary.json`."""

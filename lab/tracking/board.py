@@ -154,7 +154,7 @@ def _welcome(board: Board, logdir: Path, allowed: Sequence[Path]) -> list[str]:
     if proxied or not board.alone:
         who = "whom a proxy lets through" if board.alone else "who can reach this computer there"
         code = (
-            "with --path-prefix nobody can agree to a network's file"
+            "with --path-prefix nobody can permit the execution of a network's file"
             if proxied
             else f"that a network's file may be run is agreed to at this computer, at {board.here}"
         )

@@ -1,4 +1,4 @@
-"""The custom-scalar charts: the metrics that the table puts into one chart, with their intervals.
+"""The custom-scalar charts: metrics that the table assigns to one chart, with their intervals.
 
 Written as protocol buffers because `SummaryWriter.add_custom_scalars` allows one band per chart.
 """
@@ -12,7 +12,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from lab.core import metrics
 
-RELIANCE, STRONGEST = "What do the predictions rely on?", "shortcut/strongest"
+RELIANCE, STRONGEST = "Reliance", "shortcut/strongest"
 
 
 def layout(
@@ -24,9 +24,9 @@ def layout(
     changes: Sequence[str] = (),
 ) -> layout_pb2.Layout:
     """The charts of the table of metrics whose tags are all among the `written` ones, as
-    TensorBoard reads them; and the reliance on what the label depends on, on `cues`, on all
-    `nuisances`, and on what `changes` of the user's own change. Each tag is drawn with the band
-    from `<tag>_low` to `<tag>_high`."""
+    TensorBoard reads them; and the reliance on `relevant` attributes, on `cues`, on all
+    `nuisances`, and under `changes`, interventions of the user's own. Each tag is drawn with the
+    band from `<tag>_low` to `<tag>_high`."""
     categories = []
     for title, charts in metrics.charts().items():
         shown = [
@@ -38,13 +38,13 @@ def layout(
             # TensorBoard 2.21 puts margin charts on the page in the reverse of the order it reads.
             categories.append(layout_pb2.Category(title=title, chart=shown[::-1]))
     shown = []
-    # TensorBoard hides what lies far out in a chart, so the nuisance that matters has its own
+    # TensorBoard clips outliers of a chart, so the nuisance with the highest reliance has its own
     alone = [f"reliance/{cue}" for cue in cues] or [STRONGEST]
     if all(tag in written for tag in alone):
-        name = "the cues: should be 0" if cues else "the strongest nuisance: should be 0"
+        name = "cues: should be 0" if cues else "highest on any nuisance: should be 0"
         shown.append(layout_pb2.Chart(title=name, margin=_margins(alone)))
     for name, attributes in (
-        ("what the label depends on: should be 1", relevant),
+        ("relevant attributes: should be 1", relevant),
         ("all nuisances: should be 0", nuisances),
         ("changes of your own", changes),
     ):

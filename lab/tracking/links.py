@@ -1,8 +1,8 @@
-"""Short addresses of the TensorBoard views that tell a run's story.
+"""Short addresses of prepared TensorBoard views of a run.
 
-TensorBoard smooths curves by default, which hides the very turn into memorization that a run is
-about. A view's full address says otherwise, in 400 characters; so the board serves a short one for
-each, such as /overview?run=eyes, that leads there.
+TensorBoard smooths curves by default, which shifts the step at which the gap opens. The full
+address of a view, with smoothing off, has some 400 characters; so the board redirects a short one
+to it, such as /overview?run=eyes.
 """
 
 import json
@@ -28,10 +28,10 @@ class DeepLink(NamedTuple):
 
 
 def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
-    """The views that tell the story, in the order of telling; of one `run` alone where one is
-    named and the view can be asked for it.
+    """The prepared views, in the order of the explanation; of one `run` only, if it is given and
+    the view has a filter for it.
 
-    Old dashboards read their parameters from behind the #, new ones from before it.
+    Angular dashboards read their parameters from before the #, Polymer ones from behind it.
     """
     base = base_url.rstrip("/") + "/"
     only = _regex(run)
@@ -54,56 +54,56 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
     return [
         link(
             "overview",
-            "does accuracy on train (faces it studied) leave accuracy on test behind?",
+            "accuracy on training and on test faces, the gap between them, membership AUC",
             pinned(shown("overview")),
             of_runs=False,
         ),
         link(
             "train against test",
-            "two curves that part, by more than their bands, are memorization",
+            "the same in one chart with 95 % bands: a gap wider than the bands is memorization",
             f"#custom_scalars{chosen}&_smoothingWeight=0",
             of_runs=False,
         ),
         link(
             "mistakes",
-            "unseen faces it is sure and wrong about: what do they have in common?",
+            "misclassified unseen faces, the most confident first: what do they have in common?",
             f"#images&tagFilter=faces{chosen}",
         ),
         link(
             "cues",
-            "runs with --cues: right where the cue helps, wrong where it misleads?",
+            "runs with --cues: accuracy on ordinary, unbiased and conflicting test faces",
             pinned(shown("cues")),
         ),
         link(
             "what it relies on",
-            "bars: parts long, nuisances short? Counterfactuals: does it change its mind?",
+            "reliance: near 1 for parts, near 0 for nuisances? Predictions on counterfactuals",
             f"#images&tagFilter=reliance%7Ccounterfactuals{chosen}",
         ),
         link(
             "losses",
-            "on train they fall to 0 together; on test a tail rises",
+            "distributions over training faces (fall to 0) and unseen faces (a tail rises)",
             f"#distributions&tagFilter=example_loss{chosen}",
         ),
         link(
             "compare runs",
-            "one row per experiment, averaged over its seeds: what closes the gap?",
+            "one row per combination of settings, mean over its seeds: what closes the gap?",
             "#hparams",
             of_runs=False,
         ),
         link(
             "projector",
-            "color by 'truth', then by 'set': are studied faces set apart from unseen ones? (runs "
-            "that end while the board is open come in when it is opened anew)",
+            "features of the last layer; color by 'truth', then by 'set': are training faces apart "
+            "from unseen ones? (restart the board to see runs that end while it is open)",
             "#projector",
         ),
         link(
             "faces",
-            "draw a face: which run changes its mind about what should not matter?",
+            "set the attributes of a face: which nuisances change the predictions of a run?",
             f"#lab_faces{pinned_face}",
         ),
         link(
             "verdict",
-            "the outcome in words, settings, group counts",
+            "the findings in words, settings, numbers of faces in each group",
             f"#text&tagFilter=verdict{chosen}",
         ),
     ]

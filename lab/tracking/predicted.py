@@ -1,4 +1,4 @@
-"""Examples with predictions on them: the plain tensors that pictures and curves are made of."""
+"""Examples with their predictions, as plain tensors, for pictures and curves."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from torch import Tensor
 class PredictedExamples:
     """Predictions on N examples; everything on the CPU.
 
-    images: uint8 (N, 3, S, S). probabilities: (N, C), rows of softmax. labels: int64 (N,), as it
-    was trained or is tested. clean_labels: int64 (N,), the truth. classes: C names.
+    images: uint8 (N, 3, S, S). probabilities: (N, C), rows of softmax. labels: int64 (N,), as
+    given in training or testing. clean_labels: int64 (N,), the truth. classes: C names.
     """
 
     images: Tensor
@@ -35,12 +35,12 @@ class PredictedExamples:
 
     @property
     def right(self) -> Tensor:
-        """Where that is the given label, bool (N,); not where a probability is NaN."""
+        """Whether that is the given label, bool (N,); False where a probability is NaN."""
         return (self.predicted == self.labels) & ~self.probabilities.isnan().any(dim=1)
 
     @property
     def mislabeled(self) -> Tensor:
-        """Where the given label is not the truth, bool (N,)."""
+        """Whether the given label differs from the true one, bool (N,)."""
         return self.labels != self.clean_labels
 
     def first(self, count: int) -> "PredictedExamples":

@@ -1,4 +1,4 @@
-"""Contact sheets: faces with what the network says about them written underneath.
+"""Contact sheets: faces with the network's predictions as captions.
 
 TensorBoard's image cards are 350 pixels wide and scale a picture by dropping or doubling pixels, so
 a sheet is just as wide: what is written in it stays legible.
@@ -25,7 +25,7 @@ FACE, MARGIN, LINE, TITLE = 96, 6, 15, 26
 """Pixels: side of a face, space around it, height of a caption's line and of the title."""
 
 PAPER, INK, GOOD, BAD, MARKED = "#ffffff", "#202124", "#1b7f3b", "#c62828", "#e07b00"
-"""Colors: right answers, wrong ones, and wrong labels."""
+"""Colors: correct predictions, wrong ones, and wrong labels."""
 
 
 class Cell(NamedTuple):
@@ -37,28 +37,29 @@ class Cell(NamedTuple):
 
 
 def training_sheet(train: PredictedExamples) -> npt.NDArray[np.uint8]:
-    """The first training faces: what it says, and the label it was given; (H, W, 3) uint8."""
+    """The first training faces with predictions and given labels; (H, W, 3) uint8."""
     shown = train.first(FACES)
     share = f"{100 * train.right.float().mean():.0f} %" if len(train) else "–"
-    return draw_sheet(f"It studied these: {share} right of {len(train):,}", _cells(shown))
+    return draw_sheet(f"Training faces: {share} of {len(train):,} right", _cells(shown))
 
 
 def mistakes_sheet(test: PredictedExamples, *, what: str = "unseen faces") -> npt.NDArray[np.uint8]:
-    """The faces that it is most sure and most wrong about, surest first."""
+    """The misclassified faces, the most confident predictions first."""
     wrong = ~test.right
     if not wrong.any():
         return draw_sheet(f"No mistakes on {len(test):,} {what}", [])
-    title = f"Surest of {int(wrong.sum()):,} mistakes on {len(test):,} {what}"
+    title = f"{int(wrong.sum()):,} mistakes on {len(test):,} {what}, surest first"
     return draw_sheet(title, _cells(test.surest(wrong, FACES)))
 
 
-def mislabelled_sheet(train: PredictedExamples) -> npt.NDArray[np.uint8]:
-    """The mislabeled training faces that get their wrong label, surest first."""
+def mislabeled_sheet(train: PredictedExamples) -> npt.NDArray[np.uint8]:
+    """The mislabeled training faces for which the given, wrong label is predicted, the most
+    confident predictions first."""
     fitted = train.mislabeled & train.right
     count = int(train.mislabeled.sum())
     if not fitted.any():
-        return draw_sheet(f"None of {count:,} wrong labels learned by heart", [])
-    title = f"Learned by heart: {int(fitted.sum()):,} of {count:,} wrong labels"
+        return draw_sheet(f"None of {count:,} wrong labels memorized", [])
+    title = f"Wrong labels memorized: {int(fitted.sum()):,} of {count:,}"
     return draw_sheet(title, _cells(train.surest(fitted, FACES)))
 
 
@@ -80,7 +81,7 @@ def draw_sheet(title: str, cells: Sequence[Cell]) -> npt.NDArray[np.uint8]:
 
 
 def _cells(shown: PredictedExamples) -> list[Cell]:
-    """Frames: red where it is wrong about the label, orange where the label is wrong."""
+    """Frames: green for a correct prediction, red for a wrong one, orange for a wrong label."""
     cells = []
     marked = shown.mislabeled.tolist()
     for i, (said, label, truth) in enumerate(
@@ -93,20 +94,20 @@ def _cells(shown: PredictedExamples) -> list[Cell]:
     ):
         right = said == label
         caption = [
-            (f"says: {shown.classes[said]}", GOOD if right else BAD),
+            (f"pred: {shown.classes[said]}", GOOD if right else BAD),
             (f"{_percent(float(shown.confidence[i]))} sure", GOOD if right else BAD),
         ]
         if marked[i]:
-            caption.append((f"is: {shown.classes[truth]}", MARKED))
+            caption.append((f"true: {shown.classes[truth]}", MARKED))
         elif not right:
-            caption.append((f"is: {shown.classes[label]}", INK))
+            caption.append((f"true: {shown.classes[label]}", INK))
         frame = MARKED if marked[i] else GOOD if right else BAD
         cells.append(Cell(shown.images[i], caption, frame))
     return cells
 
 
 def _percent(share: float) -> str:
-    """A probability in percent that says 100 only when it means it."""
+    """A probability in percent; only 1 is written as 100 %."""
     percent = 100 * share
     return f"{percent:.0f} %" if percent < 99.5 else f"{min(percent, 99.99):.2f} %"
 

@@ -37,7 +37,7 @@ class Strip:
     """R faces with each of the C <= `COLUMNS` values of an attribute.
 
     images: uint8 (R, C, 3, S, S). chances: (R, C), the probability of class `what`. right: bool
-    (R, C), whether the answer is the true label. values: C texts.
+    (R, C), whether the prediction is the true label. values: C texts.
     """
 
     attribute: str
@@ -74,8 +74,8 @@ def bars_sheet(
     relevant: Mapping[str, Estimate], nuisances: Mapping[str, Estimate]
 ) -> npt.NDArray[np.uint8]:
     """Reliance on every attribute as bars with whiskers, the largest first; (H, W, 3) uint8."""
-    sections = [("What the label depends on: should be 100 %", relevant, GOOD),
-                ("What should not matter: should be 0 %", nuisances, BAD)]  # fmt: skip
+    sections = [("Relevant attributes: should be 100 %", relevant, GOOD),
+                ("Nuisances: should be 0 %", nuisances, BAD)]  # fmt: skip
     rows = sum(len(bars) for _, bars, _ in sections)
     sheet = Image.new("RGB", (WIDTH, rows * ROW + len(sections) * TITLE + 2 * MARGIN), PAPER)
     pen = ImageDraw.Draw(sheet)

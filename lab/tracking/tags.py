@@ -1,4 +1,4 @@
-"""The tag table: everything that a run writes for TensorBoard beside the metrics.
+"""The tag table: everything that is written for TensorBoard besides the metrics.
 
 Scalars are metrics, whose table is `lab.core.metrics`. The writer refuses tags that are in neither
 table, and `docs/tensorboard.md` holds both, so that code, logs and documentation cannot drift
@@ -13,15 +13,16 @@ from typing import Literal
 from lab.core import metrics
 from lab.core.metrics import Better
 
-Kind = Literal["image", "text", "histogram", "pr_curve", "embedding", "graph", "hparams"]
+TagKind = Literal["image", "text", "histogram", "pr_curve", "embedding", "graph", "hparams"]
+"""The TensorBoard dashboard that shows a tag."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tag:
-    """One row of the table; `<word>` in the name stands for any name."""
+    """One row of the table; `<word>` in the name stands for any name without a slash."""
 
     name: str
-    kind: Kind
+    kind: TagKind
     meaning: str
     unit: str = ""
     better: Better = ""
@@ -32,58 +33,63 @@ class Tag:
 
 
 TAGS: tuple[Tag, ...] = (
-    Tag(name="verdict", kind="text", meaning="what the run shows, in plain words"),
+    Tag(name="verdict", kind="text", meaning="the findings of the run as sentences in plain words"),
     Tag(name="example_loss/train", kind="histogram", unit="nats, from 0", better="down",
-        meaning="how the loss is distributed over the training faces"),
+        meaning="distribution of the loss over the training faces"),
     Tag(name="example_loss/test", kind="histogram", unit="nats, from 0", better="down",
-        meaning="how the loss is distributed over unseen faces: sure and wrong lies far out"),
+        meaning="distribution of the loss over unseen faces; large: confident and wrong"),
     Tag(name="faces/mistakes", kind="image",
-        meaning="the unseen faces it is most sure and most wrong about"),
+        meaning="misclassified unseen faces, the most confident predictions first"),
     Tag(name="faces/mislabeled", kind="image",
-        meaning="mislabeled training examples that are predicted with their wrong label (with "
+        meaning="mislabeled training faces for which the given, wrong label is predicted (with "
         "label noise only)"),
     Tag(name="faces/conflicting", kind="image",
-        meaning="mistakes on faces whose cues contradict the label (with cues only)"),
+        meaning="misclassified conflicting faces: every cue against the label (with cues only)"),
     Tag(name="reliance_bars", kind="image",
-        meaning="reliance on every attribute: parts should be long bars, nuisances none"),
+        meaning="reliance on every attribute: should be 1 for relevant ones, 0 for nuisances"),
     Tag(name="counterfactuals/<attribute>", kind="image",
-        meaning="the same samples with each value of a nuisance, and the prediction on each"),
+        meaning="the same faces with each value of a nuisance, and the prediction for each"),
     Tag(name="occlusion_maps", kind="image",
-        meaning="test pictures, with the patches shaded on which the prediction depends: the "
-        "stronger, the more its probability falls when the patch is occluded (with --data only)"),
+        meaning="test pictures with shaded patches: the stronger, the more the probability of the "
+        "predicted class falls when the patch is occluded (with --data only)"),
     Tag(name="faces/train", kind="image",
-        meaning="training examples, the prediction on each, and whether that is its label"),
+        meaning="training faces, each with its prediction and its given label"),
     Tag(name="precision_recall/<class>", kind="pr_curve", unit="share, 0 to 1", better="up",
         meaning="precision against recall for one class, on unseen faces"),
     Tag(name="penultimate", kind="embedding",
-        meaning="what the last layer sees of each face, with its thumbnail and attributes"),
+        meaning="input of the last layer for each face, with its thumbnail and attributes"),
     Tag(name="map/<metric>", kind="image",
-        meaning="a sweep's: a final metric over two settings, mean of the seeds"),
+        meaning="heat map of a sweep: a final metric over two settings, mean over seeds"),
     Tag(name="curve/<metric>", kind="image",
-        meaning="a sweep's: a final metric over one setting, with its 95 % interval over seeds"),
+        meaning="curve of a sweep: a final metric over one setting, with 95 % intervals over "
+        "seeds"),
     Tag(name="power_law/<metric>", kind="image",
-        meaning="a sweep's: the error over the number of training faces, and the law through it"),
+        meaning="power law of a sweep: test error over the number of training faces, and the fit"),
     Tag(name="report/<figure>", kind="image",
-        meaning="a report card's figures: learning curve, cues, reliance, kinds, parts"),
+        meaning="figures of a report card: learning curve, cues, reliance, subpopulations, parts"),
     Tag(name="report_card", kind="text",
-        meaning="a report card's sentences and table"),
+        meaning="sentences and tables of a report card"),
     Tag(name="config", kind="text", meaning="every setting of the run"),
-    Tag(name="groups", kind="text", meaning="how many faces of each kind there are in each set"),
+    Tag(name="groups", kind="text",
+        meaning="number of faces of each subpopulation in each set, and of each group in training"),
     Tag(name="cues", kind="text",
-        meaning="each cue's strength as asked for and as measured (with cues only)"),
-    Tag(name="group_accuracies", kind="text", meaning="accuracy by group (with cues only)"),
+        meaning="strength of each cue, requested and measured (with cues only)"),
+    Tag(name="group_accuracies", kind="text",
+        meaning="accuracy of each group of the unbiased test set (with cues only)"),
     Tag(name="parts", kind="text",
-        meaning="which parts make a person: its answers on all sixteen sets of parts"),
-    Tag(name="environment", kind="text", meaning="versions, device and threads"),
+        meaning="predictions on all sixteen subsets of the parts, with necessity, sufficiency "
+        "and Shapley values"),
+    Tag(name="environment", kind="text", meaning="library versions, device and threads"),
     Tag(name="hparams", kind="hparams",
-        meaning="the run's row in the HParams table: settings and last metrics"),
-    Tag(name="graph", kind="graph", meaning="the network's operations, where tracing works"),
+        meaning="the run's row in the HParams table: settings and final metrics"),
+    Tag(name="graph", kind="graph",
+        meaning="graph of the network's operations, if it can be traced"),
 )  # fmt: skip
 """The table."""
 
 
 @cache
-def find(tag: str, kind: Kind) -> Tag:
+def find(tag: str, kind: TagKind) -> Tag:
     """The row that `tag` belongs to; `ValueError` if no row of that kind allows it."""
     for row in TAGS:
         if row.kind == kind and row.fits(tag):
@@ -92,9 +98,11 @@ def find(tag: str, kind: Kind) -> Tag:
 
 
 def scalar(tag: str) -> metrics.Metric:
-    """The row of a scalar (or of an end of its interval); `ValueError` if it has none, or is not
-    one of TensorBoard's."""
+    """The row of a scalar (or of an end of its interval); `ValueError` if there is none, or if the
+    metric is not written to TensorBoard."""
     row = metrics.find(tag)
     if not row.is_scalar:
-        raise ValueError(f"{tag!r} is no scalar: it is measured for {row.when} alone")
+        raise ValueError(
+            f"{tag!r} is no scalar of TensorBoard: it is measured for {row.when!r} only"
+        )
     return row

@@ -1,6 +1,6 @@
-"""What is shown beside the metrics: sheets, curves, distributions and the projector.
+"""What is logged besides the metrics: sheets, curves, distributions and the projector.
 
-These cost more than scalars, so a run shows them at few steps: see `picture_steps`.
+These cost more than scalars, so a run logs them at few steps: see `picture_steps`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate
 from lab.tracking.predicted import PredictedExamples
-from lab.tracking.sheets import mislabelled_sheet, mistakes_sheet, training_sheet
+from lab.tracking.sheets import mislabeled_sheet, mistakes_sheet, training_sheet
 from lab.tracking.strips import Strip, bars_sheet, strip_sheet
 from lab.tracking.writer import Tracker
 
@@ -21,8 +21,8 @@ PROJECTOR_FACES = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """Predictions on N examples, what the last layer is given of them (N, D), and the examples'
-    attributes in words: name -> N texts."""
+    """Predictions on N examples, their features (N, D), which are the input of the last layer, and
+    their attributes in words: name -> N texts."""
 
     answers: PredictedExamples
     features: Tensor
@@ -39,15 +39,15 @@ def picture_steps(evaluations: Sequence[int]) -> frozenset[int]:
 def write_sheets(
     tracker: Tracker, step: int, *, train: PredictedExamples, test: PredictedExamples
 ) -> None:
-    """Show training faces, mistakes and, where labels are wrong, those learned by heart."""
+    """Log training faces, mistakes and, with label noise, the mislabeled faces that are fitted."""
     tracker.image("faces/train", step, training_sheet(train))
     tracker.image("faces/mistakes", step, mistakes_sheet(test))
     if train.mislabeled.any():
-        tracker.image("faces/mislabeled", step, mislabelled_sheet(train))
+        tracker.image("faces/mislabeled", step, mislabeled_sheet(train))
 
 
 def write_conflicting(tracker: Tracker, step: int, answers: PredictedExamples) -> None:
-    """Show mistakes on faces whose cues contradict the label."""
+    """Log mistakes on conflicting faces."""
     sheet = mistakes_sheet(answers, what="conflicting faces")
     tracker.image("faces/conflicting", step, sheet)
 
@@ -59,23 +59,23 @@ def write_bars(
     relevant: Mapping[str, Estimate],
     nuisances: Mapping[str, Estimate],
 ) -> None:
-    """Show the reliance on every attribute."""
+    """Log the reliance on every attribute."""
     tracker.image("reliance_bars", step, bars_sheet(relevant, nuisances))
 
 
 def write_strip(tracker: Tracker, step: int, strip: Strip) -> None:
-    """Show the same faces with each value of a nuisance."""
+    """Log the same faces with each value of a nuisance."""
     tracker.image(f"counterfactuals/{strip.attribute}", step, strip_sheet(strip))
 
 
 def write_losses(tracker: Tracker, step: int, *, train: Tensor, test: Tensor) -> None:
-    """Show how the loss is distributed over the faces (N,) of each set."""
+    """Log the distribution of the loss over the faces (N,) of each set."""
     tracker.histogram("example_loss/train", step, train)
     tracker.histogram("example_loss/test", step, test)
 
 
 def write_curves(tracker: Tracker, step: int, test: PredictedExamples) -> None:
-    """Show precision against recall on unseen faces: of the second class if there are two, else of
+    """Log precision against recall on unseen faces: of the second class if there are two, else of
     each."""
     two = len(test.classes) == 2
     for code, name in enumerate(test.classes):
@@ -86,7 +86,7 @@ def write_curves(tracker: Tracker, step: int, test: PredictedExamples) -> None:
 
 
 def write_projector(tracker: Tracker, parts: Mapping[str, Points]) -> None:
-    """Show the first faces of each part (train, test) as points, by what the last layer sees."""
+    """Log the features of the first faces of each part (train, test) for the projector."""
     parts = {
         split: Points(
             answers=part.answers.first(PROJECTOR_FACES),
@@ -114,7 +114,7 @@ def _columns(split: str, part: Points) -> dict[str, list[str]]:
         "truth": [answers.classes[code] for code in labels],
         "set": [split] * len(answers),
         "given label": [answers.classes[code] for code in answers.labels.tolist()],
-        "it says": [answers.classes[code] for code in answers.predicted.tolist()],
+        "prediction": [answers.classes[code] for code in answers.predicted.tolist()],
         "right": ["right" if right else "wrong" for right in answers.right.tolist()],
         "confidence": [f"{sure:.4f}" for sure in answers.confidence.tolist()],
         **{name: list(words) for name, words in part.attributes.items()},

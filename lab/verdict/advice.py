@@ -14,14 +14,14 @@ GOAL = 0.05
 """Target test error of the advice on the number of training faces."""
 MOST_EXAMPLES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
 RANDOM = 0.1
-"""At a `label_link` up to this (label noise of 0.9 with random labels) labels can only be fitted by
-memorizing."""
+"""Up to this `label_link` (that of label noise 0.9 with random labels) the labels can only be
+fitted by memorizing."""
 
 
 def label_link(share: float, kind: Literal["random", "flip"], classes: int) -> float:
-    """The agreement of training labels with the true ones when a `share` of them is corrupted: 1
-    (all are right), 0 (independent of the true labels) or below 0 (more often wrong than by
-    chance).
+    """The agreement of training labels with the true ones, chance-corrected as Cohen's kappa is,
+    when a `share` of them is corrupted: 1 (all correct), 0 (independent of the true labels) or
+    below 0 (correct less often than by chance).
 
     (P(right) - 1 / classes) / (1 - 1 / classes); P(right) is 1 - share + share / classes where
     corrupted labels are drawn at random, and 1 - share where they are always wrong.
@@ -107,11 +107,11 @@ def _without_flags(
 
 
 def break_cues(cues: Sequence[Cue], noun: str = "faces") -> str:
-    """A sentence on weakening `cues`: a larger share of conflicting faces.
+    """A sentence that advises weaker `cues`, so that more training faces are conflicting.
 
-    Four times as many as now contradict the label, and at least one in four: with one in twenty the
-    reliance on a cue only fell from 0.83 to 0.55 (scripts/dose_response.py). Never below the
-    strength of independence; empty if no cue is stronger than that.
+    Their share is four times the present one and at least 1/4 (with 1/20, reliance on a cue only
+    fell from 0.83 to 0.55: scripts/dose_response.py), but the strength is never below 1 / number of
+    classes. Empty if no cue is stronger than that.
     """
     looser = [
         str(replace(cue, strength=_looser(cue)))
@@ -129,18 +129,18 @@ def _looser(cue: Cue) -> float:
 
 
 def _try(flag: str, number: int, wanted: float, more: int | None) -> str:
-    """A flag with a larger `number` of examples, as far as there are `more`; nothing if there are
-    none."""
+    """A flag with `wanted` examples, at most `more` beyond the present `number`; empty if there are
+    no more."""
     most = MOST_EXAMPLES if more is None else min(MOST_EXAMPLES, number + more)
     return f": try --{flag} {rung(wanted, most=most)}" if most > number else ""
 
 
 def _more(num_train: int, error: float) -> int:
-    """The number of faces that may bring the error to `GOAL`, if it halves with every four times as
-    many.
+    """The number of training faces at which a power law with exponent 1/2 predicts the test error
+    `GOAL` (four times the faces halve the error), at least 3 and at most 100 times the present
+    number.
 
-    A power law with exponent 1/2 (Hestness et al. 2017 find such laws everywhere; here the error
-    fell from 0.28 at 100 faces to 0.025 at 10,000), at least 3 and at most 100 times as many.
+    Power laws: Hestness et al. 2017; here the error fell from 0.28 at 100 faces to 0.025 at 10,000.
     """
     factor = min(100.0, max(3.0, (error / GOAL) ** 2))
     return rung(num_train * factor, most=MOST_EXAMPLES)

@@ -1,4 +1,5 @@
-"""Sentences on reliance: misleading cues, nuisances that change predictions, parts that do not."""
+"""Sentences on shortcuts: accuracy against the cues, reliance on nuisances and on relevant
+attributes."""
 
 from __future__ import annotations
 
@@ -11,26 +12,27 @@ from lab.worlds import Cue
 Metrics = Mapping[str, Estimate]
 
 RELIES = 0.1
-"""A nuisance whose reliance is surely above this is named as one that matters."""
+"""A nuisance is named if the interval of its reliance lies above this."""
 IGNORES = 0.5
-"""A relevant attribute is named as hardly noticed if its reliance is surely below this."""
+"""A relevant attribute is named as hardly noticed if the interval of its reliance lies below
+this."""
 CLOSE = 0.01
-"""A strength this close to 1 / number of classes counts as independent, as 0.33 does with three
-classes."""
+"""A strength within this of 1 / number of classes counts as independent of the label (0.33 for
+three classes)."""
 MOST, OTHERS = 3, 5
-"""Nuisances that are named with their numbers at most, and those that are named beside them."""
+"""Most nuisances named with their reliance, and most further ones named without."""
 
 
 def misled(
     metrics: Metrics, cues: Sequence[Cue], classes: int, noun: str = "faces"
 ) -> tuple[str, str] | None:
-    """The finding on misleading `cues`: a kind and a sentence; `None` without cues or their
+    """The finding on shortcuts by `cues`: a kind and a sentence; `None` without cues or their
     metrics.
 
-    "misled": where the cues contradict the label it is surely worse than a guess, 1 / `classes`.
-    "misled partly": it is surely worse there than on unbiased faces. Cues negatively associated
-    with the label in training (strength below 1 / `classes`) mislead in the opposite direction:
-    accuracy is then surely higher where they contradict.
+    "misled": the interval of accuracy on conflicting faces lies below chance, 1 / `classes`.
+    "misled partly": accuracy is lower there than on unbiased faces (the interval of the difference
+    excludes 0). For cues negatively associated with the label in training (strength below 1 /
+    `classes`) the other way round: accuracy is higher on conflicting faces.
     """
     against, unbiased = metrics.get("accuracy/conflicting"), metrics.get("accuracy/unbiased")
     if against is None or unbiased is None or not cues:
@@ -60,7 +62,7 @@ def misled(
 
 
 def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
-    """The finding on accuracy for unseen combinations; `None` where there are none."""
+    """The finding on accuracy for unseen combinations; `None` if there are none."""
     unseen, test = metrics.get("accuracy/unseen_combinations"), metrics.get("accuracy/test")
     if unseen is None or test is None:
         return None
@@ -71,8 +73,8 @@ def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
 
 
 def relied_on(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") -> str:
-    """A sentence on the nuisances with the highest reliance; may be empty, and is if `relevant` is
-    empty (not known)."""
+    """A sentence on the nuisances with the highest reliance; empty if there are none, or if
+    `relevant` is empty (not known)."""
     found = {
         name: metric
         for name, metric in _reliance(metrics).items()
@@ -91,7 +93,7 @@ def relied_on(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") ->
 
 def ignored(metrics: Metrics, varied: Sequence[str], noun: str = "faces") -> str:
     """A sentence on relevant attributes with low reliance, among those that `varied` in the
-    training set; may be empty."""
+    training set; empty if there are none."""
     found = {
         name: metric
         for name, metric in _reliance(metrics).items()
@@ -123,7 +125,7 @@ def changed(metrics: Metrics, changes: Sequence[str], noun: str = "faces") -> st
 
 
 def _less(names: Sequence[str]) -> str:
-    """The nuisances with lower reliance, all by name if there are few."""
+    """The end of the sentence: the nuisances with lower reliance, all by name if there are few."""
     if not names:
         return ""
     if len(names) <= OTHERS + 1:

@@ -1,7 +1,9 @@
 """The verdict: the findings of a run, as sentences in plain words.
 
-A verdict is a list of findings, each one claim with the numbers that show it. A claim is stated as
-a fact only where the whole interval supports it. Each kind of finding has a function here.
+A verdict is a list of findings: a claim and the numbers that support it. A claim is stated as a
+fact only if the whole interval supports it. Each kind of finding has a function here. The sentences
+are for readers without training in machine learning ("faces it studied" are training examples, "its
+answer" is the prediction); the docstrings use the terms of docs/concepts.md.
 """
 
 from __future__ import annotations
@@ -22,15 +24,15 @@ from lab.worlds import Cue
 Metrics = Mapping[str, Estimate]
 
 MUCH = 0.1
-"""A gap in accuracy surely above this is called memorizing (and learning, too, where accuracy on
-unseen faces is surely nearer to that on studied ones than to a guess), one below it memorizing a
-little."""
+"""The generalization gap that counts as memorizing. Interval above it: "memorized", or "memorized
+partly" if test accuracy lies nearer to training accuracy than to chance; interval above 0 that
+reaches it: "memorized partly"; between 0 and it: "memorized a little"."""
 GOOD = 0.9
-"""Accuracy surely below this, on studied faces too, is called not having learned enough."""
+"""If the intervals of training and test accuracy lie below this, it has not learned enough."""
 NEAR = 0.1
-"""An interval that ends within so many standard deviations of one guess, √(p (1 - p)) with p = 1 /
-classes, from p on either side is called a guess (0.05 of two classes, 0.04 of five): a few more
-wrong than right labels among the studied faces are enough to be off by that."""
+"""Test accuracy whose interval ends within this many standard deviations of a single guess,
+√(p (1 - p)), of p = 1 / classes counts as chance (within 0.05 for two classes, 0.04 for five): a
+slight imbalance of the training labels shifts it by that much."""
 
 
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
@@ -43,25 +45,25 @@ class Setting:
     num_train: int
     num_test: int
     num_classes: int
-    """Answers that the network chooses from."""
+    """Classes of the task."""
     frequent: float = 0.0
-    """Share of the most frequent class among the test examples, 0 to 1, where the classes are not
+    """Share of the most frequent class among the test examples, 0 to 1, if the classes are not
     equally frequent; 0: they are."""
     label_noise: float
     label_noise_kind: Literal["random", "flip"] = "random"
     steps: int
-    """Optimizer steps that were really made."""
+    """Optimizer steps that were done."""
     width: int | None
-    """None: the network has no such dial."""
+    """Width of the network; None: it has no such setting."""
     relevant: tuple[str, ...] = ()
-    """Attributes that the label depends on; (): not known, and nothing is called a nuisance."""
+    """Relevant attributes; (): not known, so that nothing is called a nuisance."""
     varied: tuple[str, ...] = ()
-    """Those of them in which the training faces differ."""
+    """Relevant attributes that vary in the training set."""
     cues: tuple[Cue, ...] = ()
     """Nuisances that are tied to the label."""
     online: int | None = None
-    """Faces that were studied once each, of which `num_train` were the first; None: these alone
-    were studied, again and again."""
+    """Number of training examples of online training, each used once; training accuracy is measured
+    on the first `num_train`. None: `num_train` examples, re-used in every epoch."""
 
     measured_train: int | None = None
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
@@ -71,33 +73,34 @@ class Setting:
     """Whether advice names flags of the lab; False: another program trained the model."""
 
     noun: str = "faces"
-    """What the examples are called, in the plural."""
+    """Plural noun for the examples."""
     more_train: int | None = None
     more_test: int | None = None
-    """Training and test examples that there are beside those used; None: no end."""
+    """Further training and test examples that exist; None: unlimited."""
 
     @property
     def chance(self) -> float:
-        """Accuracy that needs no look at the picture, 0 to 1: of a guess, or of always answering
-        the most frequent class."""
+        """Chance level of accuracy, 0 to 1: of a guess, or of always predicting the most frequent
+        class."""
         return max(self.frequent, 1 / self.num_classes)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim: `kind` for programs, `text` for people (whole sentences)."""
+    """A claim: `kind` is its identifier, `text` its sentences."""
 
     kind: str
     text: str
 
 
 def verdict(metrics: Metrics, setting: Setting) -> str:
-    """The findings, a line each; `metrics` are the final metrics by tag."""
+    """The sentences of `findings`, one finding per line; `metrics` are the final metrics by tag."""
     return "\n".join(finding.text for finding in findings(metrics, setting))
 
 
 def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
-    """The findings, the most important first; advice comes last."""
+    """The findings, the most important first, advice last; `metrics` are the final metrics by
+    tag."""
     if not math.isfinite(metrics["loss/train"].value + metrics["loss/test"].value):
         rate = "--learning-rate" if setting.flags else "learning rate"
         text = f"It broke: its losses are not finite. Try a smaller {rate}."
@@ -137,10 +140,9 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 
 def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
-    """The main finding: memorized, learned or neither, with accuracy on training and on unseen
-    faces.
+    """The main finding: memorized, learned or neither, with training and test accuracy.
 
-    `traced`: other metrics than accuracy show memorization.
+    `traced`: whether membership AUC or fitted wrong labels show memorization.
     """
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
     kind, claim = _claim(train, test, metrics["gap/accuracy"], setting, traced)
@@ -148,7 +150,7 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
 
 
 def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
-    """The sentence on accuracy on training and on unseen faces."""
+    """The sentence on training and test accuracy."""
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     return (
@@ -158,7 +160,7 @@ def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
 
 
 def _studied(setting: Setting) -> str:
-    """The faces on which training accuracy was measured, in words."""
+    """The training examples on which accuracy was measured, in words."""
     if setting.measured_train is not None:
         return (
             f"{setting.measured_train:,} {setting.noun} picked at random from the"
@@ -177,7 +179,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     noun = setting.noun
     pairs = (misled(metrics, setting.cues, setting.num_classes, noun), combined(metrics, noun))
     found = [Finding(*pair) for pair in pairs if pair]
-    if metrics["accuracy/test"].interval[0] <= setting.chance:  # who knows nothing is not praised
+    if metrics["accuracy/test"].interval[0] <= setting.chance:  # "not misled" would mislead
         found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun)),
@@ -191,7 +193,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 
 def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
-    """The finding on membership inference."""
+    """The finding on membership inference: the interval of the membership AUC against 0.5."""
     metric = metrics["memorization/membership_auc"]
     low, high = metric.interval
     if low > 0.5:
@@ -211,7 +213,7 @@ def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
 
 
 def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
-    """The finding on mislabeled training faces; `None` where there are none."""
+    """The finding on mislabeled training examples; `None` if there are none."""
     fitted = metrics.get("memorization/mislabeled_fitted")
     true = metrics.get("memorization/mislabeled_true_label")
     if fitted is None or true is None or not fitted.count:
@@ -235,11 +237,12 @@ def _claim(
     low, high = gap.interval
     if train.interval[0] <= guess:
         return "nothing", "It has learned nothing that shows."
-    among = 1 / setting.num_classes  # not below the most frequent class: that is no opposite
+    among = 1 / setting.num_classes  # below the most frequent class is not yet below chance
     if test.interval[1] < among - _near(among):
         what = "the opposite of the truth" if setting.num_classes == 2 else "what is not so"
         return "contrary", f"It learned {what}."
-    mostly = test.interval[0] - guess > (train.value - guess) / 2  # nearer to what it studied
+    # whether test accuracy is nearer to training accuracy than to chance
+    mostly = test.interval[0] - guess > (train.value - guess) / 2
     if (low >= MUCH and not mostly) or (low > 0 and not learned):
         return "memorized", "It memorized."
     if low > 0 and high >= MUCH:
@@ -258,18 +261,28 @@ def _claim(
     return "learned", "It learned, and nothing shows that it memorized."
 
 
+def against_chance(test: Estimate, setting: Setting) -> Literal["above", "below", "at", "open"]:
+    """Test accuracy against `setting.chance`, by its interval; "open": the interval is too wide to
+    tell."""
+    (low, high), guess = test.interval, setting.chance
+    if low > guess:
+        return "above"
+    if high < guess - _near(guess):
+        return "below"
+    return "at" if high - guess < _near(guess) else "open"
+
+
 def _guess(test: Estimate, setting: Setting) -> str:
-    low, high = test.interval
-    guess, words = setting.chance, f"a guess ({chance(setting.num_classes)})"
+    """The end of the sentence on test accuracy, unless it is above chance."""
+    words = f"a guess ({chance(setting.num_classes)})"
     if setting.frequent > 1 / setting.num_classes:
         words = f"always answering the most frequent class ({percent(setting.frequent)})"
-    if low > guess:
-        return ""
-    if high < guess - _near(guess):
-        return f", worse than {words}"
-    if high - guess < _near(guess):
-        return f", no better than {words}"
-    return f", which may be no better than {words}"
+    return {
+        "above": "",
+        "below": f", worse than {words}",
+        "at": f", no better than {words}",
+        "open": f", which may be no better than {words}",
+    }[against_chance(test, setting)]
 
 
 def _near(chance: float) -> float:

@@ -14,7 +14,7 @@ from lab.measure import Predictions, predict
 from lab.watching.network import Change, Forward, Reader, plain_forward
 from lab.watching.sets import NAMED, MeasuredSet
 from lab.worlds import Examples, Samples, World
-from lab.worlds.tasks import Kind
+from lab.worlds.tasks import Subpopulation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class WatchedWorld(World):
         return self.names
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def subpopulations(self) -> tuple[Subpopulation, ...]:
         """As `kinds_of` has it."""
         return kinds_of(self.names)
 
@@ -65,11 +65,11 @@ class WatchedWorld(World):
         return examples if keep is None else examples.take(keep)
 
 
-def kinds_of(classes: tuple[str, ...]) -> tuple[Kind, ...]:
+def kinds_of(classes: tuple[str, ...]) -> tuple[Subpopulation, ...]:
     """One subpopulation for each class, as long as there are few."""
     if len(classes) > NAMED:
         return ()
-    return tuple(Kind(name=name, label=label) for label, name in enumerate(classes))
+    return tuple(Subpopulation(name=name, label=label) for label, name in enumerate(classes))
 
 
 def examples_of(chosen: MeasuredSet, clean_labels: Tensor, classes: tuple[str, ...]) -> Examples:

@@ -12,7 +12,15 @@ from lab.worlds.registry import classes_of, draw_examples, open_world, world_ver
 from lab.worlds.samples import Samples
 from lab.worlds.schema import Attribute, Schema
 from lab.worlds.splits import SPLITS
-from lab.worlds.tasks import Kind, Task, get_task, list_tasks, median_task, register, value_task
+from lab.worlds.tasks import (
+    Subpopulation,
+    Task,
+    get_task,
+    list_tasks,
+    median_task,
+    register,
+    value_task,
+)
 from lab.worlds.validate import check_memory, check_memory_of_runs, reject_no_effect
 from lab.worlds.world import World
 
@@ -25,10 +33,10 @@ __all__ = [
     "Examples",
     "ExamplesDataset",
     "FolderWorld",
-    "Kind",
     "Population",
     "Samples",
     "Schema",
+    "Subpopulation",
     "Task",
     "World",
     "check_memory",

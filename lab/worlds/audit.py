@@ -32,10 +32,10 @@ from lab.worlds.leaks import to_text as probes_to_text
 from lab.worlds.world import World
 
 ROWS = 10
-"""Attributes that are printed at least."""
+"""Fewest attributes that are printed."""
 
 Counts = Mapping[str, tuple[int, int]]
-"""How many training and test examples there are of a sort."""
+"""The numbers of training and test examples, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,14 @@ class Audit:
     groups: Counts
     """By label and cue values; empty without cues."""
     links: tuple[Association, ...]
-    """What each nuisance says about the label in training, the strongest first."""
+    """The association of each nuisance with the label in training, the strongest first."""
     declared: Mapping[str, str]
-    """The nuisances that may say something, and why."""
+    """The nuisances that may be associated with the label, and why."""
     cues: tuple[MeasuredCue, ...]
-    """How strong they are in training."""
+    """The measured strengths in training."""
     twice: Duplicates
     probes: Certificate | None
-    """Of the population whose cues say nothing; None: skipped."""
+    """On unbiased examples, whose cues are independent of the label; None: skipped."""
     tree: Estimate | None
     """Accuracy of the boosted tree with the cues as declared; None: no cues, or skipped."""
 
@@ -65,9 +65,9 @@ class Audit:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What keeps the population from being clean, a few words each."""
-        found = [f"{link.attribute} goes along with the label" for link in self.undeclared]
-        found += [f"{one.cue.attribute} not as asked" for one in self.cues if not _holds(one)]
+        """Why the population is not clean, a few words each."""
+        found = [f"{link.attribute} is associated with the label" for link in self.undeclared]
+        found += [f"{one.cue.attribute} not as requested" for one in self.cues if not _holds(one)]
         for probe in self.probes.probes if self.probes else ():
             if probe.leaks:
                 found.append(f"{probe.model} ({probe.statistics}) above its bound")
@@ -106,8 +106,8 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
     0.1 s for 10,000 examples.
     """
     said = [
-        f"{link.attribute} goes along with the label, though it is no cue: {link.bits:.3f} bits,"
-        f" where chance stays below {link.chance:.3f}."
+        f"{link.attribute} is associated with the label, though it is no cue: {link.bits:.3f} bits"
+        f" of mutual information, above the bound under independence, {link.chance:.3f}."
         for link in _linked(world, train)
     ]
     for cue in world.cues:
@@ -115,7 +115,7 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
         if not matches_request(agreeing, len(train), cue.strength):
             said.append(
                 f"{cue.attribute} agrees with the label for {agreeing:,} of {len(train):,} training"
-                f" {world.noun}, far from the strength {cue.strength:g} that was asked for."
+                f" {world.noun}, not in accordance with the requested strength {cue.strength:g}."
             )
     twice = duplicates(train, test)
     folder = isinstance(world, FolderWorld)  # whose near copies are told with their names
@@ -133,7 +133,7 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
 
 def to_text(result: Audit) -> str:
     """The certificate for people, about 100 columns wide; the last line says if it is clean."""
-    parts = [_counts("kind of picture", result.subpopulations)]
+    parts = [_counts("subpopulation", result.subpopulations)]
     if result.groups:
         parts.append(_counts("group: label, cue values", result.groups))
     parts.append(_links_to_text(result))
@@ -141,8 +141,8 @@ def to_text(result: Audit) -> str:
         parts.append(probes_to_text(result.probes))
     if result.tree:
         parts.append(
-            "The probes saw pictures with cues that say nothing. As declared, the boosted tree\n"
-            f"(all) reaches {estimated(result.tree, 3)}."
+            "These probes used unbiased pictures (cues independent of the label). With the cues\n"
+            f"as declared the boosted tree (all) reaches {estimated(result.tree, 3)}."
         )
     twice, total = result.twice, sum(train for train, _ in result.subpopulations.values())
     parts.append(
@@ -153,8 +153,8 @@ def to_text(result: Audit) -> str:
     if result.faults:
         parts.append("NOT CLEAN: " + ", ".join(result.faults))
     else:
-        skipped = "" if result.probes else " (no probes were asked)"
-        parts.append(f"clean: nothing undeclared gives the label away{skipped}")
+        skipped = "" if result.probes else " (without probes)"
+        parts.append(f"clean: nothing undeclared predicts the label{skipped}")
     return "\n\n".join(parts)
 
 
@@ -191,10 +191,9 @@ def _links(world: DrawnWorld, train: Examples) -> tuple[Association, ...]:
 
 
 def _declared(world: DrawnWorld) -> dict[str, str]:
-    """The attributes that may go along with the label, and why.
-
-    Those that the domain adjusts to what the label depends on do. An attribute that yields to an
-    unseen combination does if the combination has one that does.
+    """The attributes that may be associated with the label, and why: those that the domain adjusts
+    to relevant attributes, cues, and attributes that are changed to avoid an unseen combination
+    with one of these.
     """
     reasons = dict.fromkeys(world.domain.adjusted, "by design")
     reasons |= {cue.attribute: "cue" for cue in world.cues}
@@ -230,8 +229,8 @@ def _links_to_text(result: Audit) -> str:
     cues = {one.cue.attribute: one for one in result.cues}
     whole = math.log2(len(result.classes))
     lines = [
-        f"What an attribute says about the label in training, in bits ({whole:.3g} would be all):",
-        f"{'attribute':<20}  {'bits':>7}  by chance below",
+        f"Mutual information of attributes and label in training (label entropy: {whole:.3g} bit)",
+        f"{'attribute':<20}  {'bits':>7}  {'bound':>15}",
     ]
     rows = [
         link
@@ -256,5 +255,5 @@ def _links_to_text(result: Audit) -> str:
 
 def _cue_to_text(one: MeasuredCue) -> str:
     agreeing = estimated(one.strength, 3) if one.strength.count else "0"
-    mark = "" if _holds(one) else "  NOT AS ASKED"
+    mark = "" if _holds(one) else "  NOT AS REQUESTED"
     return f"cue {one.cue.strength:g}: {agreeing} of {one.shown.value:.0%} that show it{mark}"

@@ -16,7 +16,7 @@ from lab.worlds.examples import Examples
 from lab.worlds.population import Population, population_of
 from lab.worlds.samples import Samples
 from lab.worlds.splits import check_split
-from lab.worlds.tasks import Kind, Task
+from lab.worlds.tasks import Subpopulation, Task
 from lab.worlds.version import drawing_version
 from lab.worlds.world import World, check_training_end
 
@@ -61,7 +61,7 @@ class DrawnWorld(World):
         return self.task.classes
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def subpopulations(self) -> tuple[Subpopulation, ...]:
         """The subpopulations, with their weights."""
         return self.task.subpopulations
 
@@ -121,7 +121,7 @@ class DrawnWorld(World):
             clean_labels=labels,
             subpopulations=self.task.subpopulation_of(samples).to(self.device),
             classes=self.classes,
-            kinds=self.kinds,
+            kinds=self.subpopulations,
         )
 
     def load(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lab.worlds.samples import Samples
-from lab.worlds.tasks import Kind
+from lab.worlds.tasks import Subpopulation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Examples:
     subpopulations: Tensor  # (N,) int64, positions in `kinds`
     classes: tuple[str, ...]
     """The names that the labels stand for."""
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Subpopulation, ...]
     """The subpopulations that the classes are made of."""
     samples: Samples
     """What was drawn; without any attribute for pictures that were not."""

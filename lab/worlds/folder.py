@@ -29,7 +29,7 @@ from lab.core.text import plain
 from lab.worlds.examples import Examples
 from lab.worlds.metadata import TABLE, Column, Metadata, read_metadata
 from lab.worlds.splits import check_split
-from lab.worlds.tasks import Kind
+from lab.worlds.tasks import Subpopulation
 from lab.worlds.version import DIGITS
 from lab.worlds.world import World, check_training_end
 
@@ -123,9 +123,9 @@ class FolderWorld(World):
         return self.names
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def subpopulations(self) -> tuple[Subpopulation, ...]:
         """One for each class."""
-        return tuple(Kind(name=name, label=label) for label, name in enumerate(self.names))
+        return tuple(Subpopulation(name=name, label=label) for label, name in enumerate(self.names))
 
     @property
     def version(self) -> str:
@@ -201,7 +201,7 @@ class FolderWorld(World):
             clean_labels=clean.to(self.device),
             subpopulations=clean.to(self.device),
             classes=self.classes,
-            kinds=self.kinds,
+            kinds=self.subpopulations,
             samples=self.metadata.samples(paths, _identities(self.root, paths)),
         )
 

@@ -46,16 +46,17 @@ class Probe:
 
 @dataclass(frozen=True)
 class SubpopulationLeak:
-    """The accuracy of telling one kind of picture from the other classes, as many of each (chance:
-    0.5)."""
+    """How well probes recognize one subpopulation."""
 
     kind: str
     called_right: Estimate
-    """Share of this kind that the tree over all statistics and all kinds gets right."""
+    """Share of the subpopulation that the tree over all statistics, trained on the whole
+    population, classifies correctly."""
     accuracy: Estimate
-    """Accuracy of a tree trained on this kind against the other classes alone."""
+    """Accuracy of a tree trained on this subpopulation against the other classes, equally many of
+    each (chance: 0.5)."""
     informative: tuple[tuple[str, float], ...]
-    """The statistics that give it away, each with the accuracy lost when it is shuffled."""
+    """The statistics that the second tree uses most, each with its permutation importance."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Certificate:
     probes: tuple[Probe, ...]
     subpopulations: tuple[SubpopulationLeak, ...]
     informative: tuple[tuple[str, float], ...]
-    """The statistics that matter most to the tree over all of them, as in `SubpopulationLeak`."""
+    """The same for the tree over all statistics."""
 
     @property
     def clean(self) -> bool:
@@ -128,10 +129,13 @@ def to_text(result: Certificate) -> str:
             f"{probe.model:<20} {probe.statistics:<11} {estimated(probe.accuracy, 3):<28} "
             f"{probe.bound:.2f}  {'LEAKS' if probe.leaks else 'ok'}"
         )
-    lines += ["", "what the tree over all statistics reads (accuracy lost without it):"]
+    lines += ["", "most important statistics of the tree over all (accuracy lost when permuted):"]
     lines.append("  " + _list(result.informative))
     if result.subpopulations:
-        lines += ["", f"{'kind':<15} {'called right':<22} alone against the other classes"]
+        lines += [
+            "",
+            f"{'subpopulation':<15} {'accuracy on it':<22} alone against the other classes",
+        ]
     for kind in result.subpopulations:
         lines.append(
             f"{kind.kind:<15} {estimated(kind.called_right, 3):<22} {estimated(kind.accuracy, 3)}"
@@ -145,7 +149,8 @@ def _list(informative: tuple[tuple[str, float], ...]) -> str:
 
 
 def _pair(examples: Examples, kind: int) -> Labels:
-    """Positions of the examples of a kind and of as many with other labels, the first of each."""
+    """Positions of the examples of a subpopulation and of as many with other labels, the first of
+    each."""
     mine = (examples.subpopulations == kind).nonzero()[:, 0].cpu()
     other = examples.clean_labels != examples.kinds[kind].label
     others = other.nonzero()[:, 0].cpu()
@@ -166,7 +171,7 @@ def _fit(model: str, x: Numbers, y: npt.NDArray[Any]) -> Any:
         ) from None
     if model == TREE:
         return HistGradientBoostingClassifier(random_state=0, early_stopping=False).fit(x, y)
-    # The penalty keeps statistics that follow from one another from blowing up each other's weight.
+    # The penalty bounds the weights of collinear statistics.
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)).fit(x, y)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lab.core.text import unknown
 
-Kind = Literal["categorical", "count", "continuous"]
+AttributeKind = Literal["categorical", "count", "continuous"]
 
 STRUCTURE = "structure"
 """The group of attributes that `variation` leaves alone: what is in the picture at all."""
@@ -30,7 +30,7 @@ class Attribute:
     """
 
     name: str
-    kind: Kind
+    kind: AttributeKind
     group: str
     meaning: str
     values: tuple[str | int, ...] = ()

@@ -21,13 +21,13 @@ from lab.worlds.schema import find
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A subpopulation: one sort of picture within a class."""
+class Subpopulation:
+    """A kind of picture within a class."""
 
     name: str
     label: int
     weight: float = 1.0
-    """Share of the pictures with this label, 0 to 1."""
+    """Its share of the examples with this label, 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +44,14 @@ class Task:
     meaning: str
     classes: tuple[str, ...]
     relevant: tuple[str, ...]
-    subpopulations: tuple[Kind, ...]
+    subpopulations: tuple[Subpopulation, ...]
     subpopulation_of: Callable[[Samples], Tensor]
     otherwise: int = -1
 
     def label(self, samples: Samples) -> Tensor:
         """The true label (N,) int64 of each sample, a position in `classes`."""
         labels = torch.tensor([*(kind.label for kind in self.subpopulations), self.otherwise])
-        return labels[self.subpopulation_of(samples)]  # kind -1 picks the last entry
+        return labels[self.subpopulation_of(samples)]  # -1 picks the last entry
 
     @property
     def chance(self) -> float:
@@ -83,8 +83,8 @@ def register(task: Task) -> Task:
     for label, meaning in enumerate(task.classes):
         share = sum(kind.weight for kind in task.subpopulations if kind.label == label)
         if abs(share - 1) > 1e-9:
-            raise ValueError(f"task {task.name}: kinds of {meaning!r} have shares that sum to"
-                             f" {share:g}, not 1")  # fmt: skip
+            raise ValueError(f"task {task.name}: subpopulations of {meaning!r} have shares that sum"
+                             f" to {share:g}, not 1")  # fmt: skip
     _TASKS[task.name] = task
     return task
 
@@ -116,18 +116,18 @@ def value_task(
 ) -> Task:
     """A task whose label is a categorical or count attribute, on pictures that are as `given`.
 
-    `classes` maps a class's name to its values, which become its kinds; values in no class are not
-    drawn. None: every value is a class of its own.
+    `classes` maps a class's name to its values, which become its subpopulations; values in no class
+    are not drawn. None: every value is a class of its own.
     """
     row = domain.attribute(attribute_name)
     groups = classes or {str(value): (value,) for value in row.values}
-    kinds: list[Kind] = []
+    kinds: list[Subpopulation] = []
     table = [-1] * len(row.values)
     for label, (group, values) in enumerate(groups.items()):
         for value in values:
             table[int(row.code(value))] = len(kinds)
             kind = group if len(values) == 1 else str(value)
-            kinds.append(Kind(name=kind, label=label, weight=1 / len(values)))
+            kinds.append(Subpopulation(name=kind, label=label, weight=1 / len(values)))
     return Task(
         domain=domain,
         name=name,
@@ -162,7 +162,7 @@ def median_task(
         meaning=meaning,
         classes=(below, above),
         relevant=(*given, attribute_name),
-        subpopulations=(Kind(name=below, label=0), Kind(name=above, label=1)),
+        subpopulations=(Subpopulation(name=below, label=0), Subpopulation(name=above, label=1)),
         subpopulation_of=partial(_kind_by_median, attribute_name, float(low), float(high), given),
     )
 

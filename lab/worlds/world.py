@@ -16,7 +16,7 @@ from lab.core.config import DataConfig
 from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.examples import Examples
 from lab.worlds.noise import corrupt
-from lab.worlds.tasks import Kind
+from lab.worlds.tasks import Subpopulation
 
 
 class World(ABC):
@@ -44,7 +44,7 @@ class World(ABC):
 
     @property
     @abstractmethod
-    def kinds(self) -> tuple[Kind, ...]:
+    def subpopulations(self) -> tuple[Subpopulation, ...]:
         """The subpopulations that the classes are made of."""
 
     @property

@@ -10,7 +10,7 @@ from lab.worlds import get_task
 TEST = 1000
 
 GUESS = get_task(DataConfig().task).chance
-"""Accuracy of a guess in such a run, and the strength at which a cue says nothing."""
+"""Chance accuracy in such a run, and the strength at which a cue is independent of the label."""
 
 
 def small(
@@ -23,7 +23,8 @@ def small(
     data: dict[str, Any] | None = None,
     train: dict[str, Any] | None = None,
 ) -> RunConfig:
-    """A run of `steps` steps that is evaluated every `every` of them (None: at the ends only)."""
+    """A run of `steps` steps with an evaluation every `every` steps (None: at the first and the
+    last step only)."""
     return RunConfig(
         data=DataConfig(**{"num_test": TEST, **(data or {})}),
         model=ModelConfig(width=width, dropout=dropout),

@@ -1,9 +1,10 @@
 """Claims about runs, decided by 95 % intervals over seeds.
 
 Every claim is about one number per seed: a difference between two settings, a slope over several, a
-value against a bound. Seeds share their faces and first weights between settings, so differences
-are taken seed by seed. A claim is *confirmed* if the whole Student's interval of the mean satisfies
-it, *refuted* if no value of the interval does, and otherwise there is *not enough evidence*.
+value against a bound. Runs with the same seed share training faces and initial weights across
+settings, so differences are paired by seed. A claim is *confirmed* if the whole Student's interval
+of the mean satisfies it, *refuted* if no value of the interval does, and otherwise there is *not
+enough evidence*.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Claim:
 
 
 def greater(text: str, one: Numbers, other: Numbers, *, by: float = 0.0, digits: int = 3) -> Claim:
-    """`one` (S,) exceeds `other` (S,) by more than `by`, seed by seed; numbers are written with so
-    many `digits`."""
+    """`one` (S,) exceeds `other` (S,) by more than `by`, paired by seed; numbers are written with
+    `digits` decimals."""
     if never := sum(not np.isfinite(value) for value in one - other):
         evidence = f"without a number in {never} of {len(one)} seeds"
         return Claim(text, "not enough evidence", evidence)
@@ -51,7 +52,7 @@ def greater(text: str, one: Numbers, other: Numbers, *, by: float = 0.0, digits:
 
 
 def at_least(text: str, values: Numbers, bound: float) -> Claim:
-    """`values` (S,) are `bound` or more in the mean."""
+    """The mean of `values` (S,) is `bound` or more."""
     mean = mean_of_seeds(values.tolist())
     low, high = mean.interval
     verdict: Verdict = "not enough evidence"
@@ -63,7 +64,7 @@ def at_least(text: str, values: Numbers, bound: float) -> Claim:
 
 
 def near(text: str, values: Numbers, target: float, *, within: float) -> Claim:
-    """`values` (S,) are `target` in the mean, give or take `within`: the whole interval is."""
+    """The mean of `values` (S,) is within `within` of `target`."""
     mean = mean_of_seeds(values.tolist())
     low, high = mean.interval
     verdict: Verdict = "not enough evidence"
@@ -100,8 +101,8 @@ def slopes(xs: Sequence[float], values: Sequence[Numbers]) -> Numbers:
 def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Claim:
     """One of the `options` (S,) exceeds `other` (S,), whichever it is.
 
-    The maximum of many noisy means is biased upwards; so intervals have the level 1 - 0.05 /
-    options (Bonferroni). Refuted if each falls short by itself.
+    The maximum of many noisy means is biased upwards, so intervals have the level 1 - 0.05 /
+    options (Bonferroni). Refuted if each option alone is refuted at 95 %.
     """
     level = 1 - 0.05 / len(options)
     differences = {
@@ -126,8 +127,8 @@ def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Cl
 def leads(text: str, rows: Mapping[str, Numbers]) -> Claim:
     """One of the `rows` (S,) is above each other one, whichever it is.
 
-    Intervals are widened for the number of rows (Bonferroni, as in `some_exceed`). Never refuted:
-    too few seeds and no leader look the same.
+    Intervals are widened for the number of rows (Bonferroni, as in `some_exceed`). Never
+    refuted: with too few seeds the absence of a leader cannot be shown.
     """
     first = max(rows, key=lambda name: float(rows[name].mean()))
     level = 1 - 0.05 / len(rows)
@@ -146,7 +147,7 @@ def leads(text: str, rows: Mapping[str, Numbers]) -> Claim:
 
 
 def every(text: str, claims: Mapping[str, Claim]) -> Claim:
-    """The conjunction of some claims: confirmed only if all are."""
+    """The conjunction of named claims: confirmed if all are, refuted if any is."""
     told = [
         f"{name} {claim.evidence}" + ("" if claim.verdict == "confirmed" else f" ({claim.verdict})")
         for name, claim in claims.items()

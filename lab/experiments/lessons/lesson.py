@@ -17,26 +17,26 @@ BOOK = "lab.experiments.lessons.book"
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """A named experiment that makes a claim and checks it."""
+    """An experiment on a published claim, with a check of that claim."""
 
     title: str
-    """What one learns, in a few words."""
+    """The subject, in a few words."""
     published: str
-    """The claim as it was published, and where."""
+    """The published claim, with its source."""
     question: str
-    """What to predict before looking."""
+    """The question that the user answers before the results are shown."""
     plans: Plans
-    """The runs, by name; several plans share the folder."""
+    """Grids of runs, by name; all share the lesson's folder."""
     seconds: float
-    """Processor seconds that all runs took with three seeds, when last measured."""
+    """Processor seconds of all runs with three seeds, as last measured."""
     check: Callable[[Tables], list[Claim]]
-    """What the claim says about our runs, each with its verdict."""
+    """From the tables of results to the tested claims."""
     plot: Callable[[Tables, Path], None]
     """Draws the figure to a PNG file."""
 
     @property
     def duration(self) -> str:
-        """How long it takes on two cores, in words."""
+        """The approximate duration on two cores, in words."""
         minutes = self.seconds / 2 / 60
         return f"{round(minutes)} min" if minutes >= 1.5 else f"{round(self.seconds / 2, -1):.0f} s"
 

@@ -15,7 +15,7 @@ from lab.measure import mean_of_seeds
 Numbers = npt.NDArray[np.float64]
 
 SHARES = (0.0, 1.0)
-"""What lessons draw lies between these; intervals are cut to them."""
+"""The range of the values that lessons plot; intervals are cut to it."""
 
 
 def lines(

@@ -1,4 +1,4 @@
-"""The results of the lessons taken so far, as Markdown."""
+"""The results of the lessons that have been run, as Markdown."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def to_markdown(out: Path) -> str:
             "\n".join(claims),
         ]
     if not sections:
-        raise ValueError(f"{out} has no lesson's result: take one first")
+        raise ValueError(f"{out} has no results of lessons: run one first")
     return "\n\n".join(sections)

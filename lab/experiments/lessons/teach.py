@@ -41,11 +41,11 @@ def teach(
     ask: Callable[[str], str] | None = None,
     watch: bool = True,
 ) -> LessonResult:
-    """Do the lesson's runs in `out` (finished ones are kept), and check its claims.
+    """Execute the lesson's runs in `out` (finished ones are kept), and check its claims.
 
     `ask` prompts for a prediction before any result is shown; the prediction is repeated at the
     end. Writes the figure, the result, and for each plan a CSV with the mean and the interval of
-    every metric beside the runs. Where runs failed there are no claims.
+    every metric beside the runs. If runs failed, no claims are checked.
     """
     say(f"{lesson.title}\n\nPublished: {lesson.published}\nBefore you look: {lesson.question}\n")
     expected = ask("What do you expect? ").strip() if ask else ""
@@ -73,6 +73,6 @@ def teach(
         say(f"\nYou expected: {expected}\nThe runs say:")
     for claim in claims:
         say(f"- {claim}")
-    say("Numbers are means over the seeds, with their 95 % intervals (Student's) in brackets.")
+    say("Numbers are means over seeds; 95 % intervals (Student's) are in parentheses.")
     say(f"\n{seeds} seeds: {outcome.verdict}. The figure: {outcome.figure}")
     return outcome

@@ -1,4 +1,4 @@
-"""Dose and response: the same run with a stronger and stronger cue."""
+"""Dose and response: the same run at increasing strengths of a cue."""
 
 from __future__ import annotations
 

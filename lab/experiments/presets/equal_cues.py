@@ -1,4 +1,4 @@
-"""Equal cues: several nuisances that tell the label without fail, one at a time and all at once."""
+"""Equal cues: several nuisances that each determine the label, one at a time and all at once."""
 
 from __future__ import annotations
 

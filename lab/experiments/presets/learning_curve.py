@@ -1,4 +1,4 @@
-"""The learning curve: the same run with more and more training examples."""
+"""The learning curve: the same run at increasing training-set sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random labels: how many of them can a network fit?"""
+"""Random labels: grids of runs with them over training-set size, and beside true labels."""
 
 from __future__ import annotations
 

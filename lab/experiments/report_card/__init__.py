@@ -1,4 +1,4 @@
-"""Report cards: everything the lab measures, asked of one network beside others, on one page."""
+"""Report cards: all measures of one network, compared with other networks, on one page."""
 
 from lab.experiments.report_card.report import CardResult, report
 

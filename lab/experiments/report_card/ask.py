@@ -1,4 +1,5 @@
-"""Measurements of finished networks: on each kind of picture, and on all sets of parts."""
+"""Measurements of trained networks: accuracy by subpopulation, predictions for all subsets of
+parts."""
 
 from __future__ import annotations
 

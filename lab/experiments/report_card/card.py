@@ -1,4 +1,4 @@
-"""A report card: everything that was measured of one network, as plain values."""
+"""The data of a report card: all measures of one network, as plain values."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RandomLabels:
 @dataclass(frozen=True, kw_only=True)
 class CueAdopted:
     """What a network makes of a cue that tells the label without fail: its reliance on it and its
-    accuracy where the cue says nothing, if that is the only cue; its reliance among all of them."""
+    accuracy on unbiased faces, if that is the only cue; its reliance among all of them."""
 
     reliance: Estimate
     unbiased: Estimate

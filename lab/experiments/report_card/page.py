@@ -1,4 +1,4 @@
-"""The report card as one HTML file that needs nothing else: no network, no scripts."""
+"""The report card as one self-contained HTML file, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 TEMPLATE = "page.html"
 
 CAPTIONS = {
-    "learning": "How many faces does it need, what does it give away about those it studied, and"
-    " how many random labels does it learn by heart? Bands: 95 % intervals over seeds.",
-    "cues": "Which spurious cues does it adopt? 1: every answer hangs on the cue.",
-    "reliance": "What do its answers hang on? For what the label depends on, redraws that change"
-    " the label; for nuisances, all redraws. Bars are the network in question, marks the others.",
-    "kinds": "Which kinds of picture does it get right?",
-    "parts": "Which parts make a person? By the rule only the complete face is one.",
+    "learning": "Test accuracy, membership AUC and fitted random labels over the number of training"
+    " faces. Bands: 95 % intervals over seeds.",
+    "cues": "Reliance on each cue, alone and among all. 1: every prediction changes with the cue.",
+    "reliance": "Reliance on each attribute: for relevant ones over changes of the label, for"
+    " nuisances over all changes. Bars: this network; marks: the others.",
+    "kinds": "Accuracy on each subpopulation.",
+    "parts": "Share of faces with each subset of the parts that is predicted to be a person. By the"
+    " true rule only the complete face is one.",
 }
 
 

@@ -1,4 +1,4 @@
-"""The plots of a report card: the network in question in blue, those beside it in other colors.
+"""The plots of a report card: the network in blue, those it is compared with in other colors.
 
 Whiskers and bands are 95 % intervals over seeds.
 """

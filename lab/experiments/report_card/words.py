@@ -15,7 +15,7 @@ Row = tuple[str, ...]
 
 
 def sentences(cards: Sequence[Card], *, steps: int, compared: str) -> list[str]:
-    """What the first card says, in plain words, with the others beside it."""
+    """Sentences on the first card, compared with the others."""
     card, *others = cards
     said = [
         f"{card.name} has {card.parameters:,} parameters and trains at {card.training_speed:.2g}"
@@ -38,11 +38,11 @@ def sentences(cards: Sequence[Card], *, steps: int, compared: str) -> list[str]:
 
 
 def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
-    """The header and the rows of the table that has a column for each network."""
+    """The header and the rows of the table with a column for each network."""
     rows: list[tuple[str, list[str]]] = [
         ("parameters", [f"{card.parameters:,}" for card in cards]),
         ("training speed", [f"{card.training_speed:.2g} ×" for card in cards]),
-        ("answering speed", [f"{card.answering_speed:.2g} ×" for card in cards]),
+        ("prediction speed", [f"{card.answering_speed:.2g} ×" for card in cards]),
     ]
     for number, target in enumerate(TARGETS):
         row = [str(card.needed[number]) for card in cards]
@@ -61,7 +61,10 @@ def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
         rows.append((f"reliance on {spoken(cue)} as the only cue", row))
     for kind in cards[0].subpopulations:
         rows.append(
-            (f"accuracy on kind: {kind}", [interval(c.subpopulations[kind]) for c in cards])
+            (
+                f"accuracy on subpopulation: {kind}",
+                [interval(c.subpopulations[kind]) for c in cards],
+            )
         )
     for tag in dict.fromkeys(tag for card in cards for tag in card.metrics):
         values = [card.metrics.get(tag) for card in cards]
@@ -72,12 +75,12 @@ def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
 
 
 def part_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
-    """The header and the rows of the table of all sets of parts, the whole face first."""
+    """The header and the rows of the table of all subsets of the parts, the complete face first."""
     rows = [
         (parts, f"{number == 0:d}", *(interval(card.parts[parts]) for card in cards))
         for number, parts in enumerate(reversed(list(cards[0].parts)))
     ]
-    return ("parts", "the rule", *(card.name for card in cards)), rows
+    return ("parts", "true rule", *(card.name for card in cards)), rows
 
 
 def to_markdown(
@@ -90,7 +93,7 @@ def to_markdown(
         _table(*summary_rows(cards)),
     ]
     if cards[0].parts:
-        blocks += ["How often faces with these parts are called a person:",
+        blocks += ["Share of faces with these parts that is predicted to be a person:",
                    _table(*part_rows(cards))]  # fmt: skip
     blocks += [conditions, f"Made by `{command}`"]
     return "\n\n".join(blocks) + "\n"
@@ -120,19 +123,19 @@ def _random(card: Card, steps: int) -> str:
     if largest is None:
         least = card.random_labels[0]
         return (
-            f"In {steps:,} steps not every seed learns even {least.faces:,} random labels by heart"
+            f"In {steps:,} steps not every seed fits even {least.faces:,} random labels"
             f" (the mean is {percent(least.train.value, 0)} of them; {percent(FITTED, 0)} in every"
             " seed would count): it cannot memorize that much, or not that fast."
         )
     more = ", the most that were tried" if largest == tried else f", but not {_next(card):,}"
     return (
-        f"In {steps:,} steps it learns {largest:,} random labels by heart{more}: that it is right"
-        " about so many training faces proves nothing."
+        f"In {steps:,} steps it fits {largest:,} random labels{more}: training accuracy on so few"
+        " faces does not show that it learned the task."
     )
 
 
 def _next(card: Card) -> int:
-    """The least number of random labels beyond the largest it fitted that it did not fit."""
+    """The smallest number of random labels above the largest fitted one that was not fitted."""
     fitted = card.largest_fitted or 0
     return min(each.faces for each in card.random_labels if each.faces > fitted)
 
@@ -140,7 +143,7 @@ def _next(card: Card) -> int:
 def _membership(card: Card) -> str:
     first, last = card.learning[0], card.learning[-1]
     return (
-        "Its losses tell studied faces from unseen ones with AUC"
+        "Its losses tell training faces from unseen ones with AUC"
         f" {interval(first.membership_auc)} after {first.faces:,} faces and"
         f" {interval(last.membership_auc)} after {last.faces:,}; 0.5 would be a guess."
     )
@@ -156,8 +159,8 @@ def _cues(card: Card) -> str:
     rivals = [spoken(cue) for cue in ranked[1:] if not apart(most, card.cues[cue].among_all)]
     unless = f", which cannot be told from {listed(rivals)}" if rivals else ""
     return (
-        "Where one nuisance tells the label without fail, this share of its answers hangs on it:"
-        f" {alone}. Where all of these say the same, it listens most to {spoken(first)}"
+        "Reliance on each cue, where it alone determines the label in training:"
+        f" {alone}. Where all of them do, it relies most on {spoken(first)}"
         f" {interval(most)}{unless}."
     )
 
@@ -170,8 +173,8 @@ def _parts(card: Card) -> str:
     sets = f"{rivals} other set{'s' if rivals > 1 else ''}"
     unless = f", which cannot be told from {sets} of parts" if rivals else ""
     return (
-        f"After {card.best.faces:,} faces it calls {percent(card.parts[whole].value, 0)} of"
-        " complete faces a person. Of those that lack something it takes most often for one:"
+        f"Trained on {card.best.faces:,} faces it predicts {percent(card.parts[whole].value, 0)} of"
+        " complete faces to be persons. Of the incomplete ones it does so most often for:"
         f" {worst} {interval(taken)}{unless}."
     )
 
@@ -185,10 +188,7 @@ def _kinds(card: Card) -> str:
         if k != worst and not apart(share, card.subpopulations[worst])
     ]
     unless = f", which cannot be told from {listed(rivals)}" if rivals else ""
-    return (
-        f"By kind of picture it is right about: {shares}. It is wrong most often about the kind"
-        f" {worst}{unless}."
-    )
+    return f"Accuracy by subpopulation: {shares}. It is lowest on {worst}{unless}."
 
 
 def apart(high: Estimate, low: Estimate) -> bool:
@@ -198,7 +198,7 @@ def apart(high: Estimate, low: Estimate) -> bool:
 
 def _exponent(card: Card) -> str:
     if card.power_law is None:
-        return "no law: little better than a guess"
+        return "none: accuracy near chance"
     exponent = card.power_law.exponent
     return estimated(exponent)
 

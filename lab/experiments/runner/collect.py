@@ -1,4 +1,5 @@
-"""Collecting a run that was done elsewhere: its files become its folder, all of them or none."""
+"""Collecting a run that was executed on another machine: its files are moved into place
+atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Executors: anything with `submit(function, job) -> Future`, chosen by name.
+"""Executors by name: objects with `submit(function, job) -> Future`.
 
 local             worker processes on this machine
 dask://host:port  the workers of a running Dask cluster (extra [dask])

@@ -1,4 +1,5 @@
-"""Jobs: the runs of a grid, each identified by a hash of its settings, so that none is done twice.
+"""Jobs: the runs of a grid, each identified by a hash of its settings, so that finished runs are
+kept.
 
 Settings that do not change the result (where it runs, how often it saves) are left out of the hash,
 and so are settings at their defaults: a new setting changes no key.

@@ -1,4 +1,4 @@
-"""The executor on this machine: worker processes that import torch once and do job after job.
+"""The local executor: worker processes that import torch once and execute one job after the other.
 
 Each worker is served by one thread of this process. When a worker dies, its thread knows which job
 it was doing, and other jobs are not affected. (A `ProcessPoolExecutor` fails all pending jobs, and

@@ -1,4 +1,4 @@
-"""The progress of a grid: a table that fills, and one bar with the time that is left.
+"""The progress of a grid: a table of finished cells, and a bar with the remaining time.
 
 On a terminal both stand still and change in place; elsewhere there is a line for each run that
 ends.

@@ -1,4 +1,4 @@
-"""The runner: does the runs of a grid that are not finished yet, on all cores or on a cluster."""
+"""The runner: executes the unfinished runs of a grid, on all cores or on a cluster."""
 
 from __future__ import annotations
 

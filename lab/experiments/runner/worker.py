@@ -1,4 +1,4 @@
-"""Workers: they do one job after the other, never two at a time.
+"""Workers: execute jobs one after the other.
 
 A worker on this machine is a process that `lab.experiments.runner.local` starts with `serve`.
 Workers of a cluster call `do_there`, which returns the run's folder as files.

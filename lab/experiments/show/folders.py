@@ -1,4 +1,4 @@
-"""Folders of results, which are replaced as a whole; a run's folder never is."""
+"""Folders of results, which are replaced as a whole (folders of runs never are)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts that plots of a grid share: axes, panels, and the words at them."""
+"""What the plots of a grid share: axes, panels and their labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that a grid leaves beside its runs.
+"""The result files of a grid, written beside its runs.
 
 sweep.md                        tables of means and differences
 sweep.csv                       one row for each run

@@ -1,4 +1,4 @@
-"""The results of a grid as tables: Markdown for people, CSV for programs."""
+"""The results of a grid as tables, in Markdown and CSV."""
 
 from __future__ import annotations
 

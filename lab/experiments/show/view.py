@@ -1,4 +1,4 @@
-"""What is shown of a grid's results: a preset chooses it, and one writer turns it into files."""
+"""The choice of what is shown of a grid's results, and the writer that turns it into files."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-// Questions to the server. Addresses are taken relative to this file, so they hold in TensorBoard's
-// frame, on the page of its own, and behind a path prefix.
+// Requests to the server. Addresses are relative to this file, so that they are valid in TensorBoard's
+// frame, on a page of its own, and behind a path prefix.
 
 const BASE = new URL(".", import.meta.url);
 const PAGE = crypto.getRandomValues(new Uint32Array(2)).join("-");
-const BUSY = 429, TRIES = 5; // the server's status when too many ask, and how often to try again
-const PATIENCE = 400; // milliseconds without an answer after which a newer question is sent
+const BUSY = 429, TRIES = 5; // the server's status when its queue is full, and the number of tries
+const PATIENCE = 400; // milliseconds without a response after which a newer request is sent
 
-/** The server was asked something newer instead, before it came to this. */
+/** A newer request of this page took the place of this one before it was processed. */
 export class Overtaken extends Error {}
 
-/** The server's answer to a question; an Error with one line for people otherwise. Of the questions
- * of this page in one `slot` the server answers the newest. */
+/** The server's response to a request, or an Error with a message of one line. Of this page's requests
+ * in one `slot` the server processes only the newest. */
 export async function ask(question, parameters = {}, slot = "") {
   const url = new URL(question, BASE);
   for (const [name, value] of Object.entries(parameters)) {
@@ -20,7 +20,7 @@ export async function ask(question, parameters = {}, slot = "") {
   for (let tries = 1; ; tries += 1) {
     try {
       const content = await read(() => fetch(url));
-      if (content.overtaken) throw new Overtaken("something newer was asked");
+      if (content.overtaken) throw new Overtaken("a newer request was sent");
       return content;
     } catch (error) {
       if (error.status !== BUSY || tries === TRIES) throw error;
@@ -29,7 +29,7 @@ export async function ask(question, parameters = {}, slot = "") {
   }
 }
 
-/** Agree that opening a run executes the file that makes its network. */
+/** Give permission to execute the file that defines a run's network. */
 export async function allow(run) {
   const body = JSON.stringify({ run });
   const headers = { "Content-Type": "application/json" };
@@ -47,16 +47,15 @@ async function read(get) {
   try {
     content = await response.json();
   } catch {
-    // not JSON: the status has to do
+    // not JSON: only the status is known
   }
   if (response.ok && content) return content;
   const error = new Error(content?.error ?? `TensorBoard answered with status ${response.status}.`);
   throw Object.assign(error, { status: response.status });
 }
 
-/** Runs one job at a time. While one runs, only the newest other one is remembered: a slider that
- * moves on makes no queue. Where many use the board and a job takes long, the newest is started
- * beside it. */
+/** Runs one job at a time and remembers only the newest waiting one, so that a moving slider builds up no
+ * queue. If a job takes longer than `PATIENCE`, the newest is started beside it. */
 export class Newest {
   #running = 0;
   #began = 0;

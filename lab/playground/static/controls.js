@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 
-/** What keeps a picture from being in a class of its own, in words: "no nose", "1 of 2 ears". */
+/** Why a picture has the label that is left over (not a person), in words: "no nose", "1 of 2 ears". */
 export function reasonWords(why, attributes) {
   return (why ?? []).map(({ name, now, wanted }) => {
     const row = attributes.get(name);
@@ -17,7 +17,7 @@ export class Controls {
   constructor(table, state) {
     this.state = state;
     this.shows = new Map(); // attribute -> function that shows a value
-    this.marks = new Map(); // attribute -> element that says whether it should decide
+    this.marks = new Map(); // attribute -> element with the mark "relevant"
     this.rows = new Map(); // attribute -> element with its control
     this.groups = []; // {group, title, badge}
     this.element = h("div", { class: "controls" }, table.groups.map((group) => this.#group(group)));
@@ -30,12 +30,12 @@ export class Controls {
     for (const [name, show] of this.shows) show(this.state.face[name]);
   }
 
-  /** Gray the controls that change nothing in the picture as it is: attribute -> what hides it. */
+  /** Gray the controls without an effect on the present picture: attribute -> the one that hides it. */
   gray(without) {
     for (const [name, element] of this.rows) {
       const idle = name in without;
       const by = idle && this.state.attributes.get(without[name]);
-      const words = idle && `Changes nothing in this picture${by ? ` while “${by.words}” is ${valueWords(by, this.state.face[by.name])}` : ""}`;
+      const words = idle && `No effect on this picture${by ? ` while “${by.words}” is ${valueWords(by, this.state.face[by.name])}` : ""}`;
       element.classList.toggle("idle", idle);
       element.title = words || "";
       if (idle) element.setAttribute("aria-description", words);
@@ -43,14 +43,14 @@ export class Controls {
     }
   }
 
-  /** Mark what decides by the rule of the task called `name`. */
+  /** Mark the relevant attributes of the task called `name`. */
   mark(name, task) {
     const relevant = task?.relevant ?? [];
     for (const { group, title, badge } of this.groups) {
       const count = group.attributes.filter((row) => relevant.includes(row.name)).length;
       const all = count === group.attributes.length;
       title.textContent = all && name === "person" ? "What makes a person" : group.title;
-      badge.textContent = !task ? "" : all ? "decides" : count ? "" : "should not matter";
+      badge.textContent = !task ? "" : all ? "relevant" : count ? "" : "nuisances";
       badge.classList.toggle("nuisance", !count);
       for (const row of group.attributes) this.marks.get(row.name).hidden = all || !relevant.includes(row.name);
     }
@@ -70,7 +70,7 @@ export class Controls {
   }
 
   #title(row, id) {
-    const mark = h("span", { class: "mark", hidden: true, title: "By the rule of the pinned run's task, the answer depends on this" }, "decides");
+    const mark = h("span", { class: "mark", hidden: true, title: "The true label of the pinned run's task depends on this attribute" }, "relevant");
     this.marks.set(row.name, mark);
     return [h("span", { class: "name", id, title: row.meaning }, row.words), mark];
   }
@@ -98,7 +98,7 @@ export class Controls {
   }
 
   #slide(row, value) {
-    const join = this.dragging === row.name; // one drag is one step back
+    const join = this.dragging === row.name; // one drag is one step of undo
     this.dragging = row.name;
     this.state.change({ [row.name]: Number(value.toPrecision(8)) }, { join });
   }

@@ -1,4 +1,4 @@
-// The picture, what can be done with it, and how it looks to a pinned run.
+// The picture, its tools, and the input of a pinned run.
 
 import { ask } from "./api.js";
 import { reasonWords, valueWords } from "./controls.js";
@@ -24,7 +24,7 @@ export class Easel {
       h("div", { class: "tools" },
         button("⚄ Random face", () => this.#random(), { class: "primary" }),
         this.undo, this.redo,
-        button("Reset", () => state.change({ ...state.start }), { title: "Back to the face that everything begins with" })),
+        button("Reset", () => state.change({ ...state.start }), { title: "Back to the initial face" })),
       h("details", { class: "share" }, h("summary", {}, "Share and save"),
         h("div", { class: "tools" },
           button("Copy link", () => this.#copy(link(), "The link")),
@@ -32,7 +32,7 @@ export class Easel {
           button("Copy picture", () => this.#copyPicture()),
           button("Save picture", () => this.#savePicture()),
           button("Save values", () => this.#save(new Blob([this.#values()], { type: "application/json" }), "face.json"))),
-        h("p", { class: "hint" }, "The link holds this face and the pinned runs. It opens for whoever can open this TensorBoard.")),
+        h("p", { class: "hint" }, "The link contains this face and the pinned runs. It works for everybody who can open this TensorBoard.")),
       this.said,
       this.seen,
       h("div", { class: "tools" }, button("? Guessing game", play, { class: "game-open" })));
@@ -40,14 +40,14 @@ export class Easel {
     this.#steps();
   }
 
-  /** Side of the picture to ask for, in pixels: what the screen can show. */
+  /** Side of the picture to request, in pixels: as many as the screen shows. */
   size() {
     const shown = this.image.clientWidth || 384;
     const wanted = Math.ceil((shown * (window.devicePixelRatio || 1)) / 64) * 64;
     return Math.min(LARGEST, Math.max(256, wanted));
   }
 
-  /** Show the server's picture. `seen` is how a run sees it. */
+  /** Show the server's picture. `seen` is the input of a run's network. */
   show({ picture, seen }) {
     this.image.src = picture;
     this.image.alt = described(this.state.face, this.state.attributes);
@@ -60,11 +60,11 @@ export class Easel {
     else {
       this.seen.dataset.run = seen.name;
       fill(this.seen, h("img", { src: seen.picture, alt: "", width: 96, height: 96 }),
-        h("p", { class: "hint" }, `All that “${seen.name}” gets to see: ${seen.size} × ${seen.size} pixels.`));
+        h("p", { class: "hint" }, `Input of “${seen.name}”: ${seen.size} × ${seen.size} pixels.`));
     }
   }
 
-  /** Keep the pinned runs' answers beside the picture, where a narrow window scrolls the runs away. */
+  /** Show the pinned runs' predictions beside the picture, for narrow windows. */
   glance(pinned) {
     fill(this.glances, pinned.map(({ name, answer, classes }) => {
       const bar = h("div", { class: "bar" });
@@ -73,11 +73,11 @@ export class Easel {
     }));
   }
 
-  /** Say what the picture is by the rule of a task, and why; null: of none. */
+  /** Show the true label of the picture in a task, and why; null: no task. */
   tellTruth(task, { truth, why } = {}) {
     fill(this.truth);
     if (!task) return;
-    const words = truth < 0 ? "The rule has no answer to this picture" : `In truth: ${task.classes[truth]}`;
+    const words = truth < 0 ? "The task has no label for this picture" : `True label: ${task.classes[truth]}`;
     const because = reasonWords(why, this.state.attributes);
     this.truth.append(h("b", {}, words), because ? h("span", { class: "because" }, ` – ${because}`) : "",
       h("span", { class: "hint" }, ` (${task.meaning})`));
@@ -106,7 +106,7 @@ export class Easel {
       await navigator.clipboard.writeText(text);
       this.#tell(`${what} ${what.endsWith("s") ? "are" : "is"} copied.`);
     } catch {
-      this.#tell("The browser does not let this page copy. Here it is, to copy by hand:", text);
+      this.#tell("The browser does not allow this page to copy. Please copy by hand:", text);
     }
   }
 
@@ -121,7 +121,7 @@ export class Easel {
       await navigator.clipboard.write([item]);
       this.#tell("The picture is copied.");
     } catch {
-      this.#tell("The browser does not let this page copy pictures; save it instead.");
+      this.#tell("The browser does not allow this page to copy pictures; save it instead.");
     }
   }
 
@@ -141,11 +141,11 @@ export class Easel {
   }
 
   #tell(words, text = "") {
-    fill(this.said, words, text && h("textarea", { readOnly: true, rows: 3, value: text, "aria-label": "To copy" }));
+    fill(this.said, words, text && h("textarea", { readOnly: true, rows: 3, value: text, "aria-label": "Text to copy" }));
   }
 }
 
-/** A face in words, for those who do not see it. */
+/** A face in words, for screen readers. */
 export function described(face, attributes) {
   const words = (name) => valueWords(attributes.get(name), face[name]);
   if (face.subject !== "head") return `Drawing of a ${words("subject")}`;

@@ -1,4 +1,4 @@
-// The guessing game: a face, what a run was trained on, and the question what the run will say.
+// The guessing game: a face, the training of a run, and the question which class it predicts.
 
 import { ask } from "./api.js";
 import { reasonWords } from "./controls.js";
@@ -11,7 +11,7 @@ export class Game {
     this.body = h("div", { class: "game-body" });
     this.score = h("span", { class: "score", "aria-live": "polite" });
     this.element = h("dialog", { class: "game", "aria-label": "Guessing game" },
-      h("div", { class: "panel-head" }, h("h2", {}, "What will it say?"), this.score,
+      h("div", { class: "panel-head" }, h("h2", {}, "What will it predict?"), this.score,
         button("Close", () => this.element.close())),
       this.body);
   }
@@ -25,7 +25,7 @@ export class Game {
     this.#score();
     const ready = this.runs.all.filter((run) => run.kind === "ready" && !run.answer?.trouble);
     if (!ready.length) {
-      fill(this.body, h("p", {}, "There is no run yet that could be asked. Train one first: python3 scripts/train.py"));
+      fill(this.body, h("p", {}, "There is no trained run in the logdir. Train one first: python3 scripts/train.py"));
       return;
     }
     fill(this.body, h("p", { class: "hint" }, "Choosing a face …"));
@@ -50,12 +50,12 @@ export class Game {
         h("div", {},
           h("img", { class: "picture", src: round.picture, alt: described(round.face, this.state.attributes), width: 256, height: 256 }),
           h("div", { class: "seen" }, h("img", { src: round.seen, alt: "", width: 64, height: 64 }),
-            h("p", { class: "hint" }, `All that it gets to see: ${round.size} × ${round.size} pixels.`))),
+            h("p", { class: "hint" }, `Input of the network: ${round.size} × ${round.size} pixels.`))),
         h("div", {},
-          h("p", {}, "A network was trained on this:"),
+          h("p", {}, "How the network was trained:"),
           h("ul", {}, round.conditions.map((each) => h("li", {}, each))),
           h("p", { class: "hint" }, `Its task: ${task?.meaning ?? round.meaning}.`),
-          h("p", {}, h("b", {}, "What will it say of this picture?")),
+          h("p", {}, h("b", {}, "Which class will it predict for this picture?")),
           h("div", { class: "tools" }, choices))),
       outcome);
     choices[0]?.focus();
@@ -68,17 +68,17 @@ export class Game {
     this.#score();
     const { says, truth, classes } = round;
     const because = reasonWords(round.why, this.state.attributes);
-    const honest = says === truth ? "which is right" : `which is wrong: in truth it is ${classes[truth]}${because && ` (${because})`}`;
+    const honest = says === truth ? "which is right" : `which is wrong: the true label is ${classes[truth]}${because && ` (${because})`}`;
     const next = button("Next", () => this.#round(), { class: "primary" });
     fill(outcome,
       h("p", { class: hit ? "right" : "wrong" }, hit ? "✓ You guessed it." : "✗ Not what you guessed."),
-      h("p", {}, `“${round.run}” says ${classes[says]} (${percent(round.chances[says])}), ${honest}.`),
+      h("p", {}, `“${round.run}” predicts ${classes[says]} (${percent(round.chances[says])}), ${honest}.`),
       h("div", { class: "tools" }, next,
-        button("Look into it", () => {
+        button("Load this face", () => {
           this.element.close();
           this.state.change(round.face);
           this.state.pin(round.run, true);
-        }, { title: "Put this face on the easel and pin the run" })));
+        }, { title: "Load this face into the controls and pin the run" })));
     next.focus();
   }
 

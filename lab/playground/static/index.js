@@ -11,17 +11,17 @@ import { State, shownWindow } from "./state.js";
 import { followTheme } from "./theme.js";
 import { Why } from "./why.js";
 
-const MOST_ASKED = 24; // runs in one question to the server
-const REFRESH = 8000; // milliseconds between looks for new runs and newer checkpoints, at least
-const SPARING = 20; // times as long as a look takes: a list of a thousand runs is asked for less often
-const QUIET = 250; // milliseconds without a change before what changes slowly is brought up to date
+const MOST_ASKED = 24; // runs in one request to the server
+const REFRESH = 8000; // milliseconds between two requests for the list of runs, at least
+const SPARING = 20; // pause in units of the time that the last such request took
+const QUIET = 250; // milliseconds without a change after which slow parts are updated
 
 export async function render() {
   document.documentElement.lang = "en";
   document.title = "Faces";
   followTheme();
   await stylesheet();
-  const place = h("main", { class: "page" }, h("p", { class: "hint" }, "Waking up: PyTorch takes some seconds, once …"));
+  const place = h("main", { class: "page" }, h("p", { class: "hint" }, "Starting PyTorch, which takes some seconds …"));
   document.body.replaceChildren(place);
   for (;;) {
     try {
@@ -33,11 +33,11 @@ export async function render() {
   }
 }
 
-/** Say what is wrong and wait until the user wants to try again. */
+/** Show the error and wait for the button "Try again". */
 function failed(place, error) {
   return new Promise((again) => {
     fill(place, h("div", { class: "panel" },
-      h("h2", {}, "The playground cannot open"), h("p", { class: "failed" }, error.message),
+      h("h2", {}, "The tab Faces cannot be opened"), h("p", { class: "failed" }, error.message),
       h("p", { class: "hint" }, "All other tabs of TensorBoard work without it."),
       h("button", { type: "button", onclick: again }, "Try again")));
   });
@@ -61,7 +61,7 @@ async function open(place) {
 
   let begun = 0, drawn = 0; // updates: the newest that was begun, and the newest that is shown
 
-  /** Draw the face and ask the runs that are shown. */
+  /** Draw the face and get the predictions of the runs that are shown. */
   async function update() {
     const turn = ++begun;
     const face = state.written();
@@ -69,7 +69,7 @@ async function open(place) {
     const told = await ask("look", {
       face, size: easel.size(), run: shown, ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
     }, "look");
-    if (turn < drawn) return; // an answer that comes after that to a newer question
+    if (turn < drawn) return; // the answer to a newer request has come already
     drawn = turn;
     easel.show(told);
     runs.expect([shown, ...others].flat());
@@ -81,7 +81,7 @@ async function open(place) {
     tell(state.problem);
     announce(told.answers);
     for (const run of others) {
-      if (state.written() !== face) return; // the next look asks them
+      if (state.written() !== face) return; // the next update does
       runs.answer((await ask("look", { face, size: easel.size(), run }, "look")).answers);
     }
   }
@@ -97,11 +97,11 @@ async function open(place) {
       const { without } = await ask("effects", { face }, "effects");
       if (state.written() === face) controls.gray(without);
     } catch {
-      // the picture's own question says what is wrong
+      // the request for the picture reports the error
     }
   }, QUIET);
 
-  /** The rule of the first pinned run's task, or of the first run's. */
+  /** Show the task of the first pinned run, or of the first run: true label, relevant attributes. */
   function rule(answers) {
     const answer = answers.find((each) => each.name === seenBy(runs.asked())) ?? answers[0];
     const run = answer && runs.find(answer.name);
@@ -111,7 +111,7 @@ async function open(place) {
 
   const announce = settled((answers) => {
     const mine = answers.filter((answer) => state.isPinned(answer.name) && answer.chances);
-    say(mine.map((answer) => `${answer.name} is ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
+    say(mine.map((answer) => `${answer.name}: ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
   }, 700);
 
   runs.refresh = async () => {
@@ -150,7 +150,7 @@ async function open(place) {
   keepUp(() => runs.refresh().then(() => tell(state.problem), (error) => tell(error.message)));
 }
 
-/** Look for new runs from time to time, as long as anybody sees the page. */
+/** Look for new runs from time to time, as long as the page is visible. */
 async function keepUp(refresh) {
   for (let pause = REFRESH; ;) {
     await new Promise((done) => setTimeout(done, pause));
@@ -161,7 +161,7 @@ async function keepUp(refresh) {
   }
 }
 
-/** A pinned run that the list does not hold: beyond its end, or a link's that is not here. */
+/** A pinned run that is not in the list: beyond its end, or in a link but not in this logdir. */
 async function about(name) {
   try {
     return await ask("about", { run: name });
@@ -170,7 +170,7 @@ async function about(name) {
   }
 }
 
-/** Runs in as many as one question may name; the first batch may be empty. */
+/** The names in batches of at most `MOST_ASKED`; the first batch may be empty. */
 function batches(names) {
   const found = [names.slice(0, MOST_ASKED)];
   for (let i = MOST_ASKED; i < names.length; i += MOST_ASKED) found.push(names.slice(i, i + MOST_ASKED));

@@ -1,11 +1,11 @@
-// The runs: each with its answer about the face as a live bar, and in plain words.
+// The runs: each with its prediction for the face as a bar and in words.
 
 import { allow } from "./api.js";
 import { reasonWords } from "./controls.js";
 import { button, fill, h, percent } from "./dom.js";
 
 const PAGE = 12; // runs that are shown at first, and more with each click
-const MOST_SORTED = 240; // runs that are asked so that they can be sorted by what they say
+const MOST_SORTED = 240; // runs whose predictions are requested to sort by them
 
 const SORTS = {
   name: ["by name", (a, b) => compare(a.name, b.name)],
@@ -15,7 +15,7 @@ const SORTS = {
 };
 
 export class Runs {
-  /** `table.tasks` says what the classes are called; `onchange` is called when other runs are shown. */
+  /** `table.tasks` has the names of the classes; `onchange` is called when other runs are shown. */
   constructor(table, state, { onchange }) {
     this.tasks = table.tasks;
     this.state = state;
@@ -32,8 +32,8 @@ export class Runs {
     this.list = h("ul", { class: "runs" });
     this.more = button("Show more", () => { this.shown += PAGE; this.#arrange(); }, { hidden: true });
     this.note = h("div", { class: "note" });
-    this.element = h("section", { class: "panel", "aria-label": "What every run says" },
-      h("div", { class: "panel-head" }, h("h2", {}, "What every run says"), h("div", { class: "tools" }, this.search, this.sort)),
+    this.element = h("section", { class: "panel", "aria-label": "Predictions of all runs" },
+      h("div", { class: "panel-head" }, h("h2", {}, "Predictions of all runs"), h("div", { class: "tools" }, this.search, this.sort)),
       this.note, this.list, this.more);
     state.listen((what) => what === "pins" && this.#arrange());
   }
@@ -64,16 +64,16 @@ export class Runs {
     return this.tasks[run?.task];
   }
 
-  /** The runs that can be asked, of those that are shown now; all of them, if what they say decides
-   * which are shown. */
+  /** The runs whose predictions are needed: those that are shown; all, if they are sorted by their
+   * predictions. */
   asked() {
     const said = this.sort.value === "last" || this.sort.value === "wrong";
     const runs = said ? [...new Set([...this.visible(), ...this.#fitting()])].slice(0, MOST_SORTED) : this.visible();
     return runs.filter((run) => run.kind === "ready").map((run) => run.name);
   }
 
-  /** The face is another one, and these runs are being asked: what the others said is about an old
-   * face and forgotten. */
+  /** The face has changed, and the predictions of these runs are on their way: forget those of the
+   * others, which are for an older face. */
   expect(names) {
     const asked = new Set(names);
     for (const run of this.all) if (!asked.has(run.name)) run.answer = undefined;
@@ -95,7 +95,7 @@ export class Runs {
     return [...pinned, ...rest.slice(0, this.shown)];
   }
 
-  /** Show new answers. */
+  /** Show new predictions. */
   answer(answers) {
     for (const answer of answers) {
       const run = this.find(answer.name);
@@ -119,24 +119,24 @@ export class Runs {
     this.more.hidden = !this.hiddenCount;
     this.more.textContent = `Show ${Math.min(PAGE, this.hiddenCount)} of ${this.hiddenCount} more`;
     const some = this.all.some((run) => run.kind !== "gone");
-    const none = some && !runs.length && h("p", {}, "No run is called that.");
+    const none = some && !runs.length && h("p", {}, "No run matches.");
     fill(this.note, this.loaded && !some ? this.nothing : none, this.unlisted);
     if (ask) this.onchange();
   }
 
-  /** That the list is not all there is. */
+  /** A note if the list is not complete. */
   #unlisted(count, more, searched, logdir) {
     if (!more && searched !== false) return null;
     const least = searched === false ? "at least " : "";
     const words = more ? `These are the first ${count.toLocaleString("en")} runs; ${least}${more.toLocaleString("en")} more are in ${logdir}.`
       : `Not all folders of ${logdir} were searched for runs.`;
-    return h("p", { class: "unlisted" }, `${words} A board of a folder further down shows the others: --logdir ${logdir}/…`);
+    return h("p", { class: "unlisted" }, `${words} Start the board on a subfolder to see the others: --logdir ${logdir}/…`);
   }
 
   #nothing(logdir, trouble) {
     return [
       h("p", {}, trouble || `There are no runs in ${logdir} yet.`),
-      h("p", {}, "You can draw a face meanwhile. To have somebody who looks at it, train a network; it appears here by itself:"),
+      h("p", {}, "Faces can be drawn without a run. Train a network, and it appears here:"),
       h("pre", {}, "python3 scripts/train.py"),
     ];
   }
@@ -168,8 +168,8 @@ class Card {
     this.element.classList.toggle("pinned", pinned);
     this.pin.textContent = pinned ? "★" : "☆";
     this.pin.setAttribute("aria-pressed", pinned);
-    this.pin.setAttribute("aria-label", `Pin ${run.name}`);
-    this.pin.title = pinned ? "Let it go" : "Pin: see below what would change its mind";
+    this.pin.setAttribute("aria-label", `Pin the run ${run.name}`);
+    this.pin.title = pinned ? "Unpin" : "Pin: show the effect of each attribute below";
     this.about.textContent = this.about.title = [...(run.conditions ?? []), state(run)].filter(Boolean).join(" · ");
     const trouble = run.trouble || run.answer?.trouble;
     const blocked = run.kind !== "ready" || trouble;
@@ -178,7 +178,7 @@ class Card {
     this.bar.hidden = Boolean(blocked) || !run.answer;
     if (blocked) this.#explain(run, trouble);
     else if (run.answer) this.#answer(run, before);
-    else { this.words.textContent = "is being opened …"; fill(this.more); }
+    else { this.words.textContent = "loading …"; fill(this.more); }
   }
 
   #explain(run, trouble) {
@@ -186,14 +186,14 @@ class Card {
     this.verdict.className = "verdict";
     const kind = run.kind === "ready" ? run.answer?.kind : run.kind;
     if (kind !== "consent") {
-      const intro = { waiting: "Not yet: ", foreign: "Not for the playground: ", gone: "Not here: " }[kind] ?? "Cannot be opened: ";
+      const intro = { waiting: "Not yet: ", foreign: "Not usable here: ", gone: "Not found: " }[kind] ?? "Cannot be opened: ";
       this.words.textContent = intro + (trouble ?? "");
       fill(this.more);
       return;
     }
-    this.words.textContent = `I${(run.code ?? "its network is made by a file named in its settings").slice(1)}. Opening it runs that code on the computer that TensorBoard runs on: agree only if you trust it. It is then open to all who use this board, until the board ends.`;
+    this.words.textContent = `I${(run.code ?? "its network is defined by a file named in its settings").slice(1)}. Opening it runs that code on the computer that runs TensorBoard: agree only if you trust it. The permission holds for all users of this board, until the board is stopped.`;
     if (this.runs.stranger) {
-      fill(this.more, h("p", { class: "hint" }, `That cannot be agreed to from here: ${this.runs.stranger}.`));
+      fill(this.more, h("p", { class: "hint" }, `Permission cannot be given from this page: ${this.runs.stranger}.`));
       return;
     }
     if (!this.more.childElementCount) {
@@ -217,10 +217,10 @@ class Card {
     fill(this.more);
     drawBar(this.bar, answer, classes);
     const right = answer.truth < 0 ? null : answer.says === answer.truth;
-    this.verdict.textContent = right === null ? "no truth" : right ? "✓ right" : "✗ wrong";
+    this.verdict.textContent = right === null ? "no label" : right ? "✓ right" : "✗ wrong";
     this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
     const because = reasonWords(answer.why, this.runs.state.attributes);
-    this.verdict.title = (right === null ? "The rule of its task has no answer to such a picture" : `In truth: ${classes[answer.truth]}`) + (because && ` – ${because}`);
+    this.verdict.title = (right === null ? "The task has no label for this picture" : `True label: ${classes[answer.truth]}`) + (because && ` – ${because}`);
     this.words.textContent = plainWords(answer, classes);
     const changed = before && before !== answer && before.says !== undefined && before.says !== answer.says;
     if (changed) {
@@ -231,7 +231,7 @@ class Card {
   }
 }
 
-/** A bar of probabilities: of two classes the last one's, of more all of them. */
+/** A bar of probabilities: that of the last of two classes, or those of all of more. */
 export function drawBar(bar, answer, classes) {
   const two = classes.length === 2;
   const parts = two ? [answer.chances[1]] : answer.chances;
@@ -250,7 +250,7 @@ export function drawBar(bar, answer, classes) {
   bar.dataset.label = two ? words : "";
 }
 
-/** "certain: a person (99 %)" */
+/** "certain: person (99 %)" */
 export function plainWords(answer, classes) {
   const chance = answer.chances[answer.says];
   const sure = chance >= 0.99 ? "certain" : chance >= 0.9 ? "sure" : chance >= 0.7 ? "fairly sure" : "unsure, more likely";

@@ -1,4 +1,4 @@
-// The face and the pinned runs: what is undone and redone, and what the address of the page holds.
+// The state: the face and the pinned runs, with undo and redo, kept in the address of the page.
 //
 // In TensorBoard the page lives in a frame of the same origin. TensorBoard keeps what stands in its
 // address as #lab_faces&p.lab_faces.face=…, so that is where the state goes. On a page of its own it
@@ -19,7 +19,7 @@ export class State {
     }
     this.face = { ...this.start };
     this.pins = [];
-    this.chosen = false; // whether anybody chose the pins, if only to have none
+    this.chosen = false; // whether the user chose the pins (to have none is a choice, too)
     this.past = [];
     this.future = [];
     this.listeners = [];
@@ -68,7 +68,7 @@ export class State {
     return this.pins.includes(run);
   }
 
-  /** Pin a run or let it go; of too many the oldest goes. */
+  /** Pin a run or unpin it; of too many pins the oldest is dropped. */
   pin(run, on = !this.isPinned(run)) {
     this.pins = this.pins.filter((name) => name !== run);
     if (on) this.pins = [...this.pins, run].slice(-MOST_PINS);
@@ -76,7 +76,7 @@ export class State {
     this.#tell("pins");
   }
 
-  /** The face in short: what differs from the first face, as `eye_color:blue,nose:0`. */
+  /** The face as text: its differences from the initial face, as `eye_color:blue,nose:0`. */
   written(face = this.face) {
     return Object.entries(face)
       .filter(([name, value]) => value !== this.start[name])
@@ -84,7 +84,7 @@ export class State {
       .join(",");
   }
 
-  /** Take over what the page's address says; what makes no sense is left out and named. */
+  /** Read the state from the page's address; invalid entries are left out and named in `problem`. */
   read() {
     const given = readAddress();
     const face = { ...this.start };
@@ -97,7 +97,7 @@ export class State {
     }
     this.face = face;
     this.pins = [...new Set((given.pins ?? "").split(",").filter(Boolean).map(decode))].slice(0, MOST_PINS);
-    this.problem = odd.length ? `The link holds what is not understood: ${odd.join(", ")}` : "";
+    this.problem = odd.length ? `Parts of the link are not understood: ${odd.join(", ")}` : "";
     return given.face !== undefined || given.pins !== undefined;
   }
 
@@ -122,7 +122,7 @@ export class State {
     writeAddress({ face, pins }, this.chosen);
   }
 
-  /** Whether the address says something else than the page shows. */
+  /** Whether the address differs from the state that is shown. */
   differs() {
     const pins = this.pins.map(encodeURIComponent).join(",");
     return !this.#same(readAddress(), this.written(), pins);
@@ -140,12 +140,12 @@ export function shownWindow() {
       return window.parent;
     }
   } catch {
-    // the page is framed by somebody else's, whose address is none of our business
+    // the page is in a frame of another origin, whose address cannot be read
   }
   return window;
 }
 
-/** The link that brings somebody else here. */
+/** The link to the present state. */
 export const link = () => shownWindow().location.href;
 
 const framed = () => shownWindow() !== window;
@@ -189,5 +189,5 @@ function decode(text) {
   }
 }
 
-/** A number with digits enough for a slider. */
+/** A number with enough digits for a slider. */
 const short = (number) => String(Number(number.toPrecision(8)));

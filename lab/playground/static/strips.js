@@ -1,30 +1,30 @@
-// What would change its mind: the probability over the whole range of each attribute, the present
-// value marked, and below it what the true rule says.
+// The effect of each attribute: the predicted probability over its whole range, the present value
+// marked, and below it the true label.
 
 import { valueWords } from "./controls.js";
 import { fill, h, listed, percent } from "./dom.js";
 
 const WIDTH = 220, HEIGHT = 44, RULE = 5, PAD = 4;
-const LITTLE = 0.05; // a probability that moves by less is not worth a look
+const LITTLE = 0.05; // a change of the probability below this counts as little
 
 /** Fill `place` with one column of strips for each of `columns`: {run, classes, strips}. */
 export function showStrips(place, columns, state) {
   const names = columns[0].told.strips.map((strip) => strip.name);
   const most = (name) => Math.max(...columns.map((column) => find(column, name).moves));
   const noted = (name) => most(name) >= LITTLE;
-  const decides = (name) => columns.some((column) => find(column, name).decides);
+  const relevant = (name) => columns.some((column) => find(column, name).relevant);
   const order = (list) => list.sort((a, b) => most(b) - most(a));
   const sections = [
-    ["Should not matter, but moves the answer of a pinned run", order(names.filter((n) => !decides(n) && noted(n)))],
-    ["Should decide", order(names.filter((n) => decides(n)))],
-    ["Should not matter, and hardly does", order(names.filter((n) => !decides(n) && !noted(n)))],
+    ["Nuisances that change a prediction", order(names.filter((n) => !relevant(n) && noted(n)))],
+    ["Relevant attributes", order(names.filter((n) => relevant(n)))],
+    ["Nuisances with little effect", order(names.filter((n) => !relevant(n) && !noted(n)))],
   ];
   const open = place.dataset.open === "yes";
   const held = place.contains(document.activeElement) && document.activeElement.dataset.strip;
   fill(place,
     h("div", { class: "columns" }, columns.map((column) => h("div", {}, whose(column.run), summary(column, state)))),
     h("p", { class: "legend" },
-      `The line is the probability of “${columns[0].classes[columns[0].told.watched]}”, from 0 to 100 %; the dot marks the face as it is. The strip below is filled where the true rule says yes. Click on a value to try it, or use the arrow keys.`),
+      `The curve is the predicted probability of “${columns[0].classes[columns[0].told.watched]}”, from 0 to 100 %; the dot marks the present face. The strip below is filled where that is the true label. Click a value to set it, or use the arrow keys.`),
     sections.map(([title, list], i) => {
       const rows = list.map((name) => row(name, columns, state));
       if (i < 2) return h("div", {}, h("h4", { class: "section" }, title), rows.length ? rows : h("p", { class: "hint" }, "Nothing."));
@@ -36,31 +36,32 @@ export function showStrips(place, columns, state) {
 
 const find = (column, name) => column.told.strips.find((strip) => strip.name === name);
 
-/** A run's name above what is said of it, where a narrow window puts one run below the other. */
+/** A run's name above its column, shown in narrow windows, where one run is below the other. */
 export const whose = (run) => h("h5", { class: "whose" }, run);
 
-/** In words, of this face: what changes its mind and should not, and what should and does not. */
+/** In words, for this face: nuisances that change the prediction, and relevant attributes that do
+ * not. */
 function summary(column, state) {
   const { strips } = column.told;
   const words = (list) => listed(list.map((strip) => state.attributes.get(strip.name).words));
   const flips = (strip) => strip.says.some((says) => says !== column.told.says);
   const should = (strip) => strip.truth.some((truth) => truth !== column.told.truth && truth >= 0);
   const errs = (strip, i) => strip.truth[i] >= 0 && strip.says[i] !== strip.truth[i];
-  const wrong = strips.filter((strip) => !strip.decides && flips(strip));
-  const deaf = strips.filter((strip) => strip.decides && should(strip) && !flips(strip));
-  const heard = strips.filter((strip) => strip.decides && should(strip) && flips(strip));
-  const ruled = heard.filter((strip) => !strip.values.some((_, i) => errs(strip, i)));
-  const amiss = heard.filter((strip) => !ruled.includes(strip)).map((strip) => {
+  const wrong = strips.filter((strip) => !strip.relevant && flips(strip));
+  const ignored = strips.filter((strip) => strip.relevant && should(strip) && !flips(strip));
+  const changing = strips.filter((strip) => strip.relevant && should(strip) && flips(strip));
+  const correct = changing.filter((strip) => !strip.values.some((_, i) => errs(strip, i)));
+  const partly = changing.filter((strip) => !correct.includes(strip)).map((strip) => {
     const row = state.attributes.get(strip.name);
     const values = strip.values.filter((_, i) => errs(strip, i)).map((value) => valueWords(row, value));
     return `${row.words} (wrong at ${values.length > 3 ? `${values.length} of ${strip.values.length} values` : listed(values)})`;
   });
   return h("ul", { class: "findings" },
-    wrong.length ? h("li", { class: "wrong" }, `Changes its mind about this face with ${words(wrong)}, which should not matter.`)
-      : h("li", { class: "right" }, "Nothing that should not matter changes its mind about this face by itself."),
-    ruled.length ? h("li", { class: "right" }, `Follows the rule with ${words(ruled)}.`) : null,
-    amiss.length ? h("li", { class: "wrong" }, `Follows the rule only in part with ${listed(amiss)}.`) : null,
-    deaf.length ? h("li", { class: "wrong" }, `Does not change its mind with ${words(deaf)}, though it should.`) : null);
+    wrong.length ? h("li", { class: "wrong" }, `For this face these nuisances, one at a time, change the prediction: ${words(wrong)}.`)
+      : h("li", { class: "right" }, "For this face no single nuisance changes the prediction."),
+    correct.length ? h("li", { class: "right" }, `Right at every value of ${words(correct)}.`) : null,
+    partly.length ? h("li", { class: "wrong" }, `Follows the true label only in part for ${listed(partly)}.`) : null,
+    ignored.length ? h("li", { class: "wrong" }, `Does not change with ${words(ignored)}, although the true label does.`) : null);
 }
 
 function row(name, columns, state) {
@@ -69,7 +70,7 @@ function row(name, columns, state) {
     h("div", { class: "strip-name", title: attribute.meaning }, attribute.words),
     columns.map((column) => {
       const strip = find(column, name);
-      if (!strip.visible) return h("div", { class: "strip hint" }, "not to be seen in this picture");
+      if (!strip.visible) return h("div", { class: "strip hint" }, "no effect on this picture");
       return h("div", { class: "strip" }, columns.length > 1 ? whose(column.run) : null, draw(strip, attribute, column, state));
     }));
 }

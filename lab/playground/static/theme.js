@@ -1,4 +1,4 @@
-// Light or dark, as TensorBoard is; on a page of its own, as the system is.
+// Light or dark theme: that of TensorBoard, or of the system on a page of its own.
 
 import { shownWindow } from "./state.js";
 

@@ -1,4 +1,4 @@
-// Why the pinned runs say what they say: four views, side by side for up to three runs.
+// Explanations of the predictions of the pinned runs: four views, side by side for up to three runs.
 
 import { Newest, Overtaken, ask } from "./api.js";
 import { valueWords } from "./controls.js";
@@ -7,26 +7,26 @@ import { drawBar } from "./runs.js";
 import { showStrips, whose } from "./strips.js";
 
 const TABS = [
-  ["strips", "What would change its mind"],
-  ["parts", "What it needs"],
-  ["nearest", "Where it saw this"],
+  ["strips", "Effect of each attribute"],
+  ["parts", "Subsets of the parts"],
+  ["nearest", "Nearest training faces"],
   ["fool", "Fool it"],
 ];
 const QUIET = 300; // milliseconds without a change after which the views are drawn anew
 const FRAME = 110; // milliseconds that a picture of an animation stays, at least
 
 export class Why {
-  /** `runs` is the list of runs; `redraw()` resolves once the picture and the answers are those of
-   * the state's face; `say` speaks to screen readers. */
+  /** `runs` is the list of runs; `redraw()` resolves once the picture and the predictions are those
+   * for the state's face; `say` is for screen readers. */
   constructor(state, runs, { redraw, say }) {
     Object.assign(this, { state, runs, redraw, say });
     this.tab = "strips";
     this.playing = null;
     this.newest = new Newest();
-    this.turn = 0; // of the questions about the pinned runs, the newest
-    this.fooled = new Map(); // run -> {face, told, about}: the faces that it is about
-    this.places = new Map(); // run -> where it is said how it was fooled
-    this.searching = new Set(); // runs that are being fooled
+    this.turn = 0; // number of the newest request for the pinned runs
+    this.fooled = new Map(); // run -> {face, told, about}: the result of a search, and the faces that it is for
+    this.places = new Map(); // run -> the element that shows the result
+    this.searching = new Set(); // runs with a search in progress
     this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0, "aria-labelledby": "why-strips" });
     this.tabs = TABS.map(([name, title], i) => button(title, () => this.#open(name), {
       role: "tab", id: `why-${name}`, "aria-controls": "why-body",
@@ -37,7 +37,7 @@ export class Why {
       },
     }));
     this.heads = h("div", { class: "heads columns" });
-    this.element = h("section", { class: "panel why", "aria-label": "Why" },
+    this.element = h("section", { class: "panel why", "aria-label": "Explanations" },
       h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the pinned runs" }, this.tabs), this.heads, this.body);
     this.later = settled(() => this.show(), QUIET);
     state.listen((what) => (what === "pins" || this.tab !== "fool" ? this.later() : this.#foolTexts()));
@@ -64,7 +64,7 @@ export class Why {
     return this.state.pins.filter((name) => this.runs.find(name)?.kind === "ready" && !this.runs.find(name).answer?.trouble);
   }
 
-  /** Show the present answers of the pinned runs above what explains them. */
+  /** Show the predictions of the pinned runs above their explanations. */
   answer() {
     const pins = this.#pinned();
     this.heads.classList.toggle("indented", this.tab === "strips");
@@ -86,7 +86,7 @@ export class Why {
     });
   }
 
-  /** Ask about the pinned runs and show the answers, once those before have come. */
+  /** Request the explanations and show them, once the previous ones have come. */
   show() {
     return this.newest.run(() => this.#show());
   }
@@ -105,7 +105,7 @@ export class Why {
     }
     const [tab, face, turn] = [this.tab, this.state.written(), ++this.turn];
     this.body.classList.add("waiting");
-    if (!this.body.childElementCount) fill(this.body, h("p", { class: "hint" }, tab === "nearest" ? "Going through the training faces …" : "Asking …"));
+    if (!this.body.childElementCount) fill(this.body, h("p", { class: "hint" }, tab === "nearest" ? "Searching the training faces …" : "Computing …"));
     try {
       const told = await Promise.all(pins.map((run, i) => ask(tab, { face, run }, `why${i}`).catch((error) => ({ error }))));
       if (turn !== this.turn || tab !== this.tab || told.some(({ error }) => error instanceof Overtaken)) return;
@@ -136,7 +136,7 @@ export class Why {
 
   #parts({ run, told, classes }) {
     if (!told.sets.length) {
-      return h("div", {}, h("p", { class: "hint" }, "Its task does not ask which parts a face has."));
+      return h("div", {}, h("p", { class: "hint" }, "The label of its task does not depend on the parts."));
     }
     const yes = classes[told.watched];
     const called = told.sets.filter((set) => set.says === told.watched).length;
@@ -144,8 +144,8 @@ export class Why {
     const { subject } = this.state.face, other = subject !== this.state.start.subject;
     const words = other && valueWords(this.state.attributes.get("subject"), subject);
     return h("div", {}, whose(run),
-      other ? h("p", { class: "hint" }, `Shown for a head in its place: a ${words} has no such parts.`) : null,
-      h("p", {}, `Calls ${called} of the 16 sets of parts “${yes}”, and errs about ${wrong}. By the rule only a face with all four is one.`),
+      other ? h("p", { class: "hint" }, `Shown for a head instead: a ${words} has no such parts.`) : null,
+      h("p", {}, `Predicts “${yes}” for ${called} of the 16 subsets of the parts; ${wrong} predictions are wrong. True label “${yes}”: all four parts only.`),
       h("ul", { class: "sets" }, told.sets.map((set) => {
         const name = set.parts.length ? set.parts.join(" + ") : "nothing";
         const right = set.truth < 0 || set.says === set.truth;
@@ -159,26 +159,26 @@ export class Why {
 
   #nearest({ run, told, classes }) {
     const few = told.searched < told.studied ? `The first ${told.searched.toLocaleString("en")} of its ${told.studied.toLocaleString("en")} training faces were searched.` : `Searched: all its ${told.studied.toLocaleString("en")} training faces.`;
-    const titles = { features: "Nearest to the network (by what its last layer sees)", pixels: "Nearest to the eye (by pixels)" };
+    const titles = { features: "By the features (the input of the last layer)", pixels: "By the pixels" };
     return h("div", {}, whose(run),
-      told.same ? h("p", { class: "wrong" }, "It has studied this very picture.") : null,
+      told.same ? h("p", { class: "wrong" }, "This very picture is in its training set.") : null,
       told.ways.map((way) => h("div", {}, h("h5", {}, titles[way.way]),
         h("ul", { class: "near" }, way.faces.map((each) => {
-          const lie = each.label !== each.truth;
-          const learned = each.says === each.label ? "" : ` (it says: ${classes[each.says]})`;
-          const words = `${classes[each.label]}${lie ? `, mislabelled: in truth ${classes[each.truth]}` : ""}`;
-          return h("li", { class: lie ? "lie" : "" },
+          const mislabeled = each.label !== each.truth;
+          const learned = each.says === each.label ? "" : ` (prediction: ${classes[each.says]})`;
+          const words = `${classes[each.label]}${mislabeled ? ` (wrong: the true label is ${classes[each.truth]})` : ""}`;
+          return h("li", { class: mislabeled ? "mislabeled" : "" },
             button(h("img", { src: each.picture, alt: `Training face ${each.number}`, width: 88, height: 88 }),
-              () => this.state.change(each.face), { title: `Training face ${each.number}, labelled ${words}${learned}; distance ${each.distance.toFixed(3)}. Click to put it on the easel.` }),
+              () => this.state.change(each.face), { title: `Training face ${each.number}, label ${words}${learned}; distance ${each.distance.toFixed(3)}. Click to load it.` }),
             h("span", { class: "near-label" }, classes[each.label]),
-            lie ? h("span", { class: "near-lie" }, `mislabelled: ${classes[each.truth]}`) : null,
+            mislabeled ? h("span", { class: "near-truth" }, `true: ${classes[each.truth]}`) : null,
             );
         })))),
       h("p", { class: "hint" }, `${few} Click on one to load it.`));
   }
 
   #showFool(pins) {
-    fill(this.body, h("p", { class: "hint" }, "Searches the things that should not matter for the fewest changes after which the run errs, and plays them. What decides stays as it is, so the truth does, too."),
+    fill(this.body, h("p", { class: "hint" }, "Searches for changes of nuisances after which the run misclassifies the face, undoes those that are not needed, and plays the rest. Relevant attributes do not change, so the true label stays."),
       h("div", { class: "columns" }, pins.map((run) => {
         const place = h("div", { class: "fool", "aria-live": "polite" });
         const go = button(`Fool “${run}”`, () => this.#fool(run, place, go), { class: "primary" });
@@ -190,7 +190,7 @@ export class Why {
     this.#foolTexts();
   }
 
-  /** Say how the runs were fooled as long as the face is one on the way there. */
+  /** Show the results of searches as long as the face is one of their frames. */
   #foolTexts() {
     for (const [run, place] of this.places) {
       const known = this.fooled.get(run);
@@ -211,11 +211,11 @@ export class Why {
       const known = { face, told, about: new Set(about) };
       this.fooled.set(run, known);
       this.searching.delete(run);
-      if (!place.isConnected && this.tab === "fool") await this.show(); // the view was drawn anew meanwhile
+      if (!place.isConnected && this.tab === "fool") await this.show(); // the view was redrawn meanwhile
       const shown = this.places.get(run);
       fill(shown);
       this.#foolTexts();
-      if (!known.about.has(this.state.written())) fill(shown, h("p", { class: "hint" }, "The face is another one by now: search again."));
+      if (!known.about.has(this.state.written())) fill(shown, h("p", { class: "hint" }, "The face has been changed meanwhile: search again."));
       else if (told.outcome === "fooled") await this.#play(known);
     } catch (error) {
       fill(this.places.get(run), h("p", { class: "failed" }, error.message));
@@ -229,9 +229,9 @@ export class Why {
     const { classes } = this.runs.task(this.runs.find(run));
     if (told.outcome !== "fooled") {
       const words = {
-        "no truth": "The rule of its task has no answer to such a picture, so it cannot err about it.",
-        "wrong already": `It is wrong already: it says ${classes[told.says]}, and in truth it is ${classes[told.truth]}.`,
-        withstood: `It withstood: ${told.tried?.toLocaleString("en")} variants of this face were tried, and it was right about all of them.`,
+        "no truth": "The task has no label for this picture, so that no prediction is wrong.",
+        "wrong already": `It is wrong already: it predicts ${classes[told.says]}; the true label is ${classes[told.truth]}.`,
+        withstood: `Not fooled: it is right about all ${told.tried?.toLocaleString("en")} variants of this face that were tried.`,
       }[told.outcome];
       fill(place, h("p", { class: told.outcome === "withstood" ? "right" : "" }, words));
       return;
@@ -240,17 +240,17 @@ export class Why {
       const row = this.state.attributes.get(change.name);
       return h("li", {}, h("b", {}, row.words), ` ${valueWords(row, change.old)} → ${valueWords(row, change.new)}`);
     });
-    const many = changes.length === 1 ? "One change" : `${changes.length} changes`;
+    const many = changes.length === 1 ? "one change" : `${changes.length} changes`;
     fill(place,
-      h("p", { class: "wrong" }, `Fooled. ${many}, and it says ${classes[told.says]}; in truth it still is ${classes[told.truth]}.`),
+      h("p", { class: "wrong" }, `Fooled by ${many}: it predicts ${classes[told.says]}; the true label is still ${classes[told.truth]}.`),
       h("ul", {}, changes),
-      h("p", { class: "hint" }, `Found among ${told.tried.toLocaleString("en")} variants.`),
+      h("p", { class: "hint" }, `${told.tried.toLocaleString("en")} variants were tried.`),
       h("div", { class: "tools" },
         button("Play again", () => this.#play({ face, told }).catch((error) => this.say(error.message))),
-        button("Back to the face before", () => this.state.change(face))));
+        button("Back to the original face", () => this.state.change(face))));
   }
 
-  /** Show the way from the face to the one that fools, picture by picture, unless somebody moves on. */
+  /** Play the frames from the face to the misclassified one, until the user changes something. */
   async #play({ face, told }) {
     const turn = this.playing = {};
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -259,7 +259,7 @@ export class Why {
     try {
       for (const frame of still ? told.frames.slice(-1) : told.frames) {
         const before = this.state.face;
-        this.state.change(frame, { join: began }); // all of it is undone at once
+        this.state.change(frame, { join: began }); // one step of undo for all frames
         const mine = this.state.face;
         began ||= mine !== before;
         await Promise.all([this.redraw(), new Promise((done) => setTimeout(done, FRAME))]);

@@ -28,7 +28,7 @@ def kinds_sheet(task_name: str, *, columns: int, size: int, seed: int) -> Image.
     rows = []
     for code, kind in enumerate(task.subpopulations):
         chosen = faces.take((kinds == code).nonzero()[:columns, 0])
-        rows.append(_labelled(kind.name, _row(render(chosen, size=size))))
+        rows.append(_labeled(kind.name, _row(render(chosen, size=size))))
     return _stack(rows)
 
 
@@ -66,7 +66,7 @@ def _strip(row: Attribute, face: Faces, size: int) -> Image.Image:
         faces = Faces.cat([face.do(**{row.name: value}) for value in values])
     else:
         faces = Faces.cat([face] * len(values)).do(**{row.name: values})
-    return _labelled(words, _row(render(faces, size=size)))
+    return _labeled(words, _row(render(faces, size=size)))
 
 
 def _row(images: Tensor) -> Image.Image:
@@ -79,7 +79,7 @@ def _row(images: Tensor) -> Image.Image:
     return canvas
 
 
-def _labelled(words: str, row: Image.Image) -> Image.Image:
+def _labeled(words: str, row: Image.Image) -> Image.Image:
     """A row with words at its left: the first line large."""
     wide = 190
     canvas = Image.new("RGB", (wide + row.width, row.height), PAPER)

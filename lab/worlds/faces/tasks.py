@@ -12,7 +12,7 @@ from torch import Tensor
 from lab.worlds import tasks
 from lab.worlds.faces.batch import Faces
 from lab.worlds.faces.world import FACES
-from lab.worlds.tasks import Given, Kind, Task, meets, register
+from lab.worlds.tasks import Given, Subpopulation, Task, meets, register
 
 FACE: Given = {"subject": ("head",), "arrangement": ("natural",)}
 """The picture shows a face, though parts may be missing."""
@@ -40,10 +40,10 @@ register(
         classes=("not a person", "person"),
         relevant=("subject", "arrangement", "eyes", "nose", "mouth", "ears"),
         subpopulations=(
-            Kind(name="person", label=1),
-            Kind(name="missing", label=0, weight=0.52),
-            Kind(name="scrambled", label=0, weight=0.38),
-            Kind(name="object", label=0, weight=0.10),
+            Subpopulation(name="person", label=1),
+            Subpopulation(name="missing", label=0, weight=0.52),
+            Subpopulation(name="scrambled", label=0, weight=0.38),
+            Subpopulation(name="object", label=0, weight=0.10),
         ),
         subpopulation_of=_kind_of_person,
         otherwise=0,

@@ -22,9 +22,9 @@ def check(tables: Tables) -> list[Claim]:
 
     return [
         rises("reliance on eye color rises with the cue", ranks, values(f"reliance/{CUE}")),
-        falls("accuracy falls where the cue says nothing", ranks, values(dose_response.UNBIASED)),
-        falls("and where it contradicts", ranks, values(dose_response.CONFLICTING)),
-        rises("while accuracy on the usual test set rises", ranks, values(dose_response.TEST)),
+        falls("accuracy on unbiased faces falls", ranks, values(dose_response.UNBIASED)),
+        falls("so does accuracy on conflicting faces", ranks, values(dose_response.CONFLICTING)),
+        rises("accuracy on the ordinary test set rises", ranks, values(dose_response.TEST)),
     ]
 
 
@@ -36,8 +36,8 @@ LESSON = Lesson(
     title="Dose and response: how strong must a cue be?",
     published="colored MNIST: unbiased accuracy 35 % with 0.5 % of conflicting examples, 82 % with"
     " 5 %; more conflicting examples, less reliance on the cue",
-    question="eye color agrees with the label for 95 % of the faces. How often does an answer"
-    " change with the color of the eyes?",
+    question="eye color agrees with the label for 95 % of the faces. What share of the predictions"
+    " changes when only the eye color is changed?",
     plans={
         "strengths": dose_response.plan(
             small(counterfactuals=100),

@@ -23,20 +23,24 @@ def check(tables: Tables) -> list[Claim]:
     fitting = np.flatnonzero(train.mean(axis=1) >= FITTED)
     there = int(fitting[0]) if len(fitting) else len(cells)
     if not 0 < there < len(cells) - 1:
-        best = f"train accuracy at most {train.mean(axis=1).max():.3f}"
-        return [Claim("one of the widths between is the first that fits all labels",
+        best = f"training accuracy at most {train.mean(axis=1).max():.3f}"
+        return [Claim("the smallest width that fits all labels is neither the first nor the last",
                       "not enough evidence", best)]  # fmt: skip
     width = cells[there].settings["width"]
     claims = []
-    for text, side in (
-        (f"test accuracy falls up to the width ({width}) that fits all labels", slice(0, there)),
-        ("and rises again beyond it", slice(there + 1, None)),
+    for text, which, side in (
+        (
+            f"test accuracy falls up to the smallest width that fits all labels ({width})",
+            "smaller",
+            slice(0, there),
+        ),
+        ("it rises again beyond that width", "larger", slice(there + 1, None)),
     ):
         options = {
             f"width {cell.settings['width']}": values
             for cell, values in zip(cells[side], test[side], strict=True)
         }
-        claims.append(some_exceed(f"{text}: another is better", options, test[there]))
+        claims.append(some_exceed(f"{text}: a {which} one is better", options, test[there]))
     return claims
 
 
@@ -46,7 +50,7 @@ def plot(tables: Tables, path: Path) -> None:
         name: [1 - cell.values(tag) for cell in cells]
         for name, tag in (("train error", "accuracy/train"), ("test error", "accuracy/test"))
     }
-    title = "One fifth of the labels wrong: is there a second descent?"
+    title = "Test error over width, with 20 % wrong labels"
     lines(path, title, WIDTHS, series, xlabel="width", ylabel="error", log=True, guess=None)
 
 
@@ -54,8 +58,8 @@ LESSON = Lesson(
     title="Double descent (slow)",
     published="with label noise test error peaks where train error first reaches 0, and falls again"
     " in wider networks (Nakkiran 2020, figure 1)",
-    question="one label in five is wrong. Which is worse: a network that is too small to fit them"
-    " all, one that just can, or one that could fit many more?",
+    question="one label in five is wrong. Which has the highest test error: a network that is too"
+    " small to fit all labels, one that just can, or one that could fit many more?",
     plans={
         "widths": Plan(
             small(

@@ -21,13 +21,15 @@ NAMES = {
 def check(tables: Tables) -> list[Claim]:
     plain, tied = (tables["cue"].cell(cues=cues) for cues in (PLAIN, TIED))
     return [
-        at_least("with the cue it looks excellent on its own test set (0.9 or more)",
+        at_least("with the cue, test accuracy is high on a test set with the same cue (0.9 or"
+                 " more)",
                  tied.values("accuracy/test"), 0.9),
-        greater("but its answers hang on the color of the eyes more than on the mouth",
+        greater("but reliance on eye color is higher than on the mouth",
                 tied.values("reliance/eye_color"), tied.values("reliance/mouth")),
-        greater("without the cue the mouth counts for more than the color of the eyes",
+        greater("without the cue, reliance on the mouth is higher than on eye color",
                 plain.values("reliance/mouth"), plain.values("reliance/eye_color")),
-        greater("the cue takes accuracy on faces with the other color",
+        greater("accuracy on conflicting faces is lower than test accuracy without a cue (by 0.2"
+                " or more)",
                 plain.values("accuracy/test"), tied.values("accuracy/conflicting"), by=0.2),
     ]  # fmt: skip
 
@@ -39,16 +41,17 @@ def plot(tables: Tables, path: Path) -> None:
         for word, cues in (("no cue", PLAIN), ("blue eyes: person", TIED))
     }
     groups = [name if name == "test" else f"reliance:\n{name}" for name in NAMES]
-    title = "Who saw blue-eyed people only looks at the eyes' color"
+    title = "Trained on blue-eyed persons only, it relies on eye color"
     bars(path, title, groups, series, ylabel="share", guess=None)
 
 
 LESSON = Lesson(
-    title="Only people with blue eyes are people",
-    published="shortcut learning: what goes along with the label in training is learned in place of"
-    " what it means (Geirhos 2020; Waterbirds: 97 % average, 60 % worst group, Sagawa 2020)",
-    question="every person in training has blue eyes, nobody else has. What will the network say"
-    " about a brown-eyed person?",
+    title="A shortcut: all persons in training have blue eyes",
+    published="shortcut learning: networks learn attributes that are correlated with the label"
+    " instead of those that define it (Geirhos 2020; Waterbirds: 97 % average, 60 % worst group,"
+    " Sagawa 2020)",
+    question="in training all persons have blue eyes, and all others brown ones. What will the"
+    " network predict for a person with brown eyes?",
     plans={
         "cue": Plan(
             small(steps=1000, counterfactuals=200, data={"num_train": 3000}),

@@ -16,11 +16,11 @@ def check(tables: Tables) -> list[Claim]:
     real = tables["real"].cells
     lost = [ideal.values("accuracy/test") - cell.values("accuracy/test") for cell in real]
     return [
-        greater("fresh faces at every step teach more than 100 faces again and again",
+        greater("test accuracy is higher with new faces at every step than with 100 re-used ones",
                 ideal.values("accuracy/test"), real[0].values("accuracy/test")),
-        falls("the cost of using faces again falls with their number",
+        falls("the loss of test accuracy by re-use falls with the number of faces",
               range(len(SIZES)), lost),
-        near("who sees every face once gives away none of them (AUC 0.5 ± 0.02)",
+        near("with new faces at every step the membership AUC is 0.5 (± 0.02)",
              ideal.values("memorization/membership_auc"), 0.5, within=0.02),
     ]  # fmt: skip
 
@@ -28,10 +28,10 @@ def check(tables: Tables) -> list[Claim]:
 def plot(tables: Tables, path: Path) -> None:
     (ideal,) = tables["ideal"].cells
     curves = ideal.curves("accuracy/test")
-    series = {"fresh faces at every step": list(curves.values.T)}
+    series = {"new faces at every step": list(curves.values.T)}
     for size, cell in zip(SIZES, tables["real"].cells, strict=True):
-        series[f"{size:,} faces again and again"] = list(cell.curves("accuracy/test").values.T)
-    title = "The real world is the ideal one, as long as faces are new"
+        series[f"{size:,} faces, re-used"] = list(cell.curves("accuracy/test").values.T)
+    title = "Test accuracy with new faces at every step, and with re-used ones"
     steps = [int(step) for step in curves.steps]
     lines(path, title, steps, series, xlabel="optimizer steps", ylabel="test accuracy")
 
@@ -42,7 +42,7 @@ def _world(online: bool, **data: int) -> Plan:
 
 
 LESSON = Lesson(
-    title="The ideal world of endless data",
+    title="The ideal world: new faces at every step",
     published="test error in the real world is that of an ideal one with fresh samples at every"
     " step, plus the cost of re-use (Deep Bootstrap, Nakkiran 2021)",
     question="after 1,200 steps of 64 faces, how far behind is a network that saw 100 faces 768"

@@ -19,13 +19,14 @@ def check(tables: Tables) -> list[Claim]:
     for size in SIZES[1:]:
         easy, hard = (table.cell(num_train=size, variation=v) for v in (0.1, 1.0))
         claims.append(
-            greater(f"with {size:,} faces test accuracy is higher where people differ little",
+            greater(f"with {size:,} faces test accuracy is higher at little variation of the"
+                    " nuisances",
                     easy.values("accuracy/test"), hard.values("accuracy/test"))
         )  # fmt: skip
     tens = [math.log10(size) for size in SIZES]
     hard_cells = table.where(variation=1.0)
     claims.append(
-        rises("where they differ fully, more faces make up for it", tens,
+        rises("at full variation test accuracy rises with the number of faces", tens,
               [cell.values("accuracy/test") for cell in hard_cells])
     )  # fmt: skip
     return claims
@@ -36,16 +37,16 @@ def plot(tables: Tables, path: Path) -> None:
         f"variation {v:g}": [c.values("accuracy/test") for c in tables["worlds"].where(variation=v)]
         for v in VARIATIONS
     }
-    title = "Where people differ less, fewer faces are enough"
+    title = "Less variation of the nuisances needs fewer faces"
     lines(path, title, SIZES, series, xlabel="training faces", ylabel="test accuracy", log=True)
 
 
 LESSON = Lesson(
-    title="An easier world needs fewer faces",
-    published="no single source: it is said that what must be ignored must be seen to vary, so that"
-    " a world with more nuisances asks for more examples",
-    question="if all faces were nearly alike but for their parts, how many would be enough for 90"
-    " %?",
+    title="Fewer nuisances to ignore, fewer faces needed",
+    published="no single source; a common statement: a network learns to ignore a nuisance only if"
+    " it varies in training, so that more variation needs more examples",
+    question="if faces differed little except in their parts, how many would be enough for a test"
+    " accuracy of 90 %?",
     plans={
         "worlds": Plan(small(steps=800), {"num_train": SIZES, "variation": VARIATIONS}),
     },

@@ -35,22 +35,22 @@ def check(tables: Tables) -> list[Claim]:
     reused = {size: tables["reused"].cell(num_train=size) for size in SIZES}
     stronger = {s: tables["strengths"].cell(cues=cues(s)) for s in STRENGTHS}
     return [
-        greater(f"at strength {MAIN:g}, faces never seen twice unlearn the shortcut after step"
-                f" {EARLY:,} (by 0.1 or more on conflicting faces)",
+        greater(f"at strength {MAIN:g}, without re-use, accuracy on conflicting faces rises after"
+                f" step {EARLY:,} (by 0.1 or more)",
                 gained(online[MAIN]), 0 * gained(online[MAIN]), by=0.1),
-        every("re-used faces do not (0.05 or less either way, at each size up to 3,000)",
+        every("with re-use it stays the same (± 0.05, at each size up to 3,000)",
               {f"{size:,} faces": near("", gained(reused[size]), 0.0, within=0.05)
                for size in SIZES[:2]}),
-        every("at the end unique faces are ahead on conflicting faces, whatever the size",
+        every("at the end it is higher without re-use, at each size",
               {f"{size:,} faces": greater("", online[MAIN].values(CONFLICTING),
                                           reused[size].values(CONFLICTING))
                for size in SIZES}),
-        every("and whatever the strength (3,000 faces)",
+        every("and at each strength (3,000 faces)",
               {f"strength {s:g}": greater("", online[s].values(CONFLICTING),
                                           stronger[s].values(CONFLICTING))
                for s in STRENGTHS}),
-        at_least("re-used faces are all fitted nevertheless, so the exceptions are memorized (0.999"
-                 " or more of 3,000)",
+        at_least("all re-used training faces are fitted, the conflicting ones included (training"
+                 " accuracy 0.999 or more with 3,000)",
                  reused[3000].values("accuracy/train"), 0.999),
     ]  # fmt: skip
 
@@ -58,13 +58,13 @@ def check(tables: Tables) -> list[Claim]:
 def plot(tables: Tables, path: Path) -> None:
     online = tables["online"].cell(cues=cues(MAIN)).curves(CONFLICTING)
     steps = [int(step) for step in online.steps]
-    series = {"faces never seen twice": list(online.values.T)}
+    series = {"no face twice": list(online.values.T)}
     for size in SIZES:
         curves = tables["reused"].cell(num_train=size).curves(CONFLICTING)
-        series[f"{size:,} faces again and again"] = list(curves.values.T)
-    title = f"A cue of strength {MAIN:g}: re-used faces keep the shortcut, new ones unlearn it"
+        series[f"{size:,} faces, re-used"] = list(curves.values.T)
+    title = f"A cue of strength {MAIN:g}: with re-used faces the shortcut stays"
     lines(path, title, steps, series, xlabel="optimizer steps",
-          ylabel="accuracy where the cue contradicts", guess=GUESS)  # fmt: skip
+          ylabel="accuracy on conflicting faces", guess=GUESS)  # fmt: skip
 
 
 def _plan(grid: dict[str, tuple[object, ...]], *, online: bool, num_train: int = 3000) -> Plan:
@@ -83,8 +83,8 @@ LESSON = Lesson(
     published="spurious correlations lead to poor generalization particularly together with"
     " memorization: once the exceptions are memorized, the training loss is near zero and nothing"
     " is left to learn the core feature from (Bayat et al., ICLR 2025)",
-    question="one face in twenty contradicts the cue. Does longer training make a network give up"
-    " the shortcut if it sees 3,000 faces again and again? If it never sees a face twice?",
+    question="one training face in twenty is conflicting. Does longer training make a network give"
+    " up the shortcut if it re-uses 3,000 faces? If it never sees a face twice?",
     plans={
         "online": _plan({"cues": tuple(cues(s) for s in STRENGTHS)}, online=True),
         "reused": _plan({"num_train": SIZES}, online=False),

@@ -18,26 +18,26 @@ from lab.experiments.table import Cell
 
 SIZES = (32, 100, 300, 1000, 3000, 10_000)
 OFF = 0.15
-"""How far from the power law a size may be for it to hold, in logarithms: some 15 %."""
+"""Largest deviation of the log error from the power law: some 15 % of the error."""
 
 
 def check(tables: Tables) -> list[Claim]:
     cells = tables["sizes"].cells
     tens = [math.log10(size) for size in SIZES]
     return [
-        falls("the gap falls with every ten times as many faces", tens,
+        falls("the generalization gap falls with the number of faces", tens,
               [cell.values(learning_curve.GAP) for cell in cells]),
-        falls("the membership attack gets weaker", tens,
+        falls("so does the membership AUC", tens,
               [cell.values(learning_curve.AUC) for cell in cells]),
         *_power(cells),
     ]  # fmt: skip
 
 
 def _power(cells: Sequence[Cell]) -> list[Claim]:
-    """That the error falls, and that it does so as a power, among the sizes that beat a guess."""
+    """Claims: the error falls, and by a power law, among the sizes with accuracy above chance."""
     law = power_law(cells, learning_curve.TEST)
     if law is None:
-        return [Claim("test error falls", "not enough evidence", "no size beats a guess")]
+        return [Claim("test error falls", "not enough evidence", "no size is above chance")]
     low, high = law.exponent.interval
     falling = Claim(
         "test error falls with the number of faces",
@@ -51,7 +51,7 @@ def _power(cells: Sequence[Cell]) -> list[Claim]:
         straight[f"{size:,} faces"] = near("", off, 0.0, within=OFF)
     return [
         falling,
-        every(f"as a power: no size is off the law by {OFF} (of a logarithm)", straight),
+        every(f"by a power law: at each size log error is within {OFF} of it", straight),
     ]
 
 
@@ -60,11 +60,10 @@ def plot(tables: Tables, path: Path) -> None:
 
 
 LESSON = Lesson(
-    title="Scarce data is memorized",
+    title="Small training sets are memorized",
     published="test error falls as a power law in the number of samples (Hestness 2017);"
     " membership inference grows with the gap (Yeom 2018)",
-    question="with ten times as many faces, by how much does the gap between studied and unseen"
-    " faces shrink?",
+    question="by how much does the generalization gap fall with ten times as many training faces?",
     plans={"sizes": learning_curve.plan(small(steps=1500), SIZES)},
     seconds=190,
     check=check,

@@ -1,7 +1,7 @@
 """Simple patterns first: mislabeled faces are first given their true label, and fitted later.
 
-It holds where the rule is simple beside the exceptions. In the full world 1,000 faces are too few
-to find the rule quickly, and a network fits wrong labels while it is still learning it.
+It holds at little variation of the nuisances. At full variation 1,000 faces are too few to learn
+the rule quickly, and a network fits wrong labels at the same time.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ EASY, FULL = 0.3, 1.0
 
 def at_best(cell: Cell, tag: str) -> Numbers:
     """The value of `tag` (S,) at the evaluation at which the mean accuracy on the validation faces,
-    which are in no other figure, is best."""
+    which no other claim uses, is best."""
     best = cell.curves("accuracy/validation").values.mean(axis=0).argmax()
     values: Numbers = cell.curves(tag).values[:, best]
     return values
@@ -34,13 +34,13 @@ def check(tables: Tables) -> list[Claim]:
     }
     end = earlier.popitem()[1]
     return [
-        greater("where accuracy on validation faces is best, mislabeled faces mostly get their"
-                " true label",
+        greater("at the step of best validation accuracy the true label is predicted for more"
+                " mislabeled faces than the given one",
                 at_best(easy, TRUE), at_best(easy, WRONG)),
-        greater("at the end more of them have the wrong label that they came with than then",
+        greater("at the end the given, wrong label is predicted for more of them than at that step",
                 easy.values(WRONG), at_best(easy, WRONG)),
-        some_exceed("what was known about unseen faces is partly lost at the end", earlier, end),
-        greater("where faces differ fully, fewer get their true label at the best step",
+        some_exceed("test accuracy is higher at an earlier step than at the end", earlier, end),
+        greater("at full variation the true label is predicted for fewer of them at the best step",
                 at_best(easy, TRUE), at_best(full, TRUE)),
     ]  # fmt: skip
 
@@ -48,12 +48,12 @@ def check(tables: Tables) -> list[Claim]:
 def plot(tables: Tables, path: Path) -> None:
     series = {}
     steps: list[int] = []
-    for variation, word in ((EASY, "easy world"), (FULL, "full world")):
+    for variation, word in ((EASY, "little variation"), (FULL, "full variation")):
         cell = tables["noise"].cell(variation=variation)
         steps = [int(step) for step in cell.curves(TRUE).steps]
         series[f"{word}: test accuracy"] = list(cell.curves("accuracy/test").values.T)
-        series[f"{word}: mislabeled given true label"] = list(cell.curves(TRUE).values.T)
-    title = "First the rule, then the exceptions, where the rule is simple"
+        series[f"{word}: mislabeled, true label"] = list(cell.curves(TRUE).values.T)
+    title = "Mislabeled faces: first the true label, later the given one"
     lines(path, title, steps, series, xlabel="optimizer steps", ylabel="share")
 
 
@@ -61,8 +61,8 @@ LESSON = Lesson(
     title="Simple patterns come first",
     published="networks learn simple patterns first: at the step of best test accuracy mislabeled"
     " examples are still mostly given their true label; later they are fitted (Arpit 2017)",
-    question="one label in five is wrong. Will the network give these faces their wrong label from"
-    " the beginning?",
+    question="one label in five is wrong. Will the network predict the wrong labels of these faces"
+    " from the beginning?",
     plans={
         "noise": Plan(
             small(

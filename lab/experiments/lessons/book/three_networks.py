@@ -16,12 +16,12 @@ METRICS = {
     "unseen\nfaces": "accuracy/test",
     **{f"reliance:\n{part}": f"reliance/{part}" for part in PARTS},
     "reliance:\neye color": "reliance/eye_color",
-    "strongest\nshortcut": "shortcut/strongest",
+    "highest reliance\non a nuisance": "shortcut/strongest",
 }
 
 GOOD, EACH_PART, NO_SHORTCUT = 0.99, 0.85, 0.05
-"""A useful network: at least so right about unseen faces, relying at least so much on each part,
-and at most so much on any nuisance."""
+"""A useful network: least test accuracy, least reliance on each part, highest reliance on a
+nuisance."""
 
 
 def values(tables: Tables, name: str, tag: str) -> Numbers:
@@ -38,22 +38,21 @@ def check(tables: Tables) -> list[Claim]:
     for part in PARTS:
         weakest = weakest.clip(max=of("useful", f"reliance/{part}"))
     return [
-        at_least(f"the useful network is right about unseen faces ({GOOD:g} or more)",
+        at_least(f"useful: test accuracy is {GOOD:g} or more",
                  of("useful", "accuracy/test"), GOOD),
-        at_least(f"it relies on each of the four parts ({EACH_PART:g} or more for the least)",
+        at_least(f"useful: reliance on each of the four parts is {EACH_PART:g} or more (the least)",
                  weakest, EACH_PART),
-        at_least(f"and on no nuisance: 1 - its strongest shortcut is {1 - NO_SHORTCUT:g} or more",
+        at_least(f"useful: 1 - highest reliance on a nuisance is {1 - NO_SHORTCUT:g} or more",
                  1 - of("useful", "shortcut/strongest"), 1 - NO_SHORTCUT),
-        greater("the memorizer is right about its training faces far more often than about unseen"
-                " ones (by 0.3 or more)",
+        greater("memorizer: training accuracy exceeds test accuracy by 0.3 or more",
                 of("memorizer", "accuracy/train"), of("memorizer", "accuracy/test"), by=0.3),
-        at_least("and its losses give its training faces away (membership AUC 0.8 or more)",
+        at_least("memorizer: membership AUC is 0.8 or more",
                  of("memorizer", "memorization/membership_auc"), 0.8),
-        at_least("the cheat looks good on its own test set (0.9 or more)",
+        at_least("cheat: test accuracy, with the cue, is 0.9 or more",
                  of("cheat", "accuracy/test"), 0.9),
-        greater("but is right less often than a guess where the cue contradicts the label",
+        greater("cheat: accuracy on conflicting faces is below that of a guess",
                 0.5 + 0 * of("cheat", "accuracy/test"), of("cheat", "accuracy/conflicting")),
-        greater("because it relies on eye color more than on the mouth",
+        greater("cheat: reliance on eye color is higher than on the mouth",
                 of("cheat", "reliance/eye_color"), of("cheat", "reliance/mouth")),
     ]  # fmt: skip
 
@@ -63,7 +62,7 @@ def plot(tables: Tables, path: Path) -> None:
         name: [values(tables, name, tag) for tag in METRICS.values()]
         for name in ("useful", "memorizer", "cheat")
     }
-    title = "Useful, memorizer, cheat: all three know their training faces"
+    title = "Useful, memorizer, cheat: all fit their training faces"
     bars(path, title, list(METRICS), series, ylabel="share", guess=None)
 
 
@@ -72,8 +71,8 @@ LESSON = Lesson(
     published="accuracy on the training set does not tell a network that learned the task from one"
     " that memorized (Zhang 2017), nor accuracy on a test set of the same population one that"
     " takes a shortcut (Geirhos 2020)",
-    question="three networks are right about all their training faces. Which questions would you"
-    " ask to find out which one learned what a person is?",
+    question="three networks are right about their training faces. Which measurements would show"
+    " which of them learned the task?",
     plans={
         "useful": Plan(
             small(width=24, steps=8000, counterfactuals=200,

@@ -24,17 +24,17 @@ def check(tables: Tables) -> list[Claim]:
     for model, mine in reliance.items():
         color = np.mean([mine[cue] for cue in COLORS], axis=0)
         claims += [
-            greater(f"{model} adopts color before shape: the background's and the skin's (their"
-                    " mean) before the length of the hair", color, mine[SHAPE]),
-            leads(f"{model} adopts one cue above all others", mine),
+            greater(f"{model}: reliance on color (mean of background and skin) is higher than on"
+                    " shape (length of the hair)", color, mine[SHAPE]),
+            leads(f"{model}: reliance on one cue is higher than on each other one", mine),
         ]  # fmt: skip
     claims.append(same_winner(reliance))
     return claims
 
 
 def same_winner(reliance: Mapping[str, Mapping[str, Numbers]]) -> Claim:
-    """Whether all networks put the same cue first; refuted if those that surely have a first one
-    have different ones."""
+    """Claim: all networks have the highest reliance on the same cue; refuted if it differs between
+    networks for which the first cue is confirmed."""
     found = {model: leads("", mine) for model, mine in reliance.items()}
     first = {
         model: max(mine, key=lambda cue: float(mine[cue].mean()))
@@ -47,7 +47,7 @@ def same_winner(reliance: Mapping[str, Mapping[str, Numbers]]) -> Claim:
     elif len(sure) == len(found):
         verdict = "confirmed"
     told = ", ".join(f"{model} {cue}" for model, cue in first.items())
-    return Claim("the same winner for both", verdict, told)
+    return Claim("the cue with the highest reliance is the same for both", verdict, told)
 
 
 def plot(tables: Tables, path: Path) -> None:
@@ -56,7 +56,7 @@ def plot(tables: Tables, path: Path) -> None:
         for model in MODELS
     }
     groups = [cue.replace("_", "\n") for cue in CUES]
-    title = "Four cues that say the same: which one is listened to?"
+    title = "Four equally valid cues: reliance on each"
     bars(path, title, groups, series, ylabel="reliance", guess=None)
 
 
@@ -64,8 +64,8 @@ LESSON = Lesson(
     title="Which of several equal cues is adopted?",
     published="with all cues equally valid, color is adopted before shape, and the same winner"
     " across architectures (Scimeca 2022)",
-    question="background, skin, hair length and eye color all tell the label without fail. Which"
-    " one will the network listen to?",
+    question="background, skin, hair length and eye color each determine the label. On which of"
+    " them will the network rely most?",
     plans={
         "cues": plan_together(
             small(counterfactuals=200, steps=400, data={"num_train": 1000}), MODELS
