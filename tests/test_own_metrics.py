@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,8 +29,10 @@ from lab.measure import (
     unregister_metrics,
 )
 from lab.runs.load import load_run
+from lab.runs.resolve import resolve
 from lab.runs.train import resume, start
 from lab.worlds import draw_examples
+from support.configs import tiny
 
 FILE = '''
 import torch
@@ -219,6 +222,33 @@ def test_a_broken_one_is_one_line_before_anything_is_written(name: str, tmp_path
     assert not (tmp_path / "runs").exists()
     with pytest.raises(ValueError, match="--metric"):
         run_grid(config(tmp_path / "runs", given), {"width": [2]}, seeds=1, processes=1)
+
+
+@pytest.mark.parametrize(
+    ("split", "missing", "setting"),
+    [
+        ("validation", "--num-validation", {"num_validation": 4}),
+        ("unbiased", "--cues", {"cues": ("eye_color:0.9",)}),
+    ],
+)
+def test_one_for_sets_that_a_run_does_not_have_is_refused(
+    split: str, missing: str, setting: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "my.py"
+    file.write_text(
+        "from lab.measure import metric\n"
+        f"@metric(splits=({split!r},))\n"
+        "def size(predictions): return float(len(predictions))\n"
+        f"@metric(splits=({split!r}, 'test'))\n"
+        "def both(predictions): return 1.0\n"
+    )
+    usual = config(tmp_path / "runs", f"{file}:size")
+    with pytest.raises(ValueError, match=f"{split} only.*{missing}") as caught:
+        resolve(usual, strict=True)
+    assert f"--metric {file}:size" in str(caught.value)
+    resolve(usual)  # in a sweep some runs may have that set, and others not
+    resolve(config(tmp_path / "runs", f"{file}:both"), strict=True)
+    resolve(tiny(tmp_path / "runs", metric=(f"{file}:size",), **setting), strict=True)
 
 
 @pytest.mark.parametrize("number", ["numpy.float32", "torch.tensor", "int", "numpy.array"])

@@ -73,6 +73,8 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
     )
     spec = model_spec(fitted, world.classes)
     own = own_metrics(fitted, world.classes)
+    if strict:
+        _refuse_metrics_of_no_set(own, fitted)
     return ResolvedRun(config=fitted, world=world, spec=spec, device=place, own_metrics=own)
 
 
@@ -82,6 +84,23 @@ def own_metrics(config: RunConfig, classes: tuple[str, ...]) -> tuple[SplitMetri
     own = load_metrics(config.metric)
     try_metrics(own, classes=classes)
     return own
+
+
+def _refuse_metrics_of_no_set(metrics: tuple[SplitMetric, ...], config: RunConfig) -> None:
+    """Raise `ValueError` if a run has none of the sets that one of the user's metrics is for."""
+    needed = {
+        "validation": ("--num-validation", config.validation_faces > 0),
+        "unbiased": ("--cues", bool(config.data.cues)),
+        "conflicting": ("--cues", bool(config.data.cues)),
+        "unseen_combinations": ("--unseen-combinations", bool(config.data.unseen_combinations)),
+    }
+    for metric in metrics:
+        missing = [needed[split] for split in metric.tags if split in needed]
+        if len(missing) == len(metric.tags) and not any(there for _, there in missing):
+            raise ValueError(
+                f"{metric.source} is measured on {' and '.join(metric.tags)} only, which this run"
+                f" does not have without {missing[0][0]}: leave it out, or add that"
+            )
 
 
 def fitted_to(config: RunConfig, world: World) -> RunConfig:
