@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch import nn
 
-from lab.core.config import Provenance, RunConfig
+from lab.core.config import Provenance, RunConfig, TrainConfig
 from lab.core.text import missing
 from lab.measure import SplitMetric, metric_sources
 from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
@@ -24,6 +24,10 @@ from lab.training import Objective, objective_file, objective_sources
 from lab.worlds import World, classes_of, world_version
 
 ANYWAY = "--changed-code"
+
+ADDED = ("optimizer", "counterfactual_pairs")
+"""Settings that came later than checkpoints that should still be resumed: their defaults are what
+was done before, and have no part in the digest."""
 
 OBJECTIVE = "objective: "
 """What the names of the objective's source files begin with in the table of a run's sources."""
@@ -62,7 +66,12 @@ def digest_of_provenance(provenance: Provenance, config: RunConfig) -> str:
     model = replace(config.model, model="" if network else config.model.model)
     objective = "" if trained_by else config.train.objective
     train = replace(config.train, objective=objective, steps=0, eval_every=None)
-    told = [asdict(data), asdict(model), asdict(train), config.seed]
+    trained = {
+        name: value
+        for name, value in asdict(train).items()
+        if name not in ADDED or value != getattr(TrainConfig(), name)
+    }
+    told = [asdict(data), asdict(model), trained, config.seed]
     settings = json.dumps(told, sort_keys=True)
     sources = digest_of_sources(provenance.sources)
     return digest_of(f"{provenance.world}\n{sources}\n{settings}".encode())

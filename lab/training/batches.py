@@ -21,8 +21,9 @@ BLOCK, EPOCHS = 65_536, 32
 """Positions that are moved to the device at a time: half a megabyte, but no more than so many
 epochs, because each needs a permutation of its own (20 microseconds)."""
 
-DRAWN = 2**20
-"""Pixels of new examples that are drawn at a time (1,024 examples of 32 px)."""
+DRAWN = 2**22
+"""Pixels of new examples that are drawn at a time (4,096 examples of 32 px, 12 MB): half the time
+for each of 1,024 at a time."""
 
 WHOLE = slice(None)
 """The part of a batch that a single-process run gets: all of it."""
