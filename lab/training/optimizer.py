@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from lab.core.config import TrainConfig
 
 MUON_RATE = 15
-"""Muon's learning rate, in learning rates of AdamW: 0.03 at 2e-3. An orthogonalized update is larger
-than its share of AdamW's. Of 10, 15 and 25, 15 came out best (one seed each, 64,000 faces in pairs,
-width 24: test accuracy 0.985, 0.987, 0.982)."""
+"""Muon's learning rate, in learning rates of AdamW: 0.03 at 2e-3. An orthogonalized update is
+larger than its share of AdamW's. Of 10, 15 and 25, 15 came out best (one seed each, 64,000 faces in
+pairs, width 24: test accuracy 0.985, 0.987, 0.982)."""
 
 MOMENTUM = 0.9
 """Decay of Muon's momentum. Jordan uses 0.95, and 0.6 where training takes a few seconds."""
