@@ -51,6 +51,17 @@ def test_fresh_faces_go_on_where_they_stopped(tmp_path: Path) -> None:
     assert_same_run(folder_of(mine), whole)
 
 
+def test_momentum_and_pairs_go_on_where_they_stopped(tmp_path: Path) -> None:
+    """Muon's momentum is in the checkpoint, and a pair is the same whichever process draws it."""
+    changes = {"online": True, "optimizer": "muon", "counterfactual_pairs": 0.5, "model": "mlp"}
+    whole = start(stateful(tmp_path / "whole", **changes)).folder
+    mine = stateful(tmp_path / "mine", **changes)
+    kills = sum(kill_at_stage(mine, "step", times) for times in (7, 18))
+    until_done(mine)
+    assert kills == 2
+    assert_same_run(folder_of(mine), whole)
+
+
 @pytest.mark.slow
 def test_endurance(tmp_path: Path) -> None:
     """As many kills as the variable KILLS says, run after run."""

@@ -275,6 +275,7 @@ def test_runs_of_the_former_format_are_one_line(tmp_path: Path) -> None:
         {"train": {"augment": True}},
         {"train": {"online": True}},
         {"train": {"weight_decay": 0.1}},
+        {"train": {"optimizer": "muon"}},
     ],
 )
 def test_a_checkpoint_belongs_to_the_settings_of_its_run(

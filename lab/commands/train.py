@@ -1,10 +1,13 @@
 """One run, from its settings to its verdict."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from lab.commands import STARTED_AT
 from lab.core.config import RunConfig, flag, given
+from lab.core.presets import with_preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +15,11 @@ class Flags:
     """Train a network on a small set of faces, measure it, and print a verdict."""
 
     run: RunConfig = field(default_factory=RunConfig)
+    preset: Literal["useful"] | None = None
+    """A named set of flags, each of which may be given as well and then counts instead. 'useful',
+    the fastest known way to a network that relies on every part of a face and on no nuisance:
+    --online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16 --steps
+    2000 --num-train 1000 --counterfactuals 200 --eval-every 1000 --no-pictures."""
     resume: Path | None = None
     """Continue the run in this folder, with its own settings (only --device may differ)."""
     model_file: Path | None = None
@@ -19,6 +27,11 @@ class Flags:
     changed_code: bool = False
     """With --resume: continue although the source files of the run's network have changed. The
     remaining steps are trained with the new files, which config.json records."""
+
+    @staticmethod
+    def expanded(words: Sequence[str]) -> list[str]:
+        """The words with those that `--preset` stands for."""
+        return with_preset(words)
 
 
 def train(flags: Flags) -> None:
@@ -31,6 +44,8 @@ def train(flags: Flags) -> None:
                 raise ValueError(f"{flag(name)} goes with --resume only")
         start(flags.run, strict=True, started_at=STARTED_AT)
         return
+    if flags.preset is not None:
+        raise ValueError("--resume goes on with the run's own settings: leave out --preset")
     others = [flag(name) for name in given(flags.run) if name != "device"]
     if others:
         raise ValueError(f"--resume continues with the run's own settings: leave out {others[0]}")

@@ -87,8 +87,11 @@ def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:
 def parse(kind: type[Any], words: Sequence[str], *, program: str | None = None) -> Any:
     """An instance of the dataclass `kind` from `words`; `ValueError` says what is wrong with them.
 
-    Prints the help and ends the program if they ask for it.
+    A static method `expanded` of the dataclass may replace the words first. Prints the help and
+    ends the program if they ask for it.
     """
+    expanded = getattr(kind, "expanded", None)
+    words = words if expanded is None else expanded(words)
     note = "--debug shows where an error comes from."
     said = io.StringIO()
     try:

@@ -150,6 +150,10 @@ class TrainConfig:
     learning_rate: float = knob(2e-3, 0, 10, above=True)
     """Peak learning rate of AdamW, above 0 to 10, after a linear warm-up and before cosine decay to
     0."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """'muon' updates the weight matrices between the first and the last layer with Muon (Jordan et
+    al. 2024), at 15 times the learning rate, and all other weights with AdamW: fewer steps to the
+    same accuracy, each a little slower."""
     weight_decay: float = knob(0.0, 0, 10)
     """AdamW's decoupled weight decay, 0 to 10."""
     augment: bool = False
@@ -163,6 +167,11 @@ class TrainConfig:
     online: bool = False
     """Use new faces at every step, so that none is seen twice. Training accuracy is measured on the
     first --num-train of them."""
+    counterfactual_pairs: float = knob(0.0, 0, 1)
+    """With --online: share, 0 to 1, of the pairs of training faces, one of each class, that are
+    drawn as the same face with and without a change of one relevant attribute, such as a person and
+    the same face without its nose. The network is told pictures and labels only; test faces are as
+    ever."""
     early_stopping: int | None = knob(None, 1, 1000)
     """Stop after this many evaluations without a lower loss on the validation faces, and keep the
     weights of the lowest, 1 to 1000; None: never. Test faces are not used for it."""

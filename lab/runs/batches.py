@@ -6,8 +6,9 @@ from torch import Tensor
 
 from lab.core.config import RunConfig
 from lab.training import Batch, Batches, EpochBatches, Groups, OnlineBatches
-from lab.worlds import Examples, World
+from lab.worlds import DrawnWorld, Examples, World
 from lab.worlds.groups import group_index
+from lab.worlds.pairs import load_pairs
 
 
 def training_batches(config: RunConfig, world: World, train: Examples, part: slice) -> Batches:
@@ -21,8 +22,13 @@ def training_batches(config: RunConfig, world: World, train: Examples, part: sli
             groups=index, group_names=names,
         )  # fmt: skip
 
+    share = config.train.counterfactual_pairs
+
     def draw(start: int, count: int, keep: Tensor) -> Batch:
-        examples = world.load("train", count, start=start, keep=keep, online=True)
+        if share and isinstance(world, DrawnWorld):
+            examples = load_pairs(world, count, start=start, share=share, keep=keep)
+        else:
+            examples = world.load("train", count, start=start, keep=keep, online=True)
         groups, _ = group_index(examples, world.grouped_by)
         device = examples.labels.device
         indices = (start + keep).to(device)

@@ -118,6 +118,11 @@ def _train_settings(config: RunConfig, world: World) -> TrainConfig:
             f"--online needs new {world.noun} without end, and {data.data} has"
             f" {data.num_train:,} to train on: leave it out"
         )
+    if config.train.counterfactual_pairs and not config.train.online:
+        raise ValueError(
+            f"--counterfactual-pairs {config.train.counterfactual_pairs:g} is about new"
+            f" {world.noun} at every step: add --online, or leave it out"
+        )
     usual = RunConfig().counterfactuals
     if not isinstance(world, DrawnWorld) and config.counterfactuals not in (0, usual):
         raise ValueError(

@@ -1,0 +1,45 @@
+"""Presets: named sets of flags of a run. Standard library only, so that `--help` is instant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+PRESETS = {
+    "useful": (
+        "--online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16"
+        " --steps 2000 --num-train 1000 --counterfactuals 200 --eval-every 1000 --no-pictures"
+    ),
+}
+"""What each stands for: flags as they would be written."""
+
+END = "--"
+
+
+def with_preset(words: Sequence[str]) -> list[str]:
+    """The words of a command line with the flags that its `--preset` stands for before the others,
+    without those that are given as well; an unknown name is left for the flags' own check."""
+    words = list(words)
+    flagged = words[: words.index(END)] if END in words else words
+    name = next(
+        (
+            word.partition("=")[2] if "=" in word else "".join(flagged[place + 1 : place + 2])
+            for place, word in enumerate(flagged)
+            if word.partition("=")[0] == "--preset"
+        ),
+        "",
+    )
+    given = {_flag(word) for word in flagged if word.startswith("--")}
+    added: list[str] = []
+    take = False
+    for word in PRESETS.get(name, "").split():
+        if word.startswith("--"):
+            take = _flag(word) not in given
+        if take:
+            added.append(word)
+    return added + words
+
+
+def _flag(word: str) -> str:
+    """The flag that a word sets or switches off: --no-pictures and --pictures are one."""
+    name = word.partition("=")[0].replace("_", "-")
+    return "--" + name.removeprefix("--").removeprefix("no-")

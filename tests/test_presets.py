@@ -1,0 +1,57 @@
+"""Presets: ordinary flags under one name, which the user's own override."""
+
+from pathlib import Path
+
+import pytest
+
+from lab.commands.train import Flags, train
+from lab.core.cli import main, parse
+from lab.core.config import check
+from lab.core.flags import flags_of
+from lab.core.presets import PRESETS
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_what_its_flags_are(name: str) -> None:
+    mine = parse(Flags, ["--preset", name])
+    check(mine.run)
+    assert mine.run == parse(Flags, PRESETS[name].split()).run
+    assert mine.run == parse(Flags, [f"--preset={name}"]).run
+
+
+def test_the_help_says_what_each_stands_for() -> None:
+    (preset,) = (each for each in flags_of(Flags) if each.field == "preset")
+    assert set(preset.choices) == set(PRESETS)
+    for name, words in PRESETS.items():
+        assert name in preset.text
+        assert words in preset.text
+
+
+def test_flags_that_are_given_come_first() -> None:
+    """Before or after it, also where they say what is the default, and switched off."""
+    words = ["--width", "16", "--preset", "useful", "--no-online", "--pictures", "--steps=7"]
+    mine, whole = parse(Flags, words).run, parse(Flags, ["--preset", "useful"]).run
+    assert mine.model.width == 16
+    assert not mine.train.online
+    assert mine.pictures
+    assert mine.train.steps == 7
+    assert mine.train.optimizer == whole.train.optimizer
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--preset", "usefull"], "write --preset useful"),
+        (["--preset"], "--preset needs a value"),
+        (["--preset", "useful", "--resume", "runs/none"], "leave out --preset"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(train, [*words, "--out", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert says in err
+    assert err.count("\n") == 1
+    assert out == ""
+    assert not list(tmp_path.iterdir())
