@@ -104,7 +104,7 @@ def test_the_population_is_kept_to() -> None:
     assert not any(bool(hold.met(faces).any()) for hold in world.population.unseen_combinations)
     world = of(subpopulations=("missing",))
     kinds = load_pairs(world, COUNT, start=0, share=1).subpopulations.numpy()
-    assert {world.kinds[kind].name for kind in np.unique(kinds)} == {"person", "missing"}
+    assert {world.subpopulations[kind].name for kind in np.unique(kinds)} == {"person", "missing"}
 
 
 def test_pairs_need_new_faces_at_every_step(tmp_path: Path) -> None:
