@@ -116,6 +116,7 @@ class Watcher:
         self._step = -1
         self._offset = 0
         self._logged = -1
+        self._taken = 0.0
         refuse_sharded(model)
 
     def __enter__(self) -> Watcher:
@@ -152,6 +153,16 @@ class Watcher:
             self._step = now
         if self._budget.due(self._step):
             self.measure()
+
+    @property
+    def times(self) -> int:
+        """How often it was measured so far."""
+        return 0 if self._idle else self._budget.measured
+
+    @property
+    def share_taken(self) -> float:
+        """The share of the time since it was opened that measuring took, 0 to 1."""
+        return 0.0 if self._idle else self._taken or self._budget.taken
 
     def measure(self) -> Mapping[str, Estimate | float]:
         """Measure now, whatever it takes; returns the figures by tag."""
@@ -440,6 +451,7 @@ class Watcher:
     def _summarize(self, status: Status, step: int, text: str) -> None:
         seconds = dict(self._budget.spent)
         rest = self._budget.elapsed - sum(seconds.values())
+        self._taken = self._budget.taken
         self._seconds = {
             STARTING: seconds.pop(STARTING, 0.0),
             "training": max(rest, 0.0),
@@ -452,7 +464,7 @@ class Watcher:
         if self._quiet:
             return
         budget = self._budget
-        taken = budget.taken
+        taken = self.share_taken
         much = f", more than share={self._share:g}: the first and the last are always made"
         over = much if self._every is None and taken > self._share else ""
         if self._every is None and budget.measured < FEW:
