@@ -1,6 +1,7 @@
 """`lab.watch`: any training loop is measured, and nothing of it is changed."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -304,6 +305,31 @@ def test_a_network_that_fails_when_it_is_measured_fails_with_a_reason(tmp_path: 
     told = RunDir(tmp_path / "run").summary()
     assert told["status"] == "failed"
     assert "out of order" in told["verdict"]
+
+
+def test_settings_of_torch_have_no_say(tmp_path: Path) -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    model = network()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
+            found = measured(model, train=TRAIN, test=TEST, out=tmp_path / "run")
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(before)
+    assert found["loss/test"] == plain["loss/test"]
+
+
+def test_many_classes_and_broken_networks_are_told(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 300))
+    many = measured(model, train=TRAIN, test=TEST, out=tmp_path / "many")
+    assert not [tag for tag in many if tag.startswith("subpopulation_accuracy")]
+    assert RunDir(tmp_path / "many").settings()[1].classes[-1] == "299"
+    model[1].weight.data[:] = math.nan
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "nan", quiet=True) as watched:
+        pass
+    assert watched.verdict == "It broke: its losses are not finite. Try a smaller learning rate."
 
 
 def test_steps_that_begin_anew_are_counted_on(tmp_path: Path) -> None:

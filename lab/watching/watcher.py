@@ -178,7 +178,7 @@ class Watcher:
             self.verdict = f"Process {_rank()} does not measure: process 0 does, for all of them."
             return
         self._budget = Budget(self._share, self._every, self._steps)
-        with self._budget.spending(STARTING):
+        with self._budget.spending(STARTING), undisturbed(unwrapped(self._model)):
             self._read()
             self._begin()
 
@@ -219,7 +219,7 @@ class Watcher:
                         f"clean has {train.count:,} examples, train {whole.count:,}: they must be"
                         " the same ones in the same order"
                     )
-        with undisturbed(self._model), ExitStack() as stack:
+        with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
             for source in (train, test):
