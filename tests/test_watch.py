@@ -14,7 +14,13 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 from lab import watch
 from lab.commands import main as run_command
@@ -27,7 +33,7 @@ from lab.playground.errors import RequestError
 from lab.playground.service import Service
 from lab.runs.load import load_run
 from lab.runs.train import start
-from lab.watching import Watcher
+from lab.watching import Watcher, sets
 from lab.watching.budget import Budget
 from lab.worlds import open_world
 from support.loops import Augmented, network, pictures, train
@@ -36,7 +42,11 @@ from support.run_folders import same_state, scalars
 TRAIN, TEST = pictures(40, 0), pictures(30, 1)
 
 
-def test_measuring_changes_no_bit_of_the_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", [sets.HELD, 1000], ids=["held", "read again"])
+def test_measuring_changes_no_bit_of_the_training(
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sets, "HELD", held)
     data, other = Augmented(40, 0), Augmented(40, 0)
     plain = train(None, network(), data)
     watched = train(
@@ -126,6 +136,7 @@ def test_it_leaves_the_folder_of_any_run(
         (lambda x, y: TensorDataset(x, y), 40),
         (lambda x, y: DataLoader(TensorDataset(x, y), batch_size=7, shuffle=True), 40),
         (lambda x, y: Subset(TensorDataset(x, y), range(1, 21)), 20),
+        (lambda x, y: DataLoader(TensorDataset(x, y), sampler=SubsetRandomSampler(range(9))), 9),
         (lambda x, y: (x, y[:, None].float()), 40),
         (lambda x, y: [{"x": a, "label": int(b)} for a, b in zip(x, y, strict=True)], 40),
         (lambda x, y: ({"x": x}, y), 40),
@@ -146,6 +157,25 @@ def test_examples_come_in_any_form(form: Any, count: int, tmp_path: Path) -> Non
     assert watched["loss/test"] == whole["loss/test"]
     if count == 40:
         assert watched["loss/train"] == whole["loss/train"]
+
+
+def test_large_inputs_are_read_again_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counted(TensorDataset):
+        read = 0
+
+        def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+            Counted.read += 1
+            return super().__getitem__(index)
+
+    data = Counted(*TRAIN)
+    kept = measured(network(), train=data, test=TEST)
+    once = Counted.read
+    monkeypatch.setattr(sets, "HELD", 1000)
+    read = measured(network(), train=data, test=TEST)
+    assert Counted.read > 2 * once >= 80
+    assert read["loss/train"] == kept["loss/train"]
 
 
 def test_one_logit_is_a_binary_classifier(tmp_path: Path) -> None:
