@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from lab import watch
 from lab.core.config import TrainConfig
+from lab.core.estimate import Estimate
 from lab.measure import predict
 from lab.runs.load import load_run
 from lab.runs.train import resume, start
@@ -16,6 +18,8 @@ from lab.training import EpochBatches, Interrupted, Stop, fit, list_objectives
 from lab.training.train_step import TrainStep
 from lab.worlds.faces import render, sample_prior
 from support.configs import stateful
+from support.loops import network as watched_network
+from support.loops import pictures
 from support.run_folders import assert_same_run
 from support.training import EPOCHS, IMAGES, LABELS, network
 
@@ -116,3 +120,26 @@ def test_a_deterministic_run_goes_on_exactly(
         load_run(pieces, device="cpu")
     finally:
         torch.use_deterministic_algorithms(strict)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_network_is_watched_on_its_device_without_a_trace(device: str, tmp_path: Path) -> None:
+    model = watched_network().to(device)
+    states = torch.cuda.get_rng_state_all() if device == "cuda" else [torch.get_rng_state()]
+    weights = {name: each.clone() for name, each in model.state_dict().items()}
+    with watch(
+        model, train=pictures(40, 0), test=pictures(30, 1), out=tmp_path / "run", quiet=True
+    ) as watched:
+        watched(0)
+    now = torch.cuda.get_rng_state_all() if device == "cuda" else [torch.get_rng_state()]
+    assert all(torch.equal(one, other) for one, other in zip(states, now, strict=True))
+    assert all(torch.equal(each, weights[name]) for name, each in model.state_dict().items())
+    with watch(
+        watched_network(), train=pictures(40, 0), test=pictures(30, 1), out=tmp_path / "cpu",
+        quiet=True,
+    ) as here:  # fmt: skip
+        pass
+    found, expected = (each.metrics["loss/test"] for each in (watched, here))
+    assert isinstance(found, Estimate)
+    assert isinstance(expected, Estimate)
+    assert found.value == pytest.approx(expected.value, rel=1e-4)

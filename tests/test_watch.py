@@ -1,6 +1,7 @@
 """`lab.watch`: any training loop is measured, and nothing of it is changed."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -13,7 +14,13 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 from lab import watch
 from lab.commands import main as run_command
@@ -26,7 +33,7 @@ from lab.playground.errors import RequestError
 from lab.playground.service import Service
 from lab.runs.load import load_run
 from lab.runs.train import start
-from lab.watching import Watcher
+from lab.watching import Watcher, sets
 from lab.watching.budget import Budget
 from lab.worlds import open_world
 from support.loops import Augmented, network, pictures, train
@@ -35,7 +42,11 @@ from support.run_folders import same_state, scalars
 TRAIN, TEST = pictures(40, 0), pictures(30, 1)
 
 
-def test_measuring_changes_no_bit_of_the_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", [sets.HELD, 1000], ids=["held", "read again"])
+def test_measuring_changes_no_bit_of_the_training(
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sets, "HELD", held)
     data, other = Augmented(40, 0), Augmented(40, 0)
     plain = train(None, network(), data)
     watched = train(
@@ -125,6 +136,7 @@ def test_it_leaves_the_folder_of_any_run(
         (lambda x, y: TensorDataset(x, y), 40),
         (lambda x, y: DataLoader(TensorDataset(x, y), batch_size=7, shuffle=True), 40),
         (lambda x, y: Subset(TensorDataset(x, y), range(1, 21)), 20),
+        (lambda x, y: DataLoader(TensorDataset(x, y), sampler=SubsetRandomSampler(range(9))), 9),
         (lambda x, y: (x, y[:, None].float()), 40),
         (lambda x, y: [{"x": a, "label": int(b)} for a, b in zip(x, y, strict=True)], 40),
         (lambda x, y: ({"x": x}, y), 40),
@@ -145,6 +157,25 @@ def test_examples_come_in_any_form(form: Any, count: int, tmp_path: Path) -> Non
     assert watched["loss/test"] == whole["loss/test"]
     if count == 40:
         assert watched["loss/train"] == whole["loss/train"]
+
+
+def test_large_inputs_are_read_again_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counted(TensorDataset):
+        read = 0
+
+        def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+            Counted.read += 1
+            return super().__getitem__(index)
+
+    data = Counted(*TRAIN)
+    kept = measured(network(), train=data, test=TEST)
+    once = Counted.read
+    monkeypatch.setattr(sets, "HELD", 1000)
+    read = measured(network(), train=data, test=TEST)
+    assert Counted.read > 2 * once >= 80
+    assert read["loss/train"] == kept["loss/train"]
 
 
 def test_one_logit_is_a_binary_classifier(tmp_path: Path) -> None:
@@ -304,6 +335,31 @@ def test_a_network_that_fails_when_it_is_measured_fails_with_a_reason(tmp_path: 
     told = RunDir(tmp_path / "run").summary()
     assert told["status"] == "failed"
     assert "out of order" in told["verdict"]
+
+
+def test_settings_of_torch_have_no_say(tmp_path: Path) -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    model = network()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
+            found = measured(model, train=TRAIN, test=TEST, out=tmp_path / "run")
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(before)
+    assert found["loss/test"] == plain["loss/test"]
+
+
+def test_many_classes_and_broken_networks_are_told(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 300))
+    many = measured(model, train=TRAIN, test=TEST, out=tmp_path / "many")
+    assert not [tag for tag in many if tag.startswith("subpopulation_accuracy")]
+    assert RunDir(tmp_path / "many").settings()[1].classes[-1] == "299"
+    model[1].weight.data[:] = math.nan
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "nan", quiet=True) as watched:
+        pass
+    assert watched.verdict == "It broke: its losses are not finite. Try a smaller learning rate."
 
 
 def test_steps_that_begin_anew_are_counted_on(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ from lab.tracking.writer import Tracker
 PROJECTOR_FACES = 300
 """Faces of each set in the projector. Each takes 0.2 ms to write, and more show no more."""
 
+MOST_CURVES = 50
+"""Classes that have a curve of precision and recall each, at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
@@ -76,7 +79,9 @@ def write_losses(tracker: Tracker, step: int, *, train: Tensor, test: Tensor) ->
 
 def write_curves(tracker: Tracker, step: int, test: PredictedExamples) -> None:
     """Log precision against recall on unseen faces: of the second class if there are two, else of
-    each."""
+    each, where they are few."""
+    if len(test.classes) > MOST_CURVES:
+        return
     two = len(test.classes) == 2
     for code, name in enumerate(test.classes):
         if two and code == 0:

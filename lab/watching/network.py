@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from lab.models import Generators, device_of
+from lab.models import device_of, isolated
 from lab.watching.trees import Tree, mapped
 
 Forward = Callable[[nn.Module, Tree], Any]
@@ -139,7 +139,7 @@ def _float_kind(network: nn.Module) -> torch.dtype | None:
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Inside, the network can be asked: uncompiled, whatever `Module.compile` has made of it.
     Afterwards the random generators of Python, NumPy and torch, on the CPU and on every GPU, go on
-    as if nothing had been drawn inside."""
+    as if nothing had been drawn inside, and torch's settings are what they were."""
     compiled = [
         (module, module._compiled_call_impl)
         for module in model.modules()
@@ -147,7 +147,7 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     ]
     gpus = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     states = torch.cuda.get_rng_state_all() if gpus else []
-    with Generators(device_of(model)).kept():
+    with isolated(device_of(model)):
         try:
             for module, _ in compiled:
                 module._compiled_call_impl = None

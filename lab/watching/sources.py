@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    Subset,
+    SubsetRandomSampler,
+    default_collate,
+)
 
 from lab.core.text import one_line
 from lab.watching.trees import Tree, as_tree, leaves, rows
@@ -41,7 +47,10 @@ class Source:
         self._tensors: tuple[Tree, Tree] | None = None
         if isinstance(given, DataLoader):
             self._collate = given.collate_fn
+            chosen = given.sampler
             given = given.dataset
+            if isinstance(chosen, SubsetRandomSampler):  # the others are not in this set
+                given = Subset(given, list(chosen.indices))
         if isinstance(given, IterableDataset):
             raise ValueError(
                 f"{what} is an iterable dataset, whose examples have no numbers: give {FORMS}"

@@ -116,6 +116,7 @@ class Watcher:
         self._step = -1
         self._offset = 0
         self._logged = -1
+        self._taken = 0.0
         refuse_sharded(model)
 
     def __enter__(self) -> Watcher:
@@ -153,6 +154,16 @@ class Watcher:
         if self._budget.due(self._step):
             self.measure()
 
+    @property
+    def times(self) -> int:
+        """How often it was measured so far."""
+        return 0 if self._idle else self._budget.measured
+
+    @property
+    def share_taken(self) -> float:
+        """The share of the time since it was opened that measuring took, 0 to 1."""
+        return 0.0 if self._idle else self._taken or self._budget.taken
+
     def measure(self) -> Mapping[str, Estimate | float]:
         """Measure now, whatever it takes; returns the figures by tag."""
         if self._idle:
@@ -167,7 +178,7 @@ class Watcher:
             self.verdict = f"Process {_rank()} does not measure: process 0 does, for all of them."
             return
         self._budget = Budget(self._share, self._every, self._steps)
-        with self._budget.spending(STARTING):
+        with self._budget.spending(STARTING), undisturbed(unwrapped(self._model)):
             self._read()
             self._begin()
 
@@ -208,7 +219,7 @@ class Watcher:
                         f"clean has {train.count:,} examples, train {whole.count:,}: they must be"
                         " the same ones in the same order"
                     )
-        with undisturbed(self._model), ExitStack() as stack:
+        with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
             for source in (train, test):
@@ -440,6 +451,7 @@ class Watcher:
     def _summarize(self, status: Status, step: int, text: str) -> None:
         seconds = dict(self._budget.spent)
         rest = self._budget.elapsed - sum(seconds.values())
+        self._taken = self._budget.taken
         self._seconds = {
             STARTING: seconds.pop(STARTING, 0.0),
             "training": max(rest, 0.0),
@@ -452,7 +464,7 @@ class Watcher:
         if self._quiet:
             return
         budget = self._budget
-        taken = budget.taken
+        taken = self.share_taken
         much = f", more than share={self._share:g}: the first and the last are always made"
         over = much if self._every is None and taken > self._share else ""
         if self._every is None and budget.measured < FEW:
