@@ -12,6 +12,7 @@ from torch import Tensor
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate, wilson
 from lab.evaluators.populations import measure
+from lab.evaluators.tables import perturbation_table
 from lab.measure.perturbations import BLUR, GRID, NOISE, PERTURBATIONS, occlusions
 from lab.models import to_input
 from lab.tracking.occlusion import occlusion_sheet
@@ -177,3 +178,17 @@ def test_a_sheet_shades_the_patches_that_matter() -> None:
     assert changed.any()
     assert np.abs(shaded.astype(int) - 100).max(axis=2)[changed].max() > 100
     assert not (occlusion_sheet(examples, -drops) != plain)[:60].any()  # what helps is not shaded
+
+
+def test_the_table_has_the_patches_as_they_lie_in_the_picture() -> None:
+    metrics = {"perturbation/gray": wilson(30, 40)}
+    metrics |= {
+        f"occlusion/row{row}_column{column}": wilson(10 * row + column, 50)
+        for row in range(1, GRID + 1)
+        for column in range(1, GRID + 1)
+    }
+    lines = perturbation_table(metrics).splitlines()
+    assert lines[1].split()[:2] == ["gray", "75.0"]
+    shown = [[float(word) for word in line.split() if word != "%"] for line in lines[-GRID:]]
+    assert shown == [[2 * (10 * row + column) for column in range(1, 5)] for row in range(1, 5)]
+    assert perturbation_table({}) == ""

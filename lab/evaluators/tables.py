@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from lab.core.config import RunConfig, flag
 from lab.core.estimate import Estimate
 from lab.core.metrics import GOOD, METRICS, chance_level, find, heading, label
 from lab.core.words import interval, percent, percents
 from lab.measure import varying
+from lab.measure.perturbations import GRID
 from lab.worlds import DrawnWorld, World
 
 WIDTH = 100
@@ -17,6 +19,7 @@ WIDTH = 100
 FAMILIES = (
     "accuracy", "subpopulation_accuracy", "group_accuracy", "reliance", "logit_change",
     "necessity", "sufficiency", "shapley", "robust_accuracy", "pictures_shown", "answers",
+    "perturbation", "occlusion",
 )  # fmt: skip
 """The metrics with a table or a sentence of their own, by the first part of their tags."""
 
@@ -54,7 +57,7 @@ def to_text(metrics: Metrics, world: World) -> str:
     """All tables for which there are metrics, separated by empty lines; and a warning if
     predictions are not a function of the picture."""
     tables = [accuracy_table(metrics, world), reliance_table(metrics, world)]
-    tables += [components_table(metrics, world), other_table(metrics)]
+    tables += [perturbation_table(metrics), components_table(metrics, world), other_table(metrics)]
     tables.append(textwrap.fill(varying(metrics), WIDTH))
     return "\n\n".join(table for table in tables if table)
 
@@ -135,6 +138,21 @@ def reliance_table(metrics: Metrics, world: World) -> str:
     header = ("Reliance: predictions that change", "share", "95 % interval",
               "|Δ log odds|", "pairs")  # fmt: skip
     return table(header, rows)
+
+
+def perturbation_table(metrics: Metrics) -> str:
+    """The shares of predictions that perturbations change, and those of occluded patches as they
+    lie in the picture."""
+    found = _under("perturbation", metrics)
+    if not found:
+        return ""
+    rows: list[Row] = [accuracy_row(f"  {name}", share) for name, share in found.items()]
+    patches = iter(_under("occlusion", metrics).values())
+    lines = [table(("Predictions that change", "share", "95 % interval", "pictures"), rows)]
+    lines.append("  with one of the patches occluded, as they lie in the picture:")
+    while row := [percent(share.value) for share in islice(patches, GRID)]:
+        lines.append("  " + "".join(f"{cell:>9}" for cell in row))
+    return "\n".join(lines)
 
 
 def components_table(metrics: Metrics, world: World) -> str:
