@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from lab.core.config import DataConfig
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, wilson
 from lab.core.run_dir import RunDir
 from lab.evaluators.populations import measure
 from lab.runs.batches import training_batches
 from lab.runs.load import load_run
 from lab.runs.train import start
+from lab.verdict.uneven import uneven
 from lab.worlds import FolderWorld, open_world
 from lab.worlds.groups import group_counts, told_by
 from support.configs import tiny
@@ -202,6 +203,19 @@ def test_without_a_table_or_a_folder_it_says_so(tmp_path: Path) -> None:
         opened(tmp_path, "place")
     with pytest.raises(ValueError, match=r"--groups place names columns of the metadata\.csv"):
         open_world(DataConfig(groups=("place",)))
+
+
+def test_the_verdict_names_groups_that_surely_differ() -> None:
+    equal = {"group_accuracy/a": wilson(80, 100), "group_accuracy/b": wilson(70, 100)}
+    assert uneven(equal, "pictures") == ""
+    assert uneven({"group_accuracy/a": wilson(80, 100)}, "pictures") == ""
+    assert uneven({}, "pictures") == ""
+    said = uneven({**equal, "group_accuracy/c": wilson(10, 100)}, "pictures")
+    assert "80.0 %" in said
+    assert "10.0 %" in said
+    assert said.index("group a ") < said.index(" c.")
+    few = {**equal, "group_accuracy/c": wilson(0, 1)}
+    assert uneven(few, "pictures") == ""
 
 
 def test_empty_cells_are_a_value_of_their_own(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
 from lab.verdict.shortcuts import changed, combined, ignored, misled, relied_on
+from lab.verdict.uneven import uneven
 from lab.worlds import Cue
 
 Metrics = Mapping[str, Estimate]
@@ -184,6 +185,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun)),
         ("ignored", ignored(metrics, setting.varied, noun)),
+        ("groups", "" if setting.cues else uneven(metrics, noun)),
         ("perturbed", perturbed(metrics, noun)),
         ("changed", changed(metrics, setting.changes, noun)),
     ):
