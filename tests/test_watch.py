@@ -422,6 +422,19 @@ def test_networks_in_pieces_are_refused_with_a_reason(kind: str) -> None:
         watch(model, train=TRAIN, test=TEST)
 
 
+def test_a_network_that_writes_to_its_weights_is_refused(tmp_path: Path) -> None:
+    class Writes(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            self.weight.data += 1  # as layers that initialize themselves at their first input
+            return super().forward(x.flatten(1))
+
+    model = Writes(64, 2)
+    before = model.weight.detach().clone()
+    with pytest.raises(ValueError, match="writes to its weight 'weight'"):
+        watch(model, train=TRAIN, test=TEST, out=tmp_path / "run").open()
+    assert torch.equal(model.weight, before)
+
+
 def test_lazy_networks_get_their_weights_in_the_loop(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
@@ -449,6 +462,7 @@ class Endless(IterableDataset[Any]):
         ({"test": (TEST[0], TEST[1] + 7)}, "there is a label 8, and the model tells 2 classes"),
         ({"classes": ["a", "b", "c"]}, "classes names 3 different classes, and the model has 2"),
         ({"clean": lambda x: x}, "no attribute 'transform'"),
+        ({"clean": 3}, "clean must be a dataset or a transform, not 3"),
         ({"clean_labels": [0, 1]}, "clean_labels needs a value for each of the 40 examples"),
         ({"groups": {"place": [1]}}, "place needs a value for each of the 30 examples of test"),
         ({"share": 0}, "share must be above 0 to 1, not 0"),

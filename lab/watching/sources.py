@@ -90,6 +90,8 @@ class Source:
 
     def with_transform(self, transform: Callable[[Any], Any]) -> Source:
         """The same examples, with `transform` in place of the dataset's own."""
+        if not callable(transform):
+            raise ValueError(f"clean must be a dataset or a transform, not {transform!r:.60}")
         return Source.__new__(Source)._like(self, _retransformed(self.dataset, transform))
 
     def read(self, positions: Tensor) -> tuple[Tree, Tensor]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
@@ -113,7 +114,7 @@ class Watcher:
         self._wants_pictures, self._quiet = pictures, quiet
         self._idle = False
         self._opened: ExitStack | None = None
-        self._step = -1
+        self._step, self._calls = -1, 0
         self._offset = 0
         self._logged = -1
         self._taken = 0.0
@@ -143,6 +144,7 @@ class Watcher:
             raise RuntimeError(
                 "this watcher is not open: use it inside `with watch(…) as watched:`"
             )
+        self._calls += 1
         if step is None:
             self._step += 1
         else:
@@ -195,6 +197,8 @@ class Watcher:
             else:
                 self._interrupted(error)
         except BaseException as own:
+            if not isinstance(own, Exception):  # Ctrl-C while it concludes
+                self._interrupted(own)
             opened.__exit__(type(own), own, own.__traceback__)
             raise
         with suppress(OSError) if error is not None else ExitStack():
@@ -210,7 +214,9 @@ class Watcher:
         self._warnings: list[str] = []
         self._name = train.name
         if clean is not None:
-            if callable(clean) and not hasattr(clean, "__getitem__"):
+            if isinstance(clean, nn.Module) or not (
+                isinstance(clean, DataLoader) or hasattr(clean, "__getitem__")
+            ):
                 train = train.with_transform(clean)
             else:
                 whole, train = train, Source(clean, "clean")
@@ -248,6 +254,12 @@ class Watcher:
             "train": examples_of(self._train, truth, self._classes),
             "test": examples_of(self._test, self._test.labels, self._classes),
         }
+        majority = self._frequent
+        if majority > UNEVEN / count:
+            self._warnings.append(
+                f"the classes are not equally frequent: always giving the same answer gets"
+                f" {percent(majority)} of the test examples right"
+            )
         self._groups = None
         if groups:
             columns = {name: self._test.column(each, name) for name, each in groups.items()}
@@ -269,14 +281,19 @@ class Watcher:
         if sum(weight.numel() * weight.element_size() for _, weight in weights) <= COPIED:
             copies = {name: weight.detach().clone() for name, weight in weights}
         raw = self._asked(network)
-        for name, weight in weights:
-            if name in copies and not _same(weight.detach(), copies[name]):
-                with torch.no_grad():
-                    weight.copy_(copies[name])
-                raise ValueError(
-                    f"the model's forward pass in eval mode writes to its weight {name!r}, so that"
-                    " measuring it would change it"
-                )
+        written = [
+            (name, weight)
+            for name, weight in weights
+            if name in copies and not _same(weight.detach(), copies[name])
+        ]
+        for name, weight in written:
+            with torch.no_grad():
+                weight.copy_(copies[name])
+        if written:
+            raise ValueError(
+                f"the model's forward pass in eval mode writes to its weight {written[0][0]!r}, so"
+                " that measuring it would change it"
+            )
         for name, function in self._change.items():
             try:
                 self._asked(network, function)
@@ -326,6 +343,7 @@ class Watcher:
                 "test": test.source.count,
                 "test_measured": len(test),
                 "settings": settings.own,
+                "warnings": self._warnings,
             },
         )
         splits = {
@@ -388,12 +406,6 @@ class Watcher:
             f" {told[0]} and {told[1]} {self._noun}{sampled}, {len(self._classes)} classes",
             flush=True,
         )
-        majority = self._frequent
-        if majority > UNEVEN / len(self._classes):
-            self._warnings.append(
-                f"the classes are not equally frequent: always giving the same answer gets"
-                f" {percent(majority)} of the test {self._noun} right"
-            )
         self._display.warn(self._warnings)
 
     def _measured(self, step: int, *, log: bool, pictured: bool) -> SuiteResult:
@@ -471,7 +483,7 @@ class Watcher:
             over += "; a larger share=, or every= so many steps, measures more often"
         times = "once" if budget.measured == 1 else f"{budget.measured:,} times"
         print(
-            f"measured {times} in {self._step + 1:,} steps, {percent(taken)} of the time{over}",
+            f"measured {times} in {self._calls:,} steps, {percent(taken)} of the time{over}",
             flush=True,
         )
         self._display.verdict(self.verdict, self._seconds)
