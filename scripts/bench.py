@@ -22,6 +22,7 @@ PARTS = {
     "drawing": "Drawing (processor seconds of one thread)",
     "training": "Training (processor seconds of one thread)",
     "run": "A run (seconds on the wall, one thread)",
+    "useful": "A useful network: train.py --preset useful (processor seconds of the whole run)",
     "sweep": "A sweep (seconds on the wall, two processes with one thread each)",
     "watch": "lab.watch in another program's loop (processor seconds of one thread)",
     "growth": "Growth (processor seconds of one thread)",
@@ -37,7 +38,8 @@ class Flags:
     quick: bool = False
     """Tens of seconds instead of minutes: fewer turns, shorter runs, up to 10,000 faces."""
     only: (
-        Literal["drawing", "training", "run", "sweep", "watch", "growth", "board", "gpu"] | None
+        Literal["drawing", "training", "run", "useful", "sweep", "watch", "growth", "board", "gpu"]
+        | None
     ) = None
     """Measure only this; None: everything."""
     json: Path | None = None

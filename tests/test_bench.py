@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.core.estimate import Estimate
 from lab.experiments.timing import rate, ratio, take_turns
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 from benches import growth
 from benches.growth import Cost, compare
 from benches.table import Row, number, to_text
+from benches.useful import PARTS, Trained, rows_of
 
 
 def test_jobs_take_turns_after_one_warm_up() -> None:
@@ -76,3 +78,26 @@ def test_growth_is_told_against_proportion() -> None:
     rows = compare(cost(1000, 2.0), cost(10_000, 2.0))
     assert [row.value for row in rows] == [10, 10, 1, 4]
     assert all(row.note == f"in proportion: {row.value:g}" for row in rows)
+
+
+def test_a_useful_network_meets_every_part_of_the_criterion() -> None:
+    """The least part and the highest nuisance decide; objects are no part."""
+
+    def verdicts(accuracy: float = 0.99, **changed: float) -> list[str]:
+        values = {**dict.fromkeys(PARTS, 0.9), "subject": 0.2, "blur": 0.05, "gaze": 0.0}
+        shares = {
+            name: Estimate(value, 0.0, 1.0, 48) for name, value in {**values, **changed}.items()
+        }
+        run = Trained(
+            wall=60.0,
+            processor=50.0,
+            pictures=1000,
+            accuracy=Estimate(accuracy, 0.98, 1.0, 2000),
+            reliance=shares,
+        )
+        return [row.verdict for row in rows_of(0, run)[1:]]
+
+    assert verdicts() == ["reached"] * 3
+    assert verdicts(accuracy=0.985) == ["MISSED", "reached", "reached"]
+    assert verdicts(ears=0.84) == ["reached", "MISSED", "reached"]
+    assert verdicts(gaze=0.06) == ["reached", "reached", "MISSED"]

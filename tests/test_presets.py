@@ -8,11 +8,13 @@ from lab.commands.train import Flags, train
 from lab.core.cli import main, parse
 from lab.core.config import check
 from lab.core.flags import flags_of
+from lab.core.machine import has_bfloat16
 from lab.core.presets import PRESETS
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_what_its_flags_are(name: str) -> None:
+def test_a_preset_is_what_its_flags_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.core.presets.has_bfloat16", lambda: True)
     mine = parse(Flags, ["--preset", name])
     check(mine.run)
     assert mine.run == parse(Flags, PRESETS[name].split()).run
@@ -36,6 +38,21 @@ def test_flags_that_are_given_come_first() -> None:
     assert mine.pictures
     assert mine.train.steps == 7
     assert mine.train.optimizer == whole.train.optimizer
+
+
+def test_bfloat16_is_for_processors_that_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "cpuinfo"
+    told.write_text("flags : fpu sse2 avx2")
+    assert not has_bfloat16(told)
+    told.write_text("flags : fpu avx512f avx512_bf16 amx_tile")
+    assert has_bfloat16(told)
+    assert not has_bfloat16(tmp_path / "none")
+    monkeypatch.setattr("lab.core.presets.has_bfloat16", lambda: False)
+    assert parse(Flags, ["--preset", "useful"]).run.train.precision == "float32"
+    asked = parse(Flags, ["--preset", "useful", "--precision", "bfloat16"]).run
+    assert asked.train.precision == "bfloat16"
 
 
 @pytest.mark.parametrize(

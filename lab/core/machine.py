@@ -45,6 +45,16 @@ def processors(root: Path | None = None) -> int:
     return max(1, min([have, *map(math.ceil, quotas)]))
 
 
+def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor is known to have instructions for bfloat16, without which this is
+    several times slower than float32; False where the system does not tell (other than Linux)."""
+    try:
+        told = cpuinfo.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(told)
+
+
 def _physical() -> int | None:
     if not hasattr(os, "sysconf"):  # as on Windows
         return None
