@@ -23,6 +23,7 @@ PARTS = {
     "training": "Training (processor seconds of one thread)",
     "run": "A run (seconds on the wall, one thread)",
     "sweep": "A sweep (seconds on the wall, two processes with one thread each)",
+    "pool": "A pool of networks on subsets of one training set (processor seconds of one thread)",
     "growth": "Growth (processor seconds of one thread)",
     "board": "The board for a class (seconds on the wall)",
     "gpu": "A GPU (seconds on the wall)",
@@ -35,7 +36,9 @@ class Flags:
 
     quick: bool = False
     """Tens of seconds instead of minutes: fewer turns, shorter runs, up to 10,000 faces."""
-    only: Literal["drawing", "training", "run", "sweep", "growth", "board", "gpu"] | None = None
+    only: (
+        Literal["drawing", "training", "run", "sweep", "pool", "growth", "board", "gpu"] | None
+    ) = None
     """Measure only this; None: everything."""
     json: Path | None = None
     """Write the figures to this file too; None: print them only."""

@@ -2,11 +2,13 @@
 
 import csv
 import json
+import re
 import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -258,8 +260,14 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
         assert int(row["networks_in"]) + int(row["networks_out"]) == 20
         assert float(row["standard_error"]) > 0
         assert row["color"] in ("red", "green", "blue", "yellow")
+    page = (folder / "pool.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page), "it needs nothing else"
     for line in summary["sentences"]:
         assert line in done.out
+        assert escape(line) in page.replace("&#39;", "'")
+    rates = summary["true_positive_rates"]
+    assert list(rates) == ["likelihood ratio", "likelihood ratio, offline", "loss threshold"]
+    assert all(0 <= found["value"] <= 1 for each in rates.values() for found in each.values())
     assert "20 networks, each trained on 14 of 20 shapes; 1 process" in done.out
     for name in ("faces.png", "scores.png"):
         assert str(folder / name) in done.out

@@ -7,14 +7,15 @@ from typing import Literal
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.machine import processors
+from lab.core.program import typed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """Train many networks, each on a random part of one training set, and measure for each training
-    face how much oftener it is predicted right by those that were trained on it (its memorization
-    score, Feldman & Zhang 2020). The same command continues a pool that was stopped, and with a
-    larger --networks adds networks."""
+    face how much more often it is predicted right by those that were trained on it: its
+    memorization score (Feldman & Zhang 2020). The same command continues a pool that was stopped,
+    and with a larger --networks adds networks."""
 
     networks: int = 60
     """Networks of the pool, 2 to 100,000; the more, the smaller the scores' standard errors (about
@@ -58,7 +59,7 @@ def pool(flags: Flags) -> int:
         executor=flags.executor,
         say=print,
     )
-    for line in report(result):
+    for line in report(result, command=typed("pool")):
         print(line)
     for network, error in result.failed:
         print(f"error: network {network}: {error}", file=sys.stderr)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lab.core.estimate import Estimate
-from lab.core.words import estimated, percent, share
+from lab.core.words import estimated, percent, share, singular
 from lab.measure.memorization_scores import BY_HEART
 from lab.pool.causes import CONTRADICTS, ORDINARY, WRONG
-from lab.pool.findings import Findings, Part
+from lab.pool.findings import LOSS, ONLINE, Findings, Part
 
 WHOSE = {WRONG: "with a wrong label", CONTRADICTS: "that contradict a cue"}
 """What is said of a cause's examples."""
@@ -19,21 +19,21 @@ def sentences(findings: Findings) -> list[str]:
     said = [
         f"It knows {share(findings.all.by_heart, first=True)} of its {count:,} training {noun} by"
         " heart: networks that were trained on such a"
-        f" {noun.removesuffix('s')} get it right at least {100 * BY_HEART:.0f} percentage points"
-        " oftener than networks that were trained on others.",
+        f" {singular(noun)} get it right at least {100 * BY_HEART:.0f} percentage points more often"
+        " than networks that were not.",
     ]
     usual = findings.causes[ORDINARY]
     for cause, what in WHOSE.items():
         if cause in findings.causes and usual.count:
             said.append(_compared(findings.causes[cause], what, usual, noun))
-    said += _extremes(findings, noun)
+    said += [*_extremes(findings, noun), *_attack(findings, noun)]
     return [*said, _identity(findings, noun), *_criterion(findings)]
 
 
 def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
     """How far the examples of a cause are known by heart, beside ordinary ones."""
     if not part.count:
-        return f"No training {noun.removesuffix('s')} is among those {what}."
+        return f"No training {singular(noun)} is among those {what}."
     one, other = part.by_heart, usual.by_heart
     start = f"Of the {part.count:,} {noun} {what} it knows {share(one)} by heart"
     rest = f"of the {usual.count:,} ordinary ones {share(other)}"
@@ -61,6 +61,18 @@ def _extremes(findings: Findings, noun: str) -> list[str]:
     return [
         f"Among {noun} with right labels, {most} ones are memorized most (mean score"
         f" {estimated(high.mean)}), {least} ones least ({estimated(low.mean)})."
+    ]
+
+
+def _attack(findings: Findings, noun: str) -> list[str]:
+    """How many members an attacker can name at one false positive in a hundred."""
+    if not findings.attacks:
+        return []
+    ratio, threshold = (findings.attacks[name][0.01] for name in (ONLINE, LOSS))
+    return [
+        f"An attacker who wrongly names 1 in 100 of the other {noun} can name {share(ratio)} of"
+        " those that a network was trained on, with the other networks to compare it with; from its"
+        f" losses alone, {share(threshold)}."
     ]
 
 
