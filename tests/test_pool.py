@@ -224,6 +224,7 @@ def test_another_folder_is_refused(here: None, tmp_path: Path) -> None:
         ("--share 0.99", "--share 0.99 of 20 training examples is 20"),
         ("--online", "--online has no training set"),
         ("--name a/b", "--name 'a/b'"),
+        ("--executor cluster", "--executor cluster: use local, dask://host:port"),
         ("--model-width 3", "--model-width"),
     ],
 )

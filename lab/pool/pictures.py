@@ -16,8 +16,12 @@ from lab.tracking.sheets import BAD, FACES, GOOD, INK, MARKED, Cell, draw_sheet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BINS = np.linspace(-0.5, 1, 31)
+BINS = np.arange(-5, 11) / 10
 """Edges of the histogram's bars; lower scores are counted in the first."""
+
+
+GAP = 12
+"""Pixels right of each half of the sheet."""
 
 
 def sheet(findings: Findings) -> bytes:
@@ -33,7 +37,7 @@ def sheet(findings: Findings) -> bytes:
     ]
     height = max(half.shape[0] for half in halves)
     halves = [
-        np.pad(half, ((0, height - len(half)), (0, 0), (0, 0)), constant_values=255)
+        np.pad(half, ((0, height - len(half)), (0, GAP), (0, 0)), constant_values=255)
         for half in halves
     ]
     content = io.BytesIO()

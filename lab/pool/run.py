@@ -29,9 +29,9 @@ MOST = 100_000
 TICK = 0.5
 """Seconds between two looks at the clock while nothing ends."""
 
-PROCESS = 4e8
-"""Bytes of memory that a worker takes beside its pictures: torch, network, optimizer (measured:
-330 MB for the default network)."""
+PROCESS, LIBRARIES = 3.5e8, 2.7e8
+"""Bytes of memory that a process takes beside its pictures, and that all of them share (torch and
+other libraries): as measured with the default network on Linux."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,11 @@ def run_pool(
     key = key_of(run.config)
     folder = PoolDir(run.config.out / (config.name or _name(run.config, share, key)))
     model = build_model(run.config, run.spec, finished=trial.unfinished)
-    with folder.opened(run.config, provenance_of(run.config, model), share=share, key=key):
+    provenance = provenance_of(run.config, model)
+    with (
+        open_executor(executor, processes) as workers,
+        folder.opened(run.config, provenance, share=share, key=key),
+    ):
         masks = [
             membership(k, count=data.num_train, share=share, seed=run.config.seed)
             for k in range(networks)
@@ -108,7 +112,7 @@ def run_pool(
         progress = watch or Progress()
         progress.begin(total=networks, done=len(kept))
         try:
-            for report in _reports(todo, executor, processes, progress):
+            for report in _reports(todo, workers, progress):
                 if report.trained is None:
                     failed.append((report.network, report.error))
                     progress.failed(report.network, report.error)
@@ -148,7 +152,7 @@ def _plan(run: ResolvedRun, networks: int, size: int, done: int, processes: int)
     numbers = (data.num_train + data.num_test) * len(world.classes)
     disk = networks * (4 * numbers + 1500)
     pictures = 3 * data.image_size**2 * (data.num_train + data.num_test + size)
-    memory = processes * (PROCESS + pictures) + 4 * networks * numbers
+    memory = LIBRARIES + (processes + 1) * (PROCESS + pictures) + 4 * networks * numbers
     left = f", {done:,} of them there already" if done else ""
     many = "processes" if processes > 1 else "process"
     return (
@@ -162,17 +166,8 @@ def _bytes(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{max(0.1, count / 1e6):,.1f} MB"
 
 
-def _reports(
-    jobs: Sequence[Job], executor: str, processes: int, progress: Progress
-) -> Iterator[Report]:
+def _reports(jobs: Sequence[Job], workers: Executor, progress: Progress) -> Iterator[Report]:
     """The report of each job, as they end."""
-    if not jobs:
-        return
-    with open_executor(executor, min(processes, len(jobs))) as workers:
-        yield from _ended(jobs, workers, progress)
-
-
-def _ended(jobs: Sequence[Job], workers: Executor, progress: Progress) -> Iterator[Report]:
     futures: dict[Future[Report], Job] = {workers.submit(do, job): job for job in jobs}
     pending = set(futures)
     while pending:
