@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from lab.core.atomic import replace_file, replace_text
 from lab.core.words import estimated, share
 from lab.experiments.show.style import png
+from lab.pool.causes import WRONG
 from lab.pool.findings import FALSE_POSITIVES, Findings, Part
 from lab.pool.page import to_html
 from lab.pool.pictures import histogram, sheet
@@ -34,7 +37,9 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
     attacks = attack_rows(findings) if findings.attacks else []
     page = to_html(findings, said, parts=parts, attacks=attacks, sheet=faces, command=command)
     replace_text(folder / PAGE, page)
-    lines = ["", *said, "", *columns(parts), ""]
+    width = min(shutil.get_terminal_size().columns, 100)
+    told = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
+    lines = ["", *told, "", *columns(parts), ""]
     if attacks:
         lines += [*columns(attacks), ""]
     if result.seconds:
@@ -48,7 +53,8 @@ def part_rows(findings: Findings) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [(f"training {noun}", "count", "mean score", "by heart")]
     rows.append(_row("all", findings.all))
     parts: Sequence[Mapping[str, Part]] = (findings.causes, findings.subpopulations)
-    for mark, group in zip(("", "right label, "), parts, strict=True):
+    right = "right label, " if WRONG in findings.causes else ""
+    for mark, group in zip(("", right), parts, strict=True):
         if len(group) > 1:
             rows += [_row(f"{mark}{name}", part) for name, part in group.items()]
     return rows

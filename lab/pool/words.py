@@ -58,8 +58,9 @@ def _extremes(findings: Findings, noun: str) -> list[str]:
     (most, high), (least, low) = parts[0], parts[-1]
     if not _apart(high.mean, low.mean):
         return []
+    among = f"{noun} with right labels" if WRONG in findings.causes else noun
     return [
-        f"Among {noun} with right labels, {most} ones are memorized most (mean score"
+        f"Among {among}, {most} ones are memorized most (mean score"
         f" {estimated(high.mean)}), {least} ones least ({estimated(low.mean)})."
     ]
 
@@ -79,7 +80,9 @@ def _attack(findings: Findings, noun: str) -> list[str]:
 def _identity(findings: Findings, noun: str) -> str:
     same = findings.identity
     wrong = findings.causes.get(WRONG)
-    noise = f" for {wrong.count:,} wrong labels" if wrong else ""
+    fresh = f"On fresh {noun} it is {same.fresh.value:.3f}"
+    if wrong:
+        fresh += f", from which {same.expected.value:.3f} follows for {wrong.count:,} wrong labels"
     if same.holds:
         verdict = "as it must be, as far as can be told"
     else:
@@ -87,9 +90,8 @@ def _identity(findings: Findings, noun: str) -> str:
     return (
         f"Check: the mean score {estimated(same.score, 3)} is accuracy on {noun} trained on"
         f" {same.members.value:.3f} minus accuracy on training {noun} left out"
-        f" {same.others.value:.3f} (difference {same.members.value - same.others.value:.3f}). On"
-        f" fresh {noun} it is {same.fresh.value:.3f}, from which {same.expected.value:.3f} follows"
-        f"{noise}; left out minus that: {estimated(same.off, 3, sign='+')}, {verdict}."
+        f" {same.others.value:.3f} (difference {same.members.value - same.others.value:.3f})."
+        f" {fresh}; left out minus that: {estimated(same.off, 3, sign='+')}, {verdict}."
     )
 
 

@@ -32,7 +32,7 @@ def measure(*, quick: bool) -> list[Row]:
         seconds.append(time.process_time() - began)
         steps.append(trained.step)
     what = f"cnn of width {WIDTH}, {FACES} faces"
-    told = f"median of {len(steps) - 1}, after {min(steps[1:]):,} to {max(steps[1:]):,} steps"
+    told = f"median of {len(steps) - 1}, after {max(steps[1:]):,} steps at most"
     return [
         Row(what=f"a network of a pool, {what}", value=statistics.median(seconds[1:]), unit="s",
             note=told),
