@@ -15,9 +15,10 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate
 
-OWN_VARIANCE = 64
-"""Shadow models with an example (or without it) from which on its log odds have a variance of their
-own; below, all examples share one, as Carlini et al. advise."""
+OWN_VARIANCE = 32
+"""Shadow models with an example, and as many without it, from which on its log odds have variances
+of their own; below, all examples share one of each kind. (Carlini et al. do so below 64 shadow
+models, half of which have the example.)"""
 
 RESAMPLES = 400
 """Bootstrap samples of the networks."""
@@ -38,13 +39,15 @@ def likelihood_ratios(odds: Tensor, members: Tensor, *, online: bool = True) -> 
     for target in range(len(odds)):
         shadows = torch.arange(len(odds)) != target
         others, inside = odds[shadows], members[shadows]
-        mean, variance = _normal_fit(others, ~inside)
+        count = inside.sum(dim=0)
+        own = (count >= OWN_VARIANCE) & (len(inside) - count >= OWN_VARIANCE)
+        mean, variance = _normal_fit(others, ~inside, own)
         deviation = odds[target] - mean
         if not online:
             scores[target] = deviation / variance.sqrt()
             continue
         out = -0.5 * (deviation.square() / variance + variance.log())
-        mean, variance = _normal_fit(others, inside)
+        mean, variance = _normal_fit(others, inside, own)
         within = -0.5 * ((odds[target] - mean).square() / variance + variance.log())
         scores[target] = within - out
     return scores
@@ -80,13 +83,14 @@ def true_positive_rate(scores: Tensor, members: Tensor, *, false_positive_rate: 
     return Estimate(value, min(low, value), max(high, value), int(positive.sum()))
 
 
-def _normal_fit(odds: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance (N,) of each example's log odds over the networks `where` (K, N)."""
+def _normal_fit(odds: Tensor, where: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance (N,) of each example's log odds over the networks `where` (K, N); the
+    variance is shared by all but those that have their `own` (N,) bool."""
     weight = where.double()
     count = weight.sum(dim=0)
     mean = (weight * odds).sum(dim=0) / count
     squares = (weight * (odds - mean).square()).nan_to_num().sum(dim=0)
     enough = count >= 2
     shared = squares[enough].sum() / (count[enough] - 1).sum()
-    variance = torch.where(count >= OWN_VARIANCE, squares / (count - 1), shared)
+    variance = torch.where(own, squares / (count - 1), shared)
     return mean, torch.where(enough, variance.clamp(min=1e-12), math.nan)
