@@ -58,10 +58,10 @@ def _extremes(findings: Findings, noun: str) -> list[str]:
     (most, high), (least, low) = parts[0], parts[-1]
     if not _apart(high.mean, low.mean):
         return []
-    among = f"{noun} with right labels" if WRONG in findings.causes else noun
+    among = f" of {noun} with right labels" if WRONG in findings.causes else ""
     return [
-        f"Among {among}, {most} ones are memorized most (mean score"
-        f" {estimated(high.mean)}), {least} ones least ({estimated(low.mean)})."
+        f"Of the subpopulations{among}, {most} is memorized most (mean score"
+        f" {estimated(high.mean)}), {least} least ({estimated(low.mean)})."
     ]
 
 
