@@ -25,6 +25,7 @@ PARTS = {
     "useful": "A useful network: train.py --preset useful (processor seconds of the whole run)",
     "sweep": "A sweep (seconds on the wall, two processes with one thread each)",
     "watch": "lab.watch in another program's loop (processor seconds of one thread)",
+    "pool": "A pool of networks on subsets of one training set (processor seconds of one thread)",
     "growth": "Growth (processor seconds of one thread)",
     "board": "The board for a class (seconds on the wall)",
     "gpu": "A GPU (seconds on the wall)",
@@ -38,7 +39,18 @@ class Flags:
     quick: bool = False
     """Tens of seconds instead of minutes: fewer turns, shorter runs, up to 10,000 faces."""
     only: (
-        Literal["drawing", "training", "run", "useful", "sweep", "watch", "growth", "board", "gpu"]
+        Literal[
+            "drawing",
+            "training",
+            "run",
+            "useful",
+            "sweep",
+            "watch",
+            "pool",
+            "growth",
+            "board",
+            "gpu",
+        ]
         | None
     ) = None
     """Measure only this; None: everything."""

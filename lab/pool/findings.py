@@ -1,0 +1,164 @@
+"""What a pool says of its training examples: scores, means by cause, and the identity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lab.core.config import to_json
+from lab.core.estimate import Estimate
+from lab.measure import right
+from lab.measure.memorization_scores import (
+    Identity,
+    MemorizationScores,
+    identity,
+    mean_score,
+    memorization_scores,
+)
+from lab.measure.reliance import log_odds
+from lab.measure.shadow_models import likelihood_ratios, true_positive_rate
+from lab.pool.causes import causes, subpopulations
+from lab.pool.run import PoolResult
+
+ONLINE, OFFLINE, LOSS = "likelihood ratio", "likelihood ratio, offline", "loss threshold"
+"""Attacks of membership inference."""
+
+FALSE_POSITIVES = (0.1, 0.01, 0.001)
+"""False positive rates at which they are judged."""
+
+ATTACKED = 16
+"""Networks from which on a pool is attacked: fewer shadow models are of no use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Some of the training examples: how many, their mean score, and the share of them that is
+    known by heart; `members` (N,) bool."""
+
+    members: Tensor
+    mean: Estimate
+    by_heart: Estimate
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return int(self.members.sum())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "count": self.count,
+            "mean_score": self.mean.as_dict(),
+            "by_heart": self.by_heart.as_dict(),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All that is read off a pool.
+
+    Args:
+        result: the pool.
+        scores: of each training example.
+        all: of all training examples.
+        causes: of those of each cause.
+        subpopulations: of those of each subpopulation with right labels.
+        identity: the mean score against accuracies on members, non-members, and fresh examples.
+        attacks: true positive rates of membership inference by attack and false positive rate, each
+            network attacked by means of all others; empty for a pool too small for it.
+    """
+
+    result: PoolResult
+    scores: MemorizationScores
+    all: Part
+    causes: Mapping[str, Part]
+    subpopulations: Mapping[str, Part]
+    identity: Identity
+    attacks: Mapping[str, Mapping[float, Estimate]]
+
+    @classmethod
+    def of(cls, result: PoolResult) -> Findings:
+        """Measure a pool; `ValueError` if it is too small for any score."""
+        pool, train, test = result.pool, result.train, result.test
+        hits = torch.stack([right(logits, train.labels) for logits in pool.train_logits])
+        fresh = torch.stack([right(logits, test.clean_labels) for logits in pool.test_logits])
+        scores = memorization_scores(hits, pool.members)
+        if not bool(scores.score.isfinite().any()):
+            raise ValueError(
+                f"{result.folder}: {len(pool)} networks are too few for any score: each face must"
+                " be among the training faces of one and not of another; raise --networks"
+            )
+
+        def part(members: Tensor) -> Part:
+            return Part(
+                members=members,
+                mean=mean_score(hits, pool.members, members),
+                by_heart=scores.by_heart(members),
+            )
+
+        cues = result.run.world.cues
+        return cls(
+            result=result,
+            scores=scores,
+            all=part(torch.ones(len(train), dtype=torch.bool)),
+            causes={name: part(members) for name, members in causes(train, cues).items()},
+            subpopulations={name: part(m) for name, m in subpopulations(train).items()},
+            identity=identity(
+                hits, pool.members, fresh, wrong=train.mislabeled, classes=len(train.classes)
+            ),
+            attacks=_attacks(result) if len(pool) >= ATTACKED else {},
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as `summary.json` holds them."""
+        pool, same = self.result.pool, self.identity
+        error = self.scores.standard_error
+        return {
+            "config": json.loads(to_json(self.result.run.config)),
+            "world": self.result.run.world.version,
+            "share": self.result.share,
+            "networks": len(pool),
+            "failed": {str(network): said for network, said in self.result.failed},
+            "fitted": int(pool.fitted.sum()),
+            "steps": {"least": int(pool.steps.min()), "most": int(pool.steps.max())},
+            "training_loss": {"mean": pool.losses.mean().item(), "most": pool.losses.max().item()},
+            "median_standard_error": error[error.isfinite()].median().item(),
+            "all": self.all.as_dict(),
+            "causes": {name: part.as_dict() for name, part in self.causes.items()},
+            "subpopulations": {n: part.as_dict() for n, part in self.subpopulations.items()},
+            "identity": {
+                "members": same.members.as_dict(),
+                "others": same.others.as_dict(),
+                "members_minus_others": same.members.value - same.others.value,
+                "fresh": same.fresh.as_dict(),
+                "expected_others": same.expected.as_dict(),
+                "others_minus_expected": same.off.as_dict(),
+                "holds": same.holds,
+            },
+            "true_positive_rates": {
+                name: {str(rate): found.as_dict() for rate, found in rates.items()}
+                for name, rates in self.attacks.items()
+            },
+        }
+
+
+def _attacks(result: PoolResult) -> dict[str, dict[float, Estimate]]:
+    pool, labels = result.pool, result.train.labels
+    odds = torch.stack([log_odds(logits, labels) for logits in pool.train_logits])
+    scores = {
+        ONLINE: likelihood_ratios(odds, pool.members),
+        OFFLINE: likelihood_ratios(odds, pool.members, online=False),
+        LOSS: odds,
+    }
+    return {
+        name: {
+            rate: true_positive_rate(each, pool.members, false_positive_rate=rate)
+            for rate in FALSE_POSITIVES
+        }
+        for name, each in scores.items()
+    }

@@ -1,0 +1,50 @@
+"""A pool's page: one HTML file that needs nothing else, no network and no scripts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+
+from lab.experiments.report_card.page import to_svg
+from lab.pool.findings import Findings
+from lab.pool.pictures import histogram
+
+TEMPLATE = "page.html"
+
+
+def to_html(
+    findings: Findings,
+    said: Sequence[str],
+    *,
+    parts: Sequence[Sequence[str]],
+    attacks: Sequence[Sequence[str]],
+    sheet: bytes,
+    command: str,
+) -> str:
+    """The page: sentences, the `sheet` (a PNG file's content), histogram, tables of `parts` and
+    `attacks` (rows below a header; none of the latter: left out), and how it was made."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                              lstrip_blocks=True)  # fmt: skip
+    text = files("lab.pool").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    result = findings.result
+    data, world = result.run.config.data, result.run.world
+    conditions = (
+        f"{len(result.pool):,} networks ({result.run.config.model.model}), each trained on"
+        f" {int(result.pool.members[0].sum()):,} of {data.num_train:,} {world.noun};"
+        f" {data.num_test:,} fresh {world.noun}; world {world.version}; seed"
+        f" {result.run.config.seed}."
+    )
+    return environment.from_string(text).render(
+        name=result.folder.name,
+        noun=world.noun,
+        sentences=said,
+        sheet=base64.b64encode(sheet).decode(),
+        histogram=to_svg(histogram(findings), "scores"),
+        parts=parts,
+        attacks=attacks,
+        conditions=conditions,
+        command=command,
+    )

@@ -1,0 +1,82 @@
+"""What is written and said of a pool: scores, summary, pictures, sentences."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from lab.core.atomic import replace_file, replace_text
+from lab.core.words import estimated, share
+from lab.experiments.show.style import png
+from lab.pool.causes import WRONG
+from lab.pool.findings import FALSE_POSITIVES, Findings, Part
+from lab.pool.page import to_html
+from lab.pool.pictures import histogram, sheet
+from lab.pool.run import PoolResult
+from lab.pool.table import to_csv
+from lab.pool.words import sentences
+
+SCORES, SUMMARY, PAGE = "scores.csv", "summary.json", "pool.html"
+SHEET, HISTOGRAM = "faces.png", "scores.png"
+
+
+def report(result: PoolResult, *, command: str = "") -> list[str]:
+    """Measure the pool, write the files of its folder, and return the lines to print; `command`
+    made it."""
+    findings = Findings.of(result)
+    folder, said = result.folder, sentences(findings)
+    summary = {**findings.as_dict(), "sentences": said}
+    replace_text(folder / SCORES, to_csv(findings))
+    replace_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    faces = sheet(findings)
+    replace_file(folder / SHEET, faces)
+    replace_file(folder / HISTOGRAM, png(histogram(findings)))
+    parts = part_rows(findings)
+    attacks = attack_rows(findings) if findings.attacks else []
+    page = to_html(findings, said, parts=parts, attacks=attacks, sheet=faces, command=command)
+    replace_text(folder / PAGE, page)
+    width = min(shutil.get_terminal_size().columns, 100)
+    told = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
+    lines = ["", *told, "", *columns(parts), ""]
+    if attacks:
+        lines += [*columns(attacks), ""]
+    if result.seconds:
+        lines.append(f"{result.seconds:.1f} processor seconds for each network")
+    return [*lines, *(str(folder / name) for name in (PAGE, SCORES, SUMMARY, SHEET, HISTOGRAM))]
+
+
+def part_rows(findings: Findings) -> list[tuple[str, ...]]:
+    """The parts of the training set with their figures, below a header."""
+    noun = findings.result.run.world.noun
+    rows: list[tuple[str, ...]] = [(f"training {noun}", "count", "mean score", "by heart")]
+    rows.append(_row("all", findings.all))
+    parts: Sequence[Mapping[str, Part]] = (findings.causes, findings.subpopulations)
+    right = "right label, " if WRONG in findings.causes else ""
+    for mark, group in zip(("", right), parts, strict=True):
+        if len(group) > 1:
+            rows += [_row(f"{mark}{name}", part) for name, part in group.items()]
+    return rows
+
+
+def attack_rows(findings: Findings) -> list[tuple[str, ...]]:
+    """Each attack's true positive rates, below a header."""
+    header = [f"at {100 * rate:g} % false positives" for rate in FALSE_POSITIVES]
+    rows: list[tuple[str, ...]] = [("members named by", *header)]
+    return rows + [
+        (name, *(share(found) for found in rates.values()))
+        for name, rates in findings.attacks.items()
+    ]
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines of text with columns of equal width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _row(name: str, part: Part) -> tuple[str, str, str, str]:
+    return name, f"{part.count:,}", estimated(part.mean), share(part.by_heart)

@@ -1,0 +1,185 @@
+"""A pool's folder: its settings, and a file of predictions for each network.
+
+pools/<name>/
+  pool.json        settings, version of the pictures, digests of source files, share
+  networks/        00000.npz, …: logits on all training and test examples, float32
+  .lock            held by the process that works in the folder
+
+What is read off (scores, pictures, the page) is written beside them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.core.atomic import replace_file, replace_text
+from lab.core.config import Provenance, RunConfig, flag, parse_settings, to_json
+from lab.core.locks import check_path, locked
+from lab.core.run_dir import CONFIG
+from lab.experiments.runner.grid import fields, in_words, setting
+from lab.experiments.runner.jobs import ASIDE
+
+SETTINGS, NETWORKS = "pool.json", "networks"
+
+FORMAT = 1
+"""Version of the folder's layout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What is kept of a trained network.
+
+    Args:
+        train_logits: float32 (N, C), on all training examples, members or not.
+        test_logits: float32 (M, C), on the test examples.
+        step: optimizer steps that it took.
+        fitted: whether it met the criterion on its training loss, where there is one.
+        loss: the mean loss on its members in the end, in nats.
+    """
+
+    train_logits: Tensor
+    test_logits: Tensor
+    step: int
+    fitted: bool
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """K networks' predictions: `members` (K, N) bool, `train_logits` (K, N, C), `test_logits`
+    (K, M, C), and of each its `steps` (K,), `fitted` (K,) bool and `losses` (K,) in nats.
+    `networks` are their numbers."""
+
+    networks: tuple[int, ...]
+    members: Tensor
+    train_logits: Tensor
+    test_logits: Tensor
+    steps: Tensor
+    fitted: Tensor
+    losses: Tensor
+
+    @classmethod
+    def of(cls, trained: Sequence[tuple[int, Tensor, Trained]]) -> Pool:
+        """Of each network's number, its members (N,) bool, and what is kept of it."""
+        numbers, members, kept = zip(*trained, strict=True)
+        return cls(
+            networks=tuple(numbers),
+            members=torch.stack(members),
+            train_logits=torch.stack([each.train_logits for each in kept]),
+            test_logits=torch.stack([each.test_logits for each in kept]),
+            steps=torch.tensor([each.step for each in kept]),
+            fitted=torch.tensor([each.fitted for each in kept]),
+            losses=torch.tensor([each.loss for each in kept]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.networks)
+
+
+@dataclass(frozen=True)
+class PoolDir:
+    """The folder of a pool at `path`, whether or not it exists yet."""
+
+    path: Path
+
+    @contextmanager
+    def opened(
+        self, config: RunConfig, provenance: Provenance, *, share: float, key: str
+    ) -> Iterator[None]:
+        """Hold the folder, made if there is none. `ValueError` if it is of other settings, or not
+        a pool's."""
+        check_path(self.path)
+        place = self.path / SETTINGS
+        if not place.exists() and self.path.is_dir():
+            foreign = [entry.name for entry in self.path.iterdir() if entry.name[0] != "."]
+            if foreign:
+                raise ValueError(
+                    f"{self.path} is in the way: it has no {SETTINGS}, but"
+                    f" {', '.join(sorted(foreign)[:3])}; choose another --name or --out"
+                )
+        (self.path / NETWORKS).mkdir(parents=True, exist_ok=True)
+        with locked(self.path):
+            if place.exists():
+                self._refuse_other(config, provenance, share=share, key=key)
+            else:
+                values = json.loads(to_json(config, provenance))
+                text = {"format": FORMAT, "key": key, "share": share, "config": values}
+                replace_text(place, json.dumps(text, indent=2) + "\n")
+            yield
+
+    def file(self, network: int) -> Path:
+        """Where the predictions of a network are."""
+        return self.path / NETWORKS / f"{network:05d}.npz"
+
+    def write(self, network: int, trained: Trained) -> None:
+        """Keep a network, in one step: its file is complete or absent."""
+        content = io.BytesIO()
+        np.savez(
+            content,
+            train_logits=trained.train_logits.numpy(),
+            test_logits=trained.test_logits.numpy(),
+            step=np.int64(trained.step),
+            fitted=np.bool_(trained.fitted),
+            loss=np.float64(trained.loss),
+        )
+        replace_file(self.file(network), content.getvalue())
+
+    def read(self, network: int) -> Trained | None:
+        """A network that is kept; None if there is none, or its file is damaged."""
+        try:
+            content = io.BytesIO(self.file(network).read_bytes())
+            with np.load(content, allow_pickle=False) as kept:
+                return Trained(
+                    train_logits=torch.from_numpy(kept["train_logits"]),
+                    test_logits=torch.from_numpy(kept["test_logits"]),
+                    step=int(kept["step"]),
+                    fitted=bool(kept["fitted"]),
+                    loss=float(kept["loss"]),
+                )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def _refuse_other(
+        self, config: RunConfig, provenance: Provenance, *, share: float, key: str
+    ) -> None:
+        place = self.path / SETTINGS
+        try:
+            stored = json.loads(place.read_text(encoding="utf-8"))
+            if stored["format"] != FORMAT:
+                raise ValueError("another version of the lab wrote it")
+            then, noted = parse_settings(json.dumps(stored["config"]))
+            same = stored["key"] == key and stored["share"] == share
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            said = str(error).replace(CONFIG, "its settings")
+            raise ValueError(f"{place} cannot be read: {said}; choose another --name") from None
+        if same:
+            return
+        found = _differences(then, config)
+        if stored["share"] != share:
+            found.append(f"--share {stored['share']:g}, not {share:g}")
+        if noted.world != provenance.world:
+            found.append(f"pictures of version {noted.world}, not {provenance.world}")
+        elif not found:
+            found.append("other source files")
+        raise ValueError(
+            f"{self.path} holds a pool of other settings ({'; '.join(found)}): choose another"
+            " --name"
+        )
+
+
+def _differences(then: RunConfig, now: RunConfig) -> list[str]:
+    return [
+        f"{flag(name)} {in_words(setting(then, name))}, not {in_words(setting(now, name))}"
+        for name in fields()
+        if name not in ASIDE and setting(then, name) != setting(now, name)
+    ]

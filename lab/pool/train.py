@@ -1,0 +1,165 @@
+"""Training of one network of a pool, in a worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from torch import Tensor, nn
+
+from lab.core.config import RunConfig
+from lab.core.errors import Interrupted, LabError
+from lab.core.estimate import Estimate
+from lab.core.text import one_line, plain
+from lab.experiments.runner.jobs import key_of
+from lab.measure import loss, predict
+from lab.models import TURN, ModelSpec, isolated
+from lab.pool.membership import membership, network_seed
+from lab.pool.store import Trained
+from lab.runs.batches import training_batches
+from lab.runs.network import build_model, model_spec
+from lab.training import (
+    EpochBatches,
+    choose_device,
+    create_objective,
+    fit,
+    make_deterministic,
+    set_threads,
+)
+from lab.worlds import Examples, World, open_world
+
+ALL = slice(None)
+"""The part of a batch that a single process trains on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One network of a pool.
+
+    Args:
+        network: its number, from 0.
+        config: the settings of the pool, resolved.
+        share: of the training examples, above 0 to below 1.
+        key: of the run that `config` describes: a worker of another version of the lab, or with
+            other source files of the network, has another one.
+        unfinished: the network needs a first forward pass to have all its weights.
+    """
+
+    network: int
+    config: RunConfig
+    share: float
+    key: str
+    unfinished: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The end of a job: the trained network's predictions, or an `error` in one line."""
+
+    network: int
+    seconds: float
+    trained: Trained | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sets:
+    """What all networks of a pool have in common: drawn once in each process."""
+
+    world: World
+    spec: ModelSpec
+    train: Examples
+    test: Examples
+    validation: Examples | None
+
+
+def do(job: Job) -> Report:
+    """Train a network; errors are reported, only a signal is raised."""
+    began = time.process_time()
+    trained, error = None, ""
+    try:
+        with _ONE_AT_A_TIME:
+            trained = train_network(job)
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except BaseException as caught:  # a network of the user's may even call exit()
+        known = isinstance(caught, (ValueError, LabError))
+        error = plain(str(caught)) if known else one_line(caught)
+    seconds = time.process_time() - began
+    return Report(network=job.network, seconds=seconds, trained=trained, error=error)
+
+
+def train_network(job: Job) -> Trained:
+    """A network's predictions on all training and test examples after its training, which takes the
+    steps that any run with these settings takes on its part of the training set."""
+    config = replace(job.config, seed=network_seed(job.network, seed=job.config.seed))
+    device = choose_device(config.device)
+    with isolated(device, reseeded=True):
+        with TURN:
+            make_deterministic(config.deterministic)
+            set_threads(1)
+        sets = _sets(job.config, job.key)
+        chosen = membership(
+            job.network, count=len(sets.train), share=job.share, seed=job.config.seed
+        )
+        members = sets.train.take(chosen)
+        batches = training_batches(config, sets.world, members, ALL)
+        assert isinstance(batches, EpochBatches), "a pool has a fixed training set"
+        model = build_model(config, sets.spec, finished=job.unfinished).to(device)
+        fitted = fit(
+            model,
+            batches,
+            config.train,
+            seed=config.seed,
+            objective=create_objective(config.train.objective),
+            evaluators=[lambda model: _losses(model, members, sets.validation)],
+            loss_bound=config.loss_bound,
+        )
+        final = _losses(model, members, None)["loss/train"]
+        return Trained(
+            train_logits=predict(model, sets.train.images),
+            test_logits=predict(model, sets.test.images),
+            step=fitted.step,
+            fitted=fitted.fitted,
+            loss=final.value,
+        )
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Networks in threads of one process would draw from the same random generators."""
+
+
+@lru_cache(maxsize=1)
+def _sets(config: RunConfig, key: str) -> Sets:
+    if key_of(config) != key:
+        raise ValueError(
+            f"the source files of --model {config.model.model} are not what they were when the pool"
+            " was begun, or this worker's lab is of another version: run the same command again"
+        )
+    device = choose_device(config.device)
+    world = open_world(config.data, seed=config.seed, device=device)
+    count = config.validation_faces
+    return Sets(
+        world=world,
+        spec=model_spec(config, world.classes),
+        train=world.load("train", world.data.num_train),
+        test=world.load("test", world.data.num_test),
+        validation=world.load("validation", count) if count else None,
+    )
+
+
+def _losses(
+    model: nn.Module, members: Examples, validation: Examples | None
+) -> dict[str, Estimate]:
+    """What decides when training ends: the mean losses by tag, as a run measures them."""
+    found = {"loss/train": loss(_logits(model, members), members.labels.cpu())}
+    if validation is not None:
+        logits = _logits(model, validation)
+        found["loss/validation"] = loss(logits, validation.labels.cpu())
+    return found
+
+
+def _logits(model: nn.Module, examples: Examples) -> Tensor:
+    return predict(model, examples.images)

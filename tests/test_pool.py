@@ -1,0 +1,339 @@
+"""A pool of networks: trained as runs are, killed and continued, added to, refused, told."""
+
+import csv
+import json
+import re
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lab.core.config import RunConfig
+from lab.experiments.runner.jobs import key_of
+from lab.measure import predict
+from lab.models import isolated
+from lab.pool import membership, run_pool
+from lab.pool.causes import causes
+from lab.pool.findings import Findings
+from lab.pool.membership import network_seed
+from lab.pool.report import report
+from lab.pool.run import PoolResult
+from lab.pool.store import PoolDir
+from lab.pool.train import Report, do
+from lab.runs.network import build_model, model_spec
+from lab.runs.resolve import resolve
+from lab.training import EpochBatches, fit
+from lab.worlds import draw_examples, open_world
+from support.configs import tiny
+from support.executors import Here
+from support.killing import Script
+from support.scripts import is_a_good_line, run_here
+
+FLAGS = (
+    "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --width 1 --steps 20"
+    " --batch-size 8 --label-noise 0.3 --device cpu --processes 1"
+)
+
+
+def small(out: Path, **changes: Any) -> RunConfig:
+    """The settings that `FLAGS` ask for."""
+    usual: dict[str, Any] = {
+        "task": "shape", "num_train": 20, "num_test": 30, "model": "linear", "steps": 20,
+        "batch_size": 8, "label_noise": 0.3,
+    }  # fmt: skip
+    settings = tiny(out, **{**usual, **changes})
+    return replace(settings, counterfactuals=RunConfig().counterfactuals, pictures=True)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pools train in this process."""
+    monkeypatch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The content of each file of a pool, but for its lock."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name[0] != "."
+    }
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """The rows of a pool's scores."""
+    text = (folder / "scores.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def written(result: PoolResult) -> dict[str, bytes]:
+    """The files of a pool after its report, with what depends on its place taken out."""
+    report(result)
+    found = files(result.folder)
+    for name in ("summary.json", "pool.json"):
+        content = json.loads(found[name])
+        content["config"]["out"] = ""
+        found[name] = json.dumps(content).encode()
+    return found
+
+
+def test_a_network_is_trained_as_any_run_is(here: None, tmp_path: Path) -> None:
+    config = small(tmp_path, label_noise=0.0)
+    pool = run_pool(config, networks=4).pool
+    train = draw_examples(config.data, split="train", count=20, seed=config.seed)
+    test = draw_examples(config.data, split="test", count=30, seed=config.seed)
+    members = membership(3, count=20, share=0.7, seed=config.seed)
+    assert torch.equal(pool.members[3], members)
+    seed = network_seed(3, seed=config.seed)
+    with isolated("cpu", reseeded=True):
+        model = build_model(replace(config, seed=seed), model_spec(config, train.classes))
+        batches = EpochBatches(
+            train.images[members], train.labels[members], batch_size=8, seed=seed
+        )
+        fit(model, batches, config.train, seed=seed)
+        assert torch.equal(predict(model, train.images), pool.train_logits[3])
+        assert torch.equal(predict(model, test.images), pool.test_logits[3])
+    assert pool.steps.tolist() == [20] * 4
+
+
+def test_networks_end_by_the_criterion_on_their_own_training_loss(
+    here: None, tmp_path: Path
+) -> None:
+    config = small(tmp_path, steps=400, stop_at_loss=0.4, eval_every=10, label_noise=0.0)
+    pool = run_pool(config, networks=3).pool
+    assert pool.fitted.all()
+    assert (pool.losses <= 0.4).all()
+    assert (pool.steps < 400).all()
+
+
+def test_more_networks_are_added_and_the_old_ones_stay(here: None, tmp_path: Path) -> None:
+    few = run_pool(small(tmp_path), networks=3)
+    before = files(few.folder)
+    more = run_pool(small(tmp_path), networks=12)
+    assert more.folder == few.folder
+    assert before.items() <= files(more.folder).items()
+    assert torch.equal(more.pool.train_logits[:3], few.pool.train_logits)
+    assert torch.equal(more.pool.members[:3], few.pool.members)
+    assert not torch.equal(more.pool.train_logits[3], few.pool.train_logits[0])
+    again = run_pool(small(tmp_path), networks=3)
+    assert torch.equal(again.pool.train_logits, few.pool.train_logits)
+    assert again.seconds == 0, "nothing was left to train"
+
+
+def test_killed_and_continued_it_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL with workers at work; then Ctrl-C between networks; then to the end."""
+    words = [*FLAGS.split(), "--networks", "2000", "--out", str(tmp_path / "mine")]
+    script = Script("pool", words)
+    while len(list(tmp_path.rglob("*.npz"))) < 3:
+        assert script.poll() is None, script.communicate()
+        time.sleep(0.02)
+    script.send_signal(signal.SIGKILL)
+    script.communicate()
+    kept = len(list(tmp_path.rglob("*.npz")))
+    assert 3 <= kept < 2000
+    number = kept + 6
+
+    calls = [0]
+
+    def interrupted(job: Any) -> Report:
+        calls[0] += 1
+        if calls[0] > 3:
+            raise KeyboardInterrupt
+        return do(job)
+
+    monkeypatch.setattr("lab.pool.run.open_executor", lambda name, processes: OneByOne())
+    monkeypatch.setattr("lab.pool.run.do", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_pool(small(tmp_path / "mine"), networks=number)
+    monkeypatch.setattr("lab.pool.run.do", do)
+    assert len(list(tmp_path.rglob("*.npz"))) == kept + 3
+    mine = run_pool(small(tmp_path / "mine"), networks=number)
+    whole = run_pool(small(tmp_path / "whole"), networks=number)
+    assert written(mine) == written(whole)
+
+
+class OneByOne(Here):
+    """Does a job only when its result is asked for, so that those before it are written."""
+
+    def submit(self, function: Callable[[Any], Any], argument: Any) -> Future[Any]:
+        """A future that counts as done."""
+        future: Future[Any] = Future()
+        future.set_result(None)
+        future.exception = lambda timeout=None: None  # type: ignore[method-assign]
+        future.result = lambda timeout=None: function(argument)  # type: ignore[method-assign]
+        return future
+
+
+def test_a_damaged_file_is_trained_anew(here: None, tmp_path: Path) -> None:
+    whole = run_pool(small(tmp_path), networks=3)
+    before = files(whole.folder)
+    place = PoolDir(whole.folder).file(1)
+    place.write_bytes(place.read_bytes()[:500])
+    PoolDir(whole.folder).file(2).write_bytes(b"")
+    run_pool(small(tmp_path), networks=3)
+    assert files(whole.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "share", "said"),
+    [
+        ({"num_train": 24}, 0.7, "--num-train 20, not 24"),
+        ({"steps": 9, "seed": 1}, 0.7, "--steps 20, not 9; --seed 0, not 1"),
+        ({}, 0.5, "--share 0.7, not 0.5"),
+    ],
+)
+def test_a_pool_of_other_settings_is_refused(
+    here: None, tmp_path: Path, changes: dict[str, Any], share: float, said: str
+) -> None:
+    first = run_pool(small(tmp_path, name="mine"), networks=2)
+    before = files(first.folder)
+    with pytest.raises(ValueError, match="holds a pool of other settings") as caught:
+        run_pool(small(tmp_path, **changes, name="mine"), networks=2, share=share)
+    for part in said.split("; "):
+        assert part in str(caught.value)
+    is_a_good_line(str(caught.value))
+    assert files(first.folder) == before
+    other = run_pool(small(tmp_path, **changes), networks=2, share=share)
+    assert other.folder != run_pool(small(tmp_path), networks=2).folder
+
+
+def test_another_folder_is_refused(here: None, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(ValueError, match=r"in the way: it has no pool.json, but letter.txt"):
+        run_pool(small(tmp_path, name="mine"), networks=2)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--networks 1", "--networks must be 2 to 100,000, not 1"),
+        ("--share 1", "--share must be above 0 and below 1, not 1"),
+        ("--share 0.99", "--share 0.99 of 20 training examples is 20"),
+        ("--online", "--online has no training set"),
+        ("--name a/b", "--name 'a/b'"),
+        ("--executor cluster", "--executor cluster: use local, dask://host:port"),
+        ("--model-width 3", "--model-width"),
+    ],
+)
+def test_bad_input_is_told_in_a_line_and_nothing_is_written(
+    tmp_path: Path, words: str, said: str
+) -> None:
+    done = run_here("pool", *FLAGS.split(), "--out", str(tmp_path / "pools"), *words.split())
+    assert done.code == 2
+    assert said in done.err
+    is_a_good_line(done.err.rstrip("\n"))
+    assert not (tmp_path / "pools").exists()
+
+
+def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
+    done = run_here("pool", *FLAGS.split(), "--networks", "20", "--out", str(tmp_path))
+    assert done.code == 0, done.err
+    (folder,) = tmp_path.iterdir()
+    summary = json.loads((folder / "summary.json").read_text())
+    rows = table(folder)
+    assert summary["networks"] == 20
+    assert len(rows) == 20
+    scores = np.array([float(row["memorization"]) for row in rows])
+    assert summary["all"]["mean_score"]["value"] == pytest.approx(scores.mean(), abs=1e-4)
+    assert summary["all"]["by_heart"]["value"] == (scores >= 0.5).mean()
+    same = summary["identity"]
+    assert summary["all"]["mean_score"]["value"] == pytest.approx(same["members_minus_others"])
+    for cause, part in summary["causes"].items():
+        mine = [row for row in rows if row["cause"] == cause]
+        assert part["count"] == len(mine)
+        assert all((row["label"] != row["true_label"]) == (cause == "wrong label") for row in mine)
+    for row in rows:
+        inside, outside = float(row["accuracy_in"]), float(row["accuracy_out"])
+        assert float(row["memorization"]) == pytest.approx(inside - outside, abs=2e-4)
+        assert int(row["networks_in"]) + int(row["networks_out"]) == 20
+        assert float(row["standard_error"]) > 0
+        assert row["color"] in ("red", "green", "blue", "yellow")
+    page = (folder / "pool.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page), "it needs nothing else"
+    for line in summary["sentences"]:
+        assert line in " ".join(done.out.split())
+        assert escape(line) in page.replace("&#39;", "'")
+    rates = summary["true_positive_rates"]
+    assert list(rates) == ["likelihood ratio", "likelihood ratio, offline", "loss threshold"]
+    assert all(0 <= found["value"] <= 1 for each in rates.values() for found in each.values())
+    assert "20 networks, each trained on 14 of 20 shapes; 1 process" in done.out
+    for name in ("faces.png", "scores.png"):
+        assert str(folder / name) in done.out
+        with Image.open(folder / name) as picture:
+            assert min(picture.size) > 200
+
+
+def test_one_network_that_fails_does_not_end_the_others(
+    here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sometimes(job: Any) -> Report:
+        return Report(network=1, seconds=0.0, error="it broke") if job.network == 1 else do(job)
+
+    monkeypatch.setattr("lab.pool.run.do", sometimes)
+    flags = [*FLAGS.split(), "--networks", "12", "--out", str(tmp_path)]
+    done = run_here("pool", *flags)
+    assert done.code == 1
+    assert done.err.endswith("error: network 1: it broke\n")
+    monkeypatch.setattr("lab.pool.run.do", do)
+    assert run_here("pool", *flags).code == 0
+
+
+def test_a_worker_of_another_lab_trains_nothing(tmp_path: Path) -> None:
+    from lab.pool.train import Job
+
+    config = resolve(small(tmp_path)).config
+    report = do(Job(network=0, config=config, share=0.7, key="00000000"))
+    assert report.trained is None
+    assert "run the same command again" in report.error
+    assert do(Job(network=0, config=config, share=0.7, key=key_of(config))).trained is not None
+
+
+def test_causes_are_told_apart(tmp_path: Path) -> None:
+    config = small(tmp_path, num_train=200, cues=("color=red/blue:0.8",))
+    world = open_world(config.data, seed=0)
+    train = world.load("train", 200)
+    found = causes(train, world.cues)
+    assert torch.stack(list(found.values())).sum(dim=0).eq(1).all(), "each has one cause"
+    assert torch.equal(found["wrong label"], train.mislabeled)
+    colors = np.array(train.samples.names("color"))
+    clean = train.clean_labels.numpy()
+    agrees = np.where(clean == 1, colors == "red", colors == "blue")
+    wanted = ~agrees & ~train.mislabeled.numpy()
+    assert (found["contradicts a cue"].numpy() == wanted).all()
+    assert 20 < wanted.sum() < 60
+    assert list(
+        causes(open_world(replace(config.data, label_noise=0.0, cues=())).load("train", 9))
+    ) == ["ordinary"]
+
+
+def test_pictures_of_a_folder_have_scores_too(here: None, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, level in (("dark", 40), ("light", 200)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(15):
+            pixels = rng.normal(level, 60, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    config = small(
+        tmp_path / "pools", task="person", data=str(tmp_path / "photos"), num_train=1000,
+        label_noise=0.0,
+    )  # fmt: skip
+    result = run_pool(config, networks=10)
+    findings = Findings.of(result)
+    assert len(findings.scores.score) == 24
+    assert findings.identity.fresh.value > 0.8
+    report(result)
+    rows = table(result.folder)
+    assert all(Path(row["file"]).name.endswith(".png") for row in rows)
