@@ -19,8 +19,8 @@ class Flags:
     """A named set of flags, each of which may be given as well and then counts instead. 'useful',
     the fastest known way to a network that relies on every part of a face and on no nuisance:
     --online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16 --steps
-    3000 --num-train 1000 --counterfactuals 200 --eval-every 1500 --no-pictures (without
-    bfloat16 where the processor has no instructions for it)."""
+    3000 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 1500 --no-pictures
+    (without bfloat16 where the processor has no instructions for it)."""
     resume: Path | None = None
     """Continue the run in this folder, with its own settings (only --device may differ)."""
     model_file: Path | None = None

@@ -9,7 +9,8 @@ from lab.core.machine import has_bfloat16
 PRESETS = {
     "useful": (
         "--online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16"
-        " --steps 3000 --num-train 1000 --counterfactuals 200 --eval-every 1500 --no-pictures"
+        " --steps 3000 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 1500"
+        " --no-pictures"
     ),
 }
 """What each stands for: flags as they would be written. `--precision bfloat16` is left out where
