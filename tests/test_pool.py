@@ -69,6 +69,17 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+def summary_of(folder: Path) -> dict[str, Any]:
+    """A pool's summary, which must be plain JSON."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    text = (folder / "summary.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    return found
+
+
 def table(folder: Path) -> list[dict[str, str]]:
     """The rows of a pool's scores."""
     text = (folder / "scores.csv").read_text(encoding="utf-8")
@@ -242,7 +253,7 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
     done = run_here("pool", *FLAGS.split(), "--networks", "20", "--out", str(tmp_path))
     assert done.code == 0, done.err
     (folder,) = tmp_path.iterdir()
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = summary_of(folder)
     rows = table(folder)
     assert summary["networks"] == 20
     assert len(rows) == 20
@@ -299,6 +310,16 @@ def test_a_worker_of_another_lab_trains_nothing(tmp_path: Path) -> None:
     assert report.trained is None
     assert "run the same command again" in report.error
     assert do(Job(network=0, config=config, share=0.7, key=key_of(config))).trained is not None
+
+
+def test_few_networks_say_so_and_no_more(here: None, tmp_path: Path) -> None:
+    result = run_pool(small(tmp_path, label_noise=0.01), networks=2)
+    said = " ".join(report(result))
+    summary = summary_of(result.folder)
+    assert summary["all"]["mean_score"]["low"] is None
+    assert summary["true_positive_rates"] == {}
+    assert "nan" not in said
+    assert [row["memorization"] for row in table(result.folder)].count("") == 8
 
 
 def test_causes_are_told_apart(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ class MemorizationScores:
         with Wilson's interval over the examples. The scores are taken as they are: their own errors
         are not in it."""
         score = self.score if among is None else self.score[among]
-        return wilson(int((score >= BY_HEART).sum()), int(score.isfinite().sum()))
+        reached = score >= BY_HEART - 1e-9  # 5/6 - 1/3 is a little less than 1/2
+        return wilson(int(reached.sum()), int(score.isfinite().sum()))
 
 
 def memorization_scores(right: Tensor, members: Tensor) -> MemorizationScores:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lab.core.config import to_json
 from lab.core.estimate import Estimate
-from lab.measure import right
+from lab.measure import intervals, right
 from lab.measure.memorization_scores import (
     Identity,
     MemorizationScores,
@@ -22,7 +22,7 @@ from lab.measure.memorization_scores import (
 )
 from lab.measure.reliance import log_odds
 from lab.measure.shadow_models import likelihood_ratios, true_positive_rate
-from lab.pool.causes import causes, subpopulations
+from lab.pool.causes import ORDINARY, causes, subpopulations
 from lab.pool.run import PoolResult
 
 ONLINE, OFFLINE, LOSS = "likelihood ratio", "likelihood ratio, offline", "loss threshold"
@@ -37,12 +37,20 @@ ATTACKED = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Some of the training examples: how many, their mean score, and the share of them that is
-    known by heart; `members` (N,) bool."""
+    """Some of the training examples.
+
+    Args:
+        members: which they are, (N,) bool.
+        mean: their mean score.
+        by_heart: the share of them that is known by heart.
+        above: P(the score of one of them is above that of an ordinary example), ties counting half:
+            how well the score finds them (a ROC's area).
+    """
 
     members: Tensor
     mean: Estimate
     by_heart: Estimate
+    above: Estimate
 
     @property
     def count(self) -> int:
@@ -55,6 +63,7 @@ class Part:
             "count": self.count,
             "mean_score": self.mean.as_dict(),
             "by_heart": self.by_heart.as_dict(),
+            "above_ordinary": self.above.as_dict(),
         }
 
 
@@ -94,19 +103,24 @@ class Findings:
                 " be among the training faces of one and not of another; raise --networks"
             )
 
+        cues = result.run.world.cues
+        by_cause = causes(train, cues)
+        known = scores.score.isfinite()
+        usual = scores.score[by_cause[ORDINARY] & known]
+
         def part(members: Tensor) -> Part:
             return Part(
                 members=members,
                 mean=mean_score(hits, pool.members, members),
                 by_heart=scores.by_heart(members),
+                above=intervals.area(usual, scores.score[members & known]),
             )
 
-        cues = result.run.world.cues
         return cls(
             result=result,
             scores=scores,
             all=part(torch.ones(len(train), dtype=torch.bool)),
-            causes={name: part(members) for name, members in causes(train, cues).items()},
+            causes={name: part(members) for name, members in by_cause.items()},
             subpopulations={name: part(m) for name, m in subpopulations(train).items()},
             identity=identity(
                 hits, pool.members, fresh, wrong=train.mislabeled, classes=len(train.classes)

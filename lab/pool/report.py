@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lab.core.atomic import replace_file, replace_text
 from lab.core.words import estimated, share
@@ -29,7 +31,7 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
     folder, said = result.folder, sentences(findings)
     summary = {**findings.as_dict(), "sentences": said}
     replace_text(folder / SCORES, to_csv(findings))
-    replace_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
     faces = sheet(findings)
     replace_file(folder / SHEET, faces)
     replace_file(folder / HISTOGRAM, png(histogram(findings)))
@@ -68,6 +70,13 @@ def attack_rows(findings: Findings) -> list[tuple[str, ...]]:
         (name, *(share(found) for found in rates.values()))
         for name, rates in findings.attacks.items()
     ]
+
+
+def _finite(value: Any) -> Any:
+    """Plain values with None for what is no number, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -41,8 +41,11 @@ def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
         more = one.value > other.value
         times = one.value / other.value if other.value else 0.0
         how = f"{times:.1f} times as often" if more and times else "more often"
-        return f"{start}, {rest}: {how if more else 'less often'}."
-    return f"{start}, {rest}: no difference that this many {noun} could show."
+        verdict = how if more else "less often"
+    else:
+        verdict = f"no difference that this many {noun} could show"
+    pairs = f"{share(part.above)} of pairs"
+    return f"{start}, {rest}: {verdict}. The score puts them above ordinary ones in {pairs}."
 
 
 def _apart(one: Estimate, other: Estimate) -> bool:
