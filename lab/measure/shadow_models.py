@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, wilson
 
 OWN_VARIANCE = 32
 """Shadow models with an example, and as many without it, from which on its log odds have variances
@@ -56,7 +56,8 @@ def likelihood_ratios(odds: Tensor, members: Tensor, *, online: bool = True) -> 
 def true_positive_rate(scores: Tensor, members: Tensor, *, false_positive_rate: float) -> Estimate:
     """The share of members (pairs of target and example) whose score is above a threshold that at
     most this share of the non-members exceeds, one for all targets; pairs without a score are left
-    out. The interval is a bootstrap's over the targets (percentiles)."""
+    out. The interval is a bootstrap's over the targets (percentiles); where that has no width, as
+    at 0 and 1, Wilson's for as many observations as there are targets."""
     known = scores.isfinite()
     order = scores[known].argsort(descending=True)
     ranked = scores[known][order]
@@ -80,6 +81,8 @@ def true_positive_rate(scores: Tensor, members: Tensor, *, false_positive_rate: 
     drawn = torch.randint(count, (RESAMPLES, count), generator=generator)
     found = [rate(torch.bincount(row, minlength=count).double()) for row in drawn]
     low, high = torch.tensor(found).quantile(torch.tensor([0.025, 0.975])).tolist()
+    if low == high:
+        low, high = wilson(round(value * count), count).interval
     return Estimate(value, min(low, value), max(high, value), int(positive.sum()))
 
 
