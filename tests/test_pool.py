@@ -165,8 +165,10 @@ def test_killed_and_continued_it_ends_the_same(
 
     monkeypatch.setattr("lab.pool.run.open_executor", lambda name, processes: OneByOne())
     monkeypatch.setattr("lab.pool.run.do", interrupted)
+    said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        run_pool(small(tmp_path / "mine"), networks=number)
+        run_pool(small(tmp_path / "mine"), networks=number, say=said.append)
+    assert said[-1] == f"{kept + 3} networks are kept; the same command continues"
     monkeypatch.setattr("lab.pool.run.do", do)
     assert len(list(tmp_path.rglob("*.npz"))) == kept + 3
     mine = run_pool(small(tmp_path / "mine"), networks=number)

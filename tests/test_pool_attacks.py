@@ -68,6 +68,13 @@ def test_it_finds_members_that_losses_hide_and_nothing_where_there_is_none() -> 
         assert found.high > 0.7 * false
 
 
+def test_certain_members_have_an_interval_too() -> None:
+    _, members = planted(10, 20, effect=0.0)
+    found = true_positive_rate(members.double(), members, false_positive_rate=0.0)
+    assert found.value == found.high == 1
+    assert 0.5 < found.low < 0.9, "ten targets do not prove it for all"
+
+
 def of_loop(scores: Tensor, members: Tensor, false: float) -> float:
     """The best of all thresholds, one by one."""
     inside, outside = scores[members], scores[~members]

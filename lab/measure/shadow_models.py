@@ -13,15 +13,16 @@ import math
 import torch
 from torch import Tensor
 
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, wilson
 
 OWN_VARIANCE = 32
 """Shadow models with an example, and as many without it, from which on its log odds have variances
 of their own; below, all examples share one of each kind. (Carlini et al. do so below 64 shadow
 models, half of which have the example.)"""
 
-RESAMPLES = 400
-"""Bootstrap samples of the networks."""
+RESAMPLES, LEAST, PAIRS = 400, 50, 200_000_000
+"""Bootstrap samples of the networks; at least so many where they would have more pairs of target
+and example than that in all, which takes a minute."""
 
 
 def likelihood_ratios(odds: Tensor, members: Tensor, *, online: bool = True) -> Tensor:
@@ -35,28 +36,22 @@ def likelihood_ratios(odds: Tensor, members: Tensor, *, online: bool = True) -> 
     meets the example only after the shadow models are trained.
     """
     odds = odds.double()
-    scores = torch.empty_like(odds)
-    for target in range(len(odds)):
-        shadows = torch.arange(len(odds)) != target
-        others, inside = odds[shadows], members[shadows]
-        count = inside.sum(dim=0)
-        own = (count >= OWN_VARIANCE) & (len(inside) - count >= OWN_VARIANCE)
-        mean, variance = _normal_fit(others, ~inside, own)
-        deviation = odds[target] - mean
-        if not online:
-            scores[target] = deviation / variance.sqrt()
-            continue
-        out = -0.5 * (deviation.square() / variance + variance.log())
-        mean, variance = _normal_fit(others, inside, own)
-        within = -0.5 * ((odds[target] - mean).square() / variance + variance.log())
-        scores[target] = within - out
-    return scores
+    odds = odds - odds.mean(dim=0)  # against rounding; no score depends on it
+    count = members.sum(dim=0) - members.int()  # (K, N) of the shadow models of each target
+    own = (count >= OWN_VARIANCE) & (len(odds) - 1 - count >= OWN_VARIANCE)
+    mean, variance = _normal_fits(odds, ~members, own)
+    if not online:
+        return (odds - mean) / variance.sqrt()
+    without = -0.5 * ((odds - mean).square() / variance + variance.log())
+    mean, variance = _normal_fits(odds, members, own)
+    return -0.5 * ((odds - mean).square() / variance + variance.log()) - without
 
 
 def true_positive_rate(scores: Tensor, members: Tensor, *, false_positive_rate: float) -> Estimate:
     """The share of members (pairs of target and example) whose score is above a threshold that at
     most this share of the non-members exceeds, one for all targets; pairs without a score are left
-    out. The interval is a bootstrap's over the targets (percentiles)."""
+    out. The interval is a bootstrap's over the targets (percentiles); where that has no width, as
+    at 0 and 1, Wilson's for as many observations as there are targets."""
     known = scores.isfinite()
     order = scores[known].argsort(descending=True)
     ranked = scores[known][order]
@@ -77,20 +72,28 @@ def true_positive_rate(scores: Tensor, members: Tensor, *, false_positive_rate: 
     count = len(scores)
     value = rate(torch.ones(count, dtype=torch.float64))
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.randint(count, (RESAMPLES, count), generator=generator)
+    resamples = max(LEAST, min(RESAMPLES, PAIRS // len(ranked)))
+    drawn = torch.randint(count, (resamples, count), generator=generator)
     found = [rate(torch.bincount(row, minlength=count).double()) for row in drawn]
     low, high = torch.tensor(found).quantile(torch.tensor([0.025, 0.975])).tolist()
+    if low == high:
+        low, high = wilson(round(value * count), count).interval
     return Estimate(value, min(low, value), max(high, value), int(positive.sum()))
 
 
-def _normal_fit(odds: Tensor, where: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance (N,) of each example's log odds over the networks `where` (K, N); the
-    variance is shared by all but those that have their `own` (N,) bool."""
+def _normal_fits(odds: Tensor, where: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """For each target (K, N): mean and variance of each example's log odds over the other networks
+    `where` (K, N) says so; the variance is shared by all but those that have their `own` (K, N)
+    bool. NaN for examples with fewer than two such networks."""
     weight = where.double()
-    count = weight.sum(dim=0)
-    mean = (weight * odds).sum(dim=0) / count
-    squares = (weight * (odds - mean).square()).nan_to_num().sum(dim=0)
+    weighted = weight * odds
+    squared = weighted * odds
+    count = weight.sum(dim=0) - weight
+    mean = (weighted.sum(dim=0) - weighted) / count
+    squares = (squared.sum(dim=0) - squared) - count * mean.square()
     enough = count >= 2
-    shared = squares[enough].sum() / (count[enough] - 1).sum()
-    variance = torch.where(own, squares / (count - 1), shared)
-    return mean, torch.where(enough, variance.clamp(min=1e-12), math.nan)
+    squares = squares.where(enough, 0.0).clamp(min=0.0)
+    freedom = (count - 1).where(enough, 0.0)
+    shared = squares.sum(dim=1, keepdim=True) / freedom.sum(dim=1, keepdim=True)
+    variance = torch.where(own, squares / freedom, shared)
+    return mean, variance.clamp(min=1e-12).where(enough, math.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -49,7 +50,8 @@ class Progress:
         if self._live:
             bar = tqdm.format_meter(
                 self._ended, self._total - self._before, time.monotonic() - self._began,
-                ncols=110, unit=" networks", postfix=self._accuracies(),
+                ncols=min(110, shutil.get_terminal_size().columns - 1), unit=" networks",
+                postfix=self._accuracies(),
             )  # fmt: skip
             self._stream.write(f"\r\x1b[K{bar}")
             self._stream.flush()

@@ -125,6 +125,9 @@ def run_pool(
                     inside=hits[members].double().mean().item(),
                     outside=hits[~members].double().mean().item(),
                 )
+        except KeyboardInterrupt:
+            say(f"{len(kept):,} networks are kept; the same command continues")
+            raise
         finally:
             progress.close()
         if not kept:
