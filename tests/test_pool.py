@@ -75,7 +75,7 @@ def summary_of(folder: Path) -> dict[str, Any]:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
-    text = (folder / "summary.json").read_text(encoding="utf-8")
+    text = (folder / "findings.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text, parse_constant=refuse)
     return found
 
@@ -90,7 +90,7 @@ def written(result: PoolResult) -> dict[str, bytes]:
     """The files of a pool after its report, with what depends on its place taken out."""
     report(result)
     found = files(result.folder)
-    for name in ("summary.json", "pool.json"):
+    for name in ("findings.json", "pool.json"):
         content = json.loads(found[name])
         content["config"]["out"] = ""
         found[name] = json.dumps(content).encode()

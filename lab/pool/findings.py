@@ -129,7 +129,7 @@ class Findings:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as `summary.json` holds them."""
+        """Plain values, as `findings.json` holds them."""
         pool, same = self.result.pool, self.identity
         error = self.scores.standard_error
         return {

@@ -20,7 +20,7 @@ from lab.pool.run import PoolResult
 from lab.pool.table import to_csv
 from lab.pool.words import sentences
 
-SCORES, SUMMARY, PAGE = "scores.csv", "summary.json", "pool.html"
+SCORES, SUMMARY, PAGE = "scores.csv", "findings.json", "pool.html"
 SHEET, HISTOGRAM = "faces.png", "scores.png"
 
 

@@ -54,9 +54,6 @@ TRIED = 2
 MOST_GROUPS = 200
 """Groups that are measured at most: more of them have too few examples each."""
 
-COPIED = 2**30
-"""Bytes of weights up to which the first try checks that a forward pass does not write to them."""
-
 PICTURED = (7, 31)
 """Measurements, counted from 0, that show pictures, as the last one does."""
 
@@ -276,24 +273,7 @@ class Watcher:
         network = unwrapped(self._model)
         if is_unready(network):
             return max(2, least)
-        weights = [*network.named_parameters()]
-        copies = {}
-        if sum(weight.numel() * weight.element_size() for _, weight in weights) <= COPIED:
-            copies = {name: weight.detach().clone() for name, weight in weights}
         raw = self._asked(network)
-        written = [
-            (name, weight)
-            for name, weight in weights
-            if name in copies and not _same(weight.detach(), copies[name])
-        ]
-        for name, weight in written:
-            with torch.no_grad():
-                weight.copy_(copies[name])
-        if written:
-            raise ValueError(
-                f"the model's forward pass in eval mode writes to its weight {written[0][0]!r}, so"
-                " that measuring it would change it"
-            )
         for name, function in self._change.items():
             try:
                 self._asked(network, function)
@@ -545,7 +525,3 @@ def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    return torch.equal(one.nan_to_num(), other.nan_to_num())

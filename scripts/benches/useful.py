@@ -7,7 +7,6 @@ measuring and logging.
 """
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -103,12 +102,14 @@ def _run(seed: int) -> Trained:
     return Trained(
         wall=wall,
         processor=processor,
-        pictures=config.train.steps * config.train.batch_size,
+        pictures=config.train.max_steps * config.train.batch_size,
         accuracy=Estimate(**summary["accuracy"]["test"]),
         reliance={name: Estimate(**entry) for name, entry in summary["reliance"].items()},
     )
 
 
 def _children() -> float:
+    import resource  # which Windows lacks
+
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
