@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -261,3 +263,26 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         pass
     with locked(tmp_path):
         pass
+
+
+def test_a_run_waits_for_no_package_that_it_does_not_need(tmp_path: Path) -> None:
+    """Each of these takes a second or two to import."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lab.runs.train import start\n"
+        "from support.configs import tiny\n"
+        f"start(tiny(Path({str(tmp_path)!r}), name='run', counterfactuals=4, pictures=True))\n"
+        "slow = {'torch._dynamo', 'torchvision', 'matplotlib', 'pandas', 'sklearn', 'scipy'}\n"
+        "found = slow & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+    places = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

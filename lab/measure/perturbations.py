@@ -8,10 +8,10 @@ what they should depend on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as tv
 
 Perturbation = Callable[[Tensor], Tensor]
 """Makes of uint8 pictures (N, 3, S, S) as many of that shape and type."""
@@ -31,20 +31,22 @@ GRID = 4
 
 def gray(images: Tensor) -> Tensor:
     """Without color: all three channels are the luma (ITU-R 601)."""
-    changed: Tensor = tv.rgb_to_grayscale(images, num_output_channels=3)
+    changed: Tensor = _functions().rgb_to_grayscale(images, num_output_channels=3)
     return changed
 
 
 def hue(images: Tensor) -> Tensor:
     """Each color in its complement of the same saturation and value: hue turned by 180 degrees."""
-    changed: Tensor = tv.adjust_hue(images, 0.5)
+    changed: Tensor = _functions().adjust_hue(images, 0.5)
     return changed
 
 
 def blur(images: Tensor) -> Tensor:
     """Blurred by a Gaussian with standard deviation `BLUR`."""
     sigma = BLUR * images.shape[-1]
-    changed: Tensor = tv.gaussian_blur(images, kernel_size=2 * round(3 * sigma) + 1, sigma=sigma)
+    changed: Tensor = _functions().gaussian_blur(
+        images, kernel_size=2 * round(3 * sigma) + 1, sigma=sigma
+    )
     return changed
 
 
@@ -57,7 +59,7 @@ def noise(images: Tensor) -> Tensor:
 
 def mirror(images: Tensor) -> Tensor:
     """Left and right exchanged."""
-    changed: Tensor = tv.horizontal_flip(images)
+    changed: Tensor = _functions().horizontal_flip(images)
     return changed
 
 
@@ -65,7 +67,7 @@ def shift(images: Tensor) -> Tensor:
     """Moved by `SHIFT` to the right and downwards; the first column and row are repeated."""
     by = max(1, round(SHIFT * images.shape[-1]))
     kept = images[..., : images.shape[-2] - by, : images.shape[-1] - by]
-    changed: Tensor = tv.pad(kept, [by, by, 0, 0], padding_mode="edge")
+    changed: Tensor = _functions().pad(kept, [by, by, 0, 0], padding_mode="edge")
     return changed
 
 
@@ -78,6 +80,13 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
     "shift": shift,
 }
 """All perturbations of whole pictures, by name. A new one is its function and a line here."""
+
+
+def _functions() -> Any:
+    """torchvision's, whose import takes two seconds, which most runs need not wait for."""
+    from torchvision.transforms.v2 import functional
+
+    return functional
 
 
 def occlusions(images: Tensor) -> Iterator[tuple[str, Tensor]]:
