@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torchvision.datasets import ImageFolder
@@ -131,7 +132,24 @@ def test_uneven_classes_are_told(tmp_path: Path) -> None:
     told = opened(tmp_path).doubts()
     assert len(told) == 2
     assert all("usual" in line and "rare" in line for line in told)
-    assert opened(tmp_path, num_train=8, num_test=2).doubts() == []
+
+
+def test_fewer_pictures_have_the_classes_in_the_proportions_of_all(tmp_path: Path) -> None:
+    """Or training and test set would be of different distributions, and no gap or membership AUC
+    between them would mean anything."""
+    for name, count in (("rare", 10), ("some", 30), ("usual", 60)):
+        fill(tmp_path / name, count)
+    world = opened(tmp_path)
+    for files in (world.pool, world.tested):
+        labels = np.array([label for _, label in files])
+        shares = np.bincount(labels) / len(labels)
+        assert np.allclose(shares, [0.1, 0.3, 0.6])
+        for count in range(1, len(labels) + 1):
+            found = np.bincount(labels[:count], minlength=3)
+            assert np.abs(found - count * shares).max() <= 1
+    few = opened(tmp_path, num_train=20, num_test=10)
+    assert few.load("train", 20).labels.bincount().tolist() == [2, 6, 12]
+    assert few.load("test", 10).labels.bincount().tolist() == [1, 3, 6]
 
 
 def one_class(place: Path) -> None:

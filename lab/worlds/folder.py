@@ -415,15 +415,15 @@ def _shuffled(files: Sequence[Path], seed: int, name: str) -> list[Path]:
 
 
 def _in_turn(classes: Sequence[Sequence[Path]]) -> tuple[tuple[Path, int], ...]:
-    """Pictures with their labels, one of each class in turn as long as it has any, so that every
-    prefix is as balanced as can be."""
-    longest = max(map(len, classes))
-    return tuple(
-        (files[k], label)
-        for k in range(longest)
+    """Pictures with their labels, those of each class spread evenly over the whole, so that every
+    prefix has the classes in about the proportions of all: a part of the pictures is then from the
+    same distribution as the others, and so are a training and a test set that are parts."""
+    spread = sorted(
+        ((k + 0.5) / len(files), label, k)
         for label, files in enumerate(classes)
-        if k < len(files)
+        for k in range(len(files))
     )
+    return tuple((classes[label][k], label) for _, label, k in spread)
 
 
 @lru_cache(maxsize=8)
