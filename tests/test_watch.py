@@ -15,8 +15,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.utils.data import (
+    BatchSampler,
     DataLoader,
     IterableDataset,
+    Sampler,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
@@ -598,3 +600,56 @@ def measured(model: nn.Module, out: Path | None = None, **given: Any) -> Any:
         with watch(model, out=place, quiet=True, **given) as watched:
             pass
     return watched.metrics
+
+
+class Named(TensorDataset):
+    """Examples that know the names of their classes."""
+
+    def __init__(self, classes: list[str], *tensors: Tensor) -> None:
+        super().__init__(*tensors)
+        self.classes = classes
+
+
+def linear() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        lambda whole, few: DataLoader(whole, sampler=few),
+        lambda whole, few: DataLoader(whole, sampler=torch.tensor(few)),  # type: ignore[arg-type]
+        lambda whole, few: DataLoader(
+            whole, batch_sampler=BatchSampler(SubsetRandomSampler(few), 4, False)
+        ),
+    ],
+)
+def test_the_part_of_a_set_that_a_loader_takes_is_measured(loader: Any, tmp_path: Path) -> None:
+    whole, few = TensorDataset(*TRAIN), [3, 5, 8, 9, 20, 21, 30]
+    with watch(
+        linear(), train=loader(whole, few), test=TEST, out=tmp_path / "run", quiet=True
+    ) as watched:
+        watched(0)
+    assert watched.metrics["accuracy/train"].count == len(few)
+    with watch(
+        linear(), train=(TRAIN[0][few], TRAIN[1][few]), test=TEST, out=tmp_path / "b", quiet=True
+    ) as same:
+        same(0)
+    assert same.metrics["loss/train"] == watched.metrics["loss/train"]
+
+
+def test_a_sampler_of_unknown_examples_and_other_classes_are_refused(tmp_path: Path) -> None:
+    class Odd(Sampler[int]):
+        def __iter__(self) -> Any:
+            return iter((1, 2))
+
+    whole = TensorDataset(*TRAIN)
+    with pytest.raises(ValueError, match=r"train is a loader whose Odd may take a part"):
+        watch(
+            linear(), train=DataLoader(whole, sampler=Odd()), test=TEST, out=tmp_path / "r"
+        ).open()
+    train, test = Named(["ant", "bee"], *TRAIN), Named(["ant", "cow"], *TEST)
+    with pytest.raises(ValueError, match=r"train has the classes ant, bee, and test ant, cow"):
+        watch(linear(), train=train, test=test, out=tmp_path / "r").open()
+    assert list(tmp_path.iterdir()) == []

@@ -14,10 +14,14 @@ from torch import Tensor
 from torch.utils.data import (
     DataLoader,
     IterableDataset,
+    RandomSampler,
+    SequentialSampler,
     Subset,
     SubsetRandomSampler,
+    WeightedRandomSampler,
     default_collate,
 )
+from torch.utils.data.distributed import DistributedSampler
 
 from lab.core.text import one_line
 from lab.watching.trees import Tree, as_tree, leaves, rows
@@ -34,6 +38,30 @@ PARTS = ("dataset", "datasets", "transform", "transforms", "target_transform")
 """Attributes of a dataset in which random generators of its own are looked for."""
 
 
+WHOLE = (SequentialSampler, RandomSampler, WeightedRandomSampler, DistributedSampler)
+"""Samplers that go through a whole dataset, of which another process may do a part."""
+
+
+def _sampled(loader: DataLoader[Any], what: str) -> Any:
+    """The dataset of a loader, or the subset that its sampler takes; `ValueError` in one line if
+    it is not known which examples that are."""
+    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
+    if loader.batch_sampler is not None and not hasattr(loader.batch_sampler, "sampler"):
+        sampler = loader.batch_sampler
+    if isinstance(sampler, WHOLE) or isinstance(loader.dataset, IterableDataset):
+        return loader.dataset
+    indices = sampler.indices if isinstance(sampler, SubsetRandomSampler) else sampler
+    if isinstance(indices, (list, tuple, range, np.ndarray, Tensor)):
+        try:
+            return Subset(loader.dataset, sorted({int(index) for index in indices}))
+        except (TypeError, ValueError):
+            pass
+    raise ValueError(
+        f"{what} is a loader whose {type(sampler).__name__} may take a part of its dataset: give"
+        " the dataset, or a torch.utils.data.Subset of it"
+    )
+
+
 class Source:
     """Numbered examples: `read(positions)` gives inputs, a row for each, and labels (N,).
 
@@ -47,10 +75,7 @@ class Source:
         self._tensors: tuple[Tree, Tree] | None = None
         if isinstance(given, DataLoader):
             self._collate = given.collate_fn
-            chosen = given.sampler
-            given = given.dataset
-            if isinstance(chosen, SubsetRandomSampler):  # the others are not in this set
-                given = Subset(given, list(chosen.indices))
+            given = _sampled(given, what)
         if isinstance(given, IterableDataset):
             raise ValueError(
                 f"{what} is an iterable dataset, whose examples have no numbers: give {FORMS}"

@@ -208,6 +208,11 @@ class Watcher:
         given_train, given_test, clean, clean_labels, classes, groups, _ = self._given
         train, test = Source(given_train, "train"), Source(given_test, "test")
         known = train.classes or test.classes
+        if train.classes and test.classes and train.classes != test.classes and not classes:
+            raise ValueError(
+                f"train has the classes {_listed(train.classes)}, and test {_listed(test.classes)}:"
+                " the same label would stand for different ones. Give both the same classes"
+            )
         self._warnings: list[str] = []
         self._name = train.name
         if clean is not None:
@@ -525,3 +530,7 @@ def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return plain(", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else ""))
