@@ -178,6 +178,10 @@ def test_other_values_are_another_version_and_columns_that_are_not_named_are_not
         (("file_name",), None, "groups, and 100 are the most"),
         (("place",), "file_name,place\ncat/000.png,a\x00\n", "metadata.csv"),
         (("place",), b"\xff\xfe", "metadata.csv"),
+        (("place",), "file_name,place,place\ncat/000.png,a,b\n", "two columns are called 'place'"),
+        (("place",), "file_name,x,place\ncat/000.png,a,b,c\n", "line 2 has not as many cells"),
+        (("place",), "file_name,x,place\ncat/000.png,a\n", "line 2 has not as many cells"),
+        (("place",), "file_name,place\ncat/000.png,a\ncat/000.png,b\n", "two rows for cat/000.png"),
     ],
 )
 def test_a_table_that_does_not_fit_is_one_line(

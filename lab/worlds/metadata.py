@@ -120,12 +120,22 @@ def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
             for name in (FILE, *names):
                 if name not in header:
                     raise ValueError(f"{FLAG}: {table}: {unknown('column', name, header)}")
-            return {
-                table.parent / (row[FILE] or ""): tuple(
+                if header.count(name) > 1:
+                    raise ValueError(f"{FLAG}: {table}: two columns are called {name!r}")
+            rows: dict[Path, tuple[str, ...]] = {}
+            for row in reader:
+                path = table.parent / (row[FILE] or "")
+                if None in row or None in row.values():
+                    raise ValueError(
+                        f"{FLAG}: {table}: line {reader.line_num} has not as many cells as there"
+                        f" are columns, {len(header)}; a cell with a comma stands in quotes"
+                    )
+                values = tuple(
                     "_".join(plain(row[name] or "none").replace("/", "_").split()) for name in names
                 )
-                for row in reader
-            }
+                if rows.setdefault(path, values) != values:
+                    raise ValueError(f"{FLAG}: {table}: two rows for {row[FILE]} differ")
+            return rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ValueError(f"{FLAG}: {table}: {reason}") from None
