@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
-
-from lab.experiments.report_card.page import to_svg
+from lab.experiments.show.page import render, to_svg
 from lab.pool.findings import Findings
 from lab.pool.pictures import histogram
-
-TEMPLATE = "page.html"
 
 
 def to_html(
@@ -26,9 +21,6 @@ def to_html(
 ) -> str:
     """The page: sentences, the `sheet` (a PNG file's content), histogram, tables of `parts` and
     `attacks` (rows below a header; none of the latter: left out), and how it was made."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                              lstrip_blocks=True)  # fmt: skip
-    text = files("lab.pool").joinpath(TEMPLATE).read_text(encoding="utf-8")
     result = findings.result
     data, world = result.run.config.data, result.run.world
     conditions = (
@@ -37,7 +29,8 @@ def to_html(
         f" {data.num_test:,} fresh {world.noun}; world {world.version}; seed"
         f" {result.run.config.seed}."
     )
-    return environment.from_string(text).render(
+    return render(
+        "lab.pool",
         name=result.folder.name,
         noun=world.noun,
         sentences=said,

@@ -1,0 +1,39 @@
+"""Results as one self-contained HTML file, without scripts or external resources.
+
+`base.html` has the style, the sentences and how the page was made; a `page.html` beside the code
+that shows something extends it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def render(package: str, **values: object) -> str:
+    """The `page.html` of a package, with these values."""
+    loaders = [PackageLoader(name, ".") for name in (package, "lab.experiments.show")]
+    environment = Environment(
+        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("page.html").render(**values)
+
+
+def to_svg(figure: Figure, salt: str) -> str:
+    """A figure as an SVG element for a page that holds several; the same bytes each time."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    element = text.getvalue()
+    element = element[element.index("<svg") :]
+    # ids are the page's, so that those of several figures must not be the same
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{salt}-", element)
