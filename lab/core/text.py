@@ -111,3 +111,8 @@ def memory_ran_out(error: BaseException) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and any(part in str(error) for part in _NO_MEMORY))
     )
+
+
+def in_tag(text: str) -> str:
+    """A name as a part of a tag: on one line, without a slash or a space."""
+    return "_".join(plain(str(text)).replace("/", "_").split()) or "_"

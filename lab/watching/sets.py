@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from lab.core.seeds import permutation
-from lab.core.text import plain
+from lab.core.text import in_tag, plain
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, leaves, rows, size
 
@@ -113,11 +113,6 @@ def named_groups(
     names = tuple(sorted(set(told)))
     places = {name: i for i, name in enumerate(names)}
     return torch.tensor([places[name] for name in told]), names
-
-
-def in_tag(text: str) -> str:
-    """A name as a part of a tag: on one line, without a slash or a space."""
-    return "_".join(plain(str(text)).replace("/", "_").split()) or "_"
 
 
 def class_names(given: Sequence[str], count: int, known: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
 from lab.core.run_dir import Status
-from lab.core.text import plain
+from lab.core.text import in_tag, plain
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure import predict
@@ -37,7 +37,7 @@ from lab.watching.network import (
     undisturbed,
     unwrapped,
 )
-from lab.watching.sets import MeasuredSet, class_names, in_tag, named_groups
+from lab.watching.sets import MeasuredSet, class_names, named_groups
 from lab.watching.settings import WatchedSettings, new_folder
 from lab.watching.sources import Source
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lab.core.text import plain, unknown
+from lab.core.text import in_tag, unknown
 from lab.worlds.samples import Samples
 from lab.worlds.schema import Attribute
 
@@ -130,9 +130,7 @@ def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
                         f"{FLAG}: {table}: line {reader.line_num} has not as many cells as there"
                         f" are columns, {len(header)}; a cell with a comma stands in quotes"
                     )
-                values = tuple(
-                    "_".join(plain(row[name] or "none").replace("/", "_").split()) for name in names
-                )
+                values = tuple(in_tag(row[name] or "none") for name in names)
                 if rows.setdefault(path, values) != values:
                     raise ValueError(f"{FLAG}: {table}: two rows for {row[FILE]} differ")
             return rows
