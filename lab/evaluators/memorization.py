@@ -21,13 +21,14 @@ class MemorizationEvaluator:
 
     train: LoadedSplit
     test: LoadedSplit
+    noun: str
 
     @classmethod
     def prepare(cls, setup: Setup) -> MemorizationEvaluator | None:
         """Where there is a training set, and both sets are in memory."""
         train, test = setup.splits.get("train"), setup.splits["test"]
         if isinstance(train, LoadedSplit) and isinstance(test, LoadedSplit):
-            return cls(train, test)
+            return cls(train, test, setup.world.noun)
         return None
 
     def __call__(self, evaluation: Evaluation) -> MemorizationResult:
@@ -37,6 +38,7 @@ class MemorizationEvaluator:
             metrics=memorization_metrics(train, test),
             evaluation=evaluation,
             splits=(self.train, self.test),
+            noun=self.noun,
         )
 
 
@@ -46,6 +48,7 @@ class MemorizationResult(Result):
 
     evaluation: Evaluation
     splits: tuple[LoadedSplit, LoadedSplit]
+    noun: str
 
     def show_distributions(self, tracker: Tracker, step: int) -> None:
         """Log how the losses are distributed over each set."""
@@ -58,7 +61,7 @@ class MemorizationResult(Result):
     def show_pictures(self, tracker: Tracker, step: int) -> None:
         """Log sheets of examples, and precision against recall."""
         train, test = self._predicted
-        views.write_sheets(tracker, step, train=train, test=test)
+        views.write_sheets(tracker, step, train=train, test=test, noun=self.noun)
         views.write_curves(tracker, step, test)
 
     def show_projector(self, tracker: Tracker) -> None:

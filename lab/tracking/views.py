@@ -40,11 +40,17 @@ def picture_steps(evaluations: Sequence[int]) -> frozenset[int]:
 
 
 def write_sheets(
-    tracker: Tracker, step: int, *, train: PredictedExamples, test: PredictedExamples
+    tracker: Tracker,
+    step: int,
+    *,
+    train: PredictedExamples,
+    test: PredictedExamples,
+    noun: str = "faces",
 ) -> None:
-    """Log training faces, mistakes and, with label noise, the mislabeled faces that are fitted."""
+    """Log training examples, mistakes on unseen ones (`noun`, in the plural) and, with label noise,
+    the mislabeled ones that are fitted."""
     tracker.image("faces/train", step, training_sheet(train))
-    tracker.image("faces/mistakes", step, mistakes_sheet(test))
+    tracker.image("faces/mistakes", step, mistakes_sheet(test, what=f"unseen {noun}"))
     if train.mislabeled.any():
         tracker.image("faces/mislabeled", step, mislabeled_sheet(train))
 
