@@ -29,7 +29,7 @@ NAME, TITLE = "lab_faces", "Faces"
 
 QUESTIONS = (
     "table", "runs", "about", "look", "effects", "random", "strips", "parts", "nearest", "fool",
-    "round",
+    "round", "over_training", "training_faces",
 )  # fmt: skip
 """The requests of `lab.playground.service`, listed here so that TensorBoard need not import it."""
 

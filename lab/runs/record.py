@@ -35,6 +35,7 @@ from lab.training import (
     Fitted,
     Metrics,
     Processes,
+    Snapshots,
     describe,
     evaluation_steps,
     sample_answers,
@@ -127,6 +128,7 @@ class Record:
             steps = evaluation_steps(config.train.max_steps, config.train.eval_every)
             self._pictured = views.picture_steps(steps)
             self._add_time("logging")
+            provenance = digest_of_provenance(opened.provenance, config)
             yield {
                 "evaluators": [self._suite],
                 "log": self._log,
@@ -134,8 +136,15 @@ class Record:
                 "progress": self._display.step if self._display.live else None,
                 "checkpoints": self._folder.checkpoints,
                 "checkpoint_every": config.checkpoint_every,
+                "snapshots": Snapshots.within(
+                    config.snapshots,
+                    self._model,
+                    self._folder.snapshots,
+                    steps=config.train.max_steps,
+                    provenance=provenance,
+                ),
                 "loss_bound": config.loss_bound,
-                "provenance": digest_of_provenance(opened.provenance, config),
+                "provenance": provenance,
                 "sample": partial(sample_answers, spec=run.spec),
             }
 

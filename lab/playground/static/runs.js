@@ -221,7 +221,8 @@ class Card {
     this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
     const because = reasonWords(answer.why, this.runs.state.attributes);
     this.verdict.title = (right === null ? "The task has no label for this picture" : `True label: ${classes[answer.truth]}`) + (because && ` – ${because}`);
-    this.words.textContent = plainWords(answer, classes);
+    const then = this.runs.state.step === null ? "" : run.snapshots?.length ? ` · after ${answer.step.toLocaleString("en")} steps` : " · trained: it kept no snapshots";
+    this.words.textContent = plainWords(answer, classes) + then;
     const changed = before && before !== answer && before.says !== undefined && before.says !== answer.says;
     if (changed) {
       this.element.classList.remove("changed");
