@@ -494,3 +494,42 @@ def test_a_server_that_has_much_to_do_is_waited_for(opened: Window) -> None:
     opened.page.unroute("**/look?*")
     assert all("429" in error for error in opened.errors), opened.errors
     opened.errors.clear()
+
+
+def test_the_timeline_shows_the_network_at_any_step(browser: Any, board: str, agreed: None) -> None:
+    window = Window(browser, board, "&p.lab_faces.pins=trained")
+    slider = window.tab.get_by_label("Step of training")
+    window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (60 steps)")
+    trained = window.width("trained")
+    slider.focus()
+    window.page.keyboard.press("Home")
+    window.says("trained", "after 0 steps")
+    window.expect(window.tab.locator(".timeline-words")).to_have_text("after 0 steps")
+    assert window.width("trained") != trained
+    window.page.wait_for_url("**p.lab_faces.step=0**")
+    window.page.reload()
+    window.says("trained", "after 0 steps")
+    window.tab.get_by_role("button", name="Play the training").click()
+    window.expect(window.tab.get_by_role("button", name="Pause")).to_be_visible()
+    window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (60 steps)")
+    window.expect(window.tab.get_by_role("button", name="Play the training")).to_be_visible()
+    assert window.width("trained") == trained
+    assert not window.errors
+    window.context.close()
+
+
+def test_a_training_face_is_followed_over_the_training(
+    browser: Any, board: str, agreed: None
+) -> None:
+    window = Window(browser, board, "&p.lab_faces.pins=trained")
+    window.tab.get_by_role("tab", name="Over training").click()
+    chart = window.tab.locator(".over-chart").first
+    window.expect(chart).to_be_visible()
+    window.tab.locator(".near.small button").first.click()
+    window.expect(window.tab.locator(".findings")).to_contain_text("This is training face 0")
+    chart.focus()
+    window.page.keyboard.press("ArrowLeft")
+    window.expect(window.tab.locator(".timeline-words")).to_contain_text("after")
+    window.expect(chart).to_be_focused()
+    assert not window.errors
+    window.context.close()

@@ -4,12 +4,14 @@ each attribute alone moves it, and the run's accuracies."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lab.playground.answers import as_seen, truth, watched
+from lab.playground.errors import RequestError
 from lab.playground.explain import PIXELS, places_of, varied
 from lab.playground.logdir import evaluations, snapshots_of
 from lab.playground.model_cache import LoadedRun, ModelCache
@@ -40,9 +42,7 @@ def over_training(run: LoadedRun, face: Faces, cache: ModelCache) -> dict[str, A
     between the largest and the smallest probability over its values at each of `asked`, which are
     places in `steps`. `trained_on`: the number and the labels of the training face that this is.
     """
-    frames = [run.whole.at(step) for step in snapshots_of(run.entry)]
-    frames = [frame for frame in frames if frame.trained is not None]
-    frames = [*(f for f in frames if f.step < run.whole.step), run.whole]
+    frames = [*_snapshots(run.whole), run.whole]
     rows = list(ATTRIBUTES.values())
     places = [places_of(row, face, POINTS) for row in rows]
     faces = varied(face, rows, places)
@@ -80,6 +80,17 @@ def over_training(run: LoadedRun, face: Faces, cache: ModelCache) -> dict[str, A
         "accuracies": _accuracies(run),
         "trained_on": _trained_on(run, render(as_seen(face, run), size=run.size)[0]),
     }
+
+
+def _snapshots(run: LoadedRun) -> list[LoadedRun]:
+    """The run at each of its snapshots before its last step; without those that cannot be read."""
+    found = []
+    for step in snapshots_of(run.entry):
+        with suppress(RequestError):
+            frame = run.at(step)
+            if frame.trained is not None and frame.step < run.step:
+                found.append(frame)
+    return found
 
 
 def _asked(frames: int, pixels: int) -> list[int]:
