@@ -62,7 +62,7 @@ class Trainer:
         self._changed = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
         self._running: Job | None = None
-        self._closed = False
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="trainer", daemon=True)
         self._thread.start()
 
@@ -76,7 +76,7 @@ class Trainer:
         """Queue the run that a recipe describes; `RequestError` in one line if that cannot be."""
         config = config_of(recipe, self.out)
         with self._changed:
-            if self._closed or len(self._jobs) >= MOST_JOBS:
+            if self._ended.is_set() or len(self._jobs) >= MOST_JOBS:
                 raise Busy(f"this board has trained {MOST_JOBS} runs: start it anew for more")
             config = replace(config, name=self._free_name(config))
             job = Job(name=str(config.name), config=config)
@@ -114,15 +114,14 @@ class Trainer:
     def close(self) -> None:
         """Stop the run and end the processes."""
         with self._changed:
-            self._closed = True
+            self._ended.set()
             process = self._process
             self._hang_up()
             self._changed.notify_all()
-        if process is not None:
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        self._thread.join(PATIENCE)
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
 
     def _queue(self, job: Job) -> None:
         if len(self._waiting) >= MOST_WAITING:
@@ -147,26 +146,29 @@ class Trainer:
     def _work(self) -> None:
         while True:
             with self._changed:
-                if self._closed:
+                if self._ended.is_set():
                     return
                 process = self._process = _spawn()
             ready = _answer(process.stdout)
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting) or self._closed)
-                if not self._waiting or self._closed:
-                    self._hang_up()
-                    return
+                self._changed.wait_for(lambda: bool(self._waiting) or self._ended.is_set())
+                if self._ended.is_set():
+                    break
                 job = self._running = self._waiting.pop(0)
                 job.state = "running"
                 self._tell(_order(job))
             told = _answer(process.stdout) if ready else {}
             code = process.wait()
+            _close(process)
             with self._changed:
                 self._running = None
                 job.state = told.get("status", "failed")
                 job.line = str(told.get("line") or "")
-                if not told and not self._closed:
+                if not told and not self._ended.is_set():
                     job.line = f"its process ended with code {code}"
+        self._hang_up()
+        process.wait()
+        _close(process)
 
     def _tell(self, line: str) -> None:
         try:
@@ -191,6 +193,14 @@ def _spawn() -> subprocess.Popen[str]:
         encoding="utf-8", env={**os.environ, "PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C in the terminal is the board's, which ends it in order
     )  # fmt: skip
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    """Close the pipes to a process that has ended."""
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
 
 
 def _order(job: Job) -> str:

@@ -10,6 +10,7 @@ import { Runs, plainWords } from "./runs.js";
 import { State, shownWindow } from "./state.js";
 import { followTheme } from "./theme.js";
 import { Timeline } from "./timeline.js";
+import { Train } from "./train.js";
 import { Why } from "./why.js";
 
 const MOST_ASKED = 24; // runs in one request to the server
@@ -60,6 +61,8 @@ async function open(place) {
   const why = new Why(state, runs, { redraw: () => redraw(), say });
   const game = new Game(state, runs);
   const timeline = new Timeline(state, runs, { redraw: () => redraw(), say });
+
+  const train = new Train(state, { grown: (name) => grown(name), started: (name) => started(name), say });
 
   let begun = 0, drawn = 0; // updates: the newest that was begun, and the newest that is shown
 
@@ -127,12 +130,27 @@ async function open(place) {
     timeline.show();
   };
 
+  /** A run of this page was started: show it, as it is now. */
+  function started(name) {
+    state.go(null);
+    state.pin(name, true);
+  }
+
+  /** A run of this page has got further. */
+  async function grown(name) {
+    runs.update(await about(name));
+    timeline.show();
+    if (state.isPinned(name)) why.later();
+    if (state.step === null) await look();
+  }
+
   const store = settled(() => state.write(), QUIET);
-  state.listen((what) => { look(); store(); if (what === "face") effects(); });
+  state.listen((what) => { if (what !== "recipe") look(); store(); if (what === "face") effects(); });
 
   fill(place, spoken, banner,
-    controls.element, easel.element, h("div", { class: "column" }, timeline.element, runs.element, why.element), game.element);
+    controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, runs.element, why.element), game.element);
   await runs.refresh();
+  await train.open();
   try {
     await update();
   } catch (error) {

@@ -56,6 +56,14 @@ export class Runs {
     this.#arrange();
   }
 
+  /** Take over the entry of one run, listed or not. */
+  update(run) {
+    const old = this.find(run.name);
+    const entry = { ...run, answer: old?.answer, faces: run.conditions ? Number(run.conditions[0].replace(/\D/g, "")) : undefined };
+    this.all = old ? this.all.map((each) => (each === old ? entry : each)) : [...this.all, entry];
+    this.#arrange({ ask: false });
+  }
+
   find(name) {
     return this.all.find((run) => run.name === name);
   }

@@ -20,6 +20,8 @@ export class State {
     this.face = { ...this.start };
     this.pins = [];
     this.step = null; // of training, for runs with snapshots; null: the trained networks
+    this.recipe = null; // settings of a training, as text; null: the panel is closed
+    this.token = ""; // from the link that a board with --train printed; never written into an address
     this.chosen = false; // whether the user chose the pins (to have none is a choice, too)
     this.past = [];
     this.future = [];
@@ -27,7 +29,7 @@ export class State {
     this.problem = "";
   }
 
-  /** `listener` is called after every change with "face", "pins" or "step". */
+  /** `listener` is called after every change with "face", "pins", "step" or "recipe". */
   listen(listener) {
     this.listeners.push(listener);
   }
@@ -84,6 +86,13 @@ export class State {
     this.#tell("step");
   }
 
+  /** Keep the settings of a training in the address; null: the panel is closed. */
+  cook(recipe) {
+    if (recipe === this.recipe) return;
+    this.recipe = recipe;
+    this.#tell("recipe");
+  }
+
   /** The parameter of a request that tells the step. */
   when() {
     return this.step === null ? {} : { step: this.step };
@@ -112,6 +121,8 @@ export class State {
     this.pins = [...new Set((given.pins ?? "").split(",").filter(Boolean).map(decode))].slice(0, MOST_PINS);
     this.step = /^\d{1,8}$/.test(given.step ?? "") ? Number(given.step) : null;
     if (given.step && this.step === null) odd.push(`step ${given.step.slice(0, 60)}`);
+    this.recipe = given.train === undefined ? null : given.train.slice(0, 1000);
+    this.token = given.token ?? "";
     this.problem = odd.length ? `Parts of the link are not understood: ${odd.join(", ")}` : "";
     return [given.face, given.pins, given.step].some((each) => each !== undefined);
   }
@@ -131,8 +142,10 @@ export class State {
   write() {
     const given = readAddress();
     const told = given.pins !== undefined || !this.chosen;
-    if (told && !this.differs(given)) return;
-    writeAddress(this.#entries(), this.chosen);
+    const open = (given.train !== undefined) === (this.recipe !== null) && given.token === undefined;
+    if (told && open && !this.differs(given)) return;
+    const kept = [...(this.chosen ? ["pins"] : []), ...(this.recipe === null ? [] : ["train"])];
+    writeAddress(this.#entries(), kept);
   }
 
   /** Whether the address differs from the state that is shown. */
@@ -142,7 +155,8 @@ export class State {
 
   #entries() {
     const pins = this.pins.map(encodeURIComponent).join(",");
-    return { face: this.written(), pins, step: this.step === null ? "" : String(this.step) };
+    const step = this.step === null ? "" : String(this.step);
+    return { face: this.written(), pins, step, train: this.recipe ?? "" };
   }
 }
 
@@ -178,9 +192,10 @@ function readAddress() {
   return given;
 }
 
-function writeAddress(entries, chosen) {
+/** Write the entries, but for empty ones that are not to be `kept`. */
+function writeAddress(entries, kept) {
   const shown = shownWindow();
-  const mine = Object.entries(entries).filter(([key, value]) => value || (chosen && key === "pins"));
+  const mine = Object.entries(entries).filter(([key, value]) => value || kept.includes(key));
   let hash;
   if (framed()) {
     if (!shown.location.hash.startsWith(`#${TAB}`) && shown.location.hash) return; // another tab

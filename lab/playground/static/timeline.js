@@ -16,7 +16,7 @@ export class Timeline {
     });
     this.element = h("section", { class: "panel timeline", "aria-label": "Time of training", hidden: true },
       this.play, this.slider, this.words);
-    state.listen((what) => { if (what !== "face") this.show(); });
+    state.listen((what) => { if (what === "pins" || what === "step") this.show(); });
   }
 
   /** Take over the pinned runs' snapshots and the state's step. */
@@ -50,7 +50,7 @@ export class Timeline {
   }
 
   #mark() {
-    fill(this.play, this.playing ? "⏸" : "▶");
+    fill(this.play, this.playing ? "■" : "▶");
     this.play.setAttribute("aria-label", this.playing ? "Pause" : "Play the training");
     this.play.title = this.playing ? "Pause" : "Play the training from its first step";
   }
