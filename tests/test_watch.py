@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -477,6 +478,10 @@ class Endless(IterableDataset[Any]):
         ({"change": {"cut": lambda x: x[:, :, :2]}}, "change 'cut': "),
         ({"forward": lambda model, x: model(x)[:1]}, "not (N, classes) logits"),
         ({"forward": lambda model, x: "two"}, "the model returns a str, not logits"),
+        ({"forward": lambda model, x: model(x)[:, 0].tanh() / 2 + 0.5}, "say whether these are"),
+        ({"forward": lambda model, x: nn.functional.logsigmoid(model(x))}, "logarithms of"),
+        ({"outputs": "probabilities"}, "outputs='probabilities', and the model returns "),
+        ({"outputs": "logit"}, "unknown kind of output 'logit'; did you mean 'logits'?"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_in_one_line(
@@ -653,3 +658,177 @@ def test_a_sampler_of_unknown_examples_and_other_classes_are_refused(tmp_path: P
     with pytest.raises(ValueError, match=r"train has the classes ant, bee, and test ant, cow"):
         watch(linear(), train=train, test=test, out=tmp_path / "r").open()
     assert list(tmp_path.iterdir()) == []
+
+
+class Ends(nn.Module):
+    """One or two linear outputs, and what comes after them."""
+
+    def __init__(self, columns: int, after: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner, self.after = nn.Linear(64, columns), after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.inner(x.flatten(1)))
+
+
+def as_is(z: Tensor) -> Tensor:
+    return z
+
+
+@pytest.mark.parametrize(
+    ("columns", "after", "outputs"),
+    [
+        (1, torch.sigmoid, None),
+        (1, lambda z: torch.sigmoid(z).squeeze(1).double(), None),
+        (1, lambda z: 1 / (1 + (-z).exp()), "probabilities"),
+        (2, lambda z: z.softmax(1), None),
+        (2, lambda z: torch.sigmoid(z), None),
+        (2, lambda z: z.detach().exp() / z.detach().exp().sum(1, keepdim=True), None),
+    ],
+)
+def test_of_probabilities_the_log_odds_are_measured(
+    columns: int, after: Any, outputs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = measured(Ends(columns, as_is), train=TRAIN, test=TEST)
+    found = measured(Ends(columns, after), train=TRAIN, test=TEST, outputs=outputs)
+    for tag in ("accuracy/test", "accuracy/train"):
+        assert found[tag] == plain[tag]
+    for tag in ("loss/test", "calibration/ece_test", "memorization/membership_auc"):
+        assert found[tag].value == pytest.approx(plain[tag].value, rel=1e-4), tag
+
+
+def test_probabilities_are_told_and_taken_for_logits_where_the_user_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Ends(1, torch.sigmoid)
+    p = model(TEST[0]).detach()[:, 0]
+    for outputs, told in ((None, 1), ("probabilities", 0), ("logits", 0)):
+        with watch(
+            model, train=TRAIN, test=TEST, out=tmp_path / str(outputs), outputs=outputs
+        ) as watched:
+            pass
+        assert capsys.readouterr().out.count("the model returns probabilities") == told
+        loss = nn.functional.binary_cross_entropy(p, TEST[1].float())
+        if outputs == "logits":
+            loss = nn.functional.binary_cross_entropy_with_logits(p, TEST[1].float())
+        assert watched.metrics["loss/test"].value == pytest.approx(loss.item(), rel=1e-5)
+    lazy = nn.Sequential(nn.Flatten(), nn.LazyLinear(1), nn.Sigmoid())
+    with watch(lazy, train=TRAIN, test=TEST, out=tmp_path / "lazy") as watched:
+        lazy(TRAIN[0])
+        watched(0)
+    loss = nn.functional.binary_cross_entropy(lazy(TEST[0])[:, 0], TEST[1].float())
+    assert watched.metrics["loss/test"].value == pytest.approx(loss.item(), rel=1e-5)
+    assert capsys.readouterr().out.count("the model returns probabilities") == 1
+
+
+def test_logits_that_happen_to_lie_between_0_and_1_are_logits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = Ends(1, lambda z: z[:, 0])
+    model.inner.weight.data *= 0.01
+    model.inner.bias.data[:] = 0.5
+    found = measured(model, train=TRAIN, test=TEST)
+    loss = nn.functional.binary_cross_entropy_with_logits(model(TEST[0]).detach(), TEST[1].float())
+    assert found["loss/test"].value == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_examples_in_both_sets_are_told_with_their_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = tuple(torch.cat([a, b[:7]]) for a, b in zip(TEST, TRAIN, strict=True))
+    whole = TensorDataset(*TRAIN)
+    halves = Subset(whole, range(25)), Subset(Subset(whole, range(10, 40)), range(5, 30))
+    same = Named(["a", "b"], *TRAIN)
+    for name, (train_set, test_set), count, of in (
+        ("tensors", (TRAIN, both), 7, 37),
+        ("subsets", halves, 10, 25),
+        ("augmented", (Augmented(40, 0), TEST), 0, 30),
+        ("same", (same, same), 40, 40),
+        ("apart", (TRAIN, TEST), 0, 30),
+    ):  # fmt: skip
+        with watch(linear(), train=train_set, test=test_set, out=tmp_path / name) as watched:
+            pass
+        said = capsys.readouterr().out
+        told = f"test and train share examples, {count} of the {of} of test"
+        assert (told in said) == bool(count), name
+        assert ("share examples" in said) == bool(count), name
+        assert (f"Of the {of} test" in watched.verdict) == bool(count)
+        assert ("has never seen" in watched.verdict) == (not count)
+    own = Augmented(40, 0)
+    with watch(linear(), train=own, test=own, out=tmp_path / "own", most=20):
+        pass
+    assert "at least 20 of the 20 of test" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_one_example_may_be_squeezed(columns: int, tmp_path: Path) -> None:
+    model = Ends(columns, lambda z: z.squeeze())
+    odd = TRAIN[0][:1].repeat(101, 1, 1, 1), TRAIN[1][:1].repeat(101)
+    with watch(model, train=TRAIN, test=odd, out=tmp_path / "run", quiet=True) as watched:
+        watched(0)
+    same = measured(Ends(columns, as_is), train=TRAIN, test=odd)
+    assert watched.metrics["loss/test"] == same["loss/test"]
+
+
+def test_a_network_that_takes_no_single_example_is_refused_at_the_start(tmp_path: Path) -> None:
+    def standardized(z: Tensor) -> Tensor:
+        assert len(z) > 1, "needs a batch"
+        return z
+
+    with pytest.raises(ValueError, match=r"about one example alone: .*needs a batch"):
+        watch(Ends(2, standardized), train=TRAIN, test=TEST, out=tmp_path / "run").open()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x, words: list(zip(x, words, strict=True)),
+        lambda x, words: (x, words),
+        lambda x, words: (x, np.array(words)),
+        lambda x, words: (x, np.array(words, dtype=object)),
+    ],
+)
+def test_labels_may_be_the_names_of_the_classes(form: Any) -> None:
+    words = [("dog", "cat")[label] for label in TRAIN[1].tolist()]
+    plain = measured(network(), train=TRAIN, test=TEST)
+    given = {"train": form(TRAIN[0], words), "test": TEST}
+    found = measured(network(), **given, classes=["dog", "cat"], clean_labels=words)
+    assert found["loss/train"] == plain["loss/train"]
+    with pytest.raises(ValueError, match="labels are texts such as 'dog': give classes="):
+        measured(network(), **given)
+    with pytest.raises(ValueError, match="unknown class 'dog'; did you mean 'dogs'"):
+        measured(network(), **given, classes=["dogs", "cat"])
+
+
+def test_one_hot_labels_are_read_and_soft_ones_refused() -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    hot = nn.functional.one_hot(TRAIN[1], 2).float()
+    for labels in (hot, TRAIN[1].tolist()):
+        found = measured(network(), train=(TRAIN[0], labels), test=TEST)
+        assert found["loss/train"] == plain["loss/train"]
+    with pytest.raises(ValueError, match=r"not \(40, 2\); of soft labels give .* labels.argmax"):
+        measured(network(), train=(TRAIN[0], 0.9 * hot + 0.05), test=TEST)
+
+
+def test_values_of_groups_that_would_be_one_are_refused() -> None:
+    for one, other in (("in/out", "in out"), ("in", "in "), ("a_b", "a b")):
+        place = [one, other] * 15
+        with pytest.raises(ValueError, match=r"groups: place: .* would be one name") as caught:
+            measured(network(), train=TRAIN, test=TEST, groups={"place": place})
+        assert repr(one) in str(caught.value)
+        assert repr(other) in str(caught.value)
+
+
+def test_augmentation_of_few_examples_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Last(TensorDataset):
+        def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+            x, y = super().__getitem__(index)
+            return (x + torch.rand(()) if index >= 20 else x), y
+
+    with watch(network(), train=Last(*TRAIN), test=TEST, out=tmp_path / "run"):
+        pass
+    assert "train gives other inputs each time" in capsys.readouterr().out

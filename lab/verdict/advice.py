@@ -55,6 +55,8 @@ def advice(
     `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
     `flags` whether another run is a matter of the lab's flags.
     """
+    if kind == "shared":
+        return f"Test {noun} that it has not studied would settle it."
     if not flags:
         return _without_flags(kind, wrong_labels, num_train, num_test, link, noun)
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -27,6 +27,7 @@ class Watch:
         clean_labels: Any = None,
         change: Mapping[str, Callable[[Any], Any]] | None = None,
         forward: Callable[[nn.Module, Any], Any] | None = None,
+        outputs: Literal["logits", "probabilities"] | None = None,
         share: float = 0.05,
         every: int | None = None,
         steps: int | None = None,
@@ -42,8 +43,8 @@ class Watch:
                 for step, (x, y) in enumerate(loader):
                     ...                      # one optimizer step
                     watched(step)
-            print(watched.verdict)
 
+        When the block ends, it prints the verdict (`watched.verdict`) unless it is `quiet`.
         It asks the model in eval mode, in passes of its own. Weights, buffers, gradients, modes
         and random states are as before.
 
@@ -64,6 +65,9 @@ class Watch:
             change: interventions by name: functions from a batch of inputs, on the model's
                 device, to another one. The share of predictions that change is measured.
             forward: a function of model and inputs that returns logits.
+            outputs: whether the model (or `forward`) returns "logits" or "probabilities", of which
+                the log odds are measured. None: what its last operation and its values say; where
+                these leave it open, `ValueError` asks.
             share: the share of the time that may be spent on measuring, above 0 to 1. The first
                 and the last measurement are always made.
             every: measure every so many steps instead, whatever that takes.
@@ -80,8 +84,8 @@ class Watch:
         """
         return Watcher(
             model, train=train, test=test, out=out, clean=clean, classes=classes, groups=groups,
-            clean_labels=clean_labels, change=change, forward=forward, share=share, every=every,
-            steps=steps, most=most, settings=settings, pictures=pictures, quiet=quiet,
+            clean_labels=clean_labels, change=change, forward=forward, outputs=outputs, share=share,
+            every=every, steps=steps, most=most, settings=settings, pictures=pictures, quiet=quiet,
         )  # fmt: skip
 
     def lightning(self, **options: Any) -> Any:

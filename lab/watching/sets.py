@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from lab.core.seeds import permutation
-from lab.core.text import in_tag, plain
+from lab.core.text import in_tag, only_apart, plain
 from lab.watching.sources import Source
-from lab.watching.trees import Tree, cat, leaves, rows, size
+from lab.watching.trees import Tree, cat, leaves, row_digests, rows, size
 
 CHUNK = 100
 """Examples that are read at once."""
@@ -34,7 +34,8 @@ class MeasuredSet:
     """At most `most` examples of a source: all, or a fixed random sample of them.
 
     `inputs(positions)` are the inputs of those at positions (N,) in this set; `labels` (N,) int64;
-    `thumbnails` uint8 (N, 3, S, S), or None where the inputs are no pictures.
+    `thumbnails` uint8 (N, 3, S, S), or None where the inputs are no pictures; `keys` are digests of
+    the inputs, one for each.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -46,15 +47,14 @@ class MeasuredSet:
             self.positions = torch.from_numpy(chosen)
         chunks, labels = [], []
         held = True
-        told = hashlib.sha256()
+        keys: list[bytes] = []
         small: list[Tensor] | None = []
         for start in range(0, len(self), CHUNK):
             inputs, given = source.read(self.positions[start : start + CHUNK])
             labels.append(given)
             if start == 0:
                 held = size(inputs) / len(given) * len(self) <= HELD
-            for leaf in leaves(inputs):
-                told.update(np.ascontiguousarray(leaf.cpu().float().numpy()).tobytes())
+            keys += row_digests(inputs)
             if small is not None:
                 shown = _shrunk(inputs)
                 small = [*small, shown] if shown is not None else None
@@ -63,8 +63,8 @@ class MeasuredSet:
         self.labels = torch.cat(labels)
         self._held: Tree = cat(chunks) if held else None
         self.thumbnails = _visible(torch.cat(small)) if small else None
-        told.update(self.labels.numpy().tobytes())
-        self.digest = told.hexdigest()
+        self.keys = tuple(keys)
+        self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -100,15 +100,31 @@ class MeasuredSet:
         return [values[i] for i in self.positions.tolist()]
 
 
+def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
+    """Which examples of `test` (N,) bool are known to be in the source of `train`: those of which
+    the inputs are the same bits as of one in `train`, and those that both take from one dataset
+    by its number."""
+    keys = set(train.keys)
+    found = torch.tensor([key in keys for key in test.keys])
+    (whole, numbers), (other, tested) = train.source.numbers(), test.source.numbers()
+    if whole is not None and whole is other:
+        studied = set(numbers)
+        found |= torch.tensor([tested[i] in studied for i in test.positions.tolist()])
+    return found
+
+
 def named_groups(
     labels: Tensor, classes: Sequence[str], columns: Mapping[str, Any]
 ) -> tuple[Tensor, tuple[str, ...]]:
     """Each example's group, its class × its values of the columns: positions (N,) int64, and the
-    names of the groups that there are, such as "cat,place=indoors"."""
+    names of the groups that there are, such as "cat,place=indoors". `ValueError` if two of them
+    would have one name."""
     words = [[classes[label] for label in labels.tolist()]]
     for name, values in columns.items():
         plain_values = values.tolist() if isinstance(values, (Tensor, np.ndarray)) else values
+        only_apart(f"groups: {name}", map(str, plain_values))
         words.append([f"{name}={value}" for value in plain_values])
+    only_apart("groups", (",".join(parts) for parts in zip(*words, strict=True)))
     told = [in_tag(",".join(parts)) for parts in zip(*words, strict=True)]
     names = tuple(sorted(set(told)))
     places = {name: i for i, name in enumerate(names)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ from torch.utils.data import (
 )
 from torch.utils.data.distributed import DistributedSampler
 
-from lab.core.text import one_line
-from lab.watching.trees import Tree, as_tree, leaves, rows
+from lab.core.text import one_line, plain, unknown
+from lab.watching.trees import Tree, as_tree, leaves, row_digests, rows
 
 LABELS = ("labels", "label", "y", "target", "targets")
 """Where an example that is a dictionary has its label."""
@@ -65,29 +65,33 @@ def _sampled(loader: DataLoader[Any], what: str) -> Any:
 class Source:
     """Numbered examples: `read(positions)` gives inputs, a row for each, and labels (N,).
 
-    `given` is what the user gave, `what` the name of that argument. `ValueError` says in one line
-    what is wrong with it.
+    `given` is what the user gave, `what` the name of that argument, `names` those of the classes,
+    where the user gives them: labels may be these names. `ValueError` says in one line what is
+    wrong with it.
     """
 
-    def __init__(self, given: Any, what: str) -> None:
-        self.what = what
+    def __init__(self, given: Any, what: str, names: Sequence[str] = ()) -> None:
+        self.what, self._names = what, tuple(map(str, names))
         self._collate: Callable[[list[Any]], Any] = default_collate
         self._tensors: tuple[Tree, Tree] | None = None
         if isinstance(given, DataLoader):
             self._collate = given.collate_fn
             given = _sampled(given, what)
+        self.dataset = given
         if isinstance(given, IterableDataset):
             raise ValueError(
                 f"{what} is an iterable dataset, whose examples have no numbers: give {FORMS}"
             )
         if isinstance(given, (list, tuple)) and len(given) == 2 and not _is_item(given[0]):
-            self._tensors = as_tree(given[0], what), as_tree(given[1], what)
+            labels = given[1]
+            if is_texts(labels) or isinstance(labels, (list, tuple)):
+                labels = self._labels(labels)
+            self._tensors = as_tree(given[0], what), as_tree(labels, what)
             counts = {len(leaf) for each in self._tensors for leaf in leaves(each)}
             if len(counts) != 1:
                 raise ValueError(f"{what}: {' and '.join(map(str, sorted(counts)))} examples")
         elif not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
             raise ValueError(f"{what} must be {FORMS}, not {type(given).__name__}")
-        self.dataset = given
         self.count = len(leaves(self._tensors[1])[0]) if self._tensors else len(given)
         if self.count < 2:
             raise ValueError(f"{what} has {self.count} examples: 2 or more are needed")
@@ -135,15 +139,25 @@ class Source:
         inputs, labels = self._split(batch)
         return as_tree(inputs, self.what), self._labels(labels)
 
-    def is_random(self, count: int = 4) -> bool:
-        """Whether reading its first examples again gives others: random augmentation."""
+    def numbers(self) -> tuple[Any, Sequence[int]]:
+        """The dataset that its examples are taken from, where it is a subset of one (of one), and
+        the number of each in it; None and nothing for tensors."""
+        if self._tensors:
+            return None, ()
+        whole, numbers = self.dataset, list(range(self.count))
+        while type(whole) is Subset:
+            taken = [int(number) for number in whole.indices]
+            whole, numbers = whole.dataset, [taken[number] for number in numbers]
+        return whole, numbers
+
+    def is_random(self, count: int = 16) -> bool:
+        """Whether reading some examples of the whole set again gives others: random
+        augmentation."""
         if self._tensors:
             return False
-        positions = torch.arange(min(count, self.count))
-        one, other = ([*leaves(self.read(positions)[0])] for _ in range(2))
-        return not all(
-            a.shape == b.shape and torch.equal(a, b) for a, b in zip(one, other, strict=True)
-        )
+        positions = torch.linspace(0, self.count - 1, min(count, self.count)).long()
+        one, other = (self.read(positions)[0] for _ in range(2))
+        return row_digests(one) != row_digests(other)
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -159,7 +173,7 @@ class Source:
 
     def _like(self, other: Source, dataset: Any) -> Source:
         self.what, self.count, self.dataset = other.what, other.count, dataset
-        self._collate, self._tensors = other._collate, None
+        self._collate, self._tensors, self._names = other._collate, None, other._names
         return self
 
     def _split(self, batch: Any) -> tuple[Any, Any]:
@@ -176,22 +190,63 @@ class Source:
         raise ValueError(f"{self.what}: its items have {parts}; each must be (input, label)")
 
     def _labels(self, given: Any) -> Tensor:
-        if isinstance(given, (np.ndarray, list, tuple)):
+        return as_labels(given, self.what, self._names or self.classes)
+
+
+def is_texts(values: Any) -> bool:
+    """Whether they are texts, in a list or an array."""
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind in "USO" and any(isinstance(each, (str, bytes)) for each in values)
+    return isinstance(values, (list, tuple)) and any(isinstance(each, str) for each in values)
+
+
+def as_labels(given: Any, what: str, names: Sequence[str]) -> Tensor:
+    """Labels (N,) int64, from 0: of numbers in a tensor, array or list, (N,) or (N, 1), of rows
+    (N, C) with a single 1, or of texts that are among the `names` of the classes. `ValueError` in
+    one line for others."""
+    if is_texts(given):
+        return _numbered([str(each) for each in given], what, names)
+    if isinstance(given, (np.ndarray, list, tuple)):
+        with suppress(TypeError, ValueError):
             given = torch.as_tensor(np.asarray(given))
-        if not isinstance(given, Tensor):
-            raise ValueError(f"{self.what}: labels must be numbers, not {type(given).__name__}")
-        labels = given.detach().cpu()
-        if labels.ndim == 2 and labels.shape[1] == 1:
-            labels = labels[:, 0]
-        if labels.ndim != 1:
-            raise ValueError(
-                f"{self.what}: labels must be one class for each example, (N,), not"
-                f" {tuple(labels.shape)}"
-            )
-        whole = labels.to(torch.int64)
-        if not bool((whole.to(labels.dtype) == labels).all()) or bool((whole < 0).any()):
-            raise ValueError(f"{self.what}: labels must be whole numbers from 0")
-        return whole
+    if not isinstance(given, Tensor):
+        raise ValueError(f"{what}: labels must be numbers, not {type(given).__name__}")
+    labels = given.detach().cpu()
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and _is_one_hot(labels):
+        labels = labels.long().argmax(dim=1)
+    if labels.ndim != 1:
+        soft = ""
+        if labels.ndim == 2:
+            soft = "; of soft labels give the most probable class, labels.argmax(1)"
+        raise ValueError(
+            f"{what}: labels must be one class for each example, (N,), not"
+            f" {tuple(labels.shape)}{soft}"
+        )
+    whole = labels.to(torch.int64)
+    if not bool((whole.to(labels.dtype) == labels).all()) or bool((whole < 0).any()):
+        raise ValueError(f"{what}: labels must be whole numbers from 0")
+    return whole
+
+
+def _numbered(texts: Sequence[str], what: str, names: Sequence[str]) -> Tensor:
+    if not names:
+        raise ValueError(
+            f"{what}: labels are texts such as {plain(texts[0])!r}: give classes=, their names in"
+            " the order of the model's outputs"
+        )
+    places = {name: i for i, name in enumerate(names)}
+    for text in texts:
+        if text not in places:
+            raise ValueError(f"{what}: {unknown('class', plain(text), places)}")
+    return torch.tensor([places[text] for text in texts])
+
+
+def _is_one_hot(labels: Tensor) -> bool:
+    """Whether each row (N, C) is 0 but for a single 1."""
+    ones = labels == 1
+    return bool((ones.sum(dim=1) == 1).all()) and bool((ones | (labels == 0)).all())
 
 
 def _is_item(value: Any) -> bool:

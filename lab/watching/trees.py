@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -74,3 +75,23 @@ def rows(tree: Tree, positions: Tensor) -> Tree:
 def size(tree: Tree) -> int:
     """Its bytes."""
     return sum(leaf.numel() * leaf.element_size() for leaf in leaves(tree))
+
+
+def row_digests(tree: Tree) -> list[bytes]:
+    """16 bytes for each row, which are the same for rows of the same bits."""
+    parts = [_as_bytes(leaf) for leaf in leaves(tree)]
+    found = []
+    for row in zip(*parts, strict=True):
+        told = hashlib.blake2b(digest_size=16)
+        for part in row:
+            told.update(part.tobytes())
+        found.append(told.digest())
+    return found
+
+
+def _as_bytes(tensor: Tensor) -> np.ndarray:
+    """The rows of a tensor (N, …) as uint8 (N, B)."""
+    flat = tensor.detach().cpu().contiguous()
+    flat = torch.view_as_real(flat.resolve_conj()) if flat.is_complex() else flat
+    flat = flat.flatten(1) if flat.ndim > 1 else flat[:, None]
+    return flat.contiguous().view(torch.uint8).numpy()
