@@ -586,6 +586,11 @@ def test_the_budget_is_kept_and_densest_early() -> None:
     costly = Budget(0.05, None, clock=lambda: now)
     assert measured_at(costly, 10_000, 6.0) == [0], "one is left for the end"
 
+    slow_start = Budget(0.05, None, 10_000, clock=lambda: now)
+    now += 20.0  # the first batch: workers start, a network is compiled
+    assert len(measured_at(slow_start, 10_000, 0.2)) > 10
+    assert slow_start.taken <= 0.05
+
     often = Budget(0.05, 30, clock=lambda: now)
     assert measured_at(often, 100, 5.0) == [0, 30, 60, 90]
 

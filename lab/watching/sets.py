@@ -169,9 +169,9 @@ def _shrunk(inputs: Tree) -> Tensor | None:
 
 
 def _visible(pictures: Tensor) -> Tensor:
-    """Float pictures as uint8: the darkest value of each channel 0, the brightest 255, whatever
-    they were normalized to."""
-    finite = pictures.nan_to_num(0.0, 0.0, 0.0)
-    low = finite.amin(dim=(0, 2, 3), keepdim=True)
-    high = finite.amax(dim=(0, 2, 3), keepdim=True)
-    return ((finite - low) / (high - low).clamp(min=1e-12) * 255).round().byte()
+    """Float pictures, which are written to, as uint8: the darkest value of each channel 0, the
+    brightest 255, whatever they were normalized to."""
+    pictures.nan_to_num_(0.0, 0.0, 0.0)
+    low = pictures.amin(dim=(0, 2, 3), keepdim=True)
+    high = pictures.amax(dim=(0, 2, 3), keepdim=True)
+    return pictures.sub_(low).div_((high - low).clamp(min=1e-12)).mul_(255).round_().byte()

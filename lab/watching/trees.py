@@ -78,13 +78,13 @@ def size(tree: Tree) -> int:
 
 
 def row_digests(tree: Tree) -> list[bytes]:
-    """16 bytes for each row, which are the same for rows of the same bits."""
+    """32 bytes for each row, which are the same for rows of the same bits."""
     parts = [_as_bytes(leaf) for leaf in leaves(tree)]
     found = []
     for row in zip(*parts, strict=True):
-        told = hashlib.blake2b(digest_size=16)
+        told = hashlib.sha256()
         for part in row:
-            told.update(part.tobytes())
+            told.update(part)
         found.append(told.digest())
     return found
 
