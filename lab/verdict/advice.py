@@ -13,6 +13,8 @@ from lab.worlds import Cue
 GOAL = 0.05
 """Target test error of the advice on the number of training faces."""
 MOST_EXAMPLES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
+LEFT = 2
+"""Further training examples without which there is no early stopping: they are for validation."""
 RANDOM = 0.1
 """Up to this `label_link` (that of label noise 0.9 with random labels) the labels can only be
 fitted by memorizing."""
@@ -81,7 +83,7 @@ def advice(
         fewer = rung(num_train / 30, most=MOST_EXAMPLES)
         return f"To see it memorize, show it fewer {noun}: try --num-train {max(10, fewer)}."
     hints = []
-    if wrong_labels:
+    if wrong_labels and (more_train is None or more_train >= LEFT):
         hints.append("Stopping before it learns wrong labels may help: try --early-stopping 5.")
     if num_train < MOST_EXAMPLES:
         wanted = _more(num_train, error)

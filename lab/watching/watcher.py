@@ -20,7 +20,7 @@ from lab.core.text import in_tag, plain
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure import predict
-from lab.models import count_parameters, device_of
+from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
@@ -362,7 +362,7 @@ class Watcher:
             classes=self._classes,
             watched={
                 "network": name,
-                "parameters": count_parameters(network) if not is_unready(network) else None,
+                "parameters": parameters_told(network) if not is_unready(network) else None,
                 "train": train.source.count,
                 "train_measured": len(train),
                 "test": test.source.count,
@@ -425,7 +425,7 @@ class Watcher:
                 part = f"{len(chosen):,} of {part}"
             told.append(f"{part} {'training' if chosen is self._train else 'test'}")
         sampled = " (fixed random samples)" if self._train.is_sample or self._test.is_sample else ""
-        parameters = "" if is_unready(network) else f" ({count_parameters(network):,} parameters)"
+        parameters = "" if is_unready(network) else f" ({parameters_told(network)})"
         print(
             f"{self.folder}: watching {name}{parameters} on {describe(device_of(network))} with"
             f" {told[0]} and {told[1]} {self._noun}{sampled}, {len(self._classes)} classes",
