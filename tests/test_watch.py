@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
+    Dataset,
     IterableDataset,
     Sampler,
     Subset,
@@ -837,3 +838,102 @@ def test_augmentation_of_few_examples_is_found(
     with watch(network(), train=Last(*TRAIN), test=TEST, out=tmp_path / "run"):
         pass
     assert "train gives other inputs each time" in capsys.readouterr().out
+
+
+class Wrapped(Dataset[Any]):
+    """Another dataset with a transform of its own, as many programs have it."""
+
+    def __init__(self, subset: Any, transform: Callable[[Tensor], Tensor]) -> None:
+        self.subset, self.transform = subset, transform
+
+    def __len__(self) -> int:
+        return len(self.subset)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x, y = self.subset[index]
+        return self.transform(x), y
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_two_splits_of_the_same_pictures_share_examples(
+    same: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Split twice with other seeds, of two objects with other transforms."""
+    one, other = TensorDataset(*TRAIN), TensorDataset(TRAIN[0] if same else -TRAIN[0], TRAIN[1])
+    train_set = Wrapped(Subset(one, range(25)), lambda x: x + torch.rand(()))
+    test_set = Wrapped(Subset(other, range(10, 40)), lambda x: 2 * x)
+    with watch(linear(), train=train_set, test=test_set, out=tmp_path / "run"):
+        pass
+    assert ("share examples, 15 of the 30" in capsys.readouterr().out) == same
+
+
+def test_dictionaries_fit_the_network_or_the_line_says_what_to_give() -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    items = [
+        {"image": x, "file": f"{i}.png", "label": int(y)}
+        for i, (x, y) in enumerate(zip(*TRAIN, strict=True))
+    ]
+    assert measured(network(), train=items, test=TEST)["loss/train"] == plain["loss/train"]
+    more = [{**item, "weight": 1.0} for item in items]
+    with pytest.raises(ValueError, match=r"give forward=, such as lambda model, x: model\(x\['im"):
+        measured(network(), train=TEST, test=more)
+
+
+def test_arrays_of_any_strides_and_byte_order_are_read() -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    x, y = (each.numpy() for each in TRAIN)
+    turned = x[::-1].copy()[::-1], y[::-1].copy()[::-1]
+    foreign = x.astype(">f4"), y.astype(">i8")
+    for given in (turned, foreign):
+        assert measured(network(), train=given, test=TEST)["loss/train"] == plain["loss/train"]
+    with pytest.raises(ValueError, match="train: torch has no numbers of the kind datetime64"):
+        measured(network(), train=(x.astype("datetime64[s]"), y), test=TEST)
+
+
+def test_examples_that_each_batch_pads_anew_are_measured() -> None:
+    class Mean(nn.Module):
+        def forward(self, x: Tensor, length: Tensor) -> Tensor:
+            return (x.sum(dim=1) / length)[:, None] * torch.tensor([1.0, -1.0])
+
+    def padded(items: Any) -> Any:
+        x = nn.utils.rnn.pad_sequence([x for x, _ in items], batch_first=True)
+        length = torch.tensor([float(len(x)) for x, _ in items])
+        return {"x": x, "length": length, "labels": torch.tensor([y for _, y in items])}
+
+    items = [(torch.randn(3 + i // 100 * 4), i % 2) for i in range(150)]
+    loader = DataLoader(items, batch_size=8, collate_fn=padded)  # type: ignore[arg-type]
+    found = measured(Mean(), train=loader, test=loader)
+    z = torch.stack([x.mean() * torch.tensor([1.0, -1.0]) for x, _ in items])
+    loss = nn.functional.cross_entropy(z, torch.tensor([y for _, y in items]))
+    assert found["loss/train"].value == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_pictures_that_a_loop_may_have_to_scale_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = (TRAIN[0] * 40 + 100).clamp(0, 255).round(), TRAIN[1]
+    for name, inputs, forward, told in (
+        ("whole", x, None, True),
+        ("scaled", x / 255, None, False),
+        ("by forward", x, lambda model, x: model(x / 255), False),
+        ("binary", (x > 100).float(), None, False),
+    ):  # fmt: skip
+        given = {"train": (inputs, y), "test": (inputs.flip(-1), y)}
+        with watch(network(), **given, forward=forward, out=tmp_path / name):
+            pass
+        assert ("whole numbers up to 255" in capsys.readouterr().out) == told, name
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            DataLoader(TensorDataset(*TRAIN), batch_size=None),
+            r"\(batch_size=None\): give a dataset",
+        ),
+        (Wrapped, "train must be a map-style dataset"),
+    ],
+)
+def test_what_holds_no_single_examples_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        measured(network(), train=given, test=TEST)

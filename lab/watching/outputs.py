@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -43,8 +44,21 @@ PASSED = ("Squeeze", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Select"
 
 
 def plain_forward(model: nn.Module, inputs: Tree) -> Any:
-    """The network's output: a dictionary of inputs is passed as keywords, a tuple as arguments."""
+    """The network's output: a dictionary of inputs is passed as keywords (a single one that is not
+    called as the network's argument: as the argument), a tuple as arguments. `ValueError` if the
+    keywords do not fit."""
     if isinstance(inputs, Mapping):
+        signature = inspect.signature(model.forward)
+        try:
+            signature.bind(**inputs)
+        except TypeError as error:
+            if len(inputs) == 1:
+                return model(*inputs.values())
+            names = ", ".join(map(str, inputs))
+            raise ValueError(
+                f"the examples have {names}, and the model takes {signature} ({error}): give"
+                f" forward=, such as lambda model, x: model(x[{next(iter(inputs))!r}])"
+            ) from None
         return model(**inputs)
     if isinstance(inputs, (list, tuple)):
         return model(*inputs)

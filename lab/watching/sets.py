@@ -14,8 +14,8 @@ from torch.nn.functional import interpolate
 
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
-from lab.watching.sources import Source
-from lab.watching.trees import Tree, cat, leaves, row_digests, rows, size
+from lab.watching.sources import Source, is_same
+from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
 
 CHUNK = 100
 """Examples that are read at once."""
@@ -35,7 +35,7 @@ class MeasuredSet:
 
     `inputs(positions)` are the inputs of those at positions (N,) in this set; `labels` (N,) int64;
     `thumbnails` uint8 (N, 3, S, S), or None where the inputs are no pictures; `keys` are digests of
-    the inputs, one for each.
+    the inputs, one for each; `unscaled`: whether the first are pictures as files have them.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -46,7 +46,7 @@ class MeasuredSet:
             chosen = np.sort(permutation(count, seed, "watch", source.what)[:most])
             self.positions = torch.from_numpy(chosen)
         chunks, labels = [], []
-        held = True
+        held, self.unscaled = True, False
         keys: list[bytes] = []
         small: list[Tensor] | None = []
         for start in range(0, len(self), CHUNK):
@@ -58,10 +58,14 @@ class MeasuredSet:
             if small is not None:
                 shown = _shrunk(inputs)
                 small = [*small, shown] if shown is not None else None
+            if start == 0:
+                self.unscaled = small is not None and _are_unscaled(leaves(inputs)[0])
             if held:
                 chunks.append(inputs)
         self.labels = torch.cat(labels)
-        self._held: Tree = cat(chunks) if held else None
+        self._held: Tree = None
+        if held and len({form(chunk) for chunk in chunks}) == 1:  # else padded, each batch anew
+            self._held = cat(chunks)
         self.thumbnails = _visible(torch.cat(small)) if small else None
         self.keys = tuple(keys)
         self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
@@ -107,7 +111,7 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     keys = set(train.keys)
     found = torch.tensor([key in keys for key in test.keys])
     (whole, numbers), (other, tested) = train.source.numbers(), test.source.numbers()
-    if whole is not None and whole is other:
+    if is_same(whole, other):
         studied = set(numbers)
         found |= torch.tensor([tested[i] in studied for i in test.positions.tolist()])
     return found
@@ -145,6 +149,14 @@ def class_names(given: Sequence[str], count: int, known: Sequence[str]) -> tuple
     if len(names) == count and len(set(names)) == count and all(names):
         return names
     return tuple(map(str, range(count)))
+
+
+def _are_unscaled(pictures: Tensor) -> bool:
+    """Whether they are floats that are whole numbers from 0 to 255, which most loops scale before a
+    network sees them."""
+    if not pictures.is_floating_point() or not bool(((pictures >= 0) & (pictures <= 255)).all()):
+        return False
+    return bool((pictures == pictures.round()).all()) and bool((pictures > 1).any())
 
 
 def _shrunk(inputs: Tree) -> Tensor | None:

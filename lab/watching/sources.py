@@ -24,7 +24,7 @@ from torch.utils.data import (
 from torch.utils.data.distributed import DistributedSampler
 
 from lab.core.text import one_line, plain, unknown
-from lab.watching.trees import Tree, as_tree, leaves, row_digests, rows
+from lab.watching.trees import Tree, as_tensor, as_tree, leaves, row_digests, rows
 
 LABELS = ("labels", "label", "y", "target", "targets")
 """Where an example that is a dictionary has its label."""
@@ -37,6 +37,9 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 PARTS = ("dataset", "datasets", "transform", "transforms", "target_transform")
 """Attributes of a dataset in which random generators of its own are looked for."""
 
+CONTENTS = ("samples", "data", "tensors")
+"""Attributes in which datasets keep all their examples: torchvision's folders, its other sets,
+TensorDataset."""
 
 WHOLE = (SequentialSampler, RandomSampler, WeightedRandomSampler, DistributedSampler)
 """Samplers that go through a whole dataset, of which another process may do a part."""
@@ -75,6 +78,11 @@ class Source:
         self._collate: Callable[[list[Any]], Any] = default_collate
         self._tensors: tuple[Tree, Tree] | None = None
         if isinstance(given, DataLoader):
+            if given.batch_size is None and given.batch_sampler is None:
+                raise ValueError(
+                    f"{what} is a loader of what are batches already (batch_size=None): give a"
+                    " dataset of single examples"
+                )
             self._collate = given.collate_fn
             given = _sampled(given, what)
         self.dataset = given
@@ -90,8 +98,11 @@ class Source:
             counts = {len(leaf) for each in self._tensors for leaf in leaves(each)}
             if len(counts) != 1:
                 raise ValueError(f"{what}: {' and '.join(map(str, sorted(counts)))} examples")
-        elif not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
-            raise ValueError(f"{what} must be {FORMS}, not {type(given).__name__}")
+        elif isinstance(given, type) or not (
+            hasattr(given, "__len__") and hasattr(given, "__getitem__")
+        ):
+            inner = "; give its dataset" if hasattr(given, "dataset") else ""
+            raise ValueError(f"{what} must be {FORMS}, not {type(given).__name__}{inner}")
         self.count = len(leaves(self._tensors[1])[0]) if self._tensors else len(given)
         if self.count < 2:
             raise ValueError(f"{what} has {self.count} examples: 2 or more are needed")
@@ -140,15 +151,19 @@ class Source:
         return as_tree(inputs, self.what), self._labels(labels)
 
     def numbers(self) -> tuple[Any, Sequence[int]]:
-        """The dataset that its examples are taken from, where it is a subset of one (of one), and
-        the number of each in it; None and nothing for tensors."""
+        """The dataset that its examples are taken from, where it is a subset or a wrapper of one
+        (of one), and the number of each in it; None and nothing for tensors."""
         if self._tensors:
             return None, ()
         whole, numbers = self.dataset, list(range(self.count))
-        while type(whole) is Subset:
-            taken = [int(number) for number in whole.indices]
-            whole, numbers = whole.dataset, [taken[number] for number in numbers]
-        return whole, numbers
+        while True:
+            inner: Any = getattr(whole, "dataset", getattr(whole, "subset", None))
+            if isinstance(whole, Subset):
+                taken = [int(number) for number in whole.indices]
+                numbers = [taken[number] for number in numbers]
+            elif inner is whole or not hasattr(inner, "__len__") or len(inner) != len(whole):
+                return whole, numbers
+            whole = inner
 
     def is_random(self, count: int = 16) -> bool:
         """Whether reading some examples of the whole set again gives others: random
@@ -180,7 +195,8 @@ class Source:
         if isinstance(batch, Mapping):
             for name in LABELS:
                 if name in batch:
-                    return {key: each for key, each in batch.items() if key != name}, batch[name]
+                    inputs = {k: v for k, v in batch.items() if k != name and not is_texts(v)}
+                    return inputs, batch[name]
             raise ValueError(
                 f"{self.what}: none of {', '.join(map(str, batch))} is a label: call it 'labels'"
             )
@@ -207,8 +223,8 @@ def as_labels(given: Any, what: str, names: Sequence[str]) -> Tensor:
     if is_texts(given):
         return _numbered([str(each) for each in given], what, names)
     if isinstance(given, (np.ndarray, list, tuple)):
-        with suppress(TypeError, ValueError):
-            given = torch.as_tensor(np.asarray(given))
+        with suppress(ValueError):
+            given = as_tensor(np.asarray(given), what)
     if not isinstance(given, Tensor):
         raise ValueError(f"{what}: labels must be numbers, not {type(given).__name__}")
     labels = given.detach().cpu()
@@ -247,6 +263,38 @@ def _is_one_hot(labels: Tensor) -> bool:
     """Whether each row (N, C) is 0 but for a single 1."""
     ones = labels == 1
     return bool((ones.sum(dim=1) == 1).all()) and bool((ones | (labels == 0)).all())
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two datasets hold the same examples in the same order, their transforms aside: it is
+    known of one and the same, and of two that keep equal files, arrays or tensors."""
+    if one is other:
+        return one is not None
+    if type(one) is not type(other):
+        return False
+    for name in CONTENTS:
+        mine, others = getattr(one, name, None), getattr(other, name, None)
+        if mine is not None and others is not None:
+            return _equal(mine, others)
+    return False
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, (list, tuple)):
+        if len(one) == len(other) and any(isinstance(each, (Tensor, np.ndarray)) for each in one):
+            return all(map(_equal, one, other))
+        with suppress(RuntimeError, ValueError):  # of arrays further inside
+            return bool(one == other)
+        return False
+    return isinstance(one, (str, int, float)) and one == other
 
 
 def _is_item(value: Any) -> bool:

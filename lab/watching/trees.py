@@ -40,7 +40,7 @@ def leaves(tree: Tree) -> list[Tensor]:
 def as_tree(given: Tree, what: str) -> Tree:
     """`given` with NumPy arrays as tensors; `ValueError` in one line for what is neither."""
     if isinstance(given, np.ndarray):
-        return torch.as_tensor(given)
+        return as_tensor(given, what)
     if isinstance(given, Tensor):
         return given.detach()
     if isinstance(given, Mapping):
@@ -51,6 +51,15 @@ def as_tree(given: Tree, what: str) -> Tree:
         f"{what}: inputs must be tensors or arrays (or dictionaries or lists of them), not"
         f" {type(given).__name__}"
     )
+
+
+def as_tensor(array: np.ndarray, what: str) -> Tensor:
+    """A NumPy array, of any strides and byte order, as a tensor; `ValueError` in one line if torch
+    has no such numbers."""
+    try:
+        return torch.as_tensor(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+    except TypeError:
+        raise ValueError(f"{what}: torch has no numbers of the kind {array.dtype}") from None
 
 
 def cat(trees: Sequence[Tree]) -> Tree:
@@ -70,6 +79,11 @@ def cat(trees: Sequence[Tree]) -> Tree:
 def rows(tree: Tree, positions: Tensor) -> Tree:
     """The rows at `positions` (M,), in memory of their own."""
     return mapped(tree, lambda tensor: tensor.index_select(0, positions.to(tensor.device)))
+
+
+def form(tree: Tree) -> tuple[tuple[int, ...], ...]:
+    """The shape of a row of each of its tensors."""
+    return tuple(tuple(leaf.shape[1:]) for leaf in leaves(tree))
 
 
 def size(tree: Tree) -> int:

@@ -107,7 +107,7 @@ class Watcher:
         self._model = model
         self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), out)
         self._change = {in_tag(name): function for name, function in (change or {}).items()}
-        self._outputs = Outputs(forward, outputs)
+        self._outputs, self._is_plain = Outputs(forward, outputs), forward is None
         self._share, self._every, self._most, self._steps = share, every, most, steps
         self._told = dict(settings or {})
         self._wants_pictures, self._quiet = pictures, quiet
@@ -250,6 +250,11 @@ class Watcher:
             self._warnings.append(
                 f"test and train share examples, {least}{self._shared:,} of the {len(self._test):,}"
                 " of test that are measured: what is said of the test set is too good"
+            )
+        if self._is_plain and (self._train.unscaled or self._test.unscaled):
+            self._warnings.append(
+                "the inputs are whole numbers up to 255: if your loop scales or normalizes them"
+                " before the model gets them, do it in a transform, or in forward= too"
             )
         labels = torch.cat([self._train.labels, self._test.labels])
         given = self._train.labels
