@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -937,3 +937,46 @@ def test_pictures_that_a_loop_may_have_to_scale_are_told(
 def test_what_holds_no_single_examples_is_refused(given: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         measured(network(), train=given, test=TEST)
+
+
+def test_inputs_that_are_not_finite_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holes = TRAIN[0].clone()
+    holes[3:5, 0, 1, 1] = math.nan
+    with watch(network(), train=(holes, TRAIN[1]), test=TEST, out=tmp_path / "run") as watched:
+        pass
+    assert "train: inputs are not finite in 2 of the 40" in capsys.readouterr().out
+    assert "the inputs of 2 examples" in watched.verdict
+
+
+def test_classes_of_other_shares_in_train_and_test_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ones = torch.where(TEST[1] == 0, torch.arange(30) % 4 // 2, TEST[1])
+    for name, labels, told in (
+        ("even", TEST[1], 0),
+        ("a little", ones, 0),
+        ("one", 1 + 0 * ones, 1),
+    ):
+        with watch(network(), train=TRAIN, test=(TEST[0], labels), out=tmp_path / name):
+            pass
+        said = capsys.readouterr().out
+        assert said.count("% of train and ") == told, name
+    assert "the class 1 is 50.0 % of train and 100 % of test" in said
+
+
+class Pair(NamedTuple):
+    """Inputs with names."""
+
+    image: Tensor
+    size: Tensor
+
+
+def test_named_tuples_stay_what_they_are() -> None:
+    items = [(Pair(x, torch.ones(())), y) for x, y in zip(*TRAIN, strict=True)]
+    found = measured(
+        network(), train=items, test=[(Pair(x, x), y) for x, y in zip(*TEST, strict=True)],
+        forward=lambda model, x: model(x.image),
+    )  # fmt: skip
+    assert found["loss/train"] == measured(network(), train=TRAIN, test=TEST)["loss/train"]

@@ -73,6 +73,8 @@ class Setting:
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
     shared: int = 0
     """Test examples that are known to be training examples, too."""
+    broken: int = 0
+    """Examples of which inputs are not finite."""
     changes: tuple[str, ...] = ()
     """Interventions of the user's own, of which it is not known what they should change."""
     flags: bool = True
@@ -110,6 +112,10 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     if not math.isfinite(metrics["loss/train"].value + metrics["loss/test"].value):
         rate = "--learning-rate" if setting.flags else "learning rate"
         text = f"It broke: its losses are not finite. Try a smaller {rate}."
+        if setting.broken:
+            text = (
+                f"Its losses are not finite, as the inputs of {setting.broken:,} examples are not."
+            )
         return [Finding("broken", text)]
     noun = setting.noun
     traces = [

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from lab.core.estimate import difference, wilson
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
 from lab.watching.sources import Source, is_same
@@ -26,6 +27,9 @@ HELD = 2**28
 THUMBNAIL = 64
 """Pixels: largest side of the pictures of examples."""
 
+APART = 0.1
+"""How much a class's share may surely differ from one set to the other, without a word."""
+
 NAMED = 50
 """Classes of which each is measured and shown by itself, at most."""
 
@@ -35,7 +39,8 @@ class MeasuredSet:
 
     `inputs(positions)` are the inputs of those at positions (N,) in this set; `labels` (N,) int64;
     `thumbnails` uint8 (N, 3, S, S), or None where the inputs are no pictures; `keys` are digests of
-    the inputs, one for each; `unscaled`: whether the first are pictures as files have them.
+    the inputs, one for each; `unscaled`: whether the first are pictures as files have them;
+    `broken`: how many have numbers that are not finite.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -46,7 +51,7 @@ class MeasuredSet:
             chosen = np.sort(permutation(count, seed, "watch", source.what)[:most])
             self.positions = torch.from_numpy(chosen)
         chunks, labels = [], []
-        held, self.unscaled = True, False
+        held, self.unscaled, self.broken = True, False, 0
         keys: list[bytes] = []
         small: list[Tensor] | None = []
         for start in range(0, len(self), CHUNK):
@@ -55,6 +60,7 @@ class MeasuredSet:
             if start == 0:
                 held = size(inputs) / len(given) * len(self) <= HELD
             keys += row_digests(inputs)
+            self.broken += int(_are_broken(inputs).sum())
             if small is not None:
                 shown = _shrunk(inputs)
                 small = [*small, shown] if shown is not None else None
@@ -117,6 +123,20 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     return found
 
 
+def uneven(train: MeasuredSet, test: MeasuredSet) -> tuple[int, float, float] | None:
+    """The class whose share surely differs most from `train` to `test`, by more than `APART`, and
+    its shares in both; None if there is none."""
+    shares = []
+    for label in range(1 + int(max(train.labels.max(), test.labels.max()))):
+        one, other = (
+            wilson(int((each.labels == label).sum()), len(each)) for each in (train, test)
+        )
+        more, less = (one, other) if one.value > other.value else (other, one)
+        shares.append((difference(more, less).interval[0], label, one.value, other.value))
+    surely, label, mine, others = max(shares)
+    return (label, mine, others) if surely > APART else None
+
+
 def named_groups(
     labels: Tensor, classes: Sequence[str], columns: Mapping[str, Any]
 ) -> tuple[Tensor, tuple[str, ...]]:
@@ -149,6 +169,12 @@ def class_names(given: Sequence[str], count: int, known: Sequence[str]) -> tuple
     if len(names) == count and len(set(names)) == count and all(names):
         return names
     return tuple(map(str, range(count)))
+
+
+def _are_broken(inputs: Tree) -> Tensor:
+    """Which rows (N,) bool have numbers that are not finite."""
+    each = [~leaf.cpu().isfinite().reshape(len(leaf), -1).all(dim=1) for leaf in leaves(inputs)]
+    return torch.stack(each).any(dim=0)
 
 
 def _are_unscaled(pictures: Tensor) -> bool:

@@ -37,7 +37,7 @@ from lab.watching.network import (
     unwrapped,
 )
 from lab.watching.outputs import Forward, Outputs
-from lab.watching.sets import MeasuredSet, class_names, named_groups, shared
+from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
 from lab.watching.settings import WatchedSettings, new_folder
 from lab.watching.sources import Source, as_labels
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
@@ -244,6 +244,12 @@ class Watcher:
                     )
             self._train = MeasuredSet(train, most=self._most, seed=0)
             self._test = MeasuredSet(test, most=self._most, seed=0)
+        for chosen in (self._train, self._test):
+            if chosen.broken:
+                self._warnings.append(
+                    f"{chosen.source.what}: inputs are not finite in {chosen.broken:,} of the"
+                    f" {len(chosen):,} examples that are measured"
+                )
         self._shared = int(shared(self._train, self._test).sum())
         if self._shared:
             least = "at least " if self._train.is_sample else ""
@@ -279,6 +285,12 @@ class Watcher:
             self._warnings.append(
                 f"the classes are not equally frequent: always giving the same answer gets"
                 f" {percent(majority)} of the test examples right"
+            )
+        if apart := uneven(self._train, self._test):
+            label, one, other = apart
+            self._warnings.append(
+                f"the class {self._classes[label]} is {percent(one)} of train and {percent(other)}"
+                " of test: the gap and the membership AUC come from that, too"
             )
         self._groups = None
         if groups:
@@ -556,6 +568,7 @@ class Watcher:
             steps=step + 1,
             width=None,
             shared=self._shared,
+            broken=self._train.broken + self._test.broken,
             changes=tuple(self._change),
             flags=False,
             noun=self._noun,
