@@ -21,7 +21,7 @@ from lab.core.config import to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
-from lab.models import count_parameters
+from lab.models import parameters_told
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
 from lab.runs.folder import OpenedRun
@@ -83,7 +83,7 @@ class Record:
     def announce(self, processes: Processes) -> None:
         """Say what is about to be done."""
         count = "" if processes.single else f" by {processes.count} processes"
-        self._display.drawing(f"{describe(self._run.device)}{count}", count_parameters(self._model))
+        self._display.drawing(f"{describe(self._run.device)}{count}", parameters_told(self._model))
 
     def examine(self, train: Examples) -> None:
         """Load the test set, prepare the evaluators, and say what is suspicious."""
