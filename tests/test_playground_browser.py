@@ -5,6 +5,7 @@ Both are in a file, so that they are opened only after somebody agreed to run it
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ import pytest
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.runs.train import start
+from support.configs import tiny
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
@@ -572,5 +574,53 @@ def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: P
         window.expect(window.tab.locator(".run.pinned .bar")).to_be_visible()
         window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (40 steps)")
         assert [each.name for each in runs.iterdir()] == ["person-20-eye_color_1-cnn8-s0"]
+        assert not window.errors
+        window.context.close()
+
+
+def test_a_level_is_played(opened: Window) -> None:
+    opened.tab.get_by_role("button", name="Choose what it sees").click()
+    opened.tab.get_by_role("tab", name="2. ").click()
+    opened.page.wait_for_url("**p.lab_faces.level=eyes**")
+    go = opened.tab.get_by_role("button", name="Train on these")
+    opened.expect(go).to_be_disabled()
+    for group in ("not a person, brown eyes", "person, blue eyes"):
+        opened.tab.get_by_role("slider", name=group, exact=True).fill("12")
+    opened.expect(opened.tab.locator(".card.chosen")).to_have_count(24)
+    opened.tab.locator(".card.chosen").first.click()
+    opened.expect(opened.tab.locator(".levels")).to_contain_text("23 chosen")
+    go.click()
+    opened.expect(opened.tab.locator(".outcome")).to_contain_text("of unseen faces right")
+    opened.tab.get_by_role("button", name="Close").click()
+    opened.page.wait_for_function("!location.hash.includes('level')")
+
+
+def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Path) -> None:
+    kinds = {
+        "first": ((), {"train": 1.0, "test": 0.6}),
+        "second": ((), {"train": 1.0, "test": 0.99}),
+        "third": (("eye_color:1",), {"train": 1.0, "test": 0.9, "conflicting": 0.0}),
+    }
+    for name, (cues, accuracies) in kinds.items():
+        start(tiny(tmp_path, name=name, cues=cues, model="linear"))
+        path = tmp_path / name / "summary.json"
+        summary = json.loads(path.read_text())
+        summary["accuracy"] = {tag: {"value": value} for tag, value in accuracies.items()}
+        path.write_text(json.dumps(summary))
+    with serving(tmp_path) as (address, _):
+        window = Window(browser, address, run="first")
+        window.tab.get_by_role("button", name="Mystery networks").click()
+        names = window.tab.locator(".run h3")
+        window.expect(names).to_have_text(["A", "B", "C"])
+        shown = window.tab.locator("main").inner_text()
+        assert not any(name in shown for name in kinds), "it gives itself away"
+        window.pick("eye_color", "blue")
+        window.expect(window.tab.locator(".riddle")).to_contain_text("2 faces asked")
+        for alias, guess in zip("ABC", ("useful", "memorizer", "cheat"), strict=True):
+            window.tab.get_by_label(f"Network {alias} is").select_option(label=guess)
+        window.tab.get_by_role("button", name="Reveal").click()
+        window.expect(window.tab.locator(".riddle")).to_contain_text("with 2 faces")
+        window.expect(window.tab.locator(".riddle")).to_contain_text("“third”")
+        window.expect(names.filter(has_text="first")).to_be_visible()
         assert not window.errors
         window.context.close()

@@ -21,6 +21,7 @@ export class State {
     this.pins = [];
     this.step = null; // of training, for runs with snapshots; null: the trained networks
     this.recipe = null; // settings of a training, as text; null: the panel is closed
+    this.level = null; // of the game of choosing training faces; null: it is closed
     this.token = ""; // from the link that a board with --train printed; never written into an address
     this.chosen = false; // whether the user chose the pins (to have none is a choice, too)
     this.past = [];
@@ -29,7 +30,7 @@ export class State {
     this.problem = "";
   }
 
-  /** `listener` is called after every change with "face", "pins", "step" or "recipe". */
+  /** `listener` is called after every change with "face", "pins", "step", "recipe" or "level". */
   listen(listener) {
     this.listeners.push(listener);
   }
@@ -93,6 +94,13 @@ export class State {
     this.#tell("recipe");
   }
 
+  /** Note the level of the game that is open; null: none. */
+  enter(level) {
+    if (level === this.level) return;
+    this.level = level;
+    this.#tell("level");
+  }
+
   /** The parameter of a request that tells the step. */
   when() {
     return this.step === null ? {} : { step: this.step };
@@ -123,6 +131,7 @@ export class State {
     if (given.step && this.step === null) odd.push(`step ${given.step.slice(0, 60)}`);
     this.recipe = given.train === undefined ? null : given.train.slice(0, 1000);
     this.token = given.token ?? "";
+    this.level = given.level === undefined ? null : given.level.slice(0, 40);
     this.problem = odd.length ? `Parts of the link are not understood: ${odd.join(", ")}` : "";
     return [given.face, given.pins, given.step].some((each) => each !== undefined);
   }
@@ -156,7 +165,7 @@ export class State {
   #entries() {
     const pins = this.pins.map(encodeURIComponent).join(",");
     const step = this.step === null ? "" : String(this.step);
-    return { face: this.written(), pins, step, train: this.recipe ?? "" };
+    return { face: this.written(), pins, step, train: this.recipe ?? "", level: this.level ?? "" };
   }
 }
 
