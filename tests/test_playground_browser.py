@@ -597,9 +597,9 @@ def test_a_level_is_played(opened: Window) -> None:
 
 def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Path) -> None:
     kinds = {
-        "first": ((), {"train": 1.0, "test": 0.6}),
-        "second": ((), {"train": 1.0, "test": 0.99}),
-        "third": (("eye_color:1",), {"train": 1.0, "test": 0.9, "conflicting": 0.0}),
+        "walnut": ((), {"train": 1.0, "test": 0.6}),
+        "hazel": ((), {"train": 1.0, "test": 0.99}),
+        "maple": (("eye_color:1",), {"train": 1.0, "test": 0.9, "conflicting": 0.0}),
     }
     for name, (cues, accuracies) in kinds.items():
         start(tiny(tmp_path, name=name, cues=cues, model="linear"))
@@ -608,7 +608,7 @@ def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Pat
         summary["accuracy"] = {tag: {"value": value} for tag, value in accuracies.items()}
         path.write_text(json.dumps(summary))
     with serving(tmp_path) as (address, _):
-        window = Window(browser, address, run="first")
+        window = Window(browser, address, run="walnut")
         window.tab.get_by_role("button", name="Mystery networks").click()
         names = window.tab.locator(".run h3")
         window.expect(names).to_have_text(["A", "B", "C"])
@@ -620,7 +620,7 @@ def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Pat
             window.tab.get_by_label(f"Network {alias} is").select_option(label=guess)
         window.tab.get_by_role("button", name="Reveal").click()
         window.expect(window.tab.locator(".riddle")).to_contain_text("with 2 faces")
-        window.expect(window.tab.locator(".riddle")).to_contain_text("“third”")
-        window.expect(names.filter(has_text="first")).to_be_visible()
+        window.expect(window.tab.locator(".riddle")).to_contain_text("“maple”")
+        window.expect(names.filter(has_text="walnut")).to_be_visible()
         assert not window.errors
         window.context.close()
