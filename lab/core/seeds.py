@@ -9,6 +9,7 @@ OOPSLA 2014, figure 16) evaluated at a counter; the key is the SHA-256 of the st
 """
 
 import hashlib
+from collections.abc import Iterable
 from operator import index
 
 import numpy as np
@@ -44,7 +45,20 @@ def bits(indices: Indices, seed: int, *name: str | int) -> npt.NDArray[np.uint64
 
 def uniforms(indices: Indices, seed: int, *name: str | int) -> npt.NDArray[np.float64]:
     """A number in [0, 1) for each of `indices` (N,), from the stream `name` under `seed`."""
-    return (bits(indices, seed, *name) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return _fractions(bits(indices, seed, *name))
+
+
+def uniforms_of_each(
+    streams: Iterable[int], indices: Indices, seed: int, *name: str | int
+) -> npt.NDArray[np.float64]:
+    """`uniforms` (S, N) of several streams (*name, s), s in `streams`, in one computation."""
+    keys = np.array([stream_key(seed, *name, s) for s in streams], dtype=np.uint64)
+    counter = (indices.astype(np.uint64) + np.uint64(1)) * _GOLDEN
+    return _fractions(mix(keys[:, None] + counter))
+
+
+def _fractions(random: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    return (random >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def permutation(count: int, seed: int, *name: str | int) -> Indices:

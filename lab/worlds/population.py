@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from lab.core.config import DataConfig
-from lab.core.seeds import uniforms
+from lab.core.seeds import uniforms, uniforms_of_each
 from lab.core.text import unknown
 from lab.worlds.cues import Cue, draw_cue, parse_cues
 from lab.worlds.domain import Domain
-from lab.worlds.samples import Samples, draw, sample_at
+from lab.worlds.samples import Samples, as_column, sample_at
 from lab.worlds.splits import check_split
 from lab.worlds.tasks import Task, get_task
 from lab.worlds.unseen_combinations import UnseenCombination, avoid, parse_unseen_combinations, show
@@ -28,6 +28,9 @@ Indices = npt.NDArray[np.int64]
 MAX_ATTEMPTS = 1000
 """Draws until a sample of the wanted kind is found. No kind of the lab's tasks has less than 6 % of
 its prior: 1 sample in 10^26 would need more."""
+
+AT_ONCE = 512
+"""Draws computed together while few samples are left, for whom the calls would take longer."""
 
 
 @dataclass(frozen=True)
@@ -221,25 +224,28 @@ def draw_relevant(
     """
     schema, whole = task.domain.schema, always_there(task.domain, missing)
     rows = {name: schema[name] for name in (*task.relevant, *whole)}
-    values: dict[str, Tensor] = {}
-    open_ = torch.arange(len(indices))
-    for attempt in range(MAX_ATTEMPTS):
+    values = {name: as_column(row, np.zeros(len(indices))) for name, row in rows.items()}
+    open_, begin = torch.arange(len(indices)), 0
+    while len(open_) and begin < MAX_ATTEMPTS:
         where = indices[open_.numpy()]
-        drawn = {
-            name: draw(row, where, seed=seed, split=split, attempt=attempt)
-            for name, row in rows.items()
-        }
-        if attempt == 0:
-            values = {name: column.clone() for name, column in drawn.items()}
-        tried = Samples(drawn, torch.from_numpy(where), schema=schema)
-        hit = task.subpopulation_of(tried) == kinds[open_]
+        end = min(begin + max(1, AT_ONCE // len(open_)), MAX_ATTEMPTS)
+        attempts, begin = range(begin, end), end
+        drawn = {}
+        for name, row in rows.items():
+            u = uniforms_of_each(attempts, where, seed, split, row.name)
+            drawn[name] = as_column(row, row.quantile(u.flatten()))
+        tried = Samples(drawn, torch.from_numpy(where).repeat(len(attempts)), schema=schema)
+        hit = task.subpopulation_of(tried) == kinds[open_].repeat(len(attempts))
         for name in whole:
             hit &= drawn[name] == schema[name].values[-1]
+        hits = hit.view(len(attempts), -1)  # (attempts, addresses)
+        found, first = hits.any(dim=0), hits.int().argmax(dim=0)
         for name, column in drawn.items():
-            values[name][open_[hit]] = column[hit]
-        open_ = open_[~hit]
-        if len(open_) == 0:
-            return values
+            kept = column.view(len(attempts), -1).gather(0, first[None])[0]
+            values[name][open_[found]] = kept[found]
+        open_ = open_[~found]
+    if len(open_) == 0:
+        return values
     kind = task.subpopulations[int(kinds[open_[0]])].name
     allowed = f", where only {', '.join(missing)} may be missing" if whole else ""
     raise ValueError(
