@@ -9,7 +9,7 @@ OOPSLA 2014, figure 16) evaluated at a counter; the key is the SHA-256 of the st
 """
 
 import hashlib
-from collections.abc import Iterable
+from functools import lru_cache
 from operator import index
 
 import numpy as np
@@ -49,12 +49,18 @@ def uniforms(indices: Indices, seed: int, *name: str | int) -> npt.NDArray[np.fl
 
 
 def uniforms_of_each(
-    streams: Iterable[int], indices: Indices, seed: int, *name: str | int
+    streams: range, indices: Indices, seed: int, *name: str | int
 ) -> npt.NDArray[np.float64]:
     """`uniforms` (S, N) of several streams (*name, s), s in `streams`, in one computation."""
-    keys = np.array([stream_key(seed, *name, s) for s in streams], dtype=np.uint64)
     counter = (indices.astype(np.uint64) + np.uint64(1)) * _GOLDEN
-    return _fractions(mix(keys[:, None] + counter))
+    return _fractions(mix(_keys(streams, seed, *name)[:, None] + counter))
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _keys(streams: range, seed: int, *name: str | int) -> npt.NDArray[np.uint64]:
+    keys = np.array([stream_key(seed, *name, s) for s in streams], dtype=np.uint64)
+    keys.flags.writeable = False
+    return keys
 
 
 def _fractions(random: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
