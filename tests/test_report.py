@@ -172,20 +172,20 @@ def test_its_figures_are_those_of_the_runs(made: CardResult, place: Path) -> Non
         for folder, summary in runs
         if summary["config"]["data"]["num_train"] == 24 and not summary["config"]["data"]["cues"]
     ]
-    kinds: dict[str, list[float]] = {}
+    subpopulations: dict[str, list[float]] = {}
     whole = []
     for folder in largest:
         config, model = load_run(folder)
         faces = draw_examples(config.data, split="test", count=FACES, seed=config.seed)
         said = predict(model, faces.images).argmax(dim=1) == faces.clean_labels
-        for k, kind in enumerate(faces.kinds):
-            kinds.setdefault(kind.name, []).append(
+        for k, kind in enumerate(faces.all_subpopulations):
+            subpopulations.setdefault(kind.name, []).append(
                 float(said[faces.subpopulations == k].float().mean())
             )
         world = DrawnWorld.of(config.data, seed=config.seed)
         called = predict_components(world, model, count=PART_FACES)
         whole.append(float(called[-1].float().mean()))
-    assert {k: pytest.approx(np.mean(v)) for k, v in kinds.items()} == {
+    assert {k: pytest.approx(np.mean(v)) for k, v in subpopulations.items()} == {
         kind: share["value"] for kind, share in card["subpopulations"].items()
     }
     assert card["parts"][" + ".join(PARTS)]["value"] == pytest.approx(np.mean(whole))
@@ -197,7 +197,7 @@ def test_tensorboard_has_it_too(made: CardResult) -> None:
     events = EventAccumulator(str(made.folder), size_guidance={"images": 0, "tensors": 0})
     events.Reload()
     assert set(events.Tags()["images"]) == {
-        f"report/{name}" for name in ("learning", "cues", "reliance", "kinds", "parts")
+        f"report/{name}" for name in ("learning", "cues", "reliance", "subpopulations", "parts")
     }
     text = events.Tensors("report_card/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "my" in text

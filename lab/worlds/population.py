@@ -83,8 +83,8 @@ class Population:
         where: _Where = {"seed": seed, "split": check_split(split)}
         samples = sample_at(self.domain.schema, indices, **where, variation=self.variation)
         labels = balanced_labels(indices, len(self.task.classes), **where)
-        kinds = draw_subpopulations(self.task, labels, indices, **where)
-        relevant = draw_relevant(self.task, kinds, indices, **where, missing=self.missing)
+        subpopulations = draw_subpopulations(self.task, labels, indices, **where)
+        relevant = draw_relevant(self.task, subpopulations, indices, **where, missing=self.missing)
         cues = {cue.attribute: draw_cue(cue, labels, indices, **where) for cue in self.cues}
         samples = replace(samples.redrawn({**relevant, **cues}), visibility=self._visibility())
         samples = self.domain.finish(samples, indices, **where, keep={*self.task.relevant, *cues})
@@ -156,7 +156,7 @@ def population_of(config: DataConfig) -> Population:
 
 
 def choose_subpopulations(task: Task, names: Collection[str]) -> Task:
-    """The task with classes made of the named kinds alone; one without any keeps its mix."""
+    """The task with classes made of the named subpopulations; one without any keeps its mix."""
     known = [kind.name for kind in task.subpopulations]
     for name in names:
         if name not in known:
@@ -172,11 +172,11 @@ def choose_subpopulations(task: Task, names: Collection[str]) -> Task:
         sum(w for w, kind in zip(weights, task.subpopulations, strict=True) if kind.label == label)
         for label in range(len(task.classes))
     ]
-    kinds = tuple(
+    subpopulations = tuple(
         replace(kind, weight=weight / total[kind.label])
         for kind, weight in zip(task.subpopulations, weights, strict=True)
     )
-    return replace(task, subpopulations=kinds)
+    return replace(task, subpopulations=subpopulations)
 
 
 def balanced_labels(indices: Indices, classes: int, *, seed: int, split: str) -> Tensor:
@@ -209,14 +209,14 @@ def draw_subpopulations(
 
 def draw_relevant(
     task: Task,
-    kinds: Tensor,
+    subpopulations: Tensor,
     indices: Indices,
     *,
     seed: int,
     split: str,
     missing: Collection[str] = (),
 ) -> dict[str, Tensor]:
-    """The relevant attributes of samples of the given `kinds` (N,): their priors, by rejection.
+    """The relevant attributes of samples of `subpopulations` (N,): their priors, by rejection.
 
     Each address keeps its first attempt that turns out to be of the wanted kind and lacks `missing`
     components only ((): any). Components that the label does not depend on are treated alike.
@@ -235,7 +235,7 @@ def draw_relevant(
             u = uniforms_of_each(attempts, where, seed, split, row.name)
             drawn[name] = as_column(row, row.quantile(u.flatten()))
         tried = Samples(drawn, torch.from_numpy(where).repeat(len(attempts)), schema=schema)
-        hit = task.subpopulation_of(tried) == kinds[open_].repeat(len(attempts))
+        hit = task.subpopulation_of(tried) == subpopulations[open_].repeat(len(attempts))
         for name in whole:
             hit &= drawn[name] == schema[name].values[-1]
         hits = hit.view(len(attempts), -1)  # (attempts, addresses)
@@ -246,7 +246,7 @@ def draw_relevant(
         open_ = open_[~found]
     if len(open_) == 0:
         return values
-    kind = task.subpopulations[int(kinds[open_[0]])].name
+    kind = task.subpopulations[int(subpopulations[open_[0]])].name
     allowed = f", where only {', '.join(missing)} may be missing" if whole else ""
     raise ValueError(
         f"task {task.name}: no {kind!r} among {MAX_ATTEMPTS} draws from the priors of"
