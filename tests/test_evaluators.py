@@ -62,8 +62,8 @@ class Recorder:
 
 def _plain(part: Any) -> Any:
     if isinstance(part, torch.Tensor):
-        return part.tolist()
-    return part.tolist() if isinstance(part, np.ndarray) else part
+        part = part.numpy()
+    return (part.shape, part.dtype, part.tobytes()) if isinstance(part, np.ndarray) else part
 
 
 def shown(result: SuiteResult) -> list[tuple[str, Any]]:

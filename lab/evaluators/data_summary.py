@@ -43,9 +43,9 @@ class DataSummary:
     @classmethod
     def of(cls, world: World, train: Examples, test: Examples) -> DataSummary:
         """The summary of a run's two sets."""
-        kinds = train.kinds
+        known = train.all_subpopulations
         trained, tested = (
-            torch.bincount(each.subpopulations.cpu(), minlength=len(kinds)).tolist()
+            torch.bincount(each.subpopulations.cpu(), minlength=len(known)).tolist()
             for each in (train, test)
         )
         return cls(
@@ -53,7 +53,7 @@ class DataSummary:
             classes=train.classes,
             subpopulations=tuple(
                 (kind.name, train.classes[kind.label], trained[i], tested[i])
-                for i, kind in enumerate(kinds)
+                for i, kind in enumerate(known)
                 if trained[i] or tested[i]
             ),
             mislabeled=int(train.mislabeled.sum()),

@@ -34,9 +34,9 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
         said.append(f"{100 * data.label_noise:.4g} % of its labels {how}")
     if data.subpopulations:
         for label, name in enumerate(task.classes):
-            kinds = [kind.name for kind in task.subpopulations if kind.label == label]
+            names = [kind.name for kind in task.subpopulations if kind.label == label]
             if chosen := [
-                KINDS.get(kind, spoken(kind)) for kind in kinds if kind in data.subpopulations
+                KINDS.get(kind, spoken(kind)) for kind in names if kind in data.subpopulations
             ]:
                 said.append(f"{name}: only {listed(chosen)}")
     if data.missing:

@@ -36,7 +36,7 @@ def to_csv(findings: Findings) -> str:
             train.classes[int(train.labels[i])],
             train.classes[int(train.clean_labels[i])],
             cause[i],
-            train.kinds[int(train.subpopulations[i])].name,
+            train.all_subpopulations[int(train.subpopulations[i])].name,
             *(
                 _number(column[i].item())
                 for column in (scores.score, scores.standard_error, scores.accuracy_in,

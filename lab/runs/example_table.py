@@ -73,7 +73,7 @@ def _of(
             "split": split,
             "number": start + i,
             "file": world.name(split, start + i) if isinstance(world, FolderWorld) else "",
-            "subpopulation": examples.kinds[int(examples.subpopulations[i])].name,
+            "subpopulation": examples.all_subpopulations[int(examples.subpopulations[i])].name,
             "label": name(label),
             "true_label": name(int(examples.clean_labels[i])),
             "prediction": name(said[i]),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lab.core.estimate import Estimate
-from lab.core.words import auc, chance, counted, percent, share, singular
+from lab.core.words import auc, chance, counted, percent, share
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
@@ -226,8 +226,8 @@ def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     low, high = metric.interval
     if low > 0.5:
         text = (
-            f"An attacker who sees its losses can tell a {singular(noun)} it studied from another:"
-            f" right for {percent(metric.value)} of such pairs, {auc(metric)}."
+            f"An attacker who sees its losses on two {noun}, of which it studied one, can tell"
+            f" which: right for {percent(metric.value)} of all such pairs, {auc(metric)}."
         )
         return Finding(_EXPOSED, text)
     if high < 0.5:

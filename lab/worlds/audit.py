@@ -164,9 +164,9 @@ def _draw(world: DrawnWorld) -> tuple[Examples, Examples]:
 
 
 def _kind_counts(examples: Examples) -> dict[str, int]:
-    kinds = examples.kinds
-    numbers = torch.bincount(examples.subpopulations, minlength=len(kinds)).tolist()
-    return {kind.name: number for kind, number in zip(kinds, numbers, strict=True)}
+    known = examples.all_subpopulations
+    numbers = torch.bincount(examples.subpopulations, minlength=len(known)).tolist()
+    return {kind.name: number for kind, number in zip(known, numbers, strict=True)}
 
 
 def _side_by_side(train: Mapping[str, int], test: Mapping[str, int]) -> Counts:

@@ -201,7 +201,7 @@ class FolderWorld(World):
             clean_labels=clean.to(self.device),
             subpopulations=clean.to(self.device),
             classes=self.classes,
-            kinds=self.subpopulations,
+            all_subpopulations=self.subpopulations,
             samples=self.metadata.samples(paths, _identities(self.root, paths)),
         )
 
