@@ -135,8 +135,9 @@ class Window:
         """Load the tab again, as another link would open it; TensorBoard around it stays."""
         self.page.unroute_all()
         self.page.set_viewport_size({"width": width, "height": 950})
-        self.page.evaluate("link => { location.hash = `#lab_faces${link}`; }", link)
         (tab,) = self.page.frames[1:]
+        tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")  # it lets the address be
+        self.page.evaluate("link => { location.hash = `#lab_faces${link}`; }", link)
         with tab.expect_navigation():
             tab.evaluate("location.reload()")
         self.expect(self.run("trained").locator(".bar")).to_be_visible()

@@ -231,7 +231,10 @@ function followAddress(state) {
     state.pin("", false);
   };
   shown.addEventListener("hashchange", changed);
-  addEventListener("pagehide", () => shown.removeEventListener("hashchange", changed));
+  addEventListener("pagehide", () => {
+    shown.removeEventListener("hashchange", changed);
+    state.left = true;
+  });
 }
 
 function stylesheet() {

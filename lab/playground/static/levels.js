@@ -16,7 +16,7 @@ export class Levels {
     Object.assign(this, { state, chosen: new Set(), solved: new Set() });
     this.tabs = h("div", { class: "tools", role: "tablist", "aria-label": "Levels" });
     this.body = h("div", { class: "level" });
-    this.element = h("dialog", { class: "game levels", "aria-label": "Choose what it sees" },
+    this.element = h("dialog", { class: "levels", "aria-label": "Choose what it sees" },
       h("div", { class: "panel-head" }, h("h2", {}, "Choose what it sees"), button("Close", () => this.element.close())),
       h("p", { class: "hint" }, "A person here is a face with a mouth. A small network is trained, in a second, on the faces that you choose. What will it go by?"),
       this.tabs, this.body);

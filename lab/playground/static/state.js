@@ -23,6 +23,7 @@ export class State {
     this.recipe = null; // settings of a training, as text; null: the panel is closed
     this.level = null; // of the game of choosing training faces; null: it is closed
     this.token = ""; // from the link that a board with --train printed; never written into an address
+    this.left = false; // whether the page is being left: the address is then another page's
     this.chosen = false; // whether the user chose the pins (to have none is a choice, too)
     this.past = [];
     this.future = [];
@@ -149,6 +150,7 @@ export class State {
 
   /** Write the state into the page's address, without a new entry in the browser's history. */
   write() {
+    if (this.left) return;
     const given = readAddress();
     const told = given.pins !== undefined || !this.chosen;
     const open = (given.train !== undefined) === (this.recipe !== null) && given.token === undefined;
