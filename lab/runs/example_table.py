@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lab.measure import example_losses, predict
 from lab.measure.reliance import log_odds
-from lab.worlds import Examples, FolderWorld, World
+from lab.worlds import Examples, StoredWorld, World
 
 COLUMNS = (
     "split", "number", "file", "subpopulation", "label", "true_label", "prediction", "right",
@@ -72,7 +72,7 @@ def _of(
         yield {
             "split": split,
             "number": start + i,
-            "file": world.name(split, start + i) if isinstance(world, FolderWorld) else "",
+            "file": world.name(split, start + i) if isinstance(world, StoredWorld) else "",
             "subpopulation": examples.kinds[int(examples.subpopulations[i])].name,
             "label": name(label),
             "true_label": name(int(examples.clean_labels[i])),

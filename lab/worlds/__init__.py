@@ -12,6 +12,7 @@ from lab.worlds.registry import classes_of, draw_examples, open_world, world_ver
 from lab.worlds.samples import Samples
 from lab.worlds.schema import Attribute, Schema
 from lab.worlds.splits import SPLITS
+from lab.worlds.stored import StoredWorld
 from lab.worlds.tasks import (
     Subpopulation,
     Task,
@@ -36,6 +37,7 @@ __all__ = [
     "Population",
     "Samples",
     "Schema",
+    "StoredWorld",
     "Subpopulation",
     "Task",
     "World",
