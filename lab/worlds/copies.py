@@ -40,17 +40,15 @@ _COARSE = 8
 _ROUNDING = 0.2
 """By how much `torch.cdist` may be wrong here."""
 
-_BLOCK = 2**23
-"""Numbers of pictures, and distances, that are held as floats at a time: those of 2,730 pictures of
-32 px, and of 419 to 20,000 others."""
+_BLOCK = 2**21
+"""Numbers of pictures, and distances, that are held as floats at a time: those of 682 pictures of
+32 px, and of 104 to 20,000 others."""
 
 
-def near_copies(images: Tensor, others: Tensor) -> Tensor:
+def near_copies(images: Tensor, others: Tensor | None = None) -> Tensor:
     """Pairs (K, 2) int64 on the CPU, sorted: position among `images` (N, 3, S, S) uint8 and among
-    `others` (M, 3, S, S) uint8 of a picture and its near copy.
-
-    A set compared with itself has each pair twice and each picture as a copy of itself.
-    """
+    `others` (M, 3, S, S) uint8 of a picture and its near copy. None: among later `images`."""
+    within, others = others is None, images if others is None else others
     pairs = [torch.empty(0, 2, dtype=torch.int64)]
     coarse = _coarse(others)
     # Averages over patches differ by no more than the pixels do; where patches overlap, by less
@@ -58,9 +56,11 @@ def near_copies(images: Tensor, others: Tensor) -> Tensor:
     bound = (CLOSE if images.shape[-1] % _COARSE == 0 else 2 * CLOSE) + _ROUNDING
     start = 0
     for part in _blocks(images, least=len(others)):
-        block = part.cpu()
-        distance = torch.cdist(_coarse(block), coarse) / coarse.shape[1] ** 0.5
-        close = (distance <= bound).nonzero()  # (K, 2)
+        block, first = part.cpu(), start if within else 0
+        distance = torch.cdist(_coarse(block), coarse[first:]) / coarse.shape[1] ** 0.5
+        if within:  # with itself and with earlier ones, whose pairs are known
+            distance.add_(torch.full_like(distance, 9 * bound).tril_())
+        close = (distance <= bound).nonzero() + torch.tensor([0, first])  # (K, 2)
         for few in _blocks(close, like=images) if len(close) else ():
             one, two = block[few[:, 0]].float(), others[few[:, 1].to(others.device)].cpu().float()
             apart = (one - two).square().mean(dim=(1, 2, 3)).sqrt()
@@ -81,8 +81,7 @@ def copies_told(world: StoredWorld[Any], train: Examples, test: Examples) -> lis
         return [
             [k, *pair]
             for k, (one, two) in enumerate(COMPARED)
-            for pair in near_copies(sets[one], sets[two]).tolist()
-            if one != two or pair[0] < pair[1]
+            for pair in near_copies(sets[one], None if one == two else sets[two]).tolist()
         ]
 
     rule = f"near copies {CLOSE} {FAINT}"
@@ -115,8 +114,12 @@ def _pairs(world: StoredWorld[Any], pairs: Sequence[tuple[int, int, tuple[str, s
 
 def _coarse(images: Tensor) -> Tensor:
     """Averages (N, 3 * 8 * 8) float32 over 8 x 8 patches, on the CPU."""
-    parts = [adaptive_avg_pool2d(part.cpu().float(), _COARSE) for part in _blocks(images)]
-    return torch.cat(parts).flatten(1) if parts else torch.empty(0, 3 * _COARSE**2)
+    averages, start = torch.empty(len(images), 3 * _COARSE**2), 0
+    for part in _blocks(images):
+        small = adaptive_avg_pool2d(part.cpu().float(), _COARSE)
+        averages[start : start + len(part)] = small.flatten(1)
+        start += len(part)
+    return averages
 
 
 def _blocks(rows: Tensor, *, like: Tensor | None = None, least: int = 1) -> tuple[Tensor, ...]:
