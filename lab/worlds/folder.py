@@ -34,6 +34,7 @@ from lab.worlds.stored import (
     StoredWorld,
     divided,
     refuse_drawing_settings,
+    shown_names,
     with_what_there_is,
 )
 from lab.worlds.version import DIGITS
@@ -167,7 +168,7 @@ def folder_classes(folder: str) -> tuple[str, ...]:
             names = inner
     except OSError as error:
         raise ValueError(f"{FLAG} {error.filename}: {error.strerror}") from None
-    return _shown(root, names)
+    return shown_names(root, names)
 
 
 def _there(folder: str) -> Path:
@@ -227,32 +228,7 @@ def _classes(folder: Path) -> tuple[tuple[str, ...], Files]:
     for name, some in zip(names, files, strict=True):
         if not some:
             raise ValueError(f"{FLAG} {folder / name}: there is no picture in this folder")
-    return _shown(folder, names), files
-
-
-def _shown(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """The names of classes as they are shown; `ValueError` if one has none, or two have the
-    same."""
-    shown = tuple(map(_composed, names))
-    for name, raw in zip(shown, names, strict=True):
-        same = [other for other, its in zip(names, shown, strict=True) if its == name]
-        if not name:
-            raise ValueError(
-                f"{FLAG} {folder}: a class needs a name that can be shown, not {raw!r}; rename the"
-                " folder"
-            )
-        if len(same) > 1:
-            raise ValueError(
-                f"{FLAG} {folder}: the names of two classes look the same, {same[0]!r} and"
-                f" {same[1]!r}; rename one of the folders"
-            )
-    return shown
-
-
-def _composed(name: str) -> str:
-    """The name of a class as one line, its accents as they are usually written: macOS writes them
-    as characters of their own (Unicode's form NFD)."""
-    return unicodedata.normalize("NFC", plain(name))
+    return shown_names(folder, names), files
 
 
 def _folders(folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ given, or each class is split by the run's seed.
 
 from __future__ import annotations
 
+import unicodedata
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from lab.core.config import DataConfig, flag
 from lab.core.seeds import permutation
+from lab.core.text import plain
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
 from lab.worlds.metadata import Column
@@ -270,6 +272,31 @@ def divided(
     else:
         tests = [_shuffled(items, seed, name) for name, items in zip(names, testing, strict=True)]
     return _in_turn(pools), _in_turn(tests)
+
+
+def shown_names(place: Path, names: Sequence[str], *, what: str = "folder") -> tuple[str, ...]:
+    """The names of classes as they are shown; `ValueError` if one has none, or two have the same.
+    `what` is renamed to mend it."""
+    shown = tuple(map(_composed, names))
+    for name, raw in zip(shown, names, strict=True):
+        same = [other for other, its in zip(names, shown, strict=True) if its == name]
+        if not name:
+            raise ValueError(
+                f"{FLAG} {place}: a class needs a name that can be shown, not {raw!r}; rename the"
+                f" {what}"
+            )
+        if len(same) > 1:
+            raise ValueError(
+                f"{FLAG} {place}: the names of two classes look the same, {same[0]!r} and"
+                f" {same[1]!r}; rename one of them"
+            )
+    return shown
+
+
+def _composed(name: str) -> str:
+    """The name of a class as one line, its accents as they are usually written: macOS writes them
+    as characters of their own (Unicode's form NFD)."""
+    return unicodedata.normalize("NFC", plain(name))
 
 
 def with_what_there_is(data: DataConfig, root: Path, pool: int, tested: int) -> DataConfig:
