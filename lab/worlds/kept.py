@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -115,10 +115,16 @@ def decoder() -> str:
 
 
 class Kept:
-    """The pictures that are kept in `folder` (None: none are), in `limit` bytes at most."""
+    """The pictures that are kept in the first of `places` that can be used (none: none are), in
+    `limit` bytes at most."""
 
-    def __init__(self, folder: Path | None, limit: float = LIMIT * 1e9) -> None:
-        self._folder, self._limit = folder, limit
+    def __init__(self, places: Sequence[Path], limit: float = LIMIT * 1e9) -> None:
+        self._places, self._limit = places, limit
+
+    @cached_property
+    def _folder(self) -> Path | None:
+        """Made when it is first needed: small sets leave no trace."""
+        return next(filter(_usable, self._places), None)
 
     @classmethod
     def here(cls) -> Kept:
@@ -132,9 +138,9 @@ class Kept:
             raise ValueError(f"the environment variable {BOUND} must be a number, not {said!r}")
         chosen = os.environ.get(FOLDER, "")
         if chosen.lower() == "off" or not bound:
-            return cls(None)
+            return cls(())
         places = [Path(chosen).expanduser()] if chosen else [p / "pictures" for p in caches()]
-        return cls(next(filter(_usable, places), None), bound * 1e9)
+        return cls(places, bound * 1e9)
 
     @classmethod
     def maps(cls, count: int, size: int) -> bool:
@@ -160,7 +166,7 @@ class Kept:
         self, what: str, sets: Sequence[Rows], make: Callable[[], list[list[int]]]
     ) -> list[list[int]]:
         """`make()`, computed once for the same pictures and the same `what`."""
-        if not self._folder or not any(rows.worth for rows in sets):
+        if not any(rows.worth for rows in sets) or not self._folder:
             return make()
         told = [what, *(part for rows in sets for part in (rows.family, *map(_hex, rows.ids())))]
         name = hashlib.sha256("\0".join(told).encode()).hexdigest()[:24]
@@ -177,7 +183,8 @@ class Kept:
     def digests(self, root: Path, listing: Mapping[str, tuple[int, ...]]) -> list[str]:
         """The SHA-256 of files below `root`, by name with size, times of change and number on the
         disk: a file is read only if these are not what they were when it was last read."""
-        if not self._folder or sum(max(EACH, size) for size, *_ in listing.values()) < WORTH:
+        cost = sum(max(EACH, size) for size, *_ in listing.values())
+        if cost < WORTH or not self._folder:
             return [sha256(root / name) for name in listing]
         place = hashlib.sha256(os.fsencode(root)).hexdigest()[:24]
         path = self._folder / "digests" / f"{place}.json"
