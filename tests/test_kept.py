@@ -277,7 +277,7 @@ def test_arrays_are_kept_too_and_read_in_parts(
     path = save_npz(tmp_path / "mine.npz", (x, np.arange(50) % 2))
     monkeypatch.setattr("lab.worlds.npz.BLOCK", 7 * x[0].nbytes)
     found = images(path)
-    monkeypatch.setattr("lab.worlds.arrays._fill", None)
+    monkeypatch.setattr("lab.worlds.npz.Npz.blocks", None)
     assert torch.equal(images(path), found)
     monkeypatch.setattr(kept, "MAPPED", 1)
     world = opened(path)
