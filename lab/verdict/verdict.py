@@ -154,9 +154,11 @@ def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
     """The sentence on training and test accuracy."""
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
+    fixed = setting.more_test is not None  # the figure is about these pictures, a small set
+    unseen = f"{setting.num_test:,} {setting.noun}" if fixed else setting.noun
     return (
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
-        f" {setting.noun} it has never seen{_guess(test, setting)}."
+        f" {unseen} it has never seen{_guess(test, setting)}."
     )
 
 
