@@ -304,3 +304,20 @@ def test_what_does_not_fit_leaves_the_file_that_was_there(
     assert path.read_text() == "other"
     with pytest.raises(ValueError, match=r"must end in \.npz"):
         save_npz(tmp_path / "mine.npy", (X, Y))
+
+
+def test_the_faces_of_scikit_image_are_learned(tmp_path: Path) -> None:
+    """100 faces of LFW and 100 other patches, 25 x 25 floats."""
+    faces = pytest.importorskip("skimage.data").lfw_subset()
+    path = save_npz(tmp_path / "lfw.npz", (faces, np.repeat(["face", "other"], 100)))
+    config = tiny(tmp_path, data=str(path), num_train=160, width=4, steps=60, batch_size=40)
+    result = start(config)
+    assert result.metrics["accuracy/test"].low > 0.5
+
+
+def test_a_network_of_timm_is_trained_on_them(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    config = tiny(
+        tmp_path, data=str(saved(tmp_path)), model="timm:resnet10t", width=16, image_size=32
+    )
+    assert (start(config).folder / "summary.json").exists()
