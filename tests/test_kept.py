@@ -14,8 +14,10 @@ from torch import Tensor
 
 from lab.core import decoding
 from lab.core.config import DataConfig
+from lab.experiments import run_grid
 from lab.worlds import StoredWorld, audit, kept, open_world, save_npz
 from lab.worlds.copies import near_copies
+from support.configs import tiny
 from support.picture_folders import fill
 from support.scripts import is_a_good_line
 
@@ -296,3 +298,16 @@ def test_more_than_memory_is_refused_only_where_it_would_be_in_memory(
     monkeypatch.setenv(kept.FOLDER, "off")
     with pytest.raises(ValueError, match="32 pictures of 16 px take"):
         opened(pets).read_ahead(train=32)
+
+
+def test_a_grid_does_not_count_what_is_mapped(
+    cache: Path, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs_here: Any
+) -> None:
+    monkeypatch.setattr("lab.worlds.validate.memory", lambda: 1000)
+    base = tiny(tmp_path / "grid", data=str(pets), num_train=8, num_test=8)
+    with pytest.raises(ValueError, match="lower --processes"):
+        run_grid(base, {}, seeds=1, out=tmp_path / "grid", processes=1)
+    monkeypatch.setattr(kept, "MAPPED", 1000)
+    monkeypatch.setattr(kept, "SPARE", 0)
+    (cell,) = run_grid(base, {}, seeds=1, out=tmp_path / "grid", processes=1).cells
+    assert len(cell.runs) == 1

@@ -24,7 +24,8 @@ NEIGHBORS = 10
 """Nearest examples that are asked."""
 
 MOST = 20_000
-"""Examples among which neighbors are looked for, at most: 100,000 take about 10 seconds then."""
+"""Examples among which neighbors are looked for, at most: those of 20,000 with 64 features take 2.5
+seconds, those of 100,000 five times as long."""
 
 _BLOCK = 2**22
 """Similarities that are held at a time."""
