@@ -15,7 +15,7 @@ from lab.worlds import Examples, open_world
 from lab.worlds.export import write_folder
 from support.configs import tiny
 
-TRAIN, TEST = 60, 150
+TRAIN, TEST = 60, 100
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def direct(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """A run on drawn faces until it has fitted them, and their folder beside it."""
     place = tmp_path_factory.mktemp("exported")
     config = tiny(
-        place, num_train=TRAIN, num_test=TEST, steps=150, batch_size=30, width=4, name="direct"
+        place, num_train=TRAIN, num_test=TEST, steps=80, batch_size=30, width=4, name="direct"
     )
     world = open_world(config.data, seed=config.seed)
     for split, count in (("train", TRAIN), ("test", TEST)):

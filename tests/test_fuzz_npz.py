@@ -62,7 +62,7 @@ def test_any_arrays_are_a_world_or_one_line(
         st.integers(0, 9), st.booleans(),
     )  # fmt: skip
     others = st.dictionaries(st.sampled_from(("x_test", "y_test", "class_names")), made | labels)
-    search(holds, pictures | made, labels | made, others, examples=120, times=times)
+    search(holds, pictures | made, labels | made, others, examples=60, times=times)
     assert [str(warning.message) for warning in recwarn] == []
 
 
@@ -82,7 +82,7 @@ def test_a_file_cut_anywhere_or_changed_is_a_world_or_one_line(times: int, tmp_p
 
     places = st.integers(0, len(good)) | st.integers(0, 160)
     changes = st.lists(st.tuples(places, st.integers(0, 255)), max_size=3)
-    search(holds, changes, st.none() | st.integers(0, len(good)), examples=120, times=times)
+    search(holds, changes, st.none() | st.integers(0, len(good)), examples=60, times=times)
 
     def junk(content: bytes) -> None:
         path.write_bytes(content)
