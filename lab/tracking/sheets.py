@@ -77,7 +77,7 @@ def doubted_sheet(
         caption = [(f"given: {train.classes[train.labels[i]]}", BAD)]
         if not against[i].isnan():
             caption.append((f"near: {train.classes[said[i]]}", INK))
-            caption.append((f"{_percent(float(against[i]))} against it", INK))
+            caption.append((f"{100 * float(against[i]):.0f} % against it", INK))
         marked = bool(train.mislabeled[i])
         if marked:
             caption.append((f"true: {train.classes[train.clean_labels[i]]}", MARKED))
