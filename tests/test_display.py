@@ -41,7 +41,7 @@ def test_a_cue_is_told_with_its_interval_and_what_no_link_would_be(
 def test_the_sets_and_the_batch_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     def told(**train: int) -> list[int]:
         config = RunConfig(train=TrainConfig(**train))  # type: ignore[arg-type]
-        Display(config, Path("runs/x"), "faces").drawing("cpu", 7)
+        Display(config, Path("runs/x"), "faces").drawing("cpu", "7 parameters")
         text = capsys.readouterr().out
         return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", text)]
 

@@ -72,6 +72,27 @@ def test_no_width_is_advised_where_there_is_no_dial() -> None:
     assert "--steps" in found[-1].text
 
 
+def test_early_stopping_is_advised_where_examples_are_left_for_it() -> None:
+    wrong = dict(zip(("fitted", "true_label"), (1.0, 0.0), strict=True))
+    found = figures(1.0, 0.6) | {
+        f"memorization/mislabeled_{name}": Estimate(value, value - 0.02, value + 0.02, 100)
+        for name, value in wrong.items()
+    }
+    for more, advised in ((None, True), (200, True), (0, False), (1, False)):
+        told = findings(found, setting(label_noise=0.2, more_train=more))[-1].text
+        assert ("--early-stopping" in told) == advised, told
+
+
+def test_of_a_test_set_that_was_studied_nothing_is_concluded() -> None:
+    apart, alike = (findings(figures(1.0, 1.0), setting(shared=n)) for n in (0, 1000))
+    assert apart[0].kind == "learned"
+    assert kinds(alike)[:2] == ["overlap", "shared"]
+    few = findings(figures(1.0, 1.0), setting(shared=1))
+    assert kinds(few)[:2] == ["overlap", "learned"]
+    for found in (alike, few):
+        assert "has never seen" not in " ".join(each.text for each in found)
+
+
 def test_it_has_not_learned_enough() -> None:
     found = findings(figures(0.8, 0.79, num_train=3000), setting(num_train=3000))
     assert found[0].kind == "underfit"

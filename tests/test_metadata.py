@@ -173,7 +173,10 @@ def test_other_values_are_another_version_and_columns_that_are_not_named_are_not
     [
         (("plase",), None, r"unknown column 'plase'.*place"),
         (("place", "place"), None, "named twice"),
-        (("place",), "", "unknown column 'file_name'"),
+        (("place",), "", "no column 'file_name'"),
+        (("place",), "filename,place\ncat/000.png,a\n", "call 'filename' so"),
+        (("place",), "file_name;place\ncat/000.png;a\n", "separated by semicolons"),
+        (("place",), "file_name\tplace\ncat/000.png\ta\n", "separated by tabs"),
         (("place",), "file_name,place\ncat/000.png,a\n", "has no row for "),
         (("file_name",), None, "groups, and 100 are the most"),
         (("place",), "file_name,place\ncat/000.png,a\x00\n", "metadata.csv"),
@@ -230,3 +233,20 @@ def test_empty_cells_are_a_value_of_their_own(tmp_path: Path) -> None:
     examples = opened(tmp_path, "light").load("train", 4)
     assert examples.samples.names("light") == ["none"] * 4
     assert torch.equal(examples.samples["light"], torch.zeros(4, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("in/out", "in out"), ("", "none"), ("indoors", "indoors "), ("a b", "a_b")]
+)
+def test_two_values_that_would_be_one_are_refused(one: str, other: str, tmp_path: Path) -> None:
+    fill(tmp_path / "cat", 6)
+    fill(tmp_path / "dog", 6, shade=100)
+    write(tmp_path / "metadata.csv", sorted(tmp_path.rglob("*.png")), place=one)
+    assert opened(tmp_path, "place").load("train", 2)
+    rows = (tmp_path / "metadata.csv").read_text().splitlines()
+    first, _, last = rows[-1].partition(f",{one},")
+    (tmp_path / "metadata.csv").write_text("\n".join([*rows[:-1], f"{first},{other},{last}\n"]))
+    with pytest.raises(ValueError, match=r"--groups: column place: .* would be one name") as caught:
+        opened(tmp_path, "place")
+    assert repr(one) in str(caught.value)
+    assert repr(other) in str(caught.value)

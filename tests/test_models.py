@@ -17,7 +17,9 @@ from lab.models import (
     create_model,
     features,
     first_pass,
+    has_width,
     list_models,
+    parameters_told,
     register_model,
     untouched,
 )
@@ -456,3 +458,23 @@ def test_the_dry_run_leaves_no_trace() -> None:
     for key, value in model.state_dict().items():
         assert torch.equal(value, state[key]), key
     model(pictures(2))  # and it can go on training
+
+
+def test_a_width_is_what_changes_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all(has_width(name) for name in ("cnn", "mlp", "vit", "resnet", "bagnet"))
+    assert not any(has_width(name) for name in ("linear", "cnn_xs", "cnn_m"))
+    monkeypatch.chdir(tmp_path)
+    code = "from torch import nn\n{}def net(spec):\n    return nn.Sequential(nn.Flatten(), {})\n"
+    Path("fixed.py").write_text(code.format("", "nn.Linear(3072, 2)"))
+    Path("wide.py").write_text(code.format("", "nn.Linear(3072, spec.width)"))
+    Path("inside.py").write_text(code.format("from wide import net as inner\n", "inner(spec)"))
+    assert [has_width(f"{name}.py:net") for name in ("fixed", "wide", "inside")] == [0, 1, 1]
+
+
+def test_frozen_parameters_are_counted_too() -> None:
+    model = nn.Sequential(nn.Linear(100, 20), nn.Linear(20, 2))
+    assert parameters_told(model) == "2,062 parameters"
+    model[0].requires_grad_(False)
+    assert parameters_told(model) == "2,062 parameters, 42 of them trainable"

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from lab.playground import logdir as listing
 from lab.playground import model_cache
 from lab.playground.plugin import QUESTIONS, FacesPlugin
 from lab.playground.request import read_face, start_face, write_face
-from lab.runs.load import load_run
+from lab.runs.load import load_run, open_run, open_snapshot
 from lab.runs.provenance import provenance_of
 from lab.runs.train import start
 from lab.worlds import draw_examples, get_task
@@ -738,3 +739,106 @@ def test_a_program_ends_in_order_though_questions_wait(logdir: Path) -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with snapshots and wrong labels."""
+    out = tmp_path_factory.mktemp("filmed")
+    run = config(
+        out, "run", model="cnn", width=2, steps=60, num_train=16, label_noise=0.5,
+        label_noise_kind="flip", cues=("eye_color:1",), cue_visibility=0.5, eval_every=20,
+    )  # fmt: skip
+    start(run)
+    return out / "run"
+
+
+FACE = "eye_color:green,smile:0.5,nose:0"
+
+
+def asked_at(filmed: Path, step: int) -> torch.Tensor:
+    """The probabilities for `FACE` by the snapshot, by other means than the tab's."""
+    opened = open_run(filmed)
+    model = open_snapshot(filmed, step, opened).model if step < 60 else opened.model
+    face = replace(read_face(FACE), visibility={"eye_color": 0.5})
+    logits = predict(model, render(face, size=opened.config.data.image_size))
+    return logits.double().softmax(dim=1)[0]
+
+
+def test_the_answers_are_those_of_the_step_that_is_asked_about(filmed: Path) -> None:
+    page = Page(filmed.parent)
+    steps = page.runs()["run"]["snapshots"]
+    assert steps[0] == 0
+    between = steps[-2] + 1  # the snapshot before it counts
+    for step, means in ((0, 0), (steps[-2], steps[-2]), (between, steps[-2]), (60, 60), (99, 60)):
+        (answer,) = page.ok("look", face=FACE, run="run", step=step)["answers"]
+        assert answer["step"] == means
+        assert answer["chances"] == pytest.approx(asked_at(filmed, means).tolist(), abs=2e-6)
+    for question in ("strips", "parts", "nearest"):
+        first, last = (page.ok(question, face=FACE, run="run", **at) for at in ({"step": 0}, {}))
+        assert first != last
+    for wrong in ("1.5", "x", str(10**9)):
+        status, content = page.get("look", face=FACE, run="run", step=wrong)
+        assert status == 400
+        assert "step" in content["error"]
+
+
+def test_a_face_over_training_is_asked_of_every_snapshot(filmed: Path) -> None:
+    page = Page(filmed.parent)
+    told = page.ok("over_training", face=FACE, run="run")
+    assert told["steps"] == [*page.runs()["run"]["snapshots"], 60]
+    for step, chance, says in zip(told["steps"], told["chances"], told["says"], strict=True):
+        expected = asked_at(filmed, step)
+        assert chance == pytest.approx(float(expected[told["watched"]]), abs=1e-5)
+        assert says == int(expected.argmax())
+    strips = {each["name"]: each for each in page.ok("strips", face=FACE, run="run")["strips"]}
+    for name, row in ATTRIBUTES.items():
+        if row.kind != "continuous":  # all of whose values both try
+            assert told["moves"][name][-1] == pytest.approx(strips[name]["moves"], abs=2e-5)
+    for each in told["counterparts"]:
+        assert (each["truth"] != told["truth"]) == each["relevant"]
+        strip = strips[each["name"]]
+        if each["value"] in strip["values"]:
+            place = strip["values"].index(each["value"])
+            assert each["chances"][-1] == pytest.approx(strip["chances"][place], abs=2e-5)
+    evaluated = [json.loads(line) for line in (filmed / "metrics.jsonl").read_text().splitlines()]
+    for tag in ("accuracy/train", "accuracy/test"):
+        expected = [[line["step"], round(line[tag], 4)] for line in evaluated]
+        assert told["accuracies"][tag] == expected
+    assert told["trained_on"] is None
+
+
+def test_training_faces_are_listed_wrong_labels_first_and_known_again(filmed: Path) -> None:
+    page = Page(filmed.parent)
+    listed = page.ok("training_faces", run="run")
+    rest = page.ok("training_faces", run="run", start=12)["faces"]
+    faces = [*listed["faces"], *rest]
+    assert sorted(each["number"] for each in faces) == list(range(16))
+    wrong = [each["label"] != each["truth"] for each in faces]
+    assert wrong == sorted(wrong, reverse=True)
+    assert sum(wrong) == listed["mislabeled"] > 0
+    examples = draw_examples(open_run(filmed).config.data, seed=0, split="train", count=16)
+    for each in faces[:3]:
+        assert each["label"] == int(examples.labels[each["number"]])
+        written = ",".join(f"{name}:{value}" for name, value in each["face"].items())
+        known = page.ok("over_training", face=written, run="run")["trained_on"]
+        assert known == {key: each[key] for key in ("number", "label", "truth")}
+
+
+def test_snapshots_behind_a_link_are_not_opened(filmed: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "runs" / "run"
+    shutil.copytree(filmed, copied)
+    shutil.rmtree(copied / "checkpoints" / "snapshots")
+    (copied / "checkpoints" / "snapshots").symlink_to(filmed / "checkpoints" / "snapshots")
+    page = Page(tmp_path / "runs")
+    assert page.runs()["run"]["snapshots"] == []
+    (answer,) = page.ok("look", face=FACE, run="run", step=0)["answers"]
+    assert answer["step"] == 60
+    (copied / "checkpoints" / "snapshots").unlink()
+    (copied / "checkpoints" / "snapshots").mkdir()
+    for step in (0, 1):
+        name = f"step-{step:08d}.pt"
+        (copied / "checkpoints" / "snapshots" / name).write_bytes(b"torn")
+    (answer,) = page.ok("look", face=FACE, run="run", step=0)["answers"]
+    assert "step-00000000.pt" in answer["trouble"]
+    assert page.ok("over_training", face=FACE, run="run")["steps"] == [60]

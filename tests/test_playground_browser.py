@@ -79,31 +79,51 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def board(runs: Path) -> Iterator[str]:
     """The address of a TensorBoard over these."""
+    with serving(runs) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def serving(runs: Path, *flags: str) -> Iterator[tuple[str, list[str]]]:
+    """The address of a TensorBoard over a folder, and what it said until it could be reached."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, str(ROOT / "scripts" / "board.py"), "--logdir", str(runs)]
+    command = [sys.executable, str(ROOT / "scripts" / "board.py"), "--logdir", str(runs), *flags]
     served = subprocess.Popen(
-        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True,
     )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
+    assert served.stdout is not None
     try:
+        said = [served.stdout.readline()]
+        while said[-1] and "/overview" not in said[-1]:  # the first of the links
+            said.append(served.stdout.readline())
+        address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
                 break
             time.sleep(0.1)
-        yield address
+        yield address, said
     finally:
         served.terminate()
         served.wait()
+        served.stdout.close()
 
 
 class Window:
     """A browser window with the tab open, and what went wrong in it."""
 
-    def __init__(self, browser: Any, board: str, link: str = "", *, width: int = 1440) -> None:
+    def __init__(
+        self,
+        browser: Any,
+        board: str,
+        link: str = "",
+        *,
+        width: int = 1440,
+        run: str | None = "trained",
+    ) -> None:
         self.errors: list[str] = []
         self.context = browser.new_context(
             viewport={"width": width, "height": 950}, accept_downloads=True
@@ -115,7 +135,8 @@ class Window:
         self.page.on("request", lambda r: self._ours(r.url, board))
         self.page.goto(f"{board}/#lab_faces{link}")
         self.tab = self.page.frame_locator("iframe")
-        self.expect(self.run("trained").locator(".bar")).to_be_visible()
+        if run is not None:
+            self.expect(self.run(run).locator(".bar")).to_be_visible()
 
     def _ours(self, url: str, board: str) -> None:
         if not url.startswith((board, "data:", "blob:")):
@@ -494,3 +515,62 @@ def test_a_server_that_has_much_to_do_is_waited_for(opened: Window) -> None:
     opened.page.unroute("**/look?*")
     assert all("429" in error for error in opened.errors), opened.errors
     opened.errors.clear()
+
+
+def test_the_timeline_shows_the_network_at_any_step(browser: Any, board: str, agreed: None) -> None:
+    window = Window(browser, board, "&p.lab_faces.pins=trained")
+    slider = window.tab.get_by_label("Step of training")
+    window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (60 steps)")
+    trained = window.width("trained")
+    slider.focus()
+    window.page.keyboard.press("Home")
+    window.says("trained", "after 0 steps")
+    window.expect(window.tab.locator(".timeline-words")).to_have_text("after 0 steps")
+    assert window.width("trained") != trained
+    window.page.wait_for_url("**p.lab_faces.step=0**")
+    window.page.reload()
+    window.says("trained", "after 0 steps")
+    window.tab.get_by_role("button", name="Play the training").click()
+    window.expect(window.tab.get_by_role("button", name="Pause")).to_be_visible()
+    window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (60 steps)")
+    window.expect(window.tab.get_by_role("button", name="Play the training")).to_be_visible()
+    assert window.width("trained") == trained
+    assert not window.errors
+    window.context.close()
+
+
+def test_a_training_face_is_followed_over_the_training(
+    browser: Any, board: str, agreed: None
+) -> None:
+    window = Window(browser, board, "&p.lab_faces.pins=trained")
+    window.tab.get_by_role("tab", name="Over training").click()
+    chart = window.tab.locator(".over-chart").first
+    window.expect(chart).to_be_visible()
+    window.tab.locator(".near.small button").first.click()
+    window.expect(window.tab.locator(".findings")).to_contain_text("This is training face 0")
+    chart.focus()
+    window.page.keyboard.press("ArrowLeft")
+    window.expect(window.tab.locator(".timeline-words")).to_contain_text("after")
+    window.expect(chart).to_be_focused()
+    assert not window.errors
+    window.context.close()
+
+
+def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: Path) -> None:
+    runs = tmp_path / "none yet"
+    with serving(runs, "--train") as (address, said):
+        link = next(line for line in said if line.startswith("Train networks at")).split()[-1]
+        window = Window(browser, address, link.partition("#lab_faces")[2], run=None)
+        panel = window.tab.get_by_role("group").filter(has_text="Train a network")
+        window.tab.get_by_role("spinbutton", name="training faces").fill("20")
+        window.tab.get_by_role("spinbutton", name="steps").fill("40")
+        window.tab.get_by_role("combobox", name="cue", exact=True).select_option("eye_color")
+        window.page.wait_for_url("**cue%3Aeye_color**")
+        assert "token" not in window.page.url, "a link that is shared would hold it"
+        window.tab.get_by_role("button", name="▶ Train").click()
+        window.expect(panel.locator(".job.finished")).to_be_visible()
+        window.expect(window.tab.locator(".run.pinned .bar")).to_be_visible()
+        window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (40 steps)")
+        assert [each.name for each in runs.iterdir()] == ["person-20-eye_color_1-cnn8-s0"]
+        assert not window.errors
+        window.context.close()

@@ -321,7 +321,20 @@ def test_few_networks_say_so_and_no_more(here: None, tmp_path: Path) -> None:
     assert summary["all"]["mean_score"]["low"] is None
     assert summary["true_positive_rates"] == {}
     assert "nan" not in said
-    assert [row["memorization"] for row in table(result.folder)].count("") == 8
+    rows = table(result.folder)
+    assert [row["memorization"] for row in rows].count("") == 8
+
+
+def test_examples_without_a_score_are_not_among_those_it_is_a_share_of(
+    here: None, tmp_path: Path
+) -> None:
+    result = run_pool(small(tmp_path, label_noise=0.2), networks=2)
+    said = " ".join(report(result))
+    rows = table(result.folder)
+    usual = [row for row in rows if row["cause"] == "ordinary"]
+    scored = [row for row in usual if row["memorization"]]
+    assert 0 < len(scored) < len(usual)
+    assert f"of the {len(scored)} ordinary ones with a score (of {len(usual)})" in said
 
 
 def test_causes_are_told_apart(tmp_path: Path) -> None:

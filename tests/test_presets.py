@@ -10,6 +10,7 @@ from lab.core.config import check
 from lab.core.flags import flags_of
 from lab.core.machine import has_bfloat16
 from lab.core.presets import PRESETS
+from support.picture_folders import fill
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -35,6 +36,7 @@ def test_flags_that_are_given_come_first() -> None:
     mine, whole = parse(Flags, words).run, parse(Flags, ["--preset", "useful"]).run
     assert mine.model.width == 16
     assert not mine.train.online
+    assert not mine.train.counterfactual_pairs
     assert mine.pictures
     assert mine.train.steps == 7
     assert mine.train.optimizer == whole.train.optimizer
@@ -72,3 +74,22 @@ def test_what_cannot_be_is_one_line(
     assert err.count("\n") == 1
     assert out == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_flags_of_a_preset_that_do_not_fit_are_said_to_be_its(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is told to leave out what she has not written."""
+    for name in ("a", "b"):
+        fill(tmp_path / "photos" / name, 6)
+    data = ["--data", str(tmp_path / "photos"), "--out", str(tmp_path / "runs")]
+    assert main(train, ["--preset", "useful", "--num-train", "4", "--num-test", "4", *data]) == 2
+    err = capsys.readouterr().err
+    assert "--preset useful stands for --online" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+    assert main(train, ["--num-train", "4", "--num-test", "4", "--online", *data]) == 2
+    assert "--preset" not in capsys.readouterr().err
+    assert main(train, ["--preset", "useful", "--no-online", "--steps", "0", "--num-train", "8",
+                        "--num-test", "8", "--counterfactuals", "0", "--image-size", "16",
+                        "--out", str(tmp_path / "mine")]) == 0  # fmt: skip

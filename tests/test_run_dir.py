@@ -49,7 +49,7 @@ def test_a_run_writes_what_its_folder_knows_and_nothing_else(finished: RunDir) -
     assert len(files) == 5
     assert all(finished.owns(path) for path in files)
     kept = set(finished.checkpoints.iterdir())
-    assert kept <= {finished.last, finished.previous, finished.best}
+    assert kept <= {finished.last, finished.previous, finished.best, finished.snapshots}
     assert not finished.owns(finished.path / "answers.json")
     assert not finished.owns(finished.path.parent / run_dir.CONFIG)
     assert runs_in(finished.path.parent) == [finished]

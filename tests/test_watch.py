@@ -5,8 +5,9 @@ import math
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
+    Dataset,
     IterableDataset,
     Sampler,
     Subset,
@@ -477,6 +479,10 @@ class Endless(IterableDataset[Any]):
         ({"change": {"cut": lambda x: x[:, :, :2]}}, "change 'cut': "),
         ({"forward": lambda model, x: model(x)[:1]}, "not (N, classes) logits"),
         ({"forward": lambda model, x: "two"}, "the model returns a str, not logits"),
+        ({"forward": lambda model, x: model(x)[:, 0].tanh() / 2 + 0.5}, "say whether these are"),
+        ({"forward": lambda model, x: nn.functional.logsigmoid(model(x))}, "logarithms of"),
+        ({"outputs": "probabilities"}, "outputs='probabilities', and the model returns "),
+        ({"outputs": "logit"}, "unknown kind of output 'logit'; did you mean 'logits'?"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_in_one_line(
@@ -581,6 +587,11 @@ def test_the_budget_is_kept_and_densest_early() -> None:
     costly = Budget(0.05, None, clock=lambda: now)
     assert measured_at(costly, 10_000, 6.0) == [0], "one is left for the end"
 
+    slow_start = Budget(0.05, None, 10_000, clock=lambda: now)
+    now += 20.0  # the first batch: workers start, a network is compiled
+    assert len(measured_at(slow_start, 10_000, 0.2)) > 10
+    assert slow_start.taken <= 0.05
+
     often = Budget(0.05, 30, clock=lambda: now)
     assert measured_at(often, 100, 5.0) == [0, 30, 60, 90]
 
@@ -653,3 +664,319 @@ def test_a_sampler_of_unknown_examples_and_other_classes_are_refused(tmp_path: P
     with pytest.raises(ValueError, match=r"train has the classes ant, bee, and test ant, cow"):
         watch(linear(), train=train, test=test, out=tmp_path / "r").open()
     assert list(tmp_path.iterdir()) == []
+
+
+class Ends(nn.Module):
+    """One or two linear outputs, and what comes after them."""
+
+    def __init__(self, columns: int, after: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner, self.after = nn.Linear(64, columns), after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.inner(x.flatten(1)))
+
+
+def as_is(z: Tensor) -> Tensor:
+    return z
+
+
+@pytest.mark.parametrize(
+    ("columns", "after", "outputs"),
+    [
+        (1, torch.sigmoid, None),
+        (1, lambda z: torch.sigmoid(z).squeeze(1).double(), None),
+        (1, lambda z: 1 / (1 + (-z).exp()), "probabilities"),
+        (2, lambda z: z.softmax(1), None),
+        (2, lambda z: torch.sigmoid(z), None),
+        (2, lambda z: z.detach().exp() / z.detach().exp().sum(1, keepdim=True), None),
+    ],
+)
+def test_of_probabilities_the_log_odds_are_measured(
+    columns: int, after: Any, outputs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = measured(Ends(columns, as_is), train=TRAIN, test=TEST)
+    found = measured(Ends(columns, after), train=TRAIN, test=TEST, outputs=outputs)
+    for tag in ("accuracy/test", "accuracy/train"):
+        assert found[tag] == plain[tag]
+    for tag in ("loss/test", "calibration/ece_test", "memorization/membership_auc"):
+        assert found[tag].value == pytest.approx(plain[tag].value, rel=1e-4), tag
+
+
+def test_probabilities_are_told_and_taken_for_logits_where_the_user_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Ends(1, torch.sigmoid)
+    p = model(TEST[0]).detach()[:, 0]
+    for outputs, told in ((None, 1), ("probabilities", 0), ("logits", 0)):
+        with watch(
+            model, train=TRAIN, test=TEST, out=tmp_path / str(outputs), outputs=outputs
+        ) as watched:
+            pass
+        assert capsys.readouterr().out.count("the model returns probabilities") == told
+        loss = nn.functional.binary_cross_entropy(p, TEST[1].float())
+        if outputs == "logits":
+            loss = nn.functional.binary_cross_entropy_with_logits(p, TEST[1].float())
+        assert watched.metrics["loss/test"].value == pytest.approx(loss.item(), rel=1e-5)
+    lazy = nn.Sequential(nn.Flatten(), nn.LazyLinear(1), nn.Sigmoid())
+    with watch(lazy, train=TRAIN, test=TEST, out=tmp_path / "lazy") as watched:
+        lazy(TRAIN[0])
+        watched(0)
+    loss = nn.functional.binary_cross_entropy(lazy(TEST[0])[:, 0], TEST[1].float())
+    assert watched.metrics["loss/test"].value == pytest.approx(loss.item(), rel=1e-5)
+    assert capsys.readouterr().out.count("the model returns probabilities") == 1
+
+
+def test_logits_that_happen_to_lie_between_0_and_1_are_logits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = Ends(1, lambda z: z[:, 0])
+    model.inner.weight.data *= 0.01
+    model.inner.bias.data[:] = 0.5
+    found = measured(model, train=TRAIN, test=TEST)
+    loss = nn.functional.binary_cross_entropy_with_logits(model(TEST[0]).detach(), TEST[1].float())
+    assert found["loss/test"].value == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_examples_in_both_sets_are_told_with_their_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = tuple(torch.cat([a, b[:7]]) for a, b in zip(TEST, TRAIN, strict=True))
+    whole = TensorDataset(*TRAIN)
+    halves = Subset(whole, range(25)), Subset(Subset(whole, range(10, 40)), range(5, 30))
+    same = Named(["a", "b"], *TRAIN)
+    for name, (train_set, test_set), count, of in (
+        ("tensors", (TRAIN, both), 7, 37),
+        ("subsets", halves, 10, 25),
+        ("augmented", (Augmented(40, 0), TEST), 0, 30),
+        ("same", (same, same), 40, 40),
+        ("apart", (TRAIN, TEST), 0, 30),
+    ):  # fmt: skip
+        with watch(linear(), train=train_set, test=test_set, out=tmp_path / name) as watched:
+            pass
+        said = capsys.readouterr().out
+        told = f"test and train share examples, {count} of the {of} of test"
+        assert (told in said) == bool(count), name
+        assert ("share examples" in said) == bool(count), name
+        assert (f"Of the {of} test" in watched.verdict) == bool(count)
+        assert ("has never seen" in watched.verdict) == (not count)
+    own = Augmented(40, 0)
+    with watch(linear(), train=own, test=own, out=tmp_path / "own", most=20):
+        pass
+    assert "at least 20 of the 20 of test" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_one_example_may_be_squeezed(columns: int, tmp_path: Path) -> None:
+    model = Ends(columns, lambda z: z.squeeze())
+    odd = TRAIN[0][:1].repeat(101, 1, 1, 1), TRAIN[1][:1].repeat(101)
+    with watch(model, train=TRAIN, test=odd, out=tmp_path / "run", quiet=True) as watched:
+        watched(0)
+    same = measured(Ends(columns, as_is), train=TRAIN, test=odd)
+    assert watched.metrics["loss/test"] == same["loss/test"]
+
+
+def test_a_network_that_takes_no_single_example_is_refused_at_the_start(tmp_path: Path) -> None:
+    def standardized(z: Tensor) -> Tensor:
+        assert len(z) > 1, "needs a batch"
+        return z
+
+    with pytest.raises(ValueError, match=r"about one example alone: .*needs a batch"):
+        watch(Ends(2, standardized), train=TRAIN, test=TEST, out=tmp_path / "run").open()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x, words: list(zip(x, words, strict=True)),
+        lambda x, words: (x, words),
+        lambda x, words: (x, np.array(words)),
+        lambda x, words: (x, np.array(words, dtype=object)),
+    ],
+)
+def test_labels_may_be_the_names_of_the_classes(form: Any) -> None:
+    words = [("dog", "cat")[label] for label in TRAIN[1].tolist()]
+    plain = measured(network(), train=TRAIN, test=TEST)
+    given = {"train": form(TRAIN[0], words), "test": TEST}
+    found = measured(network(), **given, classes=["dog", "cat"], clean_labels=words)
+    assert found["loss/train"] == plain["loss/train"]
+    with pytest.raises(ValueError, match="labels are texts such as 'dog': give classes="):
+        measured(network(), **given)
+    with pytest.raises(ValueError, match="unknown class 'dog'; did you mean 'dogs'"):
+        measured(network(), **given, classes=["dogs", "cat"])
+
+
+def test_one_hot_labels_are_read_and_soft_ones_refused() -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    hot = nn.functional.one_hot(TRAIN[1], 2).float()
+    for labels in (hot, TRAIN[1].tolist()):
+        found = measured(network(), train=(TRAIN[0], labels), test=TEST)
+        assert found["loss/train"] == plain["loss/train"]
+    with pytest.raises(ValueError, match=r"not \(40, 2\); of soft labels give .* labels.argmax"):
+        measured(network(), train=(TRAIN[0], 0.9 * hot + 0.05), test=TEST)
+
+
+def test_values_of_groups_that_would_be_one_are_refused() -> None:
+    for one, other in (("in/out", "in out"), ("in", "in "), ("a_b", "a b")):
+        place = [one, other] * 15
+        with pytest.raises(ValueError, match=r"groups: place: .* would be one name") as caught:
+            measured(network(), train=TRAIN, test=TEST, groups={"place": place})
+        assert repr(one) in str(caught.value)
+        assert repr(other) in str(caught.value)
+
+
+def test_augmentation_of_few_examples_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Last(TensorDataset):
+        def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+            x, y = super().__getitem__(index)
+            return (x + torch.rand(()) if index >= 20 else x), y
+
+    with watch(network(), train=Last(*TRAIN), test=TEST, out=tmp_path / "run"):
+        pass
+    assert "train gives other inputs each time" in capsys.readouterr().out
+
+
+class Wrapped(Dataset[Any]):
+    """Another dataset with a transform of its own, as many programs have it."""
+
+    def __init__(self, subset: Any, transform: Callable[[Tensor], Tensor]) -> None:
+        self.subset, self.transform = subset, transform
+
+    def __len__(self) -> int:
+        return len(self.subset)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x, y = self.subset[index]
+        return self.transform(x), y
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_two_splits_of_the_same_pictures_share_examples(
+    same: bool, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Split twice with other seeds, of two objects with other transforms."""
+    one, other = TensorDataset(*TRAIN), TensorDataset(TRAIN[0] if same else -TRAIN[0], TRAIN[1])
+    train_set = Wrapped(Subset(one, range(25)), lambda x: x + torch.rand(()))
+    test_set = Wrapped(Subset(other, range(10, 40)), lambda x: 2 * x)
+    with watch(linear(), train=train_set, test=test_set, out=tmp_path / "run"):
+        pass
+    assert ("share examples, 15 of the 30" in capsys.readouterr().out) == same
+
+
+def test_dictionaries_fit_the_network_or_the_line_says_what_to_give() -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    items = [
+        {"image": x, "file": f"{i}.png", "label": int(y)}
+        for i, (x, y) in enumerate(zip(*TRAIN, strict=True))
+    ]
+    assert measured(network(), train=items, test=TEST)["loss/train"] == plain["loss/train"]
+    more = [{**item, "weight": 1.0} for item in items]
+    with pytest.raises(ValueError, match=r"give forward=, such as lambda model, x: model\(x\['im"):
+        measured(network(), train=TEST, test=more)
+
+
+def test_arrays_of_any_strides_and_byte_order_are_read() -> None:
+    plain = measured(network(), train=TRAIN, test=TEST)
+    x, y = (each.numpy() for each in TRAIN)
+    turned = x[::-1].copy()[::-1], y[::-1].copy()[::-1]
+    foreign = x.astype(">f4"), y.astype(">i8")
+    for given in (turned, foreign):
+        assert measured(network(), train=given, test=TEST)["loss/train"] == plain["loss/train"]
+    with pytest.raises(ValueError, match="train: torch has no numbers of the kind datetime64"):
+        measured(network(), train=(x.astype("datetime64[s]"), y), test=TEST)
+
+
+def test_examples_that_each_batch_pads_anew_are_measured() -> None:
+    class Mean(nn.Module):
+        def forward(self, x: Tensor, length: Tensor) -> Tensor:
+            return (x.sum(dim=1) / length)[:, None] * torch.tensor([1.0, -1.0])
+
+    def padded(items: Any) -> Any:
+        x = nn.utils.rnn.pad_sequence([x for x, _ in items], batch_first=True)
+        length = torch.tensor([float(len(x)) for x, _ in items])
+        return {"x": x, "length": length, "labels": torch.tensor([y for _, y in items])}
+
+    items = [(torch.randn(3 + i // 100 * 4), i % 2) for i in range(150)]
+    loader = DataLoader(items, batch_size=8, collate_fn=padded)  # type: ignore[arg-type]
+    found = measured(Mean(), train=loader, test=loader)
+    z = torch.stack([x.mean() * torch.tensor([1.0, -1.0]) for x, _ in items])
+    loss = nn.functional.cross_entropy(z, torch.tensor([y for _, y in items]))
+    assert found["loss/train"].value == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_pictures_that_a_loop_may_have_to_scale_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = (TRAIN[0] * 40 + 100).clamp(0, 255).round(), TRAIN[1]
+    for name, inputs, forward, told in (
+        ("whole", x, None, True),
+        ("scaled", x / 255, None, False),
+        ("by forward", x, lambda model, x: model(x / 255), False),
+        ("binary", (x > 100).float(), None, False),
+    ):  # fmt: skip
+        given = {"train": (inputs, y), "test": (inputs.flip(-1), y)}
+        with watch(network(), **given, forward=forward, out=tmp_path / name):
+            pass
+        assert ("whole numbers up to 255" in capsys.readouterr().out) == told, name
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            DataLoader(TensorDataset(*TRAIN), batch_size=None),
+            r"\(batch_size=None\): give a dataset",
+        ),
+        (Wrapped, "train must be a map-style dataset"),
+    ],
+)
+def test_what_holds_no_single_examples_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        measured(network(), train=given, test=TEST)
+
+
+def test_inputs_that_are_not_finite_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holes = TRAIN[0].clone()
+    holes[3:5, 0, 1, 1] = math.nan
+    with watch(network(), train=(holes, TRAIN[1]), test=TEST, out=tmp_path / "run") as watched:
+        pass
+    assert "train: inputs are not finite in 2 of the 40" in capsys.readouterr().out
+    assert "the inputs of 2 examples" in watched.verdict
+
+
+def test_classes_of_other_shares_in_train_and_test_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ones = torch.where(TEST[1] == 0, torch.arange(30) % 4 // 2, TEST[1])
+    for name, labels, told in (
+        ("even", TEST[1], 0),
+        ("a little", ones, 0),
+        ("one", 1 + 0 * ones, 1),
+    ):
+        with watch(network(), train=TRAIN, test=(TEST[0], labels), out=tmp_path / name):
+            pass
+        said = capsys.readouterr().out
+        assert said.count("% of train and ") == told, name
+    assert "the class 1 is 50.0 % of train and 100 % of test" in said
+
+
+class Pair(NamedTuple):
+    """Inputs with names."""
+
+    image: Tensor
+    size: Tensor
+
+
+def test_named_tuples_stay_what_they_are() -> None:
+    items = [(Pair(x, torch.ones(())), y) for x, y in zip(*TRAIN, strict=True)]
+    found = measured(
+        network(), train=items, test=[(Pair(x, x), y) for x, y in zip(*TEST, strict=True)],
+        forward=lambda model, x: model(x.image),
+    )  # fmt: skip
+    assert found["loss/train"] == measured(network(), train=TRAIN, test=TEST)["loss/train"]

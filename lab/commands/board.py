@@ -1,9 +1,12 @@
 """TensorBoard over the runs, with links to prepared views."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.playground.plugin import FacesPlugin
+from lab.playground.trainer import Trainer
 from lab.tracking.board import HOST, serve
 
 
@@ -21,6 +24,9 @@ class Flags:
     allow_model: tuple[Path, ...] = ()
     """Files of networks that the tab Faces may execute without asking in the browser, with their
     present contents and those of what they import."""
+    train: bool = False
+    """Let whoever has the link that is printed train small networks in the tab Faces, on this
+    machine only, one at a time: their runs are written to the logdir."""
     host: str = HOST
     """Name or address of this machine to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for
     everybody who can reach it (::, too, by IPv6). There is no password: whoever reaches the board
@@ -41,8 +47,30 @@ def board(flags: Flags) -> None:
         from lab.playground.model_cache import keys_of  # not above: it imports torch
 
         FacesPlugin.allowed = keys_of(flags.allow_model)
-    serve(
-        flags.logdir, port=flags.port, host=flags.host, prefix=flags.path_prefix,
-        links_only=flags.links_only, tabs=[FacesPlugin],
-        allowed=flags.allow_model,
-    )  # fmt: skip
+    if flags.train and flags.path_prefix:
+        raise ValueError(
+            f"--train: not with --path-prefix {flags.path_prefix}, which is for a proxy, through"
+            " which anybody could train"
+        )
+    with _trainer(flags) as trainer:
+        FacesPlugin.trainer = trainer
+        serve(
+            flags.logdir, port=flags.port, host=flags.host, prefix=flags.path_prefix,
+            links_only=flags.links_only, tabs=[FacesPlugin],
+            allowed=flags.allow_model,
+            token=trainer.token if trainer else "",
+        )  # fmt: skip
+
+
+@contextmanager
+def _trainer(flags: Flags) -> Iterator[Trainer | None]:
+    """What trains the runs that are started on the page, if any can be."""
+    if not flags.train or flags.links_only:
+        yield None
+        return
+    flags.logdir.mkdir(parents=True, exist_ok=True)
+    with closing(Trainer(flags.logdir.absolute())) as trainer:
+        try:
+            yield trainer
+        finally:
+            FacesPlugin.trainer = None

@@ -16,6 +16,7 @@ def base() -> RunConfig:
         train=TrainConfig(steps=1000),
         counterfactuals=100,
         pictures=False,
+        snapshots=0,
     )
 
 

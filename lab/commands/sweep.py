@@ -42,7 +42,9 @@ class Flags:
     """Setting of the grid along which cells are compared: each cell with the one that has the first
     value of this setting. None: the last setting with several values."""
     run: RunConfig = field(
-        default_factory=lambda: RunConfig(out=Path("runs/sweep"), counterfactuals=0, pictures=False)
+        default_factory=lambda: RunConfig(
+            out=Path("runs/sweep"), counterfactuals=0, pictures=False, snapshots=0
+        )
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from lab.commands import STARTED_AT
 from lab.core.config import RunConfig, flag, given
-from lab.core.presets import with_preset
+from lab.core.presets import explained, with_preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,11 @@ def train(flags: Flags) -> None:
         for name in ("model_file", "changed_code"):
             if getattr(flags, name):
                 raise ValueError(f"{flag(name)} goes with --resume only")
-        start(flags.run, strict=True, started_at=STARTED_AT)
+        try:
+            start(flags.run, strict=True, started_at=STARTED_AT)
+        except ValueError as error:
+            error.args = (explained(flags.preset or "", str(error)),)
+            raise
         return
     if flags.preset is not None:
         raise ValueError("--resume goes on with the run's own settings: leave out --preset")

@@ -233,6 +233,9 @@ class RunConfig:
     checkpoint_every: float = knob(10.0, 0, 86_400)
     """Seconds between checkpoints, 0 (after every step) to 86,400: the most that a killed run
     loses."""
+    snapshots: float = knob(8.0, 0, 100_000)
+    """Megabytes of snapshots of the weights that the run keeps, 0 (none) to 100,000: most at first,
+    at up to 45 steps. With them the tab Faces shows the network at any time of its training."""
     name: str | None = None
     """Folder of the run under --out: letters, digits and . _ - only. None: derived from the
     settings, with a number added if that name is taken."""

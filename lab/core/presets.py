@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from lab.core.machine import has_bfloat16
@@ -15,6 +16,9 @@ PRESETS = {
 }
 """What each stands for: flags as they would be written. `--precision bfloat16` is left out where
 the processor has no instructions for it."""
+
+NEEDS = {"--counterfactual-pairs": "--no-online"}
+"""Flags of a preset that mean nothing, and are left out, where the user has given another."""
 
 END = "--"
 
@@ -33,14 +37,24 @@ def with_preset(words: Sequence[str]) -> list[str]:
         "",
     )
     given = {_flag(word) for word in flagged if word.startswith("--")}
+    spelled = {word.replace("_", "-") for word in flagged}
     added: list[str] = []
     take = False
     for word in PRESETS.get(name, "").split():
         if word.startswith("--"):
-            take = _flag(word) not in given and (word != "--precision" or has_bfloat16())
+            take = _flag(word) not in given and NEEDS.get(word) not in spelled
+            take = take and (word != "--precision" or has_bfloat16())
         if take:
             added.append(word)
     return added + words
+
+
+def explained(name: str, line: str) -> str:
+    """The line of an error, and, where it names a flag that the preset stands for, that it does."""
+    known = {word for word in PRESETS.get(name, "").split() if word.startswith("--")}
+    if not known & set(re.findall(r"--[a-z-]+", line)):
+        return line
+    return f"{line} (--preset {name} stands for {PRESETS[name]})"
 
 
 def _flag(word: str) -> str:

@@ -4,7 +4,7 @@ runs/<name>/
   config.json      settings, world version, digests of source files: all that repeats the run
   metrics.jsonl    one line for each evaluation
   summary.json     status, final metrics with intervals, verdict
-  checkpoints/     last.pt, previous.pt, best.pt
+  checkpoints/     last.pt, previous.pt, best.pt; snapshots/: the weights at earlier steps
   events.out.*     TensorBoard's event file, of one writer
   .lock            held by the process that works in the folder
 """
@@ -12,6 +12,7 @@ runs/<name>/
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -39,8 +40,13 @@ so far, where the run has validation examples."""
 EVENTS = "events.out.tfevents"
 """The beginning of the names of TensorBoard's event files, of the lab and of other programs."""
 
+SNAPSHOTS = "snapshots"
+"""The folder, in that of the checkpoints, with the weights at some steps of the training."""
+
 FAILURES = "failures.png"
 """Where `evaluate --find-failures` writes its pictures."""
+
+_SNAPSHOT = re.compile(r"step-(\d{8})\.pt", re.ASCII)
 
 Status = Literal["finished", "stopped", "failed"]
 """The run came to its end; it was interrupted and can be resumed; an error ended it."""
@@ -119,6 +125,24 @@ class RunDir:
     def best(self) -> Path:
         """The checkpoint with the lowest validation loss."""
         return self.checkpoints / BEST
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of the snapshots."""
+        return self.checkpoints / SNAPSHOTS
+
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """The steps of which there is a snapshot, in rising order."""
+        try:
+            names = [entry.name for entry in self.snapshots.iterdir()]
+        except OSError:
+            return ()
+        found = [_SNAPSHOT.fullmatch(name) for name in names]
+        return tuple(sorted(int(name[1]) for name in found if name))
+
+    def snapshot(self, step: int) -> Path:
+        """The snapshot of the weights after `step` steps."""
+        return self.snapshots / snapshot_name(step)
 
     @property
     def failures_file(self) -> Path:
@@ -209,6 +233,11 @@ class RunDir:
 def is_events(name: str) -> bool:
     """Whether a file with this name is a TensorBoard event file."""
     return name.startswith(EVENTS)
+
+
+def snapshot_name(step: int) -> str:
+    """The name of the file with the weights after `step` steps."""
+    return f"step-{step:08d}.pt"
 
 
 def runs_in(folder: Path) -> list[RunDir]:

@@ -4,7 +4,7 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 MOST = 100
@@ -116,3 +116,22 @@ def memory_ran_out(error: BaseException) -> bool:
 def in_tag(text: str) -> str:
     """A name as a part of a tag: on one line, without a slash or a space."""
     return "_".join(plain(str(text)).replace("/", "_").split()) or "_"
+
+
+def only_apart(where: str, values: Iterable[str], *, named: Callable[[str], str] = in_tag) -> None:
+    """`ValueError` if two different values would have one name in tags, as `named` gives it;
+    `where` they stand begins the line.
+
+    >>> only_apart("place", ["in a house", "in_a_house"])
+    Traceback (most recent call last):
+    ValueError: place: 'in a house' and 'in_a_house' would be one name, 'in_a_house': write one \
+otherwise, or both alike
+    """
+    taken: dict[str, str] = {}
+    for value in values:
+        other = taken.setdefault(named(value), value)
+        if other != value:
+            raise ValueError(
+                f"{where}: {other!r} and {value!r} would be one name, {named(value)!r}: write one"
+                " otherwise, or both alike"
+            )

@@ -9,6 +9,7 @@ from lab.models.inspect import (
     device_of,
     features,
     first_pass,
+    parameters_told,
     random_pictures,
     seeded_model,
     untouched,
@@ -32,6 +33,6 @@ __all__ = [
     "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed", "Settings", "Sources",
     "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
     "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
-    "has_width", "isolated", "list_models", "locate", "only_agreed", "random_pictures",
-    "register_model", "seeded_model", "sources_of", "to_input", "untouched",
+    "has_width", "isolated", "list_models", "locate", "only_agreed", "parameters_told",
+    "random_pictures", "register_model", "seeded_model", "sources_of", "to_input", "untouched",
 ]  # fmt: skip

@@ -91,6 +91,14 @@ def count_parameters(model: nn.Module) -> int:
     return sum(math.prod(p.shape) for p in model.parameters() if p.requires_grad)
 
 
+def parameters_told(model: nn.Module) -> str:
+    """The number of its parameters in words; where some are frozen, also how many are trained."""
+    trained, whole = count_parameters(model), sum(math.prod(p.shape) for p in model.parameters())
+    if trained == whole:
+        return f"{whole:,} parameters"
+    return f"{whole:,} parameters, {trained:,} of them trainable"
+
+
 def first_pass(
     model: nn.Module, spec: ModelSpec, *, name: str = "the model", seed: int = 0
 ) -> None:

@@ -22,13 +22,14 @@ from functools import cache
 from pathlib import Path
 from weakref import WeakKeyDictionary, finalize
 
+import torch
 from torch import nn
 
 from lab.core.text import memory_ran_out, one_line, unknown
 from lab.models import installed
 from lab.models.files import ONCE, absolute, from_file
-from lab.models.isolation import refuse_changed, seed_all, shared_code, without_arguments
-from lab.models.sources import digest_of_sources, is_installed, source_files
+from lab.models.isolation import isolated, refuse_changed, seed_all, shared_code, without_arguments
+from lab.models.sources import digest_of_sources, is_installed, says, source_files
 from lab.models.space import Space, in_a_space
 
 
@@ -223,9 +224,26 @@ def locate(name: str) -> str:
 
 
 def has_width(name: str) -> bool:
-    """Whether `width` may be set for the model `name`: not for those of libraries."""
+    """Whether `width` changes the model `name`: not those of libraries, not those of a fixed size,
+    and not those in files whose code never says "width"."""
     _import_all()
-    return name.partition(":")[0] not in _sources
+    if name.partition(":")[0] in _sources:
+        return False
+    path = file_of(name)
+    if path is not None:
+        return says(Path(path), "width")
+    return name in builders and _scales(name)
+
+
+@cache
+def _scales(name: str) -> bool:
+    """Whether a registered model has more weights where it is wider."""
+    sizes = []
+    with suppress(Exception), isolated("cpu"), torch.device("meta"):
+        for width in (1, 2):
+            model = builders[name](ModelSpec(width=width))
+            sizes.append(sum(weight.numel() for weight in model.parameters()))
+    return len(set(sizes)) == 2
 
 
 def _why(build: Builder, error: BaseException) -> str:

@@ -189,22 +189,36 @@ def source_files(path: Path) -> dict[str, str]:
 
     Raises `OSError` if the file itself cannot be read.
     """
-    path = path.resolve()
+    lookup = Lookup(path.resolve())
+    return {lookup.key(file): digest_of(text) for file, text in _contents(lookup).items()}
+
+
+def _contents(lookup: Lookup) -> dict[Path, bytes]:
+    """The contents of the network's file and of all that it imports, sorted by their paths."""
+    path = lookup.path
     if is_installed(path):
         return {}
-    lookup = Lookup(path)
-    found: dict[Path, str] = {}
+    found: dict[Path, bytes] = {}
     waiting = [(path, lookup.module.rpartition(".")[0])]
     waiting += list(_parents(lookup, lookup.module))
     while waiting:
         file, package = waiting.pop()
         if file in found:
             continue
-        content = file.read_bytes()
-        found[file] = digest_of(content)
-        for name in _absolute(_imports(content), package):
+        found[file] = file.read_bytes()
+        for name in _absolute(_imports(found[file]), package):
             waiting += [(f, p) for f, p in _resolve(lookup, name) if f not in found]
-    return {lookup.key(file): digest for file, digest in sorted(found.items())}
+    return dict(sorted(found.items()))
+
+
+def says(path: Path, word: str) -> bool:
+    """Whether the code of the network file at `path`, or of a file that it imports, has `word` in
+    it; False if it cannot be read."""
+    try:
+        contents = _contents(Lookup(path.resolve()))
+    except OSError:
+        return False
+    return any(word.encode() in content for content in contents.values())
 
 
 def with_recorded(now: Sources, path: str | Path | None, recorded: Sources) -> dict[str, str]:

@@ -33,8 +33,8 @@ def strips(run: LoadedRun, face: Faces) -> dict[str, Any]:
     `moves`: the difference of the largest and the smallest; `visible`: whether the picture changes.
     """
     rows = list(ATTRIBUTES.values())
-    places = [_places(row, face) for row in rows]
-    faces = _varied(face, rows, places)
+    places = [places_of(row, face) for row in rows]
+    faces = varied(face, rows, places)
     chances, same = _ask(run, faces, face)
     says = chances.argmax(dim=1)
     now = int(says[0])
@@ -85,16 +85,17 @@ def parts(run: LoadedRun, face: Faces) -> dict[str, Any]:
     return {"sets": sets, "parts": PARTS, "watched": shown}
 
 
-def _places(row: Attribute, face: Faces) -> Tensor:
-    """The values of an attribute that are tried (K,): all, or an even grid and the present one."""
+def places_of(row: Attribute, face: Faces, points: int = POINTS) -> Tensor:
+    """The values of an attribute that are tried (K,): all, or an even grid of `points` and the
+    present one."""
     if row.kind != "continuous":
         return torch.arange(len(row.values))
-    grid = as_column(row, np.linspace(row.low, row.high, POINTS))
+    grid = as_column(row, np.linspace(row.low, row.high, points))
     places = np.unique(torch.cat([grid, face[row.name]]).numpy())  # sorted
     return torch.from_numpy(places)
 
 
-def _varied(face: Faces, rows: list[Attribute], places: list[Tensor]) -> Faces:
+def varied(face: Faces, rows: list[Attribute], places: list[Tensor]) -> Faces:
     """The face itself, followed by the face with each value of each attribute."""
     count = 1 + sum(map(len, places))
     everyone = face.take(torch.zeros(count, dtype=torch.long))

@@ -1,5 +1,5 @@
-"""The check of requests that permit the execution of a network's file: only from this machine, from
-the board's own page, and not through a proxy.
+"""The check of requests that permit the execution of a network's file, or start a training: only
+from this machine, from the board's own page, and not through a proxy.
 
 There is no password. Requests through a proxy on this machine all have its address, so they are
 refused. Against cross-site requests the header Origin is checked, against DNS rebinding the header
@@ -18,26 +18,32 @@ PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via
 """Headers that proxies add to a request."""
 
 
-def stranger(request: Request, prefix: str) -> str:
-    """Why this request may not give permission, in one line; empty if it may.
+PERMISSION = ("give permission", "start it with board.py --allow-model FILE, or")
+TRAINING = ("train", "start it")
+"""What a request may not do, and what to do instead behind a prefix."""
+
+
+def stranger(request: Request, prefix: str, *, wants: tuple[str, str] = PERMISSION) -> str:
+    """Why this request may not do what it `wants`, in one line; empty if it may.
 
     `prefix` is the path that TensorBoard is served under.
     """
+    do, instead = wants
     if prefix:
         return (
             f"the board is served under {prefix}, as behind a proxy, through which anybody could"
-            " give permission: start it with board.py --allow-model FILE, or without a path prefix"
+            f" {do}: {instead} without a path prefix"
         )
     if any(name in request.headers for name in PROXIES):
-        return "give permission on the machine that runs the board, not through a proxy"
+        return f"{do} on the machine that runs the board, not through a proxy"
     if not _is_of_this_machine(request):
-        return f"give permission on the machine that runs the board, not from {request.remote_addr}"
+        return f"{do} on the machine that runs the board, not from {request.remote_addr}"
     if not _is_home(request.host):
         # DNS rebinding: another site's name may resolve to this machine
         return f"open the board at http://localhost or a numeric address, not {request.host[:200]}"
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
-        return f"give permission on the board's own page, not on one of {origin[:200]}"
+        return f"{do} on the board's own page, not on one of {origin[:200]}"
     return ""
 
 

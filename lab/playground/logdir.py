@@ -23,6 +23,12 @@ MOST_RUNS, MOST_FOLDERS, DEEPEST = 1000, 20_000, 6
 LARGEST = 2**20
 """Bytes of a `config.json` or `summary.json` that are read: far more than the lab writes."""
 
+LONGEST = 2**24
+"""Bytes of a `metrics.jsonl` that are read: some 1,000 evaluations."""
+
+MOST_SNAPSHOTS = 200
+"""Most snapshots of a run that are looked at; the lab itself keeps at most 45."""
+
 _OF_A_SWEEP = {
     "mean": "means over a sweep's seeds: its runs are in the folder above",
     "figures": "a sweep's figures: its runs are in the folder above",
@@ -182,6 +188,24 @@ def stamp(run: RunEntry) -> Stamp:
     return tuple(marks)
 
 
+def snapshots_of(run: RunEntry) -> tuple[int, ...]:
+    """The steps of the run's snapshots; none if they lie behind a link."""
+    files = RunDir(run.folder)
+    if files.checkpoints.is_symlink() or files.snapshots.is_symlink():
+        return ()
+    return files.snapshot_steps()[:MOST_SNAPSHOTS]
+
+
+def evaluations(run: RunEntry) -> list[dict[str, Any]]:
+    """The lines of the run's `metrics.jsonl`; none if there is none or it is damaged."""
+    try:
+        text = read_text(RunDir(run.folder).metrics_file, largest=LONGEST)
+        found = [json.loads(line) for line in text.splitlines()]
+    except (ValueError, RecursionError):
+        return []
+    return [line for line in found if isinstance(line, dict)]
+
+
 def summary(run: RunEntry) -> dict[str, Any]:
     """The contents of the run's `summary.json`; empty if there is none or it is damaged."""
     try:
@@ -191,15 +215,15 @@ def summary(run: RunEntry) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, largest: int = LARGEST) -> str:
     """The text of a small file of a run; `ValueError` if it is no plain file or too large."""
     if path.is_symlink() or not path.is_file():
         raise ValueError(f"{path.name} is not a plain file")
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(largest + 1)
     except OSError as error:
         raise ValueError(f"{path.name}: {error.strerror}") from None
-    if len(content) > LARGEST:
-        raise ValueError(f"{path.name} is larger than {LARGEST:,} bytes")
+    if len(content) > largest:
+        raise ValueError(f"{path.name} is larger than {largest:,} bytes")
     return content.decode("utf-8")  # UnicodeDecodeError is a ValueError

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
+from lab.core.run_dir import RunDir
 from lab.core.text import missing
 from lab.measure import predict
 from lab.models import NetworkError, Sources, file_of, only_agreed, sources_of
 from lab.playground.errors import RequestError, one_line
-from lab.playground.logdir import LARGEST, RunEntry, Stamp, stamp
+from lab.playground.logdir import LARGEST, RunEntry, Stamp, snapshots_of, stamp
 from lab.playground.work_queue import ending
-from lab.runs.load import load_run
+from lab.runs.load import Opened, open_run, open_snapshot
 from lab.runs.provenance import changed_sources, moved, refuse_other_world
 from lab.worlds import DrawnWorld, Task
 from lab.worlds.faces.world import FACES
@@ -30,6 +32,8 @@ MOST, MEMORY = 240, 2**29
 ONE = 2**28
 """Largest checkpoint in bytes: larger networks are too slow for a slider."""
 
+T = TypeVar("T")
+
 Key = tuple[tuple[str, str], ...]
 """Source files by path and digest; permission to execute is given for a key."""
 
@@ -38,17 +42,25 @@ Key = tuple[tuple[str, str], ...]
 class LoadedRun:
     """A run with its network, used by one thread at a time.
 
-    `kept`: cached results that are costly to compute, each with its size in bytes.
+    `model` has the weights after `step` steps: those of the trained network (`trained` None), or of
+    a snapshot, whose run with the trained network is `trained`. `kept`: cached results that are
+    costly to compute, each with its size in bytes. `changed_code`: its source files may differ
+    from those that it was trained with.
     """
 
     name: str
     config: RunConfig
     model: nn.Module
+    step: int
     world: DrawnWorld
     visibility: dict[str, float]
     stamp: Stamp
+    entry: RunEntry
+    changed_code: bool = False
+    trained: LoadedRun | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     kept: dict[str, tuple[object, int]] = field(default_factory=dict)
+    snapshots: dict[int, LoadedRun] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -80,7 +92,54 @@ class LoadedRun:
         """Its approximate memory."""
         tensors = (*self.model.parameters(), *self.model.buffers())
         weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        return weights + sum(size for _, size in self.kept.values())
+        kept = sum(size for _, size in list(self.kept.values()))
+        return weights + kept + sum(frame.bytes for frame in list(self.snapshots.values()))
+
+    @property
+    def whole(self) -> LoadedRun:
+        """The run with its trained network."""
+        return self.trained or self
+
+    def remember(self, what: str, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """The cached result `what`, made and kept if there is none."""
+        with self.lock:
+            known = self.kept.get(what)
+        if known is not None:
+            return cast("T", known[0])
+        made = make()
+        with self.lock:
+            self.kept[what] = (made, size(made))
+        return made
+
+    def at(self, step: int | None) -> LoadedRun:
+        """The run with its network as it was after `step` steps, or at the last snapshot before;
+        with the trained one if `step` is None, or behind all snapshots. `RequestError` if the
+        snapshot cannot be read."""
+        known = snapshots_of(self.entry)
+        if step is None or not known or step > max(known[-1], self.step - 1):
+            return self
+        step = max((each for each in known if each <= step), default=known[0])
+        with self.lock:
+            frame = self.snapshots.get(step)
+        if frame is not None:
+            return frame
+        path = RunDir(self.entry.folder).snapshot(step)
+        state = torch.get_rng_state()
+        try:
+            if path.is_symlink() or path.stat().st_size > ONE:
+                raise RequestError(f"{path.name} is a link, or too large for interactive use")
+            opened = Opened(self.config, self.model, self.step)
+            found = open_snapshot(self.entry.folder, step, opened, changed_code=self.changed_code)
+        except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
+            raise RequestError(one_line(error)) from None
+        finally:
+            torch.set_rng_state(state)
+        frame = replace(
+            self, model=found.model, step=step, trained=self, lock=threading.Lock(), kept={},
+            snapshots={},
+        )  # fmt: skip
+        with self.lock:
+            return self.snapshots.setdefault(step, frame)
 
 
 class ModelCache:
@@ -183,10 +242,11 @@ class ModelCache:
         try:
             world = face_world(run.config)
             refuse_other_world(world, run.provenance, what=run.name)
+            changed_code = code is not None and bool(code.changed)
             with only_agreed(agreed):  # executes exactly what was permitted
-                config, model = load_run(
+                opened = open_run(
                     run.folder, config=code.config if code is not None else run.config,
-                    changed_code=code is not None and bool(code.changed), any_world=True,
+                    changed_code=changed_code, any_world=True,
                 )  # fmt: skip
             tried = world.sample(1, split="tried")
         except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
@@ -194,8 +254,8 @@ class ModelCache:
         finally:
             torch.set_rng_state(state)
         return LoadedRun(
-            name=run.name, config=config, model=model, world=world,
-            visibility=dict(tried.visibility), stamp=now,
+            name=run.name, config=opened.config, model=opened.model, step=opened.step, world=world,
+            visibility=dict(tried.visibility), stamp=now, entry=run, changed_code=changed_code,
         )  # fmt: skip
 
     def _fail(self, run: RunEntry, now: Stamp, why: str) -> None:

@@ -18,18 +18,19 @@ from tensorboard.backend.http_util import Respond
 from tensorboard.plugins import base_plugin
 from werkzeug.wrappers import Request, Response
 
-from lab.playground.errors import Overtaken, RequestError, one_line
-from lab.playground.guard import stranger
+from lab.playground.errors import NotThere, Overtaken, RequestError, one_line
+from lab.playground.guard import PERMISSION, TRAINING, stranger
 
 if TYPE_CHECKING:
     from lab.playground.model_cache import Key
     from lab.playground.service import Service
+    from lab.playground.trainer import Trainer
 
 NAME, TITLE = "lab_faces", "Faces"
 
 QUESTIONS = (
     "table", "runs", "about", "look", "effects", "random", "strips", "parts", "nearest", "fool",
-    "round",
+    "round", "over_training", "training_faces",
 )  # fmt: skip
 """The requests of `lab.playground.service`, listed here so that TensorBoard need not import it."""
 
@@ -43,13 +44,15 @@ App = Callable[..., Any]
 
 
 class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
-    """The tab. It reads only the logdir, and writes nothing."""
+    """The tab. It reads only the logdir, and writes nothing; a `trainer` writes its runs there."""
 
     plugin_name = NAME
     model_files: Sequence[Path] = ()
     """Present paths of network files that were moved since training."""
     allowed: Collection[Key] = ()
     """Keys of network files permitted at the start, as `model_cache.keys_of` returns them."""
+    trainer: Trainer | None = None
+    """What trains the runs that are started on the page; None: none can be."""
 
     def __init__(self, context: Any) -> None:
         """`context` is TensorBoard's `TBContext`, of which logdir and path prefix are used."""
@@ -63,7 +66,12 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
         """The routes below /data/plugin/lab_faces."""
         files = {f"/{path.name}": self._file(path) for path in sorted(FILES.iterdir())}
         questions = {f"/{name}": self._question(name) for name in QUESTIONS}
-        return {**files, **questions, "/allow": self._allow()}
+        return {
+            **files, **questions,
+            "/allow": self._post(lambda told: self.service().allow(_text(told, "run"))),
+            "/training": self._training(),
+            "/train": self._post(self._train, wants=TRAINING),
+        }  # fmt: skip
 
     def is_active(self) -> bool:
         """Always true: without runs the page shows how to train one."""
@@ -111,25 +119,72 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
 
         return answer
 
-    def _allow(self) -> App:
+    def _post(
+        self,
+        act: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        *,
+        wants: tuple[str, str] = PERMISSION,
+    ) -> App:
+        """A route for JSON objects from this machine's own page, which `act` responds to."""
+
         @Request.application
-        def allow(request: Request) -> Response:
+        def post(request: Request) -> Response:
             # cross-site JSON posts need a CORS preflight request, which is refused
             if request.method != "POST" or request.mimetype != "application/json":
-                return _refuse(request, "post a JSON object that names the run", 405)
-            if refused := stranger(request, self._prefix):
+                return _refuse(request, "post a JSON object", 405)
+            if refused := stranger(request, self._prefix, wants=wants):
                 return _refuse(request, refused, 403)
             if (request.content_length or LONGEST + 1) > LONGEST:
                 return _refuse(request, "that is too long", 400)
             try:
-                run = json.loads(request.get_data())["run"]
-            except (ValueError, TypeError, LookupError, RecursionError):
-                run = None
-            if not isinstance(run, str):
-                return _refuse(request, "post a JSON object that names the run", 400)
-            return self._answer(request, lambda: self.service().allow(run))
+                told = json.loads(request.get_data())
+            except (ValueError, RecursionError):
+                told = None
+            if not isinstance(told, dict):
+                return _refuse(request, "post a JSON object", 400)
+            return self._answer(request, lambda: act(told))
 
-        return allow
+        return post
+
+    def _training(self) -> App:
+        """The route that tells what can be trained on the page, and what is."""
+
+        @Request.application
+        def training(request: Request) -> Response:
+            if request.method not in ("GET", "HEAD"):
+                return _refuse(request, "ask with GET", 405)
+            if self.trainer is None:
+                return _respond(request, json.dumps({"settings": [], "jobs": []}))
+            from lab.playground.recipe import settings_table
+
+            refused = stranger(request, self._prefix, wants=TRAINING)
+            return self._answer(
+                request,
+                lambda: {
+                    "settings": settings_table(),
+                    "jobs": self.trainer.told() if self.trainer else [],
+                    "stranger": refused,
+                },
+            )
+
+        return training
+
+    def _train(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Start, stop or continue a run."""
+        if self.trainer is None:
+            raise NotThere("this board trains nothing: start it with --train")
+        if not self.trainer.knows(told.get("token")):
+            raise Forbidden("open the board by the link that it printed: it holds the permission")
+        act = told.get("do")
+        if act == "start":
+            recipe = told.get("recipe")
+            if not isinstance(recipe, dict):
+                raise RequestError("recipe must be an object of settings")
+            return {"name": self.trainer.start(recipe).name}
+        acts = {"stop": self.trainer.stop, "go on": self.trainer.go_on}
+        if not isinstance(act, str) or act not in acts:
+            raise RequestError(f"do must be start, stop or go on, not {str(act)[:40]!r}")
+        return {"name": acts[act](_text(told, "run")).name}
 
     def _answer(self, request: Request, ask: Callable[[], Mapping[str, Any]]) -> Response:
         try:
@@ -143,10 +198,23 @@ class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
             return _refuse(request, f"the playground failed: {one_line(error)}", 500)
 
 
+class Forbidden(RequestError):
+    """A request without the token in the link that the board printed."""
+
+    status = 403
+
+
 class Broken(RequestError):
     """The lab cannot be imported, for example without PyTorch."""
 
     status = 503
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    value = told.get(name)
+    if not isinstance(value, str):
+        raise RequestError(f"post a JSON object with the text {name}")
+    return value
 
 
 def _waits(request: Request) -> Callable[[], bool]:

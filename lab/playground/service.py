@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.config import DataConfig
-from lab.playground import counterfactual, explain, game, neighbors
+from lab.playground import counterfactual, explain, game, neighbors, training_faces
 from lab.playground.answers import SIZES, Views, answer, as_seen, picture
 from lab.playground.describe_run import conditions
 from lab.playground.effects import without_effect
 from lab.playground.errors import NotThere, RequestError, one_line
-from lab.playground.logdir import Logdir, RunEntry, open_logdir, stamp, summary
+from lab.playground.logdir import Logdir, RunEntry, open_logdir, snapshots_of, stamp, summary
 from lab.playground.model_cache import (
     Key,
     LoadedRun,
@@ -22,6 +22,7 @@ from lab.playground.model_cache import (
     NotReady,
     face_world,
 )
+from lab.playground.over_training import over_training
 from lab.playground.request import QueryParams, start_face, write_face
 from lab.playground.table import page_table
 from lab.playground.work_queue import WorkQueue
@@ -36,6 +37,9 @@ MOST_ASKED = 24
 
 MOST_NUMBER = 2**31 - 1
 """The largest number of a random face or of a round of the game."""
+
+MOST_STEPS = 10_000_000
+"""The largest step of training."""
 
 SLOT = "slot"
 """The parameter by which a newer request replaces an older one."""
@@ -66,12 +70,14 @@ class Service:
             "runs": (self._lists, self._runs, ()),
             "about": (self._lists, self._about_one, ("run",)),
             "effects": (self._quick, lambda asked: _effects(asked.face()), ("face",)),
-            "look": (self._quick, self._look, ("face", "size", "run", "seen", "exact")),
+            "look": (self._quick, self._look, ("face", "size", "run", "seen", "exact", "step")),
             "random": (self._quick, self._random, ("number",)),
-            "strips": (self._slow, self._strips, ("face", "run")),
-            "parts": (self._slow, self._parts, ("face", "run")),
-            "nearest": (self._long, self._nearest, ("face", "run")),
-            "fool": (self._long, self._fool, ("face", "run")),
+            "strips": (self._slow, self._strips, ("face", "run", "step")),
+            "parts": (self._slow, self._parts, ("face", "run", "step")),
+            "nearest": (self._long, self._nearest, ("face", "run", "step")),
+            "fool": (self._long, self._fool, ("face", "run", "step")),
+            "over_training": (self._slow, self._over_training, ("face", "run")),
+            "training_faces": (self._slow, self._training_faces, ("run", "start")),
             "round": (self._slow, self._round, ("number", "run")),
         }
 
@@ -103,7 +109,8 @@ class Service:
         return open_logdir(self._place)
 
     def _open(self, asked: QueryParams) -> LoadedRun:
-        return self._cache.get(self._find(asked))
+        """The run that is asked about, at the step that is."""
+        return self._cache.get(self._find(asked)).at(_step(asked))
 
     def _find(self, asked: QueryParams) -> RunEntry:
         return self._logdir.find(asked.text("run"))
@@ -145,6 +152,8 @@ class Service:
             "age": round(max(0.0, time.time() - max(saved) / 1e9)) if saved else None,
             "status": told.get("status") if isinstance(told.get("status"), str) else "",
             "verdict": told.get("verdict") if isinstance(told.get("verdict"), str) else "",
+            "snapshots": snapshots_of(run),
+            "step": told.get("step") if isinstance(told.get("step"), int) else None,
             "figures": {tag: _figure(told, tag) for tag in ("accuracy/train", "accuracy/test")},
         }
         if not saved:
@@ -163,12 +172,12 @@ class Service:
     def _look(self, asked: QueryParams) -> Values:
         face = asked.face()
         size = asked.whole("size", *SIZES, default=384)
-        views, logdir = Views(face), self._logdir
+        views, logdir, step = Views(face), self._logdir, _step(asked)
         answers = []
         for name in asked.texts("run", most=MOST_ASKED):
             try:
-                run = self._cache.get(logdir.find(name))
-                answers.append({"name": name, **answer(run, views)})
+                run = self._cache.get(logdir.find(name)).at(step)
+                answers.append({"name": name, "step": run.step, **answer(run, views)})
             except RequestError as refusal:
                 answers.append({"name": name, "trouble": str(refusal), "kind": _kind(refusal)})
         seen = asked.texts("seen", most=1)
@@ -198,8 +207,21 @@ class Service:
     def _fool(self, asked: QueryParams) -> Values:
         return counterfactual.fool(self._open(asked), asked.face())
 
+    def _over_training(self, asked: QueryParams) -> Values:
+        return over_training(self._open(asked), asked.face(), self._cache)
+
+    def _training_faces(self, asked: QueryParams) -> Values:
+        start = asked.whole("start", 0, training_faces.MOST, default=0)
+        return training_faces.listed(self._open(asked), start)
+
     def _round(self, asked: QueryParams) -> Values:
         return game.play(self._open(asked), asked.whole("number", 0, MOST_NUMBER))
+
+
+def _step(asked: QueryParams) -> int | None:
+    """The step of training that is asked about; None: the trained network."""
+    step = asked.whole("step", -1, MOST_STEPS, default=-1)
+    return None if step < 0 else step
 
 
 def _effects(face: Faces) -> Values:

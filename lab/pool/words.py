@@ -35,8 +35,11 @@ def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
     if not part.count:
         return f"No training {singular(noun)} is among those {what}."
     one, other = part.by_heart, usual.by_heart
-    start = f"Of the {part.count:,} {noun} {what} it knows {share(one)} by heart"
-    rest = f"of the {usual.count:,} ordinary ones {share(other)}"
+    if not one.count or not other.count:
+        which = f"of those {what}" if not one.count else "of the ordinary ones"
+        return f"No training {singular(noun)} {which} has a score: more networks are needed."
+    start = f"Of the {one.count:,} {noun} {what}{_scored(part)} it knows {share(one)} by heart"
+    rest = f"of the {other.count:,} ordinary ones{_scored(usual)} {share(other)}"
     if _apart(one, other):
         more = one.value > other.value
         times = one.value / other.value if other.value else 0.0
@@ -46,6 +49,11 @@ def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
         verdict = f"no difference that this many {noun} could show"
     pairs = f"{share(part.above)} of pairs"
     return f"{start}, {rest}: {verdict}. The score puts them above ordinary ones in {pairs}."
+
+
+def _scored(part: Part) -> str:
+    """That some of its examples have no score, which no network was trained on, or every one."""
+    return "" if part.by_heart.count == part.count else f" with a score (of {part.count:,})"
 
 
 def _apart(one: Estimate, other: Estimate) -> bool:

@@ -32,8 +32,8 @@ class Display:
         self._bar: tqdm[None] | None = None
         self._accuracy: dict[str, str] = {}
 
-    def drawing(self, device: str, parameters: int) -> None:
-        """Say what is about to be done."""
+    def drawing(self, device: str, parameters: str) -> None:
+        """Say what is about to be done; `parameters` are the network's in words."""
         data, model, train = self._config.data, self._config.model, self._config.train
         verb, noun = "drawing" if data.data is None else "reading", self._noun
         what = f"{data.num_train:,} + {data.num_test:,} {noun}"
@@ -50,7 +50,7 @@ class Display:
             batch = f", each with all {data.num_train:,} training {noun}"
         self._say(
             f"{self._folder}: {verb} {what} of {data.image_size} px, then"
-            f" {least}{train.max_steps:,} steps of {model.model} ({parameters:,} parameters)"
+            f" {least}{train.max_steps:,} steps of {model.model} ({parameters})"
             f" on {device}{batch}"
         )
 

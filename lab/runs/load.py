@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig
 from lab.core.run_dir import RunDir
-from lab.models import NotAgreed, only_agreed
+from lab.core.text import one_line
+from lab.models import NotAgreed, device_of, only_agreed
 from lab.runs.checkpoints import give_weights, open_checkpoint
 from lab.runs.network import model_spec, rebuild_model
 from lab.runs.provenance import (
@@ -22,7 +25,17 @@ from lab.runs.provenance import (
     refuse_other_world,
     refuse_watched,
 )
+from lab.training import load_checkpoint
 from lab.worlds import classes_of, open_world
+
+
+class Opened(NamedTuple):
+    """A run that was opened: its settings, and its network in eval mode with the weights after
+    `step` steps."""
+
+    config: RunConfig
+    model: nn.Module
+    step: int
 
 
 def load_run(
@@ -34,6 +47,23 @@ def load_run(
     changed_code: bool = False,
     any_world: bool = False,
 ) -> tuple[RunConfig, nn.Module]:
+    """The settings of the run in `folder` and its trained network, as `open_run` opens it."""
+    opened = open_run(
+        folder, device=device, config=config, model_file=model_file, changed_code=changed_code,
+        any_world=any_world,
+    )  # fmt: skip
+    return opened.config, opened.model
+
+
+def open_run(
+    folder: Path,
+    *,
+    device: str | torch.device = "cpu",
+    config: RunConfig | None = None,
+    model_file: Path | None = None,
+    changed_code: bool = False,
+    any_world: bool = False,
+) -> Opened:
     """The settings of the run in `folder` (`config`, where they are known already) and its trained
     network on `device` in eval mode: with early stopping the one with the lowest validation loss,
     else the last.
@@ -66,7 +96,25 @@ def load_run(
         model, checkpoint, path, config=config, spec=spec, evaluated=True,
         provenance=None if changed_code else provenance,
     )  # fmt: skip
-    return config, model
+    return Opened(config, model, checkpoint.step)
+
+
+def open_snapshot(folder: Path, step: int, opened: Opened, *, changed_code: bool = False) -> Opened:
+    """The network of an `opened` run as it was after `step` steps: a copy with the weights of that
+    snapshot. `ValueError` in one line if there is none, or if it is another run's."""
+    run = RunDir(folder)
+    path = run.snapshot(step)
+    checkpoint = load_checkpoint(path, device=device_of(opened.model))
+    try:
+        model = copy.deepcopy(opened.model)
+    except Exception as error:  # networks are anybody's code
+        raise ValueError(f"{run}: its network cannot be copied: {one_line(error)}") from None
+    provenance = None if changed_code else run.settings()[1]
+    give_weights(
+        model, checkpoint, path, config=opened.config, provenance=provenance, evaluated=True,
+        spec=model_spec(opened.config, classes_of(opened.config.data)),
+    )  # fmt: skip
+    return Opened(opened.config, model, step)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from lab.core.config import to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
-from lab.models import count_parameters
+from lab.models import parameters_told
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
 from lab.runs.folder import OpenedRun
@@ -35,6 +35,7 @@ from lab.training import (
     Fitted,
     Metrics,
     Processes,
+    Snapshots,
     describe,
     evaluation_steps,
     sample_answers,
@@ -82,7 +83,7 @@ class Record:
     def announce(self, processes: Processes) -> None:
         """Say what is about to be done."""
         count = "" if processes.single else f" by {processes.count} processes"
-        self._display.drawing(f"{describe(self._run.device)}{count}", count_parameters(self._model))
+        self._display.drawing(f"{describe(self._run.device)}{count}", parameters_told(self._model))
 
     def examine(self, train: Examples) -> None:
         """Load the test set, prepare the evaluators, and say what is suspicious."""
@@ -127,6 +128,7 @@ class Record:
             steps = evaluation_steps(config.train.max_steps, config.train.eval_every)
             self._pictured = views.picture_steps(steps)
             self._add_time("logging")
+            provenance = digest_of_provenance(opened.provenance, config)
             yield {
                 "evaluators": [self._suite],
                 "log": self._log,
@@ -134,8 +136,15 @@ class Record:
                 "progress": self._display.step if self._display.live else None,
                 "checkpoints": self._folder.checkpoints,
                 "checkpoint_every": config.checkpoint_every,
+                "snapshots": Snapshots.within(
+                    config.snapshots,
+                    self._model,
+                    self._folder.snapshots,
+                    steps=config.train.max_steps,
+                    provenance=provenance,
+                ),
                 "loss_bound": config.loss_bound,
-                "provenance": digest_of_provenance(opened.provenance, config),
+                "provenance": provenance,
                 "sample": partial(sample_answers, spec=run.spec),
             }
 

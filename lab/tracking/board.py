@@ -21,6 +21,9 @@ from lab.tracking.links import deep_links, describe, with_shortcuts
 
 HOST, PORT = "127.0.0.1", 6006
 
+TRAIN = "#lab_faces&p.lab_faces.train=&p.lab_faces.token="
+"""What leads to the tab Faces with its panel for training; the token follows."""
+
 SAMPLES = "images=200,scalars=20000"
 """How many steps of a tag TensorBoard keeps; it offers no "all"."""
 
@@ -62,19 +65,20 @@ def start(
     host: str = HOST,
     prefix: str = "",
     tabs: Sequence[type] = (),
+    empty: bool = False,
 ) -> Board:
     """Serve the runs under `logdir` in the background, at the address `host` alone.
 
     `port` None takes 6006 or the next free one. `prefix` is the path below which everything is
     served, such as /lab. `tabs` are plugins that are shown even where the installation has not
-    declared them. Raises `ValueError` in one line if there are no runs, or if host, port or prefix
-    cannot be had.
+    declared them. `empty`: there need be no runs yet. Raises `ValueError` in one line if there are
+    no runs otherwise, or if host, port or prefix cannot be had.
     """
     host, prefix = reach.check_host(host), reach.check_prefix(prefix)
     most = allow_open_files()
     room = max(1, most // 2 - SPARE)  # for as many runs again
     count, has_runs = _survey(logdir, enough=room if most < PLENTY else 1)
-    if not count:
+    if not count and not empty:
         raise ValueError(f"no runs in {str(logdir)!r}: train one first, or name another --logdir")
     if port is not None:
         reach.check_port(host, port)
@@ -106,17 +110,21 @@ def serve(
     links_only: bool = False,
     tabs: Sequence[type] = (),
     allowed: Sequence[Path] = (),
+    token: str = "",
 ) -> None:
     """Print the links and serve until Ctrl-C; with `links_only` print those of a board that
     already runs at `host` and `port`. `allowed` are the networks' files that a tab may run, to be
-    told. The others as in `start`."""
+    told; `token` is what the tab Faces needs to train (empty: it cannot). The others as in
+    `start`."""
     if links_only:
         name = reach.hosts(host)[0]
         print(describe(deep_links(reach.url(name, port or PORT, reach.check_prefix(prefix)))))
         return
-    board = start(logdir, port=port, host=host, prefix=prefix, tabs=tabs)
+    board = start(logdir, port=port, host=host, prefix=prefix, tabs=tabs, empty=bool(token))
     links = deep_links(board.urls[0])
     print("\n".join(_welcome(board, logdir, allowed)) + "\n")
+    if token:
+        print(f"Train networks at {board.here}{TRAIN}{token}\n(on this machine, with this link)\n")
     print(describe(link for link in links if board.has_runs or not link.of_runs), flush=True)
     try:
         threading.Event().wait()

@@ -28,7 +28,7 @@ five columns, and all others at a click."""
 
 ASIDE = (
     "seed", "name", "out", "threads", "world_size", "deterministic", "counterfactuals", "metric",
-    "pictures", "checkpoint_every",
+    "pictures", "checkpoint_every", "snapshots",
 )  # fmt: skip
 """Settings in which repetitions of the same experiment may differ; no columns."""
 

@@ -23,9 +23,15 @@ def write_summary(
 ) -> None:
     """Write `summary.json` into a run's folder, whole or not at all.
 
-    Metrics stand as `nest` has them, beside the rest.
+    Metrics stand as `nest` has them, beside the rest; "snapshots" are the steps whose weights the
+    folder holds, and their bytes.
     """
+    run = RunDir(folder)
+    kept = run.snapshot_steps()
     content = {"status": status, "step": step, **nest(metrics)}
+    if kept:
+        size = sum(run.snapshot(step).stat().st_size for step in kept)
+        content["snapshots"] = {"steps": list(kept), "bytes": size}
     content |= {"verdict": verdict, "config": dict(config)}
     text = json.dumps(content, indent=2, default=str, allow_nan=False)
     replace_text(RunDir(folder).summary_file, text + "\n")

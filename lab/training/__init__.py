@@ -26,6 +26,7 @@ from lab.training.objectives import (
 from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop, graceful_stop
+from lab.training.snapshots import Snapshots, snapshot_steps
 from lab.training.train_state import Metrics
 from lab.training.train_step import Diverged
 from lab.training.trial import Trial, first_seed, try_out
@@ -52,6 +53,7 @@ __all__ = [
     "OtherFormat",
     "PeerLost",
     "Processes",
+    "Snapshots",
     "Stop",
     "Trial",
     "answers_otherwise",
@@ -74,6 +76,7 @@ __all__ = [
     "sample_answers",
     "save_checkpoint",
     "set_threads",
+    "snapshot_steps",
     "try_out",
     "world_size",
 ]  # fmt: skip

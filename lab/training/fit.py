@@ -24,6 +24,7 @@ from lab.training.distributed import SINGLE, Processes
 from lab.training.objectives import Objective
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop
+from lab.training.snapshots import Snapshots
 from lab.training.train_state import Metrics, TrainState
 from lab.training.train_step import TrainStep
 
@@ -76,6 +77,7 @@ def fit(
     progress: Callable[[int, float], None] | None = None,
     checkpoints: Path | None = None,
     checkpoint_every: float = math.inf,
+    snapshots: Snapshots | None = None,
     resume: Checkpoint | None = None,
     loss_bound: float | None = None,
     stop: Stop | None = None,
@@ -90,13 +92,14 @@ def fit(
     returned. `progress` gets the step and its batch's loss a few
     times a second. Training ends before `config.max_steps` once "loss/train", which an evaluator
     must measure, was at most `loss_bound` (in nats; None: no bound) at two evaluations in a row.
-    `checkpoints` is the folder for checkpoints, written at the start, at the end,
-    when `stop` is set, and when the last one is `checkpoint_every` seconds old; `provenance` is
-    stored in them, and so are the logits that `sample` computes when training ends or is
-    interrupted. Early stopping needs an evaluator of "loss/validation"; the model ends with the
-    weights of the evaluation where that was lowest. In a distributed run rank 0 alone measures,
-    logs and saves; all processes stop if one is signaled. Raises `Diverged`, `Interrupted`,
-    `NetworkError` where the network's or the objective's code fails, or `PeerLost`.
+    `checkpoints` is the folder for checkpoints, written at the start, at the end, when `stop` is
+    set, and when the last one is `checkpoint_every` seconds old; `provenance` is stored in them,
+    and so are the logits that `sample` computes when training ends or is interrupted. `snapshots`
+    keeps the weights at some steps as well. Early stopping needs an evaluator of
+    "loss/validation"; the model ends with the weights of the evaluation where that was lowest. In a
+    distributed run rank 0 alone measures, logs and saves; all processes stop if one is signaled.
+    Raises `Diverged`, `Interrupted`, `NetworkError` where the network's or the objective's code
+    fails, or `PeerLost`.
 
     Seeds the random generators of Python, NumPy and torch at each step: see `isolated`.
     """
@@ -129,6 +132,12 @@ def fit(
     results: tuple[Metrics | Result, ...] = ()
     save_at, show_at = -math.inf, time.monotonic()  # the first save comes at once
 
+    def keep_weights() -> None:
+        if snapshots is not None and processes.first:
+            snapshots.take(train_step.step, model)
+
+    if train_step.step == 0:
+        keep_weights()
     while True:
         clock("training")
         train_step.check()
@@ -163,6 +172,7 @@ def fit(
         clock("training")
         while True:
             train_step.take()
+            keep_weights()
             now = time.monotonic()
             if progress and now >= show_at:
                 progress(train_step.step, train_step.loss())

@@ -13,6 +13,8 @@ from lab.worlds import Cue
 GOAL = 0.05
 """Target test error of the advice on the number of training faces."""
 MOST_EXAMPLES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
+LEFT = 2
+"""Further training examples without which there is no early stopping: they are for validation."""
 RANDOM = 0.1
 """Up to this `label_link` (that of label noise 0.9 with random labels) the labels can only be
 fitted by memorizing."""
@@ -55,6 +57,8 @@ def advice(
     `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
     `flags` whether another run is a matter of the lab's flags.
     """
+    if kind == "shared":
+        return f"Test {noun} that it has not studied would settle it."
     if not flags:
         return _without_flags(kind, wrong_labels, num_train, num_test, link, noun)
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
@@ -79,7 +83,7 @@ def advice(
         fewer = rung(num_train / 30, most=MOST_EXAMPLES)
         return f"To see it memorize, show it fewer {noun}: try --num-train {max(10, fewer)}."
     hints = []
-    if wrong_labels:
+    if wrong_labels and (more_train is None or more_train >= LEFT):
         hints.append("Stopping before it learns wrong labels may help: try --early-stopping 5.")
     if num_train < MOST_EXAMPLES:
         wanted = _more(num_train, error)

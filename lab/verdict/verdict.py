@@ -35,6 +35,9 @@ NEAR = 0.1
 √(p (1 - p)), of p = 1 / classes counts as chance (within 0.05 for two classes, 0.04 for five): a
 slight imbalance of the training labels shifts it by that much."""
 
+SHARED = MUCH / 2
+"""Share of the test examples that may be training examples, too, while test accuracy still tells
+learning from memorizing."""
 
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
 
@@ -68,6 +71,10 @@ class Setting:
 
     measured_train: int | None = None
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
+    shared: int = 0
+    """Test examples that are known to be training examples, too."""
+    broken: int = 0
+    """Examples of which inputs are not finite."""
     changes: tuple[str, ...] = ()
     """Interventions of the user's own, of which it is not known what they should change."""
     flags: bool = True
@@ -105,6 +112,10 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     if not math.isfinite(metrics["loss/train"].value + metrics["loss/test"].value):
         rate = "--learning-rate" if setting.flags else "learning rate"
         text = f"It broke: its losses are not finite. Try a smaller {rate}."
+        if setting.broken:
+            text = (
+                f"Its losses are not finite, as the inputs of {setting.broken:,} examples are not."
+            )
         return [Finding("broken", text)]
     noun = setting.noun
     traces = [
@@ -117,6 +128,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     if first:
         claim = "Its ordinary figures do not show that."
         main = Finding(main.kind, f"{claim} {_numbers(metrics, setting, main.kind)}")
+    if setting.shared:
+        first = [_overlap(setting), *first]
     claims = [*first, main, *(finding for finding in read if finding not in first), *traces]
     if said := varying(metrics):
         claims.append(Finding("answers vary", said))
@@ -153,13 +166,26 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
 def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
     """The sentence on training and test accuracy."""
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
-    but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     fixed = setting.more_test is not None  # the figure is about these pictures, a small set
-    unseen = f"{setting.num_test:,} {setting.noun}" if fixed else setting.noun
+    counted_test = f"{setting.num_test:,} {setting.noun}" if fixed else setting.noun
+    unseen = f"{counted_test} it has never seen"
+    if setting.shared:
+        unseen = f"the test {setting.noun}"
+    but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     return (
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
-        f" {unseen} it has never seen{_guess(test, setting)}."
+        f" {unseen}{_guess(test, setting)}."
     )
+
+
+def _overlap(setting: Setting) -> Finding:
+    """The finding that the test set shares examples with the training set."""
+    least = "at least " if setting.measured_train is not None else ""
+    text = (
+        f"Of the {setting.num_test:,} test {setting.noun} it studied {least}{setting.shared:,}, so"
+        " that what follows about the test set is too good."
+    )
+    return Finding("overlap", text)
 
 
 def _studied(setting: Setting) -> str:
@@ -262,6 +288,8 @@ def _claim(
             "unsettled",
             f"It learned; whether it memorized too, so few {setting.noun} cannot tell.",
         )
+    if setting.shared > SHARED * setting.num_test:
+        return "shared", "It learned; whether it memorized too, such a test set cannot tell."
     return "learned", "It learned, and nothing shows that it memorized."
 
 

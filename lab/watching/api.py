@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -27,6 +27,7 @@ class Watch:
         clean_labels: Any = None,
         change: Mapping[str, Callable[[Any], Any]] | None = None,
         forward: Callable[[nn.Module, Any], Any] | None = None,
+        outputs: Literal["logits", "probabilities"] | None = None,
         share: float = 0.05,
         every: int | None = None,
         steps: int | None = None,
@@ -42,18 +43,20 @@ class Watch:
                 for step, (x, y) in enumerate(loader):
                     ...                      # one optimizer step
                     watched(step)
-            print(watched.verdict)
 
+        When the block ends, it prints the verdict (`watched.verdict`) unless it is `quiet`.
         It asks the model in eval mode, in passes of its own. Weights, buffers, gradients, modes
         and random states are as before.
 
         Args:
             model: a `torch.nn.Module` that returns logits (N, C), or one logit (N,) of a binary
-                classifier; an object with `.logits`; or what `forward` makes of it. Wrapped
+                classifier; an object with `.logits`; or what `forward` makes of it. For
+                probabilities see `outputs`. Wrapped
                 models (DataParallel, DistributedDataParallel, `torch.compile`) are unwrapped;
                 sharded ones are refused.
             train, test: each a map-style dataset of (input, label), a DataLoader (whose dataset
-                and collate function are used), or (inputs, labels) as tensors or arrays.
+                and collate function are used), or (inputs, labels) as tensors or arrays. Labels
+                are whole numbers from 0, one-hot rows, or names of classes.
             out: the run's folder, new or empty. None: a new one below runs/.
             clean: for training sets with random augmentation: a transform to replace the
                 dataset's own, or a dataset of the same examples without it.
@@ -64,6 +67,9 @@ class Watch:
             change: interventions by name: functions from a batch of inputs, on the model's
                 device, to another one. The share of predictions that change is measured.
             forward: a function of model and inputs that returns logits.
+            outputs: whether the model (or `forward`) returns "logits" or "probabilities", of which
+                the log odds are measured. None: what its last operation and its values say; where
+                these leave it open, `ValueError` asks.
             share: the share of the time that may be spent on measuring, above 0 to 1. The first
                 and the last measurement are always made.
             every: measure every so many steps instead, whatever that takes.
@@ -80,8 +86,8 @@ class Watch:
         """
         return Watcher(
             model, train=train, test=test, out=out, clean=clean, classes=classes, groups=groups,
-            clean_labels=clean_labels, change=change, forward=forward, share=share, every=every,
-            steps=steps, most=most, settings=settings, pictures=pictures, quiet=quiet,
+            clean_labels=clean_labels, change=change, forward=forward, outputs=outputs, share=share,
+            every=every, steps=steps, most=most, settings=settings, pictures=pictures, quiet=quiet,
         )  # fmt: skip
 
     def lightning(self, **options: Any) -> Any:

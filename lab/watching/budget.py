@@ -36,6 +36,7 @@ class Budget:
         self._clock, self._began = clock, clock()
         self._next_step = 0
         self._cost = self._shown = 0.0
+        self._first = (0, 0.0)  # a step, and the seconds of training up to it
 
     @contextmanager
     def spending(self, what: str) -> Iterator[None]:
@@ -50,10 +51,12 @@ class Budget:
     def measuring(self, step: int) -> Iterator[None]:
         """Count what is inside as a measurement after `step`."""
         start = self._clock()
+        trained = start - self._began - sum(self.spent.values())
         yield
         seconds = self._clock() - start
         if not self.measured:
             seconds /= 2  # later ones find all that this one had to load
+            self._first = step, trained
         self._cost = max(seconds, 0.5 * self._cost)
         self._shown = self._shown or 2 * seconds
         self.measured += 1
@@ -75,8 +78,10 @@ class Budget:
         spent = sum(self.spent.values())
         once = self.spent.get(STARTING, 0.0) + self._cost + self._shown
         whole, part = self.elapsed, 1.0
-        if self.steps is not None and 0 < step < self.steps:
-            whole = (self.elapsed - spent) / step * self.steps
+        if self.steps is not None and self._first[0] < step < self.steps:
+            since, before = self._first  # the steps up to it may have had to load things
+            pace = (self.elapsed - spent - before) / (step - since)
+            whole = before + pace * (self.steps - since)
             part = math.log1p(step) / math.log1p(self.steps)
         others = spent - self.spent.get(STARTING, 0.0) + self._cost
         return others <= part * (self.share * whole - once)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lab.models import device_of, isolated
+from lab.watching.outputs import Forward, as_logits, as_rows, plain_forward
 from lab.watching.trees import Tree, mapped
-
-Forward = Callable[[nn.Module, Tree], Any]
-"""A function of the network and inputs (N, …) that returns logits (N, C)."""
 
 Fetch = Callable[[Tensor], Tree]
 """The inputs of the examples at positions (N,)."""
@@ -61,45 +59,10 @@ def is_unready(model: nn.Module) -> bool:
     return any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers()))
 
 
-def plain_forward(model: nn.Module, inputs: Tree) -> Any:
-    """The network's output: a dictionary of inputs is passed as keywords, a tuple as arguments."""
-    if isinstance(inputs, Mapping):
-        return model(**inputs)
-    if isinstance(inputs, (list, tuple)):
-        return model(*inputs)
-    return model(inputs)
-
-
-def as_logits(output: Any, count: int) -> Tensor:
-    """A network's output for `count` examples as logits (N, C): `.logits` of it, or the first of
-    several; one logit z of a binary classifier as (0, z). `ValueError` for another shape."""
-    if isinstance(output, Mapping) and "logits" in output:
-        output = output["logits"]
-    elif not isinstance(output, Tensor):
-        output = getattr(output, "logits", output)
-    if isinstance(output, (list, tuple)) and output:
-        output = output[0]
-    if not isinstance(output, Tensor):
-        raise ValueError(
-            f"the model returns a {type(output).__name__}, not logits: give forward=, a function"
-            " of model and inputs that returns them"
-        )
-    logits = output.as_subclass(Tensor)
-    if logits.ndim == 1:
-        logits = logits[:, None]
-    if logits.ndim != 2 or len(logits) != count or not logits.is_floating_point():
-        raise ValueError(
-            f"the model returns {tuple(output.shape)} {output.dtype} for {count} examples, not"
-            " (N, classes) logits, or (N,) of a binary classifier: give forward="
-        )
-    if logits.shape[1] == 1:
-        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
-    return logits
-
-
 class Reader(nn.Module):
     """The network as a function of positions (N,) in a set of examples, to logits (N, C);
-    `change` is an intervention on its inputs."""
+    `change` is an intervention on its inputs. `raw`: to its outputs as they stand, (N, C) or, of a
+    binary classifier, (N, 1)."""
 
     def __init__(
         self,
@@ -108,24 +71,30 @@ class Reader(nn.Module):
         *,
         forward: Forward = plain_forward,
         change: Change | None = None,
+        raw: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.training = network.training
         self._fetch, self._forward, self._change = fetch, forward, change
+        self._read = as_rows if raw else as_logits
 
     def forward(self, positions: Tensor) -> Tensor:
         """The logits of the examples at `positions`."""
-        device = device_of(self.network)
-        kind = _float_kind(self.network)
-
-        def moved(tensor: Tensor) -> Tensor:
-            return tensor.to(device, kind if tensor.is_floating_point() else None)
-
-        inputs = mapped(self._fetch(positions.cpu()), moved)
+        inputs = moved_to(self.network, self._fetch(positions.cpu()))
         if self._change is not None:
             inputs = self._change(inputs)
-        return as_logits(self._forward(self.network, inputs), len(positions))
+        return self._read(self._forward(self.network, inputs), len(positions))
+
+
+def moved_to(network: nn.Module, inputs: Tree) -> Tree:
+    """Inputs on the network's device, numbers in the type of its weights."""
+    device, kind = device_of(network), _float_kind(network)
+
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor.to(device, kind if tensor.is_floating_point() else None)
+
+    return mapped(inputs, moved)
 
 
 def _float_kind(network: nn.Module) -> torch.dtype | None:

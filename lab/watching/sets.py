@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from lab.core.estimate import difference, wilson
 from lab.core.seeds import permutation
-from lab.core.text import in_tag, plain
-from lab.watching.sources import Source
-from lab.watching.trees import Tree, cat, leaves, rows, size
+from lab.core.text import in_tag, only_apart, plain
+from lab.watching.sources import Source, is_same
+from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
 
 CHUNK = 100
 """Examples that are read at once."""
@@ -26,6 +27,9 @@ HELD = 2**28
 THUMBNAIL = 64
 """Pixels: largest side of the pictures of examples."""
 
+APART = 0.1
+"""How much a class's share may surely differ from one set to the other, without a word."""
+
 NAMED = 50
 """Classes of which each is measured and shown by itself, at most."""
 
@@ -34,7 +38,9 @@ class MeasuredSet:
     """At most `most` examples of a source: all, or a fixed random sample of them.
 
     `inputs(positions)` are the inputs of those at positions (N,) in this set; `labels` (N,) int64;
-    `thumbnails` uint8 (N, 3, S, S), or None where the inputs are no pictures.
+    `thumbnails` uint8 (N, 3, S, S), or None where the inputs are no pictures; `keys` are digests of
+    the inputs, one for each; `unscaled`: whether the first are pictures as files have them;
+    `broken`: how many have numbers that are not finite.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -45,26 +51,30 @@ class MeasuredSet:
             chosen = np.sort(permutation(count, seed, "watch", source.what)[:most])
             self.positions = torch.from_numpy(chosen)
         chunks, labels = [], []
-        held = True
-        told = hashlib.sha256()
+        held, self.unscaled, self.broken = True, False, 0
+        keys: list[bytes] = []
         small: list[Tensor] | None = []
         for start in range(0, len(self), CHUNK):
             inputs, given = source.read(self.positions[start : start + CHUNK])
             labels.append(given)
             if start == 0:
                 held = size(inputs) / len(given) * len(self) <= HELD
-            for leaf in leaves(inputs):
-                told.update(np.ascontiguousarray(leaf.cpu().float().numpy()).tobytes())
+            keys += row_digests(inputs)
+            self.broken += int(_are_broken(inputs).sum())
             if small is not None:
                 shown = _shrunk(inputs)
                 small = [*small, shown] if shown is not None else None
+            if start == 0:
+                self.unscaled = small is not None and _are_unscaled(leaves(inputs)[0])
             if held:
                 chunks.append(inputs)
         self.labels = torch.cat(labels)
-        self._held: Tree = cat(chunks) if held else None
+        self._held: Tree = None
+        if held and len({form(chunk) for chunk in chunks}) == 1:  # else padded, each batch anew
+            self._held = cat(chunks)
         self.thumbnails = _visible(torch.cat(small)) if small else None
-        told.update(self.labels.numpy().tobytes())
-        self.digest = told.hexdigest()
+        self.keys = tuple(keys)
+        self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -100,15 +110,45 @@ class MeasuredSet:
         return [values[i] for i in self.positions.tolist()]
 
 
+def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
+    """Which examples of `test` (N,) bool are known to be in the source of `train`: those of which
+    the inputs are the same bits as of one in `train`, and those that both take from one dataset
+    by its number."""
+    keys = set(train.keys)
+    found = torch.tensor([key in keys for key in test.keys])
+    (whole, numbers), (other, tested) = train.source.numbers(), test.source.numbers()
+    if is_same(whole, other):
+        studied = set(numbers)
+        found |= torch.tensor([tested[i] in studied for i in test.positions.tolist()])
+    return found
+
+
+def uneven(train: MeasuredSet, test: MeasuredSet) -> tuple[int, float, float] | None:
+    """The class whose share surely differs most from `train` to `test`, by more than `APART`, and
+    its shares in both; None if there is none."""
+    shares = []
+    for label in range(1 + int(max(train.labels.max(), test.labels.max()))):
+        one, other = (
+            wilson(int((each.labels == label).sum()), len(each)) for each in (train, test)
+        )
+        more, less = (one, other) if one.value > other.value else (other, one)
+        shares.append((difference(more, less).interval[0], label, one.value, other.value))
+    surely, label, mine, others = max(shares)
+    return (label, mine, others) if surely > APART else None
+
+
 def named_groups(
     labels: Tensor, classes: Sequence[str], columns: Mapping[str, Any]
 ) -> tuple[Tensor, tuple[str, ...]]:
     """Each example's group, its class × its values of the columns: positions (N,) int64, and the
-    names of the groups that there are, such as "cat,place=indoors"."""
+    names of the groups that there are, such as "cat,place=indoors". `ValueError` if two of them
+    would have one name."""
     words = [[classes[label] for label in labels.tolist()]]
     for name, values in columns.items():
         plain_values = values.tolist() if isinstance(values, (Tensor, np.ndarray)) else values
+        only_apart(f"groups: {name}", map(str, plain_values))
         words.append([f"{name}={value}" for value in plain_values])
+    only_apart("groups", (",".join(parts) for parts in zip(*words, strict=True)))
     told = [in_tag(",".join(parts)) for parts in zip(*words, strict=True)]
     names = tuple(sorted(set(told)))
     places = {name: i for i, name in enumerate(names)}
@@ -129,6 +169,20 @@ def class_names(given: Sequence[str], count: int, known: Sequence[str]) -> tuple
     if len(names) == count and len(set(names)) == count and all(names):
         return names
     return tuple(map(str, range(count)))
+
+
+def _are_broken(inputs: Tree) -> Tensor:
+    """Which rows (N,) bool have numbers that are not finite."""
+    each = [~leaf.cpu().isfinite().reshape(len(leaf), -1).all(dim=1) for leaf in leaves(inputs)]
+    return torch.stack(each).any(dim=0)
+
+
+def _are_unscaled(pictures: Tensor) -> bool:
+    """Whether they are floats that are whole numbers from 0 to 255, which most loops scale before a
+    network sees them."""
+    if not pictures.is_floating_point() or not bool(((pictures >= 0) & (pictures <= 255)).all()):
+        return False
+    return bool((pictures == pictures.round()).all()) and bool((pictures > 1).any())
 
 
 def _shrunk(inputs: Tree) -> Tensor | None:
@@ -153,9 +207,9 @@ def _shrunk(inputs: Tree) -> Tensor | None:
 
 
 def _visible(pictures: Tensor) -> Tensor:
-    """Float pictures as uint8: the darkest value of each channel 0, the brightest 255, whatever
-    they were normalized to."""
-    finite = pictures.nan_to_num(0.0, 0.0, 0.0)
-    low = finite.amin(dim=(0, 2, 3), keepdim=True)
-    high = finite.amax(dim=(0, 2, 3), keepdim=True)
-    return ((finite - low) / (high - low).clamp(min=1e-12) * 255).round().byte()
+    """Float pictures, which are written to, as uint8: the darkest value of each channel 0, the
+    brightest 255, whatever they were normalized to."""
+    pictures.nan_to_num_(0.0, 0.0, 0.0)
+    low = pictures.amin(dim=(0, 2, 3), keepdim=True)
+    high = pictures.amax(dim=(0, 2, 3), keepdim=True)
+    return pictures.sub_(low).div_((high - low).clamp(min=1e-12)).mul_(255).round_().byte()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ from torch.utils.data import (
 )
 from torch.utils.data.distributed import DistributedSampler
 
-from lab.core.text import one_line
-from lab.watching.trees import Tree, as_tree, leaves, rows
+from lab.core.text import one_line, plain, unknown
+from lab.watching.trees import Tree, as_tensor, as_tree, leaves, row_digests, rows
 
 LABELS = ("labels", "label", "y", "target", "targets")
 """Where an example that is a dictionary has its label."""
@@ -37,6 +37,9 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 PARTS = ("dataset", "datasets", "transform", "transforms", "target_transform")
 """Attributes of a dataset in which random generators of its own are looked for."""
 
+CONTENTS = ("samples", "data", "tensors")
+"""Attributes in which datasets keep all their examples: torchvision's folders, its other sets,
+TensorDataset."""
 
 WHOLE = (SequentialSampler, RandomSampler, WeightedRandomSampler, DistributedSampler)
 """Samplers that go through a whole dataset, of which another process may do a part."""
@@ -65,29 +68,41 @@ def _sampled(loader: DataLoader[Any], what: str) -> Any:
 class Source:
     """Numbered examples: `read(positions)` gives inputs, a row for each, and labels (N,).
 
-    `given` is what the user gave, `what` the name of that argument. `ValueError` says in one line
-    what is wrong with it.
+    `given` is what the user gave, `what` the name of that argument, `names` those of the classes,
+    where the user gives them: labels may be these names. `ValueError` says in one line what is
+    wrong with it.
     """
 
-    def __init__(self, given: Any, what: str) -> None:
-        self.what = what
+    def __init__(self, given: Any, what: str, names: Sequence[str] = ()) -> None:
+        self.what, self._names = what, tuple(map(str, names))
         self._collate: Callable[[list[Any]], Any] = default_collate
         self._tensors: tuple[Tree, Tree] | None = None
         if isinstance(given, DataLoader):
+            if given.batch_size is None and given.batch_sampler is None:
+                raise ValueError(
+                    f"{what} is a loader of what are batches already (batch_size=None): give a"
+                    " dataset of single examples"
+                )
             self._collate = given.collate_fn
             given = _sampled(given, what)
+        self.dataset = given
         if isinstance(given, IterableDataset):
             raise ValueError(
                 f"{what} is an iterable dataset, whose examples have no numbers: give {FORMS}"
             )
         if isinstance(given, (list, tuple)) and len(given) == 2 and not _is_item(given[0]):
-            self._tensors = as_tree(given[0], what), as_tree(given[1], what)
+            labels = given[1]
+            if is_texts(labels) or isinstance(labels, (list, tuple)):
+                labels = self._labels(labels)
+            self._tensors = as_tree(given[0], what), as_tree(labels, what)
             counts = {len(leaf) for each in self._tensors for leaf in leaves(each)}
             if len(counts) != 1:
                 raise ValueError(f"{what}: {' and '.join(map(str, sorted(counts)))} examples")
-        elif not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
-            raise ValueError(f"{what} must be {FORMS}, not {type(given).__name__}")
-        self.dataset = given
+        elif isinstance(given, type) or not (
+            hasattr(given, "__len__") and hasattr(given, "__getitem__")
+        ):
+            inner = "; give its dataset" if hasattr(given, "dataset") else ""
+            raise ValueError(f"{what} must be {FORMS}, not {type(given).__name__}{inner}")
         self.count = len(leaves(self._tensors[1])[0]) if self._tensors else len(given)
         if self.count < 2:
             raise ValueError(f"{what} has {self.count} examples: 2 or more are needed")
@@ -135,15 +150,29 @@ class Source:
         inputs, labels = self._split(batch)
         return as_tree(inputs, self.what), self._labels(labels)
 
-    def is_random(self, count: int = 4) -> bool:
-        """Whether reading its first examples again gives others: random augmentation."""
+    def numbers(self) -> tuple[Any, Sequence[int]]:
+        """The dataset that its examples are taken from, where it is a subset or a wrapper of one
+        (of one), and the number of each in it; None and nothing for tensors."""
+        if self._tensors:
+            return None, ()
+        whole, numbers = self.dataset, list(range(self.count))
+        while True:
+            inner: Any = getattr(whole, "dataset", getattr(whole, "subset", None))
+            if isinstance(whole, Subset):
+                taken = [int(number) for number in whole.indices]
+                numbers = [taken[number] for number in numbers]
+            elif inner is whole or not hasattr(inner, "__len__") or len(inner) != len(whole):
+                return whole, numbers
+            whole = inner
+
+    def is_random(self, count: int = 16) -> bool:
+        """Whether reading some examples of the whole set again gives others: random
+        augmentation."""
         if self._tensors:
             return False
-        positions = torch.arange(min(count, self.count))
-        one, other = ([*leaves(self.read(positions)[0])] for _ in range(2))
-        return not all(
-            a.shape == b.shape and torch.equal(a, b) for a, b in zip(one, other, strict=True)
-        )
+        positions = torch.linspace(0, self.count - 1, min(count, self.count)).long()
+        one, other = (self.read(positions)[0] for _ in range(2))
+        return row_digests(one) != row_digests(other)
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -159,14 +188,15 @@ class Source:
 
     def _like(self, other: Source, dataset: Any) -> Source:
         self.what, self.count, self.dataset = other.what, other.count, dataset
-        self._collate, self._tensors = other._collate, None
+        self._collate, self._tensors, self._names = other._collate, None, other._names
         return self
 
     def _split(self, batch: Any) -> tuple[Any, Any]:
         if isinstance(batch, Mapping):
             for name in LABELS:
                 if name in batch:
-                    return {key: each for key, each in batch.items() if key != name}, batch[name]
+                    inputs = {k: v for k, v in batch.items() if k != name and not is_texts(v)}
+                    return inputs, batch[name]
             raise ValueError(
                 f"{self.what}: none of {', '.join(map(str, batch))} is a label: call it 'labels'"
             )
@@ -176,22 +206,95 @@ class Source:
         raise ValueError(f"{self.what}: its items have {parts}; each must be (input, label)")
 
     def _labels(self, given: Any) -> Tensor:
-        if isinstance(given, (np.ndarray, list, tuple)):
-            given = torch.as_tensor(np.asarray(given))
-        if not isinstance(given, Tensor):
-            raise ValueError(f"{self.what}: labels must be numbers, not {type(given).__name__}")
-        labels = given.detach().cpu()
-        if labels.ndim == 2 and labels.shape[1] == 1:
-            labels = labels[:, 0]
-        if labels.ndim != 1:
-            raise ValueError(
-                f"{self.what}: labels must be one class for each example, (N,), not"
-                f" {tuple(labels.shape)}"
-            )
-        whole = labels.to(torch.int64)
-        if not bool((whole.to(labels.dtype) == labels).all()) or bool((whole < 0).any()):
-            raise ValueError(f"{self.what}: labels must be whole numbers from 0")
-        return whole
+        return as_labels(given, self.what, self._names or self.classes)
+
+
+def is_texts(values: Any) -> bool:
+    """Whether they are texts, in a list or an array."""
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind in "USO" and any(isinstance(each, (str, bytes)) for each in values)
+    return isinstance(values, (list, tuple)) and any(isinstance(each, str) for each in values)
+
+
+def as_labels(given: Any, what: str, names: Sequence[str]) -> Tensor:
+    """Labels (N,) int64, from 0: of numbers in a tensor, array or list, (N,) or (N, 1), of rows
+    (N, C) with a single 1, or of texts that are among the `names` of the classes. `ValueError` in
+    one line for others."""
+    if is_texts(given):
+        return _numbered([str(each) for each in given], what, names)
+    if isinstance(given, (np.ndarray, list, tuple)):
+        with suppress(ValueError):
+            given = as_tensor(np.asarray(given), what)
+    if not isinstance(given, Tensor):
+        raise ValueError(f"{what}: labels must be numbers, not {type(given).__name__}")
+    labels = given.detach().cpu()
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and _is_one_hot(labels):
+        labels = labels.long().argmax(dim=1)
+    if labels.ndim != 1:
+        soft = ""
+        if labels.ndim == 2:
+            soft = "; of soft labels give the most probable class, labels.argmax(1)"
+        raise ValueError(
+            f"{what}: labels must be one class for each example, (N,), not"
+            f" {tuple(labels.shape)}{soft}"
+        )
+    whole = labels.to(torch.int64)
+    if not bool((whole.to(labels.dtype) == labels).all()) or bool((whole < 0).any()):
+        raise ValueError(f"{what}: labels must be whole numbers from 0")
+    return whole
+
+
+def _numbered(texts: Sequence[str], what: str, names: Sequence[str]) -> Tensor:
+    if not names:
+        raise ValueError(
+            f"{what}: labels are texts such as {plain(texts[0])!r}: give classes=, their names in"
+            " the order of the model's outputs"
+        )
+    places = {name: i for i, name in enumerate(names)}
+    for text in texts:
+        if text not in places:
+            raise ValueError(f"{what}: {unknown('class', plain(text), places)}")
+    return torch.tensor([places[text] for text in texts])
+
+
+def _is_one_hot(labels: Tensor) -> bool:
+    """Whether each row (N, C) is 0 but for a single 1."""
+    ones = labels == 1
+    return bool((ones.sum(dim=1) == 1).all()) and bool((ones | (labels == 0)).all())
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two datasets hold the same examples in the same order, their transforms aside: it is
+    known of one and the same, and of two that keep equal files, arrays or tensors."""
+    if one is other:
+        return one is not None
+    if type(one) is not type(other):
+        return False
+    for name in CONTENTS:
+        mine, others = getattr(one, name, None), getattr(other, name, None)
+        if mine is not None and others is not None:
+            return _equal(mine, others)
+    return False
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, (list, tuple)):
+        if len(one) == len(other) and any(isinstance(each, (Tensor, np.ndarray)) for each in one):
+            return all(map(_equal, one, other))
+        with suppress(RuntimeError, ValueError):  # of arrays further inside
+            return bool(one == other)
+        return False
+    return isinstance(one, (str, int, float)) and one == other
 
 
 def _is_item(value: Any) -> bool:

@@ -20,7 +20,7 @@ from lab.core.text import in_tag, plain
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure import predict
-from lab.models import count_parameters, device_of
+from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
@@ -29,17 +29,17 @@ from lab.verdict import Setting, verdict
 from lab.watching.budget import STARTING, Budget
 from lab.watching.network import (
     Change,
-    Forward,
     Reader,
     is_unready,
-    plain_forward,
+    moved_to,
     refuse_sharded,
     undisturbed,
     unwrapped,
 )
-from lab.watching.sets import MeasuredSet, class_names, named_groups
+from lab.watching.outputs import Forward, Outputs
+from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
 from lab.watching.settings import WatchedSettings, new_folder
-from lab.watching.sources import Source
+from lab.watching.sources import Source, as_labels
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
 CHANGED = 500
@@ -48,8 +48,9 @@ CHANGED = 500
 ASKED_AGAIN = 32
 """Test examples that the final model is asked about once more, and each alone."""
 
-TRIED = 2
-"""Examples that the network is tried out on before the loop begins."""
+TRIED = 32
+"""Test examples that the network is tried out on before the loop begins, at most; one of them
+alone, too."""
 
 MOST_GROUPS = 200
 """Groups that are measured at most: more of them have too few examples each."""
@@ -84,6 +85,7 @@ class Watcher:
         clean_labels: Any = None,
         change: Mapping[str, Change] | None = None,
         forward: Forward | None = None,
+        outputs: str | None = None,
         share: float = 0.05,
         every: int | None = None,
         steps: int | None = None,
@@ -105,7 +107,7 @@ class Watcher:
         self._model = model
         self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), out)
         self._change = {in_tag(name): function for name, function in (change or {}).items()}
-        self._forward: Forward = forward or plain_forward
+        self._outputs, self._is_plain = Outputs(forward, outputs), forward is None
         self._share, self._every, self._most, self._steps = share, every, most, steps
         self._told = dict(settings or {})
         self._wants_pictures, self._quiet = pictures, quiet
@@ -206,7 +208,10 @@ class Watcher:
     def _read(self) -> None:
         """Read what was given, and refuse what cannot work."""
         given_train, given_test, clean, clean_labels, classes, groups, _ = self._given
-        train, test = Source(given_train, "train"), Source(given_test, "test")
+        train, test = (
+            Source(given, what, classes)
+            for given, what in ((given_train, "train"), (given_test, "test"))
+        )
         known = train.classes or test.classes
         if train.classes and test.classes and train.classes != test.classes and not classes:
             raise ValueError(
@@ -221,7 +226,7 @@ class Watcher:
             ):
                 train = train.with_transform(clean)
             else:
-                whole, train = train, Source(clean, "clean")
+                whole, train = train, Source(clean, "clean", classes)
                 if train.count != whole.count:
                     raise ValueError(
                         f"clean has {train.count:,} examples, train {whole.count:,}: they must be"
@@ -239,11 +244,30 @@ class Watcher:
                     )
             self._train = MeasuredSet(train, most=self._most, seed=0)
             self._test = MeasuredSet(test, most=self._most, seed=0)
+        for chosen in (self._train, self._test):
+            if chosen.broken:
+                self._warnings.append(
+                    f"{chosen.source.what}: inputs are not finite in {chosen.broken:,} of the"
+                    f" {len(chosen):,} examples that are measured"
+                )
+        self._shared = int(shared(self._train, self._test).sum())
+        if self._shared:
+            least = "at least " if self._train.is_sample else ""
+            self._warnings.append(
+                f"test and train share examples, {least}{self._shared:,} of the {len(self._test):,}"
+                " of test that are measured: what is said of the test set is too good"
+            )
+        if self._is_plain and (self._train.unscaled or self._test.unscaled):
+            self._warnings.append(
+                "the inputs are whole numbers up to 255: if your loop scales or normalizes them"
+                " before the model gets them, do it in a transform, or in forward= too"
+            )
         labels = torch.cat([self._train.labels, self._test.labels])
         given = self._train.labels
         truth = given
         if clean_labels is not None:
-            truth = torch.as_tensor(self._train.column(clean_labels, "clean_labels")).long()
+            column = self._train.column(clean_labels, "clean_labels")
+            truth = as_labels(column, "clean_labels", classes or known)
             labels = torch.cat([labels, truth])
         count = self._tried(int(labels.max()) + 1)
         if int(labels.max()) >= count:
@@ -262,6 +286,12 @@ class Watcher:
                 f"the classes are not equally frequent: always giving the same answer gets"
                 f" {percent(majority)} of the test examples right"
             )
+        if apart := uneven(self._train, self._test):
+            label, one, other = apart
+            self._warnings.append(
+                f"the class {self._classes[label]} is {percent(one)} of train and {percent(other)}"
+                " of test: the gap and the membership AUC come from that, too"
+            )
         self._groups = None
         if groups:
             columns = {name: self._test.column(each, name) for name, each in groups.items()}
@@ -278,19 +308,46 @@ class Watcher:
         network = unwrapped(self._model)
         if is_unready(network):
             return max(2, least)
-        raw = self._asked(network)
+        raw = self._asked(network, TRIED)
+        try:
+            alone = self._asked(network, 1)
+        except ValueError as error:
+            raise ValueError(
+                f"the model cannot be asked about one example alone: {error}"
+            ) from None
+        if alone.shape[1] != raw.shape[1]:
+            raise ValueError(
+                f"the model returns {raw.shape[1]} logits for each of {len(raw)} examples, and"
+                f" {alone.shape[1]} for one alone: give forward="
+            )
         for name, function in self._change.items():
             try:
-                self._asked(network, function)
+                self._asked(network, TRIED, function)
             except ValueError as error:
                 raise ValueError(f"change {name!r}: {error}") from None
-        if bool((raw >= 0).all()) and bool(((raw.sum(dim=1) - 1).abs() < 1e-3).all()):
-            self._warnings.append(
-                "the model seems to return probabilities, which are taken for logits: its losses"
-                " and its calibration are those of other answers. Return what comes before the"
-                " softmax, or give forward="
-            )
+        if said := self._settled(network):
+            self._warnings.append(said)
         return raw.shape[1]
+
+    def _settled(self, network: nn.Module) -> str:
+        """Whether the network returns logits or probabilities; what is to be said about it."""
+        if self._outputs.settled:
+            return ""
+
+        def rows_of(chosen: MeasuredSet, count: int) -> Tensor:
+            reader = Reader(network, chosen.inputs, forward=self._outputs, raw=True)
+            with self._undisturbed():
+                return predict(reader, torch.arange(min(count, len(chosen))), to_input=torch.clone)
+
+        few = torch.arange(min(2, len(self._test)))
+        with self._undisturbed():
+            inputs = moved_to(network, self._test.inputs(few))
+            operation = self._outputs.last_operation(network, inputs)
+        return self._outputs.settle(
+            rows_of(self._test, TRIED),
+            operation,
+            lambda: torch.cat([rows_of(each, len(each)) for each in (self._train, self._test)]),
+        )
 
     def _begin(self) -> None:
         """Make the folder and all that writes into it."""
@@ -322,7 +379,7 @@ class Watcher:
             classes=self._classes,
             watched={
                 "network": name,
-                "parameters": count_parameters(network) if not is_unready(network) else None,
+                "parameters": parameters_told(network) if not is_unready(network) else None,
                 "train": train.source.count,
                 "train_measured": len(train),
                 "test": test.source.count,
@@ -332,14 +389,14 @@ class Watcher:
             },
         )
         splits = {
-            "train": WatchedSplit("train", self._examples["train"], train, forward=self._forward),
+            "train": WatchedSplit("train", self._examples["train"], train, forward=self._outputs),
             "test": WatchedSplit(
-                "test", self._examples["test"], test, forward=self._forward, groups=self._groups
+                "test", self._examples["test"], test, forward=self._outputs, groups=self._groups
             ),
         }
         changes = {
             name: WatchedSplit(
-                "test", self._examples["test"], test, forward=self._forward, change=function,
+                "test", self._examples["test"], test, forward=self._outputs, change=function,
                 count=CHANGED,
             )
             for name, function in self._change.items()
@@ -385,7 +442,7 @@ class Watcher:
                 part = f"{len(chosen):,} of {part}"
             told.append(f"{part} {'training' if chosen is self._train else 'test'}")
         sampled = " (fixed random samples)" if self._train.is_sample or self._test.is_sample else ""
-        parameters = "" if is_unready(network) else f" ({count_parameters(network):,} parameters)"
+        parameters = "" if is_unready(network) else f" ({parameters_told(network)})"
         print(
             f"{self.folder}: watching {name}{parameters} on {describe(device_of(network))} with"
             f" {told[0]} and {told[1]} {self._noun}{sampled}, {len(self._classes)} classes",
@@ -399,6 +456,9 @@ class Watcher:
         network = unwrapped(self._model)
         _wait_for(device_of(network))
         budget = self._budget
+        if not self._outputs.settled and (said := self._settled(network)):  # it had lazy layers
+            self._warnings.append(said)
+            self._display.warn([said] if not self._quiet else [])
         with self._undisturbed():
             with budget.measuring(step):
                 with budget.spending("measuring"):
@@ -507,16 +567,18 @@ class Watcher:
             label_noise_kind="flip",
             steps=step + 1,
             width=None,
+            shared=self._shared,
+            broken=self._train.broken + self._test.broken,
             changes=tuple(self._change),
             flags=False,
             noun=self._noun,
         )
 
-    def _asked(self, network: nn.Module, change: Change | None = None) -> Tensor:
-        """The network's logits (2, C) on the first test examples."""
-        reader = Reader(network, self._test.inputs, forward=self._forward, change=change)
+    def _asked(self, network: nn.Module, count: int, change: Change | None = None) -> Tensor:
+        """The network's logits (N, C) on the first `count` test examples."""
+        reader = Reader(network, self._test.inputs, forward=self._outputs, change=change)
         with self._undisturbed():
-            return predict(reader, torch.arange(TRIED), to_input=torch.clone)
+            return predict(reader, torch.arange(min(count, len(self._test))), to_input=torch.clone)
 
 
 def _rank() -> int:

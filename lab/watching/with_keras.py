@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lab.watching.attached import Attached
-
-LEAST = 1e-7
-"""Probabilities are kept so far from 0 and 1, as Keras's own losses do (`epsilon`)."""
 
 
 def callback(**options: Any) -> Any:
@@ -44,7 +40,8 @@ def callback(**options: Any) -> Any:
                 self.model,
                 steps=steps * epochs if steps and epochs else None,
                 missing="give train=(x, y) and test=(x, y) to watch.keras",
-                forward=_forward(bool(getattr(loss, "from_logits", False))),
+                forward=_forward,
+                outputs=None if getattr(loss, "from_logits", False) else "probabilities",
             )
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -56,16 +53,7 @@ def callback(**options: Any) -> Any:
     return Watch()
 
 
-def _forward(from_logits: bool) -> Any:
-    """A function of model and inputs that returns logits."""
-
-    def forward(model: nn.Module, inputs: Any) -> Tensor:
-        output: Tensor = model(inputs, training=False)
-        if from_logits:
-            return output
-        chances = output.double().clamp(LEAST, 1 - LEAST)
-        if output.shape[-1] == 1:
-            return torch.logit(chances)
-        return chances.log()
-
-    return forward
+def _forward(model: nn.Module, inputs: Any) -> Tensor:
+    """What the model returns for inputs in eval mode."""
+    output: Tensor = model(inputs, training=False)
+    return output

@@ -11,7 +11,8 @@ from lab.core.config import DataConfig
 from lab.evaluators import LoadedSplit
 from lab.evaluators.evaluation import Feed, predictions_on
 from lab.measure import Predictions, predict
-from lab.watching.network import Change, Forward, Reader, plain_forward
+from lab.watching.network import Change, Reader
+from lab.watching.outputs import Forward, plain_forward
 from lab.watching.sets import NAMED, MeasuredSet
 from lab.worlds import Examples, Samples, World
 from lab.worlds.tasks import Subpopulation

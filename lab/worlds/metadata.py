@@ -8,6 +8,7 @@ lies in the folder of `--data`, or one lies in train/ and one in test/, as Huggi
 from __future__ import annotations
 
 import csv
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lab.core.text import in_tag, unknown
+from lab.core.text import in_tag, only_apart, unknown
 from lab.worlds.samples import Samples
 from lab.worlds.schema import Attribute
 
 TABLE, FILE = "metadata.csv", "file_name"
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What other programs write between cells."""
 
 MOST = 100
 """Groups, at most: more of them have too few pictures each."""
@@ -89,7 +93,9 @@ def read_metadata(
     for path in paths:
         if path not in rows:
             raise ValueError(f"{FLAG} {' '.join(names)}: {tables[0]} has no row for {path}")
-    kept = {path: rows[path] for path in paths}
+    for k, name in enumerate(names):
+        only_apart(f"{FLAG}: column {name}", (rows[path][k] for path in paths), named=_word)
+    kept = {path: tuple(map(_word, rows[path])) for path in paths}
     columns = tuple(
         Column(name, tuple(sorted({values[k] for values in kept.values()})))
         for k, name in enumerate(names)
@@ -112,14 +118,14 @@ def read_metadata(
 
 
 def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
-    """The values of each picture in a table; empty cells are the value "none"."""
+    """The values of each picture in a table, as they stand there."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             header = list(reader.fieldnames or ())
             for name in (FILE, *names):
                 if name not in header:
-                    raise ValueError(f"{FLAG}: {table}: {unknown('column', name, header)}")
+                    raise ValueError(f"{FLAG}: {table}: {_no_column(name, header)}")
                 if header.count(name) > 1:
                     raise ValueError(f"{FLAG}: {table}: two columns are called {name!r}")
             rows: dict[Path, tuple[str, ...]] = {}
@@ -130,10 +136,28 @@ def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
                         f"{FLAG}: {table}: line {reader.line_num} has not as many cells as there"
                         f" are columns, {len(header)}; a cell with a comma stands in quotes"
                     )
-                values = tuple(in_tag(row[name] or "none") for name in names)
+                values = tuple(row[name] for name in names)
                 if rows.setdefault(path, values) != values:
                     raise ValueError(f"{FLAG}: {table}: two rows for {row[FILE]} differ")
             return rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ValueError(f"{FLAG}: {table}: {reason}") from None
+
+
+def _word(value: str) -> str:
+    """A cell as a value of its column: an empty one is "none"."""
+    return in_tag(value or "none")
+
+
+def _no_column(name: str, header: Sequence[str]) -> str:
+    """Why a table with the columns of `header` has none called `name`."""
+    if len(header) == 1:
+        for mark, what in SEPARATORS.items():
+            if mark in header[0]:
+                return f"its cells are separated by {what}: save it with commas between them"
+    if name == FILE:
+        near = difflib.get_close_matches(FILE, header, n=1, cutoff=0.5)
+        hint = f"call {near[0]!r} so, if that is it" if near else "it has the pictures' paths"
+        return f"there is no column {FILE!r} among {', '.join(header)}: {hint}"
+    return unknown("column", name, header)

@@ -29,9 +29,12 @@ def main(logdir: str) -> None:
         assert answer.status_code == 200, answer.get_json()
         return answer.get_json()
 
-    names = [run["name"] for run in get("runs")["runs"] if run["kind"] == "ready"][:MOST]
-    questions = {"look": {"run": names, "size": 384, "seen": names[0]}}
-    questions |= {name: {"run": names[0]} for name in ("strips", "parts", "nearest", "fool")}
+    ready = [run for run in get("runs")["runs"] if run["kind"] == "ready"][:MOST]
+    names = [run["name"] for run in ready]
+    steps = sorted({step for run in ready for step in run["snapshots"]}) or [0]
+    look = {"run": names, "size": 384, "seen": names[0]}
+    slow = ("strips", "parts", "nearest", "fool", "over_training")
+    questions = {"look": look, "timeline": look, **{name: {"run": names[0]} for name in slow}}
     print(
         f"{len(names)} runs; milliseconds: median and 95th of 100 on the wall, processor's median"
     )
@@ -39,15 +42,15 @@ def main(logdir: str) -> None:
         spent = []
         for k in range(-5, LOOKS):
             began, worked = time.perf_counter(), time.process_time()
-            get(
-                question,
-                face=f"eye_color:blue,mouth_open:{(k + 5) / (LOOKS + 5):.4f}",
-                **parameters,
-            )
+            face = f"eye_color:blue,mouth_open:{(k + 5) / (LOOKS + 5):.4f}"
+            if question == "timeline":  # the same face at one step after another
+                get("look", face="eye_color:blue", step=steps[k % len(steps)], **parameters)
+            else:
+                get(question, face=face, **parameters)
             if k >= 0:
                 spent.append((time.perf_counter() - began, time.process_time() - worked))
         wall, processor = 1000 * np.array(spent).T
-        print(f"{question:10s} {np.median(wall):6.0f} {np.quantile(wall, 0.95):6.0f}"
+        print(f"{question:13s} {np.median(wall):6.0f} {np.quantile(wall, 0.95):6.0f}"
               f" {np.median(processor):6.0f}")  # fmt: skip
 
 

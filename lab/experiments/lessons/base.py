@@ -31,4 +31,5 @@ def small(
         train=TrainConfig(steps=steps, eval_every=every or steps, **(train or {})),
         counterfactuals=counterfactuals,
         pictures=False,
+        snapshots=0,
     )

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "threads": "the grid",
     "device": "--device",
     "checkpoint_every": "--checkpoint-every",
+    "snapshots": "--snapshots",
 }
 """Settings that a grid cannot vary, and what sets them."""
 

@@ -30,7 +30,7 @@ from lab.worlds import open_world
 COUNTS = ("num_train", "num_test", "num_validation")
 """Settings that a folder of pictures may not have as many of as are asked for."""
 
-ASIDE = ("name", "out", "device", "threads", "checkpoint_every")
+ASIDE = ("name", "out", "device", "threads", "checkpoint_every", "snapshots")
 """Settings that do not change the result of a run."""
 
 KEY = 8

@@ -30,10 +30,12 @@ export async function ask(question, parameters = {}, slot = "") {
 }
 
 /** Give permission to execute the file that defines a run's network. */
-export async function allow(run) {
-  const body = JSON.stringify({ run });
+export const allow = (run) => post("allow", { run });
+
+/** Ask the server to do something. */
+export function post(what, told) {
   const headers = { "Content-Type": "application/json" };
-  return read(() => fetch(new URL("allow", BASE), { method: "POST", headers, body }));
+  return read(() => fetch(new URL(what, BASE), { method: "POST", headers, body: JSON.stringify(told) }));
 }
 
 async function read(get) {

@@ -2,7 +2,7 @@
 // a run may be called <img onerror=…> and nothing happens.
 
 const SVG = "http://www.w3.org/2000/svg";
-const SVG_TAGS = new Set(["svg", "g", "line", "path", "polyline", "rect", "circle", "title"]);
+const SVG_TAGS = new Set(["svg", "g", "line", "path", "polyline", "rect", "circle", "title", "text"]);
 
 /** An element: properties starting with "on" are listeners, "class", "data-…" and "aria-…" are
  * attributes, children are elements or texts (null and false are left out). */

@@ -9,6 +9,8 @@ import { Game } from "./game.js";
 import { Runs, plainWords } from "./runs.js";
 import { State, shownWindow } from "./state.js";
 import { followTheme } from "./theme.js";
+import { Timeline } from "./timeline.js";
+import { Train } from "./train.js";
 import { Why } from "./why.js";
 
 const MOST_ASKED = 24; // runs in one request to the server
@@ -58,16 +60,19 @@ async function open(place) {
   const controls = new Controls(table, state);
   const why = new Why(state, runs, { redraw: () => redraw(), say });
   const game = new Game(state, runs);
+  const timeline = new Timeline(state, runs, { redraw: () => redraw(), say });
+
+  const train = new Train(state, { grown: (name) => grown(name), started: (name) => started(name), say });
 
   let begun = 0, drawn = 0; // updates: the newest that was begun, and the newest that is shown
 
   /** Draw the face and get the predictions of the runs that are shown. */
   async function update() {
     const turn = ++begun;
-    const face = state.written();
+    const face = state.written(), { step } = state;
     const [shown, ...others] = batches(runs.asked());
     const told = await ask("look", {
-      face, size: easel.size(), run: shown, ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
+      face, size: easel.size(), run: shown, ...state.when(), ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
     }, "look");
     if (turn < drawn) return; // the answer to a newer request has come already
     drawn = turn;
@@ -81,8 +86,8 @@ async function open(place) {
     tell(state.problem);
     announce(told.answers);
     for (const run of others) {
-      if (state.written() !== face) return; // the next update does
-      runs.answer((await ask("look", { face, size: easel.size(), run }, "look")).answers);
+      if (state.written() !== face || state.step !== step) return; // the next update does
+      runs.answer((await ask("look", { face, size: easel.size(), run, ...state.when() }, "look")).answers);
     }
   }
   const seenBy = (shown) => state.pins.find((name) => shown.includes(name));
@@ -122,14 +127,30 @@ async function open(place) {
     runs.set({ ...list, listed: list.runs.length, runs: [...list.runs, ...await Promise.all(unlisted.map(about))] });
     const newer = runs.all.some((run) => before.get(run.name) !== `${run.changed} ${run.kind}`);
     if (newer && before.size) why.later();
+    timeline.show();
   };
 
+  /** A run of this page was started: show it, as it is now. */
+  function started(name) {
+    state.go(null);
+    state.pin(name, true);
+  }
+
+  /** A run of this page has got further. */
+  async function grown(name) {
+    runs.update(await about(name));
+    timeline.show();
+    if (state.isPinned(name)) why.later();
+    if (state.step === null) await look();
+  }
+
   const store = settled(() => state.write(), QUIET);
-  state.listen((what) => { look(); store(); if (what === "face") effects(); });
+  state.listen((what) => { if (what !== "recipe") look(); store(); if (what === "face") effects(); });
 
   fill(place, spoken, banner,
-    controls.element, easel.element, h("div", { class: "column" }, runs.element, why.element), game.element);
+    controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, runs.element, why.element), game.element);
   await runs.refresh();
+  await train.open();
   try {
     await update();
   } catch (error) {
@@ -194,11 +215,12 @@ function followAddress(state) {
   const changed = () => {
     if (shown !== window && !shown.location.hash.startsWith("#lab_faces")) return;
     if (!state.differs()) return;
-    const face = { ...state.face };
+    const face = { ...state.face }, { step } = state;
     state.read();
-    const { face: wanted, problem } = state;
-    state.face = face;
+    const { face: wanted, problem, step: then } = state;
+    Object.assign(state, { face, step });
     state.change(wanted);
+    state.go(then);
     state.problem = problem;
     state.pin("", false);
   };

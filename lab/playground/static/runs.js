@@ -56,6 +56,14 @@ export class Runs {
     this.#arrange();
   }
 
+  /** Take over the entry of one run, listed or not. */
+  update(run) {
+    const old = this.find(run.name);
+    const entry = { ...run, answer: old?.answer, faces: run.conditions ? Number(run.conditions[0].replace(/\D/g, "")) : undefined };
+    this.all = old ? this.all.map((each) => (each === old ? entry : each)) : [...this.all, entry];
+    this.#arrange({ ask: false });
+  }
+
   find(name) {
     return this.all.find((run) => run.name === name);
   }
@@ -221,7 +229,8 @@ class Card {
     this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
     const because = reasonWords(answer.why, this.runs.state.attributes);
     this.verdict.title = (right === null ? "The task has no label for this picture" : `True label: ${classes[answer.truth]}`) + (because && ` – ${because}`);
-    this.words.textContent = plainWords(answer, classes);
+    const then = this.runs.state.step === null ? "" : run.snapshots?.length ? ` · after ${answer.step.toLocaleString("en")} steps` : " · trained: it kept no snapshots";
+    this.words.textContent = plainWords(answer, classes) + then;
     const changed = before && before !== answer && before.says !== undefined && before.says !== answer.says;
     if (changed) {
       this.element.classList.remove("changed");

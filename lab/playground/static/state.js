@@ -1,8 +1,8 @@
-// The state: the face and the pinned runs, with undo and redo, kept in the address of the page.
+// The state: the face, the pinned runs and the step of training, with undo and redo, kept in the address of the page.
 //
 // In TensorBoard the page lives in a frame of the same origin. TensorBoard keeps what stands in its
 // address as #lab_faces&p.lab_faces.face=…, so that is where the state goes. On a page of its own it
-// is the address' own fragment: #face=…&pins=….
+// is the address' own fragment: #face=…&pins=…&step=….
 
 const PREFIX = "p.lab_faces.";
 const TAB = "lab_faces";
@@ -19,6 +19,9 @@ export class State {
     }
     this.face = { ...this.start };
     this.pins = [];
+    this.step = null; // of training, for runs with snapshots; null: the trained networks
+    this.recipe = null; // settings of a training, as text; null: the panel is closed
+    this.token = ""; // from the link that a board with --train printed; never written into an address
     this.chosen = false; // whether the user chose the pins (to have none is a choice, too)
     this.past = [];
     this.future = [];
@@ -26,7 +29,7 @@ export class State {
     this.problem = "";
   }
 
-  /** `listener` is called after every change with "face" or "pins". */
+  /** `listener` is called after every change with "face", "pins", "step" or "recipe". */
   listen(listener) {
     this.listeners.push(listener);
   }
@@ -76,6 +79,25 @@ export class State {
     this.#tell("pins");
   }
 
+  /** Show the networks as they were after `step` steps of training; null: the trained ones. */
+  go(step) {
+    if (step === this.step) return;
+    this.step = step;
+    this.#tell("step");
+  }
+
+  /** Keep the settings of a training in the address; null: the panel is closed. */
+  cook(recipe) {
+    if (recipe === this.recipe) return;
+    this.recipe = recipe;
+    this.#tell("recipe");
+  }
+
+  /** The parameter of a request that tells the step. */
+  when() {
+    return this.step === null ? {} : { step: this.step };
+  }
+
   /** The face as text: its differences from the initial face, as `eye_color:blue,nose:0`. */
   written(face = this.face) {
     return Object.entries(face)
@@ -97,8 +119,12 @@ export class State {
     }
     this.face = face;
     this.pins = [...new Set((given.pins ?? "").split(",").filter(Boolean).map(decode))].slice(0, MOST_PINS);
+    this.step = /^\d{1,8}$/.test(given.step ?? "") ? Number(given.step) : null;
+    if (given.step && this.step === null) odd.push(`step ${given.step.slice(0, 60)}`);
+    this.recipe = given.train === undefined ? null : given.train.slice(0, 1000);
+    this.token = given.token ?? "";
     this.problem = odd.length ? `Parts of the link are not understood: ${odd.join(", ")}` : "";
-    return given.face !== undefined || given.pins !== undefined;
+    return [given.face, given.pins, given.step].some((each) => each !== undefined);
   }
 
   #meant(name, value) {
@@ -114,22 +140,23 @@ export class State {
 
   /** Write the state into the page's address, without a new entry in the browser's history. */
   write() {
-    const face = this.written();
-    const pins = this.pins.map(encodeURIComponent).join(",");
     const given = readAddress();
     const told = given.pins !== undefined || !this.chosen;
-    if (told && this.#same(given, face, pins)) return;
-    writeAddress({ face, pins }, this.chosen);
+    const open = (given.train !== undefined) === (this.recipe !== null) && given.token === undefined;
+    if (told && open && !this.differs(given)) return;
+    const kept = [...(this.chosen ? ["pins"] : []), ...(this.recipe === null ? [] : ["train"])];
+    writeAddress(this.#entries(), kept);
   }
 
   /** Whether the address differs from the state that is shown. */
-  differs() {
-    const pins = this.pins.map(encodeURIComponent).join(",");
-    return !this.#same(readAddress(), this.written(), pins);
+  differs(given = readAddress()) {
+    return Object.entries(this.#entries()).some(([name, value]) => (given[name] ?? "") !== value);
   }
 
-  #same(given, face, pins) {
-    return (given.face ?? "") === face && (given.pins ?? "") === pins;
+  #entries() {
+    const pins = this.pins.map(encodeURIComponent).join(",");
+    const step = this.step === null ? "" : String(this.step);
+    return { face: this.written(), pins, step, train: this.recipe ?? "" };
   }
 }
 
@@ -165,9 +192,10 @@ function readAddress() {
   return given;
 }
 
-function writeAddress({ face, pins }, chosen) {
+/** Write the entries, but for empty ones that are not to be `kept`. */
+function writeAddress(entries, kept) {
   const shown = shownWindow();
-  const mine = Object.entries({ face, pins }).filter(([key, value]) => value || (chosen && key === "pins"));
+  const mine = Object.entries(entries).filter(([key, value]) => value || kept.includes(key));
   let hash;
   if (framed()) {
     if (!shown.location.hash.startsWith(`#${TAB}`) && shown.location.hash) return; // another tab

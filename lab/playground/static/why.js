@@ -1,8 +1,9 @@
-// Explanations of the predictions of the pinned runs: four views, side by side for up to three runs.
+// Explanations of the predictions of the pinned runs: five views, side by side for up to three runs.
 
 import { Newest, Overtaken, ask } from "./api.js";
 import { valueWords } from "./controls.js";
 import { button, fill, h, listed, percent, settled } from "./dom.js";
+import { TrainingFaces, showOverTraining } from "./over_training.js";
 import { drawBar } from "./runs.js";
 import { showStrips, whose } from "./strips.js";
 
@@ -10,6 +11,7 @@ const TABS = [
   ["strips", "Effect of each attribute"],
   ["parts", "Subsets of the parts"],
   ["nearest", "Nearest training faces"],
+  ["over_training", "Over training"],
   ["fool", "Fool it"],
 ];
 const QUIET = 300; // milliseconds without a change after which the views are drawn anew
@@ -24,7 +26,9 @@ export class Why {
     this.playing = null;
     this.newest = new Newest();
     this.turn = 0; // number of the newest request for the pinned runs
-    this.fooled = new Map(); // run -> {face, told, about}: the result of a search, and the faces that it is for
+    this.trainingFaces = new TrainingFaces(state);
+    this.drawn = null; // the columns of the view that is shown
+    this.fooled = new Map(); // run and step -> {face, told, about}: the result of a search, and the faces that it is for
     this.places = new Map(); // run -> the element that shows the result
     this.searching = new Set(); // runs with a search in progress
     this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0, "aria-labelledby": "why-strips" });
@@ -40,8 +44,20 @@ export class Why {
     this.element = h("section", { class: "panel why", "aria-label": "Explanations" },
       h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the pinned runs" }, this.tabs), this.heads, this.body);
     this.later = settled(() => this.show(), QUIET);
-    state.listen((what) => (what === "pins" || this.tab !== "fool" ? this.later() : this.#foolTexts()));
+    state.listen((what) => this.#changed(what));
     this.#mark();
+  }
+
+  #changed(what) {
+    if (what === "step" && this.tab === "over_training") this.#mark_step();
+    else if (what === "recipe") return;
+    else if (what !== "face" || this.tab !== "fool") this.later();
+    else this.#foolTexts();
+  }
+
+  /** The view over training holds all steps: only its mark moves. */
+  #mark_step() {
+    if (this.drawn?.tab === this.tab) this.#draw(this.tab, this.drawn.columns);
   }
 
   #open(tab) {
@@ -107,9 +123,13 @@ export class Why {
     this.body.classList.add("waiting");
     if (!this.body.childElementCount) fill(this.body, h("p", { class: "hint" }, tab === "nearest" ? "Searching the training faces …" : "Computing …"));
     try {
-      const told = await Promise.all(pins.map((run, i) => ask(tab, { face, run }, `why${i}`).catch((error) => ({ error }))));
+      const told = await Promise.all(pins.map((run, i) => ask(tab, { face, run, ...(tab === "over_training" ? {} : this.state.when()) }, `why${i}`).catch((error) => ({ error }))));
       if (turn !== this.turn || tab !== this.tab || told.some(({ error }) => error instanceof Overtaken)) return;
-      const columns = pins.map((run, i) => ({ run, told: told[i], classes: this.runs.task(this.runs.find(run)).classes }));
+      const columns = pins.map((run, i) => {
+        const { classes, relevant } = this.runs.task(this.runs.find(run));
+        return { run, told: told[i], classes, relevant };
+      });
+      this.drawn = { tab, columns };
       this.#draw(tab, columns);
     } catch (error) {
       fill(this.body, h("p", { class: "failed" }, error.message));
@@ -127,11 +147,18 @@ export class Why {
     if (this.body.firstChild !== place) delete place.dataset.open;
     place.className = `why-${tab} of-${good.length}`;
     if (tab === "strips") showStrips(place, good, this.state);
+    if (tab === "over_training") this.#overTraining(place, good);
     if (tab === "parts") fill(place, h("div", { class: "columns" }, good.map((column) => this.#parts(column))));
     if (tab === "nearest") fill(place, h("div", { class: "columns" }, good.map((column) => this.#nearest(column))));
     if (this.body.firstChild !== place || this.body.childElementCount > 1) fill(this.body, place, bad);
     else this.body.append(...bad);
     return place;
+  }
+
+  #overTraining(place, columns) {
+    const held = place.contains(document.activeElement) && document.activeElement.dataset.chart;
+    showOverTraining(place, columns, this.state, this.trainingFaces);
+    if (held) [...place.querySelectorAll("[data-chart]")].find((each) => each.dataset.chart === held)?.focus();
   }
 
   #parts({ run, told, classes }) {
@@ -193,23 +220,27 @@ export class Why {
   /** Show the results of searches as long as the face is one of their frames. */
   #foolTexts() {
     for (const [run, place] of this.places) {
-      const known = this.fooled.get(run);
+      const known = this.fooled.get(this.#then(run));
       if (!place.isConnected || this.searching.has(run)) continue;
       if (!known?.about.has(this.state.written())) fill(place);
       else if (!place.childElementCount) this.#foolWords(place, run, known);
     }
   }
 
+  #then(run) {
+    return JSON.stringify([run, this.state.step]);
+  }
+
   async #fool(run, place, go) {
     this.searching.add(run);
     go.disabled = true;
     fill(place, h("p", {}, "Searching …"));
-    const face = { ...this.state.face };
+    const face = { ...this.state.face }, then = this.#then(run);
     try {
-      const told = await ask("fool", { face: this.state.written(), run });
+      const told = await ask("fool", { face: this.state.written(), run, ...this.state.when() });
       const about = [face, ...(told.frames ?? [])].map((each) => this.state.written(each));
       const known = { face, told, about: new Set(about) };
-      this.fooled.set(run, known);
+      this.fooled.set(then, known);
       this.searching.delete(run);
       if (!place.isConnected && this.tab === "fool") await this.show(); // the view was redrawn meanwhile
       const shown = this.places.get(run);

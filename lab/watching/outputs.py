@@ -1,0 +1,182 @@
+"""What the user's network returns: logits, or probabilities, of which the log odds are measured."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lab.core.text import unknown
+from lab.models import untouched
+from lab.watching.trees import Tree, leaves
+
+Forward = Callable[[nn.Module, Tree], Any]
+"""A function of the network and inputs (N, …) that returns logits (N, C)."""
+
+Kind = Literal["logits", "sigmoid", "softmax"]
+"""Logits; probabilities of each class by itself (of one column: of class 1); probabilities of all
+classes, which sum to 1."""
+
+KNOWN = ("logits", "probabilities")
+"""What a user may say that a network returns."""
+
+LEAST = 1e-7
+"""Probabilities are kept so far from 0 and 1, as Keras's own losses do (`epsilon`)."""
+
+ROUNDING = 1e-3
+"""How far a sum of probabilities may be from 1."""
+
+SQUASHED = ("Sigmoid", "Hardsigmoid", "Softmax")
+"""Last operations, as autograd calls them, whose results are probabilities."""
+
+UNBOUNDED = ("Addmm", "Mm", "Linear", "MkldnnLinear", "Bmm", "Baddbmm", "Convolution",
+             "LogSoftmax", "NativeBatchNorm", "CudnnBatchNorm")  # fmt: skip
+"""Last operations whose results are no probabilities, whatever values they happen to have."""
+
+PASSED = ("Squeeze", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Select", "Slice", "ToCopy",
+          "Clone", "Alias", "AsStrided", "Transpose", "Permute", "T", "Mean")  # fmt: skip
+"""Operations that leave probabilities what they are."""
+
+
+def plain_forward(model: nn.Module, inputs: Tree) -> Any:
+    """The network's output: a dictionary of inputs is passed as keywords (a single one that is not
+    called as the network's argument: as the argument), a tuple as arguments. `ValueError` if the
+    keywords do not fit."""
+    if isinstance(inputs, Mapping):
+        signature = inspect.signature(model.forward)
+        try:
+            signature.bind(**inputs)
+        except TypeError as error:
+            if len(inputs) == 1:
+                return model(*inputs.values())
+            names = ", ".join(map(str, inputs))
+            raise ValueError(
+                f"the examples have {names}, and the model takes {signature} ({error}): give"
+                f" forward=, such as lambda model, x: model(x[{next(iter(inputs))!r}])"
+            ) from None
+        return model(**inputs)
+    if isinstance(inputs, (list, tuple)):
+        return model(*inputs)
+    return model(inputs)
+
+
+def as_rows(output: Any, count: int) -> Tensor:
+    """A network's output for `count` examples as it stands, (N, C) or (N, 1): `.logits` of it, or
+    the first of several. Of one example the row may have been squeezed. `ValueError` for another
+    shape."""
+    if isinstance(output, Mapping) and "logits" in output:
+        output = output["logits"]
+    elif not isinstance(output, Tensor):
+        output = getattr(output, "logits", output)
+    if isinstance(output, (list, tuple)) and output:
+        output = output[0]
+    if not isinstance(output, Tensor):
+        raise ValueError(
+            f"the model returns a {type(output).__name__}, not logits: give forward=, a function"
+            " of model and inputs that returns them"
+        )
+    found = output.as_subclass(Tensor)
+    if count == 1 and found.ndim < 2:
+        found = found.reshape(1, -1)
+    if found.ndim == 1:
+        found = found[:, None]
+    if found.ndim != 2 or len(found) != count or not found.is_floating_point():
+        raise ValueError(
+            f"the model returns {tuple(output.shape)} {output.dtype} for {count} examples, not"
+            " (N, classes) logits, or (N,) of a binary classifier: give forward="
+        )
+    return found
+
+
+def as_logits(output: Any, count: int) -> Tensor:
+    """A network's output for `count` examples as logits (N, C): as `as_rows`; one logit z of a
+    binary classifier as (0, z)."""
+    logits = as_rows(output, count)
+    if logits.shape[1] == 1:
+        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    return logits
+
+
+def log_odds(probabilities: Tensor, kind: Kind) -> Tensor:
+    """The logits (…) float64 whose sigmoid or softmax the probabilities (…) are."""
+    kept = probabilities.double().clamp(LEAST, 1 - LEAST)
+    return torch.logit(kept) if kind == "sigmoid" else kept.log()
+
+
+class Outputs:
+    """The user's `forward` as a function of network and inputs that returns logits.
+
+    `said` is what the user says that it returns, None: nothing; `ValueError` for an unknown word.
+    `kind` is logits until `settle` finds something else.
+    """
+
+    def __init__(self, forward: Forward | None, said: str | None) -> None:
+        if said is not None and said not in KNOWN:
+            raise ValueError(f"outputs: {unknown('kind of output', said, KNOWN)}")
+        self.kind: Kind = "logits"
+        self.settled = said == "logits"
+        self._forward, self._said = forward or plain_forward, said
+
+    def __call__(self, network: nn.Module, inputs: Tree) -> Any:
+        output = self._forward(network, inputs)
+        if self.kind == "logits":
+            return output
+        return log_odds(as_rows(output, len(leaves(inputs)[0])), self.kind)
+
+    def last_operation(self, network: nn.Module, inputs: Tree) -> str:
+        """What makes the outputs for `inputs`, as autograd calls it, such as "Sigmoid"; empty where
+        that is not known."""
+        with suppress(Exception), untouched(network), torch.enable_grad():
+            rows = as_rows(self._forward(network, inputs), len(leaves(inputs)[0]))
+            node: Any = rows.grad_fn
+            while node is not None:
+                name = re.sub(r"Backward\d*$", "", node.name())
+                if name not in PASSED:
+                    return name
+                node = node.next_functions[0][0]
+        return ""
+
+    def settle(self, rows: Tensor, operation: str, all_rows: Callable[[], Tensor]) -> str:
+        """Find out what the network returns, from `rows` (N, C) or (N, 1) of it, from the last
+        `operation`, and where these leave it open from the rows of `all_rows`; returns what is to
+        be said about it, or nothing.
+
+        `ValueError` in one line where it may be one or the other, or is not what the user says.
+        """
+        self.settled = True
+        within = bool(((rows >= 0) & (rows <= 1)).all())
+        summed = rows.shape[1] > 1 and bool(((rows.sum(dim=1) - 1).abs() < ROUNDING).all())
+        if self._said == "probabilities":
+            if not within:
+                worst = rows[(rows < 0) | (rows > 1) | rows.isnan()][0].item()
+                raise ValueError(
+                    f"outputs='probabilities', and the model returns {worst:.3g}: give"
+                    " outputs='logits', or leave it out"
+                )
+            self.kind = "softmax" if summed else "sigmoid"
+            return ""
+        if operation == "LogSigmoid":
+            raise ValueError(
+                "the model returns logarithms of sigmoids, not logits: leave out its LogSigmoid, or"
+                " give forward="
+            )
+        if within and (summed or operation in SQUASHED):
+            self.kind = "softmax" if summed and operation != "Sigmoid" else "sigmoid"
+            return (
+                "the model returns probabilities, and their log odds are measured."
+                " outputs='probabilities' says so, outputs='logits' takes them for logits"
+            )
+        if within and rows.shape[1] == 1 and operation not in UNBOUNDED:
+            several = all_rows()
+            if bool(((several >= 0) & (several <= 1)).all()):
+                raise ValueError(
+                    f"the model returns a number from 0 to 1 for each of {len(several):,} examples:"
+                    " say whether these are probabilities of class 1 (outputs='probabilities') or"
+                    " logits (outputs='logits')"
+                )
+        return ""
