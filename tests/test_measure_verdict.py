@@ -286,3 +286,10 @@ def test_always_giving_the_most_frequent_answer_is_no_learning() -> None:
     assert findings(figures(0.99, 0.97), setting(frequent=0.8))[0].kind == "learned"
     for right in (0.6, 0.7):  # not the opposite of anything
         assert findings(figures(0.9, right), setting(frequent=0.8))[0].kind != "contrary"
+
+
+def test_of_a_set_that_is_all_there_is_its_size_is_said() -> None:
+    made = figures(1.0, 0.75, num_test=40)
+    fixed = verdict(made, setting(noun="pictures", num_test=40, more_train=0, more_test=0))
+    assert "of 40 pictures it has" in " ".join(fixed.split())
+    assert "of 40 " not in verdict(made, setting(noun="pictures", num_test=40))

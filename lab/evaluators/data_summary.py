@@ -13,7 +13,7 @@ from lab.core.words import estimated
 from lab.models import to_input
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
-from lab.worlds import DrawnWorld, Examples, FolderWorld, World
+from lab.worlds import DrawnWorld, Examples, StoredWorld, World
 from lab.worlds.groups import MeasuredCue, group_counts, measured, told_by
 
 
@@ -60,7 +60,7 @@ class DataSummary:
             groups=group_counts(train, world.grouped_by) if world.grouped_by else {},
             cues=tuple(measured(world, train)) if isinstance(world, DrawnWorld) else (),
             columns={c.attribute: told_by(c, train) for c in world.grouped_by}
-            if isinstance(world, FolderWorld)
+            if isinstance(world, StoredWorld)
             else {},
         )
 

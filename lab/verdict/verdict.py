@@ -166,7 +166,9 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
 def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
     """The sentence on training and test accuracy."""
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
-    unseen = f"{setting.noun} it has never seen"
+    fixed = setting.more_test is not None  # the figure is about these pictures, a small set
+    counted_test = f"{setting.num_test:,} {setting.noun}" if fixed else setting.noun
+    unseen = f"{counted_test} it has never seen"
     if setting.shared:
         unseen = f"the test {setting.noun}"
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
