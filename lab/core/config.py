@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lab.core.text import unknown
 
-FORMAT = 6
+FORMAT = 7
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
 
 RENAMED = {
