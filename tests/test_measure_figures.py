@@ -200,6 +200,25 @@ def test_a_lookup_table_is_caught() -> None:
     assert holds(figures["memorization/membership_auc"], 0.75)
     assert figures["memorization/mislabeled_fitted"].value == 1
     assert figures["memorization/mislabeled_true_label"].value == 0
+    # half of the unseen ones are right by luck, with losses like those of training faces
+    assert holds(figures["memorization/tpr_at_1_percent_fpr"], 0.02)
+
+
+def test_the_rate_of_true_positives_needs_a_hundred_unseen_examples() -> None:
+    few, many = (planted("table", count=count) for count in (99, 100))
+    assert "memorization/tpr_at_1_percent_fpr" not in few
+    assert "memorization/tpr_at_1_percent_fpr" in many
+
+
+def test_the_interval_of_true_positives_covers_the_truth() -> None:
+    """Losses of exponential distributions, whose rate is three times as high for members."""
+    generator = torch.Generator().manual_seed(0)
+    truth, covered = 1 - 0.99**3, 0
+    for _ in range(200):
+        members = -torch.rand(200, generator=generator).log() / 3
+        others = -torch.rand(1000, generator=generator).log()
+        covered += holds(caught_at(members, others, false_alarms=0.01), truth)
+    assert covered >= 190
 
 
 def test_the_true_rule_gets_a_clean_bill() -> None:

@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with everything that can be measured."""
     config = RunConfig(
         data=DataConfig(
-            num_train=24, num_test=40, image_size=16, cues=("eye_color=blue/brown:0.9",),
+            num_train=24, num_test=100, image_size=16, cues=("eye_color=blue/brown:0.9",),
             unseen_combinations=("hair_length=long,beard=full",), label_noise=0.3,
         ),
         model=ModelConfig(width=2),

@@ -148,6 +148,10 @@ METRICS: tuple[Metric, ...] = (
            chance=0.5, heading="membership AUC",
            charts=("Memorization/membership AUC (0.5: a guess)",),
            shown=("hparams", "table", "progress", "plot", "overview")),
+    _share("memorization/tpr_at_1_percent_fpr", "membership inference by a loss threshold that "
+           "wrongly names 1 % of the unseen examples: the share of the training examples that it "
+           "names", better="down", chance=0.01, heading="TPR at 1 % FPR",
+           needs="100 test examples", charts=("Memorization/TPR at 1 % FPR (0.01: a guess)",)),
     _share("memorization/mislabeled_fitted", "share of mislabeled training examples for which the "
            "given, wrong label is predicted", better="down", needs="label noise",
            heading="mislabeled fitted", charts=(_MISLABELED,), shown=("hparams", "table")),

@@ -7,10 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-from lab.core.estimate import Estimate, difference, wilson
+from lab.core.estimate import Estimate, Z, difference, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import accuracy, example_losses
 from lab.measure.predictions import Predictions
+
+FALSE_ALARMS = 0.01
+"""The false positive rate at which the true positive rate of membership inference is measured."""
 
 
 def accuracy_gap(train: Estimate, test: Estimate) -> Estimate:
@@ -40,12 +43,20 @@ def caught_at(member_losses: Tensor, other_losses: Tensor, *, false_alarms: floa
     ones (N,).
 
     Carlini et al., "Membership inference attacks from first principles", 2022, argue for small
-    rates such as 0.01. The interval is Wilson's, for the threshold as it is.
+    rates such as 0.01. The interval allows for both samples: its ends are those of Wilson's, with
+    the thresholds at the ends of a normal interval for the number of unseen examples below it.
     """
     allowed = math.floor(false_alarms * len(other_losses))
     ranked = other_losses.sort().values
-    threshold = ranked[allowed] if allowed < len(ranked) else torch.tensor(math.inf)
-    return wilson(int((member_losses < threshold).sum()), len(member_losses))
+    spread = Z * math.sqrt(allowed * (1 - false_alarms))
+
+    def named(rank: float) -> Estimate:
+        place = max(0, round(rank))
+        threshold = ranked[place] if place < len(ranked) else torch.tensor(math.inf)
+        return wilson(int((member_losses < threshold).sum()), len(member_losses))
+
+    value, low, high = named(allowed), named(allowed - spread).low, named(allowed + spread).high
+    return Estimate(value.value, low, high, value.count)
 
 
 def mislabeled_fitted(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
@@ -73,7 +84,8 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     """Gaps, membership inference and label noise, by tag, of a model's predictions on its training
     set and on a test set.
 
-    The metrics of mislabeled examples are there only if there are such examples.
+    The metrics of mislabeled examples are there only if there are such examples, and the rate of
+    true positives only if there are 100 unseen examples or more.
     """
     losses = [example_losses(each.logits, each.labels) for each in (train, test)]
     right = [accuracy(each.logits, each.labels) for each in (train, test)]
@@ -82,6 +94,8 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
         "gap/loss": loss_gap(*map(intervals.mean, losses)),
         "memorization/membership_auc": membership_auc(*losses),
     }
+    if len(test.labels) * FALSE_ALARMS >= 1:
+        metrics["memorization/tpr_at_1_percent_fpr"] = caught_at(*losses, false_alarms=FALSE_ALARMS)
     if bool(train.mislabeled.any()):
         given = (train.logits, train.labels, train.clean_labels)
         metrics["memorization/mislabeled_fitted"] = mislabeled_fitted(*given)
