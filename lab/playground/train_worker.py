@@ -29,7 +29,7 @@ def main() -> None:
     from lab.runs.train import resume, start
 
     _say(board, ready=True)
-    order = sys.stdin.readline()
+    order = _line()
     if not order.strip():
         return
     done = threading.Event()
@@ -52,9 +52,18 @@ def main() -> None:
 
 def _listen(done: threading.Event) -> None:
     """Interrupt the run when the board says anything more, or ends."""
-    sys.stdin.readline()
+    _line()
     if not done.is_set():
         interrupt_main()
+
+
+def _line() -> str:
+    """The next line from the board; empty if the board has ended. Read without a buffer, whose lock
+    a thread that waits would hold when the program ends."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line.decode()
 
 
 def _say(board: TextIO, **told: object) -> None:
