@@ -13,6 +13,8 @@ Metrics = Mapping[str, Estimate]
 
 RELIES = 0.1
 """A nuisance is named if the interval of its reliance lies above this."""
+LOOKS = 0.5
+"""A network is said to look at a nuisance if the interval of its reliance lies above this."""
 IGNORES = 0.5
 """A relevant attribute is named as hardly noticed if the interval of its reliance lies below
 this."""
@@ -44,8 +46,8 @@ def misled(
     low, high = difference(unbiased, against).interval
     if low > 0 and against.interval[1] < 1 / classes:
         return "misled", (
-            f"It goes by {names} instead of the task: {where}, it gets only {right}, fewer than a"
-            f" guess ({chance(classes)})."
+            f"It looks at {names}. It should not. {where[0].upper()}{where[1:]}, it gets only"
+            f" {right}, fewer than a guess ({chance(classes)})."
         )
     if low > 0:
         return "misled partly", (
@@ -72,22 +74,68 @@ def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
     return "combinations mastered", f"Combinations it never saw do not confuse it: {numbers}."
 
 
-def relied_on(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") -> str:
-    """A sentence on the nuisances with the highest reliance; empty if there are none, or if
-    `relevant` is empty (not known)."""
+def relied_on(
+    metrics: Metrics, relevant: Sequence[str], noun: str = "faces", *, told: bool = False
+) -> str:
+    """A sentence on the nuisances with the highest reliance, opened by what it looks at if any is
+    above `LOOKS`; empty if there are none, or if `relevant` is empty (not known). `told`: it has
+    been said that it should not."""
     found = {
         name: metric
-        for name, metric in _reliance(metrics).items()
-        if relevant and name not in relevant and metric.interval[0] > RELIES
+        for name, metric in _nuisances(metrics, relevant).items()
+        if metric.interval[0] > RELIES
     }
     order = sorted(found, key=lambda name: -found[name].value)
     if not order:
         return ""
-    numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order[:MOST]])
+    looks = [] if told else looked_at(metrics, relevant)[:MOST]
+    opening = ""
+    if looks:
+        opening = f"It looks at {listed([spoken(name) for name in looks])}. It should not. "
+    numbers = listed(
+        [
+            f"{spoken(name)} in {share(found[name], first=bool(looks) and not place)}"
+            for place, name in enumerate(order[:MOST])
+        ]
+    )
     one = "one of these things" if len(found) > 1 else "one thing"
     return (
-        f"Its answer changes when {one} changes and all else stays: {numbers} of"
-        f" {noun}{_less(order[MOST:])}. It should not."
+        f"{opening}Its answer changes when {one} changes and all else stays:"
+        f" {numbers} of {noun}{_less(order[MOST:])}.{'' if looks or told else ' It should not.'}"
+    )
+
+
+def looked_at(metrics: Metrics, relevant: Sequence[str]) -> list[str]:
+    """The nuisances with a reliance above `LOOKS`, the highest first."""
+    found = {
+        name: metric.value
+        for name, metric in _nuisances(metrics, relevant).items()
+        if metric.interval[0] > LOOKS
+    }
+    return sorted(found, key=lambda name: -found[name])
+
+
+def steady(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") -> str:
+    """A sentence on the highest reliance on any nuisance if all intervals lie below `RELIES`; empty
+    otherwise, or if none was measured."""
+    found = {name: each for name, each in _nuisances(metrics, relevant).items() if each.count}
+    if not found or max(metric.interval[1] for metric in found.values()) >= RELIES:
+        return ""
+    most = max(found, key=lambda name: found[name].value)
+    if not found[most].value:
+        return f"None of {len(found)} things that should not matter changed its answer."
+    return (
+        f"Of {len(found)} things that should not matter, {spoken(most)} changes its answer most"
+        f" often: in {share(found[most])} of {noun}."
+    )
+
+
+def notices(metrics: Metrics, varied: Sequence[str]) -> bool:
+    """Whether the reliance on each relevant attribute, among those that `varied` in the training
+    set, was measured and its interval lies above `IGNORES`; not if there are none."""
+    found = _reliance(metrics)
+    return bool(varied) and all(
+        name in found and found[name].interval[0] > IGNORES for name in varied
     )
 
 
@@ -133,6 +181,15 @@ def _less(names: Sequence[str]) -> str:
     shown = ", ".join(spoken(name) for name in names[:OTHERS])
     more = len(names) - OTHERS
     return f", and less often {shown} and {more} more (the picture reliance_bars shows all)"
+
+
+def _nuisances(metrics: Metrics, relevant: Sequence[str]) -> dict[str, Estimate]:
+    """The reliance on each nuisance; empty if it is not known which attributes are `relevant`."""
+    return {
+        name: metric
+        for name, metric in _reliance(metrics).items()
+        if relevant and name not in relevant
+    }
 
 
 def _reliance(metrics: Metrics) -> dict[str, Estimate]:
