@@ -122,6 +122,13 @@ def test_what_the_label_depends_on_is_missed_where_surely_below_half(
     assert ("ignored" in kinds(cue_figures(0.9, 0.9, nose=share), "gaze:0.9")) is told
 
 
+def test_how_much_of_what_the_label_depends_on_is_missed() -> None:
+    for missed, word in ((1, "some of what"), (3, "most of what"), (4, "notices what")):
+        shares = {name: 0.05 if place < missed else 1.0 for place, name in enumerate(RELEVANT)}
+        text = verdict(cue_figures(0.9, 0.9, **shares), tied("gaze:0.9"))
+        assert word in text
+
+
 def test_what_training_never_varied_is_not_held_against_it() -> None:
     made = cue_figures(0.9, 0.9, eyes=0.0)
     setup = Setting(**{**vars(tied("gaze:0.9")), "varied": ("nose",)})

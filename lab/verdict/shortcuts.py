@@ -142,19 +142,19 @@ def notices(metrics: Metrics, varied: Sequence[str]) -> bool:
 def ignored(metrics: Metrics, varied: Sequence[str], noun: str = "faces") -> str:
     """A sentence on relevant attributes with low reliance, among those that `varied` in the
     training set; empty if there are none."""
-    found = {
-        name: metric
-        for name, metric in _reliance(metrics).items()
-        if name in varied and metric.interval[1] < IGNORES
-    }
+    measured = {name: each for name, each in _reliance(metrics).items() if name in varied}
+    found = {name: each for name, each in measured.items() if each.interval[1] < IGNORES}
     if not found:
         return ""
+    much = ""
+    if len(found) < len(measured):
+        much = "most of " if 2 * len(found) > len(measured) else "some of "
     order = sorted(found, key=lambda name: found[name].value)
     numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order])
     one = "one of these" if len(found) > 1 else "this"
     return (
-        f"It hardly notices what the label depends on. Where {one} alone changes the label, its"
-        f" answer seldom follows: {numbers} of {noun}. It always should."
+        f"It hardly notices {much}what the label depends on. Where {one} alone changes the label,"
+        f" its answer seldom follows: {numbers} of {noun}. It always should."
     )
 
 
