@@ -34,7 +34,7 @@ from lab.experiments.lessons.teach import FIGURE, RESULT
 from lab.experiments.lessons.tries import Pinned, Try
 from lab.playground.recipe import config_of
 from lab.worlds import get_task
-from support.scripts import flags_in
+from support.scripts import flags_in, run_here
 
 HOSTILE = '<script>alert("x")</script> & <b>'
 VALUES = np.array([0.62, 0.70, 0.66])
@@ -131,6 +131,18 @@ def test_the_index_leads_to_what_was_run_and_says_how_to_run_the_rest(tmp_path: 
         assert (f"lesson.py {name}" in page.text) == (name not in ("eye_color", "scarce_data"))
     back = Page((tmp_path / "eye_color" / PAGE).read_text(encoding="utf-8"))
     assert f"../{INDEX}" in [attributes.get("href") for tag, attributes in back.tags if tag == "a"]
+
+
+def test_the_command_writes_the_book_from_stored_results(tmp_path: Path) -> None:
+    keep(tmp_path, "eye_color")
+    done = run_here("lesson", "--book", "--out", str(tmp_path))
+    assert (done.code, done.err) == (0, "")
+    assert (tmp_path / "eye_color" / PAGE).is_file()
+    assert done.out.strip() == str(tmp_path / INDEX)
+    (tmp_path / "eye_color" / RESULT).write_text("[")
+    broken = run_here("lesson", "--book", "--out", str(tmp_path))
+    assert broken.code == 2
+    assert broken.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"claims": 3}', "\x00"])
