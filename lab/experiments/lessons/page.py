@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,14 @@ _HERE = "lab.experiments.lessons"
 def write_book(out: Path) -> Path:
     """Write the page of every lesson whose result lies under `out`, and the index; returns the
     index's path. `ValueError` if a result cannot be read."""
-    for lessons in in_book_order().values():
-        for name, lesson in lessons.items():
-            if (result := _result(out / name)) is not None:
-                replace_text(out / name / PAGE, lesson_page(name, lesson, result, out=out / name))
+    found = {
+        name: (lesson, result)
+        for lessons in in_book_order().values()
+        for name, lesson in lessons.items()
+        if (result := _result(out / name)) is not None
+    }
+    for name, (lesson, result) in found.items():
+        replace_text(out / name / PAGE, lesson_page(name, lesson, result, out=out / name))
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / INDEX, index_page(out))
     return out / INDEX
@@ -71,7 +76,7 @@ def lesson_page(name: str, lesson: Lesson, result: Mapping[str, Any], *, out: Pa
         if result["verdict"] == "confirmed"
         else "These runs do not confirm all of what was claimed: read this with that in mind.",
         meaning=lesson.meaning,
-        board=f"{spelled('board')} --train --logdir {out.parent.as_posix()}",
+        board=f"{spelled('board')} --train --logdir {shlex.quote(out.parent.as_posix())}",
         links=any(each["address"] for each in tries),
         tries=tries,
         words=words_in(*texts),

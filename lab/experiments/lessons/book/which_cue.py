@@ -93,7 +93,7 @@ LESSON = Lesson(
     ),
     meaning="All cues were equally good, so that the labels did not say which of them to use. Both"
     " networks went by colors more than by the length of the hair: what a network finds easy"
-    " decides, not what is right. Which color it is depends on the network, and on chance.",
+    " decides, not what is right. Which color it is can differ from run to run.",
     tries=(
         Try(
             text="Change one cue at a time, and see which of them moves the predictions of the two"
