@@ -64,7 +64,9 @@ def test_numbers_have_three_digits_that_count(value: float, text: str) -> None:
     assert number(value) == text
 
 
-def test_the_costs_of_a_number_of_faces_can_be_measured() -> None:
+def test_the_costs_of_a_number_of_faces_can_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "TEST_FACES", 50)
+    monkeypatch.setattr(growth, "STEPS", 3)
     costs = json.loads(growth.cost(64))
     assert costs["faces"] == 64
     assert all(costs[name] > 0 for name in ("sampling", "drawing", "step", "evaluation"))

@@ -53,6 +53,8 @@ def test_pairs_are_those_of_a_comparison_pixel_by_pixel(size: int) -> None:
     pairs = near_copies(images, others).tolist()
     assert pairs == by_hand(images, others)
     assert 3 < len(pairs) < 15
+    both = torch.cat([images, others, images[:3]])
+    assert near_copies(both).tolist() == [[i, j] for i, j in by_hand(both, both) if i < j]
 
 
 def test_a_picture_saved_as_jpeg_is_its_near_copy() -> None:
@@ -64,6 +66,7 @@ def test_a_picture_saved_as_jpeg_is_its_near_copy() -> None:
 
 def test_different_faces_and_even_pictures_are_no_copies() -> None:
     images = drawn(300)
+    assert near_copies(images).tolist() == []
     assert near_copies(images, images).tolist() == [[i, i] for i in range(300)]
     even = torch.stack([torch.full((3, 32, 32), shade) for shade in (0, 1, 2)]).to(torch.uint8)
     assert near_copies(even, even).tolist() == [[0, 0], [1, 1], [2, 2]]

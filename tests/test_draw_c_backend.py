@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from lab.core.caches import CACHE
 from lab.draw import c_backend, codegen
 from lab.worlds.faces import render, sample_prior
 from lab.worlds.faces.drawing import DRAWING
@@ -146,12 +147,12 @@ def _not_writable(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _open_to_others(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = machine.parent / "cache" / c_backend.CACHE
+    place = machine.parent / "cache" / CACHE
     place.chmod(0o777)
 
 
 def _of_somebody_else(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = machine.parent / "cache" / c_backend.CACHE
+    place = machine.parent / "cache" / CACHE
     if os.getuid() != 0:
         pytest.skip("only root can give a folder away")
     os.chown(place, 12345, 12345)
@@ -197,7 +198,7 @@ def test_users_without_a_cache_of_their_own_draw_in_c(
     drawn = render(faces, size=16, backend="c")
     assert torch.equal(drawn, render(faces, size=16, backend="torch"))
     assert list((tmp_path / "temporary").rglob("*.so")), "kept among the temporary files"
-    place = tmp_path / "temporary" / f"{c_backend.CACHE}-{os.getuid()}"
+    place = tmp_path / "temporary" / f"{CACHE}-{os.getuid()}"
     assert place.stat().st_mode & 0o077 == 0, "nobody else can put a library there"
     assert not list(here.iterdir())
     _forget()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from lab.core.seeds import bits, permutation, uniforms
+from lab.core.seeds import bits, permutation, uniforms, uniforms_of_each
 from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, batch, sample_prior
 from lab.worlds.faces.batch import draw, sample_at
 from support.face_cases import levels
@@ -110,6 +110,12 @@ def test_a_stream_can_be_entered_anywhere() -> None:
     picked = np.array([999, 5, 5, 0])
     assert np.array_equal(uniforms(picked, 3, "x"), whole[picked])
     assert len(np.unique(whole)) == 1000
+
+
+def test_several_streams_at_once_are_each_on_its_own() -> None:
+    indices = np.array([999, 5, 0])
+    several = uniforms_of_each(range(3, 6), indices, 7, "x")
+    assert np.array_equal(several, [uniforms(indices, 7, "x", stream) for stream in range(3, 6)])
 
 
 def test_a_permutation_moves_everything_once() -> None:

@@ -130,8 +130,20 @@ def test_uneven_classes_are_told(tmp_path: Path) -> None:
     fill(tmp_path / "rare", 5)
     fill(tmp_path / "usual", 40)
     told = opened(tmp_path).doubts()
-    assert len(told) == 2
+    assert len(told) == 3
     assert all("usual" in line and "rare" in line for line in told)
+
+
+def test_a_class_with_few_test_pictures_is_told(tmp_path: Path) -> None:
+    for name, count in (("a", 45), ("b", 50), ("c", 50)):
+        fill(tmp_path / name, count)
+    (told,) = opened(tmp_path).doubts()
+    assert "fewer than 10 test pictures" in told
+    assert told.endswith(": a 9.")
+    fill(tmp_path / "a", 50)
+    assert opened(tmp_path).doubts() == []
+    (told,) = opened(tmp_path, num_test=27).doubts()
+    assert told.endswith(": a 9, b 9, c 9.")
 
 
 def test_fewer_pictures_have_the_classes_in_the_proportions_of_all(tmp_path: Path) -> None:
@@ -222,18 +234,18 @@ def test_a_vehicle_may_be_called_train(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
-    (told,) = opened(pets).doubts()
+    told, _ = opened(pets).doubts()
     assert told.startswith("1 files")
     assert ".csv" in told
     for number in range(5):
         (pets / "dog" / f"{number:03}.png").rename(pets / "dog" / f"{number:03}.heic")
-    (told,) = opened(pets).doubts()
+    told, _ = opened(pets).doubts()
     assert told.startswith("6 files")
     assert ".csv, .heic" in told
     for split in ("train", "test", "val"):
         for name in ("x", "y"):
             fill(tmp_path / "sets" / split / name, 3)
-    (told,) = opened(tmp_path / "sets").doubts()
+    told, _ = opened(tmp_path / "sets").doubts()
     assert told.startswith("val/ in ")
 
 

@@ -119,7 +119,7 @@ def test_hostile_flags_of_grids_are_one_line(
 def test_in_a_real_process_too(tmp_path: Path) -> None:
     value = "é\n\x1b[31m" + "a" * 100_000
     done = subprocess.run(
-        command("train.py", "--out", str(tmp_path / "runs"), f"--cues={value}"),
+        command("train.py", "--out", str(tmp_path / "runs"), f"--num-train={value}"),
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 2

@@ -2,9 +2,8 @@
 
 import io
 import os
+import resource
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from PIL import Image
 from lab.core.cli import one_line
 from lab.core.pictures import MOST_PIXELS, read_picture
 from support.hostile import TIMES, search
+from support.killing import answer_of
 from support.raw_pictures import PALETTE, chunk, icc, pack, pfm, png, tga, tiff
 from support.scripts import is_a_good_line
 
@@ -190,31 +190,27 @@ BOMBS = {
 }  # fmt: skip
 
 
+def read_with_little_memory(folder: Path) -> dict[str, str]:
+    """What is said of each picture of a folder by a process that may take 600 MB more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + 600_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    told = {}
+    for path in sorted(folder.iterdir()):
+        try:
+            read_picture(path, size=16)
+            told[path.name] = "read"
+        except ValueError as error:
+            told[path.name] = str(error)
+    return told
+
+
 def test_bombs_take_little_memory(tmp_path: Path) -> None:
     """Files of some kilobytes that claim gigabytes, read by a process that may not have them."""
     for name, content in BOMBS.items():
         assert len(content) < 300_000
         (tmp_path / name).write_bytes(content)
-    code = (
-        "import pathlib, resource, sys\n"
-        "from lab.core.pictures import read_picture\n"
-        "pages = int(open('/proc/self/statm').read().split()[0])\n"
-        "limit = pages * resource.getpagesize() + 600_000_000\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
-        "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
-        "    try:\n"
-        "        read_picture(path, size=16)\n"
-        "        print(path.name, 'read')\n"
-        "    except ValueError as error:\n"
-        "        print(path.name, error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    told = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    told = answer_of(read_with_little_memory, tmp_path)
     assert told.keys() == BOMBS.keys()
     for name in ("claims.png", "long.png", "real.png", "claims.bmp", "claims.gif", "claims.ppm"):
         assert "pixels, too many" in told[name] or "exceeds limit" in told[name], told[name]

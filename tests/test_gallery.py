@@ -29,6 +29,6 @@ def test_a_strip_changes_from_face_to_face() -> None:
 
 
 def test_there_is_a_row_for_each_kind() -> None:
-    sheet = gallery.kinds_sheet("person", columns=2, size=32, seed=0)
-    kinds = len(get_task("person").subpopulations)
-    assert sheet.height == kinds * 32 + (kinds - 1) * gallery.GAP
+    sheet = gallery.subpopulations_sheet("person", columns=2, size=32, seed=0)
+    subpopulations = len(get_task("person").subpopulations)
+    assert sheet.height == subpopulations * 32 + (subpopulations - 1) * gallery.GAP

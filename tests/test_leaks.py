@@ -16,16 +16,16 @@ from support.scripts import run_here
 
 
 def planted(leak: Tensor | None = None, *, count: int, seed: int = 0) -> Examples:
-    """Pictures of noise about a gray of their own, with labels and kinds; `leak` (K, 3, 16, 16) is
-    added to those of kind k."""
+    """Pictures of noise about a gray of their own, with labels and subpopulations; to those of
+    subpopulation k `leak` (K, 3, 16, 16) is added."""
     task = get_task("person")
     faces = Population(task).sample(count, seed=seed, split="train")
     random = torch.Generator().manual_seed(seed)
     pictures = torch.randint(60, 180, (count, 3, 1, 1), generator=random).float()
     pictures = pictures + 20 * torch.randn(count, 3, 16, 16, generator=random)
-    kinds = task.subpopulation_of(faces)
+    subpopulations = task.subpopulation_of(faces)
     if leak is not None:
-        pictures = pictures + leak[kinds]
+        pictures = pictures + leak[subpopulations]
     images = pictures.round().clamp(0, 255).to(torch.uint8)
     labels = task.label(faces)
     return Examples(
@@ -33,15 +33,15 @@ def planted(leak: Tensor | None = None, *, count: int, seed: int = 0) -> Example
         images=images,
         labels=labels,
         clean_labels=labels,
-        subpopulations=kinds,
+        subpopulations=subpopulations,
         classes=task.classes,
-        kinds=task.subpopulations,
+        all_subpopulations=task.subpopulations,
     )
 
 
 def verdicts(leak: Tensor | None) -> dict[tuple[str, str], bool]:
     train, test = planted(leak, count=500), planted(leak, count=2000, seed=1)
-    result = certificate(train, test, by_kind=False)
+    result = certificate(train, test, by_subpopulation=False)
     assert result.clean == (not any(probe.leaks for probe in result.probes))
     return {(probe.model, probe.statistics): probe.leaks for probe in result.probes}
 
@@ -82,7 +82,9 @@ def test_the_kind_that_leaks_is_named_with_what_gives_it_away() -> None:
 def test_labels_that_were_given_wrongly_do_not_matter() -> None:
     train, test = planted(count=100), planted(count=100, seed=1)
     wrong = replace(train, labels=1 - train.labels)
-    assert certificate(train, test, by_kind=False) == certificate(wrong, test, by_kind=False)
+    assert certificate(train, test, by_subpopulation=False) == certificate(
+        wrong, test, by_subpopulation=False
+    )
 
 
 def test_statistics_are_what_their_names_say() -> None:

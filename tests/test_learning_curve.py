@@ -1,11 +1,8 @@
 """Learning curves and dose–response curves show the results of their grids, and end with Ctrl-C."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +13,7 @@ from lab.core.config import RunConfig, refuse
 from lab.experiments import run_preset
 from lab.experiments.presets import dose_response, learning_curve
 from support.configs import tiny
+from support.killing import Script
 
 
 @pytest.fixture
@@ -97,19 +95,12 @@ def test_what_a_script_sets_itself_is_refused(config: RunConfig) -> None:
 def test_ctrl_c_ends_the_grid_before_the_next_run(tmp_path: Path) -> None:
     words = "--sizes 8 9 10 --seeds 1 --processes 1 --steps 1000000 --num-test 20 --image-size 16"
     flags = [*words.split(), "--counterfactuals", "2", "--out", str(tmp_path)]
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parents[1] / "scripts" / "learning_curve.py"), *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    try:
-        while not list(tmp_path.rglob("last.pt")):
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-    finally:
-        process.kill()  # its worker ends with it
+    process = Script("learning_curve", flags)
+    while not list(tmp_path.rglob("last.pt")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)  # its worker, in a session of its own, hears it from it
+    told = process.communicate()
     assert process.returncode == 130
     assert told.splitlines()[-1] == "stopped by Ctrl-C"
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())

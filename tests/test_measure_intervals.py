@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from lab.core.estimate import Estimate, difference, wilson
+from lab.core.estimate import Estimate, difference, highest, together, wilson
 from lab.measure.intervals import area, mean
 
 TIMES = 400
@@ -79,3 +79,24 @@ def test_newcombe_2006_method_5_holds_at_its_ends() -> None:
     variance = t * (1 - t) / (20 * 50) * (1 + star * ((1 - t) / (2 - t) + t / (1 + t)))
     assert (1 - t) / math.sqrt(variance) == pytest.approx(stats.norm.ppf(0.975))
     assert found.high == pytest.approx(1)
+
+
+@pytest.mark.parametrize("true", [[0.1] * 30, [0.02] * 29 + [0.4], [0.0] * 10, [0.5]])
+def test_intervals_hold_together_and_so_does_that_of_the_highest(true: list[float]) -> None:
+    random, missed, lost, rounds = np.random.default_rng(0), 0, 0, 400
+    for _ in range(rounds):
+        shares = [wilson(int(random.binomial(48, p)), 48) for p in true]
+        wide = [each.interval for each in together(shares)]
+        missed += any(not low <= p <= high for (low, high), p in zip(wide, true, strict=True))
+        most = highest(shares)
+        assert most.value == max(share.value for share in shares)
+        low, high = most.interval
+        assert low <= most.value <= high
+        lost += not low <= max(true) <= high
+    assert lost <= missed <= 0.1 * rounds  # 0.05, but Wilson's intervals are approximate
+
+
+def test_one_share_alone_has_the_interval_it_had() -> None:
+    assert together([wilson(5, 48)]) == [wilson(5, 48)]
+    assert highest([wilson(5, 48)]) == wilson(5, 48)
+    assert highest([Estimate.point(0.3), wilson(1, 48)]) == Estimate.point(0.3)

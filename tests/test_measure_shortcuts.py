@@ -3,11 +3,13 @@ classes."""
 
 import re
 
+import numpy as np
 import pytest
 
 from lab.core.estimate import Estimate, wilson
 from lab.verdict import Setting, findings, verdict
 from lab.verdict.advice import break_cues
+from lab.verdict.shortcuts import RELIES, relied_on
 from lab.worlds import Cue, get_task
 from lab.worlds.cues import parse_cues
 from support.made_up import figures, numbers, setting
@@ -95,6 +97,18 @@ def test_what_it_makes_of_combinations_it_never_saw(share: float, kind: str) -> 
 @pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.16, False), (0.3, True)])
 def test_a_nuisance_is_named_where_the_interval_leaves_no_doubt(share: float, told: bool) -> None:
     assert ("shortcut" in kinds(cue_figures(0.9, 0.9, gaze=share), "gaze:0.9")) is told
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, RELIES - 0.01])
+def test_chance_alone_rarely_names_a_nuisance(share: float) -> None:
+    """True reliance on all of many nuisances is so small that a verdict should not speak of it."""
+    random, nuisances, seeds = np.random.default_rng(0), get_task("person").nuisances, 400
+    named = 0
+    for _ in range(seeds):
+        flips = random.binomial(48, share, len(nuisances))
+        made = {f"reliance/{n}": wilson(int(k), 48) for n, k in zip(nuisances, flips, strict=True)}
+        named += bool(relied_on(made, RELEVANT))
+    assert named <= 0.05 * seeds
 
 
 def test_three_nuisances_are_named_with_numbers_and_others_by_name() -> None:

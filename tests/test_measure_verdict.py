@@ -293,3 +293,10 @@ def test_always_giving_the_most_frequent_answer_is_no_learning() -> None:
 def test_what_there_is_to_learn_is_said_in_the_words_of_the_classes() -> None:
     assert concept_of(get_task("person").classes) == "what makes a person"
     assert concept_of(("cat", "dog")) == concept_of(("no eyes", "one eye", "two eyes"))
+
+
+def test_of_a_set_that_is_all_there_is_its_size_is_said() -> None:
+    made = figures(1.0, 0.75, num_test=40)
+    fixed = verdict(made, setting(noun="pictures", num_test=40, more_train=0, more_test=0))
+    assert "of 40 pictures it has" in " ".join(fixed.split())
+    assert "of 40 " not in verdict(made, setting(noun="pictures", num_test=40))

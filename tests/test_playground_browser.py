@@ -5,6 +5,7 @@ Both are in a file, so that they are opened only after somebody agreed to run it
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ import pytest
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.runs.train import start
+from support.configs import tiny
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
@@ -113,22 +115,13 @@ def serving(runs: Path, *flags: str) -> Iterator[tuple[str, list[str]]]:
 
 
 class Window:
-    """A browser window with the tab open, and what went wrong in it."""
+    """A page of the browser with the tab open, and what went wrong in it."""
 
     def __init__(
-        self,
-        browser: Any,
-        board: str,
-        link: str = "",
-        *,
-        width: int = 1440,
-        run: str | None = "trained",
+        self, browser: Any, board: str, link: str = "", *, run: str | None = "trained"
     ) -> None:
         self.errors: list[str] = []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 950}, accept_downloads=True
-        )
-        self.page = self.context.new_page()
+        self.page = browser.new_page()
         self.page.set_default_timeout(PATIENCE)
         self.page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -137,6 +130,17 @@ class Window:
         self.tab = self.page.frame_locator("iframe")
         if run is not None:
             self.expect(self.run(run).locator(".bar")).to_be_visible()
+
+    def open_anew(self, link: str, *, width: int = 1440) -> None:
+        """Load the tab again, as another link would open it; TensorBoard around it stays."""
+        self.page.unroute_all()
+        self.page.set_viewport_size({"width": width, "height": 950})
+        (tab,) = self.page.frames[1:]
+        tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")  # it lets the address be
+        self.page.evaluate("link => { location.hash = `#lab_faces${link}`; }", link)
+        with tab.expect_navigation():
+            tab.evaluate("location.reload()")
+        self.expect(self.run("trained").locator(".bar")).to_be_visible()
 
     def _ours(self, url: str, board: str) -> None:
         if not url.startswith((board, "data:", "blob:")):
@@ -174,18 +178,23 @@ class Window:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """A browser's context: its pages share the cache, from which TensorBoard's code comes but once.
+
+    The tab keeps nothing in the browser.
+    """
     sync_api.expect.set_options(timeout=PATIENCE)
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
         )
-        yield opened
+        yield opened.new_context(accept_downloads=True)
         opened.close()
 
 
 @pytest.fixture(scope="module")
-def agreed(browser: Any, board: str) -> None:
-    """Agree to run the file of the planted networks, as a user does."""
+def kept(browser: Any, board: str) -> Window:
+    """A window for one test after the other, because to load TensorBoard takes seconds. In it
+    somebody has agreed to run the file of the planted networks."""
     window = Window(browser, board)
     window.expect(window.run("sky").locator(".words")).to_contain_text("agree only if you trust it")
     for name in ("sky", "calm"):
@@ -193,16 +202,23 @@ def agreed(browser: Any, board: str) -> None:
             window.run(name).get_by_role("button", name="Run that code and open it").click()
         window.expect(window.run(name).locator(".bar")).to_be_visible()
     assert not window.errors
-    window.context.close()
+    return window
 
 
 @pytest.fixture
-def opened(browser: Any, board: str, agreed: None) -> Iterator[Window]:
-    window = Window(browser, board, "&p.lab_faces.pins=sky%2Ccalm")
+def window(kept: Window) -> Iterator[Window]:
+    """The window, in which nothing may go wrong that the test does not know of."""
+    kept.errors.clear()
+    yield kept
+    assert not kept.errors
+
+
+@pytest.fixture
+def opened(window: Window) -> Window:
+    """The window with both planted networks pinned."""
+    window.open_anew("&p.lab_faces.pins=sky%2Ccalm")
     window.expect(window.run("sky").locator(".bar")).to_be_visible()
-    yield window
-    assert not window.errors
-    window.context.close()
+    return window
 
 
 def test_picture_and_answers_follow_the_controls(opened: Window) -> None:
@@ -239,7 +255,7 @@ def test_a_slider_moves_by_keyboard_and_the_link_brings_others_here(
     assert other.tab.locator('input[name="picker-eye_color"][value="green"]').is_checked()
     assert other.tab.locator(".run.pinned h3").all_text_contents() == ["calm", "sky"]
     assert not other.errors
-    other.context.close()
+    other.page.close()
 
 
 def test_pinning_shows_why(opened: Window) -> None:
@@ -281,10 +297,8 @@ def test_a_picture_can_be_saved(opened: Window) -> None:
     assert Path(told.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_narrow_window_keeps_face_and_answers_in_sight(
-    browser: Any, board: str, agreed: None
-) -> None:
-    window = Window(browser, board, "&p.lab_faces.pins=sky%2Ccalm", width=420)
+def test_a_narrow_window_keeps_face_and_answers_in_sight(window: Window) -> None:
+    window.open_anew("&p.lab_faces.pins=sky%2Ccalm", width=420)
     slider = window.tab.locator("#slider-hair_length")
     slider.scroll_into_view_if_needed()
     slider.focus()
@@ -293,8 +307,6 @@ def test_a_narrow_window_keeps_face_and_answers_in_sight(
     for name in ("sky", "calm"):
         glance = window.tab.locator(".glances > div", has_text=f"{name}: ")
         window.expect(glance.locator(".bar")).to_be_in_viewport()
-    assert not window.errors
-    window.context.close()
 
 
 def test_the_tab_has_names_for_all_that_can_be_used(opened: Window) -> None:
@@ -345,25 +357,19 @@ def test_a_strip_is_moved_by_keyboard_and_keeps_the_focus(opened: Window) -> Non
 @pytest.mark.parametrize(
     "face", ["identity:9999999999999999999", "eye_color:purple", "smile:1e400"]
 )
-def test_a_link_that_makes_no_sense_opens_with_a_word_about_it(
-    browser: Any, board: str, agreed: None, face: str
-) -> None:
-    window = Window(browser, board, f"&p.lab_faces.face={face}&p.lab_faces.pins=sky%2Csky")
+def test_a_link_that_makes_no_sense_opens_with_a_word_about_it(window: Window, face: str) -> None:
+    window.open_anew(f"&p.lab_faces.face={face}&p.lab_faces.pins=sky%2Csky")
     window.expect(window.tab.locator(".banner")).to_contain_text("not understood")
     window.expect(window.run("sky").locator(".bar")).to_be_visible()
     assert window.tab.locator(".run.pinned h3").all_text_contents() == ["sky"]
-    assert not window.errors
-    window.context.close()
 
 
-def test_more_runs_than_one_question_may_name_are_all_asked(
-    browser: Any, board: str, agreed: None, runs: Path
-) -> None:
+def test_more_runs_than_one_question_may_name_are_all_asked(window: Window, runs: Path) -> None:
     copies = [runs / "many" / f"copy{number:02d}" for number in range(30)]
     for copy in copies:
         shutil.copytree(runs / "trained", copy)
-    window = Window(browser, board, "&p.lab_faces.pins=sky%2Ctrained")
     try:
+        window.open_anew("&p.lab_faces.pins=sky%2Ctrained")
         window.tab.get_by_role("combobox", name="Sort the runs").select_option("wrong")
         for _ in range(2):
             window.tab.get_by_role("button", name=re.compile("^Show .* more$")).click()
@@ -375,9 +381,7 @@ def test_more_runs_than_one_question_may_name_are_all_asked(
             words = window.run("trained").locator(".words").text_content()
             for copy in copies:
                 window.says(f"many/{copy.name}", str(words))
-        assert not window.errors
     finally:
-        window.context.close()
         shutil.rmtree(runs / "many")
 
 
@@ -436,16 +440,12 @@ def test_the_truth_and_controls_without_effect_say_why(opened: Window) -> None:
     opened.expect(smile).to_have_attribute("title", "")
 
 
-def test_a_pin_of_a_run_that_is_not_here_is_shown_and_can_be_let_go(
-    browser: Any, board: str, agreed: None
-) -> None:
-    window = Window(browser, board, "&p.lab_faces.pins=nobody%2Csky")
+def test_a_pin_of_a_run_that_is_not_here_is_shown_and_can_be_let_go(window: Window) -> None:
+    window.open_anew("&p.lab_faces.pins=nobody%2Csky")
     window.expect(window.run("nobody")).to_have_class(re.compile("pinned"))
     window.expect(window.run("nobody").locator(".words")).to_contain_text("no run 'nobody'")
     window.run("nobody").locator(".pin").click()
     window.expect(window.run("nobody")).to_have_count(0)
-    assert not window.errors
-    window.context.close()
 
 
 def changed(window: Window, **changes: Any) -> None:
@@ -517,8 +517,8 @@ def test_a_server_that_has_much_to_do_is_waited_for(opened: Window) -> None:
     opened.errors.clear()
 
 
-def test_the_timeline_shows_the_network_at_any_step(browser: Any, board: str, agreed: None) -> None:
-    window = Window(browser, board, "&p.lab_faces.pins=trained")
+def test_the_timeline_shows_the_network_at_any_step(window: Window) -> None:
+    window.open_anew("&p.lab_faces.pins=trained")
     slider = window.tab.get_by_label("Step of training")
     window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (60 steps)")
     trained = window.width("trained")
@@ -535,14 +535,10 @@ def test_the_timeline_shows_the_network_at_any_step(browser: Any, board: str, ag
     window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (60 steps)")
     window.expect(window.tab.get_by_role("button", name="Play the training")).to_be_visible()
     assert window.width("trained") == trained
-    assert not window.errors
-    window.context.close()
 
 
-def test_a_training_face_is_followed_over_the_training(
-    browser: Any, board: str, agreed: None
-) -> None:
-    window = Window(browser, board, "&p.lab_faces.pins=trained")
+def test_a_training_face_is_followed_over_the_training(window: Window) -> None:
+    window.open_anew("&p.lab_faces.pins=trained")
     window.tab.get_by_role("tab", name="Over training").click()
     chart = window.tab.locator(".over-chart").first
     window.expect(chart).to_be_visible()
@@ -552,8 +548,6 @@ def test_a_training_face_is_followed_over_the_training(
     window.page.keyboard.press("ArrowLeft")
     window.expect(window.tab.locator(".timeline-words")).to_contain_text("after")
     window.expect(chart).to_be_focused()
-    assert not window.errors
-    window.context.close()
 
 
 def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: Path) -> None:
@@ -573,4 +567,52 @@ def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: P
         window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (40 steps)")
         assert [each.name for each in runs.iterdir()] == ["person-20-eye_color_1-cnn8-s0"]
         assert not window.errors
-        window.context.close()
+        window.page.close()
+
+
+def test_a_level_is_played(opened: Window) -> None:
+    opened.tab.get_by_role("button", name="Choose what it sees").click()
+    opened.tab.get_by_role("tab", name="2. ").click()
+    opened.page.wait_for_url("**p.lab_faces.level=eyes**")
+    go = opened.tab.get_by_role("button", name="Train on these")
+    opened.expect(go).to_be_disabled()
+    for group in ("not a person, brown eyes", "person, blue eyes"):
+        opened.tab.get_by_role("slider", name=group, exact=True).fill("12")
+    opened.expect(opened.tab.locator(".card.chosen")).to_have_count(24)
+    opened.tab.locator(".card.chosen").first.click()
+    opened.expect(opened.tab.locator(".levels")).to_contain_text("23 chosen")
+    go.click()
+    opened.expect(opened.tab.locator(".outcome")).to_contain_text("of unseen faces right")
+    opened.tab.get_by_role("button", name="Close").click()
+    opened.page.wait_for_function("!location.hash.includes('level')")
+
+
+def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Path) -> None:
+    kinds = {
+        "walnut": ((), {"train": 1.0, "test": 0.6}),
+        "hazel": ((), {"train": 1.0, "test": 0.99}),
+        "maple": (("eye_color:1",), {"train": 1.0, "test": 0.9, "conflicting": 0.0}),
+    }
+    for name, (cues, accuracies) in kinds.items():
+        start(tiny(tmp_path, name=name, cues=cues, model="linear"))
+        path = tmp_path / name / "summary.json"
+        summary = json.loads(path.read_text())
+        summary["accuracy"] = {tag: {"value": value} for tag, value in accuracies.items()}
+        path.write_text(json.dumps(summary))
+    with serving(tmp_path) as (address, _):
+        window = Window(browser, address, run="walnut")
+        window.tab.get_by_role("button", name="Mystery networks").click()
+        names = window.tab.locator(".run h3")
+        window.expect(names).to_have_text(["A", "B", "C"])
+        shown = window.tab.locator("main").inner_text()
+        assert not any(name in shown for name in kinds), "it gives itself away"
+        window.pick("eye_color", "blue")
+        window.expect(window.tab.locator(".riddle")).to_contain_text("2 faces asked")
+        for alias, guess in zip("ABC", ("useful", "memorizer", "cheat"), strict=True):
+            window.tab.get_by_label(f"Network {alias} is").select_option(label=guess)
+        window.tab.get_by_role("button", name="Reveal").click()
+        window.expect(window.tab.locator(".riddle")).to_contain_text("with 2 faces")
+        window.expect(window.tab.locator(".riddle")).to_contain_text("“maple”")
+        window.expect(names.filter(has_text="walnut")).to_be_visible()
+        assert not window.errors
+        window.page.close()

@@ -19,7 +19,7 @@ from lab.core.run_dir import RunDir
 from lab.playground.errors import Busy, NotThere, RequestError
 from lab.playground.plugin import FacesPlugin
 from lab.playground.recipe import CUES, NO_CUE, SETTINGS, config_of
-from lab.playground.trainer import MOST_WAITING, Trainer
+from lab.playground.trainer import MOST_WAITING, Trainer, spawn_worker
 from lab.runs.resolve import resolve
 from lab.worlds.faces import ATTRIBUTES
 
@@ -143,7 +143,13 @@ def test_a_board_without_the_flag_trains_nothing(tmp_path: Path) -> None:
 
 
 def test_runs_wait_for_each_other_stop_and_go_on(tmp_path: Path) -> None:
-    trainer = Trainer(tmp_path)
+    processes: list[subprocess.Popen[str]] = []
+
+    def spawn() -> subprocess.Popen[str]:
+        processes.append(spawn_worker())
+        return processes[-1]
+
+    trainer = Trainer(tmp_path, spawn=spawn)
     try:
         first = trainer.start({**SMALL, "steps": 3000, "width": 8})
         second, third = trainer.start(SMALL), trainer.start(SMALL)
@@ -164,16 +170,14 @@ def test_runs_wait_for_each_other_stop_and_go_on(tmp_path: Path) -> None:
         with pytest.raises(NotThere):
             trainer.stop("another")
     finally:
-        process = trainer._process
         trainer.close()
-    assert process is not None
-    assert process.poll() is not None, "its process outlives the board"
+    assert len(processes) > 1
+    assert all(each.poll() is not None for each in processes), "one outlives the board"
     assert first.folder.summary()["status"] == "stopped"
 
 
-def test_too_many_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.playground.trainer._spawn", _never)
-    trainer = Trainer(tmp_path)
+def test_too_many_are_refused(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path, spawn=_never)
     for _ in range(MOST_WAITING):
         trainer.start(SMALL)
     with pytest.raises(Busy, match="waiting"):

@@ -33,6 +33,16 @@ def test_a_face_is_a_function_of_its_address(name: str) -> None:
     assert same(whole, Faces.cat(pieces))
 
 
+@all_tasks
+def test_attempts_that_are_made_together_decide_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    population = Population(get_task(name))
+    together = population.sample(30, seed=3, split="train")
+    monkeypatch.setattr("lab.worlds.population.AT_ONCE", 1)
+    assert same(population.sample(30, seed=3, split="train"), together)
+
+
 def test_training_sets_nest() -> None:
     population = Population(get_task("person"))
     large = population.sample(1024, seed=0, split="train")

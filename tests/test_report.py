@@ -3,7 +3,10 @@
 import dataclasses
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +53,27 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+FACES, PART_FACES = 300, 40
+"""How many unseen faces the cards of these tests ask about."""
+
+
+@contextmanager
+def small_cards() -> Iterator[None]:
+    """Let cards take few runs, done in this process, and ask little of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.experiments.runner.run.open_executor", lambda *_: Here())
+        patch.setattr("lab.experiments.presets.equal_cues.CUES", ("skin_color", "eye_color"))
+        for module, name, value in (
+            ("plan", "CUE_FACES", 16), ("ask", "FACES", FACES), ("ask", "PART_FACES", PART_FACES),
+            ("report", "STEPS", 1), ("report", "PICTURES", 10), ("report", "TURNS", 1),
+        ):  # fmt: skip
+            patch.setattr(import_module(f"lab.experiments.report_card.{module}"), name, value)
+        yield
+
+
 @pytest.fixture(scope="module")
 def made(place: Path) -> CardResult:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
-        patch.setattr("lab.experiments.runner.run.open_executor", lambda *_: Here())
+    with small_cards():
         return report(
             f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["cnn"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
@@ -153,20 +172,20 @@ def test_its_figures_are_those_of_the_runs(made: CardResult, place: Path) -> Non
         for folder, summary in runs
         if summary["config"]["data"]["num_train"] == 24 and not summary["config"]["data"]["cues"]
     ]
-    kinds: dict[str, list[float]] = {}
+    subpopulations: dict[str, list[float]] = {}
     whole = []
     for folder in largest:
         config, model = load_run(folder)
-        faces = draw_examples(config.data, split="test", count=4000, seed=config.seed)
+        faces = draw_examples(config.data, split="test", count=FACES, seed=config.seed)
         said = predict(model, faces.images).argmax(dim=1) == faces.clean_labels
-        for k, kind in enumerate(faces.kinds):
-            kinds.setdefault(kind.name, []).append(
+        for k, kind in enumerate(faces.all_subpopulations):
+            subpopulations.setdefault(kind.name, []).append(
                 float(said[faces.subpopulations == k].float().mean())
             )
         world = DrawnWorld.of(config.data, seed=config.seed)
-        called = predict_components(world, model, count=200)
+        called = predict_components(world, model, count=PART_FACES)
         whole.append(float(called[-1].float().mean()))
-    assert {k: pytest.approx(np.mean(v)) for k, v in kinds.items()} == {
+    assert {k: pytest.approx(np.mean(v)) for k, v in subpopulations.items()} == {
         kind: share["value"] for kind, share in card["subpopulations"].items()
     }
     assert card["parts"][" + ".join(PARTS)]["value"] == pytest.approx(np.mean(whole))
@@ -178,7 +197,7 @@ def test_tensorboard_has_it_too(made: CardResult) -> None:
     events = EventAccumulator(str(made.folder), size_guidance={"images": 0, "tensors": 0})
     events.Reload()
     assert set(events.Tags()["images"]) == {
-        f"report/{name}" for name in ("learning", "cues", "reliance", "kinds", "parts")
+        f"report/{name}" for name in ("learning", "cues", "reliance", "subpopulations", "parts")
     }
     text = events.Tensors("report_card/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "my" in text
@@ -188,8 +207,7 @@ def test_tensorboard_has_it_too(made: CardResult) -> None:
 def test_the_same_call_again_repeats_no_run(made: CardResult, place: Path) -> None:
     runs = place / "cards" / "runs"
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
+    with small_cards():
         again = report(
             f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["cnn"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
@@ -208,11 +226,7 @@ def test_a_file_that_has_changed_is_another_network(tmp_path: Path) -> None:
     assert len({missing, one, key_of(config)}) == 3
 
 
-@pytest.mark.usefixtures("runs_here")
-def test_a_network_that_fails_in_training_gets_no_card(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lab.experiments.report_card.plan.CUE_FACES", 16)
+def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(
         NET.replace("def my_net", "class Bad(nn.Linear):\n"
                     "    def forward(self, x):\n"
@@ -221,10 +235,11 @@ def test_a_network_that_fails_in_training_gets_no_card(
                     "        return super().forward(x)\n\n"
                     "def my_net").replace("nn.Linear(inputs", "Bad(inputs")
     )  # fmt: skip
-    outcome = report(
-        f"{tmp_path}/bad.py:my_net", tiny(tmp_path / "cards", **CARD), seeds=2, sizes=(16, 24),
-        random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
-    )  # fmt: skip
+    with small_cards():
+        outcome = report(
+            f"{tmp_path}/bad.py:my_net", tiny(tmp_path / "cards", **CARD), seeds=2, sizes=(16, 24),
+            random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
+        )  # fmt: skip
     assert outcome.sentences == ()
     assert all("no more" in failure.reason for failure in outcome.failed)
     assert not outcome.folder.exists()

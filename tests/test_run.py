@@ -23,7 +23,7 @@ from lab.core.run_names import automatic_name, check_name
 from lab.runs.load import load_run
 from lab.runs.train import resume, start
 from lab.training import LAST, Diverged, load_checkpoint
-from support.configs import RICH_FLAGS, rich
+from support.configs import RICH_FLAGS, rich, tiny
 from support.killing import Script
 from support.run_folders import scalars, summary
 from support.scripts import run_here
@@ -224,7 +224,7 @@ def test_a_network_of_a_file_is_found_from_every_folder(
         "    return nn.Sequential(nn.Flatten(), nn.Linear(3 * spec.image_size**2, 2))\n"
     )
     monkeypatch.chdir(net.parent)
-    config = dataclasses.replace(rich(tmp_path), model=ModelConfig(model="flat_net.py:flat"))
+    config = tiny(tmp_path, model="flat_net.py:flat")
     folder = start(config).folder
     monkeypatch.chdir(tmp_path / "elsewhere")
     found, model = load_run(folder)

@@ -2,7 +2,6 @@
 
 import gc
 import hashlib
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import nn
 from lab.core.text import model_label, model_labels
 from lab.models import ModelSpec, create_model, differences, only_agreed, sources_of
 from lab.models.sources import ITSELF
+from support.killing import answer_of
 
 SPEC = ModelSpec(image_size=16)
 
@@ -260,25 +260,25 @@ SHARED = {
 """What the file of a network may do to all others, and the name that is told."""
 
 
+def refusals(files: list[Path]) -> list[str]:
+    """What is said of the network of each file."""
+    said = []
+    for file in files:
+        with pytest.raises(ValueError, match="for every network in the process") as caught:
+            create_model(f"{file}:net", ModelSpec(image_size=16))
+        said.append(str(caught.value))
+    return said
+
+
 def test_what_all_networks_share_may_not_be_changed(tmp_path: Path) -> None:
-    code = """
-import sys
-from lab.models import ModelSpec, create_model
-for file in sys.argv[1:]:
-    try:
-        create_model(f"{file}:net", ModelSpec(image_size=16))
-    except ValueError as error:
-        print(error)
-"""
     files = [tmp_path / f"net{number}.py" for number in range(len(SHARED))]
     for file, text in zip(files, SHARED, strict=True):
         file.write_text(f"from torch import nn\n{text}\ndef net(spec): return nn.Linear(1, 1)")
-    command = [sys.executable, "-c", code, *files]  # a process of its own: the changes stay
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for file, line, what in zip(files, said.splitlines(), SHARED.values(), strict=True):
+    said = answer_of(refusals, files)  # in a process of its own: the changes stay
+    for file, line, what in zip(files, said, SHARED.values(), strict=True):
         assert str(file) in line
+        assert "\n" not in line
         assert f"{what} " in line
-        assert "for every network in the process" in line
 
 
 def test_a_network_that_cannot_be_hashed_is_one_line(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Workers on this machine: they die alone, are replaced, and end with those who started them."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,57 +10,26 @@ from pathlib import Path
 import pytest
 
 from lab.experiments.runner.local import TORCHRUN, Local, WorkerDied
+from support.worker_jobs import (
+    chatter,
+    die,
+    die_once,
+    double,
+    launched,
+    leave,
+    sleep,
+    torch_is_here,
+    whoami,
+)
 
 ROOT = Path(__file__).parents[1]
-
-
-def double(number: int) -> int:
-    return 2 * number
-
-
-def fail(number: int) -> int:
-    raise ValueError(f"no {number}")
-
-
-def die(_: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def leave(_: object) -> None:
-    print("this is the end", file=sys.stderr, flush=True)
-    os._exit(3)
-
-
-def die_once(mark: Path) -> int:
-    if mark.exists():
-        return os.getpid()
-    mark.touch()
-    die(None)
-    return 0
-
-
-def whoami(_: object) -> tuple[int, str, str]:
-    return os.getpid(), os.environ["OMP_NUM_THREADS"], str(sys.stdin)
-
-
-def launched(_: object) -> list[str]:
-    return [name for name in TORCHRUN if name in os.environ]
-
-
-def chatter(number: int) -> int:
-    print("this must not get between the answers")
-    os.write(1, b"nor this")
-    return number
-
-
-def sleep(seconds: float) -> None:
-    time.sleep(seconds)
 
 
 def test_workers_stay_and_have_one_thread() -> None:
     with Local(2) as workers:
         answers = [workers.submit(whoami, None) for _ in range(8)]
         found = {future.result()[:2] for future in answers}
+        assert not workers.submit(torch_is_here, None).result(), "the first run imports it"
     assert 1 <= len(found) <= 2
     assert {threads for _, threads in found} == {"1"}
 
@@ -107,7 +75,7 @@ def test_leaving_by_an_error_stops_what_goes_on() -> None:
 
 def test_workers_end_with_their_parent() -> None:
     code = (
-        "from lab.experiments.runner.local import Local; import test_sweep_local as t\n"
+        "from lab.experiments.runner.local import Local; from support import worker_jobs as t\n"
         "workers = Local(1)\n"
         "print(workers.submit(t.whoami, None).result()[0], flush=True)\n"
         "workers.submit(t.sleep, 600.0).result()"

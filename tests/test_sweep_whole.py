@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -32,7 +31,8 @@ from lab.experiments.runner.worker import Report
 from lab.experiments.show.curves import curves, power_laws
 from support.configs import tiny
 from support.executors import Here
-from support.scripts import ROOT, command, is_refused, load_script, told
+from support.killing import Script
+from support.scripts import ROOT, is_refused, load_script, told
 
 FLAGS = (
     "--num-test 20 --image-size 16 --width 1 --steps 3 --counterfactuals 0 --no-pictures --seeds 2"
@@ -271,15 +271,12 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(tmp_path: Path) -> No
     """A bound on the size of files stands for the full disk: checkpoints do not fit."""
     words = [*FLAGS.split(), "--grid", "num_train=8,10", "--out", str(tmp_path), "--model", "mlp"]
     words += ["--processes", "1"]
-    full = subprocess.run(
-        command("sweep.py", *words), capture_output=True, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),
-    )  # fmt: skip
-    assert full.returncode == 1, full.stderr
-    assert "4 of the runs failed" in full.stderr
-    assert full.stderr.count("File too large") >= 4
-    assert "Traceback" not in full.stderr
+    full = Script("sweep", words, file_size=30_000)
+    said = full.communicate()
+    assert full.returncode == 1, said
+    assert "4 of the runs failed" in said
+    assert said.count("File too large") >= 4
+    assert "Traceback" not in said
     assert told(load_script("sweep").sweep, words)[0] == 0
     assert {json.loads(path.read_text())["status"] for path in times(tmp_path)} == {"finished"}
 
@@ -337,15 +334,12 @@ def test_a_panel_without_the_figure_has_no_legend(tmp_path: Path) -> None:
 def test_a_killed_parent_is_recovered_by_the_same_command(tmp_path: Path) -> None:
     words = [*FLAGS.split(), "--grid", "num_train=8,10,12,14", "--out", str(tmp_path)]
     words += ["--processes", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command("sweep.py", *words), env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as parent:  # fmt: skip
-        while len(times(tmp_path)) < 2:
-            assert parent.poll() is None
-            time.sleep(0.02)
-        parent.send_signal(signal.SIGKILL)
+    parent = Script("sweep", words)
+    while len(times(tmp_path)) < 2:
+        assert parent.poll() is None
+        time.sleep(0.02)
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
     done = times(tmp_path)
     assert len(done) < 8
     finished = {p: t for p, t in done.items() if json.loads(p.read_text())["status"] == "finished"}
@@ -369,8 +363,9 @@ def test_bad_grids_are_one_line_and_write_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_a_dask_worker_may_die(tmp_path: Path) -> None:
-    """Two workers without a disk in common, as far as the sweep knows; the runs come home."""
+def test_a_dask_worker_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers without a disk in common, as far as the sweep knows; the runs come home, and the
+    worker that is left does what the dead one had to do."""
     pytest.importorskip("distributed", reason="the extra [dask] is not installed")
     (tmp_path / "net.py").write_text(DEADLY.format(always=False))
     dask = f"{sys.executable} -m distributed.cli.dask_"
@@ -382,7 +377,7 @@ def test_a_dask_worker_may_die(tmp_path: Path) -> None:
     }  # fmt: skip
     local = "--host 127.0.0.1"
     scheduler = f"{dask}scheduler {local} --port 0 --no-dashboard --scheduler-file {at}"
-    worker = f"{dask}worker {local} --no-dashboard --nthreads 1 --scheduler-file {at}"
+    worker = f"{dask}worker {local} --no-dashboard --no-nanny --nthreads 1 --scheduler-file {at}"
     cluster = [subprocess.Popen(scheduler.split(), **quiet)]
     try:
         deadline = time.monotonic() + 60
@@ -396,7 +391,8 @@ def test_a_dask_worker_may_die(tmp_path: Path) -> None:
         )  # fmt: skip
         assert not table.failed
         assert (tmp_path / "died").exists()
-        here = run_grid(BASE, {"model": ["cnn"]}, seeds=2, out=tmp_path / "here", processes=2)
+        monkeypatch.setattr("lab.experiments.runner.run.open_executor", lambda *_: Here())
+        here = run_grid(BASE, {"model": ["cnn"]}, seeds=2, out=tmp_path / "here")
         there, mine = (t.cells[0].values("loss/train").tolist() for t in (table, here))
         assert there == mine
     finally:

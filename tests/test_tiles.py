@@ -56,8 +56,8 @@ def test_every_picture_of_a_sheet_is_found_where_it_lies(size: int, gap: int) ->
 def test_the_labs_own_sheets_are_known() -> None:
     people = gallery.people(16, seed=1)
     assert len(find_tiles(gallery.contact_sheet(people, columns=8, size=112))) == 16
-    kinds = gallery.kinds_sheet("person", columns=7, size=64, seed=0)
-    found = find_tiles(kinds)
+    subpopulations = gallery.subpopulations_sheet("person", columns=7, size=64, seed=0)
+    found = find_tiles(subpopulations)
     assert len(found) == 7 * len(TASK.subpopulations)
     assert all(right == left + 64 for left, _, right, _ in found), "without the words at their left"
     answers = PredictedExamples(

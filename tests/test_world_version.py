@@ -6,14 +6,14 @@ After a change that is meant to show, write the new versions:
 """
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
 
 from lab.core.config import DataConfig
 from lab.worlds import list_tasks, world_version
+from support.killing import answer_of
 
 GOLDEN = Path(__file__).parent / "golden" / "world.json"
 
@@ -55,28 +55,28 @@ CHANGES = {
 }
 
 
+def versions_after(changes: dict[str, str]) -> dict[str, str]:
+    """The version after each of the changes, made in a process of its own."""
+    found = {}
+    for name, change in changes.items():
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            try:
+                exec(change, {})
+                os.write(writer, world_version(DataConfig(task="person")).encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        found[name] = os.read(reader, 100).decode()
+        os.close(reader)
+        os.wait()
+    return found
+
+
 @pytest.fixture(scope="module")
 def found() -> dict[str, str]:
-    """The version after each of the changes, made in one process of its own."""
-    code = f"""
-import json, sys, os
-import lab.worlds
-from lab.core.config import DataConfig
-changes = json.loads({json.dumps(json.dumps(CHANGES))})
-found = {{}}
-for name, change in changes.items():
-    reader, writer = os.pipe()
-    if os.fork() == 0:
-        exec(change)
-        os.write(writer, lab.worlds.world_version(DataConfig(task="person")).encode())
-        os._exit(0)
-    os.close(writer)
-    found[name] = os.read(reader, 100).decode()
-    os.wait()
-print(json.dumps(found))
-"""
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return dict(json.loads(said.stdout))
+    """The version after each of the changes."""
+    return answer_of(versions_after, CHANGES)
 
 
 @pytest.mark.parametrize("change", list(CHANGES))

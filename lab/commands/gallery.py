@@ -17,7 +17,7 @@ class Flags:
 
 
 def gallery(flags: Flags) -> None:
-    """Write people.png, kinds.png, small.png and a sheet of strips for each group of attributes."""
+    """Write people.png, subpopulations.png, small.png and strips for each group of attributes."""
     if flags.seed < 0:
         raise ValueError(f"--seed must be 0 or more, not {flags.seed}")
     if not 16 <= flags.size <= 512:
@@ -31,7 +31,7 @@ def gallery(flags: Flags) -> None:
     mixed = Population(get_task("person")).sample(160, seed=seed, split="train")
     pictures = {
         "people": sheets.contact_sheet(sheets.people(16, seed=seed), columns=8, size=size),
-        "kinds": sheets.kinds_sheet("person", columns=7, size=size, seed=seed),
+        "subpopulations": sheets.subpopulations_sheet("person", columns=7, size=size, seed=seed),
         "small": sheets.contact_sheet(mixed, columns=20, size=32),
     }
     for group in ("structure", "face", "scene", "camera"):

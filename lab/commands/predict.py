@@ -80,7 +80,7 @@ def predict(flags: Flags) -> int:
     answers: list[Prediction] = []
     for each in predictions(
         files, partial(predict, model), classes=classes, size=config.data.image_size,
-        sheets=flags.sheets,
+        sheets=flags.sheets, resize=config.data.resize,
     ):  # fmt: skip
         if each.seen.error:
             print(one_line(f"error: {each.seen.error}"), file=sys.stderr)

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lab.core.text import unknown
 
-FORMAT = 6
+FORMAT = 7
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
 
 RENAMED = {
@@ -77,8 +77,9 @@ class DataConfig:
     task: str = "person"
     """The task, which defines the label of a picture (an unknown name lists all tasks)."""
     data: str | None = None
-    """Folder of your own pictures instead of drawn ones: one subfolder for each class, below train/
-    and test/ if there are such folders, else split at random by the seed, one picture in five for
+    """Your own pictures instead of drawn ones: a folder with one subfolder for each class, below
+    train/ and test/ if there are such folders, or an .npz file with the arrays x and y, and x_test
+    and y_test if there are such. Else they are split at random by the seed, one picture in five for
     testing. None: pictures are drawn."""
     num_train: int = knob(100, 2, 1_000_000)
     """Number of training faces, 2 to 1,000,000; the fewer, the more is memorized. With --data at
@@ -88,6 +89,10 @@ class DataConfig:
     --data at most the number of pictures in the folder."""
     image_size: int = knob(32, 16, 512)
     """Width and height of a picture in pixels, 16 to 512."""
+    resize: Literal["crop", "letterbox", "stretch"] = "crop"
+    """With --data: how pictures become square before they are scaled to --image-size: 'crop' takes
+    the middle square, 'letterbox' shows the whole picture between bars of middle gray, 'stretch'
+    distorts it."""
     variation: float = knob(1.0, 0, 1)
     """How much faces differ in the nuisances (attributes that never affect the label): 0 (all have
     the typical values) to 1 (full priors)."""

@@ -1,5 +1,7 @@
 """Picture files as network input: square, small, uint8 RGB, in sRGB.
 
+Torch is imported only where tensors are made: processes that decode files start without it.
+
 The conversion of a file, by the meaning of its values:
 
 - Of several frames or pages the first; turned and mirrored as its EXIF data say.
@@ -20,6 +22,8 @@ The conversion of a file, by the meaning of its values:
   misread (see `_check`), and what it does not read.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import warnings
@@ -27,21 +31,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from lab.core.text import missing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Resize = Literal["crop", "letterbox", "stretch"]
+"""How a picture that is not square becomes so: its middle square is taken; it is scaled as a whole
+and gets bars of `PAPER`; its sides are scaled by different factors."""
 
 MOST_PIXELS = 100_000_000
 """Larger pictures are refused: a file of some kilobytes can claim to hold terabytes."""
 
 PAPER = (128, 128, 128)
-"""What lies behind transparent pictures."""
+"""What lies behind transparent pictures, and beside those that are letterboxed."""
 
 REFUSED = {
     "EPS": "PostScript is a program, not pixels",  # Pillow would hand it to Ghostscript, to be run
@@ -72,8 +81,8 @@ _HEAD = 26
 class Picture:
     """A picture file converted for a network.
 
-    `pixels` (3, S, S) uint8 are the middle square of the upright picture, whose `width` and
-    `height` in pixels they come from.
+    `pixels` (3, S, S) uint8 show the upright picture, whose `width` and `height` in pixels they
+    come from, or with `resize` 'crop' its middle square.
     """
 
     pixels: Tensor
@@ -86,20 +95,36 @@ class Picture:
         return min(self.width, self.height)
 
 
-def read_picture(path: Path, *, size: int) -> Picture:
-    """The middle square of the picture at `path`, scaled to `size` pixels (Lanczos filter).
+def read_picture(path: Path, *, size: int, resize: Resize = "crop") -> Picture:
+    """The picture at `path`, brought to `size` pixels (Lanczos filter).
 
     Raises `ValueError` in one line if the file cannot be read as the module says.
     """
-    return square(open_picture(path), size=size)
+    return square(open_picture(path), size=size, resize=resize)
 
 
-def square(picture: Image.Image, *, size: int) -> Picture:
-    """The middle square of an RGB picture, scaled to `size` pixels; no pixel changes if that is its
-    size already."""
-    small = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-    pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1).contiguous()  # (3, S, S)
-    return Picture(pixels=pixels, width=picture.width, height=picture.height)
+def square(picture: Image.Image, *, size: int, resize: Resize = "crop") -> Picture:
+    """An RGB picture, brought to `size` pixels; no pixel changes if that is its size already."""
+    import torch
+
+    pixels = torch.from_numpy(squared(picture, size=size, resize=resize)).permute(2, 0, 1)
+    return Picture(pixels=pixels.contiguous(), width=picture.width, height=picture.height)
+
+
+def squared(picture: Image.Image, *, size: int, resize: Resize = "crop") -> npt.NDArray[np.uint8]:
+    """The pixels (S, S, 3) of an RGB picture that is brought to `size` pixels (Lanczos filter)."""
+    filtering = Image.Resampling.LANCZOS
+    if resize == "letterbox":
+        longer = max(picture.size)
+        width, height = (max(1, round(side * size / longer)) for side in picture.size)
+        small = Image.new("RGB", (size, size), PAPER)
+        whole = picture.resize((width, height), filtering)
+        small.paste(whole, ((size - width) // 2, (size - height) // 2))
+    elif resize == "stretch":
+        small = picture.resize((size, size), filtering)
+    else:
+        small = ImageOps.fit(picture, (size, size), filtering)
+    return np.array(small)
 
 
 def open_picture(path: Path) -> Image.Image:

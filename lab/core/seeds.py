@@ -9,6 +9,7 @@ OOPSLA 2014, figure 16) evaluated at a counter; the key is the SHA-256 of the st
 """
 
 import hashlib
+from functools import lru_cache
 from operator import index
 
 import numpy as np
@@ -44,7 +45,26 @@ def bits(indices: Indices, seed: int, *name: str | int) -> npt.NDArray[np.uint64
 
 def uniforms(indices: Indices, seed: int, *name: str | int) -> npt.NDArray[np.float64]:
     """A number in [0, 1) for each of `indices` (N,), from the stream `name` under `seed`."""
-    return (bits(indices, seed, *name) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return _fractions(bits(indices, seed, *name))
+
+
+def uniforms_of_each(
+    streams: range, indices: Indices, seed: int, *name: str | int
+) -> npt.NDArray[np.float64]:
+    """`uniforms` (S, N) of several streams (*name, s), s in `streams`, in one computation."""
+    counter = (indices.astype(np.uint64) + np.uint64(1)) * _GOLDEN
+    return _fractions(mix(_keys(streams, seed, *name)[:, None] + counter))
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _keys(streams: range, seed: int, *name: str | int) -> npt.NDArray[np.uint64]:
+    keys = np.array([stream_key(seed, *name, s) for s in streams], dtype=np.uint64)
+    keys.flags.writeable = False
+    return keys
+
+
+def _fractions(random: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
+    return (random >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def permutation(count: int, seed: int, *name: str | int) -> Indices:

@@ -12,12 +12,9 @@ import hashlib
 import os
 import platform
 import shutil
-import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from lab.core.atomic import replace_file
+from lab.core.caches import caches, is_private
 from lab.draw import torch_backend
 from lab.draw.codegen import LANES, source
 from lab.draw.display_list import DisplayList
@@ -41,9 +39,6 @@ sign of a zero does not matter, so that `least` and `most` become single instruc
 TUNED = (("-march=native",), ("-mcpu=native",), ())
 """Flags that tune for this processor; the first that the compiler accepts is used. Clang on Apple's
 processors accepts the second alone."""
-
-CACHE = "memorization-lab"
-"""The folder in the user's cache."""
 
 
 class Unavailable(RuntimeError):
@@ -63,7 +58,7 @@ def library(drawing: Drawing[Any]) -> ctypes.CDLL:
     for path in library_paths(drawing):
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not _is_private(path.parent):
+            if not is_private(path.parent):
                 raise PermissionError(errno.EPERM, "others can write there", str(path.parent))
             if not path.exists():
                 _build(source(drawing), path)
@@ -81,7 +76,7 @@ def library(drawing: Drawing[Any]) -> ctypes.CDLL:
 def is_built(drawing: Drawing[Any]) -> bool:
     """Whether the library is there, so that using it costs no wait."""
     return compiler() is not None and any(
-        os.path.exists(path) and _is_private(path.parent) for path in library_paths(drawing)
+        os.path.exists(path) and is_private(path.parent) for path in library_paths(drawing)
     )
 
 
@@ -95,29 +90,7 @@ def library_paths(drawing: Drawing[Any]) -> tuple[Path, ...]:
     """Where this processor's library of a drawing is, or can be, the best place first."""
     key = "\n".join([source(drawing), str(compiler()), *FLAGS, platform.platform(), _processor()])
     name = f"{drawing.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
-    return tuple(folder / name for folder in _caches())
-
-
-def _caches() -> Iterator[Path]:
-    """The user's cache folder; then one among the temporary files, for users without a home that
-    they can write to, as in many containers."""
-    with suppress(RuntimeError):  # there is no home
-        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        if not cache.is_absolute():  # a relative path is ignored, as its specification says
-            cache = Path.home() / ".cache"
-        if cache.is_absolute():
-            yield cache / CACHE
-    temporary = Path(os.environ.get("TMPDIR") or "/tmp")
-    if hasattr(os, "getuid") and temporary.is_absolute():
-        yield temporary / f"{CACHE}-{os.getuid()}"
-
-
-def _is_private(folder: Path) -> bool:
-    """Whether nobody else can put a library into the folder."""
-    found = folder.stat()
-    return not hasattr(os, "getuid") or (
-        found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    )
+    return tuple(folder / name for folder in caches())
 
 
 def _processor() -> str:

@@ -13,7 +13,7 @@ from lab.core.words import estimated
 from lab.models import to_input
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
-from lab.worlds import DrawnWorld, Examples, FolderWorld, World
+from lab.worlds import DrawnWorld, Examples, StoredWorld, World
 from lab.worlds.groups import MeasuredCue, group_counts, measured, told_by
 
 
@@ -43,9 +43,9 @@ class DataSummary:
     @classmethod
     def of(cls, world: World, train: Examples, test: Examples) -> DataSummary:
         """The summary of a run's two sets."""
-        kinds = train.kinds
+        known = train.all_subpopulations
         trained, tested = (
-            torch.bincount(each.subpopulations.cpu(), minlength=len(kinds)).tolist()
+            torch.bincount(each.subpopulations.cpu(), minlength=len(known)).tolist()
             for each in (train, test)
         )
         return cls(
@@ -53,14 +53,14 @@ class DataSummary:
             classes=train.classes,
             subpopulations=tuple(
                 (kind.name, train.classes[kind.label], trained[i], tested[i])
-                for i, kind in enumerate(kinds)
+                for i, kind in enumerate(known)
                 if trained[i] or tested[i]
             ),
             mislabeled=int(train.mislabeled.sum()),
             groups=group_counts(train, world.grouped_by) if world.grouped_by else {},
             cues=tuple(measured(world, train)) if isinstance(world, DrawnWorld) else (),
             columns={c.attribute: told_by(c, train) for c in world.grouped_by}
-            if isinstance(world, FolderWorld)
+            if isinstance(world, StoredWorld)
             else {},
         )
 

@@ -146,5 +146,5 @@ def predictions_on(
         groups=groups[0],
         group_names=groups[1],
         subpopulations=examples.subpopulations,
-        subpopulation_names=tuple(kind.name for kind in examples.kinds),
+        subpopulation_names=tuple(kind.name for kind in examples.all_subpopulations),
     )

@@ -17,7 +17,7 @@ from lab.measure.perturbations import GRID, PERTURBATIONS, occlusions
 from lab.tracking.occlusion import occlusion_sheet
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.writer import Tracker
-from lab.worlds import FolderWorld
+from lab.worlds import StoredWorld
 
 PICTURES = 400
 """Test pictures that are perturbed, at most: intervals are then at most 10 points wide."""
@@ -34,7 +34,7 @@ class PerturbationsEvaluator:
     def prepare(cls, setup: Setup) -> PerturbationsEvaluator | None:
         """For a folder of pictures, whose attributes cannot be changed."""
         world = setup.world
-        if not isinstance(world, FolderWorld) or not setup.counterfactuals:
+        if not isinstance(world, StoredWorld) or not setup.counterfactuals:
             return None
         return cls(LoadedSplit("test", world.load("test", min(PICTURES, world.data.num_test))))
 

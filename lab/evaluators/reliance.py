@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, highest
 from lab.evaluators.evaluation import Evaluation
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
@@ -72,7 +72,7 @@ class RelianceEvaluator:
             metrics[f"logit_change/{name}"] = found.moved
         nuisances = [flips[n] for n in self.world.nuisances if n in flips]
         if nuisances:
-            metrics["shortcut/strongest"] = max(nuisances, key=lambda share: share.value)
+            metrics["shortcut/strongest"] = highest(nuisances)
         return RelianceResult(
             metrics=metrics,
             relevant={n: share for n, share in flips.items() if n in self.world.relevant},

@@ -15,6 +15,7 @@ from lab.evaluators.consistency import ConsistencyEvaluator
 from lab.evaluators.evaluation import Evaluation, LoadedSplit, Progress, splits_of
 from lab.evaluators.evaluator import Evaluator, Metrics, Result
 from lab.evaluators.groups import GroupsEvaluator
+from lab.evaluators.label_doubts import LabelDoubtsEvaluator
 from lab.evaluators.memorization import MemorizationEvaluator
 from lab.evaluators.perturbations import PerturbationsEvaluator
 from lab.evaluators.reliance import RelianceEvaluator
@@ -42,6 +43,7 @@ FINAL: Mapping[str, Prepare] = {
     "subpopulations": SubpopulationsEvaluator.prepare,
     "components": ComponentsEvaluator.prepare,
     "perturbations": PerturbationsEvaluator.prepare,
+    "label doubts": LabelDoubtsEvaluator.prepare,
 }
 """Evaluators of the final model alone."""
 

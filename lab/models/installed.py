@@ -11,7 +11,9 @@ Creating a network imports only the package that offers its name.
 from __future__ import annotations
 
 import logging
-from functools import cache
+import os
+import sys
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -24,9 +26,24 @@ log = logging.getLogger(__name__)
 def offers() -> dict[str, list[EntryPoint]]:
     """What the installed packages offer: for each name the entry points that claim it."""
     found: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in _entries(tuple((folder, _changed(folder)) for folder in sys.path)):
         found.setdefault(entry.name, []).append(entry)
     return found
+
+
+@lru_cache(maxsize=1)
+def _entries(path: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    """The entry points in the folders of `sys.path` as they are now. Finding them is reading a
+    hundred files, and a run asks several times."""
+    return tuple(entry_points(group=GROUP))
+
+
+def _changed(folder: str) -> int:
+    """When a folder of `sys.path` was last changed, in nanoseconds; 0 if there is none."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def load(name: str, entries: list[EntryPoint]) -> Any:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from lab.core.config import RunConfig
 from lab.core.text import model_label
 from lab.core.words import chance, listed, spoken
 from lab.worlds import Cue, DrawnWorld
+
+USEFUL, MEMORIZED, FOOLED = 0.95, 0.8, 0.3
+"""Accuracies: of a useful network on unseen faces at least; of one that fits its training faces and
+has memorized them, on unseen faces at most; of one that takes a shortcut, on conflicting faces at
+most."""
 
 KINDS = {
     "missing": "faces that lack parts",
@@ -25,9 +34,9 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
         said.append(f"{100 * data.label_noise:.4g} % of its labels {how}")
     if data.subpopulations:
         for label, name in enumerate(task.classes):
-            kinds = [kind.name for kind in task.subpopulations if kind.label == label]
+            names = [kind.name for kind in task.subpopulations if kind.label == label]
             if chosen := [
-                KINDS.get(kind, spoken(kind)) for kind in kinds if kind in data.subpopulations
+                KINDS.get(kind, spoken(kind)) for kind in names if kind in data.subpopulations
             ]:
                 said.append(f"{name}: only {listed(chosen)}")
     if data.missing:
@@ -45,6 +54,26 @@ def faces_studied(config: RunConfig) -> int:
     """The number of different training faces of a whole run."""
     train = config.train
     return train.max_steps * train.batch_size if train.online else config.data.num_train
+
+
+def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
+    """What a finished run is an example of: "useful", "memorizer" or "shortcut", by its task, its
+    settings and its accuracies in `summary.json`; empty if it is none of them, or of another
+    task."""
+    accuracies = summary.get("accuracy")
+    if config.data.task != "person" or not isinstance(accuracies, dict):
+        return ""
+
+    def value(name: str) -> float:
+        found = accuracies.get(name)
+        number = found.get("value") if isinstance(found, dict) else None
+        return float(number) if isinstance(number, (int, float)) else math.nan
+
+    if config.data.cues:
+        return "shortcut" if value("conflicting") <= FOOLED else ""
+    if value("test") >= USEFUL:
+        return "useful"
+    return "memorizer" if value("train") == 1 and value("test") <= MEMORIZED else ""
 
 
 def _cue(cue: Cue, classes: tuple[str, ...]) -> str:

@@ -57,6 +57,18 @@ class QueryParams:
             )
         return int(text)
 
+    def wholes(self, name: str, low: int, high: int, *, most: int) -> list[int]:
+        """Whole numbers from `low` to `high`, written as 1,5,7: up to `most` of them."""
+        entries = self.text(name).split(",")
+        if len(entries) > most:
+            raise RequestError(f"{name} may hold {most} numbers at most, not {len(entries)}")
+        for entry in entries:
+            if not WHOLE.fullmatch(entry) or not low <= int(entry) <= high:
+                raise RequestError(
+                    f"{name} must hold whole numbers from {low} to {high}, not {entry[:40]!r}"
+                )
+        return [int(entry) for entry in entries]
+
     def face(self) -> Faces:
         """The face that the parameter `face` describes."""
         return read_face(self.text("face"))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.config import DataConfig
-from lab.playground import counterfactual, explain, game, neighbors, training_faces
+from lab.playground import counterfactual, explain, game, levels, neighbors, training_faces
 from lab.playground.answers import SIZES, Views, answer, as_seen, picture
-from lab.playground.describe_run import conditions
+from lab.playground.describe_run import character, conditions
 from lab.playground.effects import without_effect
 from lab.playground.errors import NotThere, RequestError, one_line
 from lab.playground.logdir import Logdir, RunEntry, open_logdir, snapshots_of, stamp, summary
@@ -78,6 +78,9 @@ class Service:
             "fool": (self._long, self._fool, ("face", "run", "step")),
             "over_training": (self._slow, self._over_training, ("face", "run")),
             "training_faces": (self._slow, self._training_faces, ("run", "start")),
+            "levels": (self._quick, lambda asked: levels.list_levels(), ()),
+            "tray": (self._slow, lambda asked: levels.show_tray(asked.text("level")), ("level",)),
+            "play": (self._long, _play, ("level", "chosen")),
             "round": (self._slow, self._round, ("number", "run")),
         }
 
@@ -154,6 +157,7 @@ class Service:
             "verdict": told.get("verdict") if isinstance(told.get("verdict"), str) else "",
             "snapshots": snapshots_of(run),
             "step": told.get("step") if isinstance(told.get("step"), int) else None,
+            "character": character(run.config, told),
             "figures": {tag: _figure(told, tag) for tag in ("accuracy/train", "accuracy/test")},
         }
         if not saved:
@@ -222,6 +226,10 @@ def _step(asked: QueryParams) -> int | None:
     """The step of training that is asked about; None: the trained network."""
     step = asked.whole("step", -1, MOST_STEPS, default=-1)
     return None if step < 0 else step
+
+
+def _play(asked: QueryParams) -> Values:
+    return levels.play(asked.text("level"), asked.wholes("chosen", 0, 999, most=200))
 
 
 def _effects(face: Faces) -> Values:

@@ -13,7 +13,7 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -54,8 +54,12 @@ class Job:
 class Trainer:
     """Trains the runs that the page asks for in the folder `out`, for whoever knows `token`."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(
+        self, out: Path, *, spawn: Callable[[], subprocess.Popen[str]] | None = None
+    ) -> None:
+        """`spawn` starts a process that behaves as `train_worker` does (None: that)."""
         self.out = out
+        self._spawn = spawn or spawn_worker
         self.token = secrets.token_urlsafe(12)
         self._jobs: dict[str, Job] = {}
         self._waiting: list[Job] = []
@@ -148,7 +152,7 @@ class Trainer:
             with self._changed:
                 if self._ended.is_set():
                     return
-                process = self._process = _spawn()
+                process = self._process = self._spawn()
             ready = _answer(process.stdout)
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._waiting) or self._ended.is_set())
@@ -184,7 +188,8 @@ class Trainer:
                 self._process.stdin.close()
 
 
-def _spawn() -> subprocess.Popen[str]:
+def spawn_worker() -> subprocess.Popen[str]:
+    """A process that waits for a run to train."""
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(

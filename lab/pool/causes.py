@@ -34,5 +34,7 @@ def subpopulations(examples: Examples) -> dict[str, Tensor]:
     """The members (N,) bool of each subpopulation, of examples with right labels only; none that is
     empty."""
     place, right = examples.subpopulations.cpu(), ~examples.mislabeled.cpu()
-    members = {kind.name: (place == i) & right for i, kind in enumerate(examples.kinds)}
+    members = {
+        kind.name: (place == i) & right for i, kind in enumerate(examples.all_subpopulations)
+    }
     return {name: mask for name, mask in members.items() if bool(mask.any())}

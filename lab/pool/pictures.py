@@ -56,7 +56,7 @@ def _cell(findings: Findings, i: int) -> Cell:
     if wrong:
         lines.append((f"is: {train.classes[int(train.clean_labels[i])]}", INK))
     else:
-        lines.append((train.kinds[int(train.subpopulations[i])].name, INK))
+        lines.append((train.all_subpopulations[int(train.subpopulations[i])].name, INK))
     frame = MARKED if wrong else BAD if float(scores.score[i]) >= 0.5 else GOOD
     return Cell(train.images[i].cpu(), lines, frame)
 

@@ -7,7 +7,7 @@ import io
 import math
 
 from lab.pool.findings import Findings
-from lab.worlds import FolderWorld
+from lab.worlds import StoredWorld
 
 COLUMNS = (
     "number", "file", "label", "true_label", "cause", "subpopulation", "memorization",
@@ -32,11 +32,11 @@ def to_csv(findings: Findings) -> str:
     for i in range(len(train)):
         table.writerow([
             i,
-            world.name("train", i) if isinstance(world, FolderWorld) else "",
+            world.name("train", i) if isinstance(world, StoredWorld) else "",
             train.classes[int(train.labels[i])],
             train.classes[int(train.clean_labels[i])],
             cause[i],
-            train.kinds[int(train.subpopulations[i])].name,
+            train.all_subpopulations[int(train.subpopulations[i])].name,
             *(
                 _number(column[i].item())
                 for column in (scores.score, scores.standard_error, scores.accuracy_in,

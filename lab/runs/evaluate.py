@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig, to_json
@@ -22,9 +19,9 @@ from lab.evaluators.robustness import failure_entries, failure_metrics, failure_
 from lab.evaluators.tables import setting_text, to_text
 from lab.measure import SplitMetric, load_metrics, try_metrics
 from lab.models import only_agreed
-from lab.robustness import Progress
 from lab.runs.example_table import example_table
 from lab.runs.load import load_run
+from lab.runs.progress import progress_bar
 from lab.tracking.summary import nest
 from lab.training import choose_device, load_checkpoint, set_threads
 from lab.worlds import DrawnWorld, open_world
@@ -98,20 +95,20 @@ def evaluate(
     if isinstance(world, DrawnWorld):
         for line in fewer_counterfactuals(counterfactuals, world):
             print(f"warning: {line}\n", flush=True)
-    with _bar() as progress:
+    with progress_bar() as progress:
         metrics = measure(
             world, model, counterfactuals=counterfactuals, own=own_metrics, progress=progress
         )
     print(to_text(metrics, world), flush=True)
     if examples_file:
         trained = open_world(own.data, seed=own.seed, device=place)
-        with _bar() as progress:
+        with progress_bar() as progress:
             text = example_table(model, train=trained, test=world, progress=progress)
         replace_text(examples_file, text)
         print(f"\n{examples_file}")
     told: dict[str, Any] = {"run": str(folder), "config": json.loads(to_json(config))}
     if hunt and out and isinstance(world, DrawnWorld):
-        with _bar() as progress:
+        with progress_bar() as progress:
             failures = search(
                 world, model, count=hunt.search_faces, resamples=hunt.resamples,
                 generations=hunt.generations, progress=progress,
@@ -167,20 +164,3 @@ def _check(hunt: Hunt) -> None:
         if not least <= number <= 10_000:
             flag = name.replace("_", "-")
             raise ValueError(f"--{flag} must be {least} to 10,000, not {number}")
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """A progress bar where standard error is a terminal; it goes when all is done."""
-    with tqdm(disable=None, leave=False, dynamic_ncols=True) as bar:
-        described = ""
-
-        def show(what: str, done: int, total: int) -> None:
-            nonlocal described
-            if what != described:
-                described = what
-                bar.set_description(what, refresh=False)
-                bar.reset(total)
-            bar.update(done - bar.n)
-
-        yield show

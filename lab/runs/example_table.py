@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lab.measure import example_losses, predict
+from lab.measure.label_doubts import features_of, label_doubts
 from lab.measure.reliance import log_odds
-from lab.worlds import Examples, FolderWorld, World
+from lab.worlds import Examples, StoredWorld, World
 
 COLUMNS = (
     "split", "number", "file", "subpopulation", "label", "true_label", "prediction", "right",
-    "loss", "log_odds", "rank",
+    "loss", "log_odds", "rank", "neighbors_against", "doubt_rank",
 )  # fmt: skip
 """Columns of the table; those of the attributes follow, where these are known.
 
 `number`: position in the split, from 0. `label`: the given one, with label noise. `loss`: in nats,
-of the given label. `log_odds`: log(p / (1 - p)) of its probability p. `rank`: by loss among the
-training examples, 1 for the largest, which is the likeliest to have a wrong label; empty for test
-examples.
+of the given label. `log_odds`: log(p / (1 - p)) of its probability p. For training examples alone:
+`rank` by loss, 1 for the largest; `neighbors_against`, the share of the ten nearest neighbors, by
+the network's features, that have another label; `doubt_rank`, 1 for the likeliest wrong label (see
+`lab.measure.label_doubts`).
 """
 
 Progress = Callable[[str, int, int], None]
@@ -32,11 +36,28 @@ def example_table(
     model: nn.Module, *, train: World, test: World, progress: Progress = lambda what, done, of: None
 ) -> str:
     """The table as CSV text: the training set of one world, the test set of the other."""
-    rows = _rows(model, train, "train", train.data.num_train, progress)
-    order = sorted(range(len(rows)), key=lambda i: -rows[i]["loss"])
+    seen: list[Tensor | None] = []
+    labels: list[Tensor] = []
+
+    def look(examples: Examples) -> None:
+        seen.append(features_of(model, examples.images))
+        labels.append(examples.labels.cpu())
+
+    rows = _rows(model, train, "train", train.data.num_train, progress, look)
+    losses = torch.tensor([row["loss"] for row in rows], dtype=torch.float64)
+    order = losses.argsort(descending=True, stable=True).tolist()
+    known = [part for part in seen if part is not None]
+    doubts = label_doubts(
+        torch.cat(known) if len(known) == len(seen) else None, torch.cat(labels), losses
+    )
     for rank, i in enumerate(order, 1):
         rows[i]["rank"] = rank
-    rows += _rows(model, test, "test", test.data.num_test, progress)
+    for row, against, rank in zip(
+        rows, doubts.against.tolist(), doubts.ranks.tolist(), strict=True
+    ):
+        row["neighbors_against"] = "" if math.isnan(against) else round(against, 4)
+        row["doubt_rank"] = rank
+    rows += _rows(model, test, "test", test.data.num_test, progress, lambda examples: None)
     text = io.StringIO()
     names = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
     table = csv.DictWriter(text, list(names), restval="", lineterminator="\n")
@@ -46,12 +67,18 @@ def example_table(
 
 
 def _rows(
-    model: nn.Module, world: World, split: str, count: int, progress: Progress
+    model: nn.Module,
+    world: World,
+    split: str,
+    count: int,
+    progress: Progress,
+    look: Callable[[Examples], None],
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     what = f"{split} {world.noun}"
     progress(what, 0, count)
     for examples in world.batches(split, count):
+        look(examples)
         rows += _of(examples, predict(model, examples.images), split, len(rows), world)
         progress(what, len(rows), count)
     return rows
@@ -72,8 +99,8 @@ def _of(
         yield {
             "split": split,
             "number": start + i,
-            "file": world.name(split, start + i) if isinstance(world, FolderWorld) else "",
-            "subpopulation": examples.kinds[int(examples.subpopulations[i])].name,
+            "file": world.name(split, start + i) if isinstance(world, StoredWorld) else "",
+            "subpopulation": examples.all_subpopulations[int(examples.subpopulations[i])].name,
             "label": name(label),
             "true_label": name(int(examples.clean_labels[i])),
             "prediction": name(said[i]),

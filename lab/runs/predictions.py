@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lab.core.pictures import open_picture, picture_suffixes, square
+from lab.core.pictures import Resize, open_picture, picture_suffixes, square
 from lab.core.text import plain
 from lab.core.tiles import find_tiles
 from lab.measure.predict import BATCH
@@ -98,7 +98,7 @@ def find_pictures(places: Sequence[Path]) -> tuple[list[Path], Counter[str]]:
     return files, others
 
 
-def see(path: Path, *, size: int, sheets: bool) -> list[Seen]:
+def see(path: Path, *, size: int, sheets: bool, resize: Resize = "crop") -> list[Seen]:
     """What a network that takes `size` pixels sees of a file: one picture, or with `sheets` each of
     those in a contact sheet. An error is told as such, never raised."""
     try:
@@ -114,9 +114,9 @@ def see(path: Path, *, size: int, sheets: bool) -> list[Seen]:
     seen = []
     parts = [picture.crop(box) for box in boxes] if sheets else [picture]
     for number, part in enumerate(parts, 1):
-        shown = square(part, size=size)
+        shown = square(part, size=size, resize=resize)
         notes = []
-        if shown.side < CROPPED * max(part.size):
+        if resize == "crop" and shown.side < CROPPED * max(part.size):
             notes.append(
                 f"seen: its middle square, {shown.side} x {shown.side} of {part.width} x"
                 f" {part.height}"
@@ -135,12 +135,15 @@ def predictions(
     classes: Sequence[str],
     size: int,
     sheets: bool = False,
+    resize: Resize = "crop",
 ) -> Iterator[Prediction]:
     """The answer about each picture, in the order of `files`, a batch at a time.
 
     `predict` maps uint8 pictures (N, 3, `size`, `size`) to logits (N, C), C as many as `classes`.
     """
-    pictures = (seen for path in files for seen in see(path, size=size, sheets=sheets))
+    pictures = (
+        seen for path in files for seen in see(path, size=size, sheets=sheets, resize=resize)
+    )
     while batch := list(islice(pictures, BATCH)):
         pixels = [seen.pixels for seen in batch if seen.pixels is not None]
         chances = iter(predict(torch.stack(pixels)).softmax(dim=1).tolist() if pixels else [])

@@ -14,8 +14,9 @@ from lab.core.program import spelled
 from lab.measure import SplitMetric, load_metrics, locate_metric, try_metrics
 from lab.models import ModelSpec, isolated, locate
 from lab.runs.network import model_spec
+from lab.runs.progress import progress_bar
 from lab.training import choose_device, locate_objective, world_size
-from lab.worlds import DrawnWorld, FolderWorld, World, check_memory, open_world, reject_no_effect
+from lab.worlds import DrawnWorld, StoredWorld, World, check_memory, open_world, reject_no_effect
 
 PROBED = 64
 """Samples drawn before anything is written: enough to meet every class and every contradiction."""
@@ -58,11 +59,13 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
             world.sample(PROBED, split="tried")
     fitted = settled(fitted_to(config, world))
     if not elsewhere:
-        kept = world.data.num_test + (0 if config.train.online else world.data.num_train)
-        check_memory(kept + fitted.validation_faces, size=world.data.image_size)
-        if isinstance(world, FolderWorld):
+        if isinstance(world, StoredWorld):
             counts = {"train": world.data.num_train, "test": world.data.num_test}
-            world.read_ahead(**counts, validation=fitted.validation_faces)
+            with progress_bar() as progress:
+                world.read_ahead(progress=progress, **counts, validation=fitted.validation_faces)
+        else:
+            kept = world.data.num_test + (0 if config.train.online else world.data.num_train)
+            check_memory(kept + fitted.validation_faces, size=world.data.image_size)
     fitted = replace(
         fitted,
         model=replace(config.model, model=locate(config.model.model)),

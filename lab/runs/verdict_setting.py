@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
 from lab.verdict import Setting
-from lab.worlds import Examples, FolderWorld
+from lab.worlds import Examples, StoredWorld
 
 
 def verdict_setting(run: ResolvedRun, train: Examples, *, steps: int) -> Setting:
@@ -19,7 +19,7 @@ def verdict_setting(run: ResolvedRun, train: Examples, *, steps: int) -> Setting
         num_train=data.num_train,
         num_test=data.num_test,
         num_classes=len(world.classes),
-        frequent=world.majority if isinstance(world, FolderWorld) else 0.0,
+        frequent=world.majority if isinstance(world, StoredWorld) else 0.0,
         label_noise=data.label_noise,
         label_noise_kind=data.label_noise_kind,
         steps=steps,

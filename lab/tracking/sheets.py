@@ -63,6 +63,28 @@ def mislabeled_sheet(train: PredictedExamples) -> npt.NDArray[np.uint8]:
     return draw_sheet(title, _cells(train.surest(fitted, FACES)))
 
 
+def doubted_sheet(
+    train: PredictedExamples, *, order: Tensor, against: Tensor, said: Tensor
+) -> npt.NDArray[np.uint8]:
+    """The training pictures whose given label is most likely wrong: `order` (N,) are positions,
+    the likeliest first, `against` (N,) the share of the neighbors that have another label (NaN: not
+    known), `said` (N,) their most frequent one."""
+    shown = [i for i in order[:FACES].tolist() if against[i] != 0]
+    if not shown:
+        return draw_sheet(f"No label of {len(train):,} is doubted", [])
+    cells = []
+    for i in shown:
+        caption = [(f"given: {train.classes[train.labels[i]]}", BAD)]
+        if not against[i].isnan():
+            caption.append((f"near: {train.classes[said[i]]}", INK))
+            caption.append((f"{100 * float(against[i]):.0f} % against it", INK))
+        marked = bool(train.mislabeled[i])
+        if marked:
+            caption.append((f"true: {train.classes[train.clean_labels[i]]}", MARKED))
+        cells.append(Cell(train.images[i], caption, MARKED if marked else INK))
+    return draw_sheet(f"Likeliest wrong labels of {len(train):,}", cells)
+
+
 def draw_sheet(title: str, cells: Sequence[Cell]) -> npt.NDArray[np.uint8]:
     """A title above cells in rows of `COLUMNS`: (H, W, 3) uint8."""
     lines = max((len(cell.caption) for cell in cells), default=0)

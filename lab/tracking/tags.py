@@ -43,6 +43,9 @@ TAGS: tuple[Tag, ...] = (
     Tag(name="faces/mislabeled", kind="image",
         meaning="mislabeled training faces for which the given, wrong label is predicted (with "
         "label noise only)"),
+    Tag(name="faces/likeliest_wrong_labels", kind="image",
+        meaning="training pictures of whose nearest neighbors, by the network's features, most "
+        "have another label (with --data only)"),
     Tag(name="faces/conflicting", kind="image",
         meaning="misclassified conflicting faces: every cue against the label (with cues only)"),
     Tag(name="reliance_bars", kind="image",

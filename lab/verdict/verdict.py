@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lab.core.estimate import Estimate, difference
-from lab.core.words import auc, chance, counted, percent, share, singular
+from lab.core.words import auc, chance, counted, percent, share
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
@@ -204,7 +204,10 @@ def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
 
 def _unseen(setting: Setting) -> str:
     """The test examples, in words."""
-    return f"the test {setting.noun}" if setting.shared else f"{setting.noun} it has never seen"
+    if setting.shared:
+        return f"the test {setting.noun}"
+    fixed = setting.more_test is not None  # the figure is about these pictures, a small set
+    return f"{f'{setting.num_test:,} ' if fixed else ''}{setting.noun} it has never seen"
 
 
 def _matters_most(found: Finding, main: Finding, metrics: Metrics, setting: Setting) -> bool:
@@ -277,8 +280,8 @@ def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     low, high = metric.interval
     if low > 0.5:
         text = (
-            f"An attacker who sees its losses can tell a {singular(noun)} it studied from another:"
-            f" right for {percent(metric.value)} of such pairs, {auc(metric)}."
+            f"An attacker who sees its losses on two {noun}, of which it studied one, can tell"
+            f" which: right for {percent(metric.value)} of all such pairs, {auc(metric)}."
         )
         return Finding(_EXPOSED, text)
     if high < 0.5:

@@ -42,8 +42,8 @@ class WatchedWorld(World):
 
     @property
     def subpopulations(self) -> tuple[Subpopulation, ...]:
-        """As `kinds_of` has it."""
-        return kinds_of(self.names)
+        """As `subpopulations_of` has it."""
+        return subpopulations_of(self.names)
 
     @property
     def version(self) -> str:
@@ -66,7 +66,7 @@ class WatchedWorld(World):
         return examples if keep is None else examples.take(keep)
 
 
-def kinds_of(classes: tuple[str, ...]) -> tuple[Subpopulation, ...]:
+def subpopulations_of(classes: tuple[str, ...]) -> tuple[Subpopulation, ...]:
     """One subpopulation for each class, as long as there are few."""
     if len(classes) > NAMED:
         return ()
@@ -79,14 +79,14 @@ def examples_of(chosen: MeasuredSet, clean_labels: Tensor, classes: tuple[str, .
     images = chosen.thumbnails
     if images is None:
         images = torch.zeros(len(chosen), 3, 1, 1, dtype=torch.uint8)
-    kinds = kinds_of(classes)
+    subpopulations = subpopulations_of(classes)
     return Examples(
         images=images,
         labels=chosen.labels,
         clean_labels=clean_labels,
-        subpopulations=clean_labels if kinds else torch.zeros_like(clean_labels),
+        subpopulations=clean_labels if subpopulations else torch.zeros_like(clean_labels),
         classes=classes,
-        kinds=kinds,
+        all_subpopulations=subpopulations,
         samples=Samples({}, chosen.positions, schema={}),
     )
 

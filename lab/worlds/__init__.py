@@ -1,5 +1,6 @@
 """Worlds of labeled pictures: drawings and folders, populations, label noise, counterfactuals."""
 
+from lab.worlds.arrays import ArrayWorld
 from lab.worlds.cues import Cue
 from lab.worlds.domain import Domain, subsets
 from lab.worlds.drawn import DrawnWorld
@@ -10,8 +11,10 @@ from lab.worlds.noise import corrupt
 from lab.worlds.population import Population, population_of
 from lab.worlds.registry import classes_of, draw_examples, open_world, world_version
 from lab.worlds.samples import Samples
+from lab.worlds.save import save_npz
 from lab.worlds.schema import Attribute, Schema
 from lab.worlds.splits import SPLITS
+from lab.worlds.stored import StoredWorld
 from lab.worlds.tasks import (
     Subpopulation,
     Task,
@@ -26,6 +29,7 @@ from lab.worlds.world import World
 
 __all__ = [
     "SPLITS",
+    "ArrayWorld",
     "Attribute",
     "Cue",
     "Domain",
@@ -36,6 +40,7 @@ __all__ = [
     "Population",
     "Samples",
     "Schema",
+    "StoredWorld",
     "Subpopulation",
     "Task",
     "World",
@@ -51,6 +56,7 @@ __all__ = [
     "population_of",
     "register",
     "reject_no_effect",
+    "save_npz",
     "subsets",
     "value_task",
     "world_version",

@@ -25,10 +25,10 @@ from lab.worlds.association import (
 from lab.worlds.copies import copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
-from lab.worlds.folder import FolderWorld
 from lab.worlds.groups import MeasuredCue, group_counts, measured
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
+from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World
 
 ROWS = 10
@@ -118,7 +118,7 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
                 f" {world.noun}, not in accordance with the requested strength {cue.strength:g}."
             )
     twice = duplicates(train, test)
-    folder = isinstance(world, FolderWorld)  # whose near copies are told with their names
+    folder = isinstance(world, StoredWorld)  # whose near copies are told with their names
     for number, what in (
         (0 if folder else twice.shared_pictures, "are test pictures, too"),
         (0 if folder else twice.shared_identities, "have the identity of a test picture"),
@@ -126,7 +126,7 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
     ):
         if number:
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
-    if isinstance(world, FolderWorld):
+    if isinstance(world, StoredWorld):
         said += copies_told(world, train, test)
     return said
 
@@ -164,9 +164,9 @@ def _draw(world: DrawnWorld) -> tuple[Examples, Examples]:
 
 
 def _kind_counts(examples: Examples) -> dict[str, int]:
-    kinds = examples.kinds
-    numbers = torch.bincount(examples.subpopulations, minlength=len(kinds)).tolist()
-    return {kind.name: number for kind, number in zip(kinds, numbers, strict=True)}
+    known = examples.all_subpopulations
+    numbers = torch.bincount(examples.subpopulations, minlength=len(known)).tolist()
+    return {kind.name: number for kind, number in zip(known, numbers, strict=True)}
 
 
 def _side_by_side(train: Mapping[str, int], test: Mapping[str, int]) -> Counts:

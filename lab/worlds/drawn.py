@@ -121,7 +121,7 @@ class DrawnWorld(World):
             clean_labels=labels,
             subpopulations=self.task.subpopulation_of(samples).to(self.device),
             classes=self.classes,
-            kinds=self.subpopulations,
+            all_subpopulations=self.subpopulations,
         )
 
     def load(

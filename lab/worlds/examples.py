@@ -19,10 +19,10 @@ class Examples:
     images: Tensor  # (N, 3, S, S) uint8
     labels: Tensor  # (N,) int64, as given to the network: label noise included
     clean_labels: Tensor  # (N,) int64, the truth
-    subpopulations: Tensor  # (N,) int64, positions in `kinds`
+    subpopulations: Tensor  # (N,) int64, positions in `all_subpopulations`
     classes: tuple[str, ...]
     """The names that the labels stand for."""
-    kinds: tuple[Subpopulation, ...]
+    all_subpopulations: tuple[Subpopulation, ...]
     """The subpopulations that the classes are made of."""
     samples: Samples
     """What was drawn; without any attribute for pictures that were not."""

@@ -63,7 +63,7 @@ def write_npz(
 
     After dSprites (Matthey et al., 2017): `imgs` (N, S, S, 3) uint8, `latents_values` (N, K)
     float64, `latents_classes` (N, K) int64, `metadata` (a JSON text: names, sizes and meanings of
-    the K attributes, and what `about` says); and `labels`, `clean_labels`, `kinds`,
+    the K attributes, and what `about` says); and `labels`, `clean_labels`, `subpopulations`,
     `identity` (N,) int64. Raises
     `ValueError` if `path` exists.
     """
@@ -113,7 +113,7 @@ def _words(examples: Examples) -> list[list[str]]:
     return [
         [classes[label] for label in examples.labels.tolist()],
         [classes[label] for label in examples.clean_labels.tolist()],
-        [examples.kinds[kind].name for kind in examples.subpopulations.tolist()],
+        [examples.all_subpopulations[kind].name for kind in examples.subpopulations.tolist()],
         [str(number) for number in examples.samples.identity.tolist()],
         *(
             # NumPy's float32 prints the shortest text that reads back as the same number.
@@ -160,7 +160,7 @@ def _metadata(examples: Examples, about: Mapping[str, str]) -> str:
         {
             **about,
             "classes": examples.classes,
-            "subpopulations": [kind.name for kind in examples.kinds],
+            "subpopulations": [kind.name for kind in examples.all_subpopulations],
             "latents_names": list(schema),
             "latents_sizes": [len(row.values) or LEVELS for row in schema.values()],
             "latents_meanings": [row.meaning for row in schema.values()],

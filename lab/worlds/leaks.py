@@ -74,11 +74,11 @@ class Certificate:
         return not any(probe.leaks for probe in self.probes)
 
 
-def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Certificate:
+def certificate(train: Examples, test: Examples, *, by_subpopulation: bool = True) -> Certificate:
     """Train the probes on `train`, judge them on `test`, both by their clean labels.
 
-    `by_kind` adds the trees that tell which kind leaks, and how. Raises `ValueError` if
-    scikit-learn, which the dev extra brings, is missing.
+    `by_subpopulation` adds the trees that tell which subpopulation leaks, and how. Raises
+    `ValueError` if scikit-learn, which the dev extra brings, is missing.
     """
     x, y = cheap_statistics(train.images.cpu()).numpy(), train.clean_labels.cpu().numpy()
     x_test, y_test = cheap_statistics(test.images.cpu()).numpy(), test.clean_labels.cpu().numpy()
@@ -94,16 +94,16 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
         fitted = _fit(model, x[:, :color], y)
         accuracy = _accuracy(fitted, x_test[:, :color], y_test)
         probes.append(Probe(model, "mean color", accuracy, chance + ALLOWED_COLOR))
-    kinds: list[SubpopulationLeak] = []
-    if by_kind:
+    found: list[SubpopulationLeak] = []
+    if by_subpopulation:
         right = tree.predict(x_test) == y_test
-        for code, kind in enumerate(test.kinds):
+        for code, kind in enumerate(test.all_subpopulations):
             mine = test.subpopulations.cpu().numpy() == code
             pair, pair_test = _pair(train, code), _pair(test, code)
             if mine.any() and len(pair) and len(pair_test):
                 alone = _fit(TREE, x[pair], y[pair] == kind.label)
                 xp, yp = x_test[pair_test], y_test[pair_test] == kind.label
-                kinds.append(
+                found.append(
                     SubpopulationLeak(
                         kind.name,
                         wilson(int(right[mine].sum()), int(mine.sum())),
@@ -111,7 +111,7 @@ def certificate(train: Examples, test: Examples, *, by_kind: bool = True) -> Cer
                         _telling(alone, xp, yp),
                     )
                 )
-    return Certificate(tuple(probes), tuple(kinds), _telling(tree, x_test, y_test))
+    return Certificate(tuple(probes), tuple(found), _telling(tree, x_test, y_test))
 
 
 def tree_accuracy(train: Examples, test: Examples) -> Estimate:
@@ -152,7 +152,7 @@ def _pair(examples: Examples, kind: int) -> Labels:
     """Positions of the examples of a subpopulation and of as many with other labels, the first of
     each."""
     mine = (examples.subpopulations == kind).nonzero()[:, 0].cpu()
-    other = examples.clean_labels != examples.kinds[kind].label
+    other = examples.clean_labels != examples.all_subpopulations[kind].label
     others = other.nonzero()[:, 0].cpu()
     count = min(len(mine), len(others))
     return torch.cat([mine[:count], others[:count]]).sort().values.numpy()

@@ -98,8 +98,8 @@ def _changed(
             )
             columns[name] = torch.where(mine, other[name], tried[name])
         tried = tried.redrawn(columns)
-        kinds = task.subpopulation_of(tried)
-        hit = (kinds >= 0) & possible[kinds.clamp(min=0)]
+        subpopulations = task.subpopulation_of(tried)
+        hit = (subpopulations >= 0) & possible[subpopulations.clamp(min=0)]
         samples = _put(samples, rest[hit], tried.take(hit))
         found[rest[hit]] = True
     return samples, found

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from lab.core.config import DataConfig
-from lab.core.seeds import uniforms
+from lab.core.seeds import uniforms, uniforms_of_each
 from lab.core.text import unknown
 from lab.worlds.cues import Cue, draw_cue, parse_cues
 from lab.worlds.domain import Domain
-from lab.worlds.samples import Samples, draw, sample_at
+from lab.worlds.samples import Samples, as_column, sample_at
 from lab.worlds.splits import check_split
 from lab.worlds.tasks import Task, get_task
 from lab.worlds.unseen_combinations import UnseenCombination, avoid, parse_unseen_combinations, show
@@ -28,6 +28,9 @@ Indices = npt.NDArray[np.int64]
 MAX_ATTEMPTS = 1000
 """Draws until a sample of the wanted kind is found. No kind of the lab's tasks has less than 6 % of
 its prior: 1 sample in 10^26 would need more."""
+
+AT_ONCE = 512
+"""Draws computed together while few samples are left, for whom the calls would take longer."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ class Population:
         where: _Where = {"seed": seed, "split": check_split(split)}
         samples = sample_at(self.domain.schema, indices, **where, variation=self.variation)
         labels = balanced_labels(indices, len(self.task.classes), **where)
-        kinds = draw_subpopulations(self.task, labels, indices, **where)
-        relevant = draw_relevant(self.task, kinds, indices, **where, missing=self.missing)
+        subpopulations = draw_subpopulations(self.task, labels, indices, **where)
+        relevant = draw_relevant(self.task, subpopulations, indices, **where, missing=self.missing)
         cues = {cue.attribute: draw_cue(cue, labels, indices, **where) for cue in self.cues}
         samples = replace(samples.redrawn({**relevant, **cues}), visibility=self._visibility())
         samples = self.domain.finish(samples, indices, **where, keep={*self.task.relevant, *cues})
@@ -153,7 +156,7 @@ def population_of(config: DataConfig) -> Population:
 
 
 def choose_subpopulations(task: Task, names: Collection[str]) -> Task:
-    """The task with classes made of the named kinds alone; one without any keeps its mix."""
+    """The task with classes made of the named subpopulations; one without any keeps its mix."""
     known = [kind.name for kind in task.subpopulations]
     for name in names:
         if name not in known:
@@ -169,11 +172,11 @@ def choose_subpopulations(task: Task, names: Collection[str]) -> Task:
         sum(w for w, kind in zip(weights, task.subpopulations, strict=True) if kind.label == label)
         for label in range(len(task.classes))
     ]
-    kinds = tuple(
+    subpopulations = tuple(
         replace(kind, weight=weight / total[kind.label])
         for kind, weight in zip(task.subpopulations, weights, strict=True)
     )
-    return replace(task, subpopulations=kinds)
+    return replace(task, subpopulations=subpopulations)
 
 
 def balanced_labels(indices: Indices, classes: int, *, seed: int, split: str) -> Tensor:
@@ -206,14 +209,14 @@ def draw_subpopulations(
 
 def draw_relevant(
     task: Task,
-    kinds: Tensor,
+    subpopulations: Tensor,
     indices: Indices,
     *,
     seed: int,
     split: str,
     missing: Collection[str] = (),
 ) -> dict[str, Tensor]:
-    """The relevant attributes of samples of the given `kinds` (N,): their priors, by rejection.
+    """The relevant attributes of samples of `subpopulations` (N,): their priors, by rejection.
 
     Each address keeps its first attempt that turns out to be of the wanted kind and lacks `missing`
     components only ((): any). Components that the label does not depend on are treated alike.
@@ -221,26 +224,29 @@ def draw_relevant(
     """
     schema, whole = task.domain.schema, always_there(task.domain, missing)
     rows = {name: schema[name] for name in (*task.relevant, *whole)}
-    values: dict[str, Tensor] = {}
-    open_ = torch.arange(len(indices))
-    for attempt in range(MAX_ATTEMPTS):
+    values = {name: as_column(row, np.zeros(len(indices))) for name, row in rows.items()}
+    open_, begin = torch.arange(len(indices)), 0
+    while len(open_) and begin < MAX_ATTEMPTS:
         where = indices[open_.numpy()]
-        drawn = {
-            name: draw(row, where, seed=seed, split=split, attempt=attempt)
-            for name, row in rows.items()
-        }
-        if attempt == 0:
-            values = {name: column.clone() for name, column in drawn.items()}
-        tried = Samples(drawn, torch.from_numpy(where), schema=schema)
-        hit = task.subpopulation_of(tried) == kinds[open_]
+        end = min(begin + max(1, AT_ONCE // len(open_)), MAX_ATTEMPTS)
+        attempts, begin = range(begin, end), end
+        drawn = {}
+        for name, row in rows.items():
+            u = uniforms_of_each(attempts, where, seed, split, row.name)
+            drawn[name] = as_column(row, row.quantile(u.flatten()))
+        tried = Samples(drawn, torch.from_numpy(where).repeat(len(attempts)), schema=schema)
+        hit = task.subpopulation_of(tried) == subpopulations[open_].repeat(len(attempts))
         for name in whole:
             hit &= drawn[name] == schema[name].values[-1]
+        hits = hit.view(len(attempts), -1)  # (attempts, addresses)
+        found, first = hits.any(dim=0), hits.int().argmax(dim=0)
         for name, column in drawn.items():
-            values[name][open_[hit]] = column[hit]
-        open_ = open_[~hit]
-        if len(open_) == 0:
-            return values
-    kind = task.subpopulations[int(kinds[open_[0]])].name
+            kept = column.view(len(attempts), -1).gather(0, first[None])[0]
+            values[name][open_[found]] = kept[found]
+        open_ = open_[~found]
+    if len(open_) == 0:
+        return values
+    kind = task.subpopulations[int(subpopulations[open_[0]])].name
     allowed = f", where only {', '.join(missing)} may be missing" if whole else ""
     raise ValueError(
         f"task {task.name}: no {kind!r} among {MAX_ATTEMPTS} draws from the priors of"

@@ -3,11 +3,14 @@
 A new drawn world is a module that registers a task, imported here.
 """
 
+from pathlib import Path
+
 import torch
 
 import lab.worlds.faces.tasks
 import lab.worlds.shapes  # noqa: F401
 from lab.core.config import DataConfig
+from lab.worlds.arrays import SUFFIX, ArrayWorld, array_classes
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.folder import FolderWorld, folder_classes
@@ -20,6 +23,8 @@ def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = 
 
     Raises `ValueError` in one line that names the flag, the value and what is possible.
     """
+    if data.data is not None and Path(data.data).suffix.lower() == SUFFIX:
+        return ArrayWorld.of(data, seed=seed, device=device)
     if data.data is not None:
         return FolderWorld.of(data, seed=seed, device=device)
     if data.groups:
@@ -27,13 +32,21 @@ def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = 
             f"--groups {' '.join(data.groups)} names columns of the metadata.csv in the folder of"
             " --data; drawn pictures are grouped by --cues"
         )
+    if data.resize != DataConfig().resize:
+        raise ValueError(
+            f"--resize {data.resize} is about the pictures of --data; drawn ones are square: leave"
+            " it out"
+        )
     return DrawnWorld.of(data, seed=seed, device=device)
 
 
 def classes_of(data: DataConfig) -> tuple[str, ...]:
     """The names of the classes, without opening the world; `ValueError` for an unknown task or a
-    folder that is not there."""
-    return get_task(data.task).classes if data.data is None else folder_classes(data.data)
+    folder or file that is not there."""
+    if data.data is None:
+        return get_task(data.task).classes
+    classes = array_classes if Path(data.data).suffix.lower() == SUFFIX else folder_classes
+    return classes(data.data)
 
 
 def world_version(data: DataConfig) -> str:

@@ -119,10 +119,10 @@ def draw(
     seed: int,
     split: str,
     variation: float = 1.0,
-    attempt: int = 0,
 ) -> Tensor:
-    """One attribute's prior at the addresses `indices` (N,); each `attempt` is a fresh draw."""
-    u = uniforms(indices, seed, split, row.name, attempt)
+    """One attribute's prior at the addresses `indices` (N,): the first of the streams of attempts
+    from which `lab.worlds.population.draw_relevant` draws."""
+    u = uniforms(indices, seed, split, row.name, 0)
     return as_column(row, row.quantile(u, variation=variation))
 
 

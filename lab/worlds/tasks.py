@@ -121,20 +121,20 @@ def value_task(
     """
     row = domain.attribute(attribute_name)
     groups = classes or {str(value): (value,) for value in row.values}
-    kinds: list[Subpopulation] = []
+    subpopulations: list[Subpopulation] = []
     table = [-1] * len(row.values)
     for label, (group, values) in enumerate(groups.items()):
         for value in values:
-            table[int(row.code(value))] = len(kinds)
+            table[int(row.code(value))] = len(subpopulations)
             kind = group if len(values) == 1 else str(value)
-            kinds.append(Subpopulation(name=kind, label=label, weight=1 / len(values)))
+            subpopulations.append(Subpopulation(name=kind, label=label, weight=1 / len(values)))
     return Task(
         domain=domain,
         name=name,
         meaning=meaning,
         classes=tuple(groups),
         relevant=(*given, attribute_name),
-        subpopulations=tuple(kinds),
+        subpopulations=tuple(subpopulations),
         subpopulation_of=partial(_kind_by_value, attribute_name, tuple(table), given),
     )
 
@@ -177,8 +177,8 @@ def meets(samples: Samples, given: Given) -> Tensor:
 
 
 def _kind_by_value(name: str, table: tuple[int, ...], given: Given, samples: Samples) -> Tensor:
-    kinds = torch.tensor(table)[samples.values[name]]
-    return torch.where(meets(samples, given), kinds, -1)
+    subpopulations = torch.tensor(table)[samples.values[name]]
+    return torch.where(meets(samples, given), subpopulations, -1)
 
 
 def _kind_by_median(name: str, low: float, high: float, given: Given, samples: Samples) -> Tensor:

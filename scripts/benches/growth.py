@@ -118,7 +118,7 @@ def cost(count: int) -> str:
     train = Examples(
         samples=faces, images=images, labels=labels, clean_labels=labels,
         subpopulations=task.subpopulation_of(faces), classes=task.classes,
-        kinds=task.subpopulations,
+        all_subpopulations=task.subpopulations,
     )  # fmt: skip
     suite = EvaluatorSuite.of_run(train, test, world, config)
     _, training = _timed(lambda: train_on(images, labels, STEPS))

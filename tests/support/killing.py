@@ -1,4 +1,4 @@
-"""Runs that die: in children of a warm process, at a stage or a moment of one's choosing."""
+"""Children of a warm process: functions, scripts, and runs that die where and when one likes."""
 
 import multiprocessing
 import os
@@ -116,6 +116,31 @@ def until_done(config: RunConfig) -> None:
 def folder_of(config: RunConfig) -> Path:
     """Where the run lives."""
     return config.out / str(config.name)
+
+
+def answer_of(function: Callable[..., Any], *given: Any) -> Any:
+    """What a function of a module returns in a child of the warm process, where all it changes
+    stays; its errors are raised here."""
+    answer, told = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_answer, args=(told, function, given))
+    process.start()
+    told.close()
+    try:
+        done, found = answer.recv()
+    except EOFError:
+        process.join(120)
+        raise AssertionError(f"exit code {process.exitcode}") from None
+    process.join(120)
+    if done:
+        return found
+    raise found
+
+
+def _answer(told: Any, function: Callable[..., Any], given: tuple[Any, ...]) -> None:
+    try:
+        told.send((True, function(*given)))
+    except Exception as error:
+        told.send((False, error))
 
 
 class Script:

@@ -17,14 +17,14 @@ from lab.runs.load import load_run
 from lab.worlds import DrawnWorld, Task, open_world, subsets
 
 FACES = 4000
-"""Unseen faces that are predicted, of all kinds."""
+"""Unseen faces that are predicted, of all subpopulations."""
 
 PART_FACES = 200
 """Faces that are shown with each of the sixteen sets of parts."""
 
 
-def by_kind(cell: Cell, *, device: str) -> dict[str, Estimate]:
-    """Accuracy on unseen pictures of each kind, the mean over the cell's seeds, by kind."""
+def by_subpopulation(cell: Cell, *, device: str) -> dict[str, Estimate]:
+    """Accuracy on unseen pictures of each subpopulation, the mean over the cell's seeds."""
     found: dict[str, list[float]] = {}
     for run in cell.runs:
         config, model = load_run(run.folder, device=device)

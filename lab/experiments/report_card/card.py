@@ -12,7 +12,7 @@ from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.metrics import shown
 from lab.experiments.presets import equal_cues
-from lab.experiments.report_card.ask import as_words, asks_for_parts, by_kind, by_parts
+from lab.experiments.report_card.ask import as_words, asks_for_parts, by_parts, by_subpopulation
 from lab.experiments.show.curves import power_law
 from lab.experiments.table import Cell, Table
 from lab.measure import FacesNeeded, PowerLaw, faces_needed, mean_of_seeds
@@ -119,7 +119,7 @@ def make_card(
         power_law=power_law(learning, "accuracy/test"),
         random_labels=tuple(_random(cell) for cell in tables["random"].where(model=model)),
         cues=_cues(model, tables["cues"], base),
-        subpopulations=by_kind(last, device=device),
+        subpopulations=by_subpopulation(last, device=device),
         reliance={
             tag.partition("/")[2]: last.mean(tag)
             for tag in last.tags

@@ -18,7 +18,7 @@ CAPTIONS = {
     "cues": "Reliance on each cue, alone and among all. 1: every prediction changes with the cue.",
     "reliance": "Reliance on each attribute: for relevant ones over changes of the label, for"
     " nuisances over all changes. Bars: this network; marks: the others.",
-    "kinds": "Accuracy on each subpopulation.",
+    "subpopulations": "Accuracy on each subpopulation.",
     "parts": "Share of faces with each subset of the parts that is predicted to be a person. By the"
     " true rule only the complete face is one.",
 }

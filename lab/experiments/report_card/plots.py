@@ -38,7 +38,7 @@ def draw(cards: Sequence[Card], relevant: Sequence[str]) -> dict[str, Figure]:
         "learning": learning(cards),
         "cues": cues(cards),
         "reliance": reliance(cards, relevant),
-        "kinds": kinds(cards),
+        "subpopulations": subpopulations(cards),
     }
     for figure in drawn.values():
         style.caption(figure)
@@ -84,7 +84,7 @@ def cues(cards: Sequence[Card]) -> Figure:
     return figure
 
 
-def kinds(cards: Sequence[Card]) -> Figure:
+def subpopulations(cards: Sequence[Card]) -> Figure:
     """Accuracy on each kind of picture, after most faces."""
     figure, (axes,) = style.new_figure(width=7.0, height=3.4)
     names = list(cards[0].subpopulations)

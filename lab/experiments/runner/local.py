@@ -115,7 +115,7 @@ class _Worker:
         # alone, which passes it on once.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from lab.experiments.runner.worker import serve; serve()"],
+            [sys.executable, "-c", "from lab.core.workers import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

@@ -120,11 +120,14 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
 def _check_memory(jobs: Sequence[Job], processes: int) -> None:
     """Raise `ValueError` if the largest jobs that can go on at a time do not fit into memory."""
     from lab.worlds import check_memory_of_runs
+    from lab.worlds.kept import Kept
 
     kept = []
     for job in jobs:
         data, online = job.config.data, job.config.train.online
-        kept.append((data.num_test + (0 if online else data.num_train), data.image_size))
+        run = data.num_test + (0 if online else data.num_train), data.image_size
+        if data.data is None or not Kept.maps(*run):
+            kept.append(run)
     largest = sorted(kept, key=lambda run: run[0] * run[1] ** 2, reverse=True)
     check_memory_of_runs(largest[:processes])
 

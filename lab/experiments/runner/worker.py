@@ -1,34 +1,25 @@
-"""Workers: execute jobs one after the other.
-
-A worker on this machine is a process that `lab.experiments.runner.local` starts with `serve`.
-Workers of a cluster call `do_there`, which returns the run's folder as files.
-"""
+"""The execution of jobs by workers: `do` on this machine, in the run's folder, and `do_there` on a
+cluster, which returns the files of that folder."""
 
 from __future__ import annotations
 
-import _thread
 import json
 import os
-import pickle
-import queue
 import shutil
-import signal
-import sys
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from lab.core.errors import Interrupted, LabError
 from lab.core.locks import LOCK, InUse
-from lab.core.machine import WINDOWS
 from lab.core.run_dir import CONFIG, RunDir
 from lab.core.text import plain
+from lab.core.workers import is_worker
 from lab.experiments.runner.jobs import Job, key_of, refuse_other
 
 MEMORY = 2**28
@@ -79,43 +70,6 @@ def do_there(job: Job) -> Report:
     return replace(report, files=files)
 
 
-def serve() -> None:
-    """Answer calls that come in on standard input, one at a time, until it closes.
-
-    It closes when the parent ends, however it ends, or wants this process to: the run that is going
-    on then is stopped as by SIGTERM, which leaves a checkpoint to go on from.
-    """
-    incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)  # what a run prints must not mix with the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to deal with
-    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))  # between two runs
-    calls: queue.Queue[tuple[Any, Any] | None] = queue.Queue()
-
-    def listen() -> None:
-        with suppress(EOFError, OSError):
-            while True:
-                calls.put(pickle.load(incoming))
-        calls.put(None)
-        if WINDOWS:  # os.kill would end it without a checkpoint
-            _thread.interrupt_main(signal.SIGTERM)
-        else:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=listen, daemon=True).start()
-    from lab.worlds.drawn import remember
-
-    remember(MEMORY)
-    while (call := calls.get()) is not None:
-        function, argument = call
-        try:
-            answer = function(argument)
-        except (Interrupted, KeyboardInterrupt):
-            os._exit(128 + signal.SIGTERM)  # not one more job
-        pickle.dump(answer, outgoing)
-        outgoing.flush()
-
-
 _RUNNING = threading.Lock()
 
 
@@ -134,7 +88,10 @@ def _alone() -> Iterator[None]:
 
 def _run(job: Job) -> None:
     from lab.runs.train import resume, start
+    from lab.worlds.drawn import remember
 
+    if is_worker():
+        remember(MEMORY)
     if key_of(job.config) != job.key:
         raise ValueError(
             f"the source files of --model {job.config.model.model} are not what they were when the"

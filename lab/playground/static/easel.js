@@ -9,7 +9,7 @@ import { link } from "./state.js";
 const LARGEST = 512;
 
 export class Easel {
-  constructor(table, state, { say, play }) {
+  constructor(table, state, { say, play, choose, riddle }) {
     Object.assign(this, { state, say, groups: table.groups });
     this.image = h("img", { class: "picture", alt: "", width: 384, height: 384 });
     this.truth = h("p", { class: "truth" });
@@ -35,7 +35,7 @@ export class Easel {
         h("p", { class: "hint" }, "The link contains this face and the pinned runs. It works for everybody who can open this TensorBoard.")),
       this.said,
       this.seen,
-      h("div", { class: "tools" }, button("? Guessing game", play, { class: "game-open" })));
+      h("div", { class: "tools" }, button("? Guessing game", play, { class: "game-open" }), button("☰ Choose what it sees", choose, { class: "levels-open" }), button("⚖ Mystery networks", riddle, { class: "riddle-open" })));
     state.listen((what) => what === "face" && this.#steps());
     this.#steps();
   }

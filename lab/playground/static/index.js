@@ -6,6 +6,8 @@ import { Controls } from "./controls.js";
 import { fill, h, settled } from "./dom.js";
 import { Easel } from "./easel.js";
 import { Game } from "./game.js";
+import { Levels } from "./levels.js";
+import { Mystery } from "./mystery.js";
 import { Runs, plainWords } from "./runs.js";
 import { State, shownWindow } from "./state.js";
 import { followTheme } from "./theme.js";
@@ -56,10 +58,12 @@ async function open(place) {
 
   const newest = new Newest();
   const runs = new Runs(table, state, { onchange: () => look() });
-  const easel = new Easel(table, state, { say, play: () => game.open() });
+  const easel = new Easel(table, state, { say, play: () => game.open(), choose: () => levels.open(), riddle: () => { state.go(null); mystery.open(); } });
   const controls = new Controls(table, state);
   const why = new Why(state, runs, { redraw: () => redraw(), say });
   const game = new Game(state, runs);
+  const mystery = new Mystery(state, runs, { page: document.querySelector("main") });
+  const levels = new Levels(state);
   const timeline = new Timeline(state, runs, { redraw: () => redraw(), say });
 
   const train = new Train(state, { grown: (name) => grown(name), started: (name) => started(name), say });
@@ -145,10 +149,10 @@ async function open(place) {
   }
 
   const store = settled(() => state.write(), QUIET);
-  state.listen((what) => { if (what !== "recipe") look(); store(); if (what === "face") effects(); });
+  state.listen((what) => { if (["face", "pins", "step"].includes(what)) look(); store(); if (what === "face") effects(); });
 
   fill(place, spoken, banner,
-    controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, runs.element, why.element), game.element);
+    controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, mystery.element, runs.element, why.element), game.element, levels.element);
   await runs.refresh();
   await train.open();
   try {
@@ -165,6 +169,8 @@ async function open(place) {
   why.show();
   effects();
   state.write();
+
+  if (state.level !== null) levels.open(state.level);
 
   keys(state);
   followAddress(state);
@@ -225,7 +231,10 @@ function followAddress(state) {
     state.pin("", false);
   };
   shown.addEventListener("hashchange", changed);
-  addEventListener("pagehide", () => shown.removeEventListener("hashchange", changed));
+  addEventListener("pagehide", () => {
+    shown.removeEventListener("hashchange", changed);
+    state.left = true;
+  });
 }
 
 function stylesheet() {

@@ -64,6 +64,13 @@ export class Runs {
     this.#arrange({ ask: false });
   }
 
+  /** Show these runs alone, under other names (run -> name) and without what they are; null: all as
+   * they are. */
+  disguise(aliases) {
+    this.aliases = aliases;
+    this.#arrange();
+  }
+
   find(name) {
     return this.all.find((run) => run.name === name);
   }
@@ -75,7 +82,7 @@ export class Runs {
   /** The runs whose predictions are needed: those that are shown; all, if they are sorted by their
    * predictions. */
   asked() {
-    const said = this.sort.value === "last" || this.sort.value === "wrong";
+    const said = !this.aliases && this.sort.value === "last" || !this.aliases && this.sort.value === "wrong";
     const runs = said ? [...new Set([...this.visible(), ...this.#fitting()])].slice(0, MOST_SORTED) : this.visible();
     return runs.filter((run) => run.kind === "ready").map((run) => run.name);
   }
@@ -95,6 +102,10 @@ export class Runs {
   }
 
   visible() {
+    if (this.aliases) {
+      this.hiddenCount = 0;
+      return [...this.aliases.keys()].map((name) => this.find(name)).filter(Boolean);
+    }
     const order = SORTS[this.sort.value][1];
     const pinned = this.all.filter((run) => this.state.isPinned(run.name));
     const rest = this.#fitting()
@@ -172,7 +183,10 @@ class Card {
   }
 
   show(run, before) {
-    const pinned = this.runs.state.isPinned(run.name);
+    const alias = this.runs.aliases?.get(run.name);
+    this.name.textContent = alias ?? run.name;
+    this.name.title = alias ? `Network ${alias}` : run.name;
+    const pinned = this.runs.state.isPinned(run.name) && !alias;
     this.element.classList.toggle("pinned", pinned);
     this.pin.textContent = pinned ? "★" : "☆";
     this.pin.setAttribute("aria-pressed", pinned);
@@ -182,7 +196,8 @@ class Card {
     const trouble = run.trouble || run.answer?.trouble;
     const blocked = run.kind !== "ready" || trouble;
     this.element.classList.toggle("blocked", Boolean(blocked));
-    this.pin.hidden = Boolean(blocked) && !pinned;
+    this.pin.hidden = Boolean(alias) || (Boolean(blocked) && !pinned);
+    this.about.hidden = Boolean(alias);
     this.bar.hidden = Boolean(blocked) || !run.answer;
     if (blocked) this.#explain(run, trouble);
     else if (run.answer) this.#answer(run, before);
@@ -229,7 +244,7 @@ class Card {
     this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
     const because = reasonWords(answer.why, this.runs.state.attributes);
     this.verdict.title = (right === null ? "The task has no label for this picture" : `True label: ${classes[answer.truth]}`) + (because && ` – ${because}`);
-    const then = this.runs.state.step === null ? "" : run.snapshots?.length ? ` · after ${answer.step.toLocaleString("en")} steps` : " · trained: it kept no snapshots";
+    const then = this.runs.aliases || this.runs.state.step === null ? "" : run.snapshots?.length ? ` · after ${answer.step.toLocaleString("en")} steps` : " · trained: it kept no snapshots";
     this.words.textContent = plainWords(answer, classes) + then;
     const changed = before && before !== answer && before.says !== undefined && before.says !== answer.says;
     if (changed) {

@@ -21,7 +21,9 @@ export class State {
     this.pins = [];
     this.step = null; // of training, for runs with snapshots; null: the trained networks
     this.recipe = null; // settings of a training, as text; null: the panel is closed
+    this.level = null; // of the game of choosing training faces; null: it is closed
     this.token = ""; // from the link that a board with --train printed; never written into an address
+    this.left = false; // whether the page is being left: the address is then another page's
     this.chosen = false; // whether the user chose the pins (to have none is a choice, too)
     this.past = [];
     this.future = [];
@@ -29,7 +31,7 @@ export class State {
     this.problem = "";
   }
 
-  /** `listener` is called after every change with "face", "pins", "step" or "recipe". */
+  /** `listener` is called after every change with "face", "pins", "step", "recipe" or "level". */
   listen(listener) {
     this.listeners.push(listener);
   }
@@ -93,6 +95,13 @@ export class State {
     this.#tell("recipe");
   }
 
+  /** Note the level of the game that is open; null: none. */
+  enter(level) {
+    if (level === this.level) return;
+    this.level = level;
+    this.#tell("level");
+  }
+
   /** The parameter of a request that tells the step. */
   when() {
     return this.step === null ? {} : { step: this.step };
@@ -123,6 +132,7 @@ export class State {
     if (given.step && this.step === null) odd.push(`step ${given.step.slice(0, 60)}`);
     this.recipe = given.train === undefined ? null : given.train.slice(0, 1000);
     this.token = given.token ?? "";
+    this.level = given.level === undefined ? null : given.level.slice(0, 40);
     this.problem = odd.length ? `Parts of the link are not understood: ${odd.join(", ")}` : "";
     return [given.face, given.pins, given.step].some((each) => each !== undefined);
   }
@@ -140,6 +150,7 @@ export class State {
 
   /** Write the state into the page's address, without a new entry in the browser's history. */
   write() {
+    if (this.left) return;
     const given = readAddress();
     const told = given.pins !== undefined || !this.chosen;
     const open = (given.train !== undefined) === (this.recipe !== null) && given.token === undefined;
@@ -156,7 +167,7 @@ export class State {
   #entries() {
     const pins = this.pins.map(encodeURIComponent).join(",");
     const step = this.step === null ? "" : String(this.step);
-    return { face: this.written(), pins, step, train: this.recipe ?? "" };
+    return { face: this.written(), pins, step, train: this.recipe ?? "", level: this.level ?? "" };
   }
 }
 

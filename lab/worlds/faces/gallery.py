@@ -19,15 +19,15 @@ def contact_sheet(faces: Faces, *, columns: int, size: int) -> Image.Image:
     return _stack([_row(part) for part in torch.split(render(faces, size=size), columns)])
 
 
-def kinds_sheet(task_name: str, *, columns: int, size: int, seed: int) -> Image.Image:
+def subpopulations_sheet(task_name: str, *, columns: int, size: int, seed: int) -> Image.Image:
     """A row of faces for each kind that a task's population mixes, named at its left."""
     task = get_task(task_name)
     count = 40 * columns * len(task.subpopulations)
     faces = Population(task).sample(count, seed=seed, split="gallery")
-    kinds = task.subpopulation_of(faces)
+    subpopulations = task.subpopulation_of(faces)
     rows = []
     for code, kind in enumerate(task.subpopulations):
-        chosen = faces.take((kinds == code).nonzero()[:columns, 0])
+        chosen = faces.take((subpopulations == code).nonzero()[:columns, 0])
         rows.append(_labeled(kind.name, _row(render(chosen, size=size))))
     return _stack(rows)
 

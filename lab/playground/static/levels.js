@@ -1,0 +1,138 @@
+// Levels: choose the training faces of a small network out of a tray, and see what it learned.
+
+import { ask } from "./api.js";
+import { button, fill, h, percent } from "./dom.js";
+
+const MEASURES = {
+  fitted: "of its training faces answered as labeled",
+  unseen: "of unseen faces right",
+  conflicting: "of unseen faces right whose eye color contradicts the label",
+  mouth: "of its answers change when only the mouth does",
+  eyes: "of its answers change when only the eyes' color does",
+};
+
+export class Levels {
+  constructor(state) {
+    Object.assign(this, { state, chosen: new Set(), solved: new Set() });
+    this.tabs = h("div", { class: "tools", role: "tablist", "aria-label": "Levels" });
+    this.body = h("div", { class: "level" });
+    this.element = h("dialog", { class: "levels", "aria-label": "Choose what it sees" },
+      h("div", { class: "panel-head" }, h("h2", {}, "Choose what it sees"), button("Close", () => this.element.close())),
+      h("p", { class: "hint" }, "A person here is a face with a mouth. A small network is trained, in a second, on the faces that you choose. What will it go by?"),
+      this.tabs, this.body);
+    this.element.addEventListener("close", () => this.state.enter(null));
+  }
+
+  /** Open the dialog at a level; empty: the first. */
+  async open(name = "") {
+    if (!this.element.open) this.element.showModal();
+    try {
+      this.levels ??= (await ask("levels")).levels;
+      await this.#show(this.levels.find((level) => level.name === name) ?? this.levels[0]);
+    } catch (error) {
+      fill(this.body, h("p", { class: "failed" }, error.message));
+    }
+  }
+
+  async #show(level) {
+    this.level = level;
+    this.state.enter(level.name);
+    this.chosen.clear();
+    this.#mark();
+    fill(this.body, h("p", { class: "hint" }, "Drawing the tray …"));
+    this.tray = await ask("tray", { level: level.name });
+    const { faces, classes } = this.tray;
+    const groups = [...new Set(faces.map((face) => face.group))].filter(Boolean).sort();
+    this.count = h("b", { "aria-live": "polite" });
+    this.go = button("▶ Train on these", () => this.#play(), { class: "primary" });
+    this.cards = faces.map((face, i) => this.#card(face, i, classes));
+    this.sliders = groups.map((group) => this.#slider(group));
+    this.outcome = h("div", { class: "outcome", "aria-live": "polite" });
+    fill(this.body,
+      h("p", {}, h("b", {}, `${level.title}. `), level.goal),
+      this.sliders.length ? h("div", { class: "mix" }, this.sliders.map((slider) => slider.element)) : null,
+      h("div", { class: "tools" }, this.go, button("Choose none", () => { this.chosen.clear(); this.#counted(); }), this.count),
+      this.outcome,
+      h("div", { class: "tray", role: "group", "aria-label": "The tray: click on faces to choose them" }, this.cards.map((card) => card.element)));
+    this.#counted();
+  }
+
+  #mark() {
+    fill(this.tabs, this.levels.map((level, i) => button(`${this.solved.has(level.name) ? "✓ " : ""}${i + 1}. ${level.title}`, () => this.#show(level).catch((error) => fill(this.body, h("p", { class: "failed" }, error.message))), {
+      role: "tab", "aria-selected": level === this.level, class: level === this.level ? "chosen" : "",
+    })));
+  }
+
+  #card(face, i, classes) {
+    const words = `${i}: ${face.group || classes[face.label]}`;
+    const element = button([h("img", { src: face.picture, alt: "", width: 56, height: 56 }), h("span", {}, classes[face.label])], () => {
+      if (!this.chosen.delete(i)) this.chosen.add(i);
+      this.#counted();
+    }, { class: "card", title: words, "aria-label": words });
+    return { element, face };
+  }
+
+  /** A slider for the number of chosen faces of one group, the first ones of the tray. */
+  #slider(group) {
+    const members = this.tray.faces.map((_, i) => i).filter((i) => this.tray.faces[i].group === group);
+    const output = h("output", {});
+    const input = h("input", {
+      type: "range", min: 0, max: Math.min(members.length, this.level.most), step: 1, "aria-label": group,
+      oninput: () => {
+        members.forEach((i, place) => { if (place < Number(input.value)) this.chosen.add(i); else this.chosen.delete(i); });
+        this.#counted();
+      },
+    });
+    const show = () => {
+      const count = members.filter((i) => this.chosen.has(i)).length;
+      input.value = count;
+      output.textContent = `${count} of ${members.length}`;
+    };
+    return { show, element: h("label", { class: "mix-row" }, h("span", {}, group), input, output) };
+  }
+
+  #counted() {
+    const { least, most } = this.level, count = this.chosen.size;
+    this.cards.forEach((card, i) => {
+      card.element.classList.toggle("chosen", this.chosen.has(i));
+      card.element.setAttribute("aria-pressed", this.chosen.has(i));
+    });
+    for (const slider of this.sliders) slider.show();
+    this.count.textContent = `${count} chosen (${least} to ${most})`;
+    this.count.className = count > most ? "failed" : "";
+    this.go.disabled = count < least || count > most;
+  }
+
+  async #play() {
+    const { level } = this;
+    this.go.disabled = true;
+    fill(this.outcome, h("p", {}, "Training …"));
+    try {
+      const told = await ask("play", { level: level.name, chosen: [...this.chosen].sort((a, b) => a - b).join(",") });
+      if (level !== this.level) return;
+      if (told.passed) this.solved.add(level.name);
+      this.#mark();
+      this.#judge(told);
+    } catch (error) {
+      fill(this.outcome, h("p", { class: "failed" }, error.message));
+    } finally {
+      this.#counted();
+    }
+  }
+
+  #judge(told) {
+    const { classes } = this.tray;
+    const next = this.levels[this.levels.indexOf(this.level) + 1];
+    fill(this.outcome,
+      h("p", { class: told.passed ? "right" : "wrong" }, h("b", {}, told.passed ? "✓ Solved. " : "✗ Not yet. "), told.words),
+      h("ul", {}, Object.entries(MEASURES).map(([name, words]) => {
+        const [value, low, high] = told.judged[name];
+        return h("li", {}, h("b", {}, percent(value)), ` ${words} `, h("span", { class: "hint" }, `(95 % interval: ${Math.round(100 * low)}–${Math.round(100 * high)})`));
+      })),
+      h("p", { class: "hint" }, "Unseen faces, those that it is wrong about first:"),
+      h("ul", { class: "near small" }, told.shown.map((each) => h("li", { class: each.says === each.truth ? "" : "mislabeled" },
+        h("img", { src: each.picture, alt: `${classes[each.truth]}`, width: 56, height: 56 }),
+        h("span", { class: each.says === each.truth ? "right" : "wrong" }, `${each.says === each.truth ? "✓" : "✗"} ${classes[each.says]}`)))),
+      told.passed && next ? button(`Next: ${next.title}`, () => this.#show(next), { class: "primary" }) : null);
+  }
+}

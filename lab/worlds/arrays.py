@@ -1,0 +1,252 @@
+"""The world of arrays: labeled pictures in an .npz file, as `lab.worlds.npz` describes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from lab.core.config import DataConfig
+from lab.core.decoding import Pixels
+from lab.core.pictures import squared
+from lab.core.text import unknown
+from lab.worlds.kept import EACH, Rows
+from lab.worlds.npz import Array, Npz, Unfit
+from lab.worlds.samples import Samples
+from lab.worlds.stored import (
+    FLAG,
+    StoredWorld,
+    divided,
+    refuse_drawing_settings,
+    shown_names,
+    with_what_there_is,
+)
+from lab.worlds.version import DIGITS
+
+SUFFIX = ".npz"
+
+SETS = ("x", "x_test")
+
+Item = tuple[str, int]
+"""A picture: its array, and its number there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayWorld(StoredWorld[Item]):
+    """The pictures in the file `root`."""
+
+    @classmethod
+    def of(cls, data: DataConfig, *, seed: int, device: str | torch.device) -> ArrayWorld:
+        """The world of the file `data.data`; with `data.num_train` and `data.num_test` lowered to
+        what there is. `ValueError` names what is wrong with the file or the settings."""
+        assert data.data is not None
+        refuse_drawing_settings(data)
+        if data.groups:
+            raise ValueError(
+                f"--groups {' '.join(data.groups)} names columns of a metadata.csv, which goes with"
+                f" a folder, not with {FLAG} {data.data}: leave one of them out"
+            )
+        root = Path(data.data).expanduser().resolve()
+        names, codes = _labeled(root, _stats(root))
+        members = {
+            key: [
+                [(key, int(i)) for i in np.flatnonzero(labels == label)]
+                for label in range(len(names))
+            ]
+            for key, labels in codes.items()
+        }
+        for key, classes in members.items():
+            for name, items in zip(names, classes, strict=True):
+                if not items:
+                    raise ValueError(f"{FLAG} {root}: {key} has no picture of the class {name!r}")
+                if len(members) == 1 and len(items) < 2:
+                    raise ValueError(
+                        f"{FLAG} {root}: the class {name!r} has one picture; one to train on and"
+                        " one to test on are needed"
+                    )
+        pool, tested = divided(names, members["x"], members.get("x_test"), seed=seed)
+        return cls(
+            root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,
+            device=device, names=names, pool=pool, tested=tested,
+        )  # fmt: skip
+
+    @property
+    def version(self) -> str:
+        """A digest of the arrays and the names of the classes, and of how pictures are made square
+        if that is not the default, as arrays-0123456789ab."""
+        told = hashlib.sha256(_digest(self.root, _stats(self.root)).encode())
+        told.update(self.resized.encode())
+        return f"arrays-{told.hexdigest()[:DIGITS]}"
+
+    def called(self, item: Item) -> str:
+        """The array and the number there, as x[7]."""
+        key, number = item
+        return f"{key}[{number}]"
+
+    def samples(self, items: Sequence[Item]) -> Samples:
+        """Nothing but identities, by array and number."""
+        numbers = [2 * number + SETS.index(key) for key, number in items]
+        return Samples({}, torch.tensor(numbers, dtype=torch.int64), schema={})
+
+    def rows(self, items: Sequence[Item]) -> Rows:
+        """The pictures in arrays, known by the content of the file and their numbers."""
+        data = self.data
+
+        def fill(
+            pixels: Pixels, file: Path | None, positions: Sequence[int], done: Callable[[int], None]
+        ) -> None:
+            wanted: dict[str, dict[int, int]] = {key: {} for key in SETS}
+            for i in positions:
+                key, number = items[i]
+                wanted[key][number] = i
+            try:
+                for key, places in wanted.items():
+                    if places:
+                        _fill(self.root, key, places, pixels, data, done)
+            except Unfit as error:
+                raise ValueError(f"{FLAG} {self.root}: {error}") from None
+
+        def ids() -> list[bytes]:
+            whole = _digest(self.root, _stats(self.root))
+            return [
+                hashlib.sha256(f"{whole} {key} {number}".encode()).digest() for key, number in items
+            ]
+
+        return Rows(
+            count=len(items), size=data.image_size, resize=data.resize,
+            cost=EACH // 8 * len(items), ids=ids, fill=fill,
+        )  # fmt: skip
+
+
+def array_classes(path: str) -> tuple[str, ...]:
+    """The names of the classes in an .npz file, of which no picture is looked at."""
+    root = Path(path).expanduser().resolve()
+    return _labeled(root, _stats(root))[0]
+
+
+def _fill(
+    root: Path, key: str, places: dict[int, int], pixels: Pixels, data: DataConfig,
+    done: Callable[[int], None],
+) -> None:  # fmt: skip
+    """Write the pictures number k of an array to `pixels[places[k]]`."""
+    last = max(places)
+    for start, block in Npz(root).blocks(key):
+        here = [k for k in range(len(block)) if start + k in places]
+        for k in here:
+            picture = block[k]
+            if picture.shape[:2] != (data.image_size, data.image_size):
+                shown = Image.fromarray(picture)
+                picture = squared(shown, size=data.image_size, resize=data.resize)
+            pixels[places[start + k]] = picture.transpose(2, 0, 1)
+        done(len(here))
+        if start + len(block) > last:
+            return
+
+
+def _stats(root: Path) -> tuple[int, ...]:
+    """What changes with the file's content; `ValueError` if there is no such file."""
+    try:
+        at = root.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        said = "there is no such file" if missing else error.strerror
+        raise ValueError(f"{FLAG} {root}: {said}") from None
+    if not root.is_file():
+        raise ValueError(f"{FLAG} {root}: it is no file")
+    return at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino
+
+
+@lru_cache(maxsize=8)
+def _digest(root: Path, stats: tuple[int, ...]) -> str:
+    """The SHA-256 of the contents of the arrays."""
+    told = hashlib.sha256()
+    names, codes = _labeled(root, stats)
+    told.update("\0".join(names).encode("utf-8", "surrogatepass"))
+    try:
+        file = Npz(root)
+        for key, labels in codes.items():
+            told.update(f"\0{key}\0{file.digest(key)}\0".encode())
+            told.update(labels.astype("<i8").tobytes())
+    except Unfit as error:
+        raise ValueError(f"{FLAG} {root}: {error}") from None
+    return told.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _labeled(root: Path, stats: tuple[int, ...]) -> tuple[tuple[str, ...], dict[str, Array]]:
+    """The names of the classes, and the labels of each array of pictures as positions among
+    these; `ValueError` in one line if something does not fit."""
+    try:
+        return read_labels(Npz(root))
+    except Unfit as error:
+        raise ValueError(f"{FLAG} {root}: {error}") from None
+
+
+def read_labels(file: Npz) -> tuple[tuple[str, ...], dict[str, Array]]:
+    """The names of the classes, and the labels (N,) int64 of each array of pictures as positions
+    among these; `Unfit` or `ValueError` if something does not fit."""
+    values: dict[str, Array] = {}
+    for key in SETS:
+        if key in file:
+            form = file.form(key)
+            labels = _labels(key.replace("x", "y"), file)
+            if len(labels) != form.shape[0]:
+                raise Unfit(
+                    f"{key} has {form.shape[0]:,} pictures, and {key.replace('x', 'y')} has"
+                    f" {len(labels):,} labels"
+                )
+            values[key] = labels
+    if len({labels.dtype.kind for labels in values.values()}) > 1:
+        raise Unfit("y and y_test must both be whole numbers or both be texts")
+    known = np.unique(np.concatenate(list(values.values())))
+    names = [str(value) for value in known.tolist()]
+    if "class_names" in file:
+        given = file.labels("class_names")
+        if given.dtype.kind != "U" or given.ndim != 1:
+            raise Unfit("class_names must be texts, one for each class")
+        named = given.tolist()
+        if known.dtype.kind == "U":
+            odd = [name for name in names if name not in named]
+            if odd:
+                raise Unfit("class_names: " + unknown("class", odd[0], named))
+        elif len(known) and not 0 <= int(known[0]) <= int(known[-1]) < len(named):
+            raise Unfit(
+                f"class_names has {len(named)} names, and the labels go from {known[0]} to"
+                f" {known[-1]}, not within 0 to {len(named) - 1}"
+            )
+        known = np.array(named) if known.dtype.kind == "U" else np.arange(len(named))
+        names = named
+    if len(names) < 2:
+        raise Unfit(f"two or more classes are needed, and it has {len(names)}")
+    shown = shown_names(file.path, names, what="class")
+    place: dict[Any, int] = {value: i for i, value in enumerate(known.tolist())}
+    codes = {
+        key: np.array([place[value] for value in labels.tolist()], np.int64)
+        for key, labels in values.items()
+    }
+    return shown, codes
+
+
+def _labels(key: str, file: Npz) -> Array:
+    labels = file.labels(key)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise Unfit(f"{key} must have one label for each picture, (N,), not {labels.shape}")
+    if labels.dtype.kind == "S":
+        try:
+            labels = np.char.decode(labels, "utf-8")
+        except UnicodeDecodeError:
+            raise Unfit(f"{key} has texts that are not in UTF-8") from None
+    if labels.dtype.kind not in "iuU":
+        raise Unfit(f"{key} must be whole numbers or texts, not {labels.dtype}")
+    if labels.dtype.kind == "u" and len(labels) and int(labels.max()) >= 2**63:
+        raise Unfit(f"{key} has a label beyond 2**63 - 1, {labels.max()}")
+    return labels if labels.dtype.kind == "U" else labels.astype(np.int64)

@@ -1,0 +1,145 @@
+"""Pictures of a Python program as an .npz file, which every command of the lab then takes.
+
+A run is opened again by its pictures: its evaluation, its resumption and its tab need them in the
+next process, too. A file has them there; tensors of a program that has ended would be gone.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from lab.core.atomic import draft, replace
+from lab.worlds.arrays import SUFFIX, read_labels
+from lab.worlds.npz import Array, Form, Npz, Unfit
+
+BLOCK = 256
+"""Pictures that are held at a time."""
+
+FORMS = "(pictures, labels) as tensors or arrays, or a map-style dataset of such pairs"
+
+
+def save_npz(
+    path: str | Path, train: Any, *, test: Any = None, classes: Sequence[str] | None = None
+) -> Path:
+    """Write pictures with labels as a file for `--data` (`DataConfig.data`), and return its path.
+
+    `train` are `(pictures, labels)` as tensors or arrays, or a map-style
+    `torch.utils.data.Dataset` whose items are such pairs, pictures as PIL's or tensors. All have
+    the same size: uint8 or floats from 0 to 1, (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3
+    channels; they are stored as uint8. Labels are whole numbers or texts. `test`: the same for the
+    test set; None: the run's seed splits each class. `classes`: the names of the labels from 0 on;
+    None: those of the dataset's attribute `classes`, if it has one. Each item is read once: random
+    augmentation of a dataset would be stored as it came out, and belongs left out. `ValueError` in
+    one line if something does not fit; nothing is written then.
+    """
+    path = Path(path)
+    if path.suffix.lower() != SUFFIX:
+        raise ValueError(f"{path}: the name must end in {SUFFIX}")
+    if classes is None:
+        classes = getattr(train, "classes", None)
+    what = "train"
+    try:
+        with draft(path) as new:
+            with zipfile.ZipFile(new, "w") as archive:
+                _add(archive, "x", "y", train)
+                if test is not None:
+                    what = "test"
+                    _add(archive, "x_test", "y_test", test)
+                if classes is not None:
+                    _write(archive, "class_names", np.array([str(name) for name in classes]))
+            what = "it"
+            read_labels(Npz(new))
+            replace(new, path)
+    except Unfit as error:
+        raise ValueError(f"{path}: {what} does not fit: {error}") from None
+    return path
+
+
+def _add(archive: zipfile.ZipFile, x: str, y: str, given: Any) -> None:
+    """Write pictures and labels as two arrays."""
+    count, blocks = _blocks(given)
+    labels: list[Any] = []
+    form = None
+    with archive.open(f"{x}.npy", "w", force_zip64=True) as file:
+        for pictures, some in blocks:
+            here = Form.of(x, (count, *pictures.shape[1:]), pictures.dtype)
+            if form is None:
+                form = here
+                gray = form.channels is None or form.shape[1 + form.channels] == 1
+            elif here.shape != form.shape:
+                raise Unfit(
+                    f"pictures of {here.shape[1:]} and {form.shape[1:]}: one size is needed"
+                )
+            pixels = form.pixels(x, pictures)
+            if not labels:
+                shape = (count, *pixels.shape[1:3], *(() if gray else (3,)))
+                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write((pixels[..., 0] if gray else pixels).tobytes())
+            labels += some
+        if form is None:
+            raise Unfit("there is no picture")
+    stored = np.array(labels)
+    if stored.dtype.kind not in "iuU":
+        raise Unfit(f"labels must be whole numbers or texts, not {stored.dtype}")
+    _write(archive, y, stored)
+
+
+def _blocks(given: Any) -> tuple[int, Iterator[tuple[Array, list[Any]]]]:
+    """How many examples there are, and some at a time: pictures, and labels."""
+    if isinstance(given, (tuple, list)) and len(given) == 2:
+        x, y = (_array(part) for part in given)
+        if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
+            raise Unfit(f"{_length(x)} pictures and {_length(y)} labels")
+        starts = range(0, len(x), BLOCK)
+        return len(x), ((x[i : i + BLOCK], y[i : i + BLOCK].tolist()) for i in starts)
+    if isinstance(given, IterableDataset) or not (
+        hasattr(given, "__len__") and hasattr(given, "__getitem__")
+    ):
+        raise Unfit(f"it must be {FORMS}, not {type(given).__name__}")
+    return len(given), _items(given)
+
+
+def _items(dataset: Any) -> Iterator[tuple[Array, list[Any]]]:
+    for start in range(0, len(dataset), BLOCK):
+        pictures, labels = [], []
+        for i in range(start, min(start + BLOCK, len(dataset))):
+            item = dataset[i]
+            if not (isinstance(item, (tuple, list)) and len(item) == 2):
+                raise Unfit("each item must be a pair of a picture and its label")
+            pictures.append(_array(item[0]))
+            label = item[1]
+            labels.append(label.item() if isinstance(label, (Tensor, np.generic)) else label)
+        if len({(each.shape, each.dtype) for each in pictures}) > 1:
+            shapes = sorted({f"{each.shape} {each.dtype}" for each in pictures})
+            raise Unfit(f"pictures of {shapes[0]} and {shapes[1]}: one size is needed")
+        yield np.stack(pictures), labels
+
+
+def _array(given: Any) -> Array:
+    """A tensor, an array, a list or a picture of PIL's as an array."""
+    if isinstance(given, Tensor):
+        array: Array = given.detach().cpu().numpy()
+        return array
+    if hasattr(given, "convert") and hasattr(given, "mode"):
+        return np.asarray(given if given.mode == "L" else given.convert("RGB"))
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # rows of several lengths
+        raise Unfit(" ".join(str(error).split())[:100]) from None
+
+
+def _length(array: Array) -> str:
+    return f"{len(array):,}" if array.ndim else "no"
+
+
+def _write(archive: zipfile.ZipFile, key: str, array: Array) -> None:
+    with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)

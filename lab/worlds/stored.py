@@ -1,0 +1,326 @@
+"""Stored worlds: labeled pictures that exist, in a folder or in arrays, and are not drawn.
+
+They have labels, but no attributes that could be intervened on. The training and the test set are
+given, or each class is split by the run's seed.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.core.config import DataConfig, flag
+from lab.core.seeds import permutation
+from lab.core.text import plain
+from lab.worlds.examples import Examples
+from lab.worlds.kept import Kept, Progress, Rows, quiet
+from lab.worlds.metadata import Column
+from lab.worlds.samples import Samples
+from lab.worlds.splits import check_split
+from lab.worlds.tasks import Subpopulation
+from lab.worlds.validate import check_memory
+from lab.worlds.world import World, check_training_end
+
+FLAG = "--data"
+
+TEST = 0.2
+"""Share of each class that is for the test, where it is not said which pictures are."""
+
+UNEVEN = 1.5
+"""Times that the largest class of a set may have as many pictures as the smallest without a word:
+figures are compared with a guess among equally frequent classes."""
+
+FEW = 10
+"""A class with fewer test pictures is told of: the interval of its accuracy is then wider than 50
+points if half of them are right (Wilson's)."""
+
+LISTED = 8
+"""Classes that a warning names, at most."""
+
+ABOUT_DRAWINGS = (
+    "task", "cues", "cue_visibility", "subpopulations", "missing", "unseen_combinations",
+    "variation",
+)  # fmt: skip
+"""Data settings that need pictures whose attributes are known."""
+
+T = TypeVar("T")
+Labeled = tuple[tuple[T, int], ...]
+"""Pictures with their labels, in the order in which a larger set takes them in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredWorld(World, Generic[T]):
+    """Pictures that are at hand: `pool` those for training and validation, `tested` those for the
+    test. `root` is the folder or file that they come from."""
+
+    root: Path
+    data: DataConfig
+    seed: int
+    device: str | torch.device
+    names: tuple[str, ...]
+    pool: Labeled[T]
+    tested: Labeled[T]
+    ahead: dict[tuple[str, int], Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def noun(self) -> str:
+        """What they are called."""
+        return "pictures"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.names
+
+    @property
+    def subpopulations(self) -> tuple[Subpopulation, ...]:
+        """One for each class."""
+        return tuple(Subpopulation(name=name, label=label) for label, name in enumerate(self.names))
+
+    @property
+    def grouped_by(self) -> tuple[Column, ...]:
+        """The columns that --groups names."""
+        return ()
+
+    @property
+    def resized(self) -> str:
+        """How pictures are made square, as the version says it: nothing for the default."""
+        usual = DataConfig().resize
+        return "" if self.data.resize == usual else f"resize {self.data.resize}"
+
+    @property
+    def majority(self) -> float:
+        """Share of the most frequent class in the test set, 0 to 1: what always giving the same
+        answer gets right at most."""
+        counts = Counter(label for _, label in self.tested[: self.data.num_test])
+        return max(counts.values()) / counts.total()
+
+    @abstractmethod
+    def called(self, item: T) -> str:
+        """A picture's name in messages and tables."""
+
+    @abstractmethod
+    def samples(self, items: Sequence[T]) -> Samples:
+        """What is known of pictures beside their labels, and their identities."""
+
+    @abstractmethod
+    def rows(self, items: Sequence[T]) -> Rows:
+        """The pictures as rows of pixels that can be kept."""
+
+    def left_out(self) -> list[str]:
+        """A sentence each on what lies beside the pictures and is not used."""
+        return []
+
+    def available(self, split: str) -> int:
+        """How many pictures a split has."""
+        return len(self._items(split))
+
+    def name(self, split: str, position: int) -> str:
+        """The name of a split's picture, such as its path below the folder."""
+        item, _ = self._items(split)[position]
+        return self.called(item)
+
+    def read_ahead(self, *, progress: Progress = quiet, **counts: int) -> None:
+        """Read the first pictures of splits, as many as are named for each, for the next `load` of
+        exactly these: a damaged one is told (`ValueError`) before anything is begun."""
+        if not Kept.maps(sum(counts.values()), self.data.image_size):
+            check_memory(sum(counts.values()), size=self.data.image_size)
+        for split, count in counts.items():
+            items = [item for item, _ in self._items(split)[:count]]
+            self.ahead[split, count] = Kept.here().pictures(self.rows(items), progress)
+
+    def load(
+        self,
+        split: str,
+        count: int,
+        *,
+        start: int = 0,
+        keep: Tensor | None = None,
+        online: bool = False,
+    ) -> Examples:
+        """The pictures of a split, as `World.load` says, square and scaled."""
+        if split == "train" and not online:
+            check_training_end(self, start, count)
+        items = self._items(split, online=online)
+        if start < 0 or count < 0 or start + count > len(items):
+            raise ValueError(
+                f"{FLAG} {self.root} has {len(items):,} pictures for the split {split!r};"
+                f" {start + count:,} were asked for"
+            )
+        chosen = items[start : start + count]
+        clean = torch.tensor([label for _, label in chosen], dtype=torch.int64)
+        labels = self.given_labels(clean, split, start=start)
+        where = range(count) if keep is None else keep.tolist()
+        wanted = [chosen[i][0] for i in where]
+        if keep is not None:
+            clean, labels = clean[keep], labels[keep]
+        whole = start == 0 and keep is None
+        images = self.ahead.pop((split, count), None) if whole else None
+        if images is None:
+            images = Kept.here().pictures(self.rows(wanted))
+        return Examples(
+            images=images.to(self.device),
+            labels=labels.to(self.device),
+            clean_labels=clean.to(self.device),
+            subpopulations=clean.to(self.device),
+            classes=self.classes,
+            all_subpopulations=self.subpopulations,
+            samples=self.samples(wanted),
+        )
+
+    def batches(self, split: str, count: int, batch: int | None = None) -> Iterator[Examples]:
+        """As `World.batches` says. What is kept in a mapped file is opened once, not part by
+        part."""
+        if not Kept.maps(count, self.data.image_size) or torch.device(self.device).type != "cpu":
+            yield from super().batches(split, count, batch)
+            return
+        examples = self.load(split, count)
+        step = batch or max(1, 2**20 // self.data.image_size**2)
+        for start in range(0, count, step):
+            yield examples.take(slice(start, start + step))
+
+    def once(
+        self, what: str, make: Callable[[], list[list[int]]], **counts: int
+    ) -> list[list[int]]:
+        """Rows of numbers that follow from the first pictures of splits, as many as are named for
+        each, and are computed once for them. `what` names the computation and all that it depends
+        on but the pictures."""
+        sets = [
+            self.rows([item for item, _ in self._items(split)[:count]])
+            for split, count in counts.items()
+        ]
+        return Kept.here().numbers(what, sets, make)
+
+    def doubts(self) -> list[str]:
+        """A sentence each on what is left out, if classes are not about equally frequent, and if
+        few pictures of one are for the test."""
+        said = self.left_out()
+        for what, items in (
+            ("training", self.pool[: self.data.num_train]),
+            ("test", self.tested[: self.data.num_test]),
+        ):
+            counts = np.bincount([label for _, label in items], minlength=len(self.names))
+            if counts.max() > UNEVEN * counts.min():
+                most, least = self.names[counts.argmax()], self.names[counts.argmin()]
+                said.append(
+                    f"the {what} pictures are not evenly spread over the classes: {counts.max():,}"
+                    f" {most}, {counts.min():,} {least}. Always answering {most} gets"
+                    f" {counts.max() / len(items):.1%} of them right, not 1 of {len(self.names)}."
+                )
+            few = [
+                f"{name} {count}"
+                for name, count in zip(self.names, counts.tolist(), strict=True)
+                if count < FEW
+            ]
+            if what == "test" and few:
+                more = f" and {len(few) - LISTED} more" if len(few) > LISTED else ""
+                said.append(
+                    f"fewer than {FEW} test pictures of a class say little about it:"
+                    f" {', '.join(few[:LISTED])}{more}."
+                )
+        return said
+
+    def _items(self, split: str, *, online: bool = False) -> Labeled[T]:
+        check_split(split)
+        known = {
+            "train": self.pool[: None if online else self.data.num_train],
+            "validation": self.pool[self.data.num_train :],
+            "test": self.tested,
+        }
+        if split not in known:
+            raise ValueError(
+                f"{FLAG} {self.root} has the splits {', '.join(known)}, not {split!r}: its pictures"
+                " are not drawn"
+            )
+        return known[split]
+
+
+def refuse_drawing_settings(data: DataConfig) -> None:
+    """Raise `ValueError` for a setting that needs drawn pictures."""
+    usual = DataConfig()
+    for name in ABOUT_DRAWINGS:
+        if getattr(data, name) != getattr(usual, name):
+            raise ValueError(
+                f"{flag(name)} is about drawn pictures, and {FLAG} {data.data} takes them from"
+                " disk: leave one of them out"
+            )
+
+
+def divided(
+    names: Sequence[str],
+    training: Sequence[Sequence[T]],
+    testing: Sequence[Sequence[T]] | None,
+    *,
+    seed: int,
+) -> tuple[Labeled[T], Labeled[T]]:
+    """The pictures for training and those for the test, from those of each class; `testing` None:
+    some of each class are taken, which ones is decided by `seed`."""
+    pools = [_shuffled(items, seed, name) for name, items in zip(names, training, strict=True)]
+    if testing is None:
+        cuts = [len(items) - max(1, round(TEST * len(items))) for items in pools]
+        tests = [items[cut:] for items, cut in zip(pools, cuts, strict=True)]
+        pools = [items[:cut] for items, cut in zip(pools, cuts, strict=True)]
+    else:
+        tests = [_shuffled(items, seed, name) for name, items in zip(names, testing, strict=True)]
+    return _in_turn(pools), _in_turn(tests)
+
+
+def shown_names(place: Path, names: Sequence[str], *, what: str = "folder") -> tuple[str, ...]:
+    """The names of classes as they are shown; `ValueError` if one has none, or two have the same.
+    `what` is renamed to mend it."""
+    shown = tuple(map(_composed, names))
+    for name, raw in zip(shown, names, strict=True):
+        same = [other for other, its in zip(names, shown, strict=True) if its == name]
+        if not name:
+            raise ValueError(
+                f"{FLAG} {place}: a class needs a name that can be shown, not {raw!r}; rename the"
+                f" {what}"
+            )
+        if len(same) > 1:
+            raise ValueError(
+                f"{FLAG} {place}: the names of two classes look the same, {same[0]!r} and"
+                f" {same[1]!r}; rename one of them"
+            )
+    return shown
+
+
+def _composed(name: str) -> str:
+    """The name of a class as one line, its accents as they are usually written: macOS writes them
+    as characters of their own (Unicode's form NFD)."""
+    return unicodedata.normalize("NFC", plain(name))
+
+
+def with_what_there_is(data: DataConfig, root: Path, pool: int, tested: int) -> DataConfig:
+    """The settings with `root` as the pictures' place, and no more of them than there are."""
+    return replace(
+        data,
+        data=str(root),
+        num_train=min(data.num_train, pool),
+        num_test=min(data.num_test, tested),
+    )
+
+
+def _shuffled(items: Sequence[T], seed: int, name: str) -> list[T]:
+    """The pictures of a class in the order of the seed."""
+    return [items[i] for i in permutation(len(items), seed, "folder", name)]
+
+
+def _in_turn(classes: Sequence[Sequence[T]]) -> Labeled[T]:
+    """Pictures with their labels, those of each class spread evenly over the whole, so that every
+    prefix has the classes in about the proportions of all: a part of the pictures is then from the
+    same distribution as the others, and so are a training and a test set that are parts."""
+    spread = sorted(
+        ((k + 0.5) / len(items), label, k)
+        for label, items in enumerate(classes)
+        for k in range(len(items))
+    )
+    return tuple((classes[label][k], label) for _, label, k in spread)

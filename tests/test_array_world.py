@@ -1,0 +1,316 @@
+"""Arrays of pictures in an .npz file as a world: the same as a folder of them, and as strict."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import Dataset, TensorDataset
+
+from lab.core.config import DataConfig
+from lab.core.run_dir import RunDir
+from lab.runs.train import start
+from lab.worlds import ArrayWorld, classes_of, open_world, save_npz, world_version
+from support.configs import tiny
+from support.scripts import is_a_good_line, is_refused, load_script, told
+
+Arrays = dict[str, Any]
+
+
+def arrays(count: int = 30, side: int = 20) -> Arrays:
+    """Pictures of two classes in turn."""
+    random = np.random.default_rng(0)
+    y = np.arange(count) % 2
+    x = random.integers(0, 100, (count, side, side, 3)) + 100 * y[:, None, None, None]
+    return {"x": x.astype(np.uint8), "y": y}
+
+
+def opened(path: Path, *, seed: int = 0, **settings: Any) -> ArrayWorld:
+    world = open_world(DataConfig(**{"data": str(path), "image_size": 16, **settings}), seed=seed)
+    assert isinstance(world, ArrayWorld)
+    return world
+
+
+def saved(place: Path, **changes: Any) -> Path:
+    path = place / "photos.npz"
+    np.savez(path, **{k: v for k, v in {**arrays(), **changes}.items() if v is not None})
+    return path
+
+
+@pytest.mark.parametrize("size", [16, 20])
+@pytest.mark.parametrize("resize", ["crop", "letterbox", "stretch"])
+def test_a_file_gives_what_a_folder_of_the_same_pictures_gives(
+    size: int, resize: str, tmp_path: Path
+) -> None:
+    made = arrays(side=20)
+    made["x"] = made["x"][:, :, :14]  # not square
+    for i, (pixels, label) in enumerate(zip(made["x"], made["y"], strict=True)):
+        place = tmp_path / "folder" / "ab"[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{i:03}.png")
+    path = saved(tmp_path, **made, class_names=np.array(["a", "b"]))
+    settings: Any = {"image_size": size, "num_train": 10, "resize": resize}
+    for seed in (0, 1):
+        world = opened(path, seed=seed, **settings)
+        folder = open_world(DataConfig(data=str(tmp_path / "folder"), **settings), seed=seed)
+        assert world.classes == folder.classes
+        for split, count in (("train", 10), ("validation", 5), ("test", 6)):
+            mine, theirs = world.load(split, count), folder.load(split, count)
+            assert torch.equal(mine.images, theirs.images)
+            assert torch.equal(mine.labels, theirs.labels)
+
+
+def test_every_allowed_form_is_the_same_pictures(tmp_path: Path) -> None:
+    made = arrays(side=16)
+    gray = made["x"][..., 0]
+    x = np.repeat(gray[..., None], 3, axis=3)
+    wanted = opened(saved(tmp_path, x=x)).load("train", 24)
+    for form in (
+        gray, gray[..., None], gray[:, None], x.transpose(0, 3, 1, 2), np.asfortranarray(x),
+        x / 255, (x / 255).astype(np.float32), (x / 255).astype(">f8"),
+    ):  # fmt: skip
+        found = opened(saved(tmp_path, x=form)).load("train", 24)
+        assert torch.equal(found.images, wanted.images)
+        assert torch.equal(found.labels, wanted.labels)
+
+
+def test_labels_are_numbers_or_texts_with_names(tmp_path: Path) -> None:
+    y = arrays()["y"]
+    assert opened(saved(tmp_path, y=7 - 5 * y)).classes == ("2", "7")
+    assert opened(saved(tmp_path, y=y[:, None].astype(np.uint8))).classes == ("0", "1")
+    for texts in (np.array(["dog", "cat"])[y], np.array([b"dog", b"cat"])[y]):
+        world = opened(saved(tmp_path, y=texts))
+        assert world.classes == classes_of(world.data) == ("cat", "dog")
+    named = opened(saved(tmp_path, class_names=np.array(["zebra", "ape"])))
+    assert named.classes == ("zebra", "ape")
+    assert (
+        named.load("train", 24).labels.tolist()
+        == opened(saved(tmp_path)).load("train", 24).labels.tolist()
+    )
+
+
+def test_given_test_pictures_are_the_test_set(tmp_path: Path) -> None:
+    other = arrays(8)
+    world = opened(saved(tmp_path, x_test=255 - other["x"], y_test=other["y"]))
+    assert (world.data.num_train, world.data.num_test) == (30, 8)
+    assert {world.name("test", i) for i in range(8)} == {f"x_test[{i}]" for i in range(8)}
+    assert {world.name("train", i) for i in range(30)} == {f"x[{i}]" for i in range(30)}
+    identities = [world.load(split, 8).samples.identity for split in ("train", "test")]
+    assert len(torch.cat(identities).unique()) == 16
+
+
+def test_the_version_is_that_of_the_contents(tmp_path: Path) -> None:
+    data = DataConfig(data=str(saved(tmp_path)))
+    version = world_version(data)
+    np.savez_compressed(tmp_path / "photos.npz", **arrays(), other=np.zeros(3))
+    assert world_version(data) == version, "what is stored otherwise, or is not used, is no matter"
+    x = arrays()["x"]
+    x[3, 0, 0, 0] += 1
+    for changes in (
+        {"x": x}, {"y": 1 - arrays()["y"]}, {"class_names": np.array(["a", "b"])},
+        {"x_test": x, "y_test": arrays()["y"]},
+    ):  # fmt: skip
+        saved(tmp_path, **changes)
+        assert world_version(data) != version
+    saved(tmp_path)
+    for resize in ("letterbox", "stretch"):
+        assert world_version(DataConfig(data=data.data, resize=resize)) != version  # type: ignore[arg-type]
+
+
+class Trap:
+    """Leaves a folder behind when it is unpickled."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.mkdir, (self.place,))
+
+
+X, Y = arrays()["x"], arrays()["y"]
+ODD: list[tuple[Arrays, str]] = [
+    ({"x": None}, "there is no array 'x' in it, but y"),
+    ({"y": None}, "there is no array 'y'"),
+    ({"x_test": X}, "x_test and y_test belong together"),
+    ({"y_test": Y}, "x_test and y_test belong together"),
+    ({"x": X[:, 0, 0]}, r"x must be N x H x W.* not 30 x 3"),
+    ({"x": X[..., :2]}, "not 30 x 20 x 20 x 2"),
+    ({"x": X[:, :3]}, "unclear which axis"),
+    ({"x": X[:20]}, "20 pictures, and y has 30 labels"),
+    ({"x": X.astype(np.int32)}, "not int32"),
+    ({"x": X.astype(bool)}, "not bool"),
+    ({"x": X.astype(complex)}, "not complex128"),
+    ({"x": X.astype(object)}, "x holds Python objects"),
+    ({"y": Y.astype(object)}, "y holds Python objects"),
+    ({"y": Y / 1}, "y must be whole numbers or texts, not float64"),
+    ({"y": np.stack([Y, Y], 1)}, "one label for each picture"),
+    ({"y": 0 * Y}, "two or more classes"),
+    ({"y": np.where(np.arange(30) < 29, 0, 1)}, "the class '1' has one picture"),
+    ({"x_test": X, "y_test": 0 * Y}, "x_test has no picture of the class '1'"),
+    ({"x_test": X, "y_test": Y.astype(str)}, "both be texts"),
+    ({"class_names": np.array(["a"])}, "class_names has 1 names"),
+    ({"class_names": np.array(["a", "a"])}, "look the same"),
+    ({"class_names": np.array(["a", "b", "c"])}, "no picture of the class 'c'"),
+    ({"class_names": np.array([1, 2])}, "class_names must be texts"),
+    ({"y": np.array(["a", "b"])[Y], "class_names": np.array(["a", "c"])}, "unknown class 'b'"),
+    ({"x": X / 100}, "floats from 0 to 1.99, and 0 to 1 are allowed"),
+    ({"x": X / 255 - 0.5}, "floats from -0.5 to"),
+    ({"x": np.where(X.max() == X, np.nan, X / 255)}, "not finite"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "line"), ODD, ids=[line for _, line in ODD])
+def test_an_odd_file_is_refused_in_one_line(changes: Arrays, line: str, tmp_path: Path) -> None:
+    path = saved(tmp_path, **changes)
+    with pytest.raises(ValueError, match=line) as caught:
+        opened(path).load("train", 20)
+    assert str(caught.value).startswith(f"--data {path}: ")
+    is_a_good_line(str(caught.value))
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    trap = np.empty(30, object)
+    trap[:] = [Trap(tmp_path / "ran")] * 30
+    for key in ("x", "y", "class_names"):
+        with pytest.raises(ValueError, match=f"{key} holds Python objects"):
+            opened(saved(tmp_path, **{key: trap}))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_files_that_are_no_archives_are_one_line(tmp_path: Path) -> None:
+    for make, line in (
+        (lambda path: None, "there is no such file"),
+        (lambda path: path.mkdir(), "it is no file"),
+        (lambda path: path.write_bytes(b""), "cannot be read as an .npz file"),
+        (lambda path: path.write_text("mine"), "cannot be read as an .npz file"),
+    ):  # fmt: skip
+        path = tmp_path / f"{len(line)}.npz"
+        make(path)
+        for ask in (opened, lambda place: classes_of(DataConfig(data=str(place)))):
+            with pytest.raises(ValueError, match=line):
+                ask(path)
+
+
+def test_a_size_that_the_file_does_not_hold_is_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6, 3)}
+    )
+    path = saved(tmp_path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", stream.getvalue() + b"1234")
+        archive.writestr("y.npy", b"")
+    with pytest.raises(ValueError, match="3,000,000,000,000 bytes are said, 4 there"):
+        opened(path)
+
+
+def test_settings_that_do_not_go_with_it_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    for settings, line in (
+        ({"cues": ("eye_color:0.9",)}, "--cues"),
+        ({"groups": ("a",)}, "--groups"),
+    ):
+        with pytest.raises(ValueError, match=line):
+            opened(path, **settings)
+    with pytest.raises(ValueError, match="--resize stretch is about the pictures of --data"):
+        open_world(DataConfig(resize="stretch"))
+
+
+def test_a_run_is_evaluated_on_its_own_pictures_only(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    run = RunDir(start(tiny(tmp_path, data=str(path), resize="letterbox", name="run")).folder)
+    assert run.config().data.data == str(path)
+    assert run.config().data.resize == "letterbox"
+    assert "arrays-" in json.loads(run.config_file.read_text())["world"]
+    table = tmp_path / "examples.csv"
+    words = [str(run), "--counterfactuals", "0", "--examples", str(table)]
+    assert told(load_script("evaluate").evaluate, words) == (0, "")
+    assert ",x[" in table.read_text()
+    saved(tmp_path, x=255 - arrays()["x"])
+    assert "arrays-" in is_refused(load_script("evaluate").evaluate, words[:3])
+
+
+class Photos(Dataset[Any]):
+    """A map-style dataset of pictures of PIL's."""
+
+    classes = ("cat", "dog")
+
+    def __init__(self, made: Arrays) -> None:
+        self.made = made
+
+    def __len__(self) -> int:
+        return len(self.made["y"])
+
+    def __getitem__(self, index: int) -> Any:
+        return Image.fromarray(self.made["x"][index]), int(self.made["y"][index])
+
+
+def test_pictures_of_a_program_become_a_file(tmp_path: Path) -> None:
+    made = arrays()
+    x, y = torch.from_numpy(made["x"]), torch.from_numpy(made["y"])
+    first = x.permute(0, 3, 1, 2)
+    wanted = opened(saved(tmp_path, class_names=np.array(["cat", "dog"]))).load("train", 24)
+    for train, classes in (
+        ((x, y), ("cat", "dog")),
+        ((first.numpy(), made["y"].tolist()), ("cat", "dog")),
+        (TensorDataset(first.float() / 255, y), ("cat", "dog")),
+        (Photos(made), None),
+    ):
+        world = opened(save_npz(tmp_path / "mine.npz", train, classes=classes))
+        found = world.load("train", 24)
+        assert torch.equal(found.images, wanted.images)
+        assert torch.equal(found.labels, wanted.labels)
+        assert world.classes == ("cat", "dog")
+    path = save_npz(tmp_path / "two.npz", (x[..., 0], y), test=(x[:6, ..., 1], y[:6]))
+    assert opened(path).data.num_test == 6
+    with np.load(path) as file:
+        assert file["x"].shape == (30, 20, 20)
+
+
+@pytest.mark.parametrize(
+    ("train", "line"),
+    [
+        (7, "must be .pictures, labels. as tensors or arrays, or a map-style dataset"),
+        ((X, Y[:3]), "30 pictures and 3 labels"),
+        ((X / 255 - 1, Y), "floats from -1 to"),
+        ((X, Y / 2), "whole numbers or texts, not float64"),
+        ((X, 0 * Y), "two or more classes"),
+        ([(X[0], 0), (X[0, 2:], 1), (X[0], 1)], "one size is needed"),
+        ([(X[0], 0, 1)] * 3, "each item must be a pair"),
+        ((X[:0], Y[:0]), "there is no picture"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_leaves_the_file_that_was_there(
+    train: Any, line: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.npz"
+    path.write_text("other")
+    with pytest.raises(ValueError, match=line) as caught:
+        save_npz(path, train)
+    is_a_good_line(str(caught.value), names="mine.npz")
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.npz"]
+    assert path.read_text() == "other"
+    with pytest.raises(ValueError, match=r"must end in \.npz"):
+        save_npz(tmp_path / "mine.npy", (X, Y))
+
+
+def test_the_faces_of_scikit_image_are_learned(tmp_path: Path) -> None:
+    """100 faces of LFW and 100 other patches, 25 x 25 floats."""
+    faces = pytest.importorskip("skimage.data").lfw_subset()
+    path = save_npz(tmp_path / "lfw.npz", (faces, np.repeat(["face", "other"], 100)))
+    config = tiny(tmp_path, data=str(path), num_train=160, width=4, steps=60, batch_size=40)
+    result = start(config)
+    assert result.metrics["accuracy/test"].low > 0.5
+
+
+def test_a_network_of_timm_is_trained_on_them(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    config = tiny(
+        tmp_path, data=str(saved(tmp_path)), model="timm:resnet10t", width=16, image_size=32
+    )
+    assert (start(config).folder / "summary.json").exists()

@@ -1,0 +1,124 @@
+"""The levels: each can be solved by what it teaches, and not by choosing anything; and the
+characters of runs for the mystery networks."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lab.measure import predict
+from lab.playground.describe_run import character
+from lab.playground.errors import RequestError
+from lab.playground.levels import LEVELS, judge, play, show_tray, train, tray_of
+from lab.playground.request import QueryParams
+from support.configs import tiny
+
+
+def members(name: str, group: str) -> list[int]:
+    return [i for i, each in enumerate(tray_of(name).groups) if each == group]
+
+
+def solution(name: str) -> list[int]:
+    """What each level is about."""
+    groups = sorted(set(tray_of(name).groups))
+    if name == "mouth":  # as many of each combination, as far as there are
+        return [i for group in groups for i in members(name, group)[:10]]
+    if name == "eyes":
+        tied = ("not a person, brown eyes", "person, blue eyes")
+        return [i for group in tied for i in members(name, group)[:20]]
+    if name == "heart":
+        return [i for group in groups for i in members(name, group)[:10]]
+    identity = tray_of(name).faces.identity.tolist()
+    pairs = [(i, j) for i, one in enumerate(identity) for j in range(i) if identity[j] == one]
+    return [i for pair in pairs[:4] for i in pair]
+
+
+def anything(name: str) -> list[int]:
+    """Faces chosen at random."""
+    level = LEVELS[name]
+    mixed = torch.randperm(level.tray, generator=torch.Generator().manual_seed(2))
+    return [int(i) for i in mixed[: level.most]]
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_a_level_is_solved_by_what_it_teaches(name: str) -> None:
+    told = play(name, solution(name))
+    assert told["passed"], told["judged"]
+    assert told["judged"]["fitted"][0] == 1
+    assert told["words"] == LEVELS[name].lesson
+
+
+@pytest.mark.parametrize("name", ["mouth", "eyes", "few"])
+def test_a_level_is_not_solved_by_anything(name: str) -> None:
+    told = play(name, anything(name))
+    assert not told["passed"], told["judged"]
+    assert told["words"] == LEVELS[name].hint
+
+
+def test_the_same_choice_has_the_same_outcome_and_the_random_state_stays() -> None:
+    state = torch.get_rng_state()
+    chosen = solution("few")
+    assert play("few", chosen) == play("few", chosen[::-1])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_network_is_judged_on_unseen_faces() -> None:
+    """Trained on many faces of a tray with pairs, it goes by the mouth."""
+    tray = tray_of("few")
+    model = train(tray.images, tray.labels)
+    judged, faces, says = judge(model, tray.images, tray.labels)
+    mine = (predict(model, tray.images).argmax(dim=1) == tray.labels).double().mean()
+    assert judged.fitted.value == pytest.approx(float(mine))
+    assert judged.unseen.count == len(faces) == len(says)
+    assert judged.unseen.low is not None
+    assert judged.unseen.low < judged.unseen.value
+    seen = set(tray.faces.identity.tolist())
+    assert not seen & set(faces.identity.tolist())
+    assert judged.mouth.value > 0.5 > judged.eyes.value
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ([0], "choose"),
+        (list(range(90)), "choose"),
+        ([*range(25), 400], "tray"),
+        ([-1, *range(25)], "tray"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_refused_in_one_line(chosen: list[int], words: str) -> None:
+    with pytest.raises(RequestError, match=words) as raised:
+        play("mouth", chosen)
+    assert "\n" not in str(raised.value)
+
+
+def test_faces_of_one_class_and_unknown_levels_are_refused() -> None:
+    one = [i for i, label in enumerate(tray_of("few").labels.tolist()) if label == 1][:8]
+    with pytest.raises(RequestError, match="both classes"):
+        play("few", one)
+    with pytest.raises(RequestError, match="level"):
+        show_tray("nose")
+    for text in ("", "1,,2", "1;2", "9999", ",".join(["1"] * 300)):
+        with pytest.raises(RequestError, match="chosen"):
+            QueryParams({"chosen": [text]}, ("chosen",)).wholes("chosen", 0, 999, most=200)
+
+
+@pytest.mark.parametrize(
+    ("cues", "accuracies", "expected"),
+    [
+        ((), {"train": 1.0, "test": 0.62}, "memorizer"),
+        ((), {"train": 0.9, "test": 0.62}, ""),
+        ((), {"train": 1.0, "test": 0.97}, "useful"),
+        (("eye_color:1",), {"train": 1.0, "test": 0.97, "conflicting": 0.1}, "shortcut"),
+        (("eye_color:1",), {"train": 1.0, "test": 0.97, "conflicting": 0.9}, ""),
+        ((), {}, ""),
+    ],
+)
+def test_what_a_run_is_an_example_of(
+    tmp_path: Path, cues: tuple[str, ...], accuracies: Any, expected: str
+) -> None:
+    summary = {"accuracy": {name: {"value": value} for name, value in accuracies.items()}}
+    assert character(tiny(tmp_path, cues=cues), summary) == expected
+    assert character(tiny(tmp_path, task="count_eyes"), summary) == ""
+    assert character(tiny(tmp_path, cues=cues), {"accuracy": "torn"}) == ""
