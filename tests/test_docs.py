@@ -1,8 +1,6 @@
 """The documentation is true: generated parts, links, names of files, commands, Python examples."""
 
-import importlib
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,7 +23,7 @@ from lab.docs import (
 from lab.experiments.lessons import list_lessons
 from lab.models import list_models
 from lab.training import list_objectives
-from support.scripts import load_script, run_here
+from support.scripts import flags_in, load_script, run_here
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "assets" / "README.md"]
@@ -226,16 +224,6 @@ def commands() -> set[tuple[str, str]]:
         for script, words in COMMAND.findall(text)
         if Path(script).stem not in MADE_UP
     }
-
-
-@cache
-def flags_in(script: str) -> frozenset[str]:
-    """The flags of a script, from its command's dataclass."""
-    kind = getattr(load_script(Path(script).stem), "Flags", None)
-    if kind is None:  # its command is in the package
-        kind = importlib.import_module(f"lab.commands.{Path(script).stem}").Flags
-    names = {each.name for each in flags_of(kind)}
-    return frozenset(names | {name.replace("--", "--no-", 1) for name in names} | {"--help"})
 
 
 @pytest.mark.parametrize("script", sorted({script for script, _ in commands()}))

@@ -15,11 +15,13 @@ from lab.core.estimate import Estimate
 from lab.experiments import Cell, Plan, Run, Table, make_grid, make_jobs
 from lab.experiments.lessons import (
     Claim,
+    Guess,
     Lesson,
     at_least,
     falls,
     find_lesson,
     greater,
+    if_confirmed,
     list_lessons,
     near,
     rises,
@@ -185,6 +187,8 @@ def test_each_lesson_can_be_taken(name: str, tmp_path: Path) -> None:
     claims = lesson.check(tables)
     assert claims
     assert all(claim.text and claim.evidence for claim in claims)
+    answer = lesson.guess.answer(tables, claims)
+    assert answer is None or 0 <= answer < len(lesson.guess.choices)
     lesson.plot(tables, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 5000
     assert lesson.question.endswith("?")
@@ -199,6 +203,7 @@ def tiny(out: Path) -> Lesson:
         check=lambda tables: [
             near("a guess", tables["sizes"].cells[0].values("accuracy/test"), 0.5, within=2.0)
         ],
+        guess=Guess(("less", "more"), if_confirmed(1)),
         plot=lambda tables, path: path.write_bytes(b"drawn"),
     )
 
@@ -211,7 +216,9 @@ def test_a_lesson_asks_first_and_its_runs_are_kept(tmp_path: Path) -> None:
     )
     assert "Before you look" in said[0]
     assert outcome.verdict == "confirmed"
-    assert json.loads((tmp_path / "lesson.json").read_text())["claims"][0]["verdict"] == "confirmed"
+    stored = json.loads((tmp_path / "lesson.json").read_text())
+    assert stored["claims"][0]["verdict"] == "confirmed"
+    assert stored["answer"] == 1
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("summary.json")}
     assert len(before) == 4
     with (tmp_path / "cells-sizes.csv").open(encoding="utf-8", newline="") as file:

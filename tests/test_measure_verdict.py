@@ -7,8 +7,10 @@ import pytest
 
 from lab.core.estimate import Estimate
 from lab.core.words import percent, rung, share
+from lab.runs.verdict_setting import concept_of
 from lab.verdict import findings, verdict
 from lab.verdict.verdict import against_chance
+from lab.worlds import get_task
 from support.made_up import figures, kinds, numbers, setting
 
 
@@ -286,6 +288,11 @@ def test_always_giving_the_most_frequent_answer_is_no_learning() -> None:
     assert findings(figures(0.99, 0.97), setting(frequent=0.8))[0].kind == "learned"
     for right in (0.6, 0.7):  # not the opposite of anything
         assert findings(figures(0.9, right), setting(frequent=0.8))[0].kind != "contrary"
+
+
+def test_what_there_is_to_learn_is_said_in_the_words_of_the_classes() -> None:
+    assert concept_of(get_task("person").classes) == "what makes a person"
+    assert concept_of(("cat", "dog")) == concept_of(("no eyes", "one eye", "two eyes"))
 
 
 def test_of_a_set_that_is_all_there_is_its_size_is_said() -> None:

@@ -127,7 +127,10 @@ def test_hparams_are_one_table_with_a_row_for_each_experiment(url: str) -> None:
     assert kinds["early_stopping"] == kinds["num_train"] == "DATA_TYPE_FLOAT64"
     assert kinds["model"] == "DATA_TYPE_STRING"
     figures = [info["name"]["tag"] for info in experiment["metricInfos"]]
-    assert figures == shown("hparams")
+    assert sorted(figures) == sorted(shown("hparams"))
+    assert figures[:4] == [
+        "accuracy/test", "gap/accuracy", "memorization/membership_auc", "accuracy/conflicting",
+    ]  # fmt: skip
 
     found = ask(
         url,
@@ -171,6 +174,13 @@ def test_the_charts_are_those_the_runs_can_fill(url: str) -> None:
     charts = [chart for category in layout["category"] for chart in category["chart"]]
     drawn = {series["value"] for chart in charts for series in chart["margin"]["series"]}
     assert drawn == {"accuracy/train", "accuracy/test", "memorization/membership_auc"}
+    first = charts[-1]  # TensorBoard puts them on the page in reverse
+    assert [series["value"] for series in first["margin"]["series"]] == [
+        "accuracy/train", "accuracy/test",
+    ]  # fmt: skip
+    assert re.search("■ train ◆ test", first["title"])
+    overview = board.deep_links(url)[0]
+    assert urlsplit(leads_to(overview.url)).fragment.startswith("custom_scalars")
 
 
 def test_links_point_at_dashboards_that_exist_and_smooth_nothing(url: str) -> None:

@@ -12,7 +12,7 @@ from lab.core.machine import processors
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """Run an experiment on a published statement, with a question to answer first, and test its
-    claims; without a name list all lessons."""
+    claims; write a page about it; without a name list all lessons."""
 
     name: tyro.conf.Positional[str] = ""
     """Name of the lesson; none: list all with their durations."""
@@ -25,18 +25,24 @@ class Flags:
     ray://auto."""
     results: bool = False
     """Only print the results of the lessons run so far, as Markdown."""
+    book: bool = False
+    """Only write the pages of the lessons run so far, and their index."""
     out: Path = Path("runs/lessons")
-    """Folder for the lessons' runs; finished runs in it are used again."""
+    """Folder for the lessons' runs and pages; finished runs in it are used again."""
 
 
 def lesson(flags: Flags) -> int:
     """List the lessons, print results, or run one lesson; returns the exit code."""
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: an interval needs two")
-    from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown
+    from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown, write_book
+    from lab.experiments.lessons.page import PAGE
 
     if flags.results:
         print(to_markdown(flags.out))
+        return 0
+    if flags.book:
+        print(write_book(flags.out))
         return 0
     if not flags.name:
         for name, each in list_lessons().items():
@@ -53,6 +59,9 @@ def lesson(flags: Flags) -> int:
     )
     for failure in outcome.failed:
         print(f"error: {failure}", file=sys.stderr)
+    if not outcome.failed:
+        index = write_book(flags.out)
+        print(f"The page: {flags.out / flags.name / PAGE}\nAll lessons: {index}")
     return 1 if outcome.failed else 0
 
 

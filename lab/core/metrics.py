@@ -24,10 +24,10 @@ When = Literal["evaluation", "final", "summary", "evaluate"]
 """When a metric is measured: at every evaluation; of the final model; by the run itself, for
 `summary.json` alone; by `evaluate` alone."""
 
-Place = Literal["hparams", "table", "progress", "plot", "overview", "cues", "card"]
+Place = Literal["hparams", "table", "progress", "plot", "curves", "cues", "card"]
 """Where a metric is shown by default: a column of the HParams table, of a sweep's tables, of its
-progress; a sweep's plots; the pinned cards of the board's views "overview" and "cues"; a row of
-the report card."""
+progress; a sweep's plots; the pinned cards of the board's views "curves" (here "curves") and
+"cues"; a row of the report card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ def _loss(name: str, meaning: str, **row: object) -> Metric:
     return Metric(name=name, meaning=meaning, unit="nats", low=0, better="down", **row)  # type: ignore[arg-type]
 
 
-_TRAIN_TEST = "Memorization/accuracy: train against test"
+_TRAIN_TEST = "Memorization/accuracy (the gap lies between): train against test"
 _LOSSES = "Memorization/loss: train against test"
 _VALIDATION = "Memorization/loss: train against validation"
 _CUES = "Cues/accuracy: test, unbiased and conflicting"
@@ -117,11 +117,11 @@ METRICS: tuple[Metric, ...] = (
     _share("accuracy/train", "share of correct predictions on the training set, in eval "
            "mode, by the given labels",
            better="up", chance="task", heading="train accuracy", charts=(_TRAIN_TEST,),
-           shown=("hparams", "table", "progress", "overview")),
+           shown=("hparams", "table", "progress", "curves")),
     _share("accuracy/test", "share of correct predictions on the test set",
            better="up", chance="task",
            heading="test accuracy", charts=(_TRAIN_TEST, _CUES, _UNSEEN),
-           shown=("hparams", "table", "progress", "plot", "overview", "cues")),
+           shown=("hparams", "table", "progress", "plot", "curves", "cues")),
     _share("accuracy/unbiased", "accuracy on the unbiased test set: cues independent of the label",
            better="up", chance="task", needs="cues", heading="unbiased",
            label="unbiased: cues independent of the label",
@@ -141,13 +141,13 @@ METRICS: tuple[Metric, ...] = (
     Metric(name="gap/accuracy", meaning="generalization gap: training accuracy minus test accuracy",
            unit="share", low=-1, high=1, better="zero", heading="gap",
            charts=("Memorization/generalization gap",),
-           shown=("hparams", "table", "progress", "plot", "overview")),
+           shown=("hparams", "table", "progress", "plot", "curves")),
     Metric(name="memorization/membership_auc", unit="area", low=0, high=1, better="half",
            meaning="membership inference by a loss threshold, area under the ROC curve: the "
            "probability that a training example has a smaller loss than an unseen one",
            chance=0.5, heading="membership AUC",
            charts=("Memorization/membership AUC (0.5: a guess)",),
-           shown=("hparams", "table", "progress", "plot", "overview")),
+           shown=("hparams", "table", "progress", "plot", "curves")),
     _share("memorization/tpr_at_1_percent_fpr", "membership inference by a loss threshold that "
            "wrongly names 1 % of the unseen examples: the share of the training examples that it "
            "names", better="down", chance=0.01, heading="TPR at 1 % FPR",

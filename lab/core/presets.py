@@ -13,8 +13,14 @@ PRESETS = {
         " --steps 3000 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 1500"
         " --no-pictures"
     ),
+    "memorizer": "--num-train 100 --counterfactuals 200",
+    "cheat": (
+        "--num-train 1000 --cues eye_color=blue/brown:0.95 --subpopulations missing"
+        " --missing nose mouth ears --counterfactuals 200"
+    ),
 }
-"""What each stands for: flags as they would be written. `--precision bfloat16` is left out where
+"""What each stands for: flags as they would be written. The three networks of the documentation,
+which all fit their training faces. `--precision bfloat16` is left out where
 the processor has no instructions for it."""
 
 NEEDS = {"--counterfactual-pairs": "--no-online"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
 from lab.verdict import Setting
@@ -27,6 +29,15 @@ def verdict_setting(run: ResolvedRun, train: Examples, *, steps: int) -> Setting
         cues=world.cues,
         online=steps * config.train.batch_size if config.train.online else None,
         noun=world.noun,
+        concept=concept_of(world.classes),
         more_train=world.available("validation"),
         more_test=None if left is None else left - data.num_test,
     )
+
+
+def concept_of(classes: Sequence[str]) -> str:
+    """What there is to learn, as the object of a sentence: "what makes a person" where the classes
+    are a thing and its absence."""
+    if len(classes) == 2 and classes[0] == f"not a {classes[1]}":
+        return f"what makes a {classes[1]}"
+    return "the task"

@@ -26,6 +26,12 @@ FACTORS = ("num_train", "cues", "label_noise", "model", "width")
 """The settings that experiments vary come first (by name, as TensorBoard has it): the table shows
 five columns, and all others at a click."""
 
+FIRST = (
+    "accuracy/test", "gap/accuracy", "memorization/membership_auc", "accuracy/conflicting",
+    "accuracy/train",
+)  # fmt: skip
+"""The metrics that come first: the table shows five, too, and all others at a click."""
+
 ASIDE = (
     "seed", "name", "out", "threads", "world_size", "deterministic", "counterfactuals", "metric",
     "pictures", "checkpoint_every", "snapshots",
@@ -121,10 +127,15 @@ def experiment(values: Mapping[str, Setting]) -> Summary:
     ]
     metrics = [
         api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=heading(tag))
-        for tag in shown("hparams")
+        for tag in metric_columns()
     ]
     announced = api_pb2.Experiment(hparam_infos=columns, metric_infos=metrics)
     return _summary(metadata.EXPERIMENT_TAG, experiment=announced)
+
+
+def metric_columns() -> list[str]:
+    """The tags of the metrics, in the order of their columns."""
+    return [*FIRST, *(tag for tag in shown("hparams") if tag not in FIRST)]
 
 
 def session(values: Mapping[str, Setting]) -> Summary:

@@ -12,6 +12,10 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from lab.core import metrics
 
+SYMBOLS = "■◆▲★"
+"""The symbols with which TensorBoard draws the first, second, … curve of a chart: all curves of a
+run have one color."""
+
 RELIANCE, STRONGEST = "Reliance", "shortcut/strongest"
 
 
@@ -30,7 +34,7 @@ def layout(
     categories = []
     for title, charts in metrics.charts().items():
         shown = [
-            layout_pb2.Chart(title=name, margin=_margins(tags))
+            layout_pb2.Chart(title=_legend(name, tags), margin=_margins(tags))
             for name, tags in charts.items()
             if all(tag in written for tag in tags)
         ]
@@ -65,6 +69,18 @@ def summary(charts: layout_pb2.Layout) -> Summary:
     return Summary(
         value=[Summary.Value(tag=metadata.CONFIG_SUMMARY_TAG, metadata=about, tensor=content)]
     )
+
+
+def _legend(title: str, tags: Sequence[str]) -> str:
+    """A chart's title with its curves by their symbols, "accuracy: ■ train ◆ test"; words behind a
+    colon give way to them."""
+    if len(tags) == 1:
+        return title
+    curves = (
+        f"{symbol} {tag.rpartition('/')[2].replace('_', ' ')}"
+        for symbol, tag in zip(SYMBOLS, tags, strict=False)
+    )
+    return f"{title.partition(':')[0]}: {' '.join(curves)}"
 
 
 def _margins(tags: Sequence[str]) -> layout_pb2.MarginChartContent:

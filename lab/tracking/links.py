@@ -49,19 +49,19 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         short = title.replace(" ", "-") + (f"?{_query({'run': run})}" if run else "")
         return DeepLink(title, base + short, look, view, of_runs)
 
-    pinned_face = f"&p.lab_faces.pins={quote(quote(run, safe=''), safe='')}" if run else ""
     chosen = f"&regexInput={quote(only, safe='')}" if run else ""
     return [
         link(
             "overview",
-            "accuracy on training and on test faces, the gap between them, membership AUC",
-            pinned(shown("overview")),
+            "accuracy on training faces (■) and on test faces (◆): a gap wider than the bands,"
+            " 95 % intervals, is memorization",
+            f"#custom_scalars{chosen}&_smoothingWeight=0",
             of_runs=False,
         ),
         link(
-            "train against test",
-            "the same in one chart with 95 % bands: a gap wider than the bands is memorization",
-            f"#custom_scalars{chosen}&_smoothingWeight=0",
+            "curves",
+            "the same, the gap and the membership AUC, one chart each for all runs",
+            pinned(shown("curves")),
             of_runs=False,
         ),
         link(
@@ -99,7 +99,7 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         link(
             "faces",
             "set the attributes of a face: which nuisances change the predictions of a run?",
-            f"#lab_faces{pinned_face}",
+            faces_view(pins=[run] if run else []),
         ),
         link(
             "verdict",
@@ -107,6 +107,22 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
             f"#text&tagFilter=verdict{chosen}",
         ),
     ]
+
+
+def faces_view(*, pins: Sequence[str] = (), face: str = "", train: str | None = None) -> str:
+    """The address of the tab Faces, relative to the board's own, with runs pinned, with a `face`
+    (its differences from the initial one, as "eye_color:blue") and with the settings of the panel
+    that trains (None: it is closed); as lab/playground/static/state.js reads it."""
+    told = {
+        "face": face or None,
+        "pins": ",".join(quote(run, safe="") for run in pins) or None,
+        "train": train,
+    }
+    return "#lab_faces" + "".join(
+        f"&p.lab_faces.{name}={quote(value, safe='')}"
+        for name, value in told.items()
+        if value is not None
+    )
 
 
 def describe(links: Iterable[DeepLink]) -> str:

@@ -15,6 +15,9 @@ RELIES = 0.1
 """A nuisance is named if the interval of its reliance lies above this. Intervals are widened for
 their number (Bonferroni): else half of the verdicts on a network that relies by 0.09 on each
 of thirty nuisances would name one, by chance alone."""
+LOOKS = 0.5
+"""A network is said to look at a nuisance if the interval of its reliance, widened as well, lies
+above this."""
 IGNORES = 0.5
 """A relevant attribute is named as hardly noticed if the interval of its reliance lies below
 this."""
@@ -46,8 +49,8 @@ def misled(
     low, high = difference(unbiased, against).interval
     if low > 0 and against.interval[1] < 1 / classes:
         return "misled", (
-            f"It goes by {names} instead of the task: {where}, it gets only {right}, fewer than a"
-            f" guess ({chance(classes)})."
+            f"It looks at {names}. It should not. {where[0].upper()}{where[1:]}, it gets only"
+            f" {right}, fewer than a guess ({chance(classes)})."
         )
     if low > 0:
         return "misled partly", (
@@ -74,47 +77,88 @@ def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
     return "combinations mastered", f"Combinations it never saw do not confuse it: {numbers}."
 
 
-def relied_on(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") -> str:
-    """A sentence on the nuisances with the highest reliance; empty if there are none, or if
-    `relevant` is empty (not known)."""
-    nuisances = {
-        name: metric
-        for name, metric in _reliance(metrics).items()
-        if relevant and name not in relevant
-    }
-    widened = together([*nuisances.values()])
+def relied_on(
+    metrics: Metrics, relevant: Sequence[str], noun: str = "faces", *, told: bool = False
+) -> str:
+    """A sentence on the nuisances with the highest reliance, opened by what it looks at if any is
+    above `LOOKS`; empty if there are none, or if `relevant` is empty (not known). `told`: it has
+    been said that it should not."""
+    nuisances = _nuisances(metrics, relevant)
     found = {
-        name: metric
-        for (name, metric), wide in zip(nuisances.items(), widened, strict=True)
+        name: nuisances[name]
+        for name, wide in _widened(nuisances).items()
         if wide.interval[0] > RELIES
     }
     order = sorted(found, key=lambda name: -found[name].value)
     if not order:
         return ""
-    numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order[:MOST]])
+    looks = [] if told else looked_at(metrics, relevant)[:MOST]
+    opening = ""
+    if looks:
+        opening = f"It looks at {listed([spoken(name) for name in looks])}. It should not. "
+    numbers = listed(
+        [
+            f"{spoken(name)} in {share(found[name], first=bool(looks) and not place)}"
+            for place, name in enumerate(order[:MOST])
+        ]
+    )
     one = "one of these things" if len(found) > 1 else "one thing"
     return (
-        f"Its answer changes when {one} changes and all else stays: {numbers} of"
-        f" {noun}{_less(order[MOST:])}. It should not."
+        f"{opening}Its answer changes when {one} changes and all else stays:"
+        f" {numbers} of {noun}{_less(order[MOST:])}.{'' if looks or told else ' It should not.'}"
+    )
+
+
+def looked_at(metrics: Metrics, relevant: Sequence[str]) -> list[str]:
+    """The nuisances with a reliance above `LOOKS`, the highest first."""
+    found = {
+        name: wide.value
+        for name, wide in _widened(_nuisances(metrics, relevant)).items()
+        if wide.interval[0] > LOOKS
+    }
+    return sorted(found, key=lambda name: -found[name])
+
+
+def steady(metrics: Metrics, relevant: Sequence[str], noun: str = "faces") -> str:
+    """A sentence on the highest reliance on any nuisance if all intervals lie below `RELIES`; empty
+    otherwise, or if none was measured."""
+    found = {name: each for name, each in _nuisances(metrics, relevant).items() if each.count}
+    if not found or max(wide.interval[1] for wide in _widened(found).values()) >= RELIES:
+        return ""
+    most = max(found, key=lambda name: found[name].value)
+    if not found[most].value:
+        return f"None of {len(found)} things that should not matter changed its answer."
+    return (
+        f"Of {len(found)} things that should not matter, {spoken(most)} changes its answer most"
+        f" often: in {share(found[most])} of {noun}."
+    )
+
+
+def notices(metrics: Metrics, varied: Sequence[str]) -> bool:
+    """Whether the reliance on each relevant attribute, among those that `varied` in the training
+    set, was measured and its interval lies above `IGNORES`; not if there are none."""
+    found = _reliance(metrics)
+    return bool(varied) and all(
+        name in found and found[name].interval[0] > IGNORES for name in varied
     )
 
 
 def ignored(metrics: Metrics, varied: Sequence[str], noun: str = "faces") -> str:
     """A sentence on relevant attributes with low reliance, among those that `varied` in the
     training set; empty if there are none."""
-    found = {
-        name: metric
-        for name, metric in _reliance(metrics).items()
-        if name in varied and metric.interval[1] < IGNORES
-    }
+    measured = {name: each for name, each in _reliance(metrics).items() if name in varied}
+    found = {name: each for name, each in measured.items() if each.interval[1] < IGNORES}
     if not found:
         return ""
+    much = ""
+    if len(found) < len(measured):
+        much = "most of " if 2 * len(found) > len(measured) else "some of "
     order = sorted(found, key=lambda name: found[name].value)
     numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order])
     one = "one of these" if len(found) > 1 else "this"
     return (
-        f"It hardly notices what the label depends on. Where {one} alone changes the label, its"
-        f" answer seldom follows: {numbers} of {noun}. It always should."
+        f"It hardly notices {much}what the label depends on. Where {one} alone changes the label,"
+        f" its answer seldom follows: {numbers} of {noun}. It always should."
     )
 
 
@@ -141,6 +185,20 @@ def _less(names: Sequence[str]) -> str:
     shown = ", ".join(spoken(name) for name in names[:OTHERS])
     more = len(names) - OTHERS
     return f", and less often {shown} and {more} more (the picture reliance_bars shows all)"
+
+
+def _nuisances(metrics: Metrics, relevant: Sequence[str]) -> dict[str, Estimate]:
+    """The reliance on each nuisance; empty if it is not known which attributes are `relevant`."""
+    return {
+        name: metric
+        for name, metric in _reliance(metrics).items()
+        if relevant and name not in relevant
+    }
+
+
+def _widened(found: Metrics) -> dict[str, Estimate]:
+    """The estimates with intervals that hold for all of them together (Bonferroni)."""
+    return dict(zip(found, together([*found.values()]), strict=True))
 
 
 def _reliance(metrics: Metrics) -> dict[str, Estimate]:

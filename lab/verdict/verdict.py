@@ -1,9 +1,11 @@
 """The verdict: the findings of a run, as sentences in plain words.
 
 A verdict is a list of findings: a claim and the numbers that support it. A claim is stated as a
-fact only if the whole interval supports it. Each kind of finding has a function here. The sentences
-are for readers without training in machine learning ("faces it studied" are training examples, "its
-answer" is the prediction); the docstrings use the terms of docs/concepts.md.
+fact only if the whole interval supports it. The first sentence says what matters most, without
+numbers in brackets; details follow, and small things come last. Each kind of finding has a function
+here. The sentences are for readers without training in machine learning ("faces it studied" are
+training examples, "its answer" is the prediction); the docstrings use the terms of
+docs/concepts.md.
 """
 
 from __future__ import annotations
@@ -13,12 +15,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, difference
 from lab.core.words import auc, chance, counted, percent, share
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
-from lab.verdict.shortcuts import changed, combined, ignored, misled, relied_on
+from lab.verdict.shortcuts import (
+    changed,
+    combined,
+    ignored,
+    looked_at,
+    misled,
+    notices,
+    relied_on,
+    steady,
+)
 from lab.verdict.uneven import uneven
 from lab.worlds import Cue
 
@@ -38,6 +49,12 @@ slight imbalance of the training labels shifts it by that much."""
 SHARED = MUCH / 2
 """Share of the test examples that may be training examples, too, while test accuracy still tells
 learning from memorizing."""
+
+_FAULTS = ("misled", "misled partly", "combinations missed", "shortcut", "ignored", "groups")
+"""Kinds of findings with which it has not learned the task, whatever its test accuracy."""
+
+_LEARNED = ("learned", "memorized a little", "memorized partly")
+"""Kinds of the main finding with which more is said about shortcuts than about memorizing."""
 
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
 
@@ -82,6 +99,8 @@ class Setting:
 
     noun: str = "faces"
     """Plural noun for the examples."""
+    concept: str = "the task"
+    """What there is to learn, as the object of a sentence: "what makes a person"."""
     more_train: int | None = None
     more_test: int | None = None
     """Further training and test examples that exist; None: unlimited."""
@@ -124,15 +143,25 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     kinds = {finding.kind for finding in traces}
     main = headline(metrics, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
     read = reading(metrics, setting)
-    first = [finding for finding in read if finding.kind == "misled"]  # what matters most
-    if first:
+    misleads = [finding for finding in read if finding.kind == "misled"]
+    first = misleads or [
+        finding for finding in read if _matters_most(finding, main, metrics, setting)
+    ]
+    if misleads:
         claim = "Its ordinary figures do not show that."
+        main = Finding(main.kind, f"{claim} {_numbers(metrics, setting, main.kind)}")
+    elif main.kind == "learned" and _knows(read, metrics, setting):
+        errors = percent(1 - metrics["accuracy/test"].value)
+        claim = f"It has learned {setting.concept}; it errs on {errors} of {_unseen(setting)}."
         main = Finding(main.kind, f"{claim} {_numbers(metrics, setting, main.kind)}")
     if setting.shared:
         first = [_overlap(setting), *first]
     claims = [*first, main, *(finding for finding in read if finding not in first), *traces]
     if said := varying(metrics):
         claims.append(Finding("answers vary", said))
+    sound = main.kind in _LEARNED and not any(finding.kind in _FAULTS for finding in read)
+    if sound and (small := steady(metrics, setting.relevant, noun)):
+        claims.append(Finding("steady", small))
     hint = advice(
         main.kind,
         error=1 - metrics["accuracy/test"].value,
@@ -166,16 +195,38 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
 def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
     """The sentence on training and test accuracy."""
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
-    fixed = setting.more_test is not None  # the figure is about these pictures, a small set
-    counted_test = f"{setting.num_test:,} {setting.noun}" if fixed else setting.noun
-    unseen = f"{counted_test} it has never seen"
-    if setting.shared:
-        unseen = f"the test {setting.noun}"
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     return (
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
-        f" {unseen}{_guess(test, setting)}."
+        f" {_unseen(setting)}{_guess(test, setting)}."
     )
+
+
+def _unseen(setting: Setting) -> str:
+    """The test examples, in words."""
+    if setting.shared:
+        return f"the test {setting.noun}"
+    fixed = setting.more_test is not None  # the figure is about these pictures, a small set
+    return f"{f'{setting.num_test:,} ' if fixed else ''}{setting.noun} it has never seen"
+
+
+def _matters_most(found: Finding, main: Finding, metrics: Metrics, setting: Setting) -> bool:
+    """Whether a finding on reliance comes before the `main` one although no cue misleads it: where
+    it has learned something, cues on which it leans much, or nuisances that it looks at."""
+    if main.kind not in _LEARNED:
+        return False
+    if found.kind == "misled partly":
+        lost = difference(metrics["accuracy/unbiased"], metrics["accuracy/conflicting"])
+        return lost.interval[0] > MUCH
+    return found.kind == "shortcut" and bool(looked_at(metrics, setting.relevant))
+
+
+def _knows(read: list[Finding], metrics: Metrics, setting: Setting) -> bool:
+    """Whether it has learned the task: each relevant attribute matters, nothing else is known to
+    matter much, and most unseen examples are right."""
+    sound = not any(finding.kind in _FAULTS for finding in read)
+    good = metrics["accuracy/test"].interval[0] >= GOOD
+    return sound and good and notices(metrics, setting.varied)
 
 
 def _overlap(setting: Setting) -> Finding:
@@ -210,8 +261,9 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     found = [Finding(*pair) for pair in pairs if pair]
     if metrics["accuracy/test"].interval[0] <= setting.chance:  # "not misled" would mislead
         found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
+    told = any(one.kind == "misled" for one in found)
     for kind, text in (
-        ("shortcut", relied_on(metrics, setting.relevant, noun)),
+        ("shortcut", relied_on(metrics, setting.relevant, noun, told=told)),
         ("ignored", ignored(metrics, setting.varied, noun)),
         ("groups", "" if setting.cues else uneven(metrics, noun)),
         ("perturbed", perturbed(metrics, noun)),

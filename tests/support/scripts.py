@@ -1,15 +1,18 @@
 """The scripts, run in this process, which is quick, or in one of their own."""
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from lab.core.cli import LONGEST, main
+from lab.core.flags import flags_of
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -79,3 +82,13 @@ def is_a_good_line(line: str, names: str = "") -> None:
     assert line.isprintable(), ascii(line)
     assert len(line) < 6 * LONGEST  # characters may have been spelt out
     assert "Traceback" not in line
+
+
+@cache
+def flags_in(script: str) -> frozenset[str]:
+    """The flags of a script, from its command's dataclass."""
+    kind = getattr(load_script(Path(script).stem), "Flags", None)
+    if kind is None:  # its command is in the package
+        kind = importlib.import_module(f"lab.commands.{Path(script).stem}").Flags
+    names = {each.name for each in flags_of(kind)}
+    return frozenset(names | {name.replace("--", "--no-", 1) for name in names} | {"--help"})

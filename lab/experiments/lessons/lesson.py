@@ -7,12 +7,18 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from lab.core.text import unknown
 from lab.experiments.lessons.claims import Claim
+from lab.experiments.lessons.guess import Guess
+from lab.experiments.lessons.tries import Try
 from lab.experiments.plan import Plans, Tables
 
 BOOK = "lab.experiments.lessons.book"
+
+Chapter = Literal["Three networks", "Memorizing", "Shortcuts", "What helps"]
+"""The parts of the book, in the order of its index."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +31,17 @@ class Lesson:
     """The published claim, with its source."""
     question: str
     """The question that the user answers before the results are shown."""
+    chapter: Chapter
+    place: int
+    """The place within the chapter, from 1."""
+    guess: Guess
+    """Answers to choose from, and which of them the runs show."""
+    meaning: str
+    """What it means if the claims are confirmed, in two or three sentences for everybody."""
+    tries: tuple[Try, ...]
+    """Things to try afterwards."""
+    papers: tuple[tuple[str, str], ...]
+    """The sources: a short reference and an address each; (): there is none."""
     plans: Plans
     """Grids of runs, by name; all share the lesson's folder."""
     seconds: float
@@ -46,6 +63,15 @@ def list_lessons() -> dict[str, Lesson]:
     book = importlib.import_module(BOOK)
     names = sorted(module.name for module in pkgutil.iter_modules(book.__path__))
     return {name: importlib.import_module(f"{BOOK}.{name}").LESSON for name in names}
+
+
+def in_book_order() -> dict[Chapter, dict[str, Lesson]]:
+    """All lessons by chapter and name, in the order of the book."""
+    lessons = sorted(list_lessons().items(), key=lambda item: item[1].place)
+    return {
+        chapter: {name: lesson for name, lesson in lessons if lesson.chapter == chapter}
+        for chapter in get_args(Chapter)
+    }
 
 
 def find_lesson(name: str) -> Lesson:

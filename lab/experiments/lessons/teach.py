@@ -65,6 +65,7 @@ def teach(
         "date": date.today().isoformat(),
         "verdict": outcome.verdict,
         "claims": [asdict(claim) for claim in claims],
+        "answer": lesson.guess.answer(tables, claims),
     }
     for key, table in tables.items():
         replace_text(out / f"cells-{re.sub(r'[^A-Za-z0-9]+', '_', key)}.csv", cells_csv(table))

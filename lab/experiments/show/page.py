@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def render(package: str, **values: object) -> str:
-    """The `page.html` of a package, with these values."""
+def render(package: str, *, template: str = "page.html", **values: object) -> str:
+    """The `template` of a package, with these values."""
     loaders = [PackageLoader(name, ".") for name in (package, "lab.experiments.show")]
     environment = Environment(
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template("page.html").render(**values)
+    return environment.get_template(template).render(**values)
 
 
 def to_svg(figure: Figure, salt: str) -> str:

@@ -6,8 +6,10 @@ import numpy as np
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, some_exceed
+from lab.experiments.lessons.guess import Guess, if_confirmed
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import lines
+from lab.experiments.lessons.tries import Pinned, Try
 from lab.experiments.metrics import FITTED
 from lab.experiments.plan import Plan, Tables
 
@@ -60,6 +62,38 @@ LESSON = Lesson(
     " in wider networks (Nakkiran 2020, figure 1)",
     question="one label in five is wrong. Which has the highest test error: a network that is too"
     " small to fit all labels, one that just can, or one that could fit many more?",
+    chapter="Memorizing",
+    place=5,
+    guess=Guess(
+        (
+            "One that is too small to fit all labels",
+            "One that just can fit them",
+            "One that could fit many more",
+        ),
+        if_confirmed(1),
+    ),
+    meaning="The network that can just fit all labels, wrong ones included, is the worst about"
+    " unseen faces. Smaller networks cannot fit the wrong labels; larger ones fit them, and are"
+    " right about more unseen faces all the same. So a larger network is neither always better nor"
+    " always worse.",
+    tries=(
+        Try(
+            text="Compare the networks of width 6 and 32 on the same face.",
+            pins=(Pinned("widths", {"width": 6}), Pinned("widths", {"width": 32})),
+        ),
+        Try(
+            text="Train a very small network with wrong labels, then a wide one. Which fits them?",
+            train="num_train:300,label_noise:0.2,width:2,steps:1500",
+        ),
+        Try(
+            text="See whether wrong labels are needed for it.",
+            command="python3 scripts/sweep.py --grid width=1,2,4,8,16,32 label_noise=0,0.2"
+            " --num-train 1000 --steps 2000",
+        ),
+    ),
+    papers=(
+        ("Nakkiran et al., Deep double descent, ICLR 2020", "https://arxiv.org/abs/1912.02292"),
+    ),
     plans={
         "widths": Plan(
             small(

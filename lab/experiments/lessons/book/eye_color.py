@@ -1,11 +1,14 @@
 """A shortcut by eye color: all persons have blue eyes, all others brown ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, at_least, greater
+from lab.experiments.lessons.guess import Guess, bin_of
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.lessons.tries import Pinned, Try
 from lab.experiments.plan import Plan, Tables
 
 PLAIN, TIED = (), ("eye_color=blue/brown:1",)
@@ -34,6 +37,12 @@ def check(tables: Tables) -> list[Claim]:
     ]  # fmt: skip
 
 
+def predicted(tables: Tables, claims: Sequence[Claim]) -> int | None:
+    """What it makes of conflicting faces: mostly wrong, as often right, mostly right."""
+    tied = tables["cue"].cell(cues=TIED)
+    return bin_of(tied.values("accuracy/conflicting"), (0.4, 0.6))
+
+
 def plot(tables: Tables, path: Path) -> None:
     table = tables["cue"]
     series = {
@@ -52,6 +61,48 @@ LESSON = Lesson(
     " Sagawa 2020)",
     question="in training all persons have blue eyes, and all others brown ones. What will the"
     " network predict for a person with brown eyes?",
+    chapter="Shortcuts",
+    place=1,
+    guess=Guess(
+        (
+            "Mostly “not a person”: it goes by the color of the eyes",
+            "“Person” about as often as not",
+            "Mostly “person”: it has learned what makes one",
+        ),
+        predicted,
+    ),
+    meaning="On faces of the kind that it was trained on the network is nearly always right, so"
+    " that nothing seems wrong. But it goes by the color of the eyes and hardly looks at the mouth:"
+    " where the color contradicts the label it mostly errs. An ordinary test set cannot show that;"
+    " changing one thing at a time does.",
+    tries=(
+        Try(
+            text="Show both networks one face, and switch the color of its eyes between blue and"
+            " brown. Then take its mouth away.",
+            pins=(Pinned("cue", {"cues": PLAIN}), Pinned("cue", {"cues": TIED})),
+            face="eye_color:brown",
+        ),
+        Try(
+            text="Train one yourself, and watch on the timeline when it begins to look at the"
+            " eyes.",
+            train="num_train:300,cue:eye_color",
+        ),
+        Try(
+            text="Let some faces break the rule. Is one in twenty enough?",
+            command="python3 scripts/train.py --cues eye_color=blue/brown:0.95 --num-train 1000",
+        ),
+    ),
+    papers=(
+        (
+            "Geirhos et al., Shortcut learning in deep neural networks, Nature Machine Intelligence"
+            " 2020",
+            "https://arxiv.org/abs/2004.07780",
+        ),
+        (
+            "Sagawa et al., Distributionally robust neural networks for group shifts, ICLR 2020",
+            "https://arxiv.org/abs/1911.08731",
+        ),
+    ),
     plans={
         "cue": Plan(
             small(steps=1000, counterfactuals=200, data={"num_train": 3000}),

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import GUESS, small
 from lab.experiments.lessons.claims import Claim, Numbers, at_least, every, greater, near
+from lab.experiments.lessons.guess import Guess, if_confirmed
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import lines
+from lab.experiments.lessons.tries import Try
 from lab.experiments.plan import Plan, Tables
 from lab.experiments.table import Cell
 
@@ -85,6 +87,43 @@ LESSON = Lesson(
     " is left to learn the core feature from (Bayat et al., ICLR 2025)",
     question="one training face in twenty is conflicting. Does longer training make a network give"
     " up the shortcut if it re-uses 3,000 faces? If it never sees a face twice?",
+    chapter="Shortcuts",
+    place=4,
+    guess=Guess(
+        (
+            "It gives up the shortcut in both cases",
+            "Only if it never sees a face twice",
+            "Only if it re-uses its 3,000 faces",
+            "In neither case",
+        ),
+        if_confirmed(1, 0, 1, 2),
+    ),
+    meaning="A network that sees the same faces again and again gets all of them right in the end,"
+    " also those that break the rule, and then nothing is left to learn from: its shortcut stays."
+    " Without re-use it keeps meeting new faces that break the rule, and gets better at them. It"
+    " has seen many more faces then, too, so that memorizing need not be the only cause.",
+    tries=(
+        Try(
+            text="Train with a cue and new faces at every step, and drag the timeline: when does"
+            " the color of the eyes matter less?",
+            train="cue:eye_color,cue_strength:0.9,online:true,steps:3000",
+        ),
+        Try(
+            text="The same with 600 faces, seen again and again.",
+            train="num_train:600,cue:eye_color,cue_strength:0.9,steps:3000",
+        ),
+        Try(
+            text="Can another objective keep a network with re-used faces from the shortcut?",
+            command="python3 scripts/train.py --cues eye_color=blue/brown:0.95 --num-train 3000"
+            " --objective group_dro",
+        ),
+    ),
+    papers=(
+        (
+            "Bayat et al., The pitfalls of memorization, ICLR 2025",
+            "https://arxiv.org/abs/2412.07684",
+        ),
+    ),
     plans={
         "online": _plan({"cues": tuple(cues(s) for s in STRENGTHS)}, online=True),
         "reused": _plan({"num_train": SIZES}, online=False),

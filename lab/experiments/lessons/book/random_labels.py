@@ -7,8 +7,10 @@ import numpy as np
 
 from lab.experiments.lessons.base import GUESS, small
 from lab.experiments.lessons.claims import Claim, Numbers, at_least, every, greater, near
+from lab.experiments.lessons.guess import Guess, if_confirmed
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.lessons.tries import Try
 from lab.experiments.metrics import FITTED
 from lab.experiments.plan import Plan, Tables
 from lab.experiments.presets.random_labels import RANDOM, TRUE, beside_true
@@ -73,6 +75,42 @@ LESSON = Lesson(
     " in about 1.5 to 3.5 times as many steps (Zhang 2017)",
     question="every label is drawn at random. How many of 300 training labels will each network"
     " fit, and in how many steps?",
+    chapter="Memorizing",
+    place=4,
+    guess=Guess(
+        (
+            "About half of them: there is nothing to learn",
+            "Most, but not all of them",
+            "All of them, or nearly all",
+        ),
+        if_confirmed(2, 0),
+    ),
+    meaning="Labels drawn at random have nothing to do with the pictures, and yet every network"
+    " fits them: it has memorized. So being right about the training faces does not show that a"
+    " network has learned anything, however it is built. It only takes more steps than true labels"
+    " do.",
+    tries=(
+        Try(
+            text="Train with every other label wrong, so that labels say nothing. What does the"
+            " network get right?",
+            train="num_train:60,label_noise:0.5",
+        ),
+        Try(
+            text="Read what the lab says of a network that was trained on random labels.",
+            command="python3 scripts/train.py --label-noise 1",
+        ),
+        Try(
+            text="Do the same with a network of your choice.",
+            command="python3 scripts/train.py --label-noise 1 --model resnet",
+        ),
+    ),
+    papers=(
+        (
+            "Zhang et al., Understanding deep learning requires rethinking generalization, ICLR"
+            " 2017",
+            "https://arxiv.org/abs/1611.03530",
+        ),
+    ),
     plans={
         "labels": _plan([name for name in MODELS if name not in SLOWER], steps=800, every=20),
         "longer": _plan(SLOWER, steps=4000, every=100),

@@ -8,8 +8,10 @@ import numpy as np
 
 from lab.experiments.lessons.base import GUESS, small
 from lab.experiments.lessons.claims import Claim, Numbers, greater
+from lab.experiments.lessons.guess import Guess, if_confirmed
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.lessons.tries import Try
 from lab.experiments.plan import Plan, Tables
 
 CUE = "eye_color=blue/brown"
@@ -100,6 +102,41 @@ LESSON = Lesson(
     " MNIST)",
     question="augmentation, weight decay, dropout, early stopping, more data: which of them helps a"
     " network that relies on eye color?",
+    chapter="What helps",
+    place=2,
+    guess=Guess(
+        (
+            "More data helps most",
+            "Augmentation helps most",
+            "Weight decay, dropout or early stopping helps most",
+            "None of them as much as a few faces that break the rule",
+        ),
+        if_confirmed(3, *range(2, 8)),
+    ),
+    meaning="More faces and augmentation help a network that has too few of them. Against a"
+    " shortcut they help less than a few faces in which the color of the eyes contradicts the"
+    " label: as long as none does, nothing in training speaks against the shortcut.",
+    tries=(
+        Try(
+            text="Train with a cue and augmentation. Does the color of the eyes still matter?",
+            train="num_train:300,cue:eye_color,augment:true",
+        ),
+        Try(
+            text="Now without augmentation, but with one face in ten that breaks the rule.",
+            train="num_train:300,cue:eye_color,cue_strength:0.9",
+        ),
+        Try(
+            text="See how much each share of such faces helps.",
+            command="python3 scripts/lesson.py dose_response",
+        ),
+    ),
+    papers=(
+        (
+            "Lee et al., Learning debiased representation via disentangled feature augmentation,"
+            " NeurIPS 2021 (colored MNIST)",
+            "https://arxiv.org/abs/2107.01372",
+        ),
+    ),
     plans=plans(),
     seconds=340,
     check=check,

@@ -9,7 +9,9 @@ import numpy as np
 from lab.core.words import estimated
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, every, falls, near
+from lab.experiments.lessons.guess import Guess, bin_of
 from lab.experiments.lessons.lesson import Lesson
+from lab.experiments.lessons.tries import Pinned, Try
 from lab.experiments.plan import Tables
 from lab.experiments.presets import learning_curve
 from lab.experiments.show import style
@@ -55,6 +57,13 @@ def _power(cells: Sequence[Cell]) -> list[Claim]:
     ]
 
 
+def fall(tables: Tables, claims: Sequence[Claim]) -> int | None:
+    """By how much the gap falls from 100 to 1,000 faces: below 0.1, up to 0.3, or more."""
+    few, many = (tables["sizes"].cell(num_train=size) for size in (100, 1000))
+    gap = learning_curve.GAP
+    return bin_of(few.values(gap) - many.values(gap), (0.1, 0.3))
+
+
 def plot(tables: Tables, path: Path) -> None:
     path.write_bytes(style.png(learning_curve.figure(tables["sizes"].cells)))
 
@@ -64,6 +73,45 @@ LESSON = Lesson(
     published="test error falls as a power law in the number of samples (Hestness 2017);"
     " membership inference grows with the gap (Yeom 2018)",
     question="by how much does the generalization gap fall with ten times as many training faces?",
+    chapter="Memorizing",
+    place=1,
+    guess=Guess(
+        (
+            "From 100 to 1,000 faces: by less than 10 points of 100",
+            "By 10 to 30 points",
+            "By more than 30 points",
+        ),
+        fall,
+    ),
+    meaning="The same network, trained on more faces, is right about as many of them, but about"
+    " ever more unseen ones. There is no number of faces at which memorizing suddenly ends: gap and"
+    " membership AUC fall step by step. The line of the errors tells how many faces would be needed"
+    " for a given accuracy.",
+    tries=(
+        Try(
+            text="Compare the networks of 32 and of 10,000 faces: change a nuisance, such as the"
+            " background, and see whose prediction moves.",
+            pins=(Pinned("sizes", {"num_train": 32}), Pinned("sizes", {"num_train": 10_000})),
+        ),
+        Try(
+            text="Train on 20 faces, then on 500. How many unseen faces does each get right?",
+            train="num_train:20",
+        ),
+        Try(
+            text="Draw the whole curve, for another network, too.",
+            command="python3 scripts/learning_curve.py --model mlp",
+        ),
+    ),
+    papers=(
+        (
+            "Hestness et al., Deep learning scaling is predictable, empirically, 2017",
+            "https://arxiv.org/abs/1712.00409",
+        ),
+        (
+            "Yeom et al., Privacy risk in machine learning, CSF 2018",
+            "https://arxiv.org/abs/1709.01604",
+        ),
+    ),
     plans={"sizes": learning_curve.plan(small(steps=1500), SIZES)},
     seconds=190,
     check=check,

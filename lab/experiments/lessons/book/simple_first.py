@@ -8,8 +8,10 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, Numbers, greater, some_exceed
+from lab.experiments.lessons.guess import Guess, if_confirmed
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import lines
+from lab.experiments.lessons.tries import Try
 from lab.experiments.plan import Plan, Tables
 from lab.experiments.table import Cell
 
@@ -63,6 +65,41 @@ LESSON = Lesson(
     " examples are still mostly given their true label; later they are fitted (Arpit 2017)",
     question="one label in five is wrong. Will the network predict the wrong labels of these faces"
     " from the beginning?",
+    chapter="Memorizing",
+    place=2,
+    guess=Guess(
+        (
+            "Yes: wrong labels are learned as fast as right ones",
+            "No: first it gives most of these faces their true label, and the wrong one later",
+            "No: it gives them their true label to the end",
+        ),
+        if_confirmed(1, 0, 1),
+    ),
+    meaning="What holds for most faces is learned first, and exceptions come later. So a network"
+    " that is stopped early can see through wrong labels, and one that is trained to the end knows"
+    " them by heart. Where faces vary much the rule takes longer to find, and fewer wrong labels"
+    " are seen through.",
+    tries=(
+        Try(
+            text="Train with one label in five wrong. Then open Over training, click a training"
+            " face with a wrong label, and drag the timeline: when does the prediction turn?",
+            train="num_train:60,label_noise:0.2",
+        ),
+        Try(
+            text="Let the lab stop the training when validation faces say so. Does it see through"
+            " more wrong labels?",
+            command="python3 scripts/train.py --num-train 1000 --label-noise 0.2 --variation 0.3"
+            " --early-stopping 5",
+        ),
+        Try(
+            text="Which faces are memorized? Train many networks, each without some of the faces.",
+            command="python3 scripts/pool.py --networks 60 --label-noise 0.2",
+        ),
+    ),
+    papers=(
+        ("Arpit et al., A closer look at memorization in deep networks, ICML 2017",
+         "https://arxiv.org/abs/1706.05394"),
+    ),
     plans={
         "noise": Plan(
             small(

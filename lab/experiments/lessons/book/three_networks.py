@@ -4,8 +4,10 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, Numbers, at_least, greater
+from lab.experiments.lessons.guess import Guess, if_confirmed
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.lessons.tries import Pinned, Try
 from lab.experiments.plan import Plan, Tables
 
 PARTS = ("eyes", "nose", "mouth", "ears")
@@ -73,6 +75,44 @@ LESSON = Lesson(
     " takes a shortcut (Geirhos 2020)",
     question="three networks are right about their training faces. Which measurements would show"
     " which of them learned the task?",
+    chapter="Three networks",
+    place=1,
+    guess=Guess(
+        (
+            "Accuracy on the faces that they were trained on",
+            "Accuracy on unseen faces of the same kind",
+            "What happens to their predictions when one thing alone is changed",
+        ),
+        if_confirmed(2),
+    ),
+    meaning="All three are right about nearly every face that they were trained on, so that this"
+    " tells nothing. Unseen faces of the same kind give the memorizer away, but not the cheat,"
+    " which is right as long as the color of the eyes agrees. Only changing one thing at a time"
+    " shows what each of them looks at.",
+    tries=(
+        Try(
+            text="Show the three networks one face, and change the color of its eyes, then its"
+            " mouth. Whose prediction follows which change?",
+            pins=(Pinned("useful"), Pinned("memorizer"), Pinned("cheat")),
+            face="eye_color:blue",
+        ),
+        Try(
+            text="Train a memorizer: 60 faces. How many of them does it get right, and how many"
+            " unseen ones?",
+            train="num_train:60",
+        ),
+        Try(
+            text="Train a cheat: the color of the eyes tells the label. Which of its figures would"
+            " have warned you?",
+            train="num_train:600,cue:eye_color",
+        ),
+    ),
+    papers=(
+        ("Zhang et al., Understanding deep learning requires rethinking generalization, ICLR 2017",
+         "https://arxiv.org/abs/1611.03530"),
+        ("Geirhos et al., Shortcut learning in deep neural networks, Nature Machine Intelligence"
+         " 2020", "https://arxiv.org/abs/2004.07780"),
+    ),
     plans={
         "useful": Plan(
             small(width=24, steps=8000, counterfactuals=200,

@@ -1,18 +1,27 @@
 """Reliance on each of several equally valid cues."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, Numbers, Verdict, greater, leads
+from lab.experiments.lessons.guess import Guess
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.lessons.tries import Pinned, Try
 from lab.experiments.plan import Tables
 from lab.experiments.presets.equal_cues import COLORS, CUES, SHAPE, plan_together
 
 MODELS = ("cnn", "mlp")
+
+WORDS = {
+    "background_color": "the color of the background",
+    "skin_color": "the color of the skin",
+    "hair_length": "the length of the hair",
+    "eye_color": "the color of the eyes",
+}
 
 
 def check(tables: Tables) -> list[Claim]:
@@ -47,7 +56,17 @@ def same_winner(reliance: Mapping[str, Mapping[str, Numbers]]) -> Claim:
     elif len(sure) == len(found):
         verdict = "confirmed"
     told = ", ".join(f"{model} {cue}" for model, cue in first.items())
-    return Claim("the cue with the highest reliance is the same for both", verdict, told)
+    plain = ", ".join(f"{model} goes by {WORDS.get(cue, cue)}" for model, cue in first.items())
+    return Claim("the cue with the highest reliance is the same for both", verdict, told, plain)
+
+
+def first_of_cnn(tables: Tables, claims: Sequence[Claim]) -> int | None:
+    """The cue on which `cnn` relies most, if it is known to be one."""
+    cell = tables["cues"].cell(model="cnn")
+    rows = {cue: cell.values(f"reliance/{cue}") for cue in CUES}
+    if leads("", rows).verdict != "confirmed":
+        return None
+    return list(CUES).index(max(CUES, key=lambda cue: float(rows[cue].mean())))
 
 
 def plot(tables: Tables, path: Path) -> None:
@@ -66,6 +85,35 @@ LESSON = Lesson(
     " across architectures (Scimeca 2022)",
     question="background, skin, hair length and eye color each determine the label. On which of"
     " them will the network rely most?",
+    chapter="Shortcuts",
+    place=2,
+    guess=Guess(
+        tuple(f"On {WORDS[cue]}" for cue in CUES),
+        first_of_cnn,
+    ),
+    meaning="All cues were equally good, so that the labels did not say which of them to use. Both"
+    " networks went by colors more than by the length of the hair: what a network finds easy"
+    " decides, not what is right. Which color it is can differ from run to run.",
+    tries=(
+        Try(
+            text="Change one cue at a time, and see which of them moves the predictions of the two"
+            " networks.",
+            pins=(Pinned("cues", {"model": "cnn"}), Pinned("cues", {"model": "mlp"})),
+        ),
+        Try(
+            text="Train with the background as the only cue. Does the network learn it sooner than"
+            " the length of the hair?",
+            train="num_train:300,cue:background_color",
+        ),
+        Try(
+            text="And with the length of the hair as the only cue.",
+            train="num_train:300,cue:hair_length",
+        ),
+    ),
+    papers=(
+        ("Scimeca et al., Which shortcut cues will DNNs choose?, ICLR 2022",
+         "https://arxiv.org/abs/2110.03095"),
+    ),
     plans={
         "cues": plan_together(
             small(counterfactuals=200, steps=400, data={"num_train": 1000}), MODELS

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from lab.experiments.lessons.base import small
 from lab.experiments.lessons.claims import Claim, at_least, greater
+from lab.experiments.lessons.guess import Guess, if_confirmed
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.lessons.plots import bars
+from lab.experiments.lessons.tries import Pinned, Try
 from lab.experiments.plan import Plan, Tables
 
 MODELS = ("cnn", "mlp", "bagnet")
@@ -64,6 +66,46 @@ LESSON = Lesson(
     " local patches cannot see arrangement (Brendel & Bethge 2019)",
     question="a multilayer perceptron, a network of small patches and a convolutional network are"
     " trained on the same faces. Which of them recognizes unseen scrambled faces?",
+    chapter="What helps",
+    place=3,
+    guess=Guess(
+        (
+            "All three alike",
+            "The convolutional network, more than the others",
+            "The network of small patches, more than the others",
+            "The multilayer perceptron, more than the others",
+        ),
+        if_confirmed(1, 3, 5),
+    ),
+    meaning="In a scrambled face all parts are there, in wrong places. The network of small patches"
+    " cannot see places, and does not even fit its training faces; the perceptron fits them all,"
+    " but much of that is memorized. How a network is built decides what it can learn, and what it"
+    " can only learn by heart.",
+    tries=(
+        Try(
+            text="Show the convolutional network and the perceptron one face, and swap its parts:"
+            " whose prediction follows?",
+            pins=(
+                Pinned("worlds", {"model": "cnn", "subpopulations": HARD}),
+                Pinned("worlds", {"model": "mlp", "subpopulations": HARD}),
+            ),
+        ),
+        Try(
+            text="Read what the lab says of a perceptron, and of the default network.",
+            command="python3 scripts/train.py --model mlp --num-train 1000",
+        ),
+        Try(
+            text="Compare networks on one page.",
+            command="python3 scripts/report_card.py --model mlp",
+        ),
+    ),
+    papers=(
+        (
+            "Brendel & Bethge, Approximating CNNs with bag-of-local-features models works"
+            " surprisingly well on ImageNet, ICLR 2019",
+            "https://arxiv.org/abs/1904.00760",
+        ),
+    ),
     plans={
         "worlds": Plan(
             small(steps=800, data={"num_train": 1000}),
