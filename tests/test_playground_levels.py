@@ -10,7 +10,7 @@ import torch
 from lab.measure import predict
 from lab.playground.describe_run import character
 from lab.playground.errors import RequestError
-from lab.playground.levels import LEVELS, judge, play, show_tray, train, tray_of
+from lab.playground.levels import LEVELS, WITHOUT_PAIRS, judge, play, show_tray, train, tray_of
 from lab.playground.request import QueryParams
 from support.configs import tiny
 
@@ -27,7 +27,7 @@ def solution(name: str) -> list[int]:
     if name == "eyes":
         tied = ("not a person, brown eyes", "person, blue eyes")
         return [i for group in tied for i in members(name, group)[:20]]
-    if name == "heart":
+    if name == "heart":  # both labels, right and wrong
         return [i for group in groups for i in members(name, group)[:10]]
     identity = tray_of(name).faces.identity.tolist()
     pairs = [(i, j) for i, one in enumerate(identity) for j in range(i) if identity[j] == one]
@@ -54,6 +54,30 @@ def test_a_level_is_not_solved_by_anything(name: str) -> None:
     told = play(name, anything(name))
     assert not told["passed"], told["judged"]
     assert told["words"] == LEVELS[name].hint
+
+
+@pytest.mark.parametrize(
+    ("name", "groups"),
+    [
+        ("heart", ("wrong label: not a person", "wrong label: person")),
+        ("eyes", ("not a person, blue eyes", "person, brown eyes")),
+    ],
+)
+def test_the_opposite_of_a_rule_is_no_solution(name: str, groups: tuple[str, ...]) -> None:
+    told = play(name, [i for group in groups for i in members(name, group)[:15]])
+    assert not told["passed"], told["judged"]
+    assert told["words"] == LEVELS[name].reversed
+
+
+def test_a_success_without_pairs_is_not_explained_by_pairs() -> None:
+    level, tray = LEVELS["few"], tray_of("few")
+    assert level.passes(judge(train(tray.images, tray.labels), tray.images, tray.labels)[0])
+    alike = [7, 28, 20, 17, 12, 44, 41, 15]
+    told = play("few", alike)
+    identities = tray.faces.identity[alike].tolist()
+    assert len(set(identities)) == 8
+    assert told["words"] in (WITHOUT_PAIRS, level.hint)
+    assert told["words"] != level.lesson
 
 
 def test_the_same_choice_has_the_same_outcome_and_the_random_state_stays() -> None:

@@ -45,7 +45,7 @@ def test_every_setting_makes_a_run_within_its_bounds_only(setting: Any, tmp_path
     for value in bad:
         if setting.kind == "number" and setting.step < 1 and value == 0.123456 >= setting.low:
             continue
-        with pytest.raises(RequestError, match=setting.name) as raised:
+        with pytest.raises(RequestError, match=setting.words) as raised:
             config_of({setting.name: value}, tmp_path)
         assert "\n" not in str(raised.value)
 

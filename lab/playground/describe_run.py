@@ -30,7 +30,9 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
     said = [f"{faces_studied(config):,} training faces" + (", none twice" if train.online else "")]
     said += [_cue(cue, task.classes) for cue in world.cues]
     if data.label_noise:
-        how = "are wrong" if data.label_noise_kind == "flip" else "were drawn at random"
+        how = "are wrong"
+        if data.label_noise_kind != "flip":
+            how = "were drawn at random, so that some of them are right"
         said.append(f"{100 * data.label_noise:.4g} % of its labels {how}")
     if data.subpopulations:
         for label, name in enumerate(task.classes):
@@ -61,7 +63,8 @@ def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
     settings and its accuracies in `summary.json`; empty if it is none of them, or of another
     task."""
     accuracies = summary.get("accuracy")
-    if config.data.task != "person" or not isinstance(accuracies, dict):
+    data = config.data
+    if data.task != "person" or not isinstance(accuracies, dict):
         return ""
 
     def value(name: str) -> float:
@@ -69,10 +72,12 @@ def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
         number = found.get("value") if isinstance(found, dict) else None
         return float(number) if isinstance(number, (int, float)) else math.nan
 
-    if config.data.cues:
+    if data.cues:
         return "shortcut" if value("conflicting") <= FOOLED else ""
     if value("test") >= USEFUL:
         return "useful"
+    if data.label_noise:
+        return ""
     return "memorizer" if value("train") == 1 and value("test") <= MEMORIZED else ""
 
 

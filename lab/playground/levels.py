@@ -62,8 +62,9 @@ class Level:
 
     In the tray eye color agrees with the label with probability `strength` (blue for persons), the
     share `wrong` of the labels is wrong, and with `pairs` half of the faces are of pairs that
-    differ in the mouth alone. `goal` tells the task; `hint` what to think about after a failure;
-    `lesson` what it shows after a success.
+    differ in the mouth alone. `goal` tells the task; `hint` what to think about after a failure,
+    or `reversed` where the network does the opposite of what it should; `lesson` what it shows
+    after a success.
     """
 
     title: str
@@ -71,6 +72,8 @@ class Level:
     hint: str
     lesson: str
     passes: Callable[[Judged], bool]
+    opposite: Callable[[Judged], bool] = lambda judged: False
+    reversed: str = ""
     tray: int = 96
     least: int = 20
     most: int = 40
@@ -92,22 +95,30 @@ LEVELS: Mapping[str, Level] = {
     ),
     "eyes": Level(
         title="Fool it by eye color",
-        goal="Choose faces so that the network goes by eye color: of unseen faces whose eyes"
-        " contradict the label it may be right about 30 % at most.",
+        goal="Choose faces so that the network takes blue eyes for a person's, and brown ones for"
+        " nobody's: of unseen persons with brown eyes, and faces without a mouth with blue ones, it"
+        " may be right about 30 % at most.",
         hint="Each person with brown eyes that you choose, and each face without a mouth that has"
         " blue ones, tells it that eye color is not what counts.",
         lesson="It is right about all its training faces, and has learned the wrong thing: a"
         " shortcut. Its training accuracy does not show that.",
         passes=lambda judged: judged.conflicting.value <= 0.3,
+        opposite=lambda judged: judged.eyes.value >= 0.5 and judged.conflicting.value >= 0.6,
+        reversed="It does go by eye color, but the other way round: for it brown eyes are a"
+        " person's. Turn it round.",
     ),
     "heart": Level(
         title="Make it learn by heart",
-        goal="Half of the labels in this tray are wrong. Choose faces so that the network is right"
-        " about all of them, as labeled, but about no more than 60 % of unseen ones.",
+        goal="Half of the labels in this tray are wrong. Choose faces so that the network answers"
+        " all of them as labeled, but is no better and no worse than a guess on unseen ones: right"
+        " about 40 to 60 %.",
         hint="If most of the labels that you choose are right, it learns the rule all the same.",
         lesson="No rule gives these labels. It has memorized each face, and is no better than a"
         " guess on others.",
-        passes=lambda judged: judged.fitted.value == 1 and judged.unseen.value <= 0.6,
+        passes=lambda judged: judged.fitted.value == 1 and 0.4 <= judged.unseen.value <= 0.6,
+        opposite=lambda judged: judged.unseen.value < 0.4,
+        reversed="It has learned a rule after all: the opposite one. If nearly all labels are"
+        " wrong, they follow a rule again.",
         wrong=0.5,
     ),
     "few": Level(
@@ -121,6 +132,13 @@ LEVELS: Mapping[str, Level] = {
         tray=48, least=2, most=8, pairs=True,
     ),
 }  # fmt: skip
+
+
+WITHOUT_PAIRS = (
+    "These faces look so much alike that little but the mouth differs. Can you do it with pairs"
+    " that differ in nothing else, too?"
+)
+"""What is said of a success on a level with pairs for which none was chosen."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +180,7 @@ def show_tray(name: str) -> dict[str, Any]:
         "classes": classes,
         "faces": [
             {"picture": tray.thumbnails[i], "label": int(tray.labels[i]), "group": tray.groups[i],
-             "truth": int(tray.truth[i]), "face": write_face(tray.faces, i)}
+             "truth": int(tray.truth[i]), "eyes": tray.faces.names("eye_color")[i]}
             for i in range(len(tray.labels))
         ],
     }  # fmt: skip
@@ -187,9 +205,13 @@ def play(name: str, chosen: Sequence[int]) -> dict[str, Any]:
     labels = _world(0.5).task.label(faces)
     wrong_first = torch.argsort((says == labels).long(), stable=True)[:SHOWN]
     passed = level.passes(judged)
+    hint = level.reversed if level.opposite(judged) else level.hint
+    lesson = level.lesson
+    if level.pairs and not _has_pair(tray, picked):
+        lesson = WITHOUT_PAIRS
     return {
         "passed": passed,
-        "words": level.lesson if passed else level.hint,
+        "words": lesson if passed else hint,
         "judged": {each: _told(getattr(judged, each)) for each in judged.__dataclass_fields__},
         "shown": [
             {"picture": address(render(faces[i : i + 1], size=THUMBNAIL)[0], exact=False),
@@ -275,12 +297,18 @@ def _sample(world: DrawnWorld, count: int, *, split: str) -> Faces:
     return faces.do(stray_eyes=0, stray_noses=0, stray_mouths=0, stray_ears=0)
 
 
+def _has_pair(tray: Tray, picked: Tensor) -> bool:
+    """Whether two of the chosen faces differ in the mouth alone."""
+    identities = tray.faces.identity[picked].tolist()
+    return len(set(identities)) < len(identities)
+
+
 def _group(level: Level, faces: Faces, labels: Tensor, truth: Tensor, i: int) -> str:
     if level.pairs:
         return ""
     what = _world(0.5).classes[int(labels[i])]
     if level.wrong:
-        return f"{what}, {'as it is' if labels[i] == truth[i] else 'which is wrong'}"
+        return f"{'right' if labels[i] == truth[i] else 'wrong'} label: {what}"
     return f"{what}, {faces.names('eye_color')[i]} eyes"
 
 

@@ -34,7 +34,7 @@ ACCURACIES = ("accuracy/train", "accuracy/test")
 
 def over_training(run: LoadedRun, face: Faces, cache: ModelCache) -> dict[str, Any]:
     """The probability of the watched class for the face at each of `steps`, the last of which is
-    the trained network's.
+    the trained network's, and there the probabilities of all classes.
 
     `counterparts` are the face with one attribute changed, each with its probabilities: for each
     relevant attribute a value that changes the label, and for the nuisances that move the
@@ -74,6 +74,7 @@ def over_training(run: LoadedRun, face: Faces, cache: ModelCache) -> dict[str, A
         "says": says,
         "truth": truth(run, face),
         "chances": [round(float(some[0, shown]), 5) for some in chances],
+        "probabilities": [_rounded(some[0]) for some in chances],
         "asked": asked,
         "moves": {name: _rounded(moved) for name, moved in moves.items()},
         "counterparts": counterparts,

@@ -44,11 +44,11 @@ class Setting:
         if self.kind == "switch":
             if isinstance(value, bool):
                 return value
-            raise RequestError(f"{self.name} must be true or false, not {str(value)[:40]!r}")
+            raise RequestError(f"{self.words}: true or false, not {str(value)[:40]!r}")
         if self.kind == "choice":
             if isinstance(value, str) and value in self.values:
                 return value
-            raise RequestError(unknown(self.name, str(value)[:40], self.values))
+            raise RequestError(unknown(self.words, str(value)[:40], self.values))
         whole = float(self.step).is_integer()
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             fits = self.low <= value <= self.high and (not whole or int(value) == value)
@@ -56,8 +56,7 @@ class Setting:
                 return int(value) if whole else float(value)
         what = "a whole number" if whole else "a number"
         raise RequestError(
-            f"{self.name} must be {what} from {self.low:g} to {self.high:g},"
-            f" not {str(value)[:40]!r}"
+            f"{self.words}: {what} from {self.low:g} to {self.high:g}, not {str(value)[:40]!r}"
         )
 
 
@@ -67,7 +66,8 @@ SETTINGS = (
         meaning="The fewer, the more is memorized",
     ),
     Setting(
-        name="label_noise", words="wrong labels", kind="number", default=0.0, high=1, step=0.05,
+        name="label_noise", words="share of wrong labels", kind="number", default=0.0, high=1,
+        step=0.05,
         meaning="Share of the training labels that are made wrong: they can only be memorized",
     ),
     Setting(
@@ -75,8 +75,8 @@ SETTINGS = (
         meaning="A nuisance that tells the label in training: a shortcut",
     ),
     Setting(
-        name="cue_strength", words="strength of the cue", kind="number", default=1.0, low=0.5,
-        high=1, step=0.05, meaning="How often the cue agrees with the label; 0.5: no link",
+        name="cue_strength", words="strength of the cue, 0.5 to 1", kind="number", default=1.0,
+        low=0.5, high=1, step=0.05, meaning="How often the cue agrees with the label; 0.5: no link",
     ),
     Setting(
         name="width", words="width", kind="number", default=8, low=1, high=32,

@@ -157,6 +157,7 @@ class Service:
             "verdict": told.get("verdict") if isinstance(told.get("verdict"), str) else "",
             "snapshots": snapshots_of(run),
             "step": told.get("step") if isinstance(told.get("step"), int) else None,
+            "cued": bool(world.cues),
             "character": character(run.config, told),
             "figures": {tag: _figure(told, tag) for tag in ("accuracy/train", "accuracy/test")},
         }

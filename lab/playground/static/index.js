@@ -18,6 +18,7 @@ import { Why } from "./why.js";
 const MOST_ASKED = 24; // runs in one request to the server
 const REFRESH = 8000; // milliseconds between two requests for the list of runs, at least
 const SPARING = 20; // pause in units of the time that the last such request took
+const MYSTERY = "mystery"; // the level of a link that opens the mystery networks
 const QUIET = 250; // milliseconds without a change after which slow parts are updated
 
 export async function render() {
@@ -58,7 +59,7 @@ async function open(place) {
 
   const newest = new Newest();
   const runs = new Runs(table, state, { onchange: () => look() });
-  const easel = new Easel(table, state, { say, play: () => game.open(), choose: () => levels.open(), riddle: () => { state.go(null); mystery.open(); } });
+  const easel = new Easel(table, state, { say, play: () => game.open(), choose: () => levels.open(), riddle: () => play(MYSTERY) });
   const controls = new Controls(table, state);
   const why = new Why(state, runs, { redraw: () => redraw(), say });
   const game = new Game(state, runs);
@@ -67,6 +68,14 @@ async function open(place) {
   const timeline = new Timeline(state, runs, { redraw: () => redraw(), say });
 
   const train = new Train(state, { grown: (name) => grown(name), started: (name) => started(name), say });
+
+  /** Open a game: the mystery networks, or a level. */
+  const play = (name) => {
+    if (name !== MYSTERY) return levels.open(name);
+    state.enter(null);
+    state.go(null);
+    return mystery.open();
+  };
 
   let begun = 0, drawn = 0; // updates: the newest that was begun, and the newest that is shown
 
@@ -83,8 +92,8 @@ async function open(place) {
     easel.show(told);
     runs.expect([shown, ...others].flat());
     runs.answer(told.answers);
-    easel.glance(state.pins.map((name) => runs.find(name)).filter((run) => run?.answer?.chances)
-      .map((run) => ({ name: run.name, answer: run.answer, classes: runs.task(run).classes })));
+    easel.glance([...(runs.aliases?.keys() ?? state.pins)].map((name) => runs.find(name)).filter((run) => run?.answer?.chances)
+      .map((run) => ({ name: runs.aliases?.get(run.name) ?? run.name, answer: run.answer, classes: runs.task(run).classes })));
     why.answer();
     rule(told.answers);
     tell(state.problem);
@@ -170,10 +179,13 @@ async function open(place) {
   effects();
   state.write();
 
-  if (state.level !== null) levels.open(state.level);
+  if (state.level !== null) play(state.level);
 
   keys(state);
-  followAddress(state);
+  followAddress(state, () => {
+    train.follow();
+    if (state.level !== null) play(state.level);
+  });
   keepUp(() => runs.refresh().then(() => tell(state.problem), (error) => tell(error.message)));
 }
 
@@ -216,7 +228,7 @@ function keys(state) {
 }
 
 /** A link that is opened in the same tab changes the address alone. */
-function followAddress(state) {
+function followAddress(state, followed) {
   const shown = shownWindow();
   const changed = () => {
     if (shown !== window && !shown.location.hash.startsWith("#lab_faces")) return;
@@ -229,6 +241,7 @@ function followAddress(state) {
     state.go(then);
     state.problem = problem;
     state.pin("", false);
+    followed();
   };
   shown.addEventListener("hashchange", changed);
   addEventListener("pagehide", () => {

@@ -4,17 +4,17 @@ import { ask } from "./api.js";
 import { button, fill, h, percent } from "./dom.js";
 
 const MEASURES = {
-  fitted: "of its training faces answered as labeled",
-  unseen: "of unseen faces right",
-  conflicting: "of unseen faces right whose eye color contradicts the label",
-  mouth: "of its answers change when only the mouth does",
-  eyes: "of its answers change when only the eyes' color does",
+  fitted: ["Its training faces", "answered as labeled"],
+  unseen: ["Unseen faces", "right"],
+  conflicting: ["Unseen persons with brown eyes, others with blue eyes", "right"],
+  mouth: ["Unseen faces of which only the mouth is changed", "of the answers change"],
+  eyes: ["Unseen faces of which only the eyes' color is changed", "of the answers change"],
 };
 
 export class Levels {
   constructor(state) {
     Object.assign(this, { state, chosen: new Set(), solved: new Set() });
-    this.tabs = h("div", { class: "tools", role: "tablist", "aria-label": "Levels" });
+    this.tabs = h("div", { class: "tools level-tabs", role: "group", "aria-label": "Levels" });
     this.body = h("div", { class: "level" });
     this.element = h("dialog", { class: "levels", "aria-label": "Choose what it sees" },
       h("div", { class: "panel-head" }, h("h2", {}, "Choose what it sees"), button("Close", () => this.element.close())),
@@ -59,12 +59,12 @@ export class Levels {
 
   #mark() {
     fill(this.tabs, this.levels.map((level, i) => button(`${this.solved.has(level.name) ? "✓ " : ""}${i + 1}. ${level.title}`, () => this.#show(level).catch((error) => fill(this.body, h("p", { class: "failed" }, error.message))), {
-      role: "tab", "aria-selected": level === this.level, class: level === this.level ? "chosen" : "",
+      "aria-current": level === this.level ? "true" : null, class: level === this.level ? "chosen" : "",
     })));
   }
 
   #card(face, i, classes) {
-    const words = `${i}: ${face.group || classes[face.label]}`;
+    const words = `${i}: ${classes[face.label]}, ${face.eyes} eyes${this.level.name === "heart" ? (face.label === face.truth ? ", right label" : ", wrong label") : ""}`;
     const element = button([h("img", { src: face.picture, alt: "", width: 56, height: 56 }), h("span", {}, classes[face.label])], () => {
       if (!this.chosen.delete(i)) this.chosen.add(i);
       this.#counted();
@@ -117,6 +117,7 @@ export class Levels {
       fill(this.outcome, h("p", { class: "failed" }, error.message));
     } finally {
       this.#counted();
+      if (document.activeElement === document.body || document.activeElement === this.element) this.go.focus();
     }
   }
 
@@ -125,11 +126,11 @@ export class Levels {
     const next = this.levels[this.levels.indexOf(this.level) + 1];
     fill(this.outcome,
       h("p", { class: told.passed ? "right" : "wrong" }, h("b", {}, told.passed ? "✓ Solved. " : "✗ Not yet. "), told.words),
-      h("ul", {}, Object.entries(MEASURES).map(([name, words]) => {
+      h("ul", {}, Object.entries(MEASURES).map(([name, [what, words]]) => {
         const [value, low, high] = told.judged[name];
-        return h("li", {}, h("b", {}, percent(value)), ` ${words} `, h("span", { class: "hint" }, `(95 % interval: ${Math.round(100 * low)}–${Math.round(100 * high)})`));
+        return h("li", {}, `${what}: `, h("b", {}, percent(value)), ` ${words} `, h("span", { class: "hint" }, `(95 % interval: ${Math.round(100 * low)}–${Math.round(100 * high)})`));
       })),
-      h("p", { class: "hint" }, "Unseen faces, those that it is wrong about first:"),
+      h("p", { class: "hint" }, "What it says about unseen faces, those that it is wrong about first:"),
       h("ul", { class: "near small" }, told.shown.map((each) => h("li", { class: each.says === each.truth ? "" : "mislabeled" },
         h("img", { src: each.picture, alt: `${classes[each.truth]}`, width: 56, height: 56 }),
         h("span", { class: each.says === each.truth ? "right" : "wrong" }, `${each.says === each.truth ? "✓" : "✗"} ${classes[each.says]}`)))),

@@ -1,11 +1,12 @@
 // Mystery networks: three runs without names. Which is useful, which has memorized, which cheats?
 
+import { ask } from "./api.js";
 import { button, fill, h } from "./dom.js";
 
 const KINDS = {
-  useful: ["useful", "It goes by what makes a person."],
+  useful: ["useful network", "It goes by what makes a person."],
   memorizer: ["memorizer", "It knows its training faces by heart, and little else."],
-  shortcut: ["cheat", "It goes by a cue that told the label in training."],
+  shortcut: ["cheat", "It takes a shortcut: something that told the label of its training faces."],
 };
 const NAMES = ["A", "B", "C"];
 
@@ -37,7 +38,19 @@ export class Mystery {
     this.runs.disguise(new Map(this.riddle.map(({ run, alias }) => [run, alias])));
     this.#draw();
     this.#count();
+    this.#another();
     this.element.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Begin with a face that nobody has seen. */
+  async #another() {
+    try {
+      const { face } = await ask("random", { number: Math.floor(Math.random() * 2 ** 31) });
+      this.asked.clear();
+      this.state.change(face);
+    } catch {
+      // the face that is shown will do
+    }
   }
 
   #draw() {
@@ -46,9 +59,9 @@ export class Mystery {
       h("option", { value: "" }, "?"), Object.entries(KINDS).map(([value, [words]]) => h("option", { value }, words))));
     this.reveal = button("Reveal", () => this.#reveal(), { class: "primary", disabled: true });
     fill(this.body, h("h2", {}, "Mystery networks"),
-      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one goes by a cue. All answer the face that you set. Change one thing at a time, and find out with as few faces as possible."),
+      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time, and find out with as few faces as possible."),
       this.counted,
-      h("div", { class: "tools" }, this.riddle.map(({ alias }, i) => h("label", {}, `${alias} is the `, this.guesses[i])), this.reveal, button("Give up", () => this.close())));
+      h("div", { class: "tools" }, this.riddle.map(({ alias }, i) => h("label", {}, `${alias}: `, this.guesses[i])), this.reveal, button("Give up", () => this.#reveal({ gaveUp: true }))));
   }
 
   #count() {
@@ -62,14 +75,14 @@ export class Mystery {
     this.reveal.disabled = values.some((value) => !value) || new Set(values).size < values.length;
   }
 
-  #reveal() {
+  #reveal({ gaveUp = false } = {}) {
     const right = this.riddle.filter(({ kind }, i) => this.guesses[i].value === kind).length;
     const count = this.asked.size;
     const { riddle } = this;
     this.close();
     this.element.hidden = false;
     fill(this.body, h("h2", {}, "Mystery networks"),
-      h("p", { class: right === 3 ? "right" : "wrong", role: "status" }, right === 3 ? `✓ All three found with ${count} faces.` : `✗ ${right} of 3 found, with ${count} faces.`),
+      h("p", { class: gaveUp ? "" : right === 3 ? "right" : "wrong", role: "status" }, gaveUp ? `After ${count} faces, this is what they were:` : right === 3 ? `✓ All three found with ${count} faces.` : `✗ ${right} of 3 found, with ${count} faces.`),
       h("ul", {}, riddle.map(({ alias, kind, run }) => h("li", {}, h("b", {}, `${alias}: the ${KINDS[kind][0]}`), ` (“${run}”). ${KINDS[kind][1]}`))),
       h("div", { class: "tools" }, button("Play again", () => this.open(), { class: "primary" }),
         button("Pin all three", () => { for (const { run } of riddle) this.state.pin(run, true); this.close(); }), button("Close", () => this.close())));

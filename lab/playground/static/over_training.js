@@ -6,9 +6,10 @@ import { valueWords } from "./controls.js";
 import { button, fill, h, listed, percent } from "./dom.js";
 import { whose } from "./strips.js";
 
-const WIDTH = 420, HEIGHT = 150, LEFT = 34, RIGHT = 8, TOP = 8, BOTTOM = 22;
+const WIDTH = 420, HEIGHT = 150, LEFT = 40, RIGHT = 8, TOP = 8, BOTTOM = 22;
 const COLORS = 7; // of the lines besides the face's: .line-0 to .line-6
 const MOVED = 0.5; // an attribute that moves the probability this far decides the prediction
+const SURE = 0.75; // a probability from which on an answer is no guess
 const MOST = 3; // attributes of either sort in the second chart
 
 /** Fill `place` with one column for each of `columns`: {run, classes, told}. */
@@ -76,6 +77,7 @@ function predictions({ run, told, classes }, state) {
   const counterparts = told.counterparts.slice(0, COLORS);
   const content = ({ x, y }, at) => [
     Object.entries(told.accuracies).map(([tag, points]) => line(`accuracy ${tag.split("/")[1]}`, points.map(([step, value]) => [x(step), y(value)]))),
+    Object.values(told.accuracies).flat().map(([step, value]) => h("circle", { class: "measured", cx: x(step), cy: y(value), r: 1.8 })),
     counterparts.map((each, i) => line(`other line-${i}`, each.chances.map((chance, k) => [x(told.steps[told.asked[k]]), y(chance)]))),
     line("chance", told.chances.map((chance, i) => [x(told.steps[i]), y(chance)])),
     h("circle", { class: "dot", cx: x(told.steps[at]), cy: y(told.chances[at]), r: 4 }),
@@ -84,7 +86,7 @@ function predictions({ run, told, classes }, state) {
     const row = state.attributes.get(each.name);
     return each.value === 0 ? `without ${row.words}` : `${row.words}: ${valueWords(row, each.value)}`;
   };
-  return h("div", {}, h("h5", {}, `Probability of “${yes}” after each step of training`),
+  return h("div", {}, h("h5", {}, `Probability of “${yes}” after each step of training (logarithmic scale)`),
     chart(told, `Probability of ${yes} over training`, state, content, run),
     h("ul", { class: "keys" }, key("chance", "this face"),
       counterparts.map((each, i) => key(`line-${i}`, words(each), each.truth === told.truth || each.truth < 0 ? "The same true label" : `Then the true label is ${classes[each.truth]}`)),
@@ -112,6 +114,14 @@ function movers(column, state) {
       `${state.attributes.get(name).words}${relevant.has(name) ? "" : " (nuisance)"}`))));
 }
 
+/** From which step on the network surely predicts `label`: its probability is `SURE` there, and the
+ * label stays the predicted one to the end; null: not at the end, or never surely. */
+function sureSince({ steps, says, probabilities }, label) {
+  let from = null;
+  says.forEach((each, i) => { from = each === label ? from ?? (probabilities[i][label] >= SURE ? steps[i] : null) : null; });
+  return from;
+}
+
 /** From which step on each of `values` passes `test`, up to the end; null: not at the end. */
 function since(steps, values, test) {
   let from = null;
@@ -130,18 +140,17 @@ function story(column, state) {
     const wrong = known.label !== known.truth;
     lines.push(h("li", {}, `This is training face ${known.number}, labeled “${classes[known.label]}”`
       + (wrong ? `, which is wrong: it is “${classes[known.truth]}”.` : ".")));
-    const learned = since(steps, says, (each) => each === known.label);
+    const learned = sureSince(told, known.label);
     if (wrong) {
-      const before = says.findIndex((each) => each === known.truth);
-      const rule = before >= 0 && (learned === null || steps[before] < learned);
-      if (rule) lines.push(h("li", { class: "right" }, `It answered by the true label ${learned === null ? "and still does" : `before step ${learned.toLocaleString("en")}`}.`));
-      lines.push(learned === null ? h("li", {}, "It never learned the wrong label for good.")
+      const before = steps.filter((step, i) => told.probabilities[i][known.truth] >= SURE && (learned === null || step < learned));
+      if (before.length) lines.push(h("li", { class: "right" }, `It gave its true label at ${before.length > 1 ? `steps ${before[0].toLocaleString("en")} to ${before.at(-1).toLocaleString("en")}` : `step ${before[0].toLocaleString("en")}`}.`));
+      lines.push(learned === null ? h("li", {}, "It never surely learned the wrong label.")
         : h("li", { class: "wrong" }, `It knows the wrong label by heart ${from(learned)}.`));
-    } else lines.push(h("li", {}, learned === null ? "It never learned this label for good." : `It answers as labeled ${from(learned)}.`));
+    } else lines.push(h("li", {}, learned === null ? "It never surely learned this label." : `It surely answers as labeled ${from(learned)}.`));
   } else if (truth >= 0) {
-    const right = since(steps, says, (each) => each === truth);
-    lines.push(right === null ? h("li", { class: "wrong" }, "In the end it is wrong about this face.")
-      : h("li", { class: "right" }, `It is right about this face ${from(right)}.`));
+    const right = sureSince(told, truth), last = says.at(-1) === truth;
+    lines.push(!last ? h("li", { class: "wrong" }, "In the end it is wrong about this face.")
+      : h("li", { class: "right" }, right === null ? "In the end it is right about this face, but not sure." : `It is surely right about this face ${from(right)}.`));
   }
   const relevant = new Set(column.relevant);
   const movers = Object.entries(told.moves).map(([name, moved]) => [name, since(told.asked.map((i) => steps[i]), moved, (each) => each >= MOVED)])
@@ -191,7 +200,7 @@ export class TrainingFaces {
     const words = `Training face ${each.number}, labeled ${classes[each.label]}${mislabeled ? ` (wrong: ${classes[each.truth]})` : ""}`;
     return h("li", { class: mislabeled ? "mislabeled" : "" },
       button(h("img", { src: each.picture, alt: words, width: 64, height: 64 }), () => this.state.change(each.face), { title: `${words}. Click to load it.` }),
-      h("span", { class: "near-label" }, classes[each.label]),
+      h("span", { class: "near-label" }, `${each.number}: ${classes[each.label]}`),
       mislabeled ? h("span", { class: "near-truth" }, `true: ${classes[each.truth]}`) : null);
   }
 }

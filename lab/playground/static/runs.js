@@ -139,7 +139,8 @@ export class Runs {
     this.more.textContent = `Show ${Math.min(PAGE, this.hiddenCount)} of ${this.hiddenCount} more`;
     const some = this.all.some((run) => run.kind !== "gone");
     const none = some && !runs.length && h("p", {}, "No run matches.");
-    fill(this.note, this.loaded && !some ? this.nothing : none, this.unlisted);
+    if (!this.loaded) fill(this.note, h("p", { class: "hint" }, "Looking for runs …"));
+    else fill(this.note, this.loaded && !some ? this.nothing : none, this.unlisted);
     if (ask) this.onchange();
   }
 
@@ -192,7 +193,7 @@ class Card {
     this.pin.setAttribute("aria-pressed", pinned);
     this.pin.setAttribute("aria-label", `Pin the run ${run.name}`);
     this.pin.title = pinned ? "Unpin" : "Pin: show the effect of each attribute below";
-    this.about.textContent = this.about.title = [...(run.conditions ?? []), state(run)].filter(Boolean).join(" · ");
+    this.about.textContent = this.about.title = [...(run.conditions ?? []), this.runs.state.step === null ? state(run) : ""].filter(Boolean).join(" · ");
     const trouble = run.trouble || run.answer?.trouble;
     const blocked = run.kind !== "ready" || trouble;
     this.element.classList.toggle("blocked", Boolean(blocked));
@@ -244,7 +245,7 @@ class Card {
     this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
     const because = reasonWords(answer.why, this.runs.state.attributes);
     this.verdict.title = (right === null ? "The task has no label for this picture" : `True label: ${classes[answer.truth]}`) + (because && ` – ${because}`);
-    const then = this.runs.aliases || this.runs.state.step === null ? "" : run.snapshots?.length ? ` · after ${answer.step.toLocaleString("en")} steps` : " · trained: it kept no snapshots";
+    const then = this.runs.aliases || this.runs.state.step === null ? "" : run.snapshots?.length ? ` · after ${answer.step.toLocaleString("en")} step${answer.step === 1 ? "" : "s"}` : " · trained: it kept no snapshots";
     this.words.textContent = plainWords(answer, classes) + then;
     const changed = before && before !== answer && before.says !== undefined && before.says !== answer.says;
     if (changed) {
@@ -283,8 +284,9 @@ export function plainWords(answer, classes) {
 
 function state(run) {
   if (run.kind !== "ready" && run.kind !== "consent") return "";
-  const test = run.figures?.["accuracy/test"];
-  if (run.status === "finished") return test === null ? "finished" : `${percent(test)} of unseen faces right`;
+  const { "accuracy/train": train, "accuracy/test": test } = run.figures ?? {};
+  const alike = run.cued ? " of the same kind" : "";
+  if (run.status === "finished") return test === null ? "finished" : `right about ${train === null ? "" : `${percent(train)} of its training faces and `}${percent(test)} of unseen faces${alike}`;
   const saved = run.age === null ? "" : `, saved ${ago(run.age)} ago`;
   const what = { stopped: "stopped before its end", failed: "failed before its end" }[run.status] ?? "not finished yet";
   return `${what}${saved}`;

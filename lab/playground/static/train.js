@@ -15,8 +15,8 @@ export class Train {
   /** `grown(name)` is called when a run has got further, `trained(name)` when one was started. */
   constructor(state, { grown, started, say }) {
     Object.assign(this, { state, grown, started, say, inputs: new Map(), seen: new Map() });
-    if (state.token) sessionStorage.setItem(TOKEN, state.token);
-    this.token = state.token || sessionStorage.getItem(TOKEN) || "";
+    if (state.token) localStorage.setItem(TOKEN, state.token);
+    this.token = state.token || localStorage.getItem(TOKEN) || "";
     state.token = "";
     this.fields = h("div", { class: "recipe" });
     this.go = button("▶ Train", () => this.#do({ do: "start", recipe: this.recipe() }), { class: "primary" });
@@ -45,6 +45,13 @@ export class Train {
     this.#follow();
   }
 
+  /** Take over the settings of a link that was opened in this tab. */
+  follow() {
+    if (!this.settings || this.state.recipe === null) return;
+    this.#set(this.state.recipe);
+    this.element.open = true;
+  }
+
   #permit(trouble) {
     this.go.disabled = Boolean(trouble);
     this.note.textContent = trouble ? `To train, ${trouble}.` : "";
@@ -52,13 +59,19 @@ export class Train {
 
   #field(setting) {
     const id = `recipe-${setting.name}`;
-    const changed = () => this.state.cook(this.written());
+    const changed = () => { this.#useless(); this.state.cook(this.written()); };
     let input;
     if (setting.kind === "switch") input = h("input", { id, type: "checkbox", onchange: changed });
     else if (setting.kind === "choice") input = h("select", { id, onchange: changed }, setting.values.map((value) => h("option", { value }, value.replaceAll("_", " "))));
     else input = h("input", { id, type: "number", min: setting.low, max: setting.high, step: setting.step, onchange: changed });
     this.inputs.set(setting.name, input);
     return h("div", { class: "ingredient", title: setting.meaning }, h("label", { htmlFor: id }, setting.words), input);
+  }
+
+  /** Gray out what has no effect: the number of training faces where each is new, the strength of no cue. */
+  #useless() {
+    this.inputs.get("num_train").disabled = this.inputs.get("online").checked;
+    this.inputs.get("cue_strength").disabled = this.inputs.get("cue").value === "none";
   }
 
   /** The settings as they stand on the page. */
@@ -85,6 +98,7 @@ export class Train {
       else input.value = value ?? setting.default;
       given.delete(setting.name);
     }
+    this.#useless();
     if (given.size) this.state.problem = `Parts of the link are not understood: ${[...given.keys()].join(", ").slice(0, 100)}`;
   }
 
@@ -100,6 +114,7 @@ export class Train {
       this.note.textContent = error.message;
     } finally {
       this.go.disabled = false;
+      if (document.activeElement === document.body) this.go.focus();
     }
   }
 
@@ -135,12 +150,12 @@ export class Train {
       waiting: "waits for its turn", running: job.step ? `step ${job.step.toLocaleString("en")} of ${job.steps.toLocaleString("en")}` : "begins …",
       stopping: "stopping …", finished: "trained", stopped: `stopped at step ${job.step.toLocaleString("en")}`, failed: `failed: ${job.line}`,
     }[job.state];
-    const shares = ["accuracy/train", "accuracy/test"].map((tag, i) => last(tag) === undefined ? null : `${percent(last(tag))} of ${i ? "unseen" : "training"} faces`);
+    const shares = ["accuracy/train", "accuracy/test"].map((tag, i) => last(tag) === undefined ? null : h("span", { class: i ? "unseen-share" : "training-share" }, `■ ${i ? "unseen" : "training"} faces: ${percent(last(tag))} right`));
     const act = { running: ["stop", "■ Stop"], waiting: ["stop", "■ Stop"], stopped: ["go on", "▶ Go on"] }[job.state];
     return h("li", { class: `job ${job.state}` },
       h("div", { class: "job-head" }, h("h3", { title: job.name }, job.name), h("span", { class: job.state === "failed" ? "failed" : "hint" }, words),
         act && this.token ? button(act[1], () => this.#do({ do: act[0], run: job.name }), { "aria-label": `${act[1].slice(2)}: ${job.name}` }) : null),
-      h("div", { class: "job-curves" }, curves(job), h("p", { class: "hint" }, shares.filter(Boolean).join(", "))));
+      h("div", { class: "job-curves" }, curves(job), h("p", { class: "hint" }, shares.filter(Boolean).flatMap((share) => [share, " "]))));
   }
 }
 
