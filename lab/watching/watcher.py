@@ -27,6 +27,7 @@ from lab.tracking.writer import Tracker
 from lab.training import describe
 from lab.verdict import Setting, verdict
 from lab.watching.budget import STARTING, Budget
+from lab.watching.loop import Weights
 from lab.watching.network import (
     Change,
     Reader,
@@ -60,6 +61,10 @@ PICTURED = (7, 31)
 
 FEW = 8
 """Measurements below which it is said how to get more."""
+
+WAITED = 10
+"""Steps after which weights that have not changed are told: the first ones may be skipped (float16)
+or have a learning rate of 0 (warmup)."""
 
 UNEVEN = 1.5
 """Times that a class may be as frequent in the test set as a guess expects, without a word."""
@@ -116,6 +121,8 @@ class Watcher:
         self._step, self._calls = -1, 0
         self._offset = 0
         self._logged = -1
+        self._weights: Weights | None = None
+        self._told_untouched = False
         self._taken = 0.0
         refuse_sharded(model)
 
@@ -182,6 +189,8 @@ class Watcher:
         with self._budget.spending(STARTING), undisturbed(unwrapped(self._model)):
             self._read()
             self._begin()
+            network = unwrapped(self._model)
+            self._weights = None if is_unready(network) else Weights(network)
 
     def close(self, error: BaseException | None = None) -> None:
         """Measure the finished network and write down how the run ended; `with` does so. `error`
@@ -269,7 +278,8 @@ class Watcher:
             column = self._train.column(clean_labels, "clean_labels")
             truth = as_labels(column, "clean_labels", classes or known)
             labels = torch.cat([labels, truth])
-        count = self._tried(int(labels.max()) + 1)
+        self._counts = int(labels.max()) + 1, len(classes or known)
+        count = self._tried(self._counts[0])
         if int(labels.max()) >= count:
             raise ValueError(
                 f"there is a label {int(labels.max())}, and the model tells {count} classes apart"
@@ -308,6 +318,7 @@ class Watcher:
         network = unwrapped(self._model)
         if is_unready(network):
             return max(2, least)
+        self._choose_item(network)
         raw = self._asked(network, TRIED)
         try:
             alone = self._asked(network, 1)
@@ -328,6 +339,13 @@ class Watcher:
         if said := self._settled(network):
             self._warnings.append(said)
         return raw.shape[1]
+
+    def _choose_item(self, network: nn.Module) -> None:
+        """Which item has the logits, where the network returns several."""
+        few = torch.arange(min(TRIED, len(self._test)))
+        with self._undisturbed():
+            inputs = moved_to(network, self._test.inputs(few))
+            self._outputs.choose(network, inputs, *self._counts)
 
     def _settled(self, network: nn.Module) -> str:
         """Whether the network returns logits or probabilities; what is to be said about it."""
@@ -456,12 +474,14 @@ class Watcher:
         network = unwrapped(self._model)
         _wait_for(device_of(network))
         budget = self._budget
+        if self._weights is None:  # it had lazy layers
+            self._choose_item(network)
         if not self._outputs.settled and (said := self._settled(network)):  # it had lazy layers
-            self._warnings.append(said)
-            self._display.warn([said] if not self._quiet else [])
+            self._warn(said)
         with self._undisturbed():
             with budget.measuring(step):
                 with budget.spending("measuring"):
+                    self._look_at_weights(network)
                     result = self._suite(network)
                 with budget.spending("logging"):
                     self._recorder.show_distributions(step, [result])
@@ -473,6 +493,25 @@ class Watcher:
                     self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
         return result
+
+    def _look_at_weights(self, network: nn.Module) -> None:
+        """Find out whether the loop has changed them, and say so once if it has not."""
+        if self._weights is None:  # it had lazy layers
+            self._weights = Weights(network)
+            return
+        changed, late = self._weights.look(network), self._step + 1 >= WAITED
+        if not changed and late and self._budget.measured and not self._told_untouched:
+            self._told_untouched = True
+            self._warn(
+                f"none of the weights of the watched model has changed in {self._step + 1:,} steps:"
+                " does the loop train a copy of it, has the optimizer the parameters of another"
+                " model, or is the learning rate 0?"
+            )
+
+    def _warn(self, text: str) -> None:
+        """Say what is doubtful while the loop goes on."""
+        self._warnings.append(text)
+        self._display.warn([text] if not self._quiet else [])
 
     def _conclude(self) -> None:
         """The last measurement, and the verdict."""
@@ -569,6 +608,7 @@ class Watcher:
             width=None,
             shared=self._shared,
             broken=self._train.broken + self._test.broken,
+            untouched=self._calls > 0 and self._weights is not None and not self._weights.changed,
             changes=tuple(self._change),
             flags=False,
             noun=self._noun,
