@@ -3,9 +3,11 @@
 import copy
 import json
 import math
+import pickle
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -984,6 +986,15 @@ def test_named_tuples_stay_what_they_are() -> None:
     assert found["loss/train"] == measured(network(), train=TRAIN, test=TEST)["loss/train"]
 
 
+def hooks_of(model: nn.Module) -> int:
+    return sum(
+        len(each)
+        for module in model.modules()
+        for name, each in vars(module).items()
+        if "_hooks" in name and isinstance(each, dict)
+    )
+
+
 def trained_for(
     steps: int, watched: Watcher, model: nn.Module, rate: float = 0.1, norm: Any = as_is
 ) -> None:
@@ -1104,3 +1115,98 @@ def test_inputs_of_two_parts_are_two_arguments_or_the_line_says_what_to_give() -
         measured(Pairs(), train=items, test=items)
     found = measured(Pairs(), train=items, test=items, forward=lambda model, x: model(x))
     assert found["loss/train"] == measured(linear(), train=TRAIN, test=TRAIN)["loss/train"]
+
+
+def normalize(x: Tensor) -> Tensor:
+    return (x - 120) / 50
+
+
+def by_forward(model: nn.Module, x: Tensor) -> Any:
+    return model(normalize(x))
+
+
+@pytest.mark.parametrize(
+    ("back", "in_loop", "forward", "told"),
+    [
+        (lambda x: 50 * x + 120, normalize, None, True),
+        (lambda x: 50 * x + 120, normalize, by_forward, False),
+        (as_is, as_is, by_forward, True),
+        (as_is, as_is, None, False),
+        (lambda x: x.clamp(0, 1), lambda x: (x.clamp(0, 1) - 0.5) / 0.5, None, True),
+        (as_is, lambda x: (x + 0.2 * torch.randn_like(x)).flip(-1), None, False),
+    ],
+    ids=["forgotten", "given", "too much", "none", "halves", "augmented"],
+)
+def test_a_loop_that_normalizes_inputs_is_told(
+    back: Any, in_loop: Any, forward: Any, told: bool, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    loader = DataLoader(TensorDataset(back(TRAIN[0]), TRAIN[1]), batch_size=8, shuffle=True)
+    before = hooks_of(model)
+    with watch(
+        model, train=loader, test=(back(TEST[0]), TEST[1]), forward=forward, out=tmp_path / "run",
+        every=1,
+    ) as watched:  # fmt: skip
+        for step, (x, y) in enumerate(loader):
+            nn.functional.cross_entropy(model(in_loop(x)), y).backward()
+            optimizer.step()
+            watched()
+            assert (hooks_of(model) > before) == (step < 1), "16 examples are enough"
+    assert capsys.readouterr().out.count("the loop feeds the model inputs from") == told
+    assert hooks_of(model) == before
+
+
+def test_labels_that_the_loop_passes_along_are_not_taken_for_inputs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Labeled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
+            return self.inner(x)
+
+    model = Labeled()
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run") as watched:
+        model(labels=TRAIN[1] + 90, x=TRAIN[0])
+        watched()
+    assert "the loop feeds" not in capsys.readouterr().out
+
+
+def test_copies_of_a_network_keep_nothing_of_ours(tmp_path: Path) -> None:
+    model = network()
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True):
+        copied, stored = copy.deepcopy(model), pickle.dumps(model)
+        assert hooks_of(model) > 0
+        copied(TRAIN[0])
+        assert hooks_of(copied) == 0
+    assert hooks_of(model) == 0
+    assert b"lab" not in stored
+    loaded = pickle.loads(stored)
+    assert torch.equal(loaded.eval()(TEST[0]), copy.deepcopy(model).eval()(TEST[0]))
+
+
+def test_a_loop_that_compiles_or_transforms_the_network_goes_on(tmp_path: Path) -> None:
+    model = network()
+    for module in model.modules():
+        module.training = module.training and not isinstance(module, nn.modules.batchnorm._NormBase)
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
+        faster = torch.compile(model, backend="eager")
+        for _ in range(3):
+            faster(TRAIN[0]).sum().backward()
+            watched()
+        weights = dict(model.named_parameters())
+
+        def loss(x: Tensor) -> Tensor:
+            out: Tensor = torch.func.functional_call(model, weights, (x[None],))
+            return out.sum()
+
+        torch.func.vmap(torch.func.grad(loss), randomness="different")(TRAIN[0])
+    assert hooks_of(model) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, that scripting is deprecated
+        scripted = torch.jit.script(linear())
+    assert measured(scripted, train=TRAIN, test=TEST)["accuracy/test"].count == 30

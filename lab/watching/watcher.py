@@ -27,10 +27,11 @@ from lab.tracking.writer import Tracker
 from lab.training import describe
 from lab.verdict import Setting, verdict
 from lab.watching.budget import STARTING, Budget
-from lab.watching.loop import Weights
+from lab.watching.loop import Inputs, Weights, scale_differs
 from lab.watching.network import (
     Change,
     Reader,
+    is_compiled,
     is_unready,
     moved_to,
     refuse_sharded,
@@ -52,6 +53,9 @@ ASKED_AGAIN = 32
 TRIED = 32
 """Test examples that the network is tried out on before the loop begins, at most; one of them
 alone, too."""
+
+COMPARED = 100
+"""Training examples whose inputs are compared with those that the loop feeds, at most."""
 
 MOST_GROUPS = 200
 """Groups that are measured at most: more of them have too few examples each."""
@@ -123,6 +127,8 @@ class Watcher:
         self._logged = -1
         self._weights: Weights | None = None
         self._told_untouched = False
+        self._fed: Inputs | None = None
+        self._shown: Tensor | None = None
         self._taken = 0.0
         refuse_sharded(model)
 
@@ -191,6 +197,8 @@ class Watcher:
             self._begin()
             network = unwrapped(self._model)
             self._weights = None if is_unready(network) else Weights(network)
+            if self._shown is not None and not is_compiled(self._model):
+                self._fed = Inputs(network, training=True)
 
     def close(self, error: BaseException | None = None) -> None:
         """Measure the finished network and write down how the run ended; `with` does so. `error`
@@ -198,6 +206,8 @@ class Watcher:
         if self._idle or self._opened is None:
             return
         opened, self._opened = self._opened, None
+        if self._fed is not None:
+            self._fed.end()
         try:
             if error is None:
                 with self._noted():
@@ -338,7 +348,22 @@ class Watcher:
                 raise ValueError(f"change {name!r}: {error}") from None
         if said := self._settled(network):
             self._warnings.append(said)
+        self._shown = self._inputs_shown(network)
         return raw.shape[1]
+
+    def _inputs_shown(self, network: nn.Module) -> Tensor | None:
+        """The numbers that the network gets for some training examples when it is measured, as
+        `Inputs.numbers`."""
+        shown = Inputs(network, training=False)
+        reader = Reader(network, self._train.inputs, forward=self._outputs)
+        count = min(COMPARED, len(self._train))
+        positions = torch.linspace(0, len(self._train) - 1, count).long()
+        try:
+            with self._undisturbed():
+                predict(reader, positions, to_input=torch.clone)
+        finally:
+            shown.end()
+        return shown.numbers
 
     def _choose_item(self, network: nn.Module) -> None:
         """Which item has the logits, where the network returns several."""
@@ -482,6 +507,7 @@ class Watcher:
             with budget.measuring(step):
                 with budget.spending("measuring"):
                     self._look_at_weights(network)
+                    self._look_at_inputs()
                     result = self._suite(network)
                 with budget.spending("logging"):
                     self._recorder.show_distributions(step, [result])
@@ -506,6 +532,22 @@ class Watcher:
                 f"none of the weights of the watched model has changed in {self._step + 1:,} steps:"
                 " does the loop train a copy of it, has the optimizer the parameters of another"
                 " model, or is the learning rate 0?"
+            )
+
+    def _look_at_inputs(self) -> None:
+        """Say once whether the loop feeds the network inputs of another scale than it is measured
+        on, as soon as enough of them were seen."""
+        if self._fed is None or self._shown is None or (fed := self._fed.numbers) is None:
+            return
+        shown, self._fed, self._shown = self._shown, None, None
+        if scale_differs(fed, shown):
+            ours, loops = (
+                f"from {each.min().item():.4g} to {each.max().item():.4g}" for each in (shown, fed)
+            )
+            self._warn(
+                f"the loop feeds the model inputs {loops}, and it is measured on inputs {ours}: if"
+                " the loop scales or normalizes them, do it in a transform, or in forward= too, as"
+                " in lambda model, x: model(normalize(x))"
             )
 
     def _warn(self, text: str) -> None:
