@@ -256,8 +256,8 @@ def _untouched(setting: Setting) -> Finding:
     times = "1 step" if setting.steps == 1 else f"{setting.steps:,} steps"
     text = (
         f"None of its weights changed in {times}, so that all figures are those of the model as it"
-        " was at the start. Perhaps a copy of it was trained, its own or one that a trainer made;"
-        " or the optimizer has the parameters of another model; or the learning rate was 0."
+        " was at the start. Perhaps a copy of it was trained, by the loop or by a trainer that made"
+        " one; or the optimizer has the parameters of another model; or the learning rate was 0."
     )
     return Finding("untouched", text)
 

@@ -102,8 +102,8 @@ def fitting_item(output: Any, count: int, labels: int, classes: int) -> int:
     if best and not classes and (widths[0] or 0) > wanted:
         raise ValueError(
             f"the model returns {len(output)} items: item 0 has {widths[0]} columns, item {best}"
-            f" {widths[best]}, and the labels {labels} classes. Say which has the logits, with"
-            f" forward=lambda m, x: m(x)[{best}], or [0]"
+            f" has {widths[best]}, and the labels have {labels} classes. Say which has the logits:"
+            f" give forward=lambda m, x: m(x)[{best}], or [0] in its place"
         )
     return best
 
