@@ -57,6 +57,19 @@ def test_it_learned_and_memorized_a_little() -> None:
     assert "--num-train 30000" in found[-1].text
 
 
+def test_a_network_that_nobody_trained_gets_no_advice_on_training() -> None:
+    made = figures(0.5, 0.5)
+    usual = kinds(findings(made, setting()))
+    assert usual[-1] == "advice"
+    found = findings(made, setting(untouched=True, steps=1))
+    assert kinds(found) == ["untouched", *usual[:-1]]
+    assert "in 1 step," in found[0].text
+    broken = {**made, "loss/test": Estimate(math.nan)}
+    found = findings(broken, setting(untouched=True))
+    assert kinds(found) == ["untouched", "broken"]
+    assert "learning rate" not in found[1].text
+
+
 @pytest.mark.parametrize(
     ("steps", "flag"), [(0, "--steps 1000"), (20, "--steps 1000"), (2000, "--steps 6000")]
 )

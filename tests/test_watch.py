@@ -1,10 +1,13 @@
 """`lab.watch`: any training loop is measured, and nothing of it is changed."""
 
+import copy
 import json
 import math
+import pickle
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -981,3 +984,229 @@ def test_named_tuples_stay_what_they_are() -> None:
         forward=lambda model, x: model(x.image),
     )  # fmt: skip
     assert found["loss/train"] == measured(network(), train=TRAIN, test=TEST)["loss/train"]
+
+
+def hooks_of(model: nn.Module) -> int:
+    return sum(
+        len(each)
+        for module in model.modules()
+        for name, each in vars(module).items()
+        if "_hooks" in name and isinstance(each, dict)
+    )
+
+
+def trained_for(
+    steps: int, watched: Watcher, model: nn.Module, rate: float = 0.1, norm: Any = as_is
+) -> None:
+    """Some steps of plain SGD on `TRAIN`, whose pictures go through `norm`, in whole batches."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(norm(TRAIN[0])), TRAIN[1]).backward()
+        optimizer.step()
+        watched()
+
+
+@pytest.mark.parametrize("case", ["trained", "copied", "other parameters", "rate 0", "lazy"])
+def test_a_loop_that_trains_another_network_is_told(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model: nn.Module = network()
+    if case == "lazy":
+        model = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", every=4) as watched:
+        if case == "copied":
+            model = copy.deepcopy(model)
+        if case == "other parameters":  # its running statistics do change
+            other = copy.deepcopy(model)
+            for one, new in zip(model.parameters(), other.parameters(), strict=True):
+                one.grad = new.grad = torch.ones_like(one)
+            optimizer = torch.optim.SGD(other.parameters(), lr=0.1)
+            for _ in range(13):
+                model(TRAIN[0])
+                optimizer.step()
+                watched()
+        else:
+            if case == "lazy":
+                model(TRAIN[0])
+            trained_for(13, watched, model, rate=0.0 if case == "rate 0" else 0.1)
+    said = capsys.readouterr().out
+    untouched = case not in ("trained", "lazy")
+    assert said.count("none of the weights of the watched model has changed in 13") == untouched
+    assert watched.verdict.startswith("None of its weights changed in 13 steps") == untouched
+
+
+def test_steps_that_change_no_weight_at_first_are_no_reason_to_warn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = network()
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", every=1) as watched:
+        trained_for(3, watched, model, rate=0.0)
+        trained_for(9, watched, model)
+    assert "none of the weights" not in capsys.readouterr().out
+    assert "weights" not in watched.verdict
+
+
+class Returns(nn.Module):
+    """Logits, with features or other things before or after them."""
+
+    def __init__(self, around: Callable[[Tensor, Tensor], Any]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner, self.around = nn.Linear(64, 2), around
+
+    def forward(self, x: Tensor) -> Any:
+        features = x.flatten(1)
+        return self.around(features, self.inner(features))
+
+
+class Both(NamedTuple):
+    """Outputs with names."""
+
+    features: Tensor
+    logits: Tensor
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda features, z: (z, features),
+        lambda features, z: [z.sum(), z],
+        lambda features, z: (None, z),
+        lambda features, z: (features[:, :1].long(), z),
+        lambda features, z: (z, 0 * z, features),
+        lambda features, z: Both(features, z),
+    ],
+)
+def test_of_several_outputs_the_one_that_fits_is_taken(around: Any) -> None:
+    plain = measured(linear(), train=TRAIN, test=TEST)
+    found = measured(Returns(around), train=TRAIN, test=TEST)
+    assert found["loss/train"] == plain["loss/train"]
+
+
+def test_features_before_the_logits_are_not_taken_for_logits(tmp_path: Path) -> None:
+    model = Returns(lambda features, z: (features, z))
+    with pytest.raises(
+        ValueError, match=r"item 0 has 64 columns, .*=lambda m, x: m\(x\)\[1\]"
+    ) as e:
+        watch(model, train=TRAIN, test=TEST, out=tmp_path / "run").open()
+    assert "\n" not in str(e.value)
+    assert not (tmp_path / "run").exists()
+    plain = measured(linear(), train=TRAIN, test=TEST)
+    named = Named(["a", "b"], *TRAIN)
+    for given in (
+        {"forward": lambda m, x: m(x)[1]}, {"classes": ["a", "b"]}, {"train": named}
+    ):  # fmt: skip
+        found = measured(model, **{"train": TRAIN, "test": TEST, **given})
+        assert found["loss/train"] == plain["loss/train"]
+
+
+def test_inputs_of_two_parts_are_two_arguments_or_the_line_says_what_to_give() -> None:
+    class Pairs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = linear()
+
+        def forward(self, pair: Any) -> Any:
+            return self.inner(pair[0] + pair[1])
+
+    items = [((x, 0 * x), int(y)) for x, y in zip(*TRAIN, strict=True)]
+    with pytest.raises(ValueError, match=r"has 2 parts, .* the model takes \(pair.*give forward="):
+        measured(Pairs(), train=items, test=items)
+    found = measured(Pairs(), train=items, test=items, forward=lambda model, x: model(x))
+    assert found["loss/train"] == measured(linear(), train=TRAIN, test=TRAIN)["loss/train"]
+
+
+def normalize(x: Tensor) -> Tensor:
+    return (x - 120) / 50
+
+
+def by_forward(model: nn.Module, x: Tensor) -> Any:
+    return model(normalize(x))
+
+
+@pytest.mark.parametrize(
+    ("back", "in_loop", "forward", "told"),
+    [
+        (lambda x: 50 * x + 120, normalize, None, True),
+        (lambda x: 50 * x + 120, normalize, by_forward, False),
+        (as_is, as_is, by_forward, True),
+        (as_is, as_is, None, False),
+        (lambda x: x.clamp(0, 1), lambda x: (x.clamp(0, 1) - 0.5) / 0.5, None, True),
+        (as_is, lambda x: (x + 0.2 * torch.randn_like(x)).flip(-1), None, False),
+    ],
+    ids=["forgotten", "given", "too much", "none", "halves", "augmented"],
+)
+def test_a_loop_that_normalizes_inputs_is_told(
+    back: Any, in_loop: Any, forward: Any, told: bool, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    loader = DataLoader(TensorDataset(back(TRAIN[0]), TRAIN[1]), batch_size=8, shuffle=True)
+    before = hooks_of(model)
+    with watch(
+        model, train=loader, test=(back(TEST[0]), TEST[1]), forward=forward, out=tmp_path / "run",
+        every=1,
+    ) as watched:  # fmt: skip
+        for step, (x, y) in enumerate(loader):
+            nn.functional.cross_entropy(model(in_loop(x)), y).backward()
+            optimizer.step()
+            watched()
+            assert (hooks_of(model) > before) == (step < 1), "16 examples are enough"
+    assert capsys.readouterr().out.count("the loop feeds the model inputs from") == told
+    assert hooks_of(model) == before
+
+
+def test_labels_that_the_loop_passes_along_are_not_taken_for_inputs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Labeled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x: Tensor, labels: Tensor | None = None) -> Any:
+            return self.inner(x)
+
+    model = Labeled()
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run") as watched:
+        model(labels=TRAIN[1] + 90, x=TRAIN[0])
+        watched()
+    assert "the loop feeds" not in capsys.readouterr().out
+
+
+def test_copies_of_a_network_keep_nothing_of_ours(tmp_path: Path) -> None:
+    model = network()
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True):
+        copied, stored = copy.deepcopy(model), pickle.dumps(model)
+        assert hooks_of(model) > 0
+        copied(TRAIN[0])
+        assert hooks_of(copied) == 0
+    assert hooks_of(model) == 0
+    assert b"lab" not in stored
+    loaded = pickle.loads(stored)
+    assert torch.equal(loaded.eval()(TEST[0]), copy.deepcopy(model).eval()(TEST[0]))
+
+
+def test_a_loop_that_compiles_or_transforms_the_network_goes_on(tmp_path: Path) -> None:
+    model = network()
+    for module in model.modules():
+        module.training = module.training and not isinstance(module, nn.modules.batchnorm._NormBase)
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
+        faster = torch.compile(model, backend="eager")
+        for _ in range(3):
+            faster(TRAIN[0]).sum().backward()
+            watched()
+        weights = dict(model.named_parameters())
+
+        def loss(x: Tensor) -> Tensor:
+            out: Tensor = torch.func.functional_call(model, weights, (x[None],))
+            return out.sum()
+
+        torch.func.vmap(torch.func.grad(loss), randomness="different")(TRAIN[0])
+    assert hooks_of(model) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, that scripting is deprecated
+        scripted = torch.jit.script(linear())
+    assert measured(scripted, train=TRAIN, test=TEST)["accuracy/test"].count == 30

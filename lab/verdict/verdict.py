@@ -92,6 +92,8 @@ class Setting:
     """Test examples that are known to be training examples, too."""
     broken: int = 0
     """Examples of which inputs are not finite."""
+    untouched: bool = False
+    """Whether no weight of the network changed in all of `steps`."""
     changes: tuple[str, ...] = ()
     """Interventions of the user's own, of which it is not known what they should change."""
     flags: bool = True
@@ -128,9 +130,19 @@ def verdict(metrics: Metrics, setting: Setting) -> str:
 def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     """The findings, the most important first, advice last; `metrics` are the final metrics by
     tag."""
+    found = _found(metrics, setting)
+    if setting.untouched:  # advice on training would be about another network
+        return [_untouched(setting), *(each for each in found if each.kind != "advice")]
+    return found
+
+
+def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
+    """The findings on the network as it is."""
     if not math.isfinite(metrics["loss/train"].value + metrics["loss/test"].value):
         rate = "--learning-rate" if setting.flags else "learning rate"
         text = f"It broke: its losses are not finite. Try a smaller {rate}."
+        if setting.untouched:
+            text = "Its losses are not finite."
         if setting.broken:
             text = (
                 f"Its losses are not finite, as the inputs of {setting.broken:,} examples are not."
@@ -237,6 +249,17 @@ def _overlap(setting: Setting) -> Finding:
         " that what follows about the test set is too good."
     )
     return Finding("overlap", text)
+
+
+def _untouched(setting: Setting) -> Finding:
+    """The finding that nothing trained the network that was measured."""
+    times = "1 step" if setting.steps == 1 else f"{setting.steps:,} steps"
+    text = (
+        f"None of its weights changed in {times}, so that all figures are those of the model as it"
+        " was at the start. Perhaps a copy of it was trained, by the loop or by a trainer that made"
+        " one; or the optimizer has the parameters of another model; or the learning rate was 0."
+    )
+    return Finding("untouched", text)
 
 
 def _studied(setting: Setting) -> str:

@@ -50,13 +50,14 @@ class Watch:
 
         Args:
             model: a `torch.nn.Module` that returns logits (N, C), or one logit (N,) of a binary
-                classifier; an object with `.logits`; or what `forward` makes of it. For
-                probabilities see `outputs`. Wrapped
-                models (DataParallel, DistributedDataParallel, `torch.compile`) are unwrapped;
-                sharded ones are refused.
+                classifier; an object with `.logits`; or what `forward` makes of it. Of a tuple
+                the first item is taken, or, if it does not fit, the only one with a column for each
+                class. For probabilities see `outputs`. Wrapped models (DataParallel,
+                DistributedDataParallel, `torch.compile`) are unwrapped; sharded ones are refused.
             train, test: each a map-style dataset of (input, label), a DataLoader (whose dataset
                 and collate function are used), or (inputs, labels) as tensors or arrays. Labels
-                are whole numbers from 0, one-hot rows, or names of classes.
+                are whole numbers from 0, one-hot rows, or names of `classes` (or of the
+                dataset's).
             out: the run's folder, new or empty. None: a new one below runs/.
             clean: for training sets with random augmentation: a transform to replace the
                 dataset's own, or a dataset of the same examples without it.

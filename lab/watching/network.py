@@ -35,6 +35,14 @@ def unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
+def is_compiled(model: nn.Module) -> bool:
+    """Whether it, or a part of it, runs compiled."""
+    return any(
+        "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
+        for module in model.modules()
+    )
+
+
 def refuse_sharded(model: nn.Module) -> None:
     """Raise `ValueError` if this process does not hold all weights of `model`."""
     why = ""

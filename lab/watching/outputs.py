@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lab.core.text import unknown
 from lab.models import untouched
-from lab.watching.trees import Tree, leaves
+from lab.watching.trees import Tree, leaves, mapped
 
 Forward = Callable[[nn.Module, Tree], Any]
 """A function of the network and inputs (N, …) that returns logits (N, C)."""
@@ -45,8 +45,8 @@ PASSED = ("Squeeze", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Select"
 
 def plain_forward(model: nn.Module, inputs: Tree) -> Any:
     """The network's output: a dictionary of inputs is passed as keywords (a single one that is not
-    called as the network's argument: as the argument), a tuple as arguments. `ValueError` if the
-    keywords do not fit."""
+    called as the network's argument: as the argument), a tuple as arguments. `ValueError` if they
+    do not fit."""
     if isinstance(inputs, Mapping):
         signature = inspect.signature(model.forward)
         try:
@@ -61,8 +61,64 @@ def plain_forward(model: nn.Module, inputs: Tree) -> Any:
             ) from None
         return model(**inputs)
     if isinstance(inputs, (list, tuple)):
+        _refuse_parts(model, inputs)
         return model(*inputs)
     return model(inputs)
+
+
+def _refuse_parts(model: nn.Module, inputs: Sequence[Tree]) -> None:
+    """Raise `ValueError` if the network does not take as many arguments as the inputs have parts;
+    of scripted networks that is not known."""
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*inputs)
+    except TypeError as error:
+        raise ValueError(
+            f"the input of an example has {len(inputs)} parts, each of which is passed as an"
+            f" argument, and the model takes {signature} ({error}): give forward=, such as"
+            " lambda model, x: model(x) where it takes all parts as one"
+        ) from None
+
+
+def fitting_item(output: Any, count: int, labels: int, classes: int) -> int:
+    """Which item of several that a network returns for `count` examples is taken: the first, or, if
+    that one does not fit, the only one that has a column for each class (one column, of two
+    classes). `labels` is how many classes the labels have at least, `classes` how many there are,
+    0: not known.
+
+    `ValueError` if another item fits the labels, and the first one is wider and might be right.
+    """
+    if not isinstance(output, (list, tuple)) or hasattr(output, "logits"):
+        return 0
+    wanted = classes or labels
+    widths = [_width(item, count) for item in output]
+    fitting = [i for i, width in enumerate(widths) if _fits(width, wanted)]
+    if len(fitting) != 1:
+        return 0
+    best = fitting[0]
+    if best and not classes and (widths[0] or 0) > wanted:
+        raise ValueError(
+            f"the model returns {len(output)} items: item 0 has {widths[0]} columns, item {best}"
+            f" has {widths[best]}, and the labels have {labels} classes. Say which has the logits:"
+            f" give forward=lambda m, x: m(x)[{best}], or [0] in its place"
+        )
+    return best
+
+
+def _width(item: Any, count: int) -> int | None:
+    """The columns of an item that might be logits; None: it cannot be."""
+    if not isinstance(item, Tensor) or not item.is_floating_point():
+        return None
+    if item.ndim not in (1, 2) or len(item) != count:
+        return None
+    return item.shape[1] if item.ndim == 2 else 1
+
+
+def _fits(width: int | None, classes: int) -> bool:
+    return width == classes or (width == 1 and classes == 2)
 
 
 def as_rows(output: Any, count: int) -> Tensor:
@@ -112,7 +168,8 @@ class Outputs:
     """The user's `forward` as a function of network and inputs that returns logits.
 
     `said` is what the user says that it returns, None: nothing; `ValueError` for an unknown word.
-    `kind` is logits until `settle` finds something else.
+    `kind` is logits until `settle` finds something else; of several items that it returns `item` is
+    taken, the first until `choose` finds another one.
     """
 
     def __init__(self, forward: Forward | None, said: str | None) -> None:
@@ -120,19 +177,32 @@ class Outputs:
             raise ValueError(f"outputs: {unknown('kind of output', said, KNOWN)}")
         self.kind: Kind = "logits"
         self.settled = said == "logits"
+        self.item = 0
         self._forward, self._said = forward or plain_forward, said
 
     def __call__(self, network: nn.Module, inputs: Tree) -> Any:
-        output = self._forward(network, inputs)
+        output = self._output(network, inputs)
         if self.kind == "logits":
             return output
         return log_odds(as_rows(output, len(leaves(inputs)[0])), self.kind)
+
+    def choose(self, network: nn.Module, inputs: Tree, labels: int, classes: int) -> None:
+        """Find out which item is taken, as `fitting_item` says, from the outputs for two or more
+        `inputs`; what the network cannot do with them is left to be told when it is measured."""
+        output: Any = None
+        with suppress(Exception), untouched(network):
+            output = self._forward(network, mapped(inputs, torch.clone))
+        self.item = fitting_item(output, len(leaves(inputs)[0]), labels, classes)
+
+    def _output(self, network: nn.Module, inputs: Tree) -> Any:
+        output = self._forward(network, inputs)
+        return output[self.item] if self.item else output
 
     def last_operation(self, network: nn.Module, inputs: Tree) -> str:
         """What makes the outputs for `inputs`, as autograd calls it, such as "Sigmoid"; empty where
         that is not known."""
         with suppress(Exception), untouched(network), torch.enable_grad():
-            rows = as_rows(self._forward(network, inputs), len(leaves(inputs)[0]))
+            rows = as_rows(self._output(network, inputs), len(leaves(inputs)[0]))
             node: Any = rows.grad_fn
             while node is not None:
                 name = re.sub(r"Backward\d*$", "", node.name())

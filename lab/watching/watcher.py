@@ -27,9 +27,11 @@ from lab.tracking.writer import Tracker
 from lab.training import describe
 from lab.verdict import Setting, verdict
 from lab.watching.budget import STARTING, Budget
+from lab.watching.loop import Inputs, Weights, scale_differs
 from lab.watching.network import (
     Change,
     Reader,
+    is_compiled,
     is_unready,
     moved_to,
     refuse_sharded,
@@ -52,6 +54,9 @@ TRIED = 32
 """Test examples that the network is tried out on before the loop begins, at most; one of them
 alone, too."""
 
+COMPARED = 100
+"""Training examples whose inputs are compared with those that the loop feeds, at most."""
+
 MOST_GROUPS = 200
 """Groups that are measured at most: more of them have too few examples each."""
 
@@ -60,6 +65,10 @@ PICTURED = (7, 31)
 
 FEW = 8
 """Measurements below which it is said how to get more."""
+
+WAITED = 10
+"""Steps after which weights that have not changed are told: the first ones may be skipped (float16)
+or have a learning rate of 0 (warmup)."""
 
 UNEVEN = 1.5
 """Times that a class may be as frequent in the test set as a guess expects, without a word."""
@@ -116,6 +125,10 @@ class Watcher:
         self._step, self._calls = -1, 0
         self._offset = 0
         self._logged = -1
+        self._weights: Weights | None = None
+        self._told_untouched = False
+        self._fed: Inputs | None = None
+        self._shown: Tensor | None = None
         self._taken = 0.0
         refuse_sharded(model)
 
@@ -182,6 +195,10 @@ class Watcher:
         with self._budget.spending(STARTING), undisturbed(unwrapped(self._model)):
             self._read()
             self._begin()
+            network = unwrapped(self._model)
+            self._weights = None if is_unready(network) else Weights(network)
+            if self._shown is not None and not is_compiled(self._model):
+                self._fed = Inputs(network, training=True)
 
     def close(self, error: BaseException | None = None) -> None:
         """Measure the finished network and write down how the run ended; `with` does so. `error`
@@ -189,6 +206,8 @@ class Watcher:
         if self._idle or self._opened is None:
             return
         opened, self._opened = self._opened, None
+        if self._fed is not None:
+            self._fed.end()
         try:
             if error is None:
                 with self._noted():
@@ -269,7 +288,8 @@ class Watcher:
             column = self._train.column(clean_labels, "clean_labels")
             truth = as_labels(column, "clean_labels", classes or known)
             labels = torch.cat([labels, truth])
-        count = self._tried(int(labels.max()) + 1)
+        self._counts = int(labels.max()) + 1, len(classes or known)
+        count = self._tried(self._counts[0])
         if int(labels.max()) >= count:
             raise ValueError(
                 f"there is a label {int(labels.max())}, and the model tells {count} classes apart"
@@ -308,6 +328,7 @@ class Watcher:
         network = unwrapped(self._model)
         if is_unready(network):
             return max(2, least)
+        self._choose_item(network)
         raw = self._asked(network, TRIED)
         try:
             alone = self._asked(network, 1)
@@ -327,7 +348,29 @@ class Watcher:
                 raise ValueError(f"change {name!r}: {error}") from None
         if said := self._settled(network):
             self._warnings.append(said)
+        self._shown = self._inputs_shown(network)
         return raw.shape[1]
+
+    def _inputs_shown(self, network: nn.Module) -> Tensor | None:
+        """The numbers that the network gets for some training examples when it is measured, as
+        `Inputs.numbers`."""
+        shown = Inputs(network, training=False)
+        reader = Reader(network, self._train.inputs, forward=self._outputs)
+        count = min(COMPARED, len(self._train))
+        positions = torch.linspace(0, len(self._train) - 1, count).long()
+        try:
+            with self._undisturbed():
+                predict(reader, positions, to_input=torch.clone)
+        finally:
+            shown.end()
+        return shown.numbers
+
+    def _choose_item(self, network: nn.Module) -> None:
+        """Which item has the logits, where the network returns several."""
+        few = torch.arange(min(TRIED, len(self._test)))
+        with self._undisturbed():
+            inputs = moved_to(network, self._test.inputs(few))
+            self._outputs.choose(network, inputs, *self._counts)
 
     def _settled(self, network: nn.Module) -> str:
         """Whether the network returns logits or probabilities; what is to be said about it."""
@@ -456,12 +499,15 @@ class Watcher:
         network = unwrapped(self._model)
         _wait_for(device_of(network))
         budget = self._budget
+        if self._weights is None:  # it had lazy layers
+            self._choose_item(network)
         if not self._outputs.settled and (said := self._settled(network)):  # it had lazy layers
-            self._warnings.append(said)
-            self._display.warn([said] if not self._quiet else [])
+            self._warn(said)
         with self._undisturbed():
             with budget.measuring(step):
                 with budget.spending("measuring"):
+                    self._look_at_weights(network)
+                    self._look_at_inputs()
                     result = self._suite(network)
                 with budget.spending("logging"):
                     self._recorder.show_distributions(step, [result])
@@ -473,6 +519,41 @@ class Watcher:
                     self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
         return result
+
+    def _look_at_weights(self, network: nn.Module) -> None:
+        """Find out whether the loop has changed them, and say so once if it has not."""
+        if self._weights is None:  # it had lazy layers
+            self._weights = Weights(network)
+            return
+        changed, late = self._weights.look(network), self._step + 1 >= WAITED
+        if not changed and late and self._budget.measured and not self._told_untouched:
+            self._told_untouched = True
+            self._warn(
+                f"none of the weights of the watched model has changed in {self._step + 1:,} steps:"
+                " does the loop train a copy of it, has the optimizer the parameters of another"
+                " model, or is the learning rate 0?"
+            )
+
+    def _look_at_inputs(self) -> None:
+        """Say once whether the loop feeds the network inputs of another scale than it is measured
+        on, as soon as enough of them were seen."""
+        if self._fed is None or self._shown is None or (fed := self._fed.numbers) is None:
+            return
+        shown, self._fed, self._shown = self._shown, None, None
+        if scale_differs(fed, shown):
+            ours, loops = (
+                f"from {each.min().item():.4g} to {each.max().item():.4g}" for each in (shown, fed)
+            )
+            self._warn(
+                f"the loop feeds the model inputs {loops}, and it is measured on inputs {ours}: if"
+                " the loop scales or normalizes them, do it in a transform, or in forward= too, as"
+                " in lambda model, x: model(normalize(x))"
+            )
+
+    def _warn(self, text: str) -> None:
+        """Say what is doubtful while the loop goes on."""
+        self._warnings.append(text)
+        self._display.warn([text] if not self._quiet else [])
 
     def _conclude(self) -> None:
         """The last measurement, and the verdict."""
@@ -569,6 +650,7 @@ class Watcher:
             width=None,
             shared=self._shared,
             broken=self._train.broken + self._test.broken,
+            untouched=self._calls > 0 and self._weights is not None and not self._weights.changed,
             changes=tuple(self._change),
             flags=False,
             noun=self._noun,

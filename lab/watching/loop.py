@@ -1,0 +1,159 @@
+"""What the loop does with the network that is watched: whether it changes its weights, and which
+inputs it feeds it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lab.watching.trees import leaves
+
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Buffers that a normalization fills in every forward pass, also where nothing is learned."""
+
+WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Types of whole numbers by their bytes."""
+
+ROWS = 16
+"""Examples of which the inputs are compared, at least."""
+
+HELD = 2**26
+"""Bytes of the inputs of a call that are kept for the comparison, at most."""
+
+BEYOND, MANY = 0.25, 0.25
+"""Inputs are of another scale if a share of more than `MANY` of their numbers lies outside of the
+others' range by more than `BEYOND` of its width."""
+
+TIMES = 3.0
+"""They are, too, if they scatter more than so many times as much, or as little."""
+
+
+class Weights:
+    """Whether the weights of `network` (its parameters, and its buffers but for the running
+    statistics of normalizations) have changed since this was made: `look` sees it, and `changed`
+    tells what was seen. Kept are sums of their bits, no copies. Weights that cannot be read count
+    as changed."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._before = _sums(network)
+        self.changed = self._before is None
+
+    def look(self, network: nn.Module) -> bool:
+        """Whether they have changed, now or when it was looked at before."""
+        self.changed = self.changed or _sums(network) != self._before
+        return self.changed
+
+
+def _sums(network: nn.Module) -> list[int] | None:
+    """The sum of the bits of each weight as whole numbers; None if one cannot be read."""
+    buffers = [
+        tensor
+        for name, tensor in network.named_buffers()
+        if name.rpartition(".")[2] not in STATISTICS
+    ]
+    try:
+        return [_sum(tensor) for tensor in (*network.parameters(), *buffers)]
+    except (RuntimeError, TypeError, KeyError, NotImplementedError):  # sparse, quantized, …
+        return None
+
+
+def _sum(tensor: Tensor) -> int:
+    plain = tensor.detach().as_subclass(Tensor)
+    plain = torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain
+    bits = plain.contiguous().view(WHOLE[plain.element_size()])
+    return int(bits.sum(dtype=torch.int64))
+
+
+class Inputs:
+    """The inputs that a network gets in its next calls in `training` mode, with gradients, or in
+    eval mode, until there are `ROWS` rows of them: a forward pre-hook that takes itself away.
+
+    It changes nothing and never fails. In code that is compiled or captured in a CUDA graph it sees
+    nothing, and on scripted networks it is not set. Copies of the network take theirs away in their
+    next call in that mode; of a pickled network there remains one that does nothing.
+    """
+
+    def __init__(self, network: nn.Module, *, training: bool) -> None:
+        self._network, self._training = network, training
+        self._count, self._over = 0, False
+        self._kept: list[Tensor] = []
+        with suppress(Exception):  # scripted networks refuse hooks
+            network.register_forward_pre_hook(self, with_kwargs=True)
+
+    def __call__(self, module: nn.Module, args: Any, named: Any) -> None:
+        """Keep the inputs of a call."""
+        if torch.compiler.is_compiling():
+            return
+        if not self._over and module.training == self._training:
+            with suppress(Exception):  # tensors inside torch.vmap and the like
+                self._keep([args, named])
+        if self._over:
+            _without(module, self)
+
+    def __deepcopy__(self, memo: Any) -> Inputs:
+        return self
+
+    def __reduce__(self) -> Any:
+        return getattr, (nullcontext(), "__exit__")  # takes any three arguments
+
+    @property
+    def numbers(self) -> Tensor | None:
+        """The finite numbers of the first floating-point tensor of each call (without any: of the
+        first tensor), (N,) on the CPU, float32 or whole; None until there are enough."""
+        if self._count < ROWS or not self._kept:
+            return None
+        found = torch.cat([part.reshape(-1) for part in self._kept])
+        return found[found.isfinite()]
+
+    def end(self) -> None:
+        """Take it away, if it is still there."""
+        self._over = True
+        _without(self._network, self)
+
+    def _keep(self, inputs: Any) -> None:
+        found = leaves(inputs)
+        first = next((each for each in found if each.is_floating_point()), found[0])
+        first = first.detach().as_subclass(Tensor)
+        if self._training and not torch.is_grad_enabled():
+            return
+        if first.is_cuda and torch.cuda.is_current_stream_capturing():
+            return
+        with torch.no_grad():
+            few = first[: HELD // max(1, 4 * first[0].numel())]
+            few = few.float() if few.is_floating_point() else few.long()
+            self._kept.append(few.cpu().clone())
+        self._count += len(first)
+        self._over = self._count >= ROWS
+
+
+def _without(module: nn.Module, hook: Inputs) -> None:
+    """Take a forward pre-hook from a module."""
+    with suppress(Exception):
+        for key, each in list(module._forward_pre_hooks.items()):
+            if each is hook:
+                module._forward_pre_hooks.pop(key, None)
+                module._forward_pre_hooks_with_kwargs.pop(key, None)
+
+
+def scale_differs(fed: Tensor, asked: Tensor) -> bool:
+    """Whether the numbers that a loop feeds a network, (N,), are of another scale than those that
+    it is measured on, (M,): by far out of their range, or scattered far more or less. Of whole
+    numbers in both, such as words, this is not asked."""
+    if min(len(fed), len(asked)) < 2 or not (fed.is_floating_point() or asked.is_floating_point()):
+        return False
+    low, high = asked.min(), asked.max()
+    margin = BEYOND * (high - low)
+    outside = ((fed < low - margin) | (fed > high + margin)).float().mean()
+    if outside > MANY:
+        return True
+    ratios = [float(_spread(fed, power) / _spread(asked, power)) for power in (1, 2)]
+    return min(ratios) > TIMES or 0 < max(ratios) < 1 / TIMES
+
+
+def _spread(numbers: Tensor, power: int) -> Tensor:
+    """How far they are from their mean: the mean of that to some power, and its root."""
+    away = (numbers.double() - numbers.double().mean()).abs()
+    return (away**power).mean() ** (1 / power)
