@@ -205,6 +205,16 @@ class RunDir:
             return self.summary().get("status") == "finished"
         return False
 
+    def finished_at(self) -> int | None:
+        """The step that the run came to its end at; None if it did not, or if its summary, damaged,
+        does not say."""
+        with suppress(ValueError):
+            summary = self.summary()
+            step = summary.get("step")
+            if summary.get("status") == "finished" and type(step) is int:
+                return step
+        return None
+
     def metrics(self) -> list[dict[str, Any]]:
         """The evaluations in turn: `step`, and metrics by tag (None: not finite)."""
         lines = self.metrics_file.read_text(encoding="utf-8").splitlines()

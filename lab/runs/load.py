@@ -15,7 +15,7 @@ from lab.core.config import Provenance, RunConfig
 from lab.core.run_dir import RunDir
 from lab.core.text import one_line
 from lab.models import NotAgreed, device_of, only_agreed
-from lab.runs.checkpoints import give_weights, open_checkpoint
+from lab.runs.checkpoints import give_weights, open_checkpoint, refuse_out_of_step
 from lab.runs.network import model_spec, rebuild_model
 from lab.runs.provenance import (
     ANYWAY,
@@ -69,7 +69,8 @@ def open_run(
     else the last.
 
     `model_file` is where the network's file is now, if it was moved. Raises `ValueError` in one
-    line if something is missing; if the network's source files are not those that it was trained
+    line if something is missing; if the run has finished and the checkpoint is of another step than
+    its end; if the network's source files are not those that it was trained
     with (`changed_code`: use them all the same); and if the run's world has another version now
     (`any_world`: for a caller that loads none of its pictures).
     """
@@ -86,12 +87,16 @@ def open_run(
     refuse_other_classes(classes, provenance, config=config, what=folder)
     path = run.trained(config)
     if path is None:
-        raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
+        why = "its run stopped before the first"
+        if run.finished():
+            why = f"it was removed; --resume {folder} trains the run again"
+        raise ValueError(f"{folder} has no checkpoint: {why}")
     spec = model_spec(config, classes)
     with own_sources(config, None if changed_code else provenance, run):
         model = rebuild_model(config, spec, run)
     model.to(device)
     checkpoint = open_checkpoint(run, path, device)
+    refuse_out_of_step(run, config, path, checkpoint)
     give_weights(
         model, checkpoint, path, config=config, spec=spec, evaluated=True,
         provenance=None if changed_code else provenance,
