@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from lab.core.atomic import replace_text
 from lab.core.config import Provenance, RunConfig, parse_settings, to_json
-from lab.core.locks import LOCK, check_path, locked
+from lab.core.locks import LOCK, check_out, locked
 from lab.core.run_names import automatic_name, check_name
 from lab.core.text import missing
 
@@ -66,7 +66,7 @@ class RunDir:
         """
         if config.name is not None:
             check_name(config.name)
-        check_path(config.out)
+        check_out(config.out)
         config.out.mkdir(parents=True, exist_ok=True)
         name = config.name or automatic_name(config)
         for number in count(2):

@@ -30,12 +30,13 @@ from lab.worlds import classes_of, open_world
 
 
 class Opened(NamedTuple):
-    """A run that was opened: its settings, and its network in eval mode with the weights after
-    `step` steps."""
+    """A run that was opened: its settings, its network in eval mode with the weights after `step`
+    steps, and the names of the classes."""
 
     config: RunConfig
     model: nn.Module
     step: int
+    classes: tuple[str, ...]
 
 
 def load_run(
@@ -72,14 +73,16 @@ def open_run(
     line if something is missing; if the run has finished and the checkpoint is of another step than
     its end; if the network's source files are not those that it was trained
     with (`changed_code`: use them all the same); and if the run's world has another version now
-    (`any_world`: for a caller that loads none of its pictures).
+    (`any_world`: for a caller that loads none of its pictures; they need not be there).
     """
     run = RunDir(folder)
     stored, provenance = run.settings()
     refuse_watched(provenance, what=folder)
     config = moved(config or stored, model_file)
     if any_world:
-        classes = classes_of(config.data)
+        gone = config.data.data and not Path(config.data.data).expanduser().exists()
+        classes = provenance.classes if gone else ()
+        classes = classes or classes_of(config.data)
     else:
         world = open_world(config.data, seed=config.seed)
         refuse_other_world(world, provenance, what=folder)
@@ -101,7 +104,7 @@ def open_run(
         model, checkpoint, path, config=config, spec=spec, evaluated=True,
         provenance=None if changed_code else provenance,
     )  # fmt: skip
-    return Opened(config, model, checkpoint.step)
+    return Opened(config, model, checkpoint.step, classes)
 
 
 def open_snapshot(folder: Path, step: int, opened: Opened, *, changed_code: bool = False) -> Opened:
@@ -117,9 +120,9 @@ def open_snapshot(folder: Path, step: int, opened: Opened, *, changed_code: bool
     provenance = None if changed_code else run.settings()[1]
     give_weights(
         model, checkpoint, path, config=opened.config, provenance=provenance, evaluated=True,
-        spec=model_spec(opened.config, classes_of(opened.config.data)),
+        spec=model_spec(opened.config, opened.classes),
     )  # fmt: skip
-    return Opened(opened.config, model, step)
+    return opened._replace(model=model, step=step)
 
 
 @contextmanager
