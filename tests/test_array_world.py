@@ -161,6 +161,11 @@ ODD: list[tuple[Arrays, str]] = [
     ({"x": X / 100}, "floats from 0 to 1.99, and 0 to 1 are allowed"),
     ({"x": X / 255 - 0.5}, "floats from -0.5 to"),
     ({"x": np.where(X.max() == X, np.nan, X / 255)}, "not finite"),
+    ({"x": X // 150}, "x has 1 as its largest number.* multiply it by 255"),
+    ({"x": X // 12}, "x has 16 as its largest number.* multiply it by 15,"),
+    ({"x": X / 255 / 255}, "x has 0.00306 as its largest number.* floats from 0 to 1"),
+    ({"x": (X / 255 / 255).astype(">f2")}, "x has 0.00306 as its largest number"),
+    ({"x_test": X // 150, "y_test": Y}, "x_test has 1 as its largest number"),
 ]  # fmt: skip
 
 
@@ -171,6 +176,15 @@ def test_an_odd_file_is_refused_in_one_line(changes: Arrays, line: str, tmp_path
         opened(path).load("train", 20)
     assert str(caught.value).startswith(f"--data {path}: ")
     is_a_good_line(str(caught.value))
+
+
+def test_a_wrong_scale_is_refused_before_a_run_has_a_folder(tmp_path: Path) -> None:
+    path = saved(tmp_path, x=X // 150)
+    words = ["--data", str(path), "--out", str(tmp_path / "runs"), "--steps", "1"]
+    assert "multiply it by 255" in is_refused(load_script("train").train, words)
+    assert not (tmp_path / "runs").exists()
+    for changes in ({"x": X // 11}, {"x": X / 255 / 11}, {"x": 0 * X}):
+        assert opened(saved(tmp_path, **changes)).load("train", 20)
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
@@ -278,6 +292,8 @@ def test_pictures_of_a_program_become_a_file(tmp_path: Path) -> None:
         (7, "must be .pictures, labels. as tensors or arrays, or a map-style dataset"),
         ((X, Y[:3]), "30 pictures and 3 labels"),
         ((X / 255 - 1, Y), "floats from -1 to"),
+        ((X // 150, Y), "x has 1 as its largest number.* multiply it by 255"),
+        ((torch.from_numpy(X / 255 / 255), Y), "x has 0.00306 as its largest number"),
         ((X, Y / 2), "whole numbers or texts, not float64"),
         ((X, 0 * Y), "two or more classes"),
         ([(X[0], 0), (X[0, 2:], 1), (X[0], 1)], "one size is needed"),

@@ -118,6 +118,27 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert "Not a directory" in told
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("train", ["--steps", "1"]),
+        ("sweep", ["--grid", "steps=1,2", "--processes", "1"]),
+        ("pool", ["--networks", "2", "--steps", "1"]),
+        ("gallery", []),
+    ],
+)
+def test_a_file_in_the_place_of_out_is_named_with_its_flag(
+    name: str, words: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    if name in ("train", "sweep", "pool"):
+        words = [*words, "--num-train", "12", "--task", "shape", "--image-size", "16"]
+    done = run_here(name, *words, "--out", str(tmp_path / "file"))
+    assert done.code == 2
+    assert f"--out {tmp_path / 'file'}: that is no folder" in done.err
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir(mode=0o500)

@@ -207,7 +207,7 @@ def of_sets(*names: str, inside: str = "") -> Callable[[Path], object]:
         (of_sets("test", "val", inside="cat"), "test, val are names of sets"),
         (of_sets("test_set", "training_set"), "test_set, training_set are names of sets"),
         (lambda place: None, "there is no such folder"),
-        (lambda place: place.write_text("x"), "is no folder"),
+        (lambda place: place.write_text("x"), r"is no folder, and no \.npz file with .* x and"),
         (lambda place: place.mkdir(), "two or more subfolders .* it has none"),
         (lambda place: fill(place, 3), "two or more subfolders .* it has none"),
         (one_class, "two or more subfolders .* it has only 'only'"),

@@ -27,6 +27,7 @@ from lab.training import BEST, LAST, PREVIOUS, load_checkpoint
 from lab.training.checkpoint import FORMAT
 from support.configs import rich, stateful
 from support.hostile import TIMES, anything, search
+from support.run_folders import assert_same_run
 from support.scripts import is_a_good_line, is_refused, load_script, told
 
 
@@ -356,3 +357,43 @@ def test_a_checkpoint_without_a_figure_is_one_line(tmp_path: Path) -> None:
     save_checkpoint(path, checkpoint)
     with pytest.raises(ValueError, match="its checkpoint lacks 'loss/train', train anew"):
         resume(folder)
+
+
+def test_a_finished_run_is_never_opened_with_an_older_network(tmp_path: Path) -> None:
+    """Its last checkpoint is lost, or damaged: the rest is trained again, to the same bits."""
+    run = RunDir(start(stateful(tmp_path, eval_every=20)).folder)
+    whole = shutil.copytree(run.path, tmp_path / "whole")
+    end, before = (load_checkpoint(path).step for path in (run.last, run.previous))
+    assert end == 40 > before
+    assert resume(run.path) is None, "nothing is left to be done"
+
+    run.last.write_bytes(run.last.read_bytes()[:-1])
+    train = load_script("train").train
+    for said in (
+        is_refused(load_script("evaluate").evaluate, [str(run), "--counterfactuals", "0"]),
+        is_refused(train, ["--resume", str(run)]),
+    ):
+        assert f"--resume {run} goes on from {run.previous}, which is of step {before}" in said
+    run.last.unlink()
+    with pytest.raises(ValueError, match=rf"step {before}, but .*step 40: --resume") as caught:
+        load_run(run.path)
+    is_a_good_line(one_line(str(caught.value)))
+
+    assert resume(run.path) is not None
+    assert_same_run(run.path, whole)
+    assert load_run(run.path)
+
+    for path in (run.last, run.previous):
+        path.unlink()
+    with pytest.raises(ValueError, match="trains the run again"):
+        load_run(run.path)
+    assert resume(run.path) is not None
+    assert_same_run(run.path, whole)
+
+
+def test_with_early_stopping_a_finished_run_is_opened_with_the_best_weights(tmp_path: Path) -> None:
+    run = RunDir(start(rich(tmp_path, steps=10, num_validation=20, early_stopping=9)).folder)
+    for path in (run.last, run.previous):
+        path.unlink()
+    assert load_run(run.path)
+    assert resume(run.path) is None

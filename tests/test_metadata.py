@@ -148,6 +148,17 @@ def test_tables_in_train_and_test_name_their_own_pictures(tmp_path: Path) -> Non
     assert not any("metadata" in line or ".csv" in line for line in world.doubts())
 
 
+def test_backslashes_of_windows_are_read_as_slashes(folder: Path) -> None:
+    table = folder / "metadata.csv"
+    kept, version = table.read_text(), opened(folder, "place").version
+    try:
+        table.write_text(kept.replace("cat/", "cat\\").replace("dog/", "dog\\"))
+        assert "/" not in table.read_text()
+        assert opened(folder, "place").version == version
+    finally:
+        table.write_text(kept)
+
+
 def test_other_values_are_another_version_and_columns_that_are_not_named_are_not(
     folder: Path,
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.core.cli import main
 from lab.core.config import DataConfig, RunConfig
 from lab.core.metrics import METRICS
 from lab.core.run_dir import RunDir
@@ -18,6 +19,7 @@ from lab.verdict.advice import advice
 from lab.worlds import open_world
 from support.configs import tiny
 from support.picture_folders import fill
+from support.scripts import load_script
 
 
 def config(out: Path, data: DataConfig, **train: object) -> RunConfig:
@@ -133,6 +135,23 @@ def test_labels_stand_for_the_classes_that_were_trained_on(pictures: Path) -> No
     finally:
         (pets / "ant").rename(pets / "dog")
     load_run(pictures, any_world=True)
+
+
+def test_pictures_are_predicted_where_the_training_pictures_are_gone(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pets = pictures.parent / "pets"
+    elsewhere = pets.rename(pictures.parent / "elsewhere")
+    try:
+        said = main(load_script("predict").predict, [str(pictures), str(elsewhere / "dog")])
+        assert said == 0
+        assert "000.png: " in (out := capsys.readouterr().out)
+        assert "cat" in out
+        assert "dog" in out
+        with pytest.raises(ValueError, match="there is no such folder"):
+            load_run(pictures)
+    finally:
+        elsewhere.rename(pets)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

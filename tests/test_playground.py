@@ -556,6 +556,7 @@ def test_under_a_path_nobody_consents(logdir: Path) -> None:
 
 def test_a_newer_checkpoint_is_taken_up(tmp_path: Path) -> None:
     start(config(tmp_path, "a"))
+    (tmp_path / "a" / "summary.json").unlink()  # it is still in training
     page = Page(tmp_path)
     first = page.ok("look", face="", run="a")["answers"][0]["chances"]
     start(config(tmp_path / "other", "b", steps=30))

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from lab.core.config import RunConfig
 from lab.experiments.runner.jobs import key_of
@@ -24,11 +25,12 @@ from lab.models import isolated
 from lab.pool import membership, run_pool
 from lab.pool.causes import causes
 from lab.pool.findings import Findings
-from lab.pool.membership import network_seed
-from lab.pool.report import report
+from lab.pool.membership import network_seed, networks_for
+from lab.pool.report import part_rows, report
 from lab.pool.run import PoolResult
-from lab.pool.store import PoolDir
+from lab.pool.store import Pool, PoolDir
 from lab.pool.train import Report, do
+from lab.pool.words import sentences
 from lab.runs.network import build_model, model_spec
 from lab.runs.resolve import resolve
 from lab.training import EpochBatches, fit
@@ -325,16 +327,73 @@ def test_few_networks_say_so_and_no_more(here: None, tmp_path: Path) -> None:
     assert [row["memorization"] for row in rows].count("") == 8
 
 
-def test_examples_without_a_score_are_not_among_those_it_is_a_share_of(
-    here: None, tmp_path: Path
+def planted(out: Path, networks: int, how: str) -> Findings:
+    """What is found of networks that were never trained, know their members by a table and else
+    guess, or go by the rule."""
+    run = resolve(small(out, num_train=200, num_test=100))
+    train, test = (run.world.load(split, count) for split, count in (("train", 200), ("test", 100)))
+    members = torch.stack([membership(k, count=200, share=0.7, seed=0) for k in range(networks)])
+    generator = torch.Generator().manual_seed(networks)
+
+    def predicted(labels: Tensor, known: Tensor | bool) -> Tensor:
+        shape = (networks, len(labels))
+        guesses = torch.rand(shape, generator=generator) < 0.5
+        one_class = torch.rand((networks, 1), generator=generator) < 0.5
+        right = {
+            "guesses": guesses,
+            "one class": one_class == (labels == 1),
+            "table": (guesses & (torch.rand(shape, generator=generator) < 0.4)) | known,
+            "rule": torch.ones(shape, dtype=torch.bool),
+        }[how]
+        given = torch.where(right, labels, (labels + 1) % len(train.classes))
+        noise = 0.1 * torch.rand((*shape, len(train.classes)), generator=generator)
+        return torch.nn.functional.one_hot(given, len(train.classes)).float() + noise
+
+    pool = Pool(
+        networks=tuple(range(networks)), members=members,
+        train_logits=predicted(train.labels, members),
+        test_logits=predicted(test.clean_labels, False),
+        steps=torch.zeros(networks, dtype=torch.int64),
+        fitted=torch.zeros(networks, dtype=torch.bool), losses=torch.ones(networks),
+    )  # fmt: skip
+    return Findings.of(
+        PoolResult(
+            folder=out, run=run, share=0.7, pool=pool, train=train, test=test, seconds=0.0,
+            failed=(),
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("networks", [2, 4, 9, 10, 20, 60])
+@pytest.mark.parametrize("how", ["guesses", "one class", "table", "rule"])
+def test_by_heart_is_said_of_what_is_and_never_of_noise(
+    networks: int, how: str, tmp_path: Path
 ) -> None:
-    result = run_pool(small(tmp_path, label_noise=0.2), networks=2)
-    said = " ".join(report(result))
-    rows = table(result.folder)
-    usual = [row for row in rows if row["cause"] == "ordinary"]
-    scored = [row for row in usual if row["memorization"]]
-    assert 0 < len(scored) < len(usual)
-    assert f"of the {len(scored)} ordinary ones with a score (of {len(usual)})" in said
+    findings = planted(tmp_path, networks, how)
+    said = sentences(findings)
+    few = networks < 10
+    assert ("are too few" in said[0]) == few
+    assert ("--networks 10 on" in said[0]) == few
+    assert any("mean score" in line for line in said)
+    by_heart = findings.all.by_heart.value
+    told = not few and (how == "table" or by_heart == 0)
+    assert findings.tells == findings.as_dict()["tells_by_heart"] == told
+    assert said[0].startswith("It knows") == told
+    assert any("it knows" in line for line in said[1:]) == told, "of those with a wrong label"
+    assert ("noise" in said[0]) == (not few and not told)
+    assert [row[3] for row in part_rows(findings)[1:]].count("—") == (0 if told else 1) * (
+        len(part_rows(findings)) - 1
+    )
+    if how == "table" and not few:
+        assert by_heart > 0.85
+    if how == "rule":
+        assert by_heart == 0
+
+
+def test_the_networks_that_would_do_are_counted() -> None:
+    for share, enough in ((0.7, 10), (0.5, 10), (0.9, 30), (0.2, 20)):
+        assert networks_for(3, count=100, share=share, seed=0) == enough
+    assert networks_for(3, count=100, share=0.99, seed=0) == 1000
 
 
 def test_causes_are_told_apart(tmp_path: Path) -> None:

@@ -22,11 +22,12 @@ def gallery(flags: Flags) -> None:
         raise ValueError(f"--seed must be 0 or more, not {flags.seed}")
     if not 16 <= flags.size <= 512:
         raise ValueError(f"--size must be 16 to 512, not {flags.size}")
+    from lab.core.locks import check_out
     from lab.worlds import Population, get_task
     from lab.worlds.faces import ATTRIBUTES
     from lab.worlds.faces import gallery as sheets  # not above: --help need not wait for torch
 
-    flags.out.mkdir(parents=True, exist_ok=True)
+    check_out(flags.out).mkdir(parents=True, exist_ok=True)
     size, seed = flags.size, flags.seed
     mixed = Population(get_task("person")).sample(160, seed=seed, split="train")
     pictures = {

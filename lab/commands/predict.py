@@ -53,9 +53,8 @@ def predict(flags: Flags) -> int:
     from lab.core.run_dir import RunDir
     from lab.evaluators.failure_sheet import save_picture
     from lab.measure import predict
-    from lab.runs.load import load_run
+    from lab.runs.load import open_run
     from lab.runs.predictions import Prediction, find_pictures, predictions, to_csv, to_sheet
-    from lab.worlds import classes_of
 
     swapped = [place for place in flags.pictures if RunDir(place).is_run()]
     if swapped and not RunDir(flags.run).config_file.exists():
@@ -69,10 +68,9 @@ def predict(flags: Flags) -> int:
         path = getattr(flags, name)
         if path is not None and (os.path.realpath(path) in read or RunDir(path.parent).is_run()):
             raise ValueError(f"--{name} {path}: that is a picture of these, or in a run's folder")
-    config, model = load_run(
+    config, model, _, classes = open_run(
         flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True
     )
-    classes = classes_of(config.data)
     if others:
         endings = ", ".join(sorted(ending or "none" for ending in others))
         said = f"left out {sum(others.values()):,} files that are no pictures, by their ending"

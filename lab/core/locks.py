@@ -36,6 +36,13 @@ def check_path(path: Path) -> Path:
     return path
 
 
+def check_out(folder: Path) -> Path:
+    """`folder`, if one may be there or be made; `ValueError` names --out otherwise."""
+    if check_path(folder).exists() and not folder.is_dir():
+        raise ValueError(f"--out {folder}: that is no folder: name one that there is, or a new one")
+    return folder
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; `InUse` names the one that holds it already.

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from lab.core.atomic import replace_text
 from lab.core.config import Provenance, RunConfig, parse_settings, to_json
-from lab.core.locks import LOCK, check_path, locked
+from lab.core.locks import LOCK, check_out, locked
 from lab.core.run_names import automatic_name, check_name
 from lab.core.text import missing
 
@@ -66,7 +66,7 @@ class RunDir:
         """
         if config.name is not None:
             check_name(config.name)
-        check_path(config.out)
+        check_out(config.out)
         config.out.mkdir(parents=True, exist_ok=True)
         name = config.name or automatic_name(config)
         for number in count(2):
@@ -204,6 +204,16 @@ class RunDir:
         with suppress(ValueError):
             return self.summary().get("status") == "finished"
         return False
+
+    def finished_at(self) -> int | None:
+        """The step that the run came to its end at; None if it did not, or if its summary, damaged,
+        does not say."""
+        with suppress(ValueError):
+            summary = self.summary()
+            step = summary.get("step")
+            if summary.get("status") == "finished" and type(step) is int:
+                return step
+        return None
 
     def metrics(self) -> list[dict[str, Any]]:
         """The evaluations in turn: `step`, and metrics by tag (None: not finite)."""

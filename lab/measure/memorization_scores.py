@@ -20,6 +20,9 @@ BY_HEART = 0.5
 """The score from which an example is called known by heart: then the network is right on it at
 least twice as often with it as without it. (Feldman & Zhang count those from 0.25 on.)"""
 
+FEWEST = 3
+"""So many networks with an example, and without it, it takes to call it known by heart."""
+
 
 @dataclass(frozen=True)
 class Averages:
@@ -97,6 +100,18 @@ class MemorizationScores:
         score = self.score if among is None else self.score[among]
         reached = score >= BY_HEART - 1e-9  # 5/6 - 1/3 is a little less than 1/2
         return wilson(int(reached.sum()), int(score.isfinite().sum()))
+
+    def opposite(self, among: Tensor | None = None) -> Estimate:
+        """The share whose score is -`BY_HEART` or less, as `by_heart` counts: noise, which puts as
+        many examples at `BY_HEART` or more."""
+        score = self.score if among is None else self.score[among]
+        reached = score <= -BY_HEART + 1e-9
+        return wilson(int(reached.sum()), int(score.isfinite().sum()))
+
+    @property
+    def firm(self) -> bool:
+        """Whether each example was in `FEWEST` networks or more, and not in as many."""
+        return bool((torch.minimum(self.count_in, self.count_out) >= FEWEST).all())
 
 
 def memorization_scores(right: Tensor, members: Tensor) -> MemorizationScores:

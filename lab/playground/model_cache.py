@@ -128,7 +128,7 @@ class LoadedRun:
         try:
             if path.is_symlink() or path.stat().st_size > ONE:
                 raise RequestError(f"{path.name} is a link, or too large for interactive use")
-            opened = Opened(self.config, self.model, self.step)
+            opened = Opened(self.config, self.model, self.step, self.world.classes)
             found = open_snapshot(self.entry.folder, step, opened, changed_code=self.changed_code)
         except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
             raise RequestError(one_line(error)) from None

@@ -42,7 +42,8 @@ class Part:
     Args:
         members: which they are, (N,) bool.
         mean: their mean score.
-        by_heart: the share of them that is known by heart.
+        by_heart: the share of them that is known by heart, by their scores.
+        opposite: the share of them whose score is as far on the other side of 0, which is noise.
         above: P(the score of one of them is above that of an ordinary example), ties counting half:
             how well the score finds them (a ROC's area).
     """
@@ -50,6 +51,7 @@ class Part:
     members: Tensor
     mean: Estimate
     by_heart: Estimate
+    opposite: Estimate
     above: Estimate
 
     @property
@@ -63,6 +65,7 @@ class Part:
             "count": self.count,
             "mean_score": self.mean.as_dict(),
             "by_heart": self.by_heart.as_dict(),
+            "opposite": self.opposite.as_dict(),
             "above_ordinary": self.above.as_dict(),
         }
 
@@ -90,6 +93,19 @@ class Findings:
     identity: Identity
     attacks: Mapping[str, Mapping[float, Estimate]]
 
+    @property
+    def tells(self) -> bool:
+        """Whether `by_heart` says what networks know: there are enough of them, and it is 0 or more
+        than noise makes."""
+        return self.scores.firm and (self.all.by_heart.value == 0 or self.beyond_noise)
+
+    @property
+    def beyond_noise(self) -> bool:
+        """Whether more examples are known by heart than are `opposite`, by intervals that are
+        apart, with a mean score above 0 by its own, which is for other networks, too."""
+        there, other = self.all.by_heart.interval, self.all.opposite.interval
+        return there[0] > other[1] and self.all.mean.interval[0] > 0
+
     @classmethod
     def of(cls, result: PoolResult) -> Findings:
         """Measure a pool; `ValueError` if it is too small for any score."""
@@ -113,6 +129,7 @@ class Findings:
                 members=members,
                 mean=mean_score(hits, pool.members, members),
                 by_heart=scores.by_heart(members),
+                opposite=scores.opposite(members),
                 above=intervals.area(usual, scores.score[members & known]),
             )
 
@@ -139,6 +156,7 @@ class Findings:
             "networks": len(pool),
             "failed": {str(network): said for network, said in self.result.failed},
             "fitted": int(pool.fitted.sum()),
+            "tells_by_heart": self.tells,
             "steps": {"least": int(pool.steps.min()), "most": int(pool.steps.max())},
             "training_loss": {"mean": pool.losses.mean().item(), "most": pool.losses.max().item()},
             "median_standard_error": error[error.isfinite()].median().item(),

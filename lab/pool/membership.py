@@ -16,6 +16,9 @@ STRIDE = 3
 """Tenths of the order between the stretches of one network and the next: at a share of 70 % four
 networks leave out every example at least once."""
 
+MOST_TRIED = 1000
+"""Networks up to which `networks_for` looks."""
+
 
 def subset_size(count: int, share: float) -> int:
     """How many of `count` examples a network is trained on; `ValueError` if that is all or none."""
@@ -38,6 +41,19 @@ def membership(network: int, *, count: int, share: float, seed: int) -> Tensor:
     members = torch.ones(count, dtype=torch.bool)
     members[order[(start + torch.arange(left_out)) % count]] = False
     return members
+
+
+def networks_for(least: int, *, count: int, share: float, seed: int) -> int:
+    """How many networks, in whole blocks, it takes until each example was in `least` of them or
+    more, and not in as many; `MOST_TRIED` if that is not enough, either."""
+    inside, networks = torch.zeros(count, dtype=torch.int64), 0
+    while networks < MOST_TRIED:
+        for network in range(networks, networks + BLOCK):
+            inside += membership(network, count=count, share=share, seed=seed)
+        networks += BLOCK
+        if int(torch.minimum(inside, networks - inside).min()) >= least:
+            break
+    return networks
 
 
 def network_seed(network: int, *, seed: int) -> int:

@@ -76,5 +76,6 @@ def histogram(findings: Findings) -> Figure:
         axes.set_ylabel(noun)
         title(axes, f"{name}: {part.count:,} {noun if part.count != 1 else singular(noun)},"
                     f" mean {part.mean.value:.2f}")  # fmt: skip
-    caption(figure, f"{len(findings.result.pool):,} networks; right of the dotted line: by heart")
+    right = "by heart" if findings.tells else "score 0.5 or more"
+    caption(figure, f"{len(findings.result.pool):,} networks; right of the dotted line: {right}")
     return figure

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.core.atomic import replace_file, replace_text
-from lab.core.words import estimated, share
+from lab.core.words import NOTHING, estimated, share
 from lab.experiments.show.style import png
 from lab.pool.causes import WRONG
 from lab.pool.findings import FALSE_POSITIVES, Findings, Part
@@ -53,12 +53,12 @@ def part_rows(findings: Findings) -> list[tuple[str, ...]]:
     """The parts of the training set with their figures, below a header."""
     noun = findings.result.run.world.noun
     rows: list[tuple[str, ...]] = [(f"training {noun}", "count", "mean score", "by heart")]
-    rows.append(_row("all", findings.all))
+    rows.append(_row("all", findings.all, findings.tells))
     parts: Sequence[Mapping[str, Part]] = (findings.causes, findings.subpopulations)
     right = "right label, " if WRONG in findings.causes else ""
     for mark, group in zip(("", right), parts, strict=True):
         if len(group) > 1:
-            rows += [_row(f"{mark}{name}", part) for name, part in group.items()]
+            rows += [_row(f"{mark}{name}", part, findings.tells) for name, part in group.items()]
     return rows
 
 
@@ -87,5 +87,6 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _row(name: str, part: Part) -> tuple[str, str, str, str]:
-    return name, f"{part.count:,}", estimated(part.mean), share(part.by_heart)
+def _row(name: str, part: Part, tells: bool) -> tuple[str, str, str, str]:
+    by_heart = share(part.by_heart) if tells else NOTHING
+    return name, f"{part.count:,}", estimated(part.mean), by_heart

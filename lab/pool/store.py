@@ -24,7 +24,7 @@ from torch import Tensor
 
 from lab.core.atomic import replace_file, replace_text
 from lab.core.config import Provenance, RunConfig, flag, parse_settings, to_json
-from lab.core.locks import check_path, locked
+from lab.core.locks import check_out, check_path, locked
 from lab.core.run_dir import CONFIG
 from lab.experiments.runner.grid import fields, in_words, setting
 from lab.experiments.runner.jobs import ASIDE
@@ -98,7 +98,7 @@ class PoolDir:
     ) -> Iterator[None]:
         """Hold the folder, made if there is none. `ValueError` if it is of other settings, or not
         a pool's."""
-        check_path(self.path)
+        check_out(check_path(self.path).parent)
         place = self.path / SETTINGS
         if not place.exists() and self.path.is_dir():
             foreign = [entry.name for entry in self.path.iterdir() if entry.name[0] != "."]

@@ -4,30 +4,67 @@ from __future__ import annotations
 
 from lab.core.estimate import Estimate
 from lab.core.words import estimated, percent, share, singular
-from lab.measure.memorization_scores import BY_HEART
+from lab.measure.memorization_scores import BY_HEART, FEWEST
 from lab.pool.causes import CONTRADICTS, ORDINARY, WRONG
 from lab.pool.findings import LOSS, ONLINE, Findings, Part
+from lab.pool.membership import networks_for
 
 WHOSE = {WRONG: "with a wrong label", CONTRADICTS: "that contradict a cue"}
 """What is said of a cause's examples."""
+
+MENTIONED = 0.01
+"""The share with a score as far below 0 from which on it is mentioned."""
 
 
 def sentences(findings: Findings) -> list[str]:
     """The findings, the most important first."""
     noun = findings.result.run.world.noun
-    count = findings.all.by_heart.count or 0
-    said = [
-        f"It knows {share(findings.all.by_heart, first=True)} of its {count:,} training {noun} by"
-        " heart: networks that were trained on such a"
-        f" {singular(noun)} get it right at least {100 * BY_HEART:.0f} percentage points more often"
-        " than networks that were not.",
-    ]
+    said = [_by_heart(findings, noun)]
     usual = findings.causes[ORDINARY]
     for cause, what in WHOSE.items():
-        if cause in findings.causes and usual.count:
+        if cause in findings.causes and usual.count and findings.tells:
             said.append(_compared(findings.causes[cause], what, usual, noun))
     said += [*_extremes(findings, noun), *_attack(findings, noun)]
     return [*said, _identity(findings, noun), *_criterion(findings)]
+
+
+def _by_heart(findings: Findings, noun: str) -> str:
+    """How much is known by heart, or why that cannot be told."""
+    by_heart, opposite = findings.all.by_heart, findings.all.opposite
+    count, one = by_heart.count or 0, singular(noun)
+    if not findings.scores.firm:
+        return _too_few(findings, noun)
+    if not findings.tells:
+        return (
+            f"Whether it knows any of its {count:,} training {noun} by heart cannot be told:"
+            f" {share(by_heart, first=True)} have a score of {BY_HEART} or more, and"
+            f" {share(opposite)} one of -{BY_HEART} or less. That is no more than noise."
+        )
+    said = (
+        f"It knows {share(by_heart, first=True)} of its {count:,} training {noun} by heart:"
+        f" networks that were trained on such a {one} get it right at least"
+        f" {100 * BY_HEART:.0f} percentage points more often than networks that were not."
+    )
+    if opposite.value >= MENTIONED:
+        said += (
+            f" As far the other way are {share(opposite)}, which is noise: about as many of the"
+            " former may be noise, too."
+        )
+    return said
+
+
+def _too_few(findings: Findings, noun: str) -> str:
+    """That there are too few networks, and how many would do."""
+    result, mean = findings.result, findings.all.mean
+    enough = networks_for(
+        FEWEST, count=len(result.train), share=result.share, seed=result.run.config.seed
+    )
+    enough = max(enough, len(result.pool) + len(result.failed))
+    return (
+        f"{len(result.pool):,} networks are too few to say which training {noun} it knows by heart:"
+        f" {FEWEST} must have been trained on each {singular(noun)}, and {FEWEST} not, as from"
+        f" --networks {enough} on. The mean score is {estimated(mean)}."
+    )
 
 
 def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
@@ -35,11 +72,8 @@ def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
     if not part.count:
         return f"No training {singular(noun)} is among those {what}."
     one, other = part.by_heart, usual.by_heart
-    if not one.count or not other.count:
-        which = f"of those {what}" if not one.count else "of the ordinary ones"
-        return f"No training {singular(noun)} {which} has a score: more networks are needed."
-    start = f"Of the {one.count:,} {noun} {what}{_scored(part)} it knows {share(one)} by heart"
-    rest = f"of the {other.count:,} ordinary ones{_scored(usual)} {share(other)}"
+    start = f"Of the {part.count:,} {noun} {what} it knows {share(one)} by heart"
+    rest = f"of the {usual.count:,} ordinary ones {share(other)}"
     if _apart(one, other):
         more = one.value > other.value
         times = one.value / other.value if other.value else 0.0
@@ -49,11 +83,6 @@ def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
         verdict = f"no difference that this many {noun} could show"
     pairs = f"{share(part.above)} of pairs"
     return f"{start}, {rest}: {verdict}. The score puts them above ordinary ones in {pairs}."
-
-
-def _scored(part: Part) -> str:
-    """That some of its examples have no score, which no network was trained on, or every one."""
-    return "" if part.by_heart.count == part.count else f" with a score (of {part.count:,})"
 
 
 def _apart(one: Estimate, other: Estimate) -> bool:

@@ -20,6 +20,8 @@ from lab.training import (
     load_weights,
 )
 
+_RESUME = "--resume"
+
 
 def open_checkpoint(run: RunDir, path: Path, device: str | torch.device = "cpu") -> Checkpoint:
     """A checkpoint of a run; `ValueError` says what is wrong with its file and what to do."""
@@ -28,8 +30,45 @@ def open_checkpoint(run: RunDir, path: Path, device: str | torch.device = "cpu")
     except ValueError as error:
         hint = "train the run anew"
         if isinstance(error, Damaged) and path == run.last and run.previous.exists():
-            hint = f"delete it to go on from {run.previous}, some seconds older"
+            hint = _go_on_from_previous(run)
         raise ValueError(f"{error}; {hint}") from None
+
+
+def _go_on_from_previous(run: RunDir) -> str:
+    """What to do where the last checkpoint is damaged, and there is one before it."""
+    if run.finished_at() is None:
+        return f"delete it to go on from {run.previous}, some seconds older"
+    try:
+        step = load_checkpoint(run.previous).step
+    except ValueError as error:
+        return f"{error}, too; train the run anew"
+    return f"delete it and {_RESUME} {run} goes on from {run.previous}, which is of step {step:,}"
+
+
+def refuse_out_of_step(run: RunDir, config: RunConfig, path: Path, checkpoint: Checkpoint) -> None:
+    """Raise `ValueError` if the run has finished, but not at the step of the checkpoint from `path`
+    that it is opened with: its figures are of other weights. (With early stopping it is opened with
+    the best ones, of whatever step.)"""
+    end = run.finished_at()
+    if config.train.early_stopping or end is None or checkpoint.step == end:
+        return
+    what = "trains the rest from there" if checkpoint.step < end else "writes that anew"
+    raise ValueError(
+        f"{run}: its newest checkpoint, {path.name}, is of step {checkpoint.step:,}, but"
+        f" {run.summary_file} says that it finished at step {end:,}: {_RESUME} {run} {what}"
+    )
+
+
+def ended(run: RunDir, config: RunConfig) -> bool:
+    """Whether nothing of a run is left to be trained: it has finished, and the checkpoint that it
+    is opened with is that of its end. `ValueError` if the checkpoint is damaged."""
+    if not run.finished():
+        return False
+    end = run.finished_at()
+    if config.train.early_stopping or end is None:
+        return True
+    path = run.newest()
+    return path is not None and open_checkpoint(run, path).step == end
 
 
 def give_weights(

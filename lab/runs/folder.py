@@ -12,7 +12,7 @@ from torch import nn
 from lab.core.config import Provenance, RunConfig
 from lab.core.run_dir import RunDir
 from lab.models import differences
-from lab.runs.checkpoints import give_weights, resume_point
+from lab.runs.checkpoints import ended, give_weights, resume_point
 from lab.runs.provenance import provenance_of
 from lab.runs.resolve import ResolvedRun
 from lab.training import Checkpoint, Objective, Processes
@@ -67,11 +67,14 @@ def old_folder(
     trusted: Provenance | None,
 ) -> Iterator[OpenedRun | None]:
     """The folder of a run that goes on, locked, its weights given to the network; None if the run
-    is finished. `trusted` is what the checkpoint must have been trained with (None: anything);
-    `stored` and `recorded` are what `config.json` holds, which notes what is new."""
+    is finished and its last checkpoint there.
+
+    `trusted` is what the checkpoint must have been trained with (None: anything); `stored` and
+    `recorded` are what `config.json` holds, which notes what is new.
+    """
     run, model = replica.run, replica.model
     with folder.lock():
-        if folder.finished():
+        if ended(folder, run.config):
             yield None
             return
         found = resume_point(folder)

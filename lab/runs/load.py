@@ -15,7 +15,7 @@ from lab.core.config import Provenance, RunConfig
 from lab.core.run_dir import RunDir
 from lab.core.text import one_line
 from lab.models import NotAgreed, device_of, only_agreed
-from lab.runs.checkpoints import give_weights, open_checkpoint
+from lab.runs.checkpoints import give_weights, open_checkpoint, refuse_out_of_step
 from lab.runs.network import model_spec, rebuild_model
 from lab.runs.provenance import (
     ANYWAY,
@@ -30,12 +30,13 @@ from lab.worlds import classes_of, open_world
 
 
 class Opened(NamedTuple):
-    """A run that was opened: its settings, and its network in eval mode with the weights after
-    `step` steps."""
+    """A run that was opened: its settings, its network in eval mode with the weights after `step`
+    steps, and the names of the classes."""
 
     config: RunConfig
     model: nn.Module
     step: int
+    classes: tuple[str, ...]
 
 
 def load_run(
@@ -69,16 +70,19 @@ def open_run(
     else the last.
 
     `model_file` is where the network's file is now, if it was moved. Raises `ValueError` in one
-    line if something is missing; if the network's source files are not those that it was trained
+    line if something is missing; if the run has finished and the checkpoint is of another step than
+    its end; if the network's source files are not those that it was trained
     with (`changed_code`: use them all the same); and if the run's world has another version now
-    (`any_world`: for a caller that loads none of its pictures).
+    (`any_world`: for a caller that loads none of its pictures; they need not be there).
     """
     run = RunDir(folder)
     stored, provenance = run.settings()
     refuse_watched(provenance, what=folder)
     config = moved(config or stored, model_file)
     if any_world:
-        classes = classes_of(config.data)
+        gone = config.data.data and not Path(config.data.data).expanduser().exists()
+        classes = provenance.classes if gone else ()
+        classes = classes or classes_of(config.data)
     else:
         world = open_world(config.data, seed=config.seed)
         refuse_other_world(world, provenance, what=folder)
@@ -86,17 +90,21 @@ def open_run(
     refuse_other_classes(classes, provenance, config=config, what=folder)
     path = run.trained(config)
     if path is None:
-        raise ValueError(f"{folder} has no checkpoint: its run stopped before the first")
+        why = "its run stopped before the first"
+        if run.finished():
+            why = f"it was removed; --resume {folder} trains the run again"
+        raise ValueError(f"{folder} has no checkpoint: {why}")
     spec = model_spec(config, classes)
     with own_sources(config, None if changed_code else provenance, run):
         model = rebuild_model(config, spec, run)
     model.to(device)
     checkpoint = open_checkpoint(run, path, device)
+    refuse_out_of_step(run, config, path, checkpoint)
     give_weights(
         model, checkpoint, path, config=config, spec=spec, evaluated=True,
         provenance=None if changed_code else provenance,
     )  # fmt: skip
-    return Opened(config, model, checkpoint.step)
+    return Opened(config, model, checkpoint.step, classes)
 
 
 def open_snapshot(folder: Path, step: int, opened: Opened, *, changed_code: bool = False) -> Opened:
@@ -112,9 +120,9 @@ def open_snapshot(folder: Path, step: int, opened: Opened, *, changed_code: bool
     provenance = None if changed_code else run.settings()[1]
     give_weights(
         model, checkpoint, path, config=opened.config, provenance=provenance, evaluated=True,
-        spec=model_spec(opened.config, classes_of(opened.config.data)),
+        spec=model_spec(opened.config, opened.classes),
     )  # fmt: skip
-    return Opened(opened.config, model, step)
+    return opened._replace(model=model, step=step)
 
 
 @contextmanager

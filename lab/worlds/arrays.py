@@ -71,6 +71,7 @@ class ArrayWorld(StoredWorld[Item]):
                         f"{FLAG} {root}: the class {name!r} has one picture; one to train on and"
                         " one to test on are needed"
                     )
+        _digest(root, _stats(root))  # refuses numbers of another scale
         pool, tested = divided(names, members["x"], members.get("x_test"), seed=seed)
         return cls(
             root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,

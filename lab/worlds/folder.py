@@ -175,7 +175,9 @@ def _there(folder: str) -> Path:
     """The folder of that name, if there is one."""
     root = Path(folder).expanduser().resolve()
     if not root.is_dir():
-        what = "is no folder" if root.exists() else "there is no such folder"
+        what = "it is no folder, and no .npz file with pictures x and labels y"
+        if not root.exists():
+            what = "there is no such folder"
         raise ValueError(f"{FLAG} {root}: {what}")
     return root
 

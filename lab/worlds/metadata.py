@@ -130,7 +130,7 @@ def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
                     raise ValueError(f"{FLAG}: {table}: two columns are called {name!r}")
             rows: dict[Path, tuple[str, ...]] = {}
             for row in reader:
-                path = table.parent / (row[FILE] or "")
+                path = _path(table.parent, row[FILE] or "")
                 if None in row or None in row.values():
                     raise ValueError(
                         f"{FLAG}: {table}: line {reader.line_num} has not as many cells as there"
@@ -143,6 +143,12 @@ def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ValueError(f"{FLAG}: {table}: {reason}") from None
+
+
+def _path(folder: Path, name: str) -> Path:
+    """The file of a row, whose path Windows may have written with backslashes."""
+    path = folder / name
+    return folder / name.replace("\\", "/") if "\\" in name and not path.exists() else path
 
 
 def _word(value: str) -> str:

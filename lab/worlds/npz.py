@@ -33,6 +33,10 @@ MOST_LABELS = 10**8
 SLACK = 1e-6
 """By how much floats may be beyond 0 and 1, as rounding makes them."""
 
+DIM = 15
+"""Pictures whose largest number is white / DIM or less are refused: masks of 0 and 1, numbers of 4
+bits and floats that were divided by 255 twice would silently be read as nearly black."""
+
 Array = npt.NDArray[Any]
 
 
@@ -82,6 +86,23 @@ class Form:
                 raise Unfit(f"{key} has floats from {low:g} to {high:g}, and 0 to 1 are allowed")
             block = np.rint(block.astype(np.float64).clip(0, 1) * 255).astype(np.uint8)
         return np.ascontiguousarray(np.broadcast_to(block, (*block.shape[:3], 3)))
+
+
+def refuse_dim(key: str, kind: np.dtype[Any], largest: float) -> None:
+    """Raise `Unfit` if pictures with this `largest` number can hardly be from black to white."""
+    white = 255 if kind == np.uint8 else 1
+    if not 0 < largest <= white / DIM:
+        return
+    start = f"{key} has {largest:.3g} as its largest number"
+    if kind == np.uint8:
+        raise Unfit(
+            f"{start}, and of uint8 255 is white, so that all would be nearly black: multiply it by"
+            f" {255 // int(largest)}, or give floats from 0 to 1"
+        )
+    raise Unfit(
+        f"{start}, and of floats 1 is white, so that all would be nearly black: was it divided"
+        " twice? Give floats from 0 to 1"
+    )
 
 
 class Npz:
@@ -141,12 +162,17 @@ class Npz:
                 yield start, form.pixels(key, block)
 
     def digest(self, key: str) -> str:
-        """The SHA-256 of an array's numbers as they are stored, with its shape."""
+        """The SHA-256 of the numbers of an array of pictures as they are stored, with its shape;
+        `Unfit` if they are of another scale, by `refuse_dim`."""
+        largest = 0.0
         with self._open(key) as file:
             shape, fortran, kind = self._header(key, file)
             told = hashlib.sha256(f"{shape} {fortran} {kind.str}".encode())
-            while part := self._some(key, file, 2**20):
+            while part := self._some(key, file, 2**20 // kind.itemsize * kind.itemsize):
                 told.update(part)
+                if len(part) % kind.itemsize == 0:
+                    largest = max(largest, float(np.frombuffer(part, kind).max()))
+        refuse_dim(key, kind, largest)
         return told.hexdigest()
 
     def _open(self, key: str) -> _Member:

@@ -17,7 +17,7 @@ from torch.utils.data import IterableDataset
 
 from lab.core.atomic import draft, replace
 from lab.worlds.arrays import SUFFIX, read_labels
-from lab.worlds.npz import Array, Form, Npz, Unfit
+from lab.worlds.npz import Array, Form, Npz, Unfit, refuse_dim
 
 BLOCK = 256
 """Pictures that are held at a time."""
@@ -66,7 +66,7 @@ def _add(archive: zipfile.ZipFile, x: str, y: str, given: Any) -> None:
     """Write pictures and labels as two arrays."""
     count, blocks = _blocks(given)
     labels: list[Any] = []
-    form = None
+    form, largest = None, 0.0
     with archive.open(f"{x}.npy", "w", force_zip64=True) as file:
         for pictures, some in blocks:
             here = Form.of(x, (count, *pictures.shape[1:]), pictures.dtype)
@@ -78,6 +78,7 @@ def _add(archive: zipfile.ZipFile, x: str, y: str, given: Any) -> None:
                     f"pictures of {here.shape[1:]} and {form.shape[1:]}: one size is needed"
                 )
             pixels = form.pixels(x, pictures)
+            largest = max(largest, float(pictures.max(initial=0)))
             if not labels:
                 shape = (count, *pixels.shape[1:3], *(() if gray else (3,)))
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -86,6 +87,7 @@ def _add(archive: zipfile.ZipFile, x: str, y: str, given: Any) -> None:
             labels += some
         if form is None:
             raise Unfit("there is no picture")
+        refuse_dim(x, form.kind, largest)
     stored = np.array(labels)
     if stored.dtype.kind not in "iuU":
         raise Unfit(f"labels must be whole numbers or texts, not {stored.dtype}")

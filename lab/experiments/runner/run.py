@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lab.core.config import DataConfig, RunConfig
-from lab.core.locks import locked
+from lab.core.locks import check_out, locked
 from lab.core.machine import processors
 from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
@@ -66,7 +66,7 @@ def run_grid(
     processes = processes or processors()
     if executor == "local":
         _check_memory([job for job in jobs if not finished(job)], processes)
-    place.mkdir(parents=True, exist_ok=True)
+    check_out(place).mkdir(parents=True, exist_ok=True)
     with locked(place):
         if watch is not None:
             watch.warn(warnings)
