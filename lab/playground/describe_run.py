@@ -70,7 +70,8 @@ def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
     def value(name: str) -> float:
         found = accuracies.get(name)
         number = found.get("value") if isinstance(found, dict) else None
-        return float(number) if isinstance(number, (int, float)) else math.nan
+        fits = isinstance(number, (int, float)) and 0 <= number <= 1
+        return float(number) if fits else math.nan
 
     if data.cues:
         return "shortcut" if value("conflicting") <= FOOLED else ""
