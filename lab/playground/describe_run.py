@@ -70,8 +70,9 @@ def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
     def value(name: str) -> float:
         found = accuracies.get(name)
         number = found.get("value") if isinstance(found, dict) else None
-        fits = isinstance(number, (int, float)) and 0 <= number <= 1
-        return float(number) if fits else math.nan
+        if isinstance(number, (int, float)) and 0 <= number <= 1:
+            return float(number)
+        return math.nan
 
     if data.cues:
         return "shortcut" if value("conflicting") <= FOOLED else ""
