@@ -68,7 +68,6 @@ def _trainer(flags: Flags) -> Iterator[Trainer | None]:
     if not flags.train or flags.links_only:
         yield None
         return
-    flags.logdir.mkdir(parents=True, exist_ok=True)
     with closing(Trainer(flags.logdir.absolute())) as trainer:
         try:
             yield trainer
