@@ -95,6 +95,8 @@ def test_hostile_flags_are_one_line_and_nothing_is_written(
         max_size=2,
     )
     first = st.none() if name != "evaluate" else st.none() | hostile_texts.filter(bool)
+    if name == "predict":  # each picture that cannot be read has a line of its own
+        given = given.filter(lambda pairs: sum(len(values) for _, values in pairs) < 2)
     if name == "train":  # a file that is named may be any program
         given = given.filter(lambda pairs: ("--resume", []) not in pairs)
     search(holds, given, first, examples=60, times=times)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from _thread import interrupt_main
@@ -24,6 +25,7 @@ from lab.core.text import one_line, plain
 
 def main() -> None:
     """Train one run."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also under nohup, which ignores it
     board = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     from lab.runs.train import resume, start

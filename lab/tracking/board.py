@@ -42,9 +42,6 @@ The newer one shows some of them, and every other time none."""
 SPARE = 100
 """Files that a board has open besides the runs'."""
 
-WAKE = 0.5
-"""Seconds after which the program looks whether it is to end."""
-
 PLENTY = 2**20
 """As many open files as are ever asked for."""
 
@@ -130,9 +127,7 @@ def serve(
         print(f"Train networks at {board.here}{TRAIN}{token}\n(on this machine, with this link)\n")
     print(describe(link for link in links if board.has_runs or not link.of_runs), flush=True)
     try:
-        never = threading.Event()
-        while not never.wait(WAKE):  # a signal that another thread got is noticed then
-            pass
+        threading.Event().wait()
     except KeyboardInterrupt:
         print()
 
