@@ -19,7 +19,7 @@ from lab.experiments.presets.sweep import view
 from lab.experiments.show.tables import runs_csv, to_markdown
 from lab.experiments.table import read_run
 from lab.measure import expected_calibration_error
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.worlds import DrawnWorld
 
@@ -114,7 +114,7 @@ def test_it_turns_up_wherever_metrics_are_shown(tmp_path: Path) -> None:
     assert float(row[TAG]) == value
     assert "test ECE" in to_markdown(view(table))
     assert f"`{TAG}`" in markdown()
-    config, model = load_run(run.folder)
+    config, model, *_ = open_run(run.folder)
     world = DrawnWorld.of(config.data, seed=config.seed)
     again = measure(world, model, counterfactuals=0)
     assert again[TAG].value == value  # type: ignore[union-attr]

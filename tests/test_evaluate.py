@@ -20,7 +20,7 @@ from lab.evaluators.populations import evaluation_config, measure
 from lab.evaluators.robustness import change_words, failure_entries, search
 from lab.evaluators.tables import WIDTH, setting_text, table, to_text
 from lab.robustness import Failures
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.tracking.summary import nest
 from lab.worlds import DrawnWorld
@@ -68,7 +68,7 @@ def failures() -> Failures:
 
 
 def test_without_flags_the_figures_are_those_of_the_run(folder: Path) -> None:
-    own, model = load_run(folder)
+    own, model, *_ = open_run(folder)
     figures = measure(world_of_run(own), model, counterfactuals=own.counterfactuals)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     mine = nest(figures)
@@ -114,7 +114,7 @@ def test_the_test_faces_are_the_runs_own_whatever_chose_its_weights() -> None:
 
 
 def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:
-    own, model = load_run(folder)
+    own, model, *_ = open_run(folder)
     lists = {
         "cues": ("eye_color=blue/brown:0.5", "background_pattern=stripes/plain:0.8"),
         "unseen_combinations": (

@@ -9,7 +9,7 @@ from torch import Tensor
 from lab.core.config import DataConfig, RunConfig
 from lab.core.run_dir import RunDir
 from lab.measure import Predictions, memorization_metrics, predict
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.worlds import Examples, open_world
 from lab.worlds.export import write_folder
@@ -53,7 +53,7 @@ def test_they_are_the_same_pictures_with_the_same_labels(direct: RunConfig) -> N
 
 
 def test_the_same_network_gets_the_same_figures_on_them(direct: RunConfig) -> None:
-    _, model = load_run(direct.out / "direct")
+    _, model, *_ = open_run(direct.out / "direct")
     summary = RunDir(direct.out / "direct").summary()
     world = open_world(read_back(direct), seed=0)
     metrics = memorization_metrics(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lab.core.cli import main, one_line
 from lab.core.config import to_json
 from lab.core.run_dir import METRICS, SUMMARY, RunDir
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.provenance import provenance_of
 from lab.runs.train import resume, start
 from lab.tracking.writer import Tracker
@@ -178,18 +178,18 @@ def test_the_best_weights_are_no_state_to_go_on_from(folder: Path) -> None:
     shutil.copy(folder / "checkpoints" / BEST, folder / "checkpoints" / LAST)
     with pytest.raises(ValueError, match="no state to go on from"):
         resume(folder)
-    load_run(folder)
+    open_run(folder)
 
 
 def test_without_the_last_checkpoint_the_one_before_is_used(folder: Path) -> None:
     (folder / "checkpoints" / LAST).unlink()
-    assert load_run(folder)
+    assert open_run(folder)
     assert resume(folder) is not None
     assert RunDir(folder).summary()["status"] == "finished"
     for name in (LAST, PREVIOUS):
         (folder / "checkpoints" / name).unlink()
     with pytest.raises(ValueError, match="no checkpoint"):
-        load_run(folder)
+        open_run(folder)
 
 
 @TIMES
@@ -301,7 +301,7 @@ def test_the_folder_of_a_machine_with_another_device_is_of_use_here(folder: Path
     assert "--device cuda: torch" in is_refused(
         train, ["--resume", str(folder), "--device", "cuda"]
     )
-    assert load_run(folder)
+    assert open_run(folder)
     assert told(evaluate, [str(folder), "--counterfactuals", "0", "--num-test", "10"]) == (0, "")
     assert told(train, ["--resume", str(folder), "--device", "cpu"]) == (0, "")
     assert RunDir(folder).config().device == "cuda"
@@ -376,17 +376,17 @@ def test_a_finished_run_is_never_opened_with_an_older_network(tmp_path: Path) ->
         assert f"--resume {run} goes on from {run.previous}, which is of step {before}" in said
     run.last.unlink()
     with pytest.raises(ValueError, match=rf"step {before}, but .*step 40: --resume") as caught:
-        load_run(run.path)
+        open_run(run.path)
     is_a_good_line(one_line(str(caught.value)))
 
     assert resume(run.path) is not None
     assert_same_run(run.path, whole)
-    assert load_run(run.path)
+    assert open_run(run.path)
 
     for path in (run.last, run.previous):
         path.unlink()
     with pytest.raises(ValueError, match="trains the run again"):
-        load_run(run.path)
+        open_run(run.path)
     assert resume(run.path) is not None
     assert_same_run(run.path, whole)
 
@@ -395,5 +395,5 @@ def test_with_early_stopping_a_finished_run_is_opened_with_the_best_weights(tmp_
     run = RunDir(start(rich(tmp_path, steps=10, num_validation=20, early_stopping=9)).folder)
     for path in (run.last, run.previous):
         path.unlink()
-    assert load_run(run.path)
+    assert open_run(run.path)
     assert resume(run.path) is None

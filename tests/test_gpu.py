@@ -12,7 +12,7 @@ from lab import watch
 from lab.core.config import TrainConfig
 from lab.core.estimate import Estimate
 from lab.measure import predict
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import resume, start
 from lab.training import EpochBatches, Interrupted, Stop, fit, list_objectives
 from lab.training.train_step import TrainStep
@@ -117,7 +117,7 @@ def test_a_deterministic_run_goes_on_exactly(
         assert json.loads((pieces / "summary.json").read_text())["status"] == "stopped"
         resume(pieces)
         assert_same_run(pieces, whole)
-        load_run(pieces, device="cpu")
+        open_run(pieces, device="cpu")
     finally:
         torch.use_deterministic_algorithms(strict)
 

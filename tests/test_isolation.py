@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lab.core.config import RunConfig, TrainConfig
 from lab.measure import predict
 from lab.models import Generators, ModelSpec, Settings, isolated, seeded_model, untouched
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import resume, start
 from lab.training import LAST, EpochBatches, Interrupted, fit, load_checkpoint
 from support.configs import tiny
@@ -148,7 +148,7 @@ def test_the_same_seed_is_the_same_run_whatever_the_process_was_before(
         other = start(a_run(nets, name, tmp_path / "other")).folder
     assert everything() == before
     assert equal(shown(one), shown(other))
-    model = load_run(other)[1]
+    model = open_run(other).model
     predict(model, IMAGES)
     assert everything() == before
 

@@ -14,7 +14,7 @@ from lab.core.estimate import Estimate, wilson
 from lab.core.run_dir import RunDir
 from lab.evaluators.populations import measure
 from lab.runs.batches import training_batches
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.verdict.uneven import uneven
 from lab.worlds import FolderWorld, open_world
@@ -121,7 +121,7 @@ def test_a_run_has_groups_in_its_batches_and_its_summary(
     said = capsys.readouterr().out
     assert "column: place alone tells the class of 8" in said
     assert "cat,place=indoors" in said
-    own, model = load_run(tmp_path / "run")
+    own, model, *_ = open_run(tmp_path / "run")
     world = open_world(own.data, seed=own.seed)
     train = world.load("train", 40)
     batches = training_batches(own, world, train, slice(None))

@@ -14,7 +14,7 @@ from lab.core.run_dir import RunDir
 from lab.core.run_names import automatic_name
 from lab.experiments import make_grid, make_jobs
 from lab.models.sources import ITSELF
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.provenance import OBJECTIVE
 from lab.runs.train import resume, start
 from lab.tracking.hparams import row_name
@@ -83,7 +83,7 @@ def test_a_changed_objective_is_refused_where_training_goes_on(
     line = is_refused(load_script("train").train, words)
     assert f"{OBJECTIVE}{ITSELF if changed == 'focal.py' else changed} is changed" in line
     assert "--changed-code" in line
-    load_run(run)  # to measure it, the objective is of no use
+    open_run(run)  # to measure it, the objective is of no use
     assert resume(run, changed_code=True) is not None
     assert RunDir(run).settings()[1].changed_at == (6,)
 
@@ -105,7 +105,7 @@ def test_another_runs_checkpoint_does_not_fit(tmp_path: Path) -> None:
     )
     shutil.copy(one / "checkpoints" / LAST, two / "checkpoints" / LAST)
     with pytest.raises(ValueError, match="other settings"):
-        load_run(two)
+        open_run(two)
 
 
 def test_each_objective_makes_another_network(tmp_path: Path, mine: Path) -> None:

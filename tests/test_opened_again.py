@@ -16,7 +16,7 @@ from torch.nn.functional import sigmoid
 
 from lab.core.config import RunConfig, TrainConfig
 from lab.models import ModelSpec, NetworkError
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import resume, start
 from lab.tracking.writer import Tracker
 from lab.training import (
@@ -136,11 +136,11 @@ def test_a_network_that_learns_beside_its_state_is_refused(nets: Path) -> None:
     late = start(a_run(nets, "Late")).folder
     assert "another network" in verdict_of(late)
     with pytest.raises(ValueError, match=r"last\.pt: .*answers otherwise.*--changed-code"):
-        load_run(late)
-    load_run(late, changed_code=True)
+        open_run(late)
+    open_run(late, changed_code=True)
     plain = start(a_run(nets, "Plain", name="plain")).folder
     assert "another network" not in verdict_of(plain)
-    load_run(plain)
+    open_run(plain)
 
 
 @pytest.mark.parametrize("name", ["OfTheSurroundings", "OfAFile"])
@@ -155,12 +155,12 @@ def test_what_a_network_reads_is_known_to_have_changed(
 
     change("1")
     folder = start(a_run(nets, name, num_validation=20, early_stopping=5)).folder
-    load_run(folder)
+    open_run(folder)
     change("1.5")
     with pytest.raises(ValueError, match="answers otherwise"):
-        load_run(folder)
+        open_run(folder)
     change("1")
-    load_run(folder)
+    open_run(folder)
 
 
 def test_an_interrupted_run_goes_on_with_the_same_network_only(
@@ -216,7 +216,7 @@ def test_a_run_stays_where_it_was_sent(nets: Path, monkeypatch: pytest.MonkeyPat
     assert not done.folder.is_absolute()
     assert Path.cwd() == nets.parent
     assert (nets.parent / "here" / "run" / "summary.json").is_file()
-    load_run(done.folder)
+    open_run(done.folder)
 
 
 # The sample of answers

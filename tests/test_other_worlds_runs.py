@@ -12,7 +12,7 @@ from lab.core.metrics import METRICS
 from lab.core.run_dir import RunDir
 from lab.evaluators.populations import evaluation_config, measure
 from lab.playground.service import Service
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import resume, start
 from lab.tracking.summary import nest
 from lab.verdict.advice import advice
@@ -64,7 +64,7 @@ def same_as_summary(folder: Path, figures: dict[str, object]) -> None:
 
 
 def test_the_toy_world_is_trained_on_measured_and_judged(shapes: Path) -> None:
-    own, model = load_run(shapes)
+    own, model, *_ = open_run(shapes)
     world = open_world(own.data, seed=own.seed)
     figures = measure(world, model, counterfactuals=own.counterfactuals)
     same_as_summary(shapes, figures)
@@ -78,7 +78,7 @@ def test_the_toy_world_is_trained_on_measured_and_judged(shapes: Path) -> None:
 
 
 def test_a_folder_is_trained_on_measured_and_judged(pictures: Path) -> None:
-    own, model = load_run(pictures)
+    own, model, *_ = open_run(pictures)
     assert (own.data.num_train, own.data.num_test) == (32, 8)
     assert own.data.data == str((pictures.parent / "pets").resolve())
     figures = measure(open_world(own.data, seed=own.seed), model, counterfactuals=48)
@@ -119,11 +119,11 @@ def test_a_run_is_opened_with_the_pictures_that_it_was_trained_on_only(
     one.write_bytes((tmp_path / "000.png").read_bytes())
     try:
         with pytest.raises(ValueError, match=r"trained on pictures of version folder-\w+") as told:
-            load_run(pictures)
+            open_run(pictures)
         assert "\n" not in str(told.value)
     finally:
         one.write_bytes(content)
-    load_run(pictures)
+    open_run(pictures)
 
 
 def test_labels_stand_for_the_classes_that_were_trained_on(pictures: Path) -> None:
@@ -131,10 +131,10 @@ def test_labels_stand_for_the_classes_that_were_trained_on(pictures: Path) -> No
     (pets / "dog").rename(pets / "ant")  # the order of the classes is another one, too
     try:
         with pytest.raises(ValueError, match=r"trained on the classes cat, dog, but .* ant, cat"):
-            load_run(pictures, any_world=True)
+            open_run(pictures, any_world=True)
     finally:
         (pets / "ant").rename(pets / "dog")
-    load_run(pictures, any_world=True)
+    open_run(pictures, any_world=True)
 
 
 def test_pictures_are_predicted_where_the_training_pictures_are_gone(
@@ -149,7 +149,7 @@ def test_pictures_are_predicted_where_the_training_pictures_are_gone(
         assert "cat" in out
         assert "dog" in out
         with pytest.raises(ValueError, match="there is no such folder"):
-            load_run(pictures)
+            open_run(pictures)
     finally:
         elsewhere.rename(pets)
 

@@ -28,7 +28,7 @@ from lab.measure import (
     register_metric,
     unregister_metrics,
 )
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.resolve import resolve
 from lab.runs.train import resume, start
 from lab.worlds import draw_examples
@@ -75,7 +75,7 @@ def told(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
 
 def brier(folder: Path) -> float:
     """The independent computation, with NumPy, on the test set of a run."""
-    own, model = load_run(folder)
+    own, model, *_ = open_run(folder)
     test = draw_examples(own.data, split="test", count=own.data.num_test, seed=own.seed)
     logits = predict(model, test.images).double().numpy()
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

@@ -26,7 +26,7 @@ from lab.playground import logdir as listing
 from lab.playground import model_cache
 from lab.playground.plugin import QUESTIONS, FacesPlugin
 from lab.playground.request import read_face, start_face, write_face
-from lab.runs.load import load_run, open_run, open_snapshot
+from lab.runs.load import open_run, open_snapshot
 from lab.runs.provenance import provenance_of
 from lab.runs.train import start
 from lab.worlds import draw_examples, get_task
@@ -131,7 +131,7 @@ def test_every_kind_of_folder_is_listed_and_explained(page: Page) -> None:
 def test_answers_are_those_of_the_network(page: Page, logdir: Path, name: str) -> None:
     written = "eye_color:blue,nose:0,smile:-0.5,identity:-77"
     (answer,) = page.ok("look", face=written, run=name)["answers"]
-    run_config, model = load_run(logdir / name)
+    run_config, model, *_ = open_run(logdir / name)
     visibility = {"eye_color": 0.3} if name == "cue" else {}
     face = read_face(written)
     face = replace(face, visibility=visibility)

@@ -15,7 +15,7 @@ from lab.core.cli import main
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.pictures import read_picture
 from lab.measure import predict
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.predictions import find_pictures, predictions
 from lab.runs.train import start
 from lab.worlds import get_task
@@ -83,7 +83,7 @@ def test_a_folders_pictures_are_asked_about_in_order(run: Path, folder: Path) ->
 
 
 def test_answers_are_those_of_the_network(run: Path, folder: Path, tmp_path: Path) -> None:
-    _, model = load_run(run)
+    _, model, *_ = open_run(run)
     code, _, _ = ask(run, folder, "--csv", tmp_path / "answers.csv")
     assert code == 2
     text = (tmp_path / "answers.csv").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from lab.core.run_dir import RunDir
 from lab.core.run_names import automatic_name
 from lab.experiments import make_grid, make_jobs, run_grid
 from lab.models.sources import ITSELF
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import resume, start
 from lab.training import LAST, Interrupted, load_checkpoint
 from lab.worlds import world_version
@@ -95,20 +95,20 @@ def test_changed_code_is_never_taken_in_silence(run: Path, nets: Path, tmp_path:
         assert "--changed-code" in line
         assert ITSELF not in line
     with pytest.raises(ValueError, match=r"blocks\.py is changed"):
-        load_run(run)
+        open_run(run)
     (nets / "blocks.py").write_text(BLOCKS.format(first="ReLU"))
     for script, words in commands[1:]:
         assert told(script, words)[0] == 0
     (nets / "blocks.py").write_text(BLOCKS.format(first="Tanh"))
-    _, model = load_run(run, changed_code=True)
+    _, model, *_ = open_run(run, changed_code=True)
     assert type(list(model.modules())[2]).__name__ == "Tanh"
     for script, words in reversed(commands):
         assert told(script, [*words, "--changed-code"])[0] == 0
     assert RunDir(run).settings()[1].changed_at == (3,)
-    load_run(run)  # from now on that is its code
+    open_run(run)  # from now on that is its code
     (nets / "blocks.py").write_text(BLOCKS.format(first="ReLU"))
     with pytest.raises(ValueError, match=r"blocks\.py is changed"):
-        load_run(run)
+        open_run(run)
 
 
 def test_a_moved_file_is_found_where_one_says(run: Path, nets: Path, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_moved_file_is_found_where_one_says(run: Path, nets: Path, tmp_path: P
     found = ["--model-file", str(there / "net.py")]
     assert told(predict, [str(run), str(picture), *found]) == (0, "")
     (there / "net.py").rename(there / "renamed.py")
-    config, _ = load_run(run, model_file=there / "renamed.py")
+    config, _, *_ = open_run(run, model_file=there / "renamed.py")
     assert config.model.model == f"{there}/renamed.py:net"
     (there / "other.py").write_text(NET + "# other")
     assert "is changed" in is_refused(
@@ -132,7 +132,7 @@ def test_a_moved_file_is_found_where_one_says(run: Path, nets: Path, tmp_path: P
     assert RunDir(run).config().model.model == f"{there}/renamed.py:net"
     assert RunDir(run).settings()[1].changed_at == ()
     assert RunDir(run).summary()["status"] == "finished"
-    load_run(run)
+    open_run(run)
 
 
 def test_these_flags_are_for_runs_that_there_are(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_these_flags_are_for_runs_that_there_are(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
     plain = start(config(tmp_path / "runs", "linear")).folder
     with pytest.raises(ValueError, match="not made by a file"):
-        load_run(plain, model_file=Path(__file__))
+        open_run(plain, model_file=Path(__file__))
 
 
 def test_a_checkpoint_of_another_run_is_not_taken(run: Path, nets: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_checkpoint_of_another_run_is_not_taken(run: Path, nets: Path, tmp_pat
     other = start(config(tmp_path / "others", f"{nets}/net.py:net")).folder
     (nets / "blocks.py").write_text(BLOCKS.format(first="ReLU"))
     shutil.copy(other / "checkpoints" / LAST, run / "checkpoints" / LAST)
-    for open_it in (load_run, resume):
+    for open_it in (open_run, resume):
         with pytest.raises(ValueError, match="copied from another run") as caught:
             open_it(run)
         is_a_good_line(str(caught.value), names=LAST)
@@ -166,7 +166,7 @@ def test_code_that_changes_within_a_run_s_start_is_noted_as_executed(
     (nets / "net.py").write_text(f"{NET}{again}\n")
     folder = start(config(tmp_path / "runs", f"{nets}/net.py:net")).folder
     with pytest.raises(ValueError, match=f"{ITSELF} is changed"):
-        load_run(folder)
+        open_run(folder)
 
 
 def test_an_interrupted_run_goes_on_with_its_own_code(nets: Path, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_an_interrupted_run_goes_on_with_its_own_code(nets: Path, tmp_path: Path
         start(replace(wanted, out=tmp_path / "part"))
     (nets / "net.py").write_text(NET)
     part = start(replace(wanted, out=tmp_path / "part2")).folder
-    weights = [load_run(folder)[1].state_dict() for folder in (whole, part)]
+    weights = [open_run(folder).model.state_dict() for folder in (whole, part)]
     for name in weights[0]:
         assert torch.equal(weights[0][name], weights[1][name])
 
@@ -193,7 +193,7 @@ def test_a_sweep_trains_each_network_with_its_own_helper(nets: Path, tmp_path: P
     folders = [cell.runs[0].folder for cell in table.cells]
     assert "nets_net" in folders[0].name
     assert "v2_net" in folders[1].name
-    layers = [type(list(load_run(folder)[1].modules())[2]).__name__ for folder in folders]
+    layers = [type(list(open_run(folder).model.modules())[2]).__name__ for folder in folders]
     assert layers == ["ReLU", "Tanh"]
     keys = [job.key for job in jobs(base, names, tmp_path)]
     (other / "blocks.py").write_text(BLOCKS.format(first="Tanh") + "# changed")
@@ -201,7 +201,7 @@ def test_a_sweep_trains_each_network_with_its_own_helper(nets: Path, tmp_path: P
     assert keys[0] == again[0]
     assert keys[1] != again[1]
     with pytest.raises(ValueError, match=r"blocks\.py is changed"):
-        load_run(folders[1])
+        open_run(folders[1])
 
 
 def jobs(base: RunConfig, names: tuple[str, ...], out: Path) -> list:  # type: ignore[type-arg]
@@ -238,8 +238,8 @@ def test_pictures_of_another_version_are_refused(
         assert "faces-0123456789ab" in line
         assert ours in line
     with pytest.raises(ValueError, match="faces-0123456789ab"):
-        load_run(run)
-    load_run(run, any_world=True, changed_code=True)
+        open_run(run)
+    open_run(run, any_world=True, changed_code=True)
 
 
 def test_predicting_needs_no_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,7 +251,7 @@ def test_predicting_needs_no_world(tmp_path: Path, capsys: pytest.CaptureFixture
         tomorrow = property(lambda world: "faces-of-tomorrow")
         patch.setattr("lab.worlds.DrawnWorld.version", tomorrow)
         with pytest.raises(ValueError, match="faces-of-tomorrow"):
-            load_run(folder)
+            open_run(folder)
         assert main(load_script("predict").predict, [str(folder), str(picture)]) == 0
     assert "person" in capsys.readouterr().out
 
@@ -288,7 +288,7 @@ def test_a_checkpoint_belongs_to_the_settings_of_its_run(
     for name, value in change.items():
         told[name] = {**told[name], **value} if isinstance(value, dict) else value
     path.write_text(json.dumps(told))
-    for open_it in (load_run, resume):
+    for open_it in (open_run, resume):
         with pytest.raises(ValueError, match="other settings") as caught:
             open_it(run)
         is_a_good_line(str(caught.value), names=LAST)

@@ -27,7 +27,7 @@ from lab.experiments.report_card.words import sentences, summary_rows, to_markdo
 from lab.experiments.runner.jobs import key_of
 from lab.experiments.runner.run import check_jobs
 from lab.measure import FacesNeeded, fit_power_law, predict
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.worlds import DrawnWorld, draw_examples, get_task
 from lab.worlds.faces import PARTS
 from support.configs import tiny
@@ -175,7 +175,7 @@ def test_its_figures_are_those_of_the_runs(made: CardResult, place: Path) -> Non
     subpopulations: dict[str, list[float]] = {}
     whole = []
     for folder in largest:
-        config, model = load_run(folder)
+        config, model, *_ = open_run(folder)
         faces = draw_examples(config.data, split="test", count=FACES, seed=config.seed)
         said = predict(model, faces.images).argmax(dim=1) == faces.clean_labels
         for k, kind in enumerate(faces.all_subpopulations):

@@ -20,7 +20,7 @@ from lab.core.config import LOSS_BOUND, DataConfig, ModelConfig, RunConfig, Trai
 from lab.core.locks import locked
 from lab.core.run_dir import RunDir
 from lab.core.run_names import automatic_name, check_name
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import resume, start
 from lab.training import LAST, Diverged, load_checkpoint
 from support.configs import RICH_FLAGS, rich, tiny
@@ -122,7 +122,7 @@ def test_a_run_without_a_number_of_steps_ends_when_its_training_faces_are_fitted
 
 
 def test_a_run_can_be_asked_again(whole: Path, tmp_path: Path) -> None:
-    config, model = load_run(whole)
+    config, model, *_ = open_run(whole)
     assert config.data.num_train == 24
     assert not model.training
     assert model(torch.zeros(1, 3, 16, 16)).shape == (1, 2)
@@ -227,7 +227,7 @@ def test_a_network_of_a_file_is_found_from_every_folder(
     config = tiny(tmp_path, model="flat_net.py:flat")
     folder = start(config).folder
     monkeypatch.chdir(tmp_path / "elsewhere")
-    found, model = load_run(folder)
+    found, model, *_ = open_run(folder)
     assert found.model.model == f"{net}:flat"
     assert isinstance(model, torch.nn.Sequential)
     assert resume(folder) is None

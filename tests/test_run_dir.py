@@ -14,7 +14,7 @@ from lab.core.cli import guarded
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.errors import Interrupted, LabError
 from lab.core.run_dir import RunDir, runs_in
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import resume, start
 from lab.worlds import DrawnWorld
 
@@ -81,7 +81,7 @@ def test_nobody_else_names_a_run_s_files() -> None:
 @pytest.mark.parametrize(
     "do",
     [
-        lambda run: load_run(run.path),
+        lambda run: open_run(run.path),
         lambda run: resume(run.path),
         lambda run: start(small(run.path / "more")),
     ],
@@ -109,7 +109,7 @@ def test_a_folder_of_another_format_is_refused_in_one_line(found: object, tmp_pa
     told = json.loads(run.config_file.read_text())
     told["data"]["kinds"] = told["data"].pop("subpopulations")
     run.config_file.write_text(json.dumps({**told, "format": found}))
-    for do in (run.settings, lambda: load_run(run.path), lambda: resume(run.path)):
+    for do in (run.settings, lambda: open_run(run.path), lambda: resume(run.path)):
         with pytest.raises(ValueError, match=rf"format {found}.*train the run anew") as caught:
             do()
         assert "\n" not in str(caught.value)

@@ -18,7 +18,7 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.text import one_line
 from lab.measure import predict
 from lab.models import ModelSpec, NetworkError, first_pass
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import resume, start
 from lab.training import (
     LAST,
@@ -823,7 +823,7 @@ def test_lazy_layers_are_drawn_from_the_seed(nets: Path, tmp_path: Path) -> None
     one, again, other = (load_checkpoint(f / "checkpoints" / LAST).model for f in folders)
     assert same(one, again)
     assert not same(one, other)
-    assert same(load_run(folders[2])[1].state_dict(), other)
+    assert same(open_run(folders[2]).model.state_dict(), other)
 
 
 # Checkpoints
@@ -860,7 +860,7 @@ def test_no_advice_to_delete_a_whole_file(nets: Path, tmp_path: Path) -> None:
     last = load_checkpoint(checkpoints / LAST)
     odd = dataclasses.replace(last, progress={"x": np.int64(1)})
     save_checkpoint(checkpoints / LAST, odd, keep=checkpoints / "previous.pt")
-    for use in (load_run, resume):
+    for use in (open_run, resume):
         with pytest.raises(ValueError, match="numpy") as caught:
             use(tmp_path / "run")
         assert "delete it" not in str(caught.value)

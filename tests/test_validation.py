@@ -11,7 +11,7 @@ import torch
 from lab.core.config import RunConfig
 from lab.core.run_dir import RunDir
 from lab.measure import loss, predict
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.training import BEST, LAST, load_checkpoint
 from lab.worlds import DrawnWorld, Examples, draw_examples, population_of
@@ -52,7 +52,7 @@ def test_the_lowest_loss_on_validation_faces_chooses(stopped: Path) -> None:
 
 def test_they_are_other_faces_with_true_labels_of_the_runs_own_population(stopped: Path) -> None:
     """The logged loss is that of 1,000 faces that are in no other set."""
-    own, model = load_run(stopped)
+    own, model, *_ = open_run(stopped)
     faces = draw_examples(own.data, split="validation", count=1000, seed=own.seed)
     assert not bool(faces.mislabeled.any())
     best = min(metrics(stopped), key=lambda line: line["loss/validation"])

@@ -38,7 +38,7 @@ from lab.experiments.table import flatten
 from lab.models import to_input
 from lab.playground.errors import RequestError
 from lab.playground.service import Service
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.watching import Watcher, sets
 from lab.watching.budget import Budget
@@ -76,7 +76,7 @@ def test_its_figures_are_those_of_the_lab_to_the_last_bit(tmp_path: Path) -> Non
         pictures=False, name="lab", out=tmp_path,
     )  # fmt: skip
     folder = start(config).folder
-    model = load_run(folder)[1]
+    model = open_run(folder).model
     world = open_world(data, seed=0)
     faces, unseen = world.load("train", 130), world.load("test", 150)
     with watch(

@@ -68,16 +68,17 @@ def predict(flags: Flags) -> int:
         path = getattr(flags, name)
         if path is not None and (os.path.realpath(path) in read or RunDir(path.parent).is_run()):
             raise ValueError(f"--{name} {path}: that is a picture of these, or in a run's folder")
-    config, model, _, classes = open_run(
+    opened = open_run(
         flags.run, model_file=flags.model_file, changed_code=flags.changed_code, any_world=True
     )
+    config = opened.config
     if others:
         endings = ", ".join(sorted(ending or "none" for ending in others))
         said = f"left out {sum(others.values()):,} files that are no pictures, by their ending"
         print(one_line(f"{said}: {endings}"), file=sys.stderr)
     answers: list[Prediction] = []
     for each in predictions(
-        files, partial(predict, model), classes=classes, size=config.data.image_size,
+        files, partial(predict, opened.model), classes=opened.classes, size=config.data.image_size,
         sheets=flags.sheets, resize=config.data.resize,
     ):  # fmt: skip
         if each.seen.error:
@@ -92,7 +93,7 @@ def predict(flags: Flags) -> int:
     if counts.total() > 1:
         print(f"{counts.total():,} pictures: {', '.join(f'{n} {k:,}' for n, k in counts.items())}")
     if flags.csv is not None:
-        replace_text(flags.csv, to_csv(answers, classes))
+        replace_text(flags.csv, to_csv(answers, opened.classes))
     if flags.show is not None:
         save_picture(
             Image.fromarray(to_sheet(answers, run=os.path.basename(os.path.realpath(flags.run)))),

@@ -17,7 +17,7 @@
         curves = cell.curves("accuracy/test")      # at every evaluation that all seeds reached:
         curves.steps, curves.values                # (E,) and (S, E)
         cell.runs[0].history                       # the lines of metrics.jsonl
-        cell.runs[0].folder                        # for lab.runs.load.load_run
+        cell.runs[0].folder                        # for lab.runs.load.open_run
     table.cell(num_train=32, model="cnn")          # one cell
     table.where(model="cnn")                       # several, in the grid's order
     table.failed                                   # runs that failed, each with its reason

@@ -21,7 +21,6 @@ from lab.measure import accuracy, predict
 from lab.models import ModelSpec, seeded_model, to_input
 from lab.playground.answers import address
 from lab.playground.errors import RequestError
-from lab.playground.request import write_face
 from lab.worlds import DrawnWorld
 from lab.worlds.faces import Faces, render
 
@@ -215,7 +214,7 @@ def play(name: str, chosen: Sequence[int]) -> dict[str, Any]:
         "judged": {each: _told(getattr(judged, each)) for each in judged.__dataclass_fields__},
         "shown": [
             {"picture": address(render(faces[i : i + 1], size=THUMBNAIL)[0], exact=False),
-             "face": write_face(faces, i), "says": int(says[i]), "truth": int(labels[i])}
+             "says": int(says[i]), "truth": int(labels[i])}
             for i in wrong_first.tolist()
         ],
     }  # fmt: skip

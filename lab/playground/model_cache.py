@@ -42,25 +42,36 @@ Key = tuple[tuple[str, str], ...]
 class LoadedRun:
     """A run with its network, used by one thread at a time.
 
-    `model` has the weights after `step` steps: those of the trained network (`trained` None), or of
-    a snapshot, whose run with the trained network is `trained`. `kept`: cached results that are
-    costly to compute, each with its size in bytes. `changed_code`: its source files may differ
-    from those that it was trained with.
+    The network is the trained one (`trained` None), or that of a snapshot, whose run with the
+    trained network is `trained`. `kept`: cached results that are costly to compute, each with its
+    size in bytes.
     """
 
     name: str
-    config: RunConfig
-    model: nn.Module
-    step: int
+    opened: Opened
     world: DrawnWorld
     visibility: dict[str, float]
     stamp: Stamp
     entry: RunEntry
-    changed_code: bool = False
     trained: LoadedRun | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     kept: dict[str, tuple[object, int]] = field(default_factory=dict)
     snapshots: dict[int, LoadedRun] = field(default_factory=dict)
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings of the run."""
+        return self.opened.config
+
+    @property
+    def model(self) -> nn.Module:
+        """The network, with the weights after `step` steps."""
+        return self.opened.model
+
+    @property
+    def step(self) -> int:
+        """The optimizer steps that the network was trained for."""
+        return self.opened.step
 
     @property
     def task(self) -> Task:
@@ -115,7 +126,7 @@ class LoadedRun:
         """The run with its network as it was after `step` steps, or at the last snapshot before;
         with the trained one if `step` is None, or behind all snapshots. `RequestError` if the
         snapshot cannot be read."""
-        known = snapshots_of(self.entry)
+        known = snapshots_of(self.entry) if step is not None else ()
         if step is None or not known or step > max(known[-1], self.step - 1):
             return self
         step = max((each for each in known if each <= step), default=known[0])
@@ -128,16 +139,14 @@ class LoadedRun:
         try:
             if path.is_symlink() or path.stat().st_size > ONE:
                 raise RequestError(f"{path.name} is a link, or too large for interactive use")
-            opened = Opened(self.config, self.model, self.step, self.world.classes)
-            found = open_snapshot(self.entry.folder, step, opened, changed_code=self.changed_code)
+            opened = open_snapshot(self.entry.folder, step, self.opened)
         except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
             raise RequestError(one_line(error)) from None
         finally:
             torch.set_rng_state(state)
         frame = replace(
-            self, model=found.model, step=step, trained=self, lock=threading.Lock(), kept={},
-            snapshots={},
-        )  # fmt: skip
+            self, opened=opened, trained=self, lock=threading.Lock(), kept={}, snapshots={}
+        )
         with self.lock:
             return self.snapshots.setdefault(step, frame)
 
@@ -242,11 +251,10 @@ class ModelCache:
         try:
             world = face_world(run.config)
             refuse_other_world(world, run.provenance, what=run.name)
-            changed_code = code is not None and bool(code.changed)
             with only_agreed(agreed):  # executes exactly what was permitted
                 opened = open_run(
                     run.folder, config=code.config if code is not None else run.config,
-                    changed_code=changed_code, any_world=True,
+                    changed_code=code is not None and bool(code.changed), any_world=True,
                 )  # fmt: skip
             tried = world.sample(1, split="tried")
         except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
@@ -254,8 +262,8 @@ class ModelCache:
         finally:
             torch.set_rng_state(state)
         return LoadedRun(
-            name=run.name, config=opened.config, model=opened.model, step=opened.step, world=world,
-            visibility=dict(tried.visibility), stamp=now, entry=run, changed_code=changed_code,
+            name=run.name, opened=opened, world=world, visibility=dict(tried.visibility),
+            stamp=now, entry=run,
         )  # fmt: skip
 
     def _fail(self, run: RunEntry, now: Stamp, why: str) -> None:

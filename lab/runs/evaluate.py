@@ -20,7 +20,7 @@ from lab.evaluators.tables import setting_text, to_text
 from lab.measure import SplitMetric, load_metrics, try_metrics
 from lab.models import only_agreed
 from lab.runs.example_table import example_table
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.runs.progress import progress_bar
 from lab.tracking.summary import nest
 from lab.training import choose_device, load_checkpoint, set_threads
@@ -67,7 +67,9 @@ def evaluate(
         _check(hunt)
         out = hunt.out or RunDir(folder).failures_file
     place = choose_device(device)
-    own, model = load_run(folder, device=place, model_file=model_file, changed_code=changed_code)
+    own, model, *_ = open_run(
+        folder, device=place, model_file=model_file, changed_code=changed_code
+    )
     set_threads(own.threads)
     config = evaluation_config(
         own, counterfactuals=counterfactuals, seed=seed, lists=lists, numbers=numbers

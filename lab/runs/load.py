@@ -31,29 +31,14 @@ from lab.worlds import classes_of, open_world
 
 class Opened(NamedTuple):
     """A run that was opened: its settings, its network in eval mode with the weights after `step`
-    steps, and the names of the classes."""
+    steps, the names of the classes, and what its checkpoints must have been trained with (None:
+    anything)."""
 
     config: RunConfig
     model: nn.Module
     step: int
     classes: tuple[str, ...]
-
-
-def load_run(
-    folder: Path,
-    *,
-    device: str | torch.device = "cpu",
-    config: RunConfig | None = None,
-    model_file: Path | None = None,
-    changed_code: bool = False,
-    any_world: bool = False,
-) -> tuple[RunConfig, nn.Module]:
-    """The settings of the run in `folder` and its trained network, as `open_run` opens it."""
-    opened = open_run(
-        folder, device=device, config=config, model_file=model_file, changed_code=changed_code,
-        any_world=any_world,
-    )  # fmt: skip
-    return opened.config, opened.model
+    provenance: Provenance | None
 
 
 def open_run(
@@ -65,18 +50,18 @@ def open_run(
     changed_code: bool = False,
     any_world: bool = False,
 ) -> Opened:
-    """The settings of the run in `folder` (`config`, where they are known already) and its trained
-    network on `device` in eval mode: with early stopping the one with the lowest validation loss,
-    else the last.
+    """The run in `folder` with its trained network on `device`: with early stopping the one with
+    the lowest validation loss, else the last. `config`: its settings, where they are known already.
 
     `model_file` is where the network's file is now, if it was moved. Raises `ValueError` in one
     line if something is missing; if the run has finished and the checkpoint is of another step than
-    its end; if the network's source files are not those that it was trained
-    with (`changed_code`: use them all the same); and if the run's world has another version now
-    (`any_world`: for a caller that loads none of its pictures; they need not be there).
+    its end; if the network's source files are not those that it was trained with (`changed_code`:
+    use them all the same); and if the run's world has another version now (`any_world`: for a
+    caller that loads none of its pictures; they need not be there).
     """
     run = RunDir(folder)
     stored, provenance = run.settings()
+    trusted = None if changed_code else provenance
     refuse_watched(provenance, what=folder)
     config = moved(config or stored, model_file)
     if any_world:
@@ -95,19 +80,18 @@ def open_run(
             why = f"it was removed; --resume {folder} trains the run again"
         raise ValueError(f"{folder} has no checkpoint: {why}")
     spec = model_spec(config, classes)
-    with own_sources(config, None if changed_code else provenance, run):
+    with own_sources(config, trusted, run):
         model = rebuild_model(config, spec, run)
     model.to(device)
     checkpoint = open_checkpoint(run, path, device)
     refuse_out_of_step(run, config, path, checkpoint)
     give_weights(
-        model, checkpoint, path, config=config, spec=spec, evaluated=True,
-        provenance=None if changed_code else provenance,
-    )  # fmt: skip
-    return Opened(config, model, checkpoint.step, classes)
+        model, checkpoint, path, config=config, spec=spec, provenance=trusted, evaluated=True
+    )
+    return Opened(config, model, checkpoint.step, classes, trusted)
 
 
-def open_snapshot(folder: Path, step: int, opened: Opened, *, changed_code: bool = False) -> Opened:
+def open_snapshot(folder: Path, step: int, opened: Opened) -> Opened:
     """The network of an `opened` run as it was after `step` steps: a copy with the weights of that
     snapshot. `ValueError` in one line if there is none, or if it is another run's."""
     run = RunDir(folder)
@@ -117,9 +101,8 @@ def open_snapshot(folder: Path, step: int, opened: Opened, *, changed_code: bool
         model = copy.deepcopy(opened.model)
     except Exception as error:  # networks are anybody's code
         raise ValueError(f"{run}: its network cannot be copied: {one_line(error)}") from None
-    provenance = None if changed_code else run.settings()[1]
     give_weights(
-        model, checkpoint, path, config=opened.config, provenance=provenance, evaluated=True,
+        model, checkpoint, path, config=opened.config, provenance=opened.provenance, evaluated=True,
         spec=model_spec(opened.config, opened.classes),
     )  # fmt: skip
     return opened._replace(model=model, step=step)

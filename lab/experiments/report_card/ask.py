@@ -13,7 +13,7 @@ from lab.evaluators.components import predict_components
 from lab.evaluators.subpopulations import SubpopulationsEvaluator
 from lab.experiments.table import Cell
 from lab.measure import mean_of_seeds
-from lab.runs.load import load_run
+from lab.runs.load import open_run
 from lab.worlds import DrawnWorld, Task, open_world, subsets
 
 FACES = 4000
@@ -27,7 +27,7 @@ def by_subpopulation(cell: Cell, *, device: str) -> dict[str, Estimate]:
     """Accuracy on unseen pictures of each subpopulation, the mean over the cell's seeds."""
     found: dict[str, list[float]] = {}
     for run in cell.runs:
-        config, model = load_run(run.folder, device=device)
+        config, model, *_ = open_run(run.folder, device=device)
         world = open_world(config.data, seed=config.seed, device=device)
         test = StreamedSplit(name="test", world=world, count=FACES)
         result = SubpopulationsEvaluator()(Evaluation(model, {"test": test}))
@@ -41,7 +41,7 @@ def by_parts(cell: Cell, *, device: str) -> dict[tuple[str, ...], Estimate]:
     """The share of faces called a person with each set of parts, the mean over the seeds."""
     shares = []
     for run in cell.runs:
-        config, model = load_run(run.folder, device=device)
+        config, model, *_ = open_run(run.folder, device=device)
         world = DrawnWorld.of(config.data, seed=config.seed, device=device)
         called = predict_components(world, model, count=PART_FACES)
         shares.append(called.double().mean(dim=1).numpy())
