@@ -31,30 +31,31 @@ export class Mystery {
     }
     const chosen = shuffled(Object.keys(KINDS)).map((kind) => ({ kind, run: pick(of(kind)).name }));
     this.riddle = chosen.map((each, i) => ({ ...each, alias: NAMES[i] }));
-    this.asked = new Set();
+    this.asked = null; // the round begins with the first face
     this.on = true;
     this.before = { pins: this.state.pins, step: this.state.step };
     this.page.classList.add("mystery");
     this.runs.disguise(new Map(this.riddle.map(({ run, alias }) => [run, alias])));
     this.#draw();
-    this.#count();
-    this.#another();
+    this.#begin();
     this.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** Begin with a face that nobody has seen. */
-  async #another() {
+  /** Begin with a face that nobody has seen; nothing is counted before it is there. */
+  async #begin() {
+    const { riddle } = this;
+    let face = {}; // without an answer, the face that is shown will do
     try {
-      const { face } = await ask("random", { number: Math.floor(Math.random() * 2 ** 31) });
-      this.asked.clear();
-      this.state.change(face);
-    } catch {
-      // the face that is shown will do
-    }
+      ({ face } = await ask("random", { number: Math.floor(Math.random() * 2 ** 31) }));
+    } catch {}
+    if (!this.on || this.riddle !== riddle) return; // closed, or begun anew
+    this.asked = new Set();
+    this.state.change(face);
+    this.#count();
   }
 
   #draw() {
-    this.counted = h("p", { "aria-live": "polite" });
+    this.counted = h("p", { "aria-live": "polite" }, "0 faces asked so far.");
     this.guesses = this.riddle.map(({ alias }) => h("select", { "aria-label": `Network ${alias} is`, onchange: () => this.#ready() },
       h("option", { value: "" }, "?"), Object.entries(KINDS).map(([value, [words]]) => h("option", { value }, words))));
     this.reveal = button("Reveal", () => this.#reveal(), { class: "primary", disabled: true });
@@ -65,7 +66,7 @@ export class Mystery {
   }
 
   #count() {
-    if (!this.on) return;
+    if (!this.on || !this.asked) return;
     this.asked.add(this.state.written());
     this.counted.textContent = `${this.asked.size} face${this.asked.size === 1 ? "" : "s"} asked so far.`;
   }
@@ -77,7 +78,7 @@ export class Mystery {
 
   #reveal({ gaveUp = false } = {}) {
     const right = this.riddle.filter(({ kind }, i) => this.guesses[i].value === kind).length;
-    const count = this.asked.size;
+    const count = this.asked?.size ?? 0;
     const { riddle } = this;
     this.close();
     this.element.hidden = false;
