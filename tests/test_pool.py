@@ -27,7 +27,7 @@ from lab.pool.causes import causes
 from lab.pool.findings import Findings
 from lab.pool.membership import network_seed, networks_for
 from lab.pool.report import part_rows, report
-from lab.pool.run import PoolResult
+from lab.pool.run import LOSS_BOUND, PoolResult, with_criterion
 from lab.pool.store import Pool, PoolDir
 from lab.pool.train import Report, do
 from lab.pool.words import sentences
@@ -126,6 +126,17 @@ def test_networks_end_by_the_criterion_on_their_own_training_loss(
     assert pool.fitted.all()
     assert (pool.losses <= 0.4).all()
     assert (pool.steps < 400).all()
+
+
+def test_the_criterion_is_tested_often_and_left_to_the_settings() -> None:
+    usual = RunConfig()
+    train = with_criterion(usual, size=350).train
+    assert (train.stop_at_loss, train.eval_every) == (LOSS_BOUND, 25)
+    assert with_criterion(usual, size=7_000).train.eval_every == 4 * 110, "four epochs"
+    own = replace(usual, train=replace(usual.train, stop_at_loss=0.1, eval_every=7))
+    assert with_criterion(own, size=350) == own
+    fixed = replace(usual, train=replace(usual.train, steps=300))
+    assert with_criterion(fixed, size=350) == fixed, "nothing ends it but its steps"
 
 
 def test_more_networks_are_added_and_the_old_ones_stay(here: None, tmp_path: Path) -> None:
@@ -282,10 +293,12 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
         assert line in " ".join(done.out.split())
         assert escape(line) in page.replace("&#39;", "'")
     rates = summary["true_positive_rates"]
-    assert list(rates) == ["likelihood ratio", "likelihood ratio, offline", "loss threshold"]
-    assert all(0 <= found["value"] <= 1 for each in rates.values() for found in each.values())
+    assert len(rates["left_out"]) == 4
+    assert len(rates["fresh"]) == 3
+    for each in (*rates["left_out"].values(), *rates["fresh"].values(), rates["null"]):
+        assert all(0 <= found["value"] <= 1 for found in each.values())
     assert "20 networks, each trained on 14 of 20 shapes; 1 process" in done.out
-    for name in ("faces.png", "scores.png"):
+    for name in ("faces.png", "scores.png", "attacks.png"):
         assert str(folder / name) in done.out
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 200
@@ -321,7 +334,7 @@ def test_few_networks_say_so_and_no_more(here: None, tmp_path: Path) -> None:
     said = " ".join(report(result))
     summary = summary_of(result.folder)
     assert summary["all"]["mean_score"]["low"] is None
-    assert summary["true_positive_rates"] == {}
+    assert summary["true_positive_rates"] is None
     assert "nan" not in said
     rows = table(result.folder)
     assert [row["memorization"] for row in rows].count("") == 8

@@ -1,4 +1,4 @@
-"""The likelihood-ratio attack against SciPy, planted networks, and a loop over thresholds."""
+"""Attacks with shadow models against SciPy, planted networks, and loops."""
 
 import math
 
@@ -9,7 +9,22 @@ from scipy.stats import norm
 from torch import Tensor
 
 from lab.measure import caught_at
-from lab.measure.shadow_models import OWN_VARIANCE, likelihood_ratios, true_positive_rate
+from lab.measure.shadow_models import (
+    OWN_VARIANCE,
+    likelihood_ratios,
+    relative_ratios,
+    true_positive_rate,
+    true_positive_rates,
+)
+from lab.pool.attacks import (
+    FRESH,
+    LOSS,
+    OFFLINE,
+    ONLINE,
+    RELATIVE,
+    RELATIVE_OFFLINE,
+    attack_with,
+)
 
 
 def planted(networks: int, count: int, *, effect: float, spread: float = 3.0) -> tuple:
@@ -96,6 +111,77 @@ def test_rates_are_those_of_the_best_threshold(false: float, digits: int) -> Non
     if digits > 1 and 0 < false < 1:
         other = caught_at(-scores[members], -scores[~members], false_alarms=false)
         assert found.value == pytest.approx(other.value)
+
+
+def test_several_rates_are_found_as_one_by_one() -> None:
+    odds, members = planted(9, 30, effect=1.0)
+    rates = (0.3, 0.01, 0.1)
+    together = true_positive_rates(odds, members, false_positive_rates=rates)
+    alone = [true_positive_rate(odds, members, false_positive_rate=rate) for rate in rates]
+    assert together == alone
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_relative_ratios_are_those_of_a_loop(online: bool) -> None:
+    odds, members = planted(8, 6, effect=1.0)
+    population, _ = planted(8, 15, effect=0.0)
+    found = relative_ratios(odds, members, population, online=online)
+
+    def p(value: Tensor) -> float:
+        return 1 / (1 + math.exp(-float(value)))
+
+    def reference(values: Tensor, target: int, inside: Tensor | None) -> float:
+        rows = [k for k in range(8) if k != target]
+        if inside is None:
+            mean = np.mean([p(values[k]) for k in rows])
+            return float(mean) if online else (1.3 * float(mean) + 0.7) / 2
+        out = np.mean([p(values[k]) for k in rows if not inside[k]])
+        if not online:
+            return (1.3 * float(out) + 0.7) / 2
+        return float(out + np.mean([p(values[k]) for k in rows if inside[k]])) / 2
+
+    for target in range(8):
+        z = [p(c[target]) / reference(c, target, None) for c in population.T]
+        for i in range(6):
+            others = [bool(members[k, i]) for k in range(8) if k != target]
+            if all(others) or not any(others):
+                continue
+            x = p(odds[target, i]) / reference(odds[:, i], target, members[:, i])
+            wanted = np.mean([each <= x for each in z])
+            assert float(found[target, i]) == pytest.approx(float(wanted))
+
+
+def test_fresh_examples_are_compared_as_members_are() -> None:
+    """With known normal distributions the best attack's rates are known too, down to 0.01 %."""
+    networks, count, many, effect = 100, 200, 2400, 3.0
+    odds, _ = planted(networks, count + many, effect=0.0)
+    members = torch.rand(networks, count, generator=torch.Generator().manual_seed(1)) < 0.5
+    odds[:, :count] += effect * members
+    found = attack_with(odds[:, :count], odds[:, count:], members)
+    assert found.non_members > 100_000
+    assert list(found.fresh) == [OFFLINE, RELATIVE_OFFLINE, LOSS]
+    for rate, each in found.fresh[OFFLINE].items():
+        best = norm.sf(norm.isf(rate) - effect)
+        assert best - 0.12 < each.value < best + 0.03, (
+            "variances from 50 shadow models cost a little"
+        )
+    assert list(found.fresh[OFFLINE]) == list(FRESH)
+    assert list(found.fresh[RELATIVE_OFFLINE]) == [0.1, 0.01], "steps of 1 in 1,000"
+    assert found.left_out[ONLINE][0.01].value > found.left_out[LOSS][0.01].value
+    assert found.left_out[RELATIVE][0.1].value > found.left_out[LOSS][0.1].value
+    assert list(found.power) == [16, 32, 64, 100]
+
+
+def test_attacks_find_nothing_where_there_is_nothing() -> None:
+    """Networks whose answers do not depend on their training set: rates lie on the diagonal."""
+    odds, _ = planted(100, 4400, effect=0.0)
+    members = torch.rand(100, 200, generator=torch.Generator().manual_seed(1)) < 0.5
+    found = attack_with(odds[:, :200], odds[:, 200:], members)
+    for rates in (found.null, *found.fresh.values(), *found.left_out.values()):
+        for rate, each in rates.items():
+            assert each.low < 1.5 * rate + 3 / each.count
+            assert each.high > 0.5 * rate
+    assert min(found.null) == 0.0001
 
 
 def test_examples_without_enough_shadow_models_have_no_score() -> None:

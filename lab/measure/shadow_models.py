@@ -1,4 +1,4 @@
-"""Membership inference with shadow models: the likelihood-ratio attack, and its true positives.
+"""Membership inference with shadow models: likelihood-ratio attacks, and their true positives.
 
 Carlini et al., "Membership inference attacks from first principles", IEEE S&P 2022 (LiRA). Each of
 K networks, trained on random subsets of N examples, is the target in turn, and all others are its
@@ -9,6 +9,7 @@ example's label, and `members` (K, N) bool says which were trained on which.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -47,38 +48,91 @@ def likelihood_ratios(odds: Tensor, members: Tensor, *, online: bool = True) -> 
     return -0.5 * ((odds - mean).square() / variance + variance.log()) - without
 
 
-def true_positive_rate(scores: Tensor, members: Tensor, *, false_positive_rate: float) -> Estimate:
-    """The share of members (pairs of target and example) whose score is above a threshold that at
-    most this share of the non-members exceeds, one for all targets; pairs without a score are left
-    out. The interval is a bootstrap's over the targets (percentiles); where that has no width, as
-    at 0 and 1, Wilson's for as many observations as there are targets."""
+def relative_ratios(
+    odds: Tensor,
+    members: Tensor,
+    population: Tensor,
+    *,
+    online: bool = True,
+    offline_scale: float = 0.3,
+) -> Tensor:
+    """The score (K, N) float64 of RMIA for each target: the share of `population` examples z whose
+    likelihood ratio p(z | target) / p(z) is at most the example's own, p(x | target) / p(x). It
+    comes in steps of 1 / Z. NaN as in `likelihood_ratios`.
+
+    p(x) is the mean probability of the label over the shadow models: half of it those that were
+    trained on x and half those that were not; offline the latter alone, as
+    ((1 + a) p_out(x) + 1 - a) / 2 with a = `offline_scale`. `population` (K, Z) are the log odds on
+    examples that no network was trained on. Zarifzadeh, Liu & Shokri, "Low-cost high-power
+    membership inference attacks", ICML 2024, with gamma = 1.
+    """
+
+    def corrected(mean: Tensor) -> Tensor:
+        return mean if online else ((1 + offline_scale) * mean + 1 - offline_scale) / 2
+
+    inside = members.double()
+    p = odds.double().sigmoid()
+    without = _mean_of_others(p, 1 - inside)
+    mean = (without + _mean_of_others(p, inside)) / 2 if online else corrected(without)
+    ratio = p / mean
+    z = population.double().sigmoid()
+    ratio_z = z / corrected(_mean_of_others(z, torch.ones_like(z)))
+    ordered = ratio_z.sort(dim=1).values.contiguous()
+    count = torch.searchsorted(ordered, ratio.nan_to_num(0.0).contiguous(), right=True)
+    return (count.double() / population.shape[1]).where(ratio.isfinite(), math.nan)
+
+
+def true_positive_rates(
+    scores: Tensor, members: Tensor, *, false_positive_rates: Sequence[float]
+) -> list[Estimate]:
+    """For each rate the share of members (pairs of target and example) whose score is above a
+    threshold that at most this share of the non-members exceeds, one for all targets; pairs without
+    a score are left out. The intervals are a bootstrap's over the targets (percentiles); where that
+    has no width, as at 0 and 1, Wilson's for as many observations as there are targets."""
     known = scores.isfinite()
     order = scores[known].argsort(descending=True)
     ranked = scores[known][order]
     target = torch.arange(len(scores))[:, None].expand_as(scores)[known][order]
     positive = members[known][order]
+    if not bool(positive.any()) or bool(positive.all()):
+        return [Estimate.point(math.nan, count=0) for _ in false_positive_rates]
     last = torch.ones_like(positive)  # of those with the same score
     last[:-1] = ranked[:-1] != ranked[1:]
+    place = torch.arange(len(ranked)).where(last, -1).cummax(dim=0).values  # of the last one so far
+    allowed = torch.tensor(false_positive_rates, dtype=torch.float64)
 
-    def rate(weights: Tensor) -> float:
+    def rates(weights: Tensor) -> Tensor:
         weight = weights[target]
-        false = (weight * ~positive).cumsum(dim=0)
         true = (weight * positive).cumsum(dim=0)
-        allowed = last & (false <= false_positive_rate * false[-1])
-        return float(true[allowed].max() / true[-1]) if bool(allowed.any()) else 0.0
+        false = weight.cumsum(dim=0) - true
+        end = torch.searchsorted(false, allowed * false[-1], right=True) - 1
+        end = place[end.clamp(min=0)].where(end >= 0, -1)
+        return (true[end] / true[-1]).where(end >= 0, 0.0)
 
-    if not bool(positive.any()) or bool(positive.all()):
-        return Estimate.point(math.nan, count=0)
     count = len(scores)
-    value = rate(torch.ones(count, dtype=torch.float64))
+    values = rates(torch.ones(count, dtype=torch.float64)).tolist()
     generator = torch.Generator().manual_seed(0)
     resamples = max(LEAST, min(RESAMPLES, PAIRS // len(ranked)))
     drawn = torch.randint(count, (resamples, count), generator=generator)
-    found = [rate(torch.bincount(row, minlength=count).double()) for row in drawn]
-    low, high = torch.tensor(found).quantile(torch.tensor([0.025, 0.975])).tolist()
-    if low == high:
-        low, high = wilson(round(value * count), count).interval
-    return Estimate(value, min(low, value), max(high, value), int(positive.sum()))
+    found = torch.stack([rates(torch.bincount(row, minlength=count).double()) for row in drawn])
+    ends = found.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64), dim=0).T.tolist()
+    estimates = []
+    for value, (low, high) in zip(values, ends, strict=True):
+        if low == high:
+            low, high = wilson(round(value * count), count).interval
+        estimates.append(Estimate(value, min(low, value), max(high, value), int(positive.sum())))
+    return estimates
+
+
+def true_positive_rate(scores: Tensor, members: Tensor, *, false_positive_rate: float) -> Estimate:
+    """`true_positive_rates` at one rate."""
+    return true_positive_rates(scores, members, false_positive_rates=[false_positive_rate])[0]
+
+
+def _mean_of_others(values: Tensor, weight: Tensor) -> Tensor:
+    """For each network the weighted mean (K, N) of all others; NaN where their weights are 0."""
+    weighted = values * weight
+    return (weighted.sum(dim=0) - weighted) / (weight.sum(dim=0) - weight)
 
 
 def _normal_fits(odds: Tensor, where: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:

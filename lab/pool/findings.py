@@ -20,19 +20,9 @@ from lab.measure.memorization_scores import (
     mean_score,
     memorization_scores,
 )
-from lab.measure.reliance import log_odds
-from lab.measure.shadow_models import likelihood_ratios, true_positive_rate
+from lab.pool.attacks import Attacks, attack
 from lab.pool.causes import ORDINARY, causes, subpopulations
 from lab.pool.run import PoolResult
-
-ONLINE, OFFLINE, LOSS = "likelihood ratio", "likelihood ratio, offline", "loss threshold"
-"""Attacks of membership inference."""
-
-FALSE_POSITIVES = (0.1, 0.01, 0.001)
-"""False positive rates at which they are judged."""
-
-ATTACKED = 16
-"""Networks from which on a pool is attacked: fewer shadow models are of no use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +71,8 @@ class Findings:
         causes: of those of each cause.
         subpopulations: of those of each subpopulation with right labels.
         identity: the mean score against accuracies on members, non-members, and fresh examples.
-        attacks: true positive rates of membership inference by attack and false positive rate, each
-            network attacked by means of all others; empty for a pool too small for it.
+        attacks: membership inference, each network attacked by means of all others; None for a pool
+            too small for it.
     """
 
     result: PoolResult
@@ -91,7 +81,7 @@ class Findings:
     causes: Mapping[str, Part]
     subpopulations: Mapping[str, Part]
     identity: Identity
-    attacks: Mapping[str, Mapping[float, Estimate]]
+    attacks: Attacks | None
 
     @property
     def tells(self) -> bool:
@@ -142,7 +132,7 @@ class Findings:
             identity=identity(
                 hits, pool.members, fresh, wrong=train.mislabeled, classes=len(train.classes)
             ),
-            attacks=_attacks(result) if len(pool) >= ATTACKED else {},
+            attacks=attack(result),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -172,25 +162,5 @@ class Findings:
                 "others_minus_expected": same.off.as_dict(),
                 "holds": same.holds,
             },
-            "true_positive_rates": {
-                name: {str(rate): found.as_dict() for rate, found in rates.items()}
-                for name, rates in self.attacks.items()
-            },
+            "true_positive_rates": self.attacks.as_dict() if self.attacks else None,
         }
-
-
-def _attacks(result: PoolResult) -> dict[str, dict[float, Estimate]]:
-    pool, labels = result.pool, result.train.labels
-    odds = torch.stack([log_odds(logits, labels) for logits in pool.train_logits])
-    scores = {
-        ONLINE: likelihood_ratios(odds, pool.members),
-        OFFLINE: likelihood_ratios(odds, pool.members, online=False),
-        LOSS: odds,
-    }
-    return {
-        name: {
-            rate: true_positive_rate(each, pool.members, false_positive_rate=rate)
-            for rate in FALSE_POSITIVES
-        }
-        for name, each in scores.items()
-    }

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 
 from lab.experiments.show.page import render, to_svg
 from lab.pool.findings import Findings
-from lab.pool.pictures import histogram
+from lab.pool.pictures import curves, histogram
 
 
 def to_html(
     findings: Findings,
     said: Sequence[str],
     *,
-    parts: Sequence[Sequence[str]],
-    attacks: Sequence[Sequence[str]],
+    tables: Sequence[Sequence[Sequence[str]]],
     sheet: bytes,
     command: str,
 ) -> str:
-    """The page: sentences, the `sheet` (a PNG file's content), histogram, tables of `parts` and
-    `attacks` (rows below a header; none of the latter: left out), and how it was made."""
+    """The page: sentences, the `sheet` (a PNG file's content), histogram, `tables` (rows below a
+    header each: first the parts of the training set, then the attacks, if any), and how it was
+    made."""
     result = findings.result
     data, world = result.run.config.data, result.run.world
     conditions = (
@@ -36,8 +36,9 @@ def to_html(
         sentences=said,
         sheet=base64.b64encode(sheet).decode(),
         histogram=to_svg(histogram(findings), "scores"),
-        parts=parts,
-        attacks=attacks,
+        parts=tables[0],
+        attacks=tables[1:],
+        curves=to_svg(curves(findings.attacks, world.noun), "attacks") if findings.attacks else "",
         conditions=conditions,
         command=command,
     )

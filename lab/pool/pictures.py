@@ -1,4 +1,5 @@
-"""Pictures of a pool: the most and least memorized examples, and a histogram of scores by cause."""
+"""Pictures of a pool: the most and least memorized examples, a histogram of scores by cause, and
+the curves of membership inference."""
 
 from __future__ import annotations
 
@@ -9,7 +10,17 @@ import numpy as np
 from PIL import Image
 
 from lab.core.words import singular
-from lab.experiments.show.style import caption, color, new_figure, title
+from lab.experiments.show.style import (
+    GRAY,
+    SMALL,
+    caption,
+    color,
+    line,
+    new_figure,
+    size_axis,
+    title,
+)
+from lab.pool.attacks import CURVE, ONLINE, Attacks
 from lab.pool.findings import Findings
 from lab.tracking.sheets import BAD, FACES, GOOD, INK, MARKED, Cell, draw_sheet
 
@@ -19,6 +30,9 @@ if TYPE_CHECKING:
 BINS = np.arange(-5, 11) / 10
 """Edges of the histogram's bars; lower scores are counted in the first."""
 
+
+LEAST = 1e-4
+"""The lowest true positive rate that the curves show."""
 
 GAP = 12
 """Pixels right of each half of the sheet."""
@@ -78,4 +92,35 @@ def histogram(findings: Findings) -> Figure:
                     f" mean {part.mean.value:.2f}")  # fmt: skip
     right = "by heart" if findings.tells else "score 0.5 or more"
     caption(figure, f"{len(findings.result.pool):,} networks; right of the dotted line: {right}")
+    return figure
+
+
+def curves(attacks: Attacks, noun: str) -> Figure:
+    """True against false positive rates of each attack against fresh examples, on logarithmic axes;
+    and the true positive rate at 1 % false positives by number of networks."""
+    figure, (roc, power) = new_figure(2, width=4.6, height=3.6)
+    for number, (name, rates) in enumerate(attacks.curves.items()):
+        found = [each.within(LEAST, 1) for each in rates.values()]
+        places = list(rates)
+        values = [max(each.value, LEAST) for each in found]
+        roc.plot(places, values, color=color(number), label=name)
+        low, high = zip(*(each.interval for each in found), strict=True)
+        roc.fill_between(places, np.maximum(low, LEAST), high, color=color(number), alpha=0.2,
+                         linewidth=0)  # fmt: skip
+    roc.plot(CURVE, CURVE, color=GRAY, linewidth=1, linestyle=":", label="a guess")
+    roc.set_xscale("log")
+    roc.set_yscale("log")
+    roc.set_xlim(CURVE[0], 1)
+    roc.set_ylim(CURVE[0], 1)
+    roc.set_xlabel(f"fresh {noun} wrongly named (share)")
+    roc.set_ylabel("members named (share)")
+    roc.legend(fontsize=SMALL, frameon=False, loc="lower right")
+    title(roc, f"against {attacks.non_members:,} pairs of network and fresh {singular(noun)}")
+    numbers = list(attacks.power)
+    line(power, numbers, list(attacks.power.values()), color=color(0), limits=(0, 1))
+    size_axis(power, numbers)
+    power.set_ylim(0)
+    power.set_xlabel("networks, the attacked one among them")
+    power.set_ylabel("members named (share)")
+    title(power, f"{ONLINE}, 1 % of {noun} left out wrongly named")
     return figure

@@ -12,16 +12,17 @@ from typing import Any
 from lab.core.atomic import replace_file, replace_text
 from lab.core.words import NOTHING, estimated, share
 from lab.experiments.show.style import png
+from lab.pool.attacks import FRESH, LEFT_OUT, Attacks, Rates
 from lab.pool.causes import WRONG
-from lab.pool.findings import FALSE_POSITIVES, Findings, Part
+from lab.pool.findings import Findings, Part
 from lab.pool.page import to_html
-from lab.pool.pictures import histogram, sheet
+from lab.pool.pictures import curves, histogram, sheet
 from lab.pool.run import PoolResult
 from lab.pool.table import to_csv
 from lab.pool.words import sentences
 
 SCORES, SUMMARY, PAGE = "scores.csv", "findings.json", "pool.html"
-SHEET, HISTOGRAM = "faces.png", "scores.png"
+SHEET, HISTOGRAM, CURVES = "faces.png", "scores.png", "attacks.png"
 
 
 def report(result: PoolResult, *, command: str = "") -> list[str]:
@@ -35,18 +36,22 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
     faces = sheet(findings)
     replace_file(folder / SHEET, faces)
     replace_file(folder / HISTOGRAM, png(histogram(findings)))
-    parts = part_rows(findings)
-    attacks = attack_rows(findings) if findings.attacks else []
-    page = to_html(findings, said, parts=parts, attacks=attacks, sheet=faces, command=command)
+    files = [PAGE, SCORES, SUMMARY, SHEET, HISTOGRAM]
+    tables = [part_rows(findings)]
+    if findings.attacks:
+        replace_file(folder / CURVES, png(curves(findings.attacks, result.run.world.noun)))
+        files.append(CURVES)
+        tables += attack_rows(findings.attacks, result.run.world.noun)
+    page = to_html(findings, said, tables=tables, sheet=faces, command=command)
     replace_text(folder / PAGE, page)
     width = min(shutil.get_terminal_size().columns, 100)
     told = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
-    lines = ["", *told, "", *columns(parts), ""]
-    if attacks:
-        lines += [*columns(attacks), ""]
+    lines = ["", *told, ""]
+    for rows in tables:
+        lines += [*columns(rows), ""]
     if result.seconds:
         lines.append(f"{result.seconds:.1f} processor seconds for each network")
-    return [*lines, *(str(folder / name) for name in (PAGE, SCORES, SUMMARY, SHEET, HISTOGRAM))]
+    return [*lines, *(str(folder / name) for name in files)]
 
 
 def part_rows(findings: Findings) -> list[tuple[str, ...]]:
@@ -62,13 +67,22 @@ def part_rows(findings: Findings) -> list[tuple[str, ...]]:
     return rows
 
 
-def attack_rows(findings: Findings) -> list[tuple[str, ...]]:
-    """Each attack's true positive rates, below a header."""
-    header = [f"at {100 * rate:g} % false positives" for rate in FALSE_POSITIVES]
-    rows: list[tuple[str, ...]] = [("members named by", *header)]
-    return rows + [
-        (name, *(share(found) for found in rates.values()))
-        for name, rates in findings.attacks.items()
+def attack_rows(attacks: Attacks, noun: str) -> list[list[tuple[str, ...]]]:
+    """Two tables of each attack's true positive rates, below headers: non-members are training
+    examples that were left out, or fresh ones."""
+
+    def rows(what: str, found: Mapping[str, Rates], at: Sequence[float]) -> list[tuple[str, ...]]:
+        header = [f"at {100 * rate:g} %" for rate in at]
+        return [(what, *header)] + [
+            (name, *(share(rates[rate]) if rate in rates else NOTHING for rate in at))
+            for name, rates in found.items()
+        ]
+
+    fresh = rows(f"members named, false positives among fresh {noun}:", attacks.fresh, FRESH)
+    null = {f"fresh {noun} called members": attacks.null}
+    return [
+        rows(f"members named, false positives among {noun} left out:", attacks.left_out, LEFT_OUT),
+        fresh + rows("", null, FRESH)[1:],
     ]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.core.config import RunConfig
@@ -32,6 +33,15 @@ TICK = 0.5
 PROCESS, LIBRARIES = 3.5e8, 2.7e8
 """Bytes of memory that a process takes beside its pictures, and that all of them share (torch and
 other libraries): as measured with the default network on Linux."""
+
+
+LOSS_BOUND = 0.005
+"""The mean loss on its members, in nats, at which a network's training ends, unless the settings
+say otherwise. A wrong prediction has a loss of log 2 = 0.69 or more with any number of classes, so
+that at least 99.2 % of them are right."""
+
+STEPS, EPOCHS = 25, 4
+"""Steps between two tests of that, or epochs if these take longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +91,7 @@ def run_pool(
     run = resolve(config, strict=True)
     data = run.config.data
     size = subset_size(data.num_train, share)
+    run = replace(run, config=with_criterion(run.config, size=size))
     processes = min(processes or processors(), networks)
     check_memory_of_runs([(data.num_train + data.num_test, data.image_size)] * processes)
     trial = dry_run(run.config, run.spec, device=run.device)
@@ -142,6 +153,18 @@ def run_pool(
             seconds=sum(seconds) / len(seconds) if seconds else 0.0,
             failed=tuple(failed),
         )
+
+
+def with_criterion(config: RunConfig, *, size: int) -> RunConfig:
+    """The settings of a run that a training loss ends, with a pool's own criterion where they leave
+    it open: the loss, and how often it is tested on the `size` examples of a network."""
+    train = config.train
+    if config.loss_bound is None:
+        return config
+    epoch = math.ceil(size / train.batch_size)
+    every = train.eval_every or max(STEPS, EPOCHS * epoch)
+    bound = train.stop_at_loss or LOSS_BOUND
+    return replace(config, train=replace(train, stop_at_loss=bound, eval_every=every))
 
 
 def _name(config: RunConfig, share: float, key: str) -> str:

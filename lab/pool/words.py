@@ -5,8 +5,9 @@ from __future__ import annotations
 from lab.core.estimate import Estimate
 from lab.core.words import estimated, percent, share, singular
 from lab.measure.memorization_scores import BY_HEART, FEWEST
+from lab.pool.attacks import LOSS, OFFLINE, ONLINE
 from lab.pool.causes import CONTRADICTS, ORDINARY, WRONG
-from lab.pool.findings import LOSS, ONLINE, Findings, Part
+from lab.pool.findings import Findings, Part
 from lab.pool.membership import networks_for
 
 WHOSE = {WRONG: "with a wrong label", CONTRADICTS: "that contradict a cue"}
@@ -106,15 +107,24 @@ def _extremes(findings: Findings, noun: str) -> list[str]:
 
 
 def _attack(findings: Findings, noun: str) -> list[str]:
-    """How many members an attacker can name at one false positive in a hundred."""
-    if not findings.attacks:
+    """How many members an attacker can name at one false positive in a hundred, and in a thousand
+    fresh examples."""
+    attacks = findings.attacks
+    if not attacks:
         return []
-    ratio, threshold = (findings.attacks[name][0.01] for name in (ONLINE, LOSS))
-    return [
+    ratio, threshold = (attacks.left_out[name][0.01] for name in (ONLINE, LOSS))
+    said = [
         f"An attacker who wrongly names 1 in 100 of the other {noun} can name {share(ratio)} of"
         " those that a network was trained on, with the other networks to compare it with; from its"
         f" losses alone, {share(threshold)}."
     ]
+    found = attacks.fresh[OFFLINE].get(0.001)
+    if found is not None and findings.result.run.world.endless:
+        said.append(
+            f"Of fresh {noun}, where 1 in 1,000 is wrongly named, it finds {share(found)} of those"
+            " that a network was trained on by comparing it with networks that were not."
+        )
+    return said
 
 
 def _identity(findings: Findings, noun: str) -> str:
