@@ -154,7 +154,9 @@ class Identity:
         fresh: mean accuracy on examples outside the training set, by their true labels.
         expected: what `others` must be by `fresh`, for as many wrong labels as there are.
         off: `others` - `expected`: an interval without 0 says that the training set is not a random
-            sample of what the fresh examples are from, or that something is measured wrongly.
+            sample of what the fresh examples are from, that something is measured wrongly, or that
+            it is so small that a network goes by the shares of the classes: an example that is left
+            out is missing among the rest, so that its class is rarer there than among fresh ones.
     """
 
     score: Estimate

@@ -98,7 +98,7 @@ def histogram(findings: Findings) -> Figure:
 def curves(attacks: Attacks, noun: str) -> Figure:
     """True against false positive rates of each attack against fresh examples, on logarithmic axes;
     and the true positive rate at 1 % false positives by number of networks."""
-    figure, (roc, power) = new_figure(2, width=4.6, height=3.6)
+    figure, (roc, power) = new_figure(2, width=5.0, height=3.6)
     for number, (name, rates) in enumerate(attacks.curves.items()):
         found = [each.within(LEAST, 1) for each in rates.values()]
         places = list(rates)
@@ -122,5 +122,5 @@ def curves(attacks: Attacks, noun: str) -> Figure:
     power.set_ylim(0)
     power.set_xlabel("networks, the attacked one among them")
     power.set_ylabel("members named (share)")
-    title(power, f"{ONLINE}, 1 % of {noun} left out wrongly named")
+    title(power, f"{ONLINE} at 1 % of {noun} left out")
     return figure

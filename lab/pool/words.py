@@ -136,7 +136,10 @@ def _identity(findings: Findings, noun: str) -> str:
     if same.holds:
         verdict = "as it must be, as far as can be told"
     else:
-        verdict = f"which should be the same: these training {noun} are not like the fresh ones"
+        verdict = (
+            f"which should be 0: the training {noun} are not like the fresh ones, or they are so few"
+            " that the networks go by how often each class is left among them"
+        )
     return (
         f"Check: the mean score {estimated(same.score, 3)} is accuracy on {noun} trained on"
         f" {same.members.value:.3f} minus accuracy on training {noun} left out"
