@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from lab.core.config import RunConfig
@@ -302,6 +303,17 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
         assert str(folder / name) in done.out
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 200
+    events = EventAccumulator(str(folder / "board")).Reload()
+    assert set(events.Tags()["images"]) == {
+        "faces/most_memorized", "faces/least_memorized", "pool/scores", "pool/attacks",
+    }  # fmt: skip
+    for cause in ("ordinary", "wrong_label"):
+        (histogram,) = events.Histograms(f"memorization_score/{cause}")
+        mine = [row for row in rows if row["cause"] == cause.replace("_", " ")]
+        assert histogram.step == 20
+        assert histogram.histogram_value.num == len(mine)
+    points = (folder / "board" / "projector" / "faces.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in points[1:]] == [row["memorization"] for row in rows]
 
 
 def test_one_network_that_fails_does_not_end_the_others(

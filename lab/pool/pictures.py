@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from lab.core.words import singular
@@ -38,24 +39,29 @@ GAP = 12
 """Pixels right of each half of the sheet."""
 
 
-def sheet(findings: Findings) -> bytes:
-    """The most memorized examples above the least memorized ones, as a PNG file's content: label,
-    score with standard error; orange frames around wrong labels."""
+def sheets(findings: Findings) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """The most and the least memorized examples, (H, W, 3) each: label, score with standard error;
+    orange frames around wrong labels."""
     score = findings.scores.score
     known = score.isfinite().nonzero()[:, 0]
     order = known[score[known].argsort(descending=True, stable=True)].tolist()
     noun = findings.result.run.world.noun
-    halves = [
+    return (
         draw_sheet(f"Most memorized {noun}", [_cell(findings, i) for i in order[:FACES]]),
         draw_sheet(f"Least memorized {noun}", [_cell(findings, i) for i in order[::-1][:FACES]]),
-    ]
+    )
+
+
+def sheet(findings: Findings) -> bytes:
+    """Both of `sheets` side by side, as a PNG file's content."""
+    halves = sheets(findings)
     height = max(half.shape[0] for half in halves)
-    halves = [
+    padded = [
         np.pad(half, ((0, height - len(half)), (0, GAP), (0, 0)), constant_values=255)
         for half in halves
     ]
     content = io.BytesIO()
-    Image.fromarray(np.concatenate(halves, axis=1)).save(content, format="png")
+    Image.fromarray(np.concatenate(padded, axis=1)).save(content, format="png")
     return content.getvalue()
 
 

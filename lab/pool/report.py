@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.core.atomic import replace_file, replace_text
+from lab.core.program import spelled
 from lab.core.words import NOTHING, estimated, share
 from lab.experiments.show.style import png
 from lab.pool.attacks import FRESH, LEFT_OUT, Attacks, Rates
+from lab.pool.board import write_board
 from lab.pool.causes import WRONG
 from lab.pool.findings import Findings, Part
 from lab.pool.page import to_html
@@ -35,15 +38,18 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
     replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
     faces = sheet(findings)
     replace_file(folder / SHEET, faces)
-    replace_file(folder / HISTOGRAM, png(histogram(findings)))
+    figures = {"scores": png(histogram(findings))}
+    replace_file(folder / HISTOGRAM, figures["scores"])
     files = [PAGE, SCORES, SUMMARY, SHEET, HISTOGRAM]
     tables = [part_rows(findings)]
     if findings.attacks:
-        replace_file(folder / CURVES, png(curves(findings.attacks, result.run.world.noun)))
+        figures["attacks"] = png(curves(findings.attacks, result.run.world.noun))
+        replace_file(folder / CURVES, figures["attacks"])
         files.append(CURVES)
         tables += attack_rows(findings.attacks, result.run.world.noun)
     page = to_html(findings, said, tables=tables, sheet=faces, command=command)
     replace_text(folder / PAGE, page)
+    write_board(findings, said, figures)
     width = min(shutil.get_terminal_size().columns, 100)
     told = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
     lines = ["", *told, ""]
@@ -51,7 +57,9 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
         lines += [*columns(rows), ""]
     if result.seconds:
         lines.append(f"{result.seconds:.1f} processor seconds for each network")
-    return [*lines, *(str(folder / name) for name in files)]
+    board = f"{spelled('board')} --logdir {shlex.quote(str(folder.parent))}"
+    lines += [*(str(folder / name) for name in files), "", f"In TensorBoard: {board}"]
+    return lines
 
 
 def part_rows(findings: Findings) -> list[tuple[str, ...]]:

@@ -137,8 +137,8 @@ def _identity(findings: Findings, noun: str) -> str:
         verdict = "as it must be, as far as can be told"
     else:
         verdict = (
-            f"which should be 0: the training {noun} are not like the fresh ones, or they are so few"
-            " that the networks go by how often each class is left among them"
+            f"which should be 0: the training {noun} are not like the fresh ones, or they are so"
+            " few that the networks go by how often each class is left among them"
         )
     return (
         f"Check: the mean score {estimated(same.score, 3)} is accuracy on {noun} trained on"
