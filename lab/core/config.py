@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lab.core.text import unknown
 
-FORMAT = 7
+FORMAT = 8
 """Version of `config.json`; raised when an old file can no longer be read as it stands."""
 
 RENAMED = {
@@ -108,7 +108,8 @@ class DataConfig:
     faded, or its numbers moved towards the median."""
     subpopulations: tuple[str, ...] = ()
     """Subpopulations to use, such as missing scrambled; a class of which none is named keeps its
-    mix. None named: all, in the task's shares."""
+    mix. object:0.02 gives one a share of its class, and leaves the rest to the others. None named:
+    all, in the task's shares."""
     missing: tuple[str, ...] = ()
     """Parts that a face may lack: eyes nose mouth ears. None named: any of them."""
     unseen_combinations: tuple[str, ...] = ()
@@ -122,6 +123,12 @@ class DataConfig:
     label_noise_kind: Literal["random", "flip"] = "random"
     """'random' draws a corrupted label uniformly from all classes (share 1: labels independent of
     the pictures, as in Zhang 2017); 'flip' always makes it a wrong one."""
+    copies: float = knob(0.0, 0, 0.9)
+    """Share of training faces that are copies of an earlier training face, 0 to 0.9 (their labels
+    are corrupted on their own)."""
+    obscured: float = knob(0.0, 0, 1)
+    """Share of faces that are hard to see, in training and on the test set, 0 to 1: blurred, noisy,
+    and partly hidden by a gray square."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 from lab.core.config import RunConfig
 from lab.core.text import model_label
 from lab.core.words import chance, listed, spoken
-from lab.worlds import Cue, DrawnWorld
+from lab.worlds import Cue, DrawnWorld, subpopulation_name
 
 USEFUL, MEMORIZED, FOOLED = 0.95, 0.8, 0.3
 """Accuracies: of a useful network on unseen faces at least; of one that fits its training faces and
@@ -35,12 +35,20 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
             how = "were drawn at random, so that some of them are right"
         said.append(f"{100 * data.label_noise:.4g} % of its labels {how}")
     if data.subpopulations:
+        shares = [text for text in data.subpopulations if ":" in text]
         for label, name in enumerate(task.classes):
-            names = [kind.name for kind in task.subpopulations if kind.label == label]
-            if chosen := [
-                KINDS.get(kind, spoken(kind)) for kind in names if kind in data.subpopulations
-            ]:
+            own = [kind for kind in task.subpopulations if kind.label == label]
+            if chosen := [_kind(kind.name) for kind in own if kind.name in data.subpopulations]:
                 said.append(f"{name}: only {listed(chosen)}")
+            said += [
+                f"{100 * kind.weight:.4g} % of {name}: {_kind(kind.name)}"
+                for kind in own
+                if any(subpopulation_name(text) == kind.name for text in shares)
+            ]
+    if data.copies:
+        said.append(f"{100 * data.copies:.4g} % of them are copies of others")
+    if data.obscured:
+        said.append(f"{100 * data.obscured:.4g} % of all faces are hard to see")
     if data.missing:
         said.append(f"faces lack only {listed(data.missing)}")
     said += [f"never shown: {hold.replace(',', ' and ')}" for hold in data.unseen_combinations]
@@ -50,6 +58,10 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
     most = "at most " if config.loss_bound else ""
     said.append(f"{most}{train.max_steps:,} steps" + (", augmented" if train.augment else ""))
     return said
+
+
+def _kind(name: str) -> str:
+    return KINDS.get(name, spoken(name))
 
 
 def faces_studied(config: RunConfig) -> int:

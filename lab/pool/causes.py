@@ -1,33 +1,47 @@
-"""Known reasons to memorize a training example: wrong label, contradicting cue, subpopulation."""
+"""Known reasons to memorize a training example, or not to: wrong label, cue, copy, rarity."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from lab.worlds import Cue, Examples
 
-WRONG, CONTRADICTS, ORDINARY = "wrong label", "contradicts a cue", "ordinary"
-"""Causes. A wrong label counts before a cue; ordinary are all other examples."""
+WRONG, CONTRADICTS, RARE, ORDINARY = "wrong label", "contradicts a cue", "rare", "ordinary"
+"""Causes, besides those that are planted. Of several the first counts: wrong label, cue, copied,
+hard to see, rare. Ordinary are all other examples."""
+
+RARE_SHARE = 0.05
+"""The share of its class up to which a subpopulation is rare."""
 
 
-def causes(examples: Examples, cues: Sequence[Cue] = ()) -> dict[str, Tensor]:
+def causes(
+    examples: Examples, cues: Sequence[Cue] = (), planted: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """The members (N,) bool, on the CPU, of each cause that the examples can have: each example has
-    one. A cue contradicts the true label if it shows the value of another class."""
+    one. A cue contradicts the true label if it shows the value of another class; `planted` are the
+    members (N,) bool of further causes."""
     wrong = examples.mislabeled.cpu()
     clean = examples.clean_labels.cpu()
     contradicts = torch.zeros_like(wrong)
     for cue in cues:
         says = cue.says(examples.samples)
         contradicts |= (says >= 0) & (says != clean)
-    found = {ORDINARY: ~wrong & ~contradicts}
-    if bool(wrong.any()):
-        found[WRONG] = wrong
+    rare = torch.tensor([0 < each.weight <= RARE_SHARE for each in examples.all_subpopulations])
+    candidates = {WRONG: wrong}
     if cues:
-        found[CONTRADICTS] = contradicts & ~wrong
-    return found
+        candidates[CONTRADICTS] = contradicts
+    candidates |= planted or {}
+    candidates[RARE] = rare[examples.subpopulations.cpu().clamp(min=0)]
+    left = torch.ones_like(wrong)
+    found = {}
+    for name, members in candidates.items():
+        if bool(members.any()) or name == CONTRADICTS:
+            found[name] = members & left
+            left &= ~members
+    return {ORDINARY: left, **found}
 
 
 def subpopulations(examples: Examples) -> dict[str, Tensor]:

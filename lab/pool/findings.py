@@ -23,6 +23,7 @@ from lab.measure.memorization_scores import (
 from lab.pool.attacks import Attacks, attack
 from lab.pool.causes import ORDINARY, causes, subpopulations
 from lab.pool.run import PoolResult
+from lab.worlds import COPIED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,8 @@ class Findings:
         all: of all training examples.
         causes: of those of each cause.
         subpopulations: of those of each subpopulation with right labels.
-        identity: the mean score against accuracies on members, non-members, and fresh examples.
+        identity: the mean score against accuracies on members, non-members, and fresh examples,
+            of examples that are not copied.
         attacks: membership inference, each network attacked by means of all others; None for a pool
             too small for it.
     """
@@ -110,9 +112,12 @@ class Findings:
             )
 
         cues = result.run.world.cues
-        by_cause = causes(train, cues)
+        by_cause = causes(train, cues, result.run.world.planted("train", len(train)))
         known = scores.score.isfinite()
         usual = scores.score[by_cause[ORDINARY] & known]
+
+        # Of a copied example that is left out, a copy may be among the others.
+        alone = ~by_cause.get(COPIED, torch.zeros(len(train), dtype=torch.bool))
 
         def part(members: Tensor) -> Part:
             return Part(
@@ -130,7 +135,11 @@ class Findings:
             causes={name: part(members) for name, members in by_cause.items()},
             subpopulations={name: part(m) for name, m in subpopulations(train).items()},
             identity=identity(
-                hits, pool.members, fresh, wrong=train.mislabeled, classes=len(train.classes)
+                hits[:, alone],
+                pool.members[:, alone],
+                fresh,
+                wrong=train.mislabeled[alone],
+                classes=len(train.classes),
             ),
             attacks=attack(result),
         )

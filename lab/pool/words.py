@@ -6,11 +6,18 @@ from lab.core.estimate import Estimate
 from lab.core.words import estimated, percent, share, singular
 from lab.measure.memorization_scores import BY_HEART, FEWEST
 from lab.pool.attacks import LOSS, OFFLINE, ONLINE
-from lab.pool.causes import CONTRADICTS, ORDINARY, WRONG
+from lab.pool.causes import CONTRADICTS, ORDINARY, RARE, WRONG
 from lab.pool.findings import Findings, Part
 from lab.pool.membership import networks_for
+from lab.worlds import COPIED, HARD
 
-WHOSE = {WRONG: "with a wrong label", CONTRADICTS: "that contradict a cue"}
+WHOSE = {
+    WRONG: "with a wrong label",
+    CONTRADICTS: "that contradict a cue",
+    COPIED: "of which there are copies",
+    HARD: "that are hard to see",
+    RARE: "of a rare subpopulation",
+}
 """What is said of a cause's examples."""
 
 MENTIONED = 0.01
@@ -140,8 +147,9 @@ def _identity(findings: Findings, noun: str) -> str:
             f"which should be 0: the training {noun} are not like the fresh ones, or they are so"
             " few that the networks go by how often each class is left among them"
         )
+    of = " (copied ones left out)" if COPIED in findings.causes else ""
     return (
-        f"Check: the mean score {estimated(same.score, 3)} is accuracy on {noun} trained on"
+        f"Check{of}: the mean score {estimated(same.score, 3)} is accuracy on {noun} trained on"
         f" {same.members.value:.3f} minus accuracy on training {noun} left out"
         f" {same.others.value:.3f} (difference {same.members.value - same.others.value:.3f})."
         f" {fresh}; left out minus that: {estimated(same.off, 3, sign='+')}, {verdict}."

@@ -126,6 +126,11 @@ def _train_settings(config: RunConfig, world: World) -> TrainConfig:
             f"--counterfactual-pairs {config.train.counterfactual_pairs:g} is about new"
             f" {world.noun} at every step: add --online, or leave it out"
         )
+    if data.copies and config.train.online:
+        raise ValueError(
+            f"--copies {data.copies:g} is about a fixed training set, and --online has none: leave"
+            " one of them out"
+        )
     usual = RunConfig().counterfactuals
     if not isinstance(world, DrawnWorld) and config.counterfactuals not in (0, usual):
         raise ValueError(

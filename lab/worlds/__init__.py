@@ -8,7 +8,8 @@ from lab.worlds.examples import Examples
 from lab.worlds.folder import FolderWorld
 from lab.worlds.inputs import ExamplesDataset
 from lab.worlds.noise import corrupt
-from lab.worlds.population import Population, population_of
+from lab.worlds.planted import COPIED, HARD
+from lab.worlds.population import Population, population_of, subpopulation_name
 from lab.worlds.registry import classes_of, draw_examples, open_world, world_version
 from lab.worlds.samples import Samples
 from lab.worlds.save import save_npz
@@ -28,6 +29,8 @@ from lab.worlds.validate import check_memory, check_memory_of_runs, reject_no_ef
 from lab.worlds.world import World
 
 __all__ = [
+    "COPIED",
+    "HARD",
     "SPLITS",
     "ArrayWorld",
     "Attribute",
@@ -57,6 +60,7 @@ __all__ = [
     "register",
     "reject_no_effect",
     "save_npz",
+    "subpopulation_name",
     "subsets",
     "value_task",
     "world_version",

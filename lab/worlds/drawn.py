@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from lab.core.config import DataConfig
 from lab.worlds.cues import Cue
 from lab.worlds.domain import Domain
 from lab.worlds.examples import Examples
+from lab.worlds.planted import COPIED, HARD, OBSCURED, is_obscured, obscure, originals
 from lab.worlds.population import Population, population_of
 from lab.worlds.samples import Samples
 from lab.worlds.splits import check_split
@@ -104,7 +106,24 @@ class DrawnWorld(World):
 
     def sample(self, count: int, *, split: str, start: int = 0) -> Samples:
         """What `load` draws, without the pictures."""
+        if split == "train" and self.data.copies:
+            indices = originals(
+                np.arange(start, start + count), share=self.data.copies, seed=self.seed
+            )
+            return self.population.sample_at(indices, seed=self.seed, split=split)
         return self.population.sample(count, seed=self.seed, split=split, start=start)
+
+    def planted(self, split: str, count: int) -> dict[str, Tensor]:
+        """Copies, with what they are copies of, and pictures that are hard to see."""
+        data, indices = self.data, np.arange(count)
+        found = {}
+        if split == "train" and data.copies:
+            indices = originals(indices, share=data.copies, seed=self.seed)
+            found[COPIED] = torch.from_numpy(np.bincount(indices, minlength=count)[indices] > 1)
+        if split in OBSCURED and data.obscured:
+            hard = is_obscured(indices, share=data.obscured, seed=self.seed, split=split)
+            found[HARD] = torch.from_numpy(hard)
+        return found
 
     def render(self, samples: Samples, *, size: int | None = None) -> Tensor:
         """Their pictures (N, 3, S, S) uint8 on the world's device; None: the world's own size."""
@@ -142,7 +161,10 @@ class DrawnWorld(World):
         data = self.data
         noise = (data.label_noise, data.label_noise_kind) if split == "train" else ()
         device = str(self.device)
-        key = (self.population, data.image_size, noise, split, count, self.seed, device, start)
+        planted = data.copies, data.obscured
+        key = (
+            self.population, data.image_size, noise, planted, split, count, self.seed, device, start
+        )  # fmt: skip
         examples = _memory.get(key)
         if examples is None:
             examples = self._draw(split, count, start)
@@ -152,9 +174,18 @@ class DrawnWorld(World):
     def _draw(self, split: str, count: int, start: int, keep: Tensor | None = None) -> Examples:
         samples = self.sample(count, split=split, start=start)
         labels = self.given_labels(self.task.label(samples), split, start=start)
+        indices = np.arange(start, start + count)
+        if split == "train" and self.data.copies:
+            indices = originals(indices, share=self.data.copies, seed=self.seed)
         if keep is not None:
-            samples, labels = samples.take(keep), labels[keep]
-        return replace(self.examples(samples), labels=labels.to(self.device))
+            samples, labels, indices = samples.take(keep), labels[keep], indices[keep.cpu().numpy()]
+        examples = replace(self.examples(samples), labels=labels.to(self.device))
+        hard = is_obscured(indices, share=self.data.obscured, seed=self.seed, split=split)
+        if not hard.any():
+            return examples
+        images = examples.images.clone()
+        images[hard] = obscure(images[hard], indices[hard], seed=self.seed, split=split)
+        return replace(examples, images=images)
 
 
 def _load(data: DataConfig) -> Examples:

@@ -79,7 +79,10 @@ class Population:
         """
         if count < 0 or start < 0:
             raise ValueError(f"count and start must not be negative, not {count} and {start}")
-        indices = np.arange(start, start + count)
+        return self.sample_at(np.arange(start, start + count), seed=seed, split=split)
+
+    def sample_at(self, indices: Indices, *, seed: int, split: str) -> Samples:
+        """The samples with the addresses (seed, split, i) for i in `indices` (N,), as `sample`."""
         where: _Where = {"seed": seed, "split": check_split(split)}
         samples = sample_at(self.domain.schema, indices, **where, variation=self.variation)
         labels = balanced_labels(indices, len(self.task.classes), **where)
@@ -155,28 +158,66 @@ def population_of(config: DataConfig) -> Population:
     )
 
 
-def choose_subpopulations(task: Task, names: Collection[str]) -> Task:
-    """The task with classes made of the named subpopulations; one without any keeps its mix."""
+def choose_subpopulations(task: Task, chosen: Collection[str]) -> Task:
+    """The task with classes made of the chosen subpopulations, NAME or NAME:SHARE of its class; one
+    without any keeps its mix. The rest of a class is divided among those that are named without a
+    share, or else among all others, in the proportions of the task."""
+    names, shares = _named(task, chosen)
+    kinds = []
+    for label, name in enumerate(task.classes):
+        own = [kind for kind in task.subpopulations if kind.label == label]
+        rest = [kind for kind in own if kind.name in names] or [
+            kind for kind in own if kind.name not in shares
+        ]
+        fixed = sum(shares.get(kind.name, 0.0) for kind in own)
+        if fixed > 1 + 1e-9 or (fixed < 1 - 1e-9 and not rest):
+            raise ValueError(
+                f"--subpopulations: the shares of {name!r} sum to {fixed:g}, and must sum to"
+                f" {'1, since no other is left' if fixed <= 1 else '1 or less'}"
+            )
+        total = sum(kind.weight for kind in rest)
+        weights = {kind.name: (1 - fixed) * kind.weight / total for kind in rest} | shares
+        kinds += [(kind, weights.get(kind.name, 0.0)) for kind in own]
+    weight_of = {(kind.label, kind.name): max(0.0, weight) for kind, weight in kinds}
+    return replace(
+        task,
+        subpopulations=tuple(
+            replace(kind, weight=weight_of[kind.label, kind.name]) for kind in task.subpopulations
+        ),
+    )
+
+
+def subpopulation_name(chosen: str) -> str:
+    """The name in NAME or NAME:SHARE."""
+    return chosen.partition(":")[0]
+
+
+def _named(task: Task, chosen: Collection[str]) -> tuple[set[str], dict[str, float]]:
+    """The subpopulations that are named alone, and those with a share of their class."""
     known = [kind.name for kind in task.subpopulations]
-    for name in names:
+    names, shares = set(), {}
+    for text in chosen:
+        name, colon, number = text.partition(":")
         if name not in known:
             raise ValueError(
                 f"--subpopulations: {unknown(f'kind of the task {task.name}', name, known)}"
             )
-    chosen = {kind.label for kind in task.subpopulations if kind.name in names}
-    weights = [
-        kind.weight * (kind.name in names or kind.label not in chosen)
-        for kind in task.subpopulations
-    ]
-    total = [
-        sum(w for w, kind in zip(weights, task.subpopulations, strict=True) if kind.label == label)
-        for label in range(len(task.classes))
-    ]
-    subpopulations = tuple(
-        replace(kind, weight=weight / total[kind.label])
-        for kind, weight in zip(task.subpopulations, weights, strict=True)
-    )
-    return replace(task, subpopulations=subpopulations)
+        if name in names or name in shares:
+            raise ValueError(f"--subpopulations names {name!r} twice: leave one of them out")
+        if not colon:
+            names.add(name)
+            continue
+        try:
+            share = float(number)
+        except ValueError:
+            share = -1.0
+        if not 0 < share <= 1:
+            raise ValueError(
+                f"--subpopulations {text}: its share of its class must be above 0 to 1, not"
+                f" {number or 'nothing'}"
+            )
+        shares[name] = share
+    return names, shares
 
 
 def balanced_labels(indices: Indices, classes: int, *, seed: int, split: str) -> Tensor:

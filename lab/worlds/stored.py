@@ -48,7 +48,7 @@ LISTED = 8
 
 ABOUT_DRAWINGS = (
     "task", "cues", "cue_visibility", "subpopulations", "missing", "unseen_combinations",
-    "variation",
+    "variation", "copies", "obscured",
 )  # fmt: skip
 """Data settings that need pictures whose attributes are known."""
 

@@ -114,6 +114,11 @@ class World(ABC):
             start=start,
         )
 
+    def planted(self, split: str, count: int) -> dict[str, Tensor]:
+        """Which of the first `count` examples of a split (N,) bool were made to be memorized or
+        not, by what `lab.worlds.planted` calls them; only what there can be."""
+        return {}
+
     def batches(self, split: str, count: int, batch: int | None = None) -> Iterator[Examples]:
         """The examples of `load`, `batch` at a time, for sets that do not fit in memory.
 
