@@ -16,11 +16,13 @@ def to_html(
     *,
     parts: Sequence[Sequence[str]],
     attacks: Sequence[Sequence[str]],
+    tried: Sequence[Sequence[str]],
     sheet: bytes,
     command: str,
 ) -> str:
-    """The page: sentences, the `sheet` (a PNG file's content), histogram, tables of `parts` and
-    `attacks` (rows below a header; none of the latter: left out), and how it was made."""
+    """The page: sentences, the `sheet` (a PNG file's content), histogram, tables of `parts`,
+    `attacks` and scores that were `tried` (rows below a header; none of the latter: left out), and
+    how it was made."""
     result = findings.result
     data, world = result.run.config.data, result.run.world
     conditions = (
@@ -38,6 +40,7 @@ def to_html(
         histogram=to_svg(histogram(findings), "scores"),
         parts=parts,
         attacks=attacks,
+        tried=tried,
         conditions=conditions,
         command=command,
     )

@@ -17,19 +17,25 @@ from lab.pool.findings import FALSE_POSITIVES, Findings, Part
 from lab.pool.page import to_html
 from lab.pool.pictures import histogram, sheet
 from lab.pool.run import PoolResult
+from lab.pool.score_trial import ScoreTrial
 from lab.pool.table import to_csv
 from lab.pool.words import sentences
 
 SCORES, SUMMARY, PAGE = "scores.csv", "findings.json", "pool.html"
-SHEET, HISTOGRAM = "faces.png", "scores.png"
+SHEET, HISTOGRAM, TRIAL = "faces.png", "scores.png", "score_trial.csv"
 
 
 def report(result: PoolResult, *, command: str = "") -> list[str]:
     """Measure the pool, write the files of its folder, and return the lines to print; `command`
     made it."""
     findings = Findings.of(result)
-    folder, said = result.folder, sentences(findings)
+    trial = ScoreTrial.of(findings, result.scored) if result.scored else None
+    folder = result.folder
+    said = [*sentences(findings), *(trial.sentences() if trial else ())]
     summary = {**findings.as_dict(), "sentences": said}
+    if trial:
+        summary["score_trial"] = trial.as_dict()
+        replace_text(folder / TRIAL, trial.to_csv())
     replace_text(folder / SCORES, to_csv(findings))
     replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
     faces = sheet(findings)
@@ -37,16 +43,22 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
     replace_file(folder / HISTOGRAM, png(histogram(findings)))
     parts = part_rows(findings)
     attacks = attack_rows(findings) if findings.attacks else []
-    page = to_html(findings, said, parts=parts, attacks=attacks, sheet=faces, command=command)
+    tried = trial.table() if trial else []
+    page = to_html(
+        findings, said, parts=parts, attacks=attacks, tried=tried, sheet=faces, command=command
+    )
     replace_text(folder / PAGE, page)
     width = min(shutil.get_terminal_size().columns, 100)
     told = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
     lines = ["", *told, "", *columns(parts), ""]
     if attacks:
         lines += [*columns(attacks), ""]
+    if tried:
+        lines += [*columns(tried), ""]
     if result.seconds:
         lines.append(f"{result.seconds:.1f} processor seconds for each network")
-    return [*lines, *(str(folder / name) for name in (PAGE, SCORES, SUMMARY, SHEET, HISTOGRAM))]
+    written = (PAGE, SCORES, SUMMARY, *((TRIAL,) if trial else ()), SHEET, HISTOGRAM)
+    return [*lines, *(str(folder / name) for name in written)]
 
 
 def part_rows(findings: Findings) -> list[tuple[str, ...]]:

@@ -1,0 +1,206 @@
+"""The trial of per-example scores of single trainings against what the pool knows: the causes, and
+the memorization scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lab.core.estimate import Estimate
+from lab.core.words import estimated
+from lab.measure import intervals, right
+from lab.measure.example_scores import SCORES
+from lab.measure.memorization_scores import memorization_scores
+from lab.measure.rank_correlation import rank_correlation, spearman
+from lab.pool.causes import CONTRADICTS, ORDINARY, WRONG
+from lab.pool.findings import Findings
+from lab.pool.scored import Scored
+
+MEMORIZATION = "memorization"
+"""The row of the memorization score itself."""
+
+FOUND = {WRONG: "wrong labels", CONTRADICTS: "what contradicts a cue"}
+"""What a score finds that is high for a cause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a score is worth.
+
+    Args:
+        name: its column in the tables, or `MEMORIZATION`.
+        heading: its name in words.
+        areas: for each cause, P(it is higher for one of its examples than for an ordinary one).
+        agreement: its rank correlation with the memorization score; for that score itself between
+            those by one half of the networks and by the other.
+        each: mean of the areas, by cause, and of the agreement (`MEMORIZATION`) over the trainings
+            alone; none of the memorization score.
+    """
+
+    name: str
+    heading: str
+    areas: Mapping[str, Estimate]
+    agreement: Estimate
+    each: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTrial:
+    """The table of scores, each the mean over `runs` trainings on the whole training set; `best`
+    has for each cause, and for `MEMORIZATION`, the row of a cheap score with the highest value, and
+    that value with an interval that holds though it is the best of several (Bonferroni)."""
+
+    runs: int
+    noun: str
+    rows: tuple[Row, ...]
+    best: Mapping[str, tuple[Row, Estimate]]
+
+    @classmethod
+    def of(cls, findings: Findings, scored: Scored) -> ScoreTrial:
+        """Compare the scores on all examples that have a memorization score."""
+        memorized = findings.scores.score
+        known = memorized.isfinite()
+        usual = findings.causes[ORDINARY].members & known
+        causes = {
+            name: part.members & known
+            for name, part in findings.causes.items()
+            if name != ORDINARY and bool(usual.any()) and bool((part.members & known).any())
+        }
+
+        def area(values: Tensor, cause: str, among: int = 1) -> Estimate:
+            return intervals.area(values[usual], values[causes[cause]], among=among)
+
+        def agreement(values: Tensor, among: int = 1) -> Estimate:
+            return rank_correlation(values[known], memorized[known], among=among)
+
+        rows = [
+            Row(
+                name=MEMORIZATION,
+                heading="memorization score",
+                areas={cause: area(memorized, cause) for cause in causes},
+                agreement=_halves(findings),
+                each={},
+            )
+        ]
+        means = {}
+        for score in SCORES:
+            runs = scored.scores[score.name]
+            means[score.name] = values = runs.mean(dim=0)
+            each = {c: sum(area(run, c).value for run in runs) / len(runs) for c in causes}
+            alone = [spearman(run[known], memorized[known]) for run in runs]
+            rows.append(
+                Row(
+                    name=score.name,
+                    heading=score.heading,
+                    areas={cause: area(values, cause) for cause in causes},
+                    agreement=agreement(values),
+                    each={**each, MEMORIZATION: sum(alone) / len(alone)},
+                )
+            )
+        best = {}
+        for cause in causes:
+            row = max(rows[1:], key=lambda row: _or_least(row.areas[cause]))
+            best[cause] = (row, area(means[row.name], cause, among=len(SCORES)))
+        row = max(rows[1:], key=lambda row: _or_least(row.agreement))
+        best[MEMORIZATION] = (row, agreement(means[row.name], among=len(SCORES)))
+        return cls(
+            runs=len(scored), noun=findings.result.run.world.noun, rows=tuple(rows), best=best
+        )
+
+    def sentences(self) -> list[str]:
+        """Which score finds each cause best, and which agrees most with memorization."""
+        said, memorization = [], self.rows[0]
+        over = f"{self.runs:,} trainings" if self.runs > 1 else "one training"
+        for cause, (row, found) in self.best.items():
+            if cause == MEMORIZATION or math.isnan(found.value):
+                continue
+            said.append(
+                f"Of {len(self.rows) - 1} scores of {over}, the one that finds {FOUND[cause]} best"
+                f" is {row.heading}: AUROC {estimated(found)}. That of the memorization score is"
+                f" {estimated(memorization.areas[cause])}."
+            )
+        row, found = self.best[MEMORIZATION]
+        if not math.isnan(found.value):
+            said.append(
+                f"The one that agrees most with the memorization score is {row.heading}: rank"
+                f" correlation {estimated(found)}. Between two halves of the pool it is"
+                f" {estimated(memorization.agreement)}."
+            )
+        return said
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The table below a header, as texts."""
+        causes = list(self.rows[0].areas)
+        header = ("score", *(f"AUROC, {cause}" for cause in causes), "rank correlation")
+        return [header] + [
+            (
+                row.heading,
+                *(estimated(row.areas[cause]) for cause in causes),
+                estimated(row.agreement),
+            )
+            for row in self.rows
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as `findings.json` holds them."""
+        return {
+            "runs": self.runs,
+            "scores": {
+                row.name: {
+                    "auroc": {cause: area.as_dict() for cause, area in row.areas.items()},
+                    "rank_correlation": row.agreement.as_dict(),
+                    "mean_of_single_trainings": dict(row.each),
+                }
+                for row in self.rows
+            },
+            "best": {
+                what: {"score": row.name, **found.as_dict()}
+                for what, (row, found) in self.best.items()
+            },
+        }
+
+    def to_csv(self) -> str:
+        """A line for each score and what it is compared with, as CSV text."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        header = ("score", "figure", "cause", "value", "low", "high", "examples",
+                  "mean_of_single_trainings")  # fmt: skip
+        table.writerow(header)
+        for row in self.rows:
+            figures = [("auroc", cause, area) for cause, area in row.areas.items()]
+            for figure, cause, found in [*figures, ("rank_correlation", "", row.agreement)]:
+                alone = row.each.get(cause or MEMORIZATION)
+                numbers = (found.value, found.low, found.high)
+                table.writerow(
+                    [row.name, figure, cause, *map(_number, numbers), found.count, _number(alone)]
+                )
+        return text.getvalue()
+
+
+def _halves(findings: Findings) -> Estimate:
+    """The rank correlation of the memorization scores by the first half of the networks and by the
+    second."""
+    pool, labels = findings.result.pool, findings.result.train.labels
+    hits = torch.stack([right(logits, labels) for logits in pool.train_logits])
+    middle = len(pool) // 2
+    one, other = (
+        memorization_scores(hits[half], pool.members[half]).score
+        for half in (slice(0, middle), slice(middle, None))
+    )
+    both = one.isfinite() & other.isfinite()
+    return rank_correlation(one[both], other[both])
+
+
+def _or_least(found: Estimate) -> float:
+    return -math.inf if math.isnan(found.value) else found.value
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.4f}"
