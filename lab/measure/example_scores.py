@@ -80,8 +80,8 @@ def gradient_norms(
             logits = model(to_input(image[None].to(device_of(model))))
             loss = cross_entropy(logits, label[None].to(logits.device))
             found = torch.autograd.grad(loss, weights, allow_unused=True)
-            norms.append(get_total_norm([each for each in found if each is not None]).double())
-    return torch.stack(norms).cpu() if norms else torch.zeros(0, dtype=torch.float64)
+            norms.append(get_total_norm([each for each in found if each is not None]))
+    return torch.stack(norms).cpu().double() if norms else torch.zeros(0, dtype=torch.float64)
 
 
 def loss_curvature(
@@ -118,7 +118,7 @@ def loss_curvature(
             bent = torch.zeros(len(inputs), dtype=torch.float64)
             for each in signs:
                 there = gradient(inputs + step * (2 * each - 1).to(inputs), given)
-                bent += (there - here).flatten(1).double().norm(dim=1).cpu() / step
+                bent += (there - here).flatten(1).norm(dim=1).cpu().double() / step
             found.append(bent / directions)
     return torch.cat(found) if found else torch.zeros(0, dtype=torch.float64)
 
@@ -249,8 +249,8 @@ SCORES: tuple[Score, ...] = (
     Score(
         name="forgetting_events",
         heading="forgetting events",
-        formula="number of epochs after which the prediction is wrong and was right the epoch"
-        " before; the number of all epochs, if it was never right",
+        formula="number of epochs after which y is not predicted, and was after the epoch before;"
+        " the number of all epochs, if it never was",
         source="Toneva et al., ICLR 2019 (who compare an example's predictions in the batches that"
         " it is in)",
         of=forgetting_events,
@@ -281,7 +281,7 @@ SCORES: tuple[Score, ...] = (
     Score(
         name="mean_loss",
         heading="mean loss (CSL)",
-        formula="mean over the epochs of the loss, in nats",
+        formula="mean over the epochs of the cross-entropy of y, in nats",
         source="cumulative sample loss: Ravikumar et al., ICML 2025 (the sum, which ranks alike)",
         of=mean_loss,
     ),
@@ -297,7 +297,7 @@ SCORES: tuple[Score, ...] = (
     Score(
         name="final_loss",
         heading="loss at the end",
-        formula="loss of the trained network, in nats",
+        formula="cross-entropy of y of the trained network, in nats",
         source="membership inference by losses: Yeom et al., CSF 2018",
         of=final_loss,
     ),

@@ -9,8 +9,12 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate
 
-RESAMPLES = 2000
-"""Bootstrap samples of an interval."""
+RESAMPLES, LEAST, PAIRS = 2000, 200, 20_000_000
+"""Bootstrap samples of an interval; at least so many where they would draw more examples than that
+in all, which takes some seconds."""
+
+_BLOCK = 2**22
+"""Examples of bootstrap samples that are held at a time."""
 
 
 def spearman(one: Tensor, other: Tensor) -> float:
@@ -18,11 +22,9 @@ def spearman(one: Tensor, other: Tensor) -> float:
     of their ranks, equal values having their mean rank. NaN if either is constant, or has NaN."""
     if len(one) != len(other):
         raise ValueError(f"{len(one)} values of one measure, {len(other)} of the other")
-    if bool(one.isnan().any() | other.isnan().any()):
+    if len(one) == 0 or bool(one.isnan().any() | other.isnan().any()):
         return math.nan
-    x, y = (_ranks(values) for values in (one, other))
-    spread = x.norm() * y.norm()
-    return ((x @ y) / spread).clamp(-1, 1).item() if spread > 0 else math.nan
+    return _correlations(one[None], other[None]).item()
 
 
 def rank_correlation(one: Tensor, other: Tensor, *, among: int = 1) -> Estimate:
@@ -33,18 +35,32 @@ def rank_correlation(one: Tensor, other: Tensor, *, among: int = 1) -> Estimate:
     if math.isnan(value) or count < 3:
         return Estimate.point(value, count=count)
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.randint(count, (RESAMPLES, count), generator=generator)
-    found = torch.tensor([spearman(one[row], other[row]) for row in drawn], dtype=torch.float64)
-    found = found[found.isfinite()]
+    resamples = max(LEAST, min(RESAMPLES, PAIRS // count))
+    rows = max(1, _BLOCK // count)
+    found = []
+    for start in range(0, resamples, rows):
+        shape = (min(rows, resamples - start), count)
+        drawn = torch.randint(count, shape, generator=generator)
+        found.append(_correlations(one[drawn], other[drawn]))
+    values = torch.cat(found)
     tail = 0.025 / among
-    low, high = found.quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
+    ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
+    low, high = values[values.isfinite()].quantile(ends).tolist()
     return Estimate(value, min(low, value), max(high, value), count)
 
 
+def _correlations(one: Tensor, other: Tensor) -> Tensor:
+    """Spearman's correlation (R,) of each row of two tensors (R, N); NaN where one is constant."""
+    x, y = (_ranks(values) for values in (one, other))
+    spread = (x.square().sum(dim=1) * y.square().sum(dim=1)).sqrt()
+    return ((x * y).sum(dim=1) / spread).clamp(-1, 1)
+
+
 def _ranks(values: Tensor) -> Tensor:
-    """The ranks (N,) less their mean; equal values have the same."""
-    ordered = values.sort().values
+    """The ranks in each row (R, N) less their mean, float64; equal values have the same."""
+    values = values.contiguous()
+    ordered = values.sort(dim=1).values
     below = torch.searchsorted(ordered, values)
     at_most = torch.searchsorted(ordered, values, right=True)
     ranks = (below + at_most).double()
-    return ranks - ranks.mean()
+    return ranks - ranks.mean(dim=1, keepdim=True)

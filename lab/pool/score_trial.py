@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.core.words import estimated
+from lab.core.words import NOTHING, estimated, share
 from lab.measure import intervals, right
 from lab.measure.example_scores import SCORES
 from lab.measure.memorization_scores import memorization_scores
@@ -117,36 +117,44 @@ class ScoreTrial:
     def sentences(self) -> list[str]:
         """Which score finds each cause best, and which agrees most with memorization."""
         said, memorization = [], self.rows[0]
+        count = len(self.rows) - 1
         over = f"{self.runs:,} trainings" if self.runs > 1 else "one training"
         for cause, (row, found) in self.best.items():
             if cause == MEMORIZATION or math.isnan(found.value):
                 continue
             said.append(
-                f"Of {len(self.rows) - 1} scores of {over}, the one that finds {FOUND[cause]} best"
-                f" is {row.heading}: AUROC {estimated(found)}. That of the memorization score is"
-                f" {estimated(memorization.areas[cause])}."
+                f"Of {count} scores of {over}, the one that finds {FOUND[cause]} best is"
+                f" {row.heading}: it puts them above ordinary {self.noun} in {share(found)} of"
+                f" pairs (interval for the best of {count}), the memorization score in"
+                f" {share(memorization.areas[cause])}:"
+                f" {_compared(found, memorization.areas[cause], self.noun)}."
             )
         row, found = self.best[MEMORIZATION]
         if not math.isnan(found.value):
             said.append(
-                f"The one that agrees most with the memorization score is {row.heading}: rank"
-                f" correlation {estimated(found)}. Between two halves of the pool it is"
-                f" {estimated(memorization.agreement)}."
+                f"The one of {count} that agrees most with the memorization score is"
+                f" {row.heading}: rank correlation {estimated(found)}. Two halves of the pool agree"
+                f" by {estimated(memorization.agreement)}."
             )
         return said
 
     def table(self) -> list[tuple[str, ...]]:
-        """The table below a header, as texts."""
-        causes = list(self.rows[0].areas)
-        header = ("score", *(f"AUROC, {cause}" for cause in causes), "rank correlation")
-        return [header] + [
-            (
-                row.heading,
-                *(estimated(row.areas[cause]) for cause in causes),
-                estimated(row.agreement),
-            )
-            for row in self.rows
-        ]
+        """The table below a header, as texts; beside the figures of several trainings together
+        those of one of them, on average."""
+        figures = [(f"AUROC, {cause}", cause) for cause in self.rows[0].areas]
+        figures.append(("rank correlation", MEMORIZATION))
+        several = self.runs > 1
+        rows = [["score"]]
+        for title, _ in figures:
+            rows[0] += [title, "one training"] if several else [title]
+        for row in self.rows:
+            rows.append([row.heading])
+            for _, what in figures:
+                found = row.agreement if what == MEMORIZATION else row.areas[what]
+                rows[-1].append(estimated(found))
+                if several:
+                    rows[-1].append(f"{row.each[what]:.2f}" if row.each else NOTHING)
+        return [tuple(row) for row in rows]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as `findings.json` holds them."""
@@ -196,6 +204,15 @@ def _halves(findings: Findings) -> Estimate:
     )
     both = one.isfinite() & other.isfinite()
     return rank_correlation(one[both], other[both])
+
+
+def _compared(found: Estimate, other: Estimate, noun: str) -> str:
+    """How a share is beside another one, by whether their intervals are apart."""
+    if found.interval[0] > other.interval[1]:
+        return "more often"
+    if found.interval[1] < other.interval[0]:
+        return "less often"
+    return f"no difference that this many {noun} could show"
 
 
 def _or_least(found: Estimate) -> float:

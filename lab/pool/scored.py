@@ -65,7 +65,7 @@ def scored_runs(
     todo = [job.whole_set(k) for k in range(runs) if k not in kept]
     if todo:
         there = f", {len(kept):,} of them there already" if kept else ""
-        say(f"{runs:,} trainings on all {count:,} that score each{there}")
+        say(f"{runs:,} trainings on all {count:,} of them, to score each{there}")
     failed = []
     try:
         for report in reports(todo):
@@ -74,7 +74,7 @@ def scored_runs(
                 continue
             _write(_file(folder, report.network), report.trained)
             kept[report.network] = report.trained
-            say(f"{len(kept):,}/{runs:,} score the training set")
+            say(f"{len(kept):,}/{runs:,} trained on all")
     except KeyboardInterrupt:
         say(f"{len(kept):,} of them are kept; the same command continues")
         raise
