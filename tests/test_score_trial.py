@@ -226,7 +226,7 @@ def test_the_best_scores_are_named_and_the_worst_are_not(tmp_path: Path) -> None
         assert wide.value == usual.value
         assert wide.interval[1] - wide.interval[0] >= usual.interval[1] - usual.interval[0]
     first, last = trial.sentences()
-    assert "finds wrong labels best is error norm (EL2N)" in first
+    assert "finds shapes with a wrong label best is error norm (EL2N)" in first
     assert "more often" in first
     assert "agrees most with the memorization score is loss curvature" in last
 

@@ -19,15 +19,13 @@ from lab.measure import intervals, right
 from lab.measure.example_scores import SCORES
 from lab.measure.memorization_scores import memorization_scores
 from lab.measure.rank_correlation import rank_correlation, spearman
-from lab.pool.causes import CONTRADICTS, ORDINARY, WRONG
+from lab.pool.causes import ORDINARY
 from lab.pool.findings import Findings
 from lab.pool.scored import Scored
+from lab.pool.words import WHOSE
 
 MEMORIZATION = "memorization"
 """The row of the memorization score itself."""
-
-FOUND = {WRONG: "wrong labels", CONTRADICTS: "what contradicts a cue"}
-"""What a score finds that is high for a cause."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +121,8 @@ class ScoreTrial:
             if cause == MEMORIZATION or math.isnan(found.value):
                 continue
             said.append(
-                f"Of {count} scores of {over}, the one that finds {FOUND[cause]} best is"
-                f" {row.heading}: it puts them above ordinary {self.noun} in {share(found)} of"
+                f"Of {count} scores of {over}, the one that finds {self.noun} {WHOSE[cause]} best"
+                f" is {row.heading}: it puts them above ordinary {self.noun} in {share(found)} of"
                 f" pairs (interval for the best of {count}), the memorization score in"
                 f" {share(memorization.areas[cause])}:"
                 f" {_compared(found, memorization.areas[cause], self.noun)}."
