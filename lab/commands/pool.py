@@ -22,6 +22,10 @@ class Flags:
     0.1 at 60). In ten networks each face is left out equally often."""
     share: float = 0.7
     """Share of the training faces that each network is trained on, above 0 to below 1."""
+    score_runs: int = 0
+    """Trainings on the whole training set, 0 to 1,000, that score how hard each face is to learn
+    (forgetting events, area under the margin, EL2N, …): a table then says how well each score finds
+    wrong labels, and agrees with memorization."""
     processes: int = processors()
     """Networks trained at a time on this machine, one thread each, 1 or more; by default one on
     each processor that this process may use (of its container, too)."""
@@ -55,6 +59,7 @@ def pool(flags: Flags) -> int:
         config,
         networks=flags.networks,
         share=flags.share,
+        score_runs=flags.score_runs,
         processes=flags.processes,
         executor=flags.executor,
         say=print,
@@ -63,4 +68,6 @@ def pool(flags: Flags) -> int:
         print(line)
     for network, error in result.failed:
         print(f"error: network {network}: {error}", file=sys.stderr)
-    return 1 if result.failed else 0
+    for line in result.unscored:
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if result.failed or result.unscored else 0

@@ -235,6 +235,10 @@ class RunConfig:
     """Metrics of your own, path/to/file.py:name each: functions of the predictions on a set (the
     test set by default) that return a number, measured at every evaluation. None named: the lab's
     alone."""
+    scores: bool = False
+    """Also score how hard each training face is to learn (forgetting events, area under the margin,
+    EL2N, …; docs/pool.md defines them), for up to twice the time of training, and write
+    example_scores.csv into the run's folder. Not with --online, which has no fixed training set."""
     pictures: bool = True
     """Log pictures, curves, the projector and the graph in addition to the metrics."""
     checkpoint_every: float = knob(10.0, 0, 86_400)

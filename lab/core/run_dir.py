@@ -5,6 +5,7 @@ runs/<name>/
   metrics.jsonl    one line for each evaluation
   summary.json     status, final metrics with intervals, verdict
   checkpoints/     last.pt, previous.pt, best.pt; snapshots/: the weights at earlier steps
+  example_scores.csv  with --scores: a row for each training example
   events.out.*     TensorBoard's event file, of one writer
   .lock            held by the process that works in the folder
 """
@@ -45,6 +46,9 @@ SNAPSHOTS = "snapshots"
 
 FAILURES = "failures.png"
 """Where `evaluate --find-failures` writes its pictures."""
+
+EXAMPLE_SCORES = "example_scores.csv"
+"""With `--scores`: the scores of each training example."""
 
 _SNAPSHOT = re.compile(r"step-(\d{8})\.pt", re.ASCII)
 
@@ -149,13 +153,19 @@ class RunDir:
         """The pictures of `evaluate --find-failures`."""
         return self.path / FAILURES
 
+    @property
+    def example_scores_file(self) -> Path:
+        """The scores of each training example, as CSV."""
+        return self.path / EXAMPLE_SCORES
+
     def is_run(self) -> bool:
         """Whether a run was begun here: its settings are written."""
         return self.config_file.is_file()
 
     def owns(self, file: Path) -> bool:
         """Whether `file` is one that the run itself writes, directly in this folder."""
-        own = file.name in (CONFIG, METRICS, SUMMARY, LOCK) or is_events(file.name)
+        names = (CONFIG, METRICS, SUMMARY, EXAMPLE_SCORES, LOCK)
+        own = file.name in names or is_events(file.name)
         return own and file.parent == self.path and self.config_file.exists()
 
     def newest(self) -> Path | None:

@@ -38,6 +38,7 @@ PARTS: tuple[Part, ...] = (
     Part("docs/drawing.md", "attributes", _fixed(tables.attributes_table)),
     Part("docs/tensorboard.md", "tags", _fixed(tables.tags_table)),
     Part(RESULTS, "lessons", _fixed(tables.lessons_table)),
+    Part("docs/pool.md", "scores", _fixed(tables.scores_table)),
     *(
         Part("docs/flags.md", part, _fixed(partial(tables.flags_table, part)))
         for part in tables.SETTINGS

@@ -16,6 +16,7 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.flags import Flag, flags_of
 from lab.experiments.lessons import list_lessons
 from lab.experiments.timing import rate, steps_of, take_turns
+from lab.measure.example_scores import SCORES
 from lab.models import ModelSpec, count_parameters, create_model, find_model, list_models
 from lab.tracking.tags import TAGS
 from lab.worlds import get_task, list_tasks
@@ -141,6 +142,20 @@ def modules_table(room: str) -> str:
         sentence = re.split(r"(?<=[.?!])\s|\n\n", text, maxsplit=1)[0].rstrip(".:")
         rows.append((f"`{name.removesuffix('__init__.py') or './'}`", sentence))
     return table(("module", "contents"), rows)
+
+
+def scores_table() -> str:
+    """Every score of training examples that a run can collect."""
+    rows = [
+        (
+            f"`{score.name}`",
+            score.heading,
+            score.formula,
+            score.source + ("; flipped" if score.flipped else ""),
+        )
+        for score in SCORES
+    ]
+    return table(("column", "score", "definition", "source"), rows)
 
 
 def rooms() -> list[str]:

@@ -19,7 +19,9 @@ from lab.experiments.show.tables import cell_word, to_markdown
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
 
-ASIDE = ("counterfactuals", "deterministic", "metric", "pictures", "steps", "world_size")
+ASIDE = (
+    "counterfactuals", "deterministic", "metric", "pictures", "scores", "steps", "world_size",
+)  # fmt: skip
 """Settings that make no other experiment, or (steps) are not known of every run."""
 
 

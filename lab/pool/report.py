@@ -21,6 +21,7 @@ from lab.pool.findings import Findings, Part
 from lab.pool.page import to_html
 from lab.pool.pictures import curves, histogram, sheet
 from lab.pool.run import PoolResult
+from lab.pool.score_trial import ScoreTrial
 from lab.pool.table import to_csv
 from lab.pool.words import sentences
 
@@ -32,8 +33,13 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
     """Measure the pool, write the files of its folder, and return the lines to print; `command`
     made it."""
     findings = Findings.of(result)
-    folder, said = result.folder, sentences(findings)
+    trial = ScoreTrial.of(findings, result.scored) if result.scored else None
+    folder = result.folder
+    said = [*sentences(findings), *(trial.sentences() if trial else ())]
     summary = {**findings.as_dict(), "sentences": said}
+    if trial:
+        summary["score_trial"] = trial.as_dict()
+        replace_text(folder / TRIAL, trial.to_csv())
     replace_text(folder / SCORES, to_csv(findings))
     replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
     faces = sheet(findings)

@@ -3,6 +3,7 @@
 pools/<name>/
   pool.json        settings, version of the pictures, digests of source files, share
   networks/        00000.npz, …: logits on all training and test examples, float32
+  scored/          00000.npz, …: scores of all training examples (`lab.pool.scored`)
   .lock            held by the process that works in the folder
 
 What is read off (scores, pictures, the page) is written beside them.
@@ -13,9 +14,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ class Trained:
         step: optimizer steps that it took.
         fitted: whether it met the criterion on its training loss, where there is one.
         loss: the mean loss on its members in the end, in nats.
+        scores: of each example (N,), by name, if it was trained on the whole training set.
     """
 
     train_logits: Tensor
@@ -52,6 +54,7 @@ class Trained:
     step: int
     fitted: bool
     loss: float
+    scores: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

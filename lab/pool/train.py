@@ -15,6 +15,7 @@ from lab.core.estimate import Estimate
 from lab.core.text import one_line, plain
 from lab.experiments.runner.jobs import key_of
 from lab.measure import loss, predict
+from lab.measure.example_scores import ScoreCollector
 from lab.models import TURN, ModelSpec, isolated
 from lab.pool.membership import membership, network_seed
 from lab.pool.store import Trained
@@ -45,6 +46,7 @@ class Job:
         key: of the run that `config` describes: a worker of another version of the lab, or with
             other source files of the network, has another one.
         unfinished: the network needs a first forward pass to have all its weights.
+        whole: it is trained on the whole training set, with seeds of its own, and scores it.
     """
 
     network: int
@@ -52,6 +54,11 @@ class Job:
     share: float
     key: str
     unfinished: bool = False
+    whole: bool = False
+
+    def whole_set(self, number: int) -> Job:
+        """Training `number` on the whole training set, with the same settings."""
+        return replace(self, network=number, whole=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,19 +101,27 @@ def do(job: Job) -> Report:
 def train_network(job: Job) -> Trained:
     """A network's predictions on all training and test examples after its training, which takes the
     steps that any run with these settings takes on its part of the training set."""
-    config = replace(job.config, seed=network_seed(job.network, seed=job.config.seed))
+    seed = network_seed(job.network, seed=job.config.seed, whole=job.whole)
+    config = replace(job.config, seed=seed)
     device = choose_device(config.device)
     with isolated(device, reseeded=True):
         with TURN:
             make_deterministic(config.deterministic)
             set_threads(1)
         sets = _sets(job.config, job.key)
-        chosen = membership(
-            job.network, count=len(sets.train), share=job.share, seed=job.config.seed
-        )
-        members = sets.train.take(chosen)
+        members = sets.train
+        if not job.whole:
+            chosen = membership(
+                job.network, count=len(sets.train), share=job.share, seed=job.config.seed
+            )
+            members = sets.train.take(chosen)
         batches = training_batches(config, sets.world, members, ALL)
         assert isinstance(batches, EpochBatches), "a pool has a fixed training set"
+        collector = None
+        if job.whole:
+            collector = ScoreCollector(
+                members.images, members.labels, batch_size=batches.batch_size, seed=seed
+            )
         model = build_model(config, sets.spec, finished=job.unfinished).to(device)
         fitted = fit(
             model,
@@ -116,6 +131,7 @@ def train_network(job: Job) -> Trained:
             objective=create_objective(config.train.objective),
             evaluators=[lambda model: _losses(model, members, sets.validation)],
             loss_bound=config.loss_bound,
+            collector=collector,
         )
         final = _losses(model, members, None)["loss/train"]
         return Trained(
@@ -124,6 +140,7 @@ def train_network(job: Job) -> Trained:
             step=fitted.step,
             fitted=fitted.fitted,
             loss=final.value,
+            scores=collector.finish(model) if collector else {},
         )
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.program import spelled
-from lab.core.words import chance, counted, share
+from lab.core.words import chance, counted, share, singular
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
 from lab.worlds.groups import MeasuredCue
@@ -152,6 +152,10 @@ class Display:
         self._say("\n" + "\n".join(lines) + "\n")
         link = deep_links(f"http://{HOST}:{PORT}/", run=self._folder.name)[0].url
         self._say(f"Look at it in TensorBoard: {board}\nthen open {link}")
+
+    def example_scores(self, file: Path) -> None:
+        """Say where the scores of the training examples are."""
+        self._say(f"\n{file} says how hard each training {singular(self._noun)} was to learn")
 
     def _say(self, line: str) -> None:
         print(line, flush=True)

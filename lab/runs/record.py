@@ -17,13 +17,16 @@ from typing import Any
 
 from torch import nn
 
+from lab.core.atomic import replace_text
 from lab.core.config import to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
+from lab.measure.example_scores import ScoreCollector
 from lab.models import parameters_told
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
+from lab.runs.example_scores import to_csv
 from lab.runs.folder import OpenedRun
 from lab.runs.provenance import digest_of_provenance
 from lab.runs.recorder import Recorder
@@ -79,6 +82,7 @@ class Record:
         )
         self._seconds = {"starting": time.perf_counter() - started_at}
         self._mark = time.perf_counter()
+        self._collector: ScoreCollector | None = None
 
     def announce(self, processes: Processes) -> None:
         """Say what is about to be done."""
@@ -94,6 +98,10 @@ class Record:
         self._suite = suite = EvaluatorSuite.of_run(
             train, test, world, config, self._run.own_metrics
         )
+        if config.scores:
+            self._collector = ScoreCollector(
+                train.images, train.labels, batch_size=config.train.batch_size, seed=config.seed
+            )
         self._add_time("drawing")
         display.groups(summary.subpopulations, summary.mislabeled)
         display.warn([*world.doubts(), *audit.warnings(world, train, test)])
@@ -146,6 +154,7 @@ class Record:
                 "loss_bound": config.loss_bound,
                 "provenance": provenance,
                 "sample": partial(sample_answers, spec=run.spec),
+                "collector": self._collector,
             }
 
     def conclude(self, fitted: Fitted) -> None:
@@ -174,6 +183,10 @@ class Record:
         self._verdict = text
         if fitted.stopped_early and run.config.pictures:
             last.show_pictures(tracker, step)
+        if self._collector is not None:
+            scores = self._collector.finish(self._model)
+            table = to_csv(run.world, self._train, scores)
+            replace_text(self._folder.example_scores_file, table)
         self._recorder.finish(step, text)
 
     def close(self) -> Result:
@@ -191,6 +204,8 @@ class Record:
         if self._run.config.train.early_stopping:
             self._display.chosen(fitted.step, fitted.weights_of)
         self._display.verdict(self._verdict, seconds)
+        if self._collector is not None:
+            self._display.example_scores(self._folder.example_scores_file)
         return Result(folder=self._folder.path, metrics=self._metrics, verdict=self._verdict)
 
     @contextmanager

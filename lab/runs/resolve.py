@@ -50,6 +50,11 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
     one line if something cannot work.
     """
     check(config)
+    if config.scores and config.train.online:
+        raise ValueError(
+            "--scores is about a fixed training set, which --online does not have: leave one of"
+            " them out"
+        )
     place = choose_device("cpu" if elsewhere else config.device)
     if strict:
         reject_no_effect(config.data)

@@ -34,7 +34,7 @@ FIRST = (
 
 ASIDE = (
     "seed", "name", "out", "threads", "world_size", "deterministic", "counterfactuals", "metric",
-    "pictures", "checkpoint_every", "snapshots",
+    "scores", "pictures", "checkpoint_every", "snapshots",
 )  # fmt: skip
 """Settings in which repetitions of the same experiment may differ; no columns."""
 

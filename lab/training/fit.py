@@ -25,7 +25,7 @@ from lab.training.objectives import Objective
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop
 from lab.training.snapshots import Snapshots
-from lab.training.train_state import Metrics, TrainState
+from lab.training.train_state import Collector, Metrics, TrainState
 from lab.training.train_step import TrainStep
 
 
@@ -84,6 +84,7 @@ def fit(
     processes: Processes = SINGLE,
     provenance: str = "",
     sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
+    collector: Collector | None = None,
 ) -> Fitted:
     """Train `model` on `batches`, both on one device, to minimize `objective` (None: the one that
     `config` names).
@@ -98,6 +99,7 @@ def fit(
     keeps the weights at some steps as well. Early stopping needs an evaluator of
     "loss/validation"; the model ends with the weights of the evaluation where that was lowest. In a
     distributed run rank 0 alone measures, logs and saves; all processes stop if one is signaled.
+    `collector` measures the network after the steps that it asks for, and its state is stored, too.
     Raises `Diverged`, `Interrupted`, `NetworkError` where the network's or the objective's code
     fails, or `PeerLost`.
 
@@ -111,6 +113,7 @@ def fit(
         loss_bound=loss_bound,
         provenance=provenance,
         sample=sample,
+        collector=collector,
     )
     clock = state.clock
     clock("starting")
@@ -135,6 +138,14 @@ def fit(
     def keep_weights() -> None:
         if snapshots is not None and processes.first:
             snapshots.take(train_step.step, model)
+
+    def collect() -> None:
+        if collector is None or not processes.first or not collector.due(train_step.step):
+            return
+        clock("measuring")
+        with train_step.untimed():
+            _collect(model, collector, train_step.step)
+        clock("training")
 
     if train_step.step == 0:
         keep_weights()
@@ -173,6 +184,7 @@ def fit(
         while True:
             train_step.take()
             keep_weights()
+            collect()
             now = time.monotonic()
             if progress and now >= show_at:
                 progress(train_step.step, train_step.loss())
@@ -213,6 +225,14 @@ def _evaluate(
         raise
     model.train()
     return results
+
+
+def _collect(model: nn.Module, collector: Collector, step: int) -> None:
+    try:
+        collector.collect(model)
+    except NetworkError as error:
+        error.step = step
+        raise
 
 
 def _merged(results: Sequence[Metrics | Result]) -> dict[str, Estimate | float]:

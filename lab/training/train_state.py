@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -22,6 +22,27 @@ from lab.training.train_step import TrainStep
 
 Metrics = Mapping[str, Estimate | float]
 """Metrics: tag -> value."""
+
+
+class Collector(Protocol):
+    """What measures the network along its training, more often than evaluators do."""
+
+    def due(self, step: int) -> bool:
+        """Whether it measures the network after `step` steps, 1 or more."""
+        ...
+
+    def collect(self, model: nn.Module) -> None:
+        """Measure the network, and leave it and all random states as they are."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What it has measured, as tensors and plain values."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from such a state."""
+        ...
+
 
 CRITERION = "loss/validation"
 """The metric that early stopping and the choice of the best weights minimize. Never one on the test
@@ -77,6 +98,7 @@ class TrainState:
         loss_bound: float | None = None,
         provenance: str = "",
         sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
+        collector: Collector | None = None,
     ) -> None:
         self.evaluated = -1  # the last step that was evaluated and logged
         self.metrics: dict[str, Estimate | float] = {}
@@ -89,6 +111,7 @@ class TrainState:
         self._folder = folder
         self._provenance = provenance
         self._sample = sample
+        self._collector = collector
         self._best_sample: dict[str, Any] = {}
         self._needs_best = needs_best
         self._loss_bound = loss_bound
@@ -161,6 +184,8 @@ class TrainState:
             "sample": self._sample(self._model) if over else {},
             "seconds": dict(self.clock.seconds),
         }
+        if self._collector is not None:
+            progress["collected"] = self._collector.state()
         last = Checkpoint(**train_step.state(), progress=progress, provenance=self._provenance)
         save_checkpoint(self._folder / LAST, last, keep=self._folder / PREVIOUS)
         if not self._read_back:
@@ -175,6 +200,8 @@ class TrainState:
         self.evaluated = progress["evaluated"]
         self.metrics = {tag: _metric(plain) for tag, plain in progress["figures"].items()}
         self._within_bound = progress["within_bound"]
+        if self._collector is not None:
+            self._collector.restore(progress["collected"])
         self.best = Best(**progress["best"])
         self.clock.seconds = dict(progress["seconds"])
         self._best_weights = progress["best_weights"]

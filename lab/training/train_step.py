@@ -1,8 +1,8 @@
 """The optimizer step: batch, loss, gradients, update; it stops at non-finite numbers."""
 
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -179,6 +179,13 @@ class TrainStep:
     def restart_timer(self) -> None:
         """Measure the speed from now on."""
         self._timed_from, self._timed_since = self.step, time.perf_counter()
+
+    @contextmanager
+    def untimed(self) -> Iterator[None]:
+        """Leave what is done inside out of the speed."""
+        began = time.perf_counter()
+        yield
+        self._timed_since += time.perf_counter() - began
 
     def state(self) -> dict[str, Any]:
         """The entries of a checkpoint that decide the next steps."""

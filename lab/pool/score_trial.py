@@ -1,0 +1,221 @@
+"""The trial of per-example scores of single trainings against what the pool knows: the causes, and
+the memorization scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lab.core.estimate import Estimate
+from lab.core.words import NOTHING, estimated, share
+from lab.measure import intervals, right
+from lab.measure.example_scores import SCORES
+from lab.measure.memorization_scores import memorization_scores
+from lab.measure.rank_correlation import rank_correlation, spearman
+from lab.pool.causes import ORDINARY
+from lab.pool.findings import Findings
+from lab.pool.scored import Scored
+from lab.pool.words import WHOSE
+
+MEMORIZATION = "memorization"
+"""The row of the memorization score itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a score is worth.
+
+    Args:
+        name: its column in the tables, or `MEMORIZATION`.
+        heading: its name in words.
+        areas: for each cause, P(it is higher for one of its examples than for an ordinary one).
+        agreement: its rank correlation with the memorization score; for that score itself between
+            those by one half of the networks and by the other.
+        each: mean of the areas, by cause, and of the agreement (`MEMORIZATION`) over the trainings
+            alone; none of the memorization score.
+    """
+
+    name: str
+    heading: str
+    areas: Mapping[str, Estimate]
+    agreement: Estimate
+    each: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTrial:
+    """The table of scores, each the mean over `runs` trainings on the whole training set; `best`
+    has for each cause, and for `MEMORIZATION`, the row of a cheap score with the highest value, and
+    that value with an interval that holds though it is the best of several (Bonferroni)."""
+
+    runs: int
+    noun: str
+    rows: tuple[Row, ...]
+    best: Mapping[str, tuple[Row, Estimate]]
+
+    @classmethod
+    def of(cls, findings: Findings, scored: Scored) -> ScoreTrial:
+        """Compare the scores on all examples that have a memorization score."""
+        memorized = findings.scores.score
+        known = memorized.isfinite()
+        usual = findings.causes[ORDINARY].members & known
+        causes = {
+            name: part.members & known
+            for name, part in findings.causes.items()
+            if name != ORDINARY and bool(usual.any()) and bool((part.members & known).any())
+        }
+
+        def area(values: Tensor, cause: str, among: int = 1) -> Estimate:
+            return intervals.area(values[usual], values[causes[cause]], among=among)
+
+        def agreement(values: Tensor, among: int = 1) -> Estimate:
+            return rank_correlation(values[known], memorized[known], among=among)
+
+        rows = [
+            Row(
+                name=MEMORIZATION,
+                heading="memorization score",
+                areas={cause: area(memorized, cause) for cause in causes},
+                agreement=_halves(findings),
+                each={},
+            )
+        ]
+        means = {}
+        for score in SCORES:
+            runs = scored.scores[score.name]
+            means[score.name] = values = runs.mean(dim=0)
+            each = {c: sum(area(run, c).value for run in runs) / len(runs) for c in causes}
+            alone = [spearman(run[known], memorized[known]) for run in runs]
+            rows.append(
+                Row(
+                    name=score.name,
+                    heading=score.heading,
+                    areas={cause: area(values, cause) for cause in causes},
+                    agreement=agreement(values),
+                    each={**each, MEMORIZATION: sum(alone) / len(alone)},
+                )
+            )
+        best = {}
+        for cause in causes:
+            row = max(rows[1:], key=lambda row: _or_least(row.areas[cause]))
+            best[cause] = (row, area(means[row.name], cause, among=len(SCORES)))
+        row = max(rows[1:], key=lambda row: _or_least(row.agreement))
+        best[MEMORIZATION] = (row, agreement(means[row.name], among=len(SCORES)))
+        return cls(
+            runs=len(scored), noun=findings.result.run.world.noun, rows=tuple(rows), best=best
+        )
+
+    def sentences(self) -> list[str]:
+        """Which score finds each cause best, and which agrees most with memorization."""
+        said, memorization = [], self.rows[0]
+        count = len(self.rows) - 1
+        over = f"{self.runs:,} trainings" if self.runs > 1 else "one training"
+        for cause, (row, found) in self.best.items():
+            if cause == MEMORIZATION or math.isnan(found.value):
+                continue
+            said.append(
+                f"Of {count} scores of {over}, the one that finds {self.noun} {WHOSE[cause]} best"
+                f" is {row.heading}: it puts them above ordinary {self.noun} in {share(found)} of"
+                f" pairs (interval for the best of {count}), the memorization score in"
+                f" {share(memorization.areas[cause])}:"
+                f" {_compared(found, memorization.areas[cause], self.noun)}."
+            )
+        row, found = self.best[MEMORIZATION]
+        if not math.isnan(found.value):
+            said.append(
+                f"The one of {count} that agrees most with the memorization score is"
+                f" {row.heading}: rank correlation {estimated(found)}. Two halves of the pool agree"
+                f" by {estimated(memorization.agreement)}."
+            )
+        return said
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The table below a header, as texts; beside the figures of several trainings together
+        those of one of them, on average."""
+        figures = [(f"AUROC, {cause}", cause) for cause in self.rows[0].areas]
+        figures.append(("rank correlation", MEMORIZATION))
+        several = self.runs > 1
+        rows = [["score"]]
+        for title, _ in figures:
+            rows[0] += [title, "one training"] if several else [title]
+        for row in self.rows:
+            rows.append([row.heading])
+            for _, what in figures:
+                found = row.agreement if what == MEMORIZATION else row.areas[what]
+                rows[-1].append(estimated(found))
+                if several:
+                    rows[-1].append(f"{row.each[what]:.2f}" if row.each else NOTHING)
+        return [tuple(row) for row in rows]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as `findings.json` holds them."""
+        return {
+            "runs": self.runs,
+            "scores": {
+                row.name: {
+                    "auroc": {cause: area.as_dict() for cause, area in row.areas.items()},
+                    "rank_correlation": row.agreement.as_dict(),
+                    "mean_of_single_trainings": dict(row.each),
+                }
+                for row in self.rows
+            },
+            "best": {
+                what: {"score": row.name, **found.as_dict()}
+                for what, (row, found) in self.best.items()
+            },
+        }
+
+    def to_csv(self) -> str:
+        """A line for each score and what it is compared with, as CSV text."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        header = ("score", "figure", "cause", "value", "low", "high", "examples",
+                  "mean_of_single_trainings")  # fmt: skip
+        table.writerow(header)
+        for row in self.rows:
+            figures = [("auroc", cause, area) for cause, area in row.areas.items()]
+            for figure, cause, found in [*figures, ("rank_correlation", "", row.agreement)]:
+                alone = row.each.get(cause or MEMORIZATION)
+                numbers = (found.value, found.low, found.high)
+                table.writerow(
+                    [row.name, figure, cause, *map(_number, numbers), found.count, _number(alone)]
+                )
+        return text.getvalue()
+
+
+def _halves(findings: Findings) -> Estimate:
+    """The rank correlation of the memorization scores by the first half of the networks and by the
+    second."""
+    pool, labels = findings.result.pool, findings.result.train.labels
+    hits = torch.stack([right(logits, labels) for logits in pool.train_logits])
+    middle = len(pool) // 2
+    one, other = (
+        memorization_scores(hits[half], pool.members[half]).score
+        for half in (slice(0, middle), slice(middle, None))
+    )
+    both = one.isfinite() & other.isfinite()
+    return rank_correlation(one[both], other[both])
+
+
+def _compared(found: Estimate, other: Estimate, noun: str) -> str:
+    """How a share is beside another one, by whether their intervals are apart."""
+    if found.interval[0] > other.interval[1]:
+        return "more often"
+    if found.interval[1] < other.interval[0]:
+        return "less often"
+    return f"no difference that this many {noun} could show"
+
+
+def _or_least(found: Estimate) -> float:
+    return -math.inf if math.isnan(found.value) else found.value
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.4f}"

@@ -1,0 +1,124 @@
+"""Trainings on a pool's whole training set, which score its examples.
+
+They are trained by the code that trains the pool's networks, and kept in the pool's folder:
+`scored/00000.npz`, … have the scores of `lab.measure.example_scores`.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.core.atomic import replace_file
+from lab.measure.example_scores import SCORES
+from lab.pool.store import Trained
+from lab.pool.train import Job, Report
+
+FOLDER = "scored"
+
+FORMAT = 1
+"""Version of the definitions of the scores; files of another one are made anew."""
+
+MOST = 1000
+"""Trainings at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """R trainings on the whole training set of N examples: `scores` (R, N) float64 by name, and of
+    each training its `steps` (R,)."""
+
+    scores: dict[str, Tensor]
+    steps: Tensor
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def check_runs(runs: int) -> None:
+    """Raise `ValueError` for a number of trainings that cannot be."""
+    if not 0 <= runs <= MOST:
+        raise ValueError(f"--score-runs must be 0 to {MOST:,}, not {runs}")
+
+
+def scored_runs(
+    folder: Path,
+    job: Job,
+    *,
+    runs: int,
+    count: int,
+    reports: Callable[[Sequence[Job]], Iterable[Report]],
+    say: Callable[[str], None],
+) -> tuple[Scored | None, list[str]]:
+    """Trainings number 0 to `runs` - 1 on all `count` examples: those that are kept in the pool's
+    `folder`, and the others made now by `reports`, from jobs that are like `job`. Also what is said
+    of those that failed. None: there are no trainings."""
+    kept = {k: each for k in range(runs) if (each := _read(_file(folder, k), count)) is not None}
+    todo = [job.whole_set(k) for k in range(runs) if k not in kept]
+    if todo:
+        there = f", {len(kept):,} of them there already" if kept else ""
+        say(f"{runs:,} trainings on all {count:,} of them, to score each{there}")
+    failed = []
+    try:
+        for report in reports(todo):
+            if report.trained is None:
+                failed.append(f"training {report.network} for the scores: {report.error}")
+                continue
+            _write(_file(folder, report.network), report.trained)
+            kept[report.network] = report.trained
+            say(f"{len(kept):,}/{runs:,} trained on all")
+    except KeyboardInterrupt:
+        say(f"{len(kept):,} of them are kept; the same command continues")
+        raise
+    if not kept:
+        return None, failed
+    found = [kept[k] for k in sorted(kept)]
+    scores = {s.name: torch.stack([each.scores[s.name] for each in found]) for s in SCORES}
+    return Scored(scores=scores, steps=torch.tensor([each.step for each in found])), failed
+
+
+def _file(folder: Path, run: int) -> Path:
+    return folder / FOLDER / f"{run:05d}.npz"
+
+
+def _write(place: Path, trained: Trained) -> None:
+    """Keep a training, in one step: its file is complete or absent."""
+    content = io.BytesIO()
+    values: dict[str, Any] = {
+        "format": np.int64(FORMAT),
+        "step": np.int64(trained.step),
+        "fitted": np.bool_(trained.fitted),
+        "loss": np.float64(trained.loss),
+        **{name: scores.numpy() for name, scores in trained.scores.items()},
+    }
+    np.savez(content, **values)
+    place.parent.mkdir(exist_ok=True)
+    replace_file(place, content.getvalue())
+
+
+def _read(place: Path, count: int) -> Trained | None:
+    """A training that is kept; None if there is none, or its file is damaged or outdated."""
+    nothing = torch.zeros(0)
+    try:
+        with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as kept:
+            scores = {each.name: torch.from_numpy(kept[each.name]) for each in SCORES}
+            if kept["format"] != FORMAT or any(s.shape != (count,) for s in scores.values()):
+                return None
+            return Trained(
+                train_logits=nothing,
+                test_logits=nothing,
+                step=int(kept["step"]),
+                fitted=bool(kept["fitted"]),
+                loss=float(kept["loss"]),
+                scores=scores,
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,271 @@
+"""The trial of per-example scores in a pool: trained as runs are, kept, compared, told."""
+
+import csv
+import json
+import math
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from lab.experiments.runner.jobs import key_of
+from lab.measure import intervals
+from lab.measure.example_scores import SCORES
+from lab.measure.rank_correlation import rank_correlation, spearman
+from lab.pool import membership, run_pool
+from lab.pool.findings import Findings
+from lab.pool.membership import network_seed
+from lab.pool.run import PoolResult
+from lab.pool.score_trial import MEMORIZATION, ScoreTrial
+from lab.pool.scored import Scored
+from lab.pool.store import Pool
+from lab.pool.train import Job, Report, do
+from lab.runs.resolve import resolve
+from lab.runs.train import start
+from support.configs import tiny
+from support.executors import Here
+from support.scripts import is_a_good_line, run_here
+
+FLAGS = (
+    "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --width 1 --steps 20"
+    " --batch-size 8 --label-noise 0.3 --device cpu --processes 1 --networks 10"
+)
+
+SETTINGS: dict[str, Any] = {
+    "task": "shape", "num_train": 20, "num_test": 30, "model": "linear", "steps": 20,
+    "batch_size": 8, "label_noise": 0.3, "counterfactuals": 48, "pictures": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pools train in this process."""
+    monkeypatch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
+
+
+def test_each_training_has_seeds_of_its_own(here: None, tmp_path: Path) -> None:
+    config = tiny(tmp_path / "pools", **{**SETTINGS, "label_noise": 0.0})
+    scored = run_pool(config, networks=2, score_runs=2).scored
+    assert scored is not None
+    assert len(scored) == 2
+    assert all(found.shape == (2, 20) for found in scored.scores.values())
+    assert not torch.equal(scored.scores["final_loss"][0], scored.scores["final_loss"][1])
+    seeds = {network_seed(k, seed=0, whole=whole) for k in range(3) for whole in (True, False)}
+    assert len(seeds) == 6
+
+
+def test_a_scored_training_is_trained_as_any_run_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the pool's seed for the network, too, its scores are those that the run writes."""
+    config = tiny(tmp_path / "runs", **SETTINGS, scores=True)
+    folder = start(config).folder
+    rows = list(csv.DictReader((folder / "example_scores.csv").read_text().splitlines()))
+    monkeypatch.setattr("lab.pool.train.network_seed", lambda network, *, seed, whole: seed)
+    resolved = resolve(config).config
+    job = Job(network=0, config=resolved, share=0.7, key=key_of(resolved))
+    report = do(job.whole_set(7))
+    assert report.trained is not None, report.error
+    for score in SCORES:
+        told = torch.tensor([float(row[score.name]) for row in rows], dtype=torch.float64)
+        torch.testing.assert_close(report.trained.scores[score.name], told, rtol=1e-5, atol=1e-12)
+
+
+def test_they_are_kept_added_to_and_made_anew_if_damaged(here: None, tmp_path: Path) -> None:
+    config = tiny(tmp_path, **SETTINGS)
+    said: list[str] = []
+    first = run_pool(config, networks=2, score_runs=2)
+    more = run_pool(config, networks=2, score_runs=3, say=said.append)
+    assert first.scored is not None
+    assert more.scored is not None
+    assert "3 trainings on all 20 of them, to score each, 2 of them there already" in said
+    for name, found in more.scored.scores.items():
+        assert torch.equal(found[:2], first.scored.scores[name])
+    place = first.folder / "scored" / "00001.npz"
+    before = place.read_bytes()
+    for damaged in (b"", before[:200]):
+        place.write_bytes(damaged)
+        again = run_pool(config, networks=2, score_runs=3).scored
+        assert again is not None
+        assert place.read_bytes() == before
+        assert all(torch.equal(again.scores[n], x) for n, x in more.scored.scores.items())
+    assert run_pool(config, networks=2).scored is None
+
+
+def test_one_that_fails_is_told_and_trained_by_the_same_command(
+    here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sometimes(job: Job) -> Report:
+        if job.whole and job.network == 1:
+            return Report(network=1, seconds=0.0, error="it broke")
+        return do(job)
+
+    flags = [*FLAGS.split(), "--score-runs", "2", "--out", str(tmp_path)]
+    monkeypatch.setattr("lab.pool.run.do", sometimes)
+    done = run_here("pool", *flags)
+    assert done.code == 1
+    assert done.err.endswith("error: training 1 for the scores: it broke\n")
+    (folder,) = tmp_path.iterdir()
+    assert json.loads((folder / "findings.json").read_text())["score_trial"]["runs"] == 1
+    monkeypatch.setattr("lab.pool.run.do", do)
+    again = run_pool(tiny(tmp_path, **SETTINGS), networks=10, score_runs=2)
+    assert again.folder == folder
+    assert again.scored is not None
+    assert len(again.scored) == 2
+
+
+def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
+    flags = [*FLAGS.split(), "--out", str(tmp_path)]
+    assert run_here("pool", *flags).code == 0
+    (folder,) = tmp_path.iterdir()
+    assert "score_trial" not in json.loads((folder / "findings.json").read_text())
+    done = run_here("pool", *flags, "--score-runs", "2")
+    assert done.code == 0, done.err
+    summary = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    trial = summary["score_trial"]
+    names = [MEMORIZATION, *(score.name for score in SCORES)]
+    assert list(trial["scores"]) == names
+    text = (folder / "score_trial.csv").read_text(encoding="utf-8")
+    rows = {(r["score"], r["figure"]): r for r in csv.DictReader(text.splitlines())}
+    assert list(rows) == [(n, figure) for n in names for figure in ("auroc", "rank_correlation")]
+    scores = list(csv.DictReader((folder / "scores.csv").read_text().splitlines()))
+    memorized = np.array([float(row["memorization"]) for row in scores])
+    wrong = np.array([row["cause"] == "wrong label" for row in scores])
+    kept = [np.load(folder / "scored" / f"0000{k}.npz") for k in range(2)]
+    for score in SCORES:
+        values = (kept[0][score.name] + kept[1][score.name]) / 2
+        pairs = values[wrong][:, None] - values[~wrong][None, :]
+        area = ((pairs > 0) + 0.5 * (pairs == 0)).mean()
+        found = trial["scores"][score.name]
+        assert found["auroc"]["wrong label"]["value"] == pytest.approx(area)
+        assert float(rows[score.name, "auroc"]["value"]) == pytest.approx(area, abs=1e-4)
+        wanted = spearmanr(values, memorized).statistic
+        assert found["rank_correlation"]["value"] == pytest.approx(wanted, abs=2e-3)
+        alone = np.mean([spearmanr(each[score.name], memorized).statistic for each in kept])
+        told = found["mean_of_single_trainings"][MEMORIZATION]
+        assert told == pytest.approx(alone, abs=2e-3)
+    assert (
+        trial["scores"][MEMORIZATION]["auroc"]["wrong label"]
+        == (summary["causes"]["wrong label"]["above_ordinary"])
+    )
+    page = (folder / "pool.html").read_text(encoding="utf-8")
+    assert "Scores of single trainings" in page
+    for line in summary["sentences"][-2:]:
+        assert line in " ".join(done.out.split())
+        assert escape(line) in page.replace("&#39;", "'")
+    assert str(folder / "score_trial.csv") in done.out
+
+
+@pytest.mark.parametrize("runs", ["-1", "1001"])
+def test_bad_input_is_told_in_a_line_and_nothing_is_written(tmp_path: Path, runs: str) -> None:
+    words = [*FLAGS.split(), "--score-runs", runs, "--out", str(tmp_path / "pools")]
+    done = run_here("pool", *words)
+    assert done.code == 2
+    assert f"--score-runs must be 0 to 1,000, not {runs}" in done.err
+    is_a_good_line(done.err.rstrip("\n"))
+    assert not (tmp_path / "pools").exists()
+
+
+def planted(tmp_path: Path) -> tuple[Findings, Tensor]:
+    """A pool whose networks know half of the wrong labels by heart, and which examples these are:
+    all others they predict by the rule."""
+    run = resolve(tiny(tmp_path, **{**SETTINGS, "num_train": 200, "label_noise": 0.4}))
+    train, test = run.world.load("train", 200), run.world.load("test", 30)
+    members = torch.stack([membership(k, count=200, share=0.7, seed=0) for k in range(20)])
+    known = train.mislabeled & (torch.arange(200) % 2 == 0)
+
+    def one_hot(labels: Tensor) -> Tensor:
+        return torch.nn.functional.one_hot(labels, len(train.classes)).float()
+
+    by_rule = one_hot(train.clean_labels)
+    given_ = one_hot(train.labels)
+    by_heart = (members & known)[:, :, None]
+    pool = Pool(
+        networks=tuple(range(20)), members=members,
+        train_logits=torch.where(by_heart, given_, by_rule),
+        test_logits=one_hot(test.clean_labels).expand(20, -1, -1),
+        steps=torch.zeros(20, dtype=torch.int64), fitted=torch.zeros(20, dtype=torch.bool),
+        losses=torch.ones(20),
+    )  # fmt: skip
+    result = PoolResult(
+        folder=tmp_path, run=run, share=0.7, pool=pool, train=train, test=test, seconds=0.0,
+        failed=(),
+    )  # fmt: skip
+    return Findings.of(result), known
+
+
+def test_the_best_scores_are_named_and_the_worst_are_not(tmp_path: Path) -> None:
+    """One planted score tells wrong labels, another what is known by heart, all others nothing."""
+    findings, known = planted(tmp_path)
+    wrong = findings.result.train.mislabeled
+    generator = torch.Generator().manual_seed(1)
+    scores = {
+        score.name: torch.rand(3, 200, generator=generator, dtype=torch.float64) for score in SCORES
+    }
+    scores["el2n"] = scores["el2n"] + 2.0 * wrong
+    scores["curvature"] = scores["curvature"] + 2.0 * known
+    trial = ScoreTrial.of(findings, Scored(scores=scores, steps=torch.ones(3)))
+    assert trial.best["wrong label"][0].name == "el2n"
+    assert trial.best[MEMORIZATION][0].name == "curvature"
+    rows = {row.name: row for row in trial.rows}
+    assert rows["el2n"].areas["wrong label"].value == 1
+    assert rows[MEMORIZATION].areas["wrong label"].value == pytest.approx(
+        0.5 + known.sum().item() / wrong.sum().item() / 2
+    )
+    assert rows[MEMORIZATION].agreement.value == pytest.approx(1)
+    assert rows["gradient_norm"].areas["wrong label"].interval[0] < 0.5
+    for what, (row, wide) in trial.best.items():
+        usual = row.agreement if what == MEMORIZATION else row.areas[what]
+        assert wide.value == usual.value
+        assert wide.interval[1] - wide.interval[0] >= usual.interval[1] - usual.interval[0]
+    first, last = trial.sentences()
+    assert "finds shapes with a wrong label best is error norm (EL2N)" in first
+    assert "more often" in first
+    assert "agrees most with the memorization score is loss curvature" in last
+
+
+VALUES = st.lists(st.integers(-4, 4), min_size=3, max_size=12)
+
+
+@given(VALUES, st.randoms(use_true_random=False))
+def test_spearman_is_that_of_scipy(values: list[int], chance: Any) -> None:
+    others = [chance.randint(-3, 3) for _ in values]
+    one, other = torch.tensor(values).double(), torch.tensor(others).double()
+    found = spearman(one, other)
+    if len(set(values)) == 1 or len(set(others)) == 1:
+        assert math.isnan(found)
+        return
+    assert found == pytest.approx(spearmanr(values, others).statistic)
+    assert spearman(one.exp(), other) == pytest.approx(found), "it goes by the order alone"
+    assert spearman(-one, other) == pytest.approx(-found)
+
+
+def test_its_interval_holds_the_truth_as_often_as_it_says() -> None:
+    """Of normal pairs with correlation r, Spearman's is 6 / pi asin(r / 2)."""
+    r, truth = 0.6, 6 / math.pi * math.asin(0.3)
+    generator = torch.Generator().manual_seed(0)
+    hits, times = 0, 30
+    for _ in range(times):
+        x = torch.randn(60, 2, generator=generator, dtype=torch.float64)
+        found = rank_correlation(x[:, 0], r * x[:, 0] + math.sqrt(1 - r * r) * x[:, 1])
+        hits += found.interval[0] <= truth <= found.interval[1]
+    assert hits >= 0.8 * times
+
+
+def test_areas_among_several_are_wider() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, other = (torch.randn(40, generator=generator) + shift for shift in (0.0, 0.7))
+    for smaller, larger in ((one, other), (one, one + 100)):
+        usual, wide = (intervals.area(smaller, larger, among=n) for n in (1, 8))
+        assert usual.value == wide.value
+        assert wide.interval[0] < usual.interval[0]
+        assert wide.interval[1] >= usual.interval[1]
+    with pytest.raises(ValueError, match="3 values of one measure, 2 of the other"):
+        spearman(torch.zeros(3), torch.zeros(2))
