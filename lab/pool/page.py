@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lab.experiments.show.page import render, to_svg
 from lab.pool.findings import Findings
 from lab.pool.pictures import histogram
+from lab.pool.section import Section
 
 
 def to_html(
@@ -16,11 +17,13 @@ def to_html(
     *,
     parts: Sequence[Sequence[str]],
     attacks: Sequence[Sequence[str]],
+    sections: Sequence[Section],
     sheet: bytes,
     command: str,
 ) -> str:
     """The page: sentences, the `sheet` (a PNG file's content), histogram, tables of `parts` and
-    `attacks` (rows below a header; none of the latter: left out), and how it was made."""
+    `attacks` (rows below a header; none of the latter: left out), `sections`, and how it was
+    made."""
     result = findings.result
     data, world = result.run.config.data, result.run.world
     conditions = (
@@ -38,6 +41,8 @@ def to_html(
         histogram=to_svg(histogram(findings), "scores"),
         parts=parts,
         attacks=attacks,
+        sections=[section for section in sections if section.rows or section.sheets],
+        encoded=lambda png: base64.b64encode(png).decode(),
         conditions=conditions,
         command=command,
     )

@@ -32,8 +32,8 @@ def sheet(findings: Findings) -> bytes:
     order = known[score[known].argsort(descending=True, stable=True)].tolist()
     noun = findings.result.run.world.noun
     halves = [
-        draw_sheet(f"Most memorized {noun}", [_cell(findings, i) for i in order[:FACES]]),
-        draw_sheet(f"Least memorized {noun}", [_cell(findings, i) for i in order[::-1][:FACES]]),
+        draw_sheet(f"Most memorized {noun}", [cell_of(findings, i) for i in order[:FACES]]),
+        draw_sheet(f"Least memorized {noun}", [cell_of(findings, i) for i in order[::-1][:FACES]]),
     ]
     height = max(half.shape[0] for half in halves)
     halves = [
@@ -45,7 +45,8 @@ def sheet(findings: Findings) -> bytes:
     return content.getvalue()
 
 
-def _cell(findings: Findings, i: int) -> Cell:
+def cell_of(findings: Findings, i: int) -> Cell:
+    """A training example with its score and standard error, label, and what else is known."""
     train, scores = findings.result.train, findings.scores
     wrong = bool(train.mislabeled[i])
     label = train.classes[int(train.labels[i])]

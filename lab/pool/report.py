@@ -7,6 +7,7 @@ import math
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lab.core.atomic import replace_file, replace_text
@@ -14,9 +15,11 @@ from lab.core.words import NOTHING, estimated, share
 from lab.experiments.show.style import png
 from lab.pool.causes import WRONG
 from lab.pool.findings import FALSE_POSITIVES, Findings, Part
+from lab.pool.influence import influence_section
 from lab.pool.page import to_html
 from lab.pool.pictures import histogram, sheet
 from lab.pool.run import PoolResult
+from lab.pool.section import Section
 from lab.pool.table import to_csv
 from lab.pool.words import sentences
 
@@ -24,12 +27,23 @@ SCORES, SUMMARY, PAGE = "scores.csv", "findings.json", "pool.html"
 SHEET, HISTOGRAM = "faces.png", "scores.png"
 
 
-def report(result: PoolResult, *, command: str = "") -> list[str]:
+def report(
+    result: PoolResult,
+    *,
+    command: str = "",
+    findings: Findings | None = None,
+    sections: Sequence[Section] = (),
+) -> list[str]:
     """Measure the pool, write the files of its folder, and return the lines to print; `command`
-    made it."""
-    findings = Findings.of(result)
+    made it. `findings` are the pool's, where they are known already; `sections` follow that on
+    influences."""
+    findings = findings or Findings.of(result)
+    first = influence_section(findings)
+    sections = [*([first] if first else []), *sections]
     folder, said = result.folder, sentences(findings)
+    said += [sentence for section in sections for sentence in section.sentences]
     summary = {**findings.as_dict(), "sentences": said}
+    summary |= {section.name: dict(section.summary) for section in sections}
     replace_text(folder / SCORES, to_csv(findings))
     replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
     faces = sheet(findings)
@@ -37,16 +51,36 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
     replace_file(folder / HISTOGRAM, png(histogram(findings)))
     parts = part_rows(findings)
     attacks = attack_rows(findings) if findings.attacks else []
-    page = to_html(findings, said, parts=parts, attacks=attacks, sheet=faces, command=command)
+    page = to_html(
+        findings, said, parts=parts, attacks=attacks, sections=sections, sheet=faces,
+        command=command,
+    )  # fmt: skip
     replace_text(folder / PAGE, page)
+    written = [PAGE, SCORES, SUMMARY, SHEET, HISTOGRAM]
+    for section in sections:
+        written += _write(folder, section)
     width = min(shutil.get_terminal_size().columns, 100)
     told = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
     lines = ["", *told, "", *columns(parts), ""]
     if attacks:
         lines += [*columns(attacks), ""]
+    for section in sections:
+        if section.rows:
+            lines += [*columns(section.rows), ""]
     if result.seconds:
         lines.append(f"{result.seconds:.1f} processor seconds for each network")
-    return [*lines, *(str(folder / name) for name in (PAGE, SCORES, SUMMARY, SHEET, HISTOGRAM))]
+    return [*lines, *(str(folder / name) for name in written)]
+
+
+def _write(folder: Path, section: Section) -> list[str]:
+    """Write a section's files, and return their names."""
+    for name, text in section.files.items():
+        replace_text(folder / name, text)
+    for name, shown in section.sheets.items():
+        replace_file(folder / name, shown.png)
+    for name in section.gone:
+        (folder / name).unlink(missing_ok=True)
+    return [*section.files, *section.sheets]
 
 
 def part_rows(findings: Findings) -> list[tuple[str, ...]]:
@@ -76,6 +110,8 @@ def _finite(value: Any) -> Any:
     """Plain values with None for what is no number, which JSON does not know."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
