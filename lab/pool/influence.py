@@ -18,7 +18,7 @@ from lab.pool.findings import ATTACKED, Findings
 from lab.pool.membership import BLOCK
 from lab.pool.pictures import GAP, cell_of
 from lab.pool.section import Section, Sheet
-from lab.tracking.sheets import COLUMNS, FACES, GOOD, INK, TITLE, WIDTH, Cell, draw_sheet
+from lab.tracking.sheets import COLUMNS, FACES, GOOD, INK, MARGIN, TITLE, WIDTH, Cell, draw_sheet
 from lab.worlds import StoredWorld
 
 TABLE, SHEET = "influence.csv", "influence.png"
@@ -185,7 +185,7 @@ def _unseen(findings: Findings, found: Influence, i: int, j: int) -> Cell:
 
 def _pair(training: Cell, unseen: Cell) -> npt.NDArray[np.uint8]:
     """Two cells side by side, without a title."""
-    return draw_sheet("", [training, unseen])[TITLE:, : 2 * (WIDTH // COLUMNS)]
+    return draw_sheet("", [training, unseen])[TITLE - MARGIN :, : 2 * (WIDTH // COLUMNS)]
 
 
 def _padded(picture: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
