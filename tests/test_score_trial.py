@@ -20,11 +20,12 @@ from lab.measure import intervals
 from lab.measure.example_scores import SCORES
 from lab.measure.rank_correlation import rank_correlation, spearman
 from lab.pool import membership, run_pool
+from lab.pool.beside import Beside
 from lab.pool.findings import Findings
 from lab.pool.membership import network_seed
 from lab.pool.run import PoolResult
 from lab.pool.score_trial import MEMORIZATION, ScoreTrial
-from lab.pool.scored import Scored
+from lab.pool.scored import Scored, ScoredJob, scored_runs
 from lab.pool.store import Pool
 from lab.pool.train import Job, Report, do
 from lab.runs.resolve import resolve
@@ -47,12 +48,21 @@ SETTINGS: dict[str, Any] = {
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pools train in this process."""
-    monkeypatch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
+    for module in ("run", "beside"):
+        monkeypatch.setattr(f"lab.pool.{module}.open_executor", lambda name, processes: Here())
+
+
+def scored_of(pool: PoolResult, runs: int, said: list[str] | None = None) -> Scored | None:
+    """The scores of so many trainings beside a pool."""
+    beside = Beside(say=(said if said is not None else []).append)
+    found, failed = scored_runs(pool, runs=runs, beside=beside)
+    assert not failed
+    return found
 
 
 def test_each_training_has_seeds_of_its_own(here: None, tmp_path: Path) -> None:
     config = tiny(tmp_path / "pools", **{**SETTINGS, "label_noise": 0.0})
-    scored = run_pool(config, networks=2, score_runs=2).scored
+    scored = scored_of(run_pool(config, networks=2), 2)
     assert scored is not None
     assert len(scored) == 2
     assert all(found.shape == (2, 20) for found in scored.scores.values())
@@ -68,10 +78,9 @@ def test_a_scored_training_is_trained_as_any_run_is(
     config = tiny(tmp_path / "runs", **SETTINGS, scores=True)
     folder = start(config).folder
     rows = list(csv.DictReader((folder / "example_scores.csv").read_text().splitlines()))
-    monkeypatch.setattr("lab.pool.train.network_seed", lambda network, *, seed, whole: seed)
+    monkeypatch.setattr("lab.pool.scored.network_seed", lambda network, *, seed, whole: seed)
     resolved = resolve(config).config
-    job = Job(network=0, config=resolved, share=0.7, key=key_of(resolved))
-    report = do(job.whole_set(7))
+    report = do(ScoredJob(network=7, config=resolved, share=0.7, key=key_of(resolved)))
     assert report.trained is not None, report.error
     for score in SCORES:
         told = torch.tensor([float(row[score.name]) for row in rows], dtype=torch.float64)
@@ -81,44 +90,47 @@ def test_a_scored_training_is_trained_as_any_run_is(
 def test_they_are_kept_added_to_and_made_anew_if_damaged(here: None, tmp_path: Path) -> None:
     config = tiny(tmp_path, **SETTINGS)
     said: list[str] = []
-    first = run_pool(config, networks=2, score_runs=2)
-    more = run_pool(config, networks=2, score_runs=3, say=said.append)
-    assert first.scored is not None
-    assert more.scored is not None
-    assert "3 trainings on all 20 of them, to score each, 2 of them there already" in said
-    for name, found in more.scored.scores.items():
-        assert torch.equal(found[:2], first.scored.scores[name])
-    place = first.folder / "scored" / "00001.npz"
+    pool = run_pool(config, networks=2)
+    first, more = scored_of(pool, 2), scored_of(pool, 3, said)
+    assert first is not None
+    assert more is not None
+    assert "3 trainings on all 20 shapes, to score each, 2 of them there already" in said
+    for name, found in more.scores.items():
+        assert torch.equal(found[:2], first.scores[name])
+    place = pool.folder / "scored" / "00001.npz"
     before = place.read_bytes()
     for damaged in (b"", before[:200]):
         place.write_bytes(damaged)
-        again = run_pool(config, networks=2, score_runs=3).scored
+        again = scored_of(pool, 3)
         assert again is not None
         assert place.read_bytes() == before
-        assert all(torch.equal(again.scores[n], x) for n, x in more.scored.scores.items())
-    assert run_pool(config, networks=2).scored is None
+        assert all(torch.equal(again.scores[n], x) for n, x in more.scores.items())
+    assert scored_of(pool, 0) is None
 
 
 def test_one_that_fails_is_told_and_trained_by_the_same_command(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def sometimes(job: Job) -> Report:
-        if job.whole and job.network == 1:
+        if job.scores and job.network == 1:
             return Report(network=1, seconds=0.0, error="it broke")
         return do(job)
 
     flags = [*FLAGS.split(), "--score-runs", "2", "--out", str(tmp_path)]
-    monkeypatch.setattr("lab.pool.run.do", sometimes)
+    monkeypatch.setattr("lab.pool.scored.do", sometimes)
     done = run_here("pool", *flags)
     assert done.code == 1
-    assert done.err.endswith("error: training 1 for the scores: it broke\n")
+    assert done.err.endswith(
+        "error: network 1 of trainings on all 20 shapes, to score each: it broke\n"
+    )
     (folder,) = tmp_path.iterdir()
     assert json.loads((folder / "findings.json").read_text())["score_trial"]["runs"] == 1
-    monkeypatch.setattr("lab.pool.run.do", do)
-    again = run_pool(tiny(tmp_path, **SETTINGS), networks=10, score_runs=2)
-    assert again.folder == folder
-    assert again.scored is not None
-    assert len(again.scored) == 2
+    monkeypatch.setattr("lab.pool.scored.do", do)
+    pool = run_pool(tiny(tmp_path, **SETTINGS), networks=10)
+    assert pool.folder == folder
+    again = scored_of(pool, 2)
+    assert again is not None
+    assert len(again) == 2
 
 
 def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,16 @@ class Flags:
     """Trainings on the whole training set, 0 to 1,000, that score how hard each face is to learn
     (forgetting events, area under the margin, EL2N, …): a table then says how well each score finds
     wrong labels, and agrees with memorization."""
+    without_memorized: int = 0
+    """How many of the most memorized training faces are left out, 0 to half of the training set:
+    networks are trained without them, and without as many random ones, to see what the memorized
+    faces are good for (as Feldman & Zhang do in their figure 2); 0: not done."""
+    without_runs: int = 10
+    """Networks of each of these two kinds, 2 to 1,000."""
+    attribution_runs: int = 0
+    """Networks on the whole training set, 0 to 1,000, from which attribution methods (TracIn,
+    influence functions, TRAK, …) tell which training faces decide on an unseen one; the pool then
+    judges them, with 20 of its networks trained once more. 0: not done; 3 to 5 will do."""
     processes: int = processors()
     """Networks trained at a time on this machine, one thread each, 1 or more; by default one on
     each processor that this process may use (of its container, too)."""
@@ -52,22 +63,42 @@ def pool(flags: Flags) -> int:
         data=flags.data, model=flags.model, train=flags.train, seed=flags.seed,
         device=flags.device, out=flags.out, name=flags.name,
     )  # fmt: skip
+    from lab.pool import scored
+    from lab.pool.attribution import attribution_section, check_runs
+    from lab.pool.beside import Beside
+    from lab.pool.findings import Findings
+    from lab.pool.removal import check_removal, removal_section
     from lab.pool.report import report
     from lab.pool.run import run_pool
+    from lab.pool.score_trial import trial_section
 
+    scored.check_runs(flags.score_runs)
+    check_runs(flags.attribution_runs, networks=flags.networks)
+    check_removal(flags.without_memorized, flags.without_runs, num_train=flags.data.num_train)
     result = run_pool(
         config,
         networks=flags.networks,
         share=flags.share,
-        score_runs=flags.score_runs,
         processes=flags.processes,
         executor=flags.executor,
         say=print,
     )
-    for line in report(result, command=typed("pool")):
+    findings = Findings.of(result)
+    say = partial(print, flush=True)  # training takes minutes
+    beside = Beside(executor=flags.executor, processes=flags.processes, say=say)
+    made = []
+    if flags.score_runs:
+        made.append(trial_section(findings, runs=flags.score_runs, beside=beside))
+    if flags.without_memorized:
+        faces, runs = flags.without_memorized, flags.without_runs
+        made.append(removal_section(findings, faces=faces, runs=runs, beside=beside))
+    if flags.attribution_runs:
+        made.append(attribution_section(findings, runs=flags.attribution_runs, beside=beside))
+    sections = [section for section, _ in made if section is not None]
+    for line in report(result, command=typed("pool"), findings=findings, sections=sections):
         print(line)
-    for network, error in result.failed:
-        print(f"error: network {network}: {error}", file=sys.stderr)
-    for line in result.unscored:
+    failed = [f"network {network}: {error}" for network, error in result.failed]
+    failed += [line for _, errors in made for line in errors]
+    for line in failed:
         print(f"error: {line}", file=sys.stderr)
-    return 1 if result.failed or result.unscored else 0
+    return 1 if failed else 0

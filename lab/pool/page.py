@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lab.experiments.show.page import render, to_svg
 from lab.pool.findings import Findings
 from lab.pool.pictures import curves, histogram
+from lab.pool.section import Section
 
 
 def to_html(
@@ -15,11 +16,13 @@ def to_html(
     said: Sequence[str],
     *,
     tables: Sequence[Sequence[Sequence[str]]],
+    sections: Sequence[Section],
     sheet: bytes,
     command: str,
 ) -> str:
     """The page: sentences, the `sheet` (a PNG file's content), histogram, `tables` (rows below a
-    header each: first the parts of the training set, then the attacks, if any), and how it was
+    header each: first the parts of the training set, then the attacks, if any), `sections`, and how
+    it was
     made."""
     result = findings.result
     data, world = result.run.config.data, result.run.world
@@ -39,6 +42,8 @@ def to_html(
         parts=tables[0],
         attacks=tables[1:],
         curves=to_svg(curves(findings.attacks, world.noun), "attacks") if findings.attacks else "",
+        sections=[section for section in sections if section.rows or section.sheets],
+        encoded=lambda png: base64.b64encode(png).decode(),
         conditions=conditions,
         command=command,
     )

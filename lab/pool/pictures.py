@@ -47,8 +47,8 @@ def sheets(findings: Findings) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.ui
     order = known[score[known].argsort(descending=True, stable=True)].tolist()
     noun = findings.result.run.world.noun
     return (
-        draw_sheet(f"Most memorized {noun}", [_cell(findings, i) for i in order[:FACES]]),
-        draw_sheet(f"Least memorized {noun}", [_cell(findings, i) for i in order[::-1][:FACES]]),
+        draw_sheet(f"Most memorized {noun}", [cell_of(findings, i) for i in order[:FACES]]),
+        draw_sheet(f"Least memorized {noun}", [cell_of(findings, i) for i in order[::-1][:FACES]]),
     )
 
 
@@ -65,7 +65,8 @@ def sheet(findings: Findings) -> bytes:
     return content.getvalue()
 
 
-def _cell(findings: Findings, i: int) -> Cell:
+def cell_of(findings: Findings, i: int) -> Cell:
+    """A training example with its score and standard error, label, and what else is known."""
     train, scores = findings.result.train, findings.scores
     wrong = bool(train.mislabeled[i])
     label = train.classes[int(train.labels[i])]

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lab.core.atomic import replace_file, replace_text
@@ -18,10 +19,11 @@ from lab.pool.attacks import FRESH, LEFT_OUT, Attacks, Rates
 from lab.pool.board import write_board
 from lab.pool.causes import WRONG
 from lab.pool.findings import Findings, Part
+from lab.pool.influence import influence_section
 from lab.pool.page import to_html
 from lab.pool.pictures import curves, histogram, sheet
 from lab.pool.run import PoolResult
-from lab.pool.score_trial import ScoreTrial
+from lab.pool.section import Section
 from lab.pool.table import to_csv
 from lab.pool.words import sentences
 
@@ -29,17 +31,23 @@ SCORES, SUMMARY, PAGE = "scores.csv", "findings.json", "pool.html"
 SHEET, HISTOGRAM, CURVES = "faces.png", "scores.png", "attacks.png"
 
 
-def report(result: PoolResult, *, command: str = "") -> list[str]:
+def report(
+    result: PoolResult,
+    *,
+    command: str = "",
+    findings: Findings | None = None,
+    sections: Sequence[Section] = (),
+) -> list[str]:
     """Measure the pool, write the files of its folder, and return the lines to print; `command`
-    made it."""
-    findings = Findings.of(result)
-    trial = ScoreTrial.of(findings, result.scored) if result.scored else None
-    folder = result.folder
-    said = [*sentences(findings), *(trial.sentences() if trial else ())]
+    made it. `findings` are the pool's, where they are known already; `sections` follow that on
+    influences."""
+    findings = findings or Findings.of(result)
+    first = influence_section(findings)
+    sections = [*([first] if first else []), *sections]
+    folder, said = result.folder, sentences(findings)
+    said += [sentence for section in sections for sentence in section.sentences]
     summary = {**findings.as_dict(), "sentences": said}
-    if trial:
-        summary["score_trial"] = trial.as_dict()
-        replace_text(folder / TRIAL, trial.to_csv())
+    summary |= {section.name: dict(section.summary) for section in sections}
     replace_text(folder / SCORES, to_csv(findings))
     replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
     faces = sheet(findings)
@@ -53,19 +61,33 @@ def report(result: PoolResult, *, command: str = "") -> list[str]:
         replace_file(folder / CURVES, figures["attacks"])
         files.append(CURVES)
         tables += attack_rows(findings.attacks, result.run.world.noun)
-    page = to_html(findings, said, tables=tables, sheet=faces, command=command)
+    page = to_html(findings, said, tables=tables, sections=sections, sheet=faces, command=command)
     replace_text(folder / PAGE, page)
+    for section in sections:
+        files += _write(folder, section)
+        figures |= {Path(name).stem: sheet.png for name, sheet in section.sheets.items()}
     write_board(findings, said, figures)
     width = min(shutil.get_terminal_size().columns, 100)
     told = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
     lines = ["", *told, ""]
-    for rows in tables:
+    for rows in [*tables, *(section.rows for section in sections if section.rows)]:
         lines += [*columns(rows), ""]
     if result.seconds:
         lines.append(f"{result.seconds:.1f} processor seconds for each network")
     board = f"{spelled('board')} --logdir {shlex.quote(str(folder.parent))}"
     lines += [*(str(folder / name) for name in files), "", f"In TensorBoard: {board}"]
     return lines
+
+
+def _write(folder: Path, section: Section) -> list[str]:
+    """Write a section's files, and return their names."""
+    for name, text in section.files.items():
+        replace_text(folder / name, text)
+    for name, shown in section.sheets.items():
+        replace_file(folder / name, shown.png)
+    for name in section.gone:
+        (folder / name).unlink(missing_ok=True)
+    return [*section.files, *section.sheets]
 
 
 def part_rows(findings: Findings) -> list[tuple[str, ...]]:
@@ -104,6 +126,8 @@ def _finite(value: Any) -> Any:
     """Plain values with None for what is no number, which JSON does not know."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -17,7 +17,6 @@ from lab.measure import right
 from lab.models import digest_of
 from lab.pool.membership import membership, subset_size
 from lab.pool.progress import Progress
-from lab.pool.scored import Scored, check_runs, scored_runs
 from lab.pool.store import Pool, PoolDir
 from lab.pool.train import Job, Report, do
 from lab.runs.network import build_model, dry_run
@@ -59,10 +58,6 @@ class PoolResult:
     seconds: float
     """Processor seconds of the networks that were trained now, each; 0: none was."""
     failed: tuple[tuple[int, str], ...]
-    scored: Scored | None = None
-    """Trainings on the whole training set that score its examples; None: there are none."""
-    unscored: tuple[str, ...] = ()
-    """What is said of those that failed."""
 
 
 def run_pool(
@@ -70,7 +65,6 @@ def run_pool(
     *,
     networks: int,
     share: float = 0.7,
-    score_runs: int = 0,
     processes: int | None = None,
     executor: str = "local",
     watch: Progress | None = None,
@@ -80,8 +74,7 @@ def run_pool(
     `config` describes, and read what they predict.
 
     Networks that are in the pool's folder, below `config.out`, are kept: the same call again goes
-    on where it was stopped, and with a larger number adds networks. Afterwards `score_runs`
-    trainings on the whole set score its examples, and are kept as well. Raises `ValueError` before
+    on where it was stopped, and with a larger number adds networks. Raises `ValueError` before
     anything is trained if a setting cannot work or the folder holds another pool, `OSError` if it
     cannot be written.
     """
@@ -89,7 +82,6 @@ def run_pool(
         raise ValueError(f"--networks must be 2 to {MOST:,}, not {networks}")
     if not 0 < share < 1:
         raise ValueError(f"--share must be above 0 and below 1, not {share:g}")
-    check_runs(score_runs)
     if processes is not None and processes < 1:
         raise ValueError(f"--processes must be 1 or more, not {processes}")
     if config.train.online:
@@ -131,7 +123,7 @@ def run_pool(
         progress = watch or Progress()
         progress.begin(total=networks, done=len(kept))
         try:
-            for report in _reports(todo, workers, progress.tick):
+            for report in _reports(todo, workers, progress):
                 if report.trained is None:
                     failed.append((report.network, report.error))
                     progress.failed(report.network, report.error)
@@ -151,14 +143,6 @@ def run_pool(
             progress.close()
         if not kept:
             raise ValueError(f"no network of the pool could be trained: {failed[0][1]}")
-        scored, unscored = scored_runs(
-            folder.path,
-            Job(network=0, config=run.config, share=share, key=key, unfinished=trial.unfinished),
-            runs=score_runs,
-            count=len(train),
-            reports=lambda jobs: _reports(jobs, workers),
-            say=say,
-        )
         return PoolResult(
             folder=folder.path,
             run=run,
@@ -168,8 +152,6 @@ def run_pool(
             test=run.world.load("test", data.num_test).to("cpu"),
             seconds=sum(seconds) / len(seconds) if seconds else 0.0,
             failed=tuple(failed),
-            scored=scored,
-            unscored=tuple(unscored),
         )
 
 
@@ -210,16 +192,14 @@ def _bytes(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{max(0.1, count / 1e6):,.1f} MB"
 
 
-def _reports(
-    jobs: Sequence[Job], workers: Executor, tick: Callable[[], None] = lambda: None
-) -> Iterator[Report]:
-    """The report of each job, as they end; `tick` is called while none does."""
+def _reports(jobs: Sequence[Job], workers: Executor, progress: Progress) -> Iterator[Report]:
+    """The report of each job, as they end."""
     futures: dict[Future[Report], Job] = {workers.submit(do, job): job for job in jobs}
     pending = set(futures)
     while pending:
         ended, pending = wait(pending, TICK, FIRST_COMPLETED)
         if not ended:
-            tick()
+            progress.tick()
         while ended:
             future = ended.pop()
             job = futures.pop(future)  # its report holds a network's predictions

@@ -19,10 +19,16 @@ from lab.measure import intervals, right
 from lab.measure.example_scores import SCORES
 from lab.measure.memorization_scores import memorization_scores
 from lab.measure.rank_correlation import rank_correlation, spearman
+from lab.pool.beside import Beside
 from lab.pool.causes import ORDINARY
 from lab.pool.findings import Findings
-from lab.pool.scored import Scored
+from lab.pool.scored import Scored, scored_runs
+from lab.pool.section import Section
 from lab.pool.words import WHOSE
+from lab.worlds import COPIED
+
+NAME, CSV = "score_trial", "score_trial.csv"
+"""Of the section: its key in `findings.json`, and its file."""
 
 MEMORIZATION = "memorization"
 """The row of the memorization score itself."""
@@ -118,7 +124,7 @@ class ScoreTrial:
         count = len(self.rows) - 1
         over = f"{self.runs:,} trainings" if self.runs > 1 else "one training"
         for cause, (row, found) in self.best.items():
-            if cause == MEMORIZATION or math.isnan(found.value):
+            if cause in (MEMORIZATION, COPIED) or math.isnan(found.value):
                 continue
             said.append(
                 f"Of {count} scores of {over}, the one that finds {self.noun} {WHOSE[cause]} best"
@@ -188,6 +194,31 @@ class ScoreTrial:
                     [row.name, figure, cause, *map(_number, numbers), found.count, _number(alone)]
                 )
         return text.getvalue()
+
+
+def trial_section(
+    findings: Findings, *, runs: int, beside: Beside
+) -> tuple[Section | None, list[str]]:
+    """The trial of the scores of `runs` trainings, made `beside` the pool where they are not there
+    yet; and what is said of those that failed. None: all did."""
+    scored, failed = scored_runs(findings.result, runs=runs, beside=beside)
+    if scored is None:
+        return None, failed
+    trial = ScoreTrial.of(findings, scored)
+    return Section(
+        name=NAME,
+        heading="Scores of single trainings, with 95 % intervals",
+        sentences=trial.sentences(),
+        summary=trial.as_dict(),
+        rows=trial.table(),
+        note=(
+            "AUROC: how likely the score is higher for one of these than for an ordinary one (0.5:"
+            " a guess). Rank correlation: Spearman's, with the memorization score; in that score's"
+            " own row between two halves of the pool. Both are of means over the trainings; “one"
+            " training” is the mean of what each gives alone."
+        ),
+        files={CSV: trial.to_csv()},
+    ), failed
 
 
 def _halves(findings: Findings) -> Estimate:

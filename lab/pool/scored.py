@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,11 @@ from torch import Tensor
 
 from lab.core.atomic import replace_file
 from lab.measure.example_scores import SCORES
+from lab.pool.beside import Beside, WholeJob, like_those_of
+from lab.pool.membership import network_seed
+from lab.pool.run import PoolResult
 from lab.pool.store import Trained
-from lab.pool.train import Job, Report
+from lab.pool.train import Report, do
 
 FOLDER = "scored"
 
@@ -49,35 +51,47 @@ def check_runs(runs: int) -> None:
         raise ValueError(f"--score-runs must be 0 to {MOST:,}, not {runs}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScoredJob(WholeJob):
+    """A training on the whole training set that scores it."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of the network's weights and batches."""
+        return network_seed(self.network, seed=self.config.seed, whole=True)
+
+    @property
+    def scores(self) -> bool:
+        """It does."""
+        return True
+
+
 def scored_runs(
-    folder: Path,
-    job: Job,
-    *,
-    runs: int,
-    count: int,
-    reports: Callable[[Sequence[Job]], Iterable[Report]],
-    say: Callable[[str], None],
+    result: PoolResult, *, runs: int, beside: Beside
 ) -> tuple[Scored | None, list[str]]:
-    """Trainings number 0 to `runs` - 1 on all `count` examples: those that are kept in the pool's
-    `folder`, and the others made now by `reports`, from jobs that are like `job`. Also what is said
-    of those that failed. None: there are no trainings."""
+    """Trainings number 0 to `runs` - 1 on the whole training set of a pool: those that are kept in
+    its folder, and the others made now `beside` it. Also what is said of those that failed. None:
+    there are no trainings."""
+    folder, count = result.folder, len(result.train)
     kept = {k: each for k in range(runs) if (each := _read(_file(folder, k), count)) is not None}
-    todo = [job.whole_set(k) for k in range(runs) if k not in kept]
-    if todo:
-        there = f", {len(kept):,} of them there already" if kept else ""
-        say(f"{runs:,} trainings on all {count:,} of them, to score each{there}")
-    failed = []
-    try:
-        for report in reports(todo):
-            if report.trained is None:
-                failed.append(f"training {report.network} for the scores: {report.error}")
-                continue
+    missing = [k for k in range(runs) if k not in kept]
+    failed: list[str] = []
+    if missing:
+        like = vars(like_those_of(result))
+
+        def keep(report: Report) -> None:
+            assert report.trained is not None
             _write(_file(folder, report.network), report.trained)
             kept[report.network] = report.trained
-            say(f"{len(kept):,}/{runs:,} trained on all")
-    except KeyboardInterrupt:
-        say(f"{len(kept):,} of them are kept; the same command continues")
-        raise
+
+        failed = beside.train(
+            result,
+            [ScoredJob(**{**like, "network": k}) for k in missing],
+            do,
+            keep=keep,
+            what=f"trainings on all {count:,} {result.run.world.noun}, to score each",
+            there=len(kept),
+        )
     if not kept:
         return None, failed
     found = [kept[k] for k in sorted(kept)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -34,6 +35,9 @@ from lab.worlds import Examples, World, open_world
 ALL = slice(None)
 """The part of a batch that a single process trains on."""
 
+Look = Callable[[nn.Module], None]
+"""Is shown a network during its training, and leaves it as it is."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -46,7 +50,6 @@ class Job:
         key: of the run that `config` describes: a worker of another version of the lab, or with
             other source files of the network, has another one.
         unfinished: the network needs a first forward pass to have all its weights.
-        whole: it is trained on the whole training set, with seeds of its own, and scores it.
     """
 
     network: int
@@ -54,11 +57,20 @@ class Job:
     share: float
     key: str
     unfinished: bool = False
-    whole: bool = False
 
-    def whole_set(self, number: int) -> Job:
-        """Training `number` on the whole training set, with the same settings."""
-        return replace(self, network=number, whole=True)
+    @property
+    def seed(self) -> int:
+        """The seed of the network's weights and batches."""
+        return network_seed(self.network, seed=self.config.seed)
+
+    @property
+    def scores(self) -> bool:
+        """Whether the training scores its examples, by `lab.measure.example_scores`."""
+        return False
+
+    def members(self, count: int) -> Tensor:
+        """Which of `count` training examples (count,) bool it is trained on."""
+        return membership(self.network, count=count, share=self.share, seed=self.config.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +94,13 @@ class Sets:
     validation: Examples | None
 
 
-def do(job: Job) -> Report:
-    """Train a network; errors are reported, only a signal is raised."""
+def do(job: Job, *, look: Look | None = None) -> Report:
+    """Train a network, as `train_network` does; errors are reported, only a signal is raised."""
     began = time.process_time()
     trained, error = None, ""
     try:
         with _ONE_AT_A_TIME:
-            trained = train_network(job)
+            trained = train_network(job, look=look)
     except (Interrupted, KeyboardInterrupt):
         raise
     except BaseException as caught:  # a network of the user's may even call exit()
@@ -98,29 +110,24 @@ def do(job: Job) -> Report:
     return Report(network=job.network, seconds=seconds, trained=trained, error=error)
 
 
-def train_network(job: Job) -> Trained:
+def train_network(job: Job, *, look: Look | None = None) -> Trained:
     """A network's predictions on all training and test examples after its training, which takes the
-    steps that any run with these settings takes on its part of the training set."""
-    seed = network_seed(job.network, seed=job.config.seed, whole=job.whole)
-    config = replace(job.config, seed=seed)
+    steps that any run with these settings takes on its part of the training set. `look` is shown
+    the network at every evaluation, and once more in the end."""
+    config = replace(job.config, seed=job.seed)
     device = choose_device(config.device)
     with isolated(device, reseeded=True):
         with TURN:
             make_deterministic(config.deterministic)
             set_threads(1)
         sets = _sets(job.config, job.key)
-        members = sets.train
-        if not job.whole:
-            chosen = membership(
-                job.network, count=len(sets.train), share=job.share, seed=job.config.seed
-            )
-            members = sets.train.take(chosen)
+        members = sets.train.take(job.members(len(sets.train)))
         batches = training_batches(config, sets.world, members, ALL)
         assert isinstance(batches, EpochBatches), "a pool has a fixed training set"
         collector = None
-        if job.whole:
+        if job.scores:
             collector = ScoreCollector(
-                members.images, members.labels, batch_size=batches.batch_size, seed=seed
+                members.images, members.labels, batch_size=batches.batch_size, seed=job.seed
             )
         model = build_model(config, sets.spec, finished=job.unfinished).to(device)
         fitted = fit(
@@ -129,10 +136,12 @@ def train_network(job: Job) -> Trained:
             config.train,
             seed=config.seed,
             objective=create_objective(config.train.objective),
-            evaluators=[lambda model: _losses(model, members, sets.validation)],
+            evaluators=[lambda model: _evaluated(model, members, sets.validation, look)],
             loss_bound=config.loss_bound,
             collector=collector,
         )
+        if look is not None:
+            look(model)
         final = _losses(model, members, None)["loss/train"]
         return Trained(
             train_logits=predict(model, sets.train.images),
@@ -165,6 +174,17 @@ def _sets(config: RunConfig, key: str) -> Sets:
         test=world.load("test", world.data.num_test),
         validation=world.load("validation", count) if count else None,
     )
+
+
+def _evaluated(
+    model: nn.Module,
+    members: Examples,
+    validation: Examples | None,
+    look: Look | None,
+) -> dict[str, Estimate]:
+    if look is not None:
+        look(model)
+    return _losses(model, members, validation)
 
 
 def _losses(

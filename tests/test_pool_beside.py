@@ -1,0 +1,252 @@
+"""Networks beside a pool's: without some faces, once more, on the whole set; kept, and judged."""
+
+import csv
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from lab.core.config import RunConfig
+from lab.core.run_dir import is_events
+from lab.pool import run_pool
+from lab.pool.attribution import attribution_section, check_runs
+from lab.pool.beside import Beside, again, like_those_of, whole, without
+from lab.pool.findings import Findings
+from lab.pool.removal import Removal, check_removal, removal_section
+from lab.pool.run import PoolResult
+from lab.pool.train import Job, Report, do
+from lab.pool.whole import MOST, _Collector, do_whole, whole_networks
+from support.configs import tiny
+from support.executors import Here
+from support.scripts import is_a_good_line, run_here
+
+FLAGS = (
+    "--task shape --num-train 20 --num-test 30 --image-size 16 --model mlp --width 1 --steps 20"
+    " --batch-size 8 --label-noise 0.3 --device cpu --processes 1"
+)
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let networks be trained in this process."""
+    for module in ("run", "beside"):
+        monkeypatch.setattr(f"lab.pool.{module}.open_executor", lambda name, processes: Here())
+
+
+def config_of(out: Path, **changes: Any) -> RunConfig:
+    """A small pool's settings."""
+    usual: dict[str, Any] = {
+        "task": "shape", "num_train": 20, "num_test": 30, "model": "mlp", "steps": 20,
+        "batch_size": 8, "label_noise": 0.3,
+    }  # fmt: skip
+    return tiny(out, **{**usual, **changes})
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> PoolResult:
+    """A pool of 20 networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
+        return run_pool(config_of(tmp_path_factory.mktemp("pools")), networks=20)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The content of each file of a folder, by its path, but for TensorBoard's, which hold the
+    time."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name[0] != "." and not is_events(path.name)
+    }
+
+
+def test_which_examples_they_are_trained_on(pool: PoolResult) -> None:
+    job = like_those_of(pool)
+    assert whole(job, 3).members(20).all()
+    assert torch.equal(again(job, 3).members(20), pool.pool.members[3])
+    left = without(job, 3, [1, 5])
+    assert (~left.members(20)).nonzero()[:, 0].tolist() == [1, 5]
+    seeds = {each.seed for each in (whole(job, 3), again(job, 3), left, again(job, 4))}
+    assert len(seeds) == 4
+    assert {each.network for each in (whole(job, 3), again(job, 3), left)} == {3}
+
+
+def test_they_are_trained_by_the_code_of_the_pool(pool: PoolResult) -> None:
+    """A network that leaves out what a pool's network leaves out, with its seed, is that one."""
+    job = like_those_of(pool)
+    out = (~pool.pool.members[2]).nonzero()[:, 0].tolist()
+
+    class Same(type(without(job, 2, out))):  # type: ignore[misc]
+        seed = Job(**{**vars(job), "network": 2}).seed
+
+    same = do(Same(**vars(without(job, 2, out))))
+    assert same.trained is not None
+    assert torch.equal(same.trained.test_logits, pool.pool.test_logits[2])
+    other = do(without(job, 2, out))
+    assert other.trained is not None
+    assert not torch.equal(other.trained.test_logits, pool.pool.test_logits[2])
+
+
+def test_checkpoints_are_those_of_the_training(pool: PoolResult) -> None:
+    report = do_whole(whole(like_those_of(pool), 0))
+    assert report.checkpoints is not None
+    assert report.trained is not None
+    steps = list(report.checkpoints.steps)
+    assert steps == sorted(set(steps))
+    assert 0 not in steps
+    assert steps[-1] == report.trained.step == 20
+    first, last = report.checkpoints.weights[0], report.checkpoints.weights[-1]
+    assert any(not torch.equal(first[name], last[name]) for name in first)
+    networks, failed = whole_networks(pool, runs=1, beside=Beside())
+    assert not failed
+    kept = networks[0].weights[-1]
+    assert all(torch.equal(kept[name], last[name]) for name in last)
+    with torch.no_grad():
+        logits = networks[0].trained()(pool.test.images.float() / 127.5 - 1)
+    assert torch.allclose(logits, report.trained.test_logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 5, 10, 11, 40, 41, 333])
+def test_so_many_checkpoints_at_even_distances(count: int) -> None:
+    collector = _Collector()
+    layer = nn.Linear(1, 1)
+    for _ in range(count):
+        collector(layer)
+    numbers = collector.numbers
+    assert len(numbers) == len(collector.weights) <= MOST + 1
+    assert numbers[0] == 0
+    assert numbers[-1] == count - 1
+    assert len({b - a for a, b in pairwise(numbers[:-1])}) <= 1
+    assert count <= MOST or len(numbers) > MOST / 2
+
+
+def test_removal_is_kept_and_continued(pool: PoolResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings, said = Findings.of(pool), list[str]()
+    beside = Beside(say=said.append)
+    calls = [0]
+
+    def interrupted(job: Job) -> Report:
+        calls[0] += 1
+        if calls[0] > 3:
+            raise KeyboardInterrupt
+        return do(job)
+
+    monkeypatch.setattr("lab.pool.removal.do", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        removal_section(findings, faces=4, runs=3, beside=beside)
+    monkeypatch.setattr("lab.pool.removal.do", do)
+    section, failed = removal_section(findings, faces=4, runs=3, beside=beside)
+    assert section is not None
+    assert not failed
+    assert section.summary["left_out"] == 4
+    assert section.summary["networks_of_each_kind"] == 3
+    random, memorized = (section.summary[f"without_{kind}"] for kind in ("random", "memorized"))
+    assert section.summary["difference"]["value"] == pytest.approx(
+        memorized["value"] - random["value"]
+    )
+    before = files(pool.folder / "without")
+    assert len(before) == 6
+    monkeypatch.setattr("lab.pool.removal.do", interrupted)  # nothing is left to do
+    again_section, _ = removal_section(findings, faces=4, runs=3, beside=beside)
+    assert again_section == section
+    assert files(pool.folder / "without") == before
+    assert any(line.endswith("3 of them there already") for line in said)
+
+
+def test_a_planted_difference_is_found_and_none_where_there_is_none() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ease = torch.rand(300, generator=generator)
+    memorized, random = (
+        torch.rand(10, 300, generator=generator) < (ease + more).clamp(0, 1) for more in (-0.1, 0.0)
+    )
+    found = Removal.of(memorized, random)
+    low, high = found.difference.interval
+    assert low < -0.06
+    assert high < 0
+    wanted = memorized.double().mean() - random.double().mean()
+    assert found.difference.value == pytest.approx(float(wanted))
+    same = torch.rand(10, 300, generator=generator) < ease
+    low, high = Removal.of(same, random).difference.interval
+    assert low < 0 < high
+
+
+def test_the_trial_judges_every_method(pool: PoolResult) -> None:
+    section, failed = attribution_section(Findings.of(pool), runs=2, beside=Beside())
+    assert section is not None
+    assert not failed
+    assert section.summary["runs"] == 2
+    assert section.summary["networks"] == 20
+    assert set(section.summary["methods"]) == {
+        "influence_functions", "neighbors", "tracin", "trak",
+    }  # fmt: skip
+    rows = list(csv.DictReader(section.files["attribution.csv"].splitlines()))
+    values = [float(row["score"]) for row in rows[:4]]
+    assert values == sorted(values, reverse=True)
+    assert all(-1 <= value <= 1 for value in values)
+    for row in rows[:4]:
+        assert float(row["score"]) == pytest.approx(
+            section.summary["methods"][row["attribution"]]["value"], abs=1e-4
+        )
+    assert len(files(pool.folder / "again")) == 20
+    assert "the best is" in section.sentences[0]
+
+
+def test_the_command_says_and_keeps_both(tmp_path: Path) -> None:
+    words = [*FLAGS.split(), "--networks", "20", "--out", str(tmp_path), "--without-memorized", "4"]
+    words += ["--without-runs", "2", "--attribution-runs", "1"]
+    done = run_here("pool", *words)
+    assert done.code == 0, done.err
+    (folder,) = tmp_path.iterdir()
+    summary = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    page = (folder / "pool.html").read_text(encoding="utf-8")
+    said = " ".join(done.out.split())
+    assert "2 networks without the 4 most memorized shapes" in said
+    assert "2 networks without 4 random ones" in said
+    for name in ("influence", "removal", "attribution"):
+        assert name in summary
+    for sentence in summary["sentences"]:
+        assert sentence in said
+    assert "Attribution methods on trial" in page
+    assert "What the memorized shapes are good for" in page
+    before = files(folder)
+    assert run_here("pool", *words).code == 0
+    after = files(folder)
+    rest = {"attribution.csv", "pool.html"}  # with processor seconds
+    assert {k: v for k, v in before.items() if k not in rest} == {
+        k: v for k, v in after.items() if k not in rest
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--without-memorized 11", "--without-memorized must be 0 to 10"),
+        ("--without-memorized -1", "--without-memorized must be 0 to 10"),
+        ("--without-memorized 2 --without-runs 1", "--without-runs must be 2 to 1,000, not 1"),
+        ("--attribution-runs -1", "--attribution-runs must be 0 to 1,000, not -1"),
+        ("--attribution-runs 1 --networks 9", "--attribution-runs 1 needs --networks 16 or more"),
+    ],
+)
+def test_bad_input_is_told_in_a_line(tmp_path: Path, words: str, said: str) -> None:
+    done = run_here("pool", *FLAGS.split(), "--out", str(tmp_path / "pools"), *words.split())
+    assert done.code == 2
+    assert said in done.err
+    is_a_good_line(done.err.rstrip("\n"))
+    assert not (tmp_path / "pools").exists()
+
+
+def test_what_fails_is_told(pool: PoolResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(job: Job) -> Report:
+        return Report(network=job.network, seconds=0.0, error="it broke")
+
+    monkeypatch.setattr("lab.pool.removal.do", broken)
+    section, failed = removal_section(Findings.of(pool), faces=5, runs=2, beside=Beside())
+    assert section is None
+    assert failed[0] == "network 0 of networks without the 5 most memorized shapes: it broke"
+    assert len(failed) == 4
+    check_removal(0, 2, num_train=4)
+    check_runs(0, networks=2)
