@@ -655,9 +655,9 @@ def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Pat
         page.wait_for_function("document.querySelectorAll('.run').length === 3")
         shown = page.locator("main").inner_text()
         assert not any(word in shown for word in (*kinds, "training faces")), "before it begins"
-        page.unroute("**/look?*")
         for route in held:
             route.continue_()
+        page.unroute("**/look?*")
         names, riddle = page.locator(".run h3"), page.locator(".riddle")
         expect(names).to_have_text(["A", "B", "C"])
         expect(riddle).to_contain_text("1 face asked")

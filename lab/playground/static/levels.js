@@ -59,8 +59,7 @@ export class Levels {
       h("p", {}, h("b", {}, `${level.title}. `), level.goal),
       this.sliders.length ? h("div", { class: "mix" }, this.sliders.map((slider) => slider.element)) : null,
       h("div", { class: "tools" }, this.go, button("Choose none", () => { this.chosen.clear(); this.#counted(); }), this.count),
-      this.outcome,
-      h("div", { class: "tray", role: "group", "aria-label": "The tray: click on faces to choose them" }, this.cards.map((card) => card.element)));
+      h("div", { class: "desk" }, this.outcome, h("div", { class: "tray", role: "group", "aria-label": "The tray: click on faces to choose them" }, this.cards.map((card) => card.element))));
     this.#counted();
   }
 

@@ -64,7 +64,7 @@ export class Train {
   #permit() {
     this.go.disabled = Boolean(this.stranger || !this.token);
     this.note.className = this.stranger ? "hint" : "failed";
-    fill(this.note, this.stranger ? `Only the computer that runs the board can train: in a class, the teacher's screen shows it. Here you can choose settings and copy the link, and play the games. (To train, ${this.stranger}.)`
+    fill(this.note, this.stranger ? `Only the computer that runs the board can train: in a class, the teacher's screen has it. Here you can play the games below the picture, and set up a training and copy its link. (Why: ${this.stranger}.)`
       : this.token ? "" : "To train, open the link that the board printed in the terminal of this computer: it holds the permission.");
   }
 
