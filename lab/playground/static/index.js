@@ -173,6 +173,15 @@ async function open(place) {
   const store = settled(() => state.write(), QUIET);
   state.listen((what) => { if (["face", "pins", "step"].includes(what)) look(); store(); if (what === "face") effects(); });
 
+  const follow = followAddress(state, {
+    leave: () => { for (const each of [game, levels, mystery]) each.close(); },
+    followed: () => {
+      train.follow();
+      if (state.level !== null) play(state.level);
+      reveal();
+    },
+  });
+
   place.classList.toggle(HIDDEN, state.level === MYSTERY); // nothing is told before the riddle is there
   fill(place, spoken, banner,
     controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, mystery.element, runs.element, why.element), game.element, levels.element);
@@ -196,14 +205,7 @@ async function open(place) {
   place.classList.remove(HIDDEN);
 
   keys(state);
-  followAddress(state, {
-    leave: () => { for (const each of [game, levels, mystery]) each.close(); },
-    followed: () => {
-      train.follow();
-      if (state.level !== null) play(state.level);
-      reveal();
-    },
-  });
+  follow();
   keepUp(() => runs.refresh().then(() => tell(state.problem), (error) => tell(error.message)));
 }
 
@@ -246,11 +248,18 @@ function keys(state) {
 }
 
 /** A link that is opened in the same tab changes the address alone. `leave()` closes what is open,
- * `followed()` opens what the new address asks for. */
+ * `followed()` opens what the new address asks for. Links are followed once the function that is
+ * returned has been called: until then the newest waits. */
 function followAddress(state, { leave, followed }) {
   const shown = shownWindow();
+  let ready = false, waits = false, gone = false;
   const changed = () => {
     if (shown !== window && !shown.location.hash.startsWith("#lab_faces")) return;
+    if (!ready) {
+      waits = true;
+      state.left = true; // the link is not to be written over
+      return;
+    }
     if (!state.isAskedForMore()) return;
     leave();
     const face = { ...state.face }, { step } = state;
@@ -266,8 +275,14 @@ function followAddress(state, { leave, followed }) {
   shown.addEventListener("hashchange", changed);
   addEventListener("pagehide", () => {
     shown.removeEventListener("hashchange", changed);
-    state.left = true;
+    state.left = gone = true;
   });
+  return () => {
+    ready = true;
+    if (!waits || gone) return;
+    state.left = false;
+    changed();
+  };
 }
 
 function stylesheet() {

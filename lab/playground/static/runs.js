@@ -202,7 +202,12 @@ class Card {
     this.bar.hidden = Boolean(blocked) || !run.answer;
     if (blocked) this.#explain(run, trouble);
     else if (run.answer) this.#answer(run, before);
-    else { this.words.textContent = "loading …"; fill(this.more); }
+    else {
+      this.words.textContent = "loading …";
+      this.verdict.textContent = "";
+      this.element.classList.remove("changed");
+      fill(this.more);
+    }
   }
 
   #explain(run, trouble) {
