@@ -131,16 +131,18 @@ class Window:
         if run is not None:
             self.expect(self.run(run).locator(".bar")).to_be_visible()
 
-    def open_anew(self, link: str, *, width: int = 1440) -> None:
+    def open_anew(self, link: str, *, width: int = 1440, run: str | None = "trained") -> None:
         """Load the tab again, as another link would open it; TensorBoard around it stays."""
-        self.page.unroute_all()
+        if run is not None:
+            self.page.unroute_all()
         self.page.set_viewport_size({"width": width, "height": 950})
         (tab,) = self.page.frames[1:]
         tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")  # it lets the address be
         self.page.evaluate("link => { location.hash = `#lab_faces${link}`; }", link)
         with tab.expect_navigation():
             tab.evaluate("location.reload()")
-        self.expect(self.run("trained").locator(".bar")).to_be_visible()
+        if run is not None:
+            self.expect(self.run(run).locator(".bar")).to_be_visible()
 
     def follow(self, link: str) -> None:
         """Open a link in the same tab, which changes the address alone."""
@@ -605,6 +607,15 @@ def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: P
         window.follow("&p.lab_faces.face=eye_color%3Agreen")
         window.expect(window.tab.locator(".riddle")).not_to_be_visible()
         window.expect(panel).not_to_have_attribute("open", "")
+
+        away = "train on the machine that runs the board, not from 192.168.0.9"
+        window.page.route(
+            "**/training",
+            lambda route: route.fulfill(json=route.fetch().json() | {"stranger": away}),
+        )
+        window.open_anew("&p.lab_faces.train=", run=None)
+        window.expect(panel).to_contain_text("the teacher's screen has it")
+        window.expect(window.tab.get_by_role("button", name="▶ Train")).to_be_disabled()
         assert not window.errors
         window.page.close()
 

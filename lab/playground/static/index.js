@@ -141,8 +141,9 @@ async function open(place) {
   }
 
   const announce = settled((answers) => {
-    const mine = answers.filter((answer) => state.isPinned(answer.name) && answer.chances);
-    say(mine.map((answer) => `${answer.name}: ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
+    const heard = (name) => runs.aliases ? runs.aliases.has(name) : state.isPinned(name);
+    const mine = answers.filter((answer) => heard(answer.name) && answer.chances);
+    say(mine.map((answer) => `${runs.aliases?.get(answer.name) ?? answer.name}: ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
   }, 700);
 
   runs.refresh = async () => {

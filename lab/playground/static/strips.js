@@ -6,7 +6,7 @@ import { fill, h, listed, percent } from "./dom.js";
 
 const WIDTH = 220, HEIGHT = 44, RULE = 5, PAD = 4;
 const LITTLE = 0.05; // a change of the probability below this counts as little
-const FEW = 0.25; // share of a nuisance's values: if it changes the prediction at so few, that is said mildly
+const FEW = 0.34; // share of a nuisance's values: if it changes the prediction at so few, that is said mildly
 
 /** Fill `place` with one column of strips for each of `columns`: {run, classes, strips}. */
 export function showStrips(place, columns, state) {
