@@ -185,6 +185,15 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             assert f"({page}" in TEXTS["README.md"], page
 
 
+def test_each_question_of_the_sheet_for_pupils_has_an_answer() -> None:
+    sheet = (ROOT / "docs" / "class_sheet.html").read_text(encoding="utf-8")
+    asked = re.findall(r"<b>(\d+)\. ", sheet)
+    answers = TEXTS["docs/class.md"].partition("\n## Answers to the sheet\n")[2]
+    assert asked == re.findall(r"^(\d+)\. ", answers, flags=re.MULTILINE)
+    assert len(asked) > 5
+    assert not re.search(r"https?:|src=|<script", sheet), "it prints without a network"
+
+
 def test_every_picture_is_shown_and_said_how_it_was_made() -> None:
     pictures = {path.name for path in (ROOT / "assets").glob("*.png")}
     shown = {

@@ -131,16 +131,22 @@ class Window:
         if run is not None:
             self.expect(self.run(run).locator(".bar")).to_be_visible()
 
-    def open_anew(self, link: str, *, width: int = 1440) -> None:
+    def open_anew(self, link: str, *, width: int = 1440, run: str | None = "trained") -> None:
         """Load the tab again, as another link would open it; TensorBoard around it stays."""
-        self.page.unroute_all()
+        if run is not None:
+            self.page.unroute_all()
         self.page.set_viewport_size({"width": width, "height": 950})
         (tab,) = self.page.frames[1:]
         tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")  # it lets the address be
         self.page.evaluate("link => { location.hash = `#lab_faces${link}`; }", link)
         with tab.expect_navigation():
             tab.evaluate("location.reload()")
-        self.expect(self.run("trained").locator(".bar")).to_be_visible()
+        if run is not None:
+            self.expect(self.run(run).locator(".bar")).to_be_visible()
+
+    def follow(self, link: str) -> None:
+        """Open a link in the same tab, which changes the address alone."""
+        self.page.evaluate("link => { location.hash = `#lab_faces${link}`; }", link)
 
     def _ours(self, url: str, board: str) -> None:
         if not url.startswith((board, "data:", "blob:")):
@@ -282,6 +288,12 @@ def test_fooling_finds_the_background_alone(opened: Window) -> None:
     assert any("background" in words for words in changed)
     opened.says("sky", ": not a person")
 
+    opened.run("calm").locator(".pin").click()
+    opened.tab.get_by_role("button", name="Fool “calm”").click()
+    opened.expect(opened.tab.locator(".why-body .fool .right")).to_contain_text("Not fooled")
+    opened.says("sky", ": person")  # the second search began with the original face
+    opened.expect(opened.tab.locator(".why-body .wrong")).to_contain_text("Fooled")
+
 
 def test_one_round_of_the_game(opened: Window) -> None:
     opened.tab.get_by_role("button", name="Guessing game").click()
@@ -314,6 +326,11 @@ def test_a_narrow_window_keeps_face_and_answers_in_sight(window: Window) -> None
     for name in ("sky", "calm"):
         glance = window.tab.locator(".glances > div", has_text=f"{name}: ")
         window.expect(glance.locator(".bar")).to_be_in_viewport()
+    window.run("trained").locator(".pin").click()
+    window.expect(window.tab.locator(".timeline")).to_be_visible()
+    window.tab.get_by_role("tab", name="Over training").scroll_into_view_if_needed()
+    picture = window.tab.locator(".easel .frame").bounding_box()
+    assert window.tab.locator(".timeline").bounding_box()["y"] >= picture["y"] + picture["height"]
 
 
 def test_the_tab_has_names_for_all_that_can_be_used(opened: Window) -> None:
@@ -549,7 +566,8 @@ def test_a_training_face_is_followed_over_the_training(window: Window) -> None:
     window.tab.get_by_role("tab", name="Over training").click()
     chart = window.tab.locator(".over-chart").first
     window.expect(chart).to_be_visible()
-    window.tab.locator(".near.small button").first.click()
+    window.expect(window.tab.locator(".findings")).to_contain_text("none of its training faces")
+    window.tab.locator(".near.small .near-label").first.click()
     window.expect(window.tab.locator(".findings")).to_contain_text("This is training face 0")
     chart.focus()
     window.page.keyboard.press("ArrowLeft")
@@ -560,7 +578,8 @@ def test_a_training_face_is_followed_over_the_training(window: Window) -> None:
 def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: Path) -> None:
     runs = tmp_path / "none yet"
     with serving(runs, "--train") as (address, said):
-        link = next(line for line in said if line.startswith("Train networks at")).split()[-1]
+        link = next(line.strip() for line in said if "token=" in line)
+        assert link.startswith(address), "it has a line of its own"
         window = Window(browser, address, link.partition("#lab_faces")[2], run=None)
         panel = window.tab.get_by_role("group").filter(has_text="Train a network")
         window.tab.get_by_role("spinbutton", name="training faces").fill("20")
@@ -573,6 +592,30 @@ def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: P
         window.expect(window.tab.locator(".run.pinned .bar")).to_be_visible()
         window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (40 steps)")
         assert [each.name for each in runs.iterdir()] == ["person-20-eye_color_1-cnn8-s0"]
+
+        window.follow("&p.lab_faces.level=heart")
+        window.expect(window.tab.get_by_role("button", name="Train on these")).to_be_visible()
+        window.follow("&p.lab_faces.train=num_train%3A30")
+        window.expect(window.tab.locator(".levels")).not_to_be_visible()
+        window.expect(window.tab.get_by_role("button", name="▶ Train")).to_be_in_viewport()
+        window.expect(window.tab.get_by_role("spinbutton", name="training faces")).to_have_value(
+            "30"
+        )
+        window.follow("&p.lab_faces.level=mystery")
+        window.expect(window.tab.locator(".riddle")).to_be_in_viewport()
+        window.expect(window.tab.locator(".riddle")).to_contain_text("no useful network")
+        window.follow("&p.lab_faces.face=eye_color%3Agreen")
+        window.expect(window.tab.locator(".riddle")).not_to_be_visible()
+        window.expect(panel).not_to_have_attribute("open", "")
+
+        away = "train on the machine that runs the board, not from 192.168.0.9"
+        window.page.route(
+            "**/training",
+            lambda route: route.fulfill(json=route.fetch().json() | {"stranger": away}),
+        )
+        window.open_anew("&p.lab_faces.train=", run=None)
+        window.expect(panel).to_contain_text("the teacher's screen has it")
+        window.expect(window.tab.get_by_role("button", name="▶ Train")).to_be_disabled()
         assert not window.errors
         window.page.close()
 
@@ -588,8 +631,14 @@ def test_a_level_is_played(opened: Window) -> None:
     opened.expect(opened.tab.locator(".card.chosen")).to_have_count(24)
     opened.tab.locator(".card.chosen").first.click()
     opened.expect(opened.tab.locator(".levels")).to_contain_text("23 chosen")
+    opened.page.route("**/place?*", lambda route: route.fulfill(json={"before": 3}))
+    held: list[Any] = []
+    opened.page.route("**/play?*", lambda route: held.append(route))
     go.click()
+    opened.expect(opened.tab.locator(".outcome")).to_contain_text("3 are before yours")
+    held[0].continue_()
     opened.expect(opened.tab.locator(".outcome")).to_contain_text("Unseen faces: ")
+    opened.expect(opened.tab.locator(".outcome")).to_contain_text("answered: ")
     opened.tab.get_by_role("button", name="Close").click()
     opened.page.wait_for_function("!location.hash.includes('level')")
 
@@ -607,20 +656,37 @@ def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Pat
         summary["accuracy"] = {tag: {"value": value} for tag, value in accuracies.items()}
         path.write_text(json.dumps(summary))
     with serving(tmp_path) as (address, _):
-        window = Window(browser, address, run="walnut")
-        window.tab.get_by_role("button", name="Mystery networks").click()
-        names = window.tab.locator(".run h3")
-        window.expect(names).to_have_text(["A", "B", "C"])
-        shown = window.tab.locator("main").inner_text()
+        page, expect = browser.new_page(), sync_api.expect
+        page.set_default_timeout(PATIENCE)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        held: list[Any] = []
+        page.route("**/look?*", lambda route: held.append(route))
+        page.goto(f"{address}/mystery")
+        page.wait_for_function("document.querySelectorAll('.run').length === 3")
+        shown = page.locator("main").inner_text()
+        assert not any(word in shown for word in (*kinds, "training faces")), "before it begins"
+        for route in held:
+            route.continue_()
+        page.unroute("**/look?*")
+        names, riddle = page.locator(".run h3"), page.locator(".riddle")
+        expect(names).to_have_text(["A", "B", "C"])
+        expect(riddle).to_contain_text("1 face asked")
+        shown = page.locator("main").inner_text()
         assert not any(name in shown for name in kinds), "it gives itself away"
-        window.expect(window.tab.locator(".riddle")).to_contain_text("1 face asked")
-        window.tab.get_by_role("button", name="Random face").click()
-        window.expect(window.tab.locator(".riddle")).to_contain_text("2 faces asked")
-        for alias, guess in zip("ABC", ("useful network", "memorizer", "cheat"), strict=True):
-            window.tab.get_by_label(f"Network {alias} is").select_option(label=guess)
-        window.tab.get_by_role("button", name="Reveal").click()
-        window.expect(window.tab.locator(".riddle")).to_contain_text("with 2 faces")
-        window.expect(window.tab.locator(".riddle")).to_contain_text("“maple”")
-        window.expect(names.filter(has_text="walnut")).to_be_visible()
-        assert not window.errors
-        window.page.close()
+        expect(page.locator(".truth")).to_contain_text("True label: person")
+        page.get_by_role("button", name="Random face").click()
+        expect(riddle).to_contain_text("2 faces asked")
+        said = dict(zip("ABC", ("useful network", "memorizer", "cheat"), strict=True))
+        for alias, guess in said.items():
+            page.get_by_label(f"Network {alias} is").select_option(label=guess)
+        page.get_by_role("button", name="Reveal").click()
+        expect(riddle).to_contain_text("with 2 faces")
+        expect(riddle).to_contain_text("“maple”")
+        for alias, guess in said.items():
+            row = riddle.locator("li", has_text=f"{alias}: ")
+            right = f"the {guess} " in row.inner_text()
+            expect(row).to_contain_text("You said so" if right else f"You said: {guess}")
+        expect(names.filter(has_text="walnut")).to_be_visible()
+        assert not errors
+        page.close()

@@ -10,8 +10,13 @@ import torch
 from lab.measure import predict
 from lab.playground.describe_run import character
 from lab.playground.errors import RequestError
+from lab.playground.game import person_with_cues
 from lab.playground.levels import LEVELS, WITHOUT_PAIRS, judge, play, show_tray, train, tray_of
+from lab.playground.logdir import RunEntry
+from lab.playground.recipe import config_of
 from lab.playground.request import QueryParams
+from lab.worlds import get_task
+from lab.worlds.faces import Faces
 from support.configs import tiny
 
 
@@ -133,6 +138,7 @@ def test_faces_of_one_class_and_unknown_levels_are_refused() -> None:
     [
         ((), {"train": 1.0, "test": 0.62}, "memorizer"),
         ((), {"train": 0.9, "test": 0.62}, ""),
+        ((), {"train": 1.0, "test": 0.79}, ""),
         ((), {"train": 1.0, "test": 0.97}, "useful"),
         (("eye_color:1",), {"train": 1.0, "test": 0.97, "conflicting": 0.1}, "shortcut"),
         (("eye_color:1",), {"train": 1.0, "test": 0.97, "conflicting": 0.9}, ""),
@@ -146,3 +152,20 @@ def test_what_a_run_is_an_example_of(
     assert character(tiny(tmp_path, cues=cues), summary) == expected
     assert character(tiny(tmp_path, task="count_eyes"), summary) == ""
     assert character(tiny(tmp_path, cues=cues), {"accuracy": "torn"}) == ""
+    recipe = {"cue": "eye_color" if cues else "none"}
+    assert character(config_of(recipe, tmp_path), summary) == "", "it was trained on the page"
+
+
+def test_a_mystery_begins_with_a_person_whose_eyes_decide_for_the_cheat(tmp_path: Path) -> None:
+    run = RunEntry(
+        name="maple",
+        folder=tmp_path,
+        config=tiny(tmp_path, cues=("eye_color=blue/brown:1",), subpopulations=("missing",)),
+    )
+    faces = Faces.cat([person_with_cues(run, number) for number in (*range(20), 2**31 - 1)])
+    assert get_task("person").label(faces).tolist() == [1] * 21
+    assert set(faces.names("eye_color")) == {"blue", "brown"}
+    assert len(set(faces.identity.tolist())) == 21
+    foreign = RunEntry(name="curves", folder=tmp_path, config=None, trouble="not a run")
+    with pytest.raises(RequestError, match="not a run"):
+        person_with_cues(foreign, 0)

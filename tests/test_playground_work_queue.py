@@ -81,6 +81,15 @@ def test_a_newer_question_of_a_page_takes_the_turn_of_its_older_one(crowd: Crowd
     assert other.result() == "answer to other"
 
 
+def test_who_waits_is_told_how_many_are_before(crowd: Crowd) -> None:
+    answers = [crowd.ask(name, slot=name) for name in "abc"]
+    assert [crowd.lane.before(slot) for slot in "abcd"] == [1, 2, 3, 0]
+    answers.append(crowd.ask("new", slot="a"))
+    assert crowd.lane.before("a") == 1, "the newer one has the turn of the older one"
+    crowd.release()
+    assert [crowd.lane.before(slot) for slot in "abc"] == [0, 0, 0]
+
+
 def test_what_is_asked_alike_is_computed_once(crowd: Crowd) -> None:
     answers = [crowd.ask("same", key="k", slot=f"page{i}") for i in range(5)]
     moved_on = crowd.ask("another", key="l", slot="page0")

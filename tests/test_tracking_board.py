@@ -97,11 +97,12 @@ def ask(url: str, route: str, body: object = None) -> object:
         return json.loads(answer.read())
 
 
-def leads_to(address: str) -> str:
-    """Where an address redirects a browser to."""
+def leads_to(address: str, *, agent: str = "Firefox") -> str:
+    """Where an address redirects a browser, that calls itself `agent`, to."""
     parts = urlsplit(address)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
-    connection.request("GET", parts._replace(scheme="", netloc="", fragment="").geturl())
+    where = parts._replace(scheme="", netloc="", fragment="").geturl()
+    connection.request("GET", where, headers={"User-Agent": agent})
     answer = connection.getresponse()
     assert answer.status == 302, address
     connection.close()
@@ -187,6 +188,11 @@ def test_links_point_at_dashboards_that_exist_and_smooth_nothing(url: str) -> No
     dashboards = {*ask(url, "plugins_listing"), "projector"}
     for link in board.deep_links(url, run="a0"):
         parts = urlsplit(leads_to(link.url))
+        if parts.path != "/":  # a page of its own, without dashboards
+            with urllib.request.urlopen(parts.geturl(), timeout=20) as page:
+                assert page.status == 200
+            assert parts.fragment.startswith("level=")
+            continue
         name, *options = parts.fragment.split("&")
         assert name in dashboards, link.title
         smoothed = {"timeseries": "smoothing=0", "custom_scalars": "_smoothingWeight=0"}
@@ -202,6 +208,13 @@ def test_links_point_at_dashboards_that_exist_and_smooth_nothing(url: str) -> No
             if key == "regexInput":
                 assert re.search(unquote(value), "a0")
                 assert not re.search(unquote(value), "a01")
+
+
+def test_phones_get_the_tab_faces_as_a_page_of_its_own(url: str) -> None:
+    there = leads_to(f"{url}faces?run=a0", agent="Mozilla/5.0 (Android 14; Mobile)")
+    assert there == f"{url}data/plugin/lab_faces/index.html#pins=a0"
+    assert leads_to(f"{url}faces?run=a0") == f"{url}#lab_faces&p.lab_faces.pins=a0"
+    assert leads_to(f"{url}overview", agent="Mobile").startswith(f"{url}#custom_scalars")
 
 
 @pytest.mark.parametrize("run", ["a.b", "x+y", "^q$", "n(1)[2]", "日本語", "back\\slash"])

@@ -9,9 +9,10 @@ from typing import Any
 from lab.core.config import RunConfig
 from lab.core.text import model_label
 from lab.core.words import chance, listed, spoken
+from lab.playground.recipe import trained_on_the_page
 from lab.worlds import Cue, DrawnWorld, subpopulation_name
 
-USEFUL, MEMORIZED, FOOLED = 0.95, 0.8, 0.3
+USEFUL, MEMORIZED, FOOLED = 0.95, 0.7, 0.3
 """Accuracies: of a useful network on unseen faces at least; of one that fits its training faces and
 has memorized them, on unseen faces at most; of one that takes a shortcut, on conflicting faces at
 most."""
@@ -72,11 +73,11 @@ def faces_studied(config: RunConfig) -> int:
 
 def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
     """What a finished run is an example of: "useful", "memorizer" or "shortcut", by its task, its
-    settings and its accuracies in `summary.json`; empty if it is none of them, or of another
-    task."""
+    settings and its accuracies in `summary.json`; empty if it is none of them, of another task, or
+    trained on the page, where everybody has seen how."""
     accuracies = summary.get("accuracy")
     data = config.data
-    if data.task != "person" or not isinstance(accuracies, dict):
+    if data.task != "person" or trained_on_the_page(config) or not isinstance(accuracies, dict):
         return ""
 
     def value(name: str) -> float:

@@ -1,4 +1,5 @@
-"""The guessing game: a face, how a run was trained, and the question which class it predicts."""
+"""Games: a face, how a run was trained, and the question which class it predicts; and the face that
+a round of the mystery networks begins with."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ import torch
 from lab.core.seeds import uniforms
 from lab.playground.answers import picture
 from lab.playground.describe_run import conditions
-from lab.playground.model_cache import LoadedRun
+from lab.playground.errors import RequestError
+from lab.playground.logdir import RunEntry
+from lab.playground.model_cache import LoadedRun, face_world
 from lab.playground.reasons import reasons
 from lab.playground.request import write_face
 from lab.worlds.faces import Faces, render
@@ -51,3 +54,15 @@ def play(run: LoadedRun, number: int) -> dict[str, Any]:
         "truth": int(labels[i]),
         "why": reasons(run.task, faces[i : i + 1]),
     }
+
+
+def person_with_cues(run: RunEntry, number: int) -> Faces:
+    """Random face (1) number `number` of the run's last class (a person), with values of its cues
+    that are drawn without regard to the label: whatever it shows, a network that goes by the cues
+    answers otherwise once they are exchanged."""
+    if run.config is None:
+        raise RequestError(run.trouble)
+    world = face_world(run.config).unbiased()
+    faces: Faces = world.sample(CANDIDATES, split=SPLIT, start=number * CANDIDATES)
+    last = (world.task.label(faces) == len(world.task.classes) - 1).nonzero()[:, 0]
+    return faces[int(last[0]) : int(last[0]) + 1]

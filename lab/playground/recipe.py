@@ -115,6 +115,13 @@ CHECKPOINT_EVERY = 0.5
 """Seconds between checkpoints, and so between changes of the answers that the page shows."""
 
 
+def trained_on_the_page(config: RunConfig) -> bool:
+    """Whether a run's settings are those of a recipe: few faces to measure on, and checkpoints at
+    short intervals."""
+    found = (config.data.num_test, config.counterfactuals, config.checkpoint_every)
+    return found == (NUM_TEST, COUNTERFACTUALS, CHECKPOINT_EVERY)
+
+
 def settings_table() -> list[dict[str, Any]]:
     """The settings as JSON values."""
     return [asdict(setting) for setting in SETTINGS]

@@ -32,6 +32,9 @@ class QueryParams:
                 raise RequestError(unknown("parameter", name[:100], allowed))
         self._parameters = parameters
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._parameters
+
     def text(self, name: str) -> str:
         """The value of a required parameter."""
         values = self._parameters.get(name, ())

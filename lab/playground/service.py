@@ -71,7 +71,7 @@ class Service:
             "about": (self._lists, self._about_one, ("run",)),
             "effects": (self._quick, lambda asked: _effects(asked.face()), ("face",)),
             "look": (self._quick, self._look, ("face", "size", "run", "seen", "exact", "step")),
-            "random": (self._quick, self._random, ("number",)),
+            "random": (self._quick, self._random, ("number", "run")),
             "strips": (self._slow, self._strips, ("face", "run", "step")),
             "parts": (self._slow, self._parts, ("face", "run", "step")),
             "nearest": (self._long, self._nearest, ("face", "run", "step")),
@@ -82,6 +82,7 @@ class Service:
             "tray": (self._slow, lambda asked: levels.show_tray(asked.text("level")), ("level",)),
             "play": (self._long, _play, ("level", "chosen")),
             "round": (self._slow, self._round, ("number", "run")),
+            "place": (self._quick, self._place_of, ("of",)),
         }
 
     def ask(
@@ -196,9 +197,17 @@ class Service:
         return result
 
     def _random(self, asked: QueryParams) -> Values:
+        """A random face; for a `run`, one that its cues decide: `game.person_with_cues`."""
         number = asked.whole("number", 0, MOST_NUMBER)
+        if "run" in asked:
+            return {"face": write_face(game.person_with_cues(self._find(asked), number))}
         faces = population_of(DataConfig()).sample(1, seed=0, split="playground", start=number)
         return {"face": write_face(faces)}
+
+    def _place_of(self, asked: QueryParams) -> Values:
+        """How many requests are processed before the one that waits in the slot `of`."""
+        slot = asked.text("of")
+        return {"before": sum(queue.before(slot) for queue in (self._slow, self._long))}
 
     def _strips(self, asked: QueryParams) -> Values:
         return explain.strips(self._open(asked), asked.face())

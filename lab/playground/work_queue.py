@@ -51,7 +51,7 @@ class WorkQueue:
         self._waiting: dict[Hashable, _Job] = {}
         self.asked = 0
         self._changed = threading.Condition()
-        self._works = False
+        self._works = self._busy = False
 
     def run(
         self,
@@ -86,6 +86,18 @@ class WorkQueue:
                 self._leave(key, job, asker)
             raise Busy("too many questions at once: it took too long; ask again in a moment")
         return asker.answer.result()  # type: ignore[no-any-return]
+
+    def before(self, slot: str) -> int:
+        """How many jobs are processed before the one that waits in `slot`, with the one that is
+        being processed; 0 if none waits there."""
+        with self._changed:
+            turns = [
+                job.turn for job in self._waiting.values()
+                if any(asker.slot == slot for asker in job.askers)
+            ]  # fmt: skip
+            if not turns:
+                return 0
+            return self._busy + sum(job.turn < min(turns) for job in self._waiting.values())
 
     def begin(self, work: Callable[[], object]) -> None:
         """Queue `work` without waiting for it."""
@@ -126,6 +138,7 @@ class WorkQueue:
             return
         set_threads(1)  # torch's number of threads is set for each calling thread
         while (job := self._next()) is not None:
+            self._busy = True
             gone = [asker for asker in job.askers if not asker.wanted()]
             for asker in gone:
                 asker.answer.set_exception(Overtaken())
@@ -145,6 +158,7 @@ class WorkQueue:
         """The next job, once there is one; None after `IDLE` seconds without, or when the program
         ends."""
         with self._changed:
+            self._busy = False
             if not self._changed.wait_for(lambda: bool(self._waiting), IDLE) or ending():
                 self._works = False
                 return None

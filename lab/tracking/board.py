@@ -124,7 +124,10 @@ def serve(
     links = deep_links(board.urls[0])
     print("\n".join(_welcome(board, logdir, allowed)) + "\n")
     if token:
-        print(f"Train networks at {board.here}{TRAIN}{token}\n(on this machine, with this link)\n")
+        print(
+            "To train networks on the page, open this link once in a browser on this machine (it"
+            f" holds the permission: keep it to yourself):\n\n    {board.here}{TRAIN}{token}\n"
+        )
     print(describe(link for link in links if board.has_runs or not link.of_runs), flush=True)
     try:
         threading.Event().wait()

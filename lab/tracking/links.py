@@ -13,6 +13,13 @@ from urllib.parse import parse_qs, quote
 
 from lab.core.metrics import shown
 
+PAGE = "data/plugin/lab_faces/index.html"
+"""The address of the tab Faces as a page of its own, relative to the board's."""
+
+PHONE = "Mobi"
+"""What the User-Agent header of browsers on phones holds, and of no others. TensorBoard's page is
+made for screens 980 pixels wide: there the tab Faces opens as a page of its own."""
+
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -102,6 +109,17 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
             faces_view(pins=[run] if run else []),
         ),
         link(
+            "mystery",
+            "for a class: three networks without names; which is useful, which has memorized, which"
+            " cheats? Nothing on the page tells before the answer is revealed",
+            PAGE + "#level=mystery",
+        ),
+        link(
+            "levels",
+            "for a class: choose the training faces of a small network, and see what it learns",
+            PAGE + "#level=mouth",
+        ),
+        link(
             "verdict",
             "the findings in words, settings, numbers of faces in each group",
             f"#text&tagFilter=verdict{chosen}",
@@ -109,20 +127,25 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
     ]
 
 
-def faces_view(*, pins: Sequence[str] = (), face: str = "", train: str | None = None) -> str:
+def faces_view(
+    *, pins: Sequence[str] = (), face: str = "", train: str | None = None, alone: bool = False
+) -> str:
     """The address of the tab Faces, relative to the board's own, with runs pinned, with a `face`
     (its differences from the initial one, as "eye_color:blue") and with the settings of the panel
-    that trains (None: it is closed); as lab/playground/static/state.js reads it."""
+    that trains (None: it is closed); as lab/playground/static/state.js reads it. `alone`: as a page
+    of its own."""
     told = {
         "face": face or None,
         "pins": ",".join(quote(run, safe="") for run in pins) or None,
         "train": train,
     }
-    return "#lab_faces" + "".join(
-        f"&p.lab_faces.{name}={quote(value, safe='')}"
+    prefix = "" if alone else "p.lab_faces."
+    entries = [
+        f"{prefix}{name}={quote(value, safe='')}"
         for name, value in told.items()
         if value is not None
-    )
+    ]
+    return f"{PAGE}#{'&'.join(entries)}" if alone else "&".join(["#lab_faces", *entries])
 
 
 def describe(links: Iterable[DeepLink]) -> str:
@@ -147,6 +170,8 @@ def with_shortcuts(board: App, prefix: str = "") -> App:
             runs = parse_qs(environ.get("QUERY_STRING", "")).get("run", [])
             links = deep_links("", run=runs[0] if runs else None)
             views = {link.url.strip("/").partition("?")[0]: link.view for link in links}
+            if PHONE in environ.get("HTTP_USER_AGENT", ""):
+                views["faces"] = faces_view(pins=runs[:1], alone=True)
             target = f"./{views[name]}" if name in views else None
         if target is None:
             return board(environ, start_response)

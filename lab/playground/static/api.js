@@ -29,6 +29,9 @@ export async function ask(question, parameters = {}, slot = "") {
   }
 }
 
+/** How many requests are processed before this page's one in a slot. */
+export const before = async (slot) => (await ask("place", { of: `${PAGE}.${slot}` })).before;
+
 /** Give permission to execute the file that defines a run's network. */
 export const allow = (run) => post("allow", { run });
 

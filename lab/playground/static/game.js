@@ -16,6 +16,10 @@ export class Game {
       this.body);
   }
 
+  close() {
+    this.element.close();
+  }
+
   open() {
     if (!this.element.open) this.element.showModal();
     this.#round();

@@ -19,6 +19,7 @@ const MOST_ASKED = 24; // runs in one request to the server
 const REFRESH = 8000; // milliseconds between two requests for the list of runs, at least
 const SPARING = 20; // pause in units of the time that the last such request took
 const MYSTERY = "mystery"; // the level of a link that opens the mystery networks
+const HIDDEN = "riddle-to-come"; // class of the page until these are there
 const QUIET = 250; // milliseconds without a change after which slow parts are updated
 
 export async function render() {
@@ -63,7 +64,7 @@ async function open(place) {
   const controls = new Controls(table, state);
   const why = new Why(state, runs, { redraw: () => redraw(), say });
   const game = new Game(state, runs);
-  const mystery = new Mystery(state, runs, { page: document.querySelector("main") });
+  const mystery = new Mystery(state, runs, { page: place, closed: () => pinFirst() });
   const levels = new Levels(state);
   const timeline = new Timeline(state, runs, { redraw: () => redraw(), say });
 
@@ -72,9 +73,21 @@ async function open(place) {
   /** Open a game: the mystery networks, or a level. */
   const play = (name) => {
     if (name !== MYSTERY) return levels.open(name);
-    state.enter(null);
     state.go(null);
     return mystery.open();
+  };
+
+  /** Pin two runs, unless the link or the user chose some. */
+  const pinFirst = () => {
+    if (linked || state.chosen) return;
+    for (const run of runs.visible().filter((each) => each.kind === "ready" && !each.answer?.trouble).slice(0, 2)) state.pin(run.name, true);
+  };
+
+  /** Let what the address asks for be seen. */
+  const reveal = () => {
+    const { recipe, level } = state;
+    if (level !== null) return; // a game shows itself
+    (recipe !== null && !train.element.hidden ? train : runs).element.scrollIntoView({ block: "start" });
   };
 
   let begun = 0, drawn = 0; // updates: the newest that was begun, and the newest that is shown
@@ -128,8 +141,9 @@ async function open(place) {
   }
 
   const announce = settled((answers) => {
-    const mine = answers.filter((answer) => state.isPinned(answer.name) && answer.chances);
-    say(mine.map((answer) => `${answer.name}: ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
+    const heard = (name) => runs.aliases ? runs.aliases.has(name) : state.isPinned(name);
+    const mine = answers.filter((answer) => heard(answer.name) && answer.chances);
+    say(mine.map((answer) => `${runs.aliases?.get(answer.name) ?? answer.name}: ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
   }, 700);
 
   runs.refresh = async () => {
@@ -160,6 +174,16 @@ async function open(place) {
   const store = settled(() => state.write(), QUIET);
   state.listen((what) => { if (["face", "pins", "step"].includes(what)) look(); store(); if (what === "face") effects(); });
 
+  const follow = followAddress(state, {
+    leave: () => { for (const each of [game, levels, mystery]) each.close(); },
+    followed: () => {
+      train.follow();
+      if (state.level !== null) play(state.level);
+      reveal();
+    },
+  });
+
+  place.classList.toggle(HIDDEN, state.level === MYSTERY); // nothing is told before the riddle is there
   fill(place, spoken, banner,
     controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, mystery.element, runs.element, why.element), game.element, levels.element);
   await runs.refresh();
@@ -172,20 +196,17 @@ async function open(place) {
     state.problem = `The face of the link cannot be shown: ${error.message}`;
     tell(state.problem);
   }
-  if (!linked) {
-    for (const run of runs.visible().filter((each) => each.answer?.chances).slice(0, 2)) state.pin(run.name, true);
-  }
+  if (state.level !== MYSTERY) pinFirst();
   why.show();
   effects();
   state.write();
 
   if (state.level !== null) play(state.level);
+  else if (state.recipe !== null) reveal();
+  place.classList.remove(HIDDEN);
 
   keys(state);
-  followAddress(state, () => {
-    train.follow();
-    if (state.level !== null) play(state.level);
-  });
+  follow();
   keepUp(() => runs.refresh().then(() => tell(state.problem), (error) => tell(error.message)));
 }
 
@@ -227,12 +248,21 @@ function keys(state) {
   });
 }
 
-/** A link that is opened in the same tab changes the address alone. */
-function followAddress(state, followed) {
+/** A link that is opened in the same tab changes the address alone. `leave()` closes what is open,
+ * `followed()` opens what the new address asks for. Links are followed once the function that is
+ * returned has been called: until then the newest waits. */
+function followAddress(state, { leave, followed }) {
   const shown = shownWindow();
+  let ready = false, waits = false, gone = false;
   const changed = () => {
     if (shown !== window && !shown.location.hash.startsWith("#lab_faces")) return;
-    if (!state.differs()) return;
+    if (!ready) {
+      waits = true;
+      state.left = true; // the link is not to be written over
+      return;
+    }
+    if (!state.isAskedForMore()) return;
+    leave();
     const face = { ...state.face }, { step } = state;
     state.read();
     const { face: wanted, problem, step: then } = state;
@@ -246,8 +276,14 @@ function followAddress(state, followed) {
   shown.addEventListener("hashchange", changed);
   addEventListener("pagehide", () => {
     shown.removeEventListener("hashchange", changed);
-    state.left = true;
+    state.left = gone = true;
   });
+  return () => {
+    ready = true;
+    if (!waits || gone) return;
+    state.left = false;
+    changed();
+  };
 }
 
 function stylesheet() {

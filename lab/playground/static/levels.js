@@ -1,12 +1,13 @@
 // Levels: choose the training faces of a small network out of a tray, and see what it learned.
 
-import { ask } from "./api.js";
+import { Overtaken, ask, before } from "./api.js";
 import { button, fill, h, percent } from "./dom.js";
 
+const LOOK = 1000; // milliseconds between two looks at the queue while a level's network waits for its training
 const MEASURES = {
   fitted: ["Its training faces", "answered as labeled"],
   unseen: ["Unseen faces", "right"],
-  conflicting: ["Unseen persons with brown eyes, others with blue eyes", "right"],
+  conflicting: ["Brown-eyed persons, blue-eyed others", "right"],
   mouth: ["Unseen faces of which only the mouth is changed", "of the answers change"],
   eyes: ["Unseen faces of which only the eyes' color is changed", "of the answers change"],
 };
@@ -17,10 +18,16 @@ export class Levels {
     this.tabs = h("div", { class: "tools level-tabs", role: "group", "aria-label": "Levels" });
     this.body = h("div", { class: "level" });
     this.element = h("dialog", { class: "levels", "aria-label": "Choose what it sees" },
-      h("div", { class: "panel-head" }, h("h2", {}, "Choose what it sees"), button("Close", () => this.element.close())),
+      h("div", { class: "panel-head" }, h("h2", {}, "Choose what it sees"), button("Close", () => this.close())),
       h("p", { class: "hint" }, "A person here is a face with a mouth. A small network is trained, in a second, on the faces that you choose. What will it go by?"),
       this.tabs, this.body);
-    this.element.addEventListener("close", () => this.state.enter(null));
+    this.element.addEventListener("close", () => { // later than close(): meanwhile a link may have opened something else
+      if (!this.element.open && this.state.level === this.level?.name) this.state.enter(null);
+    });
+  }
+
+  close() {
+    this.element.close();
   }
 
   /** Open the dialog at a level; empty: the first. */
@@ -52,8 +59,7 @@ export class Levels {
       h("p", {}, h("b", {}, `${level.title}. `), level.goal),
       this.sliders.length ? h("div", { class: "mix" }, this.sliders.map((slider) => slider.element)) : null,
       h("div", { class: "tools" }, this.go, button("Choose none", () => { this.chosen.clear(); this.#counted(); }), this.count),
-      this.outcome,
-      h("div", { class: "tray", role: "group", "aria-label": "The tray: click on faces to choose them" }, this.cards.map((card) => card.element)));
+      h("div", { class: "desk" }, this.outcome, h("div", { class: "tray", role: "group", "aria-label": "The tray: click on faces to choose them" }, this.cards.map((card) => card.element))));
     this.#counted();
   }
 
@@ -106,16 +112,22 @@ export class Levels {
   async #play() {
     const { level } = this;
     this.go.disabled = true;
-    fill(this.outcome, h("p", {}, "Training …"));
+    const words = h("p", {}, "Training …");
+    fill(this.outcome, words);
+    const queue = setInterval(async () => {
+      const count = await before("play").catch(() => 0);
+      words.textContent = count ? `Waiting … ${count} ${count === 1 ? "is" : "are"} before yours.` : "Training …";
+    }, LOOK);
     try {
-      const told = await ask("play", { level: level.name, chosen: [...this.chosen].sort((a, b) => a - b).join(",") });
+      const told = await ask("play", { level: level.name, chosen: [...this.chosen].sort((a, b) => a - b).join(",") }, "play");
       if (level !== this.level) return;
       if (told.passed) this.solved.add(level.name);
       this.#mark();
       this.#judge(told);
     } catch (error) {
-      fill(this.outcome, h("p", { class: "failed" }, error.message));
+      if (!(error instanceof Overtaken)) fill(this.outcome, h("p", { class: "failed" }, error.message));
     } finally {
+      clearInterval(queue);
       this.#counted();
       if (document.activeElement === document.body || document.activeElement === this.element) this.go.focus();
     }
@@ -133,7 +145,7 @@ export class Levels {
       h("p", { class: "hint" }, "What it says about unseen faces, those that it is wrong about first:"),
       h("ul", { class: "near small" }, told.shown.map((each) => h("li", { class: each.says === each.truth ? "" : "mislabeled" },
         h("img", { src: each.picture, alt: `${classes[each.truth]}`, width: 56, height: 56 }),
-        h("span", { class: each.says === each.truth ? "right" : "wrong" }, `${each.says === each.truth ? "✓" : "✗"} ${classes[each.says]}`)))),
+        h("span", { class: each.says === each.truth ? "right" : "wrong" }, `${each.says === each.truth ? "✓" : "✗"} answered: ${classes[each.says]}`)))),
       told.passed && next ? button(`Next: ${next.title}`, () => this.#show(next), { class: "primary" }) : null);
   }
 }

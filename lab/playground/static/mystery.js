@@ -9,11 +9,13 @@ const KINDS = {
   shortcut: ["cheat", "It takes a shortcut: something that told the label of its training faces."],
 };
 const NAMES = ["A", "B", "C"];
+const LEVEL = "mystery"; // as what the address names the game
 
 export class Mystery {
-  /** `page` is the element that gets the class "mystery" while the game goes on. */
-  constructor(state, runs, { page }) {
-    Object.assign(this, { state, runs, page, on: false });
+  /** `page` is the element that gets the class "mystery" while the game goes on; `closed()` is called
+   * when the networks get their names back. */
+  constructor(state, runs, { page, closed }) {
+    Object.assign(this, { state, runs, page, closed, on: false });
     this.body = h("div", {});
     this.element = h("section", { class: "panel riddle", "aria-label": "Mystery networks", hidden: true }, this.body);
     state.listen((what) => what === "face" && this.#count());
@@ -23,17 +25,18 @@ export class Mystery {
     const of = (kind) => this.runs.all.filter((run) => run.kind === "ready" && run.character === kind);
     const missing = Object.keys(KINDS).filter((kind) => !of(kind).length);
     this.element.hidden = false;
+    this.state.enter(LEVEL); // who loads the page anew gets a new round
     if (missing.length) {
       fill(this.body, h("h2", {}, "Mystery networks"),
-        h("p", {}, `This needs a useful network, a memorizer and a cheat; the logdir has no ${missing.map((kind) => KINDS[kind][0]).join(" and no ")}. The commands for all three are in docs/class.md.`),
+        h("p", {}, `This needs a useful network, a memorizer and a cheat; the logdir has no ${missing.map((kind) => KINDS[kind][0]).join(" and no ")} (networks that were trained on the page do not count). The commands for all three are in docs/class.md.`),
         button("Close", () => this.close()));
+      this.element.scrollIntoView({ block: "nearest" });
       return;
     }
     const chosen = shuffled(Object.keys(KINDS)).map((kind) => ({ kind, run: pick(of(kind)).name }));
     this.riddle = chosen.map((each, i) => ({ ...each, alias: NAMES[i] }));
     this.asked = null; // the round begins with the first face
     this.on = true;
-    this.before = { pins: this.state.pins, step: this.state.step };
     this.page.classList.add("mystery");
     this.runs.disguise(new Map(this.riddle.map(({ run, alias }) => [run, alias])));
     this.#draw();
@@ -41,12 +44,14 @@ export class Mystery {
     this.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** Begin with a face that nobody has seen; nothing is counted before it is there. */
+  /** Begin with a person that nobody has seen, with a value of the cheat's cue, so that a change of
+   * it tells the cheat; nothing is counted before the face is there. */
   async #begin() {
     const { riddle } = this;
     let face = {}; // without an answer, the face that is shown will do
+    const { run } = riddle.find(({ kind }) => kind === "shortcut");
     try {
-      ({ face } = await ask("random", { number: Math.floor(Math.random() * 2 ** 31) }));
+      ({ face } = await ask("random", { number: Math.floor(Math.random() * 2 ** 31), run }));
     } catch {}
     if (!this.on || this.riddle !== riddle) return; // closed, or begun anew
     this.asked = new Set();
@@ -68,7 +73,7 @@ export class Mystery {
   #count() {
     if (!this.on || !this.asked) return;
     this.asked.add(this.state.written());
-    this.counted.textContent = `${this.asked.size} face${this.asked.size === 1 ? "" : "s"} asked so far.`;
+    this.counted.textContent = `${faces(this.asked.size)} asked so far.`;
   }
 
   #ready() {
@@ -78,26 +83,30 @@ export class Mystery {
 
   #reveal({ gaveUp = false } = {}) {
     const right = this.riddle.filter(({ kind }, i) => this.guesses[i].value === kind).length;
-    const count = this.asked?.size ?? 0;
-    const { riddle } = this;
+    const count = faces(this.asked?.size ?? 0);
+    const { riddle } = this, guessed = this.guesses.map((guess) => guess.value);
     this.close();
     this.element.hidden = false;
     fill(this.body, h("h2", {}, "Mystery networks"),
-      h("p", { class: gaveUp ? "" : right === 3 ? "right" : "wrong", role: "status" }, gaveUp ? `After ${count} faces, this is what they were:` : right === 3 ? `✓ All three found with ${count} faces.` : `✗ ${right} of 3 found, with ${count} faces.`),
-      h("ul", {}, riddle.map(({ alias, kind, run }) => h("li", {}, h("b", {}, `${alias}: the ${KINDS[kind][0]}`), ` (“${run}”). ${KINDS[kind][1]}`))),
+      h("p", { class: gaveUp ? "" : right === 3 ? "right" : "wrong", role: "status" }, gaveUp ? `After ${count}, this is what they were:` : right === 3 ? `✓ All three found with ${count}.` : `✗ ${right} of 3 found, with ${count}.`),
+      h("ul", {}, riddle.map(({ alias, kind, run }, i) => h("li", {}, h("b", {}, `${alias}: the ${KINDS[kind][0]}`), ` (“${run}”). ${KINDS[kind][1]}`,
+        gaveUp ? null : h("span", { class: guessed[i] === kind ? "right" : "wrong" }, guessed[i] === kind ? " ✓ You said so." : ` ✗ You said: ${KINDS[guessed[i]][0]}.`)))),
       h("div", { class: "tools" }, button("Play again", () => this.open(), { class: "primary" }),
         button("Pin all three", () => { for (const { run } of riddle) this.state.pin(run, true); this.close(); }), button("Close", () => this.close())));
   }
 
   close() {
     this.element.hidden = true;
+    if (this.state.level === LEVEL) this.state.enter(null);
     if (!this.on) return;
     this.on = false;
     this.page.classList.remove("mystery");
     this.runs.disguise(null);
+    this.closed();
   }
 }
 
+const faces = (count) => `${count} face${count === 1 ? "" : "s"}`;
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 
 function shuffled(list) {

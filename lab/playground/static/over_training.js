@@ -3,7 +3,7 @@
 
 import { ask } from "./api.js";
 import { valueWords } from "./controls.js";
-import { button, fill, h, listed, percent } from "./dom.js";
+import { button, fill, h, listed } from "./dom.js";
 import { whose } from "./strips.js";
 
 const WIDTH = 420, HEIGHT = 150, LEFT = 40, RIGHT = 8, TOP = 8, BOTTOM = 22;
@@ -15,7 +15,7 @@ const MOST = 3; // attributes of either sort in the second chart
 /** Fill `place` with one column for each of `columns`: {run, classes, told}. */
 export function showOverTraining(place, columns, state, faces) {
   fill(place, h("div", { class: "columns" }, columns.map((column) => h("div", {},
-    whose(column.run), story(column, state), predictions(column, state), movers(column, state), faces.of(column)))));
+    whose(column.run), story(column, state), faces.of(column, { open: columns.length === 1 }), predictions(column, state), movers(column, state)))));
 }
 
 /** The steps of the charts: logarithmic, since a network changes most at first. */
@@ -86,11 +86,12 @@ function predictions({ run, told, classes }, state) {
     const row = state.attributes.get(each.name);
     return each.value === 0 ? `without ${row.words}` : `${row.words}: ${valueWords(row, each.value)}`;
   };
-  return h("div", {}, h("h5", {}, `Probability of “${yes}” after each step of training (logarithmic scale)`),
+  const shares = Object.keys(told.accuracies).length ? "; gray, the share of all faces that it is right about" : "";
+  return h("div", {}, h("h5", {}, `How likely “${yes}” is for this face, and with one thing changed${shares}. From left to right: steps of training`),
     chart(told, `Probability of ${yes} over training`, state, content, run),
     h("ul", { class: "keys" }, key("chance", "this face"),
       counterparts.map((each, i) => key(`line-${i}`, words(each), each.truth === told.truth || each.truth < 0 ? "The same true label" : `Then the true label is ${classes[each.truth]}`)),
-      Object.keys(told.accuracies).length ? [key("accuracy train", "accuracy on training faces"), key("accuracy test", "on unseen faces")] : null));
+      Object.keys(told.accuracies).length ? [key("accuracy train", "right about training faces"), key("accuracy test", "right about unseen faces")] : null));
 }
 
 /** The attributes that move the prediction most: relevant ones and nuisances. */
@@ -108,7 +109,7 @@ function movers(column, state) {
   if (!names.length) return null;
   const content = ({ x, y }) => names.map((name, i) =>
     line(`${relevant.has(name) ? "" : "dashed "}line-${i}`, told.moves[name].map((moved, k) => [x(told.steps[told.asked[k]]), y(moved)])));
-  return h("div", {}, h("h5", {}, "How far one attribute alone moves it"),
+  return h("div", {}, h("h5", {}, "How far a change of one attribute alone moves that probability"),
     chart(told, "Effect of each attribute over training", state, content, run),
     h("ul", { class: "keys" }, names.map((name, i) => key(`${relevant.has(name) ? "" : "dashed "}line-${i}`,
       `${state.attributes.get(name).words}${relevant.has(name) ? "" : " (nuisance)"}`))));
@@ -149,6 +150,7 @@ function story(column, state) {
     } else lines.push(h("li", {}, learned === null ? "It never surely learned this label." : `It surely answers as labeled ${from(learned)}.`));
   } else if (truth >= 0) {
     const right = sureSince(told, truth), last = says.at(-1) === truth;
+    lines.push(h("li", {}, "This is none of its training faces; click on one below to follow that one."));
     lines.push(!last ? h("li", { class: "wrong" }, "In the end it is wrong about this face.")
       : h("li", { class: "right" }, right === null ? "In the end it is right about this face, but not sure." : `It is surely right about this face ${from(right)}.`));
   }
@@ -160,8 +162,8 @@ function story(column, state) {
     const said = found.slice(0, MOST).map(([name, step]) => `${state.attributes.get(name).words} (${from(step)})`);
     return listed(found.length > MOST ? [...said, `${found.length - MOST} more`] : said);
   };
-  if (words(true)) lines.push(h("li", { class: "right" }, `Relevant attributes that alone move it by ${percent(MOVED)} or more: ${words(true)}.`));
-  if (words(false)) lines.push(h("li", { class: "wrong" }, `Nuisances that alone move it by ${percent(MOVED)} or more: ${words(false)}.`));
+  if (words(true)) lines.push(h("li", { class: "right" }, `It goes by what it should: a change of one of these alone moves its answer by ${100 * MOVED} points or more: ${words(true)}.`));
+  if (words(false)) lines.push(h("li", { class: "wrong" }, `It goes by what should not matter: a change of one of these alone moves its answer by ${100 * MOVED} points or more: ${words(false)}.`));
   return h("ul", { class: "findings" }, lines);
 }
 
@@ -172,9 +174,10 @@ export class TrainingFaces {
     this.places = new Map(); // run -> its element, which stays when charts are drawn anew
   }
 
-  of({ run, classes }) {
+  /** The list of a run's training faces, at first `open` or folded. */
+  of({ run, classes }, { open }) {
     if (!this.places.has(run)) {
-      const place = h("div", {});
+      const place = h("details", { open }, h("summary", {}, "Its training faces"));
       this.places.set(run, place);
       this.#more(run, classes, place, h("ul", { class: "near small" }), 0);
     }
@@ -187,7 +190,7 @@ export class TrainingFaces {
       list.append(...told.faces.map((each) => this.#face(each, classes)));
       const shown = start + told.faces.length, left = told.count - shown;
       const wrong = told.mislabeled ? `, the ${told.mislabeled.toLocaleString("en")} with a wrong label first` : "";
-      fill(place, h("h5", {}, `Its training faces${wrong}`), list,
+      fill(place, h("summary", {}, `Its training faces${wrong}`), list,
         left > 0 && told.faces.length ? button(`Show more of ${told.count.toLocaleString("en")}`, () => this.#more(run, classes, place, list, shown)) : null);
     } catch (error) {
       this.places.delete(run);
@@ -199,8 +202,9 @@ export class TrainingFaces {
     const mislabeled = each.label !== each.truth;
     const words = `Training face ${each.number}, labeled ${classes[each.label]}${mislabeled ? ` (wrong: ${classes[each.truth]})` : ""}`;
     return h("li", { class: mislabeled ? "mislabeled" : "" },
-      button(h("img", { src: each.picture, alt: words, width: 64, height: 64 }), () => this.state.change(each.face), { title: `${words}. Click to load it.` }),
-      h("span", { class: "near-label" }, `${each.number}: ${classes[each.label]}`),
-      mislabeled ? h("span", { class: "near-truth" }, `true: ${classes[each.truth]}`) : null);
+      button([h("img", { src: each.picture, alt: words, width: 64, height: 64 }),
+        h("span", { class: "near-label" }, `${each.number}: ${classes[each.label]}`),
+        mislabeled ? h("span", { class: "near-truth" }, `true: ${classes[each.truth]}`) : null],
+      () => this.state.change(each.face), { title: `${words}. Click to load it.` }));
   }
 }

@@ -202,7 +202,12 @@ class Card {
     this.bar.hidden = Boolean(blocked) || !run.answer;
     if (blocked) this.#explain(run, trouble);
     else if (run.answer) this.#answer(run, before);
-    else { this.words.textContent = "loading …"; fill(this.more); }
+    else {
+      this.words.textContent = "loading …";
+      this.verdict.textContent = "";
+      this.element.classList.remove("changed");
+      fill(this.more);
+    }
   }
 
   #explain(run, trouble) {
@@ -245,7 +250,7 @@ class Card {
     this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
     const because = reasonWords(answer.why, this.runs.state.attributes);
     this.verdict.title = (right === null ? "The task has no label for this picture" : `True label: ${classes[answer.truth]}`) + (because && ` – ${because}`);
-    const then = this.runs.aliases || this.runs.state.step === null ? "" : run.snapshots?.length ? ` · after ${answer.step.toLocaleString("en")} step${answer.step === 1 ? "" : "s"}` : " · trained: it kept no snapshots";
+    const then = this.runs.aliases || this.runs.state.step === null ? "" : run.snapshots?.length ? ` · ${afterSteps(answer.step, this.runs.state.step)}` : " · trained: it kept no snapshots";
     this.words.textContent = plainWords(answer, classes) + then;
     const changed = before && before !== answer && before.says !== undefined && before.says !== answer.says;
     if (changed) {
@@ -280,6 +285,12 @@ export function plainWords(answer, classes) {
   const chance = answer.chances[answer.says];
   const sure = chance >= 0.99 ? "certain" : chance >= 0.9 ? "sure" : chance >= 0.7 ? "fairly sure" : "unsure, more likely";
   return `${sure}: ${classes[answer.says]} (${percent(chance)})`;
+}
+
+/** Whose answer it is, where the page shows the networks after `wanted` steps. */
+function afterSteps(step, wanted) {
+  const count = step.toLocaleString("en");
+  return step === wanted ? `after ${count} step${step === 1 ? "" : "s"}` : `weights kept at step ${count}`;
 }
 
 function state(run) {

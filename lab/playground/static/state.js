@@ -159,6 +159,13 @@ export class State {
     writeAddress(this.#entries(), kept);
   }
 
+  /** Whether the address was changed by somebody else: it differs from the state that is shown, or
+   * it has a token or opens the panel for training. */
+  isAskedForMore() {
+    const given = readAddress();
+    return this.differs(given) || given.token !== undefined || (given.train !== undefined) !== (this.recipe !== null);
+  }
+
   /** Whether the address differs from the state that is shown. */
   differs(given = readAddress()) {
     return Object.entries(this.#entries()).some(([name, value]) => (given[name] ?? "") !== value);

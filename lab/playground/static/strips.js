@@ -6,6 +6,7 @@ import { fill, h, listed, percent } from "./dom.js";
 
 const WIDTH = 220, HEIGHT = 44, RULE = 5, PAD = 4;
 const LITTLE = 0.05; // a change of the probability below this counts as little
+const FEW = 0.34; // share of a nuisance's values: if it changes the prediction at so few, that is said mildly
 
 /** Fill `place` with one column of strips for each of `columns`: {run, classes, strips}. */
 export function showStrips(place, columns, state) {
@@ -56,8 +57,11 @@ function summary(column, state) {
     const values = strip.values.filter((_, i) => errs(strip, i)).map((value) => valueWords(row, value));
     return `${row.words} (wrong at ${values.length > 3 ? `${values.length} of ${strip.values.length} values` : listed(values)})`;
   });
+  const differ = (strip) => strip.says.filter((says) => says !== column.told.says).length;
+  const mild = wrong.length === 1 && differ(wrong[0]) <= FEW * wrong[0].values.length;
   return h("ul", { class: "findings" },
-    wrong.length ? h("li", { class: "wrong" }, `For this face these nuisances, one at a time, change the prediction: ${words(wrong)}.`)
+    mild ? h("li", {}, `For this face one nuisance of ${strips.filter((strip) => !strip.relevant).length}, alone, changes the prediction: ${words(wrong)}, at ${differ(wrong[0])} of ${wrong[0].values.length} values.`)
+      : wrong.length ? h("li", { class: "wrong" }, `For this face these nuisances, one at a time, change the prediction: ${words(wrong)}.`)
       : h("li", { class: "right" }, "For this face no single nuisance changes the prediction."),
     correct.length ? h("li", { class: "right" }, `Right at every value of ${words(correct)}.`) : null,
     partly.length ? h("li", { class: "wrong" }, `Follows the true label only in part for ${listed(partly)}.`) : null,

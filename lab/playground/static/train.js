@@ -15,9 +15,7 @@ export class Train {
   /** `grown(name)` is called when a run has got further, `trained(name)` when one was started. */
   constructor(state, { grown, started, say }) {
     Object.assign(this, { state, grown, started, say, inputs: new Map(), seen: new Map() });
-    if (state.token) localStorage.setItem(TOKEN, state.token);
-    this.token = state.token || localStorage.getItem(TOKEN) || "";
-    state.token = "";
+    this.#take();
     this.fields = h("div", { class: "recipe" });
     this.go = button("▶ Train", () => this.#do({ do: "start", recipe: this.recipe() }), { class: "primary" });
     this.note = h("span", { class: "failed", role: "alert" });
@@ -40,21 +38,34 @@ export class Train {
     fill(this.fields, told.settings.map((setting) => this.#field(setting)));
     this.#set(this.state.recipe ?? "");
     this.element.hidden = false;
-    this.#permit(told.stranger || (this.token ? "" : "open the link that the board printed in the terminal: it holds the permission"));
+    this.stranger = told.stranger;
+    this.#permit();
     this.#show(told.jobs);
     this.#follow();
   }
 
-  /** Take over the settings of a link that was opened in this tab. */
+  /** Take over what a link holds that was opened in this tab: settings, and the permission. */
   follow() {
-    if (!this.settings || this.state.recipe === null) return;
-    this.#set(this.state.recipe);
-    this.element.open = true;
+    this.#take();
+    if (!this.settings) return;
+    this.#permit();
+    this.element.open = this.state.recipe !== null;
+    if (this.element.open) this.#set(this.state.recipe);
   }
 
-  #permit(trouble) {
-    this.go.disabled = Boolean(trouble);
-    this.note.textContent = trouble ? `To train, ${trouble}.` : "";
+  /** Keep the token of a link, and take it out of the state. */
+  #take() {
+    if (this.state.token) localStorage.setItem(TOKEN, this.state.token);
+    this.token = this.state.token || localStorage.getItem(TOKEN) || "";
+    this.state.token = "";
+  }
+
+  /** Say who can train, if this page cannot. */
+  #permit() {
+    this.go.disabled = Boolean(this.stranger || !this.token);
+    this.note.className = this.stranger ? "hint" : "failed";
+    fill(this.note, this.stranger ? `Only the computer that runs the board can train: in a class, the teacher's screen has it. Here you can play the games below the picture, and set up a training and copy its link. (Why: ${this.stranger}.)`
+      : this.token ? "" : "To train, open the link that the board printed in the terminal of this computer: it holds the permission.");
   }
 
   #field(setting) {

@@ -28,7 +28,7 @@ export class Why {
     this.turn = 0; // number of the newest request for the pinned runs
     this.trainingFaces = new TrainingFaces(state);
     this.drawn = null; // the columns of the view that is shown
-    this.fooled = new Map(); // run and step -> {face, told, about}: the result of a search, and the faces that it is for
+    this.fooled = new Map(); // run and step -> {face, told, about}: the result of a search, the face that it began with, and those that it played
     this.places = new Map(); // run -> the element that shows the result
     this.searching = new Set(); // runs with a search in progress
     this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0, "aria-labelledby": "why-strips" });
@@ -205,7 +205,7 @@ export class Why {
   }
 
   #showFool(pins) {
-    fill(this.body, h("p", { class: "hint" }, "Searches for changes of nuisances after which the run misclassifies the face, undoes those that are not needed, and plays the rest. Relevant attributes do not change, so the true label stays."),
+    fill(this.body, h("p", { class: "hint" }, "Searches for changes of nuisances after which the run misclassifies the face, undoes those that are not needed, and plays the rest. Relevant attributes do not change, so the true label stays. Each search begins with the original face, not with the one that another search left."),
       h("div", { class: "columns" }, pins.map((run) => {
         const place = h("div", { class: "fool", "aria-live": "polite" });
         const go = button(`Fool “${run}”`, () => this.#fool(run, place, go), { class: "primary" });
@@ -217,13 +217,21 @@ export class Why {
     this.#foolTexts();
   }
 
-  /** Show the results of searches as long as the face is one of their frames. */
+  /** The face that searches begin with: that of the search that left the present one, or this. */
+  #original() {
+    const now = this.state.written();
+    return [...this.fooled.values()].findLast(({ about }) => about.has(now))?.face ?? this.state.face;
+  }
+
+  /** Show the results of searches that began with the same original face. */
   #foolTexts() {
+    const original = this.state.written(this.#original());
     for (const [run, place] of this.places) {
       const known = this.fooled.get(this.#then(run));
       if (!place.isConnected || this.searching.has(run)) continue;
-      if (!known?.about.has(this.state.written())) fill(place);
-      else if (!place.childElementCount) this.#foolWords(place, run, known);
+      if (!known || this.state.written(known.face) !== original) fill(place);
+      else if (place.dataset.of !== original || !place.childElementCount) this.#foolWords(place, run, known);
+      place.dataset.of = original;
     }
   }
 
@@ -235,11 +243,13 @@ export class Why {
     this.searching.add(run);
     go.disabled = true;
     fill(place, h("p", {}, "Searching …"));
-    const face = { ...this.state.face }, then = this.#then(run);
+    const face = { ...this.#original() }, then = this.#then(run);
+    this.state.change(face);
     try {
       const told = await ask("fool", { face: this.state.written(), run, ...this.state.when() });
       const about = [face, ...(told.frames ?? [])].map((each) => this.state.written(each));
       const known = { face, told, about: new Set(about) };
+      this.fooled.delete(then); // so that it is the last one
       this.fooled.set(then, known);
       this.searching.delete(run);
       if (!place.isConnected && this.tab === "fool") await this.show(); // the view was redrawn meanwhile
