@@ -708,6 +708,53 @@ def test_of_probabilities_the_log_odds_are_measured(
         assert found[tag].value == pytest.approx(plain[tag].value, rel=1e-4), tag
 
 
+def through_autocast(z: Tensor) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return (z @ torch.eye(z.shape[1])).softmax(1)
+
+
+def by_hand(z: Tensor) -> Tensor:
+    e = z.detach().bfloat16().exp()
+    return e / e.sum(1, keepdim=True)
+
+
+ROUNDED = {
+    "bfloat16": lambda z: z.bfloat16().softmax(1),
+    "bfloat16 as float32": lambda z: z.bfloat16().softmax(1).float(),
+    "float16 by hand": lambda z: by_hand(z).half(),
+    "bfloat16 by hand": by_hand,
+    "autocast": through_autocast,
+    "8 bits": lambda z: (z.softmax(1) * 256).round() / 256,
+    "2 decimals": lambda z: z.softmax(1).round(decimals=2),
+}
+
+
+@pytest.mark.parametrize("outputs", [None, "probabilities"])
+@pytest.mark.parametrize("after", ROUNDED.values(), ids=ROUNDED)
+def test_rounded_probabilities_of_all_classes_are_those_of_a_softmax(
+    after: Any, outputs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Ends(5, after)
+    model.inner.weight.data *= 3
+    found = measured(model, train=TRAIN, test=TEST, outputs=outputs)
+    p = model(TEST[0]).detach().double()
+    assert (p.sum(1) - 1).abs().max() > 1e-3, "else the case shows nothing"
+    loss = nn.functional.nll_loss(p.clamp(1e-7).log().log_softmax(1), TEST[1])
+    assert found["loss/test"].value == pytest.approx(loss.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("outputs", [None, "probabilities"])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_sigmoids_that_happen_to_sum_to_1_are_those_of_each_class(
+    kind: Any, outputs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Ends(2, lambda z: torch.sigmoid(torch.stack([z[:, 0], -z[:, 0]], 1).to(kind)))
+    found = measured(model, train=TRAIN, test=TEST, outputs=outputs)
+    p = model(TEST[0]).detach().double()
+    loss = nn.functional.cross_entropy(p.logit(), TEST[1])
+    assert found["loss/test"].value == pytest.approx(loss.item(), rel=1e-4)
+
+
 def test_probabilities_are_told_and_taken_for_logits_where_the_user_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.text import unknown
-from lab.models import untouched
+from lab.models import last_operation, sum_to_one, untouched
 from lab.watching.trees import Tree, leaves, mapped
 
 Forward = Callable[[nn.Module, Tree], Any]
@@ -28,19 +27,15 @@ KNOWN = ("logits", "probabilities")
 LEAST = 1e-7
 """Probabilities are kept so far from 0 and 1, as Keras's own losses do (`epsilon`)."""
 
-ROUNDING = 1e-3
-"""How far a sum of probabilities may be from 1."""
-
 SQUASHED = ("Sigmoid", "Hardsigmoid", "Softmax")
 """Last operations, as autograd calls them, whose results are probabilities."""
+
+APART = ("Sigmoid", "Hardsigmoid")
+"""Those of them that give each class a probability by itself, whatever their sum."""
 
 UNBOUNDED = ("Addmm", "Mm", "Linear", "MkldnnLinear", "Bmm", "Baddbmm", "Convolution",
              "LogSoftmax", "NativeBatchNorm", "CudnnBatchNorm")  # fmt: skip
 """Last operations whose results are no probabilities, whatever values they happen to have."""
-
-PASSED = ("Squeeze", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Select", "Slice", "ToCopy",
-          "Clone", "Alias", "AsStrided", "Transpose", "Permute", "T", "Mean")  # fmt: skip
-"""Operations that leave probabilities what they are."""
 
 
 def plain_forward(model: nn.Module, inputs: Tree) -> Any:
@@ -203,12 +198,7 @@ class Outputs:
         that is not known."""
         with suppress(Exception), untouched(network), torch.enable_grad():
             rows = as_rows(self._output(network, inputs), len(leaves(inputs)[0]))
-            node: Any = rows.grad_fn
-            while node is not None:
-                name = re.sub(r"Backward\d*$", "", node.name())
-                if name not in PASSED:
-                    return name
-                node = node.next_functions[0][0]
+            return last_operation(rows)
         return ""
 
     def settle(self, rows: Tensor, operation: str, all_rows: Callable[[], Tensor]) -> str:
@@ -220,7 +210,7 @@ class Outputs:
         """
         self.settled = True
         within = bool(((rows >= 0) & (rows <= 1)).all())
-        summed = rows.shape[1] > 1 and bool(((rows.sum(dim=1) - 1).abs() < ROUNDING).all())
+        summed = operation not in APART and sum_to_one(rows)
         if self._said == "probabilities":
             if not within:
                 worst = rows[(rows < 0) | (rows > 1) | rows.isnan()][0].item()
@@ -236,9 +226,11 @@ class Outputs:
                 " give forward="
             )
         if within and (summed or operation in SQUASHED):
-            self.kind = "softmax" if summed and operation != "Sigmoid" else "sigmoid"
+            self.kind = "softmax" if summed else "sigmoid"
+            of = "of class 1" if rows.shape[1] == 1 else "of each class by itself"
             return (
-                "the model returns probabilities, and their log odds are measured."
+                f"the model returns probabilities {'that sum to 1' if summed else of}, and their"
+                " log odds are measured."
                 " outputs='probabilities' says so, outputs='logits' takes them for logits"
             )
         if within and rows.shape[1] == 1 and operation not in UNBOUNDED:
