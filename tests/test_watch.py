@@ -1121,14 +1121,39 @@ class Both(NamedTuple):
         lambda features, z: [z.sum(), z],
         lambda features, z: (None, z),
         lambda features, z: (features[:, :1].long(), z),
-        lambda features, z: (z, 0 * z, features),
+        lambda features, z: (z, z.softmax(1), z.log_softmax(1), features),
+        lambda features, z: (z, z[:, :1]),
+        lambda features, z: (z.softmax(1), z),
         lambda features, z: Both(features, z),
     ],
 )
 def test_of_several_outputs_the_one_that_fits_is_taken(around: Any) -> None:
     plain = measured(linear(), train=TRAIN, test=TEST)
     found = measured(Returns(around), train=TRAIN, test=TEST)
-    assert found["loss/train"] == plain["loss/train"]
+    assert found["loss/train"].value == pytest.approx(plain["loss/train"].value, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("around", "told"),
+    [
+        (lambda features, z: (z, 2 * z), (0, 1)),
+        (lambda features, z: (features, z, 2 * z), (1, 2)),
+        (lambda features, z: (0 * z, 0 * z), (0, 1)),
+        (lambda features, z: (z, z.sigmoid(), 2 * z), (0, 2)),
+        (lambda features, z: (z[:, :1], z), (0, 1)),
+        (lambda features, z: (z[:, 0], z[:, 1]), (0, 1)),
+        (lambda features, z: (features[:, :3], features[:, 3:6]), (0, 1)),
+    ],
+)
+def test_of_several_outputs_that_fit_the_line_asks_which(
+    around: Any, told: tuple[int, int], tmp_path: Path
+) -> None:
+    model = Returns(around)
+    with pytest.raises(ValueError, match=r"returns [23] items, of which .* may be") as caught:
+        watch(model, train=TRAIN, test=TEST, out=tmp_path / "run").open()
+    assert "\n" not in str(caught.value)
+    assert f"m(x)[{told[0]}], or [{told[1]}]" in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_features_before_the_logits_are_not_taken_for_logits(tmp_path: Path) -> None:

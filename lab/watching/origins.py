@@ -91,13 +91,13 @@ def _inside(dataset: Any) -> tuple[Any, np.ndarray]:
             return dataset.dataset, _whole_numbers(dataset.indices)
         return nothing
     for name in INNER:
-        inner: Any = getattr(dataset, name, None)
-        if inner is None or inner is dataset or not hasattr(inner, "__getitem__"):
+        inner: Any = getattr(dataset, name, ())
+        if inner is dataset or not _method(type(inner)):
             continue
         with suppress(Exception):  # of the user's code
             candidates = []
             count = len(dataset)
-            indices = getattr(dataset, "indices", None)
+            indices: Any = getattr(dataset, "indices", ())
             if hasattr(indices, "__len__") and len(indices) == count:
                 candidates.append(_whole_numbers(indices))
             if len(inner) == count:

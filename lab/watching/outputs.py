@@ -79,21 +79,28 @@ def _refuse_parts(model: nn.Module, inputs: Sequence[Tree]) -> None:
 
 
 def fitting_item(output: Any, count: int, labels: int, classes: int) -> int:
-    """Which item of several that a network returns for `count` examples is taken: the first, or, if
-    that one does not fit, the only one that has a column for each class (one column, of two
-    classes). `labels` is how many classes the labels have at least, `classes` how many there are,
-    0: not known.
+    """Which item of several that a network returns for `count` examples is taken: the only one that
+    has a column for each class (one column, of two classes), or the first if none has. `labels` is
+    how many classes the labels have at least, `classes` how many there are, 0: not known.
 
-    `ValueError` if another item fits the labels, and the first one is wider and might be right.
+    `ValueError` if another one might be meant: one that fits too and answers otherwise, or the
+    first one where another fits the labels and the first is wider.
     """
     if not isinstance(output, (list, tuple)) or hasattr(output, "logits"):
         return 0
     wanted = classes or labels
     widths = [_width(item, count) for item in output]
     fitting = [i for i, width in enumerate(widths) if _fits(width, wanted)]
-    if len(fitting) != 1:
-        return 0
-    best = fitting[0]
+    if not fitting:  # the labels may not show all classes
+        fitting = [i for i, width in enumerate(widths) if width is not None and width == widths[0]]
+    best = fitting[0] if fitting else 0
+    rivals = [i for i in fitting[1:] if not _same_answers(output[best], output[i])]
+    if rivals:
+        told = f"{', '.join(map(str, [best, *rivals][:-1]))} and {rivals[-1]}"
+        raise ValueError(
+            f"the model returns {len(output)} items, of which {told} may be the logits: say which"
+            f" is measured: give forward=lambda m, x: m(x)[{best}], or [{rivals[-1]}] in its place"
+        )
     if best and not classes and (widths[0] or 0) > wanted:
         raise ValueError(
             f"the model returns {len(output)} items: item 0 has {widths[0]} columns, item {best}"
@@ -101,6 +108,26 @@ def fitting_item(output: Any, count: int, labels: int, classes: int) -> int:
             f" give forward=lambda m, x: m(x)[{best}], or [0] in its place"
         )
     return best
+
+
+def _same_answers(one: Tensor, other: Tensor) -> bool:
+    """Whether one of two outputs (N, C) is surely not other logits than the other one: it is their
+    softmax or its logarithm, or a number beside logits of two classes."""
+    one, other = (each.detach().double().reshape(len(each), -1) for each in (one, other))
+    if one.shape != other.shape:
+        return one.shape[1] > other.shape[1]
+    (kind, mine), (other_kind, others) = _chances(one), _chances(other)
+    return kind != other_kind and torch.allclose(mine, others, rtol=0, atol=1e-2)
+
+
+def _chances(rows: Tensor) -> tuple[str, Tensor]:
+    """What an output (N, C) looks like, and the probabilities that it then stands for."""
+    alone = rows.shape[1] == 1
+    for kind, chances in (("softmax", rows), ("log", rows.exp())):
+        within = bool(((chances >= 0) & (chances <= 1)).all())
+        if within and (alone or sum_to_one(chances)):
+            return kind, chances
+    return "logits", rows.sigmoid() if alone else rows.softmax(dim=1)
 
 
 def _width(item: Any, count: int) -> int | None:
