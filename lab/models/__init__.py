@@ -14,7 +14,7 @@ from lab.models.inspect import (
     seeded_model,
     untouched,
 )
-from lab.models.isolation import TURN, Generators, Settings, isolated
+from lab.models.isolation import TURN, Generators, Settings, isolated, settings_kept
 from lab.models.probabilities import last_operation, sum_to_one
 from lab.models.registry import (
     ModelSpec,
@@ -35,6 +35,6 @@ __all__ = [
     "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
     "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
     "has_width", "isolated", "last_operation", "list_models", "locate", "only_agreed",
-    "parameters_told", "random_pictures", "register_model", "seeded_model", "sources_of",
-    "sum_to_one", "to_input", "untouched",
+    "parameters_told", "random_pictures", "register_model", "seeded_model", "settings_kept",
+    "sources_of", "sum_to_one", "to_input", "untouched",
 ]  # fmt: skip
