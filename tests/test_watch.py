@@ -24,9 +24,11 @@ from torch.utils.data import (
     Dataset,
     IterableDataset,
     Sampler,
+    SequentialSampler,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
 )
 
 from lab import watch
@@ -630,6 +632,11 @@ def linear() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
 
 
+def weighted(few: list[int], count: int) -> WeightedRandomSampler:
+    """A sampler that draws only those of `count` examples."""
+    return WeightedRandomSampler([float(i in few) * (1 + i) for i in range(count)], 50)
+
+
 @pytest.mark.parametrize(
     "loader",
     [
@@ -637,6 +644,10 @@ def linear() -> nn.Module:
         lambda whole, few: DataLoader(whole, sampler=torch.tensor(few)),  # type: ignore[arg-type]
         lambda whole, few: DataLoader(
             whole, batch_sampler=BatchSampler(SubsetRandomSampler(few), 4, False)
+        ),
+        lambda whole, few: DataLoader(whole, sampler=weighted(few, len(whole))),
+        lambda whole, few: DataLoader(
+            Subset(whole, [*few, 0, 1]), sampler=SequentialSampler(range(len(few)))
         ),
     ],
 )

@@ -45,8 +45,12 @@ def _sampled(loader: DataLoader[Any], what: str) -> Any:
     sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
     if loader.batch_sampler is not None and not hasattr(loader.batch_sampler, "sampler"):
         sampler = loader.batch_sampler
-    if isinstance(sampler, WHOLE) or isinstance(loader.dataset, IterableDataset):
+    if isinstance(loader.dataset, IterableDataset) or not hasattr(loader.dataset, "__len__"):
         return loader.dataset
+    if isinstance(sampler, WHOLE):
+        drawn = _drawn(sampler)
+        whole = drawn is None or drawn == list(range(len(loader.dataset)))
+        return loader.dataset if whole else Subset(loader.dataset, drawn or [])
     indices = sampler.indices if isinstance(sampler, SubsetRandomSampler) else sampler
     if isinstance(indices, (list, tuple, range, np.ndarray, Tensor)):
         try:
@@ -57,6 +61,16 @@ def _sampled(loader: DataLoader[Any], what: str) -> Any:
         f"{what} is a loader whose {type(sampler).__name__} may take a part of its dataset: give"
         " the dataset, or a torch.utils.data.Subset of it"
     )
+
+
+def _drawn(sampler: Any) -> list[int] | None:
+    """The numbers of the examples that a sampler of `WHOLE` can draw: of weighted ones those whose
+    weight is not 0, of the first ones as many as it was made for; None where that is not known."""
+    if isinstance(sampler, WeightedRandomSampler):
+        weights = torch.as_tensor(sampler.weights)
+        return [int(number) for number in weights.nonzero()[:, 0]]
+    source = getattr(sampler, "data_source", None)
+    return list(range(len(source))) if hasattr(source, "__len__") else None
 
 
 class Source:
