@@ -5,6 +5,7 @@ import json
 import math
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -1198,6 +1199,43 @@ def test_inputs_of_two_parts_are_two_arguments_or_the_line_says_what_to_give() -
         measured(Pairs(), train=items, test=items)
     found = measured(Pairs(), train=items, test=items, forward=lambda model, x: model(x))
     assert found["loss/train"] == measured(linear(), train=TRAIN, test=TRAIN)["loss/train"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "said", "forward"),
+    [
+        (lambda x: (40 * x + 128).byte(), r"(30, 1, 8, 8) torch.uint8", lambda m, x: m(x / 255)),
+        (lambda x: (40 * x).int(), r"(30, 1, 8, 8) torch.int32", lambda m, x: m(x / 255)),
+        (
+            lambda x: x[..., :4],
+            r"(30, 1, 8, 4) torch.float32",
+            lambda m, x: m(x.repeat(1, 1, 1, 2)),
+        ),
+    ],
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_inputs_that_the_loop_converts_need_forward_and_the_line_says_so(
+    stored: Any, said: str, forward: Any, lazy: bool, tmp_path: Path
+) -> None:
+    train_set, test_set = ((stored(x), y) for x, y in (TRAIN, TEST))
+
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(2)) if lazy else linear()
+
+    def measure(given: Any) -> None:
+        network = model()
+        with watch(
+            network, train=train_set, test=test_set, out=tmp_path / "run", quiet=True, **given
+        ) as watched:
+            network(TRAIN[0])
+            watched(0)
+
+    with pytest.raises(ValueError, match=r"the network fails: .* forward= too") as caught:
+        measure({})
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+    measure({"forward": forward})
 
 
 def normalize(x: Tensor) -> Tensor:
