@@ -890,6 +890,12 @@ def test_values_of_groups_that_would_be_one_are_refused() -> None:
         assert repr(other) in str(caught.value)
 
 
+def test_a_column_of_one_value_makes_no_groups() -> None:
+    for column in (["here"] * 30, torch.ones(30), np.zeros(30, int)):
+        with pytest.raises(ValueError, match=r"groups: place has one value for all 30 test"):
+            measured(network(), train=TRAIN, test=TEST, groups={"place": column})
+
+
 def test_augmentation_of_few_examples_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

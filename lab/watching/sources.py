@@ -69,7 +69,7 @@ def _drawn(sampler: Any) -> list[int] | None:
     if isinstance(sampler, WeightedRandomSampler):
         weights = torch.as_tensor(sampler.weights)
         return [int(number) for number in weights.nonzero()[:, 0]]
-    source = getattr(sampler, "data_source", None)
+    source: Any = getattr(sampler, "data_source", None)
     return list(range(len(source))) if hasattr(source, "__len__") else None
 
 

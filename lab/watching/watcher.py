@@ -316,6 +316,12 @@ class Watcher:
         self._groups = None
         if groups:
             columns = {name: self._test.column(each, name) for name, each in groups.items()}
+            for name, each in groups.items():
+                if len(set(map(str, _plain_values(each)))) == 1:
+                    raise ValueError(
+                        f"groups: {name} has one value for all {len(each):,} test examples, so that"
+                        " it makes no groups: give a column with two values or more"
+                    )
             self._groups = named_groups(self._test.labels, self._classes, columns)
             if len(self._groups[1]) > MOST_GROUPS:
                 raise ValueError(
@@ -695,6 +701,10 @@ def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _plain_values(column: Any) -> Any:
+    return column.tolist() if hasattr(column, "tolist") else column
 
 
 def _listed(names: Sequence[str]) -> str:
