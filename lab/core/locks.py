@@ -51,8 +51,12 @@ def check_path(path: Path, flag: str = "") -> Path:
 
 def check_out(folder: Path) -> Path:
     """`folder`, if one may be there or be made; `ValueError` names --out otherwise."""
-    if check_path(folder).exists() and not folder.is_dir():
-        raise ValueError(f"--out {folder}: that is no folder: name one that there is, or a new one")
+    for place in (check_path(folder), *folder.parents):
+        if place.exists() and not place.is_dir():
+            what = "that" if place == folder else f"{place}"
+            raise ValueError(
+                f"--out {folder}: {what} is no folder: name one that there is, or a new one"
+            )
     return folder
 
 
