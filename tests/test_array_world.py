@@ -137,6 +137,9 @@ ODD: list[tuple[Arrays, str]] = [
     ({"x": None}, "there is no array 'x' in it, but y"),
     ({"y": None}, "there is no array 'y'"),
     ({"x_test": X}, "x_test and y_test belong together"),
+    ({"X_test": X, "Y_test": Y}, "'X_test' in it is not read; did you mean 'x_test'?"),
+    ({"x": None, "X": X}, "did you mean 'x'?"),
+    ({"Class_Names": np.array(["a", "b"])}, "did you mean 'class_names'?"),
     ({"y_test": Y}, "x_test and y_test belong together"),
     ({"x": X[:, 0, 0]}, r"x must be N x H x W.* not 30 x 3"),
     ({"x": X[..., :2]}, "not 30 x 20 x 20 x 2"),
@@ -330,3 +333,12 @@ def test_a_network_of_timm_is_trained_on_them(tmp_path: Path) -> None:
         tmp_path, data=str(saved(tmp_path)), model="timm:resnet10t", width=16, image_size=32
     )
     assert (start(config).folder / "summary.json").exists()
+
+
+def test_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
+    (told,) = opened(saved(tmp_path, x_val=X, y_val=Y, X=X)).doubts()[:1]
+    assert told.startswith("arrays X, x_val, y_val in ")
+    assert "not used" in told
+    many = {f"z{i}": Y for i in range(30)}
+    assert "and 22 more in " in opened(saved(tmp_path, **many)).doubts()[0]
+    assert not any("not used" in told for told in opened(saved(tmp_path)).doubts())

@@ -115,7 +115,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     told = process.communicate()
     assert process.returncode == 2
     assert told.count("\n") == 1
-    assert "Not a directory" in told
+    place = tmp_path / "file"
+    assert f"--out {place / 'runs'}: {place} is no folder" in told
 
 
 @pytest.mark.parametrize(
@@ -125,6 +126,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         ("sweep", ["--grid", "steps=1,2", "--processes", "1"]),
         ("pool", ["--networks", "2", "--steps", "1"]),
         ("gallery", []),
+        ("lesson", ["random_labels"]),
+        ("report_card", []),
     ],
 )
 def test_a_file_in_the_place_of_out_is_named_with_its_flag(

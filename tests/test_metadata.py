@@ -22,6 +22,7 @@ from lab.worlds.groups import group_counts, told_by
 from support.configs import tiny
 from support.picture_folders import fill
 from support.planted import ByPixels
+from support.scripts import is_refused, load_script
 
 CLASSES, PLACES = ("cat", "dog"), ("indoors", "outdoors")
 
@@ -179,6 +180,19 @@ def test_other_values_are_another_version_and_columns_that_are_not_named_are_not
         table.write_text(kept)
 
 
+def test_a_column_of_one_value_is_refused(folder: Path, tmp_path: Path) -> None:
+    table = folder / "metadata.csv"
+    kept = table.read_bytes()
+    try:
+        write(table, sorted(folder.rglob("*.png")), place=" here")
+        words = ["--data", str(folder), "--groups", "year", "place", "--out", str(tmp_path / "r")]
+        line = is_refused(load_script("train").train, words)
+        assert "--groups year place: the column place has one value for all 60 pictures" in line
+        assert not (tmp_path / "r").exists()
+    finally:
+        table.write_bytes(kept)
+
+
 @pytest.mark.parametrize(
     ("groups", "text", "line"),
     [
@@ -241,9 +255,13 @@ def test_empty_cells_are_a_value_of_their_own(tmp_path: Path) -> None:
         fill(tmp_path / name, 5)
     files = sorted(tmp_path.rglob("*.png"))
     write(tmp_path / "metadata.csv", files, light="")
-    examples = opened(tmp_path, "light").load("train", 4)
-    assert examples.samples.names("light") == ["none"] * 4
-    assert torch.equal(examples.samples["light"], torch.zeros(4, dtype=torch.int64))
+    table = (tmp_path / "metadata.csv").read_text().rstrip()
+    (tmp_path / "metadata.csv").write_text(f"{table}lit\n")  # the last row's last cell
+    world = opened(tmp_path, "light")
+    examples = world.load("train", world.data.num_train)
+    lit = [world.name("train", i) == "dog/004.png" for i in range(len(examples))]
+    assert examples.samples.names("light") == ["lit" if each else "none" for each in lit]
+    assert torch.equal(examples.samples["light"] == 0, torch.tensor(lit))
 
 
 @pytest.mark.parametrize(
@@ -253,8 +271,10 @@ def test_two_values_that_would_be_one_are_refused(one: str, other: str, tmp_path
     fill(tmp_path / "cat", 6)
     fill(tmp_path / "dog", 6, shade=100)
     write(tmp_path / "metadata.csv", sorted(tmp_path.rglob("*.png")), place=one)
-    assert opened(tmp_path, "place").load("train", 2)
     rows = (tmp_path / "metadata.csv").read_text().splitlines()
+    rows[1] = rows[1].replace(f",{one},", ",far,")
+    (tmp_path / "metadata.csv").write_text("\n".join([*rows, ""]))
+    assert opened(tmp_path, "place").load("train", 2)
     first, _, last = rows[-1].partition(f",{one},")
     (tmp_path / "metadata.csv").write_text("\n".join([*rows[:-1], f"{first},{other},{last}\n"]))
     with pytest.raises(ValueError, match=r"--groups: column place: .* would be one name") as caught:

@@ -13,6 +13,7 @@ from lab.core.config import DataConfig, RunConfig
 from lab.core.run_dir import RunDir
 from lab.core.run_names import automatic_name
 from lab.experiments import make_grid, make_jobs
+from lab.models import Settings
 from lab.models.sources import ITSELF
 from lab.runs.load import open_run
 from lab.runs.provenance import OBJECTIVE
@@ -22,6 +23,7 @@ from lab.training import LAST, create_objective, load_checkpoint, locate_objecti
 from lab.worlds import draw_examples, population_of
 from lab.worlds.groups import group_counts, group_index
 from support.configs import tiny
+from support.run_folders import same_state
 from support.scripts import is_refused, load_script
 
 FOCAL = """
@@ -193,6 +195,50 @@ def test_an_objective_that_fails_later_is_named_with_its_line(tmp_path: Path) ->
     mine = config(tmp_path / "runs", f"{tmp_path}/mine.py:mine")
     with pytest.raises(ValueError, match=r"mine\.py:3"):
         start(mine)
+
+
+UNTIDY = """
+import torch
+from torch.nn.functional import cross_entropy
+from lab.training.objectives import Objective
+
+def settings():
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.set_grad_enabled(False)
+    torch.use_deterministic_algorithms(not torch.are_deterministic_algorithms_enabled())
+
+class Tidy(Objective):
+    def __call__(self, logits, batch): return cross_entropy(logits, batch.labels)
+
+class Untidy(Objective):
+    def __init__(self): settings()
+    def start(self, spec): settings()
+    def __call__(self, logits, batch):
+        loss = cross_entropy(logits, batch.labels)
+        settings()
+        return loss
+    def state(self):
+        settings()
+        return {}
+    def restore(self, state): settings()
+
+if ALONE:
+    settings()
+"""
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["file", "methods"])
+def test_what_an_objective_sets_in_torch_is_not_left_there(alone: bool, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(UNTIDY.replace("ALONE", str(alone)))
+    before = Settings.now()
+    states = []
+    for name in ("Tidy", "Untidy"):
+        place = tmp_path / name
+        run = start(config(place, f"{tmp_path}/mine.py:{name}")).folder
+        assert Settings.now() == before
+        states.append(load_checkpoint(run / "checkpoints" / LAST).model)
+    assert same_state(*states)
 
 
 def test_files_of_the_same_name_do_not_mix(tmp_path: Path) -> None:

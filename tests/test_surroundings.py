@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from lab.core.cli import main
+from support.picture_folders import fill
+from support.scripts import is_refused, load_script
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(path for path in (ROOT / "scripts").glob("*.py") if path.name[0] != "_")
@@ -19,6 +21,8 @@ SPEAK = """
 import os, sys
 from dataclasses import dataclass
 from lab.core.cli import main
+from support.picture_folders import fill
+from support.scripts import is_refused, load_script
 
 @dataclass
 class Flags:
@@ -56,6 +60,63 @@ def speak(
         errors="replace",
         check=False,
     )
+
+
+NAMES = """
+import sys
+from pathlib import Path
+from lab.core.config import DataConfig
+from lab.core.locks import check_out
+from lab.models.files import from_file
+from lab.worlds import open_world
+
+place = sys.argv[1]
+for call in (
+    lambda: check_out(Path(place)),
+    lambda: open_world(DataConfig(data=place)),
+    lambda: from_file(Path(place) / "net.py", "net", "net"),
+):
+    try:
+        call()
+    except ValueError as error:
+        print(ascii(str(error)))
+"""
+
+
+def test_a_name_in_utf_8_is_not_blamed_for_the_locale(tmp_path: Path) -> None:
+    (tmp_path / "ü").mkdir()
+    (tmp_path / "ü" / "net.py").write_text("")
+    (tmp_path / "names.py").write_text(NAMES)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "names.py", "ü"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONUTF8": "0",
+             "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    for line, flag in zip(lines, ("", "--data ", "--model "), strict=True):
+        assert line[1:].startswith(f"{flag}'")
+        assert "\\xfc" in line
+        assert "is in UTF-8, and the locale of this program says that names are in ascii" in line
+        assert "PYTHONUTF8=1" in line
+
+
+@pytest.mark.parametrize("flag", ["--data", "--model"])
+def test_a_name_that_is_no_text_is_refused_before_a_run_has_a_folder(
+    flag: str, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        fill(tmp_path / "\udcff" / name, 3)
+    (tmp_path / "\udcff" / "net.py").write_text("")
+    given = str(tmp_path / "\udcff") + ("" if flag == "--data" else "/net.py:net")
+    words = [flag, given, "--out", str(tmp_path / "runs"), "--steps", "1"]
+    assert f"{flag} '" in (line := is_refused(load_script("train").train, words))
+    assert "is not in UTF-8" in line
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])

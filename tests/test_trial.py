@@ -608,8 +608,14 @@ def test_probabilities_in_place_of_logits_are_warned_of() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x).softmax(dim=1)
 
-    (warning,) = tried(Sure).warnings
-    assert "softmax" in warning
+    class SureInBfloat16(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            logits = 1e-3 * super().forward(x) + torch.tensor([2.0, 1.0]).log()
+            return logits.bfloat16().softmax(dim=1).float()  # rows sum to 1.002
+
+    for kind in (Sure, SureInBfloat16):
+        (warning,) = tried(kind).warnings
+        assert "softmax" in warning
 
 
 def test_a_body_that_is_not_trained_is_warned_of() -> None:

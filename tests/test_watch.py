@@ -5,6 +5,7 @@ import json
 import math
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -24,9 +25,11 @@ from torch.utils.data import (
     Dataset,
     IterableDataset,
     Sampler,
+    SequentialSampler,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
 )
 
 from lab import watch
@@ -630,6 +633,11 @@ def linear() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
 
 
+def weighted(few: list[int], count: int) -> WeightedRandomSampler:
+    """A sampler that draws only those of `count` examples."""
+    return WeightedRandomSampler([float(i in few) * (1 + i) for i in range(count)], 50)
+
+
 @pytest.mark.parametrize(
     "loader",
     [
@@ -637,6 +645,10 @@ def linear() -> nn.Module:
         lambda whole, few: DataLoader(whole, sampler=torch.tensor(few)),  # type: ignore[arg-type]
         lambda whole, few: DataLoader(
             whole, batch_sampler=BatchSampler(SubsetRandomSampler(few), 4, False)
+        ),
+        lambda whole, few: DataLoader(whole, sampler=weighted(few, len(whole))),
+        lambda whole, few: DataLoader(
+            Subset(whole, [*few, 0, 1]), sampler=SequentialSampler(range(len(few)))
         ),
     ],
 )
@@ -706,6 +718,53 @@ def test_of_probabilities_the_log_odds_are_measured(
         assert found[tag] == plain[tag]
     for tag in ("loss/test", "calibration/ece_test", "memorization/membership_auc"):
         assert found[tag].value == pytest.approx(plain[tag].value, rel=1e-4), tag
+
+
+def through_autocast(z: Tensor) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return (z @ torch.eye(z.shape[1])).softmax(1)
+
+
+def by_hand(z: Tensor) -> Tensor:
+    e = z.detach().bfloat16().exp()
+    return e / e.sum(1, keepdim=True)
+
+
+ROUNDED = {
+    "bfloat16": lambda z: z.bfloat16().softmax(1),
+    "bfloat16 as float32": lambda z: z.bfloat16().softmax(1).float(),
+    "float16 by hand": lambda z: by_hand(z).half(),
+    "bfloat16 by hand": by_hand,
+    "autocast": through_autocast,
+    "8 bits": lambda z: (z.softmax(1) * 256).round() / 256,
+    "2 decimals": lambda z: z.softmax(1).round(decimals=2),
+}
+
+
+@pytest.mark.parametrize("outputs", [None, "probabilities"])
+@pytest.mark.parametrize("after", ROUNDED.values(), ids=ROUNDED)
+def test_rounded_probabilities_of_all_classes_are_those_of_a_softmax(
+    after: Any, outputs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Ends(5, after)
+    model.inner.weight.data *= 3
+    found = measured(model, train=TRAIN, test=TEST, outputs=outputs)
+    p = model(TEST[0]).detach().double()
+    assert (p.sum(1) - 1).abs().max() > 1e-3, "else the case shows nothing"
+    loss = nn.functional.nll_loss(p.clamp(1e-7).log().log_softmax(1), TEST[1])
+    assert found["loss/test"].value == pytest.approx(loss.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("outputs", [None, "probabilities"])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_sigmoids_that_happen_to_sum_to_1_are_those_of_each_class(
+    kind: Any, outputs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Ends(2, lambda z: torch.sigmoid(torch.stack([z[:, 0], -z[:, 0]], 1).to(kind)))
+    found = measured(model, train=TRAIN, test=TEST, outputs=outputs)
+    p = model(TEST[0]).detach().double()
+    loss = nn.functional.cross_entropy(p.logit(), TEST[1])
+    assert found["loss/test"].value == pytest.approx(loss.item(), rel=1e-4)
 
 
 def test_probabilities_are_told_and_taken_for_logits_where_the_user_says_so(
@@ -829,6 +888,12 @@ def test_values_of_groups_that_would_be_one_are_refused() -> None:
             measured(network(), train=TRAIN, test=TEST, groups={"place": place})
         assert repr(one) in str(caught.value)
         assert repr(other) in str(caught.value)
+
+
+def test_a_column_of_one_value_makes_no_groups() -> None:
+    for column in (["here"] * 30, torch.ones(30), np.zeros(30, int)):
+        with pytest.raises(ValueError, match=r"groups: place has one value for all 30 test"):
+            measured(network(), train=TRAIN, test=TEST, groups={"place": column})
 
 
 def test_augmentation_of_few_examples_is_found(
@@ -1074,14 +1139,39 @@ class Both(NamedTuple):
         lambda features, z: [z.sum(), z],
         lambda features, z: (None, z),
         lambda features, z: (features[:, :1].long(), z),
-        lambda features, z: (z, 0 * z, features),
+        lambda features, z: (z, z.softmax(1), z.log_softmax(1), features),
+        lambda features, z: (z, z[:, :1]),
+        lambda features, z: (z.softmax(1), z),
         lambda features, z: Both(features, z),
     ],
 )
 def test_of_several_outputs_the_one_that_fits_is_taken(around: Any) -> None:
     plain = measured(linear(), train=TRAIN, test=TEST)
     found = measured(Returns(around), train=TRAIN, test=TEST)
-    assert found["loss/train"] == plain["loss/train"]
+    assert found["loss/train"].value == pytest.approx(plain["loss/train"].value, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("around", "told"),
+    [
+        (lambda features, z: (z, 2 * z), (0, 1)),
+        (lambda features, z: (features, z, 2 * z), (1, 2)),
+        (lambda features, z: (0 * z, 0 * z), (0, 1)),
+        (lambda features, z: (z, z.sigmoid(), 2 * z), (0, 2)),
+        (lambda features, z: (z[:, :1], z), (0, 1)),
+        (lambda features, z: (z[:, 0], z[:, 1]), (0, 1)),
+        (lambda features, z: (features[:, :3], features[:, 3:6]), (0, 1)),
+    ],
+)
+def test_of_several_outputs_that_fit_the_line_asks_which(
+    around: Any, told: tuple[int, int], tmp_path: Path
+) -> None:
+    model = Returns(around)
+    with pytest.raises(ValueError, match=r"returns [23] items, of which .* may be") as caught:
+        watch(model, train=TRAIN, test=TEST, out=tmp_path / "run").open()
+    assert "\n" not in str(caught.value)
+    assert f"m(x)[{told[0]}], or [{told[1]}]" in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_features_before_the_logits_are_not_taken_for_logits(tmp_path: Path) -> None:
@@ -1115,6 +1205,43 @@ def test_inputs_of_two_parts_are_two_arguments_or_the_line_says_what_to_give() -
         measured(Pairs(), train=items, test=items)
     found = measured(Pairs(), train=items, test=items, forward=lambda model, x: model(x))
     assert found["loss/train"] == measured(linear(), train=TRAIN, test=TRAIN)["loss/train"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "said", "forward"),
+    [
+        (lambda x: (40 * x + 128).byte(), r"(30, 1, 8, 8) torch.uint8", lambda m, x: m(x / 255)),
+        (lambda x: (40 * x).int(), r"(30, 1, 8, 8) torch.int32", lambda m, x: m(x / 255)),
+        (
+            lambda x: x[..., :4],
+            r"(30, 1, 8, 4) torch.float32",
+            lambda m, x: m(x.repeat(1, 1, 1, 2)),
+        ),
+    ],
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_inputs_that_the_loop_converts_need_forward_and_the_line_says_so(
+    stored: Any, said: str, forward: Any, lazy: bool, tmp_path: Path
+) -> None:
+    train_set, test_set = ((stored(x), y) for x, y in (TRAIN, TEST))
+
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(2)) if lazy else linear()
+
+    def measure(given: Any) -> None:
+        network = model()
+        with watch(
+            network, train=train_set, test=test_set, out=tmp_path / "run", quiet=True, **given
+        ) as watched:
+            network(TRAIN[0])
+            watched(0)
+
+    with pytest.raises(ValueError, match=r"the network fails: .* forward= too") as caught:
+        measure({})
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+    measure({"forward": forward})
 
 
 def normalize(x: Tensor) -> Tensor:

@@ -35,9 +35,11 @@ def lesson(flags: Flags) -> int:
     """List the lessons, print results, or run one lesson; returns the exit code."""
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: an interval needs two")
+    from lab.core.locks import check_out
     from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown, write_book
     from lab.experiments.lessons.page import PAGE
 
+    check_out(flags.out)
     if flags.results:
         print(to_markdown(flags.out))
         return 0

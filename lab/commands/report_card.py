@@ -48,10 +48,12 @@ def report_card(flags: Flags) -> int:
     """Execute the runs, measure the networks, write the card and print its sentences."""
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: an interval needs two")
+    from lab.core.locks import check_out
     from lab.experiments.report_card import report
     from lab.experiments.report_card.plan import SET_HERE
 
     refuse(flags.run, **SET_HERE)
+    check_out(flags.run.out)
     outcome = report(
         flags.run.model.model,
         flags.run,

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -27,19 +28,35 @@ class InUse(LabError, ValueError):
     """Another process works in the folder."""
 
 
-def check_path(path: Path) -> Path:
-    """`path` if it is text, as TensorBoard's writer needs it; `ValueError` otherwise."""
+def check_path(path: Path, flag: str = "") -> Path:
+    """`path`, which `flag` names, if it is text, as TensorBoard's writer and a run's files need it;
+    `ValueError` otherwise: of a name that is not in UTF-8, or of one that Python does not read as
+    UTF-8 (in a locale such as C)."""
+    what = f"{flag} " * bool(flag)
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{str(path)!r} is not in UTF-8: rename it, or choose another") from None
+        with suppress(UnicodeError):
+            told = os.fsencode(path).decode()
+            raise ValueError(
+                f"{what}{told!r} is in UTF-8, and the locale of this program says that names are in"
+                f" {sys.getfilesystemencoding()}: set LC_ALL=C.UTF-8 or PYTHONUTF8=1, or choose a"
+                " name in ASCII"
+            ) from None
+        raise ValueError(
+            f"{what}{str(path)!r} is not in UTF-8: rename it, or choose another"
+        ) from None
     return path
 
 
 def check_out(folder: Path) -> Path:
     """`folder`, if one may be there or be made; `ValueError` names --out otherwise."""
-    if check_path(folder).exists() and not folder.is_dir():
-        raise ValueError(f"--out {folder}: that is no folder: name one that there is, or a new one")
+    for place in (check_path(folder), *folder.parents):
+        if place.exists() and not place.is_dir():
+            what = "that" if place == folder else f"{place}"
+            raise ValueError(
+                f"--out {folder}: {what} is no folder: name one that there is, or a new one"
+            )
     return folder
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from lab.core.locks import check_path
 from lab.core.text import missing, one_line, unknown
 from lab.models.isolation import without_arguments
 from lab.models.sources import Lookup, Sources, is_installed
@@ -39,6 +40,7 @@ def from_file(
     if not path.is_file():
         raise ValueError(f"{flag} {name}: {path}: {missing(path)}")
     space: Space | None = None
+    check_path(path, flag)
     try:
         if path.suffix != ".py":
             raise ImportError("not a Python file")

@@ -99,6 +99,16 @@ class Settings(NamedTuple):
         np.seterr(**dict(self.numpy_errors))  # type: ignore[arg-type]
 
 
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """Afterwards the settings are what they were, whatever code inside has set."""
+    before = Settings.now()
+    try:
+        yield
+    finally:
+        before.restore()
+
+
 class Generators:
     """The random generators that a network on `device` can draw from without naming one: those of
     Python, of NumPy and of torch.

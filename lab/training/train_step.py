@@ -14,7 +14,7 @@ from lab.core.errors import LabError
 from lab.core.estimate import Estimate
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
-from lab.models import TURN, Generators, NetworkError, Settings, blame, to_input
+from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
 from lab.training.batches import Batch, Batches
 from lab.training.checkpoint import Checkpoint, give_state
 from lab.training.distributed import SINGLE, PeerLost, Processes
@@ -37,7 +37,7 @@ class TrainStep:
 
     The random generators of Python, NumPy and torch are seeded anew at every step (dropout,
     augmentation), so that a step is a function of weights, optimizer, objective and its number.
-    torch's settings are restored if the network changes them.
+    torch's settings are restored if the network or the objective changes them.
 
     A step whose loss or gradient is not finite must not change the weights. Reading the numbers
     would synchronize a GPU at every step, so the optimizer gets the result of that test as a tensor
@@ -75,9 +75,10 @@ class TrainStep:
         if objective is None:
             objective = create_objective(config.objective)
         self._objective = objective
-        self._objective.start(
-            ObjectiveSpec(groups=batches.groups, device=self._device, processes=processes)
-        )
+        with settings_kept():
+            self._objective.start(
+                ObjectiveSpec(groups=batches.groups, device=self._device, processes=processes)
+            )
         # Fused: 1.0 to 1.3 times the default's speed on a CPU, and the only one that can skip.
         fused = all(weight.is_floating_point() for weight in self._weights)
         self._optimizer = create_optimizer(self._weights, config, fused=fused)
@@ -189,11 +190,13 @@ class TrainStep:
 
     def state(self) -> dict[str, Any]:
         """The entries of a checkpoint that decide the next steps."""
+        with settings_kept():
+            objective = self._objective.state()
         return {
             "step": self.step,
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "objective": self._objective.state(),
+            "objective": objective,
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -208,7 +211,8 @@ class TrainStep:
             )
         give_state(self.model, checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)
-        self._objective.restore(checkpoint.objective)
+        with settings_kept():
+            self._objective.restore(checkpoint.objective)
         self.step = checkpoint.step
         self.restart_timer()
 
@@ -222,6 +226,7 @@ class TrainStep:
             logits = self._forward(inputs)
             settings.restore()
             loss = self._objective(logits, batch)
+            settings.restore()
         with named(self._config.objective):
             refuse_bad_loss(loss, logits)
         if not self._processes.single:  # the weighted means of all parts sum to the batch's mean

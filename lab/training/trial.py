@@ -26,7 +26,9 @@ from lab.models import (
     ask,
     first_pass,
     isolated,
+    last_operation,
     random_pictures,
+    sum_to_one,
     untouched,
 )
 from lab.training.batches import Batch, Groups
@@ -41,8 +43,8 @@ STEPS = 2
 RATE = 1e-3
 """Learning rate of the dry run: the run's own may be too high on purpose."""
 
-_OF_SHAPE = ("View", "Reshape", "Unsafe", "Squeeze", "Unsqueeze", "Flatten", "ToCopy", "Clone")
-"""Operations, as autograd calls them, that leave numbers as they are."""
+_SQUASHED = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Hardsigmoid": "sigmoid"}
+"""Last operations, as autograd calls them, whose results are probabilities, and their names."""
 
 ROUNDING = 1e-3
 """Difference of logits that counts as rounding, as a share of the largest logit."""
@@ -184,11 +186,11 @@ class _DryRun:
         found = ""
         for training in (True, False):
             logits = ask(network, pictures, self._spec, name=self._name, training=training)
-            if bool((logits >= 0).all()) and _near(logits.sum(dim=1), torch.ones(len(logits))):
-                found = "softmax" + ("" if training else " in eval mode")
-                break
-            if self._ends_in_sigmoid(network, pictures, training=training):
-                found = "sigmoid" + ("" if training else " in eval mode")
+            sure = bool((logits >= 0).all()) and sum_to_one(logits)
+            operation = self._last_operation(network, pictures, training=training)
+            if sure or operation in _SQUASHED:
+                found = _SQUASHED.get(operation, "softmax")
+                found += "" if training else " in eval mode"
                 break
         if found:
             self._warn(
@@ -196,13 +198,10 @@ class _DryRun:
                 f" those of other answers. Leave out its {found}"
             )
 
-    def _ends_in_sigmoid(self, network: nn.Module, pictures: Tensor, *, training: bool) -> bool:
-        """Whether its last operation, but for changes of shape and type, is a sigmoid."""
+    def _last_operation(self, network: nn.Module, pictures: Tensor, *, training: bool) -> str:
+        """What makes its logits, as `last_operation`."""
         with untouched(network, training=training), torch.enable_grad():
-            node = network(pictures.to(self._device).clone()).grad_fn
-        while node is not None and type(node).__name__.startswith(_OF_SHAPE):
-            node = node.next_functions[0][0]
-        return type(node).__name__.startswith("SigmoidBackward")
+            return last_operation(network(pictures.to(self._device).clone()))
 
     def _train_step(self, network: nn.Module) -> TrainStep:
         batches = _RandomBatches(self._spec, self._batch, self._device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.text import unknown
-from lab.models import untouched
+from lab.models import last_operation, sum_to_one, untouched
 from lab.watching.trees import Tree, leaves, mapped
 
 Forward = Callable[[nn.Module, Tree], Any]
@@ -28,19 +27,15 @@ KNOWN = ("logits", "probabilities")
 LEAST = 1e-7
 """Probabilities are kept so far from 0 and 1, as Keras's own losses do (`epsilon`)."""
 
-ROUNDING = 1e-3
-"""How far a sum of probabilities may be from 1."""
-
 SQUASHED = ("Sigmoid", "Hardsigmoid", "Softmax")
 """Last operations, as autograd calls them, whose results are probabilities."""
+
+APART = ("Sigmoid", "Hardsigmoid")
+"""Those of them that give each class a probability by itself, whatever their sum."""
 
 UNBOUNDED = ("Addmm", "Mm", "Linear", "MkldnnLinear", "Bmm", "Baddbmm", "Convolution",
              "LogSoftmax", "NativeBatchNorm", "CudnnBatchNorm")  # fmt: skip
 """Last operations whose results are no probabilities, whatever values they happen to have."""
-
-PASSED = ("Squeeze", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Select", "Slice", "ToCopy",
-          "Clone", "Alias", "AsStrided", "Transpose", "Permute", "T", "Mean")  # fmt: skip
-"""Operations that leave probabilities what they are."""
 
 
 def plain_forward(model: nn.Module, inputs: Tree) -> Any:
@@ -84,21 +79,28 @@ def _refuse_parts(model: nn.Module, inputs: Sequence[Tree]) -> None:
 
 
 def fitting_item(output: Any, count: int, labels: int, classes: int) -> int:
-    """Which item of several that a network returns for `count` examples is taken: the first, or, if
-    that one does not fit, the only one that has a column for each class (one column, of two
-    classes). `labels` is how many classes the labels have at least, `classes` how many there are,
-    0: not known.
+    """Which item of several that a network returns for `count` examples is taken: the only one that
+    has a column for each class (one column, of two classes), or the first if none has. `labels` is
+    how many classes the labels have at least, `classes` how many there are, 0: not known.
 
-    `ValueError` if another item fits the labels, and the first one is wider and might be right.
+    `ValueError` if another one might be meant: one that fits too and answers otherwise, or the
+    first one where another fits the labels and the first is wider.
     """
     if not isinstance(output, (list, tuple)) or hasattr(output, "logits"):
         return 0
     wanted = classes or labels
     widths = [_width(item, count) for item in output]
     fitting = [i for i, width in enumerate(widths) if _fits(width, wanted)]
-    if len(fitting) != 1:
-        return 0
-    best = fitting[0]
+    if not fitting:  # the labels may not show all classes
+        fitting = [i for i, width in enumerate(widths) if width is not None and width == widths[0]]
+    best = fitting[0] if fitting else 0
+    rivals = [i for i in fitting[1:] if not _same_answers(output[best], output[i])]
+    if rivals:
+        told = f"{', '.join(map(str, [best, *rivals][:-1]))} and {rivals[-1]}"
+        raise ValueError(
+            f"the model returns {len(output)} items, of which {told} may be the logits: say which"
+            f" is measured: give forward=lambda m, x: m(x)[{best}], or [{rivals[-1]}] in its place"
+        )
     if best and not classes and (widths[0] or 0) > wanted:
         raise ValueError(
             f"the model returns {len(output)} items: item 0 has {widths[0]} columns, item {best}"
@@ -106,6 +108,26 @@ def fitting_item(output: Any, count: int, labels: int, classes: int) -> int:
             f" give forward=lambda m, x: m(x)[{best}], or [0] in its place"
         )
     return best
+
+
+def _same_answers(one: Tensor, other: Tensor) -> bool:
+    """Whether one of two outputs (N, C) is surely not other logits than the other one: it is their
+    softmax or its logarithm, or a number beside logits of two classes."""
+    one, other = (each.detach().double().reshape(len(each), -1) for each in (one, other))
+    if one.shape != other.shape:
+        return one.shape[1] > other.shape[1]
+    (kind, mine), (other_kind, others) = _chances(one), _chances(other)
+    return kind != other_kind and torch.allclose(mine, others, rtol=0, atol=1e-2)
+
+
+def _chances(rows: Tensor) -> tuple[str, Tensor]:
+    """What an output (N, C) looks like, and the probabilities that it then stands for."""
+    alone = rows.shape[1] == 1
+    for kind, chances in (("softmax", rows), ("log", rows.exp())):
+        within = bool(((chances >= 0) & (chances <= 1)).all())
+        if within and (alone or sum_to_one(chances)):
+            return kind, chances
+    return "logits", rows.sigmoid() if alone else rows.softmax(dim=1)
 
 
 def _width(item: Any, count: int) -> int | None:
@@ -203,12 +225,7 @@ class Outputs:
         that is not known."""
         with suppress(Exception), untouched(network), torch.enable_grad():
             rows = as_rows(self._output(network, inputs), len(leaves(inputs)[0]))
-            node: Any = rows.grad_fn
-            while node is not None:
-                name = re.sub(r"Backward\d*$", "", node.name())
-                if name not in PASSED:
-                    return name
-                node = node.next_functions[0][0]
+            return last_operation(rows)
         return ""
 
     def settle(self, rows: Tensor, operation: str, all_rows: Callable[[], Tensor]) -> str:
@@ -220,7 +237,7 @@ class Outputs:
         """
         self.settled = True
         within = bool(((rows >= 0) & (rows <= 1)).all())
-        summed = rows.shape[1] > 1 and bool(((rows.sum(dim=1) - 1).abs() < ROUNDING).all())
+        summed = operation not in APART and sum_to_one(rows)
         if self._said == "probabilities":
             if not within:
                 worst = rows[(rows < 0) | (rows > 1) | rows.isnan()][0].item()
@@ -236,9 +253,11 @@ class Outputs:
                 " give forward="
             )
         if within and (summed or operation in SQUASHED):
-            self.kind = "softmax" if summed and operation != "Sigmoid" else "sigmoid"
+            self.kind = "softmax" if summed else "sigmoid"
+            of = "of class 1" if rows.shape[1] == 1 else "of each class by itself"
             return (
-                "the model returns probabilities, and their log odds are measured."
+                f"the model returns probabilities {'that sum to 1' if summed else of}, and their"
+                " log odds are measured."
                 " outputs='probabilities' says so, outputs='logits' takes them for logits"
             )
         if within and rows.shape[1] == 1 and operation not in UNBOUNDED:

@@ -15,7 +15,8 @@ from torch.nn.functional import interpolate
 from lab.core.estimate import difference, wilson
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
-from lab.watching.sources import Source, is_same
+from lab.watching.origins import is_same
+from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
 
 CHUNK = 100
@@ -116,11 +117,14 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     by its number."""
     keys = set(train.keys)
     found = torch.tensor([key in keys for key in test.keys])
-    (whole, numbers), (other, tested) = train.source.numbers(), test.source.numbers()
-    if is_same(whole, other):
-        studied = set(numbers)
-        found |= torch.tensor([tested[i] in studied for i in test.positions.tolist()])
-    return found
+    with train.undisturbed(), test.undisturbed():
+        studied, tested = train.source.parts(), test.source.parts()
+        known = np.zeros(test.source.count, dtype=bool)
+        for mine in tested:
+            for others in studied:
+                if is_same(others.dataset, mine.dataset):
+                    known[mine.positions[np.isin(mine.numbers, others.numbers)]] = True
+    return found | torch.from_numpy(known)[test.positions]
 
 
 def uneven(train: MeasuredSet, test: MeasuredSet) -> tuple[int, float, float] | None:

@@ -24,22 +24,16 @@ from torch.utils.data import (
 from torch.utils.data.distributed import DistributedSampler
 
 from lab.core.text import one_line, plain, unknown
+from lab.watching.origins import LABELS, Part, parts_of
 from lab.watching.trees import Tree, as_tensor, as_tree, leaves, row_digests, rows
-
-LABELS = ("labels", "label", "y", "target", "targets")
-"""Where an example that is a dictionary has its label."""
 
 FORMS = "a map-style dataset, a DataLoader, or (inputs, labels) as tensors or arrays"
 
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 """Kinds of random generators that a dataset may keep."""
 
-PARTS = ("dataset", "datasets", "transform", "transforms", "target_transform")
+PARTS = ("dataset", "datasets", "subset", "transform", "transforms", "target_transform")
 """Attributes of a dataset in which random generators of its own are looked for."""
-
-CONTENTS = ("samples", "data", "tensors")
-"""Attributes in which datasets keep all their examples: torchvision's folders, its other sets,
-TensorDataset."""
 
 WHOLE = (SequentialSampler, RandomSampler, WeightedRandomSampler, DistributedSampler)
 """Samplers that go through a whole dataset, of which another process may do a part."""
@@ -51,8 +45,12 @@ def _sampled(loader: DataLoader[Any], what: str) -> Any:
     sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
     if loader.batch_sampler is not None and not hasattr(loader.batch_sampler, "sampler"):
         sampler = loader.batch_sampler
-    if isinstance(sampler, WHOLE) or isinstance(loader.dataset, IterableDataset):
+    if isinstance(loader.dataset, IterableDataset) or not hasattr(loader.dataset, "__len__"):
         return loader.dataset
+    if isinstance(sampler, WHOLE):
+        drawn = _drawn(sampler)
+        whole = drawn is None or drawn == list(range(len(loader.dataset)))
+        return loader.dataset if whole else Subset(loader.dataset, drawn or [])
     indices = sampler.indices if isinstance(sampler, SubsetRandomSampler) else sampler
     if isinstance(indices, (list, tuple, range, np.ndarray, Tensor)):
         try:
@@ -63,6 +61,16 @@ def _sampled(loader: DataLoader[Any], what: str) -> Any:
         f"{what} is a loader whose {type(sampler).__name__} may take a part of its dataset: give"
         " the dataset, or a torch.utils.data.Subset of it"
     )
+
+
+def _drawn(sampler: Any) -> list[int] | None:
+    """The numbers of the examples that a sampler of `WHOLE` can draw: of weighted ones those whose
+    weight is not 0, of the first ones as many as it was made for; None where that is not known."""
+    if isinstance(sampler, WeightedRandomSampler):
+        weights = torch.as_tensor(sampler.weights)
+        return [int(number) for number in weights.nonzero()[:, 0]]
+    source: Any = getattr(sampler, "data_source", None)
+    return list(range(len(source))) if hasattr(source, "__len__") else None
 
 
 class Source:
@@ -150,20 +158,13 @@ class Source:
         inputs, labels = self._split(batch)
         return as_tree(inputs, self.what), self._labels(labels)
 
-    def numbers(self) -> tuple[Any, Sequence[int]]:
-        """The dataset that its examples are taken from, where it is a subset or a wrapper of one
-        (of one), and the number of each in it; None and nothing for tensors."""
+    def parts(self) -> list[Part]:
+        """The datasets that its examples are taken from, where it is a subset, a wrapper or a
+        concatenation of others (of others); none for tensors."""
         if self._tensors:
-            return None, ()
-        whole, numbers = self.dataset, list(range(self.count))
-        while True:
-            inner: Any = getattr(whole, "dataset", getattr(whole, "subset", None))
-            if isinstance(whole, Subset):
-                taken = [int(number) for number in whole.indices]
-                numbers = [taken[number] for number in numbers]
-            elif inner is whole or not hasattr(inner, "__len__") or len(inner) != len(whole):
-                return whole, numbers
-            whole = inner
+            return []
+        every = np.arange(self.count)
+        return list(parts_of(self.dataset, every, every))
 
     def is_random(self, count: int = 16) -> bool:
         """Whether reading some examples of the whole set again gives others: random
@@ -263,38 +264,6 @@ def _is_one_hot(labels: Tensor) -> bool:
     """Whether each row (N, C) is 0 but for a single 1."""
     ones = labels == 1
     return bool((ones.sum(dim=1) == 1).all()) and bool((ones | (labels == 0)).all())
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two datasets hold the same examples in the same order, their transforms aside: it is
-    known of one and the same, and of two that keep equal files, arrays or tensors."""
-    if one is other:
-        return one is not None
-    if type(one) is not type(other):
-        return False
-    for name in CONTENTS:
-        mine, others = getattr(one, name, None), getattr(other, name, None)
-        if mine is not None and others is not None:
-            return _equal(mine, others)
-    return False
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if one is other:
-        return True
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other)
-    if isinstance(one, (list, tuple)):
-        if len(one) == len(other) and any(isinstance(each, (Tensor, np.ndarray)) for each in one):
-            return all(map(_equal, one, other))
-        with suppress(RuntimeError, ValueError):  # of arrays further inside
-            return bool(one == other)
-        return False
-    return isinstance(one, (str, int, float)) and one == other
 
 
 def _is_item(value: Any) -> bool:

@@ -20,7 +20,7 @@ from lab.core.text import in_tag, plain
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure import predict
-from lab.models import device_of, parameters_told
+from lab.models import NetworkError, device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
@@ -42,6 +42,7 @@ from lab.watching.outputs import Forward, Outputs
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
 from lab.watching.settings import WatchedSettings, new_folder
 from lab.watching.sources import Source, as_labels
+from lab.watching.trees import leaves
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
 CHANGED = 500
@@ -315,6 +316,12 @@ class Watcher:
         self._groups = None
         if groups:
             columns = {name: self._test.column(each, name) for name, each in groups.items()}
+            for name, each in groups.items():
+                if len(set(map(str, _plain_values(each)))) == 1:
+                    raise ValueError(
+                        f"groups: {name} has one value for all {len(each):,} test examples, so that"
+                        " it makes no groups: give a column with two values or more"
+                    )
             self._groups = named_groups(self._test.labels, self._classes, columns)
             if len(self._groups[1]) > MOST_GROUPS:
                 raise ValueError(
@@ -329,7 +336,8 @@ class Watcher:
         if is_unready(network):
             return max(2, least)
         self._choose_item(network)
-        raw = self._asked(network, TRIED)
+        with self._advised():
+            raw = self._asked(network, TRIED)
         try:
             alone = self._asked(network, 1)
         except ValueError as error:
@@ -350,6 +358,23 @@ class Watcher:
             self._warnings.append(said)
         self._shown = self._inputs_shown(network)
         return raw.shape[1]
+
+    @contextmanager
+    def _advised(self) -> Iterator[None]:
+        """Where the network fails on the inputs as they are in the set, it is said what to do."""
+        try:
+            yield
+        except NetworkError as error:
+            if not self._is_plain:
+                raise
+            given = leaves(self._test.inputs(torch.arange(min(TRIED, len(self._test)))))
+            told = ", ".join(f"{tuple(each.shape)} {each.dtype}" for each in given)
+            scaled = all(each.is_floating_point() for each in given)
+            raise ValueError(
+                f"{error}. It was given inputs as they are in the set, {told}: if your loop scales,"
+                " converts or reshapes them first, do it in forward= too, such as lambda model, x:"
+                f" model({'normalize(x)' if scaled else 'x.float() / 255'})"
+            ) from error
 
     def _inputs_shown(self, network: nn.Module) -> Tensor | None:
         """The numbers that the network gets for some training examples when it is measured, as
@@ -386,8 +411,10 @@ class Watcher:
         with self._undisturbed():
             inputs = moved_to(network, self._test.inputs(few))
             operation = self._outputs.last_operation(network, inputs)
+        with self._advised():
+            tried = rows_of(self._test, TRIED)
         return self._outputs.settle(
-            rows_of(self._test, TRIED),
+            tried,
             operation,
             lambda: torch.cat([rows_of(each, len(each)) for each in (self._train, self._test)]),
         )
@@ -674,6 +701,10 @@ def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _plain_values(column: Any) -> Any:
+    return column.tolist() if hasattr(column, "tolist") else column
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,12 +16,13 @@ from PIL import Image
 from lab.core.config import DataConfig
 from lab.core.decoding import Pixels
 from lab.core.pictures import squared
-from lab.core.text import unknown
+from lab.core.text import plain, unknown
 from lab.worlds.kept import EACH, Rows
-from lab.worlds.npz import Array, Npz, Unfit
+from lab.worlds.npz import KEYS, Array, Npz, Unfit
 from lab.worlds.samples import Samples
 from lab.worlds.stored import (
     FLAG,
+    LISTED,
     StoredWorld,
     divided,
     refuse_drawing_settings,
@@ -124,6 +125,18 @@ class ArrayWorld(StoredWorld[Item]):
             count=len(items), size=data.image_size, resize=data.resize,
             cost=EACH // 8 * len(items), ids=ids, fill=fill,
         )  # fmt: skip
+
+    def left_out(self) -> list[str]:
+        """A sentence on arrays of other names."""
+        unused = Npz(self.root).unused
+        if not unused:
+            return []
+        more = f" and {len(unused) - LISTED} more" if len(unused) > LISTED else ""
+        which = "array" if len(unused) == 1 else "arrays"
+        return [
+            f"{which} {', '.join(map(plain, unused[:LISTED]))}{more} in {self.root}: not used. The"
+            f" names that are read: {', '.join(KEYS)}."
+        ]
 
 
 def array_classes(path: str) -> tuple[str, ...]:

@@ -75,8 +75,8 @@ def read_metadata(
 ) -> Metadata:
     """The columns `names` for the pictures at `paths`, all below `root`.
 
-    `ValueError` in one line if there is no table, it lacks a column or a picture, or if there would
-    be more than `MOST` groups.
+    `ValueError` in one line if there is no table, it lacks a column or a picture, a column has the
+    same value for all, or if there would be more than `MOST` groups.
     """
     if len(set(names)) < len(names):
         raise ValueError(f"{FLAG} {' '.join(names)}: a column is named twice")
@@ -100,6 +100,13 @@ def read_metadata(
         Column(name, tuple(sorted({values[k] for values in kept.values()})))
         for k, name in enumerate(names)
     )
+    for column in columns:
+        if len(column.words) == 1:
+            raise ValueError(
+                f"{FLAG} {' '.join(names)}: the column {column.attribute} has one value for all"
+                f" {len(kept):,} pictures, {column.words[0]!r}, so that it makes no groups: name"
+                " one with two values or more"
+            )
     groups = classes
     for column in columns:
         groups *= len(column.words)

@@ -21,8 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lab.core.decoding import Pixels
+from lab.core.text import plain
 
 KEYS = ("x", "y", "x_test", "y_test", "class_names")
+"""The arrays that are read; others are not used."""
 
 BLOCK = 2**22
 """Bytes of pictures that are read at a time."""
@@ -120,12 +122,23 @@ class Npz:
         except Exception as error:  # zipfile raises several kinds for damaged archives
             reason = getattr(error, "strerror", None) or _reason(error)
             raise Unfit(f"it cannot be read as an .npz file: {reason}") from None
+        for name in self.unused:
+            if name.lower() in KEYS and name.lower() not in self._names:
+                raise Unfit(
+                    f"the array {plain(name)!r} in it is not read; did you mean {name.lower()!r}?"
+                    f" Names are lower case: {', '.join(KEYS)}"
+                )
         for key in ("x", "y"):
             if key not in self._names:
                 there = ", ".join(sorted(self._names)) or "nothing"
                 raise Unfit(f"there is no array {key!r} in it, but {there}")
         if ("x_test" in self._names) != ("y_test" in self._names):
             raise Unfit("x_test and y_test belong together, and one of them is missing")
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The names of the arrays that are not read."""
+        return tuple(sorted(name for name in self._names if name not in KEYS))
 
     def __contains__(self, key: str) -> bool:
         return key in self._names

@@ -10,10 +10,12 @@ import torch
 import lab.worlds.faces.tasks
 import lab.worlds.shapes  # noqa: F401
 from lab.core.config import DataConfig
+from lab.core.locks import check_path
 from lab.worlds.arrays import SUFFIX, ArrayWorld, array_classes
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.folder import FolderWorld, folder_classes
+from lab.worlds.stored import FLAG
 from lab.worlds.tasks import get_task
 from lab.worlds.world import World
 
@@ -23,6 +25,8 @@ def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = 
 
     Raises `ValueError` in one line that names the flag, the value and what is possible.
     """
+    if data.data is not None:
+        check_path(Path(data.data).expanduser().resolve(), FLAG)
     if data.data is not None and Path(data.data).suffix.lower() == SUFFIX:
         return ArrayWorld.of(data, seed=seed, device=device)
     if data.data is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab.models import NetworkError, blamed, isolated
+from lab.models import NetworkError, blamed, isolated, settings_kept
 from lab.models.isolation import seed_all
 from lab.training.batches import Batch, Groups
 from lab.training.objectives.objective import Objective, ObjectiveSpec
@@ -52,15 +52,15 @@ def check_objective(
     objective, other = make(), make()
     with isolated(place), named(name):
         for each in (objective, other):
-            with blamed("its start(spec)"):
+            with blamed("its start(spec)"), settings_kept():
                 each.start(spec)
         losses = [_loss(objective, *batches[step], seed=step) for step in range(STEPS)]
-        with blamed("its state()"):
+        with blamed("its state()"), settings_kept():
             state = objective.state()
         if not isinstance(state, dict):
             raise ValueError(f"its state() must be a dict, not a {type(state).__name__}")
         state = read_back(state)
-        with blamed("its restore(state)"):
+        with blamed("its restore(state)"), settings_kept():
             other.restore(state)
         ends = [_loss(each, *batches[STEPS], seed=STEPS) for each in (objective, other)]
         one, two = (loss.detach() for loss in ends)
@@ -104,7 +104,7 @@ def _loss(objective: Objective, logits: Tensor, batch: Batch, *, seed: int) -> T
     """The loss of one step, checked with its gradient, and with the graph of its computation."""
     seed_all(seed)
     logits = logits.clone().requires_grad_()
-    with blamed("its __call__(logits, batch)"):
+    with blamed("its __call__(logits, batch)"), settings_kept():
         loss = objective(logits, batch)
     refuse_bad_loss(loss, logits)
     if not loss.isfinite():

@@ -18,7 +18,7 @@ from weakref import finalize
 
 from lab.core.text import one_line, unknown
 from lab.models.files import absolute, from_file, refuse_other_arguments
-from lab.models.isolation import refuse_changed, shared_code
+from lab.models.isolation import TURN, isolated, refuse_changed, shared_code
 from lab.models.sources import is_installed, source_files
 from lab.training.objectives.objective import FunctionObjective, Objective
 
@@ -51,7 +51,8 @@ def create_objective(name: str) -> Objective:
     """The objective called `name`, or made from `name` in the file at `path/to/file.py:name`:
     a subclass of `Objective`, or a function (logits, batch) -> loss.
 
-    A file is executed in an import space of its own, as a network's is. Raises `ValueError` with
+    A file is executed in an import space of its own, as a network's is, and what it sets and draws
+    is not left in the process. Raises `ValueError` with
     one line: no such name or file, or what went wrong in it.
     """
     _import_all()
@@ -65,10 +66,11 @@ def create_objective(name: str) -> Objective:
             f"{FLAG}: {unknown('objective', name, list_objectives())}, or FILE.py:NAME"
         )
     shared = shared_code()
-    found, space = from_file(
-        Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG
-    )
-    objective = _made(found, name)
+    with TURN, isolated():
+        found, space = from_file(
+            Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG
+        )
+        objective = _made(found, name)
     refuse_changed(shared, name, flag=FLAG)
     if space is not None:
         objective.space = space

@@ -1,0 +1,209 @@
+"""`lab.watch` counts the examples that are in both sets: by their bits, or by their number in one
+dataset, however that is wrapped; and it counts no others."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
+
+from lab import watch
+from lab.watching.sets import MeasuredSet, shared
+from lab.watching.sources import Source
+from support.loops import pictures
+
+X, Y = pictures(40, 0)
+OTHERS = TensorDataset(*pictures(20, 1))
+EVEN, ODD = range(0, 40, 2), range(1, 40, 2)
+
+
+class Drawn(Dataset[Any]):
+    """Examples of `ids` among all, which it keeps whole."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self.ids = list(ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Any:
+        return X[self.ids[index]], int(Y[self.ids[index]])
+
+
+class KeepsAll(Drawn):
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__(ids)
+        self.data = X
+
+
+class KeepsRows(Drawn):
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__(ids)
+        self.samples = [(f"{i}.png", int(Y[i])) for i in range(len(Y))]
+
+
+class KeepsTensors(Drawn):
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__(ids)
+        self.tensors = X, Y
+
+
+class KeepsAPath(Drawn):
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__(ids)
+        self.data = "/data/birds"
+
+
+class HasAName(Drawn):
+    data = "cifar10"
+
+
+class Folds(Drawn):
+    """As many examples as it keeps: each of `ids` twice."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__([*ids, *ids])
+        self.data = X
+
+
+class Around(Dataset[Any]):
+    """Another dataset with a transform that draws."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def number(self, index: int) -> int:
+        return index
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = self.dataset[self.number(index)]
+        return x + torch.rand(()), y
+
+
+class Bootstrap(Around):
+    """As many examples as another dataset has, drawn with repetitions, each from its class."""
+
+    def __init__(self, dataset: Any, ids: Sequence[int]) -> None:
+        super().__init__(dataset)
+        self.ids = [ids[i % len(ids)] for i in range(len(dataset))]
+
+    def number(self, index: int) -> int:
+        return self.ids[index]
+
+
+class Part(Around):
+    """A subset as many programs write it."""
+
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        super().__init__(dataset)
+        self.indices = np.array(indices)
+
+    def number(self, index: int) -> int:
+        return int(self.indices[index])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class Mixed(Around):
+    def __getitem__(self, index: int) -> Any:
+        other = int(torch.randint(len(self), ()))
+        (x, y), (z, _) = self.dataset[index], self.dataset[other]
+        return 0.7 * x + 0.3 * z, y
+
+
+class Kept(Around):
+    def __init__(self, dataset: Any) -> None:
+        super().__init__(dataset)
+        self.kept: dict[int, Any] = {}
+
+    def __getitem__(self, index: int) -> Any:
+        if index not in self.kept:
+            self.kept[index] = super().__getitem__(index)
+        return self.kept[index]
+
+
+class OtherLabels(Around):
+    def __getitem__(self, index: int) -> Any:
+        x, y = super().__getitem__(index)
+        return x, 1 - y
+
+
+class Transformed(Drawn):
+    """Knows its pictures under a name of its own."""
+
+    def __init__(self, ids: Sequence[int], transform: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(ids)
+        self.images, self.transform = X, transform
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = super().__getitem__(index)
+        return self.transform(x), y
+
+
+def told(train: Any, test: Any) -> int:
+    """How many test examples are known to be in the training set."""
+    one, other = (
+        MeasuredSet(Source(given, what), most=None, seed=0)
+        for given, what in ((train, "train"), (test, "test"))
+    )
+    return int(shared(one, other).sum())
+
+
+@pytest.mark.parametrize("kind", [KeepsAll, KeepsRows, KeepsTensors, KeepsAPath, HasAName, Folds])
+def test_halves_of_a_dataset_that_keeps_all_of_it_share_nothing(kind: Any) -> None:
+    assert told(kind(EVEN), kind(ODD)) == 0
+
+
+WHOLE = TensorDataset(X, Y)
+CASES: dict[str, tuple[Any, Any, int]] = {
+    "wrapped whole": (Around(WHOLE), Subset(Around(WHOLE), range(10, 40)), 30),
+    "drawn with repetitions": (Bootstrap(WHOLE, EVEN), Around(Subset(WHOLE, ODD)), 0),
+    "drawn, of labels that agree": (
+        Bootstrap(Subset(WHOLE, EVEN), [0, 2, 4]), Around(Subset(WHOLE, range(20, 40))), 0,
+    ),
+    "numbers of its own": (Part(WHOLE, range(25)), Around(Part(WHOLE, range(10, 40))), 15),
+    "numbers from the end": (Part(WHOLE, range(-40, -15)), Subset(WHOLE, range(-30, 0)), 15),
+    "mixed": (Mixed(Subset(WHOLE, range(25))), Around(Subset(WHOLE, range(10, 40))), 15),
+    "kept": (Kept(Subset(WHOLE, range(25))), Around(Subset(WHOLE, range(10, 40))), 15),
+    "other labels": (OtherLabels(Subset(WHOLE, range(25))), Subset(WHOLE, range(10, 40)), 15),
+    "joined": (
+        ConcatDataset([OTHERS, Around(Subset(WHOLE, range(25)))]), Subset(WHOLE, range(10, 40)), 15,
+    ),
+    "part of what is joined": (
+        Subset(ConcatDataset([OTHERS, Around(WHOLE)]), range(10, 45)),
+        ConcatDataset([Around(Subset(WHOLE, range(10, 40))), OTHERS]), 15 + 10,
+    ),
+    "joined of halves": (
+        ConcatDataset([Around(Subset(WHOLE, EVEN)), OTHERS]), Around(Subset(WHOLE, ODD)), 0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("train", "test", "count"), CASES.values(), ids=CASES)
+def test_examples_of_one_dataset_are_told_apart_by_their_numbers(
+    train: Any, test: Any, count: int
+) -> None:
+    assert told(train, test) == count
+
+
+def test_examples_are_known_where_the_transform_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def noisy(x: Tensor) -> Tensor:
+        return x + torch.rand(())
+
+    whole = Transformed(range(40), noisy)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    train, test = Subset(whole, range(25)), Subset(whole, range(10, 40))
+    with watch(model, train=train, test=test, clean=lambda x: x + 0, out=tmp_path / "run"):
+        pass
+    assert "share examples, 15 of the 30" in capsys.readouterr().out
+    assert told(Transformed(EVEN, noisy), Transformed(ODD, noisy)) == 0
