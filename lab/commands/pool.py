@@ -69,7 +69,8 @@ def pool(flags: Flags) -> int:
     check_runs(flags.attribution_runs, networks=flags.networks)
     check_removal(flags.without_memorized, flags.without_runs, num_train=flags.data.num_train)
     beside = 2 * flags.without_runs if flags.without_memorized else 0
-    beside += flags.attribution_runs + REPEATED if flags.attribution_runs else 0
+    if flags.attribution_runs:
+        beside += flags.attribution_runs + min(REPEATED, flags.networks)
     if beside:
         print(f"{flags.networks:,} networks of a pool, and {beside:,} beside it:")
     result = run_pool(
