@@ -64,7 +64,7 @@ def pool(flags: Flags) -> int:
         device=flags.device, out=flags.out, name=flags.name,
     )  # fmt: skip
     from lab.pool import scored
-    from lab.pool.attribution import attribution_section, check_runs
+    from lab.pool.attribution import REPEATED, attribution_section, check_runs
     from lab.pool.beside import Beside
     from lab.pool.findings import Findings
     from lab.pool.removal import check_removal, removal_section
@@ -75,6 +75,11 @@ def pool(flags: Flags) -> int:
     scored.check_runs(flags.score_runs)
     check_runs(flags.attribution_runs, networks=flags.networks)
     check_removal(flags.without_memorized, flags.without_runs, num_train=flags.data.num_train)
+    beside = 2 * flags.without_runs if flags.without_memorized else 0
+    if flags.attribution_runs:
+        beside += flags.attribution_runs + min(REPEATED, flags.networks)
+    if beside:
+        print(f"{flags.networks:,} networks of a pool, and {beside:,} beside it:")
     result = run_pool(
         config,
         networks=flags.networks,
@@ -85,15 +90,15 @@ def pool(flags: Flags) -> int:
     )
     findings = Findings.of(result)
     say = partial(print, flush=True)  # training takes minutes
-    beside = Beside(executor=flags.executor, processes=flags.processes, say=say)
+    trained = Beside(executor=flags.executor, processes=flags.processes, say=say)
     made = []
     if flags.score_runs:
         made.append(trial_section(findings, runs=flags.score_runs, beside=beside))
     if flags.without_memorized:
         faces, runs = flags.without_memorized, flags.without_runs
-        made.append(removal_section(findings, faces=faces, runs=runs, beside=beside))
+        made.append(removal_section(findings, faces=faces, runs=runs, beside=trained))
     if flags.attribution_runs:
-        made.append(attribution_section(findings, runs=flags.attribution_runs, beside=beside))
+        made.append(attribution_section(findings, runs=flags.attribution_runs, beside=trained))
     sections = [section for section, _ in made if section is not None]
     for line in report(result, command=typed("pool"), findings=findings, sections=sections):
         print(line)

@@ -27,6 +27,10 @@ TABLE, SHEET = "influence.csv", "influence.png"
 MOST = 1000
 """Rows of the table at most."""
 
+PAIRS = 50_000_000
+"""Pairs that are looked at, at most, which takes 1 GB of memory: with more of them only the first
+test examples are."""
+
 HEADER = (
     "training", "test", "influence", "standard_error", "strength", "beyond_noise", "training_label",
     "training_true_label", "memorization", "test_label", "training_file", "test_file",
@@ -40,7 +44,9 @@ def influence_section(findings: Findings) -> Section | None:
     pool, test = findings.result.pool, findings.result.test
     if len(pool) < ATTACKED:
         return None
-    hits = torch.stack([right(logits, test.clean_labels) for logits in pool.test_logits])
+    looked = slice(max(1, PAIRS // len(findings.result.train)))
+    labels = test.clean_labels[looked]
+    hits = torch.stack([right(logits[looked], labels) for logits in pool.test_logits])
     found = influence(hits, pool.members)
     level = noise(hits, pool.members, torch.tensor(pool.networks) // BLOCK)
     strength = found.strength.nan_to_num(0.0)
@@ -92,14 +98,14 @@ def _sentences(findings: Findings, found: Influence, level: Noise, beyond: Tenso
             f"Which unseen {one} a single training {one} helps, {len(pool):,} networks cannot"
             f" tell: of {pairs}, none has an influence beyond noise ({bound})."
         )
-    share = max(0.0, 1 - level.share)
+    p_value = f"permutation test, p = {level.p_value:.1g}"
     if level.p_value <= 0.05:
         rest = (
-            f"All of them together are more than noise, which makes up {percent(1 - share)} of"
-            f" their mean square (p = {level.p_value:.2g})."
+            "All of them together are more than noise: it makes up"
+            f" {percent(min(1.0, level.share))} of their mean square ({p_value})."
         )
     else:
-        rest = f"All of them together are no more than noise either (p = {level.p_value:.2g})."
+        rest = f"All of them together are no more than noise either ({p_value})."
     return [said, rest]
 
 
@@ -118,7 +124,7 @@ def _csv(findings: Findings, found: Influence, beyond: Tensor) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(HEADER)
     for pair in order.tolist():
-        i, j = divmod(pair, len(test))
+        i, j = divmod(pair, beyond.shape[1])
         files = ["", ""]
         if isinstance(world, StoredWorld):
             files = [world.name("train", i), world.name("test", j)]

@@ -106,7 +106,8 @@ def whole_networks(
         [whole(job, k) for k in range(runs) if k not in kept],
         do_whole,
         keep=keep,
-        what=f"networks on all {len(result.train):,} {result.run.world.noun}",
+        what=f"network{'s' if runs > 1 else ''} trained on all {len(result.train):,}"
+        f" {result.run.world.noun}",
         there=len(kept),
     )
     run, networks = result.run, []
