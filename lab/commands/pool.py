@@ -75,7 +75,9 @@ def pool(flags: Flags) -> int:
     scored.check_runs(flags.score_runs)
     check_runs(flags.attribution_runs, networks=flags.networks)
     check_removal(flags.without_memorized, flags.without_runs, num_train=flags.data.num_train)
-    beside = 2 * flags.without_runs if flags.without_memorized else 0
+    beside = flags.score_runs
+    if flags.without_memorized:
+        beside += 2 * flags.without_runs
     if flags.attribution_runs:
         beside += flags.attribution_runs + min(REPEATED, flags.networks)
     if beside:
@@ -93,7 +95,7 @@ def pool(flags: Flags) -> int:
     trained = Beside(executor=flags.executor, processes=flags.processes, say=say)
     made = []
     if flags.score_runs:
-        made.append(trial_section(findings, runs=flags.score_runs, beside=beside))
+        made.append(trial_section(findings, runs=flags.score_runs, beside=trained))
     if flags.without_memorized:
         faces, runs = flags.without_memorized, flags.without_runs
         made.append(removal_section(findings, faces=faces, runs=runs, beside=trained))
