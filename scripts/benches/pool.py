@@ -10,25 +10,28 @@ from benches.table import Row
 from lab.core.config import DataConfig, ModelConfig, RunConfig
 from lab.experiments.runner.jobs import key_of
 from lab.measure.memorization_scores import mean_score, memorization_scores
-from lab.pool.membership import membership
+from lab.pool.membership import membership, subset_size
+from lab.pool.run import with_criterion
 from lab.pool.train import Job, train_network
 from lab.runs.resolve import resolve
 
-FACES, WIDTH, NETWORKS = 500, 8, 60
-"""Training faces and width of the network, and networks whose predictions are read."""
+FACES, WIDTH, NETWORKS, SHARE = 500, 8, 60, 0.7
+"""Training faces and width of the network, networks whose predictions are read, and the share of
+the faces that each is trained on."""
 
 
 def measure(*, quick: bool) -> list[Row]:
     """Processor seconds of each network, and of the scores of a whole pool."""
-    config = resolve(
+    run = resolve(
         RunConfig(data=DataConfig(num_train=FACES), model=ModelConfig(width=WIDTH), device="cpu",
                   out=Path("runs"))
-    ).config  # fmt: skip
+    )  # fmt: skip
+    config = with_criterion(run.config, size=subset_size(FACES, SHARE))
     key = key_of(config)
     seconds, steps = [], []
     for network in range(1 + (1 if quick else 5)):  # the first one draws the faces, too
         began = time.process_time()
-        trained = train_network(Job(network=network, config=config, share=0.7, key=key))
+        trained = train_network(Job(network=network, config=config, share=SHARE, key=key))
         seconds.append(time.process_time() - began)
         steps.append(trained.step)
     what = f"cnn of width {WIDTH}, {FACES} faces"
@@ -41,7 +44,9 @@ def measure(*, quick: bool) -> list[Row]:
 
 
 def _scores() -> float:
-    members = torch.stack([membership(k, count=FACES, share=0.7, seed=0) for k in range(NETWORKS)])
+    members = torch.stack(
+        [membership(k, count=FACES, share=SHARE, seed=0) for k in range(NETWORKS)]
+    )
     hits = members | (torch.rand(members.shape) < 0.5)
     began = time.process_time()
     memorization_scores(hits, members)
