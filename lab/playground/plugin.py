@@ -30,7 +30,8 @@ NAME, TITLE = "lab_faces", "Faces"
 
 QUESTIONS = (
     "table", "runs", "about", "look", "effects", "random", "strips", "parts", "nearest", "fool",
-    "round", "over_training", "training_faces", "levels", "tray", "play",
+    "round", "over_training", "training_faces", "levels", "tray", "play", "album", "picture",
+    "occluded", "similar",
 )  # fmt: skip
 """The requests of `lab.playground.service`, listed here so that TensorBoard need not import it."""
 
