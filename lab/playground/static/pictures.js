@@ -28,14 +28,12 @@ export class Pictures {
     this.list = h("ul", { class: "album" });
     this.pager = h("div", { class: "tools pager" });
     this.note = h("div", {});
+    this.filters = h("div", { hidden: true }, h("div", { class: "tools segments" }, this.splits), h("div", { class: "tools" }, this.only, this.label));
     this.compared = h("div", { class: "chips", role: "group", "aria-label": "Compare with" });
     this.gallery = h("section", { class: "gallery panel", "aria-label": "The run's pictures" },
       h("div", { class: "panel-head" }, h("h2", {}, "Pictures of a run"), button("← Drawn faces", () => this.close())),
       h("p", { class: "hint" }, "These pictures are not drawn: they can be perturbed, not redrawn. So there are no sliders."),
-      h("div", { class: "tools" }, this.run), this.compared,
-      h("div", { class: "tools segments" }, this.splits),
-      h("div", { class: "tools" }, this.only, this.label),
-      this.note, this.list, this.pager);
+      h("div", { class: "tools" }, this.run), this.compared, this.filters, this.note, this.list, this.pager);
     this.top = h("div", {});
     this.map = h("section", { class: "occlusion", "aria-label": "Occlusion map" });
     this.near = h("section", { class: "nearest", "aria-label": "Nearest training pictures" });
@@ -134,7 +132,7 @@ export class Pictures {
       this.told = null;
       fill(this.list);
       fill(this.pager);
-      this.detail.hidden = true;
+      this.detail.hidden = this.filters.hidden = true;
       fill(this.note, h("p", { class: "hint" }, "Reading the pictures, and asking the network about all of them …"));
     }
     const told = await ask("album", { run, split, only, start, ...(label === null ? {} : { class: label }) }, "album");
@@ -142,6 +140,7 @@ export class Pictures {
     this.told = told;
     this.shown = null;
     const { classes, totals, counts } = told;
+    this.filters.hidden = false;
     this.splits.forEach((each, i) => {
       const name = Object.keys(SPLITS)[i];
       each.textContent = `${SPLITS[name]} (${totals[name].toLocaleString("en")})`;
@@ -160,15 +159,17 @@ export class Pictures {
     fill(this.note,
       told.pictures.length ? null : h("p", {}, only === "mistakes" ? `No mistakes: it is right about ${label === null ? "all of these" : "all with this label"}.` : "There are none."),
       told.searched < totals[split] ? h("p", { class: "hint" }, `Looked at: the first ${told.searched.toLocaleString("en")} of ${totals[split].toLocaleString("en")} pictures.`) : null);
-    if (!told.pictures.length) this.detail.hidden = this.at.number === null;
+    if (!told.pictures.length && this.at.number === null) this.detail.hidden = true;
   }
 
   #thumbnail(each, classes) {
     const right = each.says === each.label;
     const words = `${each.name}: label ${classes[each.label]}${each.label === each.truth ? "" : ` (made wrong: it is ${classes[each.truth]})`}, prediction ${classes[each.says]} (${percent(each.chance)})`;
-    return h("li", { "data-number": each.number },
+    const known = each.label === each.truth;
+    const said = right ? `✓ ${classes[each.says]}` : `✗ ${classes[each.says]}, not ${classes[each.label]}`;
+    return h("li", { "data-number": each.number, class: known ? "" : "mislabeled" },
       button(h("img", { src: each.thumbnail, alt: words, width: 56, height: 56 }), () => this.#pick({ number: each.number }), { title: words }),
-      h("span", { class: right ? "said right" : "said wrong" }, right ? `✓ ${classes[each.says]}` : `✗ ${classes[each.says]}, not ${classes[each.label]}`));
+      h("span", { class: right ? "said right" : "said wrong" }, said), known ? null : h("span", { class: "near-truth" }, `true: ${classes[each.truth]}`));
   }
 
   #pick(change) {
@@ -203,23 +204,24 @@ export class Pictures {
       ["occluded", about, this.map, (told) => this.#map(told)],
       ["similar", about, this.near, (told) => this.#near(told, at)],
     ];
-    await Promise.all(parts.map(async ([question, parameters, place, show]) => {
+    const answers = parts.map(([question, parameters]) => ask(question, parameters, question));
+    for (const answer of answers) answer.catch(() => {}); // each is awaited below, in this order
+    for (const [i, [question, , place, show]] of parts.entries()) {
       try {
-        const told = await ask(question, parameters, question);
+        const told = await answers[i];
         if (this.shown !== asked) return;
         show(told);
       } catch (error) {
-        if (this.shown !== asked || error instanceof Overtaken) return;
+        if (this.shown !== asked) return;
         if (question === "picture") {
           this.shown = null;
           this.detail.hidden = true;
           throw error;
         }
-        fill(place, h("p", { class: "failed" }, error.message));
-      } finally {
-        if (this.shown === asked) place.classList.remove("waiting");
+        if (!(error instanceof Overtaken)) fill(place, h("p", { class: "failed" }, error.message));
       }
-    }));
+      place.classList.remove("waiting");
+    }
   }
 
   /** The picture, the probabilities of its classes, and each perturbation. */
@@ -242,7 +244,7 @@ export class Pictures {
           h("figcaption", { class: "hint" }, `${at.change === "none" ? "" : `${CHANGES[at.change]} · `}as the network sees it: ${told.size} × ${told.size} pixels`)),
         answers.map((answer) => this.#answer(answer, told))),
       h("h3", { class: "section" }, "Perturbed"),
-      h("p", { class: "hint" }, `The same picture, changed as a whole, and the answers then; those that differ from the answer to the picture as it is are red. Click one to choose it.${told.changes.some((each) => each.share !== null) ? ` “Changes 58\u00a0%” means: so many of the test pictures get another answer from ${at.run}.` : ""}`),
+      h("p", { class: "hint" }, `The same picture, changed as a whole, and the answers then; those that differ from the answer to the picture as it is are red. Click one to choose it.${told.changes.some((each) => each.share !== null) ? ` The last line says how many of the test pictures get another answer from ${at.run}.` : ""}`),
       h("ul", { class: "changes" }, told.changes.map((each, i) => h("li", {},
         button(h("img", { src: each.picture, alt: CHANGES[each.name], width: 72, height: 72 }), () => this.#go({ change: each.name }), { "aria-pressed": String(each.name === at.change), title: CHANGES[each.name] }),
         h("span", { class: "change-name" }, CHANGES[each.name]),
