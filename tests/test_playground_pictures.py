@@ -301,6 +301,34 @@ def test_no_more_is_kept_than_there_is_room_for(
         ask(small, "picture", run="pets", split="train", number=5)
 
 
+NET = """
+from torch import nn
+from lab.models import ModelSpec
+
+def net(spec: ModelSpec) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * spec.image_size**2, spec.num_outputs))
+"""
+
+
+def test_code_of_others_runs_only_after_consent(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(NET)
+    runs, model = tmp_path / "runs", f"{tmp_path / 'net.py'}:net"
+    start(tiny(runs, name="own", data=str(root / "pets"), model=model, **PICTURES))
+    service = Service(str(runs))
+    (run,) = ask(service, "runs")["runs"]
+    assert run["kind"] == "consent"
+    for question in QUESTIONS:
+        with pytest.raises(RequestError, match="opening it runs that code"):
+            ask(service, question, run="own", **({} if question == "album" else {"number": 0}))
+    service.allow("own")
+    (run,) = ask(service, "runs")["runs"]
+    assert run["kind"] == "pictures"
+    assert ask(service, "album", run="own")["found"] == 6
+    (tmp_path / "net.py").write_text(NET + "\n# another\n")
+    (run,) = ask(service, "runs")["runs"]
+    assert run["kind"] == "consent"
+
+
 HOSTILE = [
     "", "x", "-1", "6", "99999999999999999999", "1e3", "0.5", "nan", "train\n", "TEST",
     "validation",

@@ -48,8 +48,9 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
 def picture_conditions(config: RunConfig, classes: int) -> list[str]:
     """Short phrases about a run on pictures from disk, the number of training pictures first."""
     data = config.data
-    said = [f"{data.num_train:,} training pictures", f"{classes} classes", f"from {data.data}"]
-    return said + _label_noise(config) + _training(config)
+    said = [f"{data.num_train:,} training pictures"]
+    said += [f"{classes} classes"] if classes else []  # old runs did not note them
+    return [*said, f"from {data.data}", *_label_noise(config), *_training(config)]
 
 
 def faces_studied(config: RunConfig) -> int:

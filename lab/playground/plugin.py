@@ -45,7 +45,8 @@ App = Callable[..., Any]
 
 
 class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
-    """The tab. It reads only the logdir, and writes nothing; a `trainer` writes its runs there."""
+    """The tab. It reads only the logdir, and the pictures that its runs were trained on; it writes
+    nothing there, but a `trainer` writes its runs."""
 
     plugin_name = NAME
     model_files: Sequence[Path] = ()

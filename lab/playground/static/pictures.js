@@ -3,7 +3,7 @@
 
 import { Overtaken, ask } from "./api.js";
 import { button, fill, h, percent } from "./dom.js";
-import { plainWords } from "./runs.js";
+import { plainWords, state as howFar } from "./runs.js";
 
 const PAGE = 40; // pictures in one part of the list, as the server sends them
 const MOST_BARS = 12; // classes that have a bar; of more the likeliest have one
@@ -29,11 +29,12 @@ export class Pictures {
     this.pager = h("div", { class: "tools pager" });
     this.note = h("div", {});
     this.filters = h("div", { hidden: true }, h("div", { class: "tools segments" }, this.splits), h("div", { class: "tools" }, this.only, this.label));
+    this.about = h("p", { class: "hint" });
     this.compared = h("div", { class: "chips", role: "group", "aria-label": "Compare with" });
     this.gallery = h("section", { class: "gallery panel", "aria-label": "The run's pictures" },
       h("div", { class: "panel-head" }, h("h2", {}, "Pictures of a run"), button("← Drawn faces", () => this.close())),
       h("p", { class: "hint" }, "These pictures are not drawn: they can be perturbed, not redrawn. So there are no sliders."),
-      h("div", { class: "tools" }, this.run), this.compared, this.filters, this.note, this.list, this.pager);
+      h("div", { class: "tools" }, this.run), this.about, this.compared, this.filters, this.note, this.list, this.pager);
     this.top = h("div", {});
     this.map = h("section", { class: "occlusion", "aria-label": "Occlusion map" });
     this.near = h("section", { class: "nearest", "aria-label": "Nearest training pictures" });
@@ -110,7 +111,7 @@ export class Pictures {
     if (!names.includes(this.at.run)) names.unshift(this.at.run);
     fill(this.run, names.map((name) => h("option", { value: name, selected: name === this.at.run }, name)));
     const chosen = this.runs.find(this.at.run);
-    this.run.title = chosen?.conditions?.join(" · ") ?? "";
+    this.about.textContent = chosen ? [...(chosen.conditions ?? []), howFar(chosen)].filter(Boolean).join(" · ") : "";
     const alike = all.filter((run) => run !== chosen && run.pictures === chosen?.pictures && run.size === chosen?.size);
     fill(this.compared, alike.length ? h("span", { class: "hint" }, "Compare with") : null, alike.slice(0, 12).map((run) => h("label", { class: "chip", title: run.conditions.join(" · ") },
       h("input", { type: "checkbox", checked: this.others.includes(run.name), onchange: (event) => this.#compare(run.name, event.target.checked) }), run.name)));
@@ -152,6 +153,7 @@ export class Pictures {
       classes.map((name, i) => h("option", { value: i, selected: i === label }, `label ${name} (${told.of_class[i].toLocaleString("en")})`)));
     fill(this.list, told.pictures.map((each) => this.#thumbnail(each, classes)));
     const last = start + told.pictures.length;
+    this.pager.hidden = !told.found;
     fill(this.pager,
       button("‹", () => this.#go({ start: Math.max(0, start - PAGE), number: null }), { disabled: start === 0, "aria-label": "Pictures before these" }),
       h("span", { class: "hint" }, told.found ? `${start + 1}–${last} of ${told.found.toLocaleString("en")}` : ""),

@@ -294,7 +294,8 @@ export function plainWords(answer, classes) {
   return `${sure}: ${classes[answer.says]} (${percent(chance)})`;
 }
 
-function state(run) {
+/** How far a run is, or how often it is right, in words. */
+export function state(run) {
   if (!["ready", "pictures", "consent"].includes(run.kind)) return "";
   const { "accuracy/train": train, "accuracy/test": test } = run.figures ?? {};
   const alike = run.cued ? " of the same kind" : "", noun = run.pictures ? "pictures" : "faces";
