@@ -600,6 +600,7 @@ def test_pictures_from_disk_are_picked_and_perturbed(window: Window) -> None:
     plain = str(detail.locator(".large").get_attribute("src"))
     detail.get_by_title("mirrored").click()
     window.expect(detail.locator(".large")).not_to_have_attribute("src", plain)
+    window.expect(detail.get_by_title("mirrored")).to_be_focused()
     window.page.wait_for_url(re.compile("pictures=run%3Apets.*number%3A2.*change%3Amirror"))
     shown = str(detail.locator(".large").get_attribute("src"))
     for width in (1366, 420):

@@ -44,7 +44,8 @@ export class Pictures {
 
   /** Show the pictures of a run. */
   open(run) {
-    this.others = this.others.filter((name) => name !== run);
+    const alike = this.#alike(run).map(({ name }) => name);
+    this.others = this.others.filter((name) => alike.includes(name));
     this.#go({ ...START, run });
   }
 
@@ -69,7 +70,7 @@ export class Pictures {
     this.#runs();
     const changed = this.runs.find(this.at.run)?.changed;
     if (this.changed !== undefined && changed !== this.changed) {
-      this.asked = "";
+      this.asked = JSON.stringify([this.at.run]); // what is shown stays until the answer comes
       this.#set(this.at);
     }
     this.changed = changed;
@@ -112,9 +113,15 @@ export class Pictures {
     fill(this.run, names.map((name) => h("option", { value: name, selected: name === this.at.run }, name)));
     const chosen = this.runs.find(this.at.run);
     this.about.textContent = chosen ? [...(chosen.conditions ?? []), howFar(chosen)].filter(Boolean).join(" · ") : "";
-    const alike = all.filter((run) => run !== chosen && run.pictures === chosen?.pictures && run.size === chosen?.size);
+    const alike = this.#alike(this.at.run);
     fill(this.compared, alike.length ? h("span", { class: "hint" }, "Compare with") : null, alike.slice(0, 12).map((run) => h("label", { class: "chip", title: run.conditions.join(" · ") },
       h("input", { type: "checkbox", checked: this.others.includes(run.name), onchange: (event) => this.#compare(run.name, event.target.checked) }), run.name)));
+  }
+
+  /** The other runs on the same pictures of the same size. */
+  #alike(name) {
+    const chosen = this.runs.find(name);
+    return this.runs.all.filter((run) => run.kind === "pictures" && run !== chosen && run.pictures === chosen?.pictures && run.size === chosen?.size);
   }
 
   #compare(name, on) {
@@ -235,8 +242,9 @@ export class Pictures {
     const place = this.told.pictures.findIndex((each) => each.number === told.number);
     const beside = (step, words, sign) => {
       const other = place < 0 ? undefined : this.told.pictures[place + step];
-      return button(sign, () => this.#pick({ number: other.number, change: at.change }), { disabled: !other, "aria-label": words });
+      return button(sign, () => this.#pick({ number: other.number, change: at.change }), { disabled: !other, "aria-label": words, "data-held": sign });
     };
+    const held = this.top.contains(document.activeElement) && document.activeElement.dataset.held;
     const good = answers.filter((answer) => answer.chances);
     fill(this.top,
       h("div", { class: "panel-head" }, h("h2", { class: "file" }, told.name), h("div", { class: "tools" }, beside(-1, "Picture before", "‹"), beside(1, "Next picture", "›"))),
@@ -248,10 +256,11 @@ export class Pictures {
       h("h3", { class: "section" }, "Perturbed"),
       h("p", { class: "hint" }, `The same picture, changed as a whole, and the answers then; those that differ from the answer to the picture as it is are red. Click one to choose it.${told.changes.some((each) => each.share !== null) ? ` The last line says how many of the test pictures get another answer from ${at.run}.` : ""}`),
       h("ul", { class: "changes" }, told.changes.map((each, i) => h("li", {},
-        button(h("img", { src: each.picture, alt: CHANGES[each.name], width: 72, height: 72 }), () => this.#go({ change: each.name }), { "aria-pressed": String(each.name === at.change), title: CHANGES[each.name] }),
+        button(h("img", { src: each.picture, alt: CHANGES[each.name], width: 72, height: 72 }), () => this.#go({ change: each.name }), { "aria-pressed": String(each.name === at.change), "data-held": each.name, title: CHANGES[each.name] }),
         h("span", { class: "change-name" }, CHANGES[each.name]),
         good.map((answer) => h("span", { class: answer.says[i] === answer.says[0] ? "said" : "said wrong", title: answer.name }, `${good.length > 1 ? `${answer.name}: ` : ""}${classes[answer.says[i]]} (${percent(answer.sure[i])})`)),
         each.share === null ? null : h("span", { class: "hint" }, `changes ${percent(each.share)}`)))));
+    if (held) [...this.top.querySelectorAll("[data-held]")].find((each) => each.dataset.held === held)?.focus();
     const first = good[0];
     if (first) this.say(`${told.name}, ${CHANGES[at.change]}: ${plainWords({ chances: first.chances, says: first.chances.indexOf(Math.max(...first.chances)) }, classes)}`);
   }
