@@ -11,6 +11,7 @@ from lab.core.config import DataConfig, RunConfig
 from lab.core.metrics import METRICS
 from lab.core.run_dir import RunDir
 from lab.evaluators.populations import evaluation_config, measure
+from lab.playground.errors import RequestError
 from lab.playground.service import Service
 from lab.runs.load import open_run
 from lab.runs.train import resume, start
@@ -102,11 +103,14 @@ def test_what_a_folder_cannot_is_refused_when_it_is_evaluated(pictures: Path) ->
 
 
 def test_the_tab_has_no_sliders_for_them(shapes: Path, pictures: Path) -> None:
-    for folder, what in ((shapes, "the task shape"), (pictures, "pets")):
-        (run,) = Service(str(folder.parent)).ask("runs", {})["runs"]
-        assert run["kind"] == "broken"
-        assert "sliders for faces only" in run["trouble"]
-        assert what in run["trouble"]
+    (run,) = Service(str(shapes.parent)).ask("runs", {})["runs"]
+    assert run["kind"] == "broken"
+    assert "sliders for faces only" in run["trouble"]
+    assert "the task shape" in run["trouble"]
+    (run,) = Service(str(pictures.parent)).ask("runs", {})["runs"]
+    assert run["kind"] == "pictures"  # these have a view of their own
+    with pytest.raises(RequestError, match=r"pets; this tab has sliders for faces only"):
+        Service(str(pictures.parent)).ask("strips", {"run": [run["name"]], "face": [""]})
 
 
 def test_a_run_is_opened_with_the_pictures_that_it_was_trained_on_only(

@@ -23,6 +23,7 @@ import pytest
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.runs.train import start
 from support.configs import tiny
+from support.picture_folders import fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
@@ -61,7 +62,7 @@ def calm(spec):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the two runs, and one of the lab's own networks."""
+    """A folder with the two runs, one of the lab's own networks, and one on pictures from disk."""
     root = tmp_path_factory.mktemp("browser")
     (root / "nets.py").write_text(NETS)
     runs = root / "runs"
@@ -75,6 +76,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 counterfactuals=0, pictures=False, device="cpu", name=name, out=runs,
             )
         )  # fmt: skip
+    for shade, pet in enumerate(("bird", "cat", "dog")):
+        fill(root / "pets" / pet, 10, shade=60 * shade)
+    start(tiny(runs, name="pets", data=str(root / "pets"), num_train=18, num_test=6, steps=12))
     return runs
 
 
@@ -398,7 +402,7 @@ def test_more_runs_than_one_question_may_name_are_all_asked(window: Window, runs
         for _ in range(2):
             window.tab.get_by_role("button", name=re.compile("^Show .* more$")).click()
         shown = window.tab.locator(".run .words")
-        window.expect(shown).to_have_count(33)
+        window.expect(shown).to_have_count(34)
         for color in ("blue", "rust"):
             window.pick("background_color", color)
             window.says("sky", ": not a person" if color == "rust" else ": person")
@@ -490,7 +494,7 @@ def test_a_list_that_ends_and_a_consent_that_is_not_ours_are_explained(opened: W
     opened.page.goto(opened.page.url.replace("pins=", "pins=nobody%2C"))
     changed(opened, more=1234, stranger="agree somewhere else", trained=wanted)
     opened.expect(opened.tab.locator(".unlisted")).to_contain_text(
-        re.compile("first 3 runs.* 1,234 more")
+        re.compile("first 4 runs.* 1,234 more")
     )
     opened.expect(opened.run("trained")).to_contain_text("agree somewhere else")
     opened.expect(opened.run("trained").get_by_role("button")).to_have_count(0)
@@ -618,6 +622,50 @@ def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: P
         window.expect(window.tab.get_by_role("button", name="▶ Train")).to_be_disabled()
         assert not window.errors
         window.page.close()
+
+
+def test_pictures_from_disk_are_picked_and_perturbed(window: Window) -> None:
+    """In a wide and in a narrow window, and once more by the link."""
+    window.open_anew("", width=1366)
+    window.tab.get_by_role("button", name="Look at the pictures of pets").click()
+    detail = window.tab.locator(".detail")
+    window.expect(window.tab.locator(".album li")).to_have_count(6)
+    window.expect(window.tab.locator(".gallery")).to_contain_text("not redrawn")
+    window.expect(window.tab.locator(".controls")).not_to_be_visible()
+    third = window.tab.locator(".album button").nth(2)
+    name = str(third.get_attribute("title")).partition(":")[0]
+    third.click()
+    window.expect(detail.locator(".file")).to_have_text(name)
+    window.expect(detail.locator(".class-row")).to_have_count(3)
+    window.expect(detail.locator(".changes li")).to_have_count(7)
+    window.expect(detail.locator(".map rect")).to_have_count(16)
+    window.expect(detail.locator(".near li")).to_have_count(12)
+    plain = str(detail.locator(".large").get_attribute("src"))
+    detail.get_by_title("mirrored").click()
+    window.expect(detail.locator(".large")).not_to_have_attribute("src", plain)
+    window.expect(detail.get_by_title("mirrored")).to_be_focused()
+    window.page.wait_for_url(re.compile("pictures=run%3Apets.*number%3A2.*change%3Amirror"))
+    shown = str(detail.locator(".large").get_attribute("src"))
+    for width in (1366, 420):
+        window.page.set_viewport_size({"width": width, "height": 950})
+        detail.locator(".near li").last.scroll_into_view_if_needed()
+        room = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        window.page.frames[-1].wait_for_function(room)
+        nameless = window.page.frames[-1].evaluate(
+            """() => [...document.querySelectorAll(".pictures :is(button, select)")]
+            .filter((e) => !(e.getAttribute("aria-label") || e.querySelector("img[alt]")?.alt ||
+                             e.textContent.trim()))
+            .map((e) => e.outerHTML.slice(0, 200))"""
+        )
+        assert nameless == []
+    (tab,) = window.page.frames[1:]
+    with tab.expect_navigation():
+        tab.evaluate("location.reload()")
+    window.expect(detail.locator(".file")).to_have_text(name)
+    window.expect(detail.locator(".large")).to_have_attribute("src", shown)
+    window.tab.get_by_role("button", name="Drawn faces").click()
+    window.expect(window.tab.locator(".easel .picture")).to_be_visible()
+    window.page.wait_for_url(re.compile("#lab_faces(?!.*pictures=)"))
 
 
 def test_a_level_is_played(opened: Window) -> None:

@@ -30,11 +30,7 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
     data, train, task = config.data, config.train, world.task
     said = [f"{faces_studied(config):,} training faces" + (", none twice" if train.online else "")]
     said += [_cue(cue, task.classes) for cue in world.cues]
-    if data.label_noise:
-        how = "are wrong"
-        if data.label_noise_kind != "flip":
-            how = "were drawn at random, so that some of them are right"
-        said.append(f"{100 * data.label_noise:.4g} % of its labels {how}")
+    said += _label_noise(config)
     if data.subpopulations:
         shares = [text for text in data.subpopulations if ":" in text]
         for label, name in enumerate(task.classes):
@@ -55,10 +51,15 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
     said += [f"never shown: {hold.replace(',', ' and ')}" for hold in data.unseen_combinations]
     if data.variation < 1:
         said.append(f"faces differ little (variation {data.variation:g})")
-    said.append(f"{model_label(config.model.model)}, width {config.model.width}")
-    most = "at most " if config.loss_bound else ""
-    said.append(f"{most}{train.max_steps:,} steps" + (", augmented" if train.augment else ""))
-    return said
+    return said + _training(config)
+
+
+def picture_conditions(config: RunConfig, classes: int) -> list[str]:
+    """Short phrases about a run on pictures from disk, the number of training pictures first."""
+    data = config.data
+    said = [f"{data.num_train:,} training pictures"]
+    said += [f"{classes} classes"] if classes else []  # old runs did not note them
+    return [*said, f"from {data.data}", *_label_noise(config), *_training(config)]
 
 
 def _kind(name: str) -> str:
@@ -77,7 +78,9 @@ def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
     trained on the page, where everybody has seen how."""
     accuracies = summary.get("accuracy")
     data = config.data
-    if data.task != "person" or trained_on_the_page(config) or not isinstance(accuracies, dict):
+    page = trained_on_the_page(config)
+    drawn = data.data is None and data.task == "person"
+    if not drawn or page or not isinstance(accuracies, dict):
         return ""
 
     def value(name: str) -> float:
@@ -94,6 +97,24 @@ def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
     if data.label_noise:
         return ""
     return "memorizer" if value("train") == 1 and value("test") <= MEMORIZED else ""
+
+
+def _label_noise(config: RunConfig) -> list[str]:
+    data = config.data
+    if not data.label_noise:
+        return []
+    how = "are wrong"
+    if data.label_noise_kind != "flip":
+        how = "were drawn at random, so that some of them are right"
+    return [f"{100 * data.label_noise:.4g} % of its labels {how}"]
+
+
+def _training(config: RunConfig) -> list[str]:
+    train, most = config.train, "at most " if config.loss_bound else ""
+    return [
+        f"{model_label(config.model.model)}, width {config.model.width}",
+        f"{most}{train.max_steps:,} steps" + (", augmented" if train.augment else ""),
+    ]
 
 
 def _cue(cue: Cue, classes: tuple[str, ...]) -> str:

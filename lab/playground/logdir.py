@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -213,6 +214,16 @@ def summary(run: RunEntry) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def share(told: Mapping[str, Any], tag: str) -> float | None:
+    """The value of a tag in a run's `summary`, -1 to 1; None if there is none."""
+    place: Any = told
+    for part in (*tag.split("/"), "value"):
+        place = place.get(part) if isinstance(place, dict) else None
+    if not isinstance(place, (int, float)) or isinstance(place, bool):
+        return None
+    return float(place) if abs(place) <= 1 else None  # no NaN, nothing infinite
 
 
 def read_text(path: Path, *, largest: int = LARGEST) -> str:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from lab.core.config import RunConfig
 from lab.core.run_dir import RunDir
 from lab.core.text import missing
 from lab.measure import predict
+from lab.measure.label_doubts import features_of
 from lab.models import NetworkError, Sources, file_of, only_agreed, sources_of
 from lab.playground.errors import RequestError, one_line
 from lab.playground.logdir import LARGEST, RunEntry, Stamp, snapshots_of, stamp
@@ -25,6 +26,9 @@ from lab.runs.load import Opened, open_run, open_snapshot
 from lab.runs.provenance import changed_sources, moved, refuse_other_world
 from lab.worlds import DrawnWorld, Task
 from lab.worlds.faces.world import FACES
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 MOST, MEMORY = 240, 2**29
 """Most networks in the cache, and most bytes that they and their cached results take."""
@@ -39,8 +43,8 @@ Key = tuple[tuple[str, str], ...]
 
 
 @dataclass(kw_only=True)
-class LoadedRun:
-    """A run with its network, used by one thread at a time.
+class LoadedNetwork:
+    """A run with its network, used by one thread at a time, whatever its pictures are.
 
     The network is the trained one (`trained` None), or that of a snapshot, whose run with the
     trained network is `trained`. `kept`: cached results that are costly to compute, each with its
@@ -49,14 +53,12 @@ class LoadedRun:
 
     name: str
     opened: Opened
-    world: DrawnWorld
-    visibility: dict[str, float]
     stamp: Stamp
     entry: RunEntry
-    trained: LoadedRun | None = None
+    trained: Self | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     kept: dict[str, tuple[object, int]] = field(default_factory=dict)
-    snapshots: dict[int, LoadedRun] = field(default_factory=dict)
+    snapshots: dict[int, Self] = field(default_factory=dict)
 
     @property
     def config(self) -> RunConfig:
@@ -74,29 +76,32 @@ class LoadedRun:
         return self.opened.step
 
     @property
-    def task(self) -> Task:
-        """The task of the run."""
-        return self.world.task
-
-    @property
     def size(self) -> int:
         """Width and height of the network's input, in pixels."""
         return self.config.data.image_size
 
     def ask(self, images: Tensor) -> Tensor:
         """Logits (N, C) on pictures (N, 3, S, S) uint8; `RequestError` if the network fails."""
+        logits = self._run(lambda: predict(self.model, images))
+        if not bool(logits.isfinite().all()):
+            raise RequestError("its logits are not finite")
+        return logits
+
+    def features(self, images: Tensor) -> Tensor | None:
+        """Features (N, D), the input of its last layer, of pictures (N, 3, S, S) uint8; None: it
+        has no layer with features. `RequestError` if the network fails."""
+        return self._run(lambda: features_of(self.model, images))
+
+    def _run(self, work: Callable[[], T]) -> T:
         if ending():
             raise RequestError("the board is being stopped")  # ends a long search
         try:
             with self.lock:
-                logits = predict(self.model, images)
+                return work()
         except NetworkError as error:
             raise RequestError(one_line(error)) from error
         except (Exception, SystemExit) as error:  # networks are anybody's code
             raise RequestError(f"its network fails: {one_line(error)}") from error
-        if not bool(logits.isfinite().all()):
-            raise RequestError("its logits are not finite")
-        return logits
 
     @property
     def bytes(self) -> int:
@@ -107,7 +112,7 @@ class LoadedRun:
         return weights + kept + sum(frame.bytes for frame in list(self.snapshots.values()))
 
     @property
-    def whole(self) -> LoadedRun:
+    def whole(self) -> Self:
         """The run with its trained network."""
         return self.trained or self
 
@@ -122,7 +127,7 @@ class LoadedRun:
             self.kept[what] = (made, size(made))
         return made
 
-    def at(self, step: int | None) -> LoadedRun:
+    def at(self, step: int | None) -> Self:
         """The run with its network as it was after `step` steps, or at the last snapshot before;
         with the trained one if `step` is None, or behind all snapshots. `RequestError` if the
         snapshot cannot be read."""
@@ -151,6 +156,29 @@ class LoadedRun:
             return self.snapshots.setdefault(step, frame)
 
 
+@dataclass(kw_only=True)
+class LoadedRun(LoadedNetwork):
+    """A run on faces."""
+
+    world: DrawnWorld
+    visibility: dict[str, float]
+
+    @property
+    def task(self) -> Task:
+        """The task of the run."""
+        return self.world.task
+
+
+@dataclass(kw_only=True)
+class PictureRun(LoadedNetwork):
+    """A run on pictures from disk (`--data`)."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.opened.classes
+
+
 class ModelCache:
     """Loads runs, keeps them loaded, and reloads them when their files have changed."""
 
@@ -158,13 +186,29 @@ class ModelCache:
         """`model_files`: present paths of network files that were moved; each replaces a missing
         file with the same content. `allowed`: keys permitted at the start."""
         self._model_files = model_files
-        self._open: OrderedDict[Path, LoadedRun] = OrderedDict()
+        self._open: OrderedDict[Path, LoadedRun | PictureRun] = OrderedDict()
         self._failed: OrderedDict[Path, tuple[Stamp, str]] = OrderedDict()
         self._allowed = set(allowed)
         self._lock = threading.Lock()
 
     def get(self, run: RunEntry) -> LoadedRun:
-        """The loaded run; `RequestError` says in one line why it cannot be loaded."""
+        """The loaded run on faces; `RequestError` says in one line why it cannot be loaded."""
+        if run.config is not None and run.config.data.data is not None:
+            raise RequestError(not_faces(run.config))
+        held = self._get(run)
+        assert isinstance(held, LoadedRun)
+        return held
+
+    def of_pictures(self, run: RunEntry) -> PictureRun:
+        """The loaded run on pictures from disk; `RequestError` says in one line why it cannot be
+        loaded. It is for the caller to see that the pictures are what it was trained on."""
+        if run.config is not None and run.config.data.data is None:
+            raise RequestError(f"{run.name} was trained on drawn pictures, not on some from disk")
+        held = self._get(run)
+        assert isinstance(held, PictureRun)
+        return held
+
+    def _get(self, run: RunEntry) -> LoadedRun | PictureRun:
         with self._lock:
             now = stamp(run)
             held = self._open.get(run.folder)
@@ -231,7 +275,7 @@ class ModelCache:
         with self._lock:
             self._put_away()
 
-    def _load(self, run: RunEntry, now: Stamp) -> LoadedRun:
+    def _load(self, run: RunEntry, now: Stamp) -> LoadedRun | PictureRun:
         if run.config is None:
             raise RequestError(run.trouble)
         files = {name: size for name, size, _ in now}
@@ -249,18 +293,22 @@ class ModelCache:
         state = torch.get_rng_state()
         agreed = code.sources.values() if code is not None else ()
         try:
-            world = face_world(run.config)
-            refuse_other_world(world, run.provenance, what=run.name)
+            world = None
+            if run.config.data.data is None:
+                world = face_world(run.config)
+                refuse_other_world(world, run.provenance, what=run.name)
             with only_agreed(agreed):  # executes exactly what was permitted
                 opened = open_run(
                     run.folder, config=code.config if code is not None else run.config,
                     changed_code=code is not None and bool(code.changed), any_world=True,
                 )  # fmt: skip
-            tried = world.sample(1, split="tried")
+            tried = world.sample(1, split="tried") if world is not None else None
         except (ValueError, OSError, RuntimeError, MemoryError, SystemExit) as error:
             raise RequestError(one_line(error)) from None
         finally:
             torch.set_rng_state(state)
+        if world is None or tried is None:
+            return PictureRun(name=run.name, opened=opened, stamp=now, entry=run)
         return LoadedRun(
             name=run.name, opened=opened, world=world, visibility=dict(tried.visibility),
             stamp=now, entry=run,
@@ -299,13 +347,21 @@ def _key(file: str, sources: Sources) -> Key:
 
 
 def face_world(config: RunConfig) -> DrawnWorld:
-    """The world of a run on faces; `ValueError` in one line for a run on other pictures."""
+    """The world of a run on faces; `ValueError` in one line for a run on other drawn pictures."""
     if config.data.data is None:
         world = DrawnWorld.of(config.data, seed=config.seed)
         if world.domain is FACES:
             return world
+    raise ValueError(not_faces(config))
+
+
+def not_faces(config: RunConfig) -> str:
+    """Why a run has no sliders."""
     what = config.data.data or f"the task {config.data.task}"
-    raise ValueError(f"it was trained on pictures of {what}; this tab has sliders for faces only")
+    said = f"it was trained on pictures of {what}; this tab has sliders for faces only"
+    if config.data.data is None:
+        return said
+    return f"{said}: the view of its pictures shows it"
 
 
 class NotReady(RequestError):

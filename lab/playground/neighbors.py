@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab.models import features, to_input
 from lab.playground.answers import as_seen
 from lab.playground.describe_run import faces_studied
 from lab.playground.model_cache import LoadedRun, ModelCache
@@ -36,7 +35,7 @@ class Known:
     def of(cls, run: LoadedRun) -> Known:
         """Computed anew, which takes seconds for many faces."""
         images = training_faces(run).images
-        return cls(says=run.ask(images).argmax(dim=1), features=_features(run, images))
+        return cls(says=run.ask(images).argmax(dim=1), features=run.features(images))
 
     @property
     def bytes(self) -> int:
@@ -51,19 +50,26 @@ def nearest(run: LoadedRun, face: Faces, cache: ModelCache) -> dict[str, Any]:
     known = run.remember("known", lambda: Known.of(run), lambda known: known.bytes)
     cache.fits()
     images = render(as_seen(face, run), size=run.size)
-    pixels = _root_mean_square(faces.images, images)
-    ways = [{"way": "pixels", "faces": _entries(faces, known, pixels)}]
-    mine = _features(run, images)
-    if known.features is not None and mine is not None:
-        far = (known.features - mine).norm(dim=1)
-        typical = known.features.norm(dim=1).mean().clamp(min=1e-9)
-        ways.insert(0, {"way": "features", "faces": _entries(faces, known, far / typical)})
+    far = distances(faces.images, known.features, images, run.features(images))
     return {
         "searched": len(faces),
         "studied": faces_studied(run.config),
-        "same": bool((pixels == 0).any()),
-        "ways": ways,
+        "same": bool((far["pixels"] == 0).any()),
+        "ways": [{"way": way, "faces": _entries(faces, known, each)} for way, each in far.items()],
     }
+
+
+def distances(
+    pictures: Tensor, features: Tensor | None, one: Tensor, its: Tensor | None
+) -> dict[str, Tensor]:
+    """The distances (N,) of pictures (N, 3, S, S) with features (N, D) from `one` (1, 3, S, S) with
+    features `its` (1, D): by "features", relative to their mean length, unless there are none; and
+    by "pixels", the root mean square difference as a share of the full range."""
+    far = {}
+    if features is not None and its is not None:
+        typical = features.norm(dim=1).mean().clamp(min=1e-9)
+        far["features"] = (features - its).norm(dim=1) / typical
+    return {**far, "pixels": _root_mean_square(pictures, one)}
 
 
 def _entries(faces: Examples, known: Known, far: Tensor) -> list[dict[str, Any]]:
@@ -89,14 +95,3 @@ def _root_mean_square(pictures: Tensor, one: Tensor) -> Tensor:
         for some in torch.split(pictures, BATCH)
     ]
     return torch.cat(far)
-
-
-def _features(run: LoadedRun, images: Tensor) -> Tensor | None:
-    seen = []
-    for some in torch.split(images, BATCH):
-        with run.lock:
-            found = features(run.model, to_input(some))
-        if found is None:
-            return None
-        seen.append(found)
-    return torch.cat(seen)

@@ -30,7 +30,8 @@ NAME, TITLE = "lab_faces", "Faces"
 
 QUESTIONS = (
     "table", "runs", "about", "look", "effects", "random", "strips", "parts", "nearest", "fool",
-    "round", "over_training", "training_faces", "levels", "tray", "play", "place",
+    "round", "over_training", "training_faces", "levels", "tray", "play", "place", "album",
+    "picture", "occluded", "similar",
 )  # fmt: skip
 """The requests of `lab.playground.service`, listed here so that TensorBoard need not import it."""
 
@@ -44,7 +45,8 @@ App = Callable[..., Any]
 
 
 class FacesPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
-    """The tab. It reads only the logdir, and writes nothing; a `trainer` writes its runs there."""
+    """The tab. It reads only the logdir, and the pictures that its runs were trained on; it writes
+    nothing there, but a `trainer` writes its runs."""
 
     plugin_name = NAME
     model_files: Sequence[Path] = ()

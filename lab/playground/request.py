@@ -49,6 +49,15 @@ class QueryParams:
             raise RequestError(f"{name} may be given {most} times at most, not {len(values)}")
         return values
 
+    def choice(self, name: str, allowed: Sequence[str], *, default: str) -> str:
+        """One of the `allowed` values."""
+        if name not in self._parameters:
+            return default
+        value = self.text(name)
+        if value not in allowed:
+            raise RequestError(unknown(name, value[:100], allowed))
+        return value
+
     def whole(self, name: str, low: int, high: int, *, default: int | None = None) -> int:
         """A whole number from `low` to `high`."""
         if default is not None and name not in self._parameters:

@@ -5,15 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from lab.core.config import DataConfig
-from lab.playground import counterfactual, explain, game, levels, neighbors, training_faces
+from lab.playground import (
+    counterfactual,
+    explain,
+    game,
+    levels,
+    neighbors,
+    pictures,
+    training_faces,
+)
 from lab.playground.answers import SIZES, Views, answer, as_seen, picture
-from lab.playground.describe_run import character, conditions
+from lab.playground.describe_run import character, conditions, picture_conditions
 from lab.playground.effects import without_effect
 from lab.playground.errors import NotThere, RequestError, one_line
-from lab.playground.logdir import Logdir, RunEntry, open_logdir, snapshots_of, stamp, summary
+from lab.playground.logdir import (
+    Logdir,
+    RunEntry,
+    open_logdir,
+    share,
+    snapshots_of,
+    stamp,
+    summary,
+)
 from lab.playground.model_cache import (
     Key,
     LoadedRun,
@@ -34,6 +50,9 @@ Values = dict[str, Any]
 
 MOST_ASKED = 24
 """Most runs in one request."""
+
+MOST_OTHERS = 3
+"""Most other runs that are asked about one picture."""
 
 MOST_NUMBER = 2**31 - 1
 """The largest number of a random face or of a round of the game."""
@@ -63,6 +82,10 @@ class Service:
         self._slow = WorkQueue("playground-slow", first=self._quick)
         self._long = WorkQueue("playground-long", first=self._quick)
         self._slow.begin(_build_drawing)
+        # the first look at a large folder takes long: nobody who looks at faces waits for it
+        self._pictures = pictures.Pictures(self._cache)
+        disk = WorkQueue("playground-pictures", first=self._quick)
+        about_one = ("run", "split", "number", "change")
         self._questions: dict[
             str, tuple[WorkQueue, Callable[[QueryParams], Values], tuple[str, ...]]
         ] = {
@@ -82,6 +105,10 @@ class Service:
             "tray": (self._slow, lambda asked: levels.show_tray(asked.text("level")), ("level",)),
             "play": (self._long, _play, ("level", "chosen")),
             "round": (self._slow, self._round, ("number", "run")),
+            "album": (disk, self._album, ("run", "split", "only", "class", "start")),
+            "picture": (disk, self._picture, (*about_one, "other")),
+            "occluded": (disk, self._occluded, about_one),
+            "similar": (disk, self._similar, about_one),
             "place": (self._quick, self._place_of, ("of",)),
         }
 
@@ -143,8 +170,20 @@ class Service:
         if run.config is None:
             return {**about, "kind": "foreign"}
         try:
-            world = face_world(run.config)
-            about |= {"task": world.task.name, "conditions": conditions(run.config, world)}
+            if run.config.data.data is None:
+                world = face_world(run.config)
+                about |= {
+                    "task": world.task.name,
+                    "conditions": conditions(run.config, world),
+                    "cued": bool(world.cues),
+                }
+            else:
+                world = None  # not opened for the list: to compare the version reads all files
+                classes = run.provenance.classes
+                about |= {
+                    "pictures": run.provenance.world,
+                    "conditions": picture_conditions(run.config, len(classes)),
+                }
             marks = stamp(run)
         except (ValueError, RequestError) as error:
             return {**about, "kind": "broken", "trouble": one_line(error)}
@@ -158,14 +197,16 @@ class Service:
             "verdict": told.get("verdict") if isinstance(told.get("verdict"), str) else "",
             "snapshots": snapshots_of(run),
             "step": told.get("step") if isinstance(told.get("step"), int) else None,
-            "cued": bool(world.cues),
             "character": character(run.config, told),
-            "figures": {tag: _figure(told, tag) for tag in ("accuracy/train", "accuracy/test")},
+            "figures": {tag: share(told, tag) for tag in ("accuracy/train", "accuracy/test")},
         }
         if not saved:
             return {**about, "kind": "waiting", "trouble": "it has no checkpoint yet"}
+        if world is None and (gone := pictures.lost(run)):
+            return {**about, "kind": "broken", "trouble": gone}
         try:
-            refuse_other_world(world, run.provenance, what="it")
+            if world is not None:
+                refuse_other_world(world, run.provenance, what="it")
         except ValueError as error:
             return {**about, "kind": "broken", "trouble": str(error)}
         code = self._cache.code_of(run)
@@ -173,7 +214,7 @@ class Service:
             return {**about, "kind": "broken", "trouble": code.trouble}
         if code is not None and not self._cache.consented(run):
             return {**about, "kind": "consent", "code": code.told}
-        return {**about, "kind": "ready"}
+        return {**about, "kind": "ready" if world is not None else "pictures"}
 
     def _look(self, asked: QueryParams) -> Values:
         face = asked.face()
@@ -231,6 +272,44 @@ class Service:
     def _round(self, asked: QueryParams) -> Values:
         return game.play(self._open(asked), asked.whole("number", 0, MOST_NUMBER))
 
+    def _album(self, asked: QueryParams) -> Values:
+        label = asked.whole("class", -1, MOST_NUMBER, default=-1)
+        return self._pictures.listed(
+            self._find(asked),
+            split=asked.choice("split", pictures.SETS, default=pictures.SETS[0]),
+            only=asked.choice("only", pictures.ONLY, default=pictures.ONLY[0]),
+            label=None if label < 0 else label,
+            start=asked.whole("start", 0, pictures.MOST, default=0),
+        )
+
+    def _picture(self, asked: QueryParams) -> Values:
+        run, logdir = self._find(asked), self._logdir
+        names = [name for name in asked.texts("other", most=MOST_OTHERS) if name != run.name]
+        others = [logdir.find(name) for name in names]
+        return self._pictures.shown(run, others, **_which(asked))
+
+    def _occluded(self, asked: QueryParams) -> Values:
+        return self._pictures.occluded(self._find(asked), **_which(asked))
+
+    def _similar(self, asked: QueryParams) -> Values:
+        return self._pictures.similar(self._find(asked), **_which(asked))
+
+
+class Which(TypedDict):
+    """One picture of a run's set, perturbed or not."""
+
+    split: str
+    number: int
+    change: str
+
+
+def _which(asked: QueryParams) -> Which:
+    return Which(
+        split=asked.choice("split", pictures.SETS, default=pictures.SETS[0]),
+        number=asked.whole("number", 0, pictures.MOST - 1),
+        change=asked.choice("change", pictures.CHANGES, default=pictures.PLAIN),
+    )
+
 
 def _step(asked: QueryParams) -> int | None:
     """The step of training that is asked about; None: the trained network."""
@@ -249,15 +328,6 @@ def _effects(face: Faces) -> Values:
 def _kind(refusal: RequestError) -> str:
     kinds = {NotThere: "gone", NotReady: "waiting", NeedsConsent: "consent"}
     return kinds.get(type(refusal), "broken")
-
-
-def _figure(told: Mapping[str, Any], tag: str) -> float | None:
-    place: Any = told
-    for part in (*tag.split("/"), "value"):
-        place = place.get(part) if isinstance(place, dict) else None
-    if not isinstance(place, (int, float)) or isinstance(place, bool):
-        return None
-    return float(place) if abs(place) <= 1 else None  # a share; no NaN, nothing infinite
 
 
 def _build_drawing() -> None:

@@ -126,8 +126,15 @@ class StoredWorld(World, Generic[T]):
 
     def name(self, split: str, position: int) -> str:
         """The name of a split's picture, such as its path below the folder."""
-        item, _ = self._items(split)[position]
-        return self.called(item)
+        return self.called(self.item(split, position))
+
+    def item(self, split: str, position: int) -> T:
+        """What a split's picture is known by: where it is stored."""
+        return self._items(split)[position][0]
+
+    def trained_on(self, item: T) -> bool:
+        """Whether a picture is in the training set."""
+        return any(item == one for one, _ in self._items("train"))
 
     def read_ahead(self, *, progress: Progress = quiet, **counts: int) -> None:
         """Read the first pictures of splits, as many as are named for each, for the next `load` of

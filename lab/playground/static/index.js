@@ -8,6 +8,7 @@ import { Easel } from "./easel.js";
 import { Game } from "./game.js";
 import { Levels } from "./levels.js";
 import { Mystery } from "./mystery.js";
+import { Pictures } from "./pictures.js";
 import { Runs, plainWords } from "./runs.js";
 import { State, shownWindow } from "./state.js";
 import { followTheme } from "./theme.js";
@@ -59,7 +60,8 @@ async function open(place) {
   const tell = (words) => fill(banner, words && h("p", {}, words));
 
   const newest = new Newest();
-  const runs = new Runs(table, state, { onchange: () => look() });
+  const runs = new Runs(table, state, { onchange: () => look(), browse: (name) => pictures.open(name) });
+  const pictures = new Pictures(state, runs, { page: place, say });
   const easel = new Easel(table, state, { say, play: () => game.open(), choose: () => levels.open(), riddle: () => play(MYSTERY) });
   const controls = new Controls(table, state);
   const why = new Why(state, runs, { redraw: () => redraw(), say });
@@ -72,6 +74,7 @@ async function open(place) {
 
   /** Open a game: the mystery networks, or a level. */
   const play = (name) => {
+    pictures.close();
     if (name !== MYSTERY) return levels.open(name);
     state.go(null);
     return mystery.open();
@@ -155,6 +158,7 @@ async function open(place) {
     const newer = runs.all.some((run) => before.get(run.name) !== `${run.changed} ${run.kind}`);
     if (newer && before.size) why.later();
     timeline.show();
+    pictures.refresh();
   };
 
   /** A run of this page was started: show it, as it is now. */
@@ -178,6 +182,7 @@ async function open(place) {
     leave: () => { for (const each of [game, levels, mystery]) each.close(); },
     followed: () => {
       train.follow();
+      pictures.follow();
       if (state.level !== null) play(state.level);
       reveal();
     },
@@ -185,7 +190,7 @@ async function open(place) {
 
   place.classList.toggle(HIDDEN, state.level === MYSTERY); // nothing is told before the riddle is there
   fill(place, spoken, banner,
-    controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, mystery.element, runs.element, why.element), game.element, levels.element);
+    controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, mystery.element, runs.element, why.element), pictures.element, game.element, levels.element);
   await runs.refresh();
   await train.open();
   try {
@@ -197,6 +202,12 @@ async function open(place) {
     tell(state.problem);
   }
   if (state.level !== MYSTERY) pinFirst();
+  if (!linked && !runs.all.some((run) => run.kind === "ready")) {
+    const first = runs.all.find((run) => run.kind === "pictures");
+    if (first) pictures.open(first.name);
+  }
+  pictures.follow();
+  tell(state.problem);
   why.show();
   effects();
   state.write();

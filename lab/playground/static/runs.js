@@ -15,11 +15,13 @@ const SORTS = {
 };
 
 export class Runs {
-  /** `table.tasks` has the names of the classes; `onchange` is called when other runs are shown. */
-  constructor(table, state, { onchange }) {
+  /** `table.tasks` has the names of the classes; `onchange` is called when other runs are shown,
+   * `browse(name)` to show the pictures of a run on some from disk. */
+  constructor(table, state, { onchange, browse }) {
     this.tasks = table.tasks;
     this.state = state;
     this.onchange = onchange;
+    this.browse = browse;
     this.all = [];
     this.cards = new Map(); // name -> card
     this.shown = PAGE;
@@ -195,12 +197,14 @@ class Card {
     this.pin.title = pinned ? "Unpin" : "Pin: show the effect of each attribute below";
     this.about.textContent = this.about.title = [...(run.conditions ?? []), this.runs.state.step === null ? state(run) : ""].filter(Boolean).join(" · ");
     const trouble = run.trouble || run.answer?.trouble;
-    const blocked = run.kind !== "ready" || trouble;
+    const stored = run.kind === "pictures" && !trouble;
+    const blocked = (run.kind !== "ready" && !stored) || trouble;
     this.element.classList.toggle("blocked", Boolean(blocked));
-    this.pin.hidden = Boolean(alias) || (Boolean(blocked) && !pinned);
+    this.pin.hidden = Boolean(alias) || (Boolean(blocked || stored) && !pinned);
     this.about.hidden = Boolean(alias);
     this.bar.hidden = Boolean(blocked) || !run.answer;
     if (blocked) this.#explain(run, trouble);
+    else if (stored) this.#stored(run);
     else if (run.answer) this.#answer(run, before);
     else {
       this.words.textContent = "loading …";
@@ -208,6 +212,14 @@ class Card {
       this.element.classList.remove("changed");
       fill(this.more);
     }
+  }
+
+  /** A run on pictures from disk has a view of its own. */
+  #stored(run) {
+    this.verdict.textContent = "";
+    this.words.textContent = "Trained on pictures from disk: they can be perturbed, not redrawn.";
+    if (this.more.querySelector(".browse")) return;
+    fill(this.more, button("Look at its pictures", () => this.runs.browse(run.name), { class: "browse", "aria-label": `Look at the pictures of ${run.name}` }));
   }
 
   #explain(run, trouble) {
@@ -293,11 +305,12 @@ function afterSteps(step, wanted) {
   return step === wanted ? `after ${count} step${step === 1 ? "" : "s"}` : `weights kept at step ${count}`;
 }
 
-function state(run) {
-  if (run.kind !== "ready" && run.kind !== "consent") return "";
+/** How far a run is, or how often it is right, in words. */
+export function state(run) {
+  if (!["ready", "pictures", "consent"].includes(run.kind)) return "";
   const { "accuracy/train": train, "accuracy/test": test } = run.figures ?? {};
-  const alike = run.cued ? " of the same kind" : "";
-  if (run.status === "finished") return test === null ? "finished" : `right about ${train === null ? "" : `${percent(train)} of its training faces and `}${percent(test)} of unseen faces${alike}`;
+  const alike = run.cued ? " of the same kind" : "", noun = run.pictures ? "pictures" : "faces";
+  if (run.status === "finished") return test === null ? "finished" : `right about ${train === null ? "" : `${percent(train)} of its training ${noun} and `}${percent(test)} of unseen ${noun}${alike}`;
   const saved = run.age === null ? "" : `, saved ${ago(run.age)} ago`;
   const what = { stopped: "stopped before its end", failed: "failed before its end" }[run.status] ?? "not finished yet";
   return `${what}${saved}`;

@@ -22,6 +22,7 @@ export class State {
     this.step = null; // of training, for runs with snapshots; null: the trained networks
     this.recipe = null; // settings of a training, as text; null: the panel is closed
     this.level = null; // of the game of choosing training faces; null: it is closed
+    this.album = null; // the view of pictures from disk, as text; null: it is closed
     this.token = ""; // from the link that a board with --train printed; never written into an address
     this.left = false; // whether the page is being left: the address is then another page's
     this.chosen = false; // whether the user chose the pins (to have none is a choice, too)
@@ -31,7 +32,8 @@ export class State {
     this.problem = "";
   }
 
-  /** `listener` is called after every change with "face", "pins", "step", "recipe" or "level". */
+  /** `listener` is called after every change with "face", "pins", "step", "recipe", "level" or
+   * "album". */
   listen(listener) {
     this.listeners.push(listener);
   }
@@ -102,6 +104,13 @@ export class State {
     this.#tell("level");
   }
 
+  /** Keep the view of pictures from disk in the address; null: it is closed. */
+  browse(album) {
+    if (album === this.album) return;
+    this.album = album;
+    this.#tell("album");
+  }
+
   /** The parameter of a request that tells the step. */
   when() {
     return this.step === null ? {} : { step: this.step };
@@ -133,8 +142,9 @@ export class State {
     this.recipe = given.train === undefined ? null : given.train.slice(0, 1000);
     this.token = given.token ?? "";
     this.level = given.level === undefined ? null : given.level.slice(0, 40);
+    this.album = given.pictures === undefined ? null : given.pictures.slice(0, 2000);
     this.problem = odd.length ? `Parts of the link are not understood: ${odd.join(", ")}` : "";
-    return [given.face, given.pins, given.step].some((each) => each !== undefined);
+    return [given.face, given.pins, given.step, given.pictures].some((each) => each !== undefined);
   }
 
   #meant(name, value) {
@@ -174,7 +184,7 @@ export class State {
   #entries() {
     const pins = this.pins.map(encodeURIComponent).join(",");
     const step = this.step === null ? "" : String(this.step);
-    return { face: this.written(), pins, step, train: this.recipe ?? "", level: this.level ?? "" };
+    return { face: this.written(), pins, step, train: this.recipe ?? "", level: this.level ?? "", pictures: this.album ?? "" };
   }
 }
 

@@ -50,7 +50,7 @@ export class Why {
 
   #changed(what) {
     if (what === "step" && this.tab === "over_training") this.#mark_step();
-    else if (what === "recipe" || what === "level") return;
+    else if (["recipe", "level", "album"].includes(what)) return;
     else if (what !== "face" || this.tab !== "fool") this.later();
     else this.#foolTexts();
   }
