@@ -88,17 +88,17 @@ LEVELS: Mapping[str, Level] = {
         " that the network is right about at least 90 % of unseen faces, whatever their eyes.",
         hint="As long as eye color tells the label of the faces that you choose, why should the"
         " network look at the mouth?",
-        lesson="Where eye color tells nothing, only the mouth is left to learn.",
+        lesson="The less eye color tells of the labels, the more the mouth is left to learn.",
         passes=lambda judged: judged.unseen.value >= 0.9,
         strength=0.85,
     ),
     "eyes": Level(
         title="Fool it by eye color",
         goal="Choose faces so that the network takes blue eyes for a person's, and brown ones for"
-        " nobody's: of unseen persons with brown eyes, and faces without a mouth with blue ones, it"
-        " may be right about 30 % at most.",
-        hint="Each person with brown eyes that you choose, and each face without a mouth that has"
-        " blue ones, tells it that eye color is not what counts.",
+        " nobody's: it may be right about 30 % at most of unseen faces with the other eyes (persons"
+        " with brown ones, faces without a mouth with blue ones).",
+        hint="A person with brown eyes, or a face without a mouth that has blue ones, tells it that"
+        " eye color is not what counts. And a few faces teach a rule less well than many.",
         lesson="It is right about all its training faces, and has learned the wrong thing: a"
         " shortcut. Its training accuracy does not show that.",
         passes=lambda judged: judged.conflicting.value <= 0.3,
@@ -125,7 +125,7 @@ LEVELS: Mapping[str, Level] = {
         goal="Choose eight faces at most so that the network is right about at least 85 % of unseen"
         " faces.",
         hint="Some faces in the tray come in pairs. What do the two of a pair have in common, and"
-        " in what do they differ?",
+        " in what do they differ? If yours are pairs already, try others: some teach more.",
         lesson="Pairs that differ in nothing but the mouth leave nothing else to learn.",
         passes=lambda judged: judged.unseen.value >= 0.85,
         tray=48, least=2, most=8, pairs=True,

@@ -65,7 +65,7 @@ export class Mystery {
       h("option", { value: "" }, "?"), Object.entries(KINDS).map(([value, [words]]) => h("option", { value }, words))));
     this.reveal = button("Reveal", () => this.#reveal(), { class: "primary", disabled: true });
     fill(this.body, h("h2", {}, "Mystery networks"),
-      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time, and find out with as few faces as possible."),
+      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time, and find out with as few faces as possible. If two look alike, ask about ten more random faces."),
       this.counted,
       h("div", { class: "tools" }, this.riddle.map(({ alias }, i) => h("label", {}, `${alias}: `, this.guesses[i])), this.reveal, button("Give up", () => this.#reveal({ gaveUp: true }))));
   }
@@ -89,10 +89,16 @@ export class Mystery {
     this.element.hidden = false;
     fill(this.body, h("h2", {}, "Mystery networks"),
       h("p", { class: gaveUp ? "" : right === 3 ? "right" : "wrong", role: "status" }, gaveUp ? `After ${count}, this is what they were:` : right === 3 ? `✓ All three found with ${count}.` : `✗ ${right} of 3 found, with ${count}.`),
-      h("ul", {}, riddle.map(({ alias, kind, run }, i) => h("li", {}, h("b", {}, `${alias}: the ${KINDS[kind][0]}`), ` (“${run}”). ${KINDS[kind][1]}`,
+      h("ul", {}, riddle.map(({ alias, kind, run }, i) => h("li", {}, h("b", {}, `${alias}: the ${KINDS[kind][0]}`), ` (“${run}”). ${KINDS[kind][1]}${kind === "shortcut" ? this.#cue(run) : ""}`,
         gaveUp ? null : h("span", { class: guessed[i] === kind ? "right" : "wrong" }, guessed[i] === kind ? " ✓ You said so." : ` ✗ You said: ${KINDS[guessed[i]][0]}.`)))),
       h("div", { class: "tools" }, button("Play again", () => this.open(), { class: "primary" }),
         button("Pin all three", () => { for (const { run } of riddle) this.state.pin(run, true); this.close(); }), button("Close", () => this.close())));
+  }
+
+  /** What the shortcut is, of those that its settings name. */
+  #cue(run) {
+    const cues = (this.runs.all.find((each) => each.name === run)?.conditions ?? []).filter((each) => each.includes(" agrees with the label "));
+    return cues.length ? ` Here ${cues.join(", and ")}.` : "";
   }
 
   close() {

@@ -91,7 +91,7 @@ function predictions({ run, told, classes }, state) {
     chart(told, `Probability of ${yes} over training`, state, content, run),
     h("ul", { class: "keys" }, key("chance", "this face"),
       counterparts.map((each, i) => key(`line-${i}`, words(each), each.truth === told.truth || each.truth < 0 ? "The same true label" : `Then the true label is ${classes[each.truth]}`)),
-      Object.keys(told.accuracies).length ? [key("accuracy train", "right about training faces"), key("accuracy test", "right about unseen faces")] : null));
+      Object.keys(told.accuracies).length ? [key("accuracy train", "training faces answered as labeled"), key("accuracy test", "unseen faces that it is right about")] : null));
 }
 
 /** The attributes that move the prediction most: relevant ones and nuisances. */
@@ -146,7 +146,7 @@ function story(column, state) {
       const before = steps.filter((step, i) => told.probabilities[i][known.truth] >= SURE && (learned === null || step < learned));
       if (before.length) lines.push(h("li", { class: "right" }, `It gave its true label at ${before.length > 1 ? `steps ${before[0].toLocaleString("en")} to ${before.at(-1).toLocaleString("en")}` : `step ${before[0].toLocaleString("en")}`}.`));
       lines.push(learned === null ? h("li", {}, "It never surely learned the wrong label.")
-        : h("li", { class: "wrong" }, `It knows the wrong label by heart ${from(learned)}.`));
+        : h("li", { class: "wrong" }, `It knows the wrong label by heart ${from(learned)}: from there on it always gives it, and was at least ${100 * SURE} % sure when it began to.`));
     } else lines.push(h("li", {}, learned === null ? "It never surely learned this label." : `It surely answers as labeled ${from(learned)}.`));
   } else if (truth >= 0) {
     const right = sureSince(told, truth), last = says.at(-1) === truth;
