@@ -1,5 +1,6 @@
 """Label noise: as much as was asked for, of the kind that was asked for, and nested."""
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import binomtest
@@ -14,7 +15,10 @@ def noisy(
     share: float, kind: str, seed: int = 0, count: int = 6000, start: int = 0
 ) -> torch.Tensor:
     labels = LABELS[start : start + count]
-    return corrupt(labels, share=share, kind=kind, classes=3, seed=seed, start=start)  # type: ignore[arg-type]
+    indices = np.arange(start, start + len(labels))
+    return corrupt(
+        labels, share=share, kind=kind, classes=3, seed=seed, split="train", indices=indices
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 1.0])

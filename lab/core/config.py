@@ -124,8 +124,8 @@ class DataConfig:
     """'random' draws a corrupted label uniformly from all classes (share 1: labels independent of
     the pictures, as in Zhang 2017); 'flip' always makes it a wrong one."""
     copies: float = knob(0.0, 0, 0.9)
-    """Share of training faces that are copies of an earlier training face, 0 to 0.9 (their labels
-    are corrupted on their own)."""
+    """Share of training faces that are copies of an earlier training face, with its label, 0 to
+    0.9."""
     obscured: float = knob(0.0, 0, 1)
     """Share of faces that are hard to see, in training and on the test set, 0 to 1: blurred, noisy,
     and partly hidden by a gray square."""

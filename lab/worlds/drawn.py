@@ -14,6 +14,7 @@ from lab.core.config import DataConfig
 from lab.worlds.cues import Cue
 from lab.worlds.domain import Domain
 from lab.worlds.examples import Examples
+from lab.worlds.noise import Indices
 from lab.worlds.planted import COPIED, HARD, OBSCURED, is_obscured, obscure, originals
 from lab.worlds.population import Population, population_of
 from lab.worlds.samples import Samples
@@ -107,18 +108,22 @@ class DrawnWorld(World):
     def sample(self, count: int, *, split: str, start: int = 0) -> Samples:
         """What `load` draws, without the pictures."""
         if split == "train" and self.data.copies:
-            indices = originals(
-                np.arange(start, start + count), share=self.data.copies, seed=self.seed
-            )
+            indices = self.addresses(split, count, start=start)
             return self.population.sample_at(indices, seed=self.seed, split=split)
         return self.population.sample(count, seed=self.seed, split=split, start=start)
 
+    def addresses(self, split: str, count: int, *, start: int = 0) -> Indices:
+        """The numbers of examples, but a copy has that of what it is a copy of."""
+        indices = super().addresses(split, count, start=start)
+        if split == "train" and self.data.copies:
+            return originals(indices, share=self.data.copies, seed=self.seed)
+        return indices
+
     def planted(self, split: str, count: int) -> dict[str, Tensor]:
         """Copies, with what they are copies of, and pictures that are hard to see."""
-        data, indices = self.data, np.arange(count)
+        data, indices = self.data, self.addresses(split, count)
         found = {}
         if split == "train" and data.copies:
-            indices = originals(indices, share=data.copies, seed=self.seed)
             found[COPIED] = torch.from_numpy(np.bincount(indices, minlength=count)[indices] > 1)
         if split in OBSCURED and data.obscured:
             hard = is_obscured(indices, share=data.obscured, seed=self.seed, split=split)
@@ -174,9 +179,7 @@ class DrawnWorld(World):
     def _draw(self, split: str, count: int, start: int, keep: Tensor | None = None) -> Examples:
         samples = self.sample(count, split=split, start=start)
         labels = self.given_labels(self.task.label(samples), split, start=start)
-        indices = np.arange(start, start + count)
-        if split == "train" and self.data.copies:
-            indices = originals(indices, share=self.data.copies, seed=self.seed)
+        indices = self.addresses(split, count, start=start)
         if keep is not None:
             samples, labels, indices = samples.take(keep), labels[keep], indices[keep.cpu().numpy()]
         examples = replace(self.examples(samples), labels=labels.to(self.device))

@@ -3,10 +3,13 @@
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from lab.core.seeds import uniforms
+
+Indices = npt.NDArray[np.int64]
 
 
 def corrupt(
@@ -17,16 +20,16 @@ def corrupt(
     classes: int,
     seed: int,
     split: str = "train",
-    start: int = 0,
+    indices: Indices,
 ) -> Tensor:
-    """The `labels` (N,) of examples `start` on, a random `share` (0 to 1) of them corrupted.
+    """The `labels` (N,) of the examples with the addresses (`seed`, `split`, i) for i in `indices`
+    (N,), a random `share` (0 to 1) of them corrupted.
 
     'random' draws them anew among all `classes` (Zhang et al., "Understanding deep learning
     requires rethinking generalization", ICLR 2017), so that some stay right by luck; 'flip' always
     makes them wrong. Which labels are hit depends on the address alone: they nest in the number of
     examples, and those hit at a small share are hit at a larger one.
     """
-    indices = np.arange(start, start + len(labels))
     hit = torch.from_numpy(uniforms(indices, seed, split, "label_noise") < share)
     u = torch.from_numpy(uniforms(indices, seed, split, "label_noise", "class"))
     if kind == "random":

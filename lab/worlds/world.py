@@ -9,13 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lab.core.config import DataConfig
 from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.examples import Examples
-from lab.worlds.noise import corrupt
+from lab.worlds.noise import Indices, corrupt
 from lab.worlds.tasks import Subpopulation
 
 
@@ -111,8 +112,13 @@ class World(ABC):
             classes=len(self.classes),
             seed=self.seed,
             split=split,
-            start=start,
+            indices=self.addresses(split, len(clean), start=start),
         )
+
+    def addresses(self, split: str, count: int, *, start: int = 0) -> Indices:
+        """What the `count` examples of a split from number `start` on (N,) are functions of: their
+        numbers, but a copy has the number of what it is a copy of."""
+        return np.arange(start, start + count)
 
     def planted(self, split: str, count: int) -> dict[str, Tensor]:
         """Which of the first `count` examples of a split (N,) bool were made to be memorized or
