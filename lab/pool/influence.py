@@ -81,11 +81,14 @@ def _sentences(findings: Findings, found: Influence, level: Noise, beyond: Tenso
     bound = "in 95 % of shuffles of the subsets no pair has one as strong"
     if count:
         helping = beyond & (found.values > 0)
-        said = (
-            f"Of {pairs}, {count:,} have an influence beyond noise ({bound}): with the training"
-            f" {one} among those trained on, the unseen one is right more often in"
-            f" {int(helping.sum()):,} of them, and less often in the others."
-        )
+        have = "has" if count == 1 else "have"
+        said = f"Of {pairs}, {count:,} {have} an influence beyond noise ({bound})"
+        if count > 1:
+            said += (
+                f": with the training {one} among those trained on, the unseen one is right more"
+                f" often in {int(helping.sum()):,} of them, and less often in the others"
+            )
+        said += "."
         strongest = int(found.strength.nan_to_num(0.0).abs().argmax())
         i, j = divmod(strongest, found.values.shape[1])
         said += (
