@@ -86,7 +86,7 @@ def histogram(findings: Findings) -> Figure:
     """How many examples of each cause have which score, a panel for each cause."""
     noun = findings.result.run.world.noun
     parts = {name: part for name, part in findings.causes.items() if part.count}
-    figure, panels = new_figure(len(parts), width=3.6, height=2.8, sharex=True)
+    figure, panels = new_figure(len(parts), width=3.6, height=2.8, columns=3, sharex=True)
     for number, (axes, (name, part)) in enumerate(zip(panels, parts.items(), strict=True)):
         scores = findings.scores.score[part.members]
         values = scores[scores.isfinite()].clamp(BINS[0], BINS[-1]).numpy()
