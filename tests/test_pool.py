@@ -20,6 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from lab.core.config import RunConfig
+from lab.core.run_dir import is_events
 from lab.experiments.runner.jobs import key_of
 from lab.measure import predict
 from lab.models import isolated
@@ -64,11 +65,12 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """The content of each file of a pool, but for its lock."""
+    """The content of each file of a pool, but for its lock, and TensorBoard's, which hold the
+    time."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name[0] != "."
+        if path.is_file() and path.name[0] != "." and not is_events(path.name)
     }
 
 

@@ -21,8 +21,6 @@ SPEAK = """
 import os, sys
 from dataclasses import dataclass
 from lab.core.cli import main
-from support.picture_folders import fill
-from support.scripts import is_refused, load_script
 
 @dataclass
 class Flags:

@@ -117,6 +117,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for kind in ("map", "curve", "power_law"):  # a sweep writes these
             tracker.image(f"{kind}/accuracy_test", 0, np.zeros((8, 8, 3), dtype=np.uint8))
         tracker.image("report/learning", 0, np.zeros((8, 8, 3), dtype=np.uint8))  # a report card
+        for tag in ("faces/most_memorized", "faces/least_memorized", "pool/scores"):  # a pool
+            tracker.image(tag, 0, np.zeros((8, 8, 3), dtype=np.uint8))
+        tracker.histogram("memorization_score/ordinary", 0, torch.zeros(3))
+        tracker.text("pool_findings", texts.literal("It knows many faces by heart."))
         tracker.text("report_card", texts.literal("It needs many faces."))
         tracker.text("cues", texts.table(("cue", "strength"), [("gaze", 0.9)]))
         tracker.text("group_accuracies", texts.table(("group", "accuracy"), [("person", 0.9)]))

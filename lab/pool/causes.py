@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lab.worlds import Cue, Examples
+from lab.worlds import COPIED, Cue, Examples
 
 WRONG, CONTRADICTS, RARE, ORDINARY = "wrong label", "contradicts a cue", "rare", "ordinary"
-"""Causes, besides those that are planted. Of several the first counts: wrong label, cue, copied,
+"""Causes, besides those that are planted. Of several the first counts: copied, wrong label, cue,
 hard to see, rare. Ordinary are all other examples."""
 
 RARE_SHARE = 0.05
@@ -30,10 +30,12 @@ def causes(
         says = cue.says(examples.samples)
         contradicts |= (says >= 0) & (says != clean)
     rare = torch.tensor([0 < each.weight <= RARE_SHARE for each in examples.all_subpopulations])
-    candidates = {WRONG: wrong}
+    planted = dict(planted or {})
+    copied = {COPIED: planted.pop(COPIED)} if COPIED in planted else {}
+    candidates = {**copied, WRONG: wrong}
     if cues:
         candidates[CONTRADICTS] = contradicts
-    candidates |= planted or {}
+    candidates |= planted
     candidates[RARE] = rare[examples.subpopulations.cpu().clamp(min=0)]
     left = torch.ones_like(wrong)
     found = {}
