@@ -20,7 +20,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from lab.core.config import RunConfig
-from lab.core.run_dir import is_events
 from lab.experiments.runner.jobs import key_of
 from lab.measure import predict
 from lab.models import isolated
@@ -40,6 +39,7 @@ from lab.worlds import draw_examples, open_world
 from support.configs import tiny
 from support.executors import Here
 from support.killing import Script
+from support.pools import files
 from support.scripts import is_a_good_line, run_here
 
 FLAGS = (
@@ -62,16 +62,6 @@ def small(out: Path, **changes: Any) -> RunConfig:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pools train in this process."""
     monkeypatch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """The content of each file of a pool, but for its lock, and TensorBoard's, which hold the
-    time."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name[0] != "." and not is_events(path.name)
-    }
 
 
 def summary_of(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from lab.core.config import RunConfig
-from lab.core.run_dir import is_events
 from lab.pool import run_pool
 from lab.pool.attribution import attribution_section, check_runs
 from lab.pool.beside import Beside, again, like_those_of, whole, without
@@ -22,6 +21,7 @@ from lab.pool.train import Job, Report, do
 from lab.pool.whole import MOST, _Collector, do_whole, whole_networks
 from support.configs import tiny
 from support.executors import Here
+from support.pools import files
 from support.scripts import is_a_good_line, run_here
 
 FLAGS = (
@@ -52,16 +52,6 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> PoolResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
         return run_pool(config_of(tmp_path_factory.mktemp("pools")), networks=20)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """The content of each file of a folder, by its path, but for TensorBoard's, which hold the
-    time."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name[0] != "." and not is_events(path.name)
-    }
 
 
 def test_which_examples_they_are_trained_on(pool: PoolResult) -> None:
@@ -135,10 +125,10 @@ def test_removal_is_kept_and_continued(pool: PoolResult, monkeypatch: pytest.Mon
             raise KeyboardInterrupt
         return do(job)
 
-    monkeypatch.setattr("lab.pool.removal.do", interrupted)
+    monkeypatch.setattr("lab.pool.beside.do", interrupted)
     with pytest.raises(KeyboardInterrupt):
         removal_section(findings, faces=4, runs=3, beside=beside)
-    monkeypatch.setattr("lab.pool.removal.do", do)
+    monkeypatch.setattr("lab.pool.beside.do", do)
     section, failed = removal_section(findings, faces=4, runs=3, beside=beside)
     assert section is not None
     assert not failed
@@ -150,7 +140,7 @@ def test_removal_is_kept_and_continued(pool: PoolResult, monkeypatch: pytest.Mon
     )
     before = files(pool.folder / "without")
     assert len(before) == 6
-    monkeypatch.setattr("lab.pool.removal.do", interrupted)  # nothing is left to do
+    monkeypatch.setattr("lab.pool.beside.do", interrupted)  # nothing is left to do
     again_section, _ = removal_section(findings, faces=4, runs=3, beside=beside)
     assert again_section == section
     assert files(pool.folder / "without") == before
@@ -243,7 +233,7 @@ def test_what_fails_is_told(pool: PoolResult, monkeypatch: pytest.MonkeyPatch) -
     def broken(job: Job) -> Report:
         return Report(network=job.network, seconds=0.0, error="it broke")
 
-    monkeypatch.setattr("lab.pool.removal.do", broken)
+    monkeypatch.setattr("lab.pool.beside.do", broken)
     section, failed = removal_section(Findings.of(pool), faces=5, runs=2, beside=Beside())
     assert section is None
     assert failed[0] == "network 0 of networks without the 5 most memorized shapes: it broke"

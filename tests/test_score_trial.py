@@ -22,7 +22,6 @@ from lab.measure.rank_correlation import rank_correlation, spearman
 from lab.pool import membership, run_pool
 from lab.pool.beside import Beside
 from lab.pool.findings import Findings
-from lab.pool.membership import network_seed
 from lab.pool.run import PoolResult
 from lab.pool.score_trial import MEMORIZATION, ScoreTrial
 from lab.pool.scored import Scored, ScoredJob, scored_runs
@@ -67,8 +66,9 @@ def test_each_training_has_seeds_of_its_own(here: None, tmp_path: Path) -> None:
     assert len(scored) == 2
     assert all(found.shape == (2, 20) for found in scored.scores.values())
     assert not torch.equal(scored.scores["final_loss"][0], scored.scores["final_loss"][1])
-    seeds = {network_seed(k, seed=0, whole=whole) for k in range(3) for whole in (True, False)}
-    assert len(seeds) == 6
+    named: dict[str, Any] = {"config": config, "share": 0.7, "key": ""}
+    jobs = [kind(network=k, **named) for k in range(3) for kind in (Job, ScoredJob)]
+    assert len({job.seed for job in jobs}) == 6
 
 
 def test_a_scored_training_is_trained_as_any_run_is(
@@ -78,7 +78,7 @@ def test_a_scored_training_is_trained_as_any_run_is(
     config = tiny(tmp_path / "runs", **SETTINGS, scores=True)
     folder = start(config).folder
     rows = list(csv.DictReader((folder / "example_scores.csv").read_text().splitlines()))
-    monkeypatch.setattr("lab.pool.scored.network_seed", lambda network, *, seed, whole: seed)
+    monkeypatch.setattr("lab.pool.beside.torch_seed", lambda seed, *name: seed)
     resolved = resolve(config).config
     report = do(ScoredJob(network=7, config=resolved, share=0.7, key=key_of(resolved)))
     assert report.trained is not None, report.error

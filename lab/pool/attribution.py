@@ -30,8 +30,6 @@ from lab.pool.findings import Findings
 from lab.pool.membership import BLOCK
 from lab.pool.run import PoolResult
 from lab.pool.section import Section
-from lab.pool.store import PoolDir
-from lab.pool.train import Report, do
 from lab.pool.whole import whole_networks
 
 TABLE, FOLDER = "attribution.csv", "again"
@@ -244,23 +242,12 @@ class _Trial:
 def _again(result: PoolResult, beside: Beside) -> tuple[list[int], Tensor, list[str]]:
     """Numbers of networks of the pool that were trained again on their subsets, the logits that
     they then gave to the test examples (R, M, C), and what is said of those that failed."""
-    job, folder = like_those_of(result), PoolDir(result.folder / FOLDER)
-    wanted = result.pool.networks[:REPEATED]
-    kept = {k: each for k in wanted if (each := folder.read(k)) is not None}
-    folder.file(0).parent.mkdir(parents=True, exist_ok=True)
-
-    def keep(report: Report) -> None:
-        assert report.trained is not None, "it was trained"
-        folder.write(report.network, report.trained)
-        kept[report.network] = report.trained
-
-    failed = beside.train(
+    job = like_those_of(result)
+    kept, failed = beside.kept_in(
         result,
-        [again(job, k) for k in wanted if k not in kept],
-        do,
-        keep=keep,
+        result.folder / FOLDER,
+        [again(job, k) for k in result.pool.networks[:REPEATED]],
         what="networks of the pool once more, with other weights and batches",
-        there=len(kept),
     )
     numbers = sorted(kept)
     logits = [kept[k].test_logits for k in numbers]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -18,7 +19,8 @@ from lab.core.seeds import torch_seed
 from lab.experiments.runner.executors import open_executor
 from lab.experiments.runner.jobs import key_of
 from lab.pool.run import PoolResult
-from lab.pool.train import Job, Report
+from lab.pool.store import PoolDir, Trained
+from lab.pool.train import Job, Report, do
 from lab.runs.network import dry_run
 
 LINES = 10
@@ -77,6 +79,24 @@ class Beside:
             self.say(f"{done:,} of them are kept; the same command continues")
             raise
         return [failed[network] for network in sorted(failed)]
+
+    def kept_in(
+        self, result: PoolResult, folder: Path, jobs: Sequence[Job], *, what: str
+    ) -> tuple[dict[int, Trained], list[str]]:
+        """The trained networks of the `jobs` by number, kept in a `folder` as a pool's are: those
+        that are not there yet are trained now. And what is said of those that failed."""
+        place = PoolDir(folder)
+        place.file(0).parent.mkdir(parents=True, exist_ok=True)
+        kept = {job.network: each for job in jobs if (each := place.read(job.network)) is not None}
+
+        def keep(report: Report) -> None:
+            assert report.trained is not None, "it was trained"
+            place.write(report.network, report.trained)
+            kept[report.network] = report.trained
+
+        missing = [job for job in jobs if job.network not in kept]
+        failed = self.train(result, missing, do, keep=keep, what=what, there=len(kept))
+        return kept, failed
 
 
 def like_those_of(result: PoolResult) -> Job:

@@ -56,7 +56,6 @@ def networks_for(least: int, *, count: int, share: float, seed: int) -> int:
     return networks
 
 
-def network_seed(network: int, *, seed: int, whole: bool = False) -> int:
-    """The seed of a network's weights and batches, in a pool with the given `seed`; `whole`: of a
-    network that is trained on the whole training set."""
-    return torch_seed(seed, "pool network on all" if whole else "pool network", network)
+def network_seed(network: int, *, seed: int) -> int:
+    """The seed of a network's weights and batches, in a pool with the given `seed`."""
+    return torch_seed(seed, "pool network", network)

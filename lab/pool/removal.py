@@ -21,8 +21,6 @@ from lab.models import digest_of
 from lab.pool.beside import Beside, like_those_of, without
 from lab.pool.findings import Findings
 from lab.pool.section import Section
-from lab.pool.store import PoolDir
-from lab.pool.train import Report, do
 
 FOLDER = "without"
 
@@ -157,22 +155,12 @@ def _hits(
     """Of a network without each of the `sets`, by its number: which test examples (M,) bool it is
     right on; and what is said of those that failed."""
     result = findings.result
-    job, folder = like_those_of(result), PoolDir(result.folder / FOLDER / place)
-    folder.file(0).parent.mkdir(parents=True, exist_ok=True)
-    kept = {k: each for k in range(len(sets)) if (each := folder.read(k)) is not None}
-
-    def keep(report: Report) -> None:
-        assert report.trained is not None, "it was trained"
-        folder.write(report.network, report.trained)
-        kept[report.network] = report.trained
-
-    failed = beside.train(
+    job = like_those_of(result)
+    kept, failed = beside.kept_in(
         result,
-        [without(job, k, left_out) for k, left_out in enumerate(sets) if k not in kept],
-        do,
-        keep=keep,
+        result.folder / FOLDER / place,
+        [without(job, k, left_out) for k, left_out in enumerate(sets)],
         what=what,
-        there=len(kept),
     )
     labels = result.test.clean_labels
     return {k: right(each.test_logits, labels) for k, each in kept.items()}, failed

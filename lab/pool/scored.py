@@ -19,7 +19,6 @@ from torch import Tensor
 from lab.core.atomic import replace_file
 from lab.measure.example_scores import SCORES
 from lab.pool.beside import Beside, WholeJob, like_those_of
-from lab.pool.membership import network_seed
 from lab.pool.run import PoolResult
 from lab.pool.store import Trained
 from lab.pool.train import Report, do
@@ -54,11 +53,6 @@ def check_runs(runs: int) -> None:
 @dataclass(frozen=True, kw_only=True)
 class ScoredJob(WholeJob):
     """A training on the whole training set that scores it."""
-
-    @property
-    def seed(self) -> int:
-        """The seed of the network's weights and batches."""
-        return network_seed(self.network, seed=self.config.seed, whole=True)
 
     @property
     def scores(self) -> bool:
