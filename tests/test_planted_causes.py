@@ -9,6 +9,7 @@ import torch
 from lab.core.config import DataConfig
 from lab.pool.causes import ORDINARY, RARE, WRONG, causes
 from lab.worlds import COPIED, HARD, World, draw_examples, open_world, population_of
+from lab.worlds.audit import warnings
 from lab.worlds.planted import is_copy, originals
 from support.scripts import is_a_good_line, run_here
 
@@ -40,6 +41,13 @@ def test_all_with_copies_are_called_copied() -> None:
     twins = [bool((images == image).all(dim=1).sum() > 1) for image in images]
     assert world.planted("train", 200)[COPIED].tolist() == twins
     assert COPIED not in world.planted("test", 50)
+
+
+def test_copies_that_were_asked_for_are_no_fault() -> None:
+    world = shapes(copies=0.4)
+    train, test = world.load("train", 200), world.load("test", 50)
+    assert not any("copies" in said for said in warnings(world, train, test))
+    assert any("copies" in said for said in warnings(shapes(), train, test))
 
 
 def test_a_copy_has_the_label_of_its_original_wrong_or_not() -> None:

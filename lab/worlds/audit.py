@@ -122,7 +122,7 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
     for number, what in (
         (0 if folder else twice.shared_pictures, "are test pictures, too"),
         (0 if folder else twice.shared_identities, "have the identity of a test picture"),
-        (twice.repeated, "are copies of earlier ones"),
+        (0 if world.data.copies else twice.repeated, "are copies of earlier ones"),
     ):
         if number:
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
