@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,13 @@ def test_nobody_else_names_a_run_s_files() -> None:
     ids=["load", "resume", "start"],
 )
 def test_the_world_is_opened_once_and_its_cues_parsed_once(
-    do: Callable[[RunDir], object], finished: RunDir, monkeypatch: pytest.MonkeyPatch
+    do: Callable[[RunDir], object],
+    finished: RunDir,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    finished.summary_file.unlink(missing_ok=True)  # as if it was killed before its end
+    killed = RunDir(shutil.copytree(finished.path, tmp_path / "run"))
+    killed.summary_file.unlink()  # as if it was killed before its end
     opened, real = [], DrawnWorld.of
 
     def of(data: DataConfig, **where: Any) -> DrawnWorld:
@@ -98,7 +103,7 @@ def test_the_world_is_opened_once_and_its_cues_parsed_once(
         return real(data, **where)
 
     monkeypatch.setattr(DrawnWorld, "of", of)
-    do(finished)
+    do(killed)
     assert opened.count(CUES) == 1
 
 
