@@ -210,7 +210,8 @@ def test_the_same_call_again_repeats_no_run(made: CardResult, place: Path) -> No
     with small_cards():
         again = report(
             f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["cnn"], seeds=2,
-            sizes=(16, 24), random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
+            sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
+            say=lambda _: None, watch=False,
         )  # fmt: skip
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")} == before
     assert len(again.sentences) == len(made.sentences)
