@@ -101,7 +101,7 @@ async function open(place) {
     const face = state.written(), { step } = state;
     const [shown, ...others] = batches(runs.asked());
     const told = await ask("look", {
-      face, size: easel.size(), run: shown, ...state.when(), ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
+      face, size: easel.size(), run: shown, ...timeline.when(), ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
     }, "look");
     if (turn < drawn) return; // the answer to a newer request has come already
     drawn = turn;
@@ -116,7 +116,7 @@ async function open(place) {
     announce(told.answers);
     for (const run of others) {
       if (state.written() !== face || state.step !== step) return; // the next update does
-      runs.answer((await ask("look", { face, size: easel.size(), run, ...state.when() }, "look")).answers);
+      runs.answer((await ask("look", { face, size: easel.size(), run, ...timeline.when() }, "look")).answers);
     }
   }
   const seenBy = (shown) => state.pins.find((name) => shown.includes(name));

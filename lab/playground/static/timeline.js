@@ -40,6 +40,11 @@ export class Timeline {
     this.#mark();
   }
 
+  /** The parameters of a request that tell the step, and that other steps may follow. */
+  when() {
+    return { ...this.state.when(), ...(this.element.hidden ? {} : { film: 1 }) };
+  }
+
   #trained() {
     const ends = [...this.ends];
     return ends.length === 1 ? `trained (${steps_(ends[0])})` : "trained";
