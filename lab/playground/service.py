@@ -111,8 +111,8 @@ class Service:
             "play": (self._long, _play, ("level", "chosen")),
             "round": (self._slow, self._round, ("number", "run")),
             "album": (disk, self._album, ("run", "split", "only", "class", "start")),
-            "picture": (disk, self._picture, (*about_one, "other")),
-            "occluded": (disk, self._occluded, about_one),
+            "picture": (disk, self._picture, (*about_one, "other", "step")),
+            "occluded": (disk, self._occluded, (*about_one, "step")),
             "similar": (disk, self._similar, about_one),
             "place": (self._quick, self._place_of, ("of",)),
         }
@@ -294,10 +294,10 @@ class Service:
         run, logdir = self._find(asked), self._logdir
         names = [name for name in asked.texts("other", most=MOST_OTHERS) if name != run.name]
         others = [logdir.find(name) for name in names]
-        return self._pictures.shown(run, others, **_which(asked))
+        return self._pictures.shown(run, others, step=_step(asked), **_which(asked))
 
     def _occluded(self, asked: QueryParams) -> Values:
-        return self._pictures.occluded(self._find(asked), **_which(asked))
+        return self._pictures.occluded(self._find(asked), step=_step(asked), **_which(asked))
 
     def _similar(self, asked: QueryParams) -> Values:
         return self._pictures.similar(self._find(asked), **_which(asked))

@@ -68,7 +68,10 @@ async function open(place) {
   const game = new Game(state, runs);
   const mystery = new Mystery(state, runs, { page: place, closed: () => pinFirst() });
   const levels = new Levels(state);
-  const timeline = new Timeline(state, runs, { redraw: () => redraw(), say });
+  const timeline = new Timeline(state, {
+    id: "timeline", label: "Step of training", redraw: () => redraw(), say,
+    shown: () => state.pins.map((name) => runs.find(name)).filter((run) => run?.kind === "ready"),
+  });
 
   const train = new Train(state, { grown: (name) => grown(name), started: (name) => started(name), say });
 
@@ -176,7 +179,12 @@ async function open(place) {
   }
 
   const store = settled(() => state.write(), QUIET);
-  state.listen((what) => { if (["face", "pins", "step"].includes(what)) look(); store(); if (what === "face") effects(); });
+  state.listen((what) => {
+    const hidden = what === "step" && state.album !== null; // the timeline of the pictures from disk
+    if (["face", "pins", "step"].includes(what) && !hidden || what === "album" && state.album === null) look();
+    store();
+    if (what === "face") effects();
+  });
 
   const follow = followAddress(state, {
     leave: () => { for (const each of [game, levels, mystery]) each.close(); },
