@@ -32,7 +32,7 @@ class ClassNetwork:
 
 
 NETWORKS: Mapping[str, ClassNetwork] = {
-    "linden": ClassNetwork(what="useful", flags="--preset useful --eval-every 3000", seconds=110),
+    "linden": ClassNetwork(what="useful", flags="--preset useful --eval-every 3000", seconds=120),
     "maple": ClassNetwork(
         what="a cheat",
         flags="--cues eye_color=blue/brown:1 --subpopulations missing --missing nose mouth ears"
