@@ -9,7 +9,7 @@ from lab.commands import train
 from lab.commands.lesson import lesson
 from lab.core.cli import main, parse
 from lab.core.run_dir import RunDir
-from lab.experiments.class_networks import NETWORKS, Watch, train_networks
+from lab.experiments.class_networks import NETWORKS, ClassNetwork, Watch, train_networks
 from lab.experiments.runner.jobs import Job
 from lab.experiments.runner.run import check_jobs
 from lab.experiments.table import Failure
@@ -37,11 +37,11 @@ def test_a_killed_network_is_gone_on_with_and_a_finished_one_kept(tmp_path: Path
     configs = {name: tiny(tmp_path, name=name, seed=seed) for seed, name in enumerate("ab")}
     assert kill_at_stage(configs["a"], "step", 2)
     said = [io.StringIO(), io.StringIO()]
-    seconds = {"a": 1.0, "b": 1.0}
+    about = {name: ClassNetwork(what="", flags="", seconds=1, steps=3) for name in "ab"}
     for stream in said:
         kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.pt")}
         failed = train_networks(
-            configs, out=tmp_path, processes=2, seconds=seconds, stream=stream
+            configs, out=tmp_path, processes=2, about=about, stream=stream
         )  # fmt: skip
         assert failed == []
     assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.pt")}
@@ -62,12 +62,17 @@ def test_the_time_that_is_left_is_that_of_the_longest_or_of_all(
     now, steps = [0.0], {"long": 0, "short": 0, "other": 0}
     monkeypatch.setattr(Watch, "_step", lambda self, job: steps[str(job.config.name)])
     jobs = [job(name, tmp_path, steps=100) for name in steps]
-    seconds = {"long": 100.0, "short": 30.0, "other": 30.0}
-    watch = Watch(jobs, jobs, seconds, 2, io.StringIO(), clock=lambda: now[0])
+    about = {
+        name: ClassNetwork(what="", flags="", seconds=seconds, steps=100)
+        for name, seconds in (("long", 100), ("short", 40), ("other", 40))
+    }
+    watch = Watch(jobs, jobs, about, 2, io.StringIO(), clock=lambda: now[0])
     assert watch.left() == 100
-    now[0], steps["long"], steps["short"] = 100.0, 50, 100  # half as fast as planned
-    assert watch.planned() == 50
-    assert watch.left() == 100
+    now[0], steps["long"] = 100.0, 50  # half as fast as planned
+    assert watch.planned() == 65  # both shorter ones, and half of the long one, on two processors
+    assert watch.left() == pytest.approx(65 * 100 / 35)
+    now[0] += 10
+    assert watch.left() == pytest.approx(65 * 100 / 35 - 10)
     for each in jobs:
         watch.ended(each, Failure(each.settings, 0, each.folder, "no disk"), 1.0)
     assert watch.left() == 0

@@ -99,7 +99,6 @@ def train_the_networks(flags: Flags) -> int:
         configs,
         out=out,
         processes=flags.processes,
-        seconds={name: each.seconds for name, each in NETWORKS.items()},
     )
     for failure in failed:
         print(f"error: {failure}", file=sys.stderr)

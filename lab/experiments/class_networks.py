@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,24 +25,31 @@ from lab.training import load_checkpoint
 @dataclass(frozen=True, kw_only=True)
 class ClassNetwork:
     """A network of a class: what it is, the flags of `train.py` that it is trained with, and about
-    how many processor seconds that takes."""
+    how many processor seconds and steps that takes."""
 
     what: str
     flags: str
     seconds: float
+    steps: int
 
 
 NETWORKS: Mapping[str, ClassNetwork] = {
-    "linden": ClassNetwork(what="useful", flags="--preset useful --eval-every 3000", seconds=120),
+    "linden": ClassNetwork(
+        what="useful", flags="--preset useful --eval-every 3000", seconds=120, steps=3000
+    ),
     "maple": ClassNetwork(
         what="a cheat",
         flags="--cues eye_color=blue/brown:1 --subpopulations missing --missing nose mouth ears"
         " --num-train 1000",
         seconds=25,
+        steps=375,
     ),
-    "walnut": ClassNetwork(what="a memorizer", flags="", seconds=12),
+    "walnut": ClassNetwork(what="a memorizer", flags="", seconds=12, steps=128),
     "poplar": ClassNetwork(
-        what="a memorizer of wrong labels", flags="--label-noise 0.2 --num-train 60", seconds=10
+        what="a memorizer of wrong labels",
+        flags="--label-noise 0.2 --num-train 60",
+        seconds=10,
+        steps=128,
     ),
 }
 """By names that do not tell which is which. The longest is first, so that no other waits for it."""
@@ -52,15 +60,15 @@ def train_networks(
     *,
     out: Path,
     processes: int,
-    seconds: Mapping[str, float],
+    about: Mapping[str, ClassNetwork] = NETWORKS,
     stream: TextIO | None = None,
 ) -> list[str]:
     """Train the networks in `out`, each in the folder of its name, `processes` at a time with one
     thread each; returns what failed, a line each.
 
     Finished ones are kept and stopped ones gone on with, so that the same call is the recovery.
-    `seconds` are about what each takes, for the estimate of the time that is left, which `stream`
-    (None: standard error) gets. Raises `ValueError` if a folder holds another run, and as
+    `about` tells what each takes, for the estimate of the time that is left, which `stream` (None:
+    standard error) gets. Raises `ValueError` if a folder holds another run, and as
     `check_jobs` does.
     """
     if processes < 1:
@@ -71,7 +79,7 @@ def train_networks(
     failed = []
     with locked(out):
         todo = [job for job in jobs if not finished(job)]
-        watch = Watch(jobs, todo, seconds, processes, stream or sys.stderr)
+        watch = Watch(jobs, todo, about, processes, stream or sys.stderr)
         if todo:
             with open_executor("local", min(processes, len(todo))) as workers:
                 for job, report in reports(todo, workers, watch):
@@ -99,13 +107,13 @@ class Watch:
         self,
         jobs: Sequence[Job],
         todo: Sequence[Job],
-        seconds: Mapping[str, float],
+        about: Mapping[str, ClassNetwork],
         processes: int,
         stream: TextIO,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._jobs, self._seconds, self._processes = todo, seconds, processes
+        self._jobs, self._about, self._processes = todo, about, processes
         self._stream, self._clock = stream, clock
         self._live = stream.isatty()
         self._seen: dict[str, tuple[int, int]] = {}  # time of the checkpoint's file, and its step
@@ -114,6 +122,7 @@ class Watch:
             if job not in todo:
                 self._say(f"{job.config.name}: finished already")
         self._began, self._planned = clock(), self.planned()
+        self._known, self._at, self._left = self._planned, self._began, self._planned
         if todo:
             self._say(f"about {_spell(self._planned)} on {processes} idle processors")
 
@@ -127,7 +136,8 @@ class Watch:
         """Show how far each network is, and the time that is left."""
         if self._live:
             told = [f"{job.config.name} {self._told(job)}" for job in self._jobs]
-            self._stream.write("\r\x1b[K" + f"{' · '.join(told)} · {_spell(self.left())} left")
+            line = f"{_spell(self.left())} left · {' · '.join(told)}"
+            self._stream.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
             self._stream.flush()
 
     def ended(self, job: Job, result: Run | Failure, seconds: float) -> None:
@@ -143,27 +153,34 @@ class Watch:
     def planned(self) -> float:
         """The seconds that what is left takes on idle processors: of the longest network, or of all
         on as many processors as there are."""
-        left = [self._seconds[str(job.config.name)] * (1 - self._share(job)) for job in self._jobs]
+        left = [
+            self._about[str(job.config.name)].seconds * (1 - self._share(job)) for job in self._jobs
+        ]
         return max(max(left, default=0.0), sum(left) / self._processes)
 
     def left(self) -> float:
-        """The seconds that are left, at the pace so far."""
-        planned = self.planned()
-        done = self._planned - planned
-        pace = (self._clock() - self._began) / done if done > self._planned / 20 else 1.0
-        return planned * max(1.0, pace)
+        """The seconds that are left, at the pace up to the last checkpoint."""
+        planned, now = self.planned(), self._clock()
+        if planned != self._known:
+            done = self._planned - planned
+            pace = (now - self._began) / done if done > self._planned / 20 else 1.0
+            self._known, self._at, self._left = planned, now, planned * max(1.0, pace)
+        return max(0.0, self._left - (now - self._at))
 
     def _share(self, job: Job) -> float:
         """How much of a network's training is done, 0 to 1."""
         if job.config.name in self._ended:
             return 1.0
-        return min(1.0, self._step(job) / job.config.train.max_steps)
+        return min(0.95, self._step(job) / self._about[str(job.config.name)].steps)
 
     def _told(self, job: Job) -> str:
         if job.config.name in self._ended:
             return "✓"
         step = self._step(job)
-        return f"{step:,}/{job.config.train.max_steps:,}" if step else "…"
+        if not step:
+            return "…"
+        most = "" if job.config.loss_bound else f" of {job.config.train.max_steps:,}"
+        return f"step {step:,}{most}"
 
     def _step(self, job: Job) -> int:
         """The step of its last checkpoint; 0 if there is none."""
