@@ -156,12 +156,7 @@ def _do(
     results: dict[str, Run | Failure] = {}
     with open_executor(executor, min(processes, len(jobs))) as workers:
         for job, report in reports(jobs, workers, watch):
-            result: Run | Failure
-            if report.error:
-                result = Failure(job.settings, job.config.seed, job.folder, report.error,
-                                 report.trace)  # fmt: skip
-            else:
-                result = read_run(job.folder, seed=job.config.seed)
+            result = result_of(job, report)
             results[job.key] = result
             if watch is not None:
                 watch.ended(job, result, report.seconds)
@@ -186,6 +181,14 @@ def reports(
             if report.files is not None:
                 collect_run_files(report.files, job.folder)
             yield job, report
+
+
+def result_of(job: Job, report: Report) -> Run | Failure:
+    """What came out of a job, by its report."""
+    seed = job.config.seed
+    if report.error:
+        return Failure(job.settings, seed, job.folder, report.error, report.trace)
+    return read_run(job.folder, seed=seed)
 
 
 def _report(job: Job, future: Future[Report]) -> Report:
