@@ -220,8 +220,12 @@ class Watcher:
                 self._interrupted(own)
             opened.__exit__(type(own), own, own.__traceback__)
             raise
-        with suppress(OSError) if error is not None else ExitStack():
+        with (
+            suppress(OSError) if error is not None else ExitStack(),
+            self._budget.spending("logging"),  # the last events are written, too
+        ):
             opened.__exit__(type(error) if error else None, error, None)
+        self._taken = self._budget.taken
         if error is None:
             self._told_at_end()
 
@@ -530,20 +534,19 @@ class Watcher:
             self._choose_item(network)
         if not self._outputs.settled and (said := self._settled(network)):  # it had lazy layers
             self._warn(said)
-        with self._undisturbed():
-            with budget.measuring(step):
-                with budget.spending("measuring"):
-                    self._look_at_weights(network)
-                    self._look_at_inputs()
-                    result = self._suite(network)
-                with budget.spending("logging"):
-                    self._recorder.show_distributions(step, [result])
-                    if log:
-                        self._recorder.tracker.scalars(step, result.metrics)
-                        self._logged = step
-            if pictured:
-                with budget.spending("logging"), budget.showing():
-                    self._recorder.show_pictures(step, [result])
+        with budget.measuring(step):
+            with budget.spending("measuring"), self._undisturbed():
+                self._look_at_weights(network)
+                self._look_at_inputs()
+                result = self._suite(network)
+            with budget.spending("logging"), self._undisturbed():
+                self._recorder.show_distributions(step, [result])
+                if log:
+                    self._recorder.tracker.scalars(step, result.metrics)
+                    self._logged = step
+        if pictured:
+            with budget.spending("logging"), budget.showing(), self._undisturbed():
+                self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
         return result
 
@@ -623,7 +626,8 @@ class Watcher:
             **seconds,
         }
         timed = {f"seconds/{what}": spent for what, spent in self._seconds.items()}
-        self._recorder.summarize(status, step, text, {**self.metrics, **timed})
+        with self._budget.spending("logging"):
+            self._recorder.summarize(status, step, text, {**self.metrics, **timed})
 
     def _told_at_end(self) -> None:
         if self._quiet:
