@@ -27,7 +27,7 @@ from lab.training import BEST, LAST, PREVIOUS, load_checkpoint
 from lab.training.checkpoint import FORMAT
 from support.configs import rich, stateful
 from support.hostile import TIMES, anything, search
-from support.run_folders import assert_same_run
+from support.run_folders import assert_same_run, same_state, summary
 from support.scripts import is_a_good_line, is_refused, load_script, told
 
 
@@ -397,3 +397,33 @@ def test_with_early_stopping_a_finished_run_is_opened_with_the_best_weights(tmp_
         path.unlink()
     assert open_run(run.path)
     assert resume(run.path) is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_the_best_weights_are_written_anew_from_the_state_that_has_them(
+    damage: str, tmp_path: Path
+) -> None:
+    """With early stopping: a finished run whose best checkpoint is lost has them once more."""
+    run = RunDir(start(rich(tmp_path, steps=10, num_validation=20, early_stopping=9)).folder)
+    whole = shutil.copytree(run.path, tmp_path / "whole")
+    if damage == "cut":
+        run.best.write_bytes(run.best.read_bytes()[:-1])
+    else:
+        run.best.unlink()
+    with pytest.raises(ValueError, match=rf"--resume {run} writes it anew") as caught:
+        open_run(run.path)
+    is_a_good_line(one_line(str(caught.value)))
+    assert resume(run.path) is not None
+    assert summary(run.path) == summary(whole)
+    was, now = (load_checkpoint(RunDir(place).best) for place in (whole, run.path))
+    assert was.step == now.step
+    assert same_state(was.model, now.model)
+    assert open_run(run.path)
+    assert resume(run.path) is None, "nothing is left to be done"
+
+    run.best.write_bytes(b"")
+    for path in (run.last, run.previous):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="too; train the run anew") as caught:
+        open_run(run.path)
+    is_a_good_line(one_line(str(caught.value)))
