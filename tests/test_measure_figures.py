@@ -57,6 +57,22 @@ def test_accuracy_and_loss_equal_scikit_learn(count: int, classes: int) -> None:
     assert (mean.low, mean.high) == pytest.approx(sure)
 
 
+def test_losses_of_confident_networks_are_exact_and_ranked() -> None:
+    """-log softmax with exact fractions: from log odds of 37 on float64's logsumexp says 0."""
+    margins = torch.tensor([5.0, 13.0, 15.0, 30.0, 36.0, 38.0, 40.0, 300.0, 700.0])
+    logits = torch.stack([margins + 3, torch.full_like(margins, 3.0)], dim=1)
+    losses = example_losses(logits, torch.zeros(len(margins), dtype=torch.long))
+    assert losses.numpy() == pytest.approx(np.log1p(np.exp(-margins.double().numpy())), rel=1e-7)
+    assert losses[2:].numpy() == pytest.approx(
+        np.log1p(np.exp(-margins[2:].double().numpy())), rel=1e-14
+    )
+    assert membership_auc(losses[6:], losses[4:6]).value == 1
+    three = torch.tensor([[50.0, 1.0, 2.0], [90.0, 2.0, 90.0], [-torch.inf, 0.0, 0.0]])
+    assert example_losses(three, torch.tensor([0, 0, 0])).tolist() == pytest.approx(
+        [math.exp(-48) + math.exp(-49), math.log(2), math.inf]
+    )
+
+
 def test_tiny_losses_stay_distinct() -> None:
     small = example_losses(torch.tensor([[20.0, 0.0], [25.0, 0.0]]), torch.tensor([0, 0]))
     assert small.tolist() == pytest.approx([math.exp(-20), math.exp(-25)], rel=1e-4)
