@@ -226,9 +226,24 @@ class RunDir:
         return None
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The evaluations in turn: `step`, and metrics by tag (None: not finite)."""
-        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        """The evaluations in turn: `step`, and metrics by tag (None: not finite). `ValueError`
+        naming the file if it is gone, empty or damaged."""
+        path = self.metrics_file
+        if not path.is_file():
+            raise ValueError(f"{path} is missing")
+        found = []
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
+            try:
+                metrics = json.loads(line)
+                if type(metrics["step"]) is not int:
+                    raise ValueError("no step")
+            except (ValueError, LookupError, TypeError, RecursionError):
+                raise ValueError(f"{path} is damaged in line {number}") from None
+            found.append(metrics)
+        if not found:
+            raise ValueError(f"{path} is damaged: it is empty")
+        return found
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the folder for this process; `InUse` if another one does."""
