@@ -65,7 +65,14 @@ class Tracker:
         # It writes in a thread of its own, while a network may be in another current folder.
         place = str(folder.absolute())
         _await_later_second(folder)
-        self._writer = SummaryWriter(place, max_queue=100, purge_step=start_step)
+        hook, threading.excepthook = threading.excepthook, _quiet(threading.excepthook)
+        try:
+            self._writer = SummaryWriter(place, max_queue=100, purge_step=start_step)
+        except OSError as error:  # the hook stays: its thread may end later than this one
+            if error.filename is None:
+                error.filename = str(folder)
+            raise
+        threading.excepthook = hook
 
     def __enter__(self) -> "Tracker":
         self._hook, threading.excepthook = threading.excepthook, _quiet(threading.excepthook)
