@@ -231,6 +231,18 @@ def test_damaged_metrics_are_named_and_nothing_is_lost(folder: Path) -> None:
         assert (folder / METRICS).read_text() == "".join(good[:2]), "a torn last line is none"
 
 
+def test_lost_lines_of_metrics_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The file ends before the last evaluation of the checkpoint that the run goes on from."""
+    good = (folder / METRICS).read_text().splitlines(keepends=True)
+    for kept, says in ((2, "after step 5 up to step 10"), (0, "up to step 10"), (3, "")):
+        caplog.clear()
+        (folder / METRICS).write_text("".join(good[:kept]) + '{"step": 9, "torn')
+        with Tracker(folder, start_step=11):
+            assert (folder / METRICS).read_text() == "".join(good[:kept])
+        said = " ".join(caplog.messages)
+        assert (f"{METRICS} lacks the evaluations {says}:" in said) if says else said == ""
+
+
 def test_a_damaged_metrics_file_stops_a_resume_in_one_line(folder: Path) -> None:
     (folder / METRICS).write_text("{}\n")
     said = is_refused(load_script("train").train, ["--resume", str(folder)])

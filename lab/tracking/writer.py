@@ -6,6 +6,7 @@ with one line for each evaluation, which any other program can read.
 
 import io
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -241,11 +242,12 @@ def _await_later_second(folder: Path) -> None:
 def _cut(path: Path, start_step: int) -> None:
     """Keep the whole lines of earlier steps; a crash may have torn the last one.
 
-    Raises `ValueError` if another line is damaged: who goes on must not lose metrics in silence.
+    Raises `ValueError` if another line is damaged, and warns if the last ones up to the step before
+    `start_step`, which was evaluated, are gone: who goes on must not lose metrics in silence.
     """
     if not path.exists():
         return
-    kept = []
+    kept, last = [], -1
     text = path.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.split("\n")[:-1], 1):
         try:
@@ -259,4 +261,10 @@ def _cut(path: Path, start_step: int) -> None:
         if later:
             break
         kept.append(f"{line}\n")
+        last = step
+    if last < start_step - 1:
+        logging.getLogger(__name__).warning(
+            "warning: %s lacks the evaluations %s step %s: its curves have a gap",
+            path, f"after step {last:,} up to" if kept else "up to", f"{start_step - 1:,}",
+        )  # fmt: skip
     replace_text(path, "".join(kept))
