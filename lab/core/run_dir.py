@@ -62,6 +62,9 @@ class RunDir:
 
     path: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))  # callers may have it as a text
+
     @classmethod
     def create(cls, config: RunConfig) -> RunDir:
         """Make the folder of a new run below `config.out`; no two callers get the same one.
@@ -277,6 +280,7 @@ def snapshot_name(step: int) -> str:
 
 def runs_in(folder: Path) -> list[RunDir]:
     """The runs directly in `folder`, by name; none if it does not exist."""
+    folder = Path(folder)
     if not folder.is_dir():
         return []
     return [run for path in sorted(folder.iterdir()) if (run := RunDir(path)).is_run()]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
-from lab.measure.predictions import Predictions, right
+from lab.measure.predictions import Predictions, check_labels, right
 from lab.measure.reliance import log_odds
 from lab.measure.split_metrics import split_metric
 
@@ -25,6 +25,8 @@ def accuracy(logits: Tensor, labels: Tensor) -> Estimate:
 def example_losses(logits: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy of each example (N,) in nats, float64: tiny losses stay distinct, down to
     those of log odds of 700, since the attack on membership ranks them."""
+    check_labels(logits, labels)
+    labels = labels.long()
     losses = nn.functional.cross_entropy(logits.double(), labels, reduction="none")
     tiny = losses < TINY
     odds = log_odds(logits[tiny], labels[tiny])
