@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from numbers import Integral
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -110,7 +110,7 @@ class Watcher:
         if not 0 < share <= 1:
             raise ValueError(f"share must be above 0 to 1, not {share!r}")
         for name, number, least in (("every", every, 1), ("most", most, 2), ("steps", steps, 1)):
-            if number is not None and (not isinstance(number, Integral) or number < least):
+            if number is not None and (not isinstance(number, (int, np.integer)) or number < least):
                 raise ValueError(f"{name} must be a whole number from {least} on, not {number!r}")
         self.verdict = ""
         self.metrics: Mapping[str, Estimate | float] = {}
