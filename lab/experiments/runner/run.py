@@ -57,7 +57,7 @@ def run_grid(
     is started if a setting cannot work or another process is at the same runs, `OSError` if `out`
     cannot be written.
     """
-    place = base.out if out is None else out
+    place = base.out if out is None else Path(out)
     known = make_grid(grid)
     if processes is not None and processes < 1:
         raise ValueError(f"--processes must be 1 or more, not {processes}")
