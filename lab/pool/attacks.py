@@ -81,7 +81,9 @@ def attack(result: PoolResult) -> Attacks | None:
     # Labels of fresh examples are wrong as often as those of the training set.
     given = result.run.world.given_labels(test.clean_labels, "train", start=len(train))
     return attack_with(
-        _odds(pool.train_logits, train.labels), _odds(pool.test_logits, given), pool.members
+        log_odds_of(pool.train_logits, train.labels),
+        log_odds_of(pool.test_logits, given),
+        pool.members,
     )
 
 
@@ -145,7 +147,7 @@ def attack_with(odds: Tensor, fresh: Tensor, members: Tensor) -> Attacks:
     )
 
 
-def _odds(logits: Tensor, labels: Tensor) -> Tensor:
+def log_odds_of(logits: Tensor, labels: Tensor) -> Tensor:
     """The log odds (K, N) of the `labels` (N,) under each network's logits (K, N, C)."""
     return torch.stack([log_odds(each, labels) for each in logits])
 
