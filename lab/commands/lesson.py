@@ -38,6 +38,7 @@ def lesson(flags: Flags) -> int:
     from lab.core.locks import check_out
     from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown, write_book
     from lab.experiments.lessons.page import PAGE
+    from lab.pool.cells import pool_table
 
     check_out(flags.out)
     if flags.results:
@@ -58,6 +59,7 @@ def lesson(flags: Flags) -> int:
         processes=flags.processes,
         executor=flags.executor,
         ask=ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
+        pools=pool_table,
     )
     for failure in outcome.failed:
         print(f"error: {failure}", file=sys.stderr)
