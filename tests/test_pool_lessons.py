@@ -52,7 +52,7 @@ def tiny(lesson: Lesson) -> Lesson:
         assert isinstance(plan, PoolPlan)
         runs = min(1, plan.score_runs)
         base = smaller(plan.base)
-        plans[name] = dataclasses.replace(plan, base=base, networks=16, score_runs=runs)
+        plans[name] = dataclasses.replace(plan, base=base, networks=20, score_runs=runs)
     return dataclasses.replace(lesson, plans=plans)
 
 
@@ -67,7 +67,7 @@ def test_what_a_lesson_reads_is_what_its_pools_write(name: str, folder: Path) ->
     assert not outcome.failed
     assert outcome.figure.stat().st_size > 5000
     stored = json.loads((folder / name / "lesson.json").read_text(encoding="utf-8"))
-    assert (stored["seeds"], stored["networks"]) == (2, 16)
+    assert (stored["seeds"], stored["networks"]) == (2, 20)
     assert sum("Before you look" in line for line in said) == 1
 
 
@@ -98,11 +98,11 @@ def test_networks_that_fail_are_told(folder: Path, monkeypatch: pytest.MonkeyPat
         raise ValueError("this network cannot be trained")
 
     monkeypatch.setattr("lab.pool.train.train_network", broken)
-    more = dataclasses.replace(plan, networks=17)
+    more = dataclasses.replace(plan, networks=21)
     table = pool_table(more, seeds=1, out=folder / POOLS, watch=False)
     (failure,) = table.failed
     assert isinstance(failure, Failure)
-    assert "network 16: this network cannot be trained" in str(failure)
+    assert "network 20: this network cannot be trained" in str(failure)
 
 
 def test_the_settings_are_those_that_the_docs_name() -> None:

@@ -18,7 +18,7 @@ from lab.core.estimate import Estimate
 from lab.measure import right
 from lab.measure.memorization_scores import BY_HEART, Averages
 from lab.measure.shadow_models import likelihood_ratios, true_positive_rates
-from lab.pool.attacks import ATTACKED, LEFT_OUT, Rates, log_odds_of
+from lab.pool.attacks import ATTACKED, LEFT_OUT, Rates, blocks_of, log_odds_of
 from lab.pool.run import PoolResult
 
 LOW = 0.1
@@ -66,14 +66,18 @@ def exposed(result: PoolResult) -> dict[str, Band] | None:
     if len(pool) < ATTACKED:
         return None
     hits = torch.stack([right(logits, labels) for logits in pool.train_logits])
-    return exposed_with(log_odds_of(pool.train_logits, labels), hits, pool.members)
+    odds = log_odds_of(pool.train_logits, labels)
+    return exposed_with(odds, hits, pool.members, blocks_of(pool))
 
 
-def exposed_with(odds: Tensor, hits: Tensor, members: Tensor) -> dict[str, Band]:
+def exposed_with(
+    odds: Tensor, hits: Tensor, members: Tensor, blocks: Tensor | None = None
+) -> dict[str, Band]:
     """The bands, of the log odds (K, N) that K networks give to the labels of N examples, and which
-    they get right (`hits`, bool) and were trained on (`members`, bool). A band without members or
-    without non-members has NaN for a rate."""
-    ratios = likelihood_ratios(odds, members)
+    they get right (`hits`, bool) and were trained on (`members`, bool); `blocks` as in
+    `lab.pool.attacks.attack_with`. A band without members or without non-members has NaN for a
+    rate."""
+    ratios = likelihood_ratios(odds, members, groups=blocks)
     scores = (Averages.of(hits, members) - Averages.of(hits, ~members)).without  # (K, N)
     found = {}
     for name, (low, high) in BANDS.items():
