@@ -143,7 +143,7 @@ def _answer(lesson: Lesson, answer: int | None) -> str:
 
 
 def _reading(seeds: int, networks: int) -> str:
-    pools = f", and each time with a pool of {networks} networks" if networks else ""
+    pools = f", and each time with a pool of up to {networks} networks" if networks else ""
     return (
         "Numbers are shares where nothing else is said: 0.62 means 62 of 100. Every setting was run"
         f" {seeds} times, each time with other training faces and other first weights{pools}."

@@ -22,7 +22,7 @@ def to_markdown(out: Path) -> str:
         networks = result.get("networks")
         seeds = f"{result['seeds']} seeds"
         if networks:
-            seeds += f", a pool of {networks} networks each"
+            seeds += f", each with pools of up to {networks} networks"
         sections += [
             f"### `{result['lesson']}`: {result['verdict']}",
             f"Published: {result['published']}. Ours: {result['date']}, {seeds}.",
