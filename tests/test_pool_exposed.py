@@ -1,12 +1,19 @@
 """True positives by memorization score, against loops and planted networks."""
 
 import math
+from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 
+from lab.measure import right
 from lab.measure.shadow_models import likelihood_ratios
-from lab.pool.exposed import ALL, BANDS, OWN, exposed_with
+from lab.pool import run_pool
+from lab.pool.attacks import OFFLINE, ONLINE, attack, attack_with, blocks_of, log_odds_of
+from lab.pool.exposed import ALL, BANDS, OWN, exposed, exposed_with
+from support.configs import tiny
+from support.executors import Here
 
 LOW, MIDDLE, HIGH = BANDS
 
@@ -54,3 +61,24 @@ def test_bands_and_rates_are_those_of_loops() -> None:
         assert math.isclose(part.members, len(inside) / int(members.sum()), rel_tol=1e-6)
         named = sum(ratio > threshold for ratio in inside) / len(inside)
         assert math.isclose(part.rates[ALL][0.1].value, named)
+
+
+def test_a_pools_networks_are_attacked_by_those_of_other_blocks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
+    monkeypatch.setattr("lab.measure.shadow_models.RESAMPLES", 20)
+    config = tiny(tmp_path, task="shape", num_train=60, model="linear", label_noise=0.4)
+    result = run_pool(config, networks=20)
+    pool, labels = result.pool, result.train.labels
+    assert blocks_of(pool).tolist() == [0] * 10 + [1] * 10
+    odds = log_odds_of(pool.train_logits, labels)
+    fresh = torch.zeros(20, 20)
+    for blocks, same in ((blocks_of(pool), True), (None, False)):
+        wanted = attack_with(odds, fresh, pool.members, blocks)
+        found = attack(result)
+        assert found is not None
+        for name in (ONLINE, OFFLINE):
+            assert (found.left_out[name] == wanted.left_out[name]) == same, name
+        hits = torch.stack([right(logits, labels) for logits in pool.train_logits])
+        assert (str(exposed(result)) == str(exposed_with(odds, hits, pool.members, blocks))) == same

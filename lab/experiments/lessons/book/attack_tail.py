@@ -83,8 +83,7 @@ LESSON = Lesson(
     meaning="An attacker who must be sure names nobody who is like many others: networks trained"
     " without such a face give the same answer. Membership shows where the answer depends on having"
     " seen this very face, so that those whose data is unusual carry the risk. Others are not quite"
-    " safe: who may be wrong about one in ten finds more of them than by chance, for a network is a"
-    " little surer of every face that it was trained on.",
+    " safe: who may be wrong about one in ten finds more of them than by chance.",
     tries=(
         Try(
             text="Look at the most memorized faces of a pool, which are those at risk.",
