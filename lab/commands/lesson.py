@@ -47,6 +47,7 @@ def lesson(flags: Flags) -> int:
     from lab.core.locks import check_out
     from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown, write_book
     from lab.experiments.lessons.page import PAGE
+    from lab.pool.cells import pool_table
 
     out = check_out(flags.out or LESSONS)
     if flags.results:
@@ -67,6 +68,7 @@ def lesson(flags: Flags) -> int:
         processes=flags.processes,
         executor=flags.executor,
         ask=ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
+        pools=pool_table,
     )
     for failure in outcome.failed:
         print(f"error: {failure}", file=sys.stderr)

@@ -88,7 +88,7 @@ def _go_on(
     todo = [job for job in jobs if job.key not in done]
     if todo:
         results |= _do(todo, executor, processes, watch)
-    return _table(grid, place, jobs, results)
+    return table_of(grid, place, jobs, results)
 
 
 def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
@@ -200,12 +200,13 @@ def _report(job: Job, future: Future[Report]) -> Report:
     return Report(key=job.key, seconds=0.0, error=said)
 
 
-def _table(
+def table_of(
     grid: Mapping[str, tuple[Any, ...]],
     out: Path,
     jobs: Sequence[Job],
     results: Mapping[str, Run | Failure],
 ) -> Table:
+    """The table of a grid from the `results` of its jobs by key."""
     cells: dict[tuple[int, ...], list[Job]] = {}
     for job in jobs:
         place = tuple(values.index(job.settings[name]) for name, values in grid.items())
