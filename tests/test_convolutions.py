@@ -271,8 +271,14 @@ def test_torch_computes_where_c_cannot(
     assert not calls
 
 
-def test_a_wide_network_is_left_to_torch(calls: list[int]) -> None:
-    create_model("cnn", ModelSpec(width=65, image_size=16))(PICTURES)
+@pytest.mark.parametrize("width", [9, 16, 33])
+def test_a_wide_network_is_left_to_torch_to_the_bit(width: int, calls: list[int]) -> None:
+    """Its first layers, too, though they have few channels."""
+    torch.manual_seed(0)
+    wide = create_model("cnn", ModelSpec(width=width))
+    assert isinstance(wide, nn.Sequential)
+    pictures = torch.rand(16, 3, 32, 32)
+    assert wide(pictures).equal(nn.Sequential(*wide)(pictures))
     assert not calls
 
 

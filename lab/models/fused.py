@@ -14,13 +14,15 @@ from torch.nn.modules import module as torch_module
 from lab.models import convolutions
 from lab.models.convolutions import Layer, has_memory
 
-CHANNELS = 64
-"""Channels of a layer at most: those of `cnn` at width 16. There training steps were 1.5 times as
-fast as torch's, and 1.0 to 1.2 times at widths 32 to 48 (batches of 64, 32 px, one core)."""
+CHANNELS = 32
+"""Channels of a convolution at most: those of `cnn` at width 8. At width 16, the default, training
+steps in C were 1.5 times as fast as torch's, but the published figures of the default network are
+torch's, to the bit; at widths 32 to 48 they were 1.0 to 1.2 times as fast (batches of 64, 32 px,
+one core)."""
 
 PICTURES = 8
-"""Pictures at least: C computes as many at a time as a vector has numbers (16 with AVX-512), even if
-there are fewer."""
+"""Pictures at least: C computes as many at a time as a vector has numbers (16 with AVX-512), even
+if there are fewer."""
 
 
 class FusedSequential(nn.Sequential):
@@ -28,9 +30,9 @@ class FusedSequential(nn.Sequential):
 
     The leading layers "convolution of 3 x 3 with padding 1, max pooling of 2 x 2 in ceil mode or
     none, ReLU" are one operation in C (`convolutions.py`) on a CPU with one thread, for float32, at
-    least 8 pictures and at most 64 channels. Where somebody looks at or changes one of these layers
-    (hooks, a module put in its place), and in autocast, torch.compile, tracing and the transforms
-    of `torch.func`, the modules are called one by one.
+    least 8 pictures, if no convolution has more than 32 channels. Where somebody looks at or
+    changes one of these layers (hooks, a module put in its place), and in autocast, torch.compile,
+    tracing and the transforms of `torch.func`, the modules are called one by one.
     """
 
     def __init__(self, *modules: Any) -> None:
@@ -82,6 +84,8 @@ def leading_layers(
     """The layers that C can compute at the beginning of the modules, for pictures of so many
     channels; and the modules after them."""
     layers: list[Layer] = []
+    if not all(map(_is_small, modules)):
+        return layers, modules
     done = 0
     while done + 1 < len(modules) and len(layers) < convolutions.MOST_LAYERS:
         convolution = modules[done]
@@ -104,6 +108,12 @@ def leading_layers(
     return layers, modules[done:]
 
 
+def _is_small(module: nn.Module | None) -> bool:
+    return not isinstance(module, nn.Conv2d) or (
+        max(module.in_channels, module.out_channels) <= CHANNELS
+    )
+
+
 def _convolves(module: nn.Conv2d, channels: int) -> bool:
     return (
         module.kernel_size == (3, 3)
@@ -112,8 +122,7 @@ def _convolves(module: nn.Conv2d, channels: int) -> bool:
         and module.dilation == (1, 1)
         and module.groups == 1
         and module.padding_mode == "zeros"
-        and module.in_channels == channels <= CHANNELS
-        and module.out_channels <= CHANNELS
+        and module.in_channels == channels
         and _is_untouched(module)
     )
 

@@ -15,7 +15,7 @@ from lab.training import EpochBatches
 from lab.training.train_step import TrainStep
 from lab.worlds import Examples, draw_examples
 
-GOALS = {1: None, 2: 2.5, 4: 2.0, 8: 1.4, 16: None}
+GOALS = {1: None, 2: 2.5, 4: 2.0, 8: 1.4}
 """Width of `cnn`, and how many times as fast its training steps should be."""
 
 FACES = 500
