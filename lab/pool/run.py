@@ -186,14 +186,12 @@ def _name(config: RunConfig, share: float, key: str) -> str:
 def _plan(
     run: ResolvedRun, networks: int, size: int, done: int, processes: int, weights: int
 ) -> str:
-    """What is about to happen, and what it takes; all `weights` take so many bytes, or 0 if they
-    cannot be written."""
+    """What is about to happen, and what it takes; all `weights` take so many bytes."""
     data, world = run.config.data, run.world
     numbers = (data.num_train + data.num_test) * len(world.classes)
-    kept = 0 < weights <= WEIGHTS
+    kept = weights <= WEIGHTS
     disk = networks * (4 * numbers + 1500) + kept * weights
     which = "weights included" if kept else f"without weights, which would take {_bytes(weights)}"
-    which = which if weights else "without weights, which cannot be written"
     pictures = 3 * data.image_size**2 * (data.num_train + data.num_test + size)
     memory = LIBRARIES + (processes + 1) * (PROCESS + pictures) + 4 * networks * numbers
     left = f", {done:,} of them there already" if done else ""

@@ -33,7 +33,7 @@ from lab.training import (
     sample_answers,
     set_threads,
 )
-from lab.training.checkpoint import Unserializable, encode
+from lab.training.checkpoint import encode
 from lab.worlds import Examples, World, open_world
 
 ALL = slice(None)
@@ -164,7 +164,7 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
 
 def weights_of(model: nn.Module, config: RunConfig, spec: ModelSpec, *, step: int) -> bytes:
     """The content of a checkpoint with the weights of a network of the pool with these settings,
-    and with a sample of what it answers; empty if its state cannot be written."""
+    and with a sample of what it answers."""
     checkpoint = Checkpoint(
         step=step,
         model={name: value.cpu() if isinstance(value, Tensor) else value
@@ -172,10 +172,7 @@ def weights_of(model: nn.Module, config: RunConfig, spec: ModelSpec, *, step: in
         progress={"sample": sample_answers(model, spec)},
         provenance=digest_of_provenance(provenance_of(config, model), config),
     )  # fmt: skip
-    try:
-        return encode(checkpoint)
-    except Unserializable:
-        return b""
+    return encode(checkpoint)
 
 
 _ONE_AT_A_TIME = threading.Lock()

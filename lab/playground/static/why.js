@@ -228,9 +228,9 @@ export class Why {
         return this.#trainingFace(each, classes, words, h("span", { class: "effect" }, `${more ? "+" : "−"}${much}`));
       })) : h("p", {}, `No single training face changes the answer ${says} by more than noise (±${points(causes.noise)} points).`),
       h("p", { class: "hint" },
-        `Each of ${causes.networks} networks was trained on another ${percent(causes.share)} of the training faces. `,
-        causes.faces.length ? `Those trained on such a face give the answer ${says} of the trained network so many percentage points more probability, on average, than those that were not (± standard error); faces within noise (±${points(causes.noise)} points) are not shown. ` : "With more networks the noise would be less. ",
-        against ? "Without a face with a minus the answer would be more certain." : null));
+        `${causes.networks} networks were trained, each on another random ${percent(causes.share)} of the training faces. `,
+        causes.faces.length ? `Those trained on the face shown give the answer ${says} so many percentage points more probability (−: less) than the others, on average; ± is the standard error. Effects within noise (±${points(causes.noise)} points) are not shown. ` : "More networks would tell smaller effects from noise. ",
+        against ? "Without a face with a minus, the answer would be more certain." : null));
   }
 
   #showFool(pins) {
