@@ -15,6 +15,8 @@ from torch import Tensor
 from lab.core.config import RunConfig
 from lab.playground import causes as tab
 from lab.playground.errors import RequestError
+from lab.playground.logdir import open_logdir
+from lab.playground.model_cache import ModelCache
 from lab.playground.request import write_face
 from lab.playground.service import Service
 from lab.pool import membership, run_pool
@@ -120,11 +122,11 @@ def test_the_networks_asked_are_those_that_were_trained(made: PoolResult, pool: 
     for cause in told["faces"]:
         if cause["number"] == 5:
             assert cause["effect"] == pytest.approx(effect, abs=1e-4)
-    service = Service(str(pool.parent))
-    run = service._cache.get(service._logdir.find("mine/run"))
-    found = tab.find_pool(run, service._logdir)
+    logdir = open_logdir(str(pool.parent))
+    run = ModelCache().get(logdir.find("mine/run"))
+    found = tab.find_pool(run, logdir)
     assert found is not None
-    networks = tab._load(run, found).networks
+    networks = tab.load_pool(run, found).networks
     logits = torch.stack([network.ask(made.train.images) for network in networks])
     torch.testing.assert_close(logits, made.pool.train_logits)
 

@@ -94,10 +94,10 @@ def causes(run: LoadedRun, face: Faces, logdir: Logdir, cache: ModelCache) -> di
     name = logdir.name_of(pool.folder)
     if trouble := _trouble(run, pool, name):
         return {"pool": name, "trouble": trouble}
-    loaded = run.remember(KEPT, lambda: _load(run, pool), lambda pool: pool.bytes)
+    loaded = run.remember(KEPT, lambda: load_pool(run, pool), lambda pool: pool.bytes)
     if loaded.mark != pool.mark:
         run.forget(KEPT)
-        loaded = run.remember(KEPT, lambda: _load(run, pool), lambda pool: pool.bytes)
+        loaded = run.remember(KEPT, lambda: load_pool(run, pool), lambda pool: pool.bytes)
     cache.fits()
     images = render(as_seen(face, run), size=run.size)
     says = int(run.ask(images).argmax(dim=1)[0])
@@ -166,7 +166,7 @@ def _trouble(run: LoadedRun, pool: FoundPool, name: str) -> str:
     return ""
 
 
-def _load(run: LoadedRun, pool: FoundPool) -> LoadedPool:
+def load_pool(run: LoadedRun, pool: FoundPool) -> LoadedPool:
     """The networks of a pool, as many as fit: copies of that of the run, of whose code nothing else
     is executed, with other weights."""
     settings, state = pool.settings, torch.get_rng_state()

@@ -10,7 +10,9 @@ from lab.experiments.runner.jobs import Job, finished, key_of
 from lab.experiments.runner.worker import do
 from lab.pool.run import PoolResult
 from lab.worlds import DrawnWorld
-from lab.worlds.faces.world import FACES
+
+PICTURES = "faces"
+"""The drawn pictures that the tab has sliders for."""
 
 NAME = "run"
 """Its folder, in the pool's."""
@@ -21,7 +23,7 @@ def own_run(result: PoolResult, *, say: Callable[[str], None] = lambda line: Non
     it is not there yet. Returns what went wrong in a line; empty: nothing, or the pool is not of
     faces."""
     world = result.run.world
-    if not isinstance(world, DrawnWorld) or world.domain is not FACES:
+    if not isinstance(world, DrawnWorld) or world.domain.name != PICTURES:
         return ""
     config = replace(
         result.run.config, name=NAME, out=result.folder, counterfactuals=0, pictures=False
