@@ -28,6 +28,7 @@ from lab.training import load_checkpoint, save_checkpoint
 from lab.worlds import Examples, draw_examples
 from support.configs import tiny
 from support.executors import Here
+from support.pools import files
 
 NETWORKS, FACES = 20, 12
 
@@ -107,6 +108,9 @@ def test_nothing_is_named_where_nothing_is_memorized(pool: Path) -> None:
     plant(pool, lambda labels, members: (2 * labels - 1) * 4.0)
     told = ask(pool.parent)
     assert (told["faces"], told["noise"]) == ([], tab.LEAST)
+    plant(pool, lambda labels, members: members * 0.01)
+    told = ask(pool.parent)
+    assert (told["faces"], told["noise"]) == ([], tab.LEAST), "a quarter of a point"
     generator = torch.Generator().manual_seed(0)
     plant(pool, lambda labels, members: torch.randn(FACES, generator=generator))
     told = ask(pool.parent)
@@ -206,3 +210,31 @@ def test_weights_of_another_pool_are_refused(pool: Path, tmp_path: Path) -> None
     save_checkpoint(PoolDir(pool).weights_file(4), replace(checkpoint, provenance="other"))
     with pytest.raises(RequestError, match="other settings"):
         ask(pool.parent)
+
+
+def test_the_run_is_done_once_and_only_for_faces(made: PoolResult, pool: Path) -> None:
+    moved = replace(made, folder=pool)
+    before = files(pool)
+    said: list[str] = []
+    assert own_run(moved, say=said.append) == ""
+    assert files(pool) == before
+    assert not said
+    shutil.rmtree(pool / "run")
+    (pool / "run").mkdir()
+    (pool / "run" / "letter.txt").write_text("dear")
+    assert "is in the way" in own_run(moved)
+    (pool / "run" / "letter.txt").unlink()
+    assert own_run(moved, say=said.append) == ""
+    assert said == [f"1 network on all 12 faces, for the tab Faces: {pool / 'run'}"]
+    assert ask(pool.parent)["networks"] == NETWORKS
+    shutil.rmtree(pool / "run")
+    start(settings(pool, name="run", steps=3))
+    assert "other settings" in own_run(moved)
+
+
+def test_a_pool_of_other_pictures_has_no_run(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
+        result = run_pool(settings(tmp_path, task="shape"), networks=2)
+    assert own_run(result) == ""
+    assert not (result.folder / "run").exists()

@@ -33,9 +33,11 @@ MOST_SNAPSHOTS = 200
 _OF_A_SWEEP = {
     "mean": "means over a sweep's seeds: its runs are in the folder above",
     "figures": "a sweep's figures: its runs are in the folder above",
-    "board": "a pool's scores and pictures, for TensorBoard's other tabs",
 }
 """Folders of the lab that are no runs, by their name or that of their parent."""
+
+_OF_A_POOL = {"board": "a pool's scores and pictures, for TensorBoard's other tabs"}
+"""The same, by their name alone."""
 
 Stamp = tuple[tuple[str, int, int], ...]
 """Name, size and time of each file that a network is loaded from."""
@@ -142,6 +144,7 @@ class Logdir:
             trouble = (
                 _OF_A_SWEEP.get(folder.name)
                 or _OF_A_SWEEP.get(folder.parent.name)
+                or _OF_A_POOL.get(folder.name)
                 or ("not a run of this lab: it has event files, but no config.json")
             )
             return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
