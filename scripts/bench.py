@@ -21,6 +21,7 @@ from lab.core.cli import main
 PARTS = {
     "drawing": "Drawing (processor seconds of one thread)",
     "training": "Training (processor seconds of one thread)",
+    "small": "Small networks in C (processor seconds of one thread)",
     "run": "A run (seconds on the wall, one thread)",
     "useful": "A useful network: train.py --preset useful (processor seconds of the whole run)",
     "sweep": "A sweep (seconds on the wall, two processes with one thread each)",
@@ -43,6 +44,7 @@ class Flags:
         Literal[
             "drawing",
             "training",
+            "small",
             "run",
             "useful",
             "sweep",

@@ -154,7 +154,7 @@ def test_a_run_says_so_at_its_beginning_and_at_its_end(
     assert changed["count"] == 60
     assert f"{100 * changed['value']:.1f} %" in summary["verdict"]
     assert "not a function of the picture" in summary["verdict"]
-    warning = next(line for line in said.splitlines() if line.startswith("warning:"))
+    warning = " ".join(line for line in said.splitlines() if line.startswith("warning:"))
     assert "not a function of the picture" in warning
     events = EventAccumulator(str(result.folder)).Reload()
     (event,) = events.Scalars(REPEATED)

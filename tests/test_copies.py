@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from lab.core.config import DataConfig
-from lab.worlds import audit, draw_examples, open_world
-from lab.worlds.copies import CLOSE, FAINT, near_copies
+from lab.worlds import audit, copies, draw_examples, open_world
+from lab.worlds.copies import CLOSE, FAINT, LEAST, near_copies
 from support.picture_folders import fill
 
 
@@ -31,13 +31,29 @@ def saved(image: Tensor, form: str, **settings: object) -> Tensor:
         return torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1)
 
 
+def found(images: Tensor, others: Tensor | None = None) -> list[list[int]]:
+    """All near copies."""
+    near = near_copies(images, others)
+    assert near.complete
+    assert near.pairs.shape[1] == 2
+    return near.pairs.tolist()
+
+
+def alike(count: int, noise: float, *, size: int = 32, templates: int = 1) -> Tensor:
+    """Drawn faces, each so many times in turn with other noise."""
+    random = torch.Generator().manual_seed(int(noise))
+    faces = drawn(templates, size).float().repeat(-(-count // templates), 1, 1, 1)[:count]
+    faces += noise * torch.randn(faces.shape, generator=random)
+    return faces.round().clamp(0, 255).to(torch.uint8)
+
+
 def by_hand(images: Tensor, others: Tensor) -> list[list[int]]:
     """All pairs, each compared pixel by pixel."""
     found = []
     for i, one in enumerate(images.numpy().astype(float)):
         for j, two in enumerate(others.numpy().astype(float)):
             apart = np.sqrt(np.mean((one - two) ** 2))
-            if apart <= min(CLOSE, FAINT * one.std()):
+            if apart <= min(CLOSE, FAINT * one.std(), FAINT * two.std()):
                 found.append([i, j])
     return found
 
@@ -50,27 +66,72 @@ def test_pairs_are_those_of_a_comparison_pixel_by_pixel(size: int) -> None:
     for i, strength in enumerate(torch.linspace(0, 16, len(others)).tolist()):
         others[i] += strength * torch.randn(others[i].shape, generator=random)
     others = others.round().clamp(0, 255).to(torch.uint8)
-    pairs = near_copies(images, others).tolist()
+    pairs = found(images, others)
     assert pairs == by_hand(images, others)
     assert 3 < len(pairs) < 15
     both = torch.cat([images, others, images[:3]])
-    assert near_copies(both).tolist() == [[i, j] for i, j in by_hand(both, both) if i < j]
+    assert found(both) == [[i, j] for i, j in by_hand(both, both) if i < j]
+
+
+@pytest.mark.parametrize("size", [16, 28, 32])
+@pytest.mark.parametrize("noise", [2.0, 5.0, 12.0])
+def test_pairs_among_pictures_that_are_all_alike_are_those_of_a_comparison_by_pixels(
+    size: int, noise: float
+) -> None:
+    images = alike(40, noise, size=size, templates=3)
+    expected = [[i, j] for i, j in by_hand(images, images) if i < j]
+    assert found(images) == expected
+    assert bool(expected) is (noise < 12)
+    assert found(images[:15], images[15:]) == by_hand(images[:15], images[15:])
+
+
+def test_where_too_many_are_alike_the_most_similar_are_compared_and_it_is_said() -> None:
+    images = alike(60, 20.0)  # alike by averages, no copies by pixels
+    for i in (7, 31, 58):
+        images[i] = images[3]
+    near = near_copies(images, work=0)
+    assert not near.complete
+    assert near.pairs.tolist() == [[3, 7], [3, 31], [3, 58], [7, 31], [7, 58], [31, 58]]
+    same = alike(60, 1.0)
+    near = near_copies(same[:20], same[20:], work=0)
+    assert not near.complete
+    pairs = by_hand(same[:20], same[20:])
+    assert all(pair in pairs for pair in near.pairs.tolist())
+    assert near.pairs[:, 0].bincount().tolist() == [LEAST] * 20
+    assert len(near_copies(same[:20], same[20:]).pairs) == len(pairs) == 800
+    few = alike(LEAST + 1, 1.0)
+    assert near_copies(few, work=0).complete
+
+
+@pytest.mark.parametrize("block", [1, 50, 333, 2**21])
+def test_the_size_of_the_blocks_changes_nothing(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = alike(50, 5.0, size=16, templates=4)
+    whole, crowded = near_copies(images), near_copies(images, work=0)
+    told: list[int] = []
+    monkeypatch.setattr(copies, "_BLOCK", block)
+    monkeypatch.setattr(copies, "_PART", 3 * block)
+    assert torch.equal(near_copies(images, done=told.append).pairs, whole.pairs)
+    assert torch.equal(near_copies(images, work=0).pairs, crowded.pairs)
+    assert 50 * 49 // 2 <= sum(told) <= 50 * 50
+    assert len(told) == {1: 50, 2**21: 1}.get(block, len(told))
 
 
 def test_a_picture_saved_as_jpeg_is_its_near_copy() -> None:
     images = drawn(60, 64)
     others = torch.stack([saved(image, "JPEG", quality=95, subsampling=0) for image in images])
-    pairs = near_copies(images, others).tolist()
+    pairs = found(images, others)
     assert pairs == [[i, i] for i in range(60)]
 
 
 def test_different_faces_and_even_pictures_are_no_copies() -> None:
     images = drawn(300)
-    assert near_copies(images).tolist() == []
-    assert near_copies(images, images).tolist() == [[i, i] for i in range(300)]
+    assert found(images) == []
+    assert found(images, images) == [[i, i] for i in range(300)]
     even = torch.stack([torch.full((3, 32, 32), shade) for shade in (0, 1, 2)]).to(torch.uint8)
-    assert near_copies(even, even).tolist() == [[0, 0], [1, 1], [2, 2]]
-    assert near_copies(images[:0], images).shape == near_copies(images, images[:0]).shape == (0, 2)
+    assert found(even, even) == [[0, 0], [1, 1], [2, 2]]
+    assert found(images[:0], images) == found(images, images[:0]) == found(images[:0]) == []
 
 
 def test_a_folder_with_copies_is_told_of_with_their_names(tmp_path: Path) -> None:
@@ -92,6 +153,43 @@ def test_a_folder_with_copies_is_told_of_with_their_names(tmp_path: Path) -> Non
     assert {"train/cat/03.png", "train/dog/x.png", "test/dog/32.png", "test/cat/y.png"} <= set(
         re.findall(r"[\w/]+\.png", torn)
     )
+
+
+def test_counts_that_are_lower_bounds_are_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i, image in enumerate(alike(40, 1.0)):
+        place = tmp_path / ("train" if i < 25 else "test") / ("cat" if i % 2 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        as_file(image).save(place / f"{i:02d}.png")
+    shared, torn = told(tmp_path)
+    assert shared.startswith("15 of 15 test pictures are training pictures")
+    assert torn.startswith(f"{sum(i % 2 != j % 2 for i in range(40) for j in range(i)):,} pairs")
+    monkeypatch.setattr(copies, "WORK", 0)
+    shared, torn, more = told(tmp_path)
+    assert shared.startswith("15 of 15 test pictures")  # all that there are
+    assert torn.startswith("at least ")
+    assert more.startswith("so many pictures look alike")
+    for path in tmp_path.glob("test/*/*"):
+        image = Image.open(path).convert("RGB").rotate(180)
+        image.save(path)
+    as_file(alike(40, 1.0)[0]).save(tmp_path / "test" / "cat" / "a.png")
+    shared, *_ = told(tmp_path)
+    assert shared.startswith("at least 1 of 16 test pictures")
+
+
+def test_progress_ends_with_all_pairs(tmp_path: Path) -> None:
+    fill(tmp_path / "cat", 10)
+    fill(tmp_path / "dog", 10)
+    world = open_world(DataConfig(data=str(tmp_path), num_train=10, num_test=4), seed=0)
+    seen: list[tuple[str, int, int]] = []
+    audit.warnings(
+        world, world.load("train", 10), world.load("test", 4),
+        progress=lambda *each: seen.append(each),
+    )  # fmt: skip
+    assert {what for what, _, _ in seen} == {"comparing pictures"}
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+    assert seen[-1][1] == seen[-1][2]
 
 
 def test_copies_are_counted_among_the_pictures_that_a_run_uses(tmp_path: Path) -> None:

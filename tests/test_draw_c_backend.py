@@ -15,12 +15,13 @@ import pytest
 import torch
 
 from lab.core.caches import CACHE
+from lab.core.compiled import compiler
 from lab.draw import c_backend, codegen
 from lab.worlds.faces import render, sample_prior
 from lab.worlds.faces.drawing import DRAWING
 
 engine: ModuleType = importlib.import_module("lab.draw.render")
-needs_compiler = pytest.mark.skipif(c_backend.compiler() is None, reason="there is no C compiler")
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 
 
 def _forget() -> None:
@@ -37,7 +38,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setenv("CC", "cc")
-    real = c_backend.compiler()
+    real = compiler()
     monkeypatch.setattr(engine, "WORTH_BUILDING", 0)
     monkeypatch.setenv("PATH", str(programs))
     if real:
@@ -67,7 +68,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library, built without optimization; still it must give the same bytes."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "faces.c").write_text(codegen.source(DRAWING))
-    command = f"{c_backend.compiler()} -O0 -ffp-contract=off -fPIC -shared faces.c -o faces.so -lm"
+    command = f"{compiler()} -O0 -ffp-contract=off -fPIC -shared faces.c -o faces.so -lm"
     subprocess.run(command.split(), cwd=folder, check=True)
     return folder / "faces.so"
 
@@ -88,7 +89,7 @@ def _is_refused(reason: str, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_without_a_compiler(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert c_backend.compiler() is None
+    assert compiler() is None
     assert not c_backend.is_built(DRAWING)
     _is_refused("there is no C compiler", caplog)
 

@@ -17,7 +17,7 @@ from lab.core.config import DataConfig
 from lab.worlds import Examples, draw_examples, get_task, open_world
 from lab.worlds.export import LEVELS, class_folders, write_folder, write_npz
 from lab.worlds.faces import ATTRIBUTES, Faces, render
-from support.scripts import run_here
+from support.scripts import is_refused, load_script, run_here
 
 CONFIG = DataConfig(image_size=20, label_noise=0.4)
 
@@ -140,3 +140,15 @@ def test_the_command_writes_a_runs_faces(examples: Examples, tmp_path: Path) -> 
     assert run_here("export", *words.split(), str(tmp_path / "faces")).code == 0
     write_folder([examples], tmp_path / "expected")
     assert digests(tmp_path / "faces") == digests(tmp_path / "expected")
+
+
+@pytest.mark.parametrize(
+    ("out", "kind", "says"), [("a.npz", "folder", "add --format npz"), ("a", "npz", "end in .npz")]
+)
+def test_the_name_must_fit_the_format(out: str, kind: str, says: str, tmp_path: Path) -> None:
+    """Else --data could not read it back by that name."""
+    said = is_refused(
+        load_script("export").export, ["--out", str(tmp_path / out), "--format", kind]
+    )
+    assert says in said
+    assert list(tmp_path.iterdir()) == []

@@ -27,7 +27,7 @@ from lab.training import BEST, LAST, PREVIOUS, load_checkpoint
 from lab.training.checkpoint import FORMAT
 from support.configs import rich, stateful
 from support.hostile import TIMES, anything, search
-from support.run_folders import assert_same_run
+from support.run_folders import assert_same_run, same_state, summary
 from support.scripts import is_a_good_line, is_refused, load_script, told
 
 
@@ -231,6 +231,18 @@ def test_damaged_metrics_are_named_and_nothing_is_lost(folder: Path) -> None:
         assert (folder / METRICS).read_text() == "".join(good[:2]), "a torn last line is none"
 
 
+def test_lost_lines_of_metrics_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The file ends before the last evaluation of the checkpoint that the run goes on from."""
+    good = (folder / METRICS).read_text().splitlines(keepends=True)
+    for kept, says in ((2, "after step 5 up to step 10"), (0, "up to step 10"), (3, "")):
+        caplog.clear()
+        (folder / METRICS).write_text("".join(good[:kept]) + '{"step": 9, "torn')
+        with Tracker(folder, start_step=11):
+            assert (folder / METRICS).read_text() == "".join(good[:kept])
+        said = " ".join(caplog.messages)
+        assert (f"{METRICS} lacks the evaluations {says}:" in said) if says else said == ""
+
+
 def test_a_damaged_metrics_file_stops_a_resume_in_one_line(folder: Path) -> None:
     (folder / METRICS).write_text("{}\n")
     said = is_refused(load_script("train").train, ["--resume", str(folder)])
@@ -397,3 +409,33 @@ def test_with_early_stopping_a_finished_run_is_opened_with_the_best_weights(tmp_
         path.unlink()
     assert open_run(run.path)
     assert resume(run.path) is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_the_best_weights_are_written_anew_from_the_state_that_has_them(
+    damage: str, tmp_path: Path
+) -> None:
+    """With early stopping: a finished run whose best checkpoint is lost has them once more."""
+    run = RunDir(start(rich(tmp_path, steps=10, num_validation=20, early_stopping=9)).folder)
+    whole = shutil.copytree(run.path, tmp_path / "whole")
+    if damage == "cut":
+        run.best.write_bytes(run.best.read_bytes()[:-1])
+    else:
+        run.best.unlink()
+    with pytest.raises(ValueError, match=rf"--resume {run} writes it anew") as caught:
+        open_run(run.path)
+    is_a_good_line(one_line(str(caught.value)))
+    assert resume(run.path) is not None
+    assert summary(run.path) == summary(whole)
+    was, now = (load_checkpoint(RunDir(place).best) for place in (whole, run.path))
+    assert was.step == now.step
+    assert same_state(was.model, now.model)
+    assert open_run(run.path)
+    assert resume(run.path) is None, "nothing is left to be done"
+
+    run.best.write_bytes(b"")
+    for path in (run.last, run.previous):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="too; train the run anew") as caught:
+        open_run(run.path)
+    is_a_good_line(one_line(str(caught.value)))

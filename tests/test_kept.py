@@ -16,7 +16,7 @@ from lab.core import decoding
 from lab.core.config import DataConfig
 from lab.experiments import run_grid
 from lab.worlds import StoredWorld, audit, kept, open_world, save_npz
-from lab.worlds.copies import near_copies
+from lab.worlds.copies import NearCopies, near_copies
 from support.configs import tiny
 from support.picture_folders import fill
 from support.scripts import is_a_good_line
@@ -251,9 +251,9 @@ def test_near_copies_are_looked_for_once(
     (pets / "cat" / "copy.png").write_bytes((pets / world.name("test", 0)).read_bytes())
     searched = []
 
-    def noted(*sets: Any) -> Tensor:
+    def noted(*sets: Any, **settings: Any) -> NearCopies:
         searched.append(sets)
-        return near_copies(*sets)
+        return near_copies(*sets, **settings)
 
     monkeypatch.setattr("lab.worlds.copies.near_copies", noted)
 

@@ -63,6 +63,29 @@ def test_few_are_asked_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.said[[3, 40]].tolist() == [1, 0]
 
 
+def test_features_may_be_made_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 20)
+    monkeypatch.setattr(module, "_BLOCK", 20 * 7)  # a part has both those that are held and others
+    torch.manual_seed(0)
+    seen, labels, losses = torch.randn(50, 4), torch.randint(2, (50,)), torch.rand(50)
+    before, asked = seen.clone(), []
+
+    def features_at(where: slice) -> Tensor:
+        asked.append(len(seen[where]))
+        return seen[where].clone()
+
+    whole, parts = label_doubts(seen, labels, losses), label_doubts(features_at, labels, losses)
+    assert torch.equal(seen, before)
+    assert torch.equal(whole.order, parts.order)
+    assert torch.equal(whole.against, parts.against)
+    assert asked[0] == max(asked) == 20
+    assert sum(asked) == 50
+    for late in (lambda where: None, lambda where: None if where.start else seen[where].clone()):
+        nothing = label_doubts(late, labels, losses)
+        assert nothing.order.tolist() == losses.argsort(descending=True).tolist()
+        assert nothing.against.isnan().all()
+
+
 def test_planted_wrong_labels_of_digits_fill_the_sheet(tmp_path: Path) -> None:
     digits = load_digits()
     path = save_npz(tmp_path / "digits.npz", (digits.images / 16, digits.target))

@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 
 from lab.core.estimate import Estimate
-from lab.experiments import Cell, Plan, Run, Table, make_grid, make_jobs
+from lab.experiments import Cell, Job, Plan, Run, Table, make_grid, make_jobs
 from lab.experiments.lessons import (
     Claim,
     Guess,
@@ -30,7 +30,8 @@ from lab.experiments.lessons import (
     together,
 )
 from lab.experiments.lessons.book.which_cue import same_winner
-from lab.experiments.lessons.claims import every, leads, slopes, some_exceed
+from lab.experiments.lessons.claims import every, leads, none_exceeds, slopes, some_exceed
+from lab.experiments.plan import PoolPlan
 from lab.experiments.runner.run import check_jobs
 from lab.training import evaluation_steps
 from support.configs import tiny as settings
@@ -72,6 +73,13 @@ def test_one_that_is_better_is_found_and_named() -> None:
     assert some_exceed("", {"low": A - 0.5, "equal": A + NOISE}, A).verdict == "not enough evidence"
     assert leads("", {"first": A + 0.3, "a": A, "b": A - 0.1}).verdict == "confirmed"
     assert leads("", {"first": A + NOISE, "a": A}).verdict == "not enough evidence"
+
+
+def test_that_none_is_better_is_the_opposite() -> None:
+    options = {"low": A - 0.5, "lower": A - 0.6}
+    assert none_exceeds("", options, A).verdict == "confirmed"
+    assert none_exceeds("", {**options, "high": A + 0.3}, A).verdict == "refuted"
+    assert none_exceeds("", {**options, "equal": A + NOISE}, A).verdict == "not enough evidence"
 
 
 def test_the_wider_interval_is_bonferronis() -> None:
@@ -153,21 +161,34 @@ class Planted(dict[str, Estimate]):
         return True
 
 
+def write_history(folder: Path, job: Job) -> None:
+    """What a run leaves of its evaluations."""
+    tags = ("accuracy/train", "accuracy/test", "accuracy/validation", "accuracy/conflicting",
+            "memorization/mislabeled_fitted",
+            "memorization/mislabeled_true_label")  # fmt: skip
+    train = job.config.train
+    assert train.steps is not None
+    steps = evaluation_steps(train.steps, train.eval_every)
+    lines = [
+        {"step": step, **dict.fromkeys(tags, 0.4 + 0.6 * step / train.steps)} for step in steps
+    ]
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+
+
+def write_scores(folder: Path, job: Job) -> None:
+    """What a pool leaves of its faces."""
+    scores = np.random.default_rng(crc32(job.key.encode())).uniform(-1, 1, size=(50, 2))
+    rows = ["first_half,second_half", *(",".join(map(str, row)) for row in scores.tolist())]
+    (folder / "scores.csv").write_text("\n".join(rows) + "\n")
+
+
 def planted(plan: Plan, folder: Path) -> Table:
-    """A table as if the runs had been done, with a short history each."""
+    """A table as if the runs had been done, with a short history each, or the pools."""
     cells: dict[Any, Cell] = {}
     for number, job in enumerate(make_jobs(plan.base, make_grid(plan.grid), seeds=3, out=folder)):
         folder_ = folder / str(number)
         folder_.mkdir(parents=True)
-        tags = ("accuracy/train", "accuracy/test", "accuracy/validation", "accuracy/conflicting",
-                "memorization/mislabeled_fitted",
-                "memorization/mislabeled_true_label")  # fmt: skip
-        train = job.config.train
-        steps = evaluation_steps(train.steps, train.eval_every)
-        lines = [
-            {"step": step, **dict.fromkeys(tags, 0.4 + 0.6 * step / train.steps)} for step in steps
-        ]
-        (folder_ / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+        (write_scores if isinstance(plan, PoolPlan) else write_history)(folder_, job)
         run = Run(job.config.seed, folder_, Planted())
         key = tuple(map(repr, job.settings.values()))
         old = cells.get(key)

@@ -15,11 +15,13 @@ from lab.measure import (
     accuracy,
     caught_at,
     example_losses,
+    expected_calibration_error,
     loss,
     membership_auc,
     memorization_metrics,
     mislabeled_fitted,
     mislabeled_true_label,
+    reliance,
 )
 from lab.measure.intervals import area
 
@@ -55,6 +57,22 @@ def test_accuracy_and_loss_equal_scikit_learn(count: int, classes: int) -> None:
     assert example_losses(logits, labels).numpy() == pytest.approx(each)
     sure = stats.norm.interval(0.95, each.mean(), each.std(ddof=1) / math.sqrt(count))
     assert (mean.low, mean.high) == pytest.approx(sure)
+
+
+def test_losses_of_confident_networks_are_exact_and_ranked() -> None:
+    """-log softmax with exact fractions: from log odds of 37 on float64's logsumexp says 0."""
+    margins = torch.tensor([5.0, 13.0, 15.0, 30.0, 36.0, 38.0, 40.0, 300.0, 700.0])
+    logits = torch.stack([margins + 3, torch.full_like(margins, 3.0)], dim=1)
+    losses = example_losses(logits, torch.zeros(len(margins), dtype=torch.long))
+    assert losses.numpy() == pytest.approx(np.log1p(np.exp(-margins.double().numpy())), rel=1e-7)
+    assert losses[2:].numpy() == pytest.approx(
+        np.log1p(np.exp(-margins[2:].double().numpy())), rel=1e-14
+    )
+    assert membership_auc(losses[6:], losses[4:6]).value == 1
+    three = torch.tensor([[50.0, 1.0, 2.0], [90.0, 2.0, 90.0], [-torch.inf, 0.0, 0.0]])
+    assert example_losses(three, torch.tensor([0, 0, 0])).tolist() == pytest.approx(
+        [math.exp(-48) + math.exp(-49), math.log(2), math.inf]
+    )
 
 
 def test_tiny_losses_stay_distinct() -> None:
@@ -248,3 +266,30 @@ def test_answers_that_are_not_numbers_are_wrong_and_tell_no_member() -> None:
     for found in (membership_auc(losses, losses[:1]), membership_auc(losses[:1], losses)):
         assert math.isnan(found.value)
         assert found.count == 4
+
+
+def test_labels_and_logits_that_do_not_fit_are_refused_and_not_counted_as_wrong() -> None:
+    logits, labels = answers(6, 2, seed=0)
+    for measured in (accuracy, loss, example_losses, expected_calibration_error):
+        for wrong in (labels + 1, labels - 1, labels - 100):
+            with pytest.raises(ValueError, match="must be from 0 to 1"):
+                measured(logits, wrong)
+        with pytest.raises(ValueError, match=r"\(1,\) labels for \(6, 2\) logits"):
+            measured(logits, labels[:1])
+        with pytest.raises(ValueError, match="whole numbers"):
+            measured(logits, labels + 0.5)
+        with pytest.raises(ValueError, match="C of 2 or more"):
+            measured(logits[:, :1], torch.zeros(6, dtype=torch.long))
+    with pytest.raises(ValueError, match="C of 2 or more"):
+        reliance(logits[:, :1], logits[:, 1:])
+    for kind in (torch.int32, torch.uint8, torch.bool):
+        assert loss(logits, labels.to(kind)) == loss(logits, labels)
+
+
+def test_of_nothing_and_of_what_is_no_number_membership_inference_is_unknown() -> None:
+    some, broken = torch.rand(10), torch.tensor([0.1, math.nan, 0.2])
+    for one, other in ((some, some[:0]), (some[:0], some), (some, broken), (broken, some)):
+        assert math.isnan(caught_at(one, other, false_alarms=0.1).value)
+        assert math.isnan(membership_auc(one, other).value)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        caught_at(some, some, false_alarms=5)

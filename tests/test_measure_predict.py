@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.measure import predict
-from lab.models import ModelSpec, ask, create_model, random_pictures, to_input
+from lab.models import ModelSpec, NetworkError, ask, create_model, random_pictures, to_input
 from lab.training import sample_answers
 
 PICTURES = torch.randint(
@@ -170,3 +170,24 @@ def test_weights_that_a_network_changes_in_eval_mode_are_put_back(kind: type[Lin
     assert model.last.weight is weight
     assert torch.equal(weight, numbers)
     assert not torch.equal(one, predict(Linear(), PICTURES))
+
+
+def test_pictures_of_another_kind_are_not_blamed_on_the_network() -> None:
+    images = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    model = create_model("linear", ModelSpec(image_size=16))
+    for wrong, says in (
+        (images.double() / 255, "must be uint8"),
+        (images[0], r"must be \(N, C, S, S\)"),
+        (images.numpy(), "must be a tensor, not a ndarray"),
+    ):
+        with pytest.raises(ValueError, match=f"^pictures {says}"):
+            predict(model, wrong)  # type: ignore[arg-type]
+
+
+def test_a_network_that_returns_no_tensor_is_told_so() -> None:
+    class InADict(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"logits": x.flatten(1)[:, :2]}
+
+    with pytest.raises(NetworkError, match=r"must return logits \(N, C\), not a dict"):
+        predict(InADict(), torch.zeros(2, 3, 16, 16, dtype=torch.uint8))

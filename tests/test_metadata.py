@@ -233,7 +233,9 @@ def test_without_a_table_or_a_folder_it_says_so(tmp_path: Path) -> None:
         fill(tmp_path / name, 4)
     with pytest.raises(ValueError, match=r"--groups place: there is no .*metadata\.csv"):
         opened(tmp_path, "place")
-    with pytest.raises(ValueError, match=r"--groups place names columns of the metadata\.csv"):
+    with pytest.raises(
+        ValueError, match=r"--groups place names columns of the metadata\.csv or the \.npz file"
+    ):
         open_world(DataConfig(groups=("place",)))
 
 

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +27,10 @@ from lab.models import ModelSpec, create_model, digest_of, only_agreed
 from lab.playground import logdir as listing
 from lab.playground import model_cache
 from lab.playground.plugin import QUESTIONS, FacesPlugin
+from lab.playground.read_ahead import ReadAhead
 from lab.playground.request import read_face, start_face, write_face
-from lab.runs.load import open_run, open_snapshot
+from lab.playground.work_queue import WorkQueue
+from lab.runs.load import Opened, open_run, open_snapshot
 from lab.runs.provenance import provenance_of
 from lab.runs.train import start
 from lab.worlds import draw_examples, get_task
@@ -756,6 +760,16 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 FACE = "eye_color:green,smile:0.5,nose:0"
 
+PATIENCE = 60
+"""Seconds to wait for what should take none."""
+
+
+def until(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.01)
+
 
 def asked_at(filmed: Path, step: int) -> torch.Tensor:
     """The probabilities for `FACE` by the snapshot, by other means than the tab's."""
@@ -782,6 +796,40 @@ def test_the_answers_are_those_of_the_step_that_is_asked_about(filmed: Path) -> 
         status, content = page.get("look", face=FACE, run="run", step=wrong)
         assert status == 400
         assert "step" in content["error"]
+
+
+def test_a_page_with_the_timeline_has_the_snapshots_read_before_it_asks(
+    filmed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def noted(folder: Path, step: int, opened: Opened) -> Opened:
+        read.append(step)
+        return open_snapshot(folder, step, opened)
+
+    monkeypatch.setattr(model_cache, "open_snapshot", noted)
+    page = Page(filmed.parent)
+    steps = page.runs()["run"]["snapshots"]
+    page.ok("look", face=FACE, run="run")
+    assert not read
+    page.ok("look", face=FACE, run="run", film=1)
+    until(lambda: len(read) == len(steps))
+    page.ok("look", face=FACE, run="run", film=1, step=steps[-1])
+    assert read == steps[::-1]  # from the end back, each once
+
+
+def test_snapshots_that_do_not_fit_into_the_cache_are_left_to_be_asked_for(
+    filmed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = model_cache.ModelCache()
+    ahead = ReadAhead(cache, first=WorkQueue("test"))
+    run = cache.get(listing.open_logdir(str(filmed.parent)).find("run"))
+    steps = run.unread()
+    size = run.snapshot_size(steps[-1])
+    monkeypatch.setattr(model_cache, "MEMORY", run.bytes + size)
+    ahead.read([run])
+    until(lambda: not ahead.left)
+    assert list(run.snapshots) == [steps[-1]]
 
 
 def test_a_face_over_training_is_asked_of_every_snapshot(filmed: Path) -> None:

@@ -347,10 +347,13 @@ def test_a_narrow_window_keeps_face_and_answers_in_sight(window: Window) -> None
         glance = window.tab.locator(".glances > div", has_text=f"{name}: ")
         window.expect(glance.locator(".bar")).to_be_in_viewport()
     window.run("trained").locator(".pin").click()
-    window.expect(window.tab.locator(".timeline")).to_be_visible()
+    window.expect(window.tab.locator(".column .timeline")).to_be_visible()
     window.tab.get_by_role("tab", name="Over training").scroll_into_view_if_needed()
     picture = window.tab.locator(".easel .frame").bounding_box()
-    assert window.tab.locator(".timeline").bounding_box()["y"] >= picture["y"] + picture["height"]
+    assert (
+        window.tab.locator(".column .timeline").bounding_box()["y"]
+        >= picture["y"] + picture["height"]
+    )
 
 
 def test_the_tab_has_names_for_all_that_can_be_used(opened: Window) -> None:
@@ -564,19 +567,19 @@ def test_a_server_that_has_much_to_do_is_waited_for(opened: Window) -> None:
 def test_the_timeline_shows_the_network_at_any_step(window: Window) -> None:
     window.open_anew("&p.lab_faces.pins=trained")
     slider = window.tab.get_by_label("Step of training")
-    window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (60 steps)")
+    window.expect(window.tab.locator(".column .timeline-words")).to_have_text("trained (60 steps)")
     trained = window.width("trained")
     slider.focus()
     window.page.keyboard.press("Home")
     window.says("trained", "after 0 steps")
-    window.expect(window.tab.locator(".timeline-words")).to_have_text("after 0 steps")
+    window.expect(window.tab.locator(".column .timeline-words")).to_have_text("after 0 steps")
     assert window.width("trained") != trained
     window.page.wait_for_url("**p.lab_faces.step=0**")
     window.page.reload()
     window.says("trained", "after 0 steps")
     window.tab.get_by_role("button", name="Play the training").click()
     window.expect(window.tab.get_by_role("button", name="Pause")).to_be_visible()
-    window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (60 steps)")
+    window.expect(window.tab.locator(".column .timeline-words")).to_have_text("trained (60 steps)")
     window.expect(window.tab.get_by_role("button", name="Play the training")).to_be_visible()
     assert window.width("trained") == trained
 
@@ -591,7 +594,7 @@ def test_a_training_face_is_followed_over_the_training(window: Window) -> None:
     window.expect(window.tab.locator(".findings")).to_contain_text("This is training face 0")
     chart.focus()
     window.page.keyboard.press("ArrowLeft")
-    window.expect(window.tab.locator(".timeline-words")).to_contain_text("after")
+    window.expect(window.tab.locator(".column .timeline-words")).to_contain_text("after")
     window.expect(chart).to_be_focused()
 
 
@@ -610,7 +613,9 @@ def test_a_network_is_trained_on_the_page_and_followed(browser: Any, tmp_path: P
         window.tab.get_by_role("button", name="▶ Train").click()
         window.expect(panel.locator(".job.finished")).to_be_visible()
         window.expect(window.tab.locator(".run.pinned .bar")).to_be_visible()
-        window.expect(window.tab.locator(".timeline-words")).to_have_text("trained (40 steps)")
+        window.expect(window.tab.locator(".column .timeline-words")).to_have_text(
+            "trained (40 steps)"
+        )
         assert [each.name for each in runs.iterdir()] == ["person-20-eye_color_1-cnn8-s0"]
 
         window.follow("&p.lab_faces.level=heart")
@@ -656,6 +661,13 @@ def test_pictures_from_disk_are_picked_and_perturbed(window: Window) -> None:
     window.expect(detail.locator(".changes li")).to_have_count(7)
     window.expect(detail.locator(".map rect")).to_have_count(16)
     window.expect(detail.locator(".near li")).to_have_count(12)
+    trained = detail.locator(".chances").inner_text()
+    detail.get_by_label("Training step").focus()
+    window.page.keyboard.press("Home")
+    window.expect(detail.locator(".chances")).to_contain_text("Here: after 0 steps")
+    window.page.keyboard.press("End")
+    window.expect(detail.locator(".timeline-words")).to_have_text("trained (12 steps)")
+    window.expect(detail.locator(".chances")).to_have_text(trained, use_inner_text=True)
     plain = str(detail.locator(".large").get_attribute("src"))
     detail.get_by_title("mirrored").click()
     window.expect(detail.locator(".large")).not_to_have_attribute("src", plain)
@@ -736,6 +748,8 @@ def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Pat
         names, riddle = page.locator(".run h3"), page.locator(".riddle")
         expect(names).to_have_text(["A", "B", "C"])
         expect(riddle).to_contain_text("1 face asked")
+        expect(page.get_by_role("heading", name="Predictions of A, B, C")).to_be_visible()
+        expect(page.get_by_role("button", name="Undo")).to_be_disabled()
         shown = page.locator("main").inner_text()
         assert not any(name in shown for name in kinds), "it gives itself away"
         expect(page.locator(".truth")).to_contain_text("True label: person")

@@ -25,7 +25,7 @@ from lab.playground import pictures as view
 from lab.playground.errors import RequestError
 from lab.playground.pictures import CHANGES
 from lab.playground.service import Service
-from lab.runs.load import open_run
+from lab.runs.load import open_run, open_snapshot
 from lab.runs.train import start
 from lab.worlds import Examples, StoredWorld, open_world, save_npz
 from support.configs import tiny
@@ -196,6 +196,24 @@ def test_occluded_patches_are_those_of_the_measure(service: Service, root: Path)
     assert list(itertools.chain(*told["drops"])) == pytest.approx(drops, abs=2e-5)
     assert list(itertools.chain(*told["then"])) == then
     assert max(map(abs, drops)) > 1e-4
+
+
+def test_a_picture_is_shown_to_the_networks_of_the_step_that_is_asked_about(
+    service: Service, root: Path
+) -> None:
+    _, examples, _ = truth(root, "pets", "test")
+    one = examples.images[2:3]
+    for step in (0, 3):
+        told = ask(service, "picture", run="pets", number=2, other="noisy", step=step)
+        for name, answer in zip(("pets", "noisy"), told["answers"], strict=True):
+            then = open_snapshot(root / "runs" / name, step, open_run(root / "runs" / name)).model
+            chances = predict(then, one)[0].double().softmax(dim=0)
+            assert answer["step"] == step
+            assert answer["chances"] == pytest.approx(chances.tolist(), abs=1e-5)
+        assert not any(each["share"] for each in told["changes"])  # known of the trained one
+        first, last = (ask(service, "occluded", run="pets", number=2, **at)["drops"]
+                       for at in ({"step": step}, {}))  # fmt: skip
+        assert first != last
 
 
 def test_nearest_training_pictures_are_those_of_a_plain_loop(service: Service, root: Path) -> None:

@@ -25,6 +25,7 @@ from lab.pool.attacks import (
     RELATIVE_OFFLINE,
     attack_with,
 )
+from lab.pool.membership import BLOCK, membership
 
 
 def planted(networks: int, count: int, *, effect: float, spread: float = 3.0) -> tuple:
@@ -182,6 +183,46 @@ def test_attacks_find_nothing_where_there_is_nothing() -> None:
             assert each.low < 1.5 * rate + 3 / each.count
             assert each.high > 0.5 * rate
     assert min(found.null) == 0.0001
+
+
+def test_shadow_models_are_those_of_other_groups() -> None:
+    odds, members = planted(12, 7, effect=1.5)
+    fresh = torch.randn(12, 9, generator=torch.Generator().manual_seed(3))
+    groups = torch.tensor([5, 5, 5, 0, 0, 0, 9, 9, 9, 9, 9, 9])
+
+    def scores(odds: Tensor, members: Tensor, fresh: Tensor, groups: Tensor | None) -> list[Tensor]:
+        found = [likelihood_ratios(odds, members, online=o, groups=groups) for o in (True, False)]
+        found += [
+            relative_ratios(odds, members, fresh, online=o, groups=groups) for o in (True, False)
+        ]
+        return found
+
+    for target in (0, 4, 11):
+        rows = [target, *(k for k in range(12) if groups[k] != groups[target])]
+        alone = scores(odds[rows], members[rows], fresh[rows], None)
+        for one, other in zip(scores(odds, members, fresh, groups), alone, strict=True):
+            torch.testing.assert_close(one[target], other[0], equal_nan=True)
+
+
+def test_networks_of_a_block_are_alike_and_do_not_attack_each_other() -> None:
+    """Answers that are alike where subsets have examples in common, with no effect of any one
+    example: all other networks as shadow models find more than a guess, other blocks do not."""
+    networks, count = 40, 1000
+    generator = torch.Generator().manual_seed(0)
+    members = torch.stack([membership(k, count=count, share=0.7, seed=0) for k in range(networks)])
+    features, answers = torch.randn(2, count, 200, generator=generator)
+    odds = (members.float() - 0.7) @ features @ answers.T / 200
+    blocks = torch.arange(networks) // BLOCK
+    for online in (True, False):
+        usual, apart = (
+            true_positive_rate(
+                likelihood_ratios(odds, members, online=online, groups=groups),
+                members, false_positive_rate=0.1,
+            )
+            for groups in (None, blocks)
+        )  # fmt: skip
+        assert usual.low > 0.1
+        assert apart.low < 0.1 < apart.high
 
 
 def test_examples_without_enough_shadow_models_have_no_score() -> None:

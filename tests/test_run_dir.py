@@ -62,6 +62,7 @@ def test_it_is_read_back(finished: RunDir) -> None:
     assert config.data.cues == CUES
     assert provenance.world.startswith("shapes-")
     assert finished.finished()
+    assert RunDir(str(finished)).summary() == finished.summary()  # type: ignore[arg-type]
     assert [line["step"] for line in finished.metrics()][-1] == finished.summary()["step"] == 2
     assert finished.newest() == finished.trained(config) == finished.last
 

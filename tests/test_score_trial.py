@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,27 @@ def planted(tmp_path: Path) -> tuple[Findings, Tensor]:
         failed=(),
     )  # fmt: skip
     return Findings.of(result), known
+
+
+def test_causes_are_compared_with_each_other(tmp_path: Path) -> None:
+    findings, known = planted(tmp_path)
+    wrong = findings.causes["wrong label"]
+    parts = {"wrong label": replace(wrong, members=known),
+             "rare": replace(wrong, members=wrong.members & ~known)}  # fmt: skip
+    findings = replace(findings, causes={"ordinary": findings.causes["ordinary"], **parts})
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.rand(1, 200, generator=generator, dtype=torch.float64)
+    scores = {score.name: noise for score in SCORES}
+    scores["el2n"] = noise + 2.0 * known
+    trial = ScoreTrial.of(findings, Scored(scores=scores, steps=torch.ones(1)))
+    rows = {row.name: row for row in trial.rows}
+    assert list(rows["el2n"].over) == ["wrong label"], "each pair once"
+    assert rows["el2n"].over["wrong label"]["rare"].value == 1
+    assert rows[MEMORIZATION].over["wrong label"]["rare"].value == 1
+    one, other = (noise[0, part.members].tolist() for part in parts.values())
+    above = sum(a > b for a in one for b in other) / len(one) / len(other)
+    told = trial.as_dict()["scores"]["curvature"]["auroc_over"]["wrong label"]["rare"]
+    assert told["value"] == pytest.approx(above)
 
 
 def test_the_best_scores_are_named_and_the_worst_are_not(tmp_path: Path) -> None:

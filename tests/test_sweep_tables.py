@@ -13,6 +13,7 @@ from scipy import stats
 from lab.core.config import DataConfig, RunConfig
 from lab.core.estimate import Estimate
 from lab.core.metrics import limits
+from lab.core.run_dir import METRICS
 from lab.experiments import Cell, Run, Table, against_first, make_grid, make_jobs, pairs_along
 from lab.experiments.metrics import FITTED, check_metrics
 from lab.experiments.presets import learning_curve
@@ -21,6 +22,7 @@ from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import above_guessing, curves
 from lab.experiments.show.tables import cells_csv, differences_csv, to_markdown
 from support.picture_folders import fill
+from support.scripts import is_a_good_line
 
 TEST, TRAIN, RELIANCE = "accuracy/test", "accuracy/train", "reliance/eye_color"
 AUC = "memorization/membership_auc"
@@ -203,3 +205,34 @@ def test_a_guess_is_one_among_the_classes_of_the_folder(tmp_path: Path) -> None:
     (axes,) = learning_curve.figure([changed(c, AUC, [0.5] * SEEDS) for c in cells]).axes
     levels = {line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1}
     assert 1 / 3 in levels
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "is missing"),
+        ("", "is empty"),
+        ('{"step": 0, "a/b": 1.0}\n{"step": 5, "a/', "damaged in line 2"),
+        ('{"step": 0, "a/b": 1.0}\n[]\n', "damaged in line 2"),
+        ('{"a/b": 1.0}\n', "damaged in line 1"),
+        ('{"step": 5, "a/b": 1.0}\n', "lines are missing"),
+    ],
+)
+def test_damaged_curves_of_a_run_are_one_line_that_says_how_to_mend_them(
+    content: str | None, says: str, tmp_path: Path
+) -> None:
+    whole = '{"step": 0, "a/b": 1.0}\n{"step": 5, "a/b": 2.0}\n'
+    runs = tuple(Run(seed, tmp_path / str(seed), {}) for seed in (0, 1))
+    for run in runs:
+        run.folder.mkdir()
+        (run.folder / METRICS).write_text(whole)
+    assert Cell({}, RunConfig(), runs).curves("a/b").values.tolist() == [[1.0, 2.0]] * 2
+    damaged = tmp_path / "1" / METRICS
+    damaged.unlink()
+    if content is not None:
+        damaged.write_text(content)
+    again = Cell({}, RunConfig(), tuple(Run(run.seed, run.folder, {}) for run in runs))
+    with pytest.raises(ValueError, match=says) as caught:
+        again.curves("a/b")
+    is_a_good_line(str(caught.value), names=str(damaged))
+    assert f"delete the folder {tmp_path / '1'}" in str(caught.value)

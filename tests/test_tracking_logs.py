@@ -1,9 +1,11 @@
 """What a run logs is what the tag table says, and can be read back by others."""
 
+import errno
 import html
 import json
 import math
 import re
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.tensorflow_stub.io import gfile
 from tensorboard.plugins.custom_scalar import layout_pb2
 from torch import nn
 
@@ -288,6 +291,26 @@ def test_a_log_that_cannot_be_closed_does_not_hide_the_first_error(
 
     with pytest.raises(ValueError, match="the reason"):
         fail()
+
+
+def test_a_disk_that_is_full_from_the_start_is_one_error_that_names_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer's own thread prints no traceback beside it."""
+    told: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(gfile.LocalFileSystem, "write", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        Tracker(tmp_path)
+    assert caught.value.filename == str(tmp_path)
+    for thread in threading.enumerate():
+        if type(thread).__name__ == "_AsyncWriterThread":
+            thread.join(10)
+    assert told == []
 
 
 def test_what_is_no_number_becomes_null_and_breaks_no_picture(tmp_path: Path) -> None:

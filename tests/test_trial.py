@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from lab.core.text import one_line
 from lab.measure import predict
 from lab.models import ModelSpec, NetworkError, first_pass
 from lab.runs.load import open_run
+from lab.runs.network import dry_run, model_spec
 from lab.runs.train import resume, start
 from lab.training import (
     LAST,
@@ -939,3 +941,41 @@ def test_quoted_errors_are_plain_text() -> None:
 
 def test_a_network_error_is_a_users_to_mend() -> None:
     assert issubclass(NetworkError, ValueError)
+
+
+USES_NOTHING = """
+from torch import nn
+from torch.nn.functional import dropout
+
+
+def plain(spec):
+    return nn.Sequential(nn.Flatten(), nn.Linear(768, spec.num_outputs))
+
+
+class Inside(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.spec, self.last = spec, nn.Linear(768, spec.num_outputs)
+
+    def forward(self, x):
+        return self.last(dropout(x.flatten(1), self.spec.dropout, self.training))
+"""
+
+
+def test_a_setting_that_changes_nothing_in_the_network_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(USES_NOTHING)
+    data = DataConfig(image_size=16)
+
+    def idle(model: str, **settings: Any) -> list[str]:
+        config = RunConfig(data=data, model=ModelConfig(model=model, **settings))
+        found = dry_run(config, model_spec(config, ("a", "b"))).warnings
+        return [word for word in ("--width 8", "--dropout 0.3") if f"{word} ch" in " ".join(found)]
+
+    both = {"width": 8, "dropout": 0.3}
+    for model in (f"{file}:plain", "linear"):
+        assert idle(model) == []
+        assert idle(model, **both) == ["--width 8", "--dropout 0.3"]
+    assert idle(f"{file}:Inside", **both) == ["--width 8"]
+    assert idle("cnn_s", **both) == ["--width 8"]
+    assert idle("cnn", **both) == []

@@ -1337,3 +1337,21 @@ def test_a_loop_that_compiles_or_transforms_the_network_goes_on(tmp_path: Path) 
         warnings.simplefilter("ignore")  # torch's, that scripting is deprecated
         scripted = torch.jit.script(linear())
     assert measured(scripted, train=TRAIN, test=TEST)["accuracy/test"].count == 30
+
+
+def test_the_record_of_a_run_that_has_ended_stays_as_it_is(tmp_path: Path) -> None:
+    watched = watch(
+        network(), train=TEST, test=TEST, out=tmp_path / "run", every=np.int64(2),
+        most=np.int64(20), quiet=True, pictures=False,
+    )  # fmt: skip
+    with pytest.raises(RuntimeError, match="not open"):
+        watched.measure()
+    with watched:
+        for _ in range(5):
+            watched()
+    files = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    for late in (watched, watched.measure):
+        with pytest.raises(RuntimeError, match="not open"):
+            late()
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
+    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == [0, 2, 4]

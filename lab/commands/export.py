@@ -26,6 +26,10 @@ class Flags:
 def export(flags: Flags) -> None:
     """Draw the faces in batches and write them."""
     check(RunConfig(data=flags.data, seed=flags.seed))
+    if flags.out.suffix.lower() == ".npz" and flags.format == "folder":
+        raise ValueError(f"--out {flags.out}: that would be a folder; add --format npz for a file")
+    if flags.out.suffix.lower() != ".npz" and flags.format == "npz":
+        raise ValueError(f"--out {flags.out}: the name of a --format npz must end in .npz")
     from lab.worlds import DrawnWorld, open_world, reject_no_effect  # not above: --help is instant
     from lab.worlds.export import write_folder, write_npz
 

@@ -1,4 +1,4 @@
-"""An experiment on a published statement, or the list of all of them."""
+"""An experiment on a published statement, the list of all of them, or the networks of a class."""
 
 import sys
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from pathlib import Path
 import tyro
 
 from lab.core.machine import processors
+
+LESSONS, CLASS = Path("runs/lessons"), Path("runs/class")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,24 +29,32 @@ class Flags:
     """Only print the results of the lessons run so far, as Markdown."""
     book: bool = False
     """Only write the pages of the lessons run so far, and their index."""
-    out: Path = Path("runs/lessons")
-    """Folder for the lessons' runs and pages; finished runs in it are used again."""
+    networks: bool = False
+    """Only train the networks that the lessons for a class and the mystery networks use: a useful
+    one (linden), a cheat (maple) and two memorizers (walnut, poplar), one of each, side by side.
+    After an interruption the same command goes on."""
+    out: Path | None = None
+    """Folder for the lessons' runs and pages; finished runs in it are used again. None:
+    runs/lessons, and with --networks runs/class."""
 
 
 def lesson(flags: Flags) -> int:
     """List the lessons, print results, or run one lesson; returns the exit code."""
+    if flags.networks:
+        return train_the_networks(flags)
     if flags.seeds < 2:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: an interval needs two")
     from lab.core.locks import check_out
     from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown, write_book
     from lab.experiments.lessons.page import PAGE
+    from lab.pool.cells import pool_table
 
-    check_out(flags.out)
+    out = check_out(flags.out or LESSONS)
     if flags.results:
-        print(to_markdown(flags.out))
+        print(to_markdown(out))
         return 0
     if flags.book:
-        print(write_book(flags.out))
+        print(write_book(out))
         return 0
     if not flags.name:
         for name, each in list_lessons().items():
@@ -53,18 +63,53 @@ def lesson(flags: Flags) -> int:
     outcome = teach(
         flags.name,
         find_lesson(flags.name),
-        out=flags.out / flags.name,
+        out=out / flags.name,
         seeds=flags.seeds,
         processes=flags.processes,
         executor=flags.executor,
         ask=ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
+        pools=pool_table,
     )
     for failure in outcome.failed:
         print(f"error: {failure}", file=sys.stderr)
     if not outcome.failed:
-        index = write_book(flags.out)
-        print(f"The page: {flags.out / flags.name / PAGE}\nAll lessons: {index}")
+        index = write_book(out)
+        print(f"The page: {out / flags.name / PAGE}\nAll lessons: {index}")
     return 1 if outcome.failed else 0
+
+
+def train_the_networks(flags: Flags) -> int:
+    """Train the networks of a class; returns the exit code."""
+    others = {
+        "seeds": "--seeds",
+        "executor": "--executor",
+        "results": "--results",
+        "book": "--book",
+    }
+    usual = Flags()
+    given = [flag for name, flag in others.items() if getattr(flags, name) != getattr(usual, name)]
+    if other := flags.name or "".join(given[:1]):
+        raise ValueError(f"--networks trains the same networks always: leave out {other}")
+    from lab.commands import train
+    from lab.core.cli import parse
+    from lab.core.program import spelled
+    from lab.experiments.class_networks import NETWORKS, accuracies, train_networks
+
+    out = flags.out or CLASS
+    configs = {name: parse(train.Flags, each.flags.split()).run for name, each in NETWORKS.items()}
+    failed = train_networks(
+        configs,
+        out=out,
+        processes=flags.processes,
+    )
+    for failure in failed:
+        print(f"error: {failure}", file=sys.stderr)
+    if failed:
+        return 1
+    for name, each in NETWORKS.items():
+        print(f"{out / name}, {each.what}: {accuracies(out / name)}")
+    print(f"Open the board: {spelled('board')} --logdir {out} --train")
+    return 0
 
 
 def ask(question: str) -> str:

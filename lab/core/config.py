@@ -116,8 +116,9 @@ class DataConfig:
     """Combinations of values that are excluded from training and shown in a separate test set:
     eye_color=blue,hair_length=long."""
     groups: tuple[str, ...] = ()
-    """With --data: columns of the folder's metadata.csv (file_name, then columns) whose values,
-    with the class, form groups: accuracy is measured for each, and --objective can weigh them."""
+    """With --data: columns of the folder's metadata.csv (file_name, then columns), or arrays of the
+    .npz file, whose values, with the class, form groups: accuracy is measured for each, and
+    --objective can weigh them."""
     label_noise: float = knob(0.0, 0, 1)
     """Share of training labels that are corrupted, 0 to 1. Test labels stay clean."""
     label_noise_kind: Literal["random", "flip"] = "random"

@@ -62,6 +62,9 @@ class RunDir:
 
     path: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))  # callers may have it as a text
+
     @classmethod
     def create(cls, config: RunConfig) -> RunDir:
         """Make the folder of a new run below `config.out`; no two callers get the same one.
@@ -226,9 +229,24 @@ class RunDir:
         return None
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The evaluations in turn: `step`, and metrics by tag (None: not finite)."""
-        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        """The evaluations in turn: `step`, and metrics by tag (None: not finite). `ValueError`
+        naming the file if it is gone, empty or damaged."""
+        path = self.metrics_file
+        if not path.is_file():
+            raise ValueError(f"{path} is missing")
+        found = []
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
+            try:
+                metrics = json.loads(line)
+                if type(metrics["step"]) is not int:
+                    raise ValueError("no step")
+            except (ValueError, LookupError, TypeError, RecursionError):
+                raise ValueError(f"{path} is damaged in line {number}") from None
+            found.append(metrics)
+        if not found:
+            raise ValueError(f"{path} is damaged: it is empty")
+        return found
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the folder for this process; `InUse` if another one does."""
@@ -262,6 +280,7 @@ def snapshot_name(step: int) -> str:
 
 def runs_in(folder: Path) -> list[RunDir]:
     """The runs directly in `folder`, by name; none if it does not exist."""
+    folder = Path(folder)
     if not folder.is_dir():
         return []
     return [run for path in sorted(folder.iterdir()) if (run := RunDir(path)).is_run()]

@@ -1,19 +1,11 @@
 """Drawing in C: the generated source, built once by the system's compiler.
 
-The library is kept in a cache folder of the user's, under the hash of its source, compiler and
-processor. It is used only after it has drawn a drawing's examples bit for bit as the torch backend
-does.
+The library is kept in the user's cache (`lab.core.compiled`). It is used only after it has drawn a
+drawing's examples bit for bit as the torch backend does.
 """
 
 import ctypes
-import errno
 import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lab.core.atomic import replace_file
-from lab.core.caches import caches, is_private
+from lab.core import compiled
 from lab.draw import torch_backend
 from lab.draw.codegen import LANES, source
 from lab.draw.display_list import DisplayList
@@ -36,105 +27,44 @@ FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-
 `-ffinite-math-only` and `-fno-signed-zeros` promise that no number is infinite or NaN and that the
 sign of a zero does not matter, so that `least` and `most` become single instructions."""
 
-TUNED = (("-march=native",), ("-mcpu=native",), ())
-"""Flags that tune for this processor; the first that the compiler accepts is used. Clang on Apple's
-processors accepts the second alone."""
-
-
-class Unavailable(RuntimeError):
-    """Why the C backend cannot be used here."""
-
 
 def draw(drawing: Drawing[Any], listed: DisplayList, out: Tensor) -> None:
     """Write the pictures of a display list, in any order of subjects, to `out`: uint8 (N, 3, S, S)
-    on the CPU, contiguous. Raises `Unavailable`."""
+    on the CPU, contiguous. Raises `compiled.Unavailable`."""
     _draw(library(drawing), listed, out)
 
 
 @functools.cache
 def library(drawing: Drawing[Any]) -> ctypes.CDLL:
-    """The compiled library; raises `Unavailable` if it cannot be built or draws differently."""
-    reason = "there is no folder to keep the compiled library in"
-    for path in library_paths(drawing):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not is_private(path.parent):
-                raise PermissionError(errno.EPERM, "others can write there", str(path.parent))
-            if not path.exists():
-                _build(source(drawing), path)
-            loaded = ctypes.CDLL(str(path))
-        except OSError as error:  # a full disk, or one from which nothing may be executed
-            reason = f"the compiled library cannot be kept and loaded: {error}"
-        except Unavailable as error:
-            reason = str(error)
-        else:
-            _compare(drawing, loaded)
-            return loaded
-    raise Unavailable(reason)
+    """The compiled library; raises `compiled.Unavailable` if it cannot be built or draws
+    differently."""
+    loaded = compiled.load(source(drawing), library_paths(drawing), FLAGS)
+    _compare(drawing, loaded)
+    return loaded
 
 
 def is_built(drawing: Drawing[Any]) -> bool:
     """Whether the library is there, so that using it costs no wait."""
-    return compiler() is not None and any(
-        os.path.exists(path) and is_private(path.parent) for path in library_paths(drawing)
-    )
-
-
-def compiler() -> str | None:
-    """The system's C compiler, if there is one."""
-    return next(filter(None, map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))), None)
+    return compiled.is_built(library_paths(drawing))
 
 
 @functools.cache
 def library_paths(drawing: Drawing[Any]) -> tuple[Path, ...]:
     """Where this processor's library of a drawing is, or can be, the best place first."""
-    key = "\n".join([source(drawing), str(compiler()), *FLAGS, platform.platform(), _processor()])
-    name = f"{drawing.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
-    return tuple(folder / name for folder in caches())
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
-def _build(text: str, path: Path) -> None:
-    program = compiler()
-    if program is None:
-        raise Unavailable("there is no C compiler (cc, gcc or clang)")
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        code, built = Path(folder) / "drawing.c", Path(folder) / "drawing.so"
-        code.write_text(text, encoding="utf-8")
-        for tuned in TUNED:
-            command = [program, *FLAGS, *tuned, str(code), "-o", str(built), "-lm"]
-            result = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                env={**os.environ, "TMPDIR": folder},  # for the compiler's own files
-            )
-            if result.returncode == 0 or "native" not in result.stderr:
-                break
-        if result.returncode != 0:
-            line = (result.stderr.strip().splitlines() or ["no message"])[-1]
-            raise Unavailable(f"{program} fails: {line}")
-        replace_file(path, built.read_bytes())
+    return compiled.library_paths(drawing.name, source(drawing), FLAGS)
 
 
 def _compare(drawing: Drawing[Any], loaded: ctypes.CDLL) -> None:
-    """Raise `Unavailable` unless the examples come out bit for bit as torch draws them."""
+    """Raise `compiled.Unavailable` unless the examples come out bit for bit as torch draws them."""
     batch, size = drawing.examples(), 40
     batch = batch.take(torch.argsort(drawing.subject_of(batch), stable=True))
     listed = drawing.prepare(batch, size)
     drawn = torch.empty(len(listed), 3, size, size, dtype=torch.uint8)
     _draw(loaded, listed, drawn)
     if not torch.equal(drawn, torch_backend.draw(drawing, listed, torch.device("cpu"))):
-        raise Unavailable("the compiled library draws differently from torch on this machine")
+        raise compiled.Unavailable(
+            "the compiled library draws differently from torch on this machine"
+        )
 
 
 def _draw(loaded: ctypes.CDLL, listed: DisplayList, out: Tensor) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from lab.core.compiled import Unavailable
 from lab.core.text import unknown
 from lab.draw import c_backend, torch_backend
 from lab.draw.drawing import B, Drawing
@@ -90,7 +91,7 @@ def _in_c(drawing: Drawing[Any], backend: Backend, pixels: int) -> bool:
     if backend == "c":
         try:
             c_backend.library(drawing)
-        except c_backend.Unavailable as reason:
+        except Unavailable as reason:
             raise ValueError(f"the C backend is not available: {reason}") from None
         return True
     if backend == "torch" or not (pixels >= WORTH_BUILDING or c_backend.is_built(drawing)):
@@ -103,7 +104,7 @@ def can_draw_in_c(drawing: Drawing[Any]) -> bool:
     """Whether the C backend can be used; if not, one warning says why."""
     try:
         c_backend.library(drawing)
-    except c_backend.Unavailable as reason:
+    except Unavailable as reason:
         log = logging.getLogger(__name__)
         log.warning("drawing with torch, which is much slower than C: %s", reason)
         return False

@@ -34,12 +34,16 @@ class LabelDoubtsEvaluator:
     def __call__(self, evaluation: Evaluation) -> LabelDoubtsResult:
         """The doubts, by the features of the network."""
         predictions = evaluation.on("train")
-        seen = features_of(evaluation.model, self.train.examples.images)
+        images = self.train.examples.images
         losses = example_losses(predictions.logits, predictions.labels)
         return LabelDoubtsResult(
             metrics={},
             examples=predicted_examples(self.train, predictions),
-            doubts=label_doubts(seen, predictions.labels.cpu(), losses.cpu()),
+            doubts=label_doubts(
+                lambda where: features_of(evaluation.model, images[where]),
+                predictions.labels.cpu(),
+                losses.cpu(),
+            ),
         )
 
 

@@ -4,9 +4,9 @@ runner."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lab.core.config import RunConfig
 from lab.experiments.runner.grid import make_grid
@@ -28,11 +28,40 @@ class Plan:
     title: str = ""
 
 
+@dataclass(frozen=True)
+class PoolPlan(Plan):
+    """A grid of pools: for each combination and seed a pool of `networks` networks with the base's
+    settings (`lab.pool`), and `score_runs` trainings on the whole training set that score it."""
+
+    _: KW_ONLY
+    networks: int
+    score_runs: int = 0
+
+
+POOLS = "pools"
+"""The folder of pools, beside those of the experiments, which share them."""
+
 Plans = Mapping[str, Plan]
 """Several plans by name; they share the runs' folder."""
 
 Tables = Mapping[str, Table]
 """The results of each plan, by the plan's name."""
+
+
+class MakesPools(Protocol):
+    """Does the pools of a plan. (The package `lab.pool` is above this one: `lab.pool.cells`.)"""
+
+    def __call__(
+        self,
+        plan: PoolPlan,
+        *,
+        seeds: int,
+        out: Path,
+        processes: int | None,
+        executor: str,
+        watch: bool,
+        say: Callable[[str], None],
+    ) -> Table: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +100,23 @@ def run_plans(
     executor: str = "local",
     watch: bool = True,
     say: Callable[[str], None] = lambda line: None,
+    pools: MakesPools | None = None,
 ) -> Tables:
     """Do the runs of several plans, one plan after the other, all in `out`: those that are finished
-    there are kept. `say` gets the title of each plan that has one; `watch` shows the progress."""
-    tables = {}
+    there are kept. Pools, done by `pools`, are in a folder beside it. `say` gets the title of each
+    plan that has one; `watch` shows the progress."""
+    tables: dict[str, Table] = {}
     progress = Progress() if watch else None
     for number, (key, plan) in enumerate(plans.items(), 1):
         if plan.title:
             say(f"{number} of {len(plans)}: {plan.title}")
+        if isinstance(plan, PoolPlan):
+            assert pools is not None, "somebody must do them"
+            tables[key] = pools(
+                plan, seeds=seeds, out=out.parent / POOLS, processes=processes, executor=executor,
+                watch=watch, say=say,
+            )  # fmt: skip
+            continue
         tables[key] = run_grid(
             plan.base, plan.grid, seeds=seeds, out=out, processes=processes, executor=executor,
             watch=progress,

@@ -39,8 +39,16 @@ class Run:
     @cached_property
     def history(self) -> list[dict[str, float | None]]:
         """The lines of `metrics.jsonl`: `step`, and tag -> value, for each evaluation in turn. None
-        stands for what is not finite."""
-        return RunDir(self.folder).metrics()
+        stands for what is not finite. `ValueError` in one line if the file is damaged."""
+        try:
+            return RunDir(self.folder).metrics()
+        except ValueError as error:
+            raise ValueError(f"{error}; {self.again}") from None
+
+    @property
+    def again(self) -> str:
+        """What to do where its files are damaged."""
+        return f"delete the folder {self.folder}, and the same command does that run again"
 
 
 @dataclass(frozen=True)
@@ -104,12 +112,16 @@ class Cell:
 
     def curves(self, tag: str) -> Curves:
         """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at
-        different steps: up to the first end."""
+        different steps: up to the first end. `ValueError` if a run's file is damaged."""
         histories = [run.history for run in self.runs]
         count = min((len(history) for history in histories), default=0)
         steps = [line["step"] for line in histories[0][:count]] if histories else []
-        for history in histories:
-            assert [line["step"] for line in history[:count]] == steps, "one plan for all seeds"
+        for run, history in zip(self.runs, histories, strict=True):
+            if [line["step"] for line in history[:count]] != steps:  # one plan for all seeds
+                raise ValueError(
+                    f"{RunDir(run.folder).metrics_file} has other steps than that of"
+                    f" {self.runs[0].folder}, lines are missing in one of them; {run.again}"
+                )
             if history and tag not in history[0]:
                 raise ValueError(unknown("metric", tag, [k for k in history[0] if k != "step"]))
         values = [[_number(line.get(tag)) for line in history[:count]] for history in histories]

@@ -8,8 +8,13 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
-from lab.measure.predictions import Predictions, right
+from lab.measure.predictions import Predictions, check_labels, right
+from lab.measure.reliance import log_odds
 from lab.measure.split_metrics import split_metric
+
+TINY = 1e-6
+"""Losses below it are computed from the log odds: as a difference of logits and their logsumexp a
+loss is exact to some 1e-16 only, and 0 from log odds of 37 on."""
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Estimate:
@@ -18,8 +23,14 @@ def accuracy(logits: Tensor, labels: Tensor) -> Estimate:
 
 
 def example_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy of each example (N,) in nats, float64: tiny losses stay distinct."""
-    return nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    """The cross-entropy of each example (N,) in nats, float64: tiny losses stay distinct, down to
+    those of log odds of 700, since the attack on membership ranks them."""
+    check_labels(logits, labels)
+    labels = labels.long()
+    losses = nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    tiny = losses < TINY
+    odds = log_odds(logits[tiny], labels[tiny])
+    return losses.masked_scatter(tiny, (-odds).exp().log1p())
 
 
 def loss(logits: Tensor, labels: Tensor) -> Estimate:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate
 from lab.measure import intervals
-from lab.measure.predictions import Predictions
+from lab.measure.predictions import Predictions, right
 from lab.measure.split_metrics import split_metric
 
 BINS = 15
@@ -29,8 +29,8 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, *, bins: int = BI
     estimation", 2022), by up to 0.4 · sqrt(bins / N).
     """
     probabilities = logits.double().softmax(dim=1)  # (N, C)
-    confidence, predicted = probabilities.max(dim=1)
-    excess = confidence - (predicted == labels).double()  # (N,)
+    confidence = probabilities.amax(dim=1)
+    excess = confidence - right(logits, labels).double()  # (N,)
     places = (confidence * bins).ceil().long().clamp(1, bins) - 1
     sums = torch.zeros(bins, dtype=torch.float64).index_add_(0, places, excess)
     return intervals.mean(sums.sign()[places] * excess).within(0, 1)

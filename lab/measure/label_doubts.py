@@ -50,21 +50,43 @@ class LabelDoubts:
         return ranks
 
 
-def label_doubts(seen: Tensor | None, labels: Tensor, losses: Tensor) -> LabelDoubts:
+Features = Callable[[slice], Tensor | None]
+"""Makes the features (K, D) float32 of a range of examples, a new tensor each time; None: there are
+none."""
+
+
+def label_doubts(seen: Tensor | Features | None, labels: Tensor, losses: Tensor) -> LabelDoubts:
     """The doubts about the `labels` (N,) int64 of examples with features `seen` (N, D), compared by
-    the angle between them, and `losses` (N,); all on the CPU. `seen` None: there are none."""
+    the angle between them, and `losses` (N,); all on the CPU. `seen` None: there are none. Of
+    features that are made when they are needed, no more than `MOST` are held."""
     by_loss = losses.argsort(descending=True, stable=True)
     count = min(NEIGHBORS, min(len(labels), MOST) - 1)
-    if seen is None or count < 1:
-        nothing = torch.full((len(labels),), float("nan"))
-        return LabelDoubts(against=nothing, said=torch.full_like(labels, -1), order=by_loss)
-    seen = normalize(seen.nan_to_num())
-    known, given = seen[:MOST], labels[:MOST]
+    made = seen if callable(seen) else None
+
+    def features_at(where: slice) -> Tensor | None:
+        if made is not None:
+            return made(where)
+        return seen[where].clone() if isinstance(seen, Tensor) else None
+
+    known = features_at(slice(0, MOST)) if count >= 1 else None
+    nothing = torch.full((len(labels),), float("nan"))
+    losses_alone = LabelDoubts(against=nothing, said=torch.full_like(labels, -1), order=by_loss)
+    if known is None:
+        return losses_alone
+    normalize(known.nan_to_num_(), out=known)
+    given = labels[:MOST]
     against, said = torch.empty(len(labels)), torch.empty_like(labels)
     step = max(1, _BLOCK // len(known))
     for start in range(0, len(labels), step):
-        here = slice(start, start + step)
-        near = seen[here] @ known.T
+        stop = min(start + step, len(labels))
+        here = slice(start, stop)
+        some = known[here]
+        if stop > len(known):
+            later = features_at(slice(max(start, len(known)), stop))
+            if later is None:
+                return losses_alone
+            some = torch.cat([some, normalize(later.nan_to_num_())])
+        near = some @ known.T
         own = torch.arange(start, start + len(near))
         within = own < len(known)
         near[within.nonzero()[:, 0], own[within]] = -2.0  # nobody is asked about itself
@@ -79,10 +101,12 @@ def features_of(
     model: nn.Module, images: Tensor, *, to_input: Callable[[Tensor], Tensor] = to_input
 ) -> Tensor | None:
     """`lab.models.features` of pictures as they are stored, some at a time: (N, D) on the CPU."""
-    device, parts = device_of(model), []
+    device, whole = device_of(model), None
     for start in range(0, len(images), BATCH):
         part = features(model, to_input(images[start : start + BATCH].to(device)))
         if part is None:
             return None
-        parts.append(part.cpu())
-    return torch.cat(parts) if parts else None
+        if whole is None:
+            whole = torch.empty(len(images), part.shape[1])
+        whole[start : start + len(part)] = part
+    return whole

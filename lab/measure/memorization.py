@@ -44,8 +44,14 @@ def caught_at(member_losses: Tensor, other_losses: Tensor, *, false_alarms: floa
 
     Carlini et al., "Membership inference attacks from first principles", 2022, argue for small
     rates such as 0.01. The interval allows for both samples: its ends are those of Wilson's, with
-    the thresholds at the ends of a normal interval for the number of unseen examples below it.
+    the thresholds at the ends of a normal interval for the number of unseen examples below it. Of
+    none, or with NaN among them, it is NaN.
     """
+    if not 0 <= false_alarms <= 1:
+        raise ValueError(f"false_alarms must be from 0 to 1, not {false_alarms:g}")
+    both = torch.cat([member_losses.double(), other_losses.double()])
+    if not len(member_losses) or not len(other_losses) or both.isnan().any():
+        return Estimate.point(math.nan, count=len(member_losses))
     allowed = math.floor(false_alarms * len(other_losses))
     ranked = other_losses.sort().values
     spread = Z * math.sqrt(allowed * (1 - false_alarms))

@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lab.models import Settings, blamed, device_of, to_input, untouched
+from lab.models import Settings, blamed, device_of, untouched
+from lab.models import to_input as stored_input
 
 BATCH = 100
 """Pictures at once. At 32 px the default network does 11,900 a second with 64 to 125 of them, whose
@@ -19,7 +20,7 @@ def predict(
     model: nn.Module,
     images: Tensor,
     *,
-    to_input: Callable[[Tensor], Tensor] = to_input,
+    to_input: Callable[[Tensor], Tensor] = stored_input,
     batch_size: int = BATCH,
     precision: Literal["float32", "bfloat16"] = "float32",
     seed: int = 0,
@@ -30,8 +31,10 @@ def predict(
     training flag of every submodule, random states and torch's settings stay as they were.
     `to_input` makes uint8 what the model is fed. `precision` 'bfloat16' computes in autocast.
     A network that draws random numbers in eval mode draws them from `seed`. Raises `NetworkError`
-    if its code fails.
+    if its code fails, and `ValueError` for pictures of another kind.
     """
+    if to_input is stored_input:
+        _check(images)
     device = device_of(model)
     logits = []
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
@@ -42,6 +45,18 @@ def predict(
             fed = to_input(shown)
             if fed.untyped_storage().data_ptr() == images.untyped_storage().data_ptr():
                 fed = fed.clone()  # it may write into what it is fed
-            logits.append(model(fed).clone())  # it may return a buffer that it uses again
+            found = model(fed)
+            if not isinstance(found, Tensor):
+                raise TypeError(f"it must return logits (N, C), not a {type(found).__name__}")
+            logits.append(found.clone())  # it may return a buffer that it uses again
             settings.restore()
     return torch.cat(logits).detach().float().cpu()  # (N, C)
+
+
+def _check(images: Tensor) -> None:
+    """Raise `ValueError` for what are no stored pictures, which is no fault of the network's."""
+    if not isinstance(images, Tensor):
+        raise ValueError(f"pictures must be a tensor, not a {type(images).__name__}")
+    if images.ndim != 4:
+        raise ValueError(f"pictures must be (N, C, S, S), not {tuple(images.shape)}")
+    stored_input(images[:0])

@@ -13,11 +13,38 @@ TENSORS = ("logits", "labels", "clean_labels", "groups", "subpopulations")
 """The fields that have a row for each example."""
 
 
+def check_logits(logits: Tensor) -> None:
+    """Raise `ValueError` if logits are not (N, C) with two classes or more: of a single column
+    every prediction would be the same."""
+    if logits.ndim != 2 or logits.shape[1] < 2:
+        raise ValueError(
+            f"logits must be (N, C) with C of 2 or more, not {tuple(logits.shape)}: where a network"
+            " returns one logit z (N,) of two classes, give torch.stack([0 * z, z], 1)"
+        )
+
+
+def check_labels(logits: Tensor, labels: Tensor) -> None:
+    """Raise `ValueError` if there is not one label for each row of the logits (N, C), or one that
+    is none of their columns: it would be broadcast, or count as a wrong prediction."""
+    if logits.shape[:-1] != labels.shape:
+        raise ValueError(f"{tuple(labels.shape)} labels for {tuple(logits.shape)} logits")
+    check_logits(logits)
+    if labels.is_floating_point():
+        raise ValueError(f"labels must be whole numbers, not {labels.dtype}")
+    if not len(labels):
+        return
+    least, most, classes = int(labels.min()), int(labels.max()), logits.shape[1]
+    if least < 0 or most >= classes:
+        raise ValueError(
+            f"labels must be from 0 to {classes - 1}, the columns of the logits, not from {least}"
+            f" to {most}"
+        )
+
+
 def right(logits: Tensor, labels: Tensor) -> Tensor:
     """Which predictions (N,) are right: the largest of the logits (N, C) is the label's (N,). With
-    NaN among its logits a prediction is wrong."""
-    if logits.shape[:-1] != labels.shape:  # a single label would be broadcast to all examples
-        raise ValueError(f"{tuple(labels.shape)} labels for {tuple(logits.shape)} logits")
+    NaN among its logits a prediction is wrong. `ValueError` as `check_labels` raises it."""
+    check_labels(logits, labels)
     return (logits.argmax(dim=1) == labels) & ~logits.isnan().any(dim=1)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
+from lab.measure.predictions import check_logits
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Reliance:
 def reliance(before: Tensor, after: Tensor) -> Reliance:
     """From the logits (K, C) of K samples and those of their counterfactuals; NaN for K = 0, and if
     there is NaN among them."""
+    check_logits(before)
     predicted = before.argmax(dim=1)
     flipped = predicted != after.argmax(dim=1)
     moved = (log_odds(after, predicted) - log_odds(before, predicted)).abs()

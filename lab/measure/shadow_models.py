@@ -2,7 +2,11 @@
 
 Carlini et al., "Membership inference attacks from first principles", IEEE S&P 2022 (LiRA). Each of
 K networks, trained on random subsets of N examples, is the target in turn, and all others are its
-shadow models. `odds` (K, N) are the log odds log(p / (1 - p)) that each network gives to each
+shadow models, or those that are not in its group: `groups` (K,) are numbers of groups of networks
+whose subsets depend on each other. (Of networks that leave out parts of one order of the examples,
+those that were not trained on an example lack others in common, too. Their answers are alike, so
+that without any effect of training an attack on such a network by means of such others finds more
+than a guess.) `odds` (K, N) are the log odds log(p / (1 - p)) that each network gives to each
 example's label, and `members` (K, N) bool says which were trained on which.
 """
 
@@ -26,7 +30,9 @@ RESAMPLES, LEAST, PAIRS = 400, 50, 200_000_000
 and example than that in all, which takes a minute."""
 
 
-def likelihood_ratios(odds: Tensor, members: Tensor, *, online: bool = True) -> Tensor:
+def likelihood_ratios(
+    odds: Tensor, members: Tensor, *, online: bool = True, groups: Tensor | None = None
+) -> Tensor:
     """The attack's score (K, N) float64 of each example for each target: the higher, the more
     likely it is that the target was trained on it. NaN where fewer than two shadow models were
     trained on the example, or fewer than two were not.
@@ -38,13 +44,13 @@ def likelihood_ratios(odds: Tensor, members: Tensor, *, online: bool = True) -> 
     """
     odds = odds.double()
     odds = odds - odds.mean(dim=0)  # against rounding; no score depends on it
-    count = members.sum(dim=0) - members.int()  # (K, N) of the shadow models of each target
-    own = (count >= OWN_VARIANCE) & (len(odds) - 1 - count >= OWN_VARIANCE)
-    mean, variance = _normal_fits(odds, ~members, own)
+    inside, outside = (_over_others(where.double(), groups) for where in (members, ~members))
+    own = (inside >= OWN_VARIANCE) & (outside >= OWN_VARIANCE)
+    mean, variance = _normal_fits(odds, ~members, own, groups)
     if not online:
         return (odds - mean) / variance.sqrt()
     without = -0.5 * ((odds - mean).square() / variance + variance.log())
-    mean, variance = _normal_fits(odds, members, own)
+    mean, variance = _normal_fits(odds, members, own, groups)
     return -0.5 * ((odds - mean).square() / variance + variance.log()) - without
 
 
@@ -55,6 +61,7 @@ def relative_ratios(
     *,
     online: bool = True,
     offline_scale: float = 0.3,
+    groups: Tensor | None = None,
 ) -> Tensor:
     """The score (K, N) float64 of RMIA for each target: the share of `population` examples z whose
     likelihood ratio p(z | target) / p(z) is at most the example's own, p(x | target) / p(x). It
@@ -72,11 +79,11 @@ def relative_ratios(
 
     inside = members.double()
     p = odds.double().sigmoid()
-    without = _mean_of_others(p, 1 - inside)
-    mean = (without + _mean_of_others(p, inside)) / 2 if online else corrected(without)
+    without = _mean_of_others(p, 1 - inside, groups)
+    mean = (without + _mean_of_others(p, inside, groups)) / 2 if online else corrected(without)
     ratio = p / mean
     z = population.double().sigmoid()
-    ratio_z = z / corrected(_mean_of_others(z, torch.ones_like(z)))
+    ratio_z = z / corrected(_mean_of_others(z, torch.ones_like(z), groups))
     ordered = ratio_z.sort(dim=1).values.contiguous()
     count = torch.searchsorted(ordered, ratio.nan_to_num(0.0).contiguous(), right=True)
     return (count.double() / population.shape[1]).where(ratio.isfinite(), math.nan)
@@ -129,22 +136,31 @@ def true_positive_rate(scores: Tensor, members: Tensor, *, false_positive_rate: 
     return true_positive_rates(scores, members, false_positive_rates=[false_positive_rate])[0]
 
 
-def _mean_of_others(values: Tensor, weight: Tensor) -> Tensor:
-    """For each network the weighted mean (K, N) of all others; NaN where their weights are 0."""
-    weighted = values * weight
-    return (weighted.sum(dim=0) - weighted) / (weight.sum(dim=0) - weight)
+def _over_others(values: Tensor, groups: Tensor | None) -> Tensor:
+    """For each network the sum (K, N) of `values` (K, N) over its shadow models."""
+    if groups is None:
+        return values.sum(dim=0) - values
+    _, place = torch.unique(groups, return_inverse=True)
+    sums = values.new_zeros(int(place.max()) + 1, values.shape[1]).index_add_(0, place, values)
+    return values.sum(dim=0) - sums[place]
 
 
-def _normal_fits(odds: Tensor, where: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
-    """For each target (K, N): mean and variance of each example's log odds over the other networks
+def _mean_of_others(values: Tensor, weight: Tensor, groups: Tensor | None) -> Tensor:
+    """For each network the weighted mean (K, N) over its shadow models; NaN where their weights are
+    0."""
+    return _over_others(values * weight, groups) / _over_others(weight, groups)
+
+
+def _normal_fits(
+    odds: Tensor, where: Tensor, own: Tensor, groups: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """For each target (K, N): mean and variance of each example's log odds over its shadow models
     `where` (K, N) says so; the variance is shared by all but those that have their `own` (K, N)
-    bool. NaN for examples with fewer than two such networks."""
+    bool. NaN for examples with fewer than two such models."""
     weight = where.double()
-    weighted = weight * odds
-    squared = weighted * odds
-    count = weight.sum(dim=0) - weight
-    mean = (weighted.sum(dim=0) - weighted) / count
-    squares = (squared.sum(dim=0) - squared) - count * mean.square()
+    count = _over_others(weight, groups)
+    mean = _over_others(weight * odds, groups) / count
+    squares = _over_others(weight * odds * odds, groups) - count * mean.square()
     enough = count >= 2
     squares = squares.where(enough, 0.0).clamp(min=0.0)
     freedom = (count - 1).where(enough, 0.0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from lab.models.fused import FusedSequential
 from lab.models.registry import ModelSpec, register_model
 
 KERNEL = 3
@@ -23,7 +24,7 @@ def cnn(spec: ModelSpec) -> nn.Module:
     Channels last makes it 1.8 times as fast on a CPU.
     """
     layers, channels, size = _convolutions(spec)
-    network = nn.Sequential(
+    network = FusedSequential(
         *layers,
         nn.Flatten(),
         nn.Dropout(spec.dropout),
@@ -40,7 +41,7 @@ def cnn_avgpool(spec: ModelSpec) -> nn.Module:
     has one weight for each channel and class, and none for positions.
     """
     layers, channels, _ = _convolutions(spec)
-    network = nn.Sequential(
+    network = FusedSequential(
         *layers,
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),

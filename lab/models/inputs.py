@@ -11,4 +11,4 @@ def to_input(images: Tensor) -> Tensor:
     """
     if images.dtype != torch.uint8:
         raise ValueError(f"pictures must be uint8, 0 to 255, not {images.dtype}")
-    return images.float() / 127.5 - 1
+    return images.float().div_(127.5).sub_(1)  # a new tensor: no others for each operation

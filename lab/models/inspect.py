@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -81,9 +82,8 @@ def untouched(
 
 def device_of(model: nn.Module) -> torch.device:
     """Where the model lives: the device of its first parameter or buffer, the CPU without any."""
-    for tensor in (*model.parameters(), *model.buffers()):
-        return tensor.device
-    return torch.device("cpu")
+    first = next(chain(model.parameters(), model.buffers()), None)  # the others are not looked at
+    return torch.device("cpu") if first is None else first.device
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -106,10 +107,14 @@ class LoadedNetwork:
     @property
     def bytes(self) -> int:
         """Its approximate memory."""
-        tensors = (*self.model.parameters(), *self.model.buffers())
-        weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         kept = sum(size for _, size in list(self.kept.values()))
-        return weights + kept + sum(frame.bytes for frame in list(self.snapshots.values()))
+        frames = sum(frame.bytes for frame in list(self.snapshots.values()))
+        return self._weights + kept + frames
+
+    @cached_property
+    def _weights(self) -> int:
+        tensors = (*self.model.parameters(), *self.model.buffers())
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     @property
     def whole(self) -> Self:
@@ -163,6 +168,19 @@ class LoadedNetwork:
         """Drop the cached result `what`, if there is one."""
         with self.lock:
             self.kept.pop(what, None)
+
+    def unread(self) -> tuple[int, ...]:
+        """The steps of its snapshots that are not in memory, in rising order."""
+        with self.lock:
+            there = set(self.snapshots)
+        return tuple(step for step in snapshots_of(self.entry) if step not in there)
+
+    def snapshot_size(self, step: int) -> int:
+        """The bytes of the file of a snapshot; 0 if there is none."""
+        try:
+            return RunDir(self.entry.folder).snapshot(step).stat().st_size
+        except OSError:
+            return 0
 
 
 @dataclass(kw_only=True)
@@ -279,6 +297,11 @@ class ModelCache:
         )
         return Code(config=run.config, file=str(path), sources={}, trouble=trouble)
 
+    def room(self) -> int:
+        """The bytes that networks and cached results may take beside those that are there."""
+        with self._lock:
+            return MEMORY - self._bytes()
+
     def fits(self) -> None:
         """Drop networks until the rest fits, after a result was cached."""
         with self._lock:
@@ -329,11 +352,11 @@ class ModelCache:
             self._failed.popitem(last=False)
 
     def _put_away(self) -> None:
-        def total() -> int:
-            return sum(held.bytes for held in self._open.values())
-
-        while len(self._open) > 1 and (len(self._open) > MOST or total() > MEMORY):
+        while len(self._open) > 1 and (len(self._open) > MOST or self._bytes() > MEMORY):
             self._open.popitem(last=False)
+
+    def _bytes(self) -> int:
+        return sum(held.bytes for held in self._open.values())
 
 
 def keys_of(files: Sequence[Path]) -> frozenset[Key]:

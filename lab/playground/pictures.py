@@ -126,11 +126,20 @@ class Pictures:
         }
 
     def shown(
-        self, entry: RunEntry, others: Sequence[RunEntry], *, split: str, number: int, change: str
+        self,
+        entry: RunEntry,
+        others: Sequence[RunEntry],
+        *,
+        split: str,
+        number: int,
+        change: str,
+        step: int | None = None,
     ) -> Values:
         """One picture as it is and with each perturbation, and the predictions of the run and of
-        `others` on the same pictures."""
+        `others` on the same pictures, as they were after `step` steps (None: trained). How many
+        test pictures get another answer is known of the trained network alone."""
         world, run, examples = self._open(entry, split)
+        run = run.at(step)
         one = _one(examples, number)
         variants = torch.cat([_changed(one, name) for name in CHANGES])
         item = world.item(split, number)
@@ -139,6 +148,7 @@ class Pictures:
         for other in others:
             try:
                 theirs, its = self._alike(other, entry)
+                its = its.at(step)
                 answers.append(self._answer(its, variants, change, theirs.trained_on(item)))
             except RequestError as refusal:
                 answers.append({"name": other.name, "trouble": str(refusal)})
@@ -151,17 +161,20 @@ class Pictures:
                 {
                     "name": name,
                     "picture": address(_small(variant)),
-                    "share": share(told, f"perturbation/{name}"),
+                    "share": share(told, f"perturbation/{name}") if run.trained is None else None,
                 }
                 for name, variant in zip(CHANGES, variants, strict=True)
             ],
             "answers": answers,
         }
 
-    def occluded(self, entry: RunEntry, *, split: str, number: int, change: str) -> Values:
+    def occluded(
+        self, entry: RunEntry, *, split: str, number: int, change: str, step: int | None = None
+    ) -> Values:
         """By how much the probability of the predicted class falls when each of `GRID` x `GRID`
-        patches is occluded, and what is predicted then."""
+        patches is occluded, and what is predicted then, after `step` steps (None: trained)."""
         _, run, examples = self._open(entry, split)
+        run = run.at(step)
         image = _changed(_one(examples, number), change)
         pictures = torch.cat([image, *(occluded for _, occluded in occlusions(image))])
         chances = run.ask(pictures).double().softmax(dim=1)
@@ -283,6 +296,7 @@ class Pictures:
         says = chances.argmax(dim=1).tolist()
         return {
             "name": run.name,
+            "step": run.step,
             "studied": studied,
             "chances": [round(each, 6) for each in chances[CHANGES.index(change)].tolist()],
             "says": says,

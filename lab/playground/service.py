@@ -40,6 +40,7 @@ from lab.playground.model_cache import (
     face_world,
 )
 from lab.playground.over_training import over_training
+from lab.playground.read_ahead import ReadAhead
 from lab.playground.request import QueryParams, start_face, write_face
 from lab.playground.table import page_table
 from lab.playground.work_queue import WorkQueue
@@ -60,6 +61,9 @@ MOST_NUMBER = 2**31 - 1
 
 MOST_STEPS = 10_000_000
 """The largest step of training."""
+
+_LOOK = ("face", "size", "run", "seen", "exact", "step", "film")
+"""The parameters of a look; `film`: the page has the timeline, and may ask about any step next."""
 
 SLOT = "slot"
 """The parameter by which a newer request replaces an older one."""
@@ -82,6 +86,7 @@ class Service:
         self._quick, self._lists = WorkQueue("playground-quick"), WorkQueue("playground-lists")
         self._slow = WorkQueue("playground-slow", first=self._quick)
         self._long = WorkQueue("playground-long", first=self._quick)
+        self._ahead = ReadAhead(self._cache, first=self._quick)
         self._slow.begin(_build_drawing)
         # the first look at a large folder takes long: nobody who looks at faces waits for it
         self._pictures = pictures.Pictures(self._cache)
@@ -94,7 +99,7 @@ class Service:
             "runs": (self._lists, self._runs, ()),
             "about": (self._lists, self._about_one, ("run",)),
             "effects": (self._quick, lambda asked: _effects(asked.face()), ("face",)),
-            "look": (self._quick, self._look, ("face", "size", "run", "seen", "exact", "step")),
+            "look": (self._quick, self._look, _LOOK),
             "random": (self._quick, self._random, ("number", "run")),
             "strips": (self._slow, self._strips, ("face", "run", "step")),
             "parts": (self._slow, self._parts, ("face", "run", "step")),
@@ -108,8 +113,8 @@ class Service:
             "play": (self._long, _play, ("level", "chosen")),
             "round": (self._slow, self._round, ("number", "run")),
             "album": (disk, self._album, ("run", "split", "only", "class", "start")),
-            "picture": (disk, self._picture, (*about_one, "other")),
-            "occluded": (disk, self._occluded, about_one),
+            "picture": (disk, self._picture, (*about_one, "other", "step")),
+            "occluded": (disk, self._occluded, (*about_one, "step")),
             "similar": (disk, self._similar, about_one),
             "place": (self._quick, self._place_of, ("of",)),
         }
@@ -222,13 +227,16 @@ class Service:
         face = asked.face()
         size = asked.whole("size", *SIZES, default=384)
         views, logdir, step = Views(face), self._logdir, _step(asked)
-        answers = []
+        answers, filmed = [], []
         for name in asked.texts("run", most=MOST_ASKED):
             try:
                 run = self._cache.get(logdir.find(name)).at(step)
                 answers.append({"name": name, "step": run.step, **answer(run, views)})
+                filmed.append(run.whole)
             except RequestError as refusal:
                 answers.append({"name": name, "trouble": str(refusal), "kind": _kind(refusal)})
+        if asked.whole("film", 0, 1, default=0):
+            self._ahead.read(filmed)
         seen = asked.texts("seen", most=1)
         result = {"picture": picture(face, size), "face": write_face(face), "answers": answers}
         if seen and not any(a["name"] == seen[0] and "trouble" in a for a in answers):
@@ -292,10 +300,10 @@ class Service:
         run, logdir = self._find(asked), self._logdir
         names = [name for name in asked.texts("other", most=MOST_OTHERS) if name != run.name]
         others = [logdir.find(name) for name in names]
-        return self._pictures.shown(run, others, **_which(asked))
+        return self._pictures.shown(run, others, step=_step(asked), **_which(asked))
 
     def _occluded(self, asked: QueryParams) -> Values:
-        return self._pictures.occluded(self._find(asked), **_which(asked))
+        return self._pictures.occluded(self._find(asked), step=_step(asked), **_which(asked))
 
     def _similar(self, asked: QueryParams) -> Values:
         return self._pictures.similar(self._find(asked), **_which(asked))

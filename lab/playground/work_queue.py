@@ -36,18 +36,20 @@ class WorkQueue:
     """A queue of requests and the thread that processes them one by one.
 
     Beyond `most` waiting requests or `patience` seconds of waiting `Busy` is raised. Requests in
-    the queue `first` have priority, for up to `POLITE` seconds each time. `asked` counts the
-    requests that entered the queue."""
+    the queue `first` have priority, for up to `POLITE` seconds each time; with `aside` also while
+    one of them is being processed. `asked` counts the requests that entered the queue."""
 
     def __init__(
         self,
         name: str,
         *,
         first: WorkQueue | None = None,
+        aside: bool = False,
         most: int = MOST,
         patience: float = PATIENCE,
     ) -> None:
         self._name, self._first, self._most, self._patience = name, first, most, patience
+        self._aside = aside
         self._waiting: dict[Hashable, _Job] = {}
         self.asked = 0
         self._changed = threading.Condition()
@@ -138,7 +140,6 @@ class WorkQueue:
             return
         set_threads(1)  # torch's number of threads is set for each calling thread
         while (job := self._next()) is not None:
-            self._busy = True
             gone = [asker for asker in job.askers if not asker.wanted()]
             for asker in gone:
                 asker.answer.set_exception(Overtaken())
@@ -159,23 +160,28 @@ class WorkQueue:
         ends."""
         with self._changed:
             self._busy = False
+            self._changed.notify_all()
             if not self._changed.wait_for(lambda: bool(self._waiting), IDLE) or ending():
                 self._works = False
                 return None
         if self._first is not None:
-            self._first.let_pass()
+            self._first.let_pass(also_begun=self._aside)
         with self._changed:
             if not self._waiting:  # they were abandoned meanwhile
                 return _Job(lambda: None, 0)
             key = min(self._waiting, key=lambda key: self._waiting[key].turn)
             job = self._waiting.pop(key)
+            self._busy = True
             self._changed.notify_all()
             return job
 
-    def let_pass(self) -> None:
-        """Wait until this queue is empty, at most `POLITE` seconds."""
+    def let_pass(self, *, also_begun: bool = False) -> None:
+        """Wait until this queue is empty, at most `POLITE` seconds; `also_begun`: and until nothing
+        of it is being processed."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting, POLITE)
+            self._changed.wait_for(
+                lambda: not self._waiting and not (also_begun and self._busy), POLITE
+            )
 
 
 def ending() -> bool:

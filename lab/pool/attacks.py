@@ -17,7 +17,9 @@ from torch import Tensor
 from lab.core.estimate import Estimate
 from lab.measure.reliance import log_odds
 from lab.measure.shadow_models import likelihood_ratios, relative_ratios, true_positive_rates
+from lab.pool.membership import BLOCK
 from lab.pool.run import PoolResult
+from lab.pool.store import Pool
 
 ONLINE, OFFLINE = "likelihood ratio (LiRA)", "likelihood ratio, offline"
 RELATIVE, RELATIVE_OFFLINE = "relative to fresh ones (RMIA)", "relative to fresh ones, offline"
@@ -81,19 +83,29 @@ def attack(result: PoolResult) -> Attacks | None:
     # Labels of fresh examples are wrong as often as those of the training set.
     given = result.run.world.given_labels(test.clean_labels, "train", start=len(train))
     return attack_with(
-        _odds(pool.train_logits, train.labels), _odds(pool.test_logits, given), pool.members
+        log_odds_of(pool.train_logits, train.labels),
+        log_odds_of(pool.test_logits, given),
+        pool.members,
+        blocks_of(pool),
     )
 
 
-def attack_with(odds: Tensor, fresh: Tensor, members: Tensor) -> Attacks:
+def attack_with(
+    odds: Tensor, fresh: Tensor, members: Tensor, blocks: Tensor | None = None
+) -> Attacks:
     """Attack each of K networks by the log odds that all give to the labels of N training examples,
     `odds` (K, N), of which each was trained on `members` (K, N) bool, and of F `fresh` ones (K, F).
+
+    `blocks` (K,) are the numbers of the networks' blocks; None: their subsets do not depend on each
+    other. Where non-members are training examples, shadow models are those of other blocks. Where
+    they are fresh ones, each of which is compared with the same networks as a member is, they are
+    all other networks.
     """
     networks, count = members.shape
     left_out = {
-        ONLINE: likelihood_ratios(odds, members),
-        OFFLINE: likelihood_ratios(odds, members, online=False),
-        RELATIVE: relative_ratios(odds, members, fresh),
+        ONLINE: likelihood_ratios(odds, members, groups=blocks),
+        OFFLINE: likelihood_ratios(odds, members, online=False, groups=blocks),
+        RELATIVE: relative_ratios(odds, members, fresh, groups=blocks),
         LOSS: odds,
     }
     # A fresh example stands for a member: it is compared with as many shadow models, too.
@@ -124,6 +136,13 @@ def attack_with(odds: Tensor, fresh: Tensor, members: Tensor) -> Attacks:
         steps = len(population) if name == RELATIVE_OFFLINE else non_members
         least = FEWEST / max(1, steps)
         rates[name] = _rates(scores, positive, [r for r in {*FRESH, *CURVE} if r >= least])
+
+    def power(many: int) -> Estimate:
+        """The online attack with so many networks."""
+        some = None if blocks is None else blocks[:many]
+        found = likelihood_ratios(odds[:many], members[:many], groups=some)
+        return _rates(found, members[:many], (0.01,))[0.01]
+
     half = torch.zeros_like(as_members)
     half[:, rest] = True
     return Attacks(
@@ -135,17 +154,17 @@ def attack_with(odds: Tensor, fresh: Tensor, members: Tensor) -> Attacks:
             half,
             [rate for rate in FRESH if rate >= 2 * FEWEST / non_members],
         ),
-        power={
-            many: _rates(likelihood_ratios(odds[:many], members[:many]), members[:many], (0.01,))[
-                0.01
-            ]
-            for many in _numbers(networks)
-        },
+        power={many: power(many) for many in _numbers(networks)},
         non_members=non_members,
     )
 
 
-def _odds(logits: Tensor, labels: Tensor) -> Tensor:
+def blocks_of(pool: Pool) -> Tensor:
+    """The number of each network's block (K,), within which subsets depend on each other."""
+    return torch.tensor(pool.networks) // BLOCK
+
+
+def log_odds_of(logits: Tensor, labels: Tensor) -> Tensor:
     """The log odds (K, N) of the `labels` (N,) under each network's logits (K, N, C)."""
     return torch.stack([log_odds(each, labels) for each in logits])
 

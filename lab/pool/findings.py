@@ -22,6 +22,7 @@ from lab.measure.memorization_scores import (
 )
 from lab.pool.attacks import Attacks, attack
 from lab.pool.causes import ORDINARY, causes, subpopulations
+from lab.pool.exposed import Band, exposed
 from lab.pool.run import PoolResult
 from lab.worlds import COPIED
 
@@ -84,6 +85,18 @@ class Findings:
     subpopulations: Mapping[str, Part]
     identity: Identity
     attacks: Attacks | None
+    exposed: Mapping[str, Band] | None
+
+    def halves(self) -> tuple[Tensor, Tensor]:
+        """The scores (N,) by the first half of the networks, and by the second."""
+        pool, labels = self.result.pool, self.result.train.labels
+        hits = torch.stack([right(logits, labels) for logits in pool.train_logits])
+        middle = len(pool) // 2
+        one, other = (
+            memorization_scores(hits[half], pool.members[half]).score
+            for half in (slice(0, middle), slice(middle, None))
+        )
+        return one, other
 
     @property
     def tells(self) -> bool:
@@ -142,6 +155,7 @@ class Findings:
                 classes=len(train.classes),
             ),
             attacks=attack(result),
+            exposed=exposed(result),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -172,4 +186,7 @@ class Findings:
                 "holds": same.holds,
             },
             "true_positive_rates": self.attacks.as_dict() if self.attacks else None,
+            "true_positive_rates_by_score": {n: band.as_dict() for n, band in self.exposed.items()}
+            if self.exposed
+            else None,
         }

@@ -44,12 +44,7 @@ def report(
     findings = findings or Findings.of(result)
     first = influence_section(findings)
     sections = [*([first] if first else []), *sections]
-    folder, said = result.folder, sentences(findings)
-    said += [sentence for section in sections for sentence in section.sentences]
-    summary = {**findings.as_dict(), "sentences": said}
-    summary |= {section.name: dict(section.summary) for section in sections}
-    replace_text(folder / SCORES, to_csv(findings))
-    replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
+    folder, said = result.folder, record(findings, sections)
     faces = sheet(findings)
     replace_file(folder / SHEET, faces)
     figures = {"scores": png(histogram(findings))}
@@ -77,6 +72,19 @@ def report(
     board = f"{spelled('board')} --logdir {shlex.quote(str(folder.parent))}"
     lines += [*(str(folder / name) for name in files), "", f"In TensorBoard: {board}"]
     return lines
+
+
+def record(findings: Findings, sections: Sequence[Section] = ()) -> list[str]:
+    """Write the numbers of a pool into its folder, those of each training example and those of all,
+    and return what is to be said of them."""
+    said = sentences(findings)
+    said += [sentence for section in sections for sentence in section.sentences]
+    summary = {**findings.as_dict(), "sentences": said}
+    summary |= {section.name: dict(section.summary) for section in sections}
+    folder = findings.result.folder
+    replace_text(folder / SCORES, to_csv(findings))
+    replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
+    return said
 
 
 def _write(folder: Path, section: Section) -> list[str]:

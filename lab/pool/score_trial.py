@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
 from lab.core.words import NOTHING, estimated, share
-from lab.measure import intervals, right
+from lab.measure import intervals
 from lab.measure.example_scores import SCORES
-from lab.measure.memorization_scores import memorization_scores
 from lab.measure.rank_correlation import rank_correlation, spearman
 from lab.pool.beside import Beside
 from lab.pool.causes import ORDINARY
@@ -44,6 +42,7 @@ class Row:
         areas: for each cause, P(it is higher for one of its examples than for an ordinary one).
         agreement: its rank correlation with the memorization score; for that score itself between
             those by one half of the networks and by the other.
+        over: for each cause and each later one, P(it is higher for an example of the former).
         each: mean of the areas, by cause, and of the agreement (`MEMORIZATION`) over the trainings
             alone; none of the memorization score.
     """
@@ -52,6 +51,7 @@ class Row:
     heading: str
     areas: Mapping[str, Estimate]
     agreement: Estimate
+    over: Mapping[str, Mapping[str, Estimate]]
     each: Mapping[str, float]
 
 
@@ -81,6 +81,16 @@ class ScoreTrial:
         def area(values: Tensor, cause: str, among: int = 1) -> Estimate:
             return intervals.area(values[usual], values[causes[cause]], among=among)
 
+        def over(values: Tensor) -> dict[str, dict[str, Estimate]]:
+            names = list(causes)
+            return {
+                cause: {
+                    other: intervals.area(values[causes[other]], values[causes[cause]])
+                    for other in names[place + 1 :]
+                }
+                for place, cause in enumerate(names[:-1])
+            }
+
         def agreement(values: Tensor, among: int = 1) -> Estimate:
             return rank_correlation(values[known], memorized[known], among=among)
 
@@ -90,6 +100,7 @@ class ScoreTrial:
                 heading="memorization score",
                 areas={cause: area(memorized, cause) for cause in causes},
                 agreement=_halves(findings),
+                over=over(memorized),
                 each={},
             )
         ]
@@ -105,6 +116,7 @@ class ScoreTrial:
                     heading=score.heading,
                     areas={cause: area(values, cause) for cause in causes},
                     agreement=agreement(values),
+                    over=over(values),
                     each={**each, MEMORIZATION: sum(alone) / len(alone)},
                 )
             )
@@ -168,6 +180,10 @@ class ScoreTrial:
                 row.name: {
                     "auroc": {cause: area.as_dict() for cause, area in row.areas.items()},
                     "rank_correlation": row.agreement.as_dict(),
+                    "auroc_over": {
+                        cause: {other: area.as_dict() for other, area in others.items()}
+                        for cause, others in row.over.items()
+                    },
                     "mean_of_single_trainings": dict(row.each),
                 }
                 for row in self.rows
@@ -224,13 +240,7 @@ def trial_section(
 def _halves(findings: Findings) -> Estimate:
     """The rank correlation of the memorization scores by the first half of the networks and by the
     second."""
-    pool, labels = findings.result.pool, findings.result.train.labels
-    hits = torch.stack([right(logits, labels) for logits in pool.train_logits])
-    middle = len(pool) // 2
-    one, other = (
-        memorization_scores(hits[half], pool.members[half]).score
-        for half in (slice(0, middle), slice(middle, None))
-    )
+    one, other = findings.halves()
     both = one.isfinite() & other.isfinite()
     return rank_correlation(one[both], other[both])
 

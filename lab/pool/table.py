@@ -12,15 +12,18 @@ from lab.worlds import StoredWorld
 COLUMNS = (
     "number", "file", "label", "true_label", "cause", "subpopulation", "memorization",
     "standard_error", "accuracy_in", "accuracy_out", "networks_in", "networks_out",
+    "first_half", "second_half",
 )  # fmt: skip
 """Columns; those of the attributes follow, where these are known. `number`: position in the
-training set, from 0. `label`: the given one."""
+training set, from 0. `label`: the given one. `first_half`: the score by the first half of the
+networks alone, so that faces which are chosen by it can be looked at by the second."""
 
 
 def to_csv(findings: Findings) -> str:
     """The table as CSV text, in the order of the training set."""
     result, scores = findings.result, findings.scores
     train, world = result.train, result.run.world
+    halves = findings.halves()
     attributes = {name: train.samples.names(name) for name in train.samples.schema}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -44,6 +47,7 @@ def to_csv(findings: Findings) -> str:
             ),
             int(scores.count_in[i]),
             int(scores.count_out[i]),
+            *(_number(half[i].item()) for half in halves),
             *(words[i] for words in attributes.values()),
         ])  # fmt: skip
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # names may be no text

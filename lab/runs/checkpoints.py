@@ -31,6 +31,8 @@ def open_checkpoint(run: RunDir, path: Path, device: str | torch.device = "cpu")
         hint = "train the run anew"
         if isinstance(error, Damaged) and path == run.last and run.previous.exists():
             hint = _go_on_from_previous(run)
+        elif path == run.best and (isinstance(error, Damaged) or not path.exists()):
+            hint = _write_best_anew(run)
         raise ValueError(f"{error}; {hint}") from None
 
 
@@ -43,6 +45,19 @@ def _go_on_from_previous(run: RunDir) -> str:
     except ValueError as error:
         return f"{error}, too; train the run anew"
     return f"delete it and {_RESUME} {run} goes on from {run.previous}, which is of step {step:,}"
+
+
+def _write_best_anew(run: RunDir) -> str:
+    """What to do where the best checkpoint is damaged or gone: the state to go on from has its
+    weights, too."""
+    newest = run.newest()
+    if newest is None:
+        return "train the run anew"
+    try:
+        load_checkpoint(newest)
+    except ValueError as error:
+        return f"{error}, too; train the run anew"
+    return f"{_RESUME} {run} writes it anew, from {newest}"
 
 
 def refuse_out_of_step(run: RunDir, config: RunConfig, path: Path, checkpoint: Checkpoint) -> None:
@@ -61,14 +76,25 @@ def refuse_out_of_step(run: RunDir, config: RunConfig, path: Path, checkpoint: C
 
 def ended(run: RunDir, config: RunConfig) -> bool:
     """Whether nothing of a run is left to be trained: it has finished, and the checkpoint that it
-    is opened with is that of its end. `ValueError` if the checkpoint is damaged."""
+    is opened with is that of its end. `ValueError` if the checkpoint is damaged; but the best one
+    (early stopping) is then written anew, as long as there is a state to do so from."""
     if not run.finished():
         return False
     end = run.finished_at()
+    if config.train.early_stopping and run.newest() is not None:
+        return _is_intact(run.best)
     if config.train.early_stopping or end is None:
         return True
     path = run.newest()
     return path is not None and open_checkpoint(run, path).step == end
+
+
+def _is_intact(path: Path) -> bool:
+    try:
+        load_checkpoint(path)
+    except ValueError:
+        return False
+    return True
 
 
 def give_weights(

@@ -28,6 +28,7 @@ from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
 from lab.runs.example_scores import to_csv
 from lab.runs.folder import OpenedRun
+from lab.runs.progress import progress_bar
 from lab.runs.provenance import digest_of_provenance
 from lab.runs.recorder import Recorder
 from lab.runs.resolve import command
@@ -102,9 +103,11 @@ class Record:
             self._collector = ScoreCollector(
                 train.images, train.labels, batch_size=config.train.batch_size, seed=config.seed
             )
-        self._add_time("drawing")
         display.groups(summary.subpopulations, summary.mislabeled)
-        display.warn([*world.doubts(), *audit.warnings(world, train, test)])
+        with progress_bar() as progress:
+            faults = audit.warnings(world, train, test, progress=progress)
+        self._add_time("drawing")
+        display.warn([*world.doubts(), *faults])
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
         display.columns(summary.columns, len(summary.classes))

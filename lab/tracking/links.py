@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote
 
 from lab.core.metrics import shown
+from lab.core.program import spelled
 
 PAGE = "data/plugin/lab_faces/index.html"
 """The address of the tab Faces as a page of its own, relative to the board's."""
@@ -111,7 +112,8 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         link(
             "mystery",
             "for a class: three networks without names; which is useful, which has memorized, which"
-            " cheats? Nothing on the page tells before the answer is revealed",
+            f" cheats? Nothing on the page tells before the answer is revealed ({spelled('lesson')}"
+            " --networks trains them)",
             PAGE + "#level=mystery",
         ),
         link(

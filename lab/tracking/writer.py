@@ -6,6 +6,7 @@ with one line for each evaluation, which any other program can read.
 
 import io
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,7 +66,14 @@ class Tracker:
         # It writes in a thread of its own, while a network may be in another current folder.
         place = str(folder.absolute())
         _await_later_second(folder)
-        self._writer = SummaryWriter(place, max_queue=100, purge_step=start_step)
+        hook, threading.excepthook = threading.excepthook, _quiet(threading.excepthook)
+        try:
+            self._writer = SummaryWriter(place, max_queue=100, purge_step=start_step)
+        except OSError as error:  # the hook stays: its thread may end later than this one
+            if error.filename is None:
+                error.filename = str(folder)
+            raise
+        threading.excepthook = hook
 
     def __enter__(self) -> "Tracker":
         self._hook, threading.excepthook = threading.excepthook, _quiet(threading.excepthook)
@@ -234,11 +242,12 @@ def _await_later_second(folder: Path) -> None:
 def _cut(path: Path, start_step: int) -> None:
     """Keep the whole lines of earlier steps; a crash may have torn the last one.
 
-    Raises `ValueError` if another line is damaged: who goes on must not lose metrics in silence.
+    Raises `ValueError` if another line is damaged, and warns if the last ones up to the step before
+    `start_step`, which was evaluated, are gone: who goes on must not lose metrics in silence.
     """
     if not path.exists():
         return
-    kept = []
+    kept, last = [], -1
     text = path.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.split("\n")[:-1], 1):
         try:
@@ -252,4 +261,10 @@ def _cut(path: Path, start_step: int) -> None:
         if later:
             break
         kept.append(f"{line}\n")
+        last = step
+    if last < start_step - 1:
+        logging.getLogger(__name__).warning(
+            "warning: %s lacks the evaluations %s step %s: its curves have a gap",
+            path, f"after step {last:,} up to" if kept else "up to", f"{start_step - 1:,}",
+        )  # fmt: skip
     replace_text(path, "".join(kept))

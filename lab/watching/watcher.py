@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -109,7 +110,7 @@ class Watcher:
         if not 0 < share <= 1:
             raise ValueError(f"share must be above 0 to 1, not {share!r}")
         for name, number, least in (("every", every, 1), ("most", most, 2), ("steps", steps, 1)):
-            if number is not None and (not isinstance(number, int) or number < least):
+            if number is not None and (not isinstance(number, (int, np.integer)) or number < least):
                 raise ValueError(f"{name} must be a whole number from {least} on, not {number!r}")
         self.verdict = ""
         self.metrics: Mapping[str, Estimate | float] = {}
@@ -153,10 +154,7 @@ class Watcher:
         """
         if self._idle:
             return
-        if self._opened is None:
-            raise RuntimeError(
-                "this watcher is not open: use it inside `with watch(…) as watched:`"
-            )
+        self._refuse_closed()
         self._calls += 1
         if step is None:
             self._step += 1
@@ -183,8 +181,17 @@ class Watcher:
         """Measure now, whatever it takes; returns the figures by tag."""
         if self._idle:
             return {}
+        self._refuse_closed()
         self._measured(max(self._step, 0), log=True, pictured=self._budget.measured in PICTURED)
         return self.metrics
+
+    def _refuse_closed(self) -> None:
+        """Raise `RuntimeError` before it was opened, and after its run has ended: the record of a
+        finished run stays as it is."""
+        if self._opened is None:
+            raise RuntimeError(
+                "this watcher is not open: use it inside `with watch(…) as watched:`"
+            )
 
     def open(self) -> None:
         """Read the examples, try the network, make the run's folder; `with` does so."""
@@ -220,8 +227,12 @@ class Watcher:
                 self._interrupted(own)
             opened.__exit__(type(own), own, own.__traceback__)
             raise
-        with suppress(OSError) if error is not None else ExitStack():
+        with (
+            suppress(OSError) if error is not None else ExitStack(),
+            self._budget.spending("logging"),  # the last events are written, too
+        ):
             opened.__exit__(type(error) if error else None, error, None)
+        self._taken = self._budget.taken
         if error is None:
             self._told_at_end()
 
@@ -530,20 +541,19 @@ class Watcher:
             self._choose_item(network)
         if not self._outputs.settled and (said := self._settled(network)):  # it had lazy layers
             self._warn(said)
-        with self._undisturbed():
-            with budget.measuring(step):
-                with budget.spending("measuring"):
-                    self._look_at_weights(network)
-                    self._look_at_inputs()
-                    result = self._suite(network)
-                with budget.spending("logging"):
-                    self._recorder.show_distributions(step, [result])
-                    if log:
-                        self._recorder.tracker.scalars(step, result.metrics)
-                        self._logged = step
-            if pictured:
-                with budget.spending("logging"), budget.showing():
-                    self._recorder.show_pictures(step, [result])
+        with budget.measuring(step):
+            with budget.spending("measuring"), self._undisturbed():
+                self._look_at_weights(network)
+                self._look_at_inputs()
+                result = self._suite(network)
+            with budget.spending("logging"), self._undisturbed():
+                self._recorder.show_distributions(step, [result])
+                if log:
+                    self._recorder.tracker.scalars(step, result.metrics)
+                    self._logged = step
+        if pictured:
+            with budget.spending("logging"), budget.showing(), self._undisturbed():
+                self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
         return result
 
@@ -623,7 +633,8 @@ class Watcher:
             **seconds,
         }
         timed = {f"seconds/{what}": spent for what, spent in self._seconds.items()}
-        self._recorder.summarize(status, step, text, {**self.metrics, **timed})
+        with self._budget.spending("logging"):
+            self._recorder.summarize(status, step, text, {**self.metrics, **timed})
 
     def _told_at_end(self) -> None:
         if self._quiet:

@@ -1,10 +1,14 @@
-"""The world of arrays: labeled pictures in an .npz file, as `lab.worlds.npz` describes it."""
+"""The world of arrays: labeled pictures in an .npz file, as `lab.worlds.npz` describes it.
+
+Columns for `--groups` are further arrays with a value for each picture, such as `place`, and
+`place_test` where there is an `x_test`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,8 @@ from lab.core.decoding import Pixels
 from lab.core.pictures import squared
 from lab.core.text import plain, unknown
 from lab.worlds.kept import EACH, Rows
+from lab.worlds.metadata import FLAG as GROUPS
+from lab.worlds.metadata import Column, Metadata, metadata_of
 from lab.worlds.npz import KEYS, Array, Npz, Unfit
 from lab.worlds.samples import Samples
 from lab.worlds.stored import (
@@ -33,7 +39,10 @@ from lab.worlds.version import DIGITS
 
 SUFFIX = ".npz"
 
-SETS = ("x", "x_test")
+ENDS = {"x": "", "x_test": "_test"}
+"""How the names of the arrays that go with an array of pictures end."""
+
+SETS = tuple(ENDS)
 
 Item = tuple[str, int]
 """A picture: its array, and its number there."""
@@ -43,17 +52,14 @@ Item = tuple[str, int]
 class ArrayWorld(StoredWorld[Item]):
     """The pictures in the file `root`."""
 
+    metadata: Metadata[Item] = field(default_factory=Metadata)
+
     @classmethod
     def of(cls, data: DataConfig, *, seed: int, device: str | torch.device) -> ArrayWorld:
         """The world of the file `data.data`; with `data.num_train` and `data.num_test` lowered to
         what there is. `ValueError` names what is wrong with the file or the settings."""
         assert data.data is not None
         refuse_drawing_settings(data)
-        if data.groups:
-            raise ValueError(
-                f"--groups {' '.join(data.groups)} names columns of a metadata.csv, which goes with"
-                f" a folder, not with {FLAG} {data.data}: leave one of them out"
-            )
         root = Path(data.data).expanduser().resolve()
         names, codes = _labeled(root, _stats(root))
         members = {
@@ -74,18 +80,29 @@ class ArrayWorld(StoredWorld[Item]):
                     )
         _digest(root, _stats(root))  # refuses numbers of another scale
         pool, tested = divided(names, members["x"], members.get("x_test"), seed=seed)
+        metadata: Metadata[Item] = Metadata()
+        if data.groups:
+            metadata = _columns(root, data.groups, codes, classes=len(names))
         return cls(
             root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,
-            device=device, names=names, pool=pool, tested=tested,
+            device=device, names=names, pool=pool, tested=tested, metadata=metadata,
         )  # fmt: skip
 
     @property
     def version(self) -> str:
-        """A digest of the arrays and the names of the classes, and of how pictures are made square
-        if that is not the default, as arrays-0123456789ab."""
+        """A digest of the arrays and the names of the classes, of the columns that --groups names,
+        and of how pictures are made square if that is not the default, as arrays-0123456789ab."""
         told = hashlib.sha256(_digest(self.root, _stats(self.root)).encode())
+        for k, column in enumerate(self.grouped_by):
+            values = [(*item, column.words[v[k]]) for item, v in self.metadata.codes.items()]
+            told.update(f"{column.attribute}\0{values}\n".encode("utf-8", "surrogateescape"))
         told.update(self.resized.encode())
         return f"arrays-{told.hexdigest()[:DIGITS]}"
+
+    @property
+    def grouped_by(self) -> tuple[Column, ...]:
+        """The columns that --groups names."""
+        return self.metadata.columns
 
     def called(self, item: Item) -> str:
         """The array and the number there, as x[7]."""
@@ -93,9 +110,9 @@ class ArrayWorld(StoredWorld[Item]):
         return f"{key}[{number}]"
 
     def samples(self, items: Sequence[Item]) -> Samples:
-        """Nothing but identities, by array and number."""
+        """The values of the columns; identities by array and number."""
         numbers = [2 * number + SETS.index(key) for key, number in items]
-        return Samples({}, torch.tensor(numbers, dtype=torch.int64), schema={})
+        return self.metadata.samples(items, torch.tensor(numbers, dtype=torch.int64))
 
     def rows(self, items: Sequence[Item]) -> Rows:
         """The pictures in arrays, known by the content of the file and their numbers."""
@@ -128,7 +145,8 @@ class ArrayWorld(StoredWorld[Item]):
 
     def left_out(self) -> list[str]:
         """A sentence on arrays of other names."""
-        unused = Npz(self.root).unused
+        used = [name + end for name in self.data.groups for end in ENDS.values()]
+        unused = [name for name in Npz(self.root).unused if name not in used]
         if not unused:
             return []
         more = f" and {len(unused) - LISTED} more" if len(unused) > LISTED else ""
@@ -203,6 +221,42 @@ def _labeled(root: Path, stats: tuple[int, ...]) -> tuple[tuple[str, ...], dict[
         raise ValueError(f"{FLAG} {root}: {error}") from None
 
 
+def _columns(
+    root: Path, names: Sequence[str], codes: Mapping[str, Array], *, classes: int
+) -> Metadata[Item]:
+    """The columns `names` of a file for its pictures, of which `codes` has the labels; `ValueError`
+    in one line if one is missing, does not fit, or as `metadata_of` says."""
+    try:
+        file = Npz(root)
+        items = [(key, number) for key, labels in codes.items() for number in range(len(labels))]
+        columns = [
+            [word for key, labels in codes.items() for word in _words(file, name, key, len(labels))]
+            for name in names
+        ]
+    except Unfit as error:
+        raise ValueError(f"{GROUPS} {' '.join(names)}: {root}: {error}") from None
+    rows = dict(zip(items, zip(*columns, strict=True), strict=True))
+    return metadata_of(names, rows, classes=classes)
+
+
+def _words(file: Npz, name: str, key: str, count: int) -> list[str]:
+    """The values of a column for the array `key` of `count` pictures, as texts."""
+    column = name + ENDS[key]
+    if column not in file.unused:
+        known = [each for each in file.unused if name == each or not each.endswith("_test")]
+        if name in known:
+            raise Unfit(f"{name} and {column} belong together, and {column} is missing")
+        raise Unfit(
+            unknown("column", name, known)
+            if known
+            else f"there is no array {name!r} in it, with a value for each picture"
+        )
+    values = _labels(column, file, "value", truths=True)
+    if len(values) != count:
+        raise Unfit(f"{key} has {count:,} pictures, and {column} has {len(values):,} values")
+    return [str(value) for value in values.tolist()]
+
+
 def read_labels(file: Npz) -> tuple[tuple[str, ...], dict[str, Array]]:
     """The names of the classes, and the labels (N,) int64 of each array of pictures as positions
     among these; `Unfit` or `ValueError` if something does not fit."""
@@ -248,19 +302,23 @@ def read_labels(file: Npz) -> tuple[tuple[str, ...], dict[str, Array]]:
     return shown, codes
 
 
-def _labels(key: str, file: Npz) -> Array:
+def _labels(key: str, file: Npz, what: str = "label", *, truths: bool = False) -> Array:
+    """An array of labels, or of other values that each picture has one of: whole numbers, texts
+    and, with `truths`, booleans."""
     labels = file.labels(key)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise Unfit(f"{key} must have one label for each picture, (N,), not {labels.shape}")
+        raise Unfit(f"{key} must have one {what} for each picture, (N,), not {labels.shape}")
     if labels.dtype.kind == "S":
         try:
             labels = np.char.decode(labels, "utf-8")
         except UnicodeDecodeError:
             raise Unfit(f"{key} has texts that are not in UTF-8") from None
+    if truths and labels.dtype.kind == "b":
+        return labels.astype(str)
     if labels.dtype.kind not in "iuU":
         raise Unfit(f"{key} must be whole numbers or texts, not {labels.dtype}")
     if labels.dtype.kind == "u" and len(labels) and int(labels.max()) >= 2**63:
-        raise Unfit(f"{key} has a label beyond 2**63 - 1, {labels.max()}")
+        raise Unfit(f"{key} has a {what} beyond 2**63 - 1, {labels.max()}")
     return labels if labels.dtype.kind == "U" else labels.astype(np.int64)

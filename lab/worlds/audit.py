@@ -26,6 +26,7 @@ from lab.worlds.copies import copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.groups import MeasuredCue, group_counts, measured
+from lab.worlds.kept import Progress, quiet
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
 from lab.worlds.stored import StoredWorld
@@ -99,11 +100,14 @@ def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
     )
 
 
-def warnings(world: World, train: Examples, test: Examples) -> list[str]:
+def warnings(
+    world: World, train: Examples, test: Examples, *, progress: Progress = quiet
+) -> list[str]:
     """Faults of a run's pictures, one sentence each; usually none.
 
     A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
-    0.1 s for 10,000 examples.
+    0.1 s for 10,000 examples. The search for near copies, which pictures from disk get, takes
+    seconds for as many; `progress` is told how far it is.
     """
     said = [
         f"{link.attribute} is associated with the label, though it is no cue: {link.bits:.3f} bits"
@@ -127,7 +131,7 @@ def warnings(world: World, train: Examples, test: Examples) -> list[str]:
         if number:
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
-        said += copies_told(world, train, test)
+        said += copies_told(world, train, test, progress=progress)
     return said
 
 

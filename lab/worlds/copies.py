@@ -2,20 +2,28 @@
 share with the training set, and which two classes must not share.
 
 A near copy of a picture differs from it by at most `CLOSE` (root mean square over all pixels and
-channels, of 255) and by at most `FAINT` of its contrast: what saving as JPEG, another file format,
-or scaling there and back do. Pictures that were cut, turned or mirrored are not found.
+channels, of 255) and by at most `FAINT` of the contrast of either: what saving as JPEG, another
+file format, or scaling there and back do. Pictures that were cut, turned or mirrored are not found.
+
+Averages over patches are compared first, each with each; they differ by no more than the pixels do.
+Pixels are compared where the averages are close. Where that holds for very many pairs, as among
+pictures of one scene, a picture is compared with the most similar ones only, and what is counted is
+a lower bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
 
 from lab.worlds.examples import Examples
+from lab.worlds.kept import Progress, quiet
 from lab.worlds.stored import StoredWorld
 
 CLOSE = 8.0
@@ -26,106 +34,251 @@ FAINT = 0.15
 """The same as a share of the picture's standard deviation: dark or even pictures are all alike."""
 
 MOST = 20_000
-"""Pictures of a set that are compared, at most: 20,000 with as many in about 10 seconds."""
+"""Pictures of a set that are compared, at most: 20,000 with as many in 2 to 7 processor seconds."""
 
-COMPARED = (("train", "test"), ("train", "train"), ("test", "test"))
-"""Sets that are compared with each other."""
+COMPARED = (("test", "train"), ("train", "train"), ("test", "test"))
+"""Sets that are compared: each picture of the first with those of the second."""
 
 TOLD = 3
 """Pairs that a warning names."""
 
-_COARSE = 8
-"""Pixels to a side of what is compared first."""
+WORK = 3 * 2**30
+"""Numbers of pixels that are compared, about: a million pairs of 32 px."""
 
-_ROUNDING = 0.2
-"""By how much `torch.cdist` may be wrong here."""
+LEAST = 4
+"""Similar pictures with which each one is compared at least, if it has so many."""
+
+_COARSE = 8
+"""Patches to a side whose averages are compared first."""
+
+_ROUNDING = 0.01
+"""By what share of `CLOSE` squared the distances of averages may be wrong."""
 
 _BLOCK = 2**21
-"""Numbers of pictures, and distances, that are held as floats at a time: those of 682 pictures of
-32 px, and of 104 to 20,000 others."""
+"""Distances that are held at a time."""
+
+_PART = 2**18
+"""Numbers of pixels that are held as floats at a time, few enough for a processor's cache."""
 
 
-def near_copies(images: Tensor, others: Tensor | None = None) -> Tensor:
-    """Pairs (K, 2) int64 on the CPU, sorted: position among `images` (N, 3, S, S) uint8 and among
-    `others` (M, 3, S, S) uint8 of a picture and its near copy. None: among later `images`."""
+@dataclass(frozen=True)
+class NearCopies:
+    """`pairs` (K, 2) int64 on the CPU, sorted: positions of a picture and of its near copy.
+    `complete`: whether these are all; otherwise some pictures had more similar ones than they were
+    compared with."""
+
+    pairs: Tensor
+    complete: bool
+
+
+def near_copies(
+    images: Tensor,
+    others: Tensor | None = None,
+    *,
+    work: int = WORK,
+    done: Callable[[int], None] = lambda number: None,
+) -> NearCopies:
+    """The near copies of `images` (N, 3, S, S) uint8 among `others` (M, 3, S, S) uint8; None: among
+    later `images`.
+
+    `work` bounds the pixels that are compared beyond those of `LEAST` pictures for each. `done`
+    gets how many pairs were added to those whose averages are compared.
+    """
     within, others = others is None, images if others is None else others
-    pairs = [torch.empty(0, 2, dtype=torch.int64)]
-    coarse = _coarse(others)
-    # Averages over patches differ by no more than the pixels do; where patches overlap, by less
-    # than twice as much.
-    bound = (CLOSE if images.shape[-1] % _COARSE == 0 else 2 * CLOSE) + _ROUNDING
+    found, complete = [torch.empty(0, 2, dtype=torch.int64)], True
+    if not len(images) or not len(others):
+        return NearCopies(found[0], complete)
+    pixels = images[0].numel()
+    most = max(LEAST, work // (pixels * len(images)))
+    theirs = _Averages.of(others)
+    mine = theirs if within else _Averages.of(images)
+    center = theirs.values.mean(dim=0)  # small numbers have small rounding errors
+    for each in {id(one): one for one in (mine, theirs)}.values():
+        each.values.sub_(center)
+    lengths = theirs.values.square().sum(dim=1)
+    # |a - b|^2 is |b|^2 - 2 a b, which is compared, and |a|^2
+    bounds = (mine.bounds.square() + _ROUNDING * CLOSE**2) * pixels
+    bounds -= mine.values.square().sum(dim=1)
     start = 0
-    for part in _blocks(images, least=len(others)):
-        block, first = part.cpu(), start if within else 0
-        distance = torch.cdist(_coarse(block), coarse[first:]) / coarse.shape[1] ** 0.5
+    while start < len(images):
+        first = start if within else 0
+        stop = min(start + max(1, _BLOCK // (len(others) - first)), len(images))
+        block, columns = mine.values[start:stop], theirs.values[first:]
+        distances = torch.addmm(lengths[None, first:], block, columns.T, alpha=-2)
         if within:  # with itself and with earlier ones, whose pairs are known
-            distance.add_(torch.full_like(distance, 9 * bound).tril_())
-        close = (distance <= bound).nonzero() + torch.tensor([0, first])  # (K, 2)
-        for few in _blocks(close, like=images) if len(close) else ():
-            one, two = block[few[:, 0]].float(), others[few[:, 1].to(others.device)].cpu().float()
-            apart = (one - two).square().mean(dim=(1, 2, 3)).sqrt()
-            contrast = one.std(dim=(1, 2, 3), correction=0)
-            near = apart <= torch.clamp(FAINT * contrast, max=CLOSE)
-            pairs.append(few[near] + few.new_tensor([start, 0]))
-        start += len(part)
-    return torch.cat(pairs)
+            square = distances[:, : stop - start]
+            square.masked_fill_(torch.ones_like(square, dtype=torch.bool).tril_(), torch.inf)
+        candidates, whole = _similar(distances, bounds[start:stop, None], most)
+        complete = complete and whole
+        if len(candidates):
+            candidates += torch.tensor([start, first])
+            near = torch.empty(len(candidates), dtype=torch.bool)
+            for low, high in _ranges(len(candidates), _PART // pixels):
+                near[low:high] = _near(images, others, mine, theirs, candidates[low:high])
+            if near.any():
+                found.append(candidates[near])
+        done(distances.numel())
+        start = stop
+    return NearCopies(torch.cat(found), complete)
 
 
-def copies_told(world: StoredWorld[Any], train: Examples, test: Examples) -> list[str]:
+def copies_told(
+    world: StoredWorld[Any], train: Examples, test: Examples, *, progress: Progress = quiet
+) -> list[str]:
     """A sentence on test pictures of which there is a copy in the training set, and one on copies
-    with different labels; exact copies count as near."""
+    with different labels; exact copies count as near. Where not all were looked for, one more says
+    so."""
     sets = {"train": train.images[:MOST], "test": test.images[:MOST]}
+    labels = {"train": train.clean_labels[:MOST].cpu(), "test": test.clean_labels[:MOST].cpu()}
     counts = {split: len(some) for split, some in sets.items()}
+    told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in labels.values()))
+    rule = f"near copies {CLOSE} {FAINT} {WORK} {told.hexdigest()}"
 
     def found() -> list[list[int]]:
-        return [
-            [k, *pair]
-            for k, (one, two) in enumerate(COMPARED)
-            for pair in near_copies(sets[one], None if one == two else sets[two]).tolist()
-        ]
+        return _Summary.of(sets, labels, progress).rows()
 
-    rule = f"near copies {CLOSE} {FAINT}"
-    pairs = [(i, j, COMPARED[k]) for k, i, j in world.once(rule, found, **counts)]
-    shared = [pair for pair in pairs if pair[2] == COMPARED[0]]
-    labels = {"train": train.clean_labels.tolist(), "test": test.clean_labels.tolist()}
-    torn = [(i, j, (one, two)) for i, j, (one, two) in pairs if labels[one][i] != labels[two][j]]
+    summary = _Summary.from_rows(world.once(rule, found, **counts))
     said = []
-    if number := len({j for _, j, _ in shared}):
+    if number := summary.shared:
+        least = "" if summary.complete or number == counts["test"] else "at least "
         said.append(
-            f"{number:,} of {len(test):,} test pictures are training pictures, too, or nearly:"
-            f" {_pairs(world, shared)}. The network has studied them, so that test accuracy is too"
-            " good."
+            f"{least}{number:,} of {len(test):,} test pictures are training pictures, too, or"
+            f" nearly: {_pairs(world, summary.shared_pairs, number)}. The network has studied them,"
+            " so that test accuracy is too good."
         )
-    if torn:
-        what = "1 pair of pictures is" if len(torn) == 1 else f"{len(torn):,} pairs of pictures are"
+    if number := summary.torn:
+        least = "" if summary.complete else "at least "
+        one = number == 1 and summary.complete
+        what = "1 pair of pictures is" if one else f"{number:,} pairs of pictures are"
         said.append(
-            f"{what} the same, or nearly, but of different classes: {_pairs(world, torn)}. No"
-            " network can be right on all of them."
+            f"{least}{what} the same, or nearly, but of different classes:"
+            f" {_pairs(world, summary.torn_pairs, number)}. No network can be right on all of them."
+        )
+    if not summary.complete:
+        said.append(
+            f"so many pictures look alike (by averages over {_COARSE} x {_COARSE} patches) that"
+            " only the most similar ones were compared pixel by pixel: there may be more near"
+            " copies than are counted."
         )
     return said
 
 
-def _pairs(world: StoredWorld[Any], pairs: Sequence[tuple[int, int, tuple[str, str]]]) -> str:
-    """The first pairs by the names of their files."""
-    named = [f"{world.name(one, i)} and {world.name(two, j)}" for i, j, (one, two) in pairs[:TOLD]]
-    more = len(pairs) - len(named)
+@dataclass(frozen=True)
+class _Averages:
+    """Of N pictures: `values` (N, 3 * 8 * 8), whose distance in float32 is no more than that of the
+    pixels, and `bounds` (N,), how far a near copy may be away (root mean square)."""
+
+    values: Tensor
+    bounds: Tensor
+
+    @classmethod
+    def of(cls, images: Tensor) -> _Averages:
+        count, _, _, size = images.shape
+        patch = torch.arange(size) * _COARSE // size
+        member = (patch[:, None] == torch.arange(_COARSE)).float()  # (S, 8)
+        # By Cauchy and Schwarz a sum over n pixels, divided by the root of n, is no longer.
+        member /= member.sum(dim=0).clamp(min=1).sqrt()
+        values, contrast = torch.empty(count, 3 * _COARSE**2), torch.empty(count)
+        for low, high in _ranges(count, _PART // images[0].numel()):
+            part = images[low:high].cpu().float()
+            values[low:high] = (member.T @ (part @ member)).flatten(1)
+            part -= part.mean(dim=(1, 2, 3), keepdim=True)
+            contrast[low:high] = part.flatten(1).norm(dim=1) / images[0].numel() ** 0.5
+        return cls(values, (FAINT * contrast).clamp(max=CLOSE))
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What is said of the near copies in a training and a test set: how many test pictures are
+    `shared`, how many pairs are `torn` between classes, and the first of both by `COMPARED`'s
+    number, and by the positions in its two sets."""
+
+    shared: int
+    torn: int
+    complete: bool
+    shared_pairs: list[list[int]]
+    torn_pairs: list[list[int]]
+
+    @classmethod
+    def of(cls, sets: dict[str, Tensor], labels: dict[str, Tensor], progress: Progress) -> _Summary:
+        counts = {split: len(some) for split, some in sets.items()}
+        total, compared = counts["train"] * counts["test"], 0
+        total += sum(number * (number + 1) // 2 for number in counts.values())
+
+        def done(number: int) -> None:
+            nonlocal compared
+            compared = min(total, compared + number)
+            progress("comparing pictures", compared, total)
+
+        shared, torn, complete = 0, 0, True
+        shared_pairs: list[list[int]] = []
+        torn_pairs: list[list[int]] = []
+        for k, (one, two) in enumerate(COMPARED):
+            among = None if one == two else sets[two]
+            near = near_copies(sets[one], among, work=WORK // len(COMPARED), done=done)
+            pairs, complete = near.pairs, complete and near.complete
+            if one != two:
+                earlier = torch.cat([torch.tensor([-1]), pairs[:-1, 0]])
+                firsts = pairs[pairs[:, 0] != earlier[: len(pairs)]]  # of each picture
+                shared = len(firsts)
+                shared_pairs = [[k, *pair] for pair in firsts[:TOLD].tolist()]
+            apart = pairs[labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]]
+            torn += len(apart)
+            torn_pairs += [[k, *pair] for pair in apart[:TOLD].tolist()]
+        return cls(shared, torn, complete, shared_pairs, torn_pairs[:TOLD])
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Sequence[int]]) -> _Summary:
+        (shared, torn, complete, named), *pairs = rows
+        lists = [list(pair) for pair in pairs]
+        return cls(shared, torn, bool(complete), lists[:named], lists[named:])
+
+    def rows(self) -> list[list[int]]:
+        """As numbers, which can be kept."""
+        head = [self.shared, self.torn, int(self.complete), len(self.shared_pairs)]
+        return [head, *self.shared_pairs, *self.torn_pairs]
+
+
+def _pairs(world: StoredWorld[Any], pairs: Sequence[Sequence[int]], number: int) -> str:
+    """Pairs by the names of their files, the training picture first."""
+    named = [
+        f"{world.name(two, j)} and {world.name(one, i)}"
+        if one != two
+        else f"{world.name(one, i)} and {world.name(two, j)}"
+        for k, i, j in pairs
+        for one, two in (COMPARED[k],)
+    ]
+    more = number - len(named)
     return "; ".join(named) + (f"; and {more:,} more" if more else "")
 
 
-def _coarse(images: Tensor) -> Tensor:
-    """Averages (N, 3 * 8 * 8) float32 over 8 x 8 patches, on the CPU."""
-    averages, start = torch.empty(len(images), 3 * _COARSE**2), 0
-    for part in _blocks(images):
-        small = adaptive_avg_pool2d(part.cpu().float(), _COARSE)
-        averages[start : start + len(part)] = small.flatten(1)
-        start += len(part)
-    return averages
+def _similar(distances: Tensor, bounds: Tensor, most: int) -> tuple[Tensor, bool]:
+    """Where `distances` (R, M) are within `bounds` (R, 1), as positions (K, 2), sorted: in each row
+    the `most` smallest; and whether these are all."""
+    similar = distances <= bounds
+    number = np.count_nonzero(similar.numpy())  # in a tenth of torch's time
+    if number <= most or most >= distances.shape[1]:
+        return similar.nonzero() if number else torch.empty(0, 2, dtype=torch.int64), True
+    values, columns = distances.topk(most + 1, largest=False)
+    whole = not bool((values[:, -1:] <= bounds).any())
+    columns, order = columns[:, :-1].sort(dim=1)
+    rows, places = (values[:, :-1].gather(1, order) <= bounds).nonzero(as_tuple=True)
+    return torch.stack([rows, columns[rows, places]], dim=1), whole
 
 
-def _blocks(rows: Tensor, *, like: Tensor | None = None, least: int = 1) -> tuple[Tensor, ...]:
-    """Rows, one for each picture of the size of those in `like` (None: they are these pictures), in
-    blocks that bound the memory; each row takes `least` numbers or more."""
-    if not len(rows):
-        return ()
-    pixels = (rows if like is None else like)[0].numel()
-    return torch.split(rows, max(1, _BLOCK // max(pixels, least)))
+def _near(
+    images: Tensor, others: Tensor, mine: _Averages, theirs: _Averages, pairs: Tensor
+) -> Tensor:
+    """Whether each of a few pairs (K, 2) is near, by all pixels: (K,) bool."""
+    one, two = (
+        some.index_select(0, where.to(some.device)).cpu().flatten(1)
+        for some, where in ((images, pairs[:, 0]), (others, pairs[:, 1]))
+    )
+    apart: Tensor = torch.linalg.vector_norm(one.float().sub_(two), dim=1) / one.shape[1] ** 0.5
+    return apart <= torch.minimum(mine.bounds[pairs[:, 0]], theirs.bounds[pairs[:, 1]])
+
+
+def _ranges(count: int, step: int) -> Iterator[tuple[int, int]]:
+    """Ends of ranges that cover 0 to `count`, of `step` (1 or more) each."""
+    step = max(1, step)
+    return ((low, min(low + step, count)) for low in range(0, count, step))

@@ -54,7 +54,7 @@ Files = tuple[tuple[Path, ...], ...]
 class FolderWorld(StoredWorld[Path]):
     """The pictures below the folder `root`."""
 
-    metadata: Metadata = field(default_factory=Metadata)
+    metadata: Metadata[Path] = field(default_factory=Metadata)
 
     @classmethod
     def of(cls, data: DataConfig, *, seed: int, device: str | torch.device) -> FolderWorld:
@@ -65,7 +65,7 @@ class FolderWorld(StoredWorld[Path]):
         root = _there(data.data)
         names, training, testing = _layout(root)
         pool, tested = divided(names, training, testing, seed=seed)
-        metadata = Metadata()
+        metadata: Metadata[Path] = Metadata()
         if data.groups:
             paths = [path for path, _ in (*pool, *tested)]
             metadata = read_metadata(root, data.groups, paths, classes=len(names))

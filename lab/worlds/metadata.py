@@ -1,17 +1,19 @@
-"""Columns of a table beside pictures from disk: what else is known of each picture.
+"""Columns beside pictures from disk: what else is known of each picture.
 
-`metadata.csv` has a column `file_name`, paths from the table's own folder, and further columns. It
-lies in the folder of `--data`, or one lies in train/ and one in test/, as Hugging Face's
-`ImageFolder` has it. `--groups` names the columns whose values, with the class, form groups.
+For a folder, `metadata.csv` has a column `file_name`, paths from the table's own folder, and
+further columns. It lies in the folder of `--data`, or one lies in train/ and one in test/, as
+Hugging Face's `ImageFolder` has it. In an .npz file columns are arrays beside `x` and `y`.
+`--groups` names the columns whose values, with the class, form groups.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -29,6 +31,9 @@ MOST = 100
 """Groups, at most: more of them have too few pictures each."""
 
 FLAG = "--groups"
+
+K = TypeVar("K", bound=Hashable)
+"""What a picture is known by."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +54,22 @@ class Column:
             name=self.attribute,
             kind="categorical",
             group="metadata",
-            meaning=f"the column {self.attribute} of {TABLE}",
+            meaning=f"the column {self.attribute} beside the pictures",
             values=self.words,
         )
 
 
 @dataclass(frozen=True)
-class Metadata:
-    """The columns, and the values (positions in `Column.words`) of each picture by its path."""
+class Metadata(Generic[K]):
+    """The columns, and the values (positions in `Column.words`) of each picture."""
 
     columns: tuple[Column, ...] = ()
-    codes: Mapping[Path, tuple[int, ...]] = field(default_factory=dict)
+    codes: Mapping[K, tuple[int, ...]] = field(default_factory=dict)
 
-    def samples(self, paths: Sequence[Path], identity: Tensor) -> Samples:
+    def samples(self, items: Sequence[K], identity: Tensor) -> Samples:
         """The values of pictures as attributes."""
         values = {
-            column.attribute: torch.tensor([self.codes[path][k] for path in paths]).long()
+            column.attribute: torch.tensor([self.codes[item][k] for item in items]).long()
             for k, column in enumerate(self.columns)
         }
         return Samples(values, identity, schema={c.attribute: c.row for c in self.columns})
@@ -72,14 +77,12 @@ class Metadata:
 
 def read_metadata(
     root: Path, names: Sequence[str], paths: Sequence[Path], *, classes: int
-) -> Metadata:
+) -> Metadata[Path]:
     """The columns `names` for the pictures at `paths`, all below `root`.
 
-    `ValueError` in one line if there is no table, it lacks a column or a picture, a column has the
-    same value for all, or if there would be more than `MOST` groups.
+    `ValueError` in one line if there is no table, it lacks a column or a picture, or as
+    `metadata_of` says.
     """
-    if len(set(names)) < len(names):
-        raise ValueError(f"{FLAG} {' '.join(names)}: a column is named twice")
     tables = [place / TABLE for place in (root, root / "train", root / "test")]
     tables = [table for table in tables if table.is_file()]
     if not tables:
@@ -93,9 +96,22 @@ def read_metadata(
     for path in paths:
         if path not in rows:
             raise ValueError(f"{FLAG} {' '.join(names)}: {tables[0]} has no row for {path}")
+    return metadata_of(names, {path: rows[path] for path in paths}, classes=classes)
+
+
+def metadata_of(
+    names: Sequence[str], rows: Mapping[K, tuple[str, ...]], *, classes: int
+) -> Metadata[K]:
+    """The columns `names`, of which `rows` has the values for each picture as texts.
+
+    `ValueError` in one line if a column is named twice, it has the same value for all or two that
+    look the same, or if there would be more than `MOST` groups.
+    """
+    if len(set(names)) < len(names):
+        raise ValueError(f"{FLAG} {' '.join(names)}: a column is named twice")
     for k, name in enumerate(names):
-        only_apart(f"{FLAG}: column {name}", (rows[path][k] for path in paths), named=_word)
-    kept = {path: tuple(map(_word, rows[path])) for path in paths}
+        only_apart(f"{FLAG}: column {name}", (values[k] for values in rows.values()), named=_word)
+    kept = {item: tuple(map(_word, values)) for item, values in rows.items()}
     columns = tuple(
         Column(name, tuple(sorted({values[k] for values in kept.values()})))
         for k, name in enumerate(names)
@@ -118,8 +134,8 @@ def read_metadata(
         )
     places = [{word: i for i, word in enumerate(column.words)} for column in columns]
     codes = {
-        path: tuple(place[value] for place, value in zip(places, values, strict=True))
-        for path, values in kept.items()
+        item: tuple(place[value] for place, value in zip(places, values, strict=True))
+        for item, values in kept.items()
     }
     return Metadata(columns, codes)
 

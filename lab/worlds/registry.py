@@ -33,8 +33,8 @@ def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = 
         return FolderWorld.of(data, seed=seed, device=device)
     if data.groups:
         raise ValueError(
-            f"--groups {' '.join(data.groups)} names columns of the metadata.csv in the folder of"
-            " --data; drawn pictures are grouped by --cues"
+            f"--groups {' '.join(data.groups)} names columns of the metadata.csv or the .npz file"
+            " of --data; drawn pictures are grouped by --cues"
         )
     if data.resize != DataConfig().resize:
         raise ValueError(

@@ -135,6 +135,13 @@ def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Cl
     return Claim(text, verdict, evidence, plain)
 
 
+def none_exceeds(text: str, options: Mapping[str, Numbers], other: Numbers) -> Claim:
+    """None of the `options` (S,) exceeds `other` (S,): the opposite of `some_exceed`."""
+    contrary = some_exceed(text, options, other)
+    opposite: dict[Verdict, Verdict] = {"confirmed": "refuted", "refuted": "confirmed"}
+    return Claim(text, opposite.get(contrary.verdict, contrary.verdict), contrary.evidence)
+
+
 def leads(text: str, rows: Mapping[str, Numbers]) -> Claim:
     """One of the `rows` (S,) is above each other one, whichever it is.
 

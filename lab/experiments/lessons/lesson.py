@@ -13,11 +13,11 @@ from lab.core.text import unknown
 from lab.experiments.lessons.claims import Claim
 from lab.experiments.lessons.guess import Guess
 from lab.experiments.lessons.tries import Try
-from lab.experiments.plan import Plans, Tables
+from lab.experiments.plan import Plans, PoolPlan, Tables
 
 BOOK = "lab.experiments.lessons.book"
 
-Chapter = Literal["Three networks", "Memorizing", "Shortcuts", "What helps"]
+Chapter = Literal["Three networks", "Memorizing", "Which faces", "Shortcuts", "What helps"]
 """The parts of the book, in the order of its index."""
 
 
@@ -43,13 +43,20 @@ class Lesson:
     papers: tuple[tuple[str, str], ...]
     """The sources: a short reference and an address each; (): there is none."""
     plans: Plans
-    """Grids of runs, by name; all share the lesson's folder."""
+    """Grids of runs, by name; all share the lesson's folder. Those of pools share theirs with other
+    lessons."""
     seconds: float
     """Processor seconds of all runs with three seeds, as last measured."""
     check: Callable[[Tables], list[Claim]]
     """From the tables of results to the tested claims."""
     plot: Callable[[Tables, Path], None]
     """Draws the figure to a PNG file."""
+
+    @property
+    def networks(self) -> int:
+        """How many networks a pool of the lesson has at most; 0 for a lesson without pools."""
+        pools = [plan for plan in self.plans.values() if isinstance(plan, PoolPlan)]
+        return max((plan.networks for plan in pools), default=0)
 
     @property
     def duration(self) -> str:

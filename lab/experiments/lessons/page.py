@@ -71,7 +71,7 @@ def lesson_page(name: str, lesson: Lesson, result: Mapping[str, Any], *, out: Pa
         figure=base64.b64encode(figure.read_bytes()).decode() if figure.is_file() else "",
         alternative=f"Figure: {lesson.title}. Its numbers are in the list below.",
         claims=claims,
-        reading=_reading(seeds),
+        reading=_reading(seeds, lesson.networks),
         caution=""
         if result["verdict"] == "confirmed"
         else "These runs do not confirm all of what was claimed: read this with that in mind.",
@@ -142,10 +142,11 @@ def _answer(lesson: Lesson, answer: int | None) -> str:
     return f"{chr(ord('A') + answer)}: {choices[answer]}."
 
 
-def _reading(seeds: int) -> str:
+def _reading(seeds: int, networks: int) -> str:
+    pools = f", and each time with a pool of up to {networks} networks" if networks else ""
     return (
         "Numbers are shares where nothing else is said: 0.62 means 62 of 100. Every setting was run"
-        f" {seeds} times, each time with other training faces and other first weights."
+        f" {seeds} times, each time with other training faces and other first weights{pools}."
         " “Between … and …” is a 95 % interval: in 95 of 100 such experiments it contains the mean"
         " of all possible runs. A claim is confirmed if the whole interval lies where it says, and"
         " refuted if the whole interval lies elsewhere; a wide one means that runs differ much, or"

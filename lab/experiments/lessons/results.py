@@ -19,9 +19,13 @@ def to_markdown(out: Path) -> str:
             f"- {SIGNS[claim['verdict']]} {claim['text']}: {claim['evidence']}"
             for claim in result["claims"]
         ]
+        networks = result.get("networks")
+        seeds = f"{result['seeds']} seeds"
+        if networks:
+            seeds += f", each with pools of up to {networks} networks"
         sections += [
             f"### `{result['lesson']}`: {result['verdict']}",
-            f"Published: {result['published']}. Ours: {result['date']}, {result['seeds']} seeds.",
+            f"Published: {result['published']}. Ours: {result['date']}, {seeds}.",
             "\n".join(claims),
         ]
     if not sections:

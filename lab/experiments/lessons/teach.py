@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.core.atomic import replace_text
 from lab.experiments.lessons.claims import Claim, Verdict, together
 from lab.experiments.lessons.lesson import Lesson
-from lab.experiments.plan import failures, run_plans
+from lab.experiments.plan import MakesPools, failures, run_plans
 from lab.experiments.show.tables import cells_csv
 from lab.experiments.table import Failure
 
@@ -40,28 +40,33 @@ def teach(
     say: Callable[[str], None] = print,
     ask: Callable[[str], str] | None = None,
     watch: bool = True,
+    pools: MakesPools | None = None,
 ) -> LessonResult:
     """Execute the lesson's runs in `out` (finished ones are kept), and check its claims.
 
     `ask` prompts for a prediction before any result is shown; the prediction is repeated at the
     end. Writes the figure, the result, and for each plan a CSV with the mean and the interval of
-    every metric beside the runs. If runs failed, no claims are checked.
+    every metric beside the runs. If runs failed, no claims are checked. `pools` does the pools of a
+    lesson on pools.
     """
     say(f"{lesson.title}\n\nPublished: {lesson.published}\nBefore you look: {lesson.question}\n")
     expected = ask("What do you expect? ").strip() if ask else ""
     tables = run_plans(
-        lesson.plans, seeds=seeds, out=out, processes=processes, executor=executor, watch=watch
-    )
+        lesson.plans, seeds=seeds, out=out, processes=processes, executor=executor, watch=watch,
+        say=say, pools=pools,
+    )  # fmt: skip
     failed = failures(tables)
     if failed:
         return LessonResult("not enough evidence", (), out / FIGURE, failed)
     claims = tuple(lesson.check(tables))
     outcome = LessonResult(together(claims), claims, out / FIGURE)
+    out.mkdir(parents=True, exist_ok=True)
     lesson.plot(tables, outcome.figure)
     result = {
         "lesson": name,
         "published": lesson.published,
         "seeds": seeds,
+        "networks": lesson.networks,
         "date": date.today().isoformat(),
         "verdict": outcome.verdict,
         "claims": [asdict(claim) for claim in claims],

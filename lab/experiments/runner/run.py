@@ -57,7 +57,7 @@ def run_grid(
     is started if a setting cannot work or another process is at the same runs, `OSError` if `out`
     cannot be written.
     """
-    place = base.out if out is None else out
+    place = base.out if out is None else Path(out)
     known = make_grid(grid)
     if processes is not None and processes < 1:
         raise ValueError(f"--processes must be 1 or more, not {processes}")
@@ -88,7 +88,7 @@ def _go_on(
     todo = [job for job in jobs if job.key not in done]
     if todo:
         results |= _do(todo, executor, processes, watch)
-    return _table(grid, place, jobs, results)
+    return table_of(grid, place, jobs, results)
 
 
 def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
@@ -156,12 +156,7 @@ def _do(
     results: dict[str, Run | Failure] = {}
     with open_executor(executor, min(processes, len(jobs))) as workers:
         for job, report in reports(jobs, workers, watch):
-            result: Run | Failure
-            if report.error:
-                result = Failure(job.settings, job.config.seed, job.folder, report.error,
-                                 report.trace)  # fmt: skip
-            else:
-                result = read_run(job.folder, seed=job.config.seed)
+            result = result_of(job, report)
             results[job.key] = result
             if watch is not None:
                 watch.ended(job, result, report.seconds)
@@ -188,6 +183,14 @@ def reports(
             yield job, report
 
 
+def result_of(job: Job, report: Report) -> Run | Failure:
+    """What came out of a job, by its report."""
+    seed = job.config.seed
+    if report.error:
+        return Failure(job.settings, seed, job.folder, report.error, report.trace)
+    return read_run(job.folder, seed=seed)
+
+
 def _report(job: Job, future: Future[Report]) -> Report:
     """A job's report; if its worker died, one that says so."""
     error = future.exception()
@@ -197,12 +200,13 @@ def _report(job: Job, future: Future[Report]) -> Report:
     return Report(key=job.key, seconds=0.0, error=said)
 
 
-def _table(
+def table_of(
     grid: Mapping[str, tuple[Any, ...]],
     out: Path,
     jobs: Sequence[Job],
     results: Mapping[str, Run | Failure],
 ) -> Table:
+    """The table of a grid from the `results` of its jobs by key."""
     cells: dict[tuple[int, ...], list[Job]] = {}
     for job in jobs:
         place = tuple(values.index(job.settings[name]) for name, values in grid.items())

@@ -68,7 +68,10 @@ async function open(place) {
   const game = new Game(state, runs);
   const mystery = new Mystery(state, runs, { page: place, closed: () => pinFirst() });
   const levels = new Levels(state);
-  const timeline = new Timeline(state, runs, { redraw: () => redraw(), say });
+  const timeline = new Timeline(state, {
+    id: "timeline", label: "Step of training", redraw: () => redraw(), say,
+    shown: () => state.pins.map((name) => runs.find(name)).filter((run) => run?.kind === "ready"),
+  });
 
   const train = new Train(state, { grown: (name) => grown(name), started: (name) => started(name), say });
 
@@ -101,7 +104,7 @@ async function open(place) {
     const face = state.written(), { step } = state;
     const [shown, ...others] = batches(runs.asked());
     const told = await ask("look", {
-      face, size: easel.size(), run: shown, ...state.when(), ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
+      face, size: easel.size(), run: shown, ...timeline.when(), ...(seenBy(shown) ? { seen: seenBy(shown) } : {}),
     }, "look");
     if (turn < drawn) return; // the answer to a newer request has come already
     drawn = turn;
@@ -116,7 +119,7 @@ async function open(place) {
     announce(told.answers);
     for (const run of others) {
       if (state.written() !== face || state.step !== step) return; // the next update does
-      runs.answer((await ask("look", { face, size: easel.size(), run, ...state.when() }, "look")).answers);
+      runs.answer((await ask("look", { face, size: easel.size(), run, ...timeline.when() }, "look")).answers);
     }
   }
   const seenBy = (shown) => state.pins.find((name) => shown.includes(name));
@@ -176,7 +179,12 @@ async function open(place) {
   }
 
   const store = settled(() => state.write(), QUIET);
-  state.listen((what) => { if (["face", "pins", "step"].includes(what)) look(); store(); if (what === "face") effects(); });
+  state.listen((what) => {
+    const hidden = what === "step" && state.album !== null; // the timeline of the pictures from disk
+    if (["face", "pins", "step"].includes(what) && !hidden || what === "album" && state.album === null) look();
+    store();
+    if (what === "face") effects();
+  });
 
   const follow = followAddress(state, {
     leave: () => { for (const each of [game, levels, mystery]) each.close(); },

@@ -28,7 +28,8 @@ export class Mystery {
     this.state.enter(LEVEL); // who loads the page anew gets a new round
     if (missing.length) {
       fill(this.body, h("h2", {}, "Mystery networks"),
-        h("p", {}, `This needs a useful network, a memorizer and a cheat; the logdir has no ${missing.map((kind) => KINDS[kind][0]).join(" and no ")} (networks that were trained on the page do not count). The commands for all three are in docs/class.md.`),
+        h("p", {}, `This needs a useful network, a memorizer and a cheat; the logdir has no ${missing.map((kind) => KINDS[kind][0]).join(" and no ")} (networks that were trained on the page do not count). One command trains all three, in about two minutes on two idle cores:`),
+        h("pre", {}, `python3 scripts/lesson.py --networks --out ${this.runs.logdir}`),
         button("Close", () => this.close()));
       this.element.scrollIntoView({ block: "nearest" });
       return;
@@ -55,7 +56,7 @@ export class Mystery {
     } catch {}
     if (!this.on || this.riddle !== riddle) return; // closed, or begun anew
     this.asked = new Set();
-    this.state.change(face);
+    this.state.begin(face);
     this.#count();
   }
 
@@ -65,7 +66,7 @@ export class Mystery {
       h("option", { value: "" }, "?"), Object.entries(KINDS).map(([value, [words]]) => h("option", { value }, words))));
     this.reveal = button("Reveal", () => this.#reveal(), { class: "primary", disabled: true });
     fill(this.body, h("h2", {}, "Mystery networks"),
-      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time, and find out with as few faces as possible. If two look alike, ask about ten more random faces."),
+      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time. Fewer faces are better, but take as many as you need to be sure: if two look alike, ten random faces tell them apart."),
       this.counted,
       h("div", { class: "tools" }, this.riddle.map(({ alias }, i) => h("label", {}, `${alias}: `, this.guesses[i])), this.reveal, button("Give up", () => this.#reveal({ gaveUp: true }))));
   }

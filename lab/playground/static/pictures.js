@@ -3,7 +3,8 @@
 
 import { Overtaken, ask } from "./api.js";
 import { button, fill, h, percent } from "./dom.js";
-import { plainWords, state as howFar } from "./runs.js";
+import { afterSteps, plainWords, state as howFar } from "./runs.js";
+import { Timeline } from "./timeline.js";
 
 const PAGE = 40; // pictures in one part of the list, as the server sends them
 const MOST_BARS = 12; // classes that have a bar; of more the likeliest have one
@@ -20,7 +21,7 @@ const CHANGES = {
 export class Pictures {
   /** `page` is the element that gets the class "picturing" while the view is open. */
   constructor(state, runs, { page, say }) {
-    Object.assign(this, { state, runs, page, say, at: null, asked: "", told: null, shown: null, others: [] });
+    Object.assign(this, { state, runs, page, say, at: null, asked: "", told: null, shown: null, nearby: null, others: [] });
     this.run = h("select", { "aria-label": "Run whose pictures are shown", onchange: () => this.open(this.run.value) });
     this.splits = Object.entries(SPLITS).map(([split, words]) => button(words, () => this.#go({ split, number: null, start: 0, only: this.at.only === "doubts" ? "all" : this.at.only })));
     this.only = h("select", { "aria-label": "Which pictures", onchange: () => this.#go({ only: this.only.value, number: null, start: 0 }) });
@@ -38,8 +39,13 @@ export class Pictures {
     this.top = h("div", {});
     this.map = h("section", { class: "occlusion", "aria-label": "Occlusion map" });
     this.near = h("section", { class: "nearest", "aria-label": "Nearest training pictures" });
-    this.detail = h("section", { class: "detail panel", "aria-label": "The chosen picture", hidden: true }, this.top, h("div", { class: "below" }, this.map, this.near));
+    this.timeline = new Timeline(state, {
+      id: "timeline-of-pictures", label: "Training step", redraw: () => this.drawing, say,
+      shown: () => [this.at?.run, ...this.others].map((name) => runs.find(name)).filter((run) => run?.kind === "pictures"),
+    });
+    this.detail = h("section", { class: "detail panel", "aria-label": "The chosen picture", hidden: true }, this.timeline.element, this.top, h("div", { class: "below" }, this.map, this.near));
     this.element = h("div", { class: "pictures", hidden: true }, this.gallery, this.detail);
+    state.listen((what) => { if (what === "step" && this.at !== null) this.#set(this.at); });
   }
 
   /** Show the pictures of a run. */
@@ -68,6 +74,7 @@ export class Pictures {
   refresh() {
     if (this.at === null) return;
     this.#runs();
+    this.timeline.show();
     const changed = this.runs.find(this.at.run)?.changed;
     if (this.changed !== undefined && changed !== this.changed) {
       this.asked = JSON.stringify([this.at.run]); // what is shown stays until the answer comes
@@ -88,6 +95,7 @@ export class Pictures {
     this.page.classList.toggle("picturing", at !== null);
     if (at === null) return;
     this.#runs();
+    this.timeline.show();
     try {
       await this.#album();
       if (at !== this.at) return;
@@ -96,7 +104,8 @@ export class Pictures {
         this.state.browse(written(at, this.others));
       }
       this.#mark();
-      await this.#picture(at);
+      this.drawing = this.#picture(at);
+      await this.drawing;
     } catch (error) {
       if (at !== this.at || error instanceof Overtaken) return;
       this.asked = "";
@@ -146,7 +155,7 @@ export class Pictures {
     const told = await ask("album", { run, split, only, start, ...(label === null ? {} : { class: label }) }, "album");
     this.asked = asked;
     this.told = told;
-    this.shown = null;
+    this.shown = this.nearby = null;
     const { classes, totals, counts } = told;
     this.filters.hidden = false;
     this.splits.forEach((each, i) => {
@@ -197,10 +206,12 @@ export class Pictures {
   async #picture(at) {
     if (at.number === null) return;
     const { run, split, number, change } = at;
-    const asked = JSON.stringify([run, split, number, change, this.others]);
+    const asked = JSON.stringify([run, split, number, change, this.others, this.state.step]);
     if (this.shown === asked) return;
     this.shown = asked;
-    for (const place of [this.top, this.map, this.near]) place.classList.add("waiting");
+    const same = JSON.stringify([run, split, number, change]); // what the nearest pictures depend on
+    const moved = this.nearby === same; // the step alone, or the runs to compare with
+    if (!moved) for (const place of [this.top, this.map, this.near]) place.classList.add("waiting");
     if (this.detail.hidden) {
       fill(this.top, h("p", { class: "hint" }, "Perturbing the picture, and asking the network …"));
       fill(this.map);
@@ -209,9 +220,9 @@ export class Pictures {
     }
     const about = { run, split, number, ...(change === "none" ? {} : { change }) };
     const parts = [
-      ["picture", { ...about, other: this.others }, this.top, (told) => this.#top(told, at)],
-      ["occluded", about, this.map, (told) => this.#map(told)],
-      ["similar", about, this.near, (told) => this.#near(told, at)],
+      ["picture", { ...about, ...this.state.when(), other: this.others }, this.top, (told) => this.#top(told, at)],
+      ["occluded", { ...about, ...this.state.when() }, this.map, (told) => this.#map(told)],
+      ...moved ? [] : [["similar", about, this.near, (told) => { this.#near(told, at); this.nearby = same; }]],
     ];
     const answers = parts.map(([question, parameters]) => ask(question, parameters, question));
     for (const answer of answers) answer.catch(() => {}); // each is awaited below, in this order
@@ -223,7 +234,7 @@ export class Pictures {
       } catch (error) {
         if (this.shown !== asked) return;
         if (question === "picture") {
-          this.shown = null;
+          this.shown = this.nearby = null;
           this.detail.hidden = true;
           throw error;
         }
@@ -282,7 +293,13 @@ export class Pictures {
         h("span", { class: "mini" }, h("span", { style: `width:${100 * chance}%` })),
         h("span", { class: "class-share" }, percent(chance)))),
       rows.length < classes.length ? h("p", { class: "hint" }, `and ${(classes.length - rows.length).toLocaleString("en")} less likely classes`) : null,
-      h("p", { class: "hint" }, answer.studied ? "It was trained on this picture." : "It has never seen this picture."));
+      h("p", { class: "hint" }, `${answer.studied ? "It was trained on this picture." : "It has never seen this picture."}${this.#when(answer)}`));
+  }
+
+  /** Whose answer it is, where the timeline is not at its end. */
+  #when({ name, step }) {
+    if (this.state.step === null) return "";
+    return this.runs.find(name)?.snapshots?.length ? ` Here: ${afterSteps(step, this.state.step)}.` : " Here: trained; it kept no snapshots.";
   }
 
   /** The picture with each patch shaded by how much the probability falls when it is occluded. */
@@ -304,6 +321,7 @@ export class Pictures {
     const titles = { features: "By the features (the input of the last layer)", pixels: "By the pixels" };
     const few = told.searched < told.studied ? `The first ${told.searched.toLocaleString("en")} of ${told.studied.toLocaleString("en")} training pictures were searched.` : `Searched: all ${told.studied.toLocaleString("en")} training pictures.`;
     fill(this.near, h("h3", { class: "section" }, `Nearest training pictures of ${at.run}`),
+      this.timeline.element.hidden ? null : h("p", { class: "hint" }, "By the trained network, at every step of the timeline."),
       told.same && at.split === "test" ? h("p", { class: "wrong" }, "This very picture is in its training set.") : null,
       told.ways.map((way) => h("div", {}, h("h5", {}, titles[way.way]),
         h("ul", { class: "near small" }, way.pictures.map((each) => {

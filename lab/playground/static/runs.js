@@ -7,6 +7,8 @@ import { button, fill, h, percent } from "./dom.js";
 const PAGE = 12; // runs that are shown at first, and more with each click
 const MOST_SORTED = 240; // runs whose predictions are requested to sort by them
 
+const ALL = "Predictions of all runs";
+
 const SORTS = {
   name: ["by name", (a, b) => compare(a.name, b.name)],
   last: ["by probability", (a, b) => chanceOf(b) - chanceOf(a)],
@@ -34,8 +36,9 @@ export class Runs {
     this.list = h("ul", { class: "runs" });
     this.more = button("Show more", () => { this.shown += PAGE; this.#arrange(); }, { hidden: true });
     this.note = h("div", { class: "note" });
-    this.element = h("section", { class: "panel", "aria-label": "Predictions of all runs" },
-      h("div", { class: "panel-head" }, h("h2", {}, "Predictions of all runs"), h("div", { class: "tools" }, this.search, this.sort)),
+    this.title = h("h2", {}, ALL);
+    this.element = h("section", { class: "panel all-runs", "aria-label": ALL },
+      h("div", { class: "panel-head" }, this.title, h("div", { class: "tools" }, this.search, this.sort)),
       this.note, this.list, this.more);
     state.listen((what) => what === "pins" && this.#arrange());
   }
@@ -44,6 +47,7 @@ export class Runs {
   set({ runs, listed, logdir, trouble, more, searched, stranger }) {
     this.loaded = true;
     this.stranger = stranger;
+    this.logdir = logdir;
     this.unlisted = this.#unlisted(listed, more, searched, logdir);
     const old = new Map(this.all.map((run) => [run.name, run]));
     this.all = runs.map((run) => ({
@@ -70,6 +74,9 @@ export class Runs {
    * they are. */
   disguise(aliases) {
     this.aliases = aliases;
+    const title = aliases ? `Predictions of ${[...aliases.values()].join(", ")}` : ALL;
+    this.title.textContent = title;
+    this.element.setAttribute("aria-label", title);
     this.#arrange();
   }
 
@@ -300,7 +307,7 @@ export function plainWords(answer, classes) {
 }
 
 /** Whose answer it is, where the page shows the networks after `wanted` steps. */
-function afterSteps(step, wanted) {
+export function afterSteps(step, wanted) {
   const count = step.toLocaleString("en");
   return step === wanted ? `after ${count} step${step === 1 ? "" : "s"}` : `weights kept at step ${count}`;
 }

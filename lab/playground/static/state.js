@@ -57,6 +57,13 @@ export class State {
     this.#tell("face");
   }
 
+  /** Begin with another face: there is nothing to undo. */
+  begin(values) {
+    this.change(values);
+    this.past = [];
+    this.#tell("face");
+  }
+
   undo() {
     if (!this.past.length) return;
     this.future.push(this.face);

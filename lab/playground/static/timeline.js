@@ -5,13 +5,14 @@ import { button, fill, h } from "./dom.js";
 const FRAME = 160; // milliseconds that a step stays while the training is played, at least
 
 export class Timeline {
-  /** `redraw()` resolves once the page shows the state's step. */
-  constructor(state, runs, { redraw, say }) {
-    Object.assign(this, { state, runs, redraw, say, steps: [], playing: null });
+  /** `shown()` are the runs whose steps it has; `redraw()` resolves once the page shows the state's
+   * step; `id` is that of the slider, and `label` its name. */
+  constructor(state, { id, label, shown, redraw, say }) {
+    Object.assign(this, { state, shown, redraw, say, steps: [], playing: null });
     this.play = button("▶", () => this.#toggle(), { class: "play" });
-    this.words = h("output", { class: "timeline-words", htmlFor: "timeline" });
+    this.words = h("output", { class: "timeline-words", htmlFor: id });
     this.slider = h("input", {
-      id: "timeline", type: "range", min: 0, step: 1, "aria-label": "Step of training",
+      id, type: "range", min: 0, step: 1, "aria-label": label,
       oninput: () => { this.playing = null; this.#set(Number(this.slider.value)); },
     });
     this.element = h("section", { class: "panel timeline", "aria-label": "Time of training", hidden: true },
@@ -19,10 +20,9 @@ export class Timeline {
     state.listen((what) => { if (what === "pins" || what === "step") this.show(); });
   }
 
-  /** Take over the pinned runs' snapshots and the state's step. */
+  /** Take over the runs' snapshots and the state's step. */
   show() {
-    const pinned = this.state.pins.map((name) => this.runs.find(name)).filter((run) => run?.kind === "ready");
-    const kept = pinned.filter((run) => run.snapshots?.length);
+    const kept = this.shown().filter((run) => run.snapshots?.length);
     const steps = new Set(kept.flatMap((run) => run.snapshots));
     this.ends = new Set(kept.map((run) => run.step).filter((step) => step !== null));
     const end = Math.max(...this.ends, ...steps);
@@ -38,6 +38,11 @@ export class Timeline {
     this.words.textContent = told;
     this.slider.setAttribute("aria-valuetext", told);
     this.#mark();
+  }
+
+  /** The parameters of a request that tell the step, and that other steps may follow. */
+  when() {
+    return { ...this.state.when(), ...(this.element.hidden ? {} : { film: 1 }) };
   }
 
   #trained() {
