@@ -15,7 +15,7 @@ def levels() -> dict[str, int]:
     of lower levels. Level 0 is imported by all."""
     text = README.read_text(encoding="utf-8")
     listed = text.partition("<!-- packages: begin -->")[2].partition("<!-- packages: end -->")[0]
-    found = re.findall(r"^  (\d+) (\w+)/", listed, flags=re.MULTILINE)
+    found = re.findall(r"^ +(\d+) (\w+)/", listed, flags=re.MULTILINE)
     return {name: int(level) for level, name in found}
 
 

@@ -312,7 +312,7 @@ def test_code_of_others_runs_only_after_consent(tmp_path: Path) -> None:
     net.write_text(NET + f"\nopen({str(tmp_path / 'ran')!r}, 'a').close()\n")
     page = Page(runs)
     assert page.runs()["mine"]["kind"] == "consent"
-    for question in ("look", "strips", "nearest", "fool"):
+    for question in ("look", "strips", "nearest", "causes", "fool"):
         page.get(question, face="", run="mine")
     assert not (tmp_path / "ran").exists()
 

@@ -21,8 +21,10 @@ from typing import Any
 import pytest
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from lab.pool import run_pool
 from lab.runs.train import start
 from support.configs import tiny
+from support.executors import Here
 from support.picture_folders import fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -68,18 +70,29 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = root / "runs"
     for name, model in (("sky", f"{root}/nets.py:sky"), ("calm", f"{root}/nets.py:calm"),
                         ("trained", "linear")):  # fmt: skip
-        start(
-            RunConfig(
-                data=DataConfig(num_train=40, num_test=20, image_size=32),
-                model=ModelConfig(model=model),
-                train=TrainConfig(steps=0 if model != "linear" else 60, batch_size=20),
-                counterfactuals=0, pictures=False, device="cpu", name=name, out=runs,
-            )
-        )  # fmt: skip
+        start(settings(runs, name, model))
     for shade, pet in enumerate(("bird", "cat", "dog")):
         fill(root / "pets" / pet, 10, shade=60 * shade)
+    pool(runs)
     start(tiny(runs, name="pets", data=str(root / "pets"), num_train=18, num_test=6, steps=12))
     return runs
+
+
+def settings(out: Path, name: str, model: str) -> RunConfig:
+    """Those of a run on faces."""
+    return RunConfig(
+        data=DataConfig(num_train=40, num_test=20, image_size=32),
+        model=ModelConfig(model=model),
+        train=TrainConfig(steps=0 if model != "linear" else 60, batch_size=20),
+        counterfactuals=0, pictures=False, device="cpu", name=name, out=out,
+    )  # fmt: skip
+
+
+def pool(out: Path) -> None:
+    """Ten networks like `trained`, each on a part of its training faces."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.pool.run.open_executor", lambda name, processes: Here())
+        run_pool(settings(out, "pool", "linear"), networks=10)
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +296,9 @@ def test_pinning_shows_why(opened: Window) -> None:
     opened.expect(opened.tab.locator(".sets li")).to_have_count(3 * 16)
     opened.tab.get_by_role("tab", name="Nearest training faces").click()
     opened.expect(opened.tab.locator(".near li").first).to_be_visible()
+    measured = opened.tab.locator(".causes")  # of the one that a pool is there for
+    opened.expect(measured.locator("h5")).to_have_text("Measured causes (a pool of 10 networks)")
+    opened.expect(measured.locator(".hint")).to_contain_text("another random 70\u00a0% of the")
 
 
 def test_fooling_finds_the_background_alone(opened: Window) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -32,9 +33,11 @@ from lab.pool.run import LOSS_BOUND, PoolResult, with_criterion
 from lab.pool.store import Pool, PoolDir
 from lab.pool.train import Report, do
 from lab.pool.words import sentences
+from lab.runs.checkpoints import give_weights
 from lab.runs.network import build_model, model_spec
+from lab.runs.provenance import provenance_of
 from lab.runs.resolve import resolve
-from lab.training import EpochBatches, fit
+from lab.training import EpochBatches, fit, load_checkpoint
 from lab.worlds import draw_examples, open_world
 from support.configs import tiny
 from support.executors import Here
@@ -144,6 +147,40 @@ def test_more_networks_are_added_and_the_old_ones_stay(here: None, tmp_path: Pat
     again = run_pool(small(tmp_path), networks=3)
     assert torch.equal(again.pool.train_logits, few.pool.train_logits)
     assert again.seconds == 0, "nothing was left to train"
+
+
+def test_weights_are_kept_from_which_the_networks_are_made_again(
+    here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small(tmp_path, name="mine")
+    result = run_pool(config, networks=3)
+    place = PoolDir(result.folder)
+    resolved = resolve(config).config
+    for k in range(3):
+        assert torch.load(place.weights_file(k), weights_only=True)["step"] == 20
+        model = build_model(resolved, model_spec(resolved, result.train.classes))
+        give_weights(
+            model, load_checkpoint(place.weights_file(k)), place.weights_file(k), config=resolved,
+            spec=model_spec(resolved, result.train.classes), provenance=provenance_of(resolved),
+        )  # fmt: skip
+        assert torch.equal(predict(model, result.train.images), result.pool.train_logits[k])
+    found = place.read(0)
+    assert found is not None
+    assert found.weights == b"", "predictions are read without them"
+
+    before = files(result.folder)
+    shutil.rmtree(result.folder / "weights")  # as a pool of an earlier version is
+    said: list[str] = []
+    run_pool(config, networks=5, say=said.append)
+    assert "of disk (weights included)" in said[-1]
+    assert [place.weights_file(k).exists() for k in range(5)] == [False] * 3 + [True] * 2
+    size = place.weights_file(3).stat().st_size
+    assert before["weights/00002.pt"] != place.weights_file(3).read_bytes()
+    monkeypatch.setattr("lab.pool.run.WEIGHTS", 5.5 * size)
+    run_pool(config, networks=6, say=said.append)
+    assert re.search(r"\(without weights, which would take [\d.]+ MB\)", said[-1])
+    assert place.file(5).exists()
+    assert not place.weights_file(5).exists()
 
 
 def test_killed_and_continued_it_ends_the_same(

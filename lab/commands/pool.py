@@ -67,6 +67,7 @@ def pool(flags: Flags) -> int:
     from lab.pool.attribution import REPEATED, attribution_section, check_runs
     from lab.pool.beside import Beside
     from lab.pool.findings import Findings
+    from lab.pool.own_run import own_run
     from lab.pool.removal import check_removal, removal_section
     from lab.pool.report import report
     from lab.pool.run import run_pool
@@ -92,6 +93,7 @@ def pool(flags: Flags) -> int:
     )
     findings = Findings.of(result)
     say = partial(print, flush=True)  # training takes minutes
+    own = own_run(result, say=say)
     trained = Beside(executor=flags.executor, processes=flags.processes, say=say)
     made = []
     if flags.score_runs:
@@ -105,6 +107,7 @@ def pool(flags: Flags) -> int:
     for line in report(result, command=typed("pool"), findings=findings, sections=sections):
         print(line)
     failed = [f"network {network}: {error}" for network, error in result.failed]
+    failed += [f"the run on the whole training set: {own}"] if own else []
     failed += [line for _, errors in made for line in errors]
     for line in failed:
         print(f"error: {line}", file=sys.stderr)

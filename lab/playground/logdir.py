@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +35,9 @@ _OF_A_SWEEP = {
     "figures": "a sweep's figures: its runs are in the folder above",
 }
 """Folders of the lab that are no runs, by their name or that of their parent."""
+
+_OF_A_POOL = {"board": "a pool's scores and pictures, for TensorBoard's other tabs"}
+"""The same, by their name alone."""
 
 Stamp = tuple[tuple[str, int, int], ...]
 """Name, size and time of each file that a network is loaded from."""
@@ -80,8 +83,7 @@ class Logdir:
             if folders > MOST_FOLDERS:
                 break
             depth = len(folder.relative_to(self.root).parts)
-            hidden = {name for name in below if name.startswith(".") or name == CHECKPOINTS}
-            below[:] = [] if depth >= DEEPEST else sorted(set(below) - hidden)
+            below[:] = [] if depth >= DEEPEST else _searched(below)
             here = [folder] if holds_a_run(files) else []
             here += [folder / name for name in below if (folder / name).is_symlink()]
             room = MOST_RUNS - len(found)
@@ -89,6 +91,21 @@ class Logdir:
             more += len(here[room:])
         runs = sorted(found, key=lambda run: run.name)
         return Listing(runs=runs, more=more, searched=folders <= MOST_FOLDERS)
+
+    def with_file(self, file: str, *, most: int) -> list[Path]:
+        """The folders, `most` of them at most, that hold a `file` of that name, in the order of
+        their paths."""
+        found: list[Path] = []
+        if self.root is None:
+            return found
+        for folders, (path, below, files) in enumerate(os.walk(self.root, followlinks=False)):
+            if folders >= MOST_FOLDERS or len(found) >= most:
+                break
+            depth = len(Path(path).relative_to(self.root).parts)
+            below[:] = [] if depth >= DEEPEST else _searched(below)
+            if file in files:
+                found.append(Path(path))
+        return found
 
     def find(self, name: str) -> RunEntry:
         """The run called `name`; `NotThere` if the logdir has none."""
@@ -117,7 +134,7 @@ class Logdir:
         return folder
 
     def _look(self, folder: Path) -> RunEntry:
-        name = self._name(folder)
+        name = self.name_of(folder)
         if folder.is_symlink():
             trouble = "a link to another folder: only what lies in the logdir itself is opened"
             return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
@@ -127,6 +144,7 @@ class Logdir:
             trouble = (
                 _OF_A_SWEEP.get(folder.name)
                 or _OF_A_SWEEP.get(folder.parent.name)
+                or _OF_A_POOL.get(folder.name)
                 or ("not a run of this lab: it has event files, but no config.json")
             )
             return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
@@ -140,10 +158,16 @@ class Logdir:
             return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
         return RunEntry(name=name, folder=folder, config=config, provenance=provenance)
 
-    def _name(self, folder: Path) -> str:
+    def name_of(self, folder: Path) -> str:
+        """The name of a folder in the logdir: its path below it."""
         assert self.root is not None
         text = folder.relative_to(self.root).as_posix()
         return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _searched(names: Sequence[str]) -> list[str]:
+    """Of a folder's subfolders those in which runs are looked for, in order."""
+    return sorted(name for name in names if not name.startswith(".") and name != CHECKPOINTS)
 
 
 def _read_settings(path: Path) -> tuple[RunConfig, Provenance]:

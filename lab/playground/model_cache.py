@@ -154,11 +154,20 @@ class LoadedNetwork:
             raise RequestError(one_line(error)) from None
         finally:
             torch.set_rng_state(state)
-        frame = replace(
-            self, opened=opened, trained=self, lock=threading.Lock(), kept={}, snapshots={}
-        )
+        frame = self.with_network(opened)
         with self.lock:
             return self.snapshots.setdefault(step, frame)
+
+    def with_network(self, opened: Opened) -> Self:
+        """The run with another network, as it is in `opened`."""
+        return replace(
+            self, opened=opened, trained=self, lock=threading.Lock(), kept={}, snapshots={}
+        )
+
+    def forget(self, what: str) -> None:
+        """Drop the cached result `what`, if there is one."""
+        with self.lock:
+            self.kept.pop(what, None)
 
     def unread(self) -> tuple[int, ...]:
         """The steps of its snapshots that are not in memory, in rising order."""

@@ -31,7 +31,7 @@ NAME, TITLE = "lab_faces", "Faces"
 QUESTIONS = (
     "table", "runs", "about", "look", "effects", "random", "strips", "parts", "nearest", "fool",
     "round", "over_training", "training_faces", "levels", "tray", "play", "place", "album",
-    "picture", "occluded", "similar",
+    "picture", "occluded", "similar", "causes",
 )  # fmt: skip
 """The requests of `lab.playground.service`, listed here so that TensorBoard need not import it."""
 

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from lab.core.config import DataConfig
 from lab.playground import (
+    causes,
     counterfactual,
     explain,
     game,
@@ -103,6 +104,7 @@ class Service:
             "strips": (self._slow, self._strips, ("face", "run", "step")),
             "parts": (self._slow, self._parts, ("face", "run", "step")),
             "nearest": (self._long, self._nearest, ("face", "run", "step")),
+            "causes": (self._long, self._causes, ("face", "run")),
             "fool": (self._long, self._fool, ("face", "run", "step")),
             "over_training": (self._slow, self._over_training, ("face", "run")),
             "training_faces": (self._slow, self._training_faces, ("run", "start")),
@@ -266,6 +268,10 @@ class Service:
 
     def _nearest(self, asked: QueryParams) -> Values:
         return neighbors.nearest(self._open(asked), asked.face(), self._cache)
+
+    def _causes(self, asked: QueryParams) -> Values:
+        run = self._cache.get(self._find(asked))
+        return causes.causes(run, asked.face(), self._logdir, self._cache)
 
     def _fool(self, asked: QueryParams) -> Values:
         return counterfactual.fool(self._open(asked), asked.face())

@@ -18,7 +18,7 @@ from lab.models import digest_of
 from lab.pool.membership import membership, subset_size
 from lab.pool.progress import Progress
 from lab.pool.store import Pool, PoolDir
-from lab.pool.train import Job, Report, do
+from lab.pool.train import Job, Report, do, weights_of
 from lab.runs.network import build_model, dry_run
 from lab.runs.provenance import provenance_of
 from lab.runs.resolve import ResolvedRun, resolve
@@ -26,6 +26,9 @@ from lab.worlds import Examples, check_memory_of_runs
 
 MOST = 100_000
 """Networks of a pool at most."""
+
+WEIGHTS = 1e9
+"""Bytes that the weights of all networks take at most: those of a pool with more are not kept."""
 
 TICK = 0.5
 """Seconds between two looks at the clock while nothing ends."""
@@ -101,6 +104,7 @@ def run_pool(
     folder = PoolDir(run.config.out / (config.name or _name(run.config, share, key)))
     model = build_model(run.config, run.spec, finished=trial.unfinished)
     provenance = provenance_of(run.config, model)
+    weights = networks * len(weights_of(model, run.config, run.spec, step=0))
     with (
         open_executor(executor, processes) as workers,
         folder.opened(run.config, provenance, share=share, key=key),
@@ -111,11 +115,18 @@ def run_pool(
         ]
         kept = {k: trained for k in range(networks) if (trained := folder.read(k)) is not None}
         todo = [
-            Job(network=k, config=run.config, share=share, key=key, unfinished=trial.unfinished)
+            Job(
+                network=k,
+                config=run.config,
+                share=share,
+                key=key,
+                unfinished=trial.unfinished,
+                keep_weights=weights <= WEIGHTS,
+            )
             for k in range(networks)
             if k not in kept
         ]
-        say(_plan(run, networks, size, len(kept), processes))
+        say(_plan(run, networks, size, len(kept), processes, weights))
         train = run.world.load("train", data.num_train).to("cpu")
         labels = train.labels
         failed: list[tuple[int, str]] = []
@@ -129,7 +140,7 @@ def run_pool(
                     progress.failed(report.network, report.error)
                     continue
                 folder.write(report.network, report.trained)
-                kept[report.network] = report.trained
+                kept[report.network] = replace(report.trained, weights=b"")
                 seconds.append(report.seconds)
                 hits, members = right(report.trained.train_logits, labels), masks[report.network]
                 progress.ended(
@@ -172,19 +183,23 @@ def _name(config: RunConfig, share: float, key: str) -> str:
     return f"{automatic_name(config)}-{digest_of(f'{key} {share!r}'.encode())[:8]}"
 
 
-def _plan(run: ResolvedRun, networks: int, size: int, done: int, processes: int) -> str:
-    """What is about to happen, and what it takes."""
+def _plan(
+    run: ResolvedRun, networks: int, size: int, done: int, processes: int, weights: int
+) -> str:
+    """What is about to happen, and what it takes; all `weights` take so many bytes."""
     data, world = run.config.data, run.world
     numbers = (data.num_train + data.num_test) * len(world.classes)
-    disk = networks * (4 * numbers + 1500)
+    kept = weights <= WEIGHTS
+    disk = networks * (4 * numbers + 1500) + kept * weights
+    which = "weights included" if kept else f"without weights, which would take {_bytes(weights)}"
     pictures = 3 * data.image_size**2 * (data.num_train + data.num_test + size)
     memory = LIBRARIES + (processes + 1) * (PROCESS + pictures) + 4 * networks * numbers
     left = f", {done:,} of them there already" if done else ""
     many = "processes" if processes > 1 else "process"
     return (
         f"{networks:,} networks{left}, each trained on {size:,} of {data.num_train:,}"
-        f" {world.noun}; {processes} {many} with one thread each; about {_bytes(disk)} of disk and"
-        f" {_bytes(memory)} of memory"
+        f" {world.noun}; {processes} {many} with one thread each; about {_bytes(disk)} of disk"
+        f" ({which}) and {_bytes(memory)} of memory"
     )
 
 

@@ -1,8 +1,10 @@
-"""A pool's folder: its settings, and a file of predictions for each network.
+"""A pool's folder: its settings, and files of predictions and weights for each network.
 
 pools/<name>/
   pool.json        settings, version of the pictures, digests of source files, share
   networks/        00000.npz, …: logits on all training and test examples, float32
+  weights/         00000.pt, …: checkpoints of the weights, where they are kept
+  run/             a run with the same settings on all training examples (`lab.pool.own_run`)
   scored/          00000.npz, …: scores of all training examples (`lab.pool.scored`)
   .lock            held by the process that works in the folder
 
@@ -30,7 +32,7 @@ from lab.core.run_dir import CONFIG
 from lab.experiments.runner.grid import fields, in_words, setting
 from lab.experiments.runner.jobs import ASIDE
 
-SETTINGS, NETWORKS = "pool.json", "networks"
+SETTINGS, NETWORKS, WEIGHTS = "pool.json", "networks", "weights"
 
 FORMAT = 1
 """Version of the folder's layout."""
@@ -47,6 +49,8 @@ class Trained:
         fitted: whether it met the criterion on its training loss, where there is one.
         loss: the mean loss on its members in the end, in nats.
         scores: of each example (N,), by name, if it was trained on the whole training set.
+        weights: the content of a checkpoint with its weights; empty: they are not kept, or were not
+            read.
     """
 
     train_logits: Tensor
@@ -55,6 +59,7 @@ class Trained:
     fitted: bool
     loss: float
     scores: Mapping[str, Tensor] = field(default_factory=dict)
+    weights: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +92,30 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.networks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSettings:
+    """What `pool.json` says: the settings of the networks, which pictures and source files they
+    were trained with, and on which `share` of the examples each; `key` is that of the settings."""
+
+    config: RunConfig
+    provenance: Provenance
+    share: float
+    key: str
+
+    @classmethod
+    def parse(cls, text: str) -> PoolSettings:
+        """Of the text of the file; `ValueError` in one line for another text."""
+        try:
+            stored = json.loads(text)
+            if stored["format"] != FORMAT:
+                raise ValueError("another version of the lab wrote it")
+            config, provenance = parse_settings(json.dumps(stored["config"]))
+            share, key = float(stored["share"]), str(stored["key"])
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise ValueError(str(error).replace(CONFIG, "its settings")) from None
+        return cls(config=config, provenance=provenance, share=share, key=key)
 
 
 @dataclass(frozen=True)
@@ -124,8 +153,17 @@ class PoolDir:
         """Where the predictions of a network are."""
         return self.path / NETWORKS / f"{network:05d}.npz"
 
+    def weights_file(self, network: int) -> Path:
+        """Where the weights of a network are, if they are kept."""
+        return self.path / WEIGHTS / f"{network:05d}.pt"
+
     def write(self, network: int, trained: Trained) -> None:
-        """Keep a network, in one step: its file is complete or absent."""
+        """Keep a network: its predictions, and before them its weights, if it has some. Each file
+        is complete or absent."""
+        if trained.weights:
+            place = self.weights_file(network)
+            place.parent.mkdir(exist_ok=True)
+            replace_file(place, trained.weights)
         content = io.BytesIO()
         np.savez(
             content,
@@ -138,7 +176,8 @@ class PoolDir:
         replace_file(self.file(network), content.getvalue())
 
     def read(self, network: int) -> Trained | None:
-        """A network that is kept; None if there is none, or its file is damaged."""
+        """A network that is kept, without its weights; None if there is none, or its file is
+        damaged."""
         try:
             content = io.BytesIO(self.file(network).read_bytes())
             with np.load(content, allow_pickle=False) as kept:
@@ -157,21 +196,16 @@ class PoolDir:
     ) -> None:
         place = self.path / SETTINGS
         try:
-            stored = json.loads(place.read_text(encoding="utf-8"))
-            if stored["format"] != FORMAT:
-                raise ValueError("another version of the lab wrote it")
-            then, noted = parse_settings(json.dumps(stored["config"]))
-            same = stored["key"] == key and stored["share"] == share
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            said = str(error).replace(CONFIG, "its settings")
-            raise ValueError(f"{place} cannot be read: {said}; choose another --name") from None
-        if same:
+            stored = PoolSettings.parse(place.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{place} cannot be read: {error}; choose another --name") from None
+        if stored.key == key and stored.share == share:
             return
-        found = _differences(then, config)
-        if stored["share"] != share:
-            found.append(f"--share {stored['share']:g}, not {share:g}")
-        if noted.world != provenance.world:
-            found.append(f"pictures of version {noted.world}, not {provenance.world}")
+        found = _differences(stored.config, config)
+        if stored.share != share:
+            found.append(f"--share {stored.share:g}, not {share:g}")
+        if stored.provenance.world != provenance.world:
+            found.append(f"pictures of version {stored.provenance.world}, not {provenance.world}")
         elif not found:
             found.append("other source files")
         raise ValueError(

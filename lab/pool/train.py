@@ -22,14 +22,18 @@ from lab.pool.membership import membership, network_seed
 from lab.pool.store import Trained
 from lab.runs.batches import training_batches
 from lab.runs.network import build_model, model_spec
+from lab.runs.provenance import digest_of_provenance, provenance_of
 from lab.training import (
+    Checkpoint,
     EpochBatches,
     choose_device,
     create_objective,
     fit,
     make_deterministic,
+    sample_answers,
     set_threads,
 )
+from lab.training.checkpoint import encode
 from lab.worlds import Examples, World, open_world
 
 ALL = slice(None)
@@ -50,6 +54,7 @@ class Job:
         key: of the run that `config` describes: a worker of another version of the lab, or with
             other source files of the network, has another one.
         unfinished: the network needs a first forward pass to have all its weights.
+        keep_weights: report them, too.
     """
 
     network: int
@@ -57,6 +62,7 @@ class Job:
     share: float
     key: str
     unfinished: bool = False
+    keep_weights: bool = False
 
     @property
     def seed(self) -> int:
@@ -150,7 +156,23 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
             fitted=fitted.fitted,
             loss=final.value,
             scores=collector.finish(model) if collector else {},
+            weights=weights_of(model, job.config, sets.spec, step=fitted.step)
+            if job.keep_weights
+            else b"",
         )
+
+
+def weights_of(model: nn.Module, config: RunConfig, spec: ModelSpec, *, step: int) -> bytes:
+    """The content of a checkpoint with the weights of a network of the pool with these settings,
+    and with a sample of what it answers."""
+    checkpoint = Checkpoint(
+        step=step,
+        model={name: value.cpu() if isinstance(value, Tensor) else value
+               for name, value in model.state_dict().items()},
+        progress={"sample": sample_answers(model, spec)},
+        provenance=digest_of_provenance(provenance_of(config, model), config),
+    )  # fmt: skip
+    return encode(checkpoint)
 
 
 _ONE_AT_A_TIME = threading.Lock()

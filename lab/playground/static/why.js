@@ -123,11 +123,15 @@ export class Why {
     this.body.classList.add("waiting");
     if (!this.body.childElementCount) fill(this.body, h("p", { class: "hint" }, tab === "nearest" ? "Searching the training faces …" : "Computing …"));
     try {
-      const told = await Promise.all(pins.map((run, i) => ask(tab, { face, run, ...(tab === "over_training" ? {} : this.state.when()) }, `why${i}`).catch((error) => ({ error }))));
-      if (turn !== this.turn || tab !== this.tab || told.some(({ error }) => error instanceof Overtaken)) return;
+      const asked = (question, i, more = {}) => ask(question, { face, run: pins[i], ...more }, `${question === "causes" ? "causes" : "why"}${i}`).catch((error) => ({ error }));
+      const [told, causes] = await Promise.all([
+        Promise.all(pins.map((run, i) => asked(tab, i, tab === "over_training" ? {} : this.state.when()))),
+        Promise.all(tab === "nearest" ? pins.map((run, i) => asked("causes", i)) : []),
+      ]);
+      if (turn !== this.turn || tab !== this.tab || [...told, ...causes].some(({ error }) => error instanceof Overtaken)) return;
       const columns = pins.map((run, i) => {
         const { classes, relevant } = this.runs.task(this.runs.find(run));
-        return { run, told: told[i], classes, relevant };
+        return { run, told: told[i], causes: causes[i], classes, relevant };
       });
       this.drawn = { tab, columns };
       this.#draw(tab, columns);
@@ -184,24 +188,49 @@ export class Why {
       })));
   }
 
-  #nearest({ run, told, classes }) {
+  #nearest({ run, told, causes, classes }) {
     const few = told.searched < told.studied ? `The first ${told.searched.toLocaleString("en")} of its ${told.studied.toLocaleString("en")} training faces were searched.` : `Searched: all its ${told.studied.toLocaleString("en")} training faces.`;
     const titles = { features: "By the features (the input of the last layer)", pixels: "By the pixels" };
     return h("div", {}, whose(run),
       told.same ? h("p", { class: "wrong" }, "This very picture is in its training set.") : null,
       told.ways.map((way) => h("div", {}, h("h5", {}, titles[way.way]),
         h("ul", { class: "near" }, way.faces.map((each) => {
-          const mislabeled = each.label !== each.truth;
           const learned = each.says === each.label ? "" : ` (prediction: ${classes[each.says]})`;
-          const words = `${classes[each.label]}${mislabeled ? ` (wrong: the true label is ${classes[each.truth]})` : ""}`;
-          return h("li", { class: mislabeled ? "mislabeled" : "" },
-            button(h("img", { src: each.picture, alt: `Training face ${each.number}`, width: 88, height: 88 }),
-              () => this.state.change(each.face), { title: `Training face ${each.number}, label ${words}${learned}; distance ${each.distance.toFixed(3)}. Click to load it.` }),
-            h("span", { class: "near-label" }, classes[each.label]),
-            mislabeled ? h("span", { class: "near-truth" }, `true: ${classes[each.truth]}`) : null,
-            );
+          return this.#trainingFace(each, classes, `${learned}; distance ${each.distance.toFixed(3)}`);
         })))),
-      h("p", { class: "hint" }, `${few} Click on one to load it.`));
+      h("p", { class: "hint" }, `${few} Click on one to load it.`),
+      this.#causes(causes, classes));
+  }
+
+  /** A training face with its label, which can be loaded; `more` is said of it, `below` is shown. */
+  #trainingFace(each, classes, more, below = null) {
+    const mislabeled = each.label !== each.truth;
+    const words = `${classes[each.label]}${mislabeled ? ` (wrong: the true label is ${classes[each.truth]})` : ""}`;
+    return h("li", { class: mislabeled ? "mislabeled" : "" },
+      button(h("img", { src: each.picture, alt: `Training face ${each.number}`, width: 88, height: 88 }),
+        () => this.state.change(each.face), { title: `Training face ${each.number}, label ${words}${more}. Click to load it.` }),
+      h("span", { class: "near-label" }, classes[each.label]),
+      mislabeled ? h("span", { class: "near-truth" }, `true: ${classes[each.truth]}`) : null,
+      below);
+  }
+
+  /** The training faces that a pool of networks shows to be causes of the answer, if there is such a pool. */
+  #causes(causes, classes) {
+    if (causes.error) return h("p", { class: "failed" }, causes.error.message);
+    if (!causes.pool) return null;
+    if (causes.trouble) return h("div", { class: "causes" }, h("h5", {}, "Measured causes"), h("p", { class: "hint" }, causes.trouble));
+    const says = `“${classes[causes.says]}”`, points = (share) => Math.round(100 * Math.abs(share));
+    const against = causes.faces.some((each) => each.effect < 0);
+    return h("div", { class: "causes" }, h("h5", {}, `Measured causes (a pool of ${causes.networks} networks)`),
+      causes.faces.length ? h("ul", { class: "near" }, causes.faces.map((each) => {
+        const more = each.effect > 0, much = `${points(each.effect)} points (±${points(each.error)})`;
+        const words = `; networks trained on it give ${says} ${much} ${more ? "more" : "less"} than the others`;
+        return this.#trainingFace(each, classes, words, h("span", { class: "effect" }, `${more ? "+" : "−"}${much}`));
+      })) : h("p", {}, `No single training face changes the answer ${says} by more than noise (±${points(causes.noise)} points).`),
+      h("p", { class: "hint" },
+        `${causes.networks} networks were trained, each on another random ${percent(causes.share)} of the training faces. `,
+        causes.faces.length ? `Those trained on the face shown give the answer ${says} so many percentage points more probability (−: less) than the others, on average; ± is the standard error. Effects within noise (±${points(causes.noise)} points) are not shown. ` : "More networks would tell smaller effects from noise. ",
+        against ? "Without a face with a minus, the answer would be more certain." : null));
   }
 
   #showFool(pins) {
