@@ -123,6 +123,28 @@ def test_a_network_is_as_exact_as_torchs(width: int, size: int, count: int, chan
 
 
 @needs_compiler
+@pytest.mark.parametrize("asked", [True, False], ids=["pictures too", "weights alone"])
+@pytest.mark.parametrize("shape", [(5, 4), (2, 2), (1, 9), (9, 1), (3, 40), (40, 3), (1, 1)])
+def test_flat_and_narrow_pictures(shape: tuple[int, int], asked: bool) -> None:
+    """Whether or not the gradient of the pictures is wanted."""
+    torch.manual_seed(0)
+    given = [
+        torch.randn(17, 3, *shape).requires_grad_(asked),
+        *(torch.randn(size).requires_grad_() for size in ((5, 3, 3, 3), (5,), (4, 5, 3, 3), (4,))),
+    ]
+    layers = [Layer(given[1], given[2], True), Layer(given[3], given[4], False)]
+    sources = given if asked else given[1:]
+    for one, other in zip(
+        *(
+            torch.autograd.grad(compute(given[0], layers).square().sum(), sources)
+            for compute in (c.in_c, c.in_torch)
+        ),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+@needs_compiler
 def test_a_picture_does_not_depend_on_the_others_and_the_same_gives_the_same_bits() -> None:
     torch.manual_seed(0)
     layers = [Layer(torch.randn(5, 3, 3, 3), torch.randn(5), True)]
@@ -415,6 +437,20 @@ def test_a_library_that_computes_something_else_is_refused(
         assert _as_torch(model)
     assert "computes differently from torch" in caplog.text
     assert calls == [2], "its example alone"
+
+
+@needs_compiler
+def test_memory_is_that_of_the_library_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is compiled for shorter vectors stores less."""
+
+    class Shorter:
+        def stored_bytes(self, numbers: object, pictures: int) -> int:
+            return pictures
+
+    layers = [torch.zeros(2, 3, 3, 3), torch.zeros(2)]
+    usual = c.shape((True,), PICTURES, layers).stored
+    monkeypatch.setattr(c, "library", Shorter)
+    assert c.shape((True,), PICTURES, layers).stored == len(PICTURES) < usual
 
 
 def test_it_can_be_switched_off(

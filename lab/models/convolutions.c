@@ -1,5 +1,5 @@
 /* A stack of layers "3 x 3 convolution with padding 1, 2 x 2 max pooling (ceil mode) or none, ReLU",
- * forward and backward, in float32 on one thread.
+ * forward and backward, in float32 on one thread. Only the last layer may be without pooling.
  *
  * LANES pictures are computed together, each in its own lane of every vector: a weight is broadcast
  * to all lanes, so that any number of channels fills the vectors, and a picture's result depends on
@@ -370,6 +370,7 @@ static void weight_gradient(const layer *l, int first, int last, const vec *grad
 static void backward_layer(const layer *l, const vec *gradient, const vec *output, int whole,
                            vec *wide, vec *weights, vec *bias) {
     int pairs = TOGETHER / 2 / l->columns > 1 ? TOGETHER / 2 / l->columns : 1;
+    if (pairs > l->half_rows) pairs = l->half_rows; /* `wide` has room for no more */
     long plane = whole ? l->plane : l->width * (2 * pairs + 2);
     if (whole) spread(l, 0, l->half_rows, gradient, output, wide, plane, bias);
     for (int y = 0; y < l->half_rows; y += pairs) {

@@ -57,7 +57,7 @@ def in_torch(pictures: Tensor, layers: Sequence[Layer]) -> Tensor:
 
 def in_c(pictures: Tensor, layers: Sequence[Layer]) -> Tensor:
     """The same in C: float32 on the CPU, with weights contiguous or channels last, and 16 layers at
-    most; `is_available` must be true.
+    most, of which only the last may be without pooling; `is_available` must be true.
 
     A picture's result depends on no other one. Gradients come from C as well; of gradients that are
     themselves differentiated (`create_graph`) the second derivative comes from torch.
@@ -68,7 +68,7 @@ def in_c(pictures: Tensor, layers: Sequence[Layer]) -> Tensor:
     if torch.is_grad_enabled() and any(each.requires_grad for each in (pictures, *tensors)):
         result: Tensor = _InC.apply(pooled, pictures, *tensors)
         return result
-    return _forward(_shape(pooled, pictures, tensors), pictures, tensors, None)
+    return _forward(shape(pooled, pictures, tensors), pictures, tensors, None)
 
 
 def switch() -> str:
@@ -136,7 +136,7 @@ def _numbers(*shape: int) -> Tensor:
     )
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
     """What the library is told of a stack and its pictures, and what follows from it."""
 
     numbers: Any
@@ -147,16 +147,19 @@ class _Shape(NamedTuple):
     """Bytes that are kept for the backward pass."""
 
 
-def _shape(pooled: tuple[bool, ...], pictures: Tensor, tensors: Sequence[Tensor]) -> _Shape:
+def shape(pooled: tuple[bool, ...], pictures: Tensor, tensors: Sequence[Tensor]) -> Shape:
     layers = [
         (len(weight), pool, not weight.is_contiguous())
         for weight, pool in zip(tensors[::2], pooled, strict=True)
     ]
-    return _shape_of(tuple(pictures.shape), tuple(layers))
+    return _shape_of(library(), tuple(pictures.shape), tuple(layers))
 
 
 @functools.lru_cache(maxsize=64)
-def _shape_of(pictures: tuple[int, ...], layers: tuple[tuple[int, bool, bool], ...]) -> _Shape:
+def _shape_of(
+    code: ctypes.CDLL, pictures: tuple[int, ...], layers: tuple[tuple[int, bool, bool], ...]
+) -> Shape:
+    """Of a library: what it stores depends on the length of the vectors it was compiled for."""
     count, channels, rows, columns = pictures
     told = [len(layers), channels, rows, columns, *(int(each) for one in layers for each in one)]
     numbers = (ctypes.c_int * len(told))(*told)
@@ -164,12 +167,12 @@ def _shape_of(pictures: tuple[int, ...], layers: tuple[tuple[int, bool, bool], .
         channels = outputs
         if pooled:
             rows, columns = (rows + 1) // 2, (columns + 1) // 2
-    stored = library().stored_bytes(numbers, count)
-    return _Shape(numbers=numbers, out=(channels, rows, columns), stored=stored)
+    stored = code.stored_bytes(numbers, count)
+    return Shape(numbers=numbers, out=(channels, rows, columns), stored=stored)
 
 
 def _forward(
-    shape: _Shape, pictures: Tensor, tensors: Sequence[Tensor], stored: Tensor | None
+    shape: Shape, pictures: Tensor, tensors: Sequence[Tensor], stored: Tensor | None
 ) -> Tensor:
     count = len(pictures)
     out = torch.empty((count, *shape.out), dtype=torch.float32, device="cpu")
@@ -187,7 +190,7 @@ class _InC(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, pooled: tuple[bool, ...], pictures: Tensor, *tensors: Tensor) -> Tensor:
-        shape = _shape(pooled, pictures, tensors)
+        shape = shape(pooled, pictures, tensors)
         stored = torch.empty(shape.stored, dtype=torch.uint8, device="cpu")
         ctx.pooled, ctx.shape = pooled, shape
         ctx.save_for_backward(stored, pictures, *tensors)

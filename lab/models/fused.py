@@ -105,6 +105,8 @@ def leading_layers(
         layers.append(Layer(weight, bias, pooled))
         channels = convolution.out_channels
         done += 2 + pooled
+        if not pooled:  # the last one that C computes
+            break
     return layers, modules[done:]
 
 
