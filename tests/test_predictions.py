@@ -213,3 +213,30 @@ def test_an_answer_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
     )  # fmt: skip
     assert answer.answer == ""
     assert "a.png" in answer.seen.error
+
+
+@pytest.mark.parametrize(
+    "logits", [(0.0, 0.0, 0.0), (1.0, 2.0, 2.0), (0.1, 0.1 + 1e-8, 0.0), (-30.0, 5e-8, 1e-7)]
+)
+def test_of_equal_probabilities_the_answer_is_that_of_the_logits(
+    tmp_path: Path, logits: tuple[float, ...]
+) -> None:
+    """As accuracy, the verdict and the tab Faces count it: the first of the largest logits."""
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    told = torch.tensor([logits])
+    (found,) = predictions(
+        [tmp_path / "a.png"], lambda images: told, classes=("a", "b", "c"), size=32
+    )
+    assert found.answer == "abc"[int(told.argmax())]
+    assert found.chances == dict(zip("abc", told.softmax(dim=1)[0].tolist(), strict=True))
+
+
+def test_pictures_behind_a_link_are_asked_about_as_they_are_trained_on(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "class").symlink_to(folder / "within")
+    (tmp_path / "album" / "same").symlink_to(folder / "within")
+    (folder / "within" / "back").symlink_to(tmp_path / "album")
+    files, _ = find_pictures([tmp_path / "album"])
+    assert files == [tmp_path / "album" / "class" / "upper.PNG"]  # each folder once

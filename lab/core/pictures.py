@@ -179,6 +179,24 @@ def picture_suffixes() -> frozenset[str]:
     )
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder but hidden ones; links are followed, each folder once. `OSError` if
+    one cannot be read."""
+    seen = set()
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in files if not name.startswith("."))
+
+
 @contextmanager
 def _silent_libraries() -> Iterator[None]:
     """Keep libtiff from writing about damaged files to the standard error of the process: Python's

@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lab.core.pictures import Resize, open_picture, picture_suffixes, square
+from lab.core.pictures import Resize, files_below, open_picture, picture_suffixes, square
 from lab.core.text import plain
 from lab.core.tiles import find_tiles
 from lab.measure.predict import BATCH
@@ -54,8 +53,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was seen, and the probability of each class by its name, the highest first; none if the
-    file could not be read."""
+    """What was seen, and the probability of each class by its name, the highest first (of equal
+    ones the class that comes first); none if the file could not be read."""
 
     seen: Seen
     chances: dict[str, float]
@@ -79,7 +78,8 @@ def find_pictures(places: Sequence[Path]) -> tuple[list[Path], Counter[str]]:
     """The files among `places`, and all pictures in the folders among them, in those within, too,
     sorted; and how many other files lie there, by the ending of their names.
 
-    A picture's name ends as one's does; hidden files and folders are left out. `ValueError` names a
+    A picture's name ends as one's does; hidden files and folders are left out, and links are
+    followed. `ValueError` names a
     folder without any, `OSError` one that cannot be read.
     """
     files: list[Path] = []
@@ -89,7 +89,7 @@ def find_pictures(places: Sequence[Path]) -> tuple[list[Path], Counter[str]]:
         if not place.is_dir():
             files.append(place)
             continue
-        inside = sorted(_walk(place))
+        inside = sorted(files_below(place))
         pictures = [path for path in inside if path.suffix.lower() in known]
         if not pictures:
             raise ValueError(f"{place}: there is no picture in this folder")
@@ -146,13 +146,15 @@ def predictions(
     )
     while batch := list(islice(pictures, BATCH)):
         pixels = [seen.pixels for seen in batch if seen.pixels is not None]
-        chances = iter(predict(torch.stack(pixels)).softmax(dim=1).tolist() if pixels else [])
+        logits = predict(torch.stack(pixels)) if pixels else torch.empty(0, len(classes))
+        rows = zip(logits.softmax(dim=1).tolist(), logits.tolist(), strict=True)
         for seen in batch:
-            row = next(chances) if seen.pixels is not None else []
-            if not all(map(math.isfinite, row)):
-                seen, row = replace(seen, error=f"{seen.name}: the answer is not a number"), []
-            ranked = sorted(zip(row, classes, strict=False), reverse=True)
-            yield Prediction(seen, {name: chance for chance, name in ranked})
+            chances, scores = next(rows) if seen.pixels is not None else ([], [])
+            if not all(map(math.isfinite, chances)):
+                seen, chances = replace(seen, error=f"{seen.name}: the answer is not a number"), []
+            # By logits, which rounding merges less often; of equal ones the first, as argmax has it
+            ranked = sorted(range(len(chances)), key=lambda k: -scores[k])
+            yield Prediction(seen, {classes[k]: chances[k] for k in ranked})
 
 
 def to_csv(answers: Sequence[Prediction], classes: Sequence[str]) -> str:
@@ -181,12 +183,3 @@ def to_sheet(answers: Sequence[Prediction], *, run: str) -> npt.NDArray[np.uint8
             caption = [(f"{which}{plain(seen.path.name)}", INK), (f"{chance}{each.answer}", INK)]
             cells.append(Cell(seen.pixels, caption, INK))
     return draw_sheet(f"What {run} saw", cells)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    for place, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in names if not name.startswith("."))

@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch import Tensor
 from lab.core.config import DataConfig
 from lab.core.decoding import Pixels, decode
 from lab.core.machine import processors
-from lab.core.pictures import picture_suffixes
+from lab.core.pictures import files_below, picture_suffixes
 from lab.core.text import plain
 from lab.worlds.kept import EACH, Kept, Rows
 from lab.worlds.metadata import TABLE, Column, Metadata, read_metadata
@@ -136,7 +136,7 @@ class FolderWorld(StoredWorld[Path]):
             said.append(
                 f"{_listed(f'{plain(name)}/' for name in beside)} in {self.root}: not used."
             )
-        files = [path for top in sorted(tops) for path in _files_below(self.root / top)]
+        files = [path for top in sorted(tops) for path in files_below(self.root / top)]
         others = Counter(
             path.suffix.lower() or "none"
             for path in files
@@ -242,24 +242,7 @@ def _folders(folder: Path) -> list[str]:
 def _pictures(folder: Path) -> list[Path]:
     """All pictures below a folder by the ending of their names, sorted."""
     known = picture_suffixes()
-    return sorted(path for path in _files_below(folder) if path.suffix.lower() in known)
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """All files below a folder but hidden ones; links are followed, once."""
-    seen = set()
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in files if not name.startswith("."))
+    return sorted(path for path in files_below(folder) if path.suffix.lower() in known)
 
 
 def _listed(words: Iterable[str]) -> str:
