@@ -448,9 +448,9 @@ def test_memory_is_that_of_the_library_in_use(monkeypatch: pytest.MonkeyPatch) -
             return pictures
 
     layers = [torch.zeros(2, 3, 3, 3), torch.zeros(2)]
-    usual = c.shape((True,), PICTURES, layers).stored
+    usual = c.shape_of((True,), PICTURES, layers).stored
     monkeypatch.setattr(c, "library", Shorter)
-    assert c.shape((True,), PICTURES, layers).stored == len(PICTURES) < usual
+    assert c.shape_of((True,), PICTURES, layers).stored == len(PICTURES) < usual
 
 
 def test_it_can_be_switched_off(

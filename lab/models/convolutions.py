@@ -68,7 +68,7 @@ def in_c(pictures: Tensor, layers: Sequence[Layer]) -> Tensor:
     if torch.is_grad_enabled() and any(each.requires_grad for each in (pictures, *tensors)):
         result: Tensor = _InC.apply(pooled, pictures, *tensors)
         return result
-    return _forward(shape(pooled, pictures, tensors), pictures, tensors, None)
+    return _forward(shape_of(pooled, pictures, tensors), pictures, tensors, None)
 
 
 def switch() -> str:
@@ -147,7 +147,7 @@ class Shape(NamedTuple):
     """Bytes that are kept for the backward pass."""
 
 
-def shape(pooled: tuple[bool, ...], pictures: Tensor, tensors: Sequence[Tensor]) -> Shape:
+def shape_of(pooled: tuple[bool, ...], pictures: Tensor, tensors: Sequence[Tensor]) -> Shape:
     layers = [
         (len(weight), pool, not weight.is_contiguous())
         for weight, pool in zip(tensors[::2], pooled, strict=True)
@@ -190,7 +190,7 @@ class _InC(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, pooled: tuple[bool, ...], pictures: Tensor, *tensors: Tensor) -> Tensor:
-        shape = shape(pooled, pictures, tensors)
+        shape = shape_of(pooled, pictures, tensors)
         stored = torch.empty(shape.stored, dtype=torch.uint8, device="cpu")
         ctx.pooled, ctx.shape = pooled, shape
         ctx.save_for_backward(stored, pictures, *tensors)
