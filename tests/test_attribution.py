@@ -18,7 +18,7 @@ from lab.measure.attribution import (
 )
 from lab.measure.attribution.gradients import gradient_blocks
 from lab.measure.attribution.influence_functions import influences, regression, with_constant
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import log_odds
 from lab.models import ModelSpec, create_model, list_models
 
 

@@ -26,6 +26,8 @@ from lab.evaluators import (
     SuiteResult,
     splits_of,
 )
+from lab.evaluators.memorization import predicted_examples
+from lab.measure import accuracy
 from lab.models import ModelSpec, create_model
 from lab.worlds import open_world
 from support.picture_folders import fill
@@ -157,6 +159,25 @@ def test_an_evaluator_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite_module, "EVALUATORS", {**EVALUATORS, "mine": forgotten})
     with pytest.raises(ValueError, match="no/row"):
         EvaluatorSuite(setup)(model(0))
+
+
+def test_pictures_show_the_class_that_accuracy_counts() -> None:
+    """Also where the two logits differ by so little that their probabilities in float32 do not."""
+    low = torch.tensor(0.1)
+    logits = torch.stack([low, torch.nextafter(low, torch.tensor(1.0))])
+    assert logits.softmax(dim=0).unique().numel() == 1
+
+    class Close(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return logits.expand(len(x), 2)
+
+    split = _test_split()
+    predictions = split.predict(Close())
+    shown = predicted_examples(split, predictions)
+    assert shown.predicted.tolist() == [1] * 30
+    assert shown.right.float().mean().item() == pytest.approx(
+        accuracy(predictions.logits, predictions.labels).value
+    )
 
 
 def _test_split() -> LoadedSplit:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lab.measure import component_values, group_accuracies, reliance, worst
 from lab.measure.components import shapley
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import log_odds
 
 PARTS = ("eyes", "nose", "mouth", "ears")
 

@@ -92,7 +92,7 @@ def predicted_examples(split: LoadedSplit, predictions: Predictions) -> Predicte
     """A split's pictures with the predictions on them, as sheets and curves take them."""
     return PredictedExamples(
         images=split.on_cpu.images,
-        probabilities=predictions.logits.softmax(dim=1),
+        probabilities=predictions.logits.double().softmax(dim=1),  # close ones stay distinct
         labels=predictions.labels,
         clean_labels=predictions.clean_labels,
         classes=predictions.classes,

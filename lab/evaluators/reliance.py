@@ -84,10 +84,10 @@ class RelianceEvaluator:
         """A strip with the probability of the last class, or of each sample's own where there are
         more than two."""
         classes, (rows, columns) = self.world.classes, strip.images.shape[:2]
-        chances = predict(evaluation.model, strip.images.flatten(0, 1)).softmax(dim=1)
+        logits = predict(evaluation.model, strip.images.flatten(0, 1))
         watched = strip.labels if len(classes) > 2 else torch.ones_like(strip.labels)
-        shown = chances.gather(1, watched.repeat_interleave(columns)[:, None])
-        predicted = chances.argmax(dim=1).view(rows, columns)
+        shown = logits.softmax(dim=1).gather(1, watched.repeat_interleave(columns)[:, None])
+        predicted = logits.argmax(dim=1).view(rows, columns)
         return Strip(
             attribute=strip.attribute,
             what=classes[1] if len(classes) == 2 else "its own class",

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
-from lab.measure.predictions import Predictions, check_labels, right
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import Predictions, check_labels, log_odds, right
 from lab.measure.split_metrics import split_metric
 
 TINY = 1e-6

@@ -129,3 +129,14 @@ class Predictions:
     def mislabeled(self) -> Tensor:
         """Which given labels (N,) are not the truth."""
         return self.labels != self.clean_labels
+
+
+def log_odds(logits: Tensor, classes: Tensor) -> Tensor:
+    """log(p / (1 - p)) (N,) float64 of the given `classes` (N,) under logits (N, C).
+
+    With two classes it is the difference of the two logits.
+    """
+    logits, column = logits.double(), classes[:, None]
+    one = logits.gather(1, column)[:, 0]
+    others = logits.scatter(1, column, -torch.inf).logsumexp(dim=1)
+    return one - others

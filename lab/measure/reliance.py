@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
-from lab.measure.predictions import check_logits
+from lab.measure.predictions import check_logits, log_odds
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,3 @@ def reliance(before: Tensor, after: Tensor) -> Reliance:
         unknown = Estimate.point(math.nan, count=len(moved))
         return Reliance(unknown, unknown)
     return Reliance(wilson(int(flipped.sum()), len(flipped)), intervals.mean(moved))
-
-
-def log_odds(logits: Tensor, classes: Tensor) -> Tensor:
-    """log(p / (1 - p)) (N,) float64 of the given `classes` (N,) under logits (N, C).
-
-    With two classes it is the difference of the two logits.
-    """
-    logits, column = logits.double(), classes[:, None]
-    one = logits.gather(1, column)[:, 0]
-    others = logits.scatter(1, column, -torch.inf).logsumexp(dim=1)
-    return one - others

@@ -148,18 +148,20 @@ class Shape(NamedTuple):
 
 
 def shape_of(pooled: tuple[bool, ...], pictures: Tensor, tensors: Sequence[Tensor]) -> Shape:
+    """That of pictures (N, C, H, W) and layers: which are `pooled`, and their `tensors`, a weight
+    and a bias each."""
     layers = [
         (len(weight), pool, not weight.is_contiguous())
         for weight, pool in zip(tensors[::2], pooled, strict=True)
     ]
-    return _shape_of(library(), tuple(pictures.shape), tuple(layers))
+    return _known_shape(library(), tuple(pictures.shape), tuple(layers))
 
 
 @functools.lru_cache(maxsize=64)
-def _shape_of(
+def _known_shape(
     code: ctypes.CDLL, pictures: tuple[int, ...], layers: tuple[tuple[int, bool, bool], ...]
 ) -> Shape:
-    """Of a library: what it stores depends on the length of the vectors it was compiled for."""
+    """That for a library: what it stores depends on the vectors that it was compiled for."""
     count, channels, rows, columns = pictures
     told = [len(layers), channels, rows, columns, *(int(each) for one in layers for each in one)]
     numbers = (ctypes.c_int * len(told))(*told)

@@ -30,9 +30,10 @@ class FusedSequential(nn.Sequential):
 
     The leading layers "convolution of 3 x 3 with padding 1, max pooling of 2 x 2 in ceil mode or
     none, ReLU" are one operation in C (`convolutions.py`) on a CPU with one thread, for float32, at
-    least 8 pictures, if no convolution has more than 32 channels. Where somebody looks at or
-    changes one of these layers (hooks, a module put in its place), and in autocast, torch.compile,
-    tracing and the transforms of `torch.func`, the modules are called one by one.
+    least 8 pictures, if no convolution has more than 32 channels; a layer without pooling is the
+    last of them. Where somebody looks at or changes one of these layers (hooks, a module put in its
+    place), and in autocast, torch.compile, tracing and the transforms of `torch.func`, the modules
+    are called one by one.
     """
 
     def __init__(self, *modules: Any) -> None:

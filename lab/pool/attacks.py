@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import log_odds
 from lab.measure.shadow_models import likelihood_ratios, relative_ratios, true_positive_rates
 from lab.pool.membership import BLOCK
 from lab.pool.run import PoolResult

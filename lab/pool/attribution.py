@@ -23,7 +23,7 @@ from lab.measure.datamodeling import (
     halves_score,
     repeat_score,
 )
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import log_odds
 from lab.pool.attacks import ATTACKED
 from lab.pool.beside import Beside, again, like_those_of
 from lab.pool.findings import Findings

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lab.core.text import in_tag
 from lab.experiments.show.folders import replaced
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import log_odds
 from lab.pool.findings import Findings
 from lab.pool.pictures import sheets
 from lab.tracking.writer import Tracker

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import log_odds
 from lab.worlds import DrawnWorld, Samples
 
 Predict = Callable[[Tensor], Tensor]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lab.measure import example_losses, predict
 from lab.measure.label_doubts import features_of, label_doubts
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import log_odds
 from lab.worlds import Examples, StoredWorld, World
 
 COLUMNS = (

@@ -10,8 +10,8 @@ from torch import Tensor
 class PredictedExamples:
     """Predictions on N examples; everything on the CPU.
 
-    images: uint8 (N, 3, S, S). probabilities: (N, C), rows of softmax. labels: int64 (N,), as
-    given in training or testing. clean_labels: int64 (N,), the truth. classes: C names.
+    images: uint8 (N, 3, S, S). probabilities: float64 (N, C), rows of softmax. labels: int64 (N,),
+    as given in training or testing. clean_labels: int64 (N,), the truth. classes: C names.
     """
 
     images: Tensor

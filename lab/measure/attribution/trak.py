@@ -15,7 +15,7 @@ from lab.measure.attribution.case import Case
 from lab.measure.attribution.gradients import gradient_blocks
 from lab.measure.attribution.registry import register_attribution
 from lab.measure.predict import predict
-from lab.measure.reliance import log_odds
+from lab.measure.predictions import log_odds
 
 SHARE, MOST = 0.2, 4096
 """Dimensions of the projection: this share of the number of training examples, and so many at most.
