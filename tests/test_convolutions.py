@@ -175,9 +175,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     compute = c.in_c
 
-    def counted(pictures: Tensor, layers: list[Layer]) -> Tensor:
+    def counted(pictures: Tensor, layers: list[Layer], *, rounded: bool = False) -> Tensor:
         found.append(len(layers))
-        return compute(pictures, layers)
+        return compute(pictures, layers, rounded=rounded)
 
     monkeypatch.setattr(c, "in_c", counted)
     return found
@@ -242,9 +242,9 @@ def test_a_changed_layer_is_called(
     assert calls in ([], [1])
 
 
-def _autocast(model: Model) -> None:
-    with torch.autocast("cpu", torch.bfloat16):
-        assert model(PICTURES).dtype == torch.bfloat16
+def _autocast_to_float16(model: Model) -> None:
+    with torch.autocast("cpu", torch.float16):
+        assert model(PICTURES).dtype == torch.float16
 
 
 def _two_threads(model: Model) -> None:
@@ -283,7 +283,17 @@ def _exported(model: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [_autocast, _two_threads, _few, _double, _meta, _counting, _hook_for_all, _exported]
+    "ask",
+    [
+        _autocast_to_float16,
+        _two_threads,
+        _few,
+        _double,
+        _meta,
+        _counting,
+        _hook_for_all,
+        _exported,
+    ],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_torch_computes_where_c_cannot(
@@ -302,6 +312,67 @@ def test_a_wide_network_is_left_to_torch_to_the_bit(width: int, calls: list[int]
     pictures = torch.rand(16, 3, 32, 32)
     assert wide(pictures).equal(nn.Sequential(*wide)(pictures))
     assert not calls
+
+
+@needs_compiler
+@pytest.mark.parametrize(("width", "layers"), [(2, 4), (8, 4), (16, 1), (24, 1), (40, 0)])
+def test_in_bfloat16_the_first_layers_are_float32(
+    width: int, layers: int, calls: list[int]
+) -> None:
+    """All of a small network's, which makes it more exact; the first one of a wider network that
+    begins with few channels."""
+    torch.manual_seed(0)
+    model = create_model("cnn", ModelSpec(width=width))
+    assert isinstance(model, nn.Sequential)
+    pictures, labels = torch.rand(16, 3, 32, 32) * 2 - 1, torch.arange(16) % 2
+
+    def results(network: nn.Module, *, rough: bool) -> list[Tensor]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=rough):
+            logits = network(pictures)
+            assert logits.dtype == (torch.bfloat16 if rough else torch.float32)
+            loss = cross_entropy(logits, labels)
+        return [logits.detach().float(), *torch.autograd.grad(loss, list(model.parameters()))]
+
+    plain = nn.Sequential(*model)
+    found, truth = results(model, rough=True), results(plain, rough=False)
+    assert calls == ([layers] if layers else [])
+    roughly = results(plain, rough=True)
+    errors = [
+        sum(
+            float((one - exact).norm() / exact.norm())
+            for one, exact in zip(each, truth, strict=True)
+        )
+        for each in (found, roughly)
+    ]
+    if layers == 4:
+        assert errors[0] < errors[1] / 4
+    elif layers == 1:
+        assert errors[0] < 1.5 * errors[1]
+    else:
+        assert all(one.equal(other) for one, other in zip(found, roughly, strict=True))
+
+
+@needs_compiler
+@pytest.mark.parametrize("channels", [1, 5, 40])
+def test_rounded_results_are_the_same_numbers_as_bfloat16(channels: int) -> None:
+    torch.manual_seed(0)
+    weights = [torch.randn(channels, 3, 3, 3).requires_grad_(), torch.randn(channels)]
+    layers = [Layer(weights[0], weights[1].requires_grad_(), True)]
+    pictures = torch.randn(19, 3, 13, 10)
+    pictures[3] = torch.nan
+    pictures[4] *= 1e38
+    exact, rounded = c.in_c(pictures, layers), c.in_c(pictures, layers, rounded=True)
+    assert rounded.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(rounded.nan_to_num(7), exact.to(torch.bfloat16).nan_to_num(7))
+    pictures = pictures[:3]
+    exact, rounded = c.in_c(pictures, layers), c.in_c(pictures, layers, rounded=True)
+    slope = torch.randn(exact.shape).to(torch.bfloat16)
+    for one, other in zip(
+        torch.autograd.grad(rounded, weights, slope),
+        torch.autograd.grad(exact, weights, slope.float()),
+        strict=True,
+    ):
+        assert one.equal(other)
 
 
 @needs_compiler

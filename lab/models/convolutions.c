@@ -34,7 +34,9 @@
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int ivec __attribute__((vector_size(4 * LANES)));
+typedef unsigned uvec __attribute__((vector_size(4 * LANES)));
 typedef unsigned char bvec __attribute__((vector_size(LANES)));
+typedef unsigned short bfloat; /* the upper half of a float */
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -236,16 +238,85 @@ static void leave(const vec *block, long size, int count, float *pictures) {
         for (long k = 0; k < size; k++) pictures[n * size + k] = from[k * LANES + n];
 }
 
+/* The same as bfloat16 [picture][row][column][channel], rounded to the nearest, ties to even; and
+ * back, where lanes without a picture are 0. A tile of some positions and channels at a time. */
+#define TILE 8
+#define SOME 32
+#define IN_TILES                                                                                   \
+    for (long k = 0; k < positions; k += TILE)                                                     \
+        for (int c = 0; c < channels; c += SOME)
+
+typedef struct {
+    bfloat of[LANES][TILE][SOME];
+} tile;
+
+static void leave_rounded(const vec *block, int channels, long positions, int count, bfloat *out) {
+    tile tile;
+    IN_TILES {
+        int wide = channels - c < SOME ? channels - c : SOME;
+        int high = positions - k < TILE ? positions - k : TILE;
+        for (int i = 0; i < wide; i++)
+            for (int j = 0; j < high; j++) {
+                vec v = block[(c + i) * positions + k + j];
+                uvec bits = (uvec)v, nan = (uvec)(v != v);
+                bits = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+                bits = (nan & 0x7fc0) | (~nan & bits);
+                unsigned each[LANES];
+                memcpy(each, &bits, sizeof each);
+                for (int n = 0; n < LANES; n++) tile.of[n][j][i] = (bfloat)each[n];
+            }
+        for (int n = 0; n < count; n++)
+            for (int j = 0; j < high; j++)
+                memcpy(out + (n * positions + k + j) * channels + c, tile.of[n][j],
+                       wide * sizeof(bfloat));
+    }
+}
+
+static void enter_rounded(const bfloat *from, int channels, long positions, int count, vec *block) {
+    tile tile;
+    memset(&tile, 0, sizeof tile);
+    IN_TILES {
+        int wide = channels - c < SOME ? channels - c : SOME;
+        int high = positions - k < TILE ? positions - k : TILE;
+        for (int n = 0; n < count; n++)
+            for (int j = 0; j < high; j++)
+                memcpy(tile.of[n][j], from + (n * positions + k + j) * channels + c,
+                       wide * sizeof(bfloat));
+        for (int i = 0; i < wide; i++)
+            for (int j = 0; j < high; j++) {
+                unsigned each[LANES];
+                for (int n = 0; n < LANES; n++) each[n] = (unsigned)tile.of[n][j][i] << 16;
+                memcpy(block + (c + i) * positions + k + j, each, sizeof each);
+            }
+    }
+}
+
+/* Gradients of a block's results as they are stored: float32 [picture][channel][row][column], or
+ * bfloat16 [picture][row][column][channel]. Lanes without a picture are 0. */
+static void enter_gradients(const void *stored, int rounded, int channels, long positions,
+                            int count, vec *block) {
+    float *to = (float *)block;
+    long size = channels * positions;
+    if (!rounded) {
+        const float *from = stored;
+        for (long k = 0; k < size; k++)
+            for (int n = 0; n < LANES; n++) to[k * LANES + n] = n < count ? from[n * size + k] : 0.0f;
+        return;
+    }
+    enter_rounded(stored, channels, positions, count, block);
+}
+
 static long weights_of(const layer *layers, int count) {
     long sum = 0;
     for (int k = 0; k < count; k++) sum += (long)layers[k].inputs * layers[k].outputs * TAPS;
     return sum;
 }
 
-/* The outputs [picture][channel][row][column] of the last layer. `stored` is for the backward pass;
- * NULL: there will be none. Returns 0, or 1 without memory. */
+/* The outputs of the last layer, float32 [picture][channel][row][column], or `rounded` to bfloat16
+ * [picture][row][column][channel]. `stored` is for the backward pass; NULL: there will be none.
+ * Returns 0, or 1 without memory. */
 int forward(const int *numbers, long pictures, const float *input, const float *const *weights,
-            float *out, char *stored) {
+            int rounded, void *out, char *stored) {
     layer layers[MOST];
     int count = read_layers(numbers, layers);
     vec *last;
@@ -279,7 +350,9 @@ int forward(const int *numbers, long pictures, const float *input, const float *
             else forward_layer(l, next, l[1].input + l[1].width + 1, l[1].width, l[1].plane);
             next += (long)l->inputs * l->outputs * TAPS;
         }
-        leave(last, size, some, out + n * size);
+        if (rounded)
+            leave_rounded(last, end->outputs, size / end->outputs, some, (bfloat *)out + n * size);
+        else leave(last, size, some, (float *)out + n * size);
     }
     free(packed), free(own);
     return 0;
@@ -419,8 +492,8 @@ static float sum_of_lanes(const vec *v) {
 }
 
 /* Gradients of all weights and biases, and of the pictures unless `input_gradients` is NULL, from
- * that of the outputs. Returns 0, or 1 without memory. */
-int backward(const int *numbers, long pictures, const float *output_gradients,
+ * that of the outputs, stored like these. Returns 0, or 1 without memory. */
+int backward(const int *numbers, long pictures, int rounded, const void *output_gradients,
              const float *const *weights, float *const *gradients, float *input_gradients,
              char *stored) {
     layer layers[MOST];
@@ -457,10 +530,8 @@ int backward(const int *numbers, long pictures, const float *output_gradients,
         int some = pictures - n < LANES ? pictures - n : LANES;
         vec *last;
         place(layers, count, stored + n / LANES * bytes, &last);
-        float *to = (float *)narrow;
-        for (long k = 0; k < size; k++)
-            for (int m = 0; m < LANES; m++)
-                to[k * LANES + m] = m < some ? output_gradients[(n + m) * size + k] : 0.0f;
+        const char *from = (const char *)output_gradients + n * size * (rounded ? 2 : 4);
+        enter_gradients(from, rounded, end->outputs, size / end->outputs, some, narrow);
         long weight = all, bias = outputs;
         for (int k = count - 1; k >= 0; k--) {
             const layer *l = layers + k;

@@ -47,17 +47,19 @@ class Layer(NamedTuple):
 
 
 def in_torch(pictures: Tensor, layers: Sequence[Layer]) -> Tensor:
-    """What the layers make of pictures (N, C, H, W), as torch computes it."""
+    """What the layers make of pictures (N, C, H, W), as torch computes it, without autocast."""
     out = pictures
-    for layer in layers:
-        out = conv2d(out, layer.weight, layer.bias, padding=1)
-        out = (max_pool2d(out, 2, ceil_mode=True) if layer.pooled else out).relu()
+    with torch.autocast("cpu", enabled=False):
+        for layer in layers:
+            out = conv2d(out, layer.weight, layer.bias, padding=1)
+            out = (max_pool2d(out, 2, ceil_mode=True) if layer.pooled else out).relu()
     return out
 
 
-def in_c(pictures: Tensor, layers: Sequence[Layer]) -> Tensor:
+def in_c(pictures: Tensor, layers: Sequence[Layer], *, rounded: bool = False) -> Tensor:
     """The same in C: float32 on the CPU, with weights contiguous or channels last, and 16 layers at
-    most, of which only the last may be without pooling; `is_available` must be true.
+    most, of which only the last may be without pooling; `is_available` must be true. `rounded`: the
+    result as bfloat16, channels last.
 
     A picture's result depends on no other one. Gradients come from C as well; of gradients that are
     themselves differentiated (`create_graph`) the second derivative comes from torch.
@@ -66,9 +68,9 @@ def in_c(pictures: Tensor, layers: Sequence[Layer]) -> Tensor:
     pooled = tuple(layer.pooled for layer in layers)
     tensors = [tensor for layer in layers for tensor in layer[:2]]
     if torch.is_grad_enabled() and any(each.requires_grad for each in (pictures, *tensors)):
-        result: Tensor = _InC.apply(pooled, pictures, *tensors)
+        result: Tensor = _InC.apply(pooled, rounded, pictures, *tensors)
         return result
-    return _forward(shape_of(pooled, pictures, tensors), pictures, tensors, None)
+    return _forward(shape_of(pooled, pictures, tensors), pictures, tensors, None, rounded)
 
 
 def switch() -> str:
@@ -102,8 +104,8 @@ def library() -> ctypes.CDLL:
     numbers, count, data = ctypes.POINTER(ctypes.c_int), ctypes.c_long, ctypes.c_void_p
     loaded.stored_bytes.restype = count
     loaded.stored_bytes.argtypes = [numbers, count]
-    loaded.forward.argtypes = [numbers, count, *4 * [data]]
-    loaded.backward.argtypes = [numbers, count, *5 * [data]]
+    loaded.forward.argtypes = [numbers, count, data, data, ctypes.c_int, data, data]
+    loaded.backward.argtypes = [numbers, count, ctypes.c_int, *5 * [data]]
     return loaded
 
 
@@ -174,49 +176,66 @@ def _known_shape(
 
 
 def _forward(
-    shape: Shape, pictures: Tensor, tensors: Sequence[Tensor], stored: Tensor | None
+    shape: Shape,
+    pictures: Tensor,
+    tensors: Sequence[Tensor],
+    stored: Tensor | None,
+    rounded: bool,
 ) -> Tensor:
     count = len(pictures)
-    out = torch.empty((count, *shape.out), dtype=torch.float32, device="cpu")
+    out = torch.empty(
+        (count, *shape.out),
+        dtype=torch.bfloat16 if rounded else torch.float32,
+        device="cpu",
+        memory_format=_stored_as(rounded),
+    )
     _check(
         library().forward(
-            shape.numbers, count, pictures.data_ptr(), _pointers(tensors), out.data_ptr(),
+            shape.numbers, count, pictures.data_ptr(), _pointers(tensors), rounded, out.data_ptr(),
             None if stored is None else stored.data_ptr(),
         )
     )  # fmt: skip
     return out
 
 
+def _stored_as(rounded: bool) -> torch.memory_format:
+    """The order of the results' numbers in memory."""
+    return torch.channels_last if rounded else torch.contiguous_format
+
+
 class _InC(torch.autograd.Function):
     """The operation, as autograd sees it."""
 
     @staticmethod
-    def forward(ctx: Any, pooled: tuple[bool, ...], pictures: Tensor, *tensors: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, pooled: tuple[bool, ...], rounded: bool, pictures: Tensor, *tensors: Tensor
+    ) -> Tensor:
         shape = shape_of(pooled, pictures, tensors)
         stored = torch.empty(shape.stored, dtype=torch.uint8, device="cpu")
-        ctx.pooled, ctx.shape = pooled, shape
+        ctx.pooled, ctx.rounded, ctx.shape = pooled, rounded, shape
         ctx.save_for_backward(stored, pictures, *tensors)
-        return _forward(shape, pictures, tensors, stored)
+        return _forward(shape, pictures, tensors, stored, rounded)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         stored, pictures, *tensors = ctx.saved_tensors
-        needed = ctx.needs_input_grad[1:]
+        needed = ctx.needs_input_grad[2:]
         if torch.is_grad_enabled() or not has_memory(gradient):
-            return None, *_in_torch(ctx.pooled, pictures, tensors, gradient, needed)
-        gradient = gradient.contiguous()
+            made = _in_torch(ctx.pooled, pictures, tensors, gradient.float(), needed)
+            return None, None, *made
+        gradient = gradient.contiguous(memory_format=_stored_as(ctx.rounded))
         found = [torch.empty_like(tensor) for tensor in tensors]
         of_pictures = torch.empty_like(pictures) if needed[0] else None
         _check(
             library().backward(
-                ctx.shape.numbers, len(pictures), gradient.data_ptr(), _pointers(tensors),
-                _pointers(found), None if of_pictures is None else of_pictures.data_ptr(),
-                stored.data_ptr(),
+                ctx.shape.numbers, len(pictures), ctx.rounded, gradient.data_ptr(),
+                _pointers(tensors), _pointers(found),
+                None if of_pictures is None else of_pictures.data_ptr(), stored.data_ptr(),
             )
         )  # fmt: skip
         wanted = (each if need else None for each, need in zip(found, needed[1:], strict=True))
-        return None, of_pictures, *wanted
+        return None, None, of_pictures, *wanted
 
 
 def _in_torch(

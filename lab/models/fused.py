@@ -11,7 +11,7 @@ from torch.autograd.forward_ad import unpack_dual
 from torch.jit._trace import is_tracing
 from torch.nn.modules import module as torch_module
 
-from lab.models import convolutions
+from lab.models import convolutions, pooling
 from lab.models.convolutions import Layer, has_memory
 
 CHANNELS = 32
@@ -28,12 +28,18 @@ if there are fewer."""
 class FusedSequential(nn.Sequential):
     """`nn.Sequential` with the same modules, parameters and gradients to within rounding.
 
-    The leading layers "convolution of 3 x 3 with padding 1, max pooling of 2 x 2 in ceil mode or
-    none, ReLU" are one operation in C (`convolutions.py`) on a CPU with one thread, for float32, at
-    least 8 pictures, if no convolution has more than 32 channels; a layer without pooling is the
-    last of them. Where somebody looks at or changes one of these layers (hooks, a module put in its
-    place), and in autocast, torch.compile, tracing and the transforms of `torch.func`, the modules
-    are called one by one.
+    On a CPU with one thread, in C:
+
+    - The leading layers "convolution of 3 x 3 with padding 1, max pooling of 2 x 2 in ceil mode or
+      none, ReLU" as one operation (`convolutions.py`), for float32 and at least 8 pictures, if no
+      convolution of the network has more than 32 channels; a layer without pooling is the last of
+      them. In autocast to bfloat16 the first layer, if it has no more than 32 channels, in any
+      network; these layers are then float32 and their result is rounded.
+    - Elsewhere the same pooling and the ReLU after it as one operation (`pooling.py`), whose
+      results and gradients are torch's to the bit.
+
+    Where somebody looks at or changes one of these layers (hooks, a module put in its place), and
+    in torch.compile, tracing and the transforms of `torch.func`, the modules are called one by one.
     """
 
     def __init__(self, *modules: Any) -> None:
@@ -50,18 +56,64 @@ class FusedSequential(nn.Sequential):
 
     def _forward(self, input: Tensor) -> Tensor:
         modules: Sequence[nn.Module | None] = list(self._modules.values())
+        if not is_ordinary():
+            return _one_by_one(modules, input)
         if suits(input):
-            layers, rest = leading_layers(modules, input.shape[1])
+            mixed = torch.is_autocast_enabled("cpu")
+            layers, rest = leading_layers(modules, input.shape[1], mixed=mixed)
             if layers and all(map(_is_plain, layers)) and convolutions.is_available():
-                input, modules = convolutions.in_c(input, layers), rest
-        for module in modules:
-            assert module is not None
+                input, modules = convolutions.in_c(input, layers, rounded=mixed), rest
+        return _one_by_one(modules, input, pooling_in_c=True)
+
+
+def _one_by_one(
+    modules: Sequence[nn.Module | None], input: Tensor, *, pooling_in_c: bool = False
+) -> Tensor:
+    """What the modules make of the input, one after another; max pooling and ReLU at once in C if
+    that is asked for and possible."""
+    left = iter(range(len(modules)))
+    for place in left:
+        module = modules[place]
+        assert module is not None
+        if pooling_in_c and _pools_and_cuts(modules[place : place + 2], input):
+            input = pooling.pool_relu_in_c(input)
+            next(left)
+        else:
             input = module(input)
-        return input
+    return input
+
+
+def _pools_and_cuts(modules: Sequence[nn.Module | None], input: Tensor) -> bool:
+    """Whether these are max pooling and ReLU, and C may compute both for this input."""
+    if len(modules) < 2:
+        return False
+    first, second = modules
+    return (
+        isinstance(first, nn.Module)
+        and _pools(first)
+        and type(second) is nn.ReLU
+        and _is_untouched(second)
+        and type(input) is Tensor
+        and pooling.serves(input)
+        and _is_usual(input)
+        and pooling.is_available()
+    )
+
+
+def is_ordinary() -> bool:
+    """Whether the state of the process is such that C may compute: modules are only called."""
+    return (
+        not torch.compiler.is_compiling()
+        and torch.get_num_threads() == 1
+        and _is_autocast_served()
+        and not is_tracing()  # type: ignore[no-untyped-call]
+        and torch._C._len_torch_dispatch_stack() == 0  # a mode that records operations
+        and not _hooks_for_all()
+    )
 
 
 def suits(pictures: Tensor) -> bool:
-    """Whether pictures, and the state of the process, are such that C may compute."""
+    """Whether pictures are such that C may convolve them."""
     return (
         type(pictures) is Tensor
         and pictures.ndim == 4
@@ -69,26 +121,22 @@ def suits(pictures: Tensor) -> bool:
         and pictures.device.type == "cpu"
         and len(pictures) >= PICTURES
         and pictures.numel() > 0
-        and not torch.compiler.is_compiling()
-        and torch.get_num_threads() == 1
-        and not torch.is_autocast_enabled("cpu")
-        and not is_tracing()  # type: ignore[no-untyped-call]
-        and torch._C._len_torch_dispatch_stack() == 0  # a mode that records operations
         and _is_usual(pictures)
-        and not _hooks_for_all()
     )
 
 
 def leading_layers(
-    modules: Sequence[nn.Module | None], channels: int
+    modules: Sequence[nn.Module | None], channels: int, *, mixed: bool = False
 ) -> tuple[list[Layer], Sequence[nn.Module | None]]:
     """The layers that C can compute at the beginning of the modules, for pictures of so many
-    channels; and the modules after them."""
+    channels; and the modules after them. `mixed`: what follows them is computed in bfloat16."""
     layers: list[Layer] = []
-    if not all(map(_is_small, modules)):
+    small = all(map(_is_small, modules))
+    if not small and not mixed:
         return layers, modules
+    most = convolutions.MOST_LAYERS if small else 1
     done = 0
-    while done + 1 < len(modules) and len(layers) < convolutions.MOST_LAYERS:
+    while done + 1 < len(modules) and len(layers) < most:
         convolution = modules[done]
         pooled = _pools(modules[done + 1]) and done + 2 < len(modules)
         end = modules[done + 1 + pooled]
@@ -98,6 +146,8 @@ def leading_layers(
             and type(end) is nn.ReLU
             and _is_untouched(end)
         ):
+            break
+        if not _is_small(convolution):
             break
         own = convolution._parameters  # by its name each takes 0.5 microseconds
         weight, bias = own.get("weight"), own.get("bias")
@@ -109,6 +159,11 @@ def leading_layers(
         if not pooled:  # the last one that C computes
             break
     return layers, modules[done:]
+
+
+def _is_autocast_served() -> bool:
+    """Whether there is no autocast on the CPU, or one to bfloat16."""
+    return not torch.is_autocast_enabled("cpu") or torch.get_autocast_dtype("cpu") is torch.bfloat16
 
 
 def _is_small(module: nn.Module | None) -> bool:

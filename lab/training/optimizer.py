@@ -150,6 +150,11 @@ class _Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update the weights."""
+        good = None if self.found_inf is None else self.found_inf == 0
+        if good is not None and good.device.type == "cpu":  # known at once, not only on a device
+            if not good:
+                return
+            good = None
         for group in self.param_groups:
             # AdamW's decay is multiplied by its own rate, of which this one is a multiple.
             decay = 1 - group["lr"] / group["scale"] * group["weight_decay"]
@@ -159,12 +164,11 @@ class _Muon(torch.optim.Optimizer):
                 momentum = self.state[weight].get("momentum")
                 if momentum is None:
                     momentum = torch.zeros_like(weight)
-                moved = MOMENTUM * momentum + weight.grad
-                update = orthogonalized((weight.grad + MOMENTUM * moved).flatten(1))
+                moved = torch.add(weight.grad, momentum, alpha=MOMENTUM)
+                update = orthogonalized(torch.add(weight.grad, moved, alpha=MOMENTUM).flatten(1))
                 rate = group["lr"] * max(1.0, len(update) / update.shape[1]) ** 0.5
-                new = weight * decay - rate * update.view_as(weight)
-                if self.found_inf is not None:
-                    good = self.found_inf == 0
+                new = torch.add(weight * decay, update.view_as(weight), alpha=-rate)
+                if good is not None:
                     new, moved = torch.where(good, new, weight), torch.where(good, moved, momentum)
                 weight.copy_(new)
                 self.state[weight]["momentum"] = moved
