@@ -18,6 +18,7 @@ from lab.core.cli import main, parse
 from lab.core.config import RunConfig, check
 from lab.core.flags import flags_of
 from lab.core.text import unknown
+from support.scripts import is_refused, load_script
 
 ROOT = Path(__file__).parent.parent
 
@@ -341,3 +342,49 @@ def test_words_without_a_flag_may_stand_anywhere(capsys: pytest.CaptureFixture[s
 def test_several_names_in_one_word_are_seen(word: str) -> None:
     assert "spaces" in unknown("part", word, ["eyes", "nose", "ears"])
     assert "spaces" not in unknown("part", word.replace("nose", "knees"), ["eyes", "nose"])
+
+
+def test_a_flag_counts_as_given_also_with_its_default_value() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Careful:
+        """Ask which flags were written."""
+
+        some: int = 3
+        """A number."""
+        loud: bool = False
+        """A switch."""
+        other: int = 4
+        """Another number."""
+
+        def check_given(self, names: frozenset[str]) -> None:
+            raise ValueError(f"given: {' '.join(sorted(names))}")
+
+    for words, names in (("--some=3 --no-loud", "loud some"), ("--other 4", "other"), ("", "")):
+        with pytest.raises(ValueError, match=f"^given: {names}$"):
+            parse(Careful, words.split())
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "says"),
+    [
+        ("train", "--resume runs/x --width 16", "--resume leave out --width"),
+        ("train", "--resume runs/x --no-augment", "--resume leave out --augment"),
+        ("train", "--resume runs/x --preset useful", "--resume leave out --preset"),
+        ("sweep", "--grid width=2 --width 16", "--width is set by --grid"),
+        ("sweep", "--grid num-train=20,30 --num-train 100", "--num-train is set by --grid"),
+        ("learning_curve", "--num-train 100", "--num-train is set by --sizes"),
+        ("dose_response", "--num-train 100", "--num-train is set by --sizes"),
+        ("report_card", "--num-train 100", "--num-train is set by --sizes"),
+        ("evaluate", "runs/x --search-faces 200", "--search-faces goes with --find-failures only"),
+        ("lesson", "random_labels --results", "--results leave out random_labels"),
+        ("lesson", "--book --seeds 3", "--book leave out --seeds"),
+        ("lesson", "--networks --seeds 3", "--networks leave out --seeds"),
+    ],
+)
+def test_a_flag_without_effect_is_refused_also_with_its_default_value(
+    script: str, words: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = is_refused(getattr(load_script(script), script), words.split())
+    for word in says.split():
+        assert word in line

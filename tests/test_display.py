@@ -1,14 +1,20 @@
 """What the terminal is told of a run's faces, for any number of classes."""
 
+import errno
+import io
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.runs.display import Display
+from lab.runs.train import start
 from lab.worlds import DrawnWorld
 from lab.worlds.groups import group_counts, measured
+from support.configs import tiny
 
 
 @pytest.mark.parametrize(
@@ -49,3 +55,47 @@ def test_the_sets_and_the_batch_are_told(capsys: pytest.CaptureFixture[str]) -> 
     assert told(batch_size=100) == [100, 2000, 32, 1500, 7, 100]
     assert told(early_stopping=3) == [100, 1000, 2000, 32, 1500, 7]
     assert told(num_validation=50) == [100, 50, 2000, 32, 1500, 7]
+
+
+class Broken(io.StringIO):
+    """A stream whose reader has ended."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+def test_a_run_whose_reader_has_ended_is_finished_and_says_so_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `train.py | head -1` does."""
+    config = tiny(tmp_path)
+    whole = start(replace(config, name="whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", Broken())
+        with pytest.raises(BrokenPipeError):
+            start(replace(config, name="alone"))
+    summary = json.loads((tmp_path / "alone" / "summary.json").read_text())
+    same = json.loads((whole.folder / "summary.json").read_text())
+    assert (summary["status"], summary["verdict"]) == ("finished", same["verdict"])
+    assert summary["accuracy"] == same["accuracy"]
+
+
+def test_a_run_that_fails_tells_how_far_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lab.runs.recorder.Recorder.finish", full)
+    config = tiny(tmp_path)
+    with pytest.raises(OSError, match="No space"):
+        start(replace(config, name="run"))
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["status"], summary["step"]) == ("failed", config.train.steps)
+
+
+def test_a_folder_that_looks_like_a_flag_is_told_so_that_it_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Display(RunConfig(), Path("-my runs/x"), "faces").verdict("Good.", {})
+    assert "--logdir './-my runs'" in capsys.readouterr().out

@@ -262,6 +262,7 @@ def test_the_script_prints_and_writes_all_of_it(
         ("RUN --find-failures --search-faces 0", "--search-faces must be 1 to 10,000, not 0"),
         ("RUN --find-failures --resamples -1", "--resamples must be 0 to 10,000, not -1"),
         ("RUN --resamples 3", "--resamples goes with --find-failures only"),
+        ("RUN --json new.x --examples ./new.x", "--json and --examples both name new.x"),
         ("RUN --json no/where.json", "--json no/where.json: it must be a file in a folder that"),
         ("RUN --find-failures --out /tmp", "--out /tmp: it must be a file in a folder that exists"),
         ("RUN --model cnn", "unknown flag '--model'"),

@@ -180,3 +180,11 @@ def test_no_traceback_without_debug(tmp_path: Path) -> None:
         assert done.err.count("\n") >= lines
         assert ("Traceback" in done.err) == bool(extra)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_link_to_nowhere_in_the_place_of_out_is_named_with_its_flag(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for out in (tmp_path / "link", tmp_path / "link" / "runs"):
+        said = is_refused(load_script("train").train, ["--steps", "1", "--out", str(out)])
+        assert f"--out {out}: {tmp_path / 'link'} is a symbolic link to nowhere" in said
+    assert not (tmp_path / "gone").exists()

@@ -233,6 +233,21 @@ def test_a_vehicle_may_be_called_train(tmp_path: Path) -> None:
     assert opened(tmp_path).classes == ("car", "plane", "train")
 
 
+@pytest.mark.parametrize("split", [False, True])
+def test_pictures_beside_the_classes_are_told(split: bool, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for part in ("train", "test") if split else (".",):
+            fill(tmp_path / part / name, 20)
+    place = tmp_path / "train" if split else tmp_path
+    source = next((place / "cat").iterdir())
+    for name in ("b.png", "a.png", ".hidden.png"):
+        (place / name).write_bytes(source.read_bytes())
+    world = opened(tmp_path)
+    (told,) = [line for line in world.doubts() if "left out" in line]
+    assert "beside the folders of the classes" in told
+    assert f"2, {'train/' * split}a.png the first" in told
+
+
 def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
     told, _ = opened(pets).doubts()
     assert told.startswith("1 files")

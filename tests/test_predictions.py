@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,7 @@ def test_a_contact_sheet_is_taken_as_one_picture_with_a_word_only(
         (["empty"], "empty"),
         (["a.png", "--csv", "nowhere/x.csv"], "--csv nowhere/x.csv"),
         (["a.png", "--show", "empty"], "--show empty"),
+        (["a.png", "--csv", "x", "--show", "./x"], "--csv and --show both name x"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_nothing_is_written(
@@ -179,6 +181,18 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
     assert (code, lines, len(errors)) == (2, [], 1)
     assert told in errors[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "circle.png", "empty"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+@pytest.mark.parametrize("flag", ["--csv", "--show"])
+def test_what_is_no_file_is_not_replaced_by_one(run: Path, flag: str, tmp_path: Path) -> None:
+    """A pipe, or a device such as /dev/null."""
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe")
+    code, lines, errors = ask(run, tmp_path / "a.png", flag, tmp_path / "pipe")
+    assert (code, lines, len(errors)) == (2, [], 1)
+    assert f"{flag} {tmp_path / 'pipe'}: it must be a file" in errors[0]
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize(

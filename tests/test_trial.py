@@ -620,6 +620,34 @@ def test_probabilities_in_place_of_logits_are_warned_of() -> None:
         assert "softmax" in warning
 
 
+def test_a_part_that_no_picture_of_the_trial_reached_is_not_warned_of() -> None:
+    class Routes(Net):
+        """Asks one of many experts for each picture."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.experts = nn.ParameterList(torch.randn(2) for _ in range(64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            places = (x[:, 0, 0, 0].abs() * 1e4).long() % 64
+            chosen = torch.stack([self.experts[place] for place in places.tolist()])
+            out: Tensor = super().forward(x) + chosen
+            return out
+
+    assert not any("gradient" in warning for warning in tried(Routes).warnings)
+
+
+def test_a_network_that_needs_more_steps_is_not_said_to_keep_its_first_answer_only() -> None:
+    class Vanishes(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = super().forward(x if self.training else 0 * x)
+            return out
+
+    (warning,) = tried(Vanishes).warnings
+    assert "all pictures the same logits" in warning
+    assert "BatchNorm" in warning
+
+
 def test_a_body_that_is_not_trained_is_warned_of() -> None:
     class HeadAlone(Net):
         def forward(self, x: Tensor) -> Tensor:

@@ -35,13 +35,16 @@ class Flags:
         )
     )
 
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what the grid sets."""
+        refuse(names, num_train="--sizes", name="the grid", cues="--cue and --strengths")
+
 
 def dose_response(flags: Flags) -> int:
     """Execute the runs, show the progress, print the tables, draw the figure."""
     for name in ("cue", "sizes"):
         if not getattr(flags, name):
             raise ValueError(f"--{name} needs a value or more")
-    refuse(flags.run, num_train="--sizes", name="the grid", cues="--cue and --strengths")
     from lab.experiments import run_preset
     from lab.experiments.presets.dose_response import preset, strengths_of
 

@@ -4,7 +4,7 @@ Flags such as --cues none and --variation 0.5 set another population than that o
 --find-failures searches for faces that the network misclassifies.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -74,13 +74,15 @@ class Flags:
     """With --find-failures: PNG of the failures that were found; it is overwritten. None:
     failures.png in the run's folder."""
 
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what would have no effect."""
+        for name in () if self.find_failures else HUNT:
+            if name in names:
+                raise ValueError(f"{flag(name)} goes with --find-failures only")
+
 
 def evaluate(flags: Flags) -> None:
     """Print the tables; write the files that the flags name."""
-    for entry in fields(flags):
-        given = entry.name in HUNT and getattr(flags, entry.name) != entry.default
-        if given and not flags.find_failures:
-            raise ValueError(f"{flag(entry.name)} goes with --find-failures only")
     from lab.runs.evaluate import Hunt, evaluate  # not above: --help need not wait for torch
 
     evaluate(

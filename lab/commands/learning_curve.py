@@ -28,10 +28,13 @@ class Flags:
         )
     )
 
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what the grid sets."""
+        refuse(names, num_train="--sizes", name="the grid")
+
 
 def learning_curve(flags: Flags) -> int:
     """Execute the runs, show the progress, print the tables, draw the figure."""
-    refuse(flags.run, num_train="--sizes", name="the grid")
     from lab.experiments import run_preset
     from lab.experiments.presets.learning_curve import preset
 

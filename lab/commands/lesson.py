@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from lab.core.config import flag
 from lab.core.machine import processors
 
 LESSONS, CLASS = Path("runs/lessons"), Path("runs/class")
@@ -36,6 +37,20 @@ class Flags:
     out: Path | None = None
     """Folder for the lessons' runs and pages; finished runs in it are used again. None:
     runs/lessons, and with --networks runs/class."""
+
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what would have no effect."""
+        only = {
+            "networks": "trains the same networks always",
+            "results": "prints the results of all lessons that were run",
+            "book": "writes the pages of all lessons that were run",
+        }
+        for mode, what in only.items():
+            if not getattr(self, mode):
+                continue
+            fit = {mode, "out"} | ({"processes"} if mode == "networks" else set())
+            if other := self.name or next(map(flag, sorted(names - fit)), ""):
+                raise ValueError(f"--{mode} {what}: leave out {other}")
 
 
 def lesson(flags: Flags) -> int:
@@ -80,16 +95,6 @@ def lesson(flags: Flags) -> int:
 
 def train_the_networks(flags: Flags) -> int:
     """Train the networks of a class; returns the exit code."""
-    others = {
-        "seeds": "--seeds",
-        "executor": "--executor",
-        "results": "--results",
-        "book": "--book",
-    }
-    usual = Flags()
-    given = [flag for name, flag in others.items() if getattr(flags, name) != getattr(usual, name)]
-    if other := flags.name or "".join(given[:1]):
-        raise ValueError(f"--networks trains the same networks always: leave out {other}")
     from lab.commands import train
     from lab.core.cli import parse
     from lab.core.program import spelled

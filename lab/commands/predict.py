@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tyro
 
+from lab.core.atomic import check_files, replace_text
 from lab.core.cli import BAD_INPUT, one_line
 
 SHOWN = 300
@@ -43,13 +44,9 @@ def predict(flags: Flags) -> int:
     """Print the network's prediction for each picture, the most probable class first."""
     if not flags.pictures:
         raise ValueError("name at least one picture or folder after the run's folder")
-    for name in ("csv", "show"):
-        path = getattr(flags, name)
-        if path is not None and (path.is_dir() or not path.parent.is_dir()):
-            raise ValueError(f"--{name} {path}: name a file in a folder that there is")
+    check_files({"--csv": flags.csv, "--show": flags.show})
     from PIL import Image
 
-    from lab.core.atomic import replace_text
     from lab.core.run_dir import RunDir
     from lab.evaluators.failure_sheet import save_picture
     from lab.measure import predict

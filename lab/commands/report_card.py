@@ -43,6 +43,12 @@ class Flags:
     ray://auto."""
     run: RunConfig = field(default_factory=base)
 
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what the card's grids set."""
+        from lab.experiments.report_card.plan import SET_HERE
+
+        refuse(names, **SET_HERE)
+
 
 def report_card(flags: Flags) -> int:
     """Execute the runs, measure the networks, write the card and print its sentences."""
@@ -50,9 +56,7 @@ def report_card(flags: Flags) -> int:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: an interval needs two")
     from lab.core.locks import check_out
     from lab.experiments.report_card import report
-    from lab.experiments.report_card.plan import SET_HERE
 
-    refuse(flags.run, **SET_HERE)
     check_out(flags.run.out)
     outcome = report(
         flags.run.model.model,

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.core.config import RunConfig
+from lab.core.config import RunConfig, refuse
 from lab.core.machine import processors
 from lab.core.program import spelled
 
@@ -47,17 +47,19 @@ class Flags:
         )
     )
 
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what the grid and the sweep set."""
+        once = {word.partition("=")[0].strip().replace("-", "_"): "--grid" for word in self.grid}
+        refuse(names, name="the grid", threads="the sweep (one for each run)", **once)
+
 
 def sweep(flags: Flags) -> int:
     """Execute the runs, show the progress, print the tables, draw the figures."""
-    from lab.core.config import refuse
     from lab.experiments import parse_grid, run_preset
     from lab.experiments.presets.sweep import preset
     from lab.experiments.show.means import MEAN
 
     grid = parse_grid(flags.grid)
-    once = dict.fromkeys(grid, "--grid")
-    refuse(flags.run, name="the grid", threads="the sweep (one for each run)", **once)
     chosen = preset(flags.run, grid, metrics=flags.metrics, axes=flags.axes, compare=flags.compare)
     outcome = run_preset(
         chosen, seeds=flags.seeds, processes=flags.processes, executor=flags.executor,

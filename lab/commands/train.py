@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from lab.commands import STARTED_AT
-from lab.core.config import RunConfig, flag, given
+from lab.core.config import RunConfig, flag
+from lab.core.flags import flags_of
 from lab.core.presets import explained, with_preset
 
 
@@ -37,26 +38,33 @@ class Flags:
         """The words with those that `--preset` stands for."""
         return with_preset(words)
 
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what would have no effect with --resume, or without it."""
+        with_it = ("model_file", "changed_code")
+        if self.resume is None:
+            for name in with_it:
+                if name in names:
+                    raise ValueError(f"{flag(name)} goes with --resume only")
+            return
+        others = names.difference(with_it, ("resume", "device"))
+        for name in ("preset", *(each.field for each in flags_of(RunConfig))):
+            if name in others:
+                raise ValueError(
+                    f"--resume continues with the run's own settings: leave out {flag(name)}"
+                )
+
 
 def train(flags: Flags) -> None:
     """Start a new run, or continue one."""
     if flags.resume is None:
         from lab.runs.train import start  # not above: --help need not wait for torch
 
-        for name in ("model_file", "changed_code"):
-            if getattr(flags, name):
-                raise ValueError(f"{flag(name)} goes with --resume only")
         try:
             start(flags.run, strict=True, started_at=STARTED_AT)
         except ValueError as error:
             error.args = (explained(flags.preset or "", str(error)),)
             raise
         return
-    if flags.preset is not None:
-        raise ValueError("--resume goes on with the run's own settings: leave out --preset")
-    others = [flag(name) for name in given(flags.run) if name != "device"]
-    if others:
-        raise ValueError(f"--resume continues with the run's own settings: leave out {others[0]}")
     from lab.runs.train import resume
 
     device = None if flags.run.device == "auto" else flags.run.device

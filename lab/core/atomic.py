@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +52,22 @@ def replace_file(path: Path, *pieces: bytes, keep: Path | None = None) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Write a file in UTF-8 as `replace_file` does; lines end in a line feed on every system."""
     replace_file(path, text.encode())
+
+
+def check_files(files: Mapping[str, Path | None]) -> None:
+    """Raise `ValueError` if one of the files, by the flags that name them, cannot be written by
+    `replace_file`, or if two are the same one. None: not to be written."""
+    flags: dict[str, str] = {}
+    for flag, path in files.items():
+        if path is None:
+            continue
+        # a device, such as /dev/null, would be replaced by a file, for everybody
+        taken = path.exists() and not path.is_file()
+        if taken or path.is_symlink() or not path.parent.is_dir():
+            raise ValueError(f"{flag} {path}: it must be a file in a folder that exists")
+        other = flags.setdefault(os.path.realpath(path), flag)
+        if other != flag:
+            raise ValueError(f"{other} and {flag} both name {path}: choose two files")
 
 
 @contextmanager

@@ -87,19 +87,21 @@ def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:
 def parse(kind: type[Any], words: Sequence[str], *, program: str | None = None) -> Any:
     """An instance of the dataclass `kind` from `words`; `ValueError` says what is wrong with them.
 
-    A static method `expanded` of the dataclass may replace the words first. Prints the help and
-    ends the program if they ask for it.
+    A static method `expanded` of the dataclass may replace the words first, and a method
+    `check_given`, which gets the names of the flags that are written (also those whose value is the
+    default), may refuse them. Prints the help and ends the program if they ask for it.
     """
     expanded = getattr(kind, "expanded", None)
     words = words if expanded is None else expanded(words)
     note = "--debug shows where an error comes from."
     said = io.StringIO()
+    args, given = arranged(kind, words)
     try:
         with _terminal(), redirect_stderr(said):
-            return tyro.cli(
+            flags = tyro.cli(
                 kind,
                 prog=program,
-                args=arranged(kind, words),
+                args=args,
                 description=" ".join(f"{_about(kind)} {note}".split()),
                 config=(tyro.conf.OmitArgPrefixes,),
                 registry=help_texts(),
@@ -108,6 +110,9 @@ def parse(kind: type[Any], words: Sequence[str], *, program: str | None = None) 
         if not end.code:
             raise
         raise ValueError(_unboxed(said.getvalue())) from None
+    if (check := getattr(flags, "check_given", None)) is not None:
+        check(given)
+    return flags
 
 
 def one_line(text: str) -> str:

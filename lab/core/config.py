@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -381,11 +381,11 @@ def given(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def refuse(config: RunConfig, **instead: str) -> None:
-    """Raise `ValueError` if a setting is given that the script sets itself; `instead` maps the
-    setting's name to the flag to use."""
+def refuse(names: Collection[str], **instead: str) -> None:
+    """Raise `ValueError` if a setting is among the `names` of those given that the script sets
+    itself; `instead` maps the setting's name to the flag to use."""
     for name in instead:
-        if name in given(config):
+        if name in names:
             raise ValueError(f"{flag(name)} is set by {instead[name]}: leave it out")
 
 

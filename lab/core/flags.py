@@ -115,8 +115,9 @@ def flags_of(kind: type[Any]) -> list[Flag]:
     return found
 
 
-def arranged(kind: type[Any], words: Sequence[str]) -> list[str]:
-    """`words` for the flags of a dataclass as tyro takes them, those without a flag last.
+def arranged(kind: type[Any], words: Sequence[str]) -> tuple[list[str], frozenset[str]]:
+    """`words` for the flags of a dataclass as tyro takes them, those without a flag last; and the
+    fields of the flags among them, also of those whose value is the default.
 
     Raises `ValueError` if they do not fit, in a line that says what to write instead.
     """
@@ -131,7 +132,7 @@ def arranged(kind: type[Any], words: Sequence[str]) -> list[str]:
     while rest:
         word = rest.pop(0)
         if word in ("-h", "--help"):
-            return ["--help"]
+            return ["--help"], frozenset()
         if word == END:
             alone += rest
             break
@@ -160,7 +161,8 @@ def arranged(kind: type[Any], words: Sequence[str]) -> list[str]:
             raise ValueError(f"{each.name} is missing. {each.text}")
     if len(alone) > len(bare) and not any(each.many for each in bare):
         raise ValueError(_unexpected(alone[len(bare)], known))
-    return [*flagged, END, *alone] if alone else flagged
+    fields = frozenset(known[name].field for name in given)
+    return ([*flagged, END, *alone] if alone else flagged), fields
 
 
 def help_texts() -> ConstructorRegistry:

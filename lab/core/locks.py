@@ -52,6 +52,11 @@ def check_path(path: Path, flag: str = "") -> Path:
 def check_out(folder: Path) -> Path:
     """`folder`, if one may be there or be made; `ValueError` names --out otherwise."""
     for place in (check_path(folder), *folder.parents):
+        if place.is_symlink() and not place.exists():
+            raise ValueError(
+                f"--out {folder}: {place} is a symbolic link to nowhere: make its folder, or choose"
+                " another"
+            )
         if place.exists() and not place.is_dir():
             what = "that" if place == folder else f"{place}"
             raise ValueError(

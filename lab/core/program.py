@@ -36,6 +36,16 @@ def spelled(command: str, *, processes: int = 1) -> str:
     return f"{CONSOLE} {subcommand}" if installed() else f"python3 {script}"
 
 
+def quoted(path: Path) -> str:
+    """A path as a word of a shell's command line, which no flag is taken for.
+
+    >>> quoted(Path("-my runs"))
+    "'./-my runs'"
+    """
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+
+
 def typed(command: str) -> str:
     """This process's own command line, for one that was started as the given command."""
     words = sys.argv[1:]

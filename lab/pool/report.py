@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.atomic import replace_file, replace_text
-from lab.core.program import spelled
+from lab.core.program import quoted, spelled
 from lab.core.words import NOTHING, estimated, share
 from lab.experiments.show.style import png
 from lab.pool.attacks import FRESH, LEFT_OUT, Attacks, Rates
@@ -69,7 +68,7 @@ def report(
         lines += [*columns(rows), ""]
     if result.seconds:
         lines.append(f"{result.seconds:.1f} processor seconds for each network")
-    board = f"{spelled('board')} --logdir {shlex.quote(str(folder.parent))}"
+    board = f"{spelled('board')} --logdir {quoted(folder.parent)}"
     lines += [*(str(folder / name) for name in files), "", f"In TensorBoard: {board}"]
     return lines
 

@@ -1,6 +1,5 @@
 """What a run says in the terminal: what it does, how far it is, and its verdict."""
 
-import shlex
 import shutil
 import sys
 import textwrap
@@ -11,7 +10,7 @@ from tqdm import tqdm
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
-from lab.core.program import spelled
+from lab.core.program import quoted, spelled
 from lab.core.words import chance, counted, share, singular
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
@@ -22,7 +21,13 @@ GROUPS = 8
 
 
 class Display:
-    """Lines on standard output; on a terminal also a progress bar, on standard error."""
+    """Lines on standard output; on a terminal also a progress bar, on standard error.
+
+    Whoever reads the lines may end before the run does, and a log's disk may be full: the run goes
+    on in silence, and `lost` is the error of the first line that could not be written.
+    """
+
+    lost: OSError | None = None
 
     def __init__(self, config: RunConfig, folder: Path, noun: str) -> None:
         self.live = bool(sys.stderr and sys.stderr.isatty())
@@ -146,7 +151,7 @@ class Display:
         """Say how it came out, what the time went into, and how to look at it."""
         width = min(shutil.get_terminal_size().columns, 100)
         spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
-        board = f"{spelled('board')} --logdir {shlex.quote(str(self._folder.parent))}"
+        board = f"{spelled('board')} --logdir {quoted(self._folder.parent)}"
         self._say(f"seconds: {spent}")
         lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
         self._say("\n" + "\n".join(lines) + "\n")
@@ -158,4 +163,10 @@ class Display:
         self._say(f"\n{file} says how hard each training {singular(self._noun)} was to learn")
 
     def _say(self, line: str) -> None:
-        print(line, flush=True)
+        if self.lost is not None:
+            return
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            error.filename = error.filename or "standard output"
+            self.lost = error

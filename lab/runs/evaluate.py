@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.core.atomic import replace_text
+from lab.core.atomic import check_files, replace_text
 from lab.core.config import RunConfig, to_json
-from lab.core.program import spelled
+from lab.core.program import quoted, spelled
 from lab.core.run_dir import RunDir
 from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.populations import evaluation_config, measure
@@ -82,11 +81,9 @@ def evaluate(
         )
     own_metrics = _own_metrics(RunDir(folder), own, metric, changed_code=changed_code)
     try_metrics(own_metrics, classes=world.classes)
-    for flag, path in (("--json", json_file), ("--examples", examples_file), ("--out", out)):
-        # a device, such as /dev/null, would be replaced by a file, for everybody
-        taken = path and path.exists() and not path.is_file()
-        if path and (taken or path.is_symlink() or not path.parent.is_dir()):
-            raise ValueError(f"{flag} {path}: it must be a file in a folder that exists")
+    written = {"--json": json_file, "--examples": examples_file, "--out": out}
+    check_files(written)
+    for flag, path in written.items():
         if path and RunDir(path.parent).owns(path):
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
@@ -153,7 +150,7 @@ def _unfinished(run: RunDir, config: RunConfig) -> str:
         return ""
     path = run.newest()
     step = load_checkpoint(path).step if path else 0
-    go_on = shlex.quote(str(run))
+    go_on = quoted(run.path)
     return (
         f"\nNot finished: {step:,} of {config.train.max_steps:,} steps are done, and that is"
         f" measured. Go on with it: {spelled('train')} --resume {go_on}"

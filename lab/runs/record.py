@@ -84,6 +84,7 @@ class Record:
         self._seconds = {"starting": time.perf_counter() - started_at}
         self._mark = time.perf_counter()
         self._collector: ScoreCollector | None = None
+        self._reached = max(self._evaluated, 0)
 
     def announce(self, processes: Processes) -> None:
         """Say what is about to be done."""
@@ -217,7 +218,7 @@ class Record:
         Ctrl-C becomes `Interrupted`."""
         checkpoint = self._opened.checkpoint
         try:
-            with self._recorder.failure_noted(lambda error: getattr(error, "step", 0)):
+            with self._recorder.failure_noted(lambda error: getattr(error, "step", self._reached)):
                 yield
         except (Interrupted, KeyboardInterrupt) as error:
             if not isinstance(error, Interrupted):
@@ -227,6 +228,11 @@ class Record:
             with suppress(OSError):
                 self._recorder.summarize("stopped", error.step, f"It was {error}.")
             raise error from None
+
+    @property
+    def unsaid(self) -> OSError | None:
+        """Why some of the run's lines could not be written to standard output; None: all were."""
+        return self._display.lost
 
     @property
     def _evaluated(self) -> int:
@@ -248,6 +254,7 @@ class Record:
 
     def _log(self, step: int, metrics: Metrics) -> None:
         """Log an evaluation's metrics."""
+        self._reached = step
         self._tracker.scalars(step, metrics)
         self._display.evaluated(metrics)
 

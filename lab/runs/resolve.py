@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 
 from lab.core.config import RunConfig, TrainConfig, check, settled
 from lab.core.machine import processors
-from lab.core.program import spelled
+from lab.core.program import quoted, spelled
 from lab.measure import SplitMetric, load_metrics, locate_metric, try_metrics
 from lab.models import ModelSpec, isolated, locate
 from lab.runs.network import model_spec
@@ -171,5 +170,5 @@ def check_processes(config: RunConfig, folder: Path | None = None) -> int:
 
 def command(processes: int, folder: Path | None) -> str:
     """The command that starts a run of so many processes, or resumes the one in `folder`."""
-    rest = f"--resume {shlex.quote(str(folder))}" if folder else "…"
+    rest = f"--resume {quoted(folder)}" if folder else "…"
     return f"{spelled('train', processes=processes)} {rest}"

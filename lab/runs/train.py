@@ -153,10 +153,11 @@ def _do(
     warnings: Sequence[str] = (),
 ) -> Result | None:
     """The run in all its processes: rank 0 holds the folder and records, every rank trains. Returns
-    rank 0's result on each; None if there is nothing left to do."""
+    rank 0's result on each; None if there is nothing left to do. Raises `OSError` at the end if
+    rank 0's lines could not be written: the run is complete all the same."""
     processes = replica.processes
     replica.model.to(replica.run.device)
-    result = None
+    result = unsaid = None
     with open_folder() if processes.first else nullcontext() as opened:
         mine = (opened is None, opened.checkpoint if opened else None)
         finished, checkpoint = processes.broadcast_object(mine)
@@ -172,7 +173,11 @@ def _do(
             with record.last_word():
                 _train(replica, checkpoint, record)
                 result = record.close()
-    return processes.broadcast_object(result)
+            unsaid = record.unsaid
+    result = processes.broadcast_object(result)
+    if unsaid is not None:
+        raise unsaid
+    return result
 
 
 def _train(replica: Replica, checkpoint: Checkpoint | None, record: Record | None = None) -> None:

@@ -24,6 +24,7 @@ from lab.models import (
     ModelSpec,
     NetworkError,
     ask,
+    device_of,
     first_pass,
     isolated,
     last_operation,
@@ -258,7 +259,15 @@ class _DryRun:
             ask(network, asked, self._spec, name=self._name, training=True)
             for asked in (pictures, others)
         )
-        if torch.equal(one, two) and not torch.equal(trained, also):
+        if not torch.equal(one, two) or torch.equal(trained, also):
+            return
+        if _near(one, one[:1].expand_as(one)):
+            self._warn(
+                "in eval mode it gives all pictures the same logits after two steps, though not in"
+                " training mode: a deep network whose normalization (BatchNorm) needs more steps"
+                " before it can be asked, or one that keeps what it computed first"
+            )
+        else:
             self._warn(
                 "in eval mode its answers do not depend on the pictures, as they do in training:"
                 " does it keep what it computed first?"
@@ -286,10 +295,13 @@ class _DryRun:
 
     def _look_at_missed(self, network: nn.Module) -> None:
         """Warn of weights that affect the logits and get no gradient; weights without any effect
-        are ignored. Changes the network."""
+        are ignored, and so are those that get one from other pictures, as of a network that routes
+        each picture to one of several parts. Changes the network."""
         if not self._missed:
             return
         pictures = random_pictures(self._spec, self._batch)
+        reached = _reached(network, pictures)
+        self._missed = {n: p for n, p in self._missed.items() if id(p) not in reached}
         one, again = (ask(network, pictures, self._spec, name=self._name) for _ in range(2))
         with torch.no_grad():
             for weight in self._missed.values():
@@ -319,6 +331,19 @@ class _DryRun:
             raise NetworkError(f"--model {self._name}: {error}") from error
         except ValueError as error:
             raise ValueError(f"--model {self._name}: {error}") from error
+
+
+def _reached(network: nn.Module, pictures: Tensor) -> set[int]:
+    """The ids of the weights that get a gradient from the logits of `pictures` in training mode;
+    none if it cannot be computed. Changes the network's gradients."""
+    network.zero_grad()
+    try:
+        with torch.enable_grad():
+            logits = network.train()(pictures.to(device_of(network)).clone())
+            (logits.float() * torch.randn(logits.shape, device=logits.device)).sum().backward()
+    except Exception:  # networks are anybody's code, and this is for a warning only
+        return set()
+    return {id(p) for p in network.parameters() if p.grad is not None and bool(p.grad.any())}
 
 
 class _RandomBatches:

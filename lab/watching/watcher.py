@@ -149,8 +149,8 @@ class Watcher:
     def __call__(self, step: int | None = None) -> None:
         """Measure if it is time to; else return at once.
 
-        `step` is the number of optimizer steps so far, or None: it is counted here. If it begins
-        anew, as in each epoch, it is counted on.
+        `step` is the number of the optimizer step that was just made, counted from 0, or None: it
+        is counted here. If it begins anew, as in each epoch, it is counted on.
         """
         if self._idle:
             return

@@ -136,11 +136,25 @@ class FolderWorld(StoredWorld[Path]):
             said.append(
                 f"{_listed(f'{plain(name)}/' for name in beside)} in {self.root}: not used."
             )
+        sets = {self.root / top for top in tops & {"train", "test"}} if self.tested else set()
+        stray = sorted(
+            path
+            for folder in (self.root, *sets)
+            for path in folder.iterdir()
+            if path.is_file()
+            and path.suffix.lower() in picture_suffixes()
+            and not path.name.startswith(".")
+        )
+        if stray:
+            said.append(
+                f"pictures beside the folders of the classes, in none of them, are left out:"
+                f" {len(stray):,}, {plain(self._below(stray[0]))} the first."
+            )
         files = [path for top in sorted(tops) for path in files_below(self.root / top)]
         others = Counter(
             path.suffix.lower() or "none"
             for path in files
-            if path not in used and path.name != TABLE
+            if path not in used and path.name != TABLE and path not in stray
         )
         if others:
             said.append(
