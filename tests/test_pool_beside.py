@@ -30,6 +30,9 @@ FLAGS = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("short_bootstraps", "plain_figures")
+
+
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let networks be trained in this process."""
