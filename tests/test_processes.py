@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -275,34 +276,14 @@ def net(spec):
 """
 
 
-class Torchrun:
-    """Torchrun in a child of a process that has imported torch, and two processes of its own."""
-
-    def __init__(self, folder: Path, *flags: str, steps_left: int = -1) -> None:
-        (folder / "net.py").write_text(FATAL)
-        self._streams = [folder / name for name in ("out", "err")]
-        words = ["--standalone", "--nproc-per-node=2", str(ROOT / "scripts" / "train.py"), *flags]
-        self.process = CONTEXT.Process(
-            target=_torchrun, args=(folder, self._streams, words, steps_left)
-        )
-        self.process.start()
-
-    def end(self) -> tuple[str, str]:
-        """Wait for the end: what was said."""
-        self.process.join(120)
-        out, err = (stream.read_text() for stream in self._streams)
-        return out, err
-
-
-def _torchrun(folder: Path, streams: list[Path], words: list[str], steps_left: int) -> None:
-    from torch.distributed.run import main
-
-    for number, stream in enumerate(streams, start=1):
-        os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", 1, closefd=False)  # noqa: SIM115
-    os.chdir(folder)
-    os.environ.update(OMP_NUM_THREADS="1", STEPS_LEFT=str(steps_left))
-    main(words)
+def torchrun(folder: Path, *flags: str, steps_left: int = -1) -> "subprocess.Popen[str]":
+    (folder / "net.py").write_text(FATAL)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return subprocess.Popen(
+        [*command, str(ROOT / "scripts" / "train.py"), *flags],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "STEPS_LEFT": str(steps_left)},
+    )  # fmt: skip
 
 
 def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
@@ -310,9 +291,9 @@ def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
     flags += " --eval-every 100000"
     begin = [*flags.split(), "--steps", "100000", "--name", "run", "--model", "net.py:net"]
     begin += ["--checkpoint-every", "0"]
-    dead = Torchrun(tmp_path, *begin, steps_left=20)
-    out, said = dead.end()
-    assert dead.process.exitcode not in (0, None)
+    dead = torchrun(tmp_path, *begin, steps_left=20)
+    out, said = dead.communicate(timeout=120)
+    assert dead.returncode != 0
     assert "by 2 processes" in out
     assert re.search(r"process 0 of 2 stops, because another one has ended", said)
     assert re.search(r"rank\s*: 1 .*\n\s*exitcode\s*: -9", said)
@@ -320,14 +301,14 @@ def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
     last = tmp_path / "runs" / "run" / "checkpoints" / LAST
     reached = load_checkpoint(last).step
     assert 0 < reached < 20
-    again = Torchrun(tmp_path, "--resume", "runs/run")
+    again = torchrun(tmp_path, "--resume", "runs/run")
     while (
-        again.process.is_alive()
+        again.poll() is None
         and load_checkpoint(RunDir(last.parent.parent).newest()).step == reached
     ):
         time.sleep(0.1)
-    again.process.terminate()
-    out, said = again.end()
+    again.send_signal(signal.SIGTERM)
+    out, said = again.communicate(timeout=120)
     assert re.search(
         r"stopped by SIGTERM after step [\d,]+; go on with: torchrun --nproc-per", said
     )

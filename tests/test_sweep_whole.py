@@ -31,7 +31,7 @@ from lab.experiments.runner.worker import Report
 from lab.experiments.show.curves import curves, power_laws
 from support.configs import tiny
 from support.executors import Here
-from support.killing import CONTEXT, Script
+from support.killing import Script
 from support.scripts import ROOT, is_refused, load_script, told
 
 FLAGS = (
@@ -377,15 +377,13 @@ def test_a_dask_worker_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     }  # fmt: skip
     local = "--host 127.0.0.1"
     scheduler = f"{dask}scheduler {local} --port 0 --no-dashboard --scheduler-file {at}"
-    worker = f"{local} --no-dashboard --no-nanny --nthreads 1 --scheduler-file {at}"
-    cluster: list[Any] = [subprocess.Popen(scheduler.split(), **quiet)]
+    worker = f"{dask}worker {local} --no-dashboard --no-nanny --nthreads 1 --scheduler-file {at}"
+    cluster = [subprocess.Popen(scheduler.split(), **quiet)]
     try:
         deadline = time.monotonic() + 60
         while not (at.exists() and at.read_text().endswith("}")) and time.monotonic() < deadline:
             time.sleep(0.1)
-        for _ in range(2):  # children of a process that has imported torch
-            cluster.append(CONTEXT.Process(target=_dask_worker, args=(tmp_path, worker.split())))
-            cluster[-1].start()
+        cluster += [subprocess.Popen(worker.split(), **quiet) for _ in range(2)]
         address = json.loads(at.read_text())["address"].removeprefix("tcp://")
         table = run_grid(
             BASE, {"model": ["cnn", f"{tmp_path}/net.py:net"]}, seeds=2,
@@ -400,17 +398,7 @@ def test_a_dask_worker_may_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     finally:
         for process in reversed(cluster):
             process.kill()
-            (process.wait if isinstance(process, subprocess.Popen) else process.join)()
-
-
-def _dask_worker(folder: Path, words: list[str]) -> None:
-    from distributed.cli import dask_worker
-
-    os.chdir(folder)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
-    dask_worker.main(words, standalone_mode=False)
+            process.wait()
 
 
 def test_a_ray_worker_may_die(tmp_path: Path) -> None:
