@@ -1,5 +1,6 @@
 """Settings for all tests, and fixtures that several modules use."""
 
+import gc
 import ipaddress
 import os
 import socket
@@ -9,10 +10,17 @@ import pytest
 from hypothesis import settings
 
 from support.executors import runs_here  # noqa: F401
+from support.figures import plain_figures  # noqa: F401
+from support.pools import short_bootstraps  # noqa: F401
 
 # A busy machine is no reason to fail; what is too slow shows in the suite's durations.
 settings.register_profile("lab", deadline=None, max_examples=int(os.environ.get("FUZZ", "50")))
 settings.load_profile("lab")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by what was imported and collected: that is there to stay."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

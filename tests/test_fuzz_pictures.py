@@ -5,6 +5,7 @@ import os
 import resource
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ FORMATS = (
 )
 
 
+@cache
 def encoded() -> dict[str, bytes]:
     """A small noisy picture in every mode and format that go together, and odd cases."""
     noise = Image.effect_noise((40, 30), 60).convert("RGB")
@@ -86,9 +88,6 @@ def encoded() -> dict[str, bytes]:
     return files
 
 
-FILES = encoded()
-
-
 def is_picture_or_line(path: Path) -> bool:
     """Assert that a file is read, or refused in one line that names it; whether it is read."""
     try:
@@ -102,8 +101,8 @@ def is_picture_or_line(path: Path) -> bool:
 
 
 def test_every_format_and_mode_is_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert len(FILES) > 70
-    for name, content in FILES.items():
+    assert len(encoded()) > 70
+    for name, content in encoded().items():
         path = tmp_path / name
         path.write_bytes(content)
         assert is_picture_or_line(path), name
@@ -118,7 +117,7 @@ def test_damaged_pictures_are_an_answer_or_one_line(
     places = st.integers(0, 5000) | st.integers(0, 60)  # most of what breaks stands at the start
 
     def holds(name: str, keep: int | None, changes: list[tuple[int, int]], more: bytes) -> None:
-        content = bytearray(FILES[name])
+        content = bytearray(encoded()[name])
         for place, value in changes:
             content[place % len(content)] = value
         path.write_bytes(bytes(content[:keep]) + more)
@@ -126,7 +125,7 @@ def test_damaged_pictures_are_an_answer_or_one_line(
 
     search(
         holds,
-        st.sampled_from(sorted(FILES)),
+        st.sampled_from(sorted(encoded())),
         st.none() | places,
         st.lists(st.tuples(places, st.integers(0, 255)), max_size=4),
         st.just(b"") | st.binary(max_size=50),

@@ -40,7 +40,7 @@ def planted(leak: Tensor | None = None, *, count: int, seed: int = 0) -> Example
 
 
 def verdicts(leak: Tensor | None) -> dict[tuple[str, str], bool]:
-    train, test = planted(leak, count=500), planted(leak, count=2000, seed=1)
+    train, test = planted(leak, count=400), planted(leak, count=1000, seed=1)
     result = certificate(train, test, by_subpopulation=False)
     assert result.clean == (not any(probe.leaks for probe in result.probes))
     return {(probe.model, probe.statistics): probe.leaks for probe in result.probes}

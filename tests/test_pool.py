@@ -45,6 +45,8 @@ from support.killing import Script
 from support.pools import files
 from support.scripts import is_a_good_line, run_here
 
+pytestmark = pytest.mark.usefixtures("short_bootstraps")
+
 FLAGS = (
     "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --width 1 --steps 20"
     " --batch-size 8 --label-noise 0.3 --device cpu --processes 1"
@@ -183,6 +185,7 @@ def test_weights_are_kept_from_which_the_networks_are_made_again(
     assert not place.weights_file(5).exists()
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_killed_and_continued_it_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +348,7 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
     assert [line.split("\t")[0] for line in points[1:]] == [row["memorization"] for row in rows]
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_one_network_that_fails_does_not_end_the_others(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,6 +374,7 @@ def test_a_worker_of_another_lab_trains_nothing(tmp_path: Path) -> None:
     assert do(Job(network=0, config=config, share=0.7, key=key_of(config))).trained is not None
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_few_networks_say_so_and_no_more(here: None, tmp_path: Path) -> None:
     result = run_pool(small(tmp_path, label_noise=0.01), networks=2)
     said = " ".join(report(result))
@@ -468,6 +473,7 @@ def test_causes_are_told_apart(tmp_path: Path) -> None:
     ) == ["ordinary"]
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_pictures_of_a_folder_have_scores_too(here: None, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name, level in (("dark", 40), ("light", 200)):

@@ -28,6 +28,12 @@ from lab.pool.attacks import (
 from lab.pool.membership import BLOCK, membership
 
 
+@pytest.fixture
+def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let intervals be those of 60 samples, for attacks on hundreds of thousands of pairs."""
+    monkeypatch.setattr("lab.measure.shadow_models.RESAMPLES", 60)
+
+
 def planted(networks: int, count: int, *, effect: float, spread: float = 3.0) -> tuple:
     """Log odds that lie `effect` higher for members, around a mean of each example's own."""
     generator = torch.Generator().manual_seed(0)
@@ -152,6 +158,7 @@ def test_relative_ratios_are_those_of_a_loop(online: bool) -> None:
             assert float(found[target, i]) == pytest.approx(float(wanted))
 
 
+@pytest.mark.usefixtures("fewer_resamples")
 def test_fresh_examples_are_compared_as_members_are() -> None:
     """With known normal distributions the best attack's rates are known too, down to 0.01 %."""
     networks, count, many, effect = 100, 200, 2400, 3.0
@@ -173,6 +180,7 @@ def test_fresh_examples_are_compared_as_members_are() -> None:
     assert list(found.power) == [16, 32, 64, 100]
 
 
+@pytest.mark.usefixtures("fewer_resamples")
 def test_attacks_find_nothing_where_there_is_nothing() -> None:
     """Networks whose answers do not depend on their training set: rates lie on the diagonal."""
     odds, _ = planted(100, 4400, effect=0.0)

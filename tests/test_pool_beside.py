@@ -25,9 +25,12 @@ from support.pools import files
 from support.scripts import is_a_good_line, run_here
 
 FLAGS = (
-    "--task shape --num-train 20 --num-test 30 --image-size 16 --model mlp --width 1 --steps 20"
+    "--task shape --num-train 20 --num-test 30 --image-size 16 --model mlp --width 1 --steps 10"
     " --batch-size 8 --label-noise 0.3 --device cpu --processes 1"
 )
+
+
+pytestmark = pytest.mark.usefixtures("short_bootstraps", "plain_figures")
 
 
 @pytest.fixture(autouse=True)
@@ -186,7 +189,7 @@ def test_the_trial_judges_every_method(pool: PoolResult) -> None:
 
 
 def test_the_command_says_and_keeps_both(tmp_path: Path) -> None:
-    words = [*FLAGS.split(), "--networks", "20", "--out", str(tmp_path), "--without-memorized", "4"]
+    words = [*FLAGS.split(), "--networks", "16", "--out", str(tmp_path), "--without-memorized", "4"]
     words += ["--without-runs", "2", "--attribution-runs", "1"]
     done = run_here("pool", *words)
     assert done.code == 0, done.err

@@ -77,6 +77,7 @@ def test_a_planted_influence_is_shown_and_told(tmp_path: Path) -> None:
         assert row["test_label"] == result.test.classes[int(result.test.clean_labels[j])]
 
 
+@pytest.mark.usefixtures("short_bootstraps", "plain_figures")
 def test_noise_is_not_shown_and_a_former_sheet_goes(tmp_path: Path) -> None:
     lines = report(pool_of_guesses(tmp_path, helped=True))
     assert str(tmp_path / SHEET) in lines

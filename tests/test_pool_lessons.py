@@ -19,11 +19,8 @@ ON_POOLS = [name for name, lesson in list_lessons().items() if lesson.networks]
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
+def here(monkeypatch: pytest.MonkeyPatch, short_bootstraps: None, plain_figures: None) -> None:
     """Let pools train in this process, with short bootstraps."""
-    for place in ("shadow_models.RESAMPLES", "shadow_models.LEAST", "rank_correlation.RESAMPLES",
-                  "rank_correlation.LEAST"):  # fmt: skip
-        monkeypatch.setattr(f"lab.measure.{place}", 20)
     for module in ("run", "beside"):
         monkeypatch.setattr(f"lab.pool.{module}.open_executor", lambda name, processes: Here())
 

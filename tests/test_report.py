@@ -53,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-FACES, PART_FACES = 300, 40
+FACES, PART_FACES = 100, 10
 """How many unseen faces the cards of these tests ask about."""
 
 
@@ -75,7 +75,7 @@ def small_cards() -> Iterator[None]:
 def made(place: Path) -> CardResult:
     with small_cards():
         return report(
-            f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["cnn"], seeds=2,
+            f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["linear"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
             say=lambda _: None, watch=False,
         )  # fmt: skip
@@ -145,7 +145,7 @@ def test_the_card_is_page_text_and_data(made: CardResult) -> None:
         assert sentence in (made.folder / "report_card.md").read_text()
     content = json.loads((made.folder / "report_card.json").read_text())
     assert [card["model"].rpartition("/")[2] for card in content["cards"]] == [
-        "my_net.py:my_net", "cnn",
+        "my_net.py:my_net", "linear",
     ]  # fmt: skip
 
 
@@ -204,12 +204,13 @@ def test_tensorboard_has_it_too(made: CardResult) -> None:
     assert "membership AUC" in text
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_the_same_call_again_repeats_no_run(made: CardResult, place: Path) -> None:
     runs = place / "cards" / "runs"
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")}
     with small_cards():
         again = report(
-            f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["cnn"], seeds=2,
+            f"{place}/my_net.py:my_net", tiny(place / "cards", **CARD), against=["linear"], seeds=2,
             sizes=(16, 24), random_sizes=(8,), processes=2, command="the <command>",
             say=lambda _: None, watch=False,
         )  # fmt: skip
@@ -227,6 +228,7 @@ def test_a_file_that_has_changed_is_another_network(tmp_path: Path) -> None:
     assert len({missing, one, key_of(config)}) == 3
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(
         NET.replace("def my_net", "class Bad(nn.Linear):\n"

@@ -46,8 +46,8 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let pools train in this process."""
+def here(monkeypatch: pytest.MonkeyPatch, short_bootstraps: None, plain_figures: None) -> None:
+    """Let pools train in this process, and be told quickly."""
     for module in ("run", "beside"):
         monkeypatch.setattr(f"lab.pool.{module}.open_executor", lambda name, processes: Here())
 

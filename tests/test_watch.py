@@ -52,6 +52,11 @@ from support.run_folders import same_state, scalars
 TRAIN, TEST = pictures(40, 0), pictures(30, 1)
 
 
+def measure(model: nn.Module, **given: Any) -> Watcher:
+    """`watch` without pictures, which take half the time of so short a run."""
+    return watch(model, pictures=False, **given)
+
+
 @pytest.mark.parametrize("held", [sets.HELD, 1000], ids=["held", "read again"])
 def test_measuring_changes_no_bit_of_the_training(
     held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -82,7 +87,7 @@ def test_its_figures_are_those_of_the_lab_to_the_last_bit(tmp_path: Path) -> Non
     model = open_run(folder).model
     world = open_world(data, seed=0)
     faces, unseen = world.load("train", 130), world.load("test", 150)
-    with watch(
+    with measure(
         model, train=(to_input(faces.images), faces.labels),
         test=(to_input(unseen.images), unseen.labels), clean_labels=faces.clean_labels,
         classes=faces.classes, out=tmp_path / "watched", quiet=True,
@@ -225,7 +230,7 @@ def test_a_large_set_is_sampled_and_says_so(
 ) -> None:
     found = []
     for name in ("one", "two"):
-        with watch(network(), train=TRAIN, test=TEST, out=tmp_path / name, most=20) as watched:
+        with measure(network(), train=TRAIN, test=TEST, out=tmp_path / name, most=20) as watched:
             pass
         found.append(watched.metrics["loss/train"])
     said = capsys.readouterr().out
@@ -238,7 +243,7 @@ def test_a_large_set_is_sampled_and_says_so(
 def test_random_augmentation_is_told_and_can_be_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with watch(network(), train=Augmented(40, 0), test=TEST, out=tmp_path / "random"):
+    with measure(network(), train=Augmented(40, 0), test=TEST, out=tmp_path / "random"):
         pass
     assert "train gives other inputs each time" in capsys.readouterr().out
     exact = measured(network(), train=TRAIN, test=TEST)
@@ -263,7 +268,7 @@ def test_groups_wrong_labels_and_own_changes_are_measured(tmp_path: Path) -> Non
     wrong = TRAIN[1].clone()
     wrong[:10] = 1 - wrong[:10]
     place = np.array(["in", "out"])[np.arange(30) // 15]
-    with watch(
+    with measure(
         Left(), train=(TRAIN[0], wrong), test=TEST, clean_labels=TRAIN[1].numpy(),
         groups={"place": place}, out=tmp_path / "run", quiet=True,
         change={
@@ -336,7 +341,7 @@ def test_a_network_that_fails_when_it_is_measured_fails_with_a_reason(tmp_path: 
             return self.inner(x)  # type: ignore[no-any-return]
 
     model = Breaks()
-    watched = watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True)
+    watched = measure(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True)
     watched.open()
     watched(0)
     model.broken = True
@@ -367,13 +372,13 @@ def test_many_classes_and_broken_networks_are_told(tmp_path: Path) -> None:
     assert not [tag for tag in many if tag.startswith("subpopulation_accuracy")]
     assert RunDir(tmp_path / "many").settings()[1].classes[-1] == "299"
     model[1].weight.data[:] = math.nan
-    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "nan", quiet=True) as watched:
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path / "nan", quiet=True) as watched:
         pass
     assert watched.verdict == "It broke: its losses are not finite. Try a smaller learning rate."
 
 
 def test_steps_that_begin_anew_are_counted_on(tmp_path: Path) -> None:
-    with watch(
+    with measure(
         network(), train=TRAIN, test=TEST, out=tmp_path / "run", every=1, quiet=True
     ) as watched:
         for _ in range(2):
@@ -395,7 +400,7 @@ def test_wrapped_and_moved_networks_are_measured_whole(tmp_path: Path) -> None:
         assert measured(model, train=TRAIN, test=TEST)["loss/test"] == plain["loss/test"], name
     assert vars(compiled)["_compiled_call_impl"] is not None
     moved = network()
-    with watch(moved, train=TRAIN, test=TEST, out=tmp_path / "moved", quiet=True) as watched:
+    with measure(moved, train=TRAIN, test=TEST, out=tmp_path / "moved", quiet=True) as watched:
         moved.double()
     assert watched.metrics["loss/test"].value == pytest.approx(plain["loss/test"].value, rel=1e-5)
 
@@ -411,7 +416,7 @@ def test_one_process_of_a_distributed_program_measures(
         found = measured(model, train=TRAIN, test=TEST)
         assert found["loss/test"] == measured(network(), train=TRAIN, test=TEST)["loss/test"]
         monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
-        with watch(model, train=TRAIN, test=TEST, out=tmp_path / "second") as watched:
+        with measure(model, train=TRAIN, test=TEST, out=tmp_path / "second") as watched:
             watched(0)
         assert watched.verdict.startswith("Process 1 does not measure")
         assert not (tmp_path / "second").exists()
@@ -429,7 +434,7 @@ def test_networks_in_pieces_are_refused_with_a_reason(kind: str) -> None:
     else:
         model = type("FullyShardedDataParallel", (nn.Sequential,), {})(*model)
     with pytest.raises(ValueError, match="watch a copy with whole weights"):
-        watch(model, train=TRAIN, test=TEST)
+        measure(model, train=TRAIN, test=TEST)
 
 
 def test_weights_that_a_network_writes_to_in_eval_mode_are_put_back(tmp_path: Path) -> None:
@@ -440,7 +445,7 @@ def test_weights_that_a_network_writes_to_in_eval_mode_are_put_back(tmp_path: Pa
 
     model = Writes(64, 2)
     before = model.weight.detach().clone()
-    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
         watched(0)
         assert watched.times > 0
         assert torch.equal(model.weight, before)
@@ -450,7 +455,7 @@ def test_weights_that_a_network_writes_to_in_eval_mode_are_put_back(tmp_path: Pa
 def test_lazy_networks_get_their_weights_in_the_loop(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
-    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
         assert isinstance(model[1], nn.LazyLinear)
         model(TRAIN[0])
         watched(0)
@@ -495,7 +500,7 @@ def test_what_cannot_work_is_refused_in_one_line(
     changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     given: dict[str, Any] = {"train": TRAIN, "test": TEST, "out": tmp_path / "run", **changes}
-    with pytest.raises(ValueError, match=re.escape(message)) as caught, watch(network(), **given):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught, measure(network(), **given):
         pass
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists(), "nothing half-written"
@@ -513,7 +518,7 @@ def test_a_folder_that_is_taken_is_refused(tmp_path: Path, monkeypatch: pytest.M
         measured(network(), train=TRAIN, test=TEST, out=tmp_path / "notes")
     monkeypatch.chdir(tmp_path)
     for name in ("Sequential-40", "Sequential-40-2"):
-        with watch(network(), train=TRAIN, test=TEST, quiet=True) as watched:
+        with measure(network(), train=TRAIN, test=TEST, quiet=True) as watched:
             pass
         assert watched.folder == Path("runs") / name
 
@@ -545,7 +550,7 @@ def test_many_runs_make_a_table(tmp_path: Path) -> None:
                 network(), train=TRAIN, test=TEST, out=tmp_path / f"{rate}-{seed}",
                 settings={"learning_rate": rate, "seed": seed, "trick": "none"},
             )  # fmt: skip
-    broken = watch(network(), train=TRAIN, test=TEST, out=tmp_path / "broken", quiet=True)
+    broken = measure(network(), train=TRAIN, test=TEST, out=tmp_path / "broken", quiet=True)
     with pytest.raises(KeyError):
         loop_that_ends(broken, KeyError("x"))
     table = found_table(tmp_path)
@@ -561,7 +566,7 @@ def test_many_runs_make_a_table(tmp_path: Path) -> None:
 
 def test_outside_of_its_block_it_says_so() -> None:
     with pytest.raises(RuntimeError, match="use it inside `with watch"):
-        watch(network(), train=TRAIN, test=TEST)(0)
+        measure(network(), train=TRAIN, test=TEST)(0)
 
 
 def test_the_budget_is_kept_and_densest_early() -> None:
@@ -615,7 +620,7 @@ def measured(model: nn.Module, out: Path | None = None, **given: Any) -> Any:
 
     with tempfile.TemporaryDirectory() as folder:
         place = out or Path(folder) / "run"
-        with watch(model, out=place, quiet=True, **given) as watched:
+        with measure(model, out=place, quiet=True, **given) as watched:
             pass
     return watched.metrics
 
@@ -654,12 +659,12 @@ def weighted(few: list[int], count: int) -> WeightedRandomSampler:
 )
 def test_the_part_of_a_set_that_a_loader_takes_is_measured(loader: Any, tmp_path: Path) -> None:
     whole, few = TensorDataset(*TRAIN), [3, 5, 8, 9, 20, 21, 30]
-    with watch(
+    with measure(
         linear(), train=loader(whole, few), test=TEST, out=tmp_path / "run", quiet=True
     ) as watched:
         watched(0)
     assert watched.metrics["accuracy/train"].count == len(few)
-    with watch(
+    with measure(
         linear(), train=(TRAIN[0][few], TRAIN[1][few]), test=TEST, out=tmp_path / "b", quiet=True
     ) as same:
         same(0)
@@ -673,12 +678,12 @@ def test_a_sampler_of_unknown_examples_and_other_classes_are_refused(tmp_path: P
 
     whole = TensorDataset(*TRAIN)
     with pytest.raises(ValueError, match=r"train is a loader whose Odd may take a part"):
-        watch(
+        measure(
             linear(), train=DataLoader(whole, sampler=Odd()), test=TEST, out=tmp_path / "r"
         ).open()
     train, test = Named(["ant", "bee"], *TRAIN), Named(["ant", "cow"], *TEST)
     with pytest.raises(ValueError, match=r"train has the classes ant, bee, and test ant, cow"):
-        watch(linear(), train=train, test=test, out=tmp_path / "r").open()
+        measure(linear(), train=train, test=test, out=tmp_path / "r").open()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -773,7 +778,7 @@ def test_probabilities_are_told_and_taken_for_logits_where_the_user_says_so(
     model = Ends(1, torch.sigmoid)
     p = model(TEST[0]).detach()[:, 0]
     for outputs, told in ((None, 1), ("probabilities", 0), ("logits", 0)):
-        with watch(
+        with measure(
             model, train=TRAIN, test=TEST, out=tmp_path / str(outputs), outputs=outputs
         ) as watched:
             pass
@@ -783,7 +788,7 @@ def test_probabilities_are_told_and_taken_for_logits_where_the_user_says_so(
             loss = nn.functional.binary_cross_entropy_with_logits(p, TEST[1].float())
         assert watched.metrics["loss/test"].value == pytest.approx(loss.item(), rel=1e-5)
     lazy = nn.Sequential(nn.Flatten(), nn.LazyLinear(1), nn.Sigmoid())
-    with watch(lazy, train=TRAIN, test=TEST, out=tmp_path / "lazy") as watched:
+    with measure(lazy, train=TRAIN, test=TEST, out=tmp_path / "lazy") as watched:
         lazy(TRAIN[0])
         watched(0)
     loss = nn.functional.binary_cross_entropy(lazy(TEST[0])[:, 0], TEST[1].float())
@@ -816,7 +821,7 @@ def test_examples_in_both_sets_are_told_with_their_number(
         ("same", (same, same), 40, 40),
         ("apart", (TRAIN, TEST), 0, 30),
     ):  # fmt: skip
-        with watch(linear(), train=train_set, test=test_set, out=tmp_path / name) as watched:
+        with measure(linear(), train=train_set, test=test_set, out=tmp_path / name) as watched:
             pass
         said = capsys.readouterr().out
         told = f"test and train share examples, {count} of the {of} of test"
@@ -825,7 +830,7 @@ def test_examples_in_both_sets_are_told_with_their_number(
         assert (f"Of the {of} test" in watched.verdict) == bool(count)
         assert ("has never seen" in watched.verdict) == (not count)
     own = Augmented(40, 0)
-    with watch(linear(), train=own, test=own, out=tmp_path / "own", most=20):
+    with measure(linear(), train=own, test=own, out=tmp_path / "own", most=20):
         pass
     assert "at least 20 of the 20 of test" in capsys.readouterr().out
 
@@ -834,7 +839,7 @@ def test_examples_in_both_sets_are_told_with_their_number(
 def test_one_example_may_be_squeezed(columns: int, tmp_path: Path) -> None:
     model = Ends(columns, lambda z: z.squeeze())
     odd = TRAIN[0][:1].repeat(101, 1, 1, 1), TRAIN[1][:1].repeat(101)
-    with watch(model, train=TRAIN, test=odd, out=tmp_path / "run", quiet=True) as watched:
+    with measure(model, train=TRAIN, test=odd, out=tmp_path / "run", quiet=True) as watched:
         watched(0)
     same = measured(Ends(columns, as_is), train=TRAIN, test=odd)
     assert watched.metrics["loss/test"] == same["loss/test"]
@@ -846,7 +851,7 @@ def test_a_network_that_takes_no_single_example_is_refused_at_the_start(tmp_path
         return z
 
     with pytest.raises(ValueError, match=r"about one example alone: .*needs a batch"):
-        watch(Ends(2, standardized), train=TRAIN, test=TEST, out=tmp_path / "run").open()
+        measure(Ends(2, standardized), train=TRAIN, test=TEST, out=tmp_path / "run").open()
     assert not (tmp_path / "run").exists()
 
 
@@ -904,7 +909,7 @@ def test_augmentation_of_few_examples_is_found(
             x, y = super().__getitem__(index)
             return (x + torch.rand(()) if index >= 20 else x), y
 
-    with watch(network(), train=Last(*TRAIN), test=TEST, out=tmp_path / "run"):
+    with measure(network(), train=Last(*TRAIN), test=TEST, out=tmp_path / "run"):
         pass
     assert "train gives other inputs each time" in capsys.readouterr().out
 
@@ -931,7 +936,7 @@ def test_two_splits_of_the_same_pictures_share_examples(
     one, other = TensorDataset(*TRAIN), TensorDataset(TRAIN[0] if same else -TRAIN[0], TRAIN[1])
     train_set = Wrapped(Subset(one, range(25)), lambda x: x + torch.rand(()))
     test_set = Wrapped(Subset(other, range(10, 40)), lambda x: 2 * x)
-    with watch(linear(), train=train_set, test=test_set, out=tmp_path / "run"):
+    with measure(linear(), train=train_set, test=test_set, out=tmp_path / "run"):
         pass
     assert ("share examples, 15 of the 30" in capsys.readouterr().out) == same
 
@@ -988,7 +993,7 @@ def test_pictures_that_a_loop_may_have_to_scale_are_told(
         ("binary", (x > 100).float(), None, False),
     ):  # fmt: skip
         given = {"train": (inputs, y), "test": (inputs.flip(-1), y)}
-        with watch(network(), **given, forward=forward, out=tmp_path / name):
+        with measure(network(), **given, forward=forward, out=tmp_path / name):
             pass
         assert ("whole numbers up to 255" in capsys.readouterr().out) == told, name
 
@@ -1013,7 +1018,7 @@ def test_inputs_that_are_not_finite_are_told(
 ) -> None:
     holes = TRAIN[0].clone()
     holes[3:5, 0, 1, 1] = math.nan
-    with watch(network(), train=(holes, TRAIN[1]), test=TEST, out=tmp_path / "run") as watched:
+    with measure(network(), train=(holes, TRAIN[1]), test=TEST, out=tmp_path / "run") as watched:
         pass
     assert "train: inputs are not finite in 2 of the 40" in capsys.readouterr().out
     assert "the inputs of 2 examples" in watched.verdict
@@ -1028,7 +1033,7 @@ def test_classes_of_other_shares_in_train_and_test_are_told(
         ("a little", ones, 0),
         ("one", 1 + 0 * ones, 1),
     ):
-        with watch(network(), train=TRAIN, test=(TEST[0], labels), out=tmp_path / name):
+        with measure(network(), train=TRAIN, test=(TEST[0], labels), out=tmp_path / name):
             pass
         said = capsys.readouterr().out
         assert said.count("% of train and ") == told, name
@@ -1079,7 +1084,7 @@ def test_a_loop_that_trains_another_network_is_told(
     model: nn.Module = network()
     if case == "lazy":
         model = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
-    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", every=4) as watched:
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path / "run", every=4) as watched:
         if case == "copied":
             model = copy.deepcopy(model)
         if case == "other parameters":  # its running statistics do change
@@ -1105,7 +1110,7 @@ def test_steps_that_change_no_weight_at_first_are_no_reason_to_warn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = network()
-    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", every=1) as watched:
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path / "run", every=1) as watched:
         trained_for(3, watched, model, rate=0.0)
         trained_for(9, watched, model)
     assert "none of the weights" not in capsys.readouterr().out
@@ -1168,7 +1173,7 @@ def test_of_several_outputs_that_fit_the_line_asks_which(
 ) -> None:
     model = Returns(around)
     with pytest.raises(ValueError, match=r"returns [23] items, of which .* may be") as caught:
-        watch(model, train=TRAIN, test=TEST, out=tmp_path / "run").open()
+        measure(model, train=TRAIN, test=TEST, out=tmp_path / "run").open()
     assert "\n" not in str(caught.value)
     assert f"m(x)[{told[0]}], or [{told[1]}]" in str(caught.value)
     assert not (tmp_path / "run").exists()
@@ -1179,7 +1184,7 @@ def test_features_before_the_logits_are_not_taken_for_logits(tmp_path: Path) -> 
     with pytest.raises(
         ValueError, match=r"item 0 has 64 columns, .*=lambda m, x: m\(x\)\[1\]"
     ) as e:
-        watch(model, train=TRAIN, test=TEST, out=tmp_path / "run").open()
+        measure(model, train=TRAIN, test=TEST, out=tmp_path / "run").open()
     assert "\n" not in str(e.value)
     assert not (tmp_path / "run").exists()
     plain = measured(linear(), train=TRAIN, test=TEST)
@@ -1228,20 +1233,20 @@ def test_inputs_that_the_loop_converts_need_forward_and_the_line_says_so(
     def model() -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.LazyLinear(2)) if lazy else linear()
 
-    def measure(given: Any) -> None:
+    def measure_it(given: Any) -> None:
         network = model()
-        with watch(
+        with measure(
             network, train=train_set, test=test_set, out=tmp_path / "run", quiet=True, **given
         ) as watched:
             network(TRAIN[0])
             watched(0)
 
     with pytest.raises(ValueError, match=r"the network fails: .* forward= too") as caught:
-        measure({})
+        measure_it({})
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
-    measure({"forward": forward})
+    measure_it({"forward": forward})
 
 
 def normalize(x: Tensor) -> Tensor:
@@ -1272,7 +1277,7 @@ def test_a_loop_that_normalizes_inputs_is_told(
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     loader = DataLoader(TensorDataset(back(TRAIN[0]), TRAIN[1]), batch_size=8, shuffle=True)
     before = hooks_of(model)
-    with watch(
+    with measure(
         model, train=loader, test=(back(TEST[0]), TEST[1]), forward=forward, out=tmp_path / "run",
         every=1,
     ) as watched:  # fmt: skip
@@ -1297,7 +1302,7 @@ def test_labels_that_the_loop_passes_along_are_not_taken_for_inputs(
             return self.inner(x)
 
     model = Labeled()
-    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run") as watched:
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path / "run") as watched:
         model(labels=TRAIN[1] + 90, x=TRAIN[0])
         watched()
     assert "the loop feeds" not in capsys.readouterr().out
@@ -1305,7 +1310,7 @@ def test_labels_that_the_loop_passes_along_are_not_taken_for_inputs(
 
 def test_copies_of_a_network_keep_nothing_of_ours(tmp_path: Path) -> None:
     model = network()
-    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True):
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True):
         copied, stored = copy.deepcopy(model), pickle.dumps(model)
         assert hooks_of(model) > 0
         copied(TRAIN[0])
@@ -1320,7 +1325,7 @@ def test_a_loop_that_compiles_or_transforms_the_network_goes_on(tmp_path: Path) 
     model = network()
     for module in model.modules():
         module.training = module.training and not isinstance(module, nn.modules.batchnorm._NormBase)
-    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watched:
         faster = torch.compile(model, backend="eager")
         for _ in range(3):
             faster(TRAIN[0]).sum().backward()
