@@ -93,8 +93,8 @@ def plot(tables: Tables, path: Path) -> None:
 LESSON = Lesson(
     title="Wrong, rare or hard: do cheap scores tell?",
     published="the usual scores of single examples, such as forgetting, confidence and loss, do not"
-    " tell mislabeled examples from rare and from hard ones. What does is how soon each is"
-    " forgotten when training goes on with other examples (Maini 2022)",
+    " tell mislabeled examples from rare and from hard ones. When training goes on with other"
+    " examples, mislabeled ones are forgotten quickly, rare ones slowly (Maini 2022)",
     question="some faces have a wrong label, some are of a rare kind, some are hard to see. All"
     " three are learned late. Can a score of one training tell them from one another?",
     chapter="Which faces",
