@@ -20,6 +20,7 @@ from lab.experiments.runner.jobs import key_of
 from lab.measure import intervals
 from lab.measure.example_scores import SCORES
 from lab.measure.rank_correlation import rank_correlation, spearman
+from lab.measure.second_split import ALL_SCORES
 from lab.pool import membership, run_pool
 from lab.pool.beside import Beside
 from lab.pool.findings import Findings
@@ -109,6 +110,20 @@ def test_they_are_kept_added_to_and_made_anew_if_damaged(here: None, tmp_path: P
     assert scored_of(pool, 0) is None
 
 
+def test_those_of_an_earlier_version_are_made_anew(here: None, tmp_path: Path) -> None:
+    pool = run_pool(tiny(tmp_path, **SETTINGS), networks=2)
+    scored_of(pool, 1)
+    place = pool.folder / "scored" / "00000.npz"
+    before = place.read_bytes()
+    with np.load(place) as kept:
+        values = {name: kept[name] for name in kept.files}
+    assert values["negative_ssft"].shape == (20,)
+    assert values["second_epochs"] >= 1
+    np.savez(place, **{**values, "format": np.int64(1)})
+    scored_of(pool, 1)
+    assert place.read_bytes() == before
+
+
 def test_one_that_fails_is_told_and_trained_by_the_same_command(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +158,7 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     summary = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     trial = summary["score_trial"]
-    names = [MEMORIZATION, *(score.name for score in SCORES)]
+    names = [MEMORIZATION, *(score.name for score in ALL_SCORES)]
     assert list(trial["scores"]) == names
     text = (folder / "score_trial.csv").read_text(encoding="utf-8")
     rows = {(r["score"], r["figure"]): r for r in csv.DictReader(text.splitlines())}
@@ -152,7 +167,7 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
     memorized = np.array([float(row["memorization"]) for row in scores])
     wrong = np.array([row["cause"] == "wrong label" for row in scores])
     kept = [np.load(folder / "scored" / f"0000{k}.npz") for k in range(2)]
-    for score in SCORES:
+    for score in ALL_SCORES:
         values = (kept[0][score.name] + kept[1][score.name]) / 2
         pairs = values[wrong][:, None] - values[~wrong][None, :]
         area = ((pairs > 0) + 0.5 * (pairs == 0)).mean()
@@ -170,6 +185,8 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
     )
     page = (folder / "pool.html").read_text(encoding="utf-8")
     assert "Scores of single trainings" in page
+    assert "a second training, on as many shapes that are drawn anew (" in page
+    assert trial["second_epochs"] == [int(each["second_epochs"]) for each in kept]
     for line in summary["sentences"][-2:]:
         assert line in " ".join(done.out.split())
         assert escape(line) in page.replace("&#39;", "'")
@@ -214,6 +231,12 @@ def planted(tmp_path: Path) -> tuple[Findings, Tensor]:
     return Findings.of(result), known
 
 
+def scored_by(scores: dict[str, Tensor]) -> Scored:
+    """Trainings with these scores, of a step and an epoch each."""
+    ones = torch.ones(len(scores["el2n"]), dtype=torch.int64)
+    return Scored(scores=scores, steps=ones, second_epochs=ones)
+
+
 def test_causes_are_compared_with_each_other(tmp_path: Path) -> None:
     findings, known = planted(tmp_path)
     wrong = findings.causes["wrong label"]
@@ -222,9 +245,9 @@ def test_causes_are_compared_with_each_other(tmp_path: Path) -> None:
     findings = replace(findings, causes={"ordinary": findings.causes["ordinary"], **parts})
     generator = torch.Generator().manual_seed(1)
     noise = torch.rand(1, 200, generator=generator, dtype=torch.float64)
-    scores = {score.name: noise for score in SCORES}
+    scores = {score.name: noise for score in ALL_SCORES}
     scores["el2n"] = noise + 2.0 * known
-    trial = ScoreTrial.of(findings, Scored(scores=scores, steps=torch.ones(1)))
+    trial = ScoreTrial.of(findings, scored_by(scores))
     rows = {row.name: row for row in trial.rows}
     assert list(rows["el2n"].over) == ["wrong label"], "each pair once"
     assert rows["el2n"].over["wrong label"]["rare"].value == 1
@@ -241,11 +264,12 @@ def test_the_best_scores_are_named_and_the_worst_are_not(tmp_path: Path) -> None
     wrong = findings.result.train.mislabeled
     generator = torch.Generator().manual_seed(1)
     scores = {
-        score.name: torch.rand(3, 200, generator=generator, dtype=torch.float64) for score in SCORES
+        score.name: torch.rand(3, 200, generator=generator, dtype=torch.float64)
+        for score in ALL_SCORES
     }
     scores["el2n"] = scores["el2n"] + 2.0 * wrong
     scores["curvature"] = scores["curvature"] + 2.0 * known
-    trial = ScoreTrial.of(findings, Scored(scores=scores, steps=torch.ones(3)))
+    trial = ScoreTrial.of(findings, scored_by(scores))
     assert trial.best["wrong label"][0].name == "el2n"
     assert trial.best[MEMORIZATION][0].name == "curvature"
     rows = {row.name: row for row in trial.rows}

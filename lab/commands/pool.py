@@ -25,8 +25,9 @@ class Flags:
     """Share of the training faces that each network is trained on, above 0 to below 1."""
     score_runs: int = 0
     """Trainings on the whole training set, 0 to 1,000, that score how hard each face is to learn
-    (forgetting events, area under the margin, EL2N, …): a table then says how well each score finds
-    wrong labels, and agrees with memorization."""
+    (forgetting events, area under the margin, EL2N, …), and then go on with other faces to see
+    which are forgotten: a table says how well each score finds wrong labels, and agrees with
+    memorization."""
     without_memorized: int = 0
     """How many of the most memorized training faces are left out, 0 to half of the training set:
     networks are trained without them, and without as many random ones, to see what the memorized

@@ -16,7 +16,7 @@ from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.flags import Flag, flags_of
 from lab.experiments.lessons import list_lessons
 from lab.experiments.timing import rate, steps_of, take_turns
-from lab.measure.example_scores import SCORES
+from lab.measure.second_split import ALL_SCORES, SECOND_SCORES
 from lab.models import ModelSpec, count_parameters, create_model, find_model, list_models
 from lab.tracking.tags import TAGS
 from lab.worlds import get_task, list_tasks
@@ -145,15 +145,17 @@ def modules_table(room: str) -> str:
 
 
 def scores_table() -> str:
-    """Every score of training examples that a run can collect."""
+    """Every score of training examples, those that take a second training last."""
     rows = [
         (
             f"`{score.name}`",
             score.heading,
             score.formula,
-            score.source + ("; flipped" if score.flipped else ""),
+            score.source
+            + ("; flipped" if score.flipped else "")
+            + ("; `--score-runs` only" if score in SECOND_SCORES else ""),
         )
-        for score in SCORES
+        for score in ALL_SCORES
     ]
     return table(("column", "score", "definition", "source"), rows)
 

@@ -2,8 +2,9 @@
 
 Each is said to tell memorized or mislabeled examples from others at the price of one training,
 where the memorization score (`lab.measure.memorization_scores`) takes many. `SCORES` is their
-table. `ScoreCollector` measures them along a training: after each epoch it predicts the whole
-training set in eval mode, which changes nothing of the network or of any random state.
+table; scores that take a second training are in `lab.measure.second_split`. `ScoreCollector`
+measures them along a training: after each epoch it predicts the whole training set in eval mode,
+which changes nothing of the network or of any random state.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -223,9 +224,13 @@ def final_doubt(dynamics: Dynamics) -> Tensor:
     return dynamics.final_doubt
 
 
+Kept = TypeVar("Kept")
+"""What is kept of a training, of which scores are read off."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Score:
-    """A row of the table of scores.
+class Score(Generic[Kept]):
+    """A row of a table of scores.
 
     Args:
         name: the column of `example_scores.csv`.
@@ -242,10 +247,10 @@ class Score:
     formula: str
     source: str
     flipped: bool = False
-    of: Callable[[Dynamics], Tensor]
+    of: Callable[[Kept], Tensor]
 
 
-SCORES: tuple[Score, ...] = (
+SCORES: tuple[Score[Dynamics], ...] = (
     Score(
         name="forgetting_events",
         heading="forgetting events",
@@ -310,7 +315,12 @@ SCORES: tuple[Score, ...] = (
         of=final_doubt,
     ),
 )  # fmt: skip
-"""All scores. Higher: harder to learn, more likely memorized."""
+"""All scores of one training. Higher: harder to learn, more likely memorized."""
+
+
+def ends_epoch(step: int, *, batch_size: int, count: int) -> bool:
+    """Whether a pass over `count` examples ends with step number `step` (the first is 1)."""
+    return step * batch_size // count > (step - 1) * batch_size // count
 
 
 class ScoreCollector:
@@ -337,8 +347,7 @@ class ScoreCollector:
 
     def due(self, step: int) -> bool:
         """Whether an epoch ends with step number `step` (the first is 1)."""
-        count, size = len(self._labels), self._batch_size
-        return step * size // count > (step - 1) * size // count
+        return ends_epoch(step, batch_size=self._batch_size, count=len(self._labels))
 
     def collect(self, model: nn.Module) -> None:
         """Measure the network after an epoch."""

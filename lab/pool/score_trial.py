@@ -15,12 +15,13 @@ from torch import Tensor
 from lab.core.estimate import Estimate
 from lab.core.words import NOTHING, estimated, share
 from lab.measure import intervals
-from lab.measure.example_scores import SCORES
 from lab.measure.rank_correlation import rank_correlation, spearman
+from lab.measure.second_split import ALL_SCORES
 from lab.pool.beside import Beside
 from lab.pool.causes import ORDINARY
 from lab.pool.findings import Findings
 from lab.pool.scored import Scored, scored_runs
+from lab.pool.second_split import others
 from lab.pool.section import Section
 from lab.pool.words import WHOSE
 from lab.worlds import COPIED
@@ -59,9 +60,11 @@ class Row:
 class ScoreTrial:
     """The table of scores, each the mean over `runs` trainings on the whole training set; `best`
     has for each cause, and for `MEMORIZATION`, the row of a cheap score with the highest value, and
-    that value with an interval that holds though it is the best of several (Bonferroni)."""
+    that value with an interval that holds though it is the best of several (Bonferroni).
+    `second_epochs`: of each training, those of the second one that follows it."""
 
     runs: int
+    second_epochs: tuple[int, ...]
     noun: str
     rows: tuple[Row, ...]
     best: Mapping[str, tuple[Row, Estimate]]
@@ -105,7 +108,7 @@ class ScoreTrial:
             )
         ]
         means = {}
-        for score in SCORES:
+        for score in ALL_SCORES:
             runs = scored.scores[score.name]
             means[score.name] = values = runs.mean(dim=0)
             each = {c: sum(area(run, c).value for run in runs) / len(runs) for c in causes}
@@ -123,11 +126,15 @@ class ScoreTrial:
         best = {}
         for cause in causes:
             row = max(rows[1:], key=lambda row: _or_least(row.areas[cause]))
-            best[cause] = (row, area(means[row.name], cause, among=len(SCORES)))
+            best[cause] = (row, area(means[row.name], cause, among=len(ALL_SCORES)))
         row = max(rows[1:], key=lambda row: _or_least(row.agreement))
-        best[MEMORIZATION] = (row, agreement(means[row.name], among=len(SCORES)))
+        best[MEMORIZATION] = (row, agreement(means[row.name], among=len(ALL_SCORES)))
         return cls(
-            runs=len(scored), noun=findings.result.run.world.noun, rows=tuple(rows), best=best
+            runs=len(scored),
+            second_epochs=tuple(scored.second_epochs.tolist()),
+            noun=findings.result.run.world.noun,
+            rows=tuple(rows),
+            best=best,
         )
 
     def sentences(self) -> list[str]:
@@ -176,6 +183,7 @@ class ScoreTrial:
         """Plain values, as `findings.json` holds them."""
         return {
             "runs": self.runs,
+            "second_epochs": list(self.second_epochs),
             "scores": {
                 row.name: {
                     "auroc": {cause: area.as_dict() for cause, area in row.areas.items()},
@@ -231,7 +239,9 @@ def trial_section(
             "AUROC: how likely the score is higher for one of these than for an ordinary one (0.5:"
             " a guess). Rank correlation: Spearman's, with the memorization score; in that score's"
             " own row between two halves of the pool. Both are of means over the trainings; “one"
-            " training” is the mean of what each gives alone."
+            " training” is the mean of what each gives alone. Second-split forgetting is that of a"
+            f" second training, on {others(findings.result.run.world)}"
+            f" ({min(trial.second_epochs):,} to {max(trial.second_epochs):,} epochs)."
         ),
         files={CSV: trial.to_csv()},
     ), failed

@@ -1,7 +1,8 @@
 """Trainings on a pool's whole training set, which score its examples.
 
 They are trained by the code that trains the pool's networks, and kept in the pool's folder:
-`scored/00000.npz`, … have the scores of `lab.measure.example_scores`.
+`scored/00000.npz`, … have the scores of `lab.measure.example_scores`, and those of
+`lab.measure.second_split`, for which each network goes on with other examples.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lab.core.atomic import replace_file
-from lab.measure.example_scores import SCORES
+from lab.measure.second_split import ALL_SCORES
 from lab.pool.beside import Beside, WholeJob, like_those_of
 from lab.pool.run import PoolResult
 from lab.pool.store import Trained
@@ -25,7 +26,7 @@ from lab.pool.train import Report, do
 
 FOLDER = "scored"
 
-FORMAT = 1
+FORMAT = 2
 """Version of the definitions of the scores; files of another one are made anew."""
 
 MOST = 1000
@@ -35,10 +36,11 @@ MOST = 1000
 @dataclass(frozen=True, kw_only=True)
 class Scored:
     """R trainings on the whole training set of N examples: `scores` (R, N) float64 by name, and of
-    each training its `steps` (R,)."""
+    each training its `steps` (R,) and the `second_epochs` (R,) of the second training after it."""
 
     scores: dict[str, Tensor]
     steps: Tensor
+    second_epochs: Tensor
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -89,8 +91,11 @@ def scored_runs(
     if not kept:
         return None, failed
     found = [kept[k] for k in sorted(kept)]
-    scores = {s.name: torch.stack([each.scores[s.name] for each in found]) for s in SCORES}
-    return Scored(scores=scores, steps=torch.tensor([each.step for each in found])), failed
+    return Scored(
+        scores={s.name: torch.stack([each.scores[s.name] for each in found]) for s in ALL_SCORES},
+        steps=torch.tensor([each.step for each in found]),
+        second_epochs=torch.tensor([each.second_epochs for each in found]),
+    ), failed
 
 
 def _file(folder: Path, run: int) -> Path:
@@ -103,6 +108,7 @@ def _write(place: Path, trained: Trained) -> None:
     values: dict[str, Any] = {
         "format": np.int64(FORMAT),
         "step": np.int64(trained.step),
+        "second_epochs": np.int64(trained.second_epochs),
         "fitted": np.bool_(trained.fitted),
         "loss": np.float64(trained.loss),
         **{name: scores.numpy() for name, scores in trained.scores.items()},
@@ -117,13 +123,14 @@ def _read(place: Path, count: int) -> Trained | None:
     nothing = torch.zeros(0)
     try:
         with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as kept:
-            scores = {each.name: torch.from_numpy(kept[each.name]) for each in SCORES}
+            scores = {each.name: torch.from_numpy(kept[each.name]) for each in ALL_SCORES}
             if kept["format"] != FORMAT or any(s.shape != (count,) for s in scores.values()):
                 return None
             return Trained(
                 train_logits=nothing,
                 test_logits=nothing,
                 step=int(kept["step"]),
+                second_epochs=int(kept["second_epochs"]),
                 fitted=bool(kept["fitted"]),
                 loss=float(kept["loss"]),
                 scores=scores,

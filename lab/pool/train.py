@@ -19,6 +19,7 @@ from lab.measure import loss, predict
 from lab.measure.example_scores import ScoreCollector
 from lab.models import TURN, ModelSpec, isolated
 from lab.pool.membership import membership, network_seed
+from lab.pool.second_split import ALL, train_on
 from lab.pool.store import Trained
 from lab.runs.batches import training_batches
 from lab.runs.network import build_model, model_spec
@@ -35,9 +36,6 @@ from lab.training import (
 )
 from lab.training.checkpoint import encode
 from lab.worlds import Examples, World, open_world
-
-ALL = slice(None)
-"""The part of a batch that a single process trains on."""
 
 Look = Callable[[nn.Module], None]
 """Is shown a network during its training, and leaves it as it is."""
@@ -71,7 +69,8 @@ class Job:
 
     @property
     def scores(self) -> bool:
-        """Whether the training scores its examples, by `lab.measure.example_scores`."""
+        """Whether the training scores its examples, by `lab.measure.example_scores`, and a second
+        one scores them, too, by `lab.measure.second_split`."""
         return False
 
     def members(self, count: int) -> Tensor:
@@ -149,7 +148,7 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
         if look is not None:
             look(model)
         final = _losses(model, members, None)["loss/train"]
-        return Trained(
+        trained = Trained(
             train_logits=predict(model, sets.train.images),
             test_logits=predict(model, sets.test.images),
             step=fitted.step,
@@ -159,6 +158,19 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
             weights=weights_of(model, job.config, sets.spec, step=fitted.step)
             if job.keep_weights
             else b"",
+        )
+        if not job.scores:
+            return trained
+        second = train_on(
+            model,
+            config,
+            world=sets.world,
+            first=members,
+            test=sets.test,
+            evaluate=lambda model, examples: _evaluated(model, examples, sets.validation, None),
+        )
+        return replace(
+            trained, scores={**trained.scores, **second.scores}, second_epochs=second.epochs
         )
 
 

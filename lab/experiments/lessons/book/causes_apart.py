@@ -12,11 +12,18 @@ from lab.experiments.lessons.tries import Try
 from lab.experiments.plan import Tables
 from lab.experiments.table import Cell
 from lab.measure.example_scores import SCORES
+from lab.measure.second_split import ALL_SCORES
 
 CAUSES = (WRONG, HARD, RARE)
 
-HEADINGS = {score.name: score.heading for score in SCORES}
+HEADINGS = {score.name: score.heading for score in ALL_SCORES}
 """The cheap scores."""
+
+USUAL = [score.name for score in SCORES]
+"""Those of one training."""
+
+FORGOTTEN = "negative_ssft"
+"""The score of a second training that Maini et al. propose to tell causes apart."""
 
 FINDS = "mean_loss"
 """The score by which each cause is compared with ordinary faces: on other pools it agreed best
@@ -37,10 +44,11 @@ def above_other(pools: Cell, score: str, cause: str, other: str) -> Numbers:
 
 
 def either_way(pools: Cell, cause: str, other: str) -> dict[str, Numbers]:
-    """How well each cheap score tells two causes apart, whichever of them has the higher one."""
+    """How well each score of one training tells two causes apart, whichever of them has the higher
+    one."""
     found: dict[str, Numbers] = {}
-    for score, heading in HEADINGS.items():
-        area = above_other(pools, score, cause, other)
+    for score in USUAL:
+        heading, area = HEADINGS[score], above_other(pools, score, cause, other)
         found[f"{heading}, higher for “{cause}”"] = area
         found[f"{heading}, higher for “{other}”"] = 1 - area
     return found
@@ -52,15 +60,23 @@ def check(tables: Tables) -> list[Claim]:
     finds = {
         cause: greater("", above_ordinary(pools, FINDS, cause), half, digits=2) for cause in CAUSES
     }
+    sooner = {
+        f"“{WRONG}” over “{other}”": greater(
+            "", above_other(pools, FORGOTTEN, WRONG, other), half, digits=2
+        )
+        for other in CAUSES[1:]
+    }
     return [
         every(f"the {HEADINGS[FINDS]} puts faces of each cause above ordinary ones (AUROC above"
               " 0.5)", finds),
         *(
-            none_exceeds(f"no cheap score tells “{cause}” from “{other}” (AUROC {APART:g} or more"
-                         " either way)",
+            none_exceeds(f"no score of one training tells “{cause}” from “{other}” (AUROC"
+                         f" {APART:g} or more either way)",
                          either_way(pools, cause, other), half * 0 + APART)
             for cause, other in combinations(CAUSES, 2)
         ),
+        every("faces with a wrong label are forgotten sooner in a second training on other faces"
+              " than those of each other cause (AUROC above 0.5)", sooner),
     ]  # fmt: skip
 
 
@@ -77,7 +93,8 @@ def plot(tables: Tables, path: Path) -> None:
 LESSON = Lesson(
     title="Wrong, rare or hard: do cheap scores tell?",
     published="the usual scores of single examples, such as forgetting, confidence and loss, do not"
-    " tell mislabeled examples from rare and from hard ones (Maini 2022)",
+    " tell mislabeled examples from rare and from hard ones. When training goes on with other"
+    " examples, mislabeled ones are forgotten quickly, rare ones slowly (Maini 2022)",
     question="some faces have a wrong label, some are of a rare kind, some are hard to see. All"
     " three are learned late. Can a score of one training tell them from one another?",
     chapter="Which faces",
@@ -87,7 +104,7 @@ LESSON = Lesson(
             "Yes: wrong labels stand out from rare and hard faces",
             "No: such scores say that a face is difficult, not why",
         ),
-        if_confirmed(1),
+        if_confirmed(1, 0, 1, 2, 3),
     ),
     meaning="Who throws away the examples with the highest loss, to be rid of wrong labels, throws"
     " away rare and hard ones, too, which are those that a network needs to see.",
