@@ -95,7 +95,7 @@ def _sentences(
         have = "has" if count == 1 else "have"
         said = (
             f"Of {pairs}, {count:,} {have} an influence beyond noise ({bound})."
-            f" {_directions(found, beyond, one)} {_examples(found, beyond, one)}"
+            f"{_directions(found, beyond, one)} {_examples(found, beyond, one)}"
         )
     else:
         said = (
@@ -115,13 +115,15 @@ def _sentences(
 
 
 def _directions(found: Influence, beyond: Tensor, one: str) -> str:
-    """How many of the pairs help, and how many hurt."""
+    """How many of the pairs help, and how many hurt, where there are several."""
     helping, hurting = (
         int((beyond & sign).sum()) for sign in (found.values > 0, found.values <= 0)
     )
+    if helping + hurting == 1:
+        return ""
     return (
-        f"In {helping:,} of them the training {one} helps: networks that were trained on it get the"
-        f" unseen {one} right more often than the others. In {hurting:,} it hurts."
+        f" In {helping:,} of them the training {one} helps: networks that were trained on it get"
+        f" the unseen {one} right more often than the others. In {hurting:,} it hurts."
     )
 
 
@@ -131,6 +133,8 @@ def _examples(found: Influence, beyond: Tensor, one: str) -> str:
     surest = int(found.strength.nan_to_num(0.0).abs().argmax())
     largest = int(size.argmax())
     told = [_told(found, *divmod(pair, found.values.shape[1]), one) for pair in (surest, largest)]
+    if int(beyond.sum()) == 1:
+        return f"In this pair, {told[0]}."
     if surest == largest:
         return f"The surest (in standard errors) is also the largest: {told[0]}."
     return f"The surest (in standard errors): {told[0]}. The largest: {told[1]}."

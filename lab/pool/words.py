@@ -115,8 +115,8 @@ def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
     else:
         verdict = f"no difference that this many {noun} could show"
     return (
-        f"{start}, {rest}: {verdict}. Put one of the former beside an ordinary {one}: in"
-        f" {share(part.above)} of all such pairs its score is the higher one (a guess: 50 %)."
+        f"{start}, {rest}: {verdict}. A {one} of the former kind has a higher score than"
+        f" an ordinary one in {share(part.above)} of pairs (a guess: 50 %)."
     )
 
 
@@ -132,9 +132,9 @@ def _taught(findings: Findings, noun: str) -> list[str]:
     guess = chance(len(findings.result.train.classes))
     return [
         f"Ordinary {noun} are known by heart as far as the rest of the training {noun} do not teach"
-        f" them: networks get {percent(same.members.value)} of the {noun} that they were trained on"
-        f" right, but only {percent(same.fresh.value)} of fresh ones (a guess: {guess}). What"
-        f" makes a single ordinary {singular(noun)} hard is not measured."
+        f" them: networks are right on {percent(same.members.value)} of the {noun} that they were"
+        f" trained on, but on only {percent(same.fresh.value)} of fresh ones (a guess: {guess})."
+        f" What makes a single ordinary {singular(noun)} hard is not measured."
     ]
 
 
