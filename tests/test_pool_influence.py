@@ -58,7 +58,9 @@ def test_a_planted_influence_is_shown_and_told(tmp_path: Path) -> None:
     assert 2 <= beyond <= 6, "those on which almost the same networks were trained may seem to help"
     assert 1 <= helping < beyond
     assert "Of 1,500 pairs" in section.sentences[0]
-    assert "with training shape 5, unseen shape" in section.sentences[0]
+    assert "networks that were trained on shape 5 get unseen shape" in section.sentences[0]
+    assert f"In {helping} of them" in section.sentences[0]
+    assert f"In {beyond - helping} it hurts" in section.sentences[0]
     with Image.open(io.BytesIO(section.sheets[SHEET].png)) as picture:
         assert picture.size[0] > 600
     rows = list(csv.DictReader(section.files[TABLE].splitlines()))
@@ -66,6 +68,15 @@ def test_a_planted_influence_is_shown_and_told(tmp_path: Path) -> None:
     strongest = {(row["training"], row["test"], row["beyond_noise"]) for row in rows[:2]}
     assert strongest == {("5", "9", "yes"), ("5", "11", "yes")}
     assert [row["beyond_noise"] for row in rows].count("yes") == beyond
+    pairs = [
+        tuple(cell.caption[0][0].split()[-1] for cell in pair)
+        for pair in section.sheets[SHEET].pairs
+    ]
+    first = [(row["training"], row["test"]) for row in rows[:beyond]]
+    assert pairs == first, "all that are counted, in the order of the table"
+    assert f"trained on shape {pairs[0][0]} get unseen shape {pairs[0][1]}" in section.sentences[0]
+    signs = [pair[1].caption[1][0][0] for pair in section.sheets[SHEET].pairs]
+    assert signs.count("-") == beyond - helping
     hits = torch.stack([right(each, result.test.clean_labels) for each in result.pool.test_logits])
     found = influence(hits, result.pool.members)
     strengths = [abs(float(row["strength"])) for row in rows]
@@ -87,7 +98,7 @@ def test_noise_is_not_shown_and_a_former_sheet_goes(tmp_path: Path) -> None:
     assert not (tmp_path / SHEET).exists()
     said = " ".join(" ".join(lines).split())
     assert "Which unseen shape a single training shape helps, 80 networks cannot tell" in said
-    assert "no more than noise either" in said
+    assert "are no more than noise" in said
     rows = list(csv.DictReader((tmp_path / TABLE).read_text(encoding="utf-8").splitlines()))
     assert {row["beyond_noise"] for row in rows} == {"no"}
 

@@ -56,12 +56,12 @@ def percents(figure: Estimate, digits: int = 1) -> str:
     return interval(Estimate(100 * figure.value, 100 * figure.low, 100 * figure.high), digits)
 
 
-def share(figure: Estimate, *, first: bool = False) -> str:
+def share(figure: Estimate, *, first: bool = False, digits: int = 1) -> str:
     """A share with its interval, as '72.4 % (71.0–73.7)'; the `first` one in a text says what the
     brackets are."""
-    ends = percents(figure)
+    ends = percents(figure, digits)
     what = "95 % interval: " if first else ""
-    return percent(figure.value) + (f" ({what}{ends})" if ends else "")
+    return percent(figure.value, digits) + (f" ({what}{ends})" if ends else "")
 
 
 def counted(figure: Estimate, what: str) -> str:

@@ -157,6 +157,7 @@ class _Trial:
             name="attribution",
             heading="Attribution methods on trial",
             sentences=self._sentences(),
+            fine=True,
             summary=self._summary(),
             rows=self._table(),
             note=(

@@ -17,9 +17,9 @@ from lab.measure.influence import Influence, Noise, influence, noise
 from lab.pool.attacks import ATTACKED
 from lab.pool.findings import Findings
 from lab.pool.membership import BLOCK
-from lab.pool.pictures import GAP, cell_of
+from lab.pool.pictures import GAP, cell_of, truth
 from lab.pool.section import Section, Sheet
-from lab.tracking.sheets import COLUMNS, FACES, GOOD, INK, MARGIN, TITLE, WIDTH, Cell, draw_sheet
+from lab.tracking.sheets import COLUMNS, FACES, INK, MARGIN, TITLE, WIDTH, Cell, draw_sheet
 from lab.worlds import StoredWorld
 
 TABLE, SHEET = "influence.csv", "influence.png"
@@ -42,6 +42,8 @@ def influence_section(findings: Findings) -> Section | None:
     """The influences of all training examples on all test examples; None for a pool that is too
     small for them."""
     pool, test = findings.result.pool, findings.result.test
+    noun = findings.result.run.world.noun
+    one = singular(noun)
     if len(pool) < ATTACKED:
         return None
     looked = slice(max(1, PAIRS // len(findings.result.train)))
@@ -51,11 +53,19 @@ def influence_section(findings: Findings) -> Section | None:
     level = noise(hits, pool.members, torch.tensor(pool.networks) // BLOCK)
     strength = found.strength.nan_to_num(0.0)
     beyond = strength.abs() > level.bound
-    sheet = _sheet(findings, found, beyond & (strength > 0))
+    sheet = _sheet(findings, found, beyond)
+    said, rest = _sentences(findings, found, level, beyond)
     return Section(
         name="influence",
-        heading="Influence on unseen " + findings.result.run.world.noun,
-        sentences=_sentences(findings, found, level, beyond),
+        heading=f"Influence on unseen {noun}",
+        lead=(
+            f"A training {one} may help with unseen {noun} that are like it, or hurt. Its influence"
+            f" on an unseen {one} is how much more often networks that were trained on it get that"
+            " one right than the others. Among so many pairs some look strong by accident; those"
+            " that are stronger than accident explains are beyond noise."
+        ),
+        sentences=[said],
+        checks=[rest],
         summary={
             "pairs": beyond.numel(),
             "beyond_noise": int(beyond.sum()),
@@ -73,28 +83,19 @@ def influence_section(findings: Findings) -> Section | None:
     )
 
 
-def _sentences(findings: Findings, found: Influence, level: Noise, beyond: Tensor) -> list[str]:
+def _sentences(
+    findings: Findings, found: Influence, level: Noise, beyond: Tensor
+) -> tuple[str, str]:
     """Whether single influences, and all together, are more than noise."""
     noun, pool = findings.result.run.world.noun, findings.result.pool
     one, count = singular(noun), int(beyond.sum())
     pairs = f"{beyond.numel():,} pairs of a training {one} and an unseen one"
     bound = "in 95 % of shuffles of the subsets no pair has one as strong"
     if count:
-        helping = beyond & (found.values > 0)
         have = "has" if count == 1 else "have"
-        said = f"Of {pairs}, {count:,} {have} an influence beyond noise ({bound})"
-        if count > 1:
-            said += (
-                f": with the training {one} among those trained on, the unseen one is right more"
-                f" often in {int(helping.sum()):,} of them, and less often in the others"
-            )
-        said += "."
-        strongest = int(found.strength.nan_to_num(0.0).abs().argmax())
-        i, j = divmod(strongest, found.values.shape[1])
-        said += (
-            f" The strongest: with training {one} {i}, unseen {one} {j} is right"
-            f" {_points(found, i, j)} percentage points"
-            f" {'more' if found.values[i, j] > 0 else 'less'} often."
+        said = (
+            f"Of {pairs}, {count:,} {have} an influence beyond noise ({bound})."
+            f"{_directions(found, beyond, one)} {_examples(found, beyond, one)}"
         )
     else:
         said = (
@@ -103,18 +104,53 @@ def _sentences(findings: Findings, found: Influence, level: Noise, beyond: Tenso
         )
     p_value = f"permutation test, p = {level.p_value:.1g}"
     if level.p_value <= 0.05:
+        noise = min(1.0, level.share)
         rest = (
-            "All of them together are more than noise: it makes up"
-            f" {percent(min(1.0, level.share))} of their mean square ({p_value})."
+            f"All influences together are more than noise: of their mean square, noise makes up"
+            f" {percent(noise)}, and influence the rest ({p_value})."
         )
     else:
-        rest = f"All of them together are no more than noise either ({p_value})."
-    return [said, rest]
+        rest = f"All influences together are no more than noise ({p_value})."
+    return said, rest
 
 
-def _points(found: Influence, i: int, j: int) -> str:
-    value, error = 100 * abs(float(found.values[i, j])), 100 * float(found.standard_error[i, j])
-    return f"{value:.0f} ± {error:.0f}"
+def _directions(found: Influence, beyond: Tensor, one: str) -> str:
+    """How many of the pairs help, and how many hurt, where there are several."""
+    helping, hurting = (
+        int((beyond & sign).sum()) for sign in (found.values > 0, found.values <= 0)
+    )
+    if helping + hurting == 1:
+        return ""
+    return (
+        f" In {helping:,} of them the training {one} helps: networks that were trained on it get"
+        f" the unseen {one} right more often than the others. In {hurting:,} it hurts."
+    )
+
+
+def _examples(found: Influence, beyond: Tensor, one: str) -> str:
+    """The surest of the pairs, and the largest influence."""
+    size = found.values.abs().where(beyond, torch.tensor(-1.0, dtype=found.values.dtype))
+    surest = int(found.strength.nan_to_num(0.0).abs().argmax())
+    largest = int(size.argmax())
+    told = [_told(found, *divmod(pair, found.values.shape[1]), one) for pair in (surest, largest)]
+    if int(beyond.sum()) == 1:
+        return f"In this pair, {told[0]}."
+    if surest == largest:
+        return f"The surest (in standard errors) is also the largest: {told[0]}."
+    return f"The surest (in standard errors): {told[0]}. The largest: {told[1]}."
+
+
+def _told(found: Influence, i: int, j: int, one: str) -> str:
+    more = "more" if found.values[i, j] > 0 else "less"
+    return (
+        f"networks that were trained on {one} {i} get unseen {one} {j} right"
+        f" {_points(found, i, j)} percentage points {more} often"
+    )
+
+
+def _points(found: Influence, i: int, j: int, *, sign: str = "") -> str:
+    value, error = 100 * float(found.values[i, j]), 100 * float(found.standard_error[i, j])
+    return f"{value if sign else abs(value):{sign}.0f} ± {error:.0f}"
 
 
 def _csv(findings: Findings, found: Influence, beyond: Tensor) -> str:
@@ -146,51 +182,58 @@ def _csv(findings: Findings, found: Influence, beyond: Tensor) -> str:
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # names may be no text
 
 
-def _sheet(findings: Findings, found: Influence, helps: Tensor) -> Sheet | None:
-    """The most memorized training examples, each beside the unseen one that it helps most, of those
-    pairs that `helps` (N, M) bool has; None if there are none."""
+def _sheet(findings: Findings, found: Influence, beyond: Tensor) -> Sheet | None:
+    """The pairs `beyond` (N, M) bool noise, the surest first; None if there are none."""
     noun = findings.result.run.world.noun
-    score = findings.scores.score.nan_to_num(-1.0)
-    helping = helps.any(dim=1)
-    order = [i for i in score.argsort(descending=True, stable=True).tolist() if helping[i]][:FACES]
+    strength = found.strength.abs().where(beyond, torch.tensor(-torch.inf)).flatten()
+    count = int(beyond.sum())
+    order = strength.argsort(descending=True, stable=True)[: min(count, FACES)].tolist()
     if not order:
         return None
-    strength = found.strength.where(helps, torch.tensor(-torch.inf))
-    pairs = [
-        _pair(cell_of(findings, i), _unseen(findings, found, i, int(strength[i].argmax())))
-        for i in order
-    ]
+    places = [divmod(pair, beyond.shape[1]) for pair in order]
+    cells = [(cell_of(findings, i), _unseen(findings, found, i, j)) for i, j in places]
+    pairs = [_pair(*each) for each in cells]
     height, width = (max(pair.shape[axis] for pair in pairs) for axis in (0, 1))
     pairs = [_padded(pair, height, width + GAP) for pair in pairs]
+    across = COLUMNS * (width + GAP)
     rows = [
-        _padded(np.concatenate(pairs[k : k + COLUMNS], axis=1), height, COLUMNS * (width + GAP))
+        _padded(np.concatenate(pairs[k : k + COLUMNS], axis=1), height, across)
         for k in range(0, len(pairs), COLUMNS)
     ]
-    title = draw_sheet(f"Training {noun}, and unseen ones they help", [])
-    whole = np.concatenate([_padded(title, len(title), COLUMNS * (width + GAP)), *rows])
+    title = draw_sheet(f"Training {noun}, and unseen ones", [])
+    whole = np.concatenate([_padded(title, len(title), across), *rows])
     content = io.BytesIO()
     Image.fromarray(whole).save(content, format="png")
     one = singular(noun)
+    if count == 1:
+        shown = "The pair beyond noise"
+    elif count <= FACES:
+        shown = f"The {count} pairs beyond noise, the surest first"
+    else:
+        shown = f"The {FACES} surest of the {count:,} pairs beyond noise"
     return Sheet(
         png=content.getvalue(),
-        alt=f"The most memorized training {noun} that help an unseen one, each beside that one",
+        pairs=cells,
+        alt=f"Training {noun}, each beside an unseen one that it helps or hurts",
         caption=(
-            f"Left of each pair a training {one} with its memorization score, right the unseen"
-            f" {one} that it helps most: how much more often networks that were trained on the"
-            f" former get the latter right, with the standard error. Only pairs beyond noise, those"
-            f" of the most memorized training {noun} first."
+            f"{shown}. Left of each a training {one} with its memorization score; right an unseen"
+            f" {one}, and by how many percentage points more (+) or less (-) often networks that"
+            " were trained on the left one get it right than the others. Behind ±: the standard"
+            " error."
         ),
     )
 
 
 def _unseen(findings: Findings, found: Influence, i: int, j: int) -> Cell:
-    test = findings.result.test
+    test, one = findings.result.test, singular(findings.result.run.world.noun)
+    name = test.classes[int(test.clean_labels[j])]
+    kind = test.all_subpopulations[int(test.subpopulations[j])].name
     lines = [
-        (f"{float(found.values[i, j]):+.2f} ± {float(found.standard_error[i, j]):.2f}", INK),
-        (f"is: {test.classes[int(test.clean_labels[j])]}", INK),
-        (test.all_subpopulations[int(test.subpopulations[j])].name, INK),
+        (f"unseen {one} {j}", INK),
+        (f"{_points(found, i, j, sign='+')} points", INK),
+        *((line, INK) for line in truth(name, kind)),
     ]
-    return Cell(test.images[j].cpu(), lines, GOOD)
+    return Cell(test.images[j].cpu(), lines, INK)
 
 
 def _pair(training: Cell, unseen: Cell) -> npt.NDArray[np.uint8]:

@@ -24,7 +24,7 @@ from lab.pool.pictures import curves, histogram, sheet
 from lab.pool.run import PoolResult
 from lab.pool.section import Section
 from lab.pool.table import to_csv
-from lab.pool.words import sentences
+from lab.pool.words import Told, tell
 
 SCORES, SUMMARY, PAGE = "scores.csv", "findings.json", "pool.html"
 SHEET, HISTOGRAM, CURVES = "faces.png", "scores.png", "attacks.png"
@@ -43,7 +43,8 @@ def report(
     findings = findings or Findings.of(result)
     first = influence_section(findings)
     sections = [*([first] if first else []), *sections]
-    folder, said = result.folder, record(findings, sections)
+    folder, told = result.folder, tell(findings)
+    said = record(findings, sections)
     faces = sheet(findings)
     replace_file(folder / SHEET, faces)
     figures = {"scores": png(histogram(findings))}
@@ -55,15 +56,15 @@ def report(
         replace_file(folder / CURVES, figures["attacks"])
         files.append(CURVES)
         tables += attack_rows(findings.attacks, result.run.world.noun)
-    page = to_html(findings, said, tables=tables, sections=sections, sheet=faces, command=command)
+    page = to_html(findings, told, tables=tables, sections=sections, command=command)
     replace_text(folder / PAGE, page)
     for section in sections:
         files += _write(folder, section)
         figures |= {Path(name).stem: sheet.png for name, sheet in section.sheets.items()}
     write_board(findings, said, figures)
     width = min(shutil.get_terminal_size().columns, 100)
-    told = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
-    lines = ["", *told, ""]
+    wrapped = [textwrap.fill(line, width, break_on_hyphens=False) for line in said]
+    lines = ["", *wrapped, ""]
     for rows in [*tables, *(section.rows for section in sections if section.rows)]:
         lines += [*columns(rows), ""]
     if result.seconds:
@@ -76,14 +77,21 @@ def report(
 def record(findings: Findings, sections: Sequence[Section] = ()) -> list[str]:
     """Write the numbers of a pool into its folder, those of each training example and those of all,
     and return what is to be said of them."""
-    said = sentences(findings)
-    said += [sentence for section in sections for sentence in section.sentences]
+    said = _in_order(tell(findings), sections)
     summary = {**findings.as_dict(), "sentences": said}
     summary |= {section.name: dict(section.summary) for section in sections}
     folder = findings.result.folder
     replace_text(folder / SCORES, to_csv(findings))
     replace_text(folder / SUMMARY, json.dumps(_finite(summary), indent=2) + "\n")
     return said
+
+
+def _in_order(told: Told, sections: Sequence[Section]) -> list[str]:
+    """All sentences, those for researchers last, as the page has them."""
+    plain = [line for section in sections if not section.fine for line in section.sentences]
+    fine = [line for section in sections if section.fine for line in section.sentences]
+    checks = [line for section in sections for line in section.checks]
+    return [*told.known, *told.causes, *plain, *told.attack, *told.checks, *checks, *fine]
 
 
 def _write(folder: Path, section: Section) -> list[str]:
@@ -115,18 +123,22 @@ def attack_rows(attacks: Attacks, noun: str) -> list[list[tuple[str, ...]]]:
     examples that were left out, or fresh ones."""
 
     def rows(what: str, found: Mapping[str, Rates], at: Sequence[float]) -> list[tuple[str, ...]]:
-        header = [f"at {100 * rate:g} %" for rate in at]
+        header = [f"{100 * rate:g} %" for rate in at]
         return [(what, *header)] + [
-            (name, *(share(rates[rate]) if rate in rates else NOTHING for rate in at))
-            for name, rates in found.items()
+            (name, *(_rate(rates, rate) for rate in at)) for name, rates in found.items()
         ]
 
-    fresh = rows(f"members named, false positives among fresh {noun}:", attacks.fresh, FRESH)
-    null = {f"fresh {noun} called members": attacks.null}
+    fresh = rows(f"found, if wrongly named of fresh {noun} are:", attacks.fresh, FRESH)
+    null = {f"check: fresh {noun} as if trained on": attacks.null}
     return [
-        rows(f"members named, false positives among {noun} left out:", attacks.left_out, LEFT_OUT),
+        rows(f"found, if wrongly named of {noun} left out are:", attacks.left_out, LEFT_OUT),
         fresh + rows("", null, FRESH)[1:],
     ]
+
+
+def _rate(rates: Rates, rate: float) -> str:
+    """A true positive rate, with digits for how low the false positive rate is."""
+    return share(rates[rate], digits=1 if rate >= 0.001 else 2) if rate in rates else NOTHING
 
 
 def _finite(value: Any) -> Any:

@@ -233,6 +233,7 @@ def trial_section(
         name=NAME,
         heading="Scores of single trainings, with 95 % intervals",
         sentences=trial.sentences(),
+        fine=True,
         summary=trial.as_dict(),
         rows=trial.table(),
         note=(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from lab.core.estimate import Estimate
-from lab.core.words import estimated, percent, share, singular
+from lab.core.words import chance, estimated, listed, percent, share, singular
 from lab.measure.memorization_scores import BY_HEART, FEWEST
 from lab.pool.attacks import LOSS, OFFLINE, ONLINE
 from lab.pool.causes import CONTRADICTS, ORDINARY, RARE, WRONG
@@ -24,16 +27,37 @@ MENTIONED = 0.01
 """The share with a score as far below 0 from which on it is mentioned."""
 
 
-def sentences(findings: Findings) -> list[str]:
-    """The findings, the most important first."""
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What is said of a pool, the most important first: how much is `known` by heart, for which
+    `causes`, what an `attack` finds, and `checks` for researchers."""
+
+    known: Sequence[str]
+    causes: Sequence[str]
+    attack: Sequence[str]
+    checks: Sequence[str]
+
+
+def tell(findings: Findings) -> Told:
+    """The findings in sentences."""
     noun = findings.result.run.world.noun
-    said = [_by_heart(findings, noun)]
-    usual = findings.causes[ORDINARY]
+    usual, why = findings.causes[ORDINARY], []
     for cause, what in WHOSE.items():
         if cause in findings.causes and usual.count and findings.tells:
-            said.append(_compared(findings.causes[cause], what, usual, noun))
-    said += [*_extremes(findings, noun), *_attack(findings, noun)]
-    return [*said, _identity(findings, noun), *_criterion(findings)]
+            why.append(_compared(findings.causes[cause], what, usual, noun))
+    why += _taught(findings, noun)
+    return Told(
+        known=[_by_heart(findings, noun)],
+        causes=[*why, *_extremes(findings, noun)],
+        attack=_attack(findings, noun),
+        checks=[*_identity(findings, noun), *_criterion(findings, noun)],
+    )
+
+
+def sentences(findings: Findings) -> list[str]:
+    """All of them in order."""
+    told = tell(findings)
+    return [*told.known, *told.causes, *told.attack, *told.checks]
 
 
 def _by_heart(findings: Findings, noun: str) -> str:
@@ -44,12 +68,12 @@ def _by_heart(findings: Findings, noun: str) -> str:
         return _too_few(findings, noun)
     if not findings.tells:
         return (
-            f"Whether it knows any of its {count:,} training {noun} by heart cannot be told:"
+            f"Whether any of the {count:,} training {noun} are known by heart cannot be told:"
             f" {share(by_heart, first=True)} have a score of {BY_HEART} or more, and"
             f" {share(opposite)} one of -{BY_HEART} or less. That is no more than noise."
         )
     said = (
-        f"It knows {share(by_heart, first=True)} of its {count:,} training {noun} by heart:"
+        f"Of the {count:,} training {noun} {share(by_heart, first=True)} are known by heart:"
         f" networks that were trained on such a {one} get it right at least"
         f" {100 * BY_HEART:.0f} percentage points more often than networks that were not."
     )
@@ -69,94 +93,131 @@ def _too_few(findings: Findings, noun: str) -> str:
     )
     enough = max(enough, len(result.pool) + len(result.failed))
     return (
-        f"{len(result.pool):,} networks are too few to say which training {noun} it knows by heart:"
-        f" {FEWEST} must have been trained on each {singular(noun)}, and {FEWEST} not, as from"
-        f" --networks {enough} on. The mean score is {estimated(mean)}."
+        f"{len(result.pool):,} networks are too few to say which training {noun} are known by"
+        f" heart: {FEWEST} must have been trained on each {singular(noun)}, and {FEWEST} not, as"
+        f" from --networks {enough} on. The mean score is {estimated(mean)}."
     )
 
 
 def _compared(part: Part, what: str, usual: Part, noun: str) -> str:
     """How far the examples of a cause are known by heart, beside ordinary ones."""
+    one = singular(noun)
     if not part.count:
-        return f"No training {singular(noun)} is among those {what}."
-    one, other = part.by_heart, usual.by_heart
-    start = f"Of the {part.count:,} {noun} {what} it knows {share(one)} by heart"
+        return f"No training {one} is among those {what}."
+    found, other = part.by_heart, usual.by_heart
+    start = f"Of the {part.count:,} {noun} {what} {share(found)} are known by heart"
     rest = f"of the {usual.count:,} ordinary ones {share(other)}"
-    if _apart(one, other):
-        more = one.value > other.value
-        times = one.value / other.value if other.value else 0.0
+    if _apart(found, other):
+        more = found.value > other.value
+        times = found.value / other.value if other.value else 0.0
         how = f"{times:.1f} times as often" if more and times else "more often"
         verdict = how if more else "less often"
     else:
         verdict = f"no difference that this many {noun} could show"
-    pairs = f"{share(part.above)} of pairs"
-    return f"{start}, {rest}: {verdict}. The score puts them above ordinary ones in {pairs}."
+    return (
+        f"{start}, {rest}: {verdict}. A {one} of the former kind has a higher score than"
+        f" an ordinary one in {share(part.above)} of pairs (a guess: 50 %)."
+    )
 
 
 def _apart(one: Estimate, other: Estimate) -> bool:
     return one.interval[0] > other.interval[1] or one.interval[1] < other.interval[0]
 
 
+def _taught(findings: Findings, noun: str) -> list[str]:
+    """That ordinary examples are known by heart as far as the others do not teach them."""
+    same, usual = findings.identity, findings.causes[ORDINARY]
+    if not (findings.tells and usual.count and usual.by_heart.value):
+        return []
+    guess = chance(len(findings.result.train.classes))
+    return [
+        f"Ordinary {noun} are known by heart as far as the rest of the training {noun} do not teach"
+        f" them: networks are right on {percent(same.members.value)} of the {noun} that they were"
+        f" trained on, but on only {percent(same.fresh.value)} of fresh ones (a guess: {guess})."
+        f" What makes a single ordinary {singular(noun)} hard is not measured."
+    ]
+
+
 def _extremes(findings: Findings, noun: str) -> list[str]:
-    """The subpopulations of right labels with the highest and the lowest mean score."""
-    parts = [(n, p) for n, p in findings.subpopulations.items() if p.mean.low is not None]
+    """Which subpopulation of right labels has the highest and the lowest mean score, as far as the
+    intervals tell it from all others."""
+    parts = [(n, p.mean) for n, p in findings.subpopulations.items() if p.mean.low is not None]
     if len(parts) < 2:
         return []
-    parts.sort(key=lambda each: -each[1].mean.value)
-    (most, high), (least, low) = parts[0], parts[-1]
-    if not _apart(high.mean, low.mean):
-        return []
+    parts.sort(key=lambda each: -each[1].value)
     among = f" of {noun} with right labels" if WRONG in findings.causes else ""
-    return [
-        f"Of the subpopulations{among}, {most} is memorized most (mean score"
-        f" {estimated(high.mean)}), {least} least ({estimated(low.mean)})."
-    ]
+    start = f"Of the subpopulations{among}"
+    ends = []
+    for (name, mean), how in ((parts[0], "most"), (parts[-1], "least")):
+        if all(_apart(mean, other) for each, other in parts if each != name):
+            ends.append(f"{name} is memorized {how} (mean score {estimated(mean)})")
+    if len(ends) == 2:
+        return [f"{start}, {' and '.join(ends)}."]
+    group = parts if not ends else [each for each in parts if f"{each[0]} is" not in ends[0]]
+    means = listed([f"{estimated(mean)} for {name}" for name, mean in group])
+    if not ends and _apart(parts[0][1], parts[-1][1]):
+        (most, _), (least, _) = parts[0], parts[-1]
+        ends = [f"{most} is memorized more than {least}"]
+        rest = "the rest of the order cannot be told"
+    elif not ends:
+        return [f"{start}, none is memorized more than another, as far as can be told: mean scores"
+                f" are {means}."]  # fmt: skip
+    else:
+        rest = f"which is memorized {'most' if 'least' in ends[0] else 'least'} cannot be told"
+    return [f"{start}, {ends[0]}; {rest}, because intervals overlap: mean scores are {means}."]
 
 
 def _attack(findings: Findings, noun: str) -> list[str]:
     """How many members an attacker can name at one false positive in a hundred, and in a thousand
     fresh examples."""
-    attacks = findings.attacks
+    attacks, one = findings.attacks, singular(noun)
     if not attacks:
         return []
     ratio, threshold = (attacks.left_out[name][0.01] for name in (ONLINE, LOSS))
     said = [
-        f"An attacker who wrongly names 1 in 100 of the other {noun} can name {share(ratio)} of"
-        " those that a network was trained on, with the other networks to compare it with; from its"
-        f" losses alone, {share(threshold)}."
+        f"An attacker looks for the {noun} that a network was trained on, and wrongly names 1 in"
+        f" 100 of the training {noun} that were left out. Comparing the network with the"
+        f" {len(findings.result.pool) - 1:,} others, the attacker then finds {share(ratio)} of"
+        f" those that it was trained on; by how sure this network alone is of each {one} (its"
+        f" losses) {share(threshold)} (a guess: 1 %)."
     ]
     found = attacks.fresh[OFFLINE].get(0.001)
     if found is not None and findings.result.run.world.endless:
         said.append(
-            f"Of fresh {noun}, where 1 in 1,000 is wrongly named, it finds {share(found)} of those"
-            " that a network was trained on by comparing it with networks that were not."
+            f"A harder test: the attacker has only networks that were not trained on the {one} to"
+            f" compare with, and wrongly names 1 in 1,000 of fresh {noun}, which no network was"
+            f" trained on. Of the {noun} that the network was trained on, the attacker then finds"
+            f" {share(found)} (a guess: 0.1 %)."
         )
     return said
 
 
-def _identity(findings: Findings, noun: str) -> str:
+def _identity(findings: Findings, noun: str) -> list[str]:
+    """That accuracies agree with the mean score and with each other, as they must."""
     same = findings.identity
     wrong = findings.causes.get(WRONG)
+    of = " (copied ones left out)" if COPIED in findings.causes else ""
     fresh = f"On fresh {noun} it is {same.fresh.value:.3f}"
     if wrong:
-        fresh += f", from which {same.expected.value:.3f} follows for {wrong.count:,} wrong labels"
+        fresh += f", which {wrong.count:,} wrong labels would make {same.expected.value:.3f}"
     if same.holds:
-        verdict = "as it must be, as far as can be told"
+        verdict = "no difference, as far as can be told"
     else:
         verdict = (
-            f"which should be 0: the training {noun} are not like the fresh ones, or they are so"
-            " few that the networks go by how often each class is left among them"
+            f"it should be 0. The training {noun} are not like the fresh ones, or they are so few"
+            " that the networks go by how often each class is left among them"
         )
-    of = " (copied ones left out)" if COPIED in findings.causes else ""
-    return (
-        f"Check{of}: the mean score {estimated(same.score, 3)} is accuracy on {noun} trained on"
-        f" {same.members.value:.3f} minus accuracy on training {noun} left out"
-        f" {same.others.value:.3f} (difference {same.members.value - same.others.value:.3f})."
-        f" {fresh}; left out minus that: {estimated(same.off, 3, sign='+')}, {verdict}."
-    )
+    return [
+        f"Check of the mean score{of}: {estimated(same.score, 3)} is accuracy on {noun} trained on,"
+        f" {same.members.value:.3f}, minus accuracy on training {noun} left out,"
+        f" {same.others.value:.3f} (difference {same.members.value - same.others.value:.3f}).",
+        f"Check of the networks: a training {singular(noun)} that was left out is to a network like"
+        f" any fresh one, so that accuracy must be equal on both. {fresh}. Accuracy on those left"
+        f" out minus that is {estimated(same.off, 3, sign='+')}: {verdict}.",
+    ]
 
 
-def _criterion(findings: Findings) -> list[str]:
+def _criterion(findings: Findings, noun: str) -> list[str]:
     """How many networks met the criterion on their training loss."""
     pool, bound = findings.result.pool, findings.result.run.config.loss_bound
     least, most = int(pool.steps.min()), int(pool.steps.max())
@@ -166,8 +227,10 @@ def _criterion(findings: Findings) -> list[str]:
         return [f"Each of {len(pool):,} networks took {steps}; mean training loss {mean:.2g}."]
     met = int(pool.fitted.sum())
     lead = "All" if met == len(pool) else f"{met:,} of"
-    said = f"{lead} {len(pool):,} networks met the criterion (training loss at most {bound:g})"
-    said += f", after {steps}"
+    said = (
+        f"{lead} {len(pool):,} networks met the criterion to end training (a mean loss of at most"
+        f" {bound:g} on the {noun} that they are trained on), after {steps}"
+    )
     if met < len(pool):
         said += f"; {percent(1 - met / len(pool))} did not within the most steps"
     return [f"{said}."]

@@ -1,5 +1,7 @@
-"""Folders of pools, and pools that are told quickly."""
+"""Folders of pools, their pages, and pools that are told quickly."""
 
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,10 @@ def files(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name[0] != "." and not is_events(path.name)
     }
+
+
+def visible(page: str) -> str:
+    """The text of an HTML page, in one line."""
+    body = re.sub(r"<(style|title)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    text = unescape(re.sub(r"<[^>]*>", "", re.sub(r"</(p|h\d|li|dt|dd|td|th|tr)>", " ", body)))
+    return " ".join(text.split())

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +24,16 @@ def render(package: str, *, template: str = "page.html", **values: object) -> st
         loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["together"] = together
     return environment.get_template(template).render(**values)
+
+
+def together(text: str) -> Markup:
+    """A text in which no line ends within a number with its unit, or within an interval."""
+    said = re.sub(r"(?<=\d) %", "\xa0%", text).replace(" ± ", "\xa0±\xa0")
+    ends = r"\d(?: to |–)[+-]?\d"
+    held = re.sub(rf"\([^()<]*{ends}[^()<]*\)", r'<span class="nb">\g<0></span>', str(escape(said)))
+    return Markup(held)
 
 
 def to_svg(figure: Figure, salt: str) -> str:
