@@ -73,7 +73,7 @@ def test_measuring_changes_no_bit_of_the_training(
     )  # fmt: skip
     assert same_state(plain, watched)
     assert data.own.bit_generator.state == other.own.bit_generator.state
-    assert len(RunDir(tmp_path / "run").metrics()) == 12
+    assert len(RunDir(tmp_path / "run").metrics()) == 13, "before the loop, too"
     assert torch.equal(TEST[0], pictures(30, 1)[0]), "an intervention may write into its batch"
 
 
@@ -126,11 +126,11 @@ def test_it_leaves_the_folder_of_any_run(
     told = folder.summary()
     assert told["status"] == "finished"
     assert told["verdict"] == watched.verdict
-    assert told["step"] == 4
+    assert told["step"] == 5
     assert "width" not in json.dumps(told["config"]), "only what is known is told"
-    assert [line["step"] for line in folder.metrics()] == [0, 2, 4]
+    assert [line["step"] for line in folder.metrics()] == [0, 2, 4, 5]
     curves = scalars(run)
-    assert [step for step, _ in curves["accuracy/test"]] == [0, 2, 4]
+    assert [step for step, _ in curves["accuracy/test"]] == [0, 2, 4, 5]
     assert {"loss/train_low", "calibration/ece_test", "memorization/membership_auc"} <= set(curves)
     events = EventAccumulator(str(run))
     events.Reload()
@@ -304,9 +304,9 @@ def test_groups_wrong_labels_and_own_changes_are_measured(tmp_path: Path) -> Non
 
 def test_a_loop_that_fails_is_written_down_and_its_error_goes_on(tmp_path: Path) -> None:
     cases: list[tuple[type[BaseException], str, str]] = [
-        (ZeroDivisionError, "failed", "Its loop failed after step 2: ZeroDivisionError: by zero"),
-        (KeyboardInterrupt, "stopped", "It was stopped by SIGINT after step 2."),
-        (SystemExit, "stopped", "It was ended by SystemExit after step 2."),
+        (ZeroDivisionError, "failed", "Its loop failed after step 3: ZeroDivisionError: by zero"),
+        (KeyboardInterrupt, "stopped", "It was stopped by SIGINT after step 3."),
+        (SystemExit, "stopped", "It was ended by SystemExit after step 3."),
     ]
     for kind, status, text in cases:
         run = tmp_path / kind.__name__
@@ -314,7 +314,7 @@ def test_a_loop_that_fails_is_written_down_and_its_error_goes_on(tmp_path: Path)
         with pytest.raises(kind, match="by zero"):
             loop_that_ends(watched, kind("by zero"))
         told = RunDir(run).summary()
-        assert (told["status"], told["verdict"], told["step"]) == (status, text, 2)
+        assert (told["status"], told["verdict"], told["step"]) == (status, text, 3)
         assert told["accuracy"]["test"]["count"] == 30, "the last figures are kept"
         assert watched.verdict == text
         with RunDir(run).lock():
@@ -322,7 +322,7 @@ def test_a_loop_that_fails_is_written_down_and_its_error_goes_on(tmp_path: Path)
 
 
 def loop_that_ends(watched: Watcher, error: BaseException) -> None:
-    """A loop that raises an error after step 2."""
+    """A loop that raises an error after its third step."""
     with watched:
         for step in range(9):
             watched(step)
@@ -384,7 +384,24 @@ def test_steps_that_begin_anew_are_counted_on(tmp_path: Path) -> None:
         for _ in range(2):
             for step in range(3):
                 watched(step)
-    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == list(range(6))
+    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == list(range(7))
+
+
+def test_step_0_is_the_network_before_the_loop_and_a_step_is_one_that_was_made(
+    tmp_path: Path,
+) -> None:
+    model = network()
+    untrained = measured(model, train=TRAIN, test=TEST)["loss/test"]
+    with measure(
+        model, train=TRAIN, test=TEST, out=tmp_path / "run", every=1, quiet=True
+    ) as watched:
+        assert watched.metrics["loss/test"] == untrained
+        trained_for(1, watched, model)
+        after = measured(model, train=TRAIN, test=TEST)["loss/test"]
+        assert watched.metrics["loss/test"] == after != untrained
+    first, last = RunDir(tmp_path / "run").metrics()
+    assert [line["step"] for line in (first, last)] == [0, 1]
+    assert (first["loss/test"], last["loss/test"]) == (untrained.value, after.value)
 
 
 def test_wrapped_and_moved_networks_are_measured_whole(tmp_path: Path) -> None:
@@ -1102,8 +1119,18 @@ def test_a_loop_that_trains_another_network_is_told(
             trained_for(13, watched, model, rate=0.0 if case == "rate 0" else 0.1)
     said = capsys.readouterr().out
     untouched = case not in ("trained", "lazy")
-    assert said.count("none of the weights of the watched model has changed in 13") == untouched
+    assert said.count("none of the weights of the watched model has changed in 12") == untouched
     assert watched.verdict.startswith("None of its weights changed in 13 steps") == untouched
+
+
+def test_a_watcher_that_is_never_told_of_a_step_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for called in (False, True):
+        model = network()
+        with measure(model, train=TRAIN, test=TEST, out=tmp_path / str(called)) as watched:
+            trained_for(3, watched if called else lambda: None, model)  # type: ignore[arg-type]
+        assert ("was never called" in capsys.readouterr().out) == (not called)
 
 
 def test_steps_that_change_no_weight_at_first_are_no_reason_to_warn(
@@ -1359,4 +1386,4 @@ def test_the_record_of_a_run_that_has_ended_stays_as_it_is(tmp_path: Path) -> No
         with pytest.raises(RuntimeError, match="not open"):
             late()
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
-    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == [0, 2, 4]
+    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == [0, 2, 4, 5]

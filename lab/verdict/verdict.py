@@ -92,6 +92,10 @@ class Setting:
     """Test examples that are known to be training examples, too."""
     broken: int = 0
     """Examples of which inputs are not finite."""
+    rescaled: bool = False
+    """Whether another program fed the network inputs of another scale while it trained it."""
+    redrawn: bool = False
+    """Whether the training examples are random augmentations, of which one draw was measured."""
     untouched: bool = False
     """Whether no weight of the network changed in all of `steps`."""
     changes: tuple[str, ...] = ()
@@ -131,9 +135,16 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     """The findings, the most important first, advice last; `metrics` are the final metrics by
     tag."""
     found = _found(metrics, setting)
-    if setting.untouched:  # advice on training would be about another network
-        return [_untouched(setting), *(each for each in found if each.kind != "advice")]
-    return found
+    doubts = []
+    if setting.untouched:
+        doubts.append(_untouched(setting))
+    if setting.rescaled:
+        doubts.append(_rescaled(setting))
+    if doubts:  # advice on training would be about another network, or about other inputs
+        found = [each for each in found if each.kind != "advice"]
+    if setting.redrawn:
+        doubts.append(_redrawn(setting))
+    return [*doubts, *found]
 
 
 def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
@@ -260,6 +271,26 @@ def _untouched(setting: Setting) -> Finding:
         " one; or the optimizer has the parameters of another model; or the learning rate was 0."
     )
     return Finding("untouched", text)
+
+
+def _rescaled(setting: Setting) -> Finding:
+    """The finding that it was measured on inputs of another scale than it was trained on."""
+    text = (
+        "The loop fed it inputs of another scale than those on which it was measured, so that all"
+        f" figures are those of {setting.noun} that look unlike the ones it studied. Scale or"
+        " normalize them in a transform, or in forward= too."
+    )
+    return Finding("rescaled", text)
+
+
+def _redrawn(setting: Setting) -> Finding:
+    """The finding that training examples were measured as other draws than those it studied."""
+    text = (
+        f"Its training {setting.noun} are other ones each time that they are read (random"
+        f" augmentation): what follows about {setting.noun} that it studied is about one new draw"
+        " of each. Give clean= to measure without augmentation."
+    )
+    return Finding("redrawn", text)
 
 
 def _studied(setting: Setting) -> str:

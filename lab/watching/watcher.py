@@ -124,7 +124,7 @@ class Watcher:
         self._wants_pictures, self._quiet = pictures, quiet
         self._idle = False
         self._opened: ExitStack | None = None
-        self._step, self._calls = -1, 0
+        self._step, self._calls = 0, 0  # steps made, and those that it was told of
         self._offset = 0
         self._logged = -1
         self._weights: Weights | None = None
@@ -132,6 +132,7 @@ class Watcher:
         self._fed: Inputs | None = None
         self._shown: Tensor | None = None
         self._taken = 0.0
+        self._rescaled = self._redrawn = False
         refuse_sharded(model)
 
     def __enter__(self) -> Watcher:
@@ -150,7 +151,8 @@ class Watcher:
         """Measure if it is time to; else return at once.
 
         `step` is the number of the optimizer step that was just made, counted from 0, or None: it
-        is counted here. If it begins anew, as in each epoch, it is counted on.
+        is counted here. If it begins anew, as in each epoch, it is counted on. What is measured
+        then is of `step` + 1, the number of steps that were made.
         """
         if self._idle:
             return
@@ -159,11 +161,11 @@ class Watcher:
         if step is None:
             self._step += 1
         else:
-            now = int(step) + self._offset
-            if now <= self._step:
-                self._offset = self._step + 1 - int(step)
-                now = self._step + 1
-            self._step = now
+            made = int(step) + 1 + self._offset
+            if made <= self._step:
+                self._offset = self._step - int(step)
+                made = self._step + 1
+            self._step = made
         if self._budget.due(self._step):
             self.measure()
 
@@ -182,7 +184,7 @@ class Watcher:
         if self._idle:
             return {}
         self._refuse_closed()
-        self._measured(max(self._step, 0), log=True, pictured=self._budget.measured in PICTURED)
+        self._measured(self._step, log=True, pictured=self._budget.measured in PICTURED)
         return self.metrics
 
     def _refuse_closed(self) -> None:
@@ -194,7 +196,9 @@ class Watcher:
             )
 
     def open(self) -> None:
-        """Read the examples, try the network, make the run's folder; `with` does so."""
+        """Read the examples, try the network, make the run's folder, and measure the network as it
+        is before the loop (step 0), unless it has layers that get their shapes later; `with` does
+        so."""
         self._idle = _rank() != 0
         if self._idle:
             self.verdict = f"Process {_rank()} does not measure: process 0 does, for all of them."
@@ -207,6 +211,12 @@ class Watcher:
             self._weights = None if is_unready(network) else Weights(network)
             if self._shown is not None and not is_compiled(self._model):
                 self._fed = Inputs(network, training=True)
+        if self._weights is not None:
+            try:
+                self.measure()
+            except BaseException as error:
+                self.close(error)
+                raise
 
     def close(self, error: BaseException | None = None) -> None:
         """Measure the finished network and write down how the run ended; `with` does so. `error`
@@ -268,6 +278,7 @@ class Watcher:
                 stack.enter_context(source.undisturbed())
             for source in (train, test):
                 if source.is_random():
+                    self._redrawn = self._redrawn or source is train
                     advice = "" if source is test else "; clean= is for measuring without it"
                     self._warnings.append(
                         f"{source.what} gives other inputs each time that it is read (random"
@@ -562,11 +573,11 @@ class Watcher:
         if self._weights is None:  # it had lazy layers
             self._weights = Weights(network)
             return
-        changed, late = self._weights.look(network), self._step + 1 >= WAITED
+        changed, late = self._weights.look(network), self._step >= WAITED
         if not changed and late and self._budget.measured and not self._told_untouched:
             self._told_untouched = True
             self._warn(
-                f"none of the weights of the watched model has changed in {self._step + 1:,} steps:"
+                f"none of the weights of the watched model has changed in {self._step:,} steps:"
                 " does the loop train a copy of it, has the optimizer the parameters of another"
                 " model, or is the learning rate 0?"
             )
@@ -578,6 +589,7 @@ class Watcher:
             return
         shown, self._fed, self._shown = self._shown, None, None
         if scale_differs(fed, shown):
+            self._rescaled = True
             ours, loops = (
                 f"from {each.min().item():.4g} to {each.max().item():.4g}" for each in (shown, fed)
             )
@@ -594,7 +606,13 @@ class Watcher:
 
     def _conclude(self) -> None:
         """The last measurement, and the verdict."""
-        step, budget = max(self._step, 0), self._budget
+        step, budget = self._step, self._budget
+        watched = self._weights
+        if not self._calls and watched is not None and watched.look(unwrapped(self._model)):
+            self._warn(
+                "the weights have changed, and the watcher was never called: call it after each"
+                " optimizer step"
+            )
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
         with budget.spending("measuring"), self._undisturbed():
@@ -608,7 +626,7 @@ class Watcher:
 
     def _interrupted(self, error: BaseException) -> None:
         """Note why the loop did not come to its end."""
-        step = max(self._step, 0)
+        step = self._step
         readable = plain(str(error))
         name = type(error).__name__
         if isinstance(error, KeyboardInterrupt):
@@ -664,7 +682,7 @@ class Watcher:
     @contextmanager
     def _noted(self) -> Iterator[None]:
         """Note a failure of our own in `summary.json`."""
-        with self._recorder.failure_noted(lambda error: max(self._step, 0), lambda: self.metrics):
+        with self._recorder.failure_noted(lambda error: self._step, lambda: self.metrics):
             yield
 
     @property
@@ -684,10 +702,12 @@ class Watcher:
             frequent=self._frequent,
             label_noise=config.data.label_noise,
             label_noise_kind="flip",
-            steps=step + 1,
+            steps=step,
             width=None,
             shared=self._shared,
             broken=self._train.broken + self._test.broken,
+            rescaled=self._rescaled,
+            redrawn=self._redrawn,
             untouched=self._calls > 0 and self._weights is not None and not self._weights.changed,
             changes=tuple(self._change),
             flags=False,
