@@ -696,6 +696,35 @@ def test_pictures_from_disk_are_picked_and_perturbed(window: Window) -> None:
     window.page.wait_for_url(re.compile("#lab_faces(?!.*pictures=)"))
 
 
+def test_a_link_to_the_levels_shows_nothing_of_the_runs(browser: Any, tmp_path: Path) -> None:
+    """Neither before the levels are there nor behind them, also to a screen reader; only who closes
+    them sees the runs."""
+    start(tiny(tmp_path, name="hazel", cues=("eye_color:1",), model="linear"))
+    with serving(tmp_path, "--train") as (address, _):
+        page, expect = browser.new_page(), sync_api.expect
+        page.set_default_timeout(PATIENCE)
+        page.set_viewport_size({"width": 390, "height": 844})
+        held: list[Any] = []
+        page.route("**/lab_faces/levels", lambda route: held.append(route))
+        page.goto(f"{address}/levels")
+        page.wait_for_function("document.querySelector('.run .bar .part')")
+        expect(page.get_by_text("Loading the levels …").last).to_be_visible()
+        page.wait_for_timeout(1000)  # what is said to screen readers comes late
+
+        def nothing() -> None:
+            shown = page.locator("body").inner_text()
+            assert not any(word in shown for word in ("hazel", "agrees", "Train a network")), shown
+            assert "hazel" not in str(page.locator("main > .unseen").text_content())
+
+        nothing()
+        held[0].continue_()
+        expect(page.locator(".tray .card").first).to_be_visible()
+        nothing()
+        page.get_by_role("button", name="Close").click()
+        expect(page.get_by_role("heading", name="hazel").first).to_be_visible()
+        page.close()
+
+
 def test_a_level_is_played(opened: Window) -> None:
     opened.tab.get_by_role("button", name="Choose what it sees").click()
     opened.tab.get_by_role("button", name="2. ").click()

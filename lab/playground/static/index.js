@@ -20,7 +20,7 @@ const MOST_ASKED = 24; // runs in one request to the server
 const REFRESH = 8000; // milliseconds between two requests for the list of runs, at least
 const SPARING = 20; // pause in units of the time that the last such request took
 const MYSTERY = "mystery"; // the level of a link that opens the mystery networks
-const HIDDEN = "riddle-to-come"; // class of the page until these are there
+const HIDDEN = "game-to-come"; // class of the page until the game of a link is there
 const QUIET = 250; // milliseconds without a change after which slow parts are updated
 
 export async function render() {
@@ -67,7 +67,7 @@ async function open(place) {
   const why = new Why(state, runs, { redraw: () => redraw(), say });
   const game = new Game(state, runs);
   const mystery = new Mystery(state, runs, { page: place, closed: () => pinFirst() });
-  const levels = new Levels(state);
+  const levels = new Levels(state, { page: place });
   const timeline = new Timeline(state, {
     id: "timeline", label: "Step of training", redraw: () => redraw(), say,
     shown: () => state.pins.map((name) => runs.find(name)).filter((run) => run?.kind === "ready"),
@@ -147,6 +147,7 @@ async function open(place) {
   }
 
   const announce = settled((answers) => {
+    if (place.matches(`.${HIDDEN}, .levels-only`)) return; // what runs are told apart by is not told
     const heard = (name) => runs.aliases ? runs.aliases.has(name) : state.isPinned(name);
     const mine = answers.filter((answer) => heard(answer.name) && answer.chances);
     say(mine.map((answer) => `${runs.aliases?.get(answer.name) ?? answer.name}: ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
@@ -196,9 +197,12 @@ async function open(place) {
     },
   });
 
-  place.classList.toggle(HIDDEN, state.level === MYSTERY); // nothing is told before the riddle is there
+  place.classList.toggle(HIDDEN, state.level !== null); // nothing of the runs is told before the game is there
   fill(place, spoken, banner,
+    h("p", { class: "hint to-come", role: "status" }, state.level === MYSTERY ? "Loading the mystery networks …" : "Loading the levels …"),
     controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, mystery.element, runs.element, why.element), pictures.element, game.element, levels.element);
+  const early = state.level !== null && state.level !== MYSTERY; // levels need no run: they do not wait for the list
+  if (early) levels.open(state.level, { only: true });
   await runs.refresh();
   await train.open();
   try {
@@ -220,7 +224,8 @@ async function open(place) {
   effects();
   state.write();
 
-  if (state.level !== null) play(state.level);
+  if (early) pictures.close(); // the levels are open, or were closed by now
+  else if (state.level !== null) play(state.level);
   else if (state.recipe !== null) reveal();
   place.classList.remove(HIDDEN);
 

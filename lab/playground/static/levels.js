@@ -13,8 +13,9 @@ const MEASURES = {
 };
 
 export class Levels {
-  constructor(state) {
-    Object.assign(this, { state, chosen: new Set(), solved: new Set() });
+  /** `page` is the element that shows nothing besides while levels are open that a link asked for. */
+  constructor(state, { page }) {
+    Object.assign(this, { state, page, chosen: new Set(), solved: new Set() });
     this.tabs = h("div", { class: "tools level-tabs", role: "group", "aria-label": "Levels" });
     this.body = h("div", { class: "level" });
     this.element = h("dialog", { class: "levels", "aria-label": "Choose what it sees" },
@@ -22,7 +23,9 @@ export class Levels {
       h("p", { class: "hint" }, "A person here is a face with a mouth. A small network is trained, in a second, on the faces that you choose. What will it go by?"),
       this.tabs, this.body);
     this.element.addEventListener("close", () => { // later than close(): meanwhile a link may have opened something else
-      if (!this.element.open && this.state.level === this.level?.name) this.state.enter(null);
+      if (this.element.open) return;
+      this.page.classList.remove("levels-only");
+      if (this.state.level !== null && this.state.level === (this.level?.name ?? this.wanted)) this.state.enter(null);
     });
   }
 
@@ -30,9 +33,13 @@ export class Levels {
     this.element.close();
   }
 
-  /** Open the dialog at a level; empty: the first. */
-  async open(name = "") {
+  /** Open the dialog at a level; empty: the first. `only`: the page behind it is not shown until the
+   * dialog is closed. */
+  async open(name = "", { only = false } = {}) {
+    this.wanted = name;
+    if (only) this.page.classList.add("levels-only");
     if (!this.element.open) this.element.showModal();
+    if (!this.levels) fill(this.body, h("p", { class: "hint" }, "Loading the levels …"));
     try {
       this.levels ??= (await ask("levels")).levels;
       await this.#show(this.levels.find((level) => level.name === name) ?? this.levels[0]);
