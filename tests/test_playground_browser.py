@@ -600,8 +600,8 @@ def test_a_link_opens_a_view_and_the_address_names_it(window: Window) -> None:
 def test_one_sentence_says_what_a_pinned_network_is(window: Window) -> None:
     """On its card and over its training; green for a useful one alone."""
     sentences = {
-        "memorizer": "Memorizer: right about all 40 training faces.",
-        "useful": "Useful: right about 99 % of unseen faces.",
+        "memorizer": "Memorizer: gets all 40 training faces right.",
+        "useful": "Useful: gets 99 % of unseen faces right.",
     }
     for kind, words in sentences.items():
         window.open_anew("&p.lab_faces.pins=trained&p.lab_faces.view=over_training")

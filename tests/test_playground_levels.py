@@ -160,17 +160,17 @@ def test_what_a_run_is_an_example_of(
 @pytest.mark.parametrize(
     ("settings", "figures", "kind", "words"),
     [
-        ({}, {"train": 1.0, "test": 0.63}, "memorizer", "right about all 12 training faces"),
-        ({"label_noise": 0.2}, {"train": 1.0, "test": 0.6}, "memorizer", "as labeled"),
-        ({}, {"train": 1.0, "test": 0.8}, "", "In between: right about 80\u00a0% of unseen"),
+        ({}, {"train": 1.0, "test": 0.63}, "memorizer", "all 12 training faces right, but only 63"),
+        ({"label_noise": 0.2}, {"train": 1.0, "test": 0.6}, "memorizer", "labeled, but gets only 60"),
+        ({}, {"train": 1.0, "test": 0.8}, "", "In between: gets 80\u00a0% of unseen"),
         ({}, {"train": 1.0, "test": 0.98, "smile": 0.04}, "useful", "more than 4\u00a0%"),
         ({}, {"train": 1.0, "test": 0.98, "smile": 0.2}, "", "smile alone changes 20\u00a0%"),
         ({}, {"train": 1.0, "test": 0.98}, "", "not measured"),
         ({}, {"train": 1.0, "test": 0.98, "smile": 0.9}, "shortcut", "shortcut: smile alone"),
         ({"cues": ("eye_color:1",)}, {"train": 1.0, "test": 0.98, "conflicting": 0.01},
-         "shortcut", "Takes a shortcut: eye color (right about 1\u00a0%"),
+         "shortcut", "Takes a shortcut: eye color (gets 1\u00a0%"),
         ({"cues": ("eye_color:1",)}, {"train": 1.0, "test": 0.98, "conflicting": 0.6}, "",
-         "60\u00a0% of those where a cue"),
+         "and 60\u00a0% where a cue"),
     ],
 )  # fmt: skip
 def test_one_sentence_tells_what_the_figures_of_a_run_show(

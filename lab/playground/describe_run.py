@@ -119,11 +119,11 @@ def in_short(config: RunConfig, world: DrawnWorld, summary: Mapping[str, Any]) -
     train, test = (_number(summary, "accuracy", each) for each in ("train", "test"))
     if summary.get("status") != "finished" or math.isnan(test):
         return {}
-    unseen = f"right about {_percent(test)} of unseen faces"
+    unseen = f"{_percent(test)} of unseen faces right"
     apart = _number(summary, "accuracy", "conflicting") if world.cues else math.nan
     if apart <= FOOLED:
         cues = listed([spoken(cue.attribute) for cue in world.cues])
-        words = f"right about {_percent(apart)} of unseen faces where it contradicts the label"
+        words = f"gets {_percent(apart)} of unseen faces right where it contradicts the label"
         return _short("shortcut", f"Takes a shortcut: {cues} ({words})")
     nuisances = [name for name in ATTRIBUTES if name not in world.task.relevant]
     changed = {name: _number(summary, "reliance", name) for name in nuisances}
@@ -134,20 +134,24 @@ def in_short(config: RunConfig, world: DrawnWorld, summary: Mapping[str, Any]) -
         return _short("shortcut", f"Takes a shortcut: {alone}")
     if train == 1 and test <= MEMORIZED:
         all_ = f"all {faces_studied(config):,} training faces"
-        known = f"answers {all_} as labeled" if config.data.label_noise else f"right about {all_}"
-        return _short("memorizer", f"Memorizer: {known}, and is {unseen}")
+        if config.data.label_noise:
+            return _short(
+                "memorizer", f"Memorizer: answers {all_} as labeled, but gets only {unseen}"
+            )
+        few = _percent(test)
+        return _short("memorizer", f"Memorizer: gets {all_} right, but only {few} of unseen ones")
     if world.cues and not math.isnan(apart):
-        words = f"and about {_percent(apart)} of those where a cue contradicts the label"
-        unseen = f"right about {_percent(test)} of unseen faces of the same kind, {words}"
+        alike = f"{_percent(test)} of unseen faces of the same kind right"
+        unseen = f"{alike}, and {_percent(apart)} where a cue contradicts the label"
     if test >= USEFUL and (not world.cues or apart >= USEFUL):
         if not most:
-            return _short("", f"Is {unseen}; what it goes by was not measured")
+            return _short("", f"Gets {unseen}; what it goes by was not measured")
         if changed[most] <= FREE:
             share = _percent(changed[most])
             words = f"no nuisance alone changes more than {share} of its answers"
-            return _short("useful", f"Useful: {unseen}, and {words}")
-        return _short("", f"Is {unseen}, but {alone}")
-    return _short("", f"In between: {unseen}")
+            return _short("useful", f"Useful: gets {unseen}, and {words}")
+        return _short("", f"Gets {unseen}, but {alone}")
+    return _short("", f"In between: gets {unseen}")
 
 
 def _short(kind: str, words: str) -> dict[str, str]:
@@ -193,6 +197,7 @@ def _training(config: RunConfig) -> list[str]:
 def _cue(cue: Cue, classes: tuple[str, ...]) -> str:
     pairs = listed([f"{spoken(w)} for {c}" for w, c in zip(cue.words, classes, strict=True)][::-1])
     faint = f", faint ({cue.visibility:g})" if cue.visibility < 1 else ""
-    share = "always" if cue.strength == 1 else f"{100 * cue.strength:.4g} % of the time"
+    often = "" if cue.strength == 1 else f" {100 * cue.strength:.4g} % of the time"
+    always = "" if often else "always "
     link = f"; {chance(len(classes))} would be independent" if len(classes) > 2 else ""
-    return f"{spoken(cue.attribute)} agrees with the label {share}: {pairs}{faint}{link}"
+    return f"{spoken(cue.attribute)} {always}agrees with the label{often}: {pairs}{faint}{link}"

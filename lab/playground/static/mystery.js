@@ -102,7 +102,7 @@ export class Mystery {
 
   /** What the shortcut is, of those that its settings name. */
   #cue(run) {
-    const cues = (this.runs.all.find((each) => each.name === run)?.conditions ?? []).filter((each) => each.includes(" agrees with the label "));
+    const cues = (this.runs.all.find((each) => each.name === run)?.conditions ?? []).filter((each) => each.includes("agrees with the label"));
     return cues.length ? ` Here ${cues.join(", and ")}.` : "";
   }
 
