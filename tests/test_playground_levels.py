@@ -161,7 +161,7 @@ def test_what_a_run_is_an_example_of(
     ("settings", "figures", "kind", "words"),
     [
         ({}, {"train": 1.0, "test": 0.63}, "memorizer", "all 12 training faces right, but only 63"),
-        ({"label_noise": 0.2}, {"train": 1.0, "test": 0.6}, "memorizer", "labeled, but gets only 60"),
+        ({"label_noise": 0.2}, {"train": 1.0, "test": 0.6}, "memorizer", "but gets only 60"),
         ({}, {"train": 1.0, "test": 0.8}, "", "In between: gets 80\u00a0% of unseen"),
         ({}, {"train": 1.0, "test": 0.98, "smile": 0.04}, "useful", "more than 4\u00a0%"),
         ({}, {"train": 1.0, "test": 0.98, "smile": 0.2}, "", "smile alone changes 20\u00a0%"),

@@ -81,7 +81,7 @@ export class Easel {
     const because = reasonWords(why, this.state.attributes);
     this.truth.append(h("b", {}, words), because ? h("span", { class: "because" }, ` – ${because}`) : "",
       h("span", { class: "hint" }, ` (${task.meaning})`),
-      this.#stray() ? h("span", { class: "hint" }, " Parts that lie beside the head are stray: they do not count.") : "");
+      this.#stray() ? h("span", { class: "hint stray" }, "Parts that lie beside the head are stray: they do not count.") : "");
   }
 
   #stray() {

@@ -67,7 +67,7 @@ export class Mystery {
       h("option", { value: "" }, "?"), Object.entries(KINDS).map(([value, [words]]) => h("option", { value }, words))));
     this.reveal = button("Reveal", () => this.#reveal(), { class: "primary", disabled: true });
     fill(this.body, h("h2", {}, "Mystery networks"),
-      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time. Fewer faces are better, but take as many as you need to be sure: if two look alike, ten random faces tell them apart."),
+      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time, or take a part away. Fewer faces are better, but take as many as you need to be sure: if two look alike, ten random faces tell them apart."),
       this.counted,
       h("div", { class: "tools" }, this.riddle.map(({ alias }, i) => h("label", {}, `${alias}: `, this.guesses[i])), this.reveal, button("Give up", () => this.#reveal({ gaveUp: true }))));
   }

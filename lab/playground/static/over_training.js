@@ -30,7 +30,7 @@ function axis(steps) {
 }
 
 function frame(steps, { x, y }) {
-  const ticks = [0, 1, 10, 100, 1000, 10_000, 100_000, 1e6].filter((step) => step < 0.7 * steps.at(-1));
+  const ticks = [0, 1, 10, 100, 1000, 10_000, 100_000, 1e6].filter((step) => step < 0.3 * steps.at(-1));
   return [
     [0, 0.5, 1].map((share) => [
       h("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(share), y2: y(share) }),
@@ -74,6 +74,12 @@ function key(name, words, title) {
   return h("li", { title }, h("span", { class: `key ${name}` }), words);
 }
 
+/** What is changed in a counterpart: "without eyes", "arrangement: upside down". */
+function changedTo({ name, value }, state) {
+  const row = state.attributes.get(name);
+  return value === 0 ? `without ${row.words}` : `${row.words}: ${valueWords(row, value)}`;
+}
+
 /** The probability for the face and its counterparts, with the run's accuracies behind. */
 function predictions({ run, told, classes }, state) {
   const yes = classes[told.watched];
@@ -85,15 +91,11 @@ function predictions({ run, told, classes }, state) {
     line("chance", told.chances.map((chance, i) => [x(told.steps[i]), y(chance)])),
     h("circle", { class: "dot", cx: x(told.steps[at]), cy: y(told.chances[at]), r: 4 }),
   ];
-  const words = (each) => {
-    const row = state.attributes.get(each.name);
-    return each.value === 0 ? `without ${row.words}` : `${row.words}: ${valueWords(row, each.value)}`;
-  };
   const shares = Object.keys(told.accuracies).length ? "; gray, the share of all faces that it is right about" : "";
   return h("div", {}, h("h5", { title: `How likely “${yes}” is for this face, and with one thing changed${shares}. From left to right: steps of training` }, `How likely “${yes}” is at each step`),
     chart(told, `Probability of ${yes} over training`, state, content, run),
     h("ul", { class: "keys" }, key("chance", "this face"),
-      counterparts.map((each, i) => key(`line-${i}`, words(each), each.truth === told.truth || each.truth < 0 ? "The same true label" : `Then the true label is ${classes[each.truth]}`)),
+      counterparts.map((each, i) => key(`line-${i}`, changedTo(each, state), each.truth === told.truth || each.truth < 0 ? "The same true label" : `Then the true label is ${classes[each.truth]}`)),
       Object.keys(told.accuracies).length ? [key("accuracy train", "all training faces: as labeled"), key("accuracy test", "unseen faces: right")] : null));
 }
 
@@ -125,8 +127,7 @@ function unmoved({ told, found, classes }, state) {
   const twins = told.counterparts.filter((each) => each.relevant && each.truth !== told.truth);
   const stays = twins.filter((each) => (each.chances.at(-1) >= 0.5) === (told.says.at(-1) === told.watched));
   if (!twins.length || 2 * stays.length < twins.length) return "";
-  const names = listed(stays.map((each) => state.attributes.get(each.name).words));
-  return `Known by heart, as it seems: the network is no good at unseen faces, and here its answer stays the same when ${names} ${stays.length === 1 ? "is" : "are"} changed, one at a time, so that the true label is another one.`;
+  return `Known by heart, as it seems: the network is no good at unseen faces, and its answer stays the same with changes, one at a time, after which the true label is another one: ${listed(stays.map((each) => changedTo(each, state)))}.`;
 }
 
 /** From which step on the network surely predicts `label`: its probability is `SURE` there, and the
