@@ -122,7 +122,7 @@ def test_every_kind_of_folder_is_listed_and_explained(page: Page) -> None:
         "borrowed": "broken", "<img src=x onerror=alert(1)>": "foreign",
     }  # fmt: skip
     assert all(run["trouble"] for run in runs.values() if run["kind"] != "ready")
-    assert "eye color agrees with the label always" in " ".join(runs["cue"]["conditions"])
+    assert "eye color always agrees with the label" in " ".join(runs["cue"]["conditions"])
     assert "100 % of its labels are wrong" in runs["noisy"]["conditions"]
     look = page.ok("look", face="", run=["torn", "empty", "borrowed", "link", "foreign", "nobody"])
     for answer in look["answers"]:

@@ -584,6 +584,63 @@ def test_the_timeline_shows_the_network_at_any_step(window: Window) -> None:
     assert window.width("trained") == trained
 
 
+def test_a_link_opens_a_view_and_the_address_names_it(window: Window) -> None:
+    window.open_anew("&p.lab_faces.pins=trained&p.lab_faces.view=over_training", run=None)
+    tab = window.tab.get_by_role("tab", name="Over training")
+    window.expect(tab).to_have_attribute("aria-selected", "true")
+    window.expect(tab).to_be_in_viewport()
+    window.tab.get_by_role("tab", name="Fool it").click()
+    window.page.wait_for_url("**p.lab_faces.view=fool**")
+    window.follow("&p.lab_faces.pins=trained&p.lab_faces.view=parts")
+    window.expect(window.tab.locator(".sets li")).to_have_count(16)
+    window.follow("&p.lab_faces.pins=trained&p.lab_faces.view=nose")
+    window.expect(window.tab.locator(".banner")).to_contain_text("view nose")
+
+
+def test_one_sentence_says_what_a_pinned_network_is(window: Window) -> None:
+    """On its card and over its training; green for a useful one alone."""
+    sentences = {
+        "memorizer": "Memorizer: gets all 40 training faces right.",
+        "useful": "Useful: gets 99 % of unseen faces right.",
+    }
+    for kind, words in sentences.items():
+        window.open_anew("&p.lab_faces.pins=trained&p.lab_faces.view=over_training")
+        changed(window, trained={"short": {"kind": kind, "words": words}})
+        for place in (window.run("trained"), window.tab.locator(".why-body")):
+            window.expect(place.locator(".short")).to_have_text(words)
+            color = "right" if kind == "useful" else "wrong"
+            window.expect(place.locator(".short")).to_have_class(re.compile(color))
+        praise = window.tab.locator(".findings .right", has_text="What should matter")
+        if kind == "memorizer":
+            window.expect(praise).to_have_count(0)
+    window.expect(window.run("sky").locator(".short")).to_have_count(0)
+
+
+def test_an_untrained_network_is_neither_praised_nor_blamed(window: Window) -> None:
+    window.open_anew("&p.lab_faces.pins=trained&p.lab_faces.step=0")
+    window.expect(window.run("trained").locator(".verdict")).to_have_text("not trained yet")
+    window.expect(window.run("trained").locator(".short")).to_have_count(0)
+    why = window.tab.locator(".why-body")
+    window.expect(why).to_contain_text("Not trained yet")
+    assert why.locator(".findings .right").count() == 0
+    window.tab.get_by_label("Step of training").focus()
+    window.page.keyboard.press("End")
+    window.expect(window.run("trained").locator(".verdict")).to_contain_text(
+        re.compile("right|wrong")
+    )
+
+
+def test_nuisances_are_listed_as_the_sentences_name_them(opened: Window) -> None:
+    """By one rule: the predicted class changes for at least one of the networks."""
+    body = opened.tab.locator(".why-body")
+    opened.expect(body.locator(".section").first).to_contain_text("at least one network")
+    told = body.locator(".findings li", has_text="change the prediction").first
+    names = str(told.text_content()).partition("prediction: ")[2].strip(".")
+    wanted = set(re.split(", | and ", names))
+    listed = body.locator("div:has(> .section)").first.locator(".strip-name").all_text_contents()
+    assert set(listed) == wanted, "calm always answers the same"
+
+
 def test_a_training_face_is_followed_over_the_training(window: Window) -> None:
     window.open_anew("&p.lab_faces.pins=trained")
     window.tab.get_by_role("tab", name="Over training").click()
@@ -592,6 +649,8 @@ def test_a_training_face_is_followed_over_the_training(window: Window) -> None:
     window.expect(window.tab.locator(".findings")).to_contain_text("none of its training faces")
     window.tab.locator(".near.small .near-label").first.click()
     window.expect(window.tab.locator(".findings")).to_contain_text("This is training face 0")
+    loaded = window.tab.locator('.near.small [aria-pressed="true"]')
+    window.expect(loaded).to_contain_text("0: ")
     chart.focus()
     window.page.keyboard.press("ArrowLeft")
     window.expect(window.tab.locator(".column .timeline-words")).to_contain_text("after")
@@ -696,6 +755,35 @@ def test_pictures_from_disk_are_picked_and_perturbed(window: Window) -> None:
     window.page.wait_for_url(re.compile("#lab_faces(?!.*pictures=)"))
 
 
+def test_a_link_to_the_levels_shows_nothing_of_the_runs(browser: Any, tmp_path: Path) -> None:
+    """Neither before the levels are there nor behind them, also to a screen reader; only who closes
+    them sees the runs."""
+    start(tiny(tmp_path, name="hazel", cues=("eye_color:1",), model="linear"))
+    with serving(tmp_path, "--train") as (address, _):
+        page, expect = browser.new_page(), sync_api.expect
+        page.set_default_timeout(PATIENCE)
+        page.set_viewport_size({"width": 390, "height": 844})
+        held: list[Any] = []
+        page.route("**/lab_faces/levels", lambda route: held.append(route))
+        page.goto(f"{address}/levels")
+        page.wait_for_function("document.querySelector('.run .bar .part')")
+        expect(page.get_by_text("Loading the levels …").last).to_be_visible()
+        page.wait_for_timeout(1000)  # what is said to screen readers comes late
+
+        def nothing() -> None:
+            shown = page.locator("body").inner_text()
+            assert not any(word in shown for word in ("hazel", "agrees", "Train a network")), shown
+            assert "hazel" not in str(page.locator("main > .unseen").text_content())
+
+        nothing()
+        held[0].continue_()
+        expect(page.locator(".tray .card").first).to_be_visible()
+        nothing()
+        page.get_by_role("button", name="Close").click()
+        expect(page.get_by_role("heading", name="hazel").first).to_be_visible()
+        page.close()
+
+
 def test_a_level_is_played(opened: Window) -> None:
     opened.tab.get_by_role("button", name="Choose what it sees").click()
     opened.tab.get_by_role("button", name="2. ").click()
@@ -707,6 +795,11 @@ def test_a_level_is_played(opened: Window) -> None:
     opened.expect(opened.tab.locator(".card.chosen")).to_have_count(24)
     opened.tab.locator(".card.chosen").first.click()
     opened.expect(opened.tab.locator(".levels")).to_contain_text("23 chosen")
+    opened.expect(opened.tab.locator(".levels")).to_contain_text("any face with a mouth")
+    cards = opened.tab.locator(".tray .card")
+    opened.expect(cards.nth(14).locator(".number")).to_have_text("14")
+    opened.expect(cards.nth(14).locator(".number")).to_be_visible()
+    places = [cards.nth(i).bounding_box() for i in (7, 14, 30)]
     opened.page.route("**/place?*", lambda route: route.fulfill(json={"before": 3}))
     held: list[Any] = []
     opened.page.route("**/play?*", lambda route: held.append(route))
@@ -715,6 +808,7 @@ def test_a_level_is_played(opened: Window) -> None:
     held[0].continue_()
     opened.expect(opened.tab.locator(".outcome")).to_contain_text("Unseen faces: ")
     opened.expect(opened.tab.locator(".outcome")).to_contain_text("answered: ")
+    assert [cards.nth(i).bounding_box() for i in (7, 14, 30)] == places, "the faces stay in place"
     opened.tab.get_by_role("button", name="Close").click()
     opened.page.wait_for_function("!location.hash.includes('level')")
 
@@ -731,7 +825,7 @@ def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Pat
         summary = json.loads(path.read_text())
         summary["accuracy"] = {tag: {"value": value} for tag, value in accuracies.items()}
         path.write_text(json.dumps(summary))
-    with serving(tmp_path) as (address, _):
+    with serving(tmp_path, "--train") as (address, _):
         page, expect = browser.new_page(), sync_api.expect
         page.set_default_timeout(PATIENCE)
         errors: list[str] = []
@@ -753,8 +847,16 @@ def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Pat
         shown = page.locator("main").inner_text()
         assert not any(name in shown for name in kinds), "it gives itself away"
         expect(page.locator(".truth")).to_contain_text("True label: person")
-        page.get_by_role("button", name="Random face").click()
+        expect(page.locator(".all-runs")).to_contain_text("← not a person | person →")
+        random = page.get_by_role("button", name="Random face")
+        place = random.bounding_box()
+        random.click()
         expect(riddle).to_contain_text("2 faces asked")
+        page.evaluate(
+            "document.querySelector('.truth').append(' – no nose, 1 of 2 ears'.repeat(20))"
+        )
+        assert random.bounding_box() == place, "it stays when the words below grow"
+        page.set_viewport_size({"width": 390, "height": 844})
         said = dict(zip("ABC", ("useful network", "memorizer", "cheat"), strict=True))
         for alias, guess in said.items():
             page.get_by_label(f"Network {alias} is").select_option(label=guess)
@@ -762,9 +864,15 @@ def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Pat
         expect(riddle).to_contain_text("with 2 faces")
         expect(riddle).to_contain_text("“maple”")
         for alias, guess in said.items():
-            row = riddle.locator("li", has_text=f"{alias}: ")
+            row = riddle.locator("li", has_text=f"{alias} = ")
             right = f"the {guess} " in row.inner_text()
             expect(row).to_contain_text("You said so" if right else f"You said: {guess}")
-        expect(names.filter(has_text="walnut")).to_be_visible()
+        expect(names.filter(has_text="walnut")).to_have_text(re.compile("^[ABC] = walnut$"))
+        expect(page.locator(".glance-name")).to_have_count(3)
+        expect(riddle).to_be_in_viewport()
+        assert riddle.bounding_box()["y"] < page.locator(".easel .frame").bounding_box()["y"]
+        expect(page.get_by_text("Train a network")).not_to_be_visible()
+        page.get_by_role("button", name="Pin all three").click()
+        expect(names.filter(has_text="walnut")).to_have_text(re.compile("^[ABC] = walnut$"))
         assert not errors
         page.close()

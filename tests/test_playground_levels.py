@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from lab.measure import predict
-from lab.playground.describe_run import character
+from lab.playground.describe_run import character, in_short
 from lab.playground.errors import RequestError
 from lab.playground.game import person_with_cues
 from lab.playground.levels import LEVELS, WITHOUT_PAIRS, judge, play, show_tray, train, tray_of
 from lab.playground.logdir import RunEntry
+from lab.playground.model_cache import face_world
 from lab.playground.recipe import config_of
 from lab.playground.request import QueryParams
 from lab.worlds import get_task
@@ -154,6 +155,40 @@ def test_what_a_run_is_an_example_of(
     assert character(tiny(tmp_path, cues=cues), {"accuracy": "torn"}) == ""
     recipe = {"cue": "eye_color" if cues else "none"}
     assert character(config_of(recipe, tmp_path), summary) == "", "it was trained on the page"
+
+
+@pytest.mark.parametrize(
+    ("settings", "figures", "kind", "words"),
+    [
+        ({}, {"train": 1.0, "test": 0.63}, "memorizer", "all 12 training faces right, but only 63"),
+        ({"label_noise": 0.2}, {"train": 1.0, "test": 0.6}, "memorizer", "but gets only 60"),
+        ({}, {"train": 1.0, "test": 0.8}, "", "In between: gets 80\u00a0% of unseen"),
+        ({}, {"train": 1.0, "test": 0.98, "smile": 0.04}, "useful", "more than 4\u00a0%"),
+        ({}, {"train": 1.0, "test": 0.98, "smile": 0.2}, "", "smile alone changes 20\u00a0%"),
+        ({}, {"train": 1.0, "test": 0.98}, "", "not measured"),
+        ({}, {"train": 1.0, "test": 0.98, "smile": 0.9}, "shortcut", "shortcut: smile alone"),
+        ({"cues": ("eye_color:1",)}, {"train": 1.0, "test": 0.98, "conflicting": 0.01},
+         "shortcut", "Takes a shortcut: eye color (gets 1\u00a0%"),
+        ({"cues": ("eye_color:1",)}, {"train": 1.0, "test": 0.98, "conflicting": 0.6}, "",
+         "and 60\u00a0% where a cue"),
+    ],
+)  # fmt: skip
+def test_one_sentence_tells_what_the_figures_of_a_run_show(
+    tmp_path: Path, settings: Any, figures: dict[str, float], kind: str, words: str
+) -> None:
+    config = tiny(tmp_path, **settings)
+    world = face_world(config)
+    smile = figures.pop("smile", None)
+    summary = {
+        "status": "finished",
+        "accuracy": {name: {"value": value} for name, value in figures.items()},
+        "reliance": {} if smile is None else {"smile": {"value": smile, "low": smile - 0.1}},
+    }
+    told = in_short(config, world, summary)
+    assert told["kind"] == kind
+    assert words in told["words"]
+    assert in_short(config, world, summary | {"status": "stopped"}) == {}
+    assert in_short(config, world, {"status": "finished", "accuracy": "torn"}) == {}
 
 
 def test_a_mystery_begins_with_a_person_whose_eyes_decide_for_the_cheat(tmp_path: Path) -> None:

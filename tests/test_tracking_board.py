@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
 import pytest
@@ -23,6 +24,7 @@ from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate
 from lab.core.metrics import shown
 from lab.tracking import board, hparams, reach, tags
+from lab.tracking.links import with_shortcuts
 from lab.tracking.writer import Tracker
 from support.scripts import ROOT, command, run_here
 
@@ -244,6 +246,18 @@ def test_links_are_short_enough_to_be_read(url: str) -> None:
         assert len(link.url) < len(url) + 40
         assert "%" not in link.url
         assert link.url in board.describe([link])
+
+
+def test_a_step_of_a_lesson_has_a_short_address() -> None:
+    told: list[Any] = []
+    app = with_shortcuts(lambda environ, respond: [b"TensorBoard"], "/lab")
+    for path in ("/lab/lesson2c", "/lab/lesson3d", "/lab/lesson9"):
+        app({"PATH_INFO": path}, lambda status, headers: told.append(dict(headers)["Location"]))
+    page = "./data/plugin/lab_faces/index.html#"
+    assert told == [
+        f"{page}pins=poplar&view=over_training",
+        f"{page}face=eye_color%3Ablue&pins=maple%2Clinden&view=fool",
+    ]
 
 
 @contextlib.contextmanager

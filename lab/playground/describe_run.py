@@ -11,11 +11,16 @@ from lab.core.text import model_label
 from lab.core.words import chance, listed, spoken
 from lab.playground.recipe import trained_on_the_page
 from lab.worlds import Cue, DrawnWorld, subpopulation_name
+from lab.worlds.faces import ATTRIBUTES
 
 USEFUL, MEMORIZED, FOOLED = 0.95, 0.7, 0.3
 """Accuracies: of a useful network on unseen faces at least; of one that fits its training faces and
 has memorized them, on unseen faces at most; of one that takes a shortcut, on conflicting faces at
 most."""
+
+NUISANCE, FREE = 0.5, 0.1
+"""Shares of the answers that one nuisance alone changes: at least, of a network that takes it as a
+shortcut; at most, of a useful one."""
 
 KINDS = {
     "missing": "faces that lack parts",
@@ -99,6 +104,78 @@ def character(config: RunConfig, summary: Mapping[str, Any]) -> str:
     return "memorizer" if value("train") == 1 and value("test") <= MEMORIZED else ""
 
 
+def in_short(config: RunConfig, world: DrawnWorld, summary: Mapping[str, Any]) -> dict[str, str]:
+    """What the figures in `summary.json` show of a finished run on faces: a `kind` ("shortcut",
+    "memorizer", "useful", or "" for none of them), and a sentence with the figures; empty if there
+    are none.
+
+    The first that holds: it takes a *shortcut* if it is right about 30 % at most of unseen faces
+    where a cue contradicts the label, or if a nuisance alone changes half of its answers at least
+    (the lower end of the 95 % interval). It is a *memorizer* if it answers all training faces as
+    labeled, and is right about 70 % at most of unseen ones. It is *useful* if it is right about
+    95 % at least of unseen faces and no nuisance alone changes more than 10 % of its answers; with
+    a cue, also of those that contradict it.
+    """
+    train, test = (_number(summary, "accuracy", each) for each in ("train", "test"))
+    if summary.get("status") != "finished" or math.isnan(test):
+        return {}
+    unseen = f"{_percent(test)} of unseen faces right"
+    apart = _number(summary, "accuracy", "conflicting") if world.cues else math.nan
+    if apart <= FOOLED:
+        cues = listed([spoken(cue.attribute) for cue in world.cues])
+        words = f"gets {_percent(apart)} of unseen faces right where it contradicts the label"
+        return _short("shortcut", f"Takes a shortcut: {cues} ({words})")
+    nuisances = [name for name in ATTRIBUTES if name not in world.task.relevant]
+    changed = {name: _number(summary, "reliance", name) for name in nuisances}
+    changed = {name: value for name, value in changed.items() if not math.isnan(value)}
+    most = max(changed, key=changed.__getitem__, default="")
+    alone = f"{spoken(most)} alone changes {_percent(changed[most])} of its answers" if most else ""
+    if most and _number(summary, "reliance", most, end="low") >= NUISANCE:
+        return _short("shortcut", f"Takes a shortcut: {alone}")
+    if train == 1 and test <= MEMORIZED:
+        all_ = f"all {faces_studied(config):,} training faces"
+        if config.data.label_noise:
+            return _short(
+                "memorizer", f"Memorizer: answers {all_} as labeled, but gets only {unseen}"
+            )
+        few = _percent(test)
+        return _short("memorizer", f"Memorizer: gets {all_} right, but only {few} of unseen ones")
+    if world.cues and not math.isnan(apart):
+        alike = f"{_percent(test)} of unseen faces of the same kind right"
+        unseen = f"{alike}, and {_percent(apart)} where a cue contradicts the label"
+    if test >= USEFUL and (not world.cues or apart >= USEFUL):
+        if not most:
+            return _short("", f"Gets {unseen}; what it goes by was not measured")
+        if changed[most] <= FREE:
+            share = _percent(changed[most])
+            words = f"no nuisance alone changes more than {share} of its answers"
+            return _short("useful", f"Useful: gets {unseen}, and {words}")
+        return _short("", f"Gets {unseen}, but {alone}")
+    return _short("", f"In between: gets {unseen}")
+
+
+def _short(kind: str, words: str) -> dict[str, str]:
+    return {"kind": kind, "words": words + "."}
+
+
+def _number(summary: Mapping[str, Any], *place: str, end: str = "value") -> float:
+    """A share in `summary.json`, or NaN."""
+    found: Any = summary
+    for name in (*place, end):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    plain = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return float(found) if plain and -1 <= found <= 1 else math.nan
+
+
+def _percent(share: float) -> str:
+    """0.973 as "97 %"; what is not quite all or nothing never reads as such."""
+    if 0 < share < 0.005:
+        return "under 1\u00a0%"
+    if 0.995 <= share < 1:
+        return "over 99\u00a0%"
+    return f"{math.floor(100 * share + 0.5)}\u00a0%"
+
+
 def _label_noise(config: RunConfig) -> list[str]:
     data = config.data
     if not data.label_noise:
@@ -120,6 +197,7 @@ def _training(config: RunConfig) -> list[str]:
 def _cue(cue: Cue, classes: tuple[str, ...]) -> str:
     pairs = listed([f"{spoken(w)} for {c}" for w, c in zip(cue.words, classes, strict=True)][::-1])
     faint = f", faint ({cue.visibility:g})" if cue.visibility < 1 else ""
-    share = "always" if cue.strength == 1 else f"{100 * cue.strength:.4g} % of the time"
+    often = "" if cue.strength == 1 else f" {100 * cue.strength:.4g} % of the time"
+    always = "" if often else "always "
     link = f"; {chance(len(classes))} would be independent" if len(classes) > 2 else ""
-    return f"{spoken(cue.attribute)} agrees with the label {share}: {pairs}{faint}{link}"
+    return f"{spoken(cue.attribute)} {always}agrees with the label{often}: {pairs}{faint}{link}"

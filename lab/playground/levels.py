@@ -37,7 +37,7 @@ VARIATION = 0.12
 UNSEEN, SHOWN = 400, 10
 """Unseen faces that the network is asked about, and those of them that the page shows."""
 
-THUMBNAIL = 56
+THUMBNAIL = 80
 """Side of the pictures on the page, in pixels."""
 
 

@@ -19,7 +19,7 @@ from lab.playground import (
     training_faces,
 )
 from lab.playground.answers import SIZES, Views, answer, as_seen, picture
-from lab.playground.describe_run import character, conditions, picture_conditions
+from lab.playground.describe_run import character, conditions, in_short, picture_conditions
 from lab.playground.effects import without_effect
 from lab.playground.errors import NotThere, RequestError, one_line
 from lab.playground.logdir import (
@@ -205,6 +205,7 @@ class Service:
             "snapshots": snapshots_of(run),
             "step": told.get("step") if isinstance(told.get("step"), int) else None,
             "character": character(run.config, told),
+            "short": in_short(run.config, world, told) if world is not None else {},
             "figures": {tag: share(told, tag) for tag in ("accuracy/train", "accuracy/test")},
         }
         if not saved:

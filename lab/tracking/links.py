@@ -130,16 +130,25 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
 
 
 def faces_view(
-    *, pins: Sequence[str] = (), face: str = "", train: str | None = None, alone: bool = False
+    *,
+    pins: Sequence[str] = (),
+    face: str = "",
+    view: str = "",
+    train: str | None = None,
+    level: str = "",
+    alone: bool = False,
 ) -> str:
     """The address of the tab Faces, relative to the board's own, with runs pinned, with a `face`
-    (its differences from the initial one, as "eye_color:blue") and with the settings of the panel
-    that trains (None: it is closed); as lab/playground/static/state.js reads it. `alone`: as a page
-    of its own."""
+    (its differences from the initial one, as "eye_color:blue"), with a `view` of the pinned runs
+    such as "over_training", with the settings of the panel that trains (None: it is closed), and
+    with a `level` open; as lab/playground/static/state.js reads it. `alone`: as a page of its own.
+    """
     told = {
         "face": face or None,
         "pins": ",".join(quote(run, safe="") for run in pins) or None,
+        "view": view or None,
         "train": train,
+        "level": level or None,
     }
     prefix = "" if alone else "p.lab_faces."
     entries = [
@@ -148,6 +157,22 @@ def faces_view(
         if value is not None
     ]
     return f"{PAGE}#{'&'.join(entries)}" if alone else "&".join(["#lab_faces", *entries])
+
+
+LESSONS = {
+    "lesson2a": faces_view(train="num_train:30", alone=True),
+    "lesson2b": faces_view(train="num_train:1000,steps:800", alone=True),
+    "lesson2c": faces_view(pins=["poplar"], view="over_training", alone=True),
+    "lesson2d": faces_view(level="heart", alone=True),
+    "lesson2e": faces_view(train="online:true,steps:3000", alone=True),
+    "lesson3a": faces_view(level="eyes", alone=True),
+    "lesson3b": faces_view(level="mouth", alone=True),
+    "lesson3c": faces_view(level="few", alone=True),
+    "lesson3d": faces_view(
+        pins=["maple", "linden"], face="eye_color:blue", view="fool", alone=True
+    ),
+}
+"""Short addresses of the steps of docs/class.md, in its order, which hold at any port."""
 
 
 def describe(links: Iterable[DeepLink]) -> str:
@@ -174,6 +199,7 @@ def with_shortcuts(board: App, prefix: str = "") -> App:
             views = {link.url.strip("/").partition("?")[0]: link.view for link in links}
             if PHONE in environ.get("HTTP_USER_AGENT", ""):
                 views["faces"] = faces_view(pins=runs[:1], alone=True)
+            views |= LESSONS
             target = f"./{views[name]}" if name in views else None
         if target is None:
             return board(environ, start_response)

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { reasonWords, valueWords } from "./controls.js";
 import { button, fill, h } from "./dom.js";
-import { drawBar } from "./runs.js";
+import { barLegend, drawBar } from "./runs.js";
 import { link } from "./state.js";
 
 const LARGEST = 512;
@@ -20,11 +20,11 @@ export class Easel {
     this.redo = button("↷ Redo", () => state.redo(), { title: "Ctrl+Y" });
     this.element = h("section", { class: "easel", "aria-label": "The face" },
       h("div", { class: "frame" }, this.image, this.glances),
-      this.truth,
       h("div", { class: "tools" },
         button("⚄ Random face", () => this.#random(), { class: "primary" }),
         this.undo, this.redo,
         button("Reset", () => state.change({ ...state.start }), { title: "Back to the initial face" })),
+      this.truth, // below the buttons, which stay where they are when it grows
       h("details", { class: "share" }, h("summary", {}, "Share and save"),
         h("div", { class: "tools" },
           button("Copy link", () => this.#copy(link(), "The link")),
@@ -70,7 +70,7 @@ export class Easel {
       const bar = h("div", { class: "bar" });
       drawBar(bar, answer, classes);
       return h("div", {}, h("span", { class: "glance-name" }, `${name}: ${classes[answer.says]}`), bar);
-    }));
+    }), h("p", { class: "hint" }, barLegend(pinned.map(({ classes }) => classes))?.replace(/^Bars: | \(.*$/g, "")));
   }
 
   /** Show the true label of the picture in a task, and why; null: no task. */
@@ -80,7 +80,13 @@ export class Easel {
     const words = truth < 0 ? "The task has no label for this picture" : `True label: ${task.classes[truth]}`;
     const because = reasonWords(why, this.state.attributes);
     this.truth.append(h("b", {}, words), because ? h("span", { class: "because" }, ` – ${because}`) : "",
-      h("span", { class: "hint" }, ` (${task.meaning})`));
+      h("span", { class: "hint" }, ` (${task.meaning})`),
+      this.#stray() ? h("span", { class: "hint stray" }, "Parts that lie beside the head are stray: they do not count.") : "");
+  }
+
+  #stray() {
+    const { face } = this.state;
+    return face.subject === "head" && Object.keys(face).some((name) => name.startsWith("stray_") && face[name] > 0);
   }
 
   #steps() {

@@ -20,7 +20,7 @@ const MOST_ASKED = 24; // runs in one request to the server
 const REFRESH = 8000; // milliseconds between two requests for the list of runs, at least
 const SPARING = 20; // pause in units of the time that the last such request took
 const MYSTERY = "mystery"; // the level of a link that opens the mystery networks
-const HIDDEN = "riddle-to-come"; // class of the page until these are there
+const HIDDEN = "game-to-come"; // class of the page until the game of a link is there
 const QUIET = 250; // milliseconds without a change after which slow parts are updated
 
 export async function render() {
@@ -66,8 +66,8 @@ async function open(place) {
   const controls = new Controls(table, state);
   const why = new Why(state, runs, { redraw: () => redraw(), say });
   const game = new Game(state, runs);
-  const mystery = new Mystery(state, runs, { page: place, closed: () => pinFirst() });
-  const levels = new Levels(state);
+  const mystery = new Mystery(state, runs, { page: place, closed: (found) => pinFirst(found) });
+  const levels = new Levels(state, { page: place });
   const timeline = new Timeline(state, {
     id: "timeline", label: "Step of training", redraw: () => redraw(), say,
     shown: () => state.pins.map((name) => runs.find(name)).filter((run) => run?.kind === "ready"),
@@ -83,17 +83,18 @@ async function open(place) {
     return mystery.open();
   };
 
-  /** Pin two runs, unless the link or the user chose some. */
-  const pinFirst = () => {
+  /** Pin the runs `found`, or two, unless the link or the user chose some. */
+  const pinFirst = (found = []) => {
     if (linked || state.chosen) return;
-    for (const run of runs.visible().filter((each) => each.kind === "ready" && !each.answer?.trouble).slice(0, 2)) state.pin(run.name, true);
+    const first = runs.visible().filter((each) => each.kind === "ready" && !each.answer?.trouble).slice(0, 2).map((run) => run.name);
+    for (const name of found.length ? found : first) state.pin(name, true);
   };
 
   /** Let what the address asks for be seen. */
   const reveal = () => {
     const { recipe, level } = state;
     if (level !== null) return; // a game shows itself
-    (recipe !== null && !train.element.hidden ? train : runs).element.scrollIntoView({ block: "start" });
+    (recipe !== null && !train.element.hidden ? train : state.view ? why : runs).element.scrollIntoView({ block: "start" });
   };
 
   let begun = 0, drawn = 0; // updates: the newest that was begun, and the newest that is shown
@@ -112,7 +113,7 @@ async function open(place) {
     runs.expect([shown, ...others].flat());
     runs.answer(told.answers);
     easel.glance([...(runs.aliases?.keys() ?? state.pins)].map((name) => runs.find(name)).filter((run) => run?.answer?.chances)
-      .map((run) => ({ name: runs.aliases?.get(run.name) ?? run.name, answer: run.answer, classes: runs.task(run).classes })));
+      .map((run) => ({ name: runs.called(run.name), answer: run.answer, classes: runs.task(run).classes })));
     why.answer();
     rule(told.answers);
     tell(state.problem);
@@ -147,6 +148,7 @@ async function open(place) {
   }
 
   const announce = settled((answers) => {
+    if (place.matches(`.${HIDDEN}, .levels-only`)) return; // what runs are told apart by is not told
     const heard = (name) => runs.aliases ? runs.aliases.has(name) : state.isPinned(name);
     const mine = answers.filter((answer) => heard(answer.name) && answer.chances);
     say(mine.map((answer) => `${runs.aliases?.get(answer.name) ?? answer.name}: ${plainWords(answer, runs.task(runs.find(answer.name)).classes)}`).join(". "));
@@ -190,15 +192,19 @@ async function open(place) {
     leave: () => { for (const each of [game, levels, mystery]) each.close(); },
     followed: () => {
       train.follow();
+      why.follow();
       pictures.follow();
       if (state.level !== null) play(state.level);
       reveal();
     },
   });
 
-  place.classList.toggle(HIDDEN, state.level === MYSTERY); // nothing is told before the riddle is there
+  place.classList.toggle(HIDDEN, state.level !== null); // nothing of the runs is told before the game is there
   fill(place, spoken, banner,
-    controls.element, easel.element, h("div", { class: "column" }, train.element, timeline.element, mystery.element, runs.element, why.element), pictures.element, game.element, levels.element);
+    h("p", { class: "hint to-come", role: "status" }, state.level === MYSTERY ? "Loading the mystery networks …" : "Loading the levels …"),
+    controls.element, easel.element, h("div", { class: "column" }, mystery.element, train.element, timeline.element, runs.element, why.element), pictures.element, game.element, levels.element);
+  const early = state.level !== null && state.level !== MYSTERY; // levels need no run: they do not wait for the list
+  if (early) levels.open(state.level, { only: true });
   await runs.refresh();
   await train.open();
   try {
@@ -220,8 +226,9 @@ async function open(place) {
   effects();
   state.write();
 
-  if (state.level !== null) play(state.level);
-  else if (state.recipe !== null) reveal();
+  if (early) pictures.close(); // the levels are open, or were closed by now
+  else if (state.level !== null) play(state.level);
+  else if (state.recipe !== null || state.view) reveal();
   place.classList.remove(HIDDEN);
 
   keys(state);

@@ -13,16 +13,19 @@ const MEASURES = {
 };
 
 export class Levels {
-  constructor(state) {
-    Object.assign(this, { state, chosen: new Set(), solved: new Set() });
+  /** `page` is the element that shows nothing besides while levels are open that a link asked for. */
+  constructor(state, { page }) {
+    Object.assign(this, { state, page, chosen: new Set(), solved: new Set() });
     this.tabs = h("div", { class: "tools level-tabs", role: "group", "aria-label": "Levels" });
     this.body = h("div", { class: "level" });
     this.element = h("dialog", { class: "levels", "aria-label": "Choose what it sees" },
       h("div", { class: "panel-head" }, h("h2", {}, "Choose what it sees"), button("Close", () => this.close())),
-      h("p", { class: "hint" }, "A person here is a face with a mouth. A small network is trained, in a second, on the faces that you choose. What will it go by?"),
+      h("p", { class: "rule-here" }, h("b", {}, "Here a person is any face with a mouth"), ", and nothing else counts. A small network is trained, in a few seconds, on the faces that you choose. What will it go by?"),
       this.tabs, this.body);
     this.element.addEventListener("close", () => { // later than close(): meanwhile a link may have opened something else
-      if (!this.element.open && this.state.level === this.level?.name) this.state.enter(null);
+      if (this.element.open) return;
+      this.page.classList.remove("levels-only");
+      if (this.state.level !== null && this.state.level === (this.level?.name ?? this.wanted)) this.state.enter(null);
     });
   }
 
@@ -30,9 +33,13 @@ export class Levels {
     this.element.close();
   }
 
-  /** Open the dialog at a level; empty: the first. */
-  async open(name = "") {
+  /** Open the dialog at a level; empty: the first. `only`: the page behind it is not shown until the
+   * dialog is closed. */
+  async open(name = "", { only = false } = {}) {
+    this.wanted = name;
+    if (only) this.page.classList.add("levels-only");
     if (!this.element.open) this.element.showModal();
+    if (!this.levels) fill(this.body, h("p", { class: "hint" }, "Loading the levels …"));
     try {
       this.levels ??= (await ask("levels")).levels;
       await this.#show(this.levels.find((level) => level.name === name) ?? this.levels[0]);
@@ -54,7 +61,7 @@ export class Levels {
     this.go = button("▶ Train on these", () => this.#play(), { class: "primary" });
     this.cards = faces.map((face, i) => this.#card(face, i, classes));
     this.sliders = groups.map((group) => this.#slider(group));
-    this.outcome = h("div", { class: "outcome", "aria-live": "polite" });
+    this.outcome = h("div", { class: "outcome", "aria-live": "polite" }, h("p", { class: "hint" }, "What the network has learned is told here."));
     fill(this.body,
       h("p", {}, h("b", {}, `${level.title}. `), level.goal),
       this.sliders.length ? h("div", { class: "mix" }, this.sliders.map((slider) => slider.element)) : null,
@@ -70,8 +77,8 @@ export class Levels {
   }
 
   #card(face, i, classes) {
-    const words = `${i}: ${classes[face.label]}, ${face.eyes} eyes${this.level.name === "heart" ? (face.label === face.truth ? ", right label" : ", wrong label") : ""}`;
-    const element = button([h("img", { src: face.picture, alt: "", width: 56, height: 56 }), h("span", {}, classes[face.label])], () => {
+    const words = `Face ${i}: ${classes[face.label]}, ${face.eyes} eyes${this.level.name === "heart" ? (face.label === face.truth ? ", right label" : ", wrong label") : ""}`;
+    const element = button([h("img", { src: face.picture, alt: "", width: 80, height: 80 }), h("span", { class: "number" }, String(i)), h("span", {}, classes[face.label])], () => {
       if (!this.chosen.delete(i)) this.chosen.add(i);
       this.#counted();
     }, { class: "card", title: words, "aria-label": words });
@@ -83,7 +90,7 @@ export class Levels {
     const members = this.tray.faces.map((_, i) => i).filter((i) => this.tray.faces[i].group === group);
     const output = h("output", {});
     const input = h("input", {
-      type: "range", min: 0, max: Math.min(members.length, this.level.most), step: 1, "aria-label": group,
+      type: "range", min: 0, max: Math.min(members.length, this.level.most), step: 1, "aria-label": groupWords(group),
       oninput: () => {
         members.forEach((i, place) => { if (place < Number(input.value)) this.chosen.add(i); else this.chosen.delete(i); });
         this.#counted();
@@ -94,7 +101,7 @@ export class Levels {
       input.value = count;
       output.textContent = `${count} of ${members.length}`;
     };
-    return { show, element: h("label", { class: "mix-row" }, h("span", {}, group), input, output) };
+    return { show, element: h("label", { class: "mix-row" }, h("span", {}, groupWords(group)), input, output) };
   }
 
   #counted() {
@@ -140,12 +147,18 @@ export class Levels {
       h("p", { class: told.passed ? "right" : "wrong" }, h("b", {}, told.passed ? "✓ Solved. " : "✗ Not yet. "), told.words),
       h("ul", {}, Object.entries(MEASURES).map(([name, [what, words]]) => {
         const [value, low, high] = told.judged[name];
-        return h("li", {}, `${what}: `, h("b", {}, percent(value)), ` ${words} `, h("span", { class: "hint" }, `(95 % interval: ${Math.round(100 * low)}–${Math.round(100 * high)})`));
+        return h("li", {}, `${what}: `, h("b", {}, percent(value)), ` ${words} `, h("span", { class: "hint whole" }, `(95\u00a0% interval: ${Math.round(100 * low)}–${Math.round(100 * high)})`));
       })),
       h("p", { class: "hint" }, "What it says about unseen faces, those that it is wrong about first:"),
       h("ul", { class: "near small" }, told.shown.map((each) => h("li", { class: each.says === each.truth ? "" : "mislabeled" },
-        h("img", { src: each.picture, alt: `${classes[each.truth]}`, width: 56, height: 56 }),
+        h("img", { src: each.picture, alt: `${classes[each.truth]}`, width: 80, height: 80 }),
         h("span", { class: each.says === each.truth ? "right" : "wrong" }, `${each.says === each.truth ? "✓" : "✗"} answered: ${classes[each.says]}`)))),
       told.passed && next ? button(`Next: ${next.title}`, () => this.#show(next), { class: "primary" }) : null);
   }
+}
+
+/** The name of a group of faces: "wrong label: person" as 'labeled "person", which is wrong'. */
+function groupWords(group) {
+  const [, how, label] = /^(right|wrong) label: (.*)$/.exec(group) ?? [];
+  return how ? `labeled “${label}”, which is ${how}` : group;
 }

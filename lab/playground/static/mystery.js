@@ -12,8 +12,8 @@ const NAMES = ["A", "B", "C"];
 const LEVEL = "mystery"; // as what the address names the game
 
 export class Mystery {
-  /** `page` is the element that gets the class "mystery" while the game goes on; `closed()` is called
-   * when the networks get their names back. */
+  /** `page` is the element that gets the class "mystery" while the game goes on; `closed(runs)`
+   * is called when the networks get their names back, with those of a riddle that is solved. */
   constructor(state, runs, { page, closed }) {
     Object.assign(this, { state, runs, page, closed, on: false });
     this.body = h("div", {});
@@ -38,6 +38,7 @@ export class Mystery {
     this.riddle = chosen.map((each, i) => ({ ...each, alias: NAMES[i] }));
     this.asked = null; // the round begins with the first face
     this.on = true;
+    this.element.classList.remove("told");
     this.page.classList.add("mystery");
     this.runs.disguise(new Map(this.riddle.map(({ run, alias }) => [run, alias])));
     this.#draw();
@@ -66,7 +67,7 @@ export class Mystery {
       h("option", { value: "" }, "?"), Object.entries(KINDS).map(([value, [words]]) => h("option", { value }, words))));
     this.reveal = button("Reveal", () => this.#reveal(), { class: "primary", disabled: true });
     fill(this.body, h("h2", {}, "Mystery networks"),
-      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time. Fewer faces are better, but take as many as you need to be sure: if two look alike, ten random faces tell them apart."),
+      h("p", {}, "One of these networks is useful, one has memorized its training faces, and one cheats: it takes a shortcut. All three were right about nearly all their training faces, and answer the face that you set. Change one thing at a time, or take a part away. Fewer faces are better, but take as many as you need to be sure: if two look alike, ten random faces tell them apart."),
       this.counted,
       h("div", { class: "tools" }, this.riddle.map(({ alias }, i) => h("label", {}, `${alias}: `, this.guesses[i])), this.reveal, button("Give up", () => this.#reveal({ gaveUp: true }))));
   }
@@ -86,30 +87,35 @@ export class Mystery {
     const right = this.riddle.filter(({ kind }, i) => this.guesses[i].value === kind).length;
     const count = faces(this.asked?.size ?? 0);
     const { riddle } = this, guessed = this.guesses.map((guess) => guess.value);
-    this.close();
+    this.runs.letter(new Map(riddle.map(({ run, alias }) => [run, alias])));
+    this.close(riddle.map(({ run }) => run));
     this.element.hidden = false;
+    this.element.classList.add("told");
     fill(this.body, h("h2", {}, "Mystery networks"),
       h("p", { class: gaveUp ? "" : right === 3 ? "right" : "wrong", role: "status" }, gaveUp ? `After ${count}, this is what they were:` : right === 3 ? `✓ All three found with ${count}.` : `✗ ${right} of 3 found, with ${count}.`),
-      h("ul", {}, riddle.map(({ alias, kind, run }, i) => h("li", {}, h("b", {}, `${alias}: the ${KINDS[kind][0]}`), ` (“${run}”). ${KINDS[kind][1]}${kind === "shortcut" ? this.#cue(run) : ""}`,
+      h("ul", {}, riddle.map(({ alias, kind, run }, i) => h("li", {}, h("b", {}, `${alias} = the ${KINDS[kind][0]}`), ` (“${run}”). ${KINDS[kind][1]}${kind === "shortcut" ? this.#cue(run) : ""}`,
         gaveUp ? null : h("span", { class: guessed[i] === kind ? "right" : "wrong" }, guessed[i] === kind ? " ✓ You said so." : ` ✗ You said: ${KINDS[guessed[i]][0]}.`)))),
       h("div", { class: "tools" }, button("Play again", () => this.open(), { class: "primary" }),
         button("Pin all three", () => { for (const { run } of riddle) this.state.pin(run, true); this.close(); }), button("Close", () => this.close())));
+    this.element.scrollIntoView({ block: "start" });
   }
 
   /** What the shortcut is, of those that its settings name. */
   #cue(run) {
-    const cues = (this.runs.all.find((each) => each.name === run)?.conditions ?? []).filter((each) => each.includes(" agrees with the label "));
+    const cues = (this.runs.all.find((each) => each.name === run)?.conditions ?? []).filter((each) => each.includes("agrees with the label"));
     return cues.length ? ` Here ${cues.join(", and ")}.` : "";
   }
 
-  close() {
+  /** `found` are the runs of a riddle that is solved. */
+  close(found = []) {
     this.element.hidden = true;
+    this.element.classList.remove("told");
     if (this.state.level === LEVEL) this.state.enter(null);
     if (!this.on) return;
     this.on = false;
     this.page.classList.remove("mystery");
     this.runs.disguise(null);
-    this.closed();
+    this.closed(found);
   }
 }
 

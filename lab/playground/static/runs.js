@@ -36,10 +36,12 @@ export class Runs {
     this.list = h("ul", { class: "runs" });
     this.more = button("Show more", () => { this.shown += PAGE; this.#arrange(); }, { hidden: true });
     this.note = h("div", { class: "note" });
+    this.legend = h("p", { class: "hint" });
+    this.letters = new Map(); // run -> letter that it had in a riddle that is solved
     this.title = h("h2", {}, ALL);
     this.element = h("section", { class: "panel all-runs", "aria-label": ALL },
       h("div", { class: "panel-head" }, this.title, h("div", { class: "tools" }, this.search, this.sort)),
-      this.note, this.list, this.more);
+      this.note, this.legend, this.list, this.more);
     state.listen((what) => what === "pins" && this.#arrange());
   }
 
@@ -78,6 +80,18 @@ export class Runs {
     this.title.textContent = title;
     this.element.setAttribute("aria-label", title);
     this.#arrange();
+  }
+
+  /** What a run is called on the page: its alias, or its name and the letter that it had. */
+  called(name) {
+    const letter = this.letters.get(name);
+    return this.aliases?.get(name) ?? (letter ? `${letter} = ${name}` : name);
+  }
+
+  /** Note the letters that runs had in a riddle that is solved: run -> letter. */
+  letter(letters) {
+    this.letters = letters;
+    this.#arrange({ ask: false });
   }
 
   find(name) {
@@ -144,6 +158,7 @@ export class Runs {
       if (focused && this.list.contains(focused)) focused.focus();
     }
     for (const run of runs) this.#card(run).show(run, run.answer);
+    fill(this.legend, barLegend(runs.map((run) => this.task(run)?.classes)));
     this.more.hidden = !this.hiddenCount;
     this.more.textContent = `Show ${Math.min(PAGE, this.hiddenCount)} of ${this.hiddenCount} more`;
     const some = this.all.some((run) => run.kind !== "gone");
@@ -178,6 +193,27 @@ export class Runs {
   }
 }
 
+const RULE = "A shortcut: right about 30 % at most of unseen faces where a cue contradicts the label, or one nuisance alone changes at least half of its answers. A memorizer: answers all its training faces as labeled, and is right about 70 % of unseen ones at most. Useful: right about at least 95 % of unseen faces, with a cue also where it contradicts the label, and no nuisance alone changes more than 10 % of its answers.";
+
+/** What the figures show of a trained run, as one sentence; null: nothing yet. */
+export function inShort(run) {
+  const { kind, words } = run?.short ?? {};
+  return words ? h("p", { class: `short ${kind === "useful" ? "right" : kind ? "wrong" : ""}`, title: RULE }, words) : null;
+}
+
+/** How far the network is that answered: "untrained", "early" before the end of its training, or "". */
+export function progress(run) {
+  const step = run.answer?.step;
+  if (step === 0 && !(run.status === "finished" && run.step === 0)) return "untrained";
+  return run.status !== "finished" || step < run.step ? "early" : "";
+}
+
+/** Whether an answer is right, as a mark and its class; of an untrained network that says nothing. */
+export function marked(run, right) {
+  if (progress(run) === "untrained") return ["not trained yet", ""];
+  return right === null ? ["no label", ""] : right ? ["✓ right", "right"] : ["✗ wrong", "wrong"];
+}
+
 class Card {
   constructor(runs, run) {
     this.runs = runs;
@@ -187,14 +223,15 @@ class Card {
     this.bar = h("div", { class: "bar" });
     this.words = h("p", { class: "words" });
     this.about = h("p", { class: "about" });
+    this.short = h("div", {});
     this.more = h("div", {});
     this.element = h("li", { class: "run" },
-      h("div", { class: "run-head" }, this.pin, this.name, this.verdict), this.bar, this.words, this.more, this.about);
+      h("div", { class: "run-head" }, this.pin, this.name, this.verdict), this.short, this.bar, this.words, this.more, this.about);
   }
 
   show(run, before) {
     const alias = this.runs.aliases?.get(run.name);
-    this.name.textContent = alias ?? run.name;
+    this.name.textContent = this.runs.called(run.name);
     this.name.title = alias ? `Network ${alias}` : run.name;
     const pinned = this.runs.state.isPinned(run.name) && !alias;
     this.element.classList.toggle("pinned", pinned);
@@ -203,6 +240,7 @@ class Card {
     this.pin.setAttribute("aria-label", `Pin the run ${run.name}`);
     this.pin.title = pinned ? "Unpin" : "Pin: show the effect of each attribute below";
     this.about.textContent = this.about.title = [...(run.conditions ?? []), this.runs.state.step === null ? state(run) : ""].filter(Boolean).join(" · ");
+    fill(this.short, pinned && this.runs.state.step === null ? inShort(run) : null);
     const trouble = run.trouble || run.answer?.trouble;
     const stored = run.kind === "pictures" && !trouble;
     const blocked = (run.kind !== "ready" && !stored) || trouble;
@@ -265,8 +303,9 @@ class Card {
     fill(this.more);
     drawBar(this.bar, answer, classes);
     const right = answer.truth < 0 ? null : answer.says === answer.truth;
-    this.verdict.textContent = right === null ? "no label" : right ? "✓ right" : "✗ wrong";
-    this.verdict.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
+    const [mark, kind] = marked(run, right);
+    this.verdict.textContent = mark;
+    this.verdict.className = `verdict ${kind}`;
     const because = reasonWords(answer.why, this.runs.state.attributes);
     this.verdict.title = (right === null ? "The task has no label for this picture" : `True label: ${classes[answer.truth]}`) + (because && ` – ${because}`);
     const then = this.runs.aliases || this.runs.state.step === null ? "" : run.snapshots?.length ? ` · ${afterSteps(answer.step, this.runs.state.step)}` : " · trained: it kept no snapshots";
@@ -299,6 +338,13 @@ export function drawBar(bar, answer, classes) {
   bar.dataset.label = two ? words : "";
 }
 
+/** What the ends of the bars mean, where all of them are of the same two classes; else nothing. */
+export function barLegend(all) {
+  const [classes] = all = all.filter(Boolean);
+  if (classes?.length !== 2 || all.some((each) => each[1] !== classes[1])) return null;
+  return `Bars: ← ${classes[0]} | ${classes[1]} → (dashed line: 50\u00a0%)`;
+}
+
 /** "certain: person (99 %)" */
 export function plainWords(answer, classes) {
   const chance = answer.chances[answer.says];
@@ -317,7 +363,7 @@ export function state(run) {
   if (!["ready", "pictures", "consent"].includes(run.kind)) return "";
   const { "accuracy/train": train, "accuracy/test": test } = run.figures ?? {};
   const alike = run.cued ? " of the same kind" : "", noun = run.pictures ? "pictures" : "faces";
-  if (run.status === "finished") return test === null ? "finished" : `${train === null ? "" : `answers ${percent(train)} of its training ${noun} as labeled, and is `}right about ${percent(test)} of unseen ${noun}${alike}`;
+  if (run.status === "finished") return test === null ? "finished" : `${train === null ? "" : `answers ${percent(train)} of its training ${noun} as labeled, and `}gets ${percent(test)} of unseen ${noun}${alike} right`;
   const saved = run.age === null ? "" : `, saved ${ago(run.age)} ago`;
   const what = { stopped: "stopped before its end", failed: "failed before its end" }[run.status] ?? "not finished yet";
   return `${what}${saved}`;

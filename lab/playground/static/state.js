@@ -6,6 +6,7 @@
 
 const PREFIX = "p.lab_faces.";
 const TAB = "lab_faces";
+const VIEWS = ["strips", "parts", "nearest", "over_training", "fool"]; // of the pinned runs
 const MOST_PINS = 3;
 const MOST_UNDONE = 200;
 
@@ -20,6 +21,7 @@ export class State {
     this.face = { ...this.start };
     this.pins = [];
     this.step = null; // of training, for runs with snapshots; null: the trained networks
+    this.view = ""; // of the pinned runs, one of VIEWS; empty: the first
     this.recipe = null; // settings of a training, as text; null: the panel is closed
     this.level = null; // of the game of choosing training faces; null: it is closed
     this.album = null; // the view of pictures from disk, as text; null: it is closed
@@ -32,8 +34,8 @@ export class State {
     this.problem = "";
   }
 
-  /** `listener` is called after every change with "face", "pins", "step", "recipe", "level" or
-   * "album". */
+  /** `listener` is called after every change with "face", "pins", "step", "view", "recipe", "level"
+   * or "album". */
   listen(listener) {
     this.listeners.push(listener);
   }
@@ -97,6 +99,14 @@ export class State {
     this.#tell("step");
   }
 
+  /** Show another view of the pinned runs. */
+  show(view) {
+    const told = view === VIEWS[0] ? "" : view;
+    if (told === this.view) return;
+    this.view = told;
+    this.#tell("view");
+  }
+
   /** Keep the settings of a training in the address; null: the panel is closed. */
   cook(recipe) {
     if (recipe === this.recipe) return;
@@ -146,6 +156,9 @@ export class State {
     this.pins = [...new Set((given.pins ?? "").split(",").filter(Boolean).map(decode))].slice(0, MOST_PINS);
     this.step = /^\d{1,8}$/.test(given.step ?? "") ? Number(given.step) : null;
     if (given.step && this.step === null) odd.push(`step ${given.step.slice(0, 60)}`);
+    const view = given.view ?? "";
+    if (view && !VIEWS.includes(view)) odd.push(`view ${view.slice(0, 60)}`);
+    this.view = VIEWS.slice(1).includes(view) ? view : "";
     this.recipe = given.train === undefined ? null : given.train.slice(0, 1000);
     this.token = given.token ?? "";
     this.level = given.level === undefined ? null : given.level.slice(0, 40);
@@ -191,7 +204,7 @@ export class State {
   #entries() {
     const pins = this.pins.map(encodeURIComponent).join(",");
     const step = this.step === null ? "" : String(this.step);
-    return { face: this.written(), pins, step, train: this.recipe ?? "", level: this.level ?? "", pictures: this.album ?? "" };
+    return { face: this.written(), pins, step, view: this.view, train: this.recipe ?? "", level: this.level ?? "", pictures: this.album ?? "" };
   }
 }
 

@@ -5,25 +5,24 @@ import { valueWords } from "./controls.js";
 import { fill, h, listed, percent } from "./dom.js";
 
 const WIDTH = 220, HEIGHT = 44, RULE = 5, PAD = 4;
-const LITTLE = 0.05; // a change of the probability below this counts as little
 const FEW = 0.34; // share of a nuisance's values: if it changes the prediction at so few, that is said mildly
 
 /** Fill `place` with one column of strips for each of `columns`: {run, classes, strips}. */
 export function showStrips(place, columns, state) {
   const names = columns[0].told.strips.map((strip) => strip.name);
   const most = (name) => Math.max(...columns.map((column) => find(column, name).moves));
-  const noted = (name) => most(name) >= LITTLE;
+  const turns = (name) => columns.some((column) => flips(find(column, name), column));
   const relevant = (name) => columns.some((column) => find(column, name).relevant);
   const order = (list) => list.sort((a, b) => most(b) - most(a));
   const sections = [
-    ["Nuisances that change a prediction", order(names.filter((n) => !relevant(n) && noted(n)))],
+    [`Nuisances that change the prediction${columns.length > 1 ? " of at least one network" : ""}`, order(names.filter((n) => !relevant(n) && turns(n)))],
     ["Relevant attributes", order(names.filter((n) => relevant(n)))],
-    ["Nuisances with little effect", order(names.filter((n) => !relevant(n) && !noted(n)))],
+    ["Nuisances that change no prediction", order(names.filter((n) => !relevant(n) && !turns(n)))],
   ];
   const open = place.dataset.open === "yes";
   const held = place.contains(document.activeElement) && document.activeElement.dataset.strip;
   fill(place,
-    h("div", { class: "columns" }, columns.map((column) => h("div", {}, whose(column.run), summary(column, state)))),
+    h("div", { class: "columns" }, columns.map((column) => h("div", {}, whose(column.name), summary(column, state)))),
     h("p", { class: "legend" },
       `The curve is the predicted probability of “${columns[0].classes[columns[0].told.watched]}”, from 0 to 100 %; the dot marks the present face. The strip below is filled where that is the true label. Click a value to set it, or use the arrow keys.`),
     sections.map(([title, list], i) => {
@@ -35,22 +34,26 @@ export function showStrips(place, columns, state) {
   if (held) [...place.querySelectorAll("[data-strip]")].find((each) => each.dataset.strip === held)?.focus();
 }
 
+/** Whether an attribute changes the prediction for this face at any of its values. */
+const flips = (strip, column) => strip.says.some((says) => says !== column.told.says);
+
 const find = (column, name) => column.told.strips.find((strip) => strip.name === name);
 
 /** A run's name above its column, shown in narrow windows, where one run is below the other. */
-export const whose = (run) => h("h5", { class: "whose" }, run);
+export const whose = (name) => h("h5", { class: "whose" }, name);
 
 /** In words, for this face: nuisances that change the prediction, and relevant attributes that do
  * not. */
 function summary(column, state) {
+  if (column.progress === "untrained") return h("p", {}, "Not trained yet: what changes its answers here is chance.");
   const { strips } = column.told;
+  const good = column.progress ? "" : "right"; // nothing is praised before the end of the training
   const words = (list) => listed(list.map((strip) => state.attributes.get(strip.name).words));
-  const flips = (strip) => strip.says.some((says) => says !== column.told.says);
   const should = (strip) => strip.truth.some((truth) => truth !== column.told.truth && truth >= 0);
   const errs = (strip, i) => strip.truth[i] >= 0 && strip.says[i] !== strip.truth[i];
-  const wrong = strips.filter((strip) => !strip.relevant && flips(strip));
-  const ignored = strips.filter((strip) => strip.relevant && should(strip) && !flips(strip));
-  const changing = strips.filter((strip) => strip.relevant && should(strip) && flips(strip));
+  const wrong = strips.filter((strip) => !strip.relevant && flips(strip, column));
+  const ignored = strips.filter((strip) => strip.relevant && should(strip) && !flips(strip, column));
+  const changing = strips.filter((strip) => strip.relevant && should(strip) && flips(strip, column));
   const correct = changing.filter((strip) => !strip.values.some((_, i) => errs(strip, i)));
   const partly = changing.filter((strip) => !correct.includes(strip)).map((strip) => {
     const row = state.attributes.get(strip.name);
@@ -60,10 +63,11 @@ function summary(column, state) {
   const differ = (strip) => strip.says.filter((says) => says !== column.told.says).length;
   const mild = wrong.length === 1 && differ(wrong[0]) <= FEW * wrong[0].values.length;
   return h("ul", { class: "findings" },
-    mild ? h("li", {}, `For this face one nuisance of ${strips.filter((strip) => !strip.relevant).length}, alone, changes the prediction: ${words(wrong)}, at ${differ(wrong[0])} of ${wrong[0].values.length} values.`)
+    column.progress ? h("li", {}, "Not trained to its end yet.") : null,
+    mild ? h("li", {}, `For this face only one nuisance, alone, changes the prediction, and at few of its values: ${words(wrong)}.`)
       : wrong.length ? h("li", { class: "wrong" }, `For this face these nuisances, one at a time, change the prediction: ${words(wrong)}.`)
-      : h("li", { class: "right" }, "For this face no single nuisance changes the prediction."),
-    correct.length ? h("li", { class: "right" }, `Right at every value of ${words(correct)}.`) : null,
+      : h("li", { class: good }, "For this face no single nuisance changes the prediction."),
+    correct.length ? h("li", { class: good }, `Right at every value of ${words(correct)}.`) : null,
     partly.length ? h("li", { class: "wrong" }, `Follows the true label only in part for ${listed(partly)}.`) : null,
     ignored.length ? h("li", { class: "wrong" }, `Does not change with ${words(ignored)}, although the true label does.`) : null);
 }
@@ -75,7 +79,7 @@ function row(name, columns, state) {
     columns.map((column) => {
       const strip = find(column, name);
       if (!strip.visible) return h("div", { class: "strip hint" }, "no effect on this picture");
-      return h("div", { class: "strip" }, columns.length > 1 ? whose(column.run) : null, draw(strip, attribute, column, state));
+      return h("div", { class: "strip" }, columns.length > 1 ? whose(column.name) : null, draw(strip, attribute, column, state));
     }));
 }
 

@@ -55,7 +55,7 @@ export class Timeline {
   }
 
   #mark() {
-    fill(this.play, this.playing ? "■" : "▶");
+    fill(this.play, this.playing ? "❚❚" : "▶");
     this.play.setAttribute("aria-label", this.playing ? "Pause" : "Play the training");
     this.play.title = this.playing ? "Pause" : "Play the training from its first step";
   }

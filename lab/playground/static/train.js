@@ -37,7 +37,6 @@ export class Train {
     this.settings = told.settings;
     fill(this.fields, told.settings.map((setting) => this.#field(setting)));
     this.#set(this.state.recipe ?? "");
-    this.element.hidden = false;
     this.stranger = told.stranger;
     this.#permit();
     this.#show(told.jobs);
@@ -60,8 +59,9 @@ export class Train {
     this.state.token = "";
   }
 
-  /** Say who can train, if this page cannot. */
+  /** Say who can train, if this page cannot: where nobody asked for a training, the panel is not shown. */
   #permit() {
+    this.element.hidden = Boolean(this.stranger || !this.token) && this.state.recipe === null;
     this.go.disabled = Boolean(this.stranger || !this.token);
     this.note.className = this.stranger ? "hint" : "failed";
     fill(this.note, this.stranger ? `Only the computer that runs the board can train: in a class, the teacher's screen has it. Here you can play the games below the picture, and set up a training and copy its link. (Why: ${this.stranger}.)`

@@ -4,7 +4,7 @@ import { Newest, Overtaken, ask } from "./api.js";
 import { valueWords } from "./controls.js";
 import { button, fill, h, listed, percent, settled } from "./dom.js";
 import { TrainingFaces, showOverTraining } from "./over_training.js";
-import { drawBar } from "./runs.js";
+import { drawBar, marked, progress } from "./runs.js";
 import { showStrips, whose } from "./strips.js";
 
 const TABS = [
@@ -22,7 +22,7 @@ export class Why {
    * for the state's face; `say` is for screen readers. */
   constructor(state, runs, { redraw, say }) {
     Object.assign(this, { state, runs, redraw, say });
-    this.tab = "strips";
+    this.tab = state.view || "strips";
     this.playing = null;
     this.newest = new Newest();
     this.turn = 0; // number of the newest request for the pinned runs
@@ -31,8 +31,8 @@ export class Why {
     this.fooled = new Map(); // run and step -> {face, told, about}: the result of a search, the face that it began with, and those that it played
     this.places = new Map(); // run -> the element that shows the result
     this.searching = new Set(); // runs with a search in progress
-    this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0, "aria-labelledby": "why-strips" });
-    this.tabs = TABS.map(([name, title], i) => button(title, () => this.#open(name), {
+    this.body = h("div", { class: "why-body", role: "tabpanel", id: "why-body", tabIndex: 0 });
+    this.tabs = TABS.map(([name, title], i) => button(title, () => (name === this.tab ? this.show() : this.state.show(name)), {
       role: "tab", id: `why-${name}`, "aria-controls": "why-body",
       onkeydown: (event) => {
         const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -49,7 +49,8 @@ export class Why {
   }
 
   #changed(what) {
-    if (what === "step" && this.tab === "over_training") this.#mark_step();
+    if (what === "view") this.follow();
+    else if (what === "step" && this.tab === "over_training") this.#mark_step();
     else if (["recipe", "level", "album"].includes(what)) return;
     else if (what !== "face" || this.tab !== "fool") this.later();
     else this.#foolTexts();
@@ -60,7 +61,10 @@ export class Why {
     if (this.drawn?.tab === this.tab) this.#draw(this.tab, this.drawn.columns);
   }
 
-  #open(tab) {
+  /** Open the view that the state names. */
+  follow() {
+    const tab = this.state.view || "strips";
+    if (tab === this.tab) return;
     this.tab = tab;
     delete this.body.dataset.open;
     this.#mark();
@@ -90,15 +94,17 @@ export class Why {
       fill(this.heads, pins.map((name) => h("div", {},
         h("div", { class: "head" }, h("h4", { title: name }, name), h("span", { class: "verdict" })), h("div", { class: "bar" }))));
     }
+    pins.forEach((name, i) => { this.heads.children[i].querySelector("h4").textContent = this.runs.called(name); });
     pins.forEach((name, i) => {
-      const { answer, task } = this.runs.find(name);
+      const run = this.runs.find(name), { answer, task } = run;
       const [head, bar] = this.heads.children[i].children;
       if (!answer?.chances) return;
       const { classes } = this.runs.tasks[task];
       drawBar(bar, answer, classes);
       const right = answer.truth < 0 ? null : answer.says === answer.truth;
-      head.lastChild.textContent = `${right === null ? "" : right ? "✓ " : "✗ "}${classes[answer.says]}`;
-      head.lastChild.className = `verdict ${right === null ? "" : right ? "right" : "wrong"}`;
+      const kind = marked(run, right)[1];
+      head.lastChild.textContent = `${{ right: "✓ ", wrong: "✗ " }[kind] ?? ""}${classes[answer.says]}`;
+      head.lastChild.className = `verdict ${kind}`;
     });
   }
 
@@ -130,8 +136,8 @@ export class Why {
       ]);
       if (turn !== this.turn || tab !== this.tab || [...told, ...causes].some(({ error }) => error instanceof Overtaken)) return;
       const columns = pins.map((run, i) => {
-        const { classes, relevant } = this.runs.task(this.runs.find(run));
-        return { run, told: told[i], causes: causes[i], classes, relevant };
+        const found = this.runs.find(run), { classes, relevant } = this.runs.task(found);
+        return { run, name: this.runs.called(run), told: told[i], causes: causes[i], classes, relevant, found, progress: progress(found) };
       });
       this.drawn = { tab, columns };
       this.#draw(tab, columns);
@@ -174,9 +180,9 @@ export class Why {
     const wrong = told.sets.filter((set) => set.truth >= 0 && set.says !== set.truth).length;
     const { subject } = this.state.face, other = subject !== this.state.start.subject;
     const words = other && valueWords(this.state.attributes.get("subject"), subject);
-    return h("div", {}, whose(run),
+    return h("div", {}, whose(this.runs.called(run)),
       other ? h("p", { class: "hint" }, `Shown for a head instead: a ${words} has no such parts.`) : null,
-      h("p", {}, `Predicts “${yes}” for ${called} of the 16 subsets of the parts; ${wrong} predictions are wrong. True label “${yes}”: all four parts only.`),
+      h("p", {}, `Predicts “${yes}” for ${called} of the 16 subsets of the parts; ${wrong} ${wrong === 1 ? "prediction is" : "predictions are"} wrong. The bars and figures are the probability of “${yes}”. True label “${yes}”: all four parts only.`),
       h("ul", { class: "sets" }, told.sets.map((set) => {
         const name = set.parts.length ? set.parts.join(" + ") : "nothing";
         const right = set.truth < 0 || set.says === set.truth;
@@ -191,7 +197,7 @@ export class Why {
   #nearest({ run, told, causes, classes }) {
     const few = told.searched < told.studied ? `The first ${told.searched.toLocaleString("en")} of its ${told.studied.toLocaleString("en")} training faces were searched.` : `Searched: all its ${told.studied.toLocaleString("en")} training faces.`;
     const titles = { features: "By the features (the input of the last layer)", pixels: "By the pixels" };
-    return h("div", {}, whose(run),
+    return h("div", {}, whose(this.runs.called(run)),
       told.same ? h("p", { class: "wrong" }, "This very picture is in its training set.") : null,
       told.ways.map((way) => h("div", {}, h("h5", {}, titles[way.way]),
         h("ul", { class: "near" }, way.faces.map((each) => {
