@@ -283,3 +283,22 @@ def test_two_values_that_would_be_one_are_refused(one: str, other: str, tmp_path
         opened(tmp_path, "place")
     assert repr(one) in str(caught.value)
     assert repr(other) in str(caught.value)
+
+
+def test_groups_of_one_class_are_compared_where_they_differ() -> None:
+    """The classes themselves may be unequally hard; only the columns tell of a shortcut."""
+    metrics = {
+        f"group_accuracy/{name}": wilson(right, 100)
+        for name, right in (
+            ("cat,place=in", 99), ("cat,place=out", 98), ("dog,place=in", 80), ("dog,place=out", 40),
+        )
+    }  # fmt: skip
+    said = uneven(metrics, "pictures")
+    assert said.index("dog,place=in") < said.index("dog,place=out")
+    assert "cat" not in said
+    assert "goes by" in said
+    metrics["group_accuracy/dog,place=out"] = wilson(79, 100)
+    said = uneven(metrics, "pictures")
+    assert "cat,place=in" in said
+    assert "dog,place=out" in said
+    assert "goes by" not in said

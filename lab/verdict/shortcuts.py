@@ -172,8 +172,8 @@ def changed(metrics: Metrics, changes: Sequence[str], noun: str = "faces") -> st
     numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order[:MOST]])
     if rest := order[MOST:]:
         numbers += f", and less often {listed([spoken(name) for name in rest])}"
-    these = "these changes of yours alone" if len(found) > 1 else "this change of yours alone"
-    return f"Its answer is another after {these}: {numbers} of {noun}."
+    these = "Each of these changes of yours" if len(found) > 1 else "This change of yours"
+    return f"{these} alone changes its answer: {numbers} of {noun}."
 
 
 def _less(names: Sequence[str]) -> str:
