@@ -290,7 +290,8 @@ def test_groups_of_one_class_are_compared_where_they_differ() -> None:
     metrics = {
         f"group_accuracy/{name}": wilson(right, 100)
         for name, right in (
-            ("cat,place=in", 99), ("cat,place=out", 98), ("dog,place=in", 80), ("dog,place=out", 40),
+            ("cat,place=in", 99), ("cat,place=out", 98),
+            ("dog,place=in", 80), ("dog,place=out", 40),
         )
     }  # fmt: skip
     said = uneven(metrics, "pictures")
