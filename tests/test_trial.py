@@ -1007,3 +1007,26 @@ def test_a_setting_that_changes_nothing_in_the_network_is_told(tmp_path: Path) -
     assert idle(f"{file}:Inside", **both) == ["--width 8"]
     assert idle("cnn_s", **both) == ["--width 8"]
     assert idle("cnn", **both) == []
+
+
+@pytest.mark.parametrize("itself", [False, True])
+def test_a_network_that_calls_torch_compile_is_told_before_it_is_compiled(
+    itself: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[bool] = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        told.append("calls torch.compile" in caplog.text)
+        return graph
+
+    def build(_: int) -> nn.Module:
+        network = body()
+        if itself:
+            network.compile(backend=backend)
+            return network
+        return nn.Sequential(torch.compile(network, backend=backend))
+
+    name = f"compiled_{itself}"
+    try_out(build, SPEC, CONFIG, name=name, seed=0)
+    assert told[0]
+    assert caplog.text.count(name) == 1

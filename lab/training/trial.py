@@ -32,6 +32,7 @@ from lab.models import (
     sum_to_one,
     untouched,
 )
+from lab.models.installed import warn
 from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.objectives import ObjectiveError, check_objective, create_objective
@@ -96,6 +97,11 @@ def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bo
 def first_seed(seed: int) -> int:
     """The seed of a run's first forward pass, in which lazy layers draw their weights."""
     return torch_seed(seed, "weights", "first pass")
+
+
+def _compiles(module: nn.Module) -> bool:
+    """Whether a module is one that torch.compile has made, or compiles itself."""
+    return type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
 
 
 class _DryRun:
@@ -166,6 +172,12 @@ class _DryRun:
 
     def _make(self, seed: int) -> tuple[nn.Module, bool]:
         network = self._build(seed)
+        if any(map(_compiles, network.modules())):
+            warn(
+                f"--model {self._name} calls torch.compile: the dry run compiles it for batches of"
+                " several sizes, which may take minutes. With --compile in its place only the"
+                " training steps are compiled"
+            )
         unready = unfinished(network, self._spec, name=self._name, seed=seed)
         network.to(self._device)  # its own `to` may return nothing
         return network, unready
