@@ -42,6 +42,10 @@ from lab.training.unregistered import unregistered_weights
 STEPS = 2
 """Training steps before the checkpoint; one more follows it."""
 
+PASSES = 12
+"""Passes that look for gradients of weights that got none in the steps: a layer that is dropped in
+half of all steps is missed by all of them once in 4,096 times."""
+
 RATE = 1e-3
 """Learning rate of the dry run: the run's own may be too high on purpose."""
 
@@ -308,12 +312,14 @@ class _DryRun:
     def _look_at_missed(self, network: nn.Module) -> None:
         """Warn of weights that affect the logits and get no gradient; weights without any effect
         are ignored, and so are those that get one from other pictures, as of a network that routes
-        each picture to one of several parts. Changes the network."""
-        if not self._missed:
-            return
+        each picture to one of several parts, or in another step, as of one that drops whole layers
+        at random. Changes the network."""
         pictures = random_pictures(self._spec, self._batch)
-        reached = _reached(network, pictures)
-        self._missed = {n: p for n, p in self._missed.items() if id(p) not in reached}
+        for _ in range(PASSES):
+            if not self._missed:
+                return
+            reached = _reached(network, pictures)
+            self._missed = {n: p for n, p in self._missed.items() if id(p) not in reached}
         one, again = (ask(network, pictures, self._spec, name=self._name) for _ in range(2))
         with torch.no_grad():
             for weight in self._missed.values():
