@@ -375,6 +375,10 @@ def test_a_flag_counts_as_given_also_with_its_default_value() -> None:
         ("learning_curve", "--num-train 100", "--num-train is set by --sizes"),
         ("dose_response", "--num-train 100", "--num-train is set by --sizes"),
         ("report_card", "--num-train 100", "--num-train is set by --sizes"),
+        ("sweep", "--grid width=2,4 --threads 2", "--threads is set by the grid"),
+        ("learning_curve", "--threads 2", "--threads is set by the grid"),
+        ("dose_response", "--threads 1", "--threads is set by the grid"),
+        ("report_card", "--threads 2", "--threads is set by the report card"),
         ("evaluate", "runs/x --search-faces 200", "--search-faces goes with --find-failures only"),
         ("lesson", "random_labels --results", "--results leave out random_labels"),
         ("lesson", "--book --seeds 3", "--book leave out --seeds"),
@@ -388,3 +392,25 @@ def test_a_flag_without_effect_is_refused_also_with_its_default_value(
     line = is_refused(getattr(load_script(script), script), words.split())
     for word in says.split():
         assert word in line
+
+
+def test_a_warning_of_others_code_is_a_line_and_told_once() -> None:
+    code = """
+import sys, warnings
+from dataclasses import dataclass
+from lab.core.cli import main
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    "Nothing."
+
+def run(flags: Flags) -> None:
+    for _ in range(2):
+        with warnings.catch_warnings():
+            warnings.warn_explicit("switch\\n  to another", FutureWarning, "their.py", 7)
+
+sys.exit(main(run, []))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0
+    assert done.stderr == "warning: switch to another (FutureWarning, their.py:7)\n"

@@ -282,9 +282,30 @@ def _exported(model: Model) -> None:
     torch.export.export(model, (PICTURES,))
 
 
+def _replaced_function(model: Model) -> None:
+    """As in guided backpropagation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nn.functional, "relu", lambda numbers, inplace=False: numbers.neg())
+        assert model(PICTURES).equal(nn.Sequential(*model)(PICTURES))
+
+
+def _replaced_method(model: Model) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nn.ReLU, "forward", lambda _, numbers: numbers.neg())
+        assert model(PICTURES).equal(nn.Sequential(*model)(PICTURES))
+
+
+def _mode(model: Model) -> None:
+    with torch.device("cpu"):
+        model(PICTURES)
+
+
 @pytest.mark.parametrize(
     "ask",
     [
+        _replaced_function,
+        _replaced_method,
+        _mode,
         _autocast_to_float16,
         _two_threads,
         _few,
@@ -301,6 +322,32 @@ def test_torch_computes_where_c_cannot(
 ) -> None:
     ask(model)
     assert not calls
+
+
+def _negative(numbers: Tensor) -> Tensor:
+    """Minus the numbers, as a view of the same memory."""
+    flat = numbers.as_strided((numbers.numel() // 2, 2), (2, 1))
+    imaginary = torch.view_as_complex(flat).conj().imag
+    return imaginary.as_strided(numbers.shape, numbers.stride(), 0)
+
+
+def test_numbers_whose_negatives_are_in_memory(model: Model) -> None:
+    """As those of the imaginary part of a conjugate; also as gradients."""
+    negative = _negative(PICTURES)
+    assert negative.is_neg()
+    assert _close(model(negative), model(-PICTURES))
+    for layers, given in (
+        (model[:3], PICTURES),
+        (model[1:3], PICTURES.to(memory_format=torch.channels_last)),
+    ):
+        wanted = given.clone().requires_grad_()
+        out = layers(wanted)
+        gradient = torch.ones_like(out)
+        plus, minus = (
+            torch.autograd.grad(out, wanted, each, retain_graph=True)[0]
+            for each in (gradient, _negative(gradient))
+        )
+        assert _close(minus, -plus)
 
 
 @pytest.mark.parametrize("width", [9, 16, 33])

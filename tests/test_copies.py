@@ -192,6 +192,18 @@ def test_progress_ends_with_all_pairs(tmp_path: Path) -> None:
     assert seen[-1][1] == seen[-1][2]
 
 
+@pytest.mark.parametrize(("bits", "dark"), [(1, True), (12, True), (14, False), (16, False)])
+def test_pictures_that_are_nearly_black_are_told(bits: int, dark: bool, tmp_path: Path) -> None:
+    """As of few bits stored with 16: 12 of them leave 17 shades."""
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            numbers = generator.integers(0, 2**bits, (40, 40)).astype(np.uint16)
+            Image.fromarray(numbers).save(tmp_path / name / f"{number}.png")
+    assert any("nearly black" in line for line in told(tmp_path)) == dark
+
+
 def test_copies_are_counted_among_the_pictures_that_a_run_uses(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         fill(tmp_path / name, 10)

@@ -1,6 +1,7 @@
 """The pages of lessons: self-contained, true to the results, and with links that lead somewhere."""
 
 import dataclasses
+import importlib
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from lab.core.presets import with_preset
+from lab.core.cli import parse
 from lab.experiments import make_grid, make_jobs
 from lab.experiments.lessons import (
     Claim,
@@ -34,7 +35,7 @@ from lab.experiments.lessons.teach import FIGURE, RESULT
 from lab.experiments.lessons.tries import Pinned, Try
 from lab.playground.recipe import config_of
 from lab.worlds import get_task
-from support.scripts import flags_in, run_here
+from support.scripts import run_here
 
 HOSTILE = '<script>alert("x")</script> & <b>'
 VALUES = np.array([0.62, 0.70, 0.66])
@@ -183,8 +184,8 @@ def test_what_there_is_to_try_can_be_tried(name: str, tmp_path: Path) -> None:
         if each.command:
             program, script, *words = each.command.split()
             assert program == "python3"
-            for flag in re.findall(r"(?<!\S)--[a-z][a-z-]*", " ".join(with_preset(words))):
-                assert flag in flags_in(script), each.command
+            command = importlib.import_module(f"lab.commands.{Path(script).stem}")
+            parse(command.Flags, words)  # an error names a flag that is unknown or not taken here
         if each.train is not None:
             settings = dict(entry.split(":") for entry in each.train.split(","))
             known = {"true": True, "false": False}

@@ -196,7 +196,7 @@ def test_what_cannot_be_shown_is_said_before_the_runs(tmp_path: Path) -> None:
         (["--num-train", "10"], "--num-train is set by --grid"),
         (["--axes", "width"], "--axes width: the grid varies num_train"),
         (["--axes", "num_train", "num_train"], "one or two different settings"),
-        (["--threads", "4"], "--threads is set by the sweep"),
+        (["--threads", "4"], "--threads is set by the grid"),
         (["--cue-visibility", "0.5"], "--cue-visibility 0.5 is about cues"),
     ):
         words = [*FLAGS.split(), *flags, "--grid", "num_train=8,10", "--out", f"{tmp_path}/new"]

@@ -270,6 +270,23 @@ def test_a_resumed_run_leaves_the_logs_of_one_that_was_never_stopped(tmp_path: P
     ]
 
 
+def test_a_run_that_is_concluded_again_has_each_final_figure_once(tmp_path: Path) -> None:
+    """Both stand there of one that came out otherwise; one that is hidden is logged again."""
+    tag = "memorization/membership_auc"
+
+    def conclude(start_step: int, high: float) -> list[int]:
+        with Tracker(tmp_path, start_step=start_step) as tracker:
+            tracker.final(10, {tag: Estimate(0.6, 0.5, high, 9)})
+        events = read(tmp_path)
+        return [len(events.Scalars(name)) for name in (tag, f"{tag}_low", f"{tag}_high")]
+
+    assert conclude(0, 0.7) == [1, 1, 1]
+    assert conclude(11, 0.7) == [1, 1, 1]
+    assert conclude(11, 0.8) == [1, 1, 2]
+    assert conclude(5, 0.7) == [1, 1, 1]
+    assert conclude(11, 0.7) == [1, 1, 1]
+
+
 def test_a_run_that_begins_again_keeps_nothing_of_the_first_try(tmp_path: Path) -> None:
     for _ in range(2):
         with Tracker(tmp_path) as tracker:

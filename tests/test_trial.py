@@ -637,6 +637,24 @@ def test_a_part_that_no_picture_of_the_trial_reached_is_not_warned_of() -> None:
     assert not any("gradient" in warning for warning in tried(Routes).warnings)
 
 
+def test_layers_that_are_dropped_at_random_are_not_said_to_get_no_gradient() -> None:
+    """As in stochastic depth, in all pictures of a batch at once."""
+
+    class Deep(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(16))
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = super().forward(x)
+            for layer in self.layers:
+                if not self.training or random.random() < 0.5:
+                    out = out + layer(out)
+            return out
+
+    assert not any("gradient" in warning for warning in tried(Deep).warnings)
+
+
 def test_a_network_that_needs_more_steps_is_not_said_to_keep_its_first_answer_only() -> None:
     class Vanishes(Net):
         def forward(self, x: Tensor) -> Tensor:
@@ -1007,3 +1025,26 @@ def test_a_setting_that_changes_nothing_in_the_network_is_told(tmp_path: Path) -
     assert idle(f"{file}:Inside", **both) == ["--width 8"]
     assert idle("cnn_s", **both) == ["--width 8"]
     assert idle("cnn", **both) == []
+
+
+@pytest.mark.parametrize("itself", [False, True])
+def test_a_network_that_calls_torch_compile_is_told_before_it_is_compiled(
+    itself: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[bool] = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        told.append("calls torch.compile" in caplog.text)
+        return graph
+
+    def build(_: int) -> nn.Module:
+        network = body()
+        if itself:
+            network.compile(backend=backend)
+            return network
+        return nn.Sequential(torch.compile(network, backend=backend))
+
+    name = f"compiled_{itself}"
+    try_out(build, SPEC, CONFIG, name=name, seed=0)
+    assert told[0]
+    assert caplog.text.count(name) == 1

@@ -6,7 +6,7 @@ Example: --cue eye_color --strengths 0.5 0.95 1 --sizes 300 --seeds 3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.core.config import RunConfig, TrainConfig, refuse
+from lab.core.config import ONE_THREAD, RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
 
 
@@ -37,7 +37,13 @@ class Flags:
 
     def check_given(self, names: frozenset[str]) -> None:
         """Refuse what the grid sets."""
-        refuse(names, num_train="--sizes", name="the grid", cues="--cue and --strengths")
+        refuse(
+            names,
+            num_train="--sizes",
+            name="the grid",
+            threads=ONE_THREAD,
+            cues="--cue and --strengths",
+        )
 
 
 def dose_response(flags: Flags) -> int:

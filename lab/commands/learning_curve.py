@@ -6,7 +6,7 @@ Example: --sizes 32 100 300 1000 --seeds 3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.core.config import RunConfig, TrainConfig, refuse
+from lab.core.config import ONE_THREAD, RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
 
 
@@ -30,7 +30,7 @@ class Flags:
 
     def check_given(self, names: frozenset[str]) -> None:
         """Refuse what the grid sets."""
-        refuse(names, num_train="--sizes", name="the grid")
+        refuse(names, num_train="--sizes", name="the grid", threads=ONE_THREAD)
 
 
 def learning_curve(flags: Flags) -> int:

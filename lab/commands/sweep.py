@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.core.config import RunConfig, refuse
+from lab.core.config import ONE_THREAD, RunConfig, refuse
 from lab.core.machine import processors
 from lab.core.program import spelled
 
@@ -50,7 +50,7 @@ class Flags:
     def check_given(self, names: frozenset[str]) -> None:
         """Refuse what the grid and the sweep set."""
         once = {word.partition("=")[0].strip().replace("-", "_"): "--grid" for word in self.grid}
-        refuse(names, name="the grid", threads="the sweep (one for each run)", **once)
+        refuse(names, name="the grid", threads=ONE_THREAD, **once)
 
 
 def sweep(flags: Flags) -> int:

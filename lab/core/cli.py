@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import shutil
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any, get_type_hints
@@ -63,6 +65,7 @@ def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:
     shell. `debug` prints the traceback, too.
     """
     streams.prepare()
+    warnings.formatwarning = _warning_line
     try:
         return action() or 0
     except KeyboardInterrupt:
@@ -113,6 +116,24 @@ def parse(kind: type[Any], words: Sequence[str], *, program: str | None = None) 
     if (check := getattr(flags, "check_given", None)) is not None:
         check(given)
     return flags
+
+
+@functools.cache
+def _told() -> set[str]:
+    """The warnings that this process has told."""
+    return set()
+
+
+def _warning_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: Any = None
+) -> str:
+    """What standard error says of a warning of Python's, as code of others raises them: a line, the
+    first time."""
+    text = one_line(f"warning: {message} ({category.__name__}, {filename}:{lineno})") + "\n"
+    if text in _told():
+        return ""
+    _told().add(text)
+    return text
 
 
 def one_line(text: str) -> str:

@@ -381,6 +381,10 @@ def given(config: RunConfig) -> dict[str, Any]:
     }
 
 
+ONE_THREAD = "the grid (one for each run)"
+"""What sets `threads` in a grid of runs."""
+
+
 def refuse(names: Collection[str], **instead: str) -> None:
     """Raise `ValueError` if a setting is among the `names` of those given that the script sets
     itself; `instead` maps the setting's name to the flag to use."""

@@ -256,12 +256,13 @@ def _in_torch(
 
 
 def has_memory(tensor: Tensor) -> bool:
-    """Whether a tensor's numbers are in memory: not those of `torch.func`'s transforms."""
+    """Whether a tensor's numbers are in memory as they are: not those of `torch.func`'s transforms,
+    nor where memory holds their negatives or nothing."""
     try:
         tensor.data_ptr()
     except RuntimeError:
         return False
-    return True
+    return not (tensor.is_neg() or tensor._is_zerotensor())
 
 
 def _pointers(tensors: Sequence[Tensor]) -> Any:

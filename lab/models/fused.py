@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.forward_ad import unpack_dual
 from torch.jit._trace import is_tracing
+from torch.nn import functional
 from torch.nn.modules import module as torch_module
 
 from lab.models import convolutions, pooling
@@ -38,8 +39,9 @@ class FusedSequential(nn.Sequential):
     - Elsewhere the same pooling and the ReLU after it as one operation (`pooling.py`), whose
       results and gradients are torch's to the bit.
 
-    Where somebody looks at or changes one of these layers (hooks, a module put in its place), and
-    in torch.compile, tracing and the transforms of `torch.func`, the modules are called one by one.
+    Where somebody looks at or changes one of these layers (hooks, a module put in its place, a
+    method or function of torch replaced), and in torch.compile, tracing, the modes of
+    `torch.overrides` and the transforms of `torch.func`, the modules are called one by one.
     """
 
     def __init__(self, *modules: Any) -> None:
@@ -108,6 +110,8 @@ def is_ordinary() -> bool:
         and _is_autocast_served()
         and not is_tracing()  # type: ignore[no-untyped-call]
         and torch._C._len_torch_dispatch_stack() == 0  # a mode that records operations
+        and torch._C._len_torch_function_stack() == 0  # or replaces functions
+        and _called() == _TORCHS
         and not _hooks_for_all()
     )
 
@@ -206,6 +210,17 @@ def _is_untouched(module: nn.Module) -> bool:
         or module._backward_pre_hooks
         or "forward" in module.__dict__
     )
+
+
+def _called() -> tuple[object, ...]:
+    """What calling a convolution, a max pooling and a ReLU calls; a program may replace each."""
+    return (
+        *(nn.Conv2d.forward, nn.Conv2d._conv_forward, nn.MaxPool2d.forward, nn.ReLU.forward),
+        *(functional.conv2d, functional.max_pool2d, functional.relu),
+    )
+
+
+_TORCHS = _called()
 
 
 def _hooks_for_all() -> bool:

@@ -26,6 +26,7 @@ from lab.core.atomic import replace_text
 from lab.core.estimate import Estimate
 from lab.core.run_dir import EVENTS, RunDir
 from lab.tracking import hparams, layout, tags
+from lab.tracking.earlier import scalars_at
 from lab.tracking.graph import write_graph
 from lab.tracking.projector import write_points
 from lab.tracking.summary import finite
@@ -59,7 +60,7 @@ class Tracker:
         self._attributes = attributes
         self._interruptions = interruptions
         self._metrics = RunDir(folder).metrics_file
-        self._charted = start_step > 0
+        self._start_step, self._charted = start_step, start_step > 0
         _cut(self._metrics, start_step)
         # max_queue bounds what a crash may lose between flushes; purge_step is given from the very
         # first start on, because a slow-loading TensorBoard ignores the first one it meets.
@@ -120,12 +121,13 @@ class Tracker:
 
     def final(self, step: int, metrics: Mapping[str, Metric]) -> None:
         """Log metrics of the final model, tag -> number, which belong to no evaluation and stand in
-        `summary.json`; not those that are not finite (shares of nothing). Raises `ValueError` for a
-        tag that the table of metrics lacks."""
+        `summary.json`; not those that are not finite (shares of nothing), nor those that an earlier
+        process has logged. Raises `ValueError` for a tag that the table of metrics lacks."""
+        known = scalars_at(step, self.folder) if step < self._start_step else {}
         for name, metric in metrics.items():
             for tag, value in _spread(name, metric):
                 tags.scalar(tag)
-                if finite(value) is not None:
+                if finite(value) is not None and known.get(tag) != np.float32(value):
                     self._writer.add_scalar(tag, value, step)
 
     def image(self, tag: str, step: int, picture: Picture) -> None:

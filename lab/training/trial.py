@@ -32,6 +32,7 @@ from lab.models import (
     sum_to_one,
     untouched,
 )
+from lab.models.installed import warn
 from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.objectives import ObjectiveError, check_objective, create_objective
@@ -40,6 +41,10 @@ from lab.training.unregistered import unregistered_weights
 
 STEPS = 2
 """Training steps before the checkpoint; one more follows it."""
+
+PASSES = 12
+"""Passes that look for gradients of weights that got none in the steps: a layer that is dropped in
+half of all steps is missed by all of them once in 4,096 times."""
 
 RATE = 1e-3
 """Learning rate of the dry run: the run's own may be too high on purpose."""
@@ -96,6 +101,11 @@ def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bo
 def first_seed(seed: int) -> int:
     """The seed of a run's first forward pass, in which lazy layers draw their weights."""
     return torch_seed(seed, "weights", "first pass")
+
+
+def _compiles(module: nn.Module) -> bool:
+    """Whether a module is one that torch.compile has made, or compiles itself."""
+    return type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
 
 
 class _DryRun:
@@ -166,6 +176,12 @@ class _DryRun:
 
     def _make(self, seed: int) -> tuple[nn.Module, bool]:
         network = self._build(seed)
+        if any(map(_compiles, network.modules())):
+            warn(
+                f"--model {self._name} calls torch.compile: the dry run compiles it for batches of"
+                " several sizes, which may take minutes. With --compile in its place only the"
+                " training steps are compiled"
+            )
         unready = unfinished(network, self._spec, name=self._name, seed=seed)
         network.to(self._device)  # its own `to` may return nothing
         return network, unready
@@ -296,12 +312,14 @@ class _DryRun:
     def _look_at_missed(self, network: nn.Module) -> None:
         """Warn of weights that affect the logits and get no gradient; weights without any effect
         are ignored, and so are those that get one from other pictures, as of a network that routes
-        each picture to one of several parts. Changes the network."""
-        if not self._missed:
-            return
+        each picture to one of several parts, or in another step, as of one that drops whole layers
+        at random. Changes the network."""
         pictures = random_pictures(self._spec, self._batch)
-        reached = _reached(network, pictures)
-        self._missed = {n: p for n, p in self._missed.items() if id(p) not in reached}
+        for _ in range(PASSES):
+            if not self._missed:
+                return
+            reached = _reached(network, pictures)
+            self._missed = {n: p for n, p in self._missed.items() if id(p) not in reached}
         one, again = (ask(network, pictures, self._spec, name=self._name) for _ in range(2))
         with torch.no_grad():
             for weight in self._missed.values():

@@ -32,6 +32,13 @@ from lab.worlds.leaks import to_text as probes_to_text
 from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World
 
+DARK = 24
+"""Largest number of pictures, of 255, that are told as nearly black: 12 bits stored as 16 reach 16,
+and Lanczos's filter overshoots by some of it."""
+
+LOOKED_AT = 1000
+"""Pictures from disk, of the training set's first, whose brightness is looked at."""
+
 ROWS = 10
 """Fewest attributes that are printed."""
 
@@ -131,8 +138,21 @@ def warnings(
         if number:
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
+        said += _dim(train)
         said += copies_told(world, train, test, progress=progress)
     return said
+
+
+def _dim(examples: Examples) -> list[str]:
+    """A sentence if the first pictures can hardly be from black to white."""
+    largest = int(examples.images[:LOOKED_AT].max())
+    if largest > DARK:
+        return []
+    return [
+        f"the training pictures are nearly black: their largest number is {largest} of 255. If they"
+        " hold 10 or 12 bits in files of 16, or masks of 0 and 1, stretch them from black to white:"
+        " what is between is lost."
+    ]
 
 
 def to_text(result: Audit) -> str:

@@ -27,6 +27,7 @@ SET_HERE = {
     "online": "the report card",
     "eval_every": "the report card",
     "name": "the report card",
+    "threads": "the report card (one for each run)",
 }
 """Settings of a run that the grids vary or rely on, and what sets them."""
 

@@ -68,7 +68,7 @@ LESSON = Lesson(
         ),
         Try(
             text="Measure it for another cue.",
-            command="python3 scripts/dose_response.py --cues background_color",
+            command="python3 scripts/dose_response.py --cue background_color",
         ),
     ),
     papers=(
