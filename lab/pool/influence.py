@@ -31,6 +31,9 @@ PAIRS = 50_000_000
 """Pairs that are looked at, at most, which takes 1 GB of memory: with more of them only the first
 test examples are."""
 
+UNITS = "in standard errors as they would be without influence"
+"""In what it is told how sure an influence is: the `strength` of `lab.measure.influence`."""
+
 HEADER = (
     "training", "test", "influence", "standard_error", "strength", "beyond_noise", "training_label",
     "training_true_label", "memorization", "test_label", "training_file", "test_file",
@@ -136,8 +139,8 @@ def _examples(found: Influence, beyond: Tensor, one: str) -> str:
     if int(beyond.sum()) == 1:
         return f"In this pair, {told[0]}."
     if surest == largest:
-        return f"The surest (in standard errors) is also the largest: {told[0]}."
-    return f"The surest (in standard errors): {told[0]}. The largest: {told[1]}."
+        return f"The surest ({UNITS}) is also the largest: {told[0]}."
+    return f"The surest ({UNITS}): {told[0]}. The largest: {told[1]}."
 
 
 def _told(found: Influence, i: int, j: int, one: str) -> str:
@@ -219,7 +222,7 @@ def _sheet(findings: Findings, found: Influence, beyond: Tensor) -> Sheet | None
             f"{shown}. Left of each a training {one} with its memorization score; right an unseen"
             f" {one}, and by how many percentage points more (+) or less (-) often networks that"
             " were trained on the left one get it right than the others. Behind ±: the standard"
-            " error."
+            f" error. Surest: {UNITS}, which are smaller where nearly all networks agree."
         ),
     )
 
