@@ -12,6 +12,7 @@ from hypothesis import settings
 from support.executors import runs_here  # noqa: F401
 from support.figures import plain_figures  # noqa: F401
 from support.pools import short_bootstraps  # noqa: F401
+from support.threads import one_thread  # noqa: F401
 
 # A busy machine is no reason to fail; what is too slow shows in the suite's durations.
 settings.register_profile("lab", deadline=None, max_examples=int(os.environ.get("FUZZ", "50")))

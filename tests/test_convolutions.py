@@ -16,19 +16,13 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from lab.core.compiled import compiler
-from lab.models import ModelSpec, create_model
+from lab.models import ModelSpec, create_model, pooling
 from lab.models import convolutions as c
 from lab.models.convolutions import Layer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def _stack(
@@ -506,6 +500,9 @@ def test_frozen_layers_get_no_gradient(model: Model, calls: list[int]) -> None:
     assert calls == [3, 3]
 
 
+CACHED = (c.is_available, c.library, pooling.is_available, pooling.library)
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """An empty folder of programs on a machine without a compiled library."""
@@ -517,10 +514,10 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         monkeypatch.setenv(name, str(tmp_path / place))
     monkeypatch.setenv("CC", "cc")
     monkeypatch.delenv(c.SWITCH, raising=False)
-    for cached in (c.is_available, c.library):
+    for cached in CACHED:
         cached.cache_clear()
     yield tmp_path
-    for cached in (c.is_available, c.library):
+    for cached in CACHED:
         cached.cache_clear()
 
 

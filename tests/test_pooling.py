@@ -1,7 +1,7 @@
 """Max pooling and ReLU computed in C: torch's results and gradients, to the bit."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,15 +13,10 @@ from lab.core.compiled import compiler
 from lab.models import ModelSpec, create_model, pooling
 from lab.models.pooling import pool_relu_in_c, pool_relu_in_torch
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [
+    pytest.mark.skipif(compiler() is None, reason="there is no C compiler"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import functools
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,14 +84,19 @@ def switch() -> str:
 @functools.cache
 def is_available() -> bool:
     """Whether the C code can be used; if not because of the machine, one warning says why."""
+    return works(_compare, "small networks are trained")
+
+
+def works(check: Callable[[], None], what: str, *, level: int = logging.WARNING) -> bool:
+    """Whether C is wanted, and `check` raises no `compiled.Unavailable`; if it does, a line of that
+    `level` in the log says `what` is slower for it."""
     if switch() == "torch":
         return False
     try:
-        library()
-        _compare()
+        check()
     except compiled.Unavailable as reason:
         log = logging.getLogger(__name__)
-        log.warning("small networks are trained by torch, which is slower than C: %s", reason)
+        log.log(level, "%s by torch, which is slower than C: %s", what, reason)
         return False
     return True
 
@@ -110,7 +115,9 @@ def library() -> ctypes.CDLL:
 
 
 def _compare() -> None:
-    """Raise `compiled.Unavailable` unless an example and its gradients come out as from torch."""
+    """Raise `compiled.Unavailable` unless there is a library, and an example and its gradients come
+    out as from torch."""
+    library()
     made = [_numbers(18, 3, 9, 7), _numbers(5, 3, 3, 3), _numbers(5), _numbers(2, 5, 3, 3),
             _numbers(2)]  # fmt: skip
     results = []

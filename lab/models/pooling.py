@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from lab.core import compiled
-from lab.models.convolutions import FLAGS, has_memory, switch
+from lab.models.convolutions import FLAGS, has_memory, works
 
 NAMES = {torch.float32: "float", torch.bfloat16: "bfloat"}
 """The types that C computes, as its functions are named for them."""
@@ -60,17 +60,9 @@ def serves(pictures: Tensor) -> bool:
 
 @functools.cache
 def is_available() -> bool:
-    """Whether the C code can be used; if not because of the machine, one warning says why."""
-    if switch() == "torch":
-        return False
-    try:
-        library()
-        _compare()
-    except compiled.Unavailable as reason:
-        log = logging.getLogger(__name__)
-        log.warning("max pooling is computed by torch, which is slower than C: %s", reason)
-        return False
-    return True
+    """Whether the C code can be used. If not, no warning is due: torch gives the same bits, and is
+    little slower."""
+    return works(_compare, "max pooling is computed", level=logging.INFO)
 
 
 @functools.cache

@@ -13,10 +13,8 @@ from lab.core.seeds import torch_seed
 from lab.measure.second_split import ForgettingCollector
 from lab.runs.batches import training_batches
 from lab.training import EpochBatches, Metrics, create_objective, fit
+from lab.training.batches import WHOLE
 from lab.worlds import DrawnWorld, Examples, World
-
-ALL = slice(None)
-"""The part of a batch that a single process trains on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +61,7 @@ def train_on(
     seed = torch_seed(config.seed, "second split")
     second = second_split(world, test, seed=seed)
     config = replace(config, seed=seed, train=replace(config.train, early_stopping=None))
-    batches = training_batches(config, world, second, ALL)
+    batches = training_batches(config, world, second, WHOLE)
     assert isinstance(batches, EpochBatches), "a pool has a fixed training set"
     collector = ForgettingCollector(
         first.images, first.labels, count=len(second), batch_size=batches.batch_size

@@ -19,7 +19,7 @@ from lab.measure import loss, predict
 from lab.measure.example_scores import ScoreCollector
 from lab.models import TURN, ModelSpec, isolated
 from lab.pool.membership import membership, network_seed
-from lab.pool.second_split import ALL, train_on
+from lab.pool.second_split import train_on
 from lab.pool.store import Trained
 from lab.runs.batches import training_batches
 from lab.runs.network import build_model, model_spec
@@ -34,6 +34,7 @@ from lab.training import (
     sample_answers,
     set_threads,
 )
+from lab.training.batches import WHOLE
 from lab.training.checkpoint import encode
 from lab.worlds import Examples, World, open_world
 
@@ -127,7 +128,7 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
             set_threads(1)
         sets = _sets(job.config, job.key)
         members = sets.train.take(job.members(len(sets.train)))
-        batches = training_batches(config, sets.world, members, ALL)
+        batches = training_batches(config, sets.world, members, WHOLE)
         assert isinstance(batches, EpochBatches), "a pool has a fixed training set"
         collector = None
         if job.scores:
