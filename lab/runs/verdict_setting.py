@@ -28,6 +28,7 @@ def verdict_setting(run: ResolvedRun, train: Examples, *, steps: int) -> Setting
         varied=tuple(varied),
         cues=world.cues,
         online=steps * config.train.batch_size if config.train.online else None,
+        batch_size=config.train.batch_size,
         noun=world.noun,
         concept=concept_of(world.classes),
         more_train=world.available("validation"),
