@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import (
+    BatchSampler,
     DataLoader,
     IterableDataset,
     RandomSampler,
@@ -82,8 +83,10 @@ def _drawn(sampler: Any) -> list[int] | None:
 def _without_rest(numbers: list[int], loader: DataLoader[Any]) -> list[int]:
     """The numbers of examples that a loader takes always in this order, but for those of an
     incomplete last batch that it drops: no epoch has them."""
-    batches: Any = loader.batch_sampler
-    if not getattr(batches, "drop_last", False):
+    batches = loader.batch_sampler
+    if not isinstance(batches, BatchSampler) or not batches.drop_last:
+        return numbers
+    if type(batches).__iter__ is not BatchSampler.__iter__:  # batches of the user's own making
         return numbers
     return numbers[: len(numbers) // batches.batch_size * batches.batch_size]
 
