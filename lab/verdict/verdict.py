@@ -85,8 +85,9 @@ class Setting:
     online: int | None = None
     """Number of training examples of online training, each used once; training accuracy is measured
     on the first `num_train`. None: `num_train` examples, re-used in every epoch."""
-    batch_size: int | None = None
-    """Training examples of a step, each epoch of which has all of them once; None: not known."""
+    shown: int | None = None
+    """Training examples in all batches before it had its weights, the same one again in each epoch;
+    None: not known."""
 
     measured_train: int | None = None
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
@@ -122,9 +123,7 @@ class Setting:
     @property
     def studied(self) -> int:
         """Of the `num_train` examples, how many it was trained on, as far as that is known."""
-        seen = self.online
-        if seen is None and self.batch_size is not None:
-            seen = self.steps * self.batch_size
+        seen = self.shown if self.online is None else self.online
         return self.num_train if seen is None else min(seen, self.num_train)
 
 
