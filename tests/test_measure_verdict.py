@@ -211,6 +211,15 @@ def test_what_it_studied_once_is_said(online: int | None, numbers_said: list[flo
     assert numbers(text)[: len(numbers_said)] == numbers_said
 
 
+@pytest.mark.parametrize("changes", [{"shown": 40}, {"shown": 40, "online": 40}])
+def test_training_examples_that_it_was_never_shown_are_told(changes: dict[str, int]) -> None:
+    first, second = findings(figures(0.9, 0.88), setting(**changes))[:2]
+    assert first.kind == "unreached"
+    assert numbers(first.text) == [100, 40]
+    assert numbers(second.text)[:3] == [90, 100, 40]
+    assert "unreached" not in kinds(findings(figures(0.9, 0.88), setting(shown=100)))
+
+
 # Borderline evidence is never stated as fact
 
 

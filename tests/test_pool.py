@@ -422,6 +422,19 @@ def planted(out: Path, networks: int, how: str) -> Findings:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("steps", "told"), [(10, True), (18, False)])
+def test_members_that_networks_were_never_shown_are_told(
+    steps: int, told: bool, tmp_path: Path
+) -> None:
+    findings = planted(tmp_path, 10, "guesses")
+    pool = replace(findings.result.pool, steps=torch.full((10,), steps))
+    findings = replace(findings, result=replace(findings.result, pool=pool))
+    words = "10 of 10 networks took too few steps to be shown all 140 shapes"
+    lines = [line for line in sentences(findings) if words in line]
+    assert bool(lines) == told
+    assert all("one of them 80:" in line for line in lines)
+
+
 @pytest.mark.parametrize("networks", [2, 4, 9, 10, 20, 60])
 @pytest.mark.parametrize("how", ["guesses", "one class", "table", "rule"])
 def test_by_heart_is_said_of_what_is_and_never_of_noise(

@@ -30,6 +30,7 @@ from torch.utils.data import (
     SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
+    default_collate,
 )
 
 from lab import watch
@@ -672,6 +673,8 @@ def weighted(few: list[int], count: int) -> WeightedRandomSampler:
         lambda whole, few: DataLoader(
             Subset(whole, [*few, 0, 1]), sampler=SequentialSampler(range(len(few)))
         ),
+        lambda whole, few: DataLoader(Subset(whole, [*few, 0]), batch_size=7, drop_last=True),
+        lambda whole, few: DataLoader(whole, 7, sampler=[*few, 0, 1], drop_last=True),
     ],
 )
 def test_the_part_of_a_set_that_a_loader_takes_is_measured(loader: Any, tmp_path: Path) -> None:
@@ -686,6 +689,37 @@ def test_the_part_of_a_set_that_a_loader_takes_is_measured(loader: Any, tmp_path
     ) as same:
         same(0)
     assert same.metrics["loss/train"] == watched.metrics["loss/train"]
+
+
+def test_columns_are_in_the_order_of_the_sampler() -> None:
+    few = [30, 3, 21, 8, 5, 20, 9, 12]
+    labels, truth = TRAIN[1][few], torch.tensor([0, 1] * 4)
+    loader = DataLoader(TensorDataset(*TRAIN), sampler=SubsetRandomSampler(few))
+    found = measured(linear(), train=loader, test=TEST, clean_labels=truth)
+    same = measured(linear(), train=(TRAIN[0][few], labels), test=TEST, clean_labels=truth)
+    wrong = "memorization/mislabeled_fitted"
+    assert found[wrong] == same[wrong]
+    assert found[wrong].count == int((labels != truth).sum())
+
+
+@pytest.mark.parametrize(
+    ("collate", "message"),
+    [
+        (lambda items: sorted(items, key=lambda item: -float(item[0].sum())), "another order"),
+        (
+            lambda items: [item for item in items if item[0].sum() > 0],
+            "makes 27 rows of 32 examples",
+        ),
+    ],
+)
+def test_a_collate_function_that_loses_or_moves_examples_is_refused(
+    collate: Callable[[list[Any]], list[Any]], message: str
+) -> None:
+    loader = DataLoader(
+        TensorDataset(*TRAIN), collate_fn=lambda items: default_collate(collate(items))
+    )
+    with pytest.raises(ValueError, match=f"train: its collate function .*{message}"):
+        measured(linear(), train=loader, test=TEST)
 
 
 def test_a_sampler_of_unknown_examples_and_other_classes_are_refused(tmp_path: Path) -> None:

@@ -13,17 +13,15 @@ a function and a row of `lab.core.metrics` for each tag. A metric of your own, i
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.core.estimate import Estimate
 from lab.core.metrics import Better, declare, find, own_row
+from lab.core.registry import import_modules
 from lab.core.text import one_line, unknown
 from lab.measure.predictions import Predictions
 from lab.models.isolation import isolated
@@ -164,7 +162,7 @@ def registered_metrics() -> tuple[SplitMetric, ...]:
 
 def split_metrics() -> tuple[SplitMetric, ...]:
     """The lab's own metrics of a split."""
-    _import_all()
+    import_modules(__package__)
     return tuple(_listed.values())
 
 
@@ -202,10 +200,3 @@ def _name(function: object) -> str:
 def _first_line(function: object) -> str:
     text = (getattr(function, "__doc__", None) or "").strip()
     return text.splitlines()[0].rstrip(".") if text else ""
-
-
-@cache
-def _import_all() -> None:
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__, f"{__package__}."):
-        importlib.import_module(module.name)

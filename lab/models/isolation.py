@@ -85,7 +85,9 @@ class Settings(NamedTuple):
         if now.device != self.device:
             torch.set_default_device(None if self.device == _CPU else self.device)
         torch.set_grad_enabled(self.gradients)
-        torch.use_deterministic_algorithms(self.deterministic, warn_only=self.warn_only)
+        if (now.deterministic, now.warn_only) != (self.deterministic, self.warn_only):
+            # the call imports torch._inductor
+            torch.use_deterministic_algorithms(self.deterministic, warn_only=self.warn_only)
         torch.autograd.set_detect_anomaly(self.anomaly)
         torch.backends.cudnn.benchmark = self.benchmark
         if self.matmul is not None and now.matmul != self.matmul:

@@ -9,11 +9,9 @@ one of a library's (`zoo.py`).
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.util
 import inspect
 import os
-import pkgutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +23,7 @@ from weakref import WeakKeyDictionary, finalize
 import torch
 from torch import nn
 
+from lab.core.registry import import_modules, origin, refuse_another
 from lab.core.text import memory_ran_out, one_line, unknown
 from lab.models import installed
 from lab.models.files import ONCE, absolute, from_file
@@ -71,10 +70,7 @@ def register_model(build: Builder) -> Builder:
     if in_a_space(build.__module__):
         return build
     name = build.__name__
-    holder = builders.get(name)
-    if holder is not None and _origin(holder) != _origin(build):
-        where = ".".join(_origin(holder))
-        raise ValueError(f"the model name {name!r} is taken by {where}; call yours something else")
+    refuse_another(name, "model", builders.get(name), build)
     builders[name] = build
     return build
 
@@ -95,7 +91,7 @@ def list_models() -> list[str]:
     Those of installed packages are among them; one that does not import, or has a name that is
     taken, is left out with a warning.
     """
-    _import_all()
+    import_modules(__package__)
     names = set(builders)
     for name, entries in installed.offers().items():
         if name in builders:
@@ -184,7 +180,7 @@ def find_model(name: str) -> Builder:
 
 def _find(name: str) -> tuple[Builder, Space | None]:
     """The function that builds the model `name`, and the import space of its file."""
-    _import_all()
+    import_modules(__package__)
     library, colon, inner = name.partition(":")
     if colon and library in _sources:
         return _sources[library](inner), None
@@ -212,7 +208,7 @@ def _find(name: str) -> tuple[Builder, Space | None]:
 
 def file_of(name: str) -> str | None:
     """The path of the file that makes the model `name`; None for the lab's and for libraries'."""
-    _import_all()
+    import_modules(__package__)
     path, colon, _ = name.rpartition(":")
     return path if colon and name.partition(":")[0] not in _sources else None
 
@@ -226,7 +222,7 @@ def locate(name: str) -> str:
 def has_width(name: str) -> bool:
     """Whether `width` changes the model `name`: not those of libraries, not those of a fixed size,
     and not those in files whose code never says "width"."""
-    _import_all()
+    import_modules(__package__)
     if name.partition(":")[0] in _sources:
         return False
     path = file_of(name)
@@ -264,21 +260,10 @@ def _why(build: Builder, error: BaseException) -> str:
 
 def _warn_of_clash(name: str) -> None:
     """Say which installed package offers a name that another function has already."""
-    holder = _origin(builders[name])
+    holder = origin(builders[name])
     for entry in installed.offers().get(name, ()):
-        if (entry.module, entry.attr) != holder:
+        if f"{entry.module}.{entry.attr}" != holder:
             installed.warn(
                 f"the package {installed.package(entry)} offers a model called {name!r} too, which"
-                f" is taken by {'.'.join(holder)}; it is left out"
+                f" is taken by {holder}; it is left out"
             )
-
-
-@cache
-def _import_all() -> None:
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__, f"{__package__}."):
-        importlib.import_module(module.name)
-
-
-def _origin(build: Builder) -> tuple[str, str]:
-    return build.__module__, build.__qualname__

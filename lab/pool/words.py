@@ -224,7 +224,8 @@ def _criterion(findings: Findings, noun: str) -> list[str]:
     steps = f"{least:,} steps" if least == most else f"{least:,} to {most:,} steps"
     if bound is None:
         mean = pool.losses.mean().item()
-        return [f"Each of {len(pool):,} networks took {steps}; mean training loss {mean:.2g}."]
+        said = f"Each of {len(pool):,} networks took {steps}; mean training loss {mean:.2g}."
+        return [said, *_unreached(findings, noun)]
     met = int(pool.fitted.sum())
     lead = "All" if met == len(pool) else f"{met:,} of"
     said = (
@@ -233,4 +234,19 @@ def _criterion(findings: Findings, noun: str) -> list[str]:
     )
     if met < len(pool):
         said += f"; {percent(1 - met / len(pool))} did not within the most steps"
-    return [f"{said}."]
+    return [f"{said}.", *_unreached(findings, noun)]
+
+
+def _unreached(findings: Findings, noun: str) -> list[str]:
+    """That networks ended before they were shown all that they are trained on, if some did."""
+    pool, config = findings.result.pool, findings.result.run.config
+    sizes = pool.members.sum(dim=1)
+    shown = pool.steps * config.train.batch_size
+    short = shown < sizes
+    if not short.any():
+        return []
+    return [
+        f"{int(short.sum()):,} of {len(pool):,} networks took too few steps to be shown all"
+        f" {int(sizes.max()):,} {noun} that they are trained on, one of them {int(shown.min()):,}:"
+        " scores count the others as trained on, too."
+    ]

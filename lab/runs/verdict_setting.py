@@ -10,8 +10,11 @@ from lab.verdict import Setting
 from lab.worlds import Examples, StoredWorld
 
 
-def verdict_setting(run: ResolvedRun, train: Examples, *, steps: int) -> Setting:
-    """The setting of a run that was trained for `steps` steps, `train` its training set."""
+def verdict_setting(
+    run: ResolvedRun, train: Examples, *, steps: int, weights_of: int | None = None
+) -> Setting:
+    """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
+    weights of step `weights_of` (None: the last)."""
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
     varied = [n for n in world.relevant if bool((samples[n] != samples[n][0]).any())]
@@ -28,6 +31,7 @@ def verdict_setting(run: ResolvedRun, train: Examples, *, steps: int) -> Setting
         varied=tuple(varied),
         cues=world.cues,
         online=steps * config.train.batch_size if config.train.online else None,
+        shown=(steps if weights_of is None else weights_of) * config.train.batch_size,
         noun=world.noun,
         concept=concept_of(world.classes),
         more_train=world.available("validation"),

@@ -85,6 +85,9 @@ class Setting:
     online: int | None = None
     """Number of training examples of online training, each used once; training accuracy is measured
     on the first `num_train`. None: `num_train` examples, re-used in every epoch."""
+    shown: int | None = None
+    """Training examples in all batches before it had its weights, the same one again in each epoch;
+    None: not known."""
 
     measured_train: int | None = None
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
@@ -117,6 +120,12 @@ class Setting:
         class."""
         return max(self.frequent, 1 / self.num_classes)
 
+    @property
+    def studied(self) -> int:
+        """Of the `num_train` examples, how many it was trained on, as far as that is known."""
+        seen = self.shown if self.online is None else self.online
+        return self.num_train if seen is None else min(seen, self.num_train)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -144,6 +153,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         found = [each for each in found if each.kind != "advice"]
     if setting.redrawn:
         doubts.append(_redrawn(setting))
+    if setting.studied < setting.num_train:
+        doubts.append(_unreached(setting))
     return [*doubts, *found]
 
 
@@ -293,6 +304,17 @@ def _redrawn(setting: Setting) -> Finding:
     return Finding("redrawn", text)
 
 
+def _unreached(setting: Setting) -> Finding:
+    """The finding that training ended before it had shown all training examples."""
+    text = (
+        f"Of its {setting.num_train:,} training {setting.noun} it was shown"
+        f" {f'{setting.studied:,}' if setting.studied else 'none'}: it took too few steps to get to"
+        " the others. What follows counts all of them as studied, so that it shows less of what it"
+        " memorized."
+    )
+    return Finding("unreached", text)
+
+
 def _studied(setting: Setting) -> str:
     """The training examples on which accuracy was measured, in words."""
     if setting.measured_train is not None:
@@ -301,10 +323,10 @@ def _studied(setting: Setting) -> str:
             f" {setting.num_train:,} it studied"
         )
     studied = f"{setting.num_train:,} {setting.noun}"
+    if setting.studied < setting.num_train:
+        return f"{studied} of which it studied {setting.studied:,}"
     if setting.online is None or setting.online == setting.num_train:
         return f"{studied} it studied"
-    if setting.online < setting.num_train:
-        return f"{studied} of which it studied {setting.online:,}"
     return f"{studied} it studied first (of {setting.online:,}, each of them once)"
 
 

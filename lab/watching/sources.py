@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import (
+    BatchSampler,
     DataLoader,
     IterableDataset,
     RandomSampler,
@@ -49,14 +50,20 @@ def _sampled(loader: DataLoader[Any], what: str) -> Any:
         return loader.dataset
     if isinstance(sampler, WHOLE):
         drawn = _drawn(sampler)
+        if drawn is not None and isinstance(sampler, SequentialSampler):
+            drawn = _without_rest(drawn, loader)
         whole = drawn is None or drawn == list(range(len(loader.dataset)))
         return loader.dataset if whole else Subset(loader.dataset, drawn or [])
-    indices = sampler.indices if isinstance(sampler, SubsetRandomSampler) else sampler
+    is_random = isinstance(sampler, SubsetRandomSampler)
+    indices: Any = getattr(sampler, "indices", ()) if is_random else sampler
     if isinstance(indices, (list, tuple, range, np.ndarray, Tensor)):
         try:
-            return Subset(loader.dataset, sorted({int(index) for index in indices}))
+            numbers = [int(index) for index in indices]
         except (TypeError, ValueError):
             pass
+        else:
+            kept = numbers if is_random else _without_rest(numbers, loader)
+            return Subset(loader.dataset, list(dict.fromkeys(kept)))  # in the sampler's order
     raise ValueError(
         f"{what} is a loader whose {type(sampler).__name__} may take a part of its dataset: give"
         " the dataset, or a torch.utils.data.Subset of it"
@@ -71,6 +78,17 @@ def _drawn(sampler: Any) -> list[int] | None:
         return [int(number) for number in weights.nonzero()[:, 0]]
     source: Any = getattr(sampler, "data_source", None)
     return list(range(len(source))) if hasattr(source, "__len__") else None
+
+
+def _without_rest(numbers: list[int], loader: DataLoader[Any]) -> list[int]:
+    """The numbers of examples that a loader takes always in this order, but for those of an
+    incomplete last batch that it drops: no epoch has them."""
+    batches = loader.batch_sampler
+    if not isinstance(batches, BatchSampler) or not batches.drop_last:
+        return numbers
+    if type(batches).__iter__ is not BatchSampler.__iter__:  # batches of the user's own making
+        return numbers
+    return numbers[: len(numbers) // batches.batch_size * batches.batch_size]
 
 
 class Source:
@@ -155,8 +173,16 @@ class Source:
                 f"{self.what}: its items cannot be put into a batch ({one_line(error)}): each must"
                 " be (input, label), the input a tensor or array of the same shape"
             ) from None
-        inputs, labels = self._split(batch)
-        return as_tree(inputs, self.what), self._labels(labels)
+        given, labels = self._split(batch)
+        inputs, labels = as_tree(given, self.what), self._labels(labels)
+        for each in (labels, *leaves(inputs)):
+            if not each.ndim or len(each) != len(items):
+                made = f"{len(each):,} rows" if each.ndim else "a number"
+                raise ValueError(
+                    f"{self.what}: its collate function makes {made} of {len(items):,} examples:"
+                    " one for each is needed. Leave examples out in a torch.utils.data.Subset"
+                )
+        return inputs, labels
 
     def parts(self) -> list[Part]:
         """The datasets that its examples are taken from, where it is a subset, a wrapper or a
@@ -174,6 +200,25 @@ class Source:
         positions = torch.linspace(0, self.count - 1, min(count, self.count)).long()
         one, other = (self.read(positions)[0] for _ in range(2))
         return row_digests(one) != row_digests(other)
+
+    def refuse_reordered(self, count: int = 32) -> None:
+        """Raise `ValueError` if a loader's collate function puts examples into another order: then
+        what is given beside them, and the answer for one alone, would be those of others."""
+        if self._tensors or self._collate is default_collate:
+            return
+        positions = torch.linspace(0, self.count - 1, min(count, self.count)).long()
+        inputs, labels = self.read(positions)
+        try:
+            alone = [self.read(position) for position in positions[:, None]]
+        except Exception:  # of a collate function that takes no single example
+            return
+        here, there = row_digests(inputs), [row_digests(each)[0] for each, _ in alone]
+        moved = here != there and sorted(here) == sorted(there)
+        if moved or not torch.equal(torch.cat([each for _, each in alone]), labels):
+            raise ValueError(
+                f"{self.what}: its collate function puts the examples of a batch into another"
+                " order (by length?), so that it is not known which is which: keep their order"
+            )
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

@@ -277,6 +277,7 @@ class Watcher:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
             for source in (train, test):
+                source.refuse_reordered()
                 if source.is_random():
                     self._redrawn = self._redrawn or source is train
                     advice = "" if source is test else "; clean= is for measuring without it"

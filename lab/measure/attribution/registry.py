@@ -6,14 +6,12 @@ method is one new file with `@register_attribution("name", heading="…")` and n
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 from torch import Tensor
 
+from lab.core.registry import import_modules, refuse_another
 from lab.core.text import unknown
 from lab.measure.attribution.case import Case
 
@@ -39,10 +37,8 @@ def register_attribution(name: str, *, heading: str) -> Callable[[Method], Metho
     """Give a method its name; `ValueError` if another function has it already."""
 
     def register(method: Method) -> Method:
-        holder = _methods.get(name)
-        if holder is not None and _origin(holder.method) != _origin(method):
-            where = ".".join(_origin(holder.method))
-            raise ValueError(f"the attribution method's name {name!r} is taken by {where}")
+        holder = _methods[name].method if name in _methods else None
+        refuse_another(name, "attribution method", holder, method)
         _methods[name] = Attribution(name=name, heading=heading, method=method)
         return method
 
@@ -51,24 +47,13 @@ def register_attribution(name: str, *, heading: str) -> Callable[[Method], Metho
 
 def list_attributions() -> list[str]:
     """The names of all registered methods, in alphabetical order."""
-    _import_all()
+    import_modules(__package__)
     return sorted(_methods)
 
 
 def attribution(name: str) -> Attribution:
     """The method called `name`; `ValueError` if there is none."""
-    _import_all()
+    import_modules(__package__)
     if name not in _methods:
         raise ValueError(unknown("attribution method", name, list_attributions()))
     return _methods[name]
-
-
-@cache
-def _import_all() -> None:
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__, f"{__package__}."):
-        importlib.import_module(module.name)
-
-
-def _origin(method: Method) -> tuple[str, str]:
-    return method.__module__, getattr(method, "__qualname__", type(method).__qualname__)

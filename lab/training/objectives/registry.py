@@ -7,15 +7,13 @@ objective is one new file with `@register_objective("name")` and nothing else.
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 from weakref import finalize
 
+from lab.core.registry import import_modules, refuse_another
 from lab.core.text import one_line, unknown
 from lab.models.files import absolute, from_file, refuse_other_arguments
 from lab.models.isolation import TURN, isolated, refuse_changed, shared_code
@@ -32,9 +30,7 @@ def register_objective(name: str) -> Callable[[_Kind], _Kind]:
     """Give a class of objectives its name; `ValueError` if another class has it already."""
 
     def register(kind: _Kind) -> _Kind:
-        holder = _kinds.get(name)
-        if holder is not None and _origin(holder) != _origin(kind):
-            raise ValueError(f"the objective name {name!r} is taken by {'.'.join(_origin(holder))}")
+        refuse_another(name, "objective", _kinds.get(name), kind)
         _kinds[name] = kind
         return kind
 
@@ -43,7 +39,7 @@ def register_objective(name: str) -> Callable[[_Kind], _Kind]:
 
 def list_objectives() -> list[str]:
     """The names of all registered objectives, in alphabetical order."""
-    _import_all()
+    import_modules(__package__)
     return sorted(_kinds)
 
 
@@ -55,7 +51,7 @@ def create_objective(name: str) -> Objective:
     is not left in the process. Raises `ValueError` with
     one line: no such name or file, or what went wrong in it.
     """
-    _import_all()
+    import_modules(__package__)
     if name in _kinds:
         return _kinds[name]()
     path = objective_file(name)
@@ -121,14 +117,3 @@ def _made(found: object, name: str) -> Objective:
             f" (logits, batch) -> loss, not the class {found.__name__}"
         )
     return objective
-
-
-@cache
-def _import_all() -> None:
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__, f"{__package__}."):
-        importlib.import_module(module.name)
-
-
-def _origin(kind: type) -> tuple[str, str]:
-    return kind.__module__, kind.__qualname__
