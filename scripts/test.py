@@ -26,9 +26,10 @@ CHECKS = (
         "lab",
         "scripts/_bootstrap.py",
     ),
-    # Two processes with one thread each use two cores more reliably than one with two threads. Each
-    # begins with one half of the modules, so that what a module prepares is prepared once.
-    ("pytest", "-n", "2", "--dist", "worksteal", *sys.argv[1:]),
+    # Three processes with one thread each keep two cores busy: one or the other waits for a program
+    # that it has started. Each begins with a part of the modules, so that what a module prepares is
+    # prepared once.
+    ("pytest", "-n", "3", "--dist", "worksteal", *sys.argv[1:]),
 )
 
 

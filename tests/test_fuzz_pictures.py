@@ -172,21 +172,24 @@ def gray_png(width: int, height: int, rows: int) -> bytes:
     )
 
 
-BOMBS = {
-    "claims.png": gray_png(100_000, 100_000, 1),
-    "long.png": gray_png(2**31 - 1, 1, 0),
-    "real.png": gray_png(12_000, 12_000, 12_000),
-    "inside.ico": b"\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0"
-    + struct.pack("<II", len(gray_png(30_000, 30_000, 1)), 22)
-    + gray_png(30_000, 30_000, 1),
-    "claims.bmp": b"BM" + struct.pack("<IHHIIiiHHIIIIII", 99, 0, 0, 54, 40, 99_999, 99_999, 1, 24,
-                                      0, 0, 0, 0, 0, 0),
-    "claims.gif": b"GIF89a" + struct.pack("<HHBBB", 65_535, 65_535, 0, 0, 0) + b","
-    + struct.pack("<HHHHB", 0, 0, 65_535, 65_535, 0) + b"\x02\x01\0\0;",
-    "claims.ppm": b"P6 90000 90000 255\n",
-    "text.png": gray_png(9, 9, 9)[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8), 9))
-    + gray_png(9, 9, 9)[33:],
-}  # fmt: skip
+def bombs() -> dict[str, bytes]:
+    """Files of some kilobytes that claim gigabytes, by their names."""
+    return {
+        "claims.png": gray_png(100_000, 100_000, 1),
+        "long.png": gray_png(2**31 - 1, 1, 0),
+        "real.png": gray_png(12_000, 12_000, 12_000),
+        "inside.ico": b"\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0"
+        + struct.pack("<II", len(gray_png(30_000, 30_000, 1)), 22)
+        + gray_png(30_000, 30_000, 1),
+        "claims.bmp": b"BM"
+        + struct.pack("<IHHIIiiHH24x", 99, 0, 0, 54, 40, 99_999, 99_999, 1, 24),
+        "claims.gif": b"GIF89a" + struct.pack("<HHBBB", 65_535, 65_535, 0, 0, 0) + b","
+        + struct.pack("<HHHHB", 0, 0, 65_535, 65_535, 0) + b"\x02\x01\0\0;",
+        "claims.ppm": b"P6 90000 90000 255\n",
+        "text.png": gray_png(9, 9, 9)[:33]
+        + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8), 9))
+        + gray_png(9, 9, 9)[33:],
+    }  # fmt: skip
 
 
 def read_with_little_memory(folder: Path) -> dict[str, str]:
@@ -205,12 +208,13 @@ def read_with_little_memory(folder: Path) -> dict[str, str]:
 
 
 def test_bombs_take_little_memory(tmp_path: Path) -> None:
-    """Files of some kilobytes that claim gigabytes, read by a process that may not have them."""
-    for name, content in BOMBS.items():
+    """Read by a process that may not have them."""
+    files = bombs()
+    for name, content in files.items():
         assert len(content) < 300_000
         (tmp_path / name).write_bytes(content)
     told = answer_of(read_with_little_memory, tmp_path)
-    assert told.keys() == BOMBS.keys()
+    assert told.keys() == files.keys()
     for name in ("claims.png", "long.png", "real.png", "claims.bmp", "claims.gif", "claims.ppm"):
         assert "pixels, too many" in told[name] or "exceeds limit" in told[name], told[name]
     assert MOST_PIXELS < 12_000**2

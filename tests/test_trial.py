@@ -1027,6 +1027,42 @@ def test_a_setting_that_changes_nothing_in_the_network_is_told(tmp_path: Path) -
     assert idle("cnn", **both) == []
 
 
+def test_the_lab_s_own_networks_are_tried_once_for_all_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(USES_NOTHING)
+    tried_out: list[str] = []
+
+    def counted(*arguments: Any, name: str, **settings: Any) -> Trial:
+        tried_out.append(name)
+        return try_out(*arguments, name=name, **settings)
+
+    monkeypatch.setattr("lab.runs.network.try_out", counted)
+
+    def trials(model: str, objective: str = "erm", *, batch_sizes: tuple[int, ...] = (7,)) -> int:
+        tried_out.clear()
+        for seed in (0, 1):
+            for size in batch_sizes:
+                config = RunConfig(
+                    data=DataConfig(image_size=16), model=ModelConfig(model=model, width=3),
+                    train=TrainConfig(objective=objective, batch_size=size), seed=seed,
+                )  # fmt: skip
+                dry_run(config, model_spec(config, ("a", "b")))
+        return len(tried_out)
+
+    own_loss = tmp_path / "loss.py"
+    own_loss.write_text(
+        "from torch.nn.functional import cross_entropy\n"
+        "def loss(logits, batch): return cross_entropy(logits, batch.labels)\n"
+    )
+    assert trials("cnn") == 1
+    assert trials("cnn") == 0
+    assert trials("cnn", batch_sizes=(7, 5)) == 1, "another batch is another trial"
+    assert trials("cnn", f"{own_loss}:loss") == 2
+    assert trials(f"{file}:plain") == 2
+
+
 @pytest.mark.parametrize("itself", [False, True])
 def test_a_network_that_calls_torch_compile_is_told_before_it_is_compiled(
     itself: bool, caplog: pytest.LogCaptureFixture

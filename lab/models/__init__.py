@@ -24,6 +24,7 @@ from lab.models.registry import (
     has_width,
     list_models,
     locate,
+    own_builder,
     register_model,
     sources_of,
 )
@@ -35,6 +36,6 @@ __all__ = [
     "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
     "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
     "has_width", "isolated", "last_operation", "list_models", "locate", "only_agreed",
-    "parameters_told", "random_pictures", "register_model", "seeded_model", "settings_kept",
-    "sources_of", "sum_to_one", "to_input", "untouched",
+    "own_builder", "parameters_told", "random_pictures", "register_model", "seeded_model",
+    "settings_kept", "sources_of", "sum_to_one", "to_input", "untouched",
 ]  # fmt: skip

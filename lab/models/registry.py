@@ -113,7 +113,7 @@ def create_model(name: str, spec: ModelSpec, *, seed: int | None = None) -> nn.M
     `seed` once its file is imported; None: as they are. Raises `ValueError` with one line that says
     what is wrong: no such name, file or function, or what went wrong in it.
     """
-    shared = shared_code()
+    shared = shared_code() if file_of(name) is not None else {}
     build, space = _find(name)
     if seed is not None:
         seed_all(seed)
@@ -176,6 +176,15 @@ def _entry_file(name: str) -> str | None:
 def find_model(name: str) -> Builder:
     """The function that builds the model `name`; `ValueError` if there is none."""
     return _find(name)[0]
+
+
+def own_builder(name: str) -> Builder | None:
+    """The function that builds the model `name` if it is one of the lab's own; None for those in
+    files, of libraries and of installed packages."""
+    _import_all()
+    build = builders.get(name)
+    own = __package__.partition(".")[0]
+    return build if build is not None and build.__module__.partition(".")[0] == own else None
 
 
 def _find(name: str) -> tuple[Builder, Space | None]:

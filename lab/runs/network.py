@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lab.core.config import RunConfig, flag
+from lab.core.config import RunConfig, TrainConfig, flag
 from lab.core.run_dir import RunDir
 from lab.core.seeds import torch_seed
-from lab.models import TRIED, ModelSpec, ask, first_pass, random_pictures, seeded_model
-from lab.training import Trial, first_seed, try_out
+from lab.models import (
+    TRIED,
+    ModelSpec,
+    ask,
+    first_pass,
+    own_builder,
+    random_pictures,
+    seeded_model,
+)
+from lab.training import Trial, first_seed, objective_file, try_out
 
 
 def model_spec(config: RunConfig, classes: Sequence[str]) -> ModelSpec:
@@ -29,11 +38,7 @@ def model_spec(config: RunConfig, classes: Sequence[str]) -> ModelSpec:
 def build_model(config: RunConfig, spec: ModelSpec, *, finished: bool = False) -> nn.Module:
     """The untrained network of a run, on the CPU; `finished`: after its first forward pass, in
     which lazy layers get their weights."""
-    name = config.model.model
-    model = seeded_model(name, spec, seed=torch_seed(config.seed, "weights"))
-    if finished:
-        first_pass(model, spec, name=name, seed=first_seed(config.seed))
-    return model
+    return _untrained(config.model.model, spec, seed=config.seed, finished=finished)
 
 
 def rebuild_model(
@@ -48,42 +53,74 @@ def rebuild_model(
 def dry_run(config: RunConfig, spec: ModelSpec, *, device: str | torch.device = "cpu") -> Trial:
     """Try a run's network and objective on random pictures, as `try_out` does, and warn of settings
     of the network that change nothing in it; in a distributed run each process does so on its own
-    CPU."""
+    CPU.
+
+    For runs that differ in nothing that a dry run depends on but their seed, a process does it
+    once, if network and objective come with the lab: what these do does not depend on the seed.
+    """
     batch, processes = config.train.batch_size, max(1, config.world_size)
     examples = batch if config.train.online else min(batch, config.data.num_train)
-    trial = try_out(
-        lambda seed: build_model(replace(config, seed=seed), spec),
-        spec,
-        replace(config.train, batch_size=max(1, examples // processes)),
-        name=config.model.model,
-        seed=config.seed,
-        device=device if processes == 1 else "cpu",
-    )
-    return replace(trial, warnings=(*trial.warnings, *_idle_settings(config, spec)))
+    train = replace(config.train, batch_size=max(1, examples // processes), steps=None)
+    place = torch.device(device if processes == 1 else "cpu")
+    name = config.model.model
+    build = own_builder(name)
+    if build is not None and objective_file(train.objective) is None:
+        return _tried_once(build, name, spec, train, place)
+    return _tried(name, spec, train, place, seed=config.seed)
 
 
-def _idle_settings(config: RunConfig, spec: ModelSpec) -> list[str]:
+def _tried(
+    name: str, spec: ModelSpec, train: TrainConfig, device: torch.device, *, seed: int
+) -> Trial:
+    def build(seed: int) -> nn.Module:
+        return _untrained(name, spec, seed=seed)
+
+    trial = try_out(build, spec, train, name=name, seed=seed, device=device)
+    return replace(trial, warnings=(*trial.warnings, *_idle_settings(name, spec, seed=seed)))
+
+
+@cache
+def _tried_once(
+    build: Callable[[ModelSpec], nn.Module],
+    name: str,
+    spec: ModelSpec,
+    train: TrainConfig,
+    device: torch.device,
+) -> Trial:
+    """What `_tried` finds; `build` is the function that the name stands for at present."""
+    return _tried(name, spec, train, device, seed=0)
+
+
+def _untrained(name: str, spec: ModelSpec, *, seed: int, finished: bool = False) -> nn.Module:
+    model = seeded_model(name, spec, seed=torch_seed(seed, "weights"))
+    if finished:
+        first_pass(model, spec, name=name, seed=first_seed(seed))
+    return model
+
+
+def _idle_settings(name: str, spec: ModelSpec, *, seed: int) -> list[str]:
     """A sentence for each setting of the network that was asked for and changes nothing in it."""
     told = []
-    for name in ("width", "dropout"):
-        value, usual = getattr(spec, name), getattr(ModelSpec(), name)
-        if value != usual and _same(config, spec, replace(spec, **{name: usual})):
+    for setting in ("width", "dropout"):
+        value, usual = getattr(spec, setting), getattr(ModelSpec(), setting)
+        other = replace(spec, **{setting: usual})
+        if value != usual and _same(name, spec, other, seed=seed):
             told.append(
-                f"--model {config.model.model}: {flag(name)} {value:g} changes nothing in this"
-                f" network, which makes no use of spec.{name}"
+                f"--model {name}: {flag(setting)} {value:g} changes nothing in this"
+                f" network, which makes no use of spec.{setting}"
             )
     return told
 
 
-def _same(config: RunConfig, one: ModelSpec, other: ModelSpec) -> bool:
+def _same(name: str, one: ModelSpec, other: ModelSpec, *, seed: int) -> bool:
     """Whether a run's network is the same, to the bit and in training mode, by two
     specifications."""
     try:
-        models = [build_model(config, spec, finished=True) for spec in (one, other)]
+        models = [_untrained(name, spec, seed=seed, finished=True) for spec in (one, other)]
         states = [model.state_dict() for model in models]
         if repr(models[0]) != repr(models[1]) or not _equal(*states):
             return False
-        pictures, name = random_pictures(one, TRIED), config.model.model
+        pictures = random_pictures(one, TRIED)
         answers = [ask(model, pictures, one, name=name, training=True) for model in models]
     except Exception:  # networks are anybody's code; the dry run tells what is wrong
         return False
