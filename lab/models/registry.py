@@ -181,7 +181,7 @@ def find_model(name: str) -> Builder:
 def own_builder(name: str) -> Builder | None:
     """The function that builds the model `name` if it is one of the lab's own; None for those in
     files, of libraries and of installed packages."""
-    _import_all()
+    import_modules(__package__)
     build = builders.get(name)
     own = __package__.partition(".")[0]
     return build if build is not None and build.__module__.partition(".")[0] == own else None
