@@ -47,7 +47,7 @@ from support.scripts import is_a_good_line, run_here
 pytestmark = pytest.mark.usefixtures("short_bootstraps")
 
 FLAGS = (
-    "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --width 1 --steps 20"
+    "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --steps 20"
     " --batch-size 8 --label-noise 0.3 --device cpu --processes 1"
 )
 
@@ -55,8 +55,8 @@ FLAGS = (
 def small(out: Path, **changes: Any) -> RunConfig:
     """The settings that `FLAGS` ask for."""
     usual: dict[str, Any] = {
-        "task": "shape", "num_train": 20, "num_test": 30, "model": "linear", "steps": 20,
-        "batch_size": 8, "label_noise": 0.3,
+        "task": "shape", "num_train": 20, "num_test": 30, "model": "linear", "width": 8,
+        "steps": 20, "batch_size": 8, "label_noise": 0.3,
     }  # fmt: skip
     settings = tiny(out, **{**usual, **changes})
     return replace(settings, counterfactuals=RunConfig().counterfactuals, pictures=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from lab.commands._given import refuse_all, refuse_processes
 from lab.core.config import flag
 from lab.core.machine import processors
 
@@ -51,6 +52,10 @@ class Flags:
             fit = {mode, "out"} | ({"processes"} if mode == "networks" else set())
             if other := self.name or next(map(flag, sorted(names - fit)), ""):
                 raise ValueError(f"--{mode} {what}: leave out {other}")
+            return
+        if not self.name:
+            refuse_all(names, sorted(names), "the name of a lesson")
+        refuse_processes(names, self.executor)
 
 
 def lesson(flags: Flags) -> int:

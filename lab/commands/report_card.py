@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.commands._given import refuse_processes, refuse_width
 from lab.core.config import RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
 from lab.core.program import spelled, typed
@@ -48,6 +49,8 @@ class Flags:
         from lab.experiments.report_card.plan import SET_HERE
 
         refuse(names, **SET_HERE)
+        refuse_processes(names, self.executor)
+        refuse_width(names, [self.run.model.model, *self.against])
 
 
 def report_card(flags: Flags) -> int:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.commands._given import refuse_idle, refuse_processes, refuse_width
 from lab.core.config import ONE_THREAD, RunConfig, refuse
 from lab.core.machine import processors
 from lab.core.program import spelled
@@ -51,6 +52,10 @@ class Flags:
         """Refuse what the grid and the sweep set."""
         once = {word.partition("=")[0].strip().replace("-", "_"): "--grid" for word in self.grid}
         refuse(names, name="the grid", threads=ONE_THREAD, **once)
+        refuse_processes(names, self.executor)
+        refuse_idle(names, self.run.data, varied=once)
+        if "model" not in once:
+            refuse_width(names, [self.run.model.model])
 
 
 def sweep(flags: Flags) -> int:
