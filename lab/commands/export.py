@@ -6,6 +6,7 @@ from typing import Literal
 
 from lab.commands._given import refuse_all, refuse_idle
 from lab.core.config import DataConfig, RunConfig, check
+from lab.core.text import escape
 
 OF_ONE = {
     "train": ("num_train", "label_noise", "label_noise_kind", "copies"),
@@ -57,4 +58,4 @@ def export(flags: Flags) -> None:
         if isinstance(world, DrawnWorld):
             about = {"task": world.task.name, "meaning": world.task.meaning}
         written = write_npz(batches, flags.out, about=about)
-    print(f"wrote {written:,} {world.noun} to {flags.out}")
+    print(f"wrote {written:,} {world.noun} to {escape(flags.out)}")

@@ -10,6 +10,7 @@ from lab.commands._given import refuse_all, refuse_idle, refuse_width
 from lab.core.config import RunConfig, flag
 from lab.core.flags import flags_of
 from lab.core.presets import explained, fields_of, with_preset
+from lab.core.text import escape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,4 +75,4 @@ def train(flags: Flags) -> None:
         started_at=STARTED_AT,
     )  # fmt: skip
     if done is None:
-        print(f"{flags.resume} is finished already: nothing to do")
+        print(f"{escape(flags.resume)} is finished already: nothing to do")

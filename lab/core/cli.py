@@ -18,7 +18,7 @@ import tyro
 from lab.core import streams
 from lab.core.errors import Interrupted, LabError
 from lab.core.flags import arranged, help_texts
-from lab.core.text import memory_ran_out
+from lab.core.text import escape, memory_ran_out
 
 BAD_INPUT = 2
 """Exit code for what the user can mend: a flag, a file, a full disk, too little memory."""
@@ -147,9 +147,7 @@ def one_line(text: str) -> str:
     if len(line) > LONGEST:
         half = LONGEST // 2 - 2
         line = f"{line[:half]} … {line[-half:]}"
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line
-    )
+    return escape(line)
 
 
 @contextmanager

@@ -89,6 +89,18 @@ def model_labels(names: Iterable[str]) -> dict[str, str]:
     return {n: label if taken.count(label) == 1 else n for n, label in labels.items()}
 
 
+def escape(text: object) -> str:
+    r"""A text in a message, such as a path, on one line: characters that cannot be shown, or that
+    move the cursor, as Python writes them.
+
+    >>> escape(Path("my\nruns"))
+    'my\\nruns'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
+    )
+
+
 def plain(text: str) -> str:
     r"""Text from outside the lab as one line: without line breaks, escape sequences, control
     characters.

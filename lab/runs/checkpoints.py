@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig, flag
+from lab.core.program import quoted
 from lab.core.run_dir import BEST, CONFIG, RunDir
 from lab.models import ModelSpec
 from lab.runs.network import build_model
@@ -45,7 +46,8 @@ def _go_on_from_previous(run: RunDir) -> str:
         step = load_checkpoint(run.previous).step
     except ValueError as error:
         return f"{error}, too; train the run anew"
-    return f"delete it and {_RESUME} {run} goes on from {run.previous}, which is of step {step:,}"
+    go_on = f"{_RESUME} {quoted(run.path)}"
+    return f"delete it and {go_on} goes on from {run.previous}, which is of step {step:,}"
 
 
 def _write_best_anew(run: RunDir) -> str:
@@ -58,7 +60,7 @@ def _write_best_anew(run: RunDir) -> str:
         load_checkpoint(newest)
     except ValueError as error:
         return f"{error}, too; train the run anew"
-    return f"{_RESUME} {run} writes it anew, from {newest}"
+    return f"{_RESUME} {quoted(run.path)} writes it anew, from {newest}"
 
 
 def refuse_out_of_step(run: RunDir, config: RunConfig, path: Path, checkpoint: Checkpoint) -> None:
@@ -71,7 +73,8 @@ def refuse_out_of_step(run: RunDir, config: RunConfig, path: Path, checkpoint: C
     what = "trains the rest from there" if checkpoint.step < end else "writes that anew"
     raise ValueError(
         f"{run}: its newest checkpoint, {path.name}, is of step {checkpoint.step:,}, but"
-        f" {run.summary_file} says that it finished at step {end:,}: {_RESUME} {run} {what}"
+        f" {run.summary_file} says that it finished at step {end:,}: {_RESUME} {quoted(run.path)}"
+        f" {what}"
     )
 
 
