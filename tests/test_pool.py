@@ -185,6 +185,18 @@ def test_weights_are_kept_from_which_the_networks_are_made_again(
 
 
 @pytest.mark.usefixtures("plain_figures")
+def test_a_network_of_a_pool_is_trained_by_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a run of torchrun has left in the environment."""
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost",
+                        "MASTER_PORT": "29500"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="ask for 2 processes"):
+        run_pool(small(tmp_path / "pools"), networks=2)
+    assert not (tmp_path / "pools").exists()
+
+
 def test_killed_and_continued_it_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
