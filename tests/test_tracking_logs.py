@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import (
+    EventAccumulator as DataIngester,
+)
 from tensorboard.compat.tensorflow_stub.io import gfile
 from tensorboard.plugins.custom_scalar import layout_pb2
 from torch import nn
@@ -285,6 +288,22 @@ def test_a_run_that_is_concluded_again_has_each_final_figure_once(tmp_path: Path
     assert conclude(11, 0.8) == [1, 1, 2]
     assert conclude(5, 0.7) == [1, 1, 1]
     assert conclude(11, 0.7) == [1, 1, 1]
+
+
+def test_a_run_that_is_concluded_again_has_each_text_once(tmp_path: Path) -> None:
+    def conclude(start_step: int, text: str) -> list[str]:
+        with Tracker(tmp_path, start_step=start_step) as tracker:
+            tracker.text("verdict", text, 10)
+        events = DataIngester(str(tmp_path))
+        events.Reload()
+        return [
+            e.tensor_proto.string_val[0].decode() for e in events.Tensors("verdict/text_summary")
+        ]
+
+    assert conclude(0, "learned") == ["learned"]
+    assert conclude(11, "learned") == ["learned"]
+    assert conclude(11, "memorized") == ["learned", "memorized"]
+    assert conclude(5, "learned") == ["learned"], "what it had is trained again, and hidden"
 
 
 def test_a_run_that_begins_again_keeps_nothing_of_the_first_try(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from lab.core.atomic import replace_text
 from lab.core.estimate import Estimate
 from lab.core.run_dir import EVENTS, RunDir
 from lab.tracking import hparams, layout, tags
-from lab.tracking.earlier import scalars_at
+from lab.tracking.earlier import scalars_at, texts_at
 from lab.tracking.graph import write_graph
 from lab.tracking.projector import write_points
 from lab.tracking.summary import finite
@@ -157,8 +157,11 @@ class Tracker:
         self._writer.add_pr_curve(tag, positive.cpu().bool().numpy(), chances.numpy(), step)
 
     def text(self, tag: str, markdown: str, step: int = 0) -> None:
-        """Log a text in Markdown; pass what users wrote through `texts.literal` first."""
+        """Log a text in Markdown, unless an earlier process has logged it; pass what users wrote
+        through `texts.literal` first."""
         tags.find(tag, "text")
+        if step < self._start_step and (tag, markdown) in texts_at(step, self.folder):
+            return
         self._writer.add_text(tag, markdown, step)
 
     def embedding(
