@@ -81,7 +81,7 @@ def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:
         return _fail(f"error: {error}", 1, debug)
     except MemoryError:
         return _fail("error: there is not enough memory for this", BAD_INPUT, debug)
-    except RuntimeError as error:
+    except (RuntimeError, ImportError) as error:
         if memory_ran_out(error):
             return _fail(f"error: there is not enough memory: {error}", BAD_INPUT, debug)
         raise

@@ -112,8 +112,11 @@ def plain(text: str) -> str:
     return "".join(c for c in words if c.isprintable())
 
 
-_NO_MEMORY = ("can't allocate memory", "not enough memory")
-"""What torch says on a CPU, on Linux and on Windows."""
+_NO_MEMORY = (
+    "can't allocate memory", "not enough memory", "failed to map segment", "cannot allocate memory",
+)  # fmt: skip
+"""What torch says on a CPU, on Linux and on Windows, and what the system says when it cannot load a
+library."""
 
 
 def memory_ran_out(error: BaseException) -> bool:
@@ -121,7 +124,10 @@ def memory_ran_out(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(part in str(error) for part in _NO_MEMORY))
+        or (
+            isinstance(error, (RuntimeError, ImportError))
+            and any(part in str(error).lower() for part in _NO_MEMORY)
+        )
     )
 
 
