@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -383,6 +384,24 @@ def test_a_flag_counts_as_given_also_with_its_default_value() -> None:
         ("lesson", "random_labels --results", "--results leave out random_labels"),
         ("lesson", "--book --seeds 3", "--book leave out --seeds"),
         ("lesson", "--networks --seeds 3", "--networks leave out --seeds"),
+        ("lesson", "--seeds 3", "--seeds goes with the name of a lesson"),
+        ("lesson", "random_labels --executor ray://auto --processes 2", "--processes leave out"),
+        ("sweep", "--grid seed=1 --executor ray://auto --processes 2", "--processes leave out"),
+        ("export", "--out e --num-test 30", "--num-test goes with --split test only"),
+        ("export", "--out e --split test --num-train 100", "--num-train goes with --split train"),
+        ("export", "--out e --split test --label-noise 0", "--label-noise with --split train"),
+        ("train", "--model linear --width 16", "--width --model linear leave it out"),
+        ("train", "--model torchvision:resnet18 --width 8", "--width torchvision:resnet18"),
+        ("train", "--preset memorizer --model linear --width 9", "--width --model linear"),
+        ("sweep", "--grid seed=1 --model linear --width 16", "--width --model linear"),
+        ("report_card", "--model cnn_m --against linear --width 8", "--width --model cnn_m linear"),
+        ("learning_curve", "--model linear --width 16", "--width --model linear"),
+        ("dose_response", "--model linear --width 16", "--width --model linear"),
+        ("pool", "--model linear --width 8", "--width --model linear"),
+        ("pool", "--without-runs 10", "--without-runs goes with --without-memorized only"),
+        ("train", "--label-noise-kind random", "--label-noise-kind random --label-noise"),
+        ("train", "--cue-visibility 1", "--cue-visibility 1 --cues"),
+        ("board", "--links-only --no-train", "--train --links-only"),
     ],
 )
 def test_a_flag_without_effect_is_refused_also_with_its_default_value(
@@ -392,6 +411,23 @@ def test_a_flag_without_effect_is_refused_also_with_its_default_value(
     line = is_refused(getattr(load_script(script), script), words.split())
     for word in says.split():
         assert word in line
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("train", "--preset useful --model linear"),
+        ("train", "--label-noise 0.2 --label-noise-kind random"),
+        ("train", "--model mlp --width 16"),
+        ("sweep", "--grid label_noise=0,0.2 model=linear,cnn --label-noise-kind flip --width 8"),
+        ("dose_response", "--cue-visibility 0.5"),
+        ("report_card", "--model linear --width 8"),
+        ("pool", "--without-memorized 9 --without-runs 10"),
+        ("export", "--out e --split test --num-test 30"),
+    ],
+)
+def test_a_flag_with_an_effect_is_taken(script: str, words: str) -> None:
+    parse(import_module(f"lab.commands.{script}").Flags, words.split())
 
 
 def test_a_warning_of_others_code_is_a_line_and_told_once() -> None:

@@ -87,3 +87,48 @@ def test_commands_are_spelled_as_they_were_started(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "argv", [start, "report-card", "--seeds", "2"])
         assert program.typed("report_card") == "memorization-lab report-card --seeds 2"
         assert program.spelled("train", processes=2).endswith("2 -m lab.commands train")
+
+
+@pytest.mark.parametrize(
+    ("path", "posix", "windows"),
+    [
+        ("my runs", "'my runs'", '"my runs"'),
+        ("-runs", "./-runs", "./-runs"),
+        ("it's", """'it'"'"'s'""", "it's"),
+        ("a\nb\x1b[31m's", r"$'a\nb\x1b[31m\'s'", None),
+    ],
+)
+def test_a_path_is_a_word_of_the_shell(
+    path: str, posix: str, windows: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert program.quoted(Path(path)) == posix
+    said = subprocess.run(["bash", "-c", f"printf %s {posix}"], capture_output=True, text=True)
+    assert said.stdout == ("./-runs" if path == "-runs" else path)
+    monkeypatch.setattr(program, "WINDOWS", True)
+    if windows is not None:
+        assert program.quoted(Path(path)) == windows
+
+
+def test_every_command_line_in_a_message_quotes_its_folders() -> None:
+    """Not as {folder}, but as {quoted(folder)}."""
+    for path in sorted(Path(program.__file__).parents[1].rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for word in re.findall(r"--(?:logdir|resume) \{([^}]*)", text, flags=re.IGNORECASE):
+            assert word.startswith(("quoted(", "go_on")), path
+
+
+def test_a_folder_s_odd_name_stays_on_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = "a\nb\x1b[31m"
+    words = "--task shape --num-train 8 --num-test 8 --image-size 16 --model linear --steps 1"
+    assert main(["train", *words.split(), "--no-pictures", "--name", "run", "--out", odd]) == 0
+    assert main(["train", "--resume", f"{odd}/run"]) == 0
+    small = ["--num-train", "2", "--image-size", "16"]
+    assert main(["export", "--task", "shape", *small, "--out", f"{odd}/faces"]) == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert len(re.findall(r"^a\\nb\\x1b\[31m/run", told, flags=re.MULTILINE)) == 2
+    assert "--logdir $'a\\nb\\x1b[31m'\n" in told
+    assert told.endswith("to a\\nb\\x1b[31m/faces\n")

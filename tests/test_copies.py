@@ -12,9 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from lab.core.config import DataConfig
+from lab.core.pictures import has_unused_bits
 from lab.worlds import audit, copies, draw_examples, open_world
 from lab.worlds.copies import CLOSE, FAINT, LEAST, near_copies
 from support.picture_folders import fill
+from support.raw_pictures import png, pnm
 
 
 def drawn(count: int, size: int = 32) -> Tensor:
@@ -192,16 +194,51 @@ def test_progress_ends_with_all_pairs(tmp_path: Path) -> None:
     assert seen[-1][1] == seen[-1][2]
 
 
-@pytest.mark.parametrize(("bits", "dark"), [(1, True), (12, True), (14, False), (16, False)])
-def test_pictures_that_are_nearly_black_are_told(bits: int, dark: bool, tmp_path: Path) -> None:
-    """As of few bits stored with 16: 12 of them leave 17 shades."""
+@pytest.mark.parametrize(
+    ("bits", "word"),
+    [(1, "nearly black"), (12, "nearly black"), (13, "upper two"), (14, "upper two"), (16, "")],
+)
+def test_pictures_that_are_nearly_black_are_told(bits: int, word: str, tmp_path: Path) -> None:
+    """As of few bits stored with 16: 12 of them leave 17 shades, 14 leave 65."""
     generator = np.random.default_rng(0)
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         for number in range(5):
             numbers = generator.integers(0, 2**bits, (40, 40)).astype(np.uint16)
             Image.fromarray(numbers).save(tmp_path / name / f"{number}.png")
-    assert any("nearly black" in line for line in told(tmp_path)) == dark
+    found = [each for each in ("nearly black", "upper two") if each in " ".join(told(tmp_path))]
+    assert found == [word] * bool(word)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "pgm", "2.png", "6.png"])
+def test_the_bits_that_a_file_makes_no_use_of_are_known(ending: str, tmp_path: Path) -> None:
+    path, numbers = tmp_path / f"a.{ending}", np.full((9, 9), 2**14 - 1, np.uint16)
+    for largest, unused in ((2**14 - 1, True), (2**14, False)):
+        numbers[4, 4] = largest
+        if ending == "pgm":
+            path.write_bytes(pnm(numbers, most=2**16 - 1))
+        elif ending != "png" and ending.endswith("png"):
+            opaque = [np.full_like(numbers, 2**16 - 1)] * (ending == "6.png")
+            color = np.stack([numbers] * 3 + opaque, axis=-1)
+            path.write_bytes(png(color, color=int(ending[0]), bits=16))
+        else:
+            Image.fromarray(numbers).save(path)
+        assert has_unused_bits(path) == unused
+
+
+def test_a_dark_scene_is_no_fault_of_its_files(tmp_path: Path) -> None:
+    """In 8 bits, or with a bright dot that is lost where the picture becomes small."""
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            night = np.random.default_rng(number).integers(0, 60, (160, 160)).astype(np.uint8)
+            Image.fromarray(night).save(tmp_path / name / f"{number}.png")
+    assert not any("dark" in line for line in told(tmp_path))
+    for path in tmp_path.glob("*/*"):
+        deep = np.asarray(Image.open(path)).astype(np.uint16) * 257
+        deep[80, 80] = 2**16 - 1
+        Image.fromarray(deep).save(path)
+    assert not any("dark" in line for line in told(tmp_path))
 
 
 def test_copies_are_counted_among_the_pictures_that_a_run_uses(tmp_path: Path) -> None:

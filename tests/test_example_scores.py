@@ -300,7 +300,7 @@ def test_a_state_is_kept_whole_and_that_of_other_examples_refused() -> None:
 
 
 FLAGS = (
-    "--task shape --num-train 20 --num-test 10 --image-size 16 --model linear --width 1 --steps 9"
+    "--task shape --num-train 20 --num-test 10 --image-size 16 --model linear --steps 9"
     " --batch-size 8 --label-noise 0.3 --device cpu --counterfactuals 0 --no-pictures --scores"
 )
 

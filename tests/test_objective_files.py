@@ -1,6 +1,5 @@
 """Objectives in a run: from the flag to its checkpoint, also those in files of one's own."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from lab.training import LAST, create_objective, load_checkpoint, locate_objecti
 from lab.worlds import draw_examples, population_of
 from lab.worlds.groups import group_counts, group_index
 from support.configs import tiny
-from support.run_folders import same_state
+from support.run_folders import same_state, stop
 from support.scripts import is_refused, load_script
 
 FOCAL = """
@@ -62,12 +61,7 @@ def mine(tmp_path: Path) -> Path:
 def run(mine: Path, tmp_path: Path) -> Path:
     """A run with that objective, as it is when it was stopped before its end."""
     folder = start(config(tmp_path / "runs", f"{mine}/focal.py:focal")).folder
-    path = folder / "config.json"
-    told = json.loads(path.read_text())
-    told["train"]["steps"] = 9
-    path.write_text(json.dumps(told))
-    summary = json.loads((folder / "summary.json").read_text())
-    (folder / "summary.json").write_text(json.dumps({**summary, "status": "stopped"}))
+    stop(folder)
     return folder
 
 
@@ -87,7 +81,7 @@ def test_a_changed_objective_is_refused_where_training_goes_on(
     assert "--changed-code" in line
     open_run(run)  # to measure it, the objective is of no use
     assert resume(run, changed_code=True) is not None
-    assert RunDir(run).settings()[1].changed_at == (6,)
+    assert RunDir(run).settings()[1].changed_at == (5,)
 
 
 def test_a_lost_objective_is_named(run: Path, mine: Path) -> None:

@@ -82,7 +82,7 @@ def test_the_scripts_run_and_stop_without_what_windows_lacks(tmp_path: Path) -> 
         ["train", "--resume", "runs/run"],
         ["predict", "runs/run", str(next((ROOT / "assets").glob("*.png")))],
         ["evaluate", "runs/run", "--counterfactuals", "0", "--json", "asked.json"],
-        ["export", "--num-test", "4", "--num-train", "4", "--image-size", "16", "--out", "faces"],
+        ["export", "--num-train", "4", "--image-size", "16", "--out", "faces"],
         ["sweep", *TINY, "--grid", "steps=3,1000000", "--seeds", "1", "--processes", "1",
          "--eval-every", "1000000", "--checkpoint-every", "0"],
     )  # fmt: skip

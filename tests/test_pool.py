@@ -47,7 +47,7 @@ from support.scripts import is_a_good_line, run_here
 pytestmark = pytest.mark.usefixtures("short_bootstraps")
 
 FLAGS = (
-    "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --width 1 --steps 20"
+    "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --steps 20"
     " --batch-size 8 --label-noise 0.3 --device cpu --processes 1"
 )
 
@@ -55,8 +55,8 @@ FLAGS = (
 def small(out: Path, **changes: Any) -> RunConfig:
     """The settings that `FLAGS` ask for."""
     usual: dict[str, Any] = {
-        "task": "shape", "num_train": 20, "num_test": 30, "model": "linear", "steps": 20,
-        "batch_size": 8, "label_noise": 0.3,
+        "task": "shape", "num_train": 20, "num_test": 30, "model": "linear", "width": 8,
+        "steps": 20, "batch_size": 8, "label_noise": 0.3,
     }  # fmt: skip
     settings = tiny(out, **{**usual, **changes})
     return replace(settings, counterfactuals=RunConfig().counterfactuals, pictures=True)
@@ -185,6 +185,18 @@ def test_weights_are_kept_from_which_the_networks_are_made_again(
 
 
 @pytest.mark.usefixtures("plain_figures")
+def test_a_network_of_a_pool_is_trained_by_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a run of torchrun has left in the environment."""
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost",
+                        "MASTER_PORT": "29500"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="ask for 2 processes"):
+        run_pool(small(tmp_path / "pools"), networks=2)
+    assert not (tmp_path / "pools").exists()
+
+
 def test_killed_and_continued_it_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

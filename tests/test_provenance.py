@@ -17,9 +17,10 @@ from lab.experiments import make_grid, make_jobs, run_grid
 from lab.models.sources import ITSELF
 from lab.runs.load import open_run
 from lab.runs.train import resume, start
-from lab.training import LAST, Interrupted, load_checkpoint
+from lab.training import LAST, Interrupted, load_checkpoint, save_checkpoint
 from lab.worlds import world_version
 from support.configs import tiny
+from support.run_folders import edit_settings, stop
 from support.scripts import is_a_good_line, is_refused, load_script, told
 
 NET = """
@@ -57,14 +58,9 @@ def run(nets: Path, tmp_path: Path) -> Path:
 
 
 def stopped(settings: RunConfig) -> Path:
-    """The folder of a run that was trained for three steps of six."""
+    """The folder of a run that was trained for two steps of three."""
     folder = start(settings).folder
-    path = folder / "config.json"
-    told = json.loads(path.read_text())
-    told["train"]["steps"] = 6
-    path.write_text(json.dumps(told))
-    summary = json.loads((folder / "summary.json").read_text())
-    (folder / "summary.json").write_text(json.dumps({**summary, "status": "stopped"}))
+    stop(folder)
     return folder
 
 
@@ -104,7 +100,7 @@ def test_changed_code_is_never_taken_in_silence(run: Path, nets: Path, tmp_path:
     assert type(list(model.modules())[2]).__name__ == "Tanh"
     for script, words in reversed(commands):
         assert told(script, [*words, "--changed-code"])[0] == 0
-    assert RunDir(run).settings()[1].changed_at == (3,)
+    assert RunDir(run).settings()[1].changed_at == (2,)
     open_run(run)  # from now on that is its code
     (nets / "blocks.py").write_text(BLOCKS.format(first="ReLU"))
     with pytest.raises(ValueError, match=r"blocks\.py is changed"):
@@ -270,6 +266,11 @@ def test_runs_of_the_former_format_are_one_line(tmp_path: Path) -> None:
     [
         {"seed": 5},
         {"data": {"cues": ["eye_color:0.9"]}},
+        {"model": {"width": 2}},
+        {"train": {"steps": 1}},
+        {"train": {"steps": 6}},
+        {"train": {"eval_every": 2}},
+        {"train": {"stop_at_loss": 0.5}},
         {"train": {"learning_rate": 0.5}},
         {"train": {"batch_size": 3}},
         {"train": {"augment": True}},
@@ -282,16 +283,28 @@ def test_a_checkpoint_belongs_to_the_settings_of_its_run(
     change: dict[str, object], tmp_path: Path
 ) -> None:
     """Of the lab's own networks, too, which have no source files: settings by hand, or a copy."""
-    run = stopped(config(tmp_path / "runs", "linear"))
-    path = run / "config.json"
-    told = json.loads(path.read_text())
-    for name, value in change.items():
-        told[name] = {**told[name], **value} if isinstance(value, dict) else value
-    path.write_text(json.dumps(told))
+    run = start(config(tmp_path / "runs", "linear")).folder
+    edit_settings(run, change)
     for open_it in (open_run, resume):
-        with pytest.raises(ValueError, match="other settings") as caught:
+        with pytest.raises(ValueError, match="was trained with") as caught:
             open_it(run)
         is_a_good_line(str(caught.value), names=LAST)
+    stop(run)
+    with pytest.raises(ValueError, match="was trained with"):
+        resume(run)
+
+
+def test_a_checkpoint_is_of_no_step_after_the_last(tmp_path: Path) -> None:
+    """Also one that was written by a lab that did not note the number of steps."""
+    run = RunDir(start(config(tmp_path / "runs", "linear")).folder)
+    checkpoint = load_checkpoint(run.last)
+    del checkpoint.progress["plan"]
+    save_checkpoint(run.last, checkpoint)
+    assert open_run(run.path)
+    edit_settings(run.path, {"train": {"steps": 2}})
+    for open_it in (open_run, resume):
+        with pytest.raises(ValueError, match=r"is of step 3, and the run .* ends at step 2"):
+            open_it(run.path)
 
 
 def test_a_picture_or_a_run_is_not_overwritten_with_answers(tmp_path: Path) -> None:

@@ -36,12 +36,12 @@ from support.pools import visible
 from support.scripts import is_a_good_line, run_here
 
 FLAGS = (
-    "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --width 1 --steps 20"
+    "--task shape --num-train 20 --num-test 30 --image-size 16 --model linear --steps 20"
     " --batch-size 8 --label-noise 0.3 --device cpu --processes 1 --networks 10"
 )
 
 SETTINGS: dict[str, Any] = {
-    "task": "shape", "num_train": 20, "num_test": 30, "model": "linear", "steps": 20,
+    "task": "shape", "num_train": 20, "num_test": 30, "model": "linear", "width": 8, "steps": 20,
     "batch_size": 8, "label_noise": 0.3, "counterfactuals": 48, "pictures": True,
 }  # fmt: skip
 

@@ -9,10 +9,12 @@ import pytest
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig, settled, to_json
 from lab.core.run_names import check_name
+from lab.experiments import found_table
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
 from lab.worlds import world_version
 from support.picture_folders import fill
+from support.scripts import is_a_good_line
 
 BASE = RunConfig()
 
@@ -125,6 +127,27 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     other = replace(job, config=replace(job.config, train=TrainConfig(steps=3)))
     with pytest.raises(ValueError, match="other settings"):
         finished(other)
+
+
+def test_figures_of_another_run_are_refused(tmp_path: Path) -> None:
+    """A copied run whose settings were edited, or folders that were mixed."""
+    (job,) = make_jobs(BASE, {}, seeds=1, out=tmp_path)
+    settle(job, "finished")
+    summary = job.folder / "summary.json"
+    told = json.loads((job.folder / "config.json").read_text())
+    for config in (told, {**told, "device": "cuda", "out": "elsewhere", "name": "another"}):
+        summary.write_text(json.dumps({"status": "finished", "config": config}))
+        assert finished(job)
+        assert found_table(tmp_path).cells
+    for config in ({**told, "seed": 4}, {"format": 0}, 3):
+        summary.write_text(json.dumps({"status": "finished", "config": config}))
+        for read in (lambda: finished(job), lambda: found_table(tmp_path)):
+            with pytest.raises(
+                ValueError, match=r"is of other settings than .*config\.json"
+            ) as caught:
+                read()
+            is_a_good_line(str(caught.value), names=str(summary))
+            assert ("(--seed 4, not 0)" in str(caught.value)) == (config != 3 and "seed" in config)
 
 
 def test_the_jobs_of_a_folder_have_what_it_has(tmp_path: Path) -> None:

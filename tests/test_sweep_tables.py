@@ -15,12 +15,14 @@ from lab.core.estimate import Estimate
 from lab.core.metrics import limits
 from lab.core.run_dir import METRICS
 from lab.experiments import Cell, Run, Table, against_first, make_grid, make_jobs, pairs_along
+from lab.experiments.lessons.claims import at_least
 from lab.experiments.metrics import FITTED, check_metrics
 from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import above_guessing, curves
 from lab.experiments.show.tables import cells_csv, differences_csv, to_markdown
+from lab.measure import mean_of_seeds
 from support.picture_folders import fill
 from support.scripts import is_a_good_line
 
@@ -99,6 +101,31 @@ def test_intervals_are_students_and_differences_are_taken_seed_by_seed() -> None
         assert (float(row["low"]), float(row["high"])) == pytest.approx((low, high), rel=1e-5)
         unpaired = 2 * one.mean(TEST).interval[1] - 2 * one.mean(TEST).value
         assert high - low < unpaired / 2, "what seeds share does not count"
+
+
+def test_seeds_that_all_agree_have_no_interval() -> None:
+    """Their spread is not known to be zero: three numbers of 0.5 are no proof of it."""
+    table = planted({"num_train": [8, 16]})
+    same = [
+        changed(cell, TEST, [value] * SEEDS)
+        for cell, value in zip(table.cells, (0.1, 0.7), strict=True)
+    ]
+    table = Table(table.grid, table.out, tuple(same))
+    shown = view(table)
+    heading, *rows = rows_of(to_markdown(shown))
+    assert [row[heading.index("test accuracy")] for row in rows] == [
+        f"0.100 (all {SEEDS} seeds)", f"0.700 (all {SEEDS} seeds)",
+    ]  # fmt: skip
+    heading, row = rows_of(to_markdown(shown), 1)
+    assert row[heading.index("test accuracy")] == f"+0.600 (all {SEEDS} seeds)"
+    texts = (cells_csv(table), differences_csv(table, pairs_along(table)))
+    for text in texts:
+        rows_told = [row for row in csv.DictReader(io.StringIO(text)) if row["metric"] == TEST]
+        assert {(row["low"], row["high"]) for row in rows_told} == {("", "")}
+    claim = at_least("it is learned", same[1].values(TEST), 0.6)
+    assert str(claim) == f"confirmed: it is learned (0.700 (all {SEEDS} seeds))"
+    assert claim.plain.endswith(f"on average 0.700 (in all {SEEDS} runs)")
+    assert mean_of_seeds([0.1] * 3).interval == (0.1, 0.1), "not made wider by rounding"
 
 
 def test_cells_are_compared_along_any_setting() -> None:

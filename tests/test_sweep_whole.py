@@ -357,6 +357,7 @@ def test_bad_grids_are_one_line_and_write_nothing(tmp_path: Path) -> None:
         ({"num_trian": [8]}, "num_train"),
         ({"num_train": [1]}, "--num-train must be"),
         ({"model": ["cnm"]}, "cnn"),
+        ({"world_size": [1, 2]}, "--world-size 2: each run of a grid is done by one process"),
     ):
         with pytest.raises(ValueError, match=message):
             run_grid(BASE, grid, out=tmp_path / "new")

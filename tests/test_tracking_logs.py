@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import (
+    EventAccumulator as DataIngester,
+)
 from tensorboard.compat.tensorflow_stub.io import gfile
 from tensorboard.plugins.custom_scalar import layout_pb2
 from torch import nn
@@ -40,6 +43,7 @@ from lab.tracking.views import (
     write_strip,
 )
 from lab.tracking.writer import Tracker
+from support.scripts import is_a_good_line
 
 SCALARS = [row for row in METRICS if row.is_scalar]
 
@@ -285,6 +289,40 @@ def test_a_run_that_is_concluded_again_has_each_final_figure_once(tmp_path: Path
     assert conclude(11, 0.8) == [1, 1, 2]
     assert conclude(5, 0.7) == [1, 1, 1]
     assert conclude(11, 0.7) == [1, 1, 1]
+
+
+def test_a_clock_that_was_set_back_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorBoard reads files in the order of the seconds in their names: the older one last."""
+    with Tracker(tmp_path) as tracker:
+        for step in (0, 5):
+            tracker.scalars(step, figures(step))
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 86_400)
+    assert not caplog.messages
+    with Tracker(tmp_path, start_step=6) as tracker:
+        tracker.scalars(10, figures(10))
+    (line,) = caplog.messages
+    assert "the clock is behind the event files" in line
+    is_a_good_line(line, names=str(tmp_path))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_run_that_is_concluded_again_has_each_text_once(tmp_path: Path) -> None:
+    def conclude(start_step: int, text: str) -> list[str]:
+        with Tracker(tmp_path, start_step=start_step) as tracker:
+            tracker.text("verdict", text, 10)
+        events = DataIngester(str(tmp_path))
+        events.Reload()
+        return [
+            e.tensor_proto.string_val[0].decode() for e in events.Tensors("verdict/text_summary")
+        ]
+
+    assert conclude(0, "learned") == ["learned"]
+    assert conclude(11, "learned") == ["learned"]
+    assert conclude(11, "memorized") == ["learned", "memorized"]
+    assert conclude(5, "learned") == ["learned"], "what it had is trained again, and hidden"
 
 
 def test_a_run_that_begins_again_keeps_nothing_of_the_first_try(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.core.config import DataConfig, RunConfig
+from lab.commands.evaluate import Flags
+from lab.core.cli import parse
+from lab.core.config import DataConfig, RunConfig, to_json
 from lab.evaluators.populations import evaluation_config
 from lab.worlds import check_memory, reject_no_effect
 from support.scripts import is_refused, load_script
@@ -81,3 +83,14 @@ def test_pictures_beyond_memory_are_refused_with_the_numbers() -> None:
     check_memory(10_000, size=32)
     with pytest.raises(ValueError, match=r"1,000,000,000 pictures of 512 px take 786,432\.0 GB"):
         check_memory(10**9, size=512)
+
+
+def test_nothing_is_redrawn_in_pictures_of_a_folder(tmp_path: Path) -> None:
+    stored = RunConfig(data=DataConfig(data="pets"))
+    (tmp_path / "config.json").write_text(to_json(stored))
+    words = [str(tmp_path), "--counterfactuals"]
+    line = is_refused(load_script("evaluate").evaluate, [*words, "10"])
+    assert "--counterfactuals 10 changes what is drawn" in line
+    assert parse(Flags, [*words, "0"])
+    (tmp_path / "config.json").write_text(to_json(RunConfig()))
+    assert parse(Flags, [*words, "10"])

@@ -5,6 +5,7 @@ The exit code is 1 if something does. --no-probes leaves out the probes, the slo
 
 from dataclasses import dataclass, field
 
+from lab.commands._given import refuse_idle
 from lab.core.config import DataConfig, RunConfig, check
 
 
@@ -19,6 +20,10 @@ class Flags:
     """Train probes on statistics of colors and edges; takes tens of seconds and needs
     scikit-learn."""
     data: DataConfig = field(default_factory=lambda: DataConfig(num_train=10_000, num_test=10_000))
+
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what would have no effect."""
+        refuse_idle(names, self.data)
 
 
 def audit(flags: Flags) -> int:

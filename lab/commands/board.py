@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.core.config import flag
 from lab.playground.plugin import FacesPlugin
 from lab.playground.trainer import Trainer
 from lab.tracking.board import HOST, serve
@@ -38,6 +39,15 @@ class Flags:
     root."""
     links_only: bool = False
     """Only print the links of a board that is already running."""
+
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what would have no effect."""
+        for name in ("train", "allow_model", "model_file") if self.links_only else ():
+            if name in names:
+                raise ValueError(
+                    f"{flag(name)} is for a board that is started, and --links-only starts none:"
+                    " leave one of them out"
+                )
 
 
 def board(flags: Flags) -> None:

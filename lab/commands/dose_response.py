@@ -6,6 +6,7 @@ Example: --cue eye_color --strengths 0.5 0.95 1 --sizes 300 --seeds 3
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.commands._given import refuse_idle, refuse_width
 from lab.core.config import ONE_THREAD, RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
 
@@ -44,6 +45,8 @@ class Flags:
             threads=ONE_THREAD,
             cues="--cue and --strengths",
         )
+        refuse_idle(names, self.run.data, varied=["cues"])
+        refuse_width(names, [self.run.model.model])
 
 
 def dose_response(flags: Flags) -> int:

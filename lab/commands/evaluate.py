@@ -10,7 +10,8 @@ from typing import Literal
 
 import tyro
 
-from lab.core.config import flag
+from lab.commands._given import refuse_all
+from lab.core.run_dir import RunDir
 
 OWN = ("own",)
 LISTS = ("cues", "subpopulations", "missing", "unseen_combinations")
@@ -76,9 +77,16 @@ class Flags:
 
     def check_given(self, names: frozenset[str]) -> None:
         """Refuse what would have no effect."""
-        for name in () if self.find_failures else HUNT:
-            if name in names:
-                raise ValueError(f"{flag(name)} goes with --find-failures only")
+        if not self.find_failures:
+            refuse_all(names, HUNT, "--find-failures")
+        run = RunDir(self.run)
+        if "counterfactuals" in names and self.counterfactuals and run.is_run():
+            pictures = run.config().data.data
+            if pictures is not None:
+                raise ValueError(
+                    f"--counterfactuals {self.counterfactuals} changes what is drawn, and the run's"
+                    f" pictures, those in {pictures}, are not drawn: leave it out"
+                )
 
 
 def evaluate(flags: Flags) -> None:

@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from lab.commands._given import refuse_all, refuse_idle
 from lab.core.config import DataConfig, RunConfig, check
+from lab.core.text import escape
+
+OF_ONE = {
+    "train": ("num_train", "label_noise", "label_noise_kind", "copies"),
+    "test": ("num_test",),
+}
+"""Flags that only one of the splits goes by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +29,12 @@ class Flags:
     seed: int = 0
     """The run's seed, a whole number from 0."""
     data: DataConfig = field(default_factory=DataConfig)
+
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what would have no effect."""
+        refuse_idle(names, self.data)
+        other = "train" if self.split == "test" else "test"
+        refuse_all(names, OF_ONE[other], f"--split {other}")
 
 
 def export(flags: Flags) -> None:
@@ -44,4 +58,4 @@ def export(flags: Flags) -> None:
         if isinstance(world, DrawnWorld):
             about = {"task": world.task.name, "meaning": world.task.meaning}
         written = write_npz(batches, flags.out, about=about)
-    print(f"wrote {written:,} {world.noun} to {flags.out}")
+    print(f"wrote {written:,} {world.noun} to {escape(flags.out)}")

@@ -23,6 +23,7 @@ def gallery(flags: Flags) -> None:
     if not 16 <= flags.size <= 512:
         raise ValueError(f"--size must be 16 to 512, not {flags.size}")
     from lab.core.locks import check_out
+    from lab.core.text import escape
     from lab.worlds import Population, get_task
     from lab.worlds.faces import ATTRIBUTES
     from lab.worlds.faces import gallery as sheets  # not above: --help need not wait for torch
@@ -40,4 +41,4 @@ def gallery(flags: Flags) -> None:
         pictures[f"strips-{group}"] = sheets.strips_sheet(names, size=size, seed=seed)
     for name, picture in pictures.items():
         picture.save(flags.out / f"{name}.png", optimize=True)
-        print(flags.out / f"{name}.png")
+        print(escape(flags.out / f"{name}.png"))

@@ -6,6 +6,7 @@ Example: --sizes 32 100 300 1000 --seeds 3
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.commands._given import refuse_idle, refuse_width
 from lab.core.config import ONE_THREAD, RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
 
@@ -31,6 +32,8 @@ class Flags:
     def check_given(self, names: frozenset[str]) -> None:
         """Refuse what the grid sets."""
         refuse(names, num_train="--sizes", name="the grid", threads=ONE_THREAD)
+        refuse_idle(names, self.run.data)
+        refuse_width(names, [self.run.model.model])
 
 
 def learning_curve(flags: Flags) -> int:

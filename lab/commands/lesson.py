@@ -6,8 +6,10 @@ from pathlib import Path
 
 import tyro
 
+from lab.commands._given import refuse_all, refuse_processes
 from lab.core.config import flag
 from lab.core.machine import processors
+from lab.core.text import escape
 
 LESSONS, CLASS = Path("runs/lessons"), Path("runs/class")
 
@@ -51,6 +53,10 @@ class Flags:
             fit = {mode, "out"} | ({"processes"} if mode == "networks" else set())
             if other := self.name or next(map(flag, sorted(names - fit)), ""):
                 raise ValueError(f"--{mode} {what}: leave out {other}")
+            return
+        if not self.name:
+            refuse_all(names, sorted(names), "the name of a lesson")
+        refuse_processes(names, self.executor)
 
 
 def lesson(flags: Flags) -> int:
@@ -69,7 +75,7 @@ def lesson(flags: Flags) -> int:
         print(to_markdown(out))
         return 0
     if flags.book:
-        print(write_book(out))
+        print(escape(write_book(out)))
         return 0
     if not flags.name:
         for name, each in list_lessons().items():
@@ -89,7 +95,7 @@ def lesson(flags: Flags) -> int:
         print(f"error: {failure}", file=sys.stderr)
     if not outcome.failed:
         index = write_book(out)
-        print(f"The page: {out / flags.name / PAGE}\nAll lessons: {index}")
+        print(f"The page: {escape(out / flags.name / PAGE)}\nAll lessons: {escape(index)}")
     return 1 if outcome.failed else 0
 
 
@@ -97,7 +103,7 @@ def train_the_networks(flags: Flags) -> int:
     """Train the networks of a class; returns the exit code."""
     from lab.commands import train
     from lab.core.cli import parse
-    from lab.core.program import spelled
+    from lab.core.program import quoted, spelled
     from lab.experiments.class_networks import NETWORKS, accuracies, train_networks
 
     out = flags.out or CLASS
@@ -112,8 +118,8 @@ def train_the_networks(flags: Flags) -> int:
     if failed:
         return 1
     for name, each in NETWORKS.items():
-        print(f"{out / name}, {each.what}: {accuracies(out / name)}")
-    print(f"Open the board: {spelled('board')} --logdir {out} --train")
+        print(f"{escape(out / name)}, {each.what}: {accuracies(out / name)}")
+    print(f"Open the board: {spelled('board')} --logdir {quoted(out)} --train")
     return 0
 
 

@@ -6,6 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from lab.commands._given import (
+    refuse_all,
+    refuse_idle,
+    refuse_processes,
+    refuse_width,
+)
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.machine import processors
 from lab.core.program import typed
@@ -56,6 +62,14 @@ class Flags:
     data: DataConfig = field(default_factory=lambda: DataConfig(num_train=500))
     model: ModelConfig = field(default_factory=lambda: ModelConfig(width=8))
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def check_given(self, names: frozenset[str]) -> None:
+        """Refuse what would have no effect."""
+        refuse_processes(names, self.executor)
+        refuse_idle(names, self.data)
+        refuse_width(names, [self.model.model])
+        if not self.without_memorized:
+            refuse_all(names, ["without_runs"], "--without-memorized")
 
 
 def pool(flags: Flags) -> int:

@@ -4,9 +4,11 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.commands._given import refuse_processes, refuse_width
 from lab.core.config import RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
-from lab.core.program import spelled, typed
+from lab.core.program import quoted, spelled, typed
+from lab.core.text import escape
 
 
 def base() -> RunConfig:
@@ -48,6 +50,8 @@ class Flags:
         from lab.experiments.report_card.plan import SET_HERE
 
         refuse(names, **SET_HERE)
+        refuse_processes(names, self.executor)
+        refuse_width(names, [self.run.model.model, *self.against])
 
 
 def report_card(flags: Flags) -> int:
@@ -75,6 +79,6 @@ def report_card(flags: Flags) -> int:
         return 1
     print("", *outcome.sentences, "", sep="\n")
     for path in sorted(outcome.folder.glob("report_card.*")):
-        print(path)
-    print(f"In TensorBoard: {spelled('board')} --logdir {outcome.folder}")
+        print(escape(path))
+    print(f"In TensorBoard: {spelled('board')} --logdir {quoted(outcome.folder)}")
     return 1 if outcome.failed else 0

@@ -7,9 +7,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.commands._given import refuse_idle, refuse_processes, refuse_width
 from lab.core.config import ONE_THREAD, RunConfig, refuse
 from lab.core.machine import processors
-from lab.core.program import spelled
+from lab.core.program import quoted, spelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,10 @@ class Flags:
         """Refuse what the grid and the sweep set."""
         once = {word.partition("=")[0].strip().replace("-", "_"): "--grid" for word in self.grid}
         refuse(names, name="the grid", threads=ONE_THREAD, **once)
+        refuse_processes(names, self.executor)
+        refuse_idle(names, self.run.data, varied=once)
+        if "model" not in once:
+            refuse_width(names, [self.run.model.model])
 
 
 def sweep(flags: Flags) -> int:
@@ -72,6 +77,6 @@ def sweep(flags: Flags) -> int:
         if table.tags and tag not in table.tags:
             print(f"no finished run has the metric {tag}", file=sys.stderr)
     if table.tags:
-        board = f"{spelled('board')} --logdir {table.out / MEAN}"
+        board = f"{spelled('board')} --logdir {quoted(table.out / MEAN)}"
         print(f"Look at the means over seeds: {board}")
     return table.complain()

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from lab.commands import STARTED_AT
+from lab.commands._given import refuse_all, refuse_idle, refuse_width
 from lab.core.config import RunConfig, flag
 from lab.core.flags import flags_of
-from lab.core.presets import explained, with_preset
+from lab.core.presets import explained, fields_of, with_preset
+from lab.core.text import escape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,9 @@ class Flags:
         """Refuse what would have no effect with --resume, or without it."""
         with_it = ("model_file", "changed_code")
         if self.resume is None:
-            for name in with_it:
-                if name in names:
-                    raise ValueError(f"{flag(name)} goes with --resume only")
+            refuse_all(names, with_it, "--resume")
+            refuse_idle(names, self.run.data)
+            refuse_width(names - fields_of(self.preset or ""), [self.run.model.model])
             return
         others = names.difference(with_it, ("resume", "device"))
         for name in ("preset", *(each.field for each in flags_of(RunConfig))):
@@ -73,4 +75,4 @@ def train(flags: Flags) -> None:
         started_at=STARTED_AT,
     )  # fmt: skip
     if done is None:
-        print(f"{flags.resume} is finished already: nothing to do")
+        print(f"{escape(flags.resume)} is finished already: nothing to do")

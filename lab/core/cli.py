@@ -18,7 +18,7 @@ import tyro
 from lab.core import streams
 from lab.core.errors import Interrupted, LabError
 from lab.core.flags import arranged, help_texts
-from lab.core.text import memory_ran_out
+from lab.core.text import escape, memory_ran_out
 
 BAD_INPUT = 2
 """Exit code for what the user can mend: a flag, a file, a full disk, too little memory."""
@@ -81,7 +81,7 @@ def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:
         return _fail(f"error: {error}", 1, debug)
     except MemoryError:
         return _fail("error: there is not enough memory for this", BAD_INPUT, debug)
-    except RuntimeError as error:
+    except (RuntimeError, ImportError) as error:
         if memory_ran_out(error):
             return _fail(f"error: there is not enough memory: {error}", BAD_INPUT, debug)
         raise
@@ -147,9 +147,7 @@ def one_line(text: str) -> str:
     if len(line) > LONGEST:
         half = LONGEST // 2 - 2
         line = f"{line[:half]} … {line[-half:]}"
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line
-    )
+    return escape(line)
 
 
 @contextmanager

@@ -158,6 +158,28 @@ def open_picture(path: Path) -> Image.Image:
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
 
 
+def has_unused_bits(path: Path) -> bool:
+    """Whether the picture at `path` has 16 bits for each number, and the upper two are zero in all
+    of them, as where 14 bits or fewer were stored. False for what cannot be read."""
+    try:
+        with warnings.catch_warnings(), _silent_libraries(), path.open("rb") as stream:
+            warnings.simplefilter("ignore")
+            head = stream.read(_HEAD)
+            stream.seek(0)
+            with Image.open(stream) as file:
+                tags = getattr(file, "tag_v2", {}) if file.format == "TIFF" else {}
+                depth = head[24] if file.format == "PNG" else _first(tags, _BITS, 8)
+                if depth != 16 and not (file.format == "PPM" and file.mode == "I"):
+                    return False
+                if file.width * file.height > MOST_PIXELS:
+                    return False
+                bits = 16 if _is_numbers(file) else 8  # of colors Pillow keeps the upper 8
+                numbers = np.asarray(file if bits == 16 else file.convert("RGB"))  # without alpha
+                return bool(numbers.max() < 2 ** (bits - 2))
+    except Exception:  # Pillow's plugins raise a dozen kinds for damaged files
+        return False
+
+
 @contextmanager
 def _whole_files() -> Iterator[None]:
     """Refuse truncated files, whatever settings of Pillow a network's file has changed."""

@@ -55,6 +55,13 @@ def with_preset(words: Sequence[str]) -> list[str]:
     return added + words
 
 
+def fields_of(name: str) -> frozenset[str]:
+    """The settings that a preset stands for, by the names of their fields; none if there is no such
+    preset."""
+    flags = (word for word in PRESETS.get(name, "").split() if word.startswith("--"))
+    return frozenset(_flag(word).removeprefix("--").replace("-", "_") for word in flags)
+
+
 def explained(name: str, line: str) -> str:
     """The line of an error, and, where it names a flag that the preset stands for, that it does."""
     known = {word for word in PRESETS.get(name, "").split() if word.startswith("--")}

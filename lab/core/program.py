@@ -6,8 +6,12 @@ Standard library only.
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from pathlib import Path
+
+from lab.core.machine import WINDOWS
+from lab.core.text import escape
 
 CONSOLE = "memorization-lab"
 """The console command that installing the project provides."""
@@ -37,13 +41,14 @@ def spelled(command: str, *, processes: int = 1) -> str:
 
 
 def quoted(path: Path) -> str:
-    """A path as a word of a shell's command line, which no flag is taken for.
+    """A path as a word of a shell's command line, which no flag is taken for: of a POSIX shell, on
+    Windows of its two.
 
     >>> quoted(Path("-my runs"))
     "'./-my runs'"
     """
     text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+    return _word(f"./{text}" if text.startswith("-") else text)
 
 
 def typed(command: str) -> str:
@@ -51,4 +56,14 @@ def typed(command: str) -> str:
     words = sys.argv[1:]
     if words and words[0].replace("-", "_") == command:  # the subcommand's name
         words = words[1:]
-    return " ".join([spelled(command), shlex.join(words)]).strip()
+    return " ".join([spelled(command), *map(_word, words)])
+
+
+def _word(text: str) -> str:
+    """A text as a word of a shell's command line, on one line."""
+    if WINDOWS:  # neither of its shells knows single quotes as POSIX shells do
+        return subprocess.list2cmdline([text])
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{escape(escaped)}'"

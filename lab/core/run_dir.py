@@ -24,6 +24,7 @@ from typing import Any, Literal
 from lab.core.atomic import replace_text
 from lab.core.config import Provenance, RunConfig, parse_settings, to_json
 from lab.core.locks import LOCK, check_out, locked
+from lab.core.program import quoted
 from lab.core.run_names import automatic_name, check_name
 from lab.core.text import missing
 
@@ -85,7 +86,7 @@ class RunDir:
                 if config.name is not None:
                     raise ValueError(
                         f"--name {name}: {folder} exists already; choose another name, or go on"
-                        f" with it: --resume {folder}"
+                        f" with it: --resume {quoted(folder)}"
                     ) from None
             name = f"{automatic_name(config)}-{number}"
         raise AssertionError("unreachable")

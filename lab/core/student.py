@@ -30,7 +30,8 @@ def mean_of_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
     """The mean of a value for each seed, with Student's interval at `level`; none below two seeds.
 
     Student, "The probable error of a mean", Biometrika 6, 1908. It assumes values that are normal
-    around the mean; ends may lie beyond the values' range.
+    around the mean; ends may lie beyond the values' range. Values that are all the same tell
+    nothing of a spread: both ends are then that value, and texts say so (`words.over_seeds`).
     """
     count = len(values)
     if count == 0:
@@ -39,5 +40,7 @@ def mean_of_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
     value = float(numbers.mean())
     if count == 1:
         return Estimate.point(value, count=1)
+    if (numbers == numbers[0]).all():  # exactly, or rounding would make a spread of it
+        return Estimate(float(numbers[0]), float(numbers[0]), float(numbers[0]), count)
     reach = student_quantile(count - 1, level) * float(numbers.std(ddof=1)) / math.sqrt(count)
     return Estimate(value, value - reach, value + reach, count)

@@ -89,6 +89,18 @@ def model_labels(names: Iterable[str]) -> dict[str, str]:
     return {n: label if taken.count(label) == 1 else n for n, label in labels.items()}
 
 
+def escape(text: object) -> str:
+    r"""A text in a message, such as a path, on one line: characters that cannot be shown, or that
+    move the cursor, as Python writes them.
+
+    >>> escape(Path("my\nruns"))
+    'my\\nruns'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
+    )
+
+
 def plain(text: str) -> str:
     r"""Text from outside the lab as one line: without line breaks, escape sequences, control
     characters.
@@ -100,8 +112,11 @@ def plain(text: str) -> str:
     return "".join(c for c in words if c.isprintable())
 
 
-_NO_MEMORY = ("can't allocate memory", "not enough memory")
-"""What torch says on a CPU, on Linux and on Windows."""
+_NO_MEMORY = (
+    "can't allocate memory", "not enough memory", "failed to map segment", "cannot allocate memory",
+)  # fmt: skip
+"""What torch says on a CPU, on Linux and on Windows, and what the system says when it cannot load a
+library."""
 
 
 def memory_ran_out(error: BaseException) -> bool:
@@ -109,7 +124,10 @@ def memory_ran_out(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(part in str(error) for part in _NO_MEMORY))
+        or (
+            isinstance(error, (RuntimeError, ImportError))
+            and any(part in str(error).lower() for part in _NO_MEMORY)
+        )
     )
 
 

@@ -49,6 +49,19 @@ def estimated(figure: Estimate, digits: int = 2, *, sign: str = "") -> str:
     return f"{figure.value:{sign}.{digits}f}" + (f" ({ends})" if ends else "")
 
 
+def over_seeds(figure: Estimate, digits: int = 2, *, sign: str = "") -> str:
+    """A mean over seeds with its interval, as `estimated` has it; '0.50 (all 3 seeds)' where all
+    gave the same number, which tells nothing of their spread."""
+    if not has_spread(figure) and not math.isnan(figure.value):
+        return f"{figure.value:{sign}.{digits}f} (all {figure.count} seeds)"
+    return estimated(figure, digits, sign=sign)
+
+
+def has_spread(figure: Estimate) -> bool:
+    """Whether the interval of a mean over seeds, if there is one, has two different ends."""
+    return figure.low is None or figure.low != figure.high
+
+
 def percents(figure: Estimate, digits: int = 1) -> str:
     """The interval of a share in percent, without the unit: '71.0–73.7'; empty if it has none."""
     if figure.low is None or figure.high is None:

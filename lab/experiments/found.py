@@ -15,6 +15,7 @@ from lab.core.config import Provenance, RunConfig
 from lab.core.metrics import shown
 from lab.core.run_dir import runs_in
 from lab.experiments.runner.grid import ELSEWHERE, fields, setting
+from lab.experiments.runner.jobs import refuse_other_figures
 from lab.experiments.show.tables import cell_word, to_markdown
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
@@ -27,7 +28,8 @@ ASIDE = (
 
 def found_table(folder: Path) -> Table:
     """The runs directly in `folder` as a table: the grid are the settings in which they differ, a
-    cell the runs that differ in their seeds alone. `ValueError` if there is no finished run."""
+    cell the runs that differ in their seeds alone. `ValueError` if there is no finished run, or if
+    one has figures of other settings."""
     found: list[tuple[dict[str, Any], RunConfig, Run]] = []
     failed = []
     for run in runs_in(folder):
@@ -35,6 +37,7 @@ def found_table(folder: Path) -> Table:
         settings = _settings(config, provenance)
         summary = run.summary()
         if summary.get("status") == "finished":
+            refuse_other_figures(run, config)
             found.append((settings, config, read_run(run.path, seed=config.seed)))
         else:
             reason = str(summary.get("verdict", "it has not come to its end"))

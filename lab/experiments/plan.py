@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lab.core.config import RunConfig
+from lab.core.text import escape
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import Job, make_jobs
 from lab.experiments.runner.progress import Progress
@@ -151,5 +152,5 @@ def run_preset(
     say("")
     files = write_results(table, view)
     for path in files:
-        say(str(path))
+        say(escape(path))
     return Results(table, tuple(files))

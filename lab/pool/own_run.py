@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from lab.core.text import escape
 from lab.experiments.runner.jobs import Job, finished, key_of
 from lab.experiments.runner.worker import do
 from lab.pool.run import PoolResult
@@ -34,5 +35,6 @@ def own_run(result: PoolResult, *, say: Callable[[str], None] = lambda line: Non
             return ""
     except ValueError as error:
         return str(error)
-    say(f"1 network on all {len(result.train):,} {world.noun}, for the tab Faces: {job.folder}")
+    where = escape(job.folder)
+    say(f"1 network on all {len(result.train):,} {world.noun}, for the tab Faces: {where}")
     return do(job).error

@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.core.atomic import replace_file, replace_text
 from lab.core.program import quoted, spelled
+from lab.core.text import escape
 from lab.core.words import NOTHING, estimated, share
 from lab.experiments.show.style import png
 from lab.pool.attacks import FRESH, LEFT_OUT, Attacks, Rates
@@ -70,7 +71,7 @@ def report(
     if result.seconds:
         lines.append(f"{result.seconds:.1f} processor seconds for each network")
     board = f"{spelled('board')} --logdir {quoted(folder.parent)}"
-    lines += [*(str(folder / name) for name in files), "", f"In TensorBoard: {board}"]
+    lines += [*(escape(folder / name) for name in files), "", f"In TensorBoard: {board}"]
     return lines
 
 

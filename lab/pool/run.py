@@ -92,6 +92,11 @@ def run_pool(
     if config.name is not None:
         check_name(config.name)
     run = resolve(config, strict=True)
+    if run.config.world_size > 1:
+        raise ValueError(
+            f"RANK and WORLD_SIZE ask for {run.config.world_size} processes, and each network of a"
+            " pool is trained by one: unset them"
+        )
     data = run.config.data
     size = subset_size(data.num_train, share)
     run = replace(run, config=with_criterion(run.config, size=size))

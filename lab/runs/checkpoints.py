@@ -7,12 +7,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lab.core.config import Provenance, RunConfig
+from lab.core.config import Provenance, RunConfig, flag
+from lab.core.program import quoted
 from lab.core.run_dir import BEST, CONFIG, RunDir
 from lab.models import ModelSpec
 from lab.runs.network import build_model
 from lab.runs.provenance import ANYWAY, digest_of_provenance
 from lab.training import (
+    PLAN,
     Checkpoint,
     Damaged,
     answers_otherwise,
@@ -44,7 +46,8 @@ def _go_on_from_previous(run: RunDir) -> str:
         step = load_checkpoint(run.previous).step
     except ValueError as error:
         return f"{error}, too; train the run anew"
-    return f"delete it and {_RESUME} {run} goes on from {run.previous}, which is of step {step:,}"
+    go_on = f"{_RESUME} {quoted(run.path)}"
+    return f"delete it and {go_on} goes on from {run.previous}, which is of step {step:,}"
 
 
 def _write_best_anew(run: RunDir) -> str:
@@ -57,7 +60,7 @@ def _write_best_anew(run: RunDir) -> str:
         load_checkpoint(newest)
     except ValueError as error:
         return f"{error}, too; train the run anew"
-    return f"{_RESUME} {run} writes it anew, from {newest}"
+    return f"{_RESUME} {quoted(run.path)} writes it anew, from {newest}"
 
 
 def refuse_out_of_step(run: RunDir, config: RunConfig, path: Path, checkpoint: Checkpoint) -> None:
@@ -70,31 +73,64 @@ def refuse_out_of_step(run: RunDir, config: RunConfig, path: Path, checkpoint: C
     what = "trains the rest from there" if checkpoint.step < end else "writes that anew"
     raise ValueError(
         f"{run}: its newest checkpoint, {path.name}, is of step {checkpoint.step:,}, but"
-        f" {run.summary_file} says that it finished at step {end:,}: {_RESUME} {run} {what}"
+        f" {run.summary_file} says that it finished at step {end:,}: {_RESUME} {quoted(run.path)}"
+        f" {what}"
     )
 
 
-def ended(run: RunDir, config: RunConfig) -> bool:
+def ended(run: RunDir, config: RunConfig, provenance: Provenance | None) -> bool:
     """Whether nothing of a run is left to be trained: it has finished, and the checkpoint that it
-    is opened with is that of its end. `ValueError` if the checkpoint is damaged; but the best one
-    (early stopping) is then written anew, as long as there is a state to do so from."""
+    is opened with is that of its end. `ValueError` if the checkpoint is damaged, or not of the run
+    with this `config` and `provenance` (None: any); but the best one (early stopping) is written
+    anew where it is damaged, as long as there is a state to do so from."""
     if not run.finished():
         return False
     end = run.finished_at()
     if config.train.early_stopping and run.newest() is not None:
-        return _is_intact(run.best)
+        try:
+            best = load_checkpoint(run.best)
+        except ValueError:
+            return False
+        refuse_other_settings(best, run.best, config, provenance)
+        return True
     if config.train.early_stopping or end is None:
         return True
     path = run.newest()
-    return path is not None and open_checkpoint(run, path).step == end
-
-
-def _is_intact(path: Path) -> bool:
-    try:
-        load_checkpoint(path)
-    except ValueError:
+    if path is None:
         return False
-    return True
+    checkpoint = open_checkpoint(run, path)
+    refuse_other_settings(checkpoint, path, config, provenance)
+    return checkpoint.step == end
+
+
+def refuse_other_settings(
+    checkpoint: Checkpoint, path: Path, config: RunConfig, provenance: Provenance | None
+) -> None:
+    """Raise `ValueError` if the checkpoint read from `path` was not written by the run with this
+    `config` and `provenance` (None: by any)."""
+    if provenance is None:
+        return
+    if checkpoint.provenance != digest_of_provenance(provenance, config):
+        raise ValueError(
+            f"{path} was trained with other settings, source files or pictures than those in"
+            f" {CONFIG}: was it copied from another run, or that file changed? {ANYWAY} uses it all"
+            " the same"
+        )
+    plan = checkpoint.progress.get("plan")
+    noted = plan if isinstance(plan, dict) else {}
+    for name in PLAN:
+        now = getattr(config.train, name)
+        if noted.get(name, now) != now:
+            raise ValueError(
+                f"{path} was trained with {flag(name)} {noted[name]}, but {CONFIG} says {now}: was"
+                f" that file changed? {ANYWAY} uses it all the same"
+            )
+    if checkpoint.step > config.train.max_steps:
+        raise ValueError(
+            f"{path} is of step {checkpoint.step:,}, and the run with the settings in {CONFIG} ends"
+            f" at step {config.train.max_steps:,}: was that file changed? {ANYWAY} uses it all the"
+            " same"
+        )
 
 
 def give_weights(
@@ -113,12 +149,7 @@ def give_weights(
     Raises `ValueError` if the checkpoint was not written by the run with this `config` and
     `provenance` (None: by any), or if the network with these weights is not the one that was saved.
     """
-    if provenance is not None and checkpoint.provenance != digest_of_provenance(provenance, config):
-        raise ValueError(
-            f"{path} was trained with other settings, source files or pictures than those in"
-            f" {CONFIG}: was it copied from another run, or that file changed? {ANYWAY} uses it all"
-            " the same"
-        )
+    refuse_other_settings(checkpoint, path, config, provenance)
     load_weights(model, checkpoint, path)
     if evaluated:
         model.eval()

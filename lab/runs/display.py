@@ -11,6 +11,7 @@ from tqdm import tqdm
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.program import quoted, spelled
+from lab.core.text import escape
 from lab.core.words import chance, counted, share, singular
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
@@ -54,7 +55,7 @@ class Display:
         elif train.batch_size >= data.num_train:
             batch = f", each with all {data.num_train:,} training {noun}"
         self._say(
-            f"{self._folder}: {verb} {what} of {data.image_size} px, then"
+            f"{escape(self._folder)}: {verb} {what} of {data.image_size} px, then"
             f" {least}{train.max_steps:,} steps of {model.model} ({parameters})"
             f" on {device}{batch}"
         )
@@ -160,7 +161,9 @@ class Display:
 
     def example_scores(self, file: Path) -> None:
         """Say where the scores of the training examples are."""
-        self._say(f"\n{file} says how hard each training {singular(self._noun)} was to learn")
+        self._say(
+            f"\n{escape(file)} says how hard each training {singular(self._noun)} was to learn"
+        )
 
     def _say(self, line: str) -> None:
         if self.lost is not None:

@@ -12,6 +12,7 @@ from lab.core.atomic import check_files, replace_text
 from lab.core.config import RunConfig, to_json
 from lab.core.program import quoted, spelled
 from lab.core.run_dir import RunDir
+from lab.core.text import escape
 from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.populations import evaluation_config, measure
 from lab.evaluators.robustness import failure_entries, failure_metrics, failure_text, search
@@ -88,7 +89,7 @@ def evaluate(
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
     print(
-        f"{folder}{_unfinished(RunDir(folder), own)}\n{setting_text(own, config, world)}\n",
+        f"{escape(folder)}{_unfinished(RunDir(folder), own)}\n{setting_text(own, config, world)}\n",
         flush=True,
     )
     if isinstance(world, DrawnWorld):
@@ -104,7 +105,7 @@ def evaluate(
         with progress_bar() as progress:
             text = example_table(model, train=trained, test=world, progress=progress)
         replace_text(examples_file, text)
-        print(f"\n{examples_file}")
+        print(f"\n{escape(examples_file)}")
     told: dict[str, Any] = {"run": str(folder), "config": json.loads(to_json(config))}
     if hunt and out and isinstance(world, DrawnWorld):
         with progress_bar() as progress:
@@ -117,7 +118,7 @@ def evaluate(
         words = failure_text(
             failures, noun=world.noun, resamples=hunt.resamples, generations=hunt.generations
         )
-        print(f"\n{words}\n\n{out}")
+        print(f"\n{words}\n\n{escape(out)}")
         metrics |= failure_metrics(failures)
         told["failures"] = failure_entries(failures, world.classes)
     if json_file:

@@ -74,7 +74,7 @@ def old_folder(
     """
     run, model = replica.run, replica.model
     with folder.lock():
-        if ended(folder, run.config):
+        if ended(folder, run.config, trusted):
             yield None
             return
         found = resume_point(folder)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig
+from lab.core.program import quoted
 from lab.core.run_dir import RunDir
 from lab.core.text import one_line
 from lab.models import NotAgreed, device_of, only_agreed
@@ -77,7 +78,7 @@ def open_run(
     if path is None:
         why = "its run stopped before the first"
         if run.finished():
-            why = f"it was removed; --resume {folder} trains the run again"
+            why = f"it was removed; --resume {quoted(folder)} trains the run again"
         raise ValueError(f"{folder} has no checkpoint: {why}")
     spec = model_spec(config, classes)
     with own_sources(config, trusted, run):

@@ -24,9 +24,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lab.core.atomic import replace_text
 from lab.core.estimate import Estimate
-from lab.core.run_dir import EVENTS, RunDir
+from lab.core.run_dir import EVENTS, METRICS, RunDir
 from lab.tracking import hparams, layout, tags
-from lab.tracking.earlier import scalars_at
+from lab.tracking.earlier import scalars_at, texts_at
 from lab.tracking.graph import write_graph
 from lab.tracking.projector import write_points
 from lab.tracking.summary import finite
@@ -157,8 +157,11 @@ class Tracker:
         self._writer.add_pr_curve(tag, positive.cpu().bool().numpy(), chances.numpy(), step)
 
     def text(self, tag: str, markdown: str, step: int = 0) -> None:
-        """Log a text in Markdown; pass what users wrote through `texts.literal` first."""
+        """Log a text in Markdown, unless an earlier process has logged it; pass what users wrote
+        through `texts.literal` first."""
         tags.find(tag, "text")
+        if step < self._start_step and (tag, markdown) in texts_at(step, self.folder):
+            return
         self._writer.add_text(tag, markdown, step)
 
     def embedding(
@@ -233,12 +236,19 @@ def _spread(name: str, metric: Metric) -> Iterator[tuple[str, float]]:
 def _await_later_second(folder: Path) -> None:
     """Wait for a second in which no event file of `folder` was begun, where that is a matter of
     `PATIENCE`. TensorBoard reads a run's files by name, which begins with the second: an older file
-    that is read last has the steps after its own purged from the charts."""
+    that is read last has the steps after its own purged from the charts. A line says so where that
+    second is far off: the clock was set back."""
     names = [path.name.removeprefix(f"{EVENTS}.") for path in folder.glob(f"{EVENTS}.*")]
     seconds = [int(name) for name in (n.partition(".")[0] for n in names) if name.isdecimal()]
     newest = max(seconds, default=0)
     while int(time.time()) <= newest <= time.time() + PATIENCE:
         time.sleep(0.02)
+    if newest > time.time():
+        logging.getLogger(__name__).warning(
+            "warning: the clock is behind the event files in %s, from %s: TensorBoard may not show"
+            " what is logged from now on (%s has it)",
+            folder, time.strftime("%Y-%m-%d %H:%M", time.localtime(newest)), METRICS,
+        )  # fmt: skip
 
 
 def _cut(path: Path, start_step: int) -> None:

@@ -27,13 +27,14 @@ from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop, graceful_stop
 from lab.training.snapshots import Snapshots, snapshot_steps
-from lab.training.train_state import Collector, Metrics
+from lab.training.train_state import PLAN, Collector, Metrics
 from lab.training.train_step import Diverged
 from lab.training.trial import Trial, first_seed, try_out
 
 __all__ = [
     "BEST",
     "LAST",
+    "PLAN",
     "PREVIOUS",
     "SINGLE",
     "Batch",

@@ -25,7 +25,7 @@ from lab.training.objectives import Objective
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop
 from lab.training.snapshots import Snapshots
-from lab.training.train_state import Collector, Metrics, TrainState
+from lab.training.train_state import PLAN, Collector, Metrics, TrainState
 from lab.training.train_step import TrainStep
 
 
@@ -114,6 +114,7 @@ def fit(
         provenance=provenance,
         sample=sample,
         collector=collector,
+        plan={name: getattr(config, name) for name in PLAN},
     )
     clock = state.clock
     clock("starting")

@@ -70,6 +70,11 @@ WITHIN_BOUND = 2
 """Evaluations in a row at which it must: after one, the next steps may still lead away."""
 
 
+PLAN = ("steps", "stop_at_loss", "eval_every")
+"""Settings that say how long training goes on, and when it is evaluated; checkpoints hold them as
+"plan"."""
+
+
 class Stopwatch:
     """Seconds spent in each phase of a run; one phase at a time."""
 
@@ -99,6 +104,7 @@ class TrainState:
         provenance: str = "",
         sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
         collector: Collector | None = None,
+        plan: Mapping[str, float | None] | None = None,
     ) -> None:
         self.evaluated = -1  # the last step that was evaluated and logged
         self.metrics: dict[str, Estimate | float] = {}
@@ -112,6 +118,7 @@ class TrainState:
         self._provenance = provenance
         self._sample = sample
         self._collector = collector
+        self._plan = dict(plan or {})
         self._best_sample: dict[str, Any] = {}
         self._needs_best = needs_best
         self._loss_bound = loss_bound
@@ -168,7 +175,7 @@ class TrainState:
             best = Checkpoint(
                 step=self.best.step,
                 model=self._best_weights,
-                progress={"sample": self._best_sample},
+                progress={"sample": self._best_sample, "plan": self._plan},
                 provenance=self._provenance,
             )
             save_checkpoint(self._folder / BEST, best)
@@ -183,6 +190,7 @@ class TrainState:
             "frozen": [n for n, w in self._model.named_parameters() if not w.requires_grad],
             "sample": self._sample(self._model) if over else {},
             "seconds": dict(self.clock.seconds),
+            "plan": self._plan,
         }
         if self._collector is not None:
             progress["collected"] = self._collector.state()

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
 from lab.core.run_dir import Status
-from lab.core.text import in_tag, plain
+from lab.core.text import escape, in_tag, plain
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure import predict
@@ -537,8 +537,8 @@ class Watcher:
         sampled = " (fixed random samples)" if self._train.is_sample or self._test.is_sample else ""
         parameters = "" if is_unready(network) else f" ({parameters_told(network)})"
         print(
-            f"{self.folder}: watching {name}{parameters} on {describe(device_of(network))} with"
-            f" {told[0]} and {told[1]} {self._noun}{sampled}, {len(self._classes)} classes",
+            f"{escape(self.folder)}: watching {name}{parameters} on {describe(device_of(network))}"
+            f" with {told[0]} and {told[1]} {self._noun}{sampled}, {len(self._classes)} classes",
             flush=True,
         )
         self._display.warn(self._warnings)

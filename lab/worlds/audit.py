@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -35,6 +36,12 @@ from lab.worlds.world import World
 DARK = 24
 """Largest number of pictures, of 255, that are told as nearly black: 12 bits stored as 16 reach 16,
 and Lanczos's filter overshoots by some of it."""
+
+DIM = 96
+"""Largest number of pictures, of 255, whose files are looked at: 14 bits stored as 16 reach 64."""
+
+OPENED = 20
+"""Files that are looked at, at most."""
 
 LOOKED_AT = 1000
 """Pictures from disk, of the training set's first, whose brightness is looked at."""
@@ -138,16 +145,25 @@ def warnings(
         if number:
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
-        said += _dim(train)
+        said += _dim(world, train)
         said += copies_told(world, train, test, progress=progress)
     return said
 
 
-def _dim(examples: Examples) -> list[str]:
+def _dim(world: StoredWorld[Any], examples: Examples) -> list[str]:
     """A sentence if the first pictures can hardly be from black to white."""
     largest = int(examples.images[:LOOKED_AT].max())
-    if largest > DARK:
+    if largest > DIM:
         return []
+    if largest > DARK:
+        first = (world.item("train", place) for place in range(min(OPENED, len(examples))))
+        if not all(map(world.has_unused_bits, first)):
+            return []
+        return [
+            f"the training pictures are dark: their files have 16 bits, and the upper two are not"
+            f" used, so that their largest number is {largest} of 255. If they hold 14 bits,"
+            " multiply them by 4: three quarters of all shades are lost."
+        ]
     return [
         f"the training pictures are nearly black: their largest number is {largest} of 255. If they"
         " hold 10 or 12 bits in files of 16, or masks of 0 and 1, stretch them from black to white:"

@@ -24,7 +24,7 @@ from torch import Tensor
 from lab.core.config import DataConfig
 from lab.core.decoding import Pixels, decode
 from lab.core.machine import processors
-from lab.core.pictures import files_below, picture_suffixes
+from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
 from lab.worlds.kept import EACH, Kept, Rows
 from lab.worlds.metadata import TABLE, Column, Metadata, read_metadata
@@ -96,6 +96,10 @@ class FolderWorld(StoredWorld[Path]):
     def called(self, item: Path) -> str:
         """The file, as a path below the folder."""
         return plain(item.relative_to(self.root).as_posix())
+
+    def has_unused_bits(self, item: Path) -> bool:
+        """Whether the file has 16 bits for each number, of which the upper two are not used."""
+        return has_unused_bits(item)
 
     def samples(self, items: Sequence[Path]) -> Samples:
         """The values of the columns; identities by the files' places."""

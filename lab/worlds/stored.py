@@ -116,6 +116,10 @@ class StoredWorld(World, Generic[T]):
     def rows(self, items: Sequence[T]) -> Rows:
         """The pictures as rows of pixels that can be kept."""
 
+    def has_unused_bits(self, item: T) -> bool:
+        """Whether a picture is stored with more bits than it makes use of, which makes it dark."""
+        return False
+
     def left_out(self) -> list[str]:
         """A sentence each on what lies beside the pictures and is not used."""
         return []

@@ -15,11 +15,14 @@ SHARE = 0.9
 def reject_no_effect(config: DataConfig, *, given: frozenset[str] | None = None) -> None:
     """Raise `ValueError` for a flag that can have no effect, since its user expects one.
 
-    `given` are the names of the settings that were asked for; None: all that are not defaults.
+    `given` are the names of the settings that were asked for, their defaults or not; None: all that
+    are not defaults.
     """
     usual = DataConfig()
-    names = {entry.name for entry in fields(usual)} if given is None else given
-    asked = {name for name in names if getattr(config, name) != getattr(usual, name)}
+    asked = given
+    if asked is None:
+        names = {entry.name for entry in fields(usual)}
+        asked = frozenset(n for n in names if getattr(config, n) != getattr(usual, n))
     if "cue_visibility" in asked and not config.cues:
         raise ValueError(
             f"--cue-visibility {config.cue_visibility:g} is about cues, and there are none: leave"

@@ -1,12 +1,14 @@
 """What runs leave: their curves and summaries, and whether two runs are the same."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from lab.core.run_dir import CONFIG, RunDir
 from lab.training import BEST, LAST, load_checkpoint
 
 
@@ -27,6 +29,24 @@ def summary(folder: Path) -> dict[str, Any]:
     for part in ("seconds", "speed", "config"):
         told.pop(part, None)
     return told
+
+
+def stop(folder: Path) -> None:
+    """Make of a finished run one that was stopped at its checkpoint before the last."""
+    run = RunDir(folder)
+    run.previous.replace(run.last)
+    told = run.summary()
+    run.summary_file.write_text(json.dumps({**told, "status": "stopped"}))
+
+
+def edit_settings(folder: Path, change: Mapping[str, Any]) -> None:
+    """Write settings into a run's `config.json` as by hand: those of a part are in an object of its
+    name."""
+    path = folder / CONFIG
+    told = json.loads(path.read_text())
+    for name, value in change.items():
+        told[name] = {**told[name], **value} if isinstance(value, dict) else value
+    path.write_text(json.dumps(told))
 
 
 def assert_same_run(run: Path, whole: Path) -> None:

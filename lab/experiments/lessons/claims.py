@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lab.core.estimate import Estimate
-from lab.core.words import estimated, spoken
+from lab.core.words import has_spread, over_seeds, spoken
 from lab.measure import mean_of_seeds
 
 Verdict = Literal["confirmed", "refuted", "not enough evidence"]
@@ -48,7 +48,7 @@ def greater(text: str, one: Numbers, other: Numbers, *, by: float = 0.0, digits:
         return Claim(text, "not enough evidence", evidence)
     difference = mean_of_seeds((one - other).tolist())
     against = f"{one.mean():.{digits}f} against {other.mean():.{digits}f}"
-    evidence = f"{against}, difference {estimated(difference, digits)}"
+    evidence = f"{against}, difference {over_seeds(difference, digits)}"
     plain = (
         f"{_in_runs(one - other > by)}; on average {against}, a difference of"
         f" {_between(difference, digits)}"
@@ -66,7 +66,7 @@ def at_least(text: str, values: Numbers, bound: float) -> Claim:
     elif high < bound:
         verdict = "refuted"
     plain = f"{_in_runs(values >= bound)}; on average {_between(mean)}"
-    return Claim(text, verdict, estimated(mean, 3), plain)
+    return Claim(text, verdict, over_seeds(mean, 3), plain)
 
 
 def near(text: str, values: Numbers, target: float, *, within: float) -> Claim:
@@ -79,7 +79,7 @@ def near(text: str, values: Numbers, target: float, *, within: float) -> Claim:
     elif high < target - within or low > target + within:
         verdict = "refuted"
     plain = f"{_in_runs(abs(values - target) <= within)}; on average {_between(mean)}"
-    return Claim(text, verdict, estimated(mean, 3), plain)
+    return Claim(text, verdict, over_seeds(mean, 3), plain)
 
 
 def rises(text: str, xs: Sequence[float], values: Sequence[Numbers]) -> Claim:
@@ -127,7 +127,7 @@ def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Cl
         verdict = "refuted"
     against = f"{options[shown].mean():.3f} against {other.mean():.3f}"
     best_of = f", for the best of {len(options)}" if len(options) > 1 else ""
-    evidence = f"{shown}: {against}, difference {estimated(differences[shown], 3)}{best_of}"
+    evidence = f"{shown}: {against}, difference {over_seeds(differences[shown], 3)}{best_of}"
     plain = (
         f"{_in_runs(options[shown] > other)} ({shown}); on average {against}, a difference of"
         f" {_between(differences[shown])}"
@@ -159,7 +159,7 @@ def leads(text: str, rows: Mapping[str, Numbers]) -> Claim:
     verdict = _above(over[nearest], 0.0)
     against = f"{rows[first].mean():.3f} against {rows[nearest].mean():.3f}"
     evidence = (
-        f"{first} before {nearest}: {against}, difference {estimated(over[nearest], 3)}, for the"
+        f"{first} before {nearest}: {against}, difference {over_seeds(over[nearest], 3)}, for the"
         f" first of {len(rows)}"
     )
     ahead = np.all([rows[first] > rows[name] for name in over], axis=0)
@@ -201,6 +201,8 @@ def _in_runs(holds: npt.NDArray[np.bool_]) -> str:
 
 def _between(estimate: Estimate, digits: int = 3) -> str:
     low, high = estimate.interval
+    if not has_spread(estimate):
+        return f"{estimate.value:.{digits}f} (in all {estimate.count} runs)"
     return f"{estimate.value:.{digits}f} (between {low:.{digits}f} and {high:.{digits}f})"
 
 
@@ -217,4 +219,4 @@ def _told_course(
 
 def _course(values: Sequence[Numbers], slope: Estimate) -> str:
     means = " → ".join(f"{value.mean():.3f}" for value in values)
-    return f"{means}; slope {estimated(slope, 3)}"
+    return f"{means}; slope {over_seeds(slope, 3)}"

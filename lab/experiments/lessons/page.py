@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lab.core.atomic import replace_text
-from lab.core.program import spelled
+from lab.core.program import quoted, spelled
 from lab.experiments.lessons.glossary import words_in
 from lab.experiments.lessons.lesson import Lesson, in_book_order
 from lab.experiments.lessons.results import SIGNS
@@ -76,7 +75,7 @@ def lesson_page(name: str, lesson: Lesson, result: Mapping[str, Any], *, out: Pa
         if result["verdict"] == "confirmed"
         else "These runs do not confirm all of what was claimed: read this with that in mind.",
         meaning=lesson.meaning,
-        board=f"{spelled('board')} --train --logdir {shlex.quote(out.parent.as_posix())}",
+        board=f"{spelled('board')} --train --logdir {quoted(out.parent)}",
         links=any(each["address"] for each in tries),
         tries=tries,
         words=words_in(*texts),

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from lab.core.atomic import replace_text
+from lab.core.text import escape
 from lab.experiments.lessons.claims import Claim, Verdict, together
 from lab.experiments.lessons.lesson import Lesson
 from lab.experiments.plan import MakesPools, failures, run_plans
@@ -80,5 +81,5 @@ def teach(
     for claim in claims:
         say(f"- {claim}")
     say("Numbers are means over seeds; 95 % intervals (Student's) are in parentheses.")
-    say(f"\n{seeds} seeds: {outcome.verdict}. The figure: {outcome.figure}")
+    say(f"\n{seeds} seeds: {outcome.verdict}. The figure: {escape(outcome.figure)}")
     return outcome

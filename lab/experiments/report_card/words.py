@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lab.core import words
 from lab.core.estimate import Estimate
 from lab.core.metrics import heading, limits
-from lab.core.words import estimated, listed, percent, spoken
+from lab.core.words import estimated, listed, over_seeds, percent, spoken
 from lab.experiments.metrics import FITTED
 from lab.experiments.report_card.card import TARGETS, Card
 
@@ -69,7 +69,7 @@ def summary_rows(cards: Sequence[Card]) -> tuple[Row, list[Row]]:
     for tag in dict.fromkeys(tag for card in cards for tag in card.metrics):
         values = [card.metrics.get(tag) for card in cards]
         low, high = limits(tag)
-        row = ["—" if v is None else estimated(v.within(low, high)) for v in values]
+        row = ["—" if v is None else over_seeds(v.within(low, high)) for v in values]
         rows.append((f"{heading(tag)}, {cards[0].best.faces:,} faces", row))
     return ("", *(card.name for card in cards)), [(name, *cells) for name, cells in rows]
 
@@ -100,8 +100,8 @@ def to_markdown(
 
 
 def interval(share: Estimate) -> str:
-    """A share with its interval."""
-    return estimated(share.within(0, 1))
+    """A share, the mean over seeds, with its interval."""
+    return over_seeds(share.within(0, 1))
 
 
 def _table(header: Row, rows: Sequence[Row]) -> str:

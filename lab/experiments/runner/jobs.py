@@ -15,11 +15,18 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from lab.core.config import Provenance, RunConfig, check, flag, given, settled
+from lab.core.config import Provenance, RunConfig, check, flag, given, parse_settings, settled
 from lab.core.run_dir import RunDir, runs_in
 from lab.core.run_names import LONGEST
 from lab.core.text import model_label
-from lab.experiments.runner.grid import Grid, describe, in_words, with_settings
+from lab.experiments.runner.grid import (
+    Grid,
+    describe,
+    fields,
+    in_words,
+    setting,
+    with_settings,
+)
 from lab.measure import locate_metric
 from lab.models import digest_of, digest_of_sources, locate
 from lab.runs.provenance import changed_metrics, changed_sources, provenance_of
@@ -141,7 +148,8 @@ def same(one: RunConfig, other: RunConfig) -> bool:
 
 
 def finished(job: Job) -> bool:
-    """Whether the job's folder holds its finished run; `ValueError` if it holds another one."""
+    """Whether the job's folder holds its finished run; `ValueError` if it holds another one, or
+    figures of another one."""
     run = RunDir(job.folder)
     try:
         if not run.finished():
@@ -150,6 +158,7 @@ def finished(job: Job) -> bool:
     except (OSError, ValueError):
         return False
     refuse_other(known, provenance, job)
+    refuse_other_figures(run, known)
     return True
 
 
@@ -164,3 +173,31 @@ def refuse_other(known: RunConfig, provenance: Provenance, job: Job) -> None:
         raise ValueError(
             f"{job.folder} holds a run of other source files: {changed}; choose another --out"
         )
+
+
+def refuse_other_figures(run: RunDir, config: RunConfig) -> None:
+    """Raise `ValueError` if a run's `summary.json` is of other settings than its `config`, as it is
+    where folders were mixed, or a copied run's settings edited. (One without settings is taken.)"""
+    noted = run.summary().get("config")
+    if noted is None:
+        return
+    try:
+        of, _ = parse_settings(json.dumps(noted))
+        if same(of, config):
+            return
+        which = f" ({_first_difference(of, config)})"
+    except ValueError:
+        which = ""
+    raise ValueError(
+        f"{run.summary_file} is of other settings than {run.config_file}{which}: was one of them"
+        f" copied or edited? Delete the folder {run} and do that run again"
+    )
+
+
+def _first_difference(one: RunConfig, other: RunConfig) -> str:
+    """The first setting in which two configs differ."""
+    for name in fields():
+        then, now = setting(settled(one), name), setting(settled(other), name)
+        if name not in ASIDE and then != now:
+            return f"{flag(name)} {in_words(then)}, not {in_words(now)}"
+    return ""

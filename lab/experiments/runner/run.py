@@ -94,8 +94,8 @@ def _go_on(
 def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
     """What the dry runs of the jobs' networks warn of, each thing once.
 
-    Raises `ValueError` if a job cannot work: its ranges, its population, its network; or if a
-    setting is without effect in all of them.
+    Raises `ValueError` if a job cannot work: its ranges, its population, its network, several
+    processes; or if a setting is without effect in all of them.
     """
     from lab.runs.network import dry_run
     from lab.runs.resolve import resolve
@@ -104,6 +104,11 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
     warnings: dict[str, None] = {}
     for job in jobs:
         config, data = job.config, job.config.data
+        if config.world_size > 1:
+            raise ValueError(
+                f"--world-size {config.world_size}: each run of a grid is done by one process, and"
+                " --processes of them go on at a time; leave it out"
+            )
         population = (data, config.train, config.counterfactuals)
         network = (config.model, config.train.objective, data.task, data.data, data.image_size)
         if population in populations and network in networks:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.core.config import given
+from lab.core.estimate import Estimate
 from lab.core.metrics import limits
-from lab.core.words import NOTHING, estimated
+from lab.core.words import NOTHING, has_spread, over_seeds
 from lab.experiments.compare import Pair
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import in_words, setting
@@ -20,7 +21,8 @@ from lab.experiments.table import Cell, Table
 
 MEANS = (
     "Means over seeds; in round brackets their 95 % interval (Student's), in square brackets the"
-    " lowest and the highest seed."
+    " lowest and the highest seed. Where all seeds gave the same number, there is no interval: it"
+    " says nothing of their spread."
 )
 
 UNFITTED = (
@@ -64,12 +66,15 @@ def mean_table(cells: Sequence[Cell], words: Words, columns: Columns) -> str:
 
 def mean_text(cell: Cell, tag: str) -> str:
     """A metric's mean over the seeds with its interval, cut to the values that the metric can have,
-    and the lowest and highest seed: '0.912 (0.884–0.940) [0.901–0.925]'."""
+    and the lowest and highest seed: '0.912 (0.884–0.940) [0.901–0.925]'; '0.500 (all 3 seeds)'
+    where these are the same."""
     if tag not in cell.tags:
         return NOTHING
     values = cell.values(tag)
-    text = estimated(cell.mean(tag).within(*limits(tag)), 3)
-    return text if len(values) < 2 else f"{text} [{values.min():.3f}–{values.max():.3f}]"
+    text = over_seeds(cell.mean(tag).within(*limits(tag)), 3)
+    if len(values) < 2 or values.min() == values.max():
+        return text
+    return f"{text} [{values.min():.3f}–{values.max():.3f}]"
 
 
 def difference_table(pairs: Sequence[Pair], words: Words, columns: Columns) -> str:
@@ -91,7 +96,7 @@ def difference_text(pair: Pair, tag: str) -> str:
     difference = pair.difference(tag)
     low, high = difference.interval
     sure = low < high and (low > 0 or high < 0)
-    return estimated(difference, 3, sign="+") + (" *" if sure else "")
+    return over_seeds(difference, 3, sign="+") + (" *" if sure else "")
 
 
 def runs_csv(table: Table) -> str:
@@ -128,8 +133,8 @@ def cells_csv(table: Table) -> str:
             values, mean = cell.values(tag), cell.mean(tag)
             rows.append(
                 {**_values(cell, settings), "metric": tag, "seeds": len(values),
-                 "not_fitted": cell.unfitted, "mean": mean.value, "low": mean.low,
-                 "high": mean.high, "lowest": values.min(), "highest": values.max()}
+                 "not_fitted": cell.unfitted, "mean": mean.value, **_ends(mean),
+                 "lowest": values.min(), "highest": values.max()}
             )  # fmt: skip
     names = ("metric", "seeds", "not_fitted", "mean", "low", "high", "lowest", "highest")
     return _csv([*settings, *names], rows)
@@ -147,8 +152,7 @@ def differences_csv(table: Table, pairs: Sequence[Pair]) -> str:
             if found.count:
                 rows.append(
                     {**_values(pair.cell, settings), **baseline, "metric": tag,
-                     "seeds": found.count, "difference": found.value, "low": found.low,
-                     "high": found.high}
+                     "seeds": found.count, "difference": found.value, **_ends(found)}
                 )  # fmt: skip
     names = ("metric", "seeds", "difference", "low", "high")
     return _csv([*settings, *(f"baseline_{name}" for name in table.grid), *names], rows)
@@ -159,6 +163,12 @@ def cell_word(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return in_words(value)
+
+
+def _ends(mean: Estimate) -> dict[str, float | None]:
+    """The columns with the ends of the interval of a mean over seeds; none where all are the
+    same."""
+    return {"low": mean.low, "high": mean.high} if has_spread(mean) else {}
 
 
 def _settings(table: Table) -> list[str]:
