@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -87,3 +88,18 @@ def test_commands_are_spelled_as_they_were_started(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "argv", [start, "report-card", "--seeds", "2"])
         assert program.typed("report_card") == "memorization-lab report-card --seeds 2"
         assert program.spelled("train", processes=2).endswith("2 -m lab.commands train")
+
+
+def test_outside_of_the_checkout_a_script_is_named_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["mine.py"])
+    monkeypatch.chdir(tmp_path)
+    word, script = shlex.split(program.from_here("board"))
+    assert word == "python3"
+    assert Path(script) == program.SCRIPTS / "board.py"
+    monkeypatch.setattr(program, "SCRIPTS", tmp_path / "my lab" / "scripts")
+    (tmp_path / "my lab" / "scripts").mkdir(parents=True)
+    assert program.from_here("board").endswith("/my lab/scripts/board.py'")
+    monkeypatch.chdir(tmp_path / "my lab")
+    assert program.from_here("board") == "python3 scripts/board.py"

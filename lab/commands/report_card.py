@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab.core.config import RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
-from lab.core.program import spelled, typed
+from lab.core.program import from_here, quoted, typed
 
 
 def base() -> RunConfig:
@@ -80,5 +80,5 @@ def report_card(flags: Flags) -> int:
     print("", *outcome.sentences, "", sep="\n")
     for path in sorted(outcome.folder.glob("report_card.*")):
         print(path)
-    print(f"In TensorBoard: {spelled('board')} --logdir {outcome.folder}")
+    print(f"In TensorBoard: {from_here('board')} --logdir {quoted(outcome.folder)}")
     return 1 if outcome.failed else 0
