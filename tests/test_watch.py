@@ -135,7 +135,7 @@ def test_it_leaves_the_folder_of_any_run(
     events = EventAccumulator(str(run))
     events.Reload()
     tags = events.Tags()
-    assert {"faces/train", "faces/mistakes"} <= set(tags["images"])
+    assert {"pictures/train", "pictures/mistakes"} <= set(tags["images"])
     assert {"example_loss/train", "example_loss/test"} <= set(tags["distributions"])
     assert {"verdict/text_summary", "config/text_summary"} <= set(tags["tensors"])
     assert {"_hparams_/session_start_info", "custom_scalars__config__"} <= {
