@@ -81,7 +81,8 @@ TAGS: tuple[Tag, ...] = (
         meaning="log odds that each network of a pool gives to a training face's label, with its "
         "memorization score and cause"),
     Tag(name="report/<figure>", kind="image",
-        meaning="figures of a report card: learning curve, cues, reliance, subpopulations, parts"),
+        meaning="figures of a report card: learning curve, cues, reliance, subpopulations, parts; "
+        "of your own pictures: learning curve, gap, perturbations, classes, groups"),
     Tag(name="report_card", kind="text",
         meaning="sentences and tables of a report card"),
     Tag(name="config", kind="text", meaning="every setting of the run"),
