@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -132,3 +133,18 @@ def test_a_folder_s_odd_name_stays_on_its_line(
     assert len(re.findall(r"^a\\nb\\x1b\[31m/run", told, flags=re.MULTILINE)) == 2
     assert "--logdir $'a\\nb\\x1b[31m'\n" in told
     assert told.endswith("to a\\nb\\x1b[31m/faces\n")
+
+
+def test_outside_of_the_checkout_a_script_is_named_by_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["mine.py"])
+    monkeypatch.chdir(tmp_path)
+    word, script = shlex.split(program.from_here("board"))
+    assert word == "python3"
+    assert Path(script) == program.SCRIPTS / "board.py"
+    monkeypatch.setattr(program, "SCRIPTS", tmp_path / "my lab" / "scripts")
+    (tmp_path / "my lab" / "scripts").mkdir(parents=True)
+    assert program.from_here("board").endswith("/my lab/scripts/board.py'")
+    monkeypatch.chdir(tmp_path / "my lab")
+    assert program.from_here("board") == "python3 scripts/board.py"

@@ -1,16 +1,21 @@
 """The table of examples: its rows give the metrics of the run again."""
 
 import csv
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lab.core.cli import main
 from lab.core.run_dir import RunDir
+from lab.measure.label_doubts import LabelDoubts, features_of, label_doubts
+from lab.runs.load import open_run
 from lab.runs.train import start
+from lab.worlds import Examples, World, draw_examples
 from support.configs import tiny
 from support.picture_folders import fill
 from support.scripts import load_script
@@ -84,6 +89,37 @@ def test_of_a_folder_it_names_the_files(tmp_path: Path, script: Any) -> None:
     assert len(named) == 40
     assert all((tmp_path / "pets" / name).is_file() for name in named)
     assert all(row["file"].startswith(row["label"]) for row in rows)
+
+
+def test_no_more_features_are_held_than_neighbors_are_looked_for_among(
+    tmp_path: Path, script: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = trained(tmp_path, num_train=32, num_test=8)
+    monkeypatch.setattr("lab.measure.label_doubts.MOST", 20)
+    monkeypatch.setattr("lab.worlds.world.World.batches", in_threes(World.batches))
+    held = []
+
+    def spied(seen: Any, labels: torch.Tensor, losses: torch.Tensor) -> LabelDoubts:
+        def made(where: slice) -> torch.Tensor | None:
+            found = seen(where)
+            held.append(len(found))
+            return found
+
+        return label_doubts(made, labels, losses)
+
+    monkeypatch.setattr("lab.runs.example_table.label_doubts", spied)
+    rows = [row for row in rows_of(folder, tmp_path / "faces.csv", script) if row["rank"]]
+    assert (held[0], sum(held)) == (20, 32)
+    config, model, *_ = open_run(folder)
+    faces = draw_examples(config.data, split="train", count=32, seed=config.seed)
+    losses = torch.tensor([float(row["loss"]) for row in rows], dtype=torch.float64)
+    whole = label_doubts(features_of(model, faces.images), faces.labels, losses)
+    assert [int(row["doubt_rank"]) for row in rows] == whole.ranks.tolist()
+
+
+def in_threes(batches: Callable[..., Iterator[Examples]]) -> Callable[..., Iterator[Examples]]:
+    """`World.batches`, three examples at a time."""
+    return lambda world, split, count, batch=None: batches(world, split, count, 3)
 
 
 def test_a_table_that_cannot_be_written_is_refused_first(

@@ -133,7 +133,7 @@ def test_a_run_on_ones_own_pictures_shows_them(tmp_path: Path) -> None:
     path = save_npz(tmp_path / "mine.npz", (x, np.where(np.arange(40) == 7, 0, y)))
     folder = start(tiny(tmp_path, data=str(path), num_train=32, pictures=True, name="run")).folder
     events = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
-    assert "faces/likeliest_wrong_labels" in events.Tags()["images"]
+    assert "pictures/likeliest_wrong_labels" in events.Tags()["images"]
     table = tmp_path / "examples.csv"
     words = [str(folder), "--counterfactuals", "0", "--examples", str(table)]
     assert main(load_script("evaluate").evaluate, words) == 0

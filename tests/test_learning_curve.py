@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from lab.core.config import RunConfig, refuse
+from lab.core.estimate import Estimate
 from lab.experiments import run_preset
 from lab.experiments.presets import dose_response, learning_curve
+from lab.experiments.show.curves import curves
+from lab.experiments.table import Cell, Run, Table
 from support.configs import tiny
 from support.killing import Script
+from support.picture_folders import fill
 
 
 @pytest.fixture
@@ -47,6 +51,22 @@ def test_a_learning_curve_has_a_row_for_each_size(config: RunConfig) -> None:
         assert (low, high) == pytest.approx((max(0, mean - reach), min(1, mean + reach)), abs=2e-3)
     assert (config.out / "learning_curve.png").stat().st_size > 5000
     assert said[0] + "\n" == (config.out / "sweep.md").read_text(encoding="utf-8")
+
+
+def test_a_learning_curve_of_own_pictures_does_not_speak_of_faces(tmp_path: Path) -> None:
+    config = tiny(tmp_path)
+    for name in "ab":
+        fill(tmp_path / "photos" / name, 2)
+    config = replace(config, data=replace(config.data, data=str(tmp_path / "photos")))
+    run = Run(0, tmp_path, {tag: Estimate(0.5) for tag in learning_curve.LINES.values()})
+    cells = tuple(Cell({"num_train": n}, config, (run,)) for n in (2, 4, 8))
+    table = Table({"num_train": (2, 4, 8)}, tmp_path, cells)
+    assert list(learning_curve.view(table).words) == ["training pictures"]
+    (axes,) = learning_curve.figure(cells).axes
+    assert axes.get_xlabel() == "training pictures"
+    assert axes.get_title(loc="left") == "Few pictures are memorized, many are learned"
+    (swept,) = curves(table, "accuracy/test", x="num_train").axes
+    assert swept.get_xlabel() == "training pictures"
 
 
 def numbers(text: str) -> list[float]:

@@ -348,7 +348,7 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
             assert min(picture.size) > 200
     events = EventAccumulator(str(folder / "board")).Reload()
     assert set(events.Tags()["images"]) == {
-        "faces/most_memorized", "faces/least_memorized", "pool/scores", "pool/attacks",
+        "shapes/most_memorized", "shapes/least_memorized", "pool/scores", "pool/attacks",
     }  # fmt: skip
     for cause in ("ordinary", "wrong_label"):
         (histogram,) = events.Histograms(f"memorization_score/{cause}")

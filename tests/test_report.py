@@ -23,6 +23,7 @@ from lab.experiments.report_card import plots as drawn
 from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Size, plain
 from lab.experiments.report_card.plan import plans
 from lab.experiments.report_card.report import DATA, card_folder
+from lab.experiments.report_card.subject import Subject, subject_of
 from lab.experiments.report_card.words import sentences, summary_rows, to_markdown
 from lab.experiments.runner.jobs import key_of
 from lab.experiments.runner.run import check_jobs
@@ -53,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-FACES, PART_FACES = 100, 10
+ASKED, PART_FACES = 100, 10
 """How many unseen faces the cards of these tests ask about."""
 
 
@@ -64,8 +65,9 @@ def small_cards() -> Iterator[None]:
         patch.setattr("lab.experiments.runner.run.open_executor", lambda *_: Here())
         patch.setattr("lab.experiments.presets.equal_cues.CUES", ("skin_color", "eye_color"))
         for module, name, value in (
-            ("plan", "CUE_FACES", 16), ("ask", "FACES", FACES), ("ask", "PART_FACES", PART_FACES),
-            ("report", "STEPS", 1), ("report", "PICTURES", 10), ("report", "TURNS", 1),
+            ("sections.cues", "CUE_FACES", 16), ("ask", "FACES", ASKED),
+            ("ask", "PART_FACES", PART_FACES), ("report", "STEPS", 1), ("report", "PICTURES", 10),
+            ("report", "TURNS", 1),
         ):  # fmt: skip
             patch.setattr(import_module(f"lab.experiments.report_card.{module}"), name, value)
         yield
@@ -90,13 +92,6 @@ def test_a_card_takes_no_other_folders_place(tmp_path: Path) -> None:
     (tmp_path / "net" / DATA).write_text(json.dumps({"cards": [{"model": "/a/net.py:net"}]}))
     assert card_folder(tmp_path, "/a/net.py:net") == tmp_path / "net"
     assert card_folder(tmp_path, "/b/net.py:net") == tmp_path / "net-2"
-
-
-def test_a_card_of_pictures_from_disk_is_refused_before_any_run(tmp_path: Path) -> None:
-    base = RunConfig(data=DataConfig(data=str(tmp_path)), out=tmp_path / "cards")
-    with pytest.raises(ValueError, match=r"^--data .* a report card is about drawn pictures"):
-        report("linear", base)
-    assert not (tmp_path / "cards").exists()
 
 
 def test_a_card_without_reliance_is_refused_before_any_run(tmp_path: Path) -> None:
@@ -176,7 +171,7 @@ def test_its_figures_are_those_of_the_runs(made: CardResult, place: Path) -> Non
     whole = []
     for folder in largest:
         config, model, *_ = open_run(folder)
-        faces = draw_examples(config.data, split="test", count=FACES, seed=config.seed)
+        faces = draw_examples(config.data, split="test", count=ASKED, seed=config.seed)
         said = predict(model, faces.images).argmax(dim=1) == faces.clean_labels
         for k, kind in enumerate(faces.all_subpopulations):
             subpopulations.setdefault(kind.name, []).append(
@@ -268,6 +263,10 @@ def test_bad_flags_are_one_line_and_write_nothing(flags: str, said: str, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+FACES = Subject(noun="faces", described="Task person", classes=("no", "yes"), tested=40)
+"""What the made-up cards are about."""
+
+
 def card(name: str = "cnn", **changes: object) -> Card:
     """A made-up card."""
     share = Estimate(0.7, 0.6, 0.8)
@@ -302,7 +301,7 @@ def card(name: str = "cnn", **changes: object) -> Card:
 
 
 def test_the_sentences_say_what_the_figures_say() -> None:
-    found = sentences([card(), card("mlp")], steps=500, compared="cnn")
+    found = sentences([card(), card("mlp")], FACES, steps=500, compared="cnn")
     said = " ".join(found)
     for part in (
         "cnn has 1,234 parameters",
@@ -325,7 +324,7 @@ def test_the_sentences_say_what_the_figures_say() -> None:
             for name in ("eye_color", "gaze")
         },
     )
-    said = " ".join(sentences([open_], steps=500, compared="cnn"))
+    said = " ".join(sentences([open_], FACES, steps=500, compared="cnn"))
     for part in (
         "eyes 0.20 (0.10–0.30), which cannot be told from 2 other sets of parts.",
         "lowest on scrambled, which cannot be told from person.",
@@ -334,7 +333,9 @@ def test_the_sentences_say_what_the_figures_say() -> None:
         assert part in said
     none = card(random_labels=(RandomLabels(faces=100, train=Estimate(0.5), fitted=False),))
     (labels,) = (
-        each for each in sentences([none], steps=500, compared="cnn") if "random labels" in each
+        each
+        for each in sentences([none], FACES, steps=500, compared="cnn")
+        if "random labels" in each
     )
     assert numbers(labels)[:3] == [500, 100, 50]
     assert none.largest_fitted is None
@@ -342,21 +343,21 @@ def test_the_sentences_say_what_the_figures_say() -> None:
 
 def test_a_card_says_that_answers_are_no_function_of_the_picture() -> None:
     said, doubted = (
-        sentences([card(**changes)], steps=500, compared="cnn")
+        sentences([card(**changes)], FACES, steps=500, compared="cnn")
         for changes in ({}, {"doubt": "Its answers vary."})
     )
     assert doubted == [*said, "Its answers vary."]
 
 
 def test_the_table_has_a_column_for_each_network() -> None:
-    header, rows = summary_rows([card(), card("a/b.py:net")])
+    header, rows = summary_rows([card(), card("a/b.py:net")], FACES)
     assert header == ("", "cnn", "a/b.py:net")
     assert {len(row) for row in rows} == {3}
     found = {row[0]: row[1] for row in rows}
     assert found["test accuracy (a guess: 0.50), 100 faces"] == "0.70 (0.60–0.80)"
     assert found["largest set of random labels fitted"] == "100"
     assert re.match(r"-0\.\d\d \(", found["exponent of the test error"])
-    text = to_markdown([card()], ["A sentence."], command="c", conditions="d")
+    text = to_markdown([card()], ["A sentence."], FACES, command="c", conditions="d")
     assert "| 1,234 |" in text
 
 
@@ -372,10 +373,12 @@ def test_a_task_of_several_classes_can_have_a_card(task: str, tmp_path: Path) ->
     """Its cues have a value for each class; a guess is a line in the picture."""
     base = RunConfig(data=DataConfig(task=task, image_size=16), out=tmp_path)
     assert cues_of(task)
-    for plan in plans(base, ["linear"]).values():
+    subject = subject_of(base)
+    sizes = {"sizes": subject.sizes(()), "random_sizes": subject.random_sizes(())}
+    for plan in plans(base, ["linear"], subject, **sizes).values():
         check_jobs(make_jobs(plan.base, make_grid(plan.grid), seeds=1, out=tmp_path))
     chance = get_task(task).chance
-    figure = drawn.learning([card(chance=chance)])
+    figure = drawn.learning([card(chance=chance)], subject)
     for axes in figure.axes[0], figure.axes[2]:
         assert axes.get_ylim()[0] < chance
         assert chance in [line.get_ydata()[0] for line in axes.lines]

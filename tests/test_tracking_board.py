@@ -212,6 +212,18 @@ def test_links_point_at_dashboards_that_exist_and_smooth_nothing(url: str) -> No
                 assert not re.search(unquote(value), "a01")
 
 
+def test_a_view_of_watched_changes_and_words_for_any_pictures() -> None:
+    links = {link.title: link for link in board.deep_links("http://127.0.0.1:6006", run="mine")}
+    (shown,) = parse_qs(urlsplit(links["changes"].view).query)["tagFilter"]
+    assert re.search(shown, "reliance/mirrored")
+    (sheets,) = parse_qs(links["mistakes"].view.lstrip("#"))["tagFilter"]
+    for tag in ("faces/mistakes", "pictures/likeliest_wrong_labels", "shapes/train"):
+        assert re.search(sheets, tag)
+        tags.find(tag, "image")
+    of_faces = {"faces", "levels"}
+    assert {name for name, link in links.items() if "face" in link.look} == of_faces
+
+
 def test_phones_get_the_tab_faces_as_a_page_of_its_own(url: str) -> None:
     there = leads_to(f"{url}faces?run=a0", agent="Mozilla/5.0 (Android 14; Mobile)")
     assert there == f"{url}data/plugin/lab_faces/index.html#pins=a0"

@@ -119,7 +119,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             share = Estimate(0.5, 0.4, 0.6, 9)
             write_bars(tracker, step, relevant={"eyes": share}, nuisances={"gaze": share})
             write_strip(tracker, step, strip())
-        for name in ("occlusion_maps", "faces/likeliest_wrong_labels"):  # of folders
+        for name in ("occlusion_maps", "pictures/likeliest_wrong_labels"):  # of folders
             tracker.image(name, 10, np.zeros((8, 8, 3), dtype=np.uint8))
         for kind in ("map", "curve", "power_law"):  # a sweep writes these
             tracker.image(f"{kind}/accuracy_test", 0, np.zeros((8, 8, 3), dtype=np.uint8))

@@ -136,7 +136,7 @@ def test_it_leaves_the_folder_of_any_run(
     events = EventAccumulator(str(run))
     events.Reload()
     tags = events.Tags()
-    assert {"faces/train", "faces/mistakes"} <= set(tags["images"])
+    assert {"pictures/train", "pictures/mistakes"} <= set(tags["images"])
     assert {"example_loss/train", "example_loss/test"} <= set(tags["distributions"])
     assert {"verdict/text_summary", "config/text_summary"} <= set(tags["tensors"])
     assert {"_hparams_/session_start_info", "custom_scalars__config__"} <= {
@@ -500,6 +500,7 @@ class Endless(IterableDataset[Any]):
         ({"clean": 3}, "clean must be a dataset or a transform, not 3"),
         ({"clean_labels": [0, 1]}, "clean_labels needs a value for each of the 40 examples"),
         ({"groups": {"place": [1]}}, "place needs a value for each of the 30 examples of test"),
+        ({"again": "newer"}, "did you mean 'new'"),
         ({"share": 0}, "share must be above 0 to 1, not 0"),
         ({"every": 0}, "every must be a whole number from 1 on, not 0"),
         ({"most": 1}, "most must be a whole number from 2 on, not 1"),
@@ -527,8 +528,15 @@ def test_what_cannot_work_is_refused_in_one_line(
 def test_a_folder_that_is_taken_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured(network(), train=TRAIN, test=TEST, out=tmp_path / "run")
     before = (tmp_path / "run" / "summary.json").read_bytes()
-    with pytest.raises(ValueError, match=r"holds another run: .* leave out= away"):
+    with pytest.raises(ValueError, match=r"holds another run: .* again='new' .*run-2, then"):
         measured(network(), train=TRAIN, test=TEST, out=tmp_path / "run")
+    assert (tmp_path / "run" / "summary.json").read_bytes() == before
+    for number in (2, 3):
+        with measure(
+            network(), train=TRAIN, test=TEST, out=tmp_path / "run", again="new", quiet=True
+        ) as watched:
+            pass
+        assert watched.folder == tmp_path / f"run-{number}"
     assert (tmp_path / "run" / "summary.json").read_bytes() == before
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("mine")

@@ -103,7 +103,7 @@ def train_the_networks(flags: Flags) -> int:
     """Train the networks of a class; returns the exit code."""
     from lab.commands import train
     from lab.core.cli import parse
-    from lab.core.program import quoted, spelled
+    from lab.core.program import from_here, quoted
     from lab.experiments.class_networks import NETWORKS, accuracies, train_networks
 
     out = flags.out or CLASS
@@ -119,7 +119,7 @@ def train_the_networks(flags: Flags) -> int:
         return 1
     for name, each in NETWORKS.items():
         print(f"{escape(out / name)}, {each.what}: {accuracies(out / name)}")
-    print(f"Open the board: {spelled('board')} --logdir {quoted(out)} --train")
+    print(f"Open the board: {from_here('board')} --logdir {quoted(out)} --train")
     return 0
 
 

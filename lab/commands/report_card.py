@@ -7,7 +7,7 @@ from pathlib import Path
 from lab.commands._given import refuse_processes, refuse_width
 from lab.core.config import RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
-from lab.core.program import quoted, spelled, typed
+from lab.core.program import from_here, quoted, typed
 from lab.core.text import escape
 
 
@@ -25,18 +25,22 @@ def base() -> RunConfig:
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """Measure a network and write one page: speed, training faces needed for a test accuracy,
-    random labels fitted, membership AUC, reliance on cues and on every attribute. This takes some
-    minutes for each network; finished runs are kept, and the same command continues. For a quick
-    test: --seeds 2 --sizes 100 1000 --random-sizes 100 --steps 300 --against linear."""
+    random labels fitted, membership AUC, reliance on cues and on every attribute; with --data on
+    perturbations, and the accuracy of each class and group. This takes some minutes for each
+    network; finished runs are kept, and the same command continues. For a quick test: --seeds 2
+    --sizes 100 1000 --random-sizes 100 --steps 300 --against linear."""
 
     against: tuple[str, ...] = ("cnn", "mlp")
     """Networks to compare with. Their runs are executed once for all cards in --out."""
     seeds: int = 3
     """Runs of each setting, 2 or more (an interval over seeds needs two)."""
-    sizes: tuple[int, ...] = (100, 300, 1000, 3000, 10_000)
-    """Numbers of training faces of the learning curve, rising, two or more."""
-    random_sizes: tuple[int, ...] = (100, 300, 1000, 3000)
-    """Numbers of training faces with random labels, rising."""
+    sizes: tuple[int, ...] = ()
+    """Numbers of training faces of the learning curve, rising, two or more. None named: 100 300
+    1000 3000 10000; with --data up to four round numbers, and all pictures that are not for the
+    test."""
+    random_sizes: tuple[int, ...] = ()
+    """Numbers of training faces with random labels, rising. None named: 100 300 1000 3000; with
+    --data up to three round numbers and all pictures, at most 3000."""
     processes: int = processors()
     """Runs at a time on this machine, one thread each, 1 or more; by default one on each processor
     that this process may use (of its container, too)."""
@@ -47,9 +51,9 @@ class Flags:
 
     def check_given(self, names: frozenset[str]) -> None:
         """Refuse what the card's grids set."""
-        from lab.experiments.report_card.plan import SET_HERE
+        from lab.experiments.report_card.plan import SET_FOR_PICTURES, SET_HERE
 
-        refuse(names, **SET_HERE)
+        refuse(names, **(SET_FOR_PICTURES if self.run.data.data else SET_HERE))
         refuse_processes(names, self.executor)
         refuse_width(names, [self.run.model.model, *self.against])
 
@@ -80,5 +84,5 @@ def report_card(flags: Flags) -> int:
     print("", *outcome.sentences, "", sep="\n")
     for path in sorted(outcome.folder.glob("report_card.*")):
         print(escape(path))
-    print(f"In TensorBoard: {spelled('board')} --logdir {quoted(outcome.folder)}")
+    print(f"In TensorBoard: {from_here('board')} --logdir {quoted(outcome.folder)}")
     return 1 if outcome.failed else 0

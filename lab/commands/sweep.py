@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.commands._given import refuse_idle, refuse_processes, refuse_width
 from lab.core.config import ONE_THREAD, RunConfig, refuse
 from lab.core.machine import processors
-from lab.core.program import quoted, spelled
+from lab.core.program import from_here, quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,6 @@ def sweep(flags: Flags) -> int:
         if table.tags and tag not in table.tags:
             print(f"no finished run has the metric {tag}", file=sys.stderr)
     if table.tags:
-        board = f"{spelled('board')} --logdir {quoted(table.out / MEAN)}"
+        board = f"{from_here('board')} --logdir {quoted(table.out / MEAN)}"
         print(f"Look at the means over seeds: {board}")
     return table.complain()

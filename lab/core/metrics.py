@@ -134,7 +134,7 @@ METRICS: tuple[Metric, ...] = (
            "unbiased test set; or class and columns of your own, on the test set)", better="up",
            chance="task", needs="cues or groups of your own", heading="worst group",
            label="worst group", charts=(_CUES,),
-           shown=("hparams", "table")),
+           shown=("hparams", "table", "card")),
     _share("accuracy/unseen_combinations", "accuracy on combinations of values that are not "
            "in the training set", better="up", chance="task", needs="--unseen-combinations",
            heading="unseen combinations", charts=(_UNSEEN,), shown=("table",)),

@@ -40,6 +40,22 @@ def spelled(command: str, *, processes: int = 1) -> str:
     return f"{CONSOLE} {subcommand}" if installed() else f"python3 {script}"
 
 
+def from_here(command: str) -> str:
+    """The same for a command that is typed in the folder that this process is in, wherever that is:
+    outside of the checkout a script is named by its whole path."""
+    if installed() or _here() == SCRIPTS.parent:
+        return spelled(command)
+    return f"python3 {quoted(SCRIPTS / f'{command}.py')}"
+
+
+def _here() -> Path | None:
+    """The folder that this process is in; None: it is gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
 def quoted(path: Path) -> str:
     """A path as a word of a shell's command line, which no flag is taken for: of a POSIX shell, on
     Windows of its two.

@@ -25,15 +25,18 @@ class GroupsEvaluator:
     split: str
     conflicting: LoadedSplit | None
     noun: str
+    """What the table of groups counts."""
+    called: str
+    """What the world calls its pictures."""
 
     @classmethod
     def prepare(cls, setup: Setup) -> GroupsEvaluator | None:
         """Where the world has cues, or the test set has groups of the user's own."""
-        conflicting = setup.splits.get("conflicting")
+        conflicting, called = setup.splits.get("conflicting"), setup.world.noun
         if "unbiased" in setup.splits and isinstance(conflicting, LoadedSplit):
-            return cls("unbiased", conflicting, f"unbiased test {setup.world.noun}")
+            return cls("unbiased", conflicting, f"unbiased test {called}", called)
         if setup.grouped or setup.world.grouped_by:
-            return cls("test", None, f"test {setup.world.noun}")
+            return cls("test", None, f"test {called}", called)
         return None
 
     def __call__(self, evaluation: Evaluation) -> GroupsResult:
@@ -52,6 +55,7 @@ class GroupsEvaluator:
             if against
             else None,
             noun=self.noun,
+            called=self.called,
         )
 
 
@@ -62,11 +66,12 @@ class GroupsResult(Result):
     accuracies: dict[str, Estimate]
     conflicting: PredictedExamples | None
     noun: str
+    called: str
 
     def show_pictures(self, tracker: Tracker, step: int) -> None:
         """Log a sheet of mistakes where the cues contradict the label."""
         if self.conflicting is not None:
-            views.write_conflicting(tracker, step, self.conflicting)
+            views.write_conflicting(tracker, step, self.conflicting, noun=self.called)
 
     def show_final(self, tracker: Tracker, step: int) -> None:
         """Log the table of groups, the worst first."""

@@ -21,6 +21,7 @@ class LabelDoubtsEvaluator:
     """An evaluator: doubts about the labels of the training set."""
 
     train: LoadedSplit
+    noun: str = "pictures"
 
     @classmethod
     def prepare(cls, setup: Setup) -> LabelDoubtsEvaluator | None:
@@ -29,7 +30,7 @@ class LabelDoubtsEvaluator:
         train = setup.splits.get("train")
         if not (setup.pictures and isinstance(setup.world, StoredWorld)):
             return None
-        return cls(train) if isinstance(train, LoadedSplit) else None
+        return cls(train, setup.world.noun) if isinstance(train, LoadedSplit) else None
 
     def __call__(self, evaluation: Evaluation) -> LabelDoubtsResult:
         """The doubts, by the features of the network."""
@@ -38,6 +39,7 @@ class LabelDoubtsEvaluator:
         losses = example_losses(predictions.logits, predictions.labels)
         return LabelDoubtsResult(
             metrics={},
+            noun=self.noun,
             examples=predicted_examples(self.train, predictions),
             doubts=label_doubts(
                 lambda where: features_of(evaluation.model, images[where]),
@@ -51,6 +53,7 @@ class LabelDoubtsEvaluator:
 class LabelDoubtsResult(Result):
     """The doubts about N training examples."""
 
+    noun: str = "pictures"
     examples: PredictedExamples
     doubts: LabelDoubts
 
@@ -60,4 +63,4 @@ class LabelDoubtsResult(Result):
         sheet = doubted_sheet(
             self.examples, order=doubts.order, against=doubts.against, said=doubts.said
         )
-        tracker.image("faces/likeliest_wrong_labels", step, sheet)
+        tracker.image(f"{self.noun}/likeliest_wrong_labels", step, sheet)

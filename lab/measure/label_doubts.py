@@ -52,7 +52,7 @@ class LabelDoubts:
 
 Features = Callable[[slice], Tensor | None]
 """Makes the features (K, D) float32 of a range of examples, a new tensor each time; None: there are
-none."""
+none. It is asked for ranges that follow each other, from the first example on."""
 
 
 def label_doubts(seen: Tensor | Features | None, labels: Tensor, losses: Tensor) -> LabelDoubts:

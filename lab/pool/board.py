@@ -28,15 +28,15 @@ def write_board(findings: Findings, said: Sequence[str], figures: Mapping[str, b
     """Write everything in place of what is there: the sentences `said`, and `figures`, PNG files'
     contents by name. The step is the number of networks."""
     result, scores = findings.result, findings.scores
-    step = len(result.pool)
+    step, noun = len(result.pool), result.run.world.noun
     with replaced(result.folder / FOLDER) as folder, Tracker(folder) as tracker:
         for name, part in findings.causes.items():
             tracker.histogram(
                 f"memorization_score/{in_tag(name)}", step, scores.score[part.members]
             )
         most, least = sheets(findings)
-        tracker.image("faces/most_memorized", step, most)
-        tracker.image("faces/least_memorized", step, least)
+        tracker.image(f"{noun}/most_memorized", step, most)
+        tracker.image(f"{noun}/least_memorized", step, least)
         for name, content in figures.items():
             pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
             tracker.image(f"pool/{name}", step, pixels)

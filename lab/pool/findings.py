@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lab.core.config import to_json
 from lab.core.estimate import Estimate
+from lab.core.words import singular
 from lab.measure import intervals, right
 from lab.measure.memorization_scores import (
     Identity,
@@ -119,9 +120,11 @@ class Findings:
         fresh = torch.stack([right(logits, test.clean_labels) for logits in pool.test_logits])
         scores = memorization_scores(hits, pool.members)
         if not bool(scores.score.isfinite().any()):
+            noun = result.run.world.noun
             raise ValueError(
-                f"{result.folder}: {len(pool)} networks are too few for any score: each face must"
-                " be among the training faces of one and not of another; raise --networks"
+                f"{result.folder}: {len(pool)} networks are too few for any score: each"
+                f" {singular(noun)} must be among the training {noun} of one and not of another;"
+                " raise --networks"
             )
 
         cues = result.run.world.cues

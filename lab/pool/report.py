@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.atomic import replace_file, replace_text
-from lab.core.program import quoted, spelled
+from lab.core.program import from_here, quoted
 from lab.core.text import escape
 from lab.core.words import NOTHING, estimated, share
 from lab.experiments.show.style import png
@@ -70,7 +70,7 @@ def report(
         lines += [*columns(rows), ""]
     if result.seconds:
         lines.append(f"{result.seconds:.1f} processor seconds for each network")
-    board = f"{spelled('board')} --logdir {quoted(folder.parent)}"
+    board = f"{from_here('board')} --logdir {quoted(folder.parent)}"
     lines += [*(escape(folder / name) for name in files), "", f"In TensorBoard: {board}"]
     return lines
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
-from lab.core.program import quoted, spelled
+from lab.core.program import from_here, quoted
 from lab.core.text import escape
 from lab.core.words import chance, counted, share, singular
 from lab.tracking.board import HOST, PORT
@@ -152,7 +152,7 @@ class Display:
         """Say how it came out, what the time went into, and how to look at it."""
         width = min(shutil.get_terminal_size().columns, 100)
         spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
-        board = f"{spelled('board')} --logdir {quoted(self._folder.parent)}"
+        board = f"{from_here('board')} --logdir {quoted(self._folder.parent)}"
         self._say(f"seconds: {spent}")
         lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
         self._say("\n" + "\n".join(lines) + "\n")

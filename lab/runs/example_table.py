@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.measure import example_losses, predict
-from lab.measure.label_doubts import features_of, label_doubts
+from lab.measure.label_doubts import Features, features_of, label_doubts
 from lab.measure.predictions import log_odds
 from lab.worlds import Examples, StoredWorld, World
 
@@ -36,20 +36,15 @@ def example_table(
     model: nn.Module, *, train: World, test: World, progress: Progress = lambda what, done, of: None
 ) -> str:
     """The table as CSV text: the training set of one world, the test set of the other."""
-    seen: list[Tensor | None] = []
     labels: list[Tensor] = []
 
     def look(examples: Examples) -> None:
-        seen.append(features_of(model, examples.images))
         labels.append(examples.labels.cpu())
 
     rows = _rows(model, train, "train", train.data.num_train, progress, look)
     losses = torch.tensor([row["loss"] for row in rows], dtype=torch.float64)
     order = losses.argsort(descending=True, stable=True).tolist()
-    known = [part for part in seen if part is not None]
-    doubts = label_doubts(
-        torch.cat(known) if len(known) == len(seen) else None, torch.cat(labels), losses
-    )
+    doubts = label_doubts(_features(model, train, len(rows)), torch.cat(labels), losses)
     for rank, i in enumerate(order, 1):
         rows[i]["rank"] = rank
     for row, against, rank in zip(
@@ -64,6 +59,28 @@ def example_table(
     table.writeheader()
     table.writerows(rows)
     return text.getvalue()
+
+
+def _features(model: nn.Module, world: World, count: int) -> Features:
+    """Makes the features of the first `count` training examples, range by range in their order; the
+    examples are loaded a batch at a time, and no more features are held than a range has."""
+    batches = world.batches("train", count)
+    waiting = torch.empty(0)
+
+    def made(where: slice) -> Tensor | None:
+        nonlocal waiting
+        wanted = min(where.stop, count) - where.start
+        parts = [waiting] if len(waiting) else []
+        while sum(map(len, parts)) < wanted:
+            part = features_of(model, next(batches).images)
+            if part is None:
+                return None
+            parts.append(part)
+        whole = torch.cat(parts)
+        waiting = whole[wanted:].clone()
+        return whole[:wanted]
+
+    return made
 
 
 def _rows(

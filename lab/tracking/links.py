@@ -21,6 +21,9 @@ PHONE = "Mobi"
 """What the User-Agent header of browsers on phones holds, and of no others. TensorBoard's page is
 made for screens 980 pixels wide: there the tab Faces opens as a page of its own."""
 
+SHEETS = "/(train|mistakes|mislabeled|likeliest_wrong_labels|conflicting)$"
+"""What the tags of a run's sheets of examples end with, as a regular expression."""
+
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -43,13 +46,14 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
     """
     base = base_url.rstrip("/") + "/"
     only = _regex(run)
+    alone = {"runFilter": only} if run else {}
 
     def pinned(tags: Sequence[str]) -> str:
         cards = [{"plugin": "scalars", "tag": tag} for tag in tags]
         values = {
             "pinnedCards": json.dumps(cards, separators=(",", ":")),  # a tagFilter would hide them
             "smoothing": "0",
-            **({"runFilter": only} if run else {}),
+            **alone,
         }
         return f"?{_query(values)}#timeseries"
 
@@ -61,8 +65,8 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
     return [
         link(
             "overview",
-            "accuracy on training faces (■) and on test faces (◆): a gap wider than the bands,"
-            " 95 % intervals, is memorization",
+            "accuracy on training examples (■) and on test examples (◆): a gap wider than the"
+            " bands, 95 % intervals, is memorization",
             f"#custom_scalars{chosen}&_smoothingWeight=0",
             of_runs=False,
         ),
@@ -74,12 +78,12 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         ),
         link(
             "mistakes",
-            "misclassified unseen faces, the most confident first: what do they have in common?",
-            f"#images&tagFilter=faces{chosen}",
+            "misclassified unseen examples, the most confident first: what do they have in common?",
+            f"#images&tagFilter={quote(SHEETS, safe='')}{chosen}",
         ),
         link(
             "cues",
-            "runs with --cues: accuracy on ordinary, unbiased and conflicting test faces",
+            "runs with --cues: accuracy on ordinary, unbiased and conflicting test examples",
             pinned(shown("cues")),
         ),
         link(
@@ -88,8 +92,13 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
             f"#images&tagFilter=reliance%7Ccounterfactuals{chosen}",
         ),
         link(
+            "changes",
+            "runs of lab.watch with change=: how often predictions change under each intervention",
+            f"?{_query({'tagFilter': '^reliance/', 'smoothing': '0', **alone})}#timeseries",
+        ),
+        link(
             "losses",
-            "distributions over training faces (fall to 0) and unseen faces (a tail rises)",
+            "distributions over training examples (fall to 0) and unseen ones (a tail rises)",
             f"#distributions&tagFilter=example_loss{chosen}",
         ),
         link(
@@ -100,8 +109,8 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         ),
         link(
             "projector",
-            "features of the last layer; color by 'truth', then by 'set': are training faces apart "
-            "from unseen ones? (restart the board to see runs that end while it is open)",
+            "features of the last layer; color by 'truth', then by 'set': are training examples "
+            "apart from unseen ones? (restart the board to see runs that end while it is open)",
             "#projector",
         ),
         link(
@@ -123,7 +132,7 @@ def deep_links(base_url: str, *, run: str | None = None) -> list[DeepLink]:
         ),
         link(
             "verdict",
-            "the findings in words, settings, numbers of faces in each group",
+            "the findings in words, settings, numbers of examples in each group",
             f"#text&tagFilter=verdict{chosen}",
         ),
     ]

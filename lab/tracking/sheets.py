@@ -36,11 +36,12 @@ class Cell(NamedTuple):
     frame: str
 
 
-def training_sheet(train: PredictedExamples) -> npt.NDArray[np.uint8]:
-    """The first training faces with predictions and given labels; (H, W, 3) uint8."""
+def training_sheet(train: PredictedExamples, *, noun: str = "faces") -> npt.NDArray[np.uint8]:
+    """The first training examples (`noun`, in the plural) with predictions and given labels; (H, W,
+    3) uint8."""
     shown = train.first(FACES)
     share = f"{100 * train.right.float().mean():.0f} %" if len(train) else "–"
-    return draw_sheet(f"Training faces: {share} of {len(train):,} right", _cells(shown))
+    return draw_sheet(f"Training {noun}: {share} of {len(train):,} right", _cells(shown))
 
 
 def mistakes_sheet(test: PredictedExamples, *, what: str = "unseen faces") -> npt.NDArray[np.uint8]:

@@ -49,16 +49,18 @@ def write_sheets(
 ) -> None:
     """Log training examples, mistakes on unseen ones (`noun`, in the plural) and, with label noise,
     the mislabeled ones that are fitted."""
-    tracker.image("faces/train", step, training_sheet(train))
-    tracker.image("faces/mistakes", step, mistakes_sheet(test, what=f"unseen {noun}"))
+    tracker.image(f"{noun}/train", step, training_sheet(train, noun=noun))
+    tracker.image(f"{noun}/mistakes", step, mistakes_sheet(test, what=f"unseen {noun}"))
     if train.mislabeled.any():
-        tracker.image("faces/mislabeled", step, mislabeled_sheet(train))
+        tracker.image(f"{noun}/mislabeled", step, mislabeled_sheet(train))
 
 
-def write_conflicting(tracker: Tracker, step: int, answers: PredictedExamples) -> None:
-    """Log mistakes on conflicting faces."""
-    sheet = mistakes_sheet(answers, what="conflicting faces")
-    tracker.image("faces/conflicting", step, sheet)
+def write_conflicting(
+    tracker: Tracker, step: int, answers: PredictedExamples, *, noun: str = "faces"
+) -> None:
+    """Log mistakes on conflicting examples (`noun`, in the plural)."""
+    sheet = mistakes_sheet(answers, what=f"conflicting {noun}")
+    tracker.image(f"{noun}/conflicting", step, sheet)
 
 
 def write_bars(

@@ -21,6 +21,7 @@ class Watch:
         train: Any,
         test: Any,
         out: str | Path | None = None,
+        again: Literal["refuse", "new"] = "refuse",
         clean: Any = None,
         classes: Sequence[str] = (),
         groups: Mapping[str, Sequence[Any]] | None = None,
@@ -59,6 +60,8 @@ class Watch:
                 are whole numbers from 0, one-hot rows, or names of `classes` (or of the
                 dataset's).
             out: the run's folder, new or empty. None: a new one below runs/.
+            again: what becomes of a second run with the same `out`: it is refused ("refuse"), or
+                gets a folder of its own beside the first ("new"): OUT-2, OUT-3, and so on.
             clean: for training sets with random augmentation: a transform to replace the
                 dataset's own, or a dataset of the same examples without it.
             classes: the names of the classes. None given: the dataset's, or numbers.
@@ -86,9 +89,10 @@ class Watch:
         process of rank 0 measures, and the others return at once.
         """
         return Watcher(
-            model, train=train, test=test, out=out, clean=clean, classes=classes, groups=groups,
-            clean_labels=clean_labels, change=change, forward=forward, outputs=outputs, share=share,
-            every=every, steps=steps, most=most, settings=settings, pictures=pictures, quiet=quiet,
+            model, train=train, test=test, out=out, again=again, clean=clean, classes=classes,
+            groups=groups, clean_labels=clean_labels, change=change, forward=forward,
+            outputs=outputs, share=share, every=every, steps=steps, most=most, settings=settings,
+            pictures=pictures, quiet=quiet,
         )  # fmt: skip
 
     def lightning(self, **options: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -127,30 +128,56 @@ class WatchedSettings:
         return columns
 
 
-def new_folder(out: str | Path | None, network: str, num_train: int) -> RunDir:
+AGAIN = ("refuse", "new")
+"""What becomes of a run whose folder is taken: it is refused, or gets a new folder beside it."""
+
+
+def new_folder(
+    out: str | Path | None, network: str, num_train: int, *, again: str = AGAIN[0]
+) -> RunDir:
     """The folder of a new run, made: `out`, or runs/NETWORK-NUMBER, numbered if that is taken.
 
-    `ValueError` in one line if `out` holds anything.
+    An `out` that holds anything is refused by `ValueError` in one line, or with `again` "new"
+    numbered, too.
     """
     if out is None:
-        number = 1
-        while True:
-            name = f"{network}-{num_train}" + (f"-{number}" if number > 1 else "")
-            path = Path("runs") / name
-            try:
-                path.mkdir(parents=True)
-                return RunDir(path)
-            except FileExistsError:
-                number += 1
+        return _numbered(Path("runs") / f"{network}-{num_train}", empty_too=False)
     folder = RunDir(Path(out))
     path = folder.path
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if again == "new":
+        return _numbered(path, empty_too=True)
+    if _is_taken(path):
         what = "holds another run" if folder.is_run() else "exists already, and is not empty"
         if path.is_file():
             what = "is a file"
         raise ValueError(
-            f"out={str(out)!r} {what}: a watched run cannot be gone on with, so name another"
-            " folder, delete this one, or leave out= away for a new one below runs/"
+            f"out={str(out)!r} {what}: a watched run cannot be gone on with, so give again='new'"
+            f" for a new folder beside it ({_name(path, 2)}, then -3, …), name another one, or"
+            " delete this one"
         )
     path.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _numbered(path: Path, *, empty_too: bool) -> RunDir:
+    """A folder that is made, or (`empty_too`) was empty: `path`, with a number if that is taken. No
+    two callers that make one get the same."""
+    for number in count(1):
+        chosen = path if number == 1 else path.with_name(_name(path, number))
+        if empty_too and chosen.is_dir() and not _is_taken(chosen):
+            return RunDir(chosen)
+        try:
+            chosen.mkdir(parents=True)
+            return RunDir(chosen)
+        except FileExistsError:
+            continue
+    raise AssertionError("unreachable")
+
+
+def _name(path: Path, number: int) -> str:
+    return f"{path.name}-{number}"
+
+
+def _is_taken(path: Path) -> bool:
+    """Whether there is anything that a run's files would come to lie beside."""
+    return path.exists() and (not path.is_dir() or any(path.iterdir()))

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
 from lab.core.run_dir import Status
-from lab.core.text import escape, in_tag, plain
+from lab.core.text import escape, in_tag, plain, unknown
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure import predict
@@ -41,7 +41,7 @@ from lab.watching.network import (
 )
 from lab.watching.outputs import Forward, Outputs
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
-from lab.watching.settings import WatchedSettings, new_folder
+from lab.watching.settings import AGAIN, WatchedSettings, new_folder
 from lab.watching.sources import Source, as_labels
 from lab.watching.trees import leaves
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
@@ -90,6 +90,7 @@ class Watcher:
         train: Any,
         test: Any,
         out: str | Path | None = None,
+        again: str = AGAIN[0],
         clean: Any = None,
         classes: Sequence[str] = (),
         groups: Mapping[str, Sequence[Any]] | None = None,
@@ -107,6 +108,8 @@ class Watcher:
     ) -> None:
         if not isinstance(model, nn.Module):
             raise ValueError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
+        if again not in AGAIN:
+            raise ValueError(unknown("value of again", again, AGAIN))
         if not 0 < share <= 1:
             raise ValueError(f"share must be above 0 to 1, not {share!r}")
         for name, number, least in (("every", every, 1), ("most", most, 2), ("steps", steps, 1)):
@@ -117,6 +120,7 @@ class Watcher:
         self.folder: Path | None = None
         self._model = model
         self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), out)
+        self._again = again
         self._change = {in_tag(name): function for name, function in (change or {}).items()}
         self._outputs, self._is_plain = Outputs(forward, outputs), forward is None
         self._share, self._every, self._most, self._steps = share, every, most, steps
@@ -460,7 +464,7 @@ class Watcher:
             told=self._told,
             pictures=self._wants_pictures and noun == "pictures",
         )
-        folder = new_folder(out, name, train.source.count)
+        folder = new_folder(out, name, train.source.count, again=self._again)
         settings.placed(folder)
         digest = f"{train.digest[:6]}{test.digest[:6]}"
         world = WatchedWorld(

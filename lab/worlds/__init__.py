@@ -10,7 +10,7 @@ from lab.worlds.inputs import ExamplesDataset
 from lab.worlds.noise import corrupt
 from lab.worlds.planted import COPIED, HARD
 from lab.worlds.population import Population, population_of, subpopulation_name
-from lab.worlds.registry import classes_of, draw_examples, open_world, world_version
+from lab.worlds.registry import classes_of, draw_examples, noun_of, open_world, world_version
 from lab.worlds.samples import Samples
 from lab.worlds.save import save_npz
 from lab.worlds.schema import Attribute, Schema
@@ -55,6 +55,7 @@ __all__ = [
     "get_task",
     "list_tasks",
     "median_task",
+    "noun_of",
     "open_world",
     "population_of",
     "register",

@@ -15,7 +15,7 @@ from lab.worlds.arrays import SUFFIX, ArrayWorld, array_classes
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.folder import FolderWorld, folder_classes
-from lab.worlds.stored import FLAG
+from lab.worlds.stored import FLAG, STORED
 from lab.worlds.tasks import get_task
 from lab.worlds.world import World
 
@@ -51,6 +51,12 @@ def classes_of(data: DataConfig) -> tuple[str, ...]:
         return get_task(data.task).classes
     classes = array_classes if Path(data.data).suffix.lower() == SUFFIX else folder_classes
     return classes(data.data)
+
+
+def noun_of(data: DataConfig) -> str:
+    """The plural noun for the pictures that data settings describe, without opening the world;
+    `ValueError` for an unknown task."""
+    return get_task(data.task).domain.noun if data.data is None else STORED
 
 
 def world_version(data: DataConfig) -> str:

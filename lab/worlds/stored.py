@@ -32,6 +32,9 @@ from lab.worlds.world import World, check_training_end
 
 FLAG = "--data"
 
+STORED = "pictures"
+"""What pictures that are not drawn are called."""
+
 TEST = 0.2
 """Share of each class that is for the test, where it is not said which pictures are."""
 
@@ -74,7 +77,7 @@ class StoredWorld(World, Generic[T]):
     @property
     def noun(self) -> str:
         """What they are called."""
-        return "pictures"
+        return STORED
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from lab.experiments.plan import Plan, Preset
 from lab.experiments.show import style
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Table
-from lab.worlds import classes_of
+from lab.worlds import classes_of, noun_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ GAP, AUC = "gap/accuracy", "memorization/membership_auc"
 LINES = {heading(tag): tag for tag in (TRAIN, TEST, AUC)}
 """The metrics of the plot, by name."""
 
-TITLE = "Few faces are memorized, many are learned"
+TITLE = "Few {noun} are memorized, many are learned"
 
 
 def plan(base: RunConfig, sizes: Sequence[int], *, models: Sequence[str] = ()) -> Plan:
@@ -41,7 +41,7 @@ def view(table: Table) -> View:
     """The table over the sizes, and the plot."""
     return View(
         cells=table.cells,
-        words={"training faces": lambda cell: f"{cell.settings['num_train']:,}"},
+        words={f"training {_noun(table.cells)}": lambda cell: f"{cell.settings['num_train']:,}"},
         columns=columns_of((TRAIN, TEST, GAP, AUC)),
         pairs=against_first(table.cells),
         figures=lambda: iter([("learning_curve", figure(table.cells))]),
@@ -57,12 +57,18 @@ def figure(cells: Sequence[Cell]) -> Figure:
         means = [cell.mean(tag) for cell in cells]
         style.line(axes, sizes, means, color=style.color(number), label=name, limits=limits(tag))
     labels = {1 / len(classes_of(cell.config.data)) for cell in cells}
+    noun = _noun(cells)
     guesses = {0.5, *labels}  # of the AUC, and of the label
     style.reference(axes, *guesses)
     if sizes:
         style.size_axis(axes, sizes)
-    axes.set(xlabel="training faces", ylabel="accuracy, AUC", ylim=(min(guesses) - 0.05, 1.02))
-    style.title(axes, TITLE)
+    axes.set(xlabel=f"training {noun}", ylabel="accuracy, AUC", ylim=(min(guesses) - 0.05, 1.02))
+    style.title(axes, TITLE.format(noun=noun))
     axes.legend(frameon=False, loc="center right")
     style.caption(drawn)
     return drawn
+
+
+def _noun(cells: Sequence[Cell]) -> str:
+    """What the pictures of the cells are called."""
+    return noun_of(cells[0].config.data) if cells else "examples"

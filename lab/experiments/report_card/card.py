@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
-from lab.core.metrics import shown
-from lab.experiments.presets import equal_cues
-from lab.experiments.report_card.ask import as_words, asks_for_parts, by_parts, by_subpopulation
-from lab.experiments.show.curves import power_law
-from lab.experiments.table import Cell, Table
-from lab.measure import FacesNeeded, PowerLaw, faces_needed, mean_of_seeds
-from lab.worlds import get_task
+from lab.measure import FacesNeeded, PowerLaw
 
 TARGETS = (0.9, 0.95)
 """Test accuracies for which the faces needed are read off the learning curve."""
@@ -53,9 +44,10 @@ class CueAdopted:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One network's metrics. `subpopulations`, `reliance` and `parts` are those of the runs with
-    most training faces; speeds are multiples of those of the reference network. `chance` is the
-    accuracy of a guess."""
+    """One network's metrics. `subpopulations`, `reliance`, `parts`, `perturbations`, `classes` and
+    `groups` are those of the runs with most training faces; speeds are multiples of those of the
+    reference network. `chance` is the accuracy of a guess. What a section of the card fills that
+    does not apply to its pictures is empty."""
 
     model: str
     name: str
@@ -68,10 +60,15 @@ class Card:
     needed: tuple[FacesNeeded, ...]
     power_law: PowerLaw | None
     random_labels: tuple[RandomLabels, ...]
-    cues: Mapping[str, CueAdopted]
-    subpopulations: Mapping[str, Estimate]
-    reliance: Mapping[str, Estimate]
-    parts: Mapping[str, Estimate]
+    gap: Mapping[int, Estimate] = field(default_factory=dict)
+    """Train accuracy minus test accuracy, by number of training pictures."""
+    cues: Mapping[str, CueAdopted] = field(default_factory=dict)
+    subpopulations: Mapping[str, Estimate] = field(default_factory=dict)
+    reliance: Mapping[str, Estimate] = field(default_factory=dict)
+    perturbations: Mapping[str, Estimate] = field(default_factory=dict)
+    classes: Mapping[str, Estimate] = field(default_factory=dict)
+    groups: Mapping[str, Estimate] = field(default_factory=dict)
+    parts: Mapping[str, Estimate] = field(default_factory=dict)
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
     """Further metrics by tag that the table of metrics has for the card, of the runs with most
     training faces: calibration, and the user's own."""
@@ -89,91 +86,24 @@ class Card:
         return self.learning[-1]
 
 
-def make_card(
-    model: str,
-    tables: Mapping[str, Table],
-    base: RunConfig,
-    *,
-    name: str,
-    parameters: int,
-    training_speed: float,
-    answering_speed: float,
-    device: str,
-) -> Card:
-    """The card of one of the models in the tables of `plans`; asks its finished networks, too."""
-    learning = tables["learning"].where(model=model)
-    task = get_task(base.data.task)
-    last = learning[-1]
-    sizes = [cell.settings["num_train"] for cell in learning]
-    accuracies = np.stack([cell.values("accuracy/test") for cell in learning], axis=1)
-    parts = by_parts(last, device=device) if asks_for_parts(task) else {}
-    return Card(
-        model=model,
-        name=name,
-        chance=task.chance,
-        parameters=parameters,
-        training_speed=training_speed,
-        answering_speed=answering_speed,
-        learning=tuple(_size(cell) for cell in learning),
-        needed=tuple(faces_needed(sizes, accuracies, target) for target in TARGETS),
-        power_law=power_law(learning, "accuracy/test"),
-        random_labels=tuple(_random(cell) for cell in tables["random"].where(model=model)),
-        cues=_cues(model, tables["cues"], base),
-        subpopulations=by_subpopulation(last, device=device),
-        reliance={
-            tag.partition("/")[2]: last.mean(tag)
-            for tag in last.tags
-            if tag.startswith("reliance/")
-        },
-        parts=as_words(parts),
-        metrics={tag: last.mean(tag) for tag in shown("card", last.tags)},
-        doubt=last.doubt,
-    )
-
-
-def plain(value: Any) -> Any:
-    """Anything in a card as what JSON knows."""
+def plain(value: Any, *, noun: str = "faces", without: Collection[str] = ()) -> Any:
+    """Anything in a card as what JSON knows; `noun` is what its pictures are called, `without` are
+    fields that are left out."""
     if isinstance(value, Estimate):
         known = value.as_dict()
         return {name: number for name, number in known.items() if number is not None}
     if isinstance(value, PowerLaw):
         return {"exponent": plain(value.exponent), "factor": value.factor}
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
+        return [plain(each, noun=noun, without=without) for each in value]
     if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()}
+        return {str(name): plain(each, noun=noun, without=without) for name, each in value.items()}
     if hasattr(value, "__dataclass_fields__"):
-        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+        return {
+            noun if name == "faces" else name: plain(
+                getattr(value, name), noun=noun, without=without
+            )
+            for name in value.__dataclass_fields__
+            if name not in without
+        }
     return value
-
-
-def _size(cell: Cell) -> Size:
-    return Size(
-        faces=cell.settings["num_train"],
-        train=cell.mean("accuracy/train"),
-        test=cell.mean("accuracy/test"),
-        membership_auc=cell.mean("memorization/membership_auc"),
-    )
-
-
-def _random(cell: Cell) -> RandomLabels:
-    accuracies = cell.values("accuracy/train")
-    return RandomLabels(
-        faces=cell.settings["num_train"],
-        train=mean_of_seeds(accuracies.tolist()),
-        fitted=not cell.unfitted,
-    )
-
-
-def _cues(model: str, table: Table, base: RunConfig) -> dict[str, CueAdopted]:
-    task = base.data.task
-    among = table.cell(model=model, cues=equal_cues.together(task))
-    found = {}
-    for cue, world in zip(equal_cues.cues_of(task), equal_cues.alone(task), strict=True):
-        cell = table.cell(model=model, cues=world)
-        found[cue] = CueAdopted(
-            reliance=cell.mean(f"reliance/{cue}"),
-            unbiased=cell.mean("accuracy/unbiased"),
-            among_all=among.mean(f"reliance/{cue}"),
-        )
-    return found

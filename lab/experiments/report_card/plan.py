@@ -1,4 +1,4 @@
-"""The three grids of runs behind a report card."""
+"""The grids of runs behind a report card."""
 
 from __future__ import annotations
 
@@ -6,17 +6,10 @@ from collections.abc import Sequence
 
 from lab.core.config import RunConfig
 from lab.experiments.plan import Plan
-from lab.experiments.presets import equal_cues, learning_curve, random_labels
+from lab.experiments.presets import learning_curve, random_labels
+from lab.experiments.report_card.sections import applying
+from lab.experiments.report_card.subject import Subject
 from lab.experiments.runner.grid import with_settings
-
-SIZES = (100, 300, 1000, 3000, 10_000)
-"""Training faces of the learning curve."""
-
-RANDOM_SIZES = (100, 300, 1000, 3000)
-"""Training faces with random labels."""
-
-CUE_FACES = 1000
-"""Training faces where there are cues."""
 
 SET_HERE = {
     "num_train": "--sizes and --random-sizes",
@@ -32,22 +25,30 @@ SET_HERE = {
 """Settings of a run that the grids vary or rely on, and what sets them."""
 
 
+SET_FOR_PICTURES = {**SET_HERE, "counterfactuals": "the report card (with --data)"}
+"""The same for pictures of the user's own, of which no attribute can be changed."""
+
+
 def plans(
     base: RunConfig,
     models: Sequence[str],
+    subject: Subject,
     *,
-    sizes: Sequence[int] = SIZES,
-    random_sizes: Sequence[int] = RANDOM_SIZES,
+    sizes: Sequence[int],
+    random_sizes: Sequence[int],
 ) -> dict[str, Plan]:
-    """The grids by name: `learning`, `random`, `cues`.
+    """The grids by name: `learning`, `random`, and those of the sections that apply.
 
     Runs are evaluated at their ends only; the base sets how many steps they take.
     """
     base = with_settings(base, {"eval_every": max(1, base.train.max_steps)})
-    tied = with_settings(base, {"num_train": CUE_FACES})
     silent = with_settings(base, {"counterfactuals": 0})
     return {
         "learning": learning_curve.plan(base, sizes, models=models),
         "random": random_labels.plan(silent, models, sizes=random_sizes),
-        "cues": equal_cues.plan(tied, models),
+        **{
+            section.name: section.grid(base, models)
+            for section in applying(subject)
+            if section.grid is not None
+        },
     }

@@ -22,21 +22,24 @@ from lab.core.words import percent
 from lab.experiments.metrics import FITTED
 from lab.experiments.plan import check_plans, failures, run_plans
 from lab.experiments.report_card import plots, words
-from lab.experiments.report_card.card import Card, make_card, plain
+from lab.experiments.report_card.card import Card, plain
+from lab.experiments.report_card.make import make_card
 from lab.experiments.report_card.page import to_html
-from lab.experiments.report_card.plan import RANDOM_SIZES, SIZES, plans
+from lab.experiments.report_card.plan import plans
+from lab.experiments.report_card.sections import SECTIONS
+from lab.experiments.report_card.sections.parts import part_rows
+from lab.experiments.report_card.subject import Subject, subject_of, with_notes
 from lab.experiments.runner.jobs import finished
 from lab.experiments.show.folders import replaced
 from lab.experiments.show.style import png
 from lab.experiments.table import Failure
 from lab.experiments.timing import rate, steps_of, take_turns
 from lab.measure import predict
-from lab.models import ModelSpec, count_parameters, create_model, locate
+from lab.models import count_parameters, create_model, locate
 from lab.runs.network import build_model, dry_run, model_spec
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
 from lab.training import choose_device, set_threads
-from lab.worlds import get_task
 
 COMPARED = "cnn"
 """The model whose speed is 1."""
@@ -66,8 +69,8 @@ def report(
     *,
     against: Sequence[str] = (),
     seeds: int = 3,
-    sizes: Sequence[int] = SIZES,
-    random_sizes: Sequence[int] = RANDOM_SIZES,
+    sizes: Sequence[int] = (),
+    random_sizes: Sequence[int] = (),
     processes: int | None = None,
     executor: str = "local",
     command: str = "",
@@ -76,30 +79,28 @@ def report(
 ) -> CardResult:
     """Measure the network `model` beside those it is held `against`, and write its report card.
 
-    Runs go to `base.out`/runs, where those that are there already are kept (a file that has changed
-    is another network); the card to `base.out`/NAME, with a number if that is something else's:
-    one HTML page, Markdown, JSON, and an event file for TensorBoard. Raises `ValueError` before
-    anything is run if a setting cannot work.
+    `sizes` are those of the training sets of the learning curve, `random_sizes` of those with
+    random labels; none: what the pictures allow (`Subject.sizes`). Runs go to `base.out`/runs,
+    where those that are there already are kept (a file that has changed is another network); the
+    card to `base.out`/NAME, or NAME-DATA for pictures from disk, with a number if that is something
+    else's: one HTML page, Markdown, JSON, and an event file for TensorBoard. Raises `ValueError`
+    before anything is run if a setting cannot work.
     """
-    if base.data.data is not None:
-        raise ValueError(
-            f"--data {base.data.data}: a report card is about drawn pictures, whose cues and parts"
-            " are known; leave it out"
-        )
     if base.counterfactuals < 1:
         raise ValueError(
             f"--counterfactuals must be 1 or more here, not {base.counterfactuals}: cues are judged"
             " by them"
         )
+    subject = subject_of(base)
+    base = subject.adapted(base)
+    sizes, random_sizes = subject.sizes(sizes), subject.random_sizes(random_sizes)
     models = tuple(dict.fromkeys(locate(name) for name in (model, *against)))
-    for flag, given in (("--sizes", sizes), ("--random-sizes", random_sizes)):
-        if list(given) != sorted(set(given)) or (len(given) < 2 and flag == "--sizes"):
-            raise ValueError(
-                f"{flag} takes rising numbers, two or more, not {' '.join(map(str, given))}"
-            )
-    parameters = {name: _parameters(name, base) for name in models}
-    found = plans(base, models, sizes=sizes, random_sizes=random_sizes)
+    parameters = {name: _parameters(name, base, subject) for name in models}
+    found = plans(base, models, subject, sizes=sizes, random_sizes=random_sizes)
     jobs = check_plans(found, seeds=seeds, out=base.out / RUNS)
+    subject = with_notes(subject, base, sizes[-1])
+    for note in subject.notes:
+        say(f"warning: {note}")
     done = sum(map(finished, jobs))
     say(f"{len(jobs)} runs" + (f", {done} of them done already" if done else ""))
     tables = run_plans(
@@ -108,25 +109,25 @@ def report(
     )  # fmt: skip
     failed = failures(tables)
     lost = {failure.settings["model"] for failure in failed}
-    folder = card_folder(base.out, models[0])
+    folder = card_folder(base.out, models[0], subject.source)
     if models[0] in lost:
         return CardResult(folder, (), failed)
     say("speeds and last questions")
     device = choose_device(base.device)
     set_threads(1)
-    speeds = _speeds(models, base)
+    speeds = _speeds(models, base, subject)
     labels = model_labels(models)
     cards = [
         make_card(
-            name, tables, base,
+            name, tables, base, subject,
             name=labels[name], parameters=parameters[name],
             training_speed=speeds[name][0], answering_speed=speeds[name][1], device=str(device),
         )
         for name in models
         if name not in lost
     ]  # fmt: skip
-    said = words.sentences(cards, steps=base.train.max_steps, compared=COMPARED)
-    _write(folder, cards, said, base, seeds=seeds, command=command)
+    said = words.sentences(cards, subject, steps=base.train.max_steps, compared=COMPARED)
+    _write(folder, cards, said, base, subject, seeds=seeds, command=command)
     return CardResult(folder, tuple(said), failed)
 
 
@@ -135,60 +136,64 @@ def _write(
     cards: Sequence[Card],
     said: Sequence[str],
     base: RunConfig,
+    subject: Subject,
     *,
     seeds: int,
     command: str,
 ) -> None:
-    told = {"command": command, "conditions": _conditions(base, seeds)}
-    drawn = plots.draw(cards, get_task(base.data.task).relevant)
-    markdown = words.to_markdown(cards, said, **told)
+    told = {"command": command, "conditions": _conditions(base, subject, seeds)}
+    drawn = plots.draw(cards, subject)
+    markdown = words.to_markdown(cards, said, subject, **told)
+    source = {"data": subject.source} if subject.source else {}
+    lacking = {section.name for section in SECTIONS if not section.applies(subject)}
     with replaced(folder) as draft:
-        (draft / PAGE).write_text(to_html(cards, said, drawn, **told), encoding="utf-8")
+        (draft / PAGE).write_text(to_html(cards, said, drawn, subject, **told), encoding="utf-8")
         replace_text(draft / TEXT, markdown)
-        content = {**told, "date": date.today().isoformat(), "sentences": list(said),
-                   "cards": plain(cards)}  # fmt: skip
+        content = {**told, **source, "date": date.today().isoformat(), "sentences": list(said),
+                   "cards": plain(cards, noun=subject.noun, without=lacking)}  # fmt: skip
         replace_text(draft / DATA, json.dumps(content, indent=2, allow_nan=False) + "\n")
         with Tracker(draft) as tracker:
-            tracker.text("report_card", _for_board(cards, said))
+            tracker.text("report_card", _for_board(cards, said, subject))
             for name, figure in drawn.items():
                 pixels = Image.open(io.BytesIO(png(figure))).convert("RGB")
                 tracker.image(f"report/{name}", 0, np.asarray(pixels))
 
 
-def _for_board(cards: Sequence[Card], said: Sequence[str]) -> str:
+def _for_board(cards: Sequence[Card], said: Sequence[str], subject: Subject) -> str:
     """The sentences and the table for TensorBoard's Text tab, letter by letter."""
-    blocks = [texts.paragraphs("\n".join(said)), texts.table(*words.summary_rows(cards))]
+    blocks = [texts.paragraphs("\n".join(said)), texts.table(*words.summary_rows(cards, subject))]
     if cards[0].parts:
-        blocks.append(texts.table(*words.part_rows(cards)))
+        blocks.append(texts.table(*part_rows(cards)))
     return "\n\n".join(blocks)
 
 
-def _conditions(base: RunConfig, seeds: int) -> str:
+def _conditions(base: RunConfig, subject: Subject, seeds: int) -> str:
     return (
-        f"Task {base.data.task}, {base.data.image_size} px, {base.train.max_steps:,} steps of"
-        f" {base.train.batch_size} faces, width {base.model.width} (where a network has one),"
-        f" {base.data.num_test:,} test faces, {seeds} seeds. Numbers are means over the seeds; in"
-        " brackets are Student's 95 % intervals of the mean. A set counts as fitted if every seed"
-        f" gets {percent(FITTED, 0)} of it right. Speeds: {COMPARED} is 1, on one thread of this"
-        " processor."
+        f"{subject.described}, {base.data.image_size} px, {base.train.max_steps:,} steps of"
+        f" {base.train.batch_size} {subject.noun}, width {base.model.width} (where a network has"
+        f" one), {subject.tested:,} test {subject.noun}, {seeds} seeds. Numbers are means over the"
+        " seeds; in brackets are Student's 95 % intervals of the mean. A set counts as fitted if"
+        f" every seed gets {percent(FITTED, 0)} of it right. Speeds: {COMPARED} is 1, on one thread"
+        " of this processor."
     )
 
 
-def _parameters(name: str, base: RunConfig) -> int:
+def _parameters(name: str, base: RunConfig, subject: Subject) -> int:
     """How many numbers a model has; `ValueError` if it cannot work."""
     config = replace(base, model=replace(base.model, model=name))
-    spec = _spec(config)
+    spec = model_spec(config, subject.classes)
     return count_parameters(build_model(config, spec, finished=dry_run(config, spec).unfinished))
 
 
-def _spec(config: RunConfig) -> ModelSpec:
-    return model_spec(config, get_task(config.data.task).classes)
-
-
-def _speeds(models: Sequence[str], base: RunConfig) -> Mapping[str, tuple[float, float]]:
+def _speeds(
+    models: Sequence[str], base: RunConfig, subject: Subject
+) -> Mapping[str, tuple[float, float]]:
     """Training steps and answers a second of each model, in times of `COMPARED`'s."""
     names = dict.fromkeys((COMPARED, *models))
-    spec, pictures = _spec(base), torch.zeros(PICTURES, 3, *[base.data.image_size] * 2).byte()
+    spec, pictures = (
+        model_spec(base, subject.classes),
+        torch.zeros(PICTURES, 3, *[base.data.image_size] * 2).byte(),
+    )
 
     def answer(name: str) -> Callable[[], int]:
         network = create_model(name, spec)
@@ -206,22 +211,24 @@ def _speeds(models: Sequence[str], base: RunConfig) -> Mapping[str, tuple[float,
     return {name: (found[0][name], found[1][name]) for name in models}
 
 
-def card_folder(out: Path, model: str) -> Path:
-    """Where the model's card is, or can be: its own name, with a number if that is taken."""
-    name = _name(model)
+def card_folder(out: Path, model: str, source: str = "") -> Path:
+    """Where the model's card about the pictures of `source` ("": drawn ones) is, or can be: its own
+    name, and theirs, with a number if that is taken."""
+    name = "-".join(filter(None, [_name(model), _name(Path(source).stem) if source else ""]))
     for number in count(1):
         folder = out / (name if number == 1 else f"{name}-{number}")
-        if folder.name != RUNS and (not folder.exists() or _model_of(folder) == model):
+        if folder.name != RUNS and (not folder.exists() or _about(folder) == (model, source)):
             return folder
     raise AssertionError("unreachable")
 
 
-def _model_of(folder: Path) -> str | None:
-    """The model whose card a folder holds; None if it holds none."""
+def _about(folder: Path) -> tuple[str, str] | None:
+    """The model whose card a folder holds, and where its pictures are from; None if it holds
+    none."""
     try:
         card = json.loads((folder / DATA).read_text(encoding="utf-8"))
-        return str(card["cards"][0]["model"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return str(card["cards"][0]["model"]), str(card.get("data", ""))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 

@@ -52,7 +52,7 @@ def curves(table: Table, tag: str, *, x: str, line: str | None = None) -> Figure
     style.caption(figure)
     drawn = [axes for axes in grid if axes.get_legend_handles_labels()[0]]
     if line and drawn:
-        drawn[0].legend(frameon=False, title=words_of(line), fontsize=style.SMALL)
+        drawn[0].legend(frameon=False, title=words_of(line, table), fontsize=style.SMALL)
     figure.suptitle(f"{tag}, {seeds_of(table)}", fontsize=10)
     return figure
 
@@ -101,7 +101,7 @@ def power_laws(
         style.title(axes, ", ".join(others))
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize=style.SMALL,
-                        title=f"{words_of(line) if line else ''}  exponent")  # fmt: skip
+                        title=f"{words_of(line, table) if line else ''}  exponent")  # fmt: skip
     grid[0].set_ylabel(f"error (1 - {tag})")
     figure.suptitle(
         f"power laws of the error, {seeds_of(table).removeprefix('mean of ')}", fontsize=10

@@ -42,7 +42,7 @@ def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
         axes.set_xticks(range(wide), ticks_of(table, x))
         axes.set_yticks(range(high), ticks_of(table, y))
         axes.invert_yaxis()
-        axes.set(xlabel=words_of(x), ylabel=words_of(y))
+        axes.set(xlabel=words_of(x, table), ylabel=words_of(y, table))
         title(axes, ", ".join(others))
         for i, j in product(range(high), range(wide)):
             if math.isfinite(matrix[i, j]):

@@ -8,6 +8,7 @@ from lab.core.text import unknown
 from lab.experiments.runner.grid import describe, in_words
 from lab.experiments.show.style import SMALL
 from lab.experiments.table import Cell, Table
+from lab.worlds import noun_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,12 +56,14 @@ def dress(axes: Axes, table: Table, x: str) -> None:
         axes.set_xscale("log")
         axes.minorticks_off()
     axes.set_xticks(numbers, [tick(number) for number in numbers], fontsize=SMALL)
-    axes.set_xlabel(words_of(x))
+    axes.set_xlabel(words_of(x, table))
 
 
-def words_of(name: str) -> str:
+def words_of(name: str, table: Table) -> str:
     """A setting's name for an axis."""
-    return {"num_train": "training faces"}.get(name, name.replace("_", " "))
+    if name == "num_train":
+        return f"training {noun_of(table.cells[0].config.data)}"
+    return name.replace("_", " ")
 
 
 def ticks_of(table: Table, name: str) -> list[str]:

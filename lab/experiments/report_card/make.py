@@ -1,0 +1,68 @@
+"""A network's card from the tables of its finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lab.core.config import RunConfig
+from lab.core.metrics import shown
+from lab.experiments.report_card.card import TARGETS, Card, RandomLabels, Size
+from lab.experiments.report_card.sections import Asked, applying
+from lab.experiments.report_card.subject import Subject
+from lab.experiments.show.curves import power_law
+from lab.experiments.table import Cell, Table
+from lab.measure import faces_needed, mean_of_seeds
+
+
+def make_card(
+    model: str,
+    tables: Mapping[str, Table],
+    base: RunConfig,
+    subject: Subject,
+    *,
+    name: str,
+    parameters: int,
+    training_speed: float,
+    answering_speed: float,
+    device: str,
+) -> Card:
+    """The card of one of the models in the tables of `plans`; asks its finished networks, too."""
+    asked = Asked(model=model, tables=tables, base=base, device=device)
+    learning, last = asked.learning, asked.last
+    sizes = [cell.settings["num_train"] for cell in learning]
+    accuracies = np.stack([cell.values("accuracy/test") for cell in learning], axis=1)
+    return Card(
+        model=model,
+        name=name,
+        chance=subject.chance,
+        parameters=parameters,
+        training_speed=training_speed,
+        answering_speed=answering_speed,
+        learning=tuple(_size(cell) for cell in learning),
+        needed=tuple(faces_needed(sizes, accuracies, target) for target in TARGETS),
+        power_law=power_law(learning, "accuracy/test"),
+        random_labels=tuple(_random(cell) for cell in tables["random"].where(model=model)),
+        metrics={tag: last.mean(tag) for tag in shown("card", last.tags)},
+        doubt=last.doubt,
+        **{section.name: section.measure(asked) for section in applying(subject)},
+    )
+
+
+def _size(cell: Cell) -> Size:
+    return Size(
+        faces=cell.settings["num_train"],
+        train=cell.mean("accuracy/train"),
+        test=cell.mean("accuracy/test"),
+        membership_auc=cell.mean("memorization/membership_auc"),
+    )
+
+
+def _random(cell: Cell) -> RandomLabels:
+    accuracies = cell.values("accuracy/train")
+    return RandomLabels(
+        faces=cell.settings["num_train"],
+        train=mean_of_seeds(accuracies.tolist()),
+        fitted=not cell.unfitted,
+    )

@@ -1,0 +1,52 @@
+"""Pieces of text that the sections of a report card share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lab.core.estimate import Estimate
+from lab.core.words import listed, over_seeds
+
+Row = tuple[str, ...]
+
+LONG = 10
+"""Names that a sentence lists with their figures, at most."""
+
+LOWEST = 3
+"""Of more names those with the lowest figures are listed."""
+
+
+def interval(share: Estimate) -> str:
+    """A share, the mean over seeds, with its interval."""
+    return over_seeds(share.within(0, 1))
+
+
+def apart(high: Estimate, low: Estimate) -> bool:
+    """Whether the interval of one lies above that of the other."""
+    return high.interval[0] > low.interval[1]
+
+
+def unless(rivals: list[str]) -> str:
+    """What follows a name that is told as the first of all: those that cannot be told from it."""
+    return f", which cannot be told from {listed(rivals)}" if rivals else ""
+
+
+def lowest(accuracies: Mapping[str, Estimate], *, by: str) -> str:
+    """A sentence on the accuracy of each subpopulation, class or group, and which is lowest; of
+    many only the lowest are listed."""
+    ranked = sorted(accuracies, key=lambda name: accuracies[name].value)
+    worst = ranked[0]
+    told = list(accuracies) if len(ranked) <= LONG else ranked[:LOWEST]
+    ends, mark = (" ", ", ") if all(map(str.isalpha, told)) else (": ", "; ")
+    shares = mark.join(f"{name}{ends}{interval(accuracies[name])}" for name in told)
+    if len(told) < len(ranked):
+        return f"Accuracy by {by}, the lowest of {len(ranked):,}: {shares}."
+    rivals = [
+        name
+        for name, share in accuracies.items()
+        if name != worst and not apart(share, accuracies[worst])
+    ]
+    if len(rivals) > (LOWEST if mark == ", " else 1):
+        all_others = len(rivals) == len(accuracies) - 1
+        rivals = ["any other" if all_others else f"{len(rivals)} others"]
+    return f"Accuracy by {by}: {shares}. It is lowest on {worst}{unless(rivals)}."

@@ -1,0 +1,115 @@
+"""Report cards of the user's own pictures: what they have, what they leave out, and their sizes."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from lab.core.estimate import Estimate
+from lab.experiments.report_card import CardResult, report
+from lab.experiments.report_card.panels import SHOWN, worst
+from lab.experiments.report_card.phrases import lowest
+from lab.experiments.report_card.report import DATA, card_folder
+from lab.experiments.report_card.subject import Subject, spread
+from support.configs import tiny
+from support.executors import Here
+from support.picture_folders import fill
+from support.scripts import is_refused, load_script
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 pictures of two classes, of which 20 are to train on, in two places."""
+    place = tmp_path_factory.mktemp("own") / "photos"
+    fill(place / "cat", 12)
+    fill(place / "dog", 12, shade=90)
+    files = sorted(path.relative_to(place).as_posix() for path in place.rglob("*.png"))
+    lines = [f"{name},{('in', 'out')[k % 2]}" for k, name in enumerate(files)]
+    (place / "metadata.csv").write_text("\n".join(["file_name,place", *lines]) + "\n")
+    return place
+
+
+@pytest.fixture(scope="module")
+def made(photos: Path) -> CardResult:
+    """A card of two seeds, with the sizes that the pictures allow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.experiments.runner.run.open_executor", lambda *_: Here())
+        for name, value in ("STEPS", 1), ("PICTURES", 10), ("TURNS", 1):
+            patch.setattr(import_module("lab.experiments.report_card.report"), name, value)
+        base = tiny(
+            photos.parent / "cards", data=str(photos), groups=("place",), counterfactuals=9,
+            steps=2,
+        )  # fmt: skip
+        return report("linear", base, seeds=2, say=lambda _: None, watch=False)
+
+
+def test_it_has_what_own_pictures_allow_and_says_what_not(made: CardResult, photos: Path) -> None:
+    assert not made.failed
+    assert made.folder.name == "linear-photos"
+    content = json.loads((made.folder / DATA).read_text())
+    assert content["data"] == str(photos)
+    (found,) = content["cards"]
+    assert [size["pictures"] for size in found["learning"]] == [10, 20]
+    assert set(found["gap"]) == {"10", "20"}
+    assert set(found["perturbations"]) == {"gray", "hue", "blur", "noise", "mirror", "shift"}
+    assert set(found["classes"]) == {"cat", "dog"}
+    assert "accuracy/worst_group" in found["metrics"]
+    assert all("low" in share for share in found["perturbations"].values())
+    assert not {"cues", "reliance", "subpopulations", "parts"} & set(found)
+    left_out = [sentence for sentence in made.sentences if sentence.startswith("Left out: cues")]
+    assert len(left_out) == 1
+    assert sum("fewer than 10 test pictures" in sentence for sentence in made.sentences) == 1
+
+
+def test_nothing_on_it_is_called_a_face(made: CardResult) -> None:
+    for path in sorted(made.folder.glob("report_card.*")):
+        text = path.read_text().lower()
+        assert "pictures" in text
+        assert "face" not in text, path.name
+    page = (made.folder / "report_card.html").read_text()
+    for name in ("learning", "gap", "perturbations", "classes", "groups"):
+        assert f'<figure id="{name}">' in page
+    assert "linear on photos" in page
+
+
+def test_a_card_about_other_pictures_is_another_card(made: CardResult, photos: Path) -> None:
+    out, source = made.folder.parent, str(photos)
+    assert card_folder(out, "linear", source) == made.folder
+    assert card_folder(out, "linear") == out / "linear"
+    assert card_folder(out, "linear", "/elsewhere/photos") == out / "linear-photos-2"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--sizes 10 21", "has 20 pictures to train on; name sizes up to 20"),
+        ("--random-sizes 500", "--random-sizes 500: "),
+        ("--counterfactuals 60", "--counterfactuals is set by the report card (with --data)"),
+        ("--task smiling", "--task is about drawn pictures"),
+    ],
+)
+def test_what_the_pictures_do_not_allow_is_one_line(
+    flags: str, said: str, photos: Path, tmp_path: Path
+) -> None:
+    run = load_script("report_card").report_card
+    words = ["--data", str(photos), *flags.split(), "--out", str(tmp_path / "out")]
+    assert said in is_refused(run, words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sizes_are_round_ones_and_all_that_there_are() -> None:
+    assert spread(1438, classes=10, count=5) == (30, 100, 300, 1438)
+    assert spread(60_000, classes=10, count=5) == (1000, 3000, 10_000, 30_000, 60_000)
+    assert spread(3000, classes=10, count=4) == (100, 300, 1000, 3000)
+    assert spread(4, classes=2, count=5) == (2, 4)
+    endless = Subject(noun="faces", described="", classes=("a", "b"), tested=2)
+    assert endless.sizes(()) == (100, 300, 1000, 3000, 10_000)
+
+
+def test_of_many_classes_the_lowest_are_told_and_drawn() -> None:
+    shares = {f"class {k}": Estimate(1 - k / 100, 0.9 - k / 100, 1.0) for k in range(30)}
+    said = lowest(shares, by="class")
+    assert said.startswith("Accuracy by class, the lowest of 30: class 29: 0.71 (0.61–1.00); ")
+    assert said.count("class ") == 3
+    assert worst(shares) == [f"class {k}" for k in range(30 - SHOWN, 30)]
