@@ -17,8 +17,13 @@ BACKENDS: tuple[Backend, ...] = ("auto", "torch", "c")
 
 _BLOCK = 4096  # pictures whose display list is computed at once
 _MASKED = 256 * 64 * 64  # pixels whose regions are computed at once
-WORTH_BUILDING = 20_000 * 32 * 32
-"""Pixels for which torch takes longer than the compiler and C together."""
+WORTH_BUILDING = 2_000 * 32 * 32
+"""Pixels drawn in a process from which on it is worth to wait for the compiler (two to four
+seconds, once per machine): what follows, in this run or a later one, is drawn some thirty times as
+fast."""
+
+drawn_unbuilt: dict[Drawing[Any], int] = {}
+"""Pixels of each drawing that were drawn while its library was not built."""
 
 
 def render(
@@ -87,15 +92,20 @@ def _check_size(size: int) -> None:
 
 
 def _in_c(drawing: Drawing[Any], backend: Backend, pixels: int) -> bool:
-    """Whether to draw in C, which waits for the compiler only if that pays."""
+    """Whether to draw in C, which waits for the compiler only if that pays: not for a few pictures,
+    but also for many that are drawn a few at a time."""
     if backend == "c":
         try:
             c_backend.library(drawing)
         except Unavailable as reason:
             raise ValueError(f"the C backend is not available: {reason}") from None
         return True
-    if backend == "torch" or not (pixels >= WORTH_BUILDING or c_backend.is_built(drawing)):
+    if backend == "torch":
         return False
+    if not c_backend.is_built(drawing):
+        drawn_unbuilt[drawing] = drawn_unbuilt.get(drawing, 0) + pixels
+        if drawn_unbuilt[drawing] < WORTH_BUILDING:
+            return False
     return can_draw_in_c(drawing)
 
 
