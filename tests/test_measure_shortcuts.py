@@ -80,6 +80,31 @@ def test_one_that_knows_nothing_is_not_praised() -> None:
     assert not {"not misled", "combinations mastered"} & set(kinds(made, "eye_color:0.9"))
 
 
+def test_one_whose_accuracy_is_the_cues_is_not_praised() -> None:
+    """At chance where the cue says nothing, above it where the cue is as in training."""
+    made = figures(0.6, 0.4) | {
+        "accuracy/test": wilson(57, 150),
+        "accuracy/unbiased": wilson(25, 150),
+        "accuracy/conflicting": wilson(21, 150),
+    }
+    found = findings(made, tied("hair_color:0.9", task="eye_color"))
+    (leans,) = (each.text for each in found if "misled" in each.kind)
+    assert leans.startswith("It leans on hair color")
+    assert {14, 16.7, 38} <= set(numbers(leans))
+    made["accuracy/test"] = wilson(36, 150)
+    assert not [each for each in kinds(made, "hair_color:0.9", task="eye_color") if "misl" in each]
+
+
+def test_what_so_few_faces_leave_open_is_no_praise() -> None:
+    made = {
+        name: wilson(round(50 * share), 50)
+        for name, share in (("unbiased", 0.9), ("conflicting", 0.84), ("unseen_combinations", 0.8))
+    }
+    few = figures(1.0, 0.9, num_test=50) | {f"accuracy/{name}": made[name] for name in made}
+    found = [each for each in kinds(few, "eye_color:0.9") if "misl" in each or "comb" in each]
+    assert found == ["misled unsettled", "combinations unsettled"]
+
+
 def test_without_cues_nothing_is_said_of_them() -> None:
     made = figures(1.0, 0.93)
     assert not {"misled", "misled partly", "not misled"} & set(kinds(made))

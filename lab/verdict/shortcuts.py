@@ -36,8 +36,10 @@ def misled(
 
     "misled": the interval of accuracy on conflicting faces lies below chance, 1 / `classes`.
     "misled partly": accuracy is lower there than on unbiased faces (the interval of the difference
-    excludes 0). For cues negatively associated with the label in training (strength below 1 /
-    `classes`) the other way round: accuracy is higher on conflicting faces.
+    excludes 0), or at chance there but not on the test set, where the cues are as in training. For
+    cues negatively associated with the label in training (strength below 1 / `classes`) the other
+    way round: accuracy is higher on conflicting faces. "not misled": accuracy on unbiased faces is
+    above chance, and the interval of the difference ends below `RELIES`.
     """
     against, unbiased = metrics.get("accuracy/conflicting"), metrics.get("accuracy/unbiased")
     if against is None or unbiased is None or not cues:
@@ -61,6 +63,21 @@ def misled(
             f"It leans on {names}, the other way round: {where}, as mostly in training, it gets"
             f" {right}, and only {share(unbiased)} {nothing}."
         )
+    if unbiased.interval[0] <= 1 / classes:  # it knows nothing that a cue could outweigh
+        test = metrics["accuracy/test"]
+        tied = all(cue.strength > cue.no_link + CLOSE for cue in cues)
+        if not tied or difference(test, unbiased).interval[0] <= 0:
+            return None
+        agree = f"{'they agree' if many else 'it agrees'} with the label as often as in training"
+        return "misled partly", (
+            f"It leans on {names}: {where}, it gets {right}, {share(unbiased)} {nothing}, and"
+            f" {share(test)} where {agree}."
+        )
+    if high >= RELIES:
+        return "misled unsettled", (
+            f"Whether {names} misled it, so few {noun} cannot tell: {where}, it gets {right}, and"
+            f" {share(unbiased)} {nothing}."
+        )
     return "not misled", (
         f"{names[0].upper()}{names[1:]} did not mislead it: {where}, it gets {right}."
     )
@@ -72,8 +89,12 @@ def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
     if unseen is None or test is None:
         return None
     numbers = f"it gets {share(unseen)} of them right, and {share(test)} of other unseen {noun}"
-    if difference(test, unseen).interval[0] > 0:
+    low, high = difference(test, unseen).interval
+    if low > 0:
         return "combinations missed", f"Combinations it never saw confuse it: {numbers}."
+    if high >= RELIES:
+        few = f"Whether combinations it never saw confuse it, so few {noun} cannot tell"
+        return "combinations unsettled", f"{few}: {numbers}."
     return "combinations mastered", f"Combinations it never saw do not confuse it: {numbers}."
 
 

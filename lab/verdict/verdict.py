@@ -336,7 +336,8 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     pairs = (misled(metrics, setting.cues, setting.num_classes, noun), combined(metrics, noun))
     found = [Finding(*pair) for pair in pairs if pair]
     if metrics["accuracy/test"].interval[0] <= setting.chance:  # "not misled" would mislead
-        found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
+        mute = ("not misled", "combinations mastered", "combinations unsettled")
+        found = [one for one in found if one.kind not in mute]
     told = any(one.kind == "misled" for one in found)
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun, told=told)),
