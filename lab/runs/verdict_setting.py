@@ -28,6 +28,7 @@ def verdict_setting(
         label_noise_kind=data.label_noise_kind,
         steps=steps,
         width=config.model.width if has_width(config.model.model) else None,
+        patience=config.train.early_stopping if steps < config.train.max_steps else None,
         relevant=world.relevant,
         varied=tuple(varied),
         cues=world.cues,

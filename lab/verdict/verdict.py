@@ -76,6 +76,9 @@ class Setting:
     """Optimizer steps that were done."""
     width: int | None
     """Width of the network; None: it has no such setting."""
+    patience: int | None = None
+    """Evaluations without a lower validation loss after which it was stopped early; None: it was
+    not."""
     relevant: tuple[str, ...] = ()
     """Relevant attributes; (): not known, so that nothing is called a nuisance."""
     varied: tuple[str, ...] = ()
@@ -205,6 +208,7 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
         link=label_link(setting.label_noise, setting.label_noise_kind, setting.num_classes),
         steps=setting.steps,
         width=setting.width,
+        patience=setting.patience,
         online=setting.online is not None,
         noun=noun,
         more_train=setting.more_train,
