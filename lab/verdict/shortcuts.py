@@ -45,22 +45,23 @@ def misled(
     if against is None or unbiased is None or not cues:
         return None
     names, many = listed([spoken(cue.attribute) for cue in cues]), len(cues) > 1
+    some = f"one or more of {names}" if many else names  # they contradict the label together only
     where = f"where {names} contradict{'' if many else 's'} the label"
     nothing = f"where {'they say' if many else 'it says'} nothing"
     right = f"{share(against, first=True)} of unseen {noun} right"
     low, high = difference(unbiased, against).interval
     if low > 0 and against.interval[1] < 1 / classes:
         return "misled", (
-            f"It looks at {names}. It should not. {where[0].upper()}{where[1:]}, it gets only"
+            f"It looks at {some}. It should not. {where[0].upper()}{where[1:]}, it gets only"
             f" {right}, fewer than a guess ({chance(classes)})."
         )
     if low > 0:
         return "misled partly", (
-            f"It leans on {names}: {where}, it gets {right}, and {share(unbiased)} {nothing}."
+            f"It leans on {some}: {where}, it gets {right}, and {share(unbiased)} {nothing}."
         )
     if high < 0 and any(cue.strength < cue.no_link - CLOSE for cue in cues):
         return "misled partly", (
-            f"It leans on {names}, the other way round: {where}, as mostly in training, it gets"
+            f"It leans on {some}, the other way round: {where}, as mostly in training, it gets"
             f" {right}, and only {share(unbiased)} {nothing}."
         )
     if unbiased.interval[0] <= 1 / classes:  # it knows nothing that a cue could outweigh
@@ -70,7 +71,7 @@ def misled(
             return None
         agree = f"{'they agree' if many else 'it agrees'} with the label as often as in training"
         return "misled partly", (
-            f"It leans on {names}: {where}, it gets {right}, {share(unbiased)} {nothing}, and"
+            f"It leans on {some}: {where}, it gets {right}, {share(unbiased)} {nothing}, and"
             f" {share(test)} where {agree}."
         )
     if high >= RELIES:
