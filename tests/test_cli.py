@@ -379,6 +379,7 @@ def test_a_flag_counts_as_given_also_with_its_default_value() -> None:
         ("sweep", "--grid width=2,4 --threads 2", "--threads is set by the grid"),
         ("learning_curve", "--threads 2", "--threads is set by the grid"),
         ("dose_response", "--threads 1", "--threads is set by the grid"),
+        ("dose_response", "--counterfactuals 0", "--counterfactuals must be 1 or more here"),
         ("report_card", "--threads 2", "--threads is set by the report card"),
         ("evaluate", "runs/x --search-faces 200", "--search-faces goes with --find-failures only"),
         ("lesson", "random_labels --results", "--results leave out random_labels"),

@@ -1,6 +1,7 @@
 """Reliance, groups and parts against independent computations."""
 
 import math
+from collections.abc import Callable
 from itertools import permutations
 
 import numpy as np
@@ -10,7 +11,15 @@ from scipy import stats
 from sklearn.metrics import accuracy_score
 from torch import Tensor
 
-from lab.measure import component_values, group_accuracies, reliance, worst
+from lab.measure import (
+    Predictions,
+    component_values,
+    group_accuracies,
+    memorization_metrics,
+    mislabeled_fitted,
+    reliance,
+    worst,
+)
 from lab.measure.components import shapley
 from lab.measure.predictions import log_odds
 
@@ -77,6 +86,27 @@ def test_group_accuracies_equal_scikit_learn_and_name_the_worst() -> None:
 
 def game(seed: int, faces: int = 7) -> Tensor:
     return torch.rand(16, faces, generator=torch.Generator().manual_seed(seed)) < 0.5
+
+
+LOGITS, SIX = torch.randn(6, 2, generator=torch.Generator().manual_seed(0)), torch.arange(6) % 2
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: group_accuracies(LOGITS, SIX, {"in": torch.tensor([1, 0, 0, 0, 1, 1])}),
+        lambda: group_accuracies(LOGITS, SIX, {"in": torch.tensor([True, False])}),
+        lambda: reliance(LOGITS[:1], LOGITS),
+        lambda: mislabeled_fitted(LOGITS, SIX, SIX[:1]),
+        lambda: memorization_metrics(
+            Predictions.of(LOGITS, SIX), Predictions.of(LOGITS, SIX, split="train")
+        ),
+    ],
+)
+def test_tensors_that_would_be_taken_for_others_are_refused(ask: Callable[[], object]) -> None:
+    """Members as 0 and 1, one row for many, two sets in the other order."""
+    with pytest.raises(ValueError, match=r"group|counterfactuals|true labels|training set first"):
+        ask()
 
 
 @pytest.mark.parametrize("player", range(4))

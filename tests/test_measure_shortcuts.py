@@ -61,7 +61,7 @@ def test_one_that_leans_on_two_cues() -> None:
     made = cue_figures(0.9, 0.8, eye_color=0.3)
     found = findings(made, tied("eye_color:0.9", "hair_length:0.8"))
     (leans,) = (finding.text for finding in found if finding.kind == "misled partly")
-    assert "eye color and hair length" in leans
+    assert leans.startswith("It leans on one or more of eye color and hair length: where")
     assert numbers(leans)[0] == 80
     assert 90 in numbers(leans)
     assert kinds(made, "eye_color:0.9")[0] != "misled partly"
@@ -78,6 +78,31 @@ def test_one_that_knows_nothing_is_not_praised() -> None:
     assert {"not misled", "combinations mastered"} <= set(kinds(made, "eye_color:0.9"))
     made["accuracy/test"] = wilson(1000, 2000)
     assert not {"not misled", "combinations mastered"} & set(kinds(made, "eye_color:0.9"))
+
+
+def test_one_whose_accuracy_is_the_cues_is_not_praised() -> None:
+    """At chance where the cue says nothing, above it where the cue is as in training."""
+    made = figures(0.6, 0.4) | {
+        "accuracy/test": wilson(57, 150),
+        "accuracy/unbiased": wilson(25, 150),
+        "accuracy/conflicting": wilson(21, 150),
+    }
+    found = findings(made, tied("hair_color:0.9", task="eye_color"))
+    (leans,) = (each.text for each in found if "misled" in each.kind)
+    assert leans.startswith("It leans on hair color")
+    assert {14, 16.7, 38} <= set(numbers(leans))
+    made["accuracy/test"] = wilson(36, 150)
+    assert not [each for each in kinds(made, "hair_color:0.9", task="eye_color") if "misl" in each]
+
+
+def test_what_so_few_faces_leave_open_is_no_praise() -> None:
+    made = {
+        name: wilson(round(50 * share), 50)
+        for name, share in (("unbiased", 0.9), ("conflicting", 0.84), ("unseen_combinations", 0.8))
+    }
+    few = figures(1.0, 0.9, num_test=50) | {f"accuracy/{name}": made[name] for name in made}
+    found = [each for each in kinds(few, "eye_color:0.9") if "misl" in each or "comb" in each]
+    assert found == ["misled unsettled", "combinations unsettled"]
 
 
 def test_without_cues_nothing_is_said_of_them() -> None:

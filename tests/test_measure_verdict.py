@@ -87,6 +87,12 @@ def test_no_width_is_advised_where_there_is_no_dial() -> None:
     assert "--steps" in found[-1].text
 
 
+def test_one_that_was_stopped_early_is_not_advised_more_steps() -> None:
+    hint = findings(figures(0.51, 0.5), setting(steps=20, patience=2))[-1].text
+    assert "--early-stopping 6" in hint
+    assert "--steps" not in hint
+
+
 def test_early_stopping_is_advised_where_examples_are_left_for_it() -> None:
     wrong = dict(zip(("fitted", "true_label"), (1.0, 0.0), strict=True))
     found = figures(1.0, 0.6) | {

@@ -11,6 +11,8 @@ import torch
 
 from lab.core.config import RunConfig
 from lab.runs import train
+from lab.runs.resolve import resolve
+from lab.runs.verdict_setting import verdict_setting
 from lab.training import SINGLE, Batch, Batches
 from lab.worlds import open_world
 from support.configs import rich
@@ -70,3 +72,12 @@ def test_kept_faces_are_those_of_the_whole(tmp_path: Path) -> None:
 def test_advice_after_fresh_faces_is_not_more_of_them(tmp_path: Path) -> None:
     mine = dataclasses.replace(config(tmp_path, online=True), seed=1)
     assert "--num-train" not in train.start(mine).verdict
+
+
+def test_faces_after_the_weights_that_were_kept_are_not_counted_as_studied(tmp_path: Path) -> None:
+    run = resolve(config(tmp_path, online=True, early_stopping=1))
+    examples = run.world.load("train", run.config.data.num_train)
+    setting = verdict_setting(run, examples, steps=STEPS, weights_of=2)
+    assert setting.online == setting.shown == 2 * BATCH
+    assert setting.patience is None, "it had all its steps"
+    assert verdict_setting(run, examples, steps=STEPS - 1, weights_of=2).patience == 1

@@ -19,7 +19,7 @@ from lab.experiments import Cell, Table, make_grid, make_jobs, run_grid
 from lab.experiments.presets.sweep import preset, view
 from lab.experiments.runner.jobs import finished
 from lab.experiments.show.tables import runs_csv, to_markdown
-from lab.experiments.table import read_run
+from lab.experiments.table import flatten, read_run
 from lab.measure import (
     Predictions,
     load_metrics,
@@ -31,6 +31,7 @@ from lab.measure import (
 from lab.runs.load import open_run
 from lab.runs.resolve import resolve
 from lab.runs.train import resume, start
+from lab.tracking.summary import nest
 from lab.worlds import draw_examples
 from support.configs import tiny
 
@@ -279,6 +280,21 @@ def test_two_of_one_name_are_refused(file: Path, tmp_path: Path) -> None:
     other.write_text(FILE)
     with pytest.raises(ValueError, match="own/brier"):
         load_metrics([f"{file}:brier", f"{other}:brier"])
+
+
+def test_one_called_as_the_end_of_anothers_interval_is_refused(tmp_path: Path) -> None:
+    """In logs both would stand under one tag."""
+    path = tmp_path / "my.py"
+    path.write_text("def width(predictions): return 1.0\ndef width_low(predictions): return 2.0")
+    assert len(load_metrics([f"{path}:width_low"])) == 1
+    with pytest.raises(ValueError, match="own/width_low"):
+        load_metrics([f"{path}:width", f"{path}:width_low"])
+
+
+def test_a_metric_may_be_called_value() -> None:
+    assert flatten(nest({"own/value": Estimate(0.25, 0.1, 0.4)})) == {
+        "own/value": Estimate(0.25, 0.1, 0.4)
+    }
 
 
 @pytest.fixture

@@ -181,6 +181,12 @@ def test_too_few_networks_have_no_interval() -> None:
     assert found.count == 36, "those that one network was trained on and the other was not"
 
 
+def test_scores_that_are_all_the_same_have_no_interval() -> None:
+    """They tell nothing of their spread, and would be called apart from all others."""
+    found = mean_score(torch.ones(6, 5, dtype=torch.bool), masks(6, 5, 0.6))
+    assert (found.value, found.low, found.count) == (0.0, None, 5)
+
+
 @pytest.mark.parametrize(("count", "share"), [(500, 0.7), (37, 0.5), (12, 0.9), (8, 0.7)])
 def test_subsets_have_their_size_and_balance(count: int, share: float) -> None:
     members = masks(40, count, share)

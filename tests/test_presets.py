@@ -6,7 +6,7 @@ import pytest
 
 from lab.commands.train import Flags, train
 from lab.core.cli import main, parse
-from lab.core.config import check
+from lab.core.config import RunConfig, check
 from lab.core.flags import flags_of
 from lab.core.machine import has_bfloat16
 from lab.core.presets import PRESETS
@@ -40,6 +40,13 @@ def test_flags_that_are_given_come_first() -> None:
     assert mine.pictures
     assert mine.train.steps == 7
     assert mine.train.optimizer == whole.train.optimizer
+
+
+@pytest.mark.parametrize("model", ["--model torchvision:resnet18", "--model=timm:resnet18"])
+def test_a_presets_width_is_not_for_networks_of_libraries(model: str) -> None:
+    mine = parse(Flags, ["--preset", "useful", *model.split()]).run
+    assert mine.model.width == RunConfig().model.width
+    assert mine.train.optimizer == "muon"
 
 
 def test_bfloat16_is_for_processors_that_have_it(

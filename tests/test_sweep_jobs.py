@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from lab.core.run_names import check_name
 from lab.experiments import found_table
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
+from lab.runs.train import start
 from lab.worlds import world_version
+from support.configs import tiny
 from support.picture_folders import fill
 from support.scripts import is_a_good_line
 
@@ -167,3 +170,14 @@ def test_the_jobs_of_a_folder_have_what_it_has(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=line):
             make_jobs(base, make_grid(grid), seeds=1, out=tmp_path / "runs")
+
+
+def test_a_found_table_has_copies_of_runs_once_and_other_steps_apart(tmp_path: Path) -> None:
+    """A folder that was copied, or the same command again, is no other seed."""
+    small = tiny(tmp_path, task="shape", model="linear", num_train=8)
+    longer = replace(small, train=replace(small.train, steps=4))
+    for config in (small, small, replace(small, seed=1), longer):
+        start(config)
+    shutil.copytree(tmp_path / "shape-8-linear1-s1", tmp_path / "copied")
+    table = found_table(tmp_path)
+    assert {cell.settings["steps"]: cell.seeds for cell in table.cells} == {3: (0, 1), 4: (0,)}

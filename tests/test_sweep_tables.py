@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lab.commands.sweep import sweep
 from lab.core.config import DataConfig, RunConfig
 from lab.core.estimate import Estimate
 from lab.core.metrics import limits
@@ -24,7 +25,7 @@ from lab.experiments.show.curves import above_guessing, curves
 from lab.experiments.show.tables import cells_csv, differences_csv, to_markdown
 from lab.measure import mean_of_seeds
 from support.picture_folders import fill
-from support.scripts import is_a_good_line
+from support.scripts import is_a_good_line, is_refused
 
 TEST, TRAIN, RELIANCE = "accuracy/test", "accuracy/train", "reliance/eye_color"
 AUC = "memorization/membership_auc"
@@ -173,6 +174,30 @@ def test_cells_that_did_not_fit_their_training_data_say_so() -> None:
     assert [row[heading.index("not fitted")] for row in rows] == ["", f"2 of {SEEDS}"]
     (online,) = planted({"width": [4]}, online=True).cells
     assert changed(online, TRAIN, values).unfitted == 0, "it has no training set"
+
+
+@pytest.mark.parametrize(
+    ("runs", "said", "unsaid"),
+    [
+        ({}, "a larger --width", "--early-stopping"),
+        ({"model": "linear"}, "more --steps.", "--width"),
+        ({"early_stopping": 3}, "--early-stopping", "more --steps"),
+    ],
+)
+def test_why_networks_did_not_fit_is_what_can_be(
+    runs: dict[str, Any], said: str, unsaid: str
+) -> None:
+    table = planted({"num_train": [8, 16]}, **runs)
+    cells = [changed(cell, TRAIN, [0.5] * SEEDS) for cell in table.cells]
+    note = to_markdown(view(Table(table.grid, table.out, tuple(cells)))).partition("Not fitted")[2]
+    assert said in note
+    assert unsaid not in note
+
+
+def test_widths_of_a_network_of_one_size_are_refused(tmp_path: Path) -> None:
+    words = ["--grid", "width=2,4", "--model", "linear", "--out", str(tmp_path / "out")]
+    assert "--width changes nothing" in is_refused(sweep, words)
+    assert not (tmp_path / "out").exists()
 
 
 def test_bands_are_intervals_within_what_the_metric_can_be() -> None:

@@ -55,7 +55,7 @@ class Flags:
         refuse_processes(names, self.executor)
         refuse_idle(names, self.run.data, varied=once)
         if "model" not in once:
-            refuse_width(names, [self.run.model.model])
+            refuse_width({*names, *once}, [self.run.model.model])
 
 
 def sweep(flags: Flags) -> int:

@@ -20,8 +20,8 @@ PRESETS = {
     ),
 }
 """What each stands for: flags as they would be written. The three networks of the documentation,
-which all fit their training faces. `--precision bfloat16` is left out where
-the processor has no instructions for it."""
+which all fit their training faces. `--precision bfloat16` is left out where the processor has no
+instructions for it, and `--width` for networks of torchvision and timm."""
 
 NEEDS = {"--counterfactual-pairs": "--no-online"}
 """Flags of a preset that mean nothing, and are left out, where the user has given another."""
@@ -50,9 +50,16 @@ def with_preset(words: Sequence[str]) -> list[str]:
         if word.startswith("--"):
             take = _flag(word) not in given and NEEDS.get(word) not in spelled
             take = take and (word != "--precision" or has_bfloat16())
+            take = take and (word != "--width" or not _of_a_library(flagged))
         if take:
             added.append(word)
     return added + words
+
+
+def _of_a_library(words: Sequence[str]) -> bool:
+    """Whether they name a network of torchvision or timm, which has no width."""
+    text = " ".join(words).replace("--model=", "--model ")
+    return re.search(r"--model (torchvision|timm):", text) is not None
 
 
 def fields_of(name: str) -> frozenset[str]:

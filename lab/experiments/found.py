@@ -6,13 +6,13 @@ print(found_text(table))
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lab.core.config import Provenance, RunConfig
-from lab.core.metrics import shown
+from lab.core.metrics import known, shown
 from lab.core.run_dir import runs_in
 from lab.experiments.runner.grid import ELSEWHERE, fields, setting
 from lab.experiments.runner.jobs import refuse_other_figures
@@ -21,15 +21,15 @@ from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
 
 ASIDE = (
-    "counterfactuals", "deterministic", "metric", "pictures", "scores", "steps", "world_size",
+    "counterfactuals", "deterministic", "metric", "pictures", "scores", "world_size",
 )  # fmt: skip
-"""Settings that make no other experiment, or (steps) are not known of every run."""
+"""Settings that make no other experiment. (Of a watched run the steps are not known, either.)"""
 
 
 def found_table(folder: Path) -> Table:
     """The runs directly in `folder` as a table: the grid are the settings in which they differ, a
-    cell the runs that differ in their seeds alone. `ValueError` if there is no finished run, or if
-    one has figures of other settings."""
+    cell the runs that differ in their seeds alone; a copy of a run is not another one. `ValueError`
+    if there is no finished run, or if one has figures of other settings."""
     found: list[tuple[dict[str, Any], RunConfig, Run]] = []
     failed = []
     for run in runs_in(folder):
@@ -59,7 +59,7 @@ def found_table(folder: Path) -> Table:
             Cell(
                 dict(zip(grid, key, strict=True)),
                 runs[0][0],
-                _numbered(tuple(each for _, each in runs)),
+                _numbered(_without_copies([each for _, each in runs])),
             )
             for key, runs in cells.items()
         ),
@@ -80,9 +80,25 @@ def found_text(table: Table) -> str:
 
 def _settings(config: RunConfig, provenance: Provenance) -> dict[str, Any]:
     """The settings that tell experiments apart, and those that the user told of a watched run."""
-    known = {name: setting(config, name) for name in fields() if name not in (*ELSEWHERE, *ASIDE)}
+    aside = [*ELSEWHERE, *ASIDE, *(["steps"] if provenance.watched else [])]
+    usual = {name: setting(config, name) for name in fields() if name not in aside}
     told: Mapping[str, Any] = provenance.watched.get("settings", {})
-    return {**known, **told}
+    return {**usual, **told}
+
+
+def _without_copies(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The runs without those that have seed and figures of an earlier one, but for times: a second
+    one would make the spread over seeds look smaller."""
+    kept: dict[str, Run] = {}
+    for run in runs:
+        told = {tag: each for tag, each in run.metrics.items() if not _is_of_the_clock(tag)}
+        kept.setdefault(repr((run.seed, sorted(told.items()))), run)
+    return tuple(kept.values())
+
+
+def _is_of_the_clock(tag: str) -> bool:
+    row = known(tag)
+    return row is not None and row.clock
 
 
 def _numbered(runs: tuple[Run, ...]) -> tuple[Run, ...]:

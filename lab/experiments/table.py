@@ -205,7 +205,7 @@ def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:
     metrics: dict[str, Estimate] = {}
 
     def walk(entry: Mapping[str, Any], path: str) -> None:
-        if "value" in entry:
+        if "value" in entry and not isinstance(entry["value"], dict):  # own/value is a name, too
             low, high = entry.get("low"), entry.get("high")
             if low is None or high is None:
                 low = high = None

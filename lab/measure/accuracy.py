@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
@@ -40,7 +41,14 @@ def loss(logits: Tensor, labels: Tensor) -> Estimate:
 def group_accuracies(
     logits: Tensor, labels: Tensor, groups: Mapping[str, Tensor]
 ) -> dict[str, Estimate]:
-    """The accuracy of each group that has examples, by name; `groups` has its members (N,) bool."""
+    """The accuracy of each group that has examples, by name; `groups` has its members (N,) bool.
+    `ValueError` for anything else: numbers would pick examples by their places."""
+    for name, members in groups.items():
+        if members.dtype != torch.bool or members.shape != labels.shape:
+            raise ValueError(
+                f"the members of group {name!r} must be {tuple(labels.shape)} bool, not"
+                f" {tuple(members.shape)} {members.dtype}"
+            )
     return {
         name: accuracy(logits[members], labels[members])
         for name, members in groups.items()

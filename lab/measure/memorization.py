@@ -72,7 +72,7 @@ def mislabeled_fitted(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> E
     Zhang et al., "Understanding deep learning requires rethinking generalization", 2017: a network
     that fits them has memorized, for nothing in the pictures says so.
     """
-    wrong = labels != clean_labels
+    wrong = _wrong(labels, clean_labels)
     return accuracy(logits[wrong], labels[wrong])
 
 
@@ -82,8 +82,17 @@ def mislabeled_true_label(logits: Tensor, labels: Tensor, clean_labels: Tensor) 
 
     Arpit et al., "A closer look at memorization", 2017: early in training it is most of them.
     """
-    wrong = labels != clean_labels
+    wrong = _wrong(labels, clean_labels)
     return accuracy(logits[wrong], clean_labels[wrong])
+
+
+def _wrong(labels: Tensor, clean_labels: Tensor) -> Tensor:
+    """Which labels (N,) are not the true ones; `ValueError` if there are not as many of these."""
+    if labels.shape != clean_labels.shape:
+        raise ValueError(
+            f"{tuple(clean_labels.shape)} true labels for {tuple(labels.shape)} labels"
+        )
+    return labels != clean_labels
 
 
 def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
@@ -91,8 +100,13 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     set and on a test set.
 
     The metrics of mislabeled examples are there only if there are such examples, and the rate of
-    true positives only if there are 100 unseen examples or more.
+    true positives only if there are 100 unseen examples or more. `ValueError` if by their splits
+    the two are in the other order.
     """
+    if (train.split, test.split) == ("test", "train"):
+        raise ValueError(
+            "give the predictions on the training set first, those on the test set last"
+        )
     losses = [example_losses(each.logits, each.labels) for each in (train, test)]
     right = [accuracy(each.logits, each.labels) for each in (train, test)]
     metrics = {

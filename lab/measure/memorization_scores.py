@@ -20,6 +20,9 @@ BY_HEART = 0.5
 """The score from which an example is called known by heart: then the network is right on it at
 least twice as often with it as without it. (Feldman & Zhang count those from 0.25 on.)"""
 
+NOTHING = 1e-20
+"""A variance of shares below this is one of 0, rounded."""
+
 FEWEST = 3
 """So many networks with an example, and without it, it takes to call it known by heart."""
 
@@ -58,7 +61,7 @@ class Averages:
 
     def mean(self) -> Estimate:
         """The mean over the examples that have one, for other networks and other examples of the
-        same kind; without an interval for fewer than two of either.
+        same kind; without an interval for fewer than two of either, or where all are the same.
 
         Its variance is that over the examples plus that over the networks (by the jackknife). Both
         hold what is random in a single prediction, so that the interval is rather too wide (Owen,
@@ -220,7 +223,9 @@ def _over_networks(without: Tensor) -> float:
 
 
 def _normal(value: float, variance: float, count: int) -> Estimate:
-    if not math.isfinite(variance):
+    """Without an interval where the variance is not known, or is 0: all values the same tell
+    nothing of their spread."""
+    if not variance > NOTHING:
         return Estimate.point(value, count=count)
     reach = Z * math.sqrt(variance)
     return Estimate(value, value - reach, value + reach, count)

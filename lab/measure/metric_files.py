@@ -27,7 +27,7 @@ def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
 
     A metric is a function of `Predictions` that returns a number or an `Estimate`. Raises
     `ValueError` with one line that begins with --metric and the name: no such file or function,
-    what went wrong in it, or two metrics of one name.
+    what went wrong in it, or two metrics of one name, or one with the name of another's interval.
     """
     found: dict[str, SplitMetric] = {}
     for name in names:
@@ -42,6 +42,13 @@ def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
             if tag in found:
                 raise ValueError(f"{FLAG} {name}: {found[tag].source} is called {tag}, too")
             found[tag] = metric
+    for tag in found:
+        base = tag.removesuffix("_low").removesuffix("_high")
+        if base in found and base != tag:
+            raise ValueError(
+                f"{found[tag].source} is called {tag}, as an end of the interval of {base}"
+                f" ({found[base].source}) is: give it another name"
+            )
     return tuple(dict.fromkeys(found.values()))
 
 

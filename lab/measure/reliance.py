@@ -25,8 +25,12 @@ class Reliance:
 
 def reliance(before: Tensor, after: Tensor) -> Reliance:
     """From the logits (K, C) of K samples and those of their counterfactuals; NaN for K = 0, and if
-    there is NaN among them."""
+    there is NaN among them. `ValueError` if there is not one counterfactual for each sample."""
     check_logits(before)
+    if after.shape != before.shape:
+        raise ValueError(
+            f"{tuple(after.shape)} logits of counterfactuals for {tuple(before.shape)} of samples"
+        )
     predicted = before.argmax(dim=1)
     flipped = predicted != after.argmax(dim=1)
     moved = (log_odds(after, predicted) - log_odds(before, predicted)).abs()

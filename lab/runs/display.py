@@ -143,8 +143,9 @@ class Display:
 
     def chosen(self, step: int, weights_of: int) -> None:
         """Say which weights early stopping kept."""
+        steps = "1 step" if step == 1 else f"{step:,} steps"
         self._say(
-            f"ended after {step:,} steps; kept the weights of step {weights_of:,}, where the loss"
+            f"ended after {steps}; kept the weights of step {weights_of:,}, where the loss"
             f" on the validation {self._noun} was lowest"
         )
 

@@ -17,6 +17,7 @@ def verdict_setting(
     weights of step `weights_of` (None: the last)."""
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
+    shown = (steps if weights_of is None else weights_of) * config.train.batch_size
     varied = [n for n in world.relevant if bool((samples[n] != samples[n][0]).any())]
     return Setting(
         num_train=data.num_train,
@@ -27,11 +28,12 @@ def verdict_setting(
         label_noise_kind=data.label_noise_kind,
         steps=steps,
         width=config.model.width if has_width(config.model.model) else None,
+        patience=config.train.early_stopping if steps < config.train.max_steps else None,
         relevant=world.relevant,
         varied=tuple(varied),
         cues=world.cues,
-        online=steps * config.train.batch_size if config.train.online else None,
-        shown=(steps if weights_of is None else weights_of) * config.train.batch_size,
+        online=shown if config.train.online else None,
+        shown=shown,
         noun=world.noun,
         concept=concept_of(world.classes),
         more_train=world.available("validation"),

@@ -12,7 +12,7 @@ from lab.worlds import Cue
 
 GOAL = 0.05
 """Target test error of the advice on the number of training faces."""
-MOST_EXAMPLES, MOST_STEPS, MOST_WIDTH = 1_000_000, 10_000_000, 1024
+MOST_EXAMPLES, MOST_STEPS, MOST_WIDTH, MOST_PATIENCE = 1_000_000, 10_000_000, 1024, 1000
 LEFT = 2
 """Further training examples without which there is no early stopping: they are for validation."""
 RANDOM = 0.1
@@ -43,6 +43,7 @@ def advice(
     link: float,
     steps: int,
     width: int | None,
+    patience: int | None = None,
     online: bool = False,
     noun: str = "faces",
     more_train: int | None = None,
@@ -53,7 +54,8 @@ def advice(
 
     `kind` is the headline's; `error` the test error; `wrong_labels` whether mislabeled examples are
     fitted; `link` as `label_link` gives it; `width` None for a network without this setting;
-    `online` whether each example was used once only; `noun` the plural noun for examples;
+    `patience` the evaluations without a lower loss after which it was stopped early, None: it was
+    not; `online` whether each example was used once only; `noun` the plural noun for examples;
     `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
     `flags` whether another run is a matter of the lab's flags.
     """
@@ -67,6 +69,8 @@ def advice(
         return "Most of its labels are wrong: try a lower --label-noise."
     if kind in ("nothing", "underfit"):
         more = f"--steps {min(MOST_STEPS, max(1000, 3 * steps))}"
+        if patience is not None:
+            more = f"--early-stopping {min(MOST_PATIENCE, max(5, 3 * patience))}"
         wider = f", or --width {min(MOST_WIDTH, 2 * width)}" if width else ""
         return f"More training may help: try {more}{wider}."
     if kind == "unsettled" and num_test < num_train:
@@ -83,7 +87,7 @@ def advice(
         fewer = rung(num_train / 30, most=MOST_EXAMPLES)
         return f"To see it memorize, show it fewer {noun}: try --num-train {max(10, fewer)}."
     hints = []
-    if wrong_labels and (more_train is None or more_train >= LEFT):
+    if wrong_labels and patience is None and (more_train is None or more_train >= LEFT):
         hints.append("Stopping before it learns wrong labels may help: try --early-stopping 5.")
     if num_train < MOST_EXAMPLES:
         wanted = _more(num_train, error)

@@ -36,30 +36,48 @@ def misled(
 
     "misled": the interval of accuracy on conflicting faces lies below chance, 1 / `classes`.
     "misled partly": accuracy is lower there than on unbiased faces (the interval of the difference
-    excludes 0). For cues negatively associated with the label in training (strength below 1 /
-    `classes`) the other way round: accuracy is higher on conflicting faces.
+    excludes 0), or at chance there but not on the test set, where the cues are as in training. For
+    cues negatively associated with the label in training (strength below 1 / `classes`) the other
+    way round: accuracy is higher on conflicting faces. "not misled": accuracy on unbiased faces is
+    above chance, and the interval of the difference ends below `RELIES`.
     """
     against, unbiased = metrics.get("accuracy/conflicting"), metrics.get("accuracy/unbiased")
     if against is None or unbiased is None or not cues:
         return None
     names, many = listed([spoken(cue.attribute) for cue in cues]), len(cues) > 1
+    some = f"one or more of {names}" if many else names  # they contradict the label together only
     where = f"where {names} contradict{'' if many else 's'} the label"
     nothing = f"where {'they say' if many else 'it says'} nothing"
     right = f"{share(against, first=True)} of unseen {noun} right"
     low, high = difference(unbiased, against).interval
     if low > 0 and against.interval[1] < 1 / classes:
         return "misled", (
-            f"It looks at {names}. It should not. {where[0].upper()}{where[1:]}, it gets only"
+            f"It looks at {some}. It should not. {where[0].upper()}{where[1:]}, it gets only"
             f" {right}, fewer than a guess ({chance(classes)})."
         )
     if low > 0:
         return "misled partly", (
-            f"It leans on {names}: {where}, it gets {right}, and {share(unbiased)} {nothing}."
+            f"It leans on {some}: {where}, it gets {right}, and {share(unbiased)} {nothing}."
         )
     if high < 0 and any(cue.strength < cue.no_link - CLOSE for cue in cues):
         return "misled partly", (
-            f"It leans on {names}, the other way round: {where}, as mostly in training, it gets"
+            f"It leans on {some}, the other way round: {where}, as mostly in training, it gets"
             f" {right}, and only {share(unbiased)} {nothing}."
+        )
+    if unbiased.interval[0] <= 1 / classes:  # it knows nothing that a cue could outweigh
+        test = metrics["accuracy/test"]
+        tied = all(cue.strength > cue.no_link + CLOSE for cue in cues)
+        if not tied or difference(test, unbiased).interval[0] <= 0:
+            return None
+        agree = f"{'they agree' if many else 'it agrees'} with the label as often as in training"
+        return "misled partly", (
+            f"It leans on {some}: {where}, it gets {right}, {share(unbiased)} {nothing}, and"
+            f" {share(test)} where {agree}."
+        )
+    if high >= RELIES:
+        return "misled unsettled", (
+            f"Whether {names} misled it, so few {noun} cannot tell: {where}, it gets {right}, and"
+            f" {share(unbiased)} {nothing}."
         )
     return "not misled", (
         f"{names[0].upper()}{names[1:]} did not mislead it: {where}, it gets {right}."
@@ -72,8 +90,12 @@ def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
     if unseen is None or test is None:
         return None
     numbers = f"it gets {share(unseen)} of them right, and {share(test)} of other unseen {noun}"
-    if difference(test, unseen).interval[0] > 0:
+    low, high = difference(test, unseen).interval
+    if low > 0:
         return "combinations missed", f"Combinations it never saw confuse it: {numbers}."
+    if high >= RELIES:
+        few = f"Whether combinations it never saw confuse it, so few {noun} cannot tell"
+        return "combinations unsettled", f"{few}: {numbers}."
     return "combinations mastered", f"Combinations it never saw do not confuse it: {numbers}."
 
 

@@ -76,6 +76,9 @@ class Setting:
     """Optimizer steps that were done."""
     width: int | None
     """Width of the network; None: it has no such setting."""
+    patience: int | None = None
+    """Evaluations without a lower validation loss after which it was stopped early; None: it was
+    not."""
     relevant: tuple[str, ...] = ()
     """Relevant attributes; (): not known, so that nothing is called a nuisance."""
     varied: tuple[str, ...] = ()
@@ -205,6 +208,7 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
         link=label_link(setting.label_noise, setting.label_noise_kind, setting.num_classes),
         steps=setting.steps,
         width=setting.width,
+        patience=setting.patience,
         online=setting.online is not None,
         noun=noun,
         more_train=setting.more_train,
@@ -336,7 +340,8 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     pairs = (misled(metrics, setting.cues, setting.num_classes, noun), combined(metrics, noun))
     found = [Finding(*pair) for pair in pairs if pair]
     if metrics["accuracy/test"].interval[0] <= setting.chance:  # "not misled" would mislead
-        found = [one for one in found if one.kind not in ("not misled", "combinations mastered")]
+        mute = ("not misled", "combinations mastered", "combinations unsettled")
+        found = [one for one in found if one.kind not in mute]
     told = any(one.kind == "misled" for one in found)
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun, told=told)),

@@ -48,7 +48,12 @@ def plan(
 def preset(
     base: RunConfig, cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
 ) -> Preset:
-    """The dose–response curves of one network."""
+    """The dose–response curves of one network; `ValueError` if reliance is not to be measured."""
+    if base.counterfactuals < 1:
+        raise ValueError(
+            f"--counterfactuals must be 1 or more here, not {base.counterfactuals}: reliance on the"
+            " cue is measured by them"
+        )
     return Preset(plan=plan(base, cues, strengths, sizes), view=view)
 
 

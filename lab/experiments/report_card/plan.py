@@ -19,6 +19,7 @@ SET_HERE = {
     "cue_visibility": "the report card",
     "online": "the report card",
     "eval_every": "the report card",
+    "early_stopping": "the report card (which measures runs at their ends only)",
     "name": "the report card",
     "threads": "the report card (one for each run)",
 }

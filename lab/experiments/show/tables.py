@@ -18,6 +18,7 @@ from lab.experiments.runner.grid import in_words, setting
 from lab.experiments.runner.jobs import ASIDE
 from lab.experiments.show.view import Columns, View, Words
 from lab.experiments.table import Cell, Table
+from lab.models import has_width
 
 MEANS = (
     "Means over seeds; in round brackets their 95 % interval (Student's), in square brackets the"
@@ -25,10 +26,7 @@ MEANS = (
     " says nothing of their spread."
 )
 
-UNFITTED = (
-    f"Not fitted: seeds that end with an accuracy below {FITTED:g} on their training labels. Their"
-    " networks were still learning, or were too small: more --steps, a larger --width."
-)
+UNFITTED = f"Not fitted: seeds that end with an accuracy below {FITTED:g} on their training labels."
 
 DIFFERENCES = (
     "Differences from the baseline, seed by seed: the mean and its 95 % interval (Student's), each"
@@ -42,11 +40,22 @@ def to_markdown(view: View) -> str:
     blocks = [mean_table(view.cells, view.words, view.columns)]
     if any(len(cell.runs) > 1 for cell in view.cells):
         blocks.append(MEANS)
-    if any(cell.unfitted for cell in view.cells):
-        blocks.append(UNFITTED)
+    if unfitted := [cell for cell in view.cells if cell.unfitted]:
+        blocks.append(f"{UNFITTED} {_why_unfitted(unfitted)}")
     if any(len(pair.cell.runs) > 1 and len(pair.baseline.runs) > 1 for pair in view.pairs):
         blocks += [difference_table(view.pairs, view.words, view.columns), DIFFERENCES]
     return "\n\n".join(blocks)
+
+
+def _why_unfitted(cells: Sequence[Cell]) -> str:
+    """Why the networks of cells may not have fitted their training labels, and what to do."""
+    configs = [cell.config for cell in cells]
+    if any(config.train.early_stopping for config in configs):
+        return (
+            "Some were to stop early (--early-stopping); others were still learning, or too small."
+        )
+    wider = ", a larger --width" if any(has_width(c.model.model) for c in configs) else ""
+    return f"Their networks were still learning, or were too small: more --steps{wider}."
 
 
 def mean_table(cells: Sequence[Cell], words: Words, columns: Columns) -> str:
