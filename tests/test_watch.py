@@ -506,6 +506,9 @@ class Endless(IterableDataset[Any]):
         ({"settings": {"seed": -1}}, "settings: --seed must be 0 to"),
         ({"settings": {"x": [1]}}, "settings: x must be a text, a number or a truth value"),
         ({"change": {"cut": lambda x: x[:, :, :2]}}, "change 'cut': "),
+        ({"change": {"cut": lambda x: None}}, "it must return the changed inputs"),
+        ({"change": {"a/b": abs, "a_b": abs}}, "change: 'a/b' and 'a_b' would be one name"),
+        ({"groups": {"place": {0: 1, 1: 2}}}, "place must be a sequence of values in the order"),
         ({"forward": lambda model, x: model(x)[:1]}, "not (N, classes) logits"),
         ({"forward": lambda model, x: "two"}, "the model returns a str, not logits"),
         ({"forward": lambda model, x: model(x)[:, 0].tanh() / 2 + 0.5}, "say whether these are"),
@@ -700,6 +703,46 @@ def test_columns_are_in_the_order_of_the_sampler() -> None:
     wrong = "memorization/mislabeled_fitted"
     assert found[wrong] == same[wrong]
     assert found[wrong].count == int((labels != truth).sum())
+
+
+def test_columns_with_an_index_of_their_own_are_read_in_their_order() -> None:
+    class Column(list[Any]):
+        """Like a column of pandas in another order: [i] is the value with the index i."""
+
+        def __getitem__(self, index: Any) -> Any:
+            return super().__getitem__(len(self) - 1 - index)
+
+    place, wrong = [*["in"] * 10, *["out"] * 20], "memorization/mislabeled_fitted"
+    truth = [*(1 - TRAIN[1][:5]).tolist(), *TRAIN[1][5:].tolist()]
+    found, plain = (
+        measured(
+            linear(),
+            train=TRAIN,
+            test=TEST,
+            groups={"place": kind(place)},
+            clean_labels=kind(truth),
+        )
+        for kind in (Column, list)
+    )
+    assert {tag for tag in plain if tag.startswith("group_accuracy")}
+    assert all(found[tag] == plain[tag] for tag in plain if tag.startswith(("group_acc", wrong)))
+
+
+@pytest.mark.parametrize(
+    ("train", "clean", "message"),
+    [
+        (Augmented(40, 0), TensorDataset(TRAIN[0], 1 - TRAIN[1]), "other labels than train"),
+        (
+            Subset(TensorDataset(*TRAIN), range(20)),
+            Subset(TensorDataset(*TRAIN), range(20, 40)),
+            "other examples of its dataset than train",
+        ),
+        (Augmented(40, 0), TensorDataset(*TEST), "clean has 30 examples, train 40"),
+    ],
+)
+def test_a_clean_set_of_other_examples_is_refused(train: Any, clean: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"{message}.*the same ones in the same order"):
+        measured(linear(), train=train, test=TEST, clean=clean)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
 from lab.core.run_dir import Status
-from lab.core.text import escape, in_tag, plain
+from lab.core.text import escape, in_tag, only_apart, plain
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure import predict
@@ -117,6 +117,7 @@ class Watcher:
         self.folder: Path | None = None
         self._model = model
         self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), out)
+        only_apart("change", map(str, change or {}))
         self._change = {in_tag(name): function for name, function in (change or {}).items()}
         self._outputs, self._is_plain = Outputs(forward, outputs), forward is None
         self._share, self._every, self._most, self._steps = share, every, most, steps
@@ -268,11 +269,8 @@ class Watcher:
                 train = train.with_transform(clean)
             else:
                 whole, train = train, Source(clean, "clean", classes)
-                if train.count != whole.count:
-                    raise ValueError(
-                        f"clean has {train.count:,} examples, train {whole.count:,}: they must be"
-                        " the same ones in the same order"
-                    )
+                with whole.undisturbed(), train.undisturbed():
+                    train.refuse_others(whole)
         with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
