@@ -31,8 +31,9 @@ def save_npz(
     """Write pictures with labels as a file for `--data` (`DataConfig.data`), and return its path.
 
     `train` are `(pictures, labels)` as tensors or arrays, or a map-style
-    `torch.utils.data.Dataset` whose items are such pairs, pictures as PIL's or tensors. All have
-    the same size: uint8 or floats from 0 to 1, (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3
+    `torch.utils.data.Dataset` whose items are such pairs, pictures as tensors or PIL's, of which
+    16 bits, floats and transparency are read as in files (`lab.core.pictures`). All have the same
+    size: uint8 or floats from 0 to 1, (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3
     channels; they are stored as uint8. Labels are whole numbers or texts. `test`: the same for the
     test set; None: the run's seed splits each class. `classes`: the names of the labels from 0 on;
     None: those of the dataset's attribute `classes`, if it has one. Each item is read once: random
