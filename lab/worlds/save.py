@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from lab.core.atomic import draft, replace
+from lab.core.pictures import as_rgb
 from lab.worlds.arrays import SUFFIX, read_labels
 from lab.worlds.npz import Array, Form, Npz, Unfit, refuse_dim
 
@@ -132,7 +133,11 @@ def _array(given: Any) -> Array:
         array: Array = given.detach().cpu().numpy()
         return array
     if hasattr(given, "convert") and hasattr(given, "mode"):
-        return np.asarray(given if given.mode == "L" else given.convert("RGB"))
+        try:
+            plain = given.mode == "L" and not given.has_transparency_data
+            return np.asarray(given if plain else as_rgb(given))
+        except ValueError as error:
+            raise Unfit(f"a picture cannot be read: {error}") from None
     try:
         return np.asarray(given)
     except ValueError as error:  # rows of several lengths
