@@ -989,6 +989,21 @@ def test_values_of_groups_that_would_be_one_are_refused() -> None:
         assert repr(other) in str(caught.value)
 
 
+def test_names_in_another_order_than_the_datasets_own_are_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    class Pets(TensorDataset):
+        classes = ("cat", "dog")
+
+    for names in (["cat", "dog"], ["dog", "cat"], ["Hund", "Katze"]):
+        with measure(
+            network(), train=Pets(*TRAIN), test=TEST, classes=names, out=tmp_path / names[0]
+        ):
+            pass
+        said = capsys.readouterr().out
+        assert ("cat, dog, in another order" in " ".join(said.split())) == (names[0] == "dog")
+
+
 def test_a_column_of_one_value_makes_no_groups() -> None:
     for column in (["here"] * 30, torch.ones(30), np.zeros(30, int)):
         with pytest.raises(ValueError, match=r"groups: place has one value for all 30 test"):

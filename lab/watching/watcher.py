@@ -318,6 +318,11 @@ class Watcher:
                 " (labels count from 0)"
             )
         self._classes = class_names(classes, count, known)
+        if known and set(known) == set(self._classes) and known != self._classes:
+            self._warnings.append(
+                f"classes= has the names of the dataset's own classes, {_listed(known)}, in another"
+                " order: numbers of classes are named in the order that is given"
+            )
         self._examples = {
             "train": examples_of(self._train, truth, self._classes),
             "test": examples_of(self._test, self._test.labels, self._classes),
