@@ -1004,6 +1004,16 @@ def test_names_in_another_order_than_the_datasets_own_are_told(
         assert ("cat, dog, in another order" in " ".join(said.split())) == (names[0] == "dog")
 
 
+@pytest.mark.parametrize("factor", [1, 10])
+def test_a_test_set_of_another_scale_is_told(
+    factor: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with measure(network(), train=TRAIN, test=(factor * TEST[0], TEST[1]), out=tmp_path / "run"):
+        pass
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("the inputs of test go from" in said) == (factor == 10)
+
+
 def test_a_column_of_one_value_makes_no_groups() -> None:
     for column in (["here"] * 30, torch.ones(30), np.zeros(30, int)):
         with pytest.raises(ValueError, match=r"groups: place has one value for all 30 test"):

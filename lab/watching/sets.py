@@ -91,6 +91,14 @@ class MeasuredSet:
             return rows(self._held, positions)
         return self.source.read(self.positions[positions])[0]
 
+    def numbers(self, count: int = 32) -> Tensor:
+        """The finite numbers (M,) of the first floating-point tensor (without any: of the first
+        tensor) of the inputs of some examples."""
+        found = leaves(self.inputs(torch.linspace(0, len(self) - 1, min(count, len(self))).long()))
+        first = next((each for each in found if each.is_floating_point()), found[0])
+        flat = first.detach().cpu().reshape(-1)
+        return flat[flat.isfinite()]
+
     def undisturbed(self) -> AbstractContextManager[None]:
         """As `Source.undisturbed`."""
         return self.source.undisturbed()

@@ -285,6 +285,13 @@ class Watcher:
                     )
             self._train = MeasuredSet(train, most=self._most, seed=0)
             self._test = MeasuredSet(test, most=self._most, seed=0)
+            tested, studied = self._test.numbers(), self._train.numbers()
+            if scale_differs(tested, studied):
+                theirs, ours = (_range(each) for each in (tested, studied))
+                self._warnings.append(
+                    f"the inputs of test go {theirs}, and those of train {ours}: if that is no"
+                    " difference of what they show, scale or normalize both alike"
+                )
         for chosen in (self._train, self._test):
             if chosen.broken:
                 self._warnings.append(
@@ -594,9 +601,7 @@ class Watcher:
         shown, self._fed, self._shown = self._shown, None, None
         if scale_differs(fed, shown):
             self._rescaled = True
-            ours, loops = (
-                f"from {each.min().item():.4g} to {each.max().item():.4g}" for each in (shown, fed)
-            )
+            ours, loops = _range(shown), _range(fed)
             self._warn(
                 f"the loop feeds the model inputs {loops}, and it is measured on inputs {ours}: if"
                 " the loop scales or normalizes them, do it in a transform, or in forward= too, as"
@@ -736,6 +741,11 @@ def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _range(numbers: Tensor) -> str:
+    """From the least to the largest, in words."""
+    return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
 
 
 def _plain_values(column: Any) -> Any:
