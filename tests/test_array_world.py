@@ -289,9 +289,31 @@ def test_pictures_of_a_program_become_a_file(tmp_path: Path) -> None:
         assert file["x"].shape == (30, 20, 20)
 
 
+@pytest.mark.parametrize("kind", ["I;16", "I", "F", "RGBA", "1", "L"])
+def test_pictures_of_pil_are_read_as_from_files(kind: str, tmp_path: Path) -> None:
+    made = arrays(side=16)["x"]
+    numbers = made[..., 0].astype(np.uint16) * 257
+    pixels = {
+        "I;16": numbers, "I": numbers.astype(np.int32), "F": (numbers / 65535).astype(np.float32),
+        "RGBA": np.concatenate([made, made[..., :1]], axis=3), "1": made[..., 0] > 100,
+        "L": made[..., 0],
+    }[kind]  # fmt: skip
+    pictures = [Image.fromarray(each) for each in pixels]
+    assert {each.mode for each in pictures} == {kind}
+    for i, picture in enumerate(pictures):
+        file = tmp_path / "folder" / "ab"[i % 2] / f"{i:03}.{'tif' if kind in 'IF' else 'png'}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file)
+    items: Any = [(picture, i % 2) for i, picture in enumerate(pictures)]
+    world = opened(save_npz(tmp_path / "mine.npz", items, classes=("a", "b")))
+    folder = open_world(DataConfig(data=str(tmp_path / "folder"), image_size=16), seed=0)
+    assert torch.equal(world.load("train", 24).images, folder.load("train", 24).images)
+
+
 @pytest.mark.parametrize(
     ("train", "line"),
     [
+        ([(Image.new("F", (16, 16), 7e5), 0)] * 3, "a picture cannot be read: its numbers go from"),
         (7, "must be .pictures, labels. as tensors or arrays, or a map-style dataset"),
         ((X, Y[:3]), "30 pictures and 3 labels"),
         ((X / 255 - 1, Y), "floats from -1 to"),

@@ -507,6 +507,9 @@ class Endless(IterableDataset[Any]):
         ({"settings": {"seed": -1}}, "settings: --seed must be 0 to"),
         ({"settings": {"x": [1]}}, "settings: x must be a text, a number or a truth value"),
         ({"change": {"cut": lambda x: x[:, :, :2]}}, "change 'cut': "),
+        ({"change": {"cut": lambda x: None}}, "it must return the changed inputs"),
+        ({"change": {"a/b": abs, "a_b": abs}}, "change: 'a/b' and 'a_b' would be one name"),
+        ({"groups": {"place": {0: 1, 1: 2}}}, "place must be a sequence of values in the order"),
         ({"forward": lambda model, x: model(x)[:1]}, "not (N, classes) logits"),
         ({"forward": lambda model, x: "two"}, "the model returns a str, not logits"),
         ({"forward": lambda model, x: model(x)[:, 0].tanh() / 2 + 0.5}, "say whether these are"),
@@ -708,6 +711,46 @@ def test_columns_are_in_the_order_of_the_sampler() -> None:
     wrong = "memorization/mislabeled_fitted"
     assert found[wrong] == same[wrong]
     assert found[wrong].count == int((labels != truth).sum())
+
+
+def test_columns_with_an_index_of_their_own_are_read_in_their_order() -> None:
+    class Column(list[Any]):
+        """Like a column of pandas in another order: [i] is the value with the index i."""
+
+        def __getitem__(self, index: Any) -> Any:
+            return super().__getitem__(len(self) - 1 - index)
+
+    place, wrong = [*["in"] * 10, *["out"] * 20], "memorization/mislabeled_fitted"
+    truth = [*(1 - TRAIN[1][:5]).tolist(), *TRAIN[1][5:].tolist()]
+    found, plain = (
+        measured(
+            linear(),
+            train=TRAIN,
+            test=TEST,
+            groups={"place": kind(place)},
+            clean_labels=kind(truth),
+        )
+        for kind in (Column, list)
+    )
+    assert {tag for tag in plain if tag.startswith("group_accuracy")}
+    assert all(found[tag] == plain[tag] for tag in plain if tag.startswith(("group_acc", wrong)))
+
+
+@pytest.mark.parametrize(
+    ("train", "clean", "message"),
+    [
+        (Augmented(40, 0), TensorDataset(TRAIN[0], 1 - TRAIN[1]), "other labels than train"),
+        (
+            Subset(TensorDataset(*TRAIN), range(20)),
+            Subset(TensorDataset(*TRAIN), range(20, 40)),
+            "other examples of its dataset than train",
+        ),
+        (Augmented(40, 0), TensorDataset(*TEST), "clean has 30 examples, train 40"),
+    ],
+)
+def test_a_clean_set_of_other_examples_is_refused(train: Any, clean: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"{message}.*the same ones in the same order"):
+        measured(linear(), train=train, test=TEST, clean=clean)
 
 
 @pytest.mark.parametrize(
@@ -952,6 +995,31 @@ def test_values_of_groups_that_would_be_one_are_refused() -> None:
             measured(network(), train=TRAIN, test=TEST, groups={"place": place})
         assert repr(one) in str(caught.value)
         assert repr(other) in str(caught.value)
+
+
+def test_names_in_another_order_than_the_datasets_own_are_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    class Pets(TensorDataset):
+        classes = ("cat", "dog")
+
+    for names in (["cat", "dog"], ["dog", "cat"], ["Hund", "Katze"]):
+        with measure(
+            network(), train=Pets(*TRAIN), test=TEST, classes=names, out=tmp_path / names[0]
+        ):
+            pass
+        said = capsys.readouterr().out
+        assert ("cat, dog, in another order" in " ".join(said.split())) == (names[0] == "dog")
+
+
+@pytest.mark.parametrize("factor", [1, 10])
+def test_a_test_set_of_another_scale_is_told(
+    factor: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with measure(network(), train=TRAIN, test=(factor * TEST[0], TEST[1]), out=tmp_path / "run"):
+        pass
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("the inputs of test go from" in said) == (factor == 10)
 
 
 def test_a_column_of_one_value_makes_no_groups() -> None:

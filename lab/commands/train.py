@@ -21,13 +21,12 @@ class Flags:
     preset: Literal["useful", "memorizer", "cheat"] | None = None
     """A named set of flags, each of which may be given as well and then counts instead. 'useful',
     the fastest known way to a network that relies on every part of a face and on no nuisance:
-    --online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16
-    --batch-size 32 --learning-rate 1.4e-3 --steps 3600 --eval-every 1800 --num-train 1000
-    --num-test 10000 --counterfactuals 200 --no-pictures (without bfloat16 where the processor has
-    no instructions for it). 'memorizer', which has fitted 100 faces: --num-train 100
-    --counterfactuals 200. 'cheat', which goes by the color of the eyes: --num-train 1000 --cues
-    eye_color=blue/brown:0.95 --subpopulations missing --missing nose mouth ears --counterfactuals
-    200."""
+    --online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16 --steps
+    2400 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 1200 --no-pictures
+    (without bfloat16 where the processor has no instructions for it). 'memorizer', which has fitted
+    100 faces: --num-train 100 --counterfactuals 200. 'cheat', which goes by the color of the eyes:
+    --num-train 1000 --cues eye_color=blue/brown:0.95 --subpopulations missing --missing nose mouth
+    ears --counterfactuals 200."""
     resume: Path | None = None
     """Continue the run in this folder, with its own settings (only --device may differ)."""
     model_file: Path | None = None

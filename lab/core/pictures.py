@@ -252,6 +252,19 @@ def _upright_rgb(file: Image.Image, head: bytes) -> Image.Image:
     rgb = _to_srgb(color, file.info.get("icc_profile"))
     if exponent != 1 and not _is_numbers(file):
         rgb = rgb.point([round(255 * (v / 255) ** exponent) for v in range(256)] * 3)
+    return _on_paper(rgb, alpha)
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """A picture of a program as 8-bit RGB: numbers and transparency as in files, the pixels of
+    colors as they are, not turned upright. `ValueError` in one line for what is not read."""
+    tags: Mapping[int, Any] = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
+    color, alpha = _channels(picture.copy(), tags, b"", 1.0)
+    return _on_paper(color.convert("RGB"), alpha)
+
+
+def _on_paper(rgb: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    """A picture over `PAPER`, where `alpha` (L; None: opaque) lets it through."""
     if alpha is None:
         return rgb
     paper = Image.new("RGB", rgb.size, PAPER)

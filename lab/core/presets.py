@@ -10,8 +10,8 @@ from lab.core.machine import has_bfloat16
 PRESETS = {
     "useful": (
         "--online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16"
-        " --batch-size 32 --learning-rate 1.4e-3 --steps 3600 --eval-every 1800 --num-train 1000"
-        " --num-test 10000 --counterfactuals 200 --no-pictures"
+        " --steps 2400 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 1200"
+        " --no-pictures"
     ),
     "memorizer": "--num-train 100 --counterfactuals 200",
     "cheat": (

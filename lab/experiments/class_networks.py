@@ -35,7 +35,7 @@ class ClassNetwork:
 
 NETWORKS: Mapping[str, ClassNetwork] = {
     "linden": ClassNetwork(
-        what="useful", flags="--preset useful --eval-every 3600", seconds=60, steps=3600
+        what="useful", flags="--preset useful --eval-every 2400", seconds=70, steps=2400
     ),
     "maple": ClassNetwork(
         what="a cheat",

@@ -92,6 +92,8 @@ class Reader(nn.Module):
         inputs = moved_to(self.network, self._fetch(positions.cpu()))
         if self._change is not None:
             inputs = self._change(inputs)
+            if inputs is None:
+                raise ValueError("it returns nothing: it must return the changed inputs")
         return self._read(self._forward(self.network, inputs), len(positions))
 
 

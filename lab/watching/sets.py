@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -91,12 +91,26 @@ class MeasuredSet:
             return rows(self._held, positions)
         return self.source.read(self.positions[positions])[0]
 
+    def numbers(self, count: int = 32) -> Tensor:
+        """The finite numbers (M,) of the first floating-point tensor (without any: of the first
+        tensor) of the inputs of some examples."""
+        found = leaves(self.inputs(torch.linspace(0, len(self) - 1, min(count, len(self))).long()))
+        first = next((each for each in found if each.is_floating_point()), found[0])
+        flat = first.detach().cpu().reshape(-1)
+        return flat[flat.isfinite()]
+
     def undisturbed(self) -> AbstractContextManager[None]:
         """As `Source.undisturbed`."""
         return self.source.undisturbed()
 
     def column(self, values: Any, what: str) -> Any:
-        """A sequence with a value for each example of the source, for those of this set."""
+        """A sequence with a value for each example of the source, for those of this set. Its order
+        counts, also where its values have an index of their own, as a column of pandas."""
+        if isinstance(values, (Mapping, Set)):
+            raise ValueError(
+                f"{what} must be a sequence of values in the order of the examples of"
+                f" {self.source.what}, not a {type(values).__name__}"
+            )
         count = len(values) if hasattr(values, "__len__") else -1
         if count != self.source.count:
             found = f"{count:,} values" if count >= 0 else type(values).__name__
@@ -108,7 +122,8 @@ class MeasuredSet:
             return values.detach().cpu()[self.positions]
         if isinstance(values, np.ndarray):
             return values[self.positions.numpy()]
-        return [values[i] for i in self.positions.tolist()]
+        listed = list(values)
+        return [listed[i] for i in self.positions.tolist()]
 
 
 def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:

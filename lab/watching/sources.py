@@ -25,7 +25,7 @@ from torch.utils.data import (
 from torch.utils.data.distributed import DistributedSampler
 
 from lab.core.text import one_line, plain, unknown
-from lab.watching.origins import LABELS, Part, parts_of
+from lab.watching.origins import LABELS, Part, is_same, parts_of
 from lab.watching.trees import Tree, as_tensor, as_tree, leaves, row_digests, rows
 
 FORMS = "a map-style dataset, a DataLoader, or (inputs, labels) as tensors or arrays"
@@ -219,6 +219,35 @@ class Source:
                 f"{self.what}: its collate function puts the examples of a batch into another"
                 " order (by length?), so that it is not known which is which: keep their order"
             )
+
+    def refuse_others(self, whole: Source, count: int = 32) -> None:
+        """Raise `ValueError` if these are not the examples of `whole` in the same order with the
+        same labels: as many, which some labels and, where both take them from one dataset, their
+        numbers in it tell. Labels that chance draws anew, and soft ones, tell nothing."""
+        same = "they must be the same ones in the same order, with the same labels"
+        if self.count != whole.count:
+            raise ValueError(
+                f"{self.what} has {self.count:,} examples, {whole.what} {whole.count:,}: {same}"
+            )
+        positions = torch.linspace(0, self.count - 1, min(count, self.count)).long()
+        differ = torch.zeros(len(positions), dtype=torch.bool)
+        with suppress(Exception):  # of labels that `whole` alone has, and that nobody needs
+            one, again = (whole.read(positions)[1] for _ in range(2))
+            differ = (one == again) & (one != self.read(positions)[1])
+        if bool(differ.any()):
+            raise ValueError(
+                f"{self.what} has other labels than {whole.what}, such as that of example"
+                f" {int(positions[differ][0]):,} (counted from 0): {same}"
+            )
+        for mine, others in zip(self.parts(), whole.parts(), strict=False):
+            if is_same(mine.dataset, others.dataset) and not (
+                np.array_equal(mine.positions, others.positions)
+                and np.array_equal(mine.numbers, others.numbers)
+            ):
+                raise ValueError(
+                    f"{self.what} takes other examples of its dataset than {whole.what}, or in"
+                    f" another order: {same}"
+                )
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:

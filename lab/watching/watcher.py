@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
 from lab.core.run_dir import Status
-from lab.core.text import escape, in_tag, plain, unknown
+from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure import predict
@@ -121,6 +121,7 @@ class Watcher:
         self._model = model
         self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), out)
         self._again = again
+        only_apart("change", map(str, change or {}))
         self._change = {in_tag(name): function for name, function in (change or {}).items()}
         self._outputs, self._is_plain = Outputs(forward, outputs), forward is None
         self._share, self._every, self._most, self._steps = share, every, most, steps
@@ -272,11 +273,8 @@ class Watcher:
                 train = train.with_transform(clean)
             else:
                 whole, train = train, Source(clean, "clean", classes)
-                if train.count != whole.count:
-                    raise ValueError(
-                        f"clean has {train.count:,} examples, train {whole.count:,}: they must be"
-                        " the same ones in the same order"
-                    )
+                with whole.undisturbed(), train.undisturbed():
+                    train.refuse_others(whole)
         with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
@@ -291,6 +289,13 @@ class Watcher:
                     )
             self._train = MeasuredSet(train, most=self._most, seed=0)
             self._test = MeasuredSet(test, most=self._most, seed=0)
+            tested, studied = self._test.numbers(), self._train.numbers()
+            if scale_differs(tested, studied):
+                theirs, ours = (_range(each) for each in (tested, studied))
+                self._warnings.append(
+                    f"the inputs of test go {theirs}, and those of train {ours}: if that is no"
+                    " difference of what they show, scale or normalize both alike"
+                )
         for chosen in (self._train, self._test):
             if chosen.broken:
                 self._warnings.append(
@@ -324,6 +329,11 @@ class Watcher:
                 " (labels count from 0)"
             )
         self._classes = class_names(classes, count, known)
+        if known and set(known) == set(self._classes) and known != self._classes:
+            self._warnings.append(
+                f"classes= has the names of the dataset's own classes, {_listed(known)}, in another"
+                " order: numbers of classes are named in the order that is given"
+            )
         self._examples = {
             "train": examples_of(self._train, truth, self._classes),
             "test": examples_of(self._test, self._test.labels, self._classes),
@@ -595,9 +605,7 @@ class Watcher:
         shown, self._fed, self._shown = self._shown, None, None
         if scale_differs(fed, shown):
             self._rescaled = True
-            ours, loops = (
-                f"from {each.min().item():.4g} to {each.max().item():.4g}" for each in (shown, fed)
-            )
+            ours, loops = _range(shown), _range(fed)
             self._warn(
                 f"the loop feeds the model inputs {loops}, and it is measured on inputs {ours}: if"
                 " the loop scales or normalizes them, do it in a transform, or in forward= too, as"
@@ -737,6 +745,11 @@ def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _range(numbers: Tensor) -> str:
+    """From the least to the largest, in words."""
+    return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
 
 
 def _plain_values(column: Any) -> Any:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from lab.core.atomic import draft, replace
+from lab.core.pictures import as_rgb
 from lab.worlds.arrays import SUFFIX, read_labels
 from lab.worlds.npz import Array, Form, Npz, Unfit, refuse_dim
 
@@ -31,8 +32,9 @@ def save_npz(
     """Write pictures with labels as a file for `--data` (`DataConfig.data`), and return its path.
 
     `train` are `(pictures, labels)` as tensors or arrays, or a map-style
-    `torch.utils.data.Dataset` whose items are such pairs, pictures as PIL's or tensors. All have
-    the same size: uint8 or floats from 0 to 1, (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3
+    `torch.utils.data.Dataset` whose items are such pairs, pictures as tensors or PIL's, of which
+    16 bits, floats and transparency are read as in files (`lab.core.pictures`). All have the same
+    size: uint8 or floats from 0 to 1, (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3
     channels; they are stored as uint8. Labels are whole numbers or texts. `test`: the same for the
     test set; None: the run's seed splits each class. `classes`: the names of the labels from 0 on;
     None: those of the dataset's attribute `classes`, if it has one. Each item is read once: random
@@ -131,7 +133,11 @@ def _array(given: Any) -> Array:
         array: Array = given.detach().cpu().numpy()
         return array
     if hasattr(given, "convert") and hasattr(given, "mode"):
-        return np.asarray(given if given.mode == "L" else given.convert("RGB"))
+        try:
+            plain = given.mode == "L" and not given.has_transparency_data
+            return np.asarray(given if plain else as_rgb(given))
+        except ValueError as error:
+            raise Unfit(f"a picture cannot be read: {error}") from None
     try:
         return np.asarray(given)
     except ValueError as error:  # rows of several lengths
