@@ -36,6 +36,7 @@ from lab.runs.train import start
 from lab.worlds import draw_examples, get_task
 from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, render
 from support.configs import tiny
+from support.run_folders import stop
 
 NET = """
 from torch import nn
@@ -559,13 +560,15 @@ def test_under_a_path_nobody_consents(logdir: Path) -> None:
 
 
 def test_a_newer_checkpoint_is_taken_up(tmp_path: Path) -> None:
-    start(config(tmp_path, "a"))
+    start(config(tmp_path, "a", steps=30, checkpoint_every=0.0))
+    last = tmp_path / "a" / "checkpoints" / "last.pt"
+    newest = last.read_bytes()
+    stop(tmp_path / "a")
     (tmp_path / "a" / "summary.json").unlink()  # it is still in training
     page = Page(tmp_path)
     first = page.ok("look", face="", run="a")["answers"][0]["chances"]
-    start(config(tmp_path / "other", "b", steps=30))
-    new = tmp_path / "other" / "b" / "checkpoints" / "last.pt"
-    os.replace(new, tmp_path / "a" / "checkpoints" / "last.pt")
+    (tmp_path / "new.pt").write_bytes(newest)
+    os.replace(tmp_path / "new.pt", last)
     second = page.ok("look", face="", run="a")["answers"][0]["chances"]
     assert first != second
 
