@@ -295,7 +295,10 @@ def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
     out, said = dead.communicate(timeout=120)
     assert dead.returncode != 0
     assert "by 2 processes" in out
-    assert re.search(r"process 0 of 2 stops, because another one has ended", said)
+    # torchrun also sends it a signal, which it may get before it has noticed.
+    assert re.search(
+        r"process 0 of 2 stops, because another one has ended|stopped by SIGTERM", said
+    )
     assert re.search(r"rank\s*: 1 .*\n\s*exitcode\s*: -9", said)
 
     last = tmp_path / "runs" / "run" / "checkpoints" / LAST
