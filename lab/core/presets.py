@@ -65,16 +65,19 @@ def _of_a_library(words: Sequence[str]) -> bool:
 def fields_of(name: str) -> frozenset[str]:
     """The settings that a preset stands for, by the names of their fields; none if there is no such
     preset."""
-    flags = (word for word in PRESETS.get(name, "").split() if word.startswith("--"))
-    return frozenset(_flag(word).removeprefix("--").replace("-", "_") for word in flags)
+    return frozenset(_flag(word).removeprefix("--").replace("-", "_") for word in _flags_of(name))
 
 
 def explained(name: str, line: str) -> str:
     """The line of an error, and, where it names a flag that the preset stands for, that it does."""
-    known = {word for word in PRESETS.get(name, "").split() if word.startswith("--")}
-    if not known & set(re.findall(r"--[a-z-]+", line)):
+    if not _flags_of(name) & set(re.findall(r"--[a-z-]+", line)):
         return line
     return f"{line} (--preset {name} stands for {PRESETS[name]})"
+
+
+def _flags_of(name: str) -> set[str]:
+    """The flags that a preset stands for, as they are written; none if there is no such preset."""
+    return {word for word in PRESETS.get(name, "").split() if word.startswith("--")}
 
 
 def _flag(word: str) -> str:

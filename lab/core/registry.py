@@ -1,4 +1,4 @@
-"""What the registries of models, objectives and attribution methods share."""
+"""What the registries of models, objectives, metrics and attribution methods share."""
 
 from __future__ import annotations
 
