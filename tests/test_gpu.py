@@ -3,29 +3,54 @@ the CPU."""
 
 import dataclasses
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from lab import watch
 from lab.core.config import TrainConfig
 from lab.core.estimate import Estimate
-from lab.measure import predict
+from lab.models import ModelSpec, create_model
+from lab.runs.batches import training_batches
 from lab.runs.load import open_run
 from lab.runs.train import resume, start
-from lab.training import EpochBatches, Interrupted, Stop, fit, list_objectives
+from lab.training import (
+    Batch,
+    Diverged,
+    EpochBatches,
+    Interrupted,
+    Stop,
+    list_objectives,
+    make_deterministic,
+)
+from lab.training.batches import WHOLE
+from lab.training.cuda_graph import EAGER_STEPS, SWITCH, GraphedStep
 from lab.training.train_step import TrainStep
+from lab.worlds import open_world
 from lab.worlds.faces import render, sample_prior
-from support.configs import stateful
+from support.configs import stateful, tiny
 from support.loops import network as watched_network
 from support.loops import pictures
 from support.run_folders import assert_same_run
-from support.training import EPOCHS, IMAGES, LABELS, network
+from support.training import IMAGES, LABELS, network
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs an NVIDIA GPU that torch can use"
 )
+
+
+def deep() -> nn.Module:
+    """A network with hidden convolutions, which Muon trains, dropout and running statistics."""
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(),
+        nn.Flatten(), nn.Dropout(0.3), nn.Linear(200, 16), nn.ReLU(), nn.Linear(16, 2),
+    ).to(memory_format=torch.channels_last)  # fmt: skip
+
+
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
 
 
@@ -52,7 +77,8 @@ def test_data_and_steps_stay_on_the_device(device: str, precision: str, objectiv
     )
     batches = EpochBatches(IMAGES.to(device), LABELS.to(device), batch_size=16, seed=3)
     train_step = TrainStep(network(dropout=0.3).to(device), batches, chosen, seed=3)
-    train_step.take()  # the first fetches the order of the faces
+    for _ in range(EAGER_STEPS + 1):  # the first fetches the order of the faces, the last captures
+        train_step.take()
     if device == "cuda":
         torch.cuda.set_sync_debug_mode("error")
     try:
@@ -62,37 +88,140 @@ def test_data_and_steps_stay_on_the_device(device: str, precision: str, objectiv
         if device == "cuda":
             torch.cuda.set_sync_debug_mode("default")
     train_step.check()
-    assert train_step.step == 6
+    assert train_step.step == EAGER_STEPS + 6
 
 
 @needs_gpu
-def test_a_gpu_learns_what_a_cpu_does() -> None:
-    """Without TF32 the logits agree after some steps; AdamW makes much of gradients near 0, so
-    single weights may differ."""
-    models = [network(), network().cuda()]
-    there = EpochBatches(IMAGES.cuda(), LABELS.cuda(), batch_size=16, seed=3)
-    tf32 = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("objective", list_objectives())
+def test_replayed_steps_are_those_launched_one_by_one(
+    precision: str, optimizer: str, objective: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, with dropout and running statistics, weight decay and a changing rate."""
+    chosen = TrainConfig(
+        steps=30,
+        batch_size=16,
+        precision=precision,  # type: ignore[arg-type]
+        optimizer=optimizer,  # type: ignore[arg-type]
+        objective=objective,
+        weight_decay=0.1,
+    )
+    batches = EpochBatches(IMAGES.cuda(), LABELS.cuda(), batch_size=16, seed=3)
+    found = []
+    strict = torch.are_deterministic_algorithms_enabled()
     try:
-        for model, batches in zip(models, (EPOCHS, there), strict=True):
-            fit(model, batches, TrainConfig(steps=5, batch_size=16), seed=3)
-        here, on_gpu = predict(models[0], IMAGES), predict(models[1], IMAGES.cuda())
+        make_deterministic()
+        for switch in ("off", ""):
+            monkeypatch.setenv(SWITCH, switch)
+            train_step = TrainStep(deep().cuda(), batches, chosen, seed=3)
+            for _ in range(30):
+                train_step.take()
+            train_step.check()
+            graphed = train_step._perform
+            assert isinstance(graphed, GraphedStep) == (switch == "")
+            assert switch or graphed.captured
+            found.append((train_step.state(), train_step.loss(), train_step.metrics()))
     finally:
-        torch.backends.cudnn.allow_tf32 = tf32
-    torch.testing.assert_close(on_gpu.cpu(), here, atol=0.02, rtol=0.02)
+        torch.use_deterministic_algorithms(strict)
+    (state, loss, metrics), (other, again, others) = found
+    assert loss == again
+    assert metrics["optim/gradient_norm"] == others["optim/gradient_norm"]
+    assert_same(state, other)
+    assert all(type(group["lr"]) is float for group in train_step._optimizer.param_groups)
 
 
+def assert_same(one: object, other: object) -> None:
+    """Two states are the same, to the bit."""
+    assert type(one) is type(other)
+    if isinstance(one, torch.Tensor):
+        assert one.equal(other)  # type: ignore[arg-type]
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()  # type: ignore[attr-defined]
+        for key, value in one.items():
+            assert_same(value, other[key])  # type: ignore[index]
+    elif isinstance(one, list):
+        for each, its in zip(one, other, strict=True):  # type: ignore[call-overload]
+            assert_same(each, its)
+    else:
+        assert one == other
+
+
+@needs_gpu
+def test_a_replayed_step_that_diverges_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights stay as they were before it, as without a graph."""
+    batches = EpochBatches(IMAGES.cuda(), LABELS.cuda(), batch_size=16, seed=3)
+    steps, weights = [], []
+    for switch in ("off", ""):
+        monkeypatch.setenv(SWITCH, switch)
+        train_step = TrainStep(
+            network().cuda(), batches, TrainConfig(steps=40, batch_size=16), seed=3
+        )
+        for number in range(30):
+            if number == 20:
+                with torch.no_grad():
+                    next(train_step.model.parameters()).mul_(float("inf"))
+            train_step.take()
+        with pytest.raises(Diverged) as raised:
+            train_step.check()
+        steps.append(raised.value.step)
+        weights.append([each.clone() for each in train_step.model.parameters()][1:])
+    assert steps == [20, 20]
+    for one, other in zip(*weights, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@needs_gpu
+def test_a_capture_that_fails_costs_only_speed(caplog: pytest.LogCaptureFixture) -> None:
+    """A layer that reads numbers back, though it is taken for a known one."""
+
+    class Reading(nn.ReLU):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return super().forward(input) * float(input.abs().sum() >= 0)
+
+    Reading.__module__ = "torch.nn.modules.activation"
+    torch.manual_seed(1)
+    layers = nn.Conv2d(3, 4, 3, stride=4), Reading(), nn.Flatten(), nn.Linear(64, 2)
+    model = nn.Sequential(*layers).cuda()
+    batches = EpochBatches(IMAGES.cuda(), LABELS.cuda(), batch_size=16, seed=3)
+    train_step = TrainStep(model, batches, TrainConfig(steps=40, batch_size=16), seed=3)
+    with caplog.at_level("WARNING"):
+        for _ in range(20):
+            train_step.take()
+    train_step.check()
+    assert [record.name for record in caplog.records] == ["lab.training.cuda_graph"]
+    assert "without a CUDA graph" in caplog.text
+
+
+@needs_gpu
+def test_examples_drawn_ahead_for_a_gpu_are_the_same() -> None:
+    found = []
+    for model in (None, create_model("cnn", ModelSpec(image_size=16), seed=0)):
+        config = tiny(Path("runs"), online=True, steps=5_000, batch_size=10)
+        world = open_world(config.data, seed=3, device="cuda")
+        batches = training_batches(config, world, world.load("train", 12), WHOLE, model=model)
+        found.append([batches(step) for step in (0, 1, 29, 2, 500, 2000, 4000, 1)])
+    for one, other in zip(*found, strict=True):
+        assert one.images.is_cuda
+        for each in fields(Batch):
+            assert getattr(one, each.name).equal(getattr(other, each.name))
+
+
+@pytest.mark.parametrize("augment", [True, False])
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_deterministic_run_goes_on_exactly(
-    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    device: str, augment: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped in the middle and resumed, on a GPU with kernels that repeat themselves."""
+    """Stopped in the middle and resumed, on a GPU with kernels that repeat themselves; steps with
+    augmentation are launched one by one, the others are replayed."""
     from lab.runs import train
 
     strict = torch.are_deterministic_algorithms_enabled()
     try:
         jobs = [
-            dataclasses.replace(stateful(tmp_path / name), device=device, deterministic=True)
+            dataclasses.replace(
+                stateful(tmp_path / name, augment=augment), device=device, deterministic=True
+            )
             for name in ("whole", "pieces")
         ]
         whole = start(jobs[0]).folder

@@ -57,8 +57,10 @@ def test_the_parts_of_a_batch_are_the_batch(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
-    """No face twice, none left out, blocks of several steps or of one, in any order of steps."""
+@pytest.mark.parametrize("ahead", [None, 900])
+def test_the_parts_of_fresh_faces_are_an_endless_row(count: int, ahead: int | None) -> None:
+    """No face twice, none left out, blocks of several steps or of one, in any order of steps, and
+    drawn by another thread or not."""
     asked: list[int] = []
 
     def draw(start: int, count: int, keep: torch.Tensor) -> Batch:
@@ -69,11 +71,16 @@ def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
     for size in (16, 512):
         parts = [
             OnlineBatches(
-                draw, batch_size=10, image_size=size, groups=GROUPS, part=slice(rank, None, count)
+                draw,
+                batch_size=10,
+                image_size=size,
+                groups=GROUPS,
+                part=slice(rank, None, count),
+                ahead=ahead,
             )
             for rank in range(count)
         ]
-        for step in (0, 1, 2, 409, 3):
+        for step in (0, 1, 2, 409, 818, 3, 410):
             got = torch.cat([part(step).labels for part in parts]).sort().values
             assert got.tolist() == list(range(10 * step, 10 * step + 10))
             for batch in (part(step) for part in parts):
@@ -81,6 +88,33 @@ def test_the_parts_of_fresh_faces_are_an_endless_row(count: int) -> None:
                 assert batch.labels.equal(batch.indices)
                 assert batch.groups.equal(batch.indices % 2)
     assert set(asked) == {4090, 10}
+
+
+def test_no_block_is_drawn_that_no_step_needs() -> None:
+    drawn: list[int] = []
+
+    def draw(start: int, count: int, keep: torch.Tensor) -> Batch:
+        drawn.append(start)
+        numbers = torch.arange(start, start + count)[keep]
+        return Batch(numbers.view(-1, 1, 1, 1), numbers, numbers % 2, numbers)
+
+    batches = OnlineBatches(draw, batch_size=10, image_size=32, groups=GROUPS, at_once=50, ahead=12)
+    for step in range(12):
+        assert batches(step).indices[0] == 10 * step
+    assert drawn == [0, 50, 100]
+
+
+def test_an_error_of_the_drawing_thread_reaches_the_run() -> None:
+    def draw(start: int, count: int, keep: torch.Tensor) -> Batch:
+        if start:
+            raise MemoryError("no memory to draw in")
+        numbers = torch.arange(start, start + count)[keep]
+        return Batch(numbers.view(-1, 1, 1, 1), numbers, numbers % 2, numbers)
+
+    batches = OnlineBatches(draw, batch_size=10, image_size=32, groups=GROUPS, at_once=50, ahead=12)
+    batches(4)
+    with pytest.raises(MemoryError, match="no memory to draw in"):
+        batches(5)
 
 
 def together(job: RunConfig, *, dying: tuple[int, str, int] | None = None) -> list[int | None]:

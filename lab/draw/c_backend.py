@@ -28,10 +28,10 @@ FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-
 sign of a zero does not matter, so that `least` and `most` become single instructions."""
 
 
-def draw(drawing: Drawing[Any], listed: DisplayList, out: Tensor) -> None:
+def draw(drawing: Drawing[Any], listed: DisplayList, out: Tensor, *, threads: int) -> None:
     """Write the pictures of a display list, in any order of subjects, to `out`: uint8 (N, 3, S, S)
-    on the CPU, contiguous. Raises `compiled.Unavailable`."""
-    _draw(library(drawing), listed, out)
+    on the CPU, contiguous, with up to so many threads. Raises `compiled.Unavailable`."""
+    _draw(library(drawing), listed, out, threads=threads)
 
 
 @functools.cache
@@ -60,14 +60,14 @@ def _compare(drawing: Drawing[Any], loaded: ctypes.CDLL) -> None:
     batch = batch.take(torch.argsort(drawing.subject_of(batch), stable=True))
     listed = drawing.prepare(batch, size)
     drawn = torch.empty(len(listed), 3, size, size, dtype=torch.uint8)
-    _draw(loaded, listed, drawn)
+    _draw(loaded, listed, drawn, threads=1)
     if not torch.equal(drawn, torch_backend.draw(drawing, listed, torch.device("cpu"))):
         raise compiled.Unavailable(
             "the compiled library draws differently from torch on this machine"
         )
 
 
-def _draw(loaded: ctypes.CDLL, listed: DisplayList, out: Tensor) -> None:
+def _draw(loaded: ctypes.CDLL, listed: DisplayList, out: Tensor, *, threads: int) -> None:
     size, count = listed.size, len(listed)
     assert out.is_contiguous(), "the library gets a pointer without strides"
     padded = (size + LANES - 1) // LANES * LANES
@@ -86,7 +86,7 @@ def _draw(loaded: ctypes.CDLL, listed: DisplayList, out: Tensor) -> None:
               pointer(subjects), pointer(x), pointer(y), pointer(ends), pointer(sprites.kind.int()),
               pointer(sprites.place), pointer(listed.blur), ctypes.c_int(listed.blur.shape[1] - 1),
               pointer(listed.noise_start), pointer(tape), pointer(out)]  # fmt: skip
-    threads = min(torch.get_num_threads(), max(1, count // 64))
+    threads = min(threads, max(1, count // 64))
     cuts = [count * k // threads for k in range(threads + 1)]
 
     def stretch(start: int, stop: int) -> int:

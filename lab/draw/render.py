@@ -2,12 +2,14 @@
 
 import functools
 import logging
+import math
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from lab.core.compiled import Unavailable
+from lab.core.machine import processors
 from lab.core.text import unknown
 from lab.draw import c_backend, torch_backend
 from lab.draw.drawing import B, Drawing
@@ -17,6 +19,9 @@ BACKENDS: tuple[Backend, ...] = ("auto", "torch", "c")
 
 _BLOCK = 4096  # pictures whose display list is computed at once
 _MASKED = 256 * 64 * 64  # pixels whose regions are computed at once
+PINNED = 2**26
+"""Bytes of pictures at most that are drawn for a GPU in pinned memory, which torch keeps."""
+
 WORTH_BUILDING = 2_000 * 32 * 32
 """Pixels drawn in a process from which on it is worth to wait for the compiler (two to four
 seconds, once per machine): what follows, in this run or a later one, is drawn some thirty times as
@@ -46,23 +51,27 @@ def render(
     if backend not in BACKENDS:
         raise ValueError(unknown("backend", backend, BACKENDS))
     target = torch.device(device)
-    if target.type not in ("cpu", "meta") and backend != "torch":
-        return render(drawing, batch, size=size, backend=backend).to(target)
-    in_c = target.type == "cpu" and _in_c(drawing, backend, len(batch) * size * size)
+    elsewhere = target.type not in ("cpu", "meta") and backend != "torch"
+    place = torch.device("cpu") if elsewhere else target
+    in_c = place.type == "cpu" and _in_c(drawing, backend, len(batch) * size * size)
     if backend == "c" and not in_c:
         raise ValueError(f"the C backend draws on the cpu, not on {target}")
-    out = torch.empty(len(batch), 3, size, size, dtype=torch.uint8, device=target)
+    shape = len(batch), 3, size, size
+    # All processors draw for a GPU, which waits; from pinned memory it copies by itself.
+    threads = processors() if elsewhere else torch.get_num_threads()
+    pinned = elsewhere and target.type == "cuda" and math.prod(shape) <= PINNED
+    out = torch.empty(shape, dtype=torch.uint8, device=place, pin_memory=pinned)
     with torch.inference_mode():
         for start in range(0, len(batch), _BLOCK):
             block = batch.take(slice(start, start + _BLOCK))
             if in_c:
                 listed = drawing.prepare(block, size)
-                c_backend.draw(drawing, listed, out[start : start + _BLOCK])
+                c_backend.draw(drawing, listed, out[start : start + _BLOCK], threads=threads)
                 continue
             order = torch.argsort(drawing.subject_of(block), stable=True)
             listed = drawing.prepare(block.take(order), size)
-            out[start + order.to(target)] = torch_backend.draw(drawing, listed, target)
-    return out
+            out[start + order.to(place)] = torch_backend.draw(drawing, listed, place)
+    return out.to(target, non_blocking=pinned)
 
 
 def masks(drawing: Drawing[B], batch: B, *, size: int) -> dict[str, Tensor]:

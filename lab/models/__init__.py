@@ -15,6 +15,7 @@ from lab.models.inspect import (
     untouched,
 )
 from lab.models.isolation import TURN, Generators, Settings, isolated, settings_kept
+from lab.models.known import is_known
 from lab.models.probabilities import last_operation, sum_to_one
 from lab.models.registry import (
     ModelSpec,
@@ -35,7 +36,7 @@ __all__ = [
     "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed", "Settings", "Sources",
     "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
     "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
-    "has_width", "isolated", "last_operation", "list_models", "locate", "only_agreed",
-    "own_builder", "parameters_told", "random_pictures", "register_model", "seeded_model",
-    "settings_kept", "sources_of", "sum_to_one", "to_input", "untouched",
+    "has_width", "is_known", "isolated", "last_operation", "list_models", "locate",
+    "only_agreed", "own_builder", "parameters_told", "random_pictures", "register_model",
+    "seeded_model", "settings_kept", "sources_of", "sum_to_one", "to_input", "untouched",
 ]  # fmt: skip

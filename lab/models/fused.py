@@ -94,7 +94,7 @@ def _pools_and_cuts(modules: Sequence[nn.Module | None], input: Tensor) -> bool:
         isinstance(first, nn.Module)
         and _pools(first)
         and type(second) is nn.ReLU
-        and _is_untouched(second)
+        and is_unmodified(second)
         and type(input) is Tensor
         and pooling.serves(input)
         and _is_usual(input)
@@ -148,7 +148,7 @@ def leading_layers(
             type(convolution) is nn.Conv2d
             and _convolves(convolution, channels)
             and type(end) is nn.ReLU
-            and _is_untouched(end)
+            and is_unmodified(end)
         ):
             break
         if not _is_small(convolution):
@@ -185,7 +185,7 @@ def _convolves(module: nn.Conv2d, channels: int) -> bool:
         and module.groups == 1
         and module.padding_mode == "zeros"
         and module.in_channels == channels
-        and _is_untouched(module)
+        and is_unmodified(module)
     )
 
 
@@ -197,11 +197,11 @@ def _pools(module: nn.Module | None) -> bool:
         and module.dilation == 1
         and module.ceil_mode
         and not module.return_indices
-        and _is_untouched(module)
+        and is_unmodified(module)
     )
 
 
-def _is_untouched(module: nn.Module) -> bool:
+def is_unmodified(module: nn.Module) -> bool:
     """Whether a module has no hooks, and no `forward` of its own."""
     return not (
         module._forward_hooks

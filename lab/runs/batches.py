@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from lab.core.config import RunConfig
-from lab.training import Batch, Batches, EpochBatches, Groups, OnlineBatches
+from lab.models import is_known
+from lab.training import Batch, Batches, EpochBatches, Groups, OnlineBatches, objective_file
+from lab.training.batches import AT_ONCE
 from lab.worlds import DrawnWorld, Examples, World
 from lab.worlds.groups import group_index
 from lab.worlds.pairs import load_pairs
 
+ON_GPU = 16_384
+"""New examples of 32 px that are drawn at a time for a GPU (50 MB)."""
 
-def training_batches(config: RunConfig, world: World, train: Examples, part: slice) -> Batches:
+
+def training_batches(
+    config: RunConfig, world: World, train: Examples, part: slice, *, model: nn.Module | None = None
+) -> Batches:
     """The training set epoch by epoch, or with `online` new examples at every step; `part` is what
-    this process takes of each batch."""
+    this process takes of each batch.
+
+    New examples are drawn by another thread while the GPU computes, unless code of others takes
+    part in the run: that of `model` (None: not known), an objective or a metric may change the
+    settings of the process meanwhile.
+    """
     size = config.train.batch_size
     index, names = group_index(train, world.grouped_by)
     if not config.train.online:
@@ -34,8 +46,13 @@ def training_batches(config: RunConfig, world: World, train: Examples, part: sli
         indices = (start + keep).to(device)
         return Batch(examples.images, examples.labels, groups.to(device), indices)
 
+    own = objective_file(config.train.objective) is None and not config.metric
+    gpu = train.labels.device.type == "cuda"
+    ahead = gpu and own and model is not None and is_known(model)
     return OnlineBatches(
         draw,
+        at_once=ON_GPU if gpu else AT_ONCE,
+        ahead=config.train.max_steps if ahead else None,
         batch_size=size,
         image_size=config.data.image_size,
         groups=Groups.counted(index, names),

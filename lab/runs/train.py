@@ -190,7 +190,7 @@ def _train(replica: Replica, checkpoint: Checkpoint | None, record: Record | Non
     train = world.load("train", config.data.num_train)
     if record:
         record.examine(train)
-    batches = training_batches(config, world, train, processes.part)
+    batches = training_batches(config, world, train, processes.part, model=replica.model)
     nothing: AbstractContextManager[Mapping[str, Any]] = nullcontext({})
     with graceful_stop() as stop, record.writing() if record else nothing as hooks:
         fitted = fit(

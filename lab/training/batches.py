@@ -8,6 +8,7 @@ batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -21,9 +22,9 @@ BLOCK, EPOCHS = 65_536, 32
 """Positions that are moved to the device at a time: half a megabyte, but no more than so many
 epochs, because each needs a permutation of its own (20 microseconds)."""
 
-DRAWN, MOST = 2**22, 4096
-"""Pixels, and examples, of new examples that are drawn at a time, whichever is less (4,096 examples
-of 32 px, 12 MB): sampling one takes half as long as among 1,024."""
+AT_ONCE = 4096
+"""New examples of 32 px that are drawn at a time (12 MB), or as many pixels: sampling one takes
+half as long as among 1,024."""
 
 WHOLE = slice(None)
 """The part of a batch that a single-process run gets: all of it."""
@@ -122,6 +123,9 @@ class OnlineBatches:
 
     `draw(start, count, keep)` draws, of the `count` examples from number `start` on, those at the
     positions `keep` (M,), as a batch of M. `groups` has the names that its groups refer to.
+    Examples are drawn in blocks of up to `at_once` of 32 px, or as many pixels. `ahead`: the number
+    of steps for which another thread draws each next block while steps are taken with the one
+    before it; None: none does.
     """
 
     def __init__(
@@ -132,15 +136,21 @@ class OnlineBatches:
         image_size: int,
         groups: Groups,
         part: slice = WHOLE,
+        at_once: int = AT_ONCE,
+        ahead: int | None = None,
     ) -> None:
         self.batch_size = batch_size
         self.groups = groups
         self._draw = draw
-        self._steps = max(1, min(MOST, DRAWN // image_size**2) // batch_size)  # per block
+        count = min(at_once, at_once * 32 * 32 // image_size**2)
+        self._steps = max(1, count // batch_size)  # per block
         mine = torch.arange(self._steps * batch_size).view(self._steps, batch_size)[:, part]
         self._keep = mine.reshape(-1)
         self._share = mine.shape[1]  # examples of this process per step
-        self._block = lru_cache(maxsize=1)(self._draw_block)
+        self._block = lru_cache(maxsize=1)(self._next_block)
+        self._last = -1 if ahead is None else (ahead - 1) // self._steps
+        self._thread = ThreadPoolExecutor(1, "drawing") if ahead is not None else None
+        self._coming: tuple[int, Future[Batch]] | None = None
 
     def __call__(self, step: int) -> Batch:
         """Draw the step's examples, or fetch them if they were drawn with those of a step near."""
@@ -153,6 +163,16 @@ class OnlineBatches:
             groups=block.groups[here],
             indices=block.indices[here],
         )
+
+    def _next_block(self, number: int) -> Batch:
+        coming, self._coming = self._coming, None
+        if coming is not None and coming[0] == number:
+            block = coming[1].result()
+        else:
+            block = self._draw_block(number)
+        if self._thread is not None and number < self._last:
+            self._coming = number + 1, self._thread.submit(self._draw_block, number + 1)
+        return block
 
     def _draw_block(self, number: int) -> Batch:
         count = self._steps * self.batch_size

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -35,7 +36,7 @@ class Optimizer(Protocol):
     @property
     def param_groups(self) -> list[dict[str, Any]]:
         """The weights with their settings; `lr` is set before each step to `scale` (1 if there is
-        none) times the learning rate."""
+        none) times the learning rate: a number, or on a GPU a scalar tensor there."""
         ...
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -60,6 +61,20 @@ def create_optimizer(
     if hidden:
         return MuonWithAdamW(weights, hidden, config, fused=fused)
     return _adamw(weights, config, fused=fused)
+
+
+@contextmanager
+def capturing(optimizer: Optimizer) -> Iterator[None]:
+    """Let `step` be captured in a CUDA graph, which torch's optimizers refuse unless they were made
+    for that alone."""
+    groups = [group for group in optimizer.param_groups if "capturable" in group]
+    for group in groups:
+        group["capturable"] = True
+    try:
+        yield
+    finally:
+        for group in groups:
+            group["capturable"] = False
 
 
 def hidden_matrices(weights: Sequence[nn.Parameter]) -> list[nn.Parameter]:
@@ -161,17 +176,25 @@ class _Muon(torch.optim.Optimizer):
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
-                momentum = self.state[weight].get("momentum")
-                if momentum is None:
-                    momentum = torch.zeros_like(weight)
+                state = self.state[weight]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(weight)
+                momentum = state["momentum"]
                 moved = torch.add(weight.grad, momentum, alpha=MOMENTUM)
                 update = orthogonalized(torch.add(weight.grad, moved, alpha=MOMENTUM).flatten(1))
                 rate = group["lr"] * max(1.0, len(update) / update.shape[1]) ** 0.5
-                new = torch.add(weight * decay, update.view_as(weight), alpha=-rate)
+                new = _moved(weight * decay, update.view_as(weight), rate)
                 if good is not None:
                     new, moved = torch.where(good, new, weight), torch.where(good, moved, momentum)
-                weight.copy_(new)
-                self.state[weight]["momentum"] = moved
+                weight.copy_(new)  # in place: a CUDA graph goes on with the same tensors
+                momentum.copy_(moved)
+
+
+def _moved(weight: Tensor, update: Tensor, rate: float | Tensor) -> Tensor:
+    """The weight less `rate` times its update."""
+    if isinstance(rate, Tensor):
+        return torch.addcmul(weight, update, rate, value=-1)
+    return torch.add(weight, update, alpha=-rate)
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:

@@ -17,9 +17,11 @@ from lab.core.text import plain
 from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
 from lab.training.batches import Batch, Batches
 from lab.training.checkpoint import Checkpoint, give_state
+from lab.training.cuda_graph import GraphedStep, can_be_captured
 from lab.training.distributed import SINGLE, PeerLost, Processes
 from lab.training.objectives import Objective, ObjectiveSpec, create_objective
 from lab.training.objectives.check import named, refuse_bad_loss
+from lab.training.objectives.objective import is_capturable
 from lab.training.optimizer import create_optimizer
 from lab.training.schedule import learning_rate
 
@@ -44,6 +46,9 @@ class TrainStep:
     on the device (`found_inf`, as from AMP's scaler) and skips that update and all later ones,
     until `check` reads it and raises. On a CPU reading is free, and every step does; so does a step
     with complex weights, whose optimizer cannot skip.
+
+    On an NVIDIA GPU the steps of a network that allows it are replays of a CUDA graph, with the
+    results of steps that are launched one kernel at a time: see `GraphedStep`.
 
     `objective` is what is minimized; None: the one that the config names.
     """
@@ -89,6 +94,12 @@ class TrainStep:
         if fused:
             self._optimizer.found_inf = self._bad  # type: ignore[attr-defined]
         self._loss = self._norm = self._bad  # of the last step
+        # A CUDA graph reads the learning rates from the device; a number would be in it for ever.
+        groups = self._optimizer.param_groups if self._device.type == "cuda" and fused else []
+        self._rates = [torch.zeros((), device=self._device) for _ in groups]
+        self._perform: Callable[[Batch], None] = self._compute
+        if self._rates and self._suits_a_graph():
+            self._perform = GraphedStep(self._compute, model, self._optimizer)
         self.restart_timer()
 
     @property
@@ -102,19 +113,26 @@ class TrainStep:
         Raises `NetworkError` if the network's or the objective's code fails.
         """
         batch = self._batches(self.step)
+        self._set_rates(self.learning_rate(self.step))
+        self._counted += 1
+        with TURN:
+            own_seed = torch_seed(self._seed, "training", self.step, self._processes.rank)
+            self._generators.seed(own_seed)
+            self._perform(batch)
+        self.step += 1
+
+    def _compute(self, batch: Batch) -> None:
+        """What is left of a step once the generators are seeded and the learning rate is set."""
         inputs = to_input(batch.images)
-        own_seed = torch_seed(self._seed, "training", self.step, self._processes.rank)
         try:
-            with TURN:
-                self._generators.seed(own_seed)
-                loss = self._loss_of(inputs, batch)
-                if not loss.requires_grad:
-                    raise NetworkError(
-                        "its logits carry no gradient; is forward under torch.no_grad, or does it"
-                        " detach them?"
-                    )
-                self._optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+            loss = self._loss_of(inputs, batch)
+            if not loss.requires_grad:
+                raise NetworkError(
+                    "its logits carry no gradient; is forward under torch.no_grad, or does it"
+                    " detach them?"
+                )
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
         except PeerLost:
             raise
         except (Exception, SystemExit) as error:
@@ -126,10 +144,7 @@ class TrainStep:
         self._note_finiteness()
         if self._checks_each_step:
             self.check()
-        for group in self._optimizer.param_groups:
-            group["lr"] = group.get("scale", 1) * self.learning_rate(self.step)
         self._optimizer.step()
-        self.step += 1
 
     def check(self) -> None:
         """Synchronize the device; raise `Diverged` if a step since the last check was bad."""
@@ -192,6 +207,8 @@ class TrainStep:
         """The entries of a checkpoint that decide the next steps."""
         with settings_kept():
             objective = self._objective.state()
+        if self._rates and self.step > 0:  # a checkpoint has numbers, for any device
+            self._set_rates(self.learning_rate(self.step - 1), as_numbers=True)
         return {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -233,6 +250,22 @@ class TrainStep:
             loss = loss * (len(batch) / self.batch_size)
         return loss
 
+    def _set_rates(self, rate: float, *, as_numbers: bool = False) -> None:
+        """Give each group of weights its learning rate; `as_numbers`: not as a tensor."""
+        for place, group in enumerate(self._optimizer.param_groups):
+            own = group.get("scale", 1) * rate
+            group["lr"] = own if as_numbers or not self._rates else self._rates[place].fill_(own)
+
+    def _suits_a_graph(self) -> bool:
+        """Whether a CUDA graph may repeat what a step of this network and objective does."""
+        return (
+            self._processes.single
+            and self._augment is None
+            and not self._config.compile
+            and is_capturable(self._objective)
+            and can_be_captured(self.model)
+        )
+
     def _gradients(self) -> list[Tensor]:
         """The dense gradients of the weights that have one, summed over all processes."""
         for weight in self._weights:
@@ -262,7 +295,6 @@ class TrainStep:
         finite = (self._loss + self._norm).isfinite()
         torch.maximum(self._bad, finite.logical_not().float(), out=self._bad)
         self._good += self._bad == 0
-        self._counted += 1
 
     def _explain(self, step: int) -> str:
         peak = self._config.learning_rate

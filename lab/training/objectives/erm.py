@@ -13,6 +13,8 @@ class ERM(Objective):
     """The mean cross-entropy of the batch (Vapnik, "Principles of risk minimization for learning
     theory", NIPS 1991)."""
 
+    capturable = True
+
     def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
         """The mean of -log softmax(logits)[label]."""
         return cross_entropy(logits, batch.labels)

@@ -30,6 +30,8 @@ class GroupDRO(Objective):
     training examples: it needs strong regularization or early stopping.
     """
 
+    capturable = True
+
     step_size = 0.01
     """η, above 0: how fast weights follow losses. The authors' value."""
 
@@ -47,7 +49,7 @@ class GroupDRO(Objective):
         self._processes.all_reduce_sum_([counts, sums])
         present = counts.clamp(min=1)
         weights = self.weights * torch.exp(self.step_size * sums / present)
-        self.weights = weights / weights.sum()
+        self.weights.copy_(weights / weights.sum())
         # As a mean over this process's examples: each has the weight q_g / n_g of its group, and
         # the whole batch's size takes back the division by it.
         each = (self.weights / present)[batch.groups] * counts.sum()
@@ -55,7 +57,7 @@ class GroupDRO(Objective):
 
     def state(self) -> dict[str, Any]:
         """The weights."""
-        return {"weights": self.weights}
+        return {"weights": self.weights.clone()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue with these weights."""
@@ -63,4 +65,4 @@ class GroupDRO(Objective):
             raise ValueError(
                 f"it has weights for {len(state['weights'])} groups, not {self._count}"
             )
-        self.weights = state["weights"].to(self.weights)
+        self.weights.copy_(state["weights"])

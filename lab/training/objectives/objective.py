@@ -54,6 +54,11 @@ class Objective:
     Its own parameters are not trained: only the network's are.
     """
 
+    capturable: bool = False
+    """Declared by the class that defines `__call__`: whether a CUDA graph may repeat its steps
+    (`lab.training.cuda_graph`). What steps change they change in place, on the device; nothing is
+    decided in Python anew at each step."""
+
     space: Space | None = None
     """The import space of its file; set by `create_objective`."""
 
@@ -70,6 +75,12 @@ class Objective:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a state; its tensors may be on another device."""
+
+
+def is_capturable(objective: Objective) -> bool:
+    """Whether the class whose `__call__` an objective has declares it `capturable`."""
+    owner = next(kind for kind in type(objective).__mro__ if "__call__" in vars(kind))
+    return bool(vars(owner).get("capturable", False))
 
 
 Loss = Callable[[Tensor, Batch], Tensor]

@@ -31,6 +31,8 @@ class Reweighting(Objective):
     one with a single example would.
     """
 
+    capturable = True
+
     def start(self, spec: ObjectiveSpec) -> None:
         """Compute the weights (G,)."""
         counts = torch.tensor(spec.groups.counts, dtype=torch.float64)
