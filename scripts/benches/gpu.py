@@ -47,7 +47,7 @@ def measure(*, quick: bool) -> list[Row]:
     """Rates in pictures per second on the wall; one row without a number where there is no GPU."""
     if not torch.cuda.is_available():
         return [Row(what="on a GPU", value=math.nan, note="torch finds no NVIDIA GPU here")]
-    turns = 3 if quick else 9
+    turns = 3 if quick else 5
     rows = [*_drawing(turns), *_training(turns), *_fresh(turns)]
     model = create_model("cnn", ModelSpec(image_size=32, num_outputs=2), seed=1).cuda().eval()
     images = render(sample_prior(PICTURES, seed=1), size=32, device="cuda")
@@ -130,14 +130,14 @@ def _commands(*, quick: bool) -> list[Row]:
     """Whole commands on the GPU and on this machine's processors, from shell to verdict."""
     rows = []
     jobs = [
-        ("train.py", ["scripts/train.py"]),
-        ("train.py --preset useful", ["scripts/train.py", "--preset", "useful"]),
+        ("train.py", ["scripts/train.py"], ("cuda", "cpu")),
+        ("train.py --preset useful", ["scripts/train.py", "--preset", "useful"], ("cuda",)),
         (f"a map of 96 runs, {processors()} processes", [
             "scripts/sweep.py", "--grid", *MAP.split(), "--seeds", "2", "--steps", "600",
-        ]),
+        ], ("cuda", "cpu")),
     ]  # fmt: skip
-    for name, words in jobs[:1] if quick else jobs:
-        for device in ("cuda", "cpu"):
+    for name, words, devices in jobs[:1] if quick else jobs:
+        for device in devices:
             with tempfile.TemporaryDirectory() as folder:
                 began = time.perf_counter()
                 subprocess.run(
@@ -178,7 +178,9 @@ def _in_turns(jobs: dict[str, Callable[[], object]], repetitions: int) -> dict[s
 
 def _busy(job: Callable[[], object], count: int = 30) -> float:
     """Seconds of one call in which the GPU computes, from the durations of its kernels."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CUDA], acc_events=True
+    ) as profile:
         for _ in range(count):
             job()
         torch.cuda.synchronize()
