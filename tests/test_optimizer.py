@@ -26,6 +26,17 @@ def test_an_orthogonalized_matrix_has_the_singular_vectors_and_values_near_one(
     assert bool(((values > 0.6) & (values < 1.3)).all())
 
 
+@pytest.mark.parametrize("shape", [(6, 40), (40, 6), (12, 12), (48, 216)])
+def test_products_with_the_short_side_give_what_the_iterations_do(shape: tuple[int, int]) -> None:
+    """Against the iteration as it is published, on the matrix itself and in float64."""
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 1e-3
+    x = matrix.double() / matrix.double().norm()
+    for _ in range(3):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    torch.testing.assert_close(orthogonalized(matrix).double(), x, rtol=1e-3, atol=1e-4)
+
+
 def test_a_zero_gradient_moves_nothing() -> None:
     assert orthogonalized(torch.zeros(3, 5)).equal(torch.zeros(3, 5))
 
