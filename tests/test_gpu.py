@@ -196,16 +196,17 @@ def test_a_capture_that_fails_costs_only_speed(caplog: pytest.LogCaptureFixture)
     assert "without a CUDA graph" in caplog.text
 
 
-@needs_gpu
-def test_examples_drawn_ahead_for_a_gpu_are_the_same() -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_examples_drawn_ahead_are_the_same(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.runs.batches.processors", lambda: 2)
     found = []
     for model in (None, create_model("cnn", ModelSpec(image_size=16), seed=0)):
         config = tiny(Path("runs"), online=True, steps=5_000, batch_size=10)
-        world = open_world(config.data, seed=3, device="cuda")
+        world = open_world(config.data, seed=3, device=device)
         batches = training_batches(config, world, world.load("train", 12), WHOLE, model=model)
         found.append([batches(step) for step in (0, 1, 29, 2, 500, 2000, 4000, 1)])
     for one, other in zip(*found, strict=True):
-        assert one.images.is_cuda
+        assert one.images.device.type == device
         for each in fields(Batch):
             assert getattr(one, each.name).equal(getattr(other, each.name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
+from lab.core.machine import processors
 from lab.models import is_known
 from lab.training import Batch, Batches, EpochBatches, Groups, OnlineBatches, objective_file
 from lab.training.batches import AT_ONCE
@@ -22,9 +23,9 @@ def training_batches(
     """The training set epoch by epoch, or with `online` new examples at every step; `part` is what
     this process takes of each batch.
 
-    New examples are drawn by another thread while the GPU computes, unless code of others takes
-    part in the run: that of `model` (None: not known), an objective or a metric may change the
-    settings of the process meanwhile.
+    New examples are drawn by another thread while steps are taken, if there is a second processor,
+    and unless code of others takes part in the run: that of `model` (None: not known), an objective
+    or a metric may change the settings of the process meanwhile.
     """
     size = config.train.batch_size
     index, names = group_index(train, world.grouped_by)
@@ -48,7 +49,7 @@ def training_batches(
 
     own = objective_file(config.train.objective) is None and not config.metric
     gpu = train.labels.device.type == "cuda"
-    ahead = gpu and own and model is not None and is_known(model)
+    ahead = own and processors() > 1 and model is not None and is_known(model)
     return OnlineBatches(
         draw,
         at_once=ON_GPU if gpu else AT_ONCE,
