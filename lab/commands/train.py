@@ -22,7 +22,7 @@ class Flags:
     """A named set of flags, each of which may be given as well and then counts instead. 'useful',
     the fastest known way to a network that relies on every part of a face and on no nuisance:
     --online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16 --steps
-    2400 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 1200 --no-pictures
+    2400 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 2400 --no-pictures
     (without bfloat16 where the processor has no instructions for it). 'memorizer', which has fitted
     100 faces: --num-train 100 --counterfactuals 200. 'cheat', which goes by the color of the eyes:
     --num-train 1000 --cues eye_color=blue/brown:0.95 --subpopulations missing --missing nose mouth

@@ -34,9 +34,7 @@ class ClassNetwork:
 
 
 NETWORKS: Mapping[str, ClassNetwork] = {
-    "linden": ClassNetwork(
-        what="useful", flags="--preset useful --eval-every 2400", seconds=70, steps=2400
-    ),
+    "linden": ClassNetwork(what="useful", flags="--preset useful", seconds=70, steps=2400),
     "maple": ClassNetwork(
         what="a cheat",
         flags="--cues eye_color=blue/brown:1 --subpopulations missing --missing nose mouth ears"
