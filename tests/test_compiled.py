@@ -1,9 +1,12 @@
 """C code is built by the compiler there is: the system's, or that of the package ziglang."""
 
 import ctypes
+import platform
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,8 +95,12 @@ def test_if_all_fail_the_first_ones_reason_is_given(
     assert not list(_paths()[0].parent.iterdir())
 
 
-def test_without_a_compiler_the_extra_is_named(machine: Path) -> None:
-    with pytest.raises(compiled.Unavailable, match="there is no C compiler") as error:
+@pytest.mark.parametrize("fails", [False, True])
+def test_without_a_compiler_that_works_the_extra_is_named(fails: bool, machine: Path) -> None:
+    if fails:
+        install(machine / "bin" / "cc", "exit 1")
+    reason = "fails: no message; " if fails else "there is no C compiler"
+    with pytest.raises(compiled.Unavailable, match=reason) as error:
         _load()
     named = re.search(r"pip install -e '\.\[(\w+)\]'", str(error.value))
     assert named is not None
@@ -115,6 +122,41 @@ def test_on_windows_ziglang_is_neither_asked_nor_named(
     monkeypatch.setattr(compiled, "WINDOWS", True)
     with pytest.raises(compiled.Unavailable, match=r"there is no C compiler \([^)]*\)$"):
         _load()
+
+
+@pytest.fixture
+def processor_is_asked() -> Iterator[None]:
+    """It is not remembered."""
+    compiled.processor.cache_clear()
+    yield
+    compiled.processor.cache_clear()
+
+
+def test_macs_with_other_processors_have_other_libraries(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, processor_is_asked: None
+) -> None:
+    """Where there is no /proc/cpuinfo, and Python says "arm" of all."""
+    real = Path.read_text
+
+    def read_text(path: Path, *args: Any, **named: Any) -> str:
+        if path == Path("/proc/cpuinfo"):
+            raise FileNotFoundError(path)
+        return real(path, *args, **named)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
+    found = []
+    for model in ("Apple M1", "Apple M4", None):
+        if model is None:
+            (machine / "bin" / "sysctl").unlink()
+        else:
+            install(
+                machine / "bin" / "sysctl", f'[ "$2" = machdep.cpu.brand_string ] && echo {model}'
+            )
+        compiled.processor.cache_clear()
+        found.append((compiled.processor(), _paths()[0]))
+    assert [processor for processor, _ in found] == ["Apple M1", "Apple M4", "arm"]
+    assert len(set(found)) == 3
 
 
 @needs_ziglang

@@ -79,7 +79,7 @@ def library_paths(name: str, text: str, flags: Sequence[str]) -> tuple[Path, ...
     """Where this processor's library of the C code `text` is, or can be, the best place first."""
     command = next(iter(compilers()), ())
     key = "\n".join(
-        [text, " ".join(command), _version(command), *flags, platform.platform(), _processor()]
+        [text, " ".join(command), _version(command), *flags, platform.platform(), processor()]
     )
     file = f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
     return tuple(folder / file for folder in caches())
@@ -104,12 +104,23 @@ def _version(command: Sequence[str]) -> str:
 
 
 @functools.cache
-def _processor() -> str:
+def processor() -> str:
+    """What tells processors apart for which the compiler's code may differ: the instructions that
+    Linux lists, the model on macOS, where Python knows the architecture alone."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor()
+        return _model() or platform.processor()
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _model() -> str:
+    """The processor's model on macOS, empty elsewhere."""
+    sysctl = shutil.which("sysctl")
+    if sysctl is None:
+        return ""
+    command = [sysctl, "-n", "machdep.cpu.brand_string"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _build(text: str, path: Path, flags: Sequence[str]) -> None:
@@ -124,10 +135,10 @@ def _build(text: str, path: Path, flags: Sequence[str]) -> None:
                 replace_file(path, built.read_bytes())
                 return
         reasons.append(f"{command[0]} fails: {message}")
-    if not reasons:
-        missing = "there is no C compiler (cc, gcc or clang)"
-        raise Unavailable(missing if WINDOWS else f"{missing}; {INSTALL} installs one")
-    raise Unavailable(reasons[0])
+    reason = reasons[0] if reasons else "there is no C compiler (cc, gcc or clang)"
+    if WINDOWS or _ziglang():
+        raise Unavailable(reason)
+    raise Unavailable(f"{reason}; {INSTALL} installs {'another' if reasons else 'one'}")
 
 
 def _compile(command: Sequence[str], flags: Sequence[str], code: Path, built: Path) -> str | None:
