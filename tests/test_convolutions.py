@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,14 +16,19 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from lab.core.compiled import compiler
 from lab.models import ModelSpec, create_model, pooling
 from lab.models import convolutions as c
 from lab.models.convolutions import Layer
+from support.compilers import (
+    REAL,
+    UNOPTIMIZED,
+    install,
+    needs_compiler,
+    needs_ziglang,
+    take_away,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 
 
 def _stack(
@@ -506,13 +512,9 @@ CACHED = (c.is_available, c.library, pooling.is_available, pooling.library)
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """An empty folder of programs on a machine without a compiled library."""
-    (tmp_path / "bin").mkdir()
-    real = compiler()
-    if real:
-        (tmp_path / "real").symlink_to(real)
-    for name, place in (("XDG_CACHE_HOME", "cache"), ("TMPDIR", "temporary"), ("PATH", "bin")):
+    take_away(monkeypatch, tmp_path / "bin")
+    for name, place in (("XDG_CACHE_HOME", "cache"), ("TMPDIR", "temporary")):
         monkeypatch.setenv(name, str(tmp_path / place))
-    monkeypatch.setenv("CC", "cc")
     monkeypatch.delenv(c.SWITCH, raising=False)
     for cached in CACHED:
         cached.cache_clear()
@@ -536,18 +538,28 @@ def test_without_a_compiler_torch_computes(
     assert not calls
 
 
+@needs_ziglang
+def test_with_ziglang_c_computes(
+    machine: Path, model: Model, calls: list[int], caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.delitem(sys.modules, "ziglang")
+    with caplog.at_level(logging.INFO):
+        assert torch.allclose(model(PICTURES), nn.Sequential(*model)(PICTURES), atol=1e-5)
+        assert pooling.is_available()
+    assert not caplog.records
+    assert calls == [2, 3]
+
+
 @needs_compiler
 def test_a_library_that_computes_something_else_is_refused(
     machine: Path, model: Model, calls: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = machine / "bin" / "cc"
-    program.write_text(
-        "#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\n"
-        'for a; do [ "$last" = -o ] && out=$a; last=$a; case "$a" in *.c) code=$a;; esac; done\n'
+    install(
+        machine / "bin" / "cc",
         "sed -i 's/sums\\[2\\]\\[o\\] += c \\* w/sums[2][o] += b * w/' $code\n"
-        f'{(machine / "real").resolve()} -O0 -fPIC -shared "$code" -o "$out"\n'
+        f'{machine / REAL} {UNOPTIMIZED} "$code" -o "$out"',
     )
-    program.chmod(0o755)
     with caplog.at_level(logging.WARNING):
         assert _as_torch(model)
     assert "computes differently from torch" in caplog.text

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lab import draw
-from lab.core.compiled import compiler
+from lab.core.compiled import compilers
 from lab.draw import InputTable, codegen
 from lab.draw.display_list import DisplayList
 from support.toy_drawing import SLAB, TOYS, Toys, reading, toys, with_input
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def in_c(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     """A cache of its own for the compiled library."""
-    if compiler() is None:
+    if not compilers():
         pytest.skip("there is no C compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 

@@ -14,14 +14,22 @@ from types import ModuleType
 import pytest
 import torch
 
+from lab.core import compiled
 from lab.core.caches import CACHE
-from lab.core.compiled import compiler
 from lab.draw import c_backend, codegen
 from lab.worlds.faces import render, sample_prior
 from lab.worlds.faces.drawing import DRAWING
+from support.compilers import (
+    REAL,
+    UNOPTIMIZED,
+    install,
+    install_ziglang,
+    needs_compiler,
+    needs_ziglang,
+    take_away,
+)
 
 engine: ModuleType = importlib.import_module("lab.draw.render")
-needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 
 
 def _forget() -> None:
@@ -35,43 +43,26 @@ def _forget() -> None:
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """An empty folder of programs on a machine that has never drawn in C."""
     programs = tmp_path / "bin"
-    programs.mkdir()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
-    monkeypatch.setenv("CC", "cc")
-    real = compiler()
+    take_away(monkeypatch, programs)
     monkeypatch.setattr(engine, "WORTH_BUILDING", 0)
-    monkeypatch.setenv("PATH", str(programs))
-    if real:
-        (tmp_path / "real").symlink_to(real)
     _forget()
     yield programs
     _forget()
 
 
-def _install(programs: Path, script: str) -> None:
-    """Put a compiler there. In a script, $code is the source, $out the library to make."""
-    find = 'PATH=/usr/local/bin:/usr/bin:/bin\nfor a; do [ "$last" = -o ] && out=$a; last=$a\n'
-    find += 'case "$a" in *.c) code=$a;; esac; done\n'
-    program = programs / "cc"
-    program.write_text(f"#!/bin/sh\n{find}{script}\n")
-    program.chmod(0o755)
-
-
 def _quick(programs: Path) -> str:
     """A compiler that does not optimize; still it must give the same bytes."""
-    real = (programs.parent / "real").resolve()
-    return f'{real} -O0 -ffp-contract=off -fPIC -shared "$code" -o "$out" -lm'
+    return f'{programs.parent / REAL} {UNOPTIMIZED} "$code" -o "$out" -lm'
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library, built without optimization; still it must give the same bytes."""
-    folder = tmp_path_factory.mktemp("built")
-    (folder / "faces.c").write_text(codegen.source(DRAWING))
-    command = f"{compiler()} -O0 -ffp-contract=off -fPIC -shared faces.c -o faces.so -lm"
-    subprocess.run(command.split(), cwd=folder, check=True)
-    return folder / "faces.so"
+    path = tmp_path_factory.mktemp("built") / "faces.so"
+    compiled.load(codegen.source(DRAWING), [path], UNOPTIMIZED.split())
+    return path
 
 
 def _is_refused(reason: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -90,29 +81,44 @@ def _is_refused(reason: str, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_without_a_compiler(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert compiler() is None
+    assert not compiled.compilers()
     assert not c_backend.is_built(DRAWING)
     _is_refused("there is no C compiler", caplog)
 
 
 def test_with_a_compiler_that_fails(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
-    _install(machine, "echo preamble >&2; echo the disk is on fire >&2; exit 1")
+    install(machine / "cc", "echo preamble >&2; echo the disk is on fire >&2; exit 1")
     _is_refused("fails: the disk is on fire", caplog)
     for path in c_backend.library_paths(DRAWING):
         assert not list(path.parent.iterdir()), "nothing half-made is left behind"
 
 
+def test_with_ziglang_that_fails(
+    machine: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_ziglang(monkeypatch, machine.parent / "site", "echo unknown processor >&2; exit 1")
+    _is_refused("zig fails: unknown processor", caplog)
+
+
+@needs_ziglang
+def test_ziglang_draws_the_same(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ziglang")
+    assert [Path(command[0]).name for command in compiled.compilers()] == ["zig"]
+    faces = sample_prior(40, seed=1)
+    assert torch.equal(render(faces, size=24, backend="c"), render(faces, size=24, backend="torch"))
+
+
 def test_with_a_compiler_that_makes_nothing(
     machine: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _install(machine, "exit 0")
+    install(machine / "cc", "exit 0")
     _is_refused("cannot be kept", caplog)
 
 
 def test_with_a_compiler_that_makes_rubbish(
     machine: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _install(machine, 'echo rubbish > "$out"')
+    install(machine / "cc", 'echo rubbish > "$out"')
     _is_refused("cannot be kept and loaded", caplog)
 
 
@@ -123,7 +129,7 @@ def test_with_nowhere_to_keep_it(
     blocked.write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     monkeypatch.setenv("TMPDIR", str(blocked))
-    _install(machine, "exit 0")
+    install(machine / "cc", "exit 0")
     assert not c_backend.is_built(DRAWING)
     _is_refused("cannot be kept", caplog)
 
@@ -184,7 +190,7 @@ def test_users_without_a_cache_of_their_own_draw_in_c(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    _install(machine, f'cp {built} "$out"')
+    install(machine / "cc", f'cp {built} "$out"')
     path = c_backend.library_paths(DRAWING)[0]
     path.parent.mkdir(parents=True)
     shutil.copy(built, path)
@@ -213,8 +219,8 @@ def test_a_compiler_that_calls_this_processor_otherwise(
     known: str, machine: Path, built: Path
 ) -> None:
     """As clang on Apple's processors."""
-    _install(
-        machine,
+    install(
+        machine / "cc",
         f"""
 for a; do case "$a" in "{known}") ;; -m*=native) echo "unsupported $a" >&2; exit 1;; esac; done
 echo "$@" > {machine}/taken
@@ -232,7 +238,7 @@ def test_the_compiler_gets_a_folder_that_can_be_written(
     machine: Path, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(machine / "nowhere"))
-    _install(machine, f'[ -d "$TMPDIR" ] || exit 1\ncp {built} "$out"')
+    install(machine / "cc", f'[ -d "$TMPDIR" ] || exit 1\ncp {built} "$out"')
     render(sample_prior(3, seed=1), size=16, backend="c")
 
 
@@ -240,13 +246,13 @@ def test_the_compiler_gets_a_folder_that_can_be_written(
 def test_a_library_that_draws_differently_is_refused(
     machine: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _install(machine, "sed -i 's/255.0f + 0.5f/255.0f + 0.51f/' $code\n" + _quick(machine))
+    install(machine / "cc", "sed -i 's/255.0f + 0.5f/255.0f + 0.51f/' $code\n" + _quick(machine))
     _is_refused("draws differently from torch", caplog)
 
 
 @needs_compiler
 def test_it_is_built_once_and_kept(machine: Path, built: Path) -> None:
-    _install(machine, f'echo built >> {machine}/log; cp {built} "$out"')
+    install(machine / "cc", f'echo built >> {machine}/log; cp {built} "$out"')
     faces = sample_prior(40, seed=1)
     assert not c_backend.is_built(DRAWING)
     drawn = render(faces, size=24, backend="c")
@@ -263,7 +269,7 @@ def test_it_is_built_once_and_kept(machine: Path, built: Path) -> None:
 def test_only_many_pictures_wait_for_a_compiler(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _install(machine, f"echo asked >> {machine}/log; exit 1")
+    install(machine / "cc", f"echo asked >> {machine}/log; exit 1")
     monkeypatch.setattr(engine, "WORTH_BUILDING", 5 * 16 * 16)
     for few in (2, 2):
         render(sample_prior(few, seed=0), size=16)

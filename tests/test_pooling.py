@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from lab.core.compiled import compiler
 from lab.models import ModelSpec, create_model, pooling
 from lab.models.pooling import pool_relu_in_c, pool_relu_in_torch
+from support.compilers import needs_compiler
 
 pytestmark = [
-    pytest.mark.skipif(compiler() is None, reason="there is no C compiler"),
+    needs_compiler,
     pytest.mark.usefixtures("one_thread"),
 ]
 

@@ -1,4 +1,4 @@
-"""Drawing in C: the generated source, built once by the system's compiler.
+"""Drawing in C: the generated source, built once by a C compiler.
 
 The library is kept in the user's cache (`lab.core.compiled`). It is used only after it has drawn a
 drawing's examples bit for bit as the torch backend does.

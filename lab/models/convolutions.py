@@ -1,9 +1,8 @@
 """Layers of convolution, pooling and ReLU as one operation in C, forward and backward.
 
 For networks so small that torch spends its time between the multiplications. The code is
-`convolutions.c`, built once by the system's compiler (`lab.core.compiled`) and used only after it
-has computed an example like torch; without a compiler torch computes, and results differ in
-rounding.
+`convolutions.c`, built once by a C compiler (`lab.core.compiled`) and used only after it has
+computed an example like torch; without a compiler torch computes, and results differ in rounding.
 """
 
 from __future__ import annotations

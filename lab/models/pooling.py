@@ -2,7 +2,7 @@
 
 torch goes over the pictures five times for these two, three of them backward; the code in
 `pooling.c` goes over them twice, and only selects numbers, so that nothing is rounded. It is built
-once by the system's compiler (`lab.core.compiled`); without one torch computes the same.
+once by a C compiler (`lab.core.compiled`); without one torch computes the same.
 """
 
 from __future__ import annotations
