@@ -23,7 +23,7 @@ from lab.runs.example_table import example_table
 from lab.runs.load import open_run
 from lab.runs.progress import progress_bar
 from lab.tracking.summary import nest
-from lab.training import choose_device, load_checkpoint, set_threads
+from lab.training import choose_device, load_checkpoint, parts_of_batches, set_threads
 from lab.worlds import DrawnWorld, open_world
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
@@ -70,7 +70,7 @@ def evaluate(
     own, model, *_ = open_run(
         folder, device=place, model_file=model_file, changed_code=changed_code
     )
-    set_threads(own.threads)
+    set_threads(1 if parts_of_batches(model, own) > 1 else own.threads)
     config = evaluation_config(
         own, counterfactuals=counterfactuals, seed=seed, lists=lists, numbers=numbers
     )

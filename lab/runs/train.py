@@ -32,6 +32,7 @@ from lab.training import (
     graceful_stop,
     joined,
     make_deterministic,
+    parts_of_batches,
     set_threads,
 )
 from lab.worlds import open_world
@@ -191,6 +192,10 @@ def _train(replica: Replica, checkpoint: Checkpoint | None, record: Record | Non
     if record:
         record.examine(train)
     batches = training_batches(config, world, train, processes.part, model=replica.model)
+    parts = parts_of_batches(replica.model, config)
+    if parts > 1:
+        with TURN:
+            set_threads(1)  # of each operation
     nothing: AbstractContextManager[Mapping[str, Any]] = nullcontext({})
     with graceful_stop() as stop, record.writing() if record else nothing as hooks:
         fitted = fit(
@@ -202,6 +207,7 @@ def _train(replica: Replica, checkpoint: Checkpoint | None, record: Record | Non
             resume=checkpoint,
             stop=stop,
             processes=processes,
+            parts=parts,
             **hooks,
         )
         if record:

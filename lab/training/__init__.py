@@ -14,6 +14,7 @@ from lab.training.checkpoint import (
 )
 from lab.training.device import NoDevice, choose_device, describe, make_deterministic, set_threads
 from lab.training.distributed import SINGLE, PeerLost, Processes, joined, world_size
+from lab.training.divided import parts_of_batches
 from lab.training.fit import Evaluator, Fitted, fit
 from lab.training.objectives import (
     Objective,
@@ -75,6 +76,7 @@ __all__ = [
     "make_deterministic",
     "objective_file",
     "objective_sources",
+    "parts_of_batches",
     "sample_answers",
     "save_checkpoint",
     "set_threads",

@@ -82,6 +82,7 @@ def fit(
     loss_bound: float | None = None,
     stop: Stop | None = None,
     processes: Processes = SINGLE,
+    parts: int = 1,
     provenance: str = "",
     sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
     collector: Collector | None = None,
@@ -99,6 +100,7 @@ def fit(
     keeps the weights at some steps as well. Early stopping needs an evaluator of
     "loss/validation"; the model ends with the weights of the evaluation where that was lowest. In a
     distributed run rank 0 alone measures, logs and saves; all processes stop if one is signaled.
+    `parts`: into how many each batch is divided, with a CPU thread for each (`parts_of_batches`).
     `collector` measures the network after the steps that it asks for, and its state is stored, too.
     Raises `Diverged`, `Interrupted`, `NetworkError` where the network's or the objective's code
     fails, or `PeerLost`.
@@ -119,7 +121,7 @@ def fit(
     clock = state.clock
     clock("starting")
     train_step = TrainStep(
-        model, batches, config, seed=seed, objective=objective, processes=processes
+        model, batches, config, seed=seed, objective=objective, processes=processes, parts=parts
     )
     if resume is not None:
         try:

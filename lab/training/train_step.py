@@ -19,6 +19,7 @@ from lab.training.batches import Batch, Batches
 from lab.training.checkpoint import Checkpoint, give_state
 from lab.training.cuda_graph import GraphedStep, can_be_captured
 from lab.training.distributed import SINGLE, PeerLost, Processes
+from lab.training.divided import DividedPass
 from lab.training.objectives import Objective, ObjectiveSpec, create_objective
 from lab.training.objectives.check import named, refuse_bad_loss
 from lab.training.objectives.objective import is_capturable
@@ -50,7 +51,8 @@ class TrainStep:
     On an NVIDIA GPU the steps of a network that allows it are replays of a CUDA graph, with the
     results of steps that are launched one kernel at a time: see `GraphedStep`.
 
-    `objective` is what is minimized; None: the one that the config names.
+    `objective` is what is minimized; None: the one that the config names. `parts`: into how many
+    each batch is divided, with a CPU thread for each; see `parts_of_batches`.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class TrainStep:
         seed: int,
         objective: Objective | None = None,
         processes: Processes = SINGLE,
+        parts: int = 1,
     ) -> None:
         self.step = 0
         self.model = model
@@ -76,6 +79,8 @@ class TrainStep:
         self._generators = Generators(self._device)
         self._settings = Settings.now()
         self._forward = _compiled(model) if config.compile else model
+        self._parts = DividedPass(model, self._weights, count=parts) if parts > 1 else None
+        self._forward = self._parts or self._forward
         self._augment = _augmentation() if config.augment else None
         if objective is None:
             objective = create_objective(config.objective)
@@ -133,6 +138,8 @@ class TrainStep:
                 )
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            if self._parts is not None:
+                self._parts.backward()
         except PeerLost:
             raise
         except (Exception, SystemExit) as error:

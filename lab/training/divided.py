@@ -1,0 +1,119 @@
+"""The passes of a training step on several CPU threads, each with a part of the batch.
+
+torch's own threads divide each operation, so that they wait for one another hundreds of times in a
+step, and far longer on a busy machine. Here each thread takes its part through the whole network,
+and they meet twice: before the loss, which is that of the whole batch, and after the gradients,
+which are added up in the order of the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from lab.core.config import RunConfig
+from lab.models import device_of, is_known
+
+_FILES = (
+    "activation", "container", "conv", "dropout", "flatten", "linear", "normalization", "padding",
+    "pixelshuffle", "pooling", "transformer", "upsampling",
+)  # fmt: skip
+"""Modules of torch.nn whose layers treat each example alone."""
+
+_RANDOM = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
+
+T = TypeVar("T")
+
+
+def can_be_divided(model: nn.Module) -> bool:
+    """Whether the logits of an example do not depend on the others of its batch, nor on random
+    numbers, as far as the layers are known: torch's or the lab's own, without batch normalization
+    and without dropout."""
+    return is_known(model) and all(map(_treats_each_alone, model.modules()))
+
+
+def parts_of_batches(model: nn.Module, config: RunConfig) -> int:
+    """Into how many parts a run's batches are divided, each with a thread of its own: its threads,
+    on a CPU and in one process, if the network allows it; else 1, where torch divides operations
+    among the threads."""
+    alone = config.world_size <= 1 and device_of(model).type == "cpu" and not config.train.compile
+    return config.threads if alone and can_be_divided(model) else 1
+
+
+class DividedPass:
+    """`forward` on up to `count` parts of a batch at a time, and the gradients of `weights`."""
+
+    def __init__(
+        self, forward: Callable[[Tensor], Tensor], weights: Sequence[nn.Parameter], *, count: int
+    ) -> None:
+        self._forward = forward
+        self._weights = weights
+        self._count = count
+        self._pool = ThreadPoolExecutor(count - 1, "batch")
+        self._made: list[Tensor] = []
+        self._logits = torch.empty(0)
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """The logits (B, C) of inputs (B, …): a leaf, whose gradient `backward` goes on from."""
+        mixed = torch.is_autocast_enabled("cpu")
+        kind = torch.get_autocast_dtype("cpu")
+
+        def forward(part: Tensor) -> Tensor:
+            with torch.autocast("cpu", kind, enabled=mixed):  # each thread has its own settings
+                return self._forward(part)
+
+        self._made = self._each(forward, inputs.chunk(self._count))
+        self._logits = torch.cat([part.detach() for part in self._made]).requires_grad_()
+        return self._logits
+
+    def backward(self) -> None:
+        """Give each weight its gradient, once the logits have theirs."""
+        weights = [weight for weight in self._weights if weight.requires_grad]
+        gradient = self._logits.grad
+        assert gradient is not None, "the loss has a gradient with respect to the logits"
+        pairs = list(
+            zip(self._made, torch.split(gradient, [len(part) for part in self._made]), strict=True)
+        )
+        found = self._each(
+            lambda pair: torch.autograd.grad(pair[0], weights, pair[1], allow_unused=True), pairs
+        )
+        self._made = []
+        for weight, *parts in zip(weights, *found, strict=True):
+            weight.grad = _sum_like(weight, [part for part in parts if part is not None])
+
+    def _each(self, compute: Callable[[T], object], parts: Sequence[T]) -> list:  # type: ignore[type-arg]
+        """What each part gives: the first of this thread, the others of others."""
+        others = [self._pool.submit(compute, part) for part in parts[1:]]
+        try:
+            first = compute(parts[0])
+        finally:
+            for other in others:
+                other.exception()  # wait: they use the network
+        return [first, *(other.result() for other in others)]
+
+
+def _sum_like(weight: Tensor, parts: Sequence[Tensor]) -> Tensor | None:
+    """The sum of gradients, in the order of the weight's numbers in memory; None of none."""
+    if not parts:
+        return None
+    whole = torch.empty_like(weight, requires_grad=False).copy_(parts[0])
+    for part in parts[1:]:
+        whole += part
+    return whole
+
+
+def _treats_each_alone(module: nn.Module) -> bool:
+    package, _, file = type(module).__module__.rpartition(".")
+    if package == "torch.nn.modules" and file not in _FILES:
+        return False
+    if isinstance(module, _RANDOM):
+        return False
+    drops = getattr(module, "p", 0.0), getattr(module, "dropout", 0.0)
+    return not any(isinstance(share, float) and share > 0 for share in drops) and package in (
+        "torch.nn.modules",
+        "lab.models",
+    )

@@ -1,0 +1,170 @@
+"""Training steps whose batch is divided among CPU threads."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from lab.core.config import TrainConfig
+from lab.models import ModelSpec, create_model
+from lab.runs.evaluate import evaluate
+from lab.runs.train import start
+from lab.training import Checkpoint, EpochBatches, parts_of_batches
+from lab.training.divided import DividedPass, can_be_divided
+from lab.training.objectives import list_objectives
+from lab.training.train_step import TrainStep
+from support.configs import tiny
+from support.training import IMAGES, LABELS
+
+SPEC = ModelSpec(image_size=16)
+
+
+def small(*, width: int = 4) -> nn.Module:
+    return create_model("cnn", ModelSpec(image_size=16, width=width), seed=1)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7, 50])
+@pytest.mark.parametrize("width", [4, 12])
+def test_gradients_are_those_of_the_whole_batch(parts: int, width: int) -> None:
+    """Networks in C and by torch, parts of several sizes, and more parts than examples."""
+    inputs, labels = IMAGES[:30].float() / 255, LABELS[:30]
+    whole, divided = small(width=width), small(width=width)
+    loss = cross_entropy(whole(inputs), labels)
+    loss.backward()
+    each = DividedPass(divided, list(divided.parameters()), count=parts)
+    again = cross_entropy(each(inputs), labels)
+    again.backward()
+    each.backward()
+    torch.testing.assert_close(again, loss)
+    for one, other in zip(whole.parameters(), divided.parameters(), strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        torch.testing.assert_close(other.grad, one.grad, rtol=1e-4, atol=1e-6)
+        assert other.grad.stride() == other.stride()
+
+
+def test_each_part_has_a_thread_of_its_own() -> None:
+    """They are in the network at the same time."""
+    together = threading.Barrier(3)
+    seen: list[tuple[int, str]] = []
+
+    class Meeting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            together.wait(20)
+            seen.append((len(x), threading.current_thread().name))
+            return self.layer(x)  # type: ignore[no-any-return]
+
+    model = Meeting()
+    DividedPass(model, list(model.parameters()), count=3)(torch.zeros(8, 3))
+    assert sorted(count for count, _ in seen) == [2, 3, 3]
+    assert len({name for _, name in seen}) == 3
+
+
+@pytest.mark.parametrize("objective", list_objectives())
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_agrees_with_one_thread(objective: str, precision: str) -> None:
+    config = TrainConfig(
+        steps=12, batch_size=16, objective=objective,
+        precision=precision,  # type: ignore[arg-type]
+    )  # fmt: skip
+    batches = EpochBatches(IMAGES, LABELS, batch_size=16, seed=3)
+    found = []
+    for parts in (1, 2, 2):
+        step = TrainStep(small(), batches, config, seed=3, parts=parts)
+        for _ in range(12):
+            step.take()
+        found.append((step.loss(), list(step.model.parameters()), step.state()["objective"]))
+    (loss, weights, state), (other, others, its), (again, repeated, _) = found
+    rough = 0.05 if precision == "bfloat16" else 1e-3
+    assert other == pytest.approx(loss, rel=rough)
+    for one, two, three in zip(weights, others, repeated, strict=True):
+        torch.testing.assert_close(two, one, rtol=rough, atol=rough)
+        assert two.equal(three), "the same threads give the same bits"
+    assert other == again
+    for name, value in state.items():
+        torch.testing.assert_close(its[name], value, rtol=rough, atol=rough)
+
+
+def test_an_error_in_any_thread_reaches_the_step() -> None:
+    class Failing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if float(x[0, 0]) == 5:
+                raise ValueError("no fives")
+            return self.layer(x)  # type: ignore[no-any-return]
+
+    model = Failing()
+    each = DividedPass(model, list(model.parameters()), count=2)
+    for place in (0, 7):
+        inputs = torch.zeros(8, 3)
+        inputs[place // 4 * 4, 0] = 5
+        with pytest.raises(ValueError, match="no fives"):
+            each(inputs)
+    assert each(torch.zeros(8, 3)).shape == (8, 2)
+
+
+class Own(nn.Module):
+    """A layer whose code nobody knows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input."""
+        return x
+
+
+def test_only_networks_that_treat_each_example_alone_are_divided(tmp_path: Path) -> None:
+    for name in ("cnn", "cnn_avgpool", "resnet", "vit", "mlp", "linear", "bagnet"):
+        assert can_be_divided(create_model(name, SPEC, seed=0)), name
+        dropping = create_model(name, ModelSpec(image_size=16, dropout=0.3), seed=0)
+        assert can_be_divided(dropping) == (name == "linear"), name
+    refused = [
+        nn.BatchNorm2d(3), nn.SyncBatchNorm(3), nn.RReLU(), nn.Dropout(0.1), Own(),
+        nn.FractionalMaxPool2d(2, output_size=8), nn.InstanceNorm2d(3, track_running_stats=True),
+        nn.MultiheadAttention(4, 2, dropout=0.1),
+    ]  # fmt: skip
+    for layer in refused:
+        assert not can_be_divided(nn.Sequential(layer, nn.Flatten(), nn.Linear(768, 2))), layer
+    model = small()
+    assert parts_of_batches(model, tiny(tmp_path, threads=3)) == 3
+    assert parts_of_batches(model, tiny(tmp_path, threads=3, world_size=2)) == 1
+    assert parts_of_batches(model, tiny(tmp_path, threads=3, compile=True)) == 1
+    assert parts_of_batches(nn.Sequential(Own(), nn.Linear(2, 2)), tiny(tmp_path, threads=3)) == 1
+
+
+def test_a_restored_step_goes_on_exactly() -> None:
+    config = TrainConfig(steps=12, batch_size=16, optimizer="muon")
+    batches = EpochBatches(IMAGES, LABELS, batch_size=16, seed=3)
+    whole, first, rest = (TrainStep(small(), batches, config, seed=3, parts=2) for _ in range(3))
+    for _ in range(12):
+        whole.take()
+    for _ in range(5):
+        first.take()
+    state = first.state()
+    rest.restore(Checkpoint(**{name: state[name] for name in state}))
+    for _ in range(7):
+        rest.take()
+    for one, other in zip(whole.model.parameters(), rest.model.parameters(), strict=True):
+        assert one.equal(other)
+
+
+def test_a_run_with_threads_is_measured_the_same_again(tmp_path: Path) -> None:
+    """Measuring takes one thread, as it did in the run."""
+    result = start(tiny(tmp_path, threads=2, steps=8, num_test=100, name="run"))
+    file = tmp_path / "again.json"
+    evaluate(
+        result.folder, device="cpu", json_file=file, lists={}, numbers={}, counterfactuals=0
+    )
+    final = json.loads((result.folder / "summary.json").read_text())
+    again = json.loads(file.read_text())
+    for kind in ("accuracy", "loss"):
+        assert again[kind]["test"] == final[kind]["test"]
