@@ -16,6 +16,7 @@ from lab.runs.train import start
 from lab.training import Checkpoint, EpochBatches, parts_of_batches
 from lab.training.divided import DividedPass, can_be_divided
 from lab.training.objectives import list_objectives
+from lab.training.threads import Threads
 from lab.training.train_step import TrainStep
 from support.configs import tiny
 from support.training import IMAGES, LABELS
@@ -35,7 +36,7 @@ def test_gradients_are_those_of_the_whole_batch(parts: int, width: int) -> None:
     whole, divided = small(width=width), small(width=width)
     loss = cross_entropy(whole(inputs), labels)
     loss.backward()
-    each = DividedPass(divided, list(divided.parameters()), count=parts)
+    each = DividedPass(divided, list(divided.parameters()), Threads(parts))
     again = cross_entropy(each(inputs), labels)
     again.backward()
     each.backward()
@@ -63,7 +64,7 @@ def test_each_part_has_a_thread_of_its_own() -> None:
             return self.layer(x)  # type: ignore[no-any-return]
 
     model = Meeting()
-    DividedPass(model, list(model.parameters()), count=3)(torch.zeros(8, 3))
+    DividedPass(model, list(model.parameters()), Threads(3))(torch.zeros(8, 3))
     assert sorted(count for count, _ in seen) == [2, 3, 3]
     assert len({name for _, name in seen}) == 3
 
@@ -105,7 +106,7 @@ def test_an_error_in_any_thread_reaches_the_step() -> None:
             return self.layer(x)  # type: ignore[no-any-return]
 
     model = Failing()
-    each = DividedPass(model, list(model.parameters()), count=2)
+    each = DividedPass(model, list(model.parameters()), Threads(2))
     for place in (0, 7):
         inputs = torch.zeros(8, 3)
         inputs[place // 4 * 4, 0] = 5
@@ -161,9 +162,7 @@ def test_a_run_with_threads_is_measured_the_same_again(tmp_path: Path) -> None:
     """Measuring takes one thread, as it did in the run."""
     result = start(tiny(tmp_path, threads=2, steps=8, num_test=100, name="run"))
     file = tmp_path / "again.json"
-    evaluate(
-        result.folder, device="cpu", json_file=file, lists={}, numbers={}, counterfactuals=0
-    )
+    evaluate(result.folder, device="cpu", json_file=file, lists={}, numbers={}, counterfactuals=0)
     final = json.loads((result.folder / "summary.json").read_text())
     again = json.loads(file.read_text())
     for kind in ("accuracy", "loss"):

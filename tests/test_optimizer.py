@@ -9,6 +9,7 @@ from torch import nn
 from lab.core.config import TrainConfig
 from lab.models import ModelSpec, create_model, list_models
 from lab.training.optimizer import create_optimizer, hidden_matrices, orthogonalized
+from lab.training.threads import Threads
 
 
 @pytest.mark.parametrize("shape", [(6, 40), (40, 6), (12, 12)])
@@ -90,3 +91,17 @@ def test_a_bad_step_is_skipped_on_the_device() -> None:
     (network(torch.randn(5, 3)).sum() * math.inf).backward()
     made.step()
     assert all(map(torch.equal, before, network.parameters()))
+
+
+def test_threads_do_not_change_muon() -> None:
+    found = []
+    for threads in (None, Threads(3)):
+        weights = list(create_model("cnn", ModelSpec(width=4), seed=0).parameters())
+        made = create_optimizer(weights, TrainConfig(optimizer="muon"), fused=True, threads=threads)
+        for number in range(3):
+            torch.manual_seed(number)
+            for weight in weights:
+                weight.grad = torch.randn_like(weight)
+            made.step()
+        found.append(weights)
+    assert all(map(torch.equal, *found))

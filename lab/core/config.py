@@ -222,8 +222,8 @@ class RunConfig:
     """Use only GPU kernels that give the same bits each time, which may be slower. On a CPU all
     kernels do."""
     threads: int = knob(1, 0, 256)
-    """CPU threads of the run, 1 to 256; 0: one for each processor that it may use. Each takes a part
-    of every batch through the network, if this has layers of torch and the lab alone, without
+    """CPU threads of the run, 1 to 256; 0: one for each processor that it may use. Each takes a
+    part of every batch through the network, if this has layers of torch and the lab alone, without
     dropout and batch normalization; else they divide each operation, which is slow on a busy
     machine. The last bits of all results depend on this number."""
     world_size: int = knob(1, 1, 65_536)

@@ -9,14 +9,13 @@ which are added up in the order of the parts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
 from lab.models import device_of, is_known
+from lab.training.threads import Threads
 
 _FILES = (
     "activation", "container", "conv", "dropout", "flatten", "linear", "normalization", "padding",
@@ -25,8 +24,6 @@ _FILES = (
 """Modules of torch.nn whose layers treat each example alone."""
 
 _RANDOM = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
-
-T = TypeVar("T")
 
 
 def can_be_divided(model: nn.Module) -> bool:
@@ -45,15 +42,14 @@ def parts_of_batches(model: nn.Module, config: RunConfig) -> int:
 
 
 class DividedPass:
-    """`forward` on up to `count` parts of a batch at a time, and the gradients of `weights`."""
+    """`forward` on the parts of a batch, one for each thread, and the gradients of `weights`."""
 
     def __init__(
-        self, forward: Callable[[Tensor], Tensor], weights: Sequence[nn.Parameter], *, count: int
+        self, forward: Callable[[Tensor], Tensor], weights: Sequence[nn.Parameter], threads: Threads
     ) -> None:
         self._forward = forward
         self._weights = weights
-        self._count = count
-        self._pool = ThreadPoolExecutor(count - 1, "batch")
+        self._threads = threads
         self._made: list[Tensor] = []
         self._logits = torch.empty(0)
 
@@ -66,7 +62,7 @@ class DividedPass:
             with torch.autocast("cpu", kind, enabled=mixed):  # each thread has its own settings
                 return self._forward(part)
 
-        self._made = self._each(forward, inputs.chunk(self._count))
+        self._made = self._threads.map(forward, inputs.chunk(self._threads.count))
         self._logits = torch.cat([part.detach() for part in self._made]).requires_grad_()
         return self._logits
 
@@ -78,22 +74,12 @@ class DividedPass:
         pairs = list(
             zip(self._made, torch.split(gradient, [len(part) for part in self._made]), strict=True)
         )
-        found = self._each(
+        found = self._threads.map(
             lambda pair: torch.autograd.grad(pair[0], weights, pair[1], allow_unused=True), pairs
         )
         self._made = []
         for weight, *parts in zip(weights, *found, strict=True):
             weight.grad = _sum_like(weight, [part for part in parts if part is not None])
-
-    def _each(self, compute: Callable[[T], object], parts: Sequence[T]) -> list:  # type: ignore[type-arg]
-        """What each part gives: the first of this thread, the others of others."""
-        others = [self._pool.submit(compute, part) for part in parts[1:]]
-        try:
-            first = compute(parts[0])
-        finally:
-            for other in others:
-                other.exception()  # wait: they use the network
-        return [first, *(other.result() for other in others)]
 
 
 def _sum_like(weight: Tensor, parts: Sequence[Tensor]) -> Tensor | None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lab.core.config import TrainConfig
 from lab.training.adamw import AdamW
+from lab.training.threads import Threads
 
 MUON_RATE = 15
 """Muon's learning rate, in learning rates of AdamW: 0.03 at 2e-3. An orthogonalized update is
@@ -54,12 +55,17 @@ class Optimizer(Protocol):
 
 
 def create_optimizer(
-    weights: Sequence[nn.Parameter], config: TrainConfig, *, fused: bool
+    weights: Sequence[nn.Parameter],
+    config: TrainConfig,
+    *,
+    fused: bool,
+    threads: Threads | None = None,
 ) -> Optimizer:
-    """The optimizer that the config names, for the weights in the order of the network's layers."""
+    """The optimizer that the config names, for the weights in the order of the network's layers.
+    Muon's matrices are divided among the `threads` (None: this one)."""
     hidden = hidden_matrices(weights) if config.optimizer == "muon" else []
     if hidden:
-        return MuonWithAdamW(weights, hidden, config, fused=fused)
+        return MuonWithAdamW(weights, hidden, config, fused=fused, threads=threads or Threads(1))
     return _adamw(weights, config, fused=fused)
 
 
@@ -113,11 +119,13 @@ class MuonWithAdamW:
         config: TrainConfig,
         *,
         fused: bool,
+        threads: Threads,
     ) -> None:
         theirs = {id(weight) for weight in hidden}
         rest = [weight for weight in weights if id(weight) not in theirs]
         self._adamw = _adamw(rest, config, fused=fused)
-        self._muon = _Muon(hidden, lr=MUON_RATE * config.learning_rate, config=config)
+        rate = MUON_RATE * config.learning_rate
+        self._muon = _Muon(hidden, lr=rate, config=config, threads=threads)
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -157,12 +165,14 @@ class MuonWithAdamW:
 class _Muon(torch.optim.Optimizer):
     """Nesterov momentum whose update is orthogonalized, each filter taken as a row."""
 
-    def __init__(self, weights: Sequence[nn.Parameter], *, lr: float, config: TrainConfig) -> None:
+    def __init__(
+        self, weights: Sequence[nn.Parameter], *, lr: float, config: TrainConfig, threads: Threads
+    ) -> None:
         settings = {"lr": lr, "scale": MUON_RATE, "weight_decay": config.weight_decay}
         super().__init__(weights, settings)
         self.found_inf: Tensor | None = None
+        self._threads = threads
 
-    @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update the weights."""
         good = None if self.found_inf is None else self.found_inf == 0
@@ -170,24 +180,35 @@ class _Muon(torch.optim.Optimizer):
             if not good:
                 return
             good = None
-        for group in self.param_groups:
-            # AdamW's decay is multiplied by its own rate, of which this one is a multiple.
-            decay = 1 - group["lr"] / group["scale"] * group["weight_decay"]
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(weight)
-                momentum = state["momentum"]
-                moved = torch.add(weight.grad, momentum, alpha=MOMENTUM)
-                update = orthogonalized(torch.add(weight.grad, moved, alpha=MOMENTUM).flatten(1))
-                rate = group["lr"] * max(1.0, len(update) / update.shape[1]) ** 0.5
-                new = _moved(weight * decay, update.view_as(weight), rate)
-                if good is not None:
-                    new, moved = torch.where(good, new, weight), torch.where(good, moved, momentum)
-                weight.copy_(new)  # in place: a CUDA graph goes on with the same tensors
-                momentum.copy_(moved)
+        jobs = [
+            (weight, self.state[weight], group)
+            for group in self.param_groups
+            for weight in group["params"]
+            if weight.grad is not None
+        ]
+        jobs.sort(key=lambda job: -job[0].numel())  # the longest first, beside several others
+        self._threads.map(lambda job: _update(*job, good), jobs)
+
+
+@torch.no_grad()
+def _update(
+    weight: nn.Parameter, state: dict[str, Any], group: dict[str, Any], good: Tensor | None
+) -> None:
+    """Update one weight and its momentum; on a GPU only where `good` is true."""
+    assert weight.grad is not None, "those without a gradient are left out"
+    # AdamW's decay is multiplied by its own rate, of which this one is a multiple.
+    decay = 1 - group["lr"] / group["scale"] * group["weight_decay"]
+    if "momentum" not in state:
+        state["momentum"] = torch.zeros_like(weight)
+    momentum = state["momentum"]
+    moved = torch.add(weight.grad, momentum, alpha=MOMENTUM)
+    update = orthogonalized(torch.add(weight.grad, moved, alpha=MOMENTUM).flatten(1))
+    rate = group["lr"] * max(1.0, len(update) / update.shape[1]) ** 0.5
+    new = _moved(weight * decay, update.view_as(weight), rate)
+    if good is not None:
+        new, moved = torch.where(good, new, weight), torch.where(good, moved, momentum)
+    weight.copy_(new)  # in place: a CUDA graph goes on with the same tensors
+    momentum.copy_(moved)
 
 
 def _moved(weight: Tensor, update: Tensor, rate: float | Tensor) -> Tensor:

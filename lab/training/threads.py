@@ -1,0 +1,48 @@
+"""Threads that do parts of one computation, and are waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Threads:
+    """This thread and `count` - 1 others, which are started when they are first needed."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(count - 1, "part") if count > 1 else None
+
+    def map(self, compute: Callable[[T], R], parts: Sequence[T]) -> list[R]:
+        """`compute` of each of the parts, in their order; each thread takes the next one that is
+        left. Raises what the first of them raises, once all threads are done.
+
+        torch's gradient mode and autocast are those of new threads: `compute` sets them.
+        """
+        if self._pool is None or len(parts) < 2:
+            return [compute(part) for part in parts]
+        made: dict[int, R] = {}
+        places = iter(range(len(parts)))
+        others = [
+            self._pool.submit(_work, compute, parts, places, made)
+            for _ in range(min(self.count, len(parts)) - 1)
+        ]
+        try:
+            _work(compute, parts, places, made)
+        finally:
+            failures = [other.exception() for other in others]  # waits for them
+        for failure in failures:
+            if failure is not None:
+                raise failure
+        return [made[place] for place in range(len(parts))]
+
+
+def _work(
+    compute: Callable[[T], R], parts: Sequence[T], places: Iterator[int], made: dict[int, R]
+) -> None:
+    for place in places:
+        made[place] = compute(parts[place])
