@@ -16,6 +16,7 @@ from support.picture_folders import fill
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_what_its_flags_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.core.presets.has_bfloat16", lambda: True)
+    monkeypatch.setattr("lab.core.presets.processors", lambda: 2)
     mine = parse(Flags, ["--preset", name])
     check(mine.run)
     assert mine.run == parse(Flags, PRESETS[name].split()).run
@@ -47,6 +48,23 @@ def test_a_presets_width_is_not_for_networks_of_libraries(model: str) -> None:
     mine = parse(Flags, ["--preset", "useful", *model.split()]).run
     assert mine.model.width == RunConfig().model.width
     assert mine.train.optimizer == "muon"
+
+
+def test_threads_are_for_own_networks_in_one_process_with_several_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def threads(*words: str) -> int:
+        return parse(Flags, ["--preset", "useful", *words]).run.threads
+
+    monkeypatch.setattr("lab.core.presets.processors", lambda: 2)
+    assert threads() == threads("--model", "resnet") == 2
+    assert threads("--threads", "4") == 4
+    assert threads("--model", "torchvision:resnet18") == threads("--model=net.py:net") == 1
+    with monkeypatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "2")
+        assert threads() == 1
+    monkeypatch.setattr("lab.core.presets.processors", lambda: 1)
+    assert threads() == 1
 
 
 def test_bfloat16_is_for_processors_that_have_it(

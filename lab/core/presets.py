@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
-from lab.core.machine import has_bfloat16
+from lab.core.machine import has_bfloat16, processors
 
 PRESETS = {
     "useful": (
         "--online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16"
         " --steps 2400 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 2400"
-        " --no-pictures"
+        " --no-pictures --threads 2"
     ),
     "memorizer": "--num-train 100 --counterfactuals 200",
     "cheat": (
@@ -21,7 +22,9 @@ PRESETS = {
 }
 """What each stands for: flags as they would be written. The three networks of the documentation,
 which all fit their training faces. `--precision bfloat16` is left out where the processor has no
-instructions for it, and `--width` for networks of torchvision and timm."""
+instructions for it, `--threads` where there is one processor, where torchrun has started several
+processes and for networks that are not the lab's, and `--width` for those of torchvision and
+timm."""
 
 NEEDS = {"--counterfactual-pairs": "--no-online"}
 """Flags of a preset that mean nothing, and are left out, where the user has given another."""
@@ -50,16 +53,24 @@ def with_preset(words: Sequence[str]) -> list[str]:
         if word.startswith("--"):
             take = _flag(word) not in given and NEEDS.get(word) not in spelled
             take = take and (word != "--precision" or has_bfloat16())
-            take = take and (word != "--width" or not _of_a_library(flagged))
+            take = take and (word != "--threads" or _has_threads(flagged))
+            take = take and (word != "--width" or not _of_a(r"(torchvision|timm):", flagged))
         if take:
             added.append(word)
     return added + words
 
 
-def _of_a_library(words: Sequence[str]) -> bool:
-    """Whether they name a network of torchvision or timm, which has no width."""
+def _has_threads(words: Sequence[str]) -> bool:
+    """Whether several threads are faster: each takes a part of the batch, if the network is the
+    lab's own and there is one process."""
+    alone = os.environ.get("WORLD_SIZE", "1") in ("", "1")
+    return alone and processors() > 1 and not _of_a(r"\S*:", words)
+
+
+def _of_a(kind: str, words: Sequence[str]) -> bool:
+    """Whether they name a network whose name begins with the pattern `kind`."""
     text = " ".join(words).replace("--model=", "--model ")
-    return re.search(r"--model (torchvision|timm):", text) is not None
+    return re.search(rf"--model {kind}", text) is not None
 
 
 def fields_of(name: str) -> frozenset[str]:
