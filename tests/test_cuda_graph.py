@@ -2,9 +2,9 @@
 What a GPU makes of it is in `test_gpu.py`."""
 
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import pytest
 import torch
@@ -56,8 +56,11 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
         graph.capturing = False
 
     fake = types.SimpleNamespace(
-        Stream=Stream, current_stream=Stream, stream=nullcontext, CUDAGraph=Graph, graph=capture
-    )
+        current_stream=Stream, stream=nullcontext, CUDAGraph=Graph, graph=capture,
+        current_device=lambda: 0,
+    )  # fmt: skip
+    monkeypatch.setattr(cuda_graph, "_side_stream", lambda device: Stream())
+    monkeypatch.setattr(cuda_graph, "_failed", [])
     monkeypatch.setattr(cuda_graph, "torch", types.SimpleNamespace(cuda=fake))
     return made
 
@@ -68,7 +71,24 @@ def batch(number: int) -> Batch:
     return Batch(torch.full((4, 3, 16, 16), number, dtype=torch.uint8), labels, labels, labels)
 
 
-def step_of(model: nn.Module, made: list[Graph], *, failing: bool = False) -> GraphedStep:
+@dataclass
+class Step:
+    """A graphed step with what it computes."""
+
+    graphed: GraphedStep
+    compute: Callable[[Batch], None]
+
+    @property
+    def captured(self) -> bool:
+        """Whether there is a graph."""
+        return self.graphed.captured
+
+    def __call__(self, batch: Batch) -> None:
+        """Perform it."""
+        self.graphed(self.compute, batch)
+
+
+def step_of(model: nn.Module, made: list[Graph], *, failing: bool = False) -> Step:
     def compute(given: Batch) -> None:
         if not made or not made[-1].capturing:
             seen.append(("launch", int(given.labels.sum())))
@@ -78,8 +98,7 @@ def step_of(model: nn.Module, made: list[Graph], *, failing: bool = False) -> Gr
             raise RuntimeError("operation not permitted when stream is capturing")
         made[-1].work.append(given)
 
-    optimizer = torch.optim.AdamW(model.parameters())
-    return GraphedStep(compute, model, optimizer)  # type: ignore[arg-type]
+    return Step(GraphedStep(model, torch.optim.AdamW(model.parameters())), compute)  # type: ignore[arg-type]
 
 
 def test_the_first_steps_are_launched_and_later_ones_replayed(no_gpu: list[Graph]) -> None:
@@ -117,6 +136,10 @@ def test_a_failed_capture_is_told_once_and_training_goes_on(
     (line,) = [record.getMessage() for record in caplog.records]
     assert "without a CUDA graph" in line
     assert "not permitted when stream is capturing" in line
+    again = step_of(nn.Linear(3, 2), no_gpu)
+    for number in range(EAGER_STEPS + 3):
+        again(batch(number))
+    assert len(no_gpu) == 1, "no other capture is tried in this process"
 
 
 def test_exchanged_weights_end_the_replays(
@@ -137,6 +160,39 @@ def test_exchanged_weights_end_the_replays(
     assert seen[-2:] == [("launch", 200), ("launch", 204)]
     assert len(caplog.records) == 1
     assert "exchanged" in caplog.records[0].getMessage()
+
+
+def test_frozen_weights_end_the_replays(no_gpu: list[Graph]) -> None:
+    model = nn.Linear(3, 2)
+    step = step_of(model, no_gpu)
+    for number in range(EAGER_STEPS + 1):
+        step(batch(number))
+    model.bias.requires_grad_(False)
+    step(batch(50))
+    assert seen[-1] == ("launch", 200)
+    assert not step.captured
+
+
+def test_a_batch_of_another_shape_is_launched(no_gpu: list[Graph]) -> None:
+    step = step_of(nn.Linear(3, 2), no_gpu)
+    for number in range(EAGER_STEPS + 1):
+        step(batch(number))
+    one = batch(9)
+    short = Batch(*(getattr(one, each.name)[:1] for each in fields(Batch)))
+    step(short)
+    step(batch(10))
+    assert seen[-2:] == [("launch", 9), ("replay", 40)]
+
+
+def test_a_forgotten_graph_is_captured_anew(no_gpu: list[Graph]) -> None:
+    step = step_of(nn.Linear(3, 2), no_gpu)
+    for number in range(EAGER_STEPS + 1):
+        step(batch(number))
+    step.graphed.forget()
+    for number in range(EAGER_STEPS + 1):
+        step(batch(number))
+    assert len(no_gpu) == 2
+    assert step.captured
 
 
 class OwnLayer(nn.Module):
@@ -161,11 +217,33 @@ def test_only_known_networks_are_captured(monkeypatch: pytest.MonkeyPatch) -> No
     replaced = nn.Sequential(nn.Flatten(), nn.Linear(768, 2))
     replaced[0].forward = lambda x: x.flatten(1)  # type: ignore[method-assign]
     assert not is_known(replaced)
+    for strange in _strange():
+        assert not is_known(strange)
     monkeypatch.setenv(cuda_graph.SWITCH, "off")
     assert not can_be_captured(create_model("cnn", ModelSpec(), seed=0))
     monkeypatch.setenv(cuda_graph.SWITCH, "of")
     with pytest.raises(ValueError, match='MEMLAB_CUDA_GRAPHS must be "off" or not set'):
         can_be_captured(create_model("cnn", ModelSpec(), seed=0))
+
+
+def _strange() -> Iterator[nn.Module]:
+    """Networks of torch's layers in which somebody else's code takes part all the same."""
+
+    def plain() -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(784, 2))
+
+    hooked, late, patched, compiled, other = (plain() for _ in range(5))
+    hooked[0].weight.register_hook(lambda gradient: gradient * 2)
+    yield hooked
+    late[0].weight.register_post_accumulate_grad_hook(lambda weight: None)
+    yield late
+    patched[0]._conv_forward = lambda *given: given[0]  # type: ignore[assignment, operator]
+    yield patched
+    compiled.compile()
+    yield compiled
+    other[0].weight = type("Weight", (nn.Parameter,), {})(torch.zeros(4, 3, 3, 3))
+    yield other
+    yield nn.TransformerEncoderLayer(8, 2, activation=lambda x: x)  # type: ignore[arg-type]
 
 
 def test_only_declared_objectives_are_captured() -> None:
@@ -179,7 +257,14 @@ def test_only_declared_objectives_are_captured() -> None:
             self.calls = getattr(self, "calls", 0) + 1
             return super().__call__(logits, batch) * self.calls
 
+    class Annealing(GroupDRO):
+        @property
+        def step_size(self) -> float:  # type: ignore[override]
+            """One that changes."""
+            return 0.1
+
     assert is_capturable(Slower())
+    assert not is_capturable(Annealing())
     assert not is_capturable(Counting())
     assert not is_capturable(FunctionObjective(lambda logits, batch: logits.sum()))
     assert not is_capturable(Objective())

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lab.core.config import TrainConfig
-from lab.models import ModelSpec, create_model
+from lab.core.threads import Threads, given_threads, lent
+from lab.measure import predict
+from lab.models import ModelSpec, create_model, treats_examples_alone
 from lab.runs.evaluate import evaluate
 from lab.runs.train import start
 from lab.training import Checkpoint, EpochBatches, parts_of_batches
-from lab.training.divided import DividedPass, can_be_divided
+from lab.training.divided import DividedPass
 from lab.training.objectives import list_objectives
-from lab.training.threads import Threads
 from lab.training.train_step import TrainStep
 from support.configs import tiny
 from support.training import IMAGES, LABELS
@@ -125,21 +126,33 @@ class Own(nn.Module):
 
 def test_only_networks_that_treat_each_example_alone_are_divided(tmp_path: Path) -> None:
     for name in ("cnn", "cnn_avgpool", "resnet", "vit", "mlp", "linear", "bagnet"):
-        assert can_be_divided(create_model(name, SPEC, seed=0)), name
+        assert treats_examples_alone(create_model(name, SPEC, seed=0)), name
         dropping = create_model(name, ModelSpec(image_size=16, dropout=0.3), seed=0)
-        assert can_be_divided(dropping) == (name == "linear"), name
+        assert treats_examples_alone(dropping) == (name == "linear"), name
     refused = [
         nn.BatchNorm2d(3), nn.SyncBatchNorm(3), nn.RReLU(), nn.Dropout(0.1), Own(),
         nn.FractionalMaxPool2d(2, output_size=8), nn.InstanceNorm2d(3, track_running_stats=True),
         nn.MultiheadAttention(4, 2, dropout=0.1),
     ]  # fmt: skip
     for layer in refused:
-        assert not can_be_divided(nn.Sequential(layer, nn.Flatten(), nn.Linear(768, 2))), layer
+        assert not treats_examples_alone(nn.Sequential(layer, nn.Flatten(), nn.Linear(768, 2))), (
+            layer
+        )
     model = small()
     assert parts_of_batches(model, tiny(tmp_path, threads=3)) == 3
     assert parts_of_batches(model, tiny(tmp_path, threads=3, world_size=2)) == 1
     assert parts_of_batches(model, tiny(tmp_path, threads=3, compile=True)) == 1
     assert parts_of_batches(nn.Sequential(Own(), nn.Linear(2, 2)), tiny(tmp_path, threads=3)) == 1
+
+
+def test_predictions_are_the_same_with_threads() -> None:
+    model = small(width=12)
+    images = IMAGES.repeat(9, 1, 1, 1)  # 450: five batches
+    alone = predict(model, images)
+    with lent(Threads(3)):
+        assert predict(model, images).equal(alone)
+        assert given_threads().count == 3
+    assert given_threads().count == 1
 
 
 def test_a_restored_step_goes_on_exactly() -> None:

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from lab.core.config import TrainConfig
+from lab.core.threads import Threads
 from lab.models import ModelSpec, create_model, list_models
 from lab.training.optimizer import create_optimizer, hidden_matrices, orthogonalized
-from lab.training.threads import Threads
 
 
 @pytest.mark.parametrize("shape", [(6, 40), (40, 6), (12, 12)])
@@ -38,8 +38,12 @@ def test_products_with_the_short_side_give_what_the_iterations_do(shape: tuple[i
     torch.testing.assert_close(orthogonalized(matrix).double(), x, rtol=1e-3, atol=1e-4)
 
 
-def test_a_zero_gradient_moves_nothing() -> None:
-    assert orthogonalized(torch.zeros(3, 5)).equal(torch.zeros(3, 5))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_zero_gradient_moves_nothing_and_a_large_one_something(dtype: torch.dtype) -> None:
+    assert orthogonalized(torch.zeros(3, 5, dtype=dtype)).equal(torch.zeros(3, 5, dtype=dtype))
+    large = torch.randn(24, 216, generator=torch.Generator().manual_seed(0)) * 100
+    found = orthogonalized(large.to(dtype)).float()
+    torch.testing.assert_close(found, orthogonalized(large), rtol=0.1, atol=0.05)
 
 
 @pytest.mark.parametrize("name", ["cnn", "mlp", "resnet", "vit"])

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from lab.models import Settings, blamed, device_of, untouched
+from lab.core.threads import ALONE, given_threads
+from lab.models import (
+    Settings,
+    blamed,
+    device_of,
+    is_known,
+    treats_examples_alone,
+    untouched,
+)
 from lab.models import to_input as stored_input
 
 BATCH = 100
@@ -33,32 +42,52 @@ def predict(
 
     Runs where the model lives, in eval mode and without gradients; parameters, buffers, the
     training flag of every submodule, random states and torch's settings stay as they were.
-    `batch_size` None: `BATCH` pictures at once, on a GPU stored ones of `ON_GPU` pixels.
-    `to_input` makes uint8 what the model is fed. `precision` 'bfloat16' computes in autocast.
-    A network that draws random numbers in eval mode draws them from `seed`. Raises `NetworkError`
-    if its code fails, and `ValueError` for pictures of another kind.
+    `batch_size` None: `BATCH` pictures at once; known networks on a GPU get those of `ON_GPU`
+    pixels, if its memory is enough. `to_input` makes uint8 what the model is fed. `precision`
+    'bfloat16' computes in autocast. Batches are divided among the threads that are lent
+    (`lab.core.threads`), if the network treats each example alone: the logits are the same. A
+    network that draws random numbers in eval mode draws them from `seed`. Raises `NetworkError` if
+    its code fails, and `ValueError` for pictures of another kind.
     """
     if to_input is stored_input:
         _check(images)
     device = device_of(model)
     if batch_size is None:
-        many = device.type == "cuda" and to_input is stored_input and len(images) > 0
-        batch_size = max(BATCH, ON_GPU // max(1, images[0, 0].numel())) if many else BATCH
-    logits = []
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with blamed("the network"), untouched(model, seed=seed), autocast:
+        batch_size = _batch_size(model, images) if to_input is stored_input else BATCH
+        if batch_size > BATCH:
+            with suppress(torch.OutOfMemoryError):
+                return predict(model, images, batch_size=batch_size, precision=precision, seed=seed)
+            batch_size = BATCH
+    threads = ALONE  # of a network that may do in Python what it wants
+    if device.type == "cpu" and treats_examples_alone(model):
+        threads = given_threads()
+    with blamed("the network"), untouched(model, seed=seed):
         settings = Settings.now()
-        for start in range(0, max(1, len(images)), batch_size):
+
+        def answers(start: int) -> Tensor:
             shown = images[start : start + batch_size].to(device)
             fed = to_input(shown)
             if fed.untyped_storage().data_ptr() == images.untyped_storage().data_ptr():
                 fed = fed.clone()  # it may write into what it is fed
-            found = model(fed)
+            autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+            with torch.no_grad(), autocast:  # of this thread
+                found = model(fed)
             if not isinstance(found, Tensor):
                 raise TypeError(f"it must return logits (N, C), not a {type(found).__name__}")
-            logits.append(found.clone())  # it may return a buffer that it uses again
-            settings.restore()
+            kept = found.clone()  # it may return a buffer that it uses again
+            if threads is ALONE:
+                settings.restore()
+            return kept
+
+        logits = threads.map(answers, range(0, max(1, len(images)), batch_size))
     return torch.cat(logits).detach().float().cpu()  # (N, C)
+
+
+def _batch_size(model: nn.Module, images: Tensor) -> int:
+    """How many pictures at once are tried first."""
+    if device_of(model).type != "cuda" or len(images) == 0 or not is_known(model):
+        return BATCH
+    return max(BATCH, ON_GPU // images[0, 0].numel())
 
 
 def _check(images: Tensor) -> None:

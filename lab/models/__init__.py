@@ -15,7 +15,7 @@ from lab.models.inspect import (
     untouched,
 )
 from lab.models.isolation import TURN, Generators, Settings, isolated, settings_kept
-from lab.models.known import is_known
+from lab.models.known import is_known, treats_examples_alone
 from lab.models.probabilities import last_operation, sum_to_one
 from lab.models.registry import (
     ModelSpec,
@@ -38,5 +38,6 @@ __all__ = [
     "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
     "has_width", "is_known", "isolated", "last_operation", "list_models", "locate",
     "only_agreed", "own_builder", "parameters_told", "random_pictures", "register_model",
-    "seeded_model", "settings_kept", "sources_of", "sum_to_one", "to_input", "untouched",
+    "seeded_model", "settings_kept", "sources_of", "sum_to_one", "to_input",
+    "treats_examples_alone", "untouched",
 ]  # fmt: skip

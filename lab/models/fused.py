@@ -112,7 +112,7 @@ def is_ordinary() -> bool:
         and torch._C._len_torch_dispatch_stack() == 0  # a mode that records operations
         and torch._C._len_torch_function_stack() == 0  # or replaces functions
         and _called() == _TORCHS
-        and not _hooks_for_all()
+        and not hooks_for_all()
     )
 
 
@@ -223,7 +223,7 @@ def _called() -> tuple[object, ...]:
 _TORCHS = _called()
 
 
-def _hooks_for_all() -> bool:
+def hooks_for_all() -> bool:
     """Whether there are hooks for every module of the process."""
     return bool(
         torch_module._global_forward_hooks

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
@@ -48,10 +51,12 @@ def training_batches(
         return Batch(examples.images, examples.labels, groups.to(device), indices)
 
     own = objective_file(config.train.objective) is None and not config.metric
-    gpu = train.labels.device.type == "cuda"
-    ahead = own and processors() > 1 and model is not None and is_known(model)
+    kind = train.labels.device.type
+    gpu = kind == "cuda"
+    fits = kind in ("cpu", "cuda") and processors() > 1  # two threads on an Apple GPU end torch
+    ahead = own and fits and model is not None and is_known(model)
     return OnlineBatches(
-        draw,
+        _drawn_there(draw) if ahead and gpu else draw,
         at_once=ON_GPU if gpu else AT_ONCE,
         ahead=config.train.max_steps if ahead else None,
         batch_size=size,
@@ -59,3 +64,17 @@ def training_batches(
         groups=Groups.counted(index, names),
         part=part,
     )
+
+
+def _drawn_there(draw: Callable[[int, int, Tensor], Batch]) -> Callable[[int, int, Tensor], Batch]:
+    """`draw` for the GPU that is current now, in whichever thread: each has one of its own, and
+    their copies are not in one row."""
+    device = torch.cuda.current_device()
+
+    def drawn(start: int, count: int, keep: Tensor) -> Batch:
+        with torch.cuda.device(device):
+            batch = draw(start, count, keep)
+            torch.cuda.current_stream().synchronize()
+        return batch
+
+    return drawn

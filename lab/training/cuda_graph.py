@@ -10,9 +10,11 @@ modules are known not to do so; see `can_be_captured`.
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -40,87 +42,116 @@ def can_be_captured(model: nn.Module) -> bool:
 
 
 class GraphedStep:
-    """`compute(batch)`, a training step of `model` on a GPU without its random seed and learning
-    rate: launched kernel by kernel at first, and later as one CUDA graph.
+    """A training step of `model` on the current GPU without its random seed and learning rate:
+    launched kernel by kernel at first, and later as one CUDA graph.
 
-    Calls must be given batches of one shape. Where the network's tensors are exchanged, and where
-    a capture fails, steps are launched kernel by kernel from then on.
+    Steps whose batches have another shape than the captured one are launched kernel by kernel, and
+    so are all from then on where the network's tensors are exchanged or frozen, or where a capture
+    fails: after that none is tried again in this process, because torch may not be as it was.
     """
 
-    def __init__(
-        self, compute: Callable[[Batch], None], model: nn.Module, optimizer: Optimizer
-    ) -> None:
-        self._compute = compute
+    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self._model = model
         self._optimizer = optimizer
         self._eager_left: float = EAGER_STEPS
-        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._graph: torch.cuda.CUDAGraph | None = None
         self._batch: Batch | None = None
-        self._captured: list[tuple[Mapping[str, Tensor | None], str, Tensor, int]] = []
+        self._captured: list[tuple[Mapping[str, Tensor | None], str, Tensor, int, bool]] = []
 
     @property
     def captured(self) -> bool:
-        """Whether the next step is a replay."""
+        """Whether there is a graph to replay."""
         return self._graph is not None
 
-    def __call__(self, batch: Batch) -> None:
-        """Perform a step."""
-        if self._graph is None and self._eager_left <= 0:
-            self._capture(batch)
+    def __call__(self, compute: Callable[[Batch], None], batch: Batch) -> None:
+        """Perform a step, which is `compute(batch)`, the same function at each call."""
+        if self._graph is None and self._eager_left <= 0 and not _failed:
+            self._capture(compute, batch)
         if self._graph is not None and not self._is_same():
-            self._give_up("the network exchanged some of its tensors")
-        if self._graph is None or self._batch is None:
-            self._launch(batch)
+            self.forget()
+            self._eager_left = math.inf
+            _warn("the network exchanged or froze some of its tensors")
+        if self._graph is None or self._batch is None or not _are_alike(self._batch, batch):
+            self._launch(compute, batch)
             return
         for each in fields(Batch):
             getattr(self._batch, each.name).copy_(getattr(batch, each.name))
         self._graph.replay()
 
-    def _launch(self, batch: Batch) -> None:
+    def forget(self) -> None:
+        """Launch the next steps kernel by kernel, and capture a new graph after them."""
+        self._graph, self._batch, self._captured = None, None, []
+        self._eager_left = EAGER_STEPS
+
+    def _launch(self, compute: Callable[[Batch], None], batch: Batch) -> None:
         """Kernel by kernel, on a stream that is not the default one: autograd's nodes remember
         theirs, and the default stream cannot take part in a capture."""
         self._eager_left -= 1
-        here = torch.cuda.current_stream()
-        self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream):
-            self._compute(batch)
-        here.wait_stream(self._stream)
+        stream, here = _side_stream(torch.cuda.current_device()), torch.cuda.current_stream()
+        stream.wait_stream(here)
+        with torch.cuda.stream(stream):
+            compute(batch)
+        here.wait_stream(stream)
 
-    def _capture(self, batch: Batch) -> None:
+    def _capture(self, compute: Callable[[Batch], None], batch: Batch) -> None:
         """Capture a step, without performing it."""
-        self._batch = Batch(*(getattr(batch, each.name).clone() for each in fields(Batch)))
+        held = Batch(*(getattr(batch, each.name).clone() for each in fields(Batch)))
         graph = torch.cuda.CUDAGraph()
+        stream = _side_stream(torch.cuda.current_device())
         try:
+            # The outer stream is the current one again, which torch forgets where a capture fails.
             # Another thread may use the GPU meanwhile, so only this one's calls are looked at.
             with (
+                torch.cuda.stream(torch.cuda.current_stream()),
                 capturing(self._optimizer),
-                torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"),
+                torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
             ):
-                self._compute(self._batch)
+                compute(held)
         except Exception as error:  # torch's, in many forms
-            self._give_up(one_line(error))
+            _failed.append(True)
+            _warn(f"{one_line(error)} ({SWITCH}=off in the environment leaves it out)")
             return
-        self._graph = graph
+        self._graph, self._batch = graph, held
         for module in self._model.modules():
             owners: tuple[Mapping[str, Tensor | None], ...] = module._parameters, module._buffers
             for own in owners:
                 for name, tensor in own.items():
                     if tensor is not None:
-                        self._captured.append((own, name, tensor, tensor.data_ptr()))
+                        kept = own, name, tensor, tensor.data_ptr(), tensor.requires_grad
+                        self._captured.append(kept)
 
     def _is_same(self) -> bool:
         """Whether the network's tensors are those that the graph writes to."""
         return all(
-            own.get(name) is tensor and tensor.data_ptr() == place
-            for own, name, tensor, place in self._captured
+            own.get(name) is tensor
+            and tensor.data_ptr() == place
+            and tensor.requires_grad == trained
+            for own, name, tensor, place, trained in self._captured
         )
 
-    def _give_up(self, why: str) -> None:
-        self._graph, self._batch, self._captured = None, None, []
-        self._eager_left = float("inf")
-        log = logging.getLogger(__name__)
-        log.warning("training without a CUDA graph, which is slower: %s", why)
+
+_failed: list[bool] = []
+"""Not empty once a capture has failed in this process."""
+
+
+@cache
+def _side_stream(device: int) -> torch.cuda.Stream:
+    """The stream of all steps on a GPU: each has workspaces of its own, which torch keeps."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+def _are_alike(one: Batch, other: Batch) -> bool:
+    """Whether two batches have the same shapes and types."""
+    return all(
+        getattr(one, each.name).shape == getattr(other, each.name).shape
+        and getattr(one, each.name).dtype == getattr(other, each.name).dtype
+        for each in fields(Batch)
+    )
+
+
+def _warn(why: str) -> None:
+    log = logging.getLogger(__name__)
+    log.warning("training without a CUDA graph, which is slower: %s", why)
 
 
 def _reads_back(module: nn.Module) -> bool:

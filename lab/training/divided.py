@@ -14,23 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
-from lab.models import device_of, is_known
-from lab.training.threads import Threads
-
-_FILES = (
-    "activation", "container", "conv", "dropout", "flatten", "linear", "normalization", "padding",
-    "pixelshuffle", "pooling", "transformer", "upsampling",
-)  # fmt: skip
-"""Modules of torch.nn whose layers treat each example alone."""
-
-_RANDOM = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
-
-
-def can_be_divided(model: nn.Module) -> bool:
-    """Whether the logits of an example do not depend on the others of its batch, nor on random
-    numbers, as far as the layers are known: torch's or the lab's own, without batch normalization
-    and without dropout."""
-    return is_known(model) and all(map(_treats_each_alone, model.modules()))
+from lab.core.threads import Threads
+from lab.models import device_of, treats_examples_alone
 
 
 def parts_of_batches(model: nn.Module, config: RunConfig) -> int:
@@ -38,7 +23,7 @@ def parts_of_batches(model: nn.Module, config: RunConfig) -> int:
     on a CPU and in one process, if the network allows it; else 1, where torch divides operations
     among the threads."""
     alone = config.world_size <= 1 and device_of(model).type == "cpu" and not config.train.compile
-    return config.threads if alone and can_be_divided(model) else 1
+    return config.threads if alone and treats_examples_alone(model) else 1
 
 
 class DividedPass:
@@ -90,16 +75,3 @@ def _sum_like(weight: Tensor, parts: Sequence[Tensor]) -> Tensor | None:
     for part in parts[1:]:
         whole += part
     return whole
-
-
-def _treats_each_alone(module: nn.Module) -> bool:
-    package, _, file = type(module).__module__.rpartition(".")
-    if package == "torch.nn.modules" and file not in _FILES:
-        return False
-    if isinstance(module, _RANDOM):
-        return False
-    drops = getattr(module, "p", 0.0), getattr(module, "dropout", 0.0)
-    return not any(isinstance(share, float) and share > 0 for share in drops) and package in (
-        "torch.nn.modules",
-        "lab.models",
-    )

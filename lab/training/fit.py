@@ -17,6 +17,7 @@ from torch import nn
 from lab.core.config import TrainConfig
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
+from lab.core.threads import lent
 from lab.models import NetworkError
 from lab.training.batches import Batches
 from lab.training.checkpoint import Checkpoint
@@ -159,7 +160,8 @@ def fit(
         if pending and train_step.step == pending[0]:
             if processes.first:
                 clock("measuring")
-                results = _evaluate(model, evaluators, train_step.step)
+                with lent(train_step.threads):
+                    results = _evaluate(model, evaluators, train_step.step)
                 metrics = {**train_step.metrics(), **_merged(results)}
                 clock("logging")
                 show(train_step.step, results)
@@ -202,7 +204,8 @@ def fit(
     if config.early_stopping and processes.first and state.load_best_weights():
         clock("measuring")
         weights_of = state.best.step
-        results = _evaluate(model, evaluators, train_step.step)
+        with lent(train_step.threads):
+            results = _evaluate(model, evaluators, train_step.step)
         state.metrics |= _merged(results)
     clock("")
     model.eval()

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.config import TrainConfig
+from lab.core.threads import Threads
 from lab.training.adamw import AdamW
-from lab.training.threads import Threads
 
 MUON_RATE = 15
 """Muon's learning rate, in learning rates of AdamW: 0.03 at 2e-3. An orthogonalized update is
@@ -229,14 +229,15 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x: Tensor = matrix.T if tall else matrix
-    scale = 1 / (matrix.norm() + SMALL)
-    gram = (x @ x.T) * (scale * scale)
-    whole = None
+    x = x / (x.norm() + SMALL)
+    gram = x @ x.T
+    whole: Tensor | None = None
     for left in reversed(range(ITERATIONS)):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
         whole = factor if whole is None else factor @ whole
         if left:
             gram = factor @ (gram @ factor)
-    x = (scale * whole) @ x
+    assert whole is not None, "there are iterations"
+    x = whole @ x
     return x.T if tall else x

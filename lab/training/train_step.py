@@ -14,6 +14,7 @@ from lab.core.errors import LabError
 from lab.core.estimate import Estimate
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
+from lab.core.threads import Threads
 from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
 from lab.training.batches import Batch, Batches
 from lab.training.checkpoint import Checkpoint, give_state
@@ -25,7 +26,6 @@ from lab.training.objectives.check import named, refuse_bad_loss
 from lab.training.objectives.objective import is_capturable
 from lab.training.optimizer import create_optimizer
 from lab.training.schedule import learning_rate
-from lab.training.threads import Threads
 
 
 class Diverged(LabError, RuntimeError):
@@ -80,8 +80,8 @@ class TrainStep:
         self._generators = Generators(self._device)
         self._settings = Settings.now()
         self._forward = _compiled(model) if config.compile else model
-        threads = Threads(parts)
-        self._parts = DividedPass(model, self._weights, threads) if parts > 1 else None
+        self.threads = Threads(parts)
+        self._parts = DividedPass(model, self._weights, self.threads) if parts > 1 else None
         self._forward = self._parts or self._forward
         self._augment = _augmentation() if config.augment else None
         if objective is None:
@@ -93,7 +93,7 @@ class TrainStep:
             )
         # Fused: 1.0 to 1.3 times the default's speed on a CPU, and the only one that can skip.
         fused = all(weight.is_floating_point() for weight in self._weights)
-        self._optimizer = create_optimizer(self._weights, config, fused=fused, threads=threads)
+        self._optimizer = create_optimizer(self._weights, config, fused=fused, threads=self.threads)
         self._checks_each_step = self._device.type == "cpu" or not fused
         self._bad = torch.zeros((), device=self._device)  # 1.0 from the first non-finite step on
         self._good = torch.zeros((), dtype=torch.int64, device=self._device)  # steps before it
@@ -104,9 +104,9 @@ class TrainStep:
         # A CUDA graph reads the learning rates from the device; a number would be in it for ever.
         groups = self._optimizer.param_groups if self._device.type == "cuda" and fused else []
         self._rates = [torch.zeros((), device=self._device) for _ in groups]
-        self._perform: Callable[[Batch], None] = self._compute
+        self._graphed: GraphedStep | None = None
         if self._rates and self._suits_a_graph():
-            self._perform = GraphedStep(self._compute, model, self._optimizer)
+            self._graphed = GraphedStep(model, self._optimizer)
         self.restart_timer()
 
     @property
@@ -125,7 +125,10 @@ class TrainStep:
         with TURN:
             own_seed = torch_seed(self._seed, "training", self.step, self._processes.rank)
             self._generators.seed(own_seed)
-            self._perform(batch)
+            if self._graphed is None:
+                self._compute(batch)
+            else:
+                self._graphed(self._compute, batch)
         self.step += 1
 
     def _compute(self, batch: Batch) -> None:
@@ -240,6 +243,8 @@ class TrainStep:
         with settings_kept():
             self._objective.restore(checkpoint.objective)
         self.step = checkpoint.step
+        if self._graphed is not None:
+            self._graphed.forget()  # the optimizer has other tensors now
         self.restart_timer()
 
     def _loss_of(self, inputs: Tensor, batch: Batch) -> Tensor:
@@ -268,7 +273,8 @@ class TrainStep:
     def _suits_a_graph(self) -> bool:
         """Whether a CUDA graph may repeat what a step of this network and objective does."""
         return (
-            self._processes.single
+            self._device.index == torch.cuda.current_device()
+            and self._processes.single
             and self._augment is None
             and not self._config.compile
             and is_capturable(self._objective)

@@ -78,9 +78,19 @@ class Objective:
 
 
 def is_capturable(objective: Objective) -> bool:
-    """Whether the class whose `__call__` an objective has declares it `capturable`."""
-    owner = next(kind for kind in type(objective).__mro__ if "__call__" in vars(kind))
-    return bool(vars(owner).get("capturable", False))
+    """Whether the class whose `__call__` an objective has declares it `capturable`, and its
+    subclasses change constants only."""
+    kinds = type(objective).__mro__
+    place = next(place for place, kind in enumerate(kinds) if "__call__" in vars(kind))
+    changed = (
+        value
+        for kind in kinds[:place]
+        for name, value in vars(kind).items()
+        if not name.startswith("__")
+    )
+    return bool(vars(kinds[place]).get("capturable", False)) and not any(
+        callable(value) or hasattr(value, "__get__") for value in changed
+    )
 
 
 Loss = Callable[[Tensor, Batch], Tensor]

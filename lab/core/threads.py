@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -39,6 +41,27 @@ class Threads:
             if failure is not None:
                 raise failure
         return [made[place] for place in range(len(parts))]
+
+
+ALONE = Threads(1)
+"""This thread."""
+
+_given: ContextVar[Threads] = ContextVar("threads", default=ALONE)
+
+
+def given_threads() -> Threads:
+    """Those that the code which called may use."""
+    return _given.get()
+
+
+@contextmanager
+def lent(threads: Threads) -> Iterator[None]:
+    """Let what is called inside use the threads."""
+    token = _given.set(threads)
+    try:
+        yield
+    finally:
+        _given.reset(token)
 
 
 def _work(
