@@ -1,7 +1,7 @@
 """Measure how fast the lab is, as ratios: python3 scripts/bench.py
 
-Everything runs on one thread, and what is compared takes turns: a shared or slow machine changes
-the rates, hardly the ratios. Goals are reported, never enforced.
+Everything but `threads` runs on one thread, and what is compared takes turns: a shared or slow
+machine changes the rates, hardly the ratios. Goals are reported, never enforced.
 """
 
 import json
@@ -22,6 +22,7 @@ PARTS = {
     "drawing": "Drawing (processor seconds of one thread)",
     "training": "Training (processor seconds of one thread)",
     "small": "Small networks in C (processor seconds of one thread)",
+    "threads": "Two threads of a run (seconds on the wall)",
     "run": "A run (seconds on the wall, one thread)",
     "useful": "A useful network: train.py --preset useful (processor seconds of the whole run)",
     "sweep": "A sweep (seconds on the wall, two processes with one thread each)",
@@ -45,6 +46,7 @@ class Flags:
             "drawing",
             "training",
             "small",
+            "threads",
             "run",
             "useful",
             "sweep",
