@@ -14,16 +14,29 @@ from lab.commands.sweep import sweep
 from lab.core.config import DataConfig, RunConfig
 from lab.core.estimate import Estimate
 from lab.core.metrics import limits
-from lab.core.run_dir import METRICS
-from lab.experiments import Cell, Run, Table, against_first, make_grid, make_jobs, pairs_along
+from lab.core.run_dir import METRICS, RunDir
+from lab.experiments import (
+    Cell,
+    Run,
+    Table,
+    against_first,
+    found_table,
+    found_text,
+    make_grid,
+    make_jobs,
+    pairs_along,
+    run_grid,
+)
 from lab.experiments.lessons.claims import at_least
 from lab.experiments.metrics import FITTED, check_metrics
 from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import above_guessing, curves
-from lab.experiments.show.tables import cells_csv, differences_csv, to_markdown
+from lab.experiments.show.tables import UNREACHED, cells_csv, differences_csv, to_markdown
 from lab.measure import mean_of_seeds
+from lab.training import load_checkpoint
+from support.configs import tiny
 from support.picture_folders import fill
 from support.scripts import is_a_good_line, is_refused
 
@@ -174,6 +187,42 @@ def test_cells_that_did_not_fit_their_training_data_say_so() -> None:
     assert [row[heading.index("not fitted")] for row in rows] == ["", f"2 of {SEEDS}"]
     (online,) = planted({"width": [4]}, online=True).cells
     assert changed(online, TRAIN, values).unfitted == 0, "it has no training set"
+
+
+def test_cells_whose_networks_were_not_shown_all_their_training_data_say_so(tmp_path: Path) -> None:
+    """Figures that count all of it as trained on, as the runs' own verdicts say."""
+    table = run_grid(tiny(tmp_path, num_train=20), {"steps": [3, 5]}, seeds=2, processes=1)
+    assert [cell.unreached for cell in table.cells] == [2, 0]
+    for run in (run for cell in table.cells for run in cell.runs):
+        verdict = RunDir(run.folder).summary()["verdict"]
+        assert ("it was shown" in verdict) == (run.shown == 12), "the verdict says the same"
+    told = to_markdown(view(table))
+    heading, *rows = rows_of(told)
+    assert [row[heading.index("not all shown")] for row in rows] == ["2 of 2", ""]
+    assert UNREACHED in told
+    assert "not all shown" not in to_markdown(
+        view(Table({"steps": (5,)}, tmp_path, table.cells[1:]))
+    )
+    rows_by_cell = csv.DictReader(io.StringIO(cells_csv(table)))
+    assert {(row["steps"], row["not_all_shown"]) for row in rows_by_cell} == {
+        ("3", "2"),
+        ("5", "0"),
+    }
+    assert "not all shown" in found_text(found_table(tmp_path)).split("\n")[0]
+
+
+def test_what_was_shown_is_counted_up_to_the_weights_that_early_stopping_kept(
+    tmp_path: Path,
+) -> None:
+    base = tiny(
+        tmp_path, num_train=20, steps=12, eval_every=2, early_stopping=2, num_validation=20,
+        learning_rate=0.05,
+    )  # fmt: skip
+    (cell,) = run_grid(base, {}, seeds=3, processes=1).cells
+    for run in cell.runs:
+        assert run.shown == 4 * load_checkpoint(RunDir(run.folder).best).step
+    assert cell.unreached == sum("it was shown" in RunDir(run.folder).summary()["verdict"]
+                                 for run in cell.runs) > 0  # fmt: skip
 
 
 @pytest.mark.parametrize(

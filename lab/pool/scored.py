@@ -85,7 +85,8 @@ def scored_runs(
             [ScoredJob(**{**like, "network": k}) for k in missing],
             do,
             keep=keep,
-            what=f"trainings on all {count:,} {result.run.world.noun}, to score each",
+            what=f"training{'s' if runs > 1 else ''} on all {count:,} {result.run.world.noun},"
+            " to score each",
             there=len(kept),
         )
     if not kept:
