@@ -328,3 +328,11 @@ def test_of_a_set_that_is_all_there_is_its_size_is_said() -> None:
     fixed = verdict(made, setting(noun="pictures", num_test=40, more_train=0, more_test=0))
     assert "of 40 pictures it has" in " ".join(fixed.split())
     assert "of 40 " not in verdict(made, setting(noun="pictures", num_test=40))
+
+
+def test_weights_of_before_all_were_shown_are_not_blamed_on_the_steps() -> None:
+    """It took 20 steps of 64 of its 100 examples, and early stopping kept the untrained network."""
+    found = findings(figures(0.5, 0.5), setting(steps=20, patience=2, shown=0, kept=0))
+    (text,) = (each.text for each in found if each.kind == "unreached")
+    assert "too few steps" not in text
+    assert "of step 0" in text

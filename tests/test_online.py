@@ -80,4 +80,6 @@ def test_faces_after_the_weights_that_were_kept_are_not_counted_as_studied(tmp_p
     setting = verdict_setting(run, examples, steps=STEPS, weights_of=2)
     assert setting.online == setting.shown == 2 * BATCH
     assert setting.patience is None, "it had all its steps"
+    assert setting.kept == 2
+    assert verdict_setting(run, examples, steps=STEPS, weights_of=STEPS).kept is None
     assert verdict_setting(run, examples, steps=STEPS - 1, weights_of=2).patience == 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
 from lab.verdict import Setting
-from lab.worlds import Examples, StoredWorld
+from lab.worlds import DrawnWorld, Examples, StoredWorld
 
 
 def verdict_setting(
@@ -18,6 +18,7 @@ def verdict_setting(
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
     shown = (steps if weights_of is None else weights_of) * config.train.batch_size
+    combinations = world.population.unseen_combinations if isinstance(world, DrawnWorld) else ()
     varied = [n for n in world.relevant if bool((samples[n] != samples[n][0]).any())]
     return Setting(
         num_train=data.num_train,
@@ -32,6 +33,8 @@ def verdict_setting(
         relevant=world.relevant,
         varied=tuple(varied),
         cues=world.cues,
+        held=tuple(name for each in combinations for name, _ in each.conditions),
+        kept=None if weights_of == steps else weights_of,
         online=shown if config.train.online else None,
         shown=shown,
         noun=world.noun,

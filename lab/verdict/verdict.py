@@ -85,6 +85,10 @@ class Setting:
     """Relevant attributes that vary in the training set."""
     cues: tuple[Cue, ...] = ()
     """Nuisances that are tied to the label."""
+    held: tuple[str, ...] = ()
+    """Attributes of which unseen combinations show one value each, or one of a few."""
+    kept: int | None = None
+    """The step of which it has the weights, where that is not the last one; None: it is."""
     online: int | None = None
     """Number of training examples of online training, each used once; training accuracy is measured
     on the first `num_train`. None: `num_train` examples, re-used in every epoch."""
@@ -309,12 +313,14 @@ def _redrawn(setting: Setting) -> Finding:
 
 
 def _unreached(setting: Setting) -> Finding:
-    """The finding that training ended before it had shown all training examples."""
+    """The finding that it was not shown all training examples before it had its weights."""
+    why = "it took too few steps to get to the others"
+    if setting.kept is not None:
+        why = f"the weights that were kept are of step {setting.kept:,}"
     text = (
         f"Of its {setting.num_train:,} training {setting.noun} it was shown"
-        f" {f'{setting.studied:,}' if setting.studied else 'none'}: it took too few steps to get to"
-        " the others. What follows counts all of them as studied, so that it shows less of what it"
-        " memorized."
+        f" {f'{setting.studied:,}' if setting.studied else 'none'}: {why}. What follows counts all"
+        " of them as studied, so that it shows less of what it memorized."
     )
     return Finding("unreached", text)
 
@@ -337,7 +343,11 @@ def _studied(setting: Setting) -> str:
 def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     """The findings on reliance: on cues, other nuisances and relevant attributes."""
     noun = setting.noun
-    pairs = (misled(metrics, setting.cues, setting.num_classes, noun), combined(metrics, noun))
+    held = [cue for cue in setting.cues if cue.attribute in setting.held]
+    pairs = (
+        misled(metrics, setting.cues, setting.num_classes, noun),
+        combined(metrics, noun, held=held),
+    )
     found = [Finding(*pair) for pair in pairs if pair]
     if metrics["accuracy/test"].interval[0] <= setting.chance:  # "not misled" would mislead
         mute = ("not misled", "combinations mastered", "combinations unsettled")
