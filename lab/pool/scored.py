@@ -109,6 +109,7 @@ def _write(place: Path, trained: Trained) -> None:
     values: dict[str, Any] = {
         "format": np.int64(FORMAT),
         "step": np.int64(trained.step),
+        "weights_of": np.int64(trained.weights_of),
         "second_epochs": np.int64(trained.second_epochs),
         "fitted": np.bool_(trained.fitted),
         "loss": np.float64(trained.loss),
@@ -131,6 +132,7 @@ def _read(place: Path, count: int) -> Trained | None:
                 train_logits=nothing,
                 test_logits=nothing,
                 step=int(kept["step"]),
+                weights_of=int(kept["weights_of"] if "weights_of" in kept else kept["step"]),
                 second_epochs=int(kept["second_epochs"]),
                 fitted=bool(kept["fitted"]),
                 loss=float(kept["loss"]),
