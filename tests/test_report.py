@@ -254,6 +254,7 @@ def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
         ("--cues eye_color:1", "--cues is set by the report card"),
         ("--num-train 5", "--num-train is set by --sizes"),
         ("--early-stopping 3", "--early-stopping is set by the report card"),
+        ("--stop-at-loss 0.1", "--stop-at-loss is set by the report card"),
         ("--sizes 1 100", "--num-train must be"),
         ("--random-sizes 1", "--num-train must be"),
     ],

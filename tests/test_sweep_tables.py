@@ -303,6 +303,8 @@ def test_a_guess_is_one_among_the_classes_of_the_folder(tmp_path: Path) -> None:
     table = planted({"num_train": [4, 8, 16]}, data=str(tmp_path))
     cells = [changed(cell, TEST, [0.5, 0.51, 0.49, 0.5]) for cell in table.cells]
     assert above_guessing(cells, TEST) == cells, "an error of 0.5, where guessing has 0.67"
+    online = planted({"num_train": [4, 8]}, online=True).cells
+    assert above_guessing(online, TEST) == [], "they were trained on new ones at every step"
     (axes,) = learning_curve.figure([changed(c, AUC, [0.5] * SEEDS) for c in cells]).axes
     levels = {line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1}
     assert 1 / 3 in levels

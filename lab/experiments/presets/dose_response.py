@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lab.core.config import RunConfig
+from lab.core.config import RunConfig, flag
 from lab.core.metrics import heading
 from lab.experiments.compare import against_first
 from lab.experiments.plan import Plan, Preset
+from lab.experiments.presets.learning_curve import SAME_ONLINE
 from lab.experiments.show import style
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Table
+from lab.training.schedule import evaluation_steps
 from lab.worlds import Cue, get_task
 from lab.worlds.cues import parse_cues
 
@@ -28,6 +30,9 @@ DRAWN = (TEST, UNBIASED, CONFLICTING)
 """The accuracies of the plot, which has the reliance as well."""
 
 RELIANCE = "reliance on it"
+
+ENDS = 2
+"""Evaluations of a run that has them at its start and its end only."""
 
 
 def strengths_of(task: str) -> tuple[float, ...]:
@@ -48,12 +53,26 @@ def plan(
 def preset(
     base: RunConfig, cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
 ) -> Preset:
-    """The dose–response curves of one network; `ValueError` if reliance is not to be measured."""
+    """The dose–response curves of one network; `ValueError` if reliance is not to be measured, if
+    what ends training early is not looked at before its end, or for several sizes of a training set
+    that online training does not have."""
     if base.counterfactuals < 1:
         raise ValueError(
             f"--counterfactuals must be 1 or more here, not {base.counterfactuals}: reliance on the"
             " cue is measured by them"
         )
+    train = base.train
+    every, steps = train.eval_every, train.max_steps
+    if every is not None and len(evaluation_steps(steps, every)) <= ENDS:
+        for name in ("early_stopping", "stop_at_loss"):
+            if (value := getattr(train, name)) is not None:
+                raise ValueError(
+                    f"{flag(name)} {value:g} goes by evaluations, and with --eval-every {every:,} a"
+                    f" run of {steps:,} steps has them at its start and its end only: give"
+                    f" --eval-every {max(1, steps // 20)}"
+                )
+    if train.online and len(sizes) > 1:
+        raise ValueError(f"{SAME_ONLINE}: name one of them, or leave it out")
     return Preset(plan=plan(base, cues, strengths, sizes), view=view)
 
 

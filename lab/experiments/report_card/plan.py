@@ -20,6 +20,7 @@ SET_HERE = {
     "online": "the report card",
     "eval_every": "the report card",
     "early_stopping": "the report card (which measures runs at their ends only)",
+    "stop_at_loss": "the report card (which measures runs at their ends only)",
     "name": "the report card",
     "threads": "the report card (one for each run)",
 }

@@ -122,9 +122,14 @@ def power_law(cells: Sequence[Cell], tag: str) -> PowerLaw | None:
 
 
 def above_guessing(cells: Sequence[Cell], tag: str) -> list[Cell]:
-    """The cells that a power law is fitted to: those that are better than a guess."""
+    """The cells that a power law is fitted to: those that are better than a guess, and whose
+    networks were trained on so many examples, not on new ones at every step."""
     guess = _guess(cells)
-    return [cell for cell in cells if float(np.mean(errors_of(cell, tag))) < GUESSING * guess]
+    return [
+        cell
+        for cell in cells
+        if not cell.config.train.online and float(np.mean(errors_of(cell, tag))) < GUESSING * guess
+    ]
 
 
 def errors_of(cell: Cell, tag: str) -> list[float]:
