@@ -137,7 +137,7 @@ def test_seeds_that_all_agree_have_no_interval() -> None:
         rows_told = [row for row in csv.DictReader(io.StringIO(text)) if row["metric"] == TEST]
         assert {(row["low"], row["high"]) for row in rows_told} == {("", "")}
     claim = at_least("it is learned", same[1].values(TEST), 0.6)
-    assert str(claim) == f"confirmed: it is learned (0.700 (all {SEEDS} seeds))"
+    assert str(claim) == f"not enough evidence: it is learned (0.700 (all {SEEDS} seeds))"
     assert claim.plain.endswith(f"on average 0.700 (in all {SEEDS} runs)")
     assert mean_of_seeds([0.1] * 3).interval == (0.1, 0.1), "not made wider by rounding"
 
