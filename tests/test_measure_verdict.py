@@ -330,6 +330,16 @@ def test_of_a_set_that_is_all_there_is_its_size_is_said() -> None:
     assert "of 40 " not in verdict(made, setting(noun="pictures", num_test=40))
 
 
+def test_few_training_examples_do_not_hide_what_was_learned() -> None:
+    """Online training measures accuracy on the first `num_train` examples, as few as four."""
+    made = figures(0.75, 0.9, num_train=4)
+    said = findings(made, setting(num_train=4, online=9600))
+    assert "nothing" not in kinds(said)
+    assert said[0].text.startswith("It learned")
+    few = findings(figures(0.75, 0.52, num_train=4), setting(num_train=4))
+    assert "nothing" in kinds(few)
+
+
 def test_weights_of_before_all_were_shown_are_not_blamed_on_the_steps() -> None:
     """It took 20 steps of 64 of its 100 examples, and early stopping kept the untrained network."""
     found = findings(figures(0.5, 0.5), setting(steps=20, patience=2, shown=0, kept=0))

@@ -408,7 +408,7 @@ def _claim(
     guess = setting.chance
     learned = test.interval[0] > guess
     low, high = gap.interval
-    if train.interval[0] <= guess:
+    if train.interval[0] <= guess and test.interval[0] - guess <= MUCH:
         return "nothing", "It has learned nothing that shows."
     among = 1 / setting.num_classes  # below the most frequent class is not yet below chance
     if test.interval[1] < among - _near(among):
