@@ -85,6 +85,17 @@ def test_one_that_knows_nothing_is_not_praised() -> None:
     assert not {"not misled", "combinations mastered"} & set(kinds(made, "eye_color:0.9"))
 
 
+def test_one_that_has_learned_nothing_that_shows_is_not_praised() -> None:
+    """An untrained network, such as early stopping may keep, happens to be right a little more
+    often than not, whatever the cue."""
+    made = figures(0.52, 0.53) | {
+        f"accuracy/{name}": wilson(1060, 2000) for name in ("unbiased", "conflicting")
+    }
+    found = kinds(made, "eye_color:0.9")
+    assert "nothing" in found
+    assert "not misled" not in found
+
+
 def test_one_whose_accuracy_is_the_cues_is_not_praised() -> None:
     """At chance where the cue says nothing, above it where the cue is as in training."""
     made = figures(0.6, 0.4) | {

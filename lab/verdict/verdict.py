@@ -56,6 +56,9 @@ _FAULTS = ("misled", "misled partly", "combinations missed", "shortcut", "ignore
 _LEARNED = ("learned", "memorized a little", "memorized partly")
 """Kinds of the main finding with which more is said about shortcuts than about memorizing."""
 
+_OF_THE_LEARNED = ("not misled", "combinations mastered", "combinations unsettled")
+"""Kinds of findings that would mislead about a network that has learned nothing."""
+
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
 
 
@@ -184,6 +187,8 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
     kinds = {finding.kind for finding in traces}
     main = headline(metrics, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
     read = reading(metrics, setting)
+    if main.kind == "nothing":
+        read = [finding for finding in read if finding.kind not in _OF_THE_LEARNED]
     misleads = [finding for finding in read if finding.kind == "misled"]
     first = misleads or [
         finding for finding in read if _matters_most(finding, main, metrics, setting)
@@ -350,8 +355,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     )
     found = [Finding(*pair) for pair in pairs if pair]
     if metrics["accuracy/test"].interval[0] <= setting.chance:  # "not misled" would mislead
-        mute = ("not misled", "combinations mastered", "combinations unsettled")
-        found = [one for one in found if one.kind not in mute]
+        found = [one for one in found if one.kind not in _OF_THE_LEARNED]
     told = any(one.kind == "misled" for one in found)
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun, told=told)),
