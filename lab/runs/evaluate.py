@@ -88,10 +88,8 @@ def evaluate(
         if path and RunDir(path.parent).owns(path):
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
-    print(
-        f"{escape(folder)}{_unfinished(RunDir(folder), own, measured_step)}\n{setting_text(own, config, world)}\n",
-        flush=True,
-    )
+    state = _unfinished(RunDir(folder), own, measured_step)
+    print(f"{escape(folder)}{state}\n{setting_text(own, config, world)}\n", flush=True)
     if isinstance(world, DrawnWorld):
         for line in fewer_counterfactuals(counterfactuals, world):
             print(f"warning: {line}\n", flush=True)
