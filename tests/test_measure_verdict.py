@@ -93,6 +93,12 @@ def test_one_that_was_stopped_early_is_not_advised_more_steps() -> None:
     assert "--steps" not in hint
 
 
+def test_one_that_ended_at_its_loss_bound_is_not_advised_more_steps() -> None:
+    hint = findings(figures(0.51, 0.5), setting(steps=20, bound=0.6))[-1].text
+    assert "--stop-at-loss 0.06" in hint
+    assert "--steps" not in hint
+
+
 def test_early_stopping_is_advised_where_examples_are_left_for_it() -> None:
     wrong = dict(zip(("fitted", "true_label"), (1.0, 0.0), strict=True))
     found = figures(1.0, 0.6) | {

@@ -231,6 +231,7 @@ def test_what_was_shown_is_counted_up_to_the_weights_that_early_stopping_kept(
         ({}, "a larger --width", "--early-stopping"),
         ({"model": "linear"}, "more --steps.", "--width"),
         ({"early_stopping": 3}, "--early-stopping", "more --steps"),
+        ({"stop_at_loss": 0.5}, "--stop-at-loss", "more --steps"),
     ],
 )
 def test_why_networks_did_not_fit_is_what_can_be(

@@ -82,6 +82,8 @@ class Setting:
     patience: int | None = None
     """Evaluations without a lower validation loss after which it was stopped early; None: it was
     not."""
+    bound: float | None = None
+    """Mean training loss at which it ended, in nats; None: not by that."""
     relevant: tuple[str, ...] = ()
     """Relevant attributes; (): not known, so that nothing is called a nuisance."""
     varied: tuple[str, ...] = ()
@@ -218,6 +220,7 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
         steps=setting.steps,
         width=setting.width,
         patience=setting.patience,
+        bound=setting.bound,
         online=setting.online is not None,
         noun=noun,
         more_train=setting.more_train,

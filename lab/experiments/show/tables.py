@@ -62,6 +62,11 @@ def _why_unfitted(cells: Sequence[Cell]) -> str:
         return (
             "Some were to stop early (--early-stopping); others were still learning, or too small."
         )
+    if any(config.train.stop_at_loss for config in configs):
+        return (
+            "Some were to end at a training loss (--stop-at-loss); others were still learning, or"
+            " too small."
+        )
     wider = ", a larger --width" if any(has_width(c.model.model) for c in configs) else ""
     return f"Their networks were still learning, or were too small: more --steps{wider}."
 
