@@ -140,6 +140,10 @@ def test_seeds_that_all_agree_have_no_interval() -> None:
     assert str(claim) == f"not enough evidence: it is learned (0.700 (all {SEEDS} seeds))"
     assert claim.plain.endswith(f"on average 0.700 (in all {SEEDS} runs)")
     assert mean_of_seeds([0.1] * 3).interval == (0.1, 0.1), "not made wider by rounding"
+    low, high = mean_of_seeds([40 / 60 - 29 / 60, 41 / 60 - 30 / 60]).interval
+    assert low == high, "11 of 60 both times"
+    low, high = mean_of_seeds([0.1, 0.1 + 1e-9]).interval
+    assert low < high
 
 
 def test_cells_are_compared_along_any_setting() -> None:

@@ -56,9 +56,10 @@ def advice(
     `kind` is the headline's; `error` the test error; `wrong_labels` whether mislabeled examples are
     fitted; `link` as `label_link` gives it; `width` None for a network without this setting;
     `patience` the evaluations without a lower loss after which it was stopped early, None: it was
-    not; `bound` the training loss at which it ended, None: not by that; `online` whether each example was used once only; `noun` the plural noun for examples;
-    `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
-    `flags` whether another run is a matter of the lab's flags.
+    not; `bound` the training loss at which it ended, None: not by that; `online` whether each
+    example was used once only; `noun` the plural noun for examples; `more_train` and `more_test`
+    the numbers of further examples that exist (None: unlimited); `flags` whether another run is a
+    matter of the lab's flags.
     """
     if kind == "shared":
         return f"Test {noun} that it has not studied would settle it."
