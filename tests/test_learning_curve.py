@@ -46,6 +46,13 @@ def test_what_ends_training_early_needs_evaluations_before_its_end(config: RunCo
     dose_response.preset(online, ["eye_color"], [0.5, 1.0], [12])
     with pytest.raises(ValueError, match="--sizes"):
         dose_response.preset(online, ["eye_color"], [0.5], [8, 12])
+    told = {}
+    for base in (config, online):
+        settings = {"num_train": 12, "cues": ("eye_color:0.5",)}
+        cell = Cell(settings, with_settings(base, settings), ())
+        table = Table({"num_train": (12,), "cues": (settings["cues"],)}, config.out, (cell,))
+        told[base.train.online] = dose_response.view(table).words["training faces"](cell)
+    assert told == {False: "12", True: "new"}
 
 
 @pytest.mark.usefixtures("runs_here")

@@ -256,6 +256,7 @@ def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
         ("--num-train 5", "--num-train is set by --sizes"),
         ("--early-stopping 3", "--early-stopping is set by the report card"),
         ("--stop-at-loss 0.1", "--stop-at-loss is set by the report card"),
+        ("--copies 0.5", "--copies is set by the report card"),
         ("--sizes 1 100", "--num-train must be"),
         ("--random-sizes 1", "--num-train must be"),
     ],

@@ -84,7 +84,7 @@ def view(table: Table) -> View:
         cells=ordered,
         words={
             "cue": lambda cell: _cue(cell).what,
-            "training faces": lambda cell: f"{cell.settings['num_train']:,}",
+            "training faces": _faces,
             "strength": lambda cell: f"{_cue(cell).strength:g}",
         },
         columns={**columns_of(ACCURACIES), RELIANCE: reliance},
@@ -102,7 +102,7 @@ def figure(table: Table) -> Figure:
     """Accuracies and reliance over the strength, a panel for each cue and number of examples."""
     panels = _panels(table)
     drawn, grid = style.new_figure(len(panels), columns=4, width=3.3, height=3.0, sharey=True)
-    for axes, ((cue, size), cells) in zip(grid, panels.items(), strict=True):
+    for axes, ((cue, _), cells) in zip(grid, panels.items(), strict=True):
         mine = [cell for cell in cells if cell.runs]
         places = range(len(mine))  # strengths crowd near 1
         for number, name in enumerate((*DRAWN, RELIANCE)):
@@ -112,11 +112,16 @@ def figure(table: Table) -> Figure:
         axes.set(ylim=(-0.02, 1.02), xlabel="strength of the cue")
         style.reference(axes, _cue(cells[0]).no_link)
         axes.set_xticks(places, [f"{_cue(cell).strength:g}" for cell in mine])
-        style.title(axes, f"{cue}, {size:,} faces")
+        style.title(axes, f"{cue}, {_faces(cells[0])} faces")
     grid[0].set_ylabel("accuracy, reliance")
     style.legend_above(drawn, grid[0])
     style.caption(drawn)
     return drawn
+
+
+def _faces(cell: Cell) -> str:
+    """How many training faces a cell has, or that they are new at every step."""
+    return "new" if cell.config.train.online else f"{cell.settings['num_train']:,}"
 
 
 def _figures(table: Table) -> Iterator[tuple[str, Figure]]:
