@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from lab.core.config import LOSS_BOUND
 from lab.core.estimate import Estimate
 from lab.core.words import percent, rung, share
 from lab.runs.verdict_setting import concept_of
@@ -97,6 +98,9 @@ def test_one_that_ended_at_its_loss_bound_is_not_advised_more_steps() -> None:
     hint = findings(figures(0.51, 0.5), setting(steps=20, bound=0.6))[-1].text
     assert "--stop-at-loss 0.06" in hint
     assert "--steps" not in hint
+    made = figures(1.0, 0.5, num_train=2)  # all right, and too few to show it
+    hint = findings(made, setting(steps=32, bound=LOSS_BOUND, num_train=2))[-1].text
+    assert re.findall(r"--[a-z-]+", hint) == ["--num-train"]
 
 
 def test_early_stopping_is_advised_where_examples_are_left_for_it() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from lab.core.config import LOSS_BOUND
 from lab.core.words import rung
 from lab.verdict.shortcuts import CLOSE
 from lab.worlds import Cue
@@ -69,7 +70,8 @@ def advice(
         return "Its labels left nothing else to learn: try --label-noise 0."
     if link < 0 and kind != "nothing":
         return "Most of its labels are wrong: try a lower --label-noise."
-    if kind in ("nothing", "underfit"):
+    fitted = bound is not None and bound <= LOSS_BOUND
+    if kind in ("nothing", "underfit") and not fitted:
         more = f"--steps {min(MOST_STEPS, max(1000, 3 * steps))}"
         if patience is not None:
             more = f"--early-stopping {min(MOST_PATIENCE, max(5, 3 * patience))}"
