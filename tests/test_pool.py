@@ -471,6 +471,14 @@ def test_with_early_stopping_the_steps_are_those_of_the_kept_weights(tmp_path: P
     shown = pool.weights_of * result.run.config.train.batch_size
     short = int((shown < pool.members.sum(dim=1)).sum())
     assert short > 0
+    for network in range(4):  # as kept by a version that did not note it
+        file = PoolDir(result.folder).file(network)
+        with np.load(file) as kept:
+            np.savez(file, **{name: kept[name] for name in kept.files if name != "weights_of"})
+    old = Findings.of(run_pool(config, networks=4, processes=1))
+    assert old.result.seconds == 0, "all are kept"
+    assert old.as_dict()["weights_of"] is None
+    assert "Early stopping kept" not in " ".join(sentences(old))
     assert f"{short} of 4 networks have the weights of before they were shown all" in said
 
 

@@ -174,7 +174,7 @@ class Findings:
             "fitted": int(pool.fitted.sum()),
             "tells_by_heart": self.tells,
             "steps": _ends(pool.steps),
-            "weights_of": _ends(pool.weights_of),
+            "weights_of": _ends(pool.weights_of) if pool.notes_weights else None,
             "training_loss": {"mean": pool.losses.mean().item(), "most": pool.losses.max().item()},
             "median_standard_error": error[error.isfinite()].median().item(),
             "all": self.all.as_dict(),

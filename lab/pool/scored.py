@@ -132,7 +132,7 @@ def _read(place: Path, count: int) -> Trained | None:
                 train_logits=nothing,
                 test_logits=nothing,
                 step=int(kept["step"]),
-                weights_of=int(kept["weights_of"] if "weights_of" in kept else kept["step"]),
+                weights_of=int(kept.get("weights_of", -1)),
                 second_epochs=int(kept["second_epochs"]),
                 fitted=bool(kept["fitted"]),
                 loss=float(kept["loss"]),

@@ -47,7 +47,7 @@ class Trained:
         test_logits: float32 (M, C), on the test examples.
         step: optimizer steps that it took.
         weights_of: the step of which it has the weights: the last one, or with early stopping that
-            with the lowest loss on the validation set.
+            with the lowest loss on the validation set; -1: an earlier version has not noted it.
         fitted: whether it met the criterion on its training loss, where there is one.
         loss: the mean loss on its members in the end, in nats.
         scores: of each example (N,), by name, if it was trained on the whole training set.
@@ -81,6 +81,11 @@ class Pool:
     weights_of: Tensor
     fitted: Tensor
     losses: Tensor
+
+    @property
+    def notes_weights(self) -> bool:
+        """Whether it is known of each network of which step it has the weights."""
+        return bool((self.weights_of >= 0).all())
 
     @classmethod
     def of(cls, trained: Sequence[tuple[int, Tensor, Trained]]) -> Pool:
@@ -193,7 +198,7 @@ class PoolDir:
                     train_logits=torch.from_numpy(kept["train_logits"]),
                     test_logits=torch.from_numpy(kept["test_logits"]),
                     step=int(kept["step"]),
-                    weights_of=int(kept["weights_of"] if "weights_of" in kept else kept["step"]),
+                    weights_of=int(kept.get("weights_of", -1)),
                     fitted=bool(kept["fitted"]),
                     loss=float(kept["loss"]),
                 )

@@ -225,7 +225,7 @@ def _criterion(findings: Findings, noun: str) -> list[str]:
     pool, config = findings.result.pool, findings.result.run.config
     bound, early = config.loss_bound, config.train.early_stopping
     kept = [f"Early stopping kept the weights of {_span(pool.weights_of)}, where the loss on the"
-            f" validation {noun} was lowest."] if early else []  # fmt: skip
+            f" validation {noun} was lowest."] if early and pool.notes_weights else []  # fmt: skip
     if bound is None:
         mean = pool.losses.mean().item()
         said = f"Each of {len(pool):,} networks took {_span(pool.steps)}"
@@ -255,7 +255,8 @@ def _unreached(findings: Findings, noun: str) -> list[str]:
     some were not."""
     pool, config = findings.result.pool, findings.result.run.config
     sizes = pool.members.sum(dim=1)
-    shown = pool.weights_of * config.train.batch_size
+    steps = pool.weights_of if pool.notes_weights else pool.steps
+    shown = steps * config.train.batch_size
     short = shown < sizes
     if not short.any():
         return []
