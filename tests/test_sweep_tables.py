@@ -32,7 +32,7 @@ from lab.experiments.metrics import FITTED, check_metrics
 from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
-from lab.experiments.show.curves import above_guessing, curves
+from lab.experiments.show.curves import above_guessing, curves, errors_of
 from lab.experiments.show.tables import UNREACHED, cells_csv, differences_csv, to_markdown
 from lab.measure import mean_of_seeds
 from lab.training import load_checkpoint
@@ -308,6 +308,13 @@ def test_a_guess_is_one_among_the_classes_of_the_folder(tmp_path: Path) -> None:
     table = planted({"num_train": [4, 8, 16]}, data=str(tmp_path))
     cells = [changed(cell, TEST, [0.5, 0.51, 0.49, 0.5]) for cell in table.cells]
     assert above_guessing(cells, TEST) == cells, "an error of 0.5, where guessing has 0.67"
+    valid = "accuracy/validation"
+    runs = tuple(
+        Run(seed, Path(), {valid: Estimate(value, count=50)})
+        for seed, value in enumerate((1.0, 0.9))
+    )
+    found = errors_of(Cell(cells[0].settings, cells[0].config, runs), valid)
+    assert found == pytest.approx([0.01, 0.1]), "half of one of the 50 that it was measured on"
     online = planted({"num_train": [4, 8]}, online=True).cells
     assert above_guessing(online, TEST) == [], "they were trained on new ones at every step"
     (axes,) = learning_curve.figure([changed(c, AUC, [0.5] * SEEDS) for c in cells]).axes
