@@ -135,11 +135,9 @@ def above_guessing(cells: Sequence[Cell], tag: str) -> list[Cell]:
 def errors_of(cell: Cell, tag: str) -> list[float]:
     """The error of each seed, 1 - `tag`; where there is none, half a face's of those that it was
     measured on."""
-    tested = cell.config.data.num_test
+    values, tested = cell.values(tag).tolist(), cell.config.data.num_test
     halves = [0.5 / (run.metrics[tag].count or tested) for run in cell.runs]
-    return [
-        max(half, 1 - value) for half, value in zip(halves, cell.values(tag).tolist(), strict=True)
-    ]
+    return [max(half, 1 - value) for half, value in zip(halves, values, strict=True)]
 
 
 def _guess(cells: Sequence[Cell]) -> float:
