@@ -47,6 +47,23 @@ def test_label_noise_is_no_reason_to_warn() -> None:
     assert warnings(*faces(small(cues=CUES, label_noise=1.0))) == []
 
 
+@pytest.mark.parametrize("cues", [(), ("eye_color:0.9",)])
+def test_copies_are_no_further_evidence_of_a_link(cues: tuple[str, ...]) -> None:
+    """With each face there several times, chance looks like a link, and a cue unlike its
+    strength."""
+    for seed in range(3):
+        config = small(400, copies=0.8, cues=cues)
+        world = DrawnWorld.of(config, seed=seed)
+        train, test = world.load("train", 400), world.load("test", 50)
+        assert warnings(world, train, test) == []
+        found = audit(config, seed=seed, probes=False)
+        assert found.faults == ()
+        assert found.twice.repeated > 200, "they are told"
+        assert sum(number for number, _ in found.subpopulations.values()) == 400
+        own = len(set(train.samples.identity.tolist()))
+        assert all(one.shown.count == own for one in found.cues)
+
+
 def test_an_undeclared_link_is_named() -> None:
     world, train, test = faces(small())
     (said,) = warnings(world, tied(train, "gaze"), test)

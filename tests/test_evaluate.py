@@ -132,6 +132,10 @@ def test_tables_name_what_was_asked_and_fit_the_terminal(folder: Path) -> None:
     for word in ("test faces", "scrambled (not a person)", "worst group", "conflicting",
                  "unseen comb", "Shapley", "  ears", "Nuisances"):  # fmt: skip
         assert word in text
+    rows = [line.split("  ")[0] or line.strip() for line in text.splitlines()]
+    places = [rows.index(next(row for row in rows if row.startswith(word)))
+              for word in ("unbiased", "person,eye_color", "conflicting")]  # fmt: skip
+    assert places == sorted(places), "groups are those of unbiased faces, none of them conflicting"
     assert "of the population that it was trained on" in setting_text(own, own, world)
 
 

@@ -31,11 +31,11 @@ from lab.measure.example_scores import (
     negative_area_under_margin,
 )
 from lab.models import to_input
-from lab.runs.train import start
+from lab.runs.train import resume, start
 from lab.training import EpochBatches, fit
 from support.configs import stateful, tiny
 from support.killing import folder_of, kill_at_stage, until_done
-from support.run_folders import assert_same_run
+from support.run_folders import assert_same_run, edit_settings, stop
 from support.scripts import is_a_good_line, run_here
 from support.training import EPOCHS, IMAGES, LABELS, network
 
@@ -286,6 +286,18 @@ def test_killed_and_resumed_a_run_has_the_same_scores(tmp_path: Path) -> None:
     assert_same_run(folder_of(mine), whole)
     names = [place / "example_scores.csv" for place in (folder_of(mine), whole)]
     assert names[0].read_bytes() == names[1].read_bytes()
+
+
+def test_a_run_that_began_without_scores_does_not_go_on_with_them(tmp_path: Path) -> None:
+    """Its first epochs were not scored: one line, and nothing is changed."""
+    folder = start(tiny(tmp_path, task="shape", steps=4, checkpoint_every=0.0)).folder
+    stop(folder)
+    edit_settings(folder, {"scores": True})
+    with pytest.raises(ValueError, match="was trained without --scores") as caught:
+        resume(folder)
+    is_a_good_line(str(caught.value), str(folder))
+    edit_settings(folder, {"scores": False})
+    assert resume(folder) is not None
 
 
 def test_a_state_is_kept_whole_and_that_of_other_examples_refused() -> None:

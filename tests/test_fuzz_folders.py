@@ -332,6 +332,21 @@ def test_an_unfinished_run_is_measured_and_called_so(
     assert "Not finished" not in capsys.readouterr().out
 
 
+def test_of_an_unfinished_run_with_early_stopping_the_best_weights_are_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"num_validation": 20, "early_stopping": 9, "eval_every": 2, "learning_rate": 0.9}
+    run = RunDir(start(rich(tmp_path, steps=10, **settings)).folder)
+    stop(run.path)
+    best, last = load_checkpoint(run.best).step, load_checkpoint(run.last).step
+    assert best < last
+    capsys.readouterr()
+    few = ["--counterfactuals", "0", "--num-test", "10"]
+    assert main(load_script("evaluate").evaluate, [str(run.path), *few]) == 0
+    said = capsys.readouterr().out
+    assert f"{last} of 10 steps are done, and the weights of step {best}, the best so far" in said
+
+
 def test_evaluation_overwrites_no_device_and_nothing_of_a_run(folder: Path) -> None:
     evaluate = load_script("evaluate").evaluate
     pipe, link = folder / "pipe", folder / "link.json"

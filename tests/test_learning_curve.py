@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lab.core.config import RunConfig, refuse
 from lab.core.estimate import Estimate
 from lab.experiments import run_preset
 from lab.experiments.presets import dose_response, learning_curve
+from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import curves
 from lab.experiments.table import Cell, Run, Table
 from support.configs import tiny
@@ -30,6 +32,27 @@ def rows_of(markdown: str) -> list[list[str]]:
     first, *_ = markdown.split("\n\n")
     lines = [line for line in first.splitlines() if not line.startswith("| ---")]
     return [[word.strip() for word in line.strip("|").split("|")] for line in lines]
+
+
+def test_what_ends_training_early_needs_evaluations_before_its_end(config: RunConfig) -> None:
+    """And one of --sizes is no curve: of online training it is what accuracy is measured on."""
+    config = with_settings(config, {"counterfactuals": 4})
+    for settings in ({"early_stopping": 2}, {"stop_at_loss": 0.1}):
+        for every, refused in ((40, True), (60, True), (2, False), (None, False)):
+            base = with_settings(config, {**settings, "steps": 40, "eval_every": every})
+            with pytest.raises(ValueError, match=r"--eval-every 2$") if refused else nullcontext():
+                dose_response.preset(base, ["eye_color"], [0.5], [12])
+    online = with_settings(config, {"online": True})
+    dose_response.preset(online, ["eye_color"], [0.5, 1.0], [12])
+    with pytest.raises(ValueError, match="--sizes"):
+        dose_response.preset(online, ["eye_color"], [0.5], [8, 12])
+    told = {}
+    for base in (config, online):
+        settings = {"num_train": 12, "cues": ("eye_color:0.5",)}
+        cell = Cell(settings, with_settings(base, settings), ())
+        table = Table({"num_train": (12,), "cues": (settings["cues"],)}, config.out, (cell,))
+        told[base.train.online] = dose_response.view(table).words["training faces"](cell)
+    assert told == {False: "12", True: "new"}
 
 
 @pytest.mark.usefixtures("runs_here")

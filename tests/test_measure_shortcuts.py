@@ -2,16 +2,21 @@
 classes."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lab.core.estimate import Estimate, wilson
+from lab.runs.resolve import resolve
+from lab.runs.verdict_setting import verdict_setting
 from lab.verdict import Setting, findings, verdict
 from lab.verdict.advice import break_cues
 from lab.verdict.shortcuts import RELIES, relied_on
 from lab.worlds import Cue, get_task
 from lab.worlds.cues import parse_cues
+from support.configs import tiny
 from support.made_up import figures, numbers, setting
 
 RELEVANT = ("arrangement", "eyes", "nose", "mouth")
@@ -80,6 +85,17 @@ def test_one_that_knows_nothing_is_not_praised() -> None:
     assert not {"not misled", "combinations mastered"} & set(kinds(made, "eye_color:0.9"))
 
 
+def test_one_that_has_learned_nothing_that_shows_is_not_praised() -> None:
+    """An untrained network, such as early stopping may keep, happens to be right a little more
+    often than not, whatever the cue."""
+    made = figures(0.52, 0.53) | {
+        f"accuracy/{name}": wilson(1060, 2000) for name in ("unbiased", "conflicting")
+    }
+    found = kinds(made, "eye_color:0.9")
+    assert "nothing" in found
+    assert "not misled" not in found
+
+
 def test_one_whose_accuracy_is_the_cues_is_not_praised() -> None:
     """At chance where the cue says nothing, above it where the cue is as in training."""
     made = figures(0.6, 0.4) | {
@@ -117,6 +133,28 @@ def test_what_it_makes_of_combinations_it_never_saw(share: float, kind: str) -> 
     made = figures(1.0, 0.93) | {"accuracy/unseen_combinations": wilson(round(2000 * share), 2000)}
     assert kind in kinds(made)
     assert f"{100 * share:.1f} %" in verdict(made, tied())
+
+
+def test_combinations_that_hold_a_cue_are_not_said_to_confuse_it() -> None:
+    """The cue contradicts the label of half of them, of few test faces: accuracy is that of
+    unbiased faces, or more."""
+    made = cue_figures(0.69, 0.48) | {"accuracy/unseen_combinations": wilson(1460, 2000)}
+    usual = tied("eye_color:0.9")
+    assert "combinations missed" in [each.kind for each in findings(made, usual)]
+    for attributes, kind in ((("eye_color", "hair_length"), "unsettled"), (("gaze",), "missed")):
+        found = {each.kind: each.text for each in findings(made, replace(usual, held=attributes))}
+        assert f"combinations {kind}" in found
+    text = verdict(made, replace(usual, held=("eye_color",)))
+    assert {73, 93, 69} <= set(numbers(text))
+    none = replace(tied("eye_color:0.5"), held=("eye_color",))
+    assert "combinations missed" in [each.kind for each in findings(made, none)], "it is no link"
+
+
+def test_a_run_knows_what_its_unseen_combinations_hold(tmp_path: Path) -> None:
+    combination = "eye_color=blue,hair_length=long"
+    run = resolve(tiny(tmp_path, cues=("eye_color:0.9",), unseen_combinations=(combination,)))
+    train = run.world.load("train", run.config.data.num_train)
+    assert verdict_setting(run, train, steps=3).held == ("eye_color", "hair_length")
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.16, False), (0.3, True)])

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from lab.core.config import LOSS_BOUND
 from lab.core.estimate import Estimate
 from lab.core.words import percent, rung, share
 from lab.runs.verdict_setting import concept_of
@@ -91,6 +92,15 @@ def test_one_that_was_stopped_early_is_not_advised_more_steps() -> None:
     hint = findings(figures(0.51, 0.5), setting(steps=20, patience=2))[-1].text
     assert "--early-stopping 6" in hint
     assert "--steps" not in hint
+
+
+def test_one_that_ended_at_its_loss_bound_is_not_advised_more_steps() -> None:
+    hint = findings(figures(0.51, 0.5), setting(steps=20, bound=0.6))[-1].text
+    assert "--stop-at-loss 0.06" in hint
+    assert "--steps" not in hint
+    made = figures(1.0, 0.5, num_train=2)  # all right, and too few to show it
+    hint = findings(made, setting(steps=32, bound=LOSS_BOUND, num_train=2))[-1].text
+    assert re.findall(r"--[a-z-]+", hint) == ["--num-train"]
 
 
 def test_early_stopping_is_advised_where_examples_are_left_for_it() -> None:
@@ -328,3 +338,21 @@ def test_of_a_set_that_is_all_there_is_its_size_is_said() -> None:
     fixed = verdict(made, setting(noun="pictures", num_test=40, more_train=0, more_test=0))
     assert "of 40 pictures it has" in " ".join(fixed.split())
     assert "of 40 " not in verdict(made, setting(noun="pictures", num_test=40))
+
+
+def test_few_training_examples_do_not_hide_what_was_learned() -> None:
+    """Online training measures accuracy on the first `num_train` examples, as few as four."""
+    made = figures(0.75, 0.9, num_train=4)
+    said = findings(made, setting(num_train=4, online=9600))
+    assert "nothing" not in kinds(said)
+    assert said[0].text.startswith("It learned")
+    few = findings(figures(0.75, 0.52, num_train=4), setting(num_train=4))
+    assert "nothing" in kinds(few)
+
+
+def test_weights_of_before_all_were_shown_are_not_blamed_on_the_steps() -> None:
+    """It took 20 steps of 64 of its 100 examples, and early stopping kept the untrained network."""
+    found = findings(figures(0.5, 0.5), setting(steps=20, patience=2, shown=0, kept=0))
+    (text,) = (each.text for each in found if each.kind == "unreached")
+    assert "too few steps" not in text
+    assert "of step 0" in text

@@ -80,4 +80,14 @@ def test_faces_after_the_weights_that_were_kept_are_not_counted_as_studied(tmp_p
     setting = verdict_setting(run, examples, steps=STEPS, weights_of=2)
     assert setting.online == setting.shown == 2 * BATCH
     assert setting.patience is None, "it had all its steps"
+    assert setting.kept == 2
+    assert verdict_setting(run, examples, steps=STEPS, weights_of=STEPS).kept is None
     assert verdict_setting(run, examples, steps=STEPS - 1, weights_of=2).patience == 1
+
+
+def test_what_ended_a_run_is_its_loss_bound_or_its_patience(tmp_path: Path) -> None:
+    run = resolve(config(tmp_path, early_stopping=1, stop_at_loss=0.5))
+    examples = run.world.load("train", run.config.data.num_train)
+    for fitted, ended in ((True, (None, 0.5)), (False, (1, None))):
+        setting = verdict_setting(run, examples, steps=STEPS - 1, fitted=fitted)
+        assert (setting.patience, setting.bound) == ended

@@ -26,6 +26,7 @@ from lab.measure import (
     metric,
     predict,
     register_metric,
+    registered_metrics,
     unregister_metrics,
 )
 from lab.runs.load import open_run
@@ -325,3 +326,24 @@ def test_a_metric_registered_from_python(tmp_path: Path) -> None:
     elsewhere = metric(splits=("nowhere",))(margin)
     with pytest.raises(ValueError, match="split"):
         register_metric(elsewhere)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_names_of_metrics_registered_from_python(tmp_path: Path) -> None:
+    """None is that of an end of another's interval, nor that of one from a file; a metric that is
+    registered again takes the place of the former one."""
+
+    def one(predictions: Predictions) -> float:
+        return 1.0
+
+    register_metric(one, name="width")
+    with pytest.raises(ValueError, match="own/width_low"):
+        register_metric(one, name="width_low")
+    again = register_metric(one, name="width", splits=("train", "test"))
+    assert registered_metrics() == (again,)
+    path = tmp_path / "my.py"
+    for name in ("width", "width_high"):
+        path.write_text(f"def {name}(predictions): return 2.0")
+        with pytest.raises(ValueError, match=f"--metric .*own/{name}"):
+            start(config(tmp_path, f"{path}:{name}"))
+        assert not (tmp_path / "run").exists()

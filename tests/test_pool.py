@@ -424,6 +424,7 @@ def planted(out: Path, networks: int, how: str) -> Findings:
         train_logits=predicted(train.labels, members),
         test_logits=predicted(test.clean_labels, False),
         steps=torch.zeros(networks, dtype=torch.int64),
+        weights_of=torch.zeros(networks, dtype=torch.int64),
         fitted=torch.zeros(networks, dtype=torch.bool), losses=torch.ones(networks),
     )  # fmt: skip
     return Findings.of(
@@ -439,12 +440,46 @@ def test_members_that_networks_were_never_shown_are_told(
     steps: int, told: bool, tmp_path: Path
 ) -> None:
     findings = planted(tmp_path, 10, "guesses")
-    pool = replace(findings.result.pool, steps=torch.full((10,), steps))
+    pool = replace(findings.result.pool, weights_of=torch.full((10,), steps))
     findings = replace(findings, result=replace(findings.result, pool=pool))
     words = "10 of 10 networks took too few steps to be shown all 140 shapes"
     lines = [line for line in sentences(findings) if words in line]
     assert bool(lines) == told
     assert all("one of them 80:" in line for line in lines)
+
+
+@pytest.mark.usefixtures("here")
+def test_with_early_stopping_the_steps_are_those_of_the_kept_weights(tmp_path: Path) -> None:
+    """Of a network that ended after 6 steps with the weights of step 0 nothing is said that steps
+    to the end would have brought it."""
+    config = small(
+        tmp_path, steps=40, eval_every=2, early_stopping=2, num_validation=30, learning_rate=0.5,
+        stop_at_loss=0.001,
+    )  # fmt: skip
+    result = run_pool(config, networks=4, processes=1)
+    pool = result.pool
+    assert (pool.weights_of < pool.steps).all()
+    for network, step in enumerate(pool.weights_of.tolist()):
+        assert load_checkpoint(PoolDir(result.folder).weights_file(network)).step == step
+    findings = Findings.of(result)
+    least, most = int(pool.weights_of.min()), int(pool.weights_of.max())
+    assert findings.as_dict()["weights_of"] == {"least": least, "most": most}
+    said = " ".join(sentences(findings))
+    kept = f"{least}" if least == most else f"{least} to {most}"
+    assert f"Early stopping kept the weights of {kept} steps" in said
+    assert "did not before they were stopped early, or within the most steps" in said
+    shown = pool.weights_of * result.run.config.train.batch_size
+    short = int((shown < pool.members.sum(dim=1)).sum())
+    assert short > 0
+    for network in range(4):  # as kept by a version that did not note it
+        file = PoolDir(result.folder).file(network)
+        with np.load(file) as kept:
+            np.savez(file, **{name: kept[name] for name in kept.files if name != "weights_of"})
+    old = Findings.of(run_pool(config, networks=4, processes=1))
+    assert old.result.seconds == 0, "all are kept"
+    assert old.as_dict()["weights_of"] is None
+    assert "Early stopping kept" not in " ".join(sentences(old))
+    assert f"{short} of 4 networks have the weights of before they were shown all" in said
 
 
 @pytest.mark.parametrize("networks", [2, 4, 9, 10, 20, 60])

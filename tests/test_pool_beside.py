@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from lab.pool import run_pool
 from lab.pool.attribution import attribution_section, check_runs
 from lab.pool.beside import Beside, again, like_those_of, whole, without
 from lab.pool.findings import Findings
-from lab.pool.removal import Removal, check_removal, removal_section
+from lab.pool.removal import Removal, check_removal, removal_section, section_of
 from lab.pool.run import PoolResult
 from lab.pool.train import Job, Report, do
 from lab.pool.whole import MOST, _Collector, do_whole, whole_networks
@@ -165,6 +166,17 @@ def test_a_planted_difference_is_found_and_none_where_there_is_none() -> None:
     same = torch.rand(10, 300, generator=generator) < ease
     low, high = Removal.of(same, random).difference.interval
     assert low < 0 < high
+
+
+def test_networks_that_all_answer_alike_have_no_interval_in_the_removal() -> None:
+    """As with early stopping that kept untrained ones: none is told as one without ends."""
+    alike = torch.tensor([True, False]).repeat(3, 50)
+    found = Removal.of(alike, alike)
+    assert math.isinf(found.difference.interval[0])
+    section = section_of(found, faces=4, wrong=0, noun="shapes", count=20)
+    told = [*section.sentences, *(cell for row in section.rows for cell in row)]
+    assert not any("inf" in text for text in told)
+    assert "The difference is +0.0 percentage points: no difference" in section.sentences[0]
 
 
 def test_the_trial_judges_every_method(pool: PoolResult) -> None:

@@ -44,6 +44,7 @@ def pool_of_guesses(out: Path, *, helped: bool) -> PoolResult:
             networks=tuple(range(NETWORKS)), members=members,
             train_logits=logits(train.labels, known), test_logits=logits(test.clean_labels, hits),
             steps=torch.ones(NETWORKS, dtype=torch.int64),
+            weights_of=torch.ones(NETWORKS, dtype=torch.int64),
             fitted=torch.ones(NETWORKS, dtype=torch.bool), losses=torch.zeros(NETWORKS),
         ),
     )  # fmt: skip

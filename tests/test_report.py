@@ -16,11 +16,12 @@ import torch
 from lab.core.config import DataConfig, ModelConfig, RunConfig
 from lab.core.estimate import Estimate
 from lab.evaluators.components import predict_components
-from lab.experiments import make_grid, make_jobs
+from lab.experiments import make_grid, make_jobs, run_grid
 from lab.experiments.presets.equal_cues import cues_of
 from lab.experiments.report_card import CardResult, report
 from lab.experiments.report_card import plots as drawn
 from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Size, plain
+from lab.experiments.report_card.make import size_of
 from lab.experiments.report_card.plan import plans
 from lab.experiments.report_card.report import DATA, card_folder
 from lab.experiments.report_card.subject import Subject, subject_of
@@ -254,6 +255,8 @@ def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
         ("--cues eye_color:1", "--cues is set by the report card"),
         ("--num-train 5", "--num-train is set by --sizes"),
         ("--early-stopping 3", "--early-stopping is set by the report card"),
+        ("--stop-at-loss 0.1", "--stop-at-loss is set by the report card"),
+        ("--copies 0.5", "--copies is set by the report card"),
         ("--sizes 1 100", "--num-train must be"),
         ("--random-sizes 1", "--num-train must be"),
     ],
@@ -360,6 +363,27 @@ def test_the_table_has_a_column_for_each_network() -> None:
     assert re.match(r"-0\.\d\d \(", found["exponent of the test error"])
     text = to_markdown([card()], ["A sentence."], FACES, command="c", conditions="d")
     assert "| 1,234 |" in text
+
+
+def test_training_faces_that_were_not_shown_are_told(tmp_path: Path) -> None:
+    """As a run's own verdict does: in so few steps a network does not get to all of many."""
+    shown = tuple(
+        dataclasses.replace(size, shown=640 if size.faces == 1000 else None)
+        for size in card().learning
+    )
+    said = sentences([card(learning=shown)], FACES, steps=10, compared="cnn")
+    (line,) = (each for each in said if "shown" in each)
+    assert "In 10 steps it is shown only 640 of its 1,000 training faces" in line
+    rows = {row[0] for row in summary_rows([card(learning=shown)], FACES)[1]}
+    assert "membership AUC, 1,000 faces (640 of them shown)" in rows
+    assert "membership AUC, 100 faces" in rows
+    assert not any("shown" in each for each in sentences([card()], FACES, steps=10, compared="cnn"))
+    cell = run_grid(tiny(tmp_path, num_train=20), {"num_train": [20]}, seeds=2, processes=1).cells[
+        0
+    ]
+    assert size_of(cell).shown == 3 * 4
+    cell = run_grid(tiny(tmp_path), {"num_train": [12]}, seeds=2, processes=1).cells[0]
+    assert size_of(cell).shown is None
 
 
 def test_a_card_is_plain_values() -> None:

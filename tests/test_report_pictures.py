@@ -107,6 +107,16 @@ def test_sizes_are_round_ones_and_all_that_there_are() -> None:
     assert endless.sizes(()) == (100, 300, 1000, 3000, 10_000)
 
 
+def test_a_share_that_all_seeds_agree_on_is_not_apart_from_others() -> None:
+    """Its interval has no width: that is no proof that it is lowest. All right, or none, is one."""
+    shares = {"cat": Estimate(0.9, 0.85, 0.95, 3), "dog": Estimate(0.8, 0.8, 0.8, 3)}
+    assert "lowest on dog, which cannot be told from cat." in lowest(shares, by="class")
+    shares["dog"] = Estimate(0.8, 0.75, 0.84, 3)
+    assert lowest(shares, by="class").endswith("It is lowest on dog.")
+    shares["dog"] = Estimate(0.0, 0.0, 0.0, 3)
+    assert lowest(shares, by="class").endswith("It is lowest on dog.")
+
+
 def test_of_many_classes_the_lowest_are_told_and_drawn() -> None:
     shares = {f"class {k}": Estimate(1 - k / 100, 0.9 - k / 100, 1.0) for k in range(30)}
     said = lowest(shares, by="class")

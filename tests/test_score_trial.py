@@ -221,7 +221,8 @@ def planted(tmp_path: Path) -> tuple[Findings, Tensor]:
         networks=tuple(range(20)), members=members,
         train_logits=torch.where(by_heart, given_, by_rule),
         test_logits=one_hot(test.clean_labels).expand(20, -1, -1),
-        steps=torch.zeros(20, dtype=torch.int64), fitted=torch.zeros(20, dtype=torch.bool),
+        steps=torch.zeros(20, dtype=torch.int64), weights_of=torch.zeros(20, dtype=torch.int64),
+        fitted=torch.zeros(20, dtype=torch.bool),
         losses=torch.ones(20),
     )  # fmt: skip
     result = PoolResult(

@@ -1,5 +1,6 @@
 """Workers on this machine: they die alone, are replaced, and end with those who started them."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -62,6 +63,23 @@ def test_the_dead_do_not_take_others_along(tmp_path: Path) -> None:
         with pytest.raises(WorkerDied, match="with exit code 3: this is the end"):
             leaving.result()
         assert once.result() > 0
+
+
+def test_a_call_that_cannot_be_imported_ends_its_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the lab's files are changed meanwhile: it would wait for the next call for ever."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "changed_meanwhile.py"
+    file.write_text("def work(argument): return argument")
+    work = importlib.import_module(file.stem).work
+    file.write_text("from os import nothing_of_this_name")
+    with Local(1) as workers:
+        with pytest.raises(
+            WorkerDied, match="ImportError: cannot import name 'nothing_of_this_name'"
+        ):
+            workers.submit(work, 1).result(timeout=60)
+        assert workers.submit(double, 2).result() == 4
 
 
 def test_leaving_by_an_error_stops_what_goes_on() -> None:

@@ -14,16 +14,29 @@ from lab.commands.sweep import sweep
 from lab.core.config import DataConfig, RunConfig
 from lab.core.estimate import Estimate
 from lab.core.metrics import limits
-from lab.core.run_dir import METRICS
-from lab.experiments import Cell, Run, Table, against_first, make_grid, make_jobs, pairs_along
+from lab.core.run_dir import METRICS, RunDir
+from lab.experiments import (
+    Cell,
+    Run,
+    Table,
+    against_first,
+    found_table,
+    found_text,
+    make_grid,
+    make_jobs,
+    pairs_along,
+    run_grid,
+)
 from lab.experiments.lessons.claims import at_least
 from lab.experiments.metrics import FITTED, check_metrics
 from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
-from lab.experiments.show.curves import above_guessing, curves
-from lab.experiments.show.tables import cells_csv, differences_csv, to_markdown
+from lab.experiments.show.curves import above_guessing, curves, errors_of
+from lab.experiments.show.tables import UNREACHED, cells_csv, differences_csv, to_markdown
 from lab.measure import mean_of_seeds
+from lab.training import load_checkpoint
+from support.configs import tiny
 from support.picture_folders import fill
 from support.scripts import is_a_good_line, is_refused
 
@@ -124,9 +137,13 @@ def test_seeds_that_all_agree_have_no_interval() -> None:
         rows_told = [row for row in csv.DictReader(io.StringIO(text)) if row["metric"] == TEST]
         assert {(row["low"], row["high"]) for row in rows_told} == {("", "")}
     claim = at_least("it is learned", same[1].values(TEST), 0.6)
-    assert str(claim) == f"confirmed: it is learned (0.700 (all {SEEDS} seeds))"
+    assert str(claim) == f"not enough evidence: it is learned (0.700 (all {SEEDS} seeds))"
     assert claim.plain.endswith(f"on average 0.700 (in all {SEEDS} runs)")
     assert mean_of_seeds([0.1] * 3).interval == (0.1, 0.1), "not made wider by rounding"
+    low, high = mean_of_seeds([40 / 60 - 29 / 60, 41 / 60 - 30 / 60]).interval
+    assert low == high, "11 of 60 both times"
+    low, high = mean_of_seeds([0.1, 0.1 + 1e-9]).interval
+    assert low < high
 
 
 def test_cells_are_compared_along_any_setting() -> None:
@@ -176,12 +193,49 @@ def test_cells_that_did_not_fit_their_training_data_say_so() -> None:
     assert changed(online, TRAIN, values).unfitted == 0, "it has no training set"
 
 
+def test_cells_whose_networks_were_not_shown_all_their_training_data_say_so(tmp_path: Path) -> None:
+    """Figures that count all of it as trained on, as the runs' own verdicts say."""
+    table = run_grid(tiny(tmp_path, num_train=20), {"steps": [3, 5]}, seeds=2, processes=1)
+    assert [cell.unreached for cell in table.cells] == [2, 0]
+    for run in (run for cell in table.cells for run in cell.runs):
+        verdict = RunDir(run.folder).summary()["verdict"]
+        assert ("it was shown" in verdict) == (run.shown == 12), "the verdict says the same"
+    told = to_markdown(view(table))
+    heading, *rows = rows_of(told)
+    assert [row[heading.index("not all shown")] for row in rows] == ["2 of 2", ""]
+    assert UNREACHED in told
+    assert "not all shown" not in to_markdown(
+        view(Table({"steps": (5,)}, tmp_path, table.cells[1:]))
+    )
+    rows_by_cell = csv.DictReader(io.StringIO(cells_csv(table)))
+    assert {(row["steps"], row["not_all_shown"]) for row in rows_by_cell} == {
+        ("3", "2"),
+        ("5", "0"),
+    }
+    assert "not all shown" in found_text(found_table(tmp_path)).split("\n")[0]
+
+
+def test_what_was_shown_is_counted_up_to_the_weights_that_early_stopping_kept(
+    tmp_path: Path,
+) -> None:
+    base = tiny(
+        tmp_path, num_train=20, steps=12, eval_every=2, early_stopping=2, num_validation=20,
+        learning_rate=0.05,
+    )  # fmt: skip
+    (cell,) = run_grid(base, {}, seeds=3, processes=1).cells
+    for run in cell.runs:
+        assert run.shown == 4 * load_checkpoint(RunDir(run.folder).best).step
+    assert cell.unreached == sum("it was shown" in RunDir(run.folder).summary()["verdict"]
+                                 for run in cell.runs) > 0  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("runs", "said", "unsaid"),
     [
         ({}, "a larger --width", "--early-stopping"),
         ({"model": "linear"}, "more --steps.", "--width"),
         ({"early_stopping": 3}, "--early-stopping", "more --steps"),
+        ({"stop_at_loss": 0.5}, "--stop-at-loss", "more --steps"),
     ],
 )
 def test_why_networks_did_not_fit_is_what_can_be(
@@ -254,6 +308,15 @@ def test_a_guess_is_one_among_the_classes_of_the_folder(tmp_path: Path) -> None:
     table = planted({"num_train": [4, 8, 16]}, data=str(tmp_path))
     cells = [changed(cell, TEST, [0.5, 0.51, 0.49, 0.5]) for cell in table.cells]
     assert above_guessing(cells, TEST) == cells, "an error of 0.5, where guessing has 0.67"
+    valid = "accuracy/validation"
+    runs = tuple(
+        Run(seed, Path(), {valid: Estimate(value, count=50)})
+        for seed, value in enumerate((1.0, 0.9))
+    )
+    found = errors_of(Cell(cells[0].settings, cells[0].config, runs), valid)
+    assert found == pytest.approx([0.01, 0.1]), "half of one of the 50 that it was measured on"
+    online = planted({"num_train": [4, 8]}, online=True).cells
+    assert above_guessing(online, TEST) == [], "they were trained on new ones at every step"
     (axes,) = learning_curve.figure([changed(c, AUC, [0.5] * SEEDS) for c in cells]).axes
     levels = {line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1}
     assert 1 / 3 in levels

@@ -62,6 +62,13 @@ def has_spread(figure: Estimate) -> bool:
     return figure.low is None or figure.low != figure.high
 
 
+def decides(figure: Estimate, *, ends: Sequence[float] = (0, 1)) -> bool:
+    """Whether a claim about a mean over seeds can be decided by its interval. Where all seeds gave
+    the same number it has none; but at an end of what the metric can be, those of a share unless
+    `ends` says otherwise, no spread is to be seen: all training labels are fitted by all seeds."""
+    return has_spread(figure) or figure.value in ends
+
+
 def percents(figure: Estimate, digits: int = 1) -> str:
     """The interval of a share in percent, without the unit: '71.0–73.7'; empty if it has none."""
     if figure.low is None or figure.high is None:

@@ -13,7 +13,6 @@ import queue
 import signal
 import sys
 import threading
-from contextlib import suppress
 from typing import Any
 
 from lab.core.errors import Interrupted
@@ -38,13 +37,17 @@ def serve() -> None:
     os.dup2(nowhere, 1)  # what a run prints must not mix with the answers
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to deal with
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))  # between two runs
-    calls: queue.Queue[tuple[Any, Any] | None] = queue.Queue()
+    calls: queue.Queue[tuple[Any, Any] | Exception | None] = queue.Queue()
 
     def listen() -> None:
-        with suppress(EOFError, OSError):
+        try:
             while True:
                 calls.put(pickle.load(incoming))
-        calls.put(None)
+        except (EOFError, OSError):
+            calls.put(None)
+        except Exception as error:  # what the call needs cannot be imported, or not in this memory
+            calls.put(error)
+            return
         if WINDOWS:  # os.kill would end it without a checkpoint
             _thread.interrupt_main(signal.SIGTERM)
         else:
@@ -53,6 +56,8 @@ def serve() -> None:
     threading.Thread(target=listen, daemon=True).start()
     _serving.set()
     while (call := calls.get()) is not None:
+        if isinstance(call, Exception):
+            raise call  # its last line is what is told of this process
         function, argument = call
         try:
             answer = function(argument)

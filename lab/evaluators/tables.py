@@ -63,8 +63,12 @@ def to_text(metrics: Metrics, world: World) -> str:
 
 
 def accuracy_table(metrics: Metrics, world: World) -> str:
-    """Accuracy on every set and group of examples."""
+    """Accuracy on every set and group of examples; groups stand below the set that they are of."""
     found = _under("accuracy", metrics)
+    groups = [
+        accuracy_row(f"  {group}", share)
+        for group, share in _under("group_accuracy", metrics).items()
+    ]
     rows = [accuracy_row(f"test {world.noun}", found.pop("test"))]
     shares = _under("subpopulation_accuracy", metrics)
     for kind in world.subpopulations:
@@ -80,10 +84,11 @@ def accuracy_table(metrics: Metrics, world: World) -> str:
         words = label(row.name)
         if name == "unseen_combinations":
             words += f": {' or '.join(map(str, combinations))}"
-        if name == "worst_group":
-            groups = _under("group_accuracy", metrics)
-            rows += [accuracy_row(f"  {group}", share) for group, share in groups.items()]
+        if name == "worst_group" and "unbiased" not in found:  # they are of the test set
+            rows += groups
         rows.append(accuracy_row(words, found[name]))
+        if name == "unbiased":
+            rows += groups
     guess = chance_level("accuracy/test", len(world.classes)) or 0
     rows.append(("a guess", f"{100 * guess:.3g} %", "", ""))
     return table(("Accuracy", "right", "95 % interval", world.noun), rows)

@@ -7,6 +7,7 @@ print(found_text(table))
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def _numbered(runs: tuple[Run, ...]) -> tuple[Run, ...]:
     """The runs, numbered where several have the same seed (as those of which none was told)."""
     if len({run.seed for run in runs}) == len(runs):
         return tuple(sorted(runs, key=lambda run: run.seed))
-    return tuple(Run(number, run.folder, run.metrics) for number, run in enumerate(runs))
+    return tuple(replace(run, seed=number) for number, run in enumerate(runs))
 
 
 def _word(name: str, cell: Cell) -> str:

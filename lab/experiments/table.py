@@ -6,9 +6,10 @@ had again at any time.
 
 from __future__ import annotations
 
+import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,24 +18,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lab.core.config import RunConfig
+from lab.core.config import RunConfig, parse_settings
 from lab.core.estimate import Estimate
 from lab.core.run_dir import RunDir
 from lab.core.text import unknown
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
 from lab.measure import mean_of_seeds
+from lab.training.train_state import CRITERION
 
 Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run: its seed, its folder and its final metrics by tag."""
+    """One finished run: its seed, its folder, its final metrics by tag, and how many training
+    examples were in all batches before it had its weights, the same one again in each epoch (None:
+    not known)."""
 
     seed: int
     folder: Path
     metrics: Mapping[str, Estimate]
+    shown: int | None = None
 
     @cached_property
     def history(self) -> list[dict[str, float | None]]:
@@ -109,6 +114,13 @@ class Cell:
             return 0
         shares = [run.metrics.get("accuracy/train") for run in self.runs]
         return sum(share is not None and not share.value >= FITTED for share in shares)
+
+    @property
+    def unreached(self) -> int:
+        """How many of the runs were not shown all their training examples before they had their
+        weights, as far as that is known."""
+        count = self.config.data.num_train
+        return sum(run.shown is not None and run.shown < count for run in self.runs)
 
     def curves(self, tag: str) -> Curves:
         """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at
@@ -197,7 +209,31 @@ class Table:
 
 def read_run(folder: Path, *, seed: int) -> Run:
     """A finished run from its folder."""
-    return Run(seed=seed, folder=folder, metrics=flatten(RunDir(folder).summary()))
+    run = RunDir(folder)
+    summary = run.summary()
+    return Run(seed, folder, flatten(summary), _shown(run, summary))
+
+
+def _shown(run: RunDir, summary: Mapping[str, Any]) -> int | None:
+    """How many training examples a finished run was shown before it had its weights; None: that
+    cannot be told, as of a watched one."""
+    try:
+        config, provenance = parse_settings(json.dumps(summary["config"]))
+        if provenance.watched:
+            return None
+        step = int(summary["step"])
+        if config.train.early_stopping:
+            step = best_step(run.metrics())
+        return step * config.train.batch_size
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def best_step(history: Sequence[Mapping[str, float | None]]) -> int:
+    """The step of which early stopping has kept the weights: the first one with the lowest loss on
+    the validation set, among the lines of `metrics.jsonl`."""
+    losses = [(_number(line[CRITERION]), int(line["step"] or 0)) for line in history]
+    return min(pair for pair in losses if not math.isnan(pair[0]))[1]
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -28,6 +28,7 @@ from lab.measure.reliance import reliance
 from lab.measure.split_metrics import (
     MetricError,
     SplitMetric,
+    by_tag,
     metric,
     register_metric,
     registered_metrics,
@@ -38,7 +39,8 @@ from lab.measure.split_metrics import (
 
 __all__ = [
     "CONSISTENCY", "FacesNeeded", "MetricError", "PowerLaw", "Predictions", "SplitMetric",
-    "accuracy", "accuracy_gap", "caught_at", "component_values", "consistency", "example_losses",
+    "accuracy", "accuracy_gap", "by_tag", "caught_at", "component_values", "consistency",
+    "example_losses",
     "expected_calibration_error", "faces_needed", "fit_power_law", "group_accuracies",
     "load_metrics", "locate_metric", "loss", "loss_gap", "mean_of_seeds", "membership_auc",
     "memorization_metrics", "metric", "metric_sources", "mislabeled_fitted",

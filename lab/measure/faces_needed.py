@@ -35,7 +35,7 @@ class FacesNeeded:
         if self.bound:
             return f"{self.bound} {number}"
         low, high = self.faces.interval
-        if math.isinf(low):
+        if math.isinf(low) or low == high:  # one seed, or all the same
             return f"about {number}"
         return f"{number} ({rounded(low):,}–{rounded(high):,})"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from lab.measure.predictions import Predictions
-from lab.measure.split_metrics import SplitMetric, own_metric
+from lab.measure.split_metrics import SplitMetric, by_tag, own_metric
 from lab.models.files import absolute, from_file, refuse_other_arguments
 from lab.models.isolation import refuse_changed, shared_code
 from lab.models.sources import Sources, is_installed, source_files, with_recorded
@@ -29,7 +29,7 @@ def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
     `ValueError` with one line that begins with --metric and the name: no such file or function,
     what went wrong in it, or two metrics of one name, or one with the name of another's interval.
     """
-    found: dict[str, SplitMetric] = {}
+    found = []
     for name in names:
         file = Path(os.path.expanduser(_file(name)))
         shared = shared_code()
@@ -37,19 +37,8 @@ def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
         refuse_changed(shared, name, flag=FLAG)
         refuse_other_arguments(function, ("the predictions",), asked=f"{FLAG} {name}")
         metric = own_metric(function, source=f"{FLAG} {name}")
-        metric = replace(metric, file=file, space=space)
-        for tag in metric.tags.values():
-            if tag in found:
-                raise ValueError(f"{FLAG} {name}: {found[tag].source} is called {tag}, too")
-            found[tag] = metric
-    for tag in found:
-        base = tag.removesuffix("_low").removesuffix("_high")
-        if base in found and base != tag:
-            raise ValueError(
-                f"{found[tag].source} is called {tag}, as an end of the interval of {base}"
-                f" ({found[base].source}) is: give it another name"
-            )
-    return tuple(dict.fromkeys(found.values()))
+        found.append(replace(metric, file=file, space=space))
+    return tuple(dict.fromkeys(by_tag(found).values()))
 
 
 def try_metrics(metrics: Sequence[SplitMetric], *, classes: Sequence[str]) -> None:

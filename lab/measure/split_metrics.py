@@ -14,7 +14,7 @@ a function and a row of `lab.core.metrics` for each tag. A metric of your own, i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ SPLITS = ("train", "test", "validation", "unbiased", "conflicting", "unseen_comb
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _listed: dict[str, SplitMetric] = {}
-_registered: dict[str, SplitMetric] = {}
+_registered: list[SplitMetric] = []
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,11 +116,35 @@ def metric(
 
 def register_metric(function: Measure, **declared: Any) -> SplitMetric:
     """Add a metric of your own to every evaluation in this process; `declared` is what `metric`
-    takes. Raises `ValueError` if its declaration cannot work."""
+    takes. It takes the place of those with a tag of its own. Raises `ValueError` if its declaration
+    cannot work, or if its name is that of an end of another one's interval."""
     if declared:
         function = metric(**declared)(function)
     found = own_metric(function, source=f"the metric {_name(function)}")
-    _registered[found.tags[next(iter(found.tags))]] = found
+    own = set(found.tags.values())
+    kept = [other for other in _registered if own.isdisjoint(other.tags.values())]
+    by_tag([*kept, found])
+    _registered[:] = [*kept, found]
+    return found
+
+
+def by_tag(metrics: Sequence[SplitMetric]) -> dict[str, SplitMetric]:
+    """The metrics by their tags. Raises `ValueError` in one line that begins with a metric's
+    `source` if two of them have a tag in common, or one has the tag of an end of another's
+    interval."""
+    found: dict[str, SplitMetric] = {}
+    for metric in metrics:
+        for tag in metric.tags.values():
+            if tag in found:
+                raise ValueError(f"{metric.source}: {found[tag].source} is called {tag}, too")
+            found[tag] = metric
+    for tag in found:
+        base = tag.removesuffix("_low").removesuffix("_high")
+        if base in found and base != tag:
+            raise ValueError(
+                f"{found[tag].source} is called {tag}, as an end of the interval of {base}"
+                f" ({found[base].source}) is: give it another name"
+            )
     return found
 
 
@@ -157,7 +181,7 @@ def own_metric(function: Measure, *, source: str) -> SplitMetric:
 
 def registered_metrics() -> tuple[SplitMetric, ...]:
     """The metrics that `register_metric` has added in this process."""
-    return tuple(_registered.values())
+    return tuple(_registered)
 
 
 def split_metrics() -> tuple[SplitMetric, ...]:

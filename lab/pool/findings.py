@@ -173,7 +173,8 @@ class Findings:
             "failed": {str(network): said for network, said in self.result.failed},
             "fitted": int(pool.fitted.sum()),
             "tells_by_heart": self.tells,
-            "steps": {"least": int(pool.steps.min()), "most": int(pool.steps.max())},
+            "steps": _ends(pool.steps),
+            "weights_of": _ends(pool.weights_of) if pool.notes_weights else None,
             "training_loss": {"mean": pool.losses.mean().item(), "most": pool.losses.max().item()},
             "median_standard_error": error[error.isfinite()].median().item(),
             "all": self.all.as_dict(),
@@ -193,3 +194,7 @@ class Findings:
             if self.exposed
             else None,
         }
+
+
+def _ends(steps: Tensor) -> dict[str, int]:
+    return {"least": int(steps.min()), "most": int(steps.max())}

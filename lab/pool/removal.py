@@ -5,6 +5,7 @@ Feldman & Zhang, "What neural networks memorize and why", NeurIPS 2020, figure 2
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,12 +100,16 @@ def removal_section(
         return None, failed
     found = Removal.of(*(torch.stack([hits[kind][k] for k in both]) for kind in hits))
     wrong = int(result.train.mislabeled[memorized].sum())
-    return _section(found, faces=faces, wrong=wrong, noun=noun, count=count), failed
+    return section_of(found, faces=faces, wrong=wrong, noun=noun, count=count), failed
 
 
-def _section(found: Removal, *, faces: int, wrong: int, noun: str, count: int) -> Section:
+def section_of(found: Removal, *, faces: int, wrong: int, noun: str, count: int) -> Section:
+    """What is said of the comparison, where `faces` of `count` were left out, `wrong` of which have
+    a wrong label."""
     low, high = found.difference.interval
     points = Estimate(100 * found.difference.value, 100 * low, 100 * high)
+    if math.isinf(low):  # all are right on the same examples: nothing is known of the spread
+        points = Estimate.point(points.value)
     if high < 0:
         verdict = "the memorized ones help more than others"
     elif low > 0:

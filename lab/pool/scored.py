@@ -85,7 +85,8 @@ def scored_runs(
             [ScoredJob(**{**like, "network": k}) for k in missing],
             do,
             keep=keep,
-            what=f"trainings on all {count:,} {result.run.world.noun}, to score each",
+            what=f"training{'s' if runs > 1 else ''} on all {count:,} {result.run.world.noun},"
+            " to score each",
             there=len(kept),
         )
     if not kept:
@@ -108,6 +109,7 @@ def _write(place: Path, trained: Trained) -> None:
     values: dict[str, Any] = {
         "format": np.int64(FORMAT),
         "step": np.int64(trained.step),
+        "weights_of": np.int64(trained.weights_of),
         "second_epochs": np.int64(trained.second_epochs),
         "fitted": np.bool_(trained.fitted),
         "loss": np.float64(trained.loss),
@@ -130,6 +132,7 @@ def _read(place: Path, count: int) -> Trained | None:
                 train_logits=nothing,
                 test_logits=nothing,
                 step=int(kept["step"]),
+                weights_of=int(kept.get("weights_of", -1)),
                 second_epochs=int(kept["second_epochs"]),
                 fitted=bool(kept["fitted"]),
                 loss=float(kept["loss"]),

@@ -46,6 +46,8 @@ class Trained:
         train_logits: float32 (N, C), on all training examples, members or not.
         test_logits: float32 (M, C), on the test examples.
         step: optimizer steps that it took.
+        weights_of: the step of which it has the weights: the last one, or with early stopping that
+            with the lowest loss on the validation set; -1: an earlier version has not noted it.
         fitted: whether it met the criterion on its training loss, where there is one.
         loss: the mean loss on its members in the end, in nats.
         scores: of each example (N,), by name, if it was trained on the whole training set.
@@ -57,6 +59,7 @@ class Trained:
     train_logits: Tensor
     test_logits: Tensor
     step: int
+    weights_of: int
     fitted: bool
     loss: float
     scores: Mapping[str, Tensor] = field(default_factory=dict)
@@ -67,16 +70,22 @@ class Trained:
 @dataclass(frozen=True, kw_only=True)
 class Pool:
     """K networks' predictions: `members` (K, N) bool, `train_logits` (K, N, C), `test_logits`
-    (K, M, C), and of each its `steps` (K,), `fitted` (K,) bool and `losses` (K,) in nats.
-    `networks` are their numbers."""
+    (K, M, C), and of each its `steps` (K,), the step `weights_of` (K,) which it has the weights,
+    `fitted` (K,) bool and `losses` (K,) in nats. `networks` are their numbers."""
 
     networks: tuple[int, ...]
     members: Tensor
     train_logits: Tensor
     test_logits: Tensor
     steps: Tensor
+    weights_of: Tensor
     fitted: Tensor
     losses: Tensor
+
+    @property
+    def notes_weights(self) -> bool:
+        """Whether it is known of each network of which step it has the weights."""
+        return bool((self.weights_of >= 0).all())
 
     @classmethod
     def of(cls, trained: Sequence[tuple[int, Tensor, Trained]]) -> Pool:
@@ -88,6 +97,7 @@ class Pool:
             train_logits=torch.stack([each.train_logits for each in kept]),
             test_logits=torch.stack([each.test_logits for each in kept]),
             steps=torch.tensor([each.step for each in kept]),
+            weights_of=torch.tensor([each.weights_of for each in kept]),
             fitted=torch.tensor([each.fitted for each in kept]),
             losses=torch.tensor([each.loss for each in kept]),
         )
@@ -172,6 +182,7 @@ class PoolDir:
             train_logits=trained.train_logits.numpy(),
             test_logits=trained.test_logits.numpy(),
             step=np.int64(trained.step),
+            weights_of=np.int64(trained.weights_of),
             fitted=np.bool_(trained.fitted),
             loss=np.float64(trained.loss),
         )
@@ -187,6 +198,7 @@ class PoolDir:
                     train_logits=torch.from_numpy(kept["train_logits"]),
                     test_logits=torch.from_numpy(kept["test_logits"]),
                     step=int(kept["step"]),
+                    weights_of=int(kept.get("weights_of", -1)),
                     fitted=bool(kept["fitted"]),
                     loss=float(kept["loss"]),
                 )

@@ -153,10 +153,11 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
             train_logits=predict(model, sets.train.images),
             test_logits=predict(model, sets.test.images),
             step=fitted.step,
+            weights_of=fitted.weights_of,
             fitted=fitted.fitted,
             loss=final.value,
             scores=collector.finish(model) if collector else {},
-            weights=weights_of(model, job.config, sets.spec, step=fitted.step)
+            weights=weights_of(model, job.config, sets.spec, step=fitted.weights_of)
             if job.keep_weights
             else b"",
         )

@@ -79,10 +79,10 @@ def do_whole(job: Job) -> WholeReport:
         schedule = evaluation_steps(job.config.train.max_steps, job.config.train.eval_every)
         steps = [schedule[min(number, len(schedule) - 1)] for number in collector.numbers[:-1]]
         found = list(zip(steps, collector.weights[:-1], strict=True))
-        # the last evaluation is of the trained network, unless an earlier one's weights were best
-        found = [(s, w) for s, w in found if 0 < s < report.trained.step]
+        last = report.trained.weights_of
+        found = [(s, w) for s, w in found if 0 < s < last]
         checkpoints = Checkpoints(
-            steps=[*(step for step, _ in found), report.trained.step],
+            steps=[*(step for step, _ in found), last],
             weights=[*(weights for _, weights in found), collector.weights[-1]],
         )
     return WholeReport(**vars(report), checkpoints=checkpoints)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from lab.core.estimate import Estimate
 from lab.core.words import chance, estimated, listed, percent, share, singular
 from lab.measure.memorization_scores import BY_HEART, FEWEST
@@ -218,35 +220,51 @@ def _identity(findings: Findings, noun: str) -> list[str]:
 
 
 def _criterion(findings: Findings, noun: str) -> list[str]:
-    """How many networks met the criterion on their training loss."""
-    pool, bound = findings.result.pool, findings.result.run.config.loss_bound
-    least, most = int(pool.steps.min()), int(pool.steps.max())
-    steps = f"{least:,} steps" if least == most else f"{least:,} to {most:,} steps"
+    """How many networks met the criterion on their training loss, and of which steps early stopping
+    has kept the weights."""
+    pool, config = findings.result.pool, findings.result.run.config
+    bound, early = config.loss_bound, config.train.early_stopping
+    kept = [f"Early stopping kept the weights of {_span(pool.weights_of)}, where the loss on the"
+            f" validation {noun} was lowest."] if early and pool.notes_weights else []  # fmt: skip
     if bound is None:
         mean = pool.losses.mean().item()
-        said = f"Each of {len(pool):,} networks took {steps}; mean training loss {mean:.2g}."
-        return [said, *_unreached(findings, noun)]
+        said = f"Each of {len(pool):,} networks took {_span(pool.steps)}"
+        return [f"{said}; mean training loss {mean:.2g}.", *kept, *_unreached(findings, noun)]
     met = int(pool.fitted.sum())
     lead = "All" if met == len(pool) else f"{met:,} of"
     said = (
         f"{lead} {len(pool):,} networks met the criterion to end training (a mean loss of at most"
-        f" {bound:g} on the {noun} that they are trained on), after {steps}"
+        f" {bound:g} on the {noun} that they are trained on), after {_span(pool.steps)}"
     )
     if met < len(pool):
-        said += f"; {percent(1 - met / len(pool))} did not within the most steps"
-    return [f"{said}.", *_unreached(findings, noun)]
+        until = "before they were stopped early, or within" if early else "within"
+        said += f"; {percent(1 - met / len(pool))} did not {until} the most steps"
+    return [f"{said}.", *kept, *_unreached(findings, noun)]
+
+
+def _span(steps: Tensor) -> str:
+    """Numbers of steps in words: '20 steps', '20 to 30 steps'."""
+    least, most = int(steps.min()), int(steps.max())
+    if least < most:
+        return f"{least:,} to {most:,} steps"
+    return "1 step" if most == 1 else f"{most:,} steps"
 
 
 def _unreached(findings: Findings, noun: str) -> list[str]:
-    """That networks ended before they were shown all that they are trained on, if some did."""
+    """That networks were not shown all that they are trained on before they had their weights, if
+    some were not."""
     pool, config = findings.result.pool, findings.result.run.config
     sizes = pool.members.sum(dim=1)
-    shown = pool.steps * config.train.batch_size
+    steps = pool.weights_of if pool.notes_weights else pool.steps
+    shown = steps * config.train.batch_size
     short = shown < sizes
     if not short.any():
         return []
+    why = "took too few steps to be shown"
+    if config.train.early_stopping:
+        why = "have the weights of before they were shown"
     return [
-        f"{int(short.sum()):,} of {len(pool):,} networks took too few steps to be shown all"
-        f" {int(sizes.max()):,} {noun} that they are trained on, one of them {int(shown.min()):,}:"
-        " scores count the others as trained on, too."
+        f"{int(short.sum()):,} of {len(pool):,} networks {why} all {int(sizes.max()):,} {noun} that"
+        f" they are trained on, one of them {int(shown.min()):,}: scores count the others as"
+        " trained on, too."
     ]

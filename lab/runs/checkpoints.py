@@ -133,6 +133,17 @@ def refuse_other_settings(
         )
 
 
+def refuse_unscored(checkpoint: Checkpoint, path: Path, config: RunConfig) -> None:
+    """Raise `ValueError` if a run goes on from the checkpoint read from `path` with scores of its
+    training examples, which are those of all its epochs, and began without."""
+    if config.scores and "collected" not in checkpoint.progress:
+        raise ValueError(
+            f"{path} was trained without --scores, but {CONFIG} says {config.scores}: was that file"
+            " changed? The first epochs cannot be scored any more; train the run anew, or set"
+            " scores to false there"
+        )
+
+
 def give_weights(
     model: nn.Module,
     checkpoint: Checkpoint,

@@ -67,7 +67,7 @@ def evaluate(
         _check(hunt)
         out = hunt.out or RunDir(folder).failures_file
     place = choose_device(device)
-    own, model, *_ = open_run(
+    own, model, measured_step, *_ = open_run(
         folder, device=place, model_file=model_file, changed_code=changed_code
     )
     set_threads(1 if parts_of_batches(model, own) > 1 else own.threads)
@@ -88,10 +88,8 @@ def evaluate(
         if path and RunDir(path.parent).owns(path):
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
-    print(
-        f"{escape(folder)}{_unfinished(RunDir(folder), own)}\n{setting_text(own, config, world)}\n",
-        flush=True,
-    )
+    state = _unfinished(RunDir(folder), own, measured_step)
+    print(f"{escape(folder)}{state}\n{setting_text(own, config, world)}\n", flush=True)
     if isinstance(world, DrawnWorld):
         for line in fewer_counterfactuals(counterfactuals, world):
             print(f"warning: {line}\n", flush=True)
@@ -145,16 +143,19 @@ def _own_metrics(
         ) from None
 
 
-def _unfinished(run: RunDir, config: RunConfig) -> str:
-    """A line that says how far a run is that has not come to its end; nothing for others."""
+def _unfinished(run: RunDir, config: RunConfig, measured: int) -> str:
+    """A line that says how far a run is that has not come to its end, and after which step its
+    network is `measured`; nothing for others."""
     if run.finished():
         return ""
     path = run.newest()
     step = load_checkpoint(path).step if path else 0
-    go_on = quoted(run.path)
+    go_on, what = quoted(run.path), "that is measured"
+    if measured != step:
+        what = f"the weights of step {measured:,}, the best so far, are measured"
     return (
-        f"\nNot finished: {step:,} of {config.train.max_steps:,} steps are done, and that is"
-        f" measured. Go on with it: {spelled('train')} --resume {go_on}"
+        f"\nNot finished: {step:,} of {config.train.max_steps:,} steps are done, and {what}."
+        f" Go on with it: {spelled('train')} --resume {go_on}"
     )
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from lab.core.config import Provenance, RunConfig
 from lab.core.run_dir import RunDir
 from lab.models import differences
-from lab.runs.checkpoints import ended, give_weights, resume_point
+from lab.runs.checkpoints import ended, give_weights, refuse_unscored, resume_point
 from lab.runs.provenance import provenance_of
 from lab.runs.resolve import ResolvedRun
 from lab.training import Checkpoint, Objective, Processes
@@ -80,6 +80,7 @@ def old_folder(
         found = resume_point(folder)
         if found is not None:
             path, checkpoint = found
+            refuse_unscored(checkpoint, path, run.config)
             give_weights(
                 model, checkpoint, path, config=run.config, spec=run.spec, provenance=trusted
             )

@@ -168,7 +168,9 @@ class Record:
         self._fitted = fitted
         last = next((r for r in fitted.results if isinstance(r, SuiteResult)), None)
         last = last or suite(self._model)  # a resumed run may have nothing left to evaluate
-        setting = verdict_setting(run, self._train, steps=step, weights_of=fitted.weights_of)
+        setting = verdict_setting(
+            run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted
+        )
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
             try:

@@ -10,7 +10,14 @@ import torch
 from lab.core.config import RunConfig, TrainConfig, check, settled
 from lab.core.machine import processors
 from lab.core.program import quoted, spelled
-from lab.measure import SplitMetric, load_metrics, locate_metric, try_metrics
+from lab.measure import (
+    SplitMetric,
+    by_tag,
+    load_metrics,
+    locate_metric,
+    registered_metrics,
+    try_metrics,
+)
 from lab.models import ModelSpec, isolated, locate
 from lab.runs.network import model_spec
 from lab.runs.progress import progress_bar
@@ -87,8 +94,9 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
 
 def own_metrics(config: RunConfig, classes: tuple[str, ...]) -> tuple[SplitMetric, ...]:
     """The user's metrics that a run's settings name, tried on random predictions; `ValueError` in
-    one line if one of them cannot work."""
+    one line if one of them cannot work, or has the name of one that is registered from Python."""
     own = load_metrics(config.metric)
+    by_tag([*registered_metrics(), *own])
     try_metrics(own, classes=classes)
     return own
 

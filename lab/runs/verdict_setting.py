@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
 from lab.verdict import Setting
-from lab.worlds import Examples, StoredWorld
+from lab.worlds import DrawnWorld, Examples, StoredWorld
 
 
 def verdict_setting(
-    run: ResolvedRun, train: Examples, *, steps: int, weights_of: int | None = None
+    run: ResolvedRun,
+    train: Examples,
+    *,
+    steps: int,
+    weights_of: int | None = None,
+    fitted: bool = False,
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
-    weights of step `weights_of` (None: the last)."""
+    weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound."""
+    early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
     shown = (steps if weights_of is None else weights_of) * config.train.batch_size
+    combinations = world.population.unseen_combinations if isinstance(world, DrawnWorld) else ()
     varied = [n for n in world.relevant if bool((samples[n] != samples[n][0]).any())]
     return Setting(
         num_train=data.num_train,
@@ -28,10 +35,13 @@ def verdict_setting(
         label_noise_kind=data.label_noise_kind,
         steps=steps,
         width=config.model.width if has_width(config.model.model) else None,
-        patience=config.train.early_stopping if steps < config.train.max_steps else None,
+        patience=config.train.early_stopping if early else None,
+        bound=config.loss_bound if fitted else None,
         relevant=world.relevant,
         varied=tuple(varied),
         cues=world.cues,
+        held=tuple(name for each in combinations for name, _ in each.conditions),
+        kept=None if weights_of == steps else weights_of,
         online=shown if config.train.online else None,
         shown=shown,
         noun=world.noun,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from lab.core.config import LOSS_BOUND
 from lab.core.words import rung
 from lab.verdict.shortcuts import CLOSE
 from lab.worlds import Cue
@@ -44,6 +45,7 @@ def advice(
     steps: int,
     width: int | None,
     patience: int | None = None,
+    bound: float | None = None,
     online: bool = False,
     noun: str = "faces",
     more_train: int | None = None,
@@ -55,9 +57,10 @@ def advice(
     `kind` is the headline's; `error` the test error; `wrong_labels` whether mislabeled examples are
     fitted; `link` as `label_link` gives it; `width` None for a network without this setting;
     `patience` the evaluations without a lower loss after which it was stopped early, None: it was
-    not; `online` whether each example was used once only; `noun` the plural noun for examples;
-    `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
-    `flags` whether another run is a matter of the lab's flags.
+    not; `bound` the training loss at which it ended, None: not by that; `online` whether each
+    example was used once only; `noun` the plural noun for examples; `more_train` and `more_test`
+    the numbers of further examples that exist (None: unlimited); `flags` whether another run is a
+    matter of the lab's flags.
     """
     if kind == "shared":
         return f"Test {noun} that it has not studied would settle it."
@@ -67,10 +70,13 @@ def advice(
         return "Its labels left nothing else to learn: try --label-noise 0."
     if link < 0 and kind != "nothing":
         return "Most of its labels are wrong: try a lower --label-noise."
-    if kind in ("nothing", "underfit"):
+    fitted = bound is not None and bound <= LOSS_BOUND
+    if kind in ("nothing", "underfit") and not fitted:
         more = f"--steps {min(MOST_STEPS, max(1000, 3 * steps))}"
         if patience is not None:
             more = f"--early-stopping {min(MOST_PATIENCE, max(5, 3 * patience))}"
+        if bound is not None:
+            more = f"--stop-at-loss {bound / 10:.2g}"
         wider = f", or --width {min(MOST_WIDTH, 2 * width)}" if width else ""
         return f"More training may help: try {more}{wider}."
     if kind == "unsettled" and num_test < num_train:

@@ -84,12 +84,28 @@ def misled(
     )
 
 
-def combined(metrics: Metrics, noun: str = "faces") -> tuple[str, str] | None:
-    """The finding on accuracy for unseen combinations; `None` if there are none."""
+def combined(
+    metrics: Metrics, noun: str = "faces", *, held: Sequence[Cue] = ()
+) -> tuple[str, str] | None:
+    """The finding on accuracy for unseen combinations; `None` if there are none. Of the cues that
+    are `held` the combinations show one value, whatever the label: accuracy on them differs from
+    that on the test set because of that, too."""
     unseen, test = metrics.get("accuracy/unseen_combinations"), metrics.get("accuracy/test")
     if unseen is None or test is None:
         return None
-    numbers = f"it gets {share(unseen)} of them right, and {share(test)} of other unseen {noun}"
+    right, others = (
+        f"it gets {share(unseen)} of them right",
+        f"{share(test)} of other unseen {noun}",
+    )
+    unbiased = metrics.get("accuracy/unbiased")
+    tied = [spoken(cue.attribute) for cue in held if abs(cue.strength - cue.no_link) > CLOSE]
+    if tied and unbiased is not None:
+        return "combinations unsettled", (
+            f"Combinations it never saw show one value of {listed(tied)} whatever the label;"
+            f" whether they confuse it cannot be told from what that does: {right}, {others}, and"
+            f" {share(unbiased)} of {noun} on which cues say nothing."
+        )
+    numbers = f"{right}, and {others}"
     low, high = difference(test, unseen).interval
     if low > 0:
         return "combinations missed", f"Combinations it never saw confuse it: {numbers}."

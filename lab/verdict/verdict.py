@@ -56,6 +56,9 @@ _FAULTS = ("misled", "misled partly", "combinations missed", "shortcut", "ignore
 _LEARNED = ("learned", "memorized a little", "memorized partly")
 """Kinds of the main finding with which more is said about shortcuts than about memorizing."""
 
+_OF_THE_LEARNED = ("not misled", "combinations mastered", "combinations unsettled")
+"""Kinds of findings that would mislead about a network that has learned nothing."""
+
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
 
 
@@ -79,12 +82,18 @@ class Setting:
     patience: int | None = None
     """Evaluations without a lower validation loss after which it was stopped early; None: it was
     not."""
+    bound: float | None = None
+    """Mean training loss at which it ended, in nats; None: not by that."""
     relevant: tuple[str, ...] = ()
     """Relevant attributes; (): not known, so that nothing is called a nuisance."""
     varied: tuple[str, ...] = ()
     """Relevant attributes that vary in the training set."""
     cues: tuple[Cue, ...] = ()
     """Nuisances that are tied to the label."""
+    held: tuple[str, ...] = ()
+    """Attributes of which unseen combinations show one value each, or one of a few."""
+    kept: int | None = None
+    """The step of which it has the weights, where that is not the last one; None: it is."""
     online: int | None = None
     """Number of training examples of online training, each used once; training accuracy is measured
     on the first `num_train`. None: `num_train` examples, re-used in every epoch."""
@@ -180,6 +189,8 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
     kinds = {finding.kind for finding in traces}
     main = headline(metrics, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
     read = reading(metrics, setting)
+    if main.kind == "nothing":
+        read = [finding for finding in read if finding.kind not in _OF_THE_LEARNED]
     misleads = [finding for finding in read if finding.kind == "misled"]
     first = misleads or [
         finding for finding in read if _matters_most(finding, main, metrics, setting)
@@ -209,6 +220,7 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
         steps=setting.steps,
         width=setting.width,
         patience=setting.patience,
+        bound=setting.bound,
         online=setting.online is not None,
         noun=noun,
         more_train=setting.more_train,
@@ -309,12 +321,14 @@ def _redrawn(setting: Setting) -> Finding:
 
 
 def _unreached(setting: Setting) -> Finding:
-    """The finding that training ended before it had shown all training examples."""
+    """The finding that it was not shown all training examples before it had its weights."""
+    why = "it took too few steps to get to the others"
+    if setting.kept is not None:
+        why = f"the weights that were kept are of step {setting.kept:,}"
     text = (
         f"Of its {setting.num_train:,} training {setting.noun} it was shown"
-        f" {f'{setting.studied:,}' if setting.studied else 'none'}: it took too few steps to get to"
-        " the others. What follows counts all of them as studied, so that it shows less of what it"
-        " memorized."
+        f" {f'{setting.studied:,}' if setting.studied else 'none'}: {why}. What follows counts all"
+        " of them as studied, so that it shows less of what it memorized."
     )
     return Finding("unreached", text)
 
@@ -337,11 +351,14 @@ def _studied(setting: Setting) -> str:
 def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     """The findings on reliance: on cues, other nuisances and relevant attributes."""
     noun = setting.noun
-    pairs = (misled(metrics, setting.cues, setting.num_classes, noun), combined(metrics, noun))
+    held = [cue for cue in setting.cues if cue.attribute in setting.held]
+    pairs = (
+        misled(metrics, setting.cues, setting.num_classes, noun),
+        combined(metrics, noun, held=held),
+    )
     found = [Finding(*pair) for pair in pairs if pair]
     if metrics["accuracy/test"].interval[0] <= setting.chance:  # "not misled" would mislead
-        mute = ("not misled", "combinations mastered", "combinations unsettled")
-        found = [one for one in found if one.kind not in mute]
+        found = [one for one in found if one.kind not in _OF_THE_LEARNED]
     told = any(one.kind == "misled" for one in found)
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun, told=told)),
@@ -398,7 +415,7 @@ def _claim(
     guess = setting.chance
     learned = test.interval[0] > guess
     low, high = gap.interval
-    if train.interval[0] <= guess:
+    if train.interval[0] <= guess and test.interval[0] - guess <= MUCH:
         return "nothing", "It has learned nothing that shows."
     among = 1 / setting.num_classes  # below the most frequent class is not yet below chance
     if test.interval[1] < among - _near(among):

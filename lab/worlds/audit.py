@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from lab.core.config import DataConfig
@@ -62,11 +63,12 @@ class Audit:
     groups: Counts
     """By label and cue values; empty without cues."""
     links: tuple[Association, ...]
-    """The association of each nuisance with the label in training, the strongest first."""
+    """The association of each nuisance with the label in training, the strongest first. Planted
+    copies of examples count once."""
     declared: Mapping[str, str]
     """The nuisances that may be associated with the label, and why."""
     cues: tuple[MeasuredCue, ...]
-    """The measured strengths in training."""
+    """The measured strengths in training; copies count once."""
     twice: Duplicates
     probes: Certificate | None
     """On unbiased examples, whose cues are independent of the label; None: skipped."""
@@ -101,13 +103,14 @@ def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
     cues = world.cues
     train, test = _draw(world)
     fair = _draw(world.unbiased()) if probes and cues else (train, test)
+    drawn = _without_copies(world, train)
     return Audit(
         classes=world.classes,
         subpopulations=_side_by_side(_kind_counts(train), _kind_counts(test)),
         groups=_side_by_side(group_counts(train, cues), group_counts(test, cues)) if cues else {},
-        links=_links(world, train),
+        links=_links(world, drawn),
         declared=_declared(world),
-        cues=tuple(measured(world, train)),
+        cues=tuple(measured(world, drawn)),
         twice=duplicates(train, test),
         probes=certificate(*fair) if probes else None,
         tree=tree_accuracy(train, test) if probes and cues else None,
@@ -123,16 +126,17 @@ def warnings(
     0.1 s for 10,000 examples. The search for near copies, which pictures from disk get, takes
     seconds for as many; `progress` is told how far it is.
     """
+    drawn = _without_copies(world, train) if isinstance(world, DrawnWorld) else train
     said = [
         f"{link.attribute} is associated with the label, though it is no cue: {link.bits:.3f} bits"
         f" of mutual information, above the bound under independence, {link.chance:.3f}."
-        for link in _linked(world, train)
+        for link in _linked(world, drawn)
     ]
     for cue in world.cues:
-        agreeing = int((cue.says(train.samples) == train.clean_labels.cpu()).sum())
-        if not matches_request(agreeing, len(train), cue.strength):
+        agreeing = int((cue.says(drawn.samples) == drawn.clean_labels.cpu()).sum())
+        if not matches_request(agreeing, len(drawn), cue.strength):
             said.append(
-                f"{cue.attribute} agrees with the label for {agreeing:,} of {len(train):,} training"
+                f"{cue.attribute} agrees with the label for {agreeing:,} of {len(drawn):,} training"
                 f" {world.noun}, not in accordance with the requested strength {cue.strength:g}."
             )
     twice = duplicates(train, test)
@@ -201,6 +205,15 @@ def to_text(result: Audit) -> str:
 def _draw(world: DrawnWorld) -> tuple[Examples, Examples]:
     """Training and test examples."""
     return world.load("train", world.data.num_train), world.load("test", world.data.num_test)
+
+
+def _without_copies(world: DrawnWorld, train: Examples) -> Examples:
+    """The first `train` examples of a world without those that are planted copies of earlier ones,
+    which say nothing new of what goes with the label: bounds are those of independent examples."""
+    if not world.data.copies:
+        return train
+    own = world.addresses("train", len(train)) == np.arange(len(train))
+    return train.take(torch.from_numpy(own))
 
 
 def _kind_counts(examples: Examples) -> dict[str, int]:

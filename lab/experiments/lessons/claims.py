@@ -4,7 +4,8 @@ Every claim is about one number per seed: a difference between two settings, a s
 value against a bound. Runs with the same seed share training faces and initial weights across
 settings, so differences are paired by seed. A claim is *confirmed* if the whole Student's interval
 of the mean satisfies it, *refuted* if no value of the interval does, and otherwise there is *not
-enough evidence*.
+enough evidence*; so it is where all seeds gave the same number, which tells nothing of their spread
+(but for shares of 0 and of 1: `words.decides`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lab.core.estimate import Estimate
-from lab.core.words import has_spread, over_seeds, spoken
+from lab.core.words import decides, has_spread, over_seeds, spoken
 from lab.measure import mean_of_seeds
 
 Verdict = Literal["confirmed", "refuted", "not enough evidence"]
@@ -61,7 +62,9 @@ def at_least(text: str, values: Numbers, bound: float) -> Claim:
     mean = mean_of_seeds(values.tolist())
     low, high = mean.interval
     verdict: Verdict = "not enough evidence"
-    if low >= bound:
+    if not decides(mean):
+        pass
+    elif low >= bound:
         verdict = "confirmed"
     elif high < bound:
         verdict = "refuted"
@@ -74,7 +77,9 @@ def near(text: str, values: Numbers, target: float, *, within: float) -> Claim:
     mean = mean_of_seeds(values.tolist())
     low, high = mean.interval
     verdict: Verdict = "not enough evidence"
-    if target - within <= low and high <= target + within:
+    if not has_spread(mean):
+        pass
+    elif target - within <= low and high <= target + within:
         verdict = "confirmed"
     elif high < target - within or low > target + within:
         verdict = "refuted"
@@ -118,10 +123,10 @@ def some_exceed(text: str, options: Mapping[str, Numbers], other: Numbers) -> Cl
         name: mean_of_seeds((one - other).tolist(), level) for name, one in options.items()
     }
     best = max(differences, key=lambda name: differences[name].value)
-    surest = max(differences, key=lambda name: differences[name].interval[0])
-    shown = surest if differences[surest].interval[0] > 0 else best
+    sure = [n for n in options if has_spread(differences[n]) and differences[n].interval[0] > 0]
+    shown = max(sure, key=lambda name: differences[name].interval[0], default=best)
     verdict: Verdict = "not enough evidence"
-    if differences[surest].interval[0] > 0:
+    if sure:
         verdict = "confirmed"
     elif all(greater("", one, other).verdict == "refuted" for one in options.values()):
         verdict = "refuted"
@@ -190,6 +195,8 @@ def together(claims: Sequence[Claim]) -> Verdict:
 
 def _above(estimate: Estimate, bound: float) -> Verdict:
     low, high = estimate.interval
+    if not has_spread(estimate):
+        return "not enough evidence"
     if low > bound:
         return "confirmed"
     return "refuted" if high < bound else "not enough evidence"

@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lab.core.words import decides
 from lab.experiments.lessons.claims import Claim, Numbers
 from lab.experiments.plan import Tables
 from lab.measure import mean_of_seeds
@@ -36,10 +37,12 @@ def if_confirmed(choice: int, *claims: int) -> Answer:
     return answer
 
 
-def bin_of(values: Numbers, bounds: Sequence[float]) -> int | None:
+def bin_of(
+    values: Numbers, bounds: Sequence[float], *, ends: Sequence[float] = (0, 1)
+) -> int | None:
     """The number of the bin between ascending `bounds` that holds the whole 95 % interval of the
-    mean of `values` (S,); None: the interval lies in two of them."""
-    low, high = (
-        bisect.bisect_right(bounds, end) for end in mean_of_seeds(values.tolist()).interval
-    )
-    return low if low == high else None
+    mean of `values` (S,), from one of the `ends` of what they can be to the other; None: the
+    interval lies in two of them, or there is none, as all values are the same."""
+    mean = mean_of_seeds(values.tolist())
+    low, high = (bisect.bisect_right(bounds, end) for end in mean.interval)
+    return low if low == high and decides(mean, ends=ends) else None

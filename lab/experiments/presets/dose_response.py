@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from lab.core.config import RunConfig
+from lab.core.config import RunConfig, flag
 from lab.core.metrics import heading
 from lab.experiments.compare import against_first
 from lab.experiments.plan import Plan, Preset
+from lab.experiments.presets.learning_curve import SAME_ONLINE
 from lab.experiments.show import style
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Table
+from lab.training.schedule import evaluation_steps
 from lab.worlds import Cue, get_task
 from lab.worlds.cues import parse_cues
 
@@ -28,6 +30,9 @@ DRAWN = (TEST, UNBIASED, CONFLICTING)
 """The accuracies of the plot, which has the reliance as well."""
 
 RELIANCE = "reliance on it"
+
+ENDS = 2
+"""Evaluations of a run that has them at its start and its end only."""
 
 
 def strengths_of(task: str) -> tuple[float, ...]:
@@ -48,12 +53,26 @@ def plan(
 def preset(
     base: RunConfig, cues: Sequence[str], strengths: Sequence[float], sizes: Sequence[int]
 ) -> Preset:
-    """The dose–response curves of one network; `ValueError` if reliance is not to be measured."""
+    """The dose–response curves of one network; `ValueError` if reliance is not to be measured, if
+    what ends training early is not looked at before its end, or for several sizes of a training set
+    that online training does not have."""
     if base.counterfactuals < 1:
         raise ValueError(
             f"--counterfactuals must be 1 or more here, not {base.counterfactuals}: reliance on the"
             " cue is measured by them"
         )
+    train = base.train
+    every, steps = train.eval_every, train.max_steps
+    if every is not None and len(evaluation_steps(steps, every)) <= ENDS:
+        for name in ("early_stopping", "stop_at_loss"):
+            if (value := getattr(train, name)) is not None:
+                raise ValueError(
+                    f"{flag(name)} {value:g} goes by evaluations, and with --eval-every {every:,} a"
+                    f" run of {steps:,} steps has them at its start and its end only: give"
+                    f" --eval-every {max(1, steps // 20)}"
+                )
+    if train.online and len(sizes) > 1:
+        raise ValueError(f"{SAME_ONLINE}: name one of them, or leave it out")
     return Preset(plan=plan(base, cues, strengths, sizes), view=view)
 
 
@@ -65,7 +84,7 @@ def view(table: Table) -> View:
         cells=ordered,
         words={
             "cue": lambda cell: _cue(cell).what,
-            "training faces": lambda cell: f"{cell.settings['num_train']:,}",
+            "training faces": _faces,
             "strength": lambda cell: f"{_cue(cell).strength:g}",
         },
         columns={**columns_of(ACCURACIES), RELIANCE: reliance},
@@ -83,7 +102,7 @@ def figure(table: Table) -> Figure:
     """Accuracies and reliance over the strength, a panel for each cue and number of examples."""
     panels = _panels(table)
     drawn, grid = style.new_figure(len(panels), columns=4, width=3.3, height=3.0, sharey=True)
-    for axes, ((cue, size), cells) in zip(grid, panels.items(), strict=True):
+    for axes, ((cue, _), cells) in zip(grid, panels.items(), strict=True):
         mine = [cell for cell in cells if cell.runs]
         places = range(len(mine))  # strengths crowd near 1
         for number, name in enumerate((*DRAWN, RELIANCE)):
@@ -93,11 +112,16 @@ def figure(table: Table) -> Figure:
         axes.set(ylim=(-0.02, 1.02), xlabel="strength of the cue")
         style.reference(axes, _cue(cells[0]).no_link)
         axes.set_xticks(places, [f"{_cue(cell).strength:g}" for cell in mine])
-        style.title(axes, f"{cue}, {size:,} faces")
+        style.title(axes, f"{cue}, {_faces(cells[0])} faces")
     grid[0].set_ylabel("accuracy, reliance")
     style.legend_above(drawn, grid[0])
     style.caption(drawn)
     return drawn
+
+
+def _faces(cell: Cell) -> str:
+    """How many training faces a cell has, or that they are new at every step."""
+    return "new" if cell.config.train.online else f"{cell.settings['num_train']:,}"
 
 
 def _figures(table: Table) -> Iterator[tuple[str, Figure]]:

@@ -23,6 +23,11 @@ GAP, AUC = "gap/accuracy", "memorization/membership_auc"
 LINES = {heading(tag): tag for tag in (TRAIN, TEST, AUC)}
 """The metrics of the plot, by name."""
 
+SAME_ONLINE = (
+    "--online trains on new examples at every step, so that the networks are the same at all"
+    " --sizes"
+)
+
 TITLE = "Few {noun} are memorized, many are learned"
 
 
@@ -33,7 +38,9 @@ def plan(base: RunConfig, sizes: Sequence[int], *, models: Sequence[str] = ()) -
 
 
 def preset(base: RunConfig, sizes: Sequence[int]) -> Preset:
-    """The learning curve of one network."""
+    """The learning curve of one network; `ValueError` for online training, which has none."""
+    if base.train.online:
+        raise ValueError(f"{SAME_ONLINE}: leave it out")
     return Preset(plan=plan(base, sorted(sizes)), view=view)
 
 

@@ -15,12 +15,14 @@ TARGETS = (0.9, 0.95)
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What came of one number of training faces; means over the seeds."""
+    """What came of one number of training faces; means over the seeds. `shown`: so many of them the
+    networks were shown, as they took too few steps for more; None: all."""
 
     faces: int
     train: Estimate
     test: Estimate
     membership_auc: Estimate
+    shown: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

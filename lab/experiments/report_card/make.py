@@ -40,7 +40,7 @@ def make_card(
         parameters=parameters,
         training_speed=training_speed,
         answering_speed=answering_speed,
-        learning=tuple(_size(cell) for cell in learning),
+        learning=tuple(size_of(cell) for cell in learning),
         needed=tuple(faces_needed(sizes, accuracies, target) for target in TARGETS),
         power_law=power_law(learning, "accuracy/test"),
         random_labels=tuple(_random(cell) for cell in tables["random"].where(model=model)),
@@ -50,12 +50,14 @@ def make_card(
     )
 
 
-def _size(cell: Cell) -> Size:
+def size_of(cell: Cell) -> Size:
+    """What came of the number of training examples of a cell of the learning curve."""
     return Size(
         faces=cell.settings["num_train"],
         train=cell.mean("accuracy/train"),
         test=cell.mean("accuracy/test"),
         membership_auc=cell.mean("memorization/membership_auc"),
+        shown=min(run.shown or 0 for run in cell.runs) if cell.unreached else None,
     )
 
 

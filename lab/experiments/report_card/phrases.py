@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.core.estimate import Estimate
-from lab.core.words import listed, over_seeds
+from lab.core.words import decides, listed, over_seeds
 
 Row = tuple[str, ...]
 
@@ -22,8 +22,8 @@ def interval(share: Estimate) -> str:
 
 
 def apart(high: Estimate, low: Estimate) -> bool:
-    """Whether the interval of one lies above that of the other."""
-    return high.interval[0] > low.interval[1]
+    """Whether the interval of one share, a mean over seeds, lies above that of the other."""
+    return decides(high) and decides(low) and high.interval[0] > low.interval[1]
 
 
 def unless(rivals: list[str]) -> str:

@@ -18,8 +18,10 @@ SET_HERE = {
     "cues": "the report card",
     "cue_visibility": "the report card",
     "online": "the report card",
+    "copies": "the report card (of whose training faces none is a copy)",
     "eval_every": "the report card",
     "early_stopping": "the report card (which measures runs at their ends only)",
+    "stop_at_loss": "the report card (which measures runs at their ends only)",
     "name": "the report card",
     "threads": "the report card (one for each run)",
 }

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from lab.core import words
 from lab.core.metrics import heading, limits
-from lab.core.words import estimated, over_seeds, percent
+from lab.core.words import estimated, listed, over_seeds, percent
 from lab.experiments.metrics import FITTED
-from lab.experiments.report_card.card import TARGETS, Card
+from lab.experiments.report_card.card import TARGETS, Card, Size
 from lab.experiments.report_card.phrases import Row, interval
 from lab.experiments.report_card.sections import SAID, applying, left_out
 from lab.experiments.report_card.sections.parts import part_rows
@@ -31,7 +31,7 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
             f"Its test error falls as (number of {noun})^{exponent.value:.2f}"
             f" ({words.interval(exponent)})."
         )
-    said += [_random(card, steps, noun), _membership(card, noun)]
+    said += [_random(card, steps, noun), _membership(card, noun), _unreached(card, steps, noun)]
     said += [section.say(cards, subject) for section in applying(subject, SAID)]
     said.append(card.doubt)
     said += [f"About the {noun}: {note}" for note in subject.notes]
@@ -59,10 +59,10 @@ def summary_rows(cards: Sequence[Card], subject: Subject) -> tuple[Row, list[Row
     guess = f"(a guess: {cards[0].chance:.2f})"
     for k, size in enumerate(cards[0].learning):
         row = [interval(card.learning[k].test) for card in cards]
-        rows.append((f"test accuracy {guess}, {size.faces:,} {noun}", row))
+        rows.append((f"test accuracy {guess}, {_so_many(size, noun)}", row))
     for k, size in enumerate(cards[0].learning):
         row = [interval(card.learning[k].membership_auc) for card in cards]
-        rows.append((f"membership AUC, {size.faces:,} {noun}", row))
+        rows.append((f"membership AUC, {_so_many(size, noun)}", row))
     rows.append(("largest set of random labels fitted", [_largest(card) for card in cards]))
     for section in applying(subject):
         rows += [(name, list(cells)) for name, *cells in section.rows(cards, subject)]
@@ -132,6 +132,24 @@ def _membership(card: Card, noun: str) -> str:
         f"Its losses tell training {noun} from unseen ones with AUC"
         f" {interval(first.membership_auc)} after {first.faces:,} {noun} and"
         f" {interval(last.membership_auc)} after {last.faces:,}; 0.5 would be a guess."
+    )
+
+
+def _so_many(size: Size, noun: str) -> str:
+    """A number of training faces, and how many of them were shown if not all."""
+    shown = "" if size.shown is None else f" ({size.shown:,} of them shown)"
+    return f"{size.faces:,} {noun}{shown}"
+
+
+def _unreached(card: Card, steps: int, noun: str) -> str:
+    """The training sets of which the networks were not shown all."""
+    short = [size for size in card.learning if size.shown is not None]
+    if not short:
+        return ""
+    of = listed([f"{size.faces:,}" for size in short])
+    return (
+        f"In {steps:,} steps it is shown only {short[0].shown:,} of its {of} training {noun}: what"
+        " is said of so many counts the others as trained on, and shows less of what it memorized."
     )
 
 

@@ -122,15 +122,22 @@ def power_law(cells: Sequence[Cell], tag: str) -> PowerLaw | None:
 
 
 def above_guessing(cells: Sequence[Cell], tag: str) -> list[Cell]:
-    """The cells that a power law is fitted to: those that are better than a guess."""
+    """The cells that a power law is fitted to: those that are better than a guess, and whose
+    networks were trained on so many examples, not on new ones at every step."""
     guess = _guess(cells)
-    return [cell for cell in cells if float(np.mean(errors_of(cell, tag))) < GUESSING * guess]
+    return [
+        cell
+        for cell in cells
+        if not cell.config.train.online and float(np.mean(errors_of(cell, tag))) < GUESSING * guess
+    ]
 
 
 def errors_of(cell: Cell, tag: str) -> list[float]:
-    """The error of each seed, 1 - `tag`; where there is none, half a face's."""
-    half = 0.5 / cell.config.data.num_test
-    return [half if value > 1 - half else 1 - value for value in cell.values(tag).tolist()]
+    """The error of each seed, 1 - `tag`; where there is none, half a face's of those that it was
+    measured on."""
+    values, tested = cell.values(tag).tolist(), cell.config.data.num_test
+    halves = [0.5 / (run.metrics[tag].count or tested) for run in cell.runs]
+    return [max(half, 1 - value) for half, value in zip(halves, values, strict=True)]
 
 
 def _guess(cells: Sequence[Cell]) -> float:

@@ -28,6 +28,12 @@ MEANS = (
 
 UNFITTED = f"Not fitted: seeds that end with an accuracy below {FITTED:g} on their training labels."
 
+UNREACHED = (
+    "Not all shown: seeds whose networks were not shown all their training examples, because they"
+    " took too few steps, or early stopping kept weights of an early step. All examples count as"
+    " trained on, so that the figures show less of what was memorized."
+)
+
 DIFFERENCES = (
     "Differences from the baseline, seed by seed: the mean and its 95 % interval (Student's), each"
     " for one comparison by itself; * where the interval excludes 0, if the seeds do not all differ"
@@ -40,6 +46,8 @@ def to_markdown(view: View) -> str:
     blocks = [mean_table(view.cells, view.words, view.columns)]
     if any(len(cell.runs) > 1 for cell in view.cells):
         blocks.append(MEANS)
+    if any(cell.unreached for cell in view.cells):
+        blocks.append(UNREACHED)
     if unfitted := [cell for cell in view.cells if cell.unfitted]:
         blocks.append(f"{UNFITTED} {_why_unfitted(unfitted)}")
     if any(len(pair.cell.runs) > 1 and len(pair.baseline.runs) > 1 for pair in view.pairs):
@@ -54,21 +62,30 @@ def _why_unfitted(cells: Sequence[Cell]) -> str:
         return (
             "Some were to stop early (--early-stopping); others were still learning, or too small."
         )
+    if any(config.train.stop_at_loss for config in configs):
+        return (
+            "Some were to end at a training loss (--stop-at-loss); others were still learning, or"
+            " too small."
+        )
     wider = ", a larger --width" if any(has_width(c.model.model) for c in configs) else ""
     return f"Their networks were still learning, or were too small: more --steps{wider}."
 
 
 def mean_table(cells: Sequence[Cell], words: Words, columns: Columns) -> str:
-    """A row for each cell: its settings, the number of seeds, how many of them did not fit their
-    training data (where any cell has such seeds), and the metrics."""
-    unfitted = any(cell.unfitted for cell in cells)
-    header = [*words, "seeds", *(["not fitted"] if unfitted else []), *columns]
+    """A row for each cell: its settings, the number of seeds, how many of them were not shown all
+    their training data, or did not fit it (where any cell has such seeds), and the metrics."""
+    marks = {
+        "not all shown": [cell.unreached for cell in cells],
+        "not fitted": [cell.unfitted for cell in cells],
+    }
+    marks = {name: counts for name, counts in marks.items() if any(counts)}
+    header = [*words, "seeds", *marks, *columns]
     rows = []
-    for cell in cells:
+    for place, cell in enumerate(cells):
         row = [word(cell) for word in words.values()]
         row.append(str(len(cell.runs)))
-        if unfitted:
-            row.append(f"{cell.unfitted} of {len(cell.runs)}" if cell.unfitted else "")
+        for counts in marks.values():
+            row.append(f"{counts[place]} of {len(cell.runs)}" if counts[place] else "")
         rows.append([*row, *(mean_text(cell, tag(cell)) for tag in columns.values())])
     return _markdown(header, rows, left=len(words))
 
@@ -134,7 +151,8 @@ def runs_csv(table: Table) -> str:
 
 def cells_csv(table: Table) -> str:
     """One row for each cell and metric: the settings, the number of seeds, how many of them did not
-    fit their training data, the mean with its 95 % interval, the lowest and the highest seed."""
+    fit their training data, and were not shown all of it, the mean with its 95 % interval, the
+    lowest and the highest seed."""
     settings = _settings(table)
     rows = []
     for cell in table.cells:
@@ -142,10 +160,13 @@ def cells_csv(table: Table) -> str:
             values, mean = cell.values(tag), cell.mean(tag)
             rows.append(
                 {**_values(cell, settings), "metric": tag, "seeds": len(values),
-                 "not_fitted": cell.unfitted, "mean": mean.value, **_ends(mean),
-                 "lowest": values.min(), "highest": values.max()}
+                 "not_fitted": cell.unfitted, "not_all_shown": cell.unreached,
+                 "mean": mean.value, **_ends(mean), "lowest": values.min(), "highest": values.max()}
             )  # fmt: skip
-    names = ("metric", "seeds", "not_fitted", "mean", "low", "high", "lowest", "highest")
+    names = (
+        "metric", "seeds", "not_fitted", "not_all_shown",
+        "mean", "low", "high", "lowest", "highest",
+    )  # fmt: skip
     return _csv([*settings, *names], rows)
 
 

@@ -32,7 +32,9 @@ def behind(tables: Tables, claims: Sequence[Claim]) -> int | None:
     """How far 100 re-used faces are behind: below 0.05, up to 0.2, or more."""
     (ideal,) = tables["ideal"].cells
     real = tables["real"].cells[0]
-    return bin_of(ideal.values("accuracy/test") - real.values("accuracy/test"), (0.05, 0.2))
+    return bin_of(
+        ideal.values("accuracy/test") - real.values("accuracy/test"), (0.05, 0.2), ends=(-1, 1)
+    )
 
 
 def plot(tables: Tables, path: Path) -> None:

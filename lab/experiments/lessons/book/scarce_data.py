@@ -61,7 +61,7 @@ def fall(tables: Tables, claims: Sequence[Claim]) -> int | None:
     """By how much the gap falls from 100 to 1,000 faces: below 0.1, up to 0.3, or more."""
     few, many = (tables["sizes"].cell(num_train=size) for size in (100, 1000))
     gap = learning_curve.GAP
-    return bin_of(few.values(gap) - many.values(gap), (0.1, 0.3))
+    return bin_of(few.values(gap) - many.values(gap), (0.1, 0.3), ends=(-1, 1))
 
 
 def plot(tables: Tables, path: Path) -> None:
