@@ -123,8 +123,8 @@ def moved(config: RunConfig, model_file: Path | None, data: Path | None = None) 
         place = data.expanduser()
         if not place.exists():
             raise ValueError(f"--data {data}: {missing(place)}")
-        there = replace(config.data, data=str(place.resolve()))
-        return moved(replace(config, data=there), model_file)
+        pictures = replace(config.data, data=str(place.resolve()))
+        return moved(replace(config, data=pictures), model_file)
     if model_file is None:
         return config
     name = config.model.model
