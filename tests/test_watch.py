@@ -46,6 +46,8 @@ from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.watching import Watcher, sets
 from lab.watching.budget import Budget
+from lab.watching.sets import MeasuredSet
+from lab.watching.sources import Source
 from lab.worlds import open_world
 from support.loops import Augmented, network, pictures, train
 from support.run_folders import same_state, scalars
@@ -635,6 +637,9 @@ def test_the_budget_is_kept_and_densest_early() -> None:
     often = Budget(0.05, 30, clock=lambda: now)
     assert measured_at(often, 100, 5.0) == [0, 30, 60, 90]
 
+    cheap = Budget(1.0, None, 5, clock=lambda: now)
+    assert measured_at(cheap, 7, 0.0) == [0, 1, 2, 3, 4, 6], "the last one is made by the end"
+
 
 def test_importing_the_lab_needs_no_torch() -> None:
     """What it costs to import `watch` from it is paid by those who ask for that."""
@@ -1123,6 +1128,27 @@ def test_pictures_that_a_loop_may_have_to_scale_are_told(
         with measure(network(), **given, forward=forward, out=tmp_path / name):
             pass
         assert ("whole numbers up to 255" in capsys.readouterr().out) == told, name
+
+
+def test_pictures_that_each_batch_pads_anew_have_thumbnails_of_one_size() -> None:
+    """Of 120 pictures the last 20 are wider: they are read in a part of their own."""
+    sizes = [(8, 8)] * 100 + [(8, 12)] * 20
+    items = [(torch.rand(1, *size), k % 2) for k, size in enumerate(sizes)]
+    found = MeasuredSet(Source(items, "test"), most=None, seed=0)
+    assert found.thumbnails is not None
+    assert found.thumbnails.shape == (120, 3, 12, 12)
+    assert found.thumbnails[:100].min() == 0 or found.thumbnails[100:].min() == 0
+
+
+def test_rows_with_numbers_that_are_not_finite_are_found_and_no_others() -> None:
+    """The sum of a row may overflow though all of its numbers are finite."""
+    x = torch.rand(6, 3, 8, 8)
+    x[1] = torch.finfo(torch.float32).max
+    x[2, 0, 0, 0], x[3, 1, 1, 1], x[4, 2, 2, 2] = float("nan"), float("inf"), -float("inf")
+    y = torch.arange(6) % 2
+    assert MeasuredSet(Source((x, y), "test"), most=None, seed=0).broken == 3
+    x[2:5] = 0.5
+    assert MeasuredSet(Source((x, y), "test"), most=None, seed=0).broken == 0
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ class Budget:
             return False
         if self.every is not None or not self.measured:
             return True
+        if step == self.steps:  # the last one follows, of the same weights
+            return False
         spent = sum(self.spent.values())
         once = self.spent.get(STARTING, 0.0) + self._cost + self._shown
         whole, part = self.elapsed, 1.0
