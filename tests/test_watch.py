@@ -691,6 +691,8 @@ def weighted(few: list[int], count: int) -> WeightedRandomSampler:
         ),
         lambda whole, few: DataLoader(Subset(whole, [*few, 0]), batch_size=7, drop_last=True),
         lambda whole, few: DataLoader(whole, 7, sampler=[*few, 0, 1], drop_last=True),
+        lambda whole, few: DataLoader(whole, batch_sampler=[few[:3], few[3:], few[:2]]),
+        lambda whole, few: DataLoader(whole, batch_sampler=(few[:4], few[4:])),  # type: ignore[arg-type]
     ],
 )
 def test_the_part_of_a_set_that_a_loader_takes_is_measured(loader: Any, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ class Watcher:
         self._fed: Inputs | None = None
         self._shown: Tensor | None = None
         self._taken = 0.0
-        self._rescaled = self._redrawn = False
+        self._rescaled = self._redrawn = self._relabeled = False
         refuse_sharded(model)
 
     def __enter__(self) -> Watcher:
@@ -275,6 +275,7 @@ class Watcher:
                 whole, train = train, Source(clean, "clean", classes)
                 with whole.undisturbed(), train.undisturbed():
                     train.refuse_others(whole)
+                train.doubts = [*whole.doubts, *train.doubts]
         with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
@@ -287,6 +288,7 @@ class Watcher:
                         f"{source.what} gives other inputs each time that it is read (random"
                         f" augmentation), and one draw of each is measured{advice}"
                     )
+            self._warnings += dict.fromkeys((*train.doubts, *test.doubts))
             self._train = MeasuredSet(train, most=self._most, seed=0)
             self._test = MeasuredSet(test, most=self._most, seed=0)
             tested, studied = self._test.numbers(), self._train.numbers()
@@ -628,6 +630,14 @@ class Watcher:
             )
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
+        if self._calls and self._is_relabeled(result.metrics):
+            self._relabeled = True
+            right = percent(_value(result.metrics["accuracy/train"]))
+            self._warn(
+                f"the model gets {right} of its training examples right, fewer than one answer to"
+                " all would get: does the loop train it with other labels, changed on the way or"
+                " numbered in another order?"
+            )
         with budget.spending("measuring"), self._undisturbed():
             self.metrics, self.verdict = self._recorder.conclude(
                 self._suite, result, step, metrics=result.metrics,
@@ -698,6 +708,16 @@ class Watcher:
         with self._recorder.failure_noted(lambda error: self._step, lambda: self.metrics):
             yield
 
+    def _is_relabeled(self, metrics: Mapping[str, Estimate | float]) -> bool:
+        """Whether training accuracy is surely below what any one answer to all examples gets, as
+        where the loop's labels are not those of the training set."""
+        counts = torch.bincount(self._train.labels, minlength=len(self._classes))
+        right = metrics["accuracy/train"]
+        surely = isinstance(right, Estimate) and right.interval[1] < int(counts.min()) / len(
+            self._train
+        )
+        return surely and self._weights is not None and self._weights.changed
+
     @property
     def _frequent(self) -> float:
         """The share of the most frequent class among the test examples."""
@@ -721,6 +741,7 @@ class Watcher:
             broken=self._train.broken + self._test.broken,
             rescaled=self._rescaled,
             redrawn=self._redrawn,
+            relabeled=self._relabeled,
             untouched=self._calls > 0 and self._weights is not None and not self._weights.changed,
             changes=tuple(self._change),
             flags=False,
@@ -750,6 +771,10 @@ def _wait_for(device: torch.device) -> None:
 def _range(numbers: Tensor) -> str:
     """From the least to the largest, in words."""
     return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
+
+
+def _value(metric: Estimate | float) -> float:
+    return metric.value if isinstance(metric, Estimate) else metric
 
 
 def _plain_values(column: Any) -> Any:
