@@ -27,11 +27,13 @@ def finished(folder: Path, steps: int) -> None:
     assert run.summary()["accuracy"]["test"]["count"] == 30
     found = [line["step"] for line in run.metrics()]
     assert found[0] == 0
-    assert found[-1] == steps - 1
+    assert found[-1] == steps
     assert len(found) > 2
 
 
-def lightning_fit(callbacks: list[Any], folder: Path, *, breaks: bool = False) -> nn.Module:
+def lightning_fit(
+    callbacks: list[Any], folder: Path, *, breaks: bool = False, **given: Any
+) -> nn.Module:
     """Train a small module with Lightning for 10 steps."""
     import lightning.pytorch as pl
 
@@ -59,7 +61,7 @@ def lightning_fit(callbacks: list[Any], folder: Path, *, breaks: bool = False) -
     trainer = pl.Trainer(
         max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, callbacks=callbacks,
-        default_root_dir=folder,
+        default_root_dir=folder, **given,
     )  # fmt: skip
     loaders = [
         DataLoader(
@@ -86,6 +88,26 @@ def test_lightning(tmp_path: Path) -> None:
     assert same_state(plain.state_dict(), watched.state_dict())
     finished(tmp_path / "run", 10)
     assert callback.verdict
+
+
+@pytest.mark.usefixtures("lightning")
+def test_lightning_that_accumulates_gradients_makes_fewer_steps(tmp_path: Path) -> None:
+    """Two epochs of five batches: steps after 2, 4 and 5 of each."""
+    plain = lightning_fit([], tmp_path, accumulate_grad_batches=2)
+    callback = watch.lightning(out=tmp_path / "run", every=1, quiet=True)
+    watched = lightning_fit([callback], tmp_path, accumulate_grad_batches=2)
+    assert same_state(plain.state_dict(), watched.state_dict())
+    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == list(range(7))
+
+
+@pytest.mark.usefixtures("lightning")
+@pytest.mark.parametrize(("given", "told"), [({}, 0), ({"limit_train_batches": 2}, 1)])
+def test_lightning_that_takes_a_part_of_an_epoch_is_told(
+    given: dict[str, Any], told: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lightning_fit([watch.lightning(out=tmp_path / "run", pictures=False)], tmp_path, **given)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("2 of 5 batches in each epoch") == told
 
 
 @pytest.mark.usefixtures("lightning")

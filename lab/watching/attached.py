@@ -54,6 +54,11 @@ class Attached:
         if self.watched is not None and not self._over:
             self.watched(number)
 
+    def doubt(self, text: str) -> None:
+        """Say what is doubtful about a training that has begun."""
+        if self.watched is not None:
+            self.watched.warn(text)
+
     def end(self) -> None:
         """At the end of training."""
         self._close(None)

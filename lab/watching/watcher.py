@@ -568,7 +568,7 @@ class Watcher:
         if self._weights is None:  # it had lazy layers
             self._choose_item(network)
         if not self._outputs.settled and (said := self._settled(network)):  # it had lazy layers
-            self._warn(said)
+            self.warn(said)
         with budget.measuring(step):
             with budget.spending("measuring"), self._undisturbed():
                 self._look_at_weights(network)
@@ -593,7 +593,7 @@ class Watcher:
         changed, late = self._weights.look(network), self._step >= WAITED
         if not changed and late and self._budget.measured and not self._told_untouched:
             self._told_untouched = True
-            self._warn(
+            self.warn(
                 f"none of the weights of the watched model has changed in {self._step:,} steps:"
                 " does the loop train a copy of it, has the optimizer the parameters of another"
                 " model, or is the learning rate 0?"
@@ -608,14 +608,14 @@ class Watcher:
         if scale_differs(fed, shown):
             self._rescaled = True
             ours, loops = _range(shown), _range(fed)
-            self._warn(
+            self.warn(
                 f"the loop feeds the model inputs {loops}, and it is measured on inputs {ours}: if"
                 " the loop scales or normalizes them, do it in a transform, or in forward= too, as"
                 " in lambda model, x: model(normalize(x))"
             )
 
-    def _warn(self, text: str) -> None:
-        """Say what is doubtful while the loop goes on."""
+    def warn(self, text: str) -> None:
+        """Say what is doubtful while the loop goes on: printed at once, unless it is quiet."""
         self._warnings.append(text)
         self._display.warn([text] if not self._quiet else [])
 
@@ -624,7 +624,7 @@ class Watcher:
         step, budget = self._step, self._budget
         watched = self._weights
         if not self._calls and watched is not None and watched.look(unwrapped(self._model)):
-            self._warn(
+            self.warn(
                 "the weights have changed, and the watcher was never called: call it after each"
                 " optimizer step"
             )
@@ -633,7 +633,7 @@ class Watcher:
         if self._calls and self._is_relabeled(result.metrics):
             self._relabeled = True
             right = percent(_value(result.metrics["accuracy/train"]))
-            self._warn(
+            self.warn(
                 f"the model gets {right} of its training examples right, fewer than one answer to"
                 " all would get: does the loop train it with other labels, changed on the way or"
                 " numbered in another order?"
