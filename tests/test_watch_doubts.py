@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.data import (
+    ConcatDataset,
     DataLoader,
     Dataset,
     RandomSampler,
@@ -156,3 +157,36 @@ def test_labels_that_the_loop_changes_are_told(classes: int, tmp_path: Path) -> 
     same = trained(tmp_path / "same", 0)
     assert same.metrics["accuracy/train"].value == 1  # type: ignore[union-attr]
     assert "other labels" not in same.verdict
+
+
+class Folder(TensorDataset):
+    """Examples that know their classes and have a transform, as torchvision's."""
+
+    def __init__(self, examples: tuple[Tensor, Tensor], classes: list[str]) -> None:
+        super().__init__(*examples)
+        self.classes = classes
+        self.transform: Any = lambda x: x + torch.randn_like(x)
+
+    def __getitem__(self, index: Any) -> Any:
+        x, y = super().__getitem__(index)
+        return self.transform(x), y
+
+
+def test_datasets_that_are_put_together_have_their_classes_and_another_transform(
+    tmp_path: Path,
+) -> None:
+    parts = [Folder((TRAIN[0][k::2], TRAIN[1][k::2]), ["cat", "dog"]) for k in (0, 1)]
+    some = list(range(4, 36))
+    train = torch.utils.data.Subset(ConcatDataset(parts), some)
+    found = watched(tmp_path, train=train, test=TEST, clean=lambda x: x)
+    assert not warnings_of(found)
+    assert "subpopulation_accuracy/dog" in found.metrics
+    order = torch.tensor([*range(0, 40, 2), *range(1, 40, 2)])[some]
+    plain = watched(tmp_path / "plain", train=(TRAIN[0][order], TRAIN[1][order]), test=TEST)
+    assert found.metrics["loss/train"] == plain.metrics["loss/train"]
+
+    parts[1].classes = ["dog", "cat"]
+    (said,) = warnings_of(watched(tmp_path / "b", train=train, test=TEST, clean=lambda x: x))
+    assert "cat, dog and dog, cat" in said
+    named = {"clean": lambda x: x, "classes": ["a", "b"]}
+    assert not warnings_of(watched(tmp_path / "c", train=train, test=TEST, **named))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
+    ConcatDataset,
     DataLoader,
     IterableDataset,
     RandomSampler,
@@ -81,6 +82,18 @@ def _drawn(sampler: Any) -> list[int] | None:
         return [int(number) for number in weights.nonzero()[:, 0]]
     source: Any = getattr(sampler, "data_source", None)
     return list(range(len(source))) if hasattr(source, "__len__") else None
+
+
+def _known_classes(dataset: Any) -> list[tuple[str, ...]]:
+    """The names of a dataset's classes, each way to name them once: those of a `ConcatDataset` may
+    have several; () where they are not known."""
+    if isinstance(dataset, ConcatDataset):
+        return list(dict.fromkeys(k for each in dataset.datasets for k in _known_classes(each)))
+    names = getattr(dataset, "classes", None)
+    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+        return [tuple(names)]
+    inner = getattr(dataset, "dataset", None)
+    return [()] if inner is None else _known_classes(inner)
 
 
 def _drawn_in_part(loader: DataLoader[Any]) -> tuple[int, int] | None:
@@ -156,6 +169,14 @@ class Source:
         self.count = len(leaves(self._tensors[1])[0]) if self._tensors else len(given)
         if self.count < 2:
             raise ValueError(f"{what} has {self.count} examples: 2 or more are needed")
+        known = _known_classes(self.dataset)
+        if len(known) > 1 and () not in known and not self._names:
+            one, other = (plain(", ".join(each[:5])) for each in known[:2])
+            self.doubts.append(
+                f"{what} puts datasets together that name their classes {one} and {other}: if a"
+                " label does not stand for the same in both, give them the same classes; classes="
+                " names them"
+            )
 
     @property
     def name(self) -> str:
@@ -169,14 +190,10 @@ class Source:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, where the dataset knows them; else ()."""
-        inner = self.dataset
-        while inner is not None:
-            names = getattr(inner, "classes", None)
-            if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-                return tuple(names)
-            inner = getattr(inner, "dataset", None)
-        return ()
+        """The names of the classes, where the dataset knows them (of several that are put
+        together: all of them the same); else ()."""
+        known = _known_classes(self.dataset)
+        return known[0] if len(known) == 1 else ()
 
     def with_transform(self, transform: Callable[[Any], Any]) -> Source:
         """The same examples, with `transform` in place of the dataset's own."""
@@ -425,6 +442,10 @@ def _retransformed(dataset: Any, transform: Callable[[Any], Any]) -> Any:
     if hasattr(dataset, "dataset"):
         other = copy.copy(dataset)
         other.dataset = _retransformed(dataset.dataset, transform)
+        return other
+    if isinstance(dataset, ConcatDataset):
+        other = copy.copy(dataset)
+        other.datasets = [_retransformed(each, transform) for each in dataset.datasets]
         return other
     raise ValueError(
         f"clean is a transform, but {type(dataset).__name__} has no attribute 'transform' that it"
