@@ -595,6 +595,17 @@ def test_many_runs_make_a_table(tmp_path: Path) -> None:
     assert "test accuracy" in text
 
 
+def test_settings_of_which_nothing_is_known_have_no_value_in_a_table(tmp_path: Path) -> None:
+    """Two runs of which the user told something else each: not the lab's own defaults."""
+    told = [{"learning_rate": 0.5, "steps": 10}, {"learning_rate": 0.5, "steps": 20}, {}]
+    for number, settings in enumerate(told):
+        measured(network(), train=TRAIN, test=TEST, out=tmp_path / str(number), settings=settings)
+    table = found_table(tmp_path)
+    assert dict(table.grid) == {"steps": (10, 20, None), "learning_rate": (0.5, None)}
+    assert [len(cell.seeds) for cell in table.cells] == [1, 1, 1]
+    assert "0.002" not in found_text(table)
+
+
 def test_outside_of_its_block_it_says_so() -> None:
     with pytest.raises(RuntimeError, match="use it inside `with watch"):
         measure(network(), train=TRAIN, test=TEST)(0)

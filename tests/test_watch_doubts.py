@@ -135,13 +135,15 @@ def test_labels_that_the_loop_changes_are_told(classes: int, tmp_path: Path) -> 
     y = torch.arange(100) % classes
     x = torch.eye(classes)[y] + 0.1 * torch.randn(100, classes, generator=generator)
 
-    def trained(out: Path, shift: int) -> Watcher:
+    def trained(out: Path, shift: int, steps: int = 60) -> Watcher:
         torch.manual_seed(0)
         model = nn.Linear(classes, classes)
+        with torch.no_grad():
+            model.weight.copy_(-torch.eye(classes))  # at first all answers are wrong
         optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
         given = {"train": (x[:60], y[:60]), "test": (x[60:], y[60:])}
         with watch(model, **given, out=out, quiet=True, every=1000) as watcher:
-            for _ in range(60):
+            for _ in range(steps):
                 optimizer.zero_grad()
                 loss = nn.functional.cross_entropy(model(x[:60]), (y[:60] + shift) % classes)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -154,6 +156,8 @@ def test_labels_that_the_loop_changes_are_told(classes: int, tmp_path: Path) -> 
     assert other.verdict.startswith("It gets fewer of its training examples right")
     assert "other labels" in other.verdict
     assert "Try" not in other.verdict
+    few = trained(tmp_path / "few", 0, steps=1)
+    assert "other labels" not in few.verdict
     same = trained(tmp_path / "same", 0)
     assert same.metrics["accuracy/train"].value == 1  # type: ignore[union-attr]
     assert "other labels" not in same.verdict
@@ -190,3 +194,12 @@ def test_datasets_that_are_put_together_have_their_classes_and_another_transform
     assert "cat, dog and dog, cat" in said
     named = {"clean": lambda x: x, "classes": ["a", "b"]}
     assert not warnings_of(watched(tmp_path / "c", train=train, test=TEST, **named))
+
+
+def test_a_model_that_broke_is_not_said_to_have_other_labels(tmp_path: Path) -> None:
+    model = network()
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True) as watcher:
+        for weight in model.parameters():
+            weight.data.fill_(float("nan"))
+        watcher()
+    assert watcher.verdict.startswith("It broke")

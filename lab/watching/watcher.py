@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -136,7 +137,7 @@ class Watcher:
         self._told_untouched = False
         self._fed: Inputs | None = None
         self._shown: Tensor | None = None
-        self._taken = 0.0
+        self._taken = self._first_loss = 0.0
         self._rescaled = self._redrawn = self._relabeled = False
         refuse_sharded(model)
 
@@ -583,6 +584,8 @@ class Watcher:
             with budget.spending("logging"), budget.showing(), self._undisturbed():
                 self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
+        if budget.measured == 1:
+            self._first_loss = _value(result.metrics["loss/train"])
         return result
 
     def _look_at_weights(self, network: nn.Module) -> None:
@@ -709,14 +712,14 @@ class Watcher:
             yield
 
     def _is_relabeled(self, metrics: Mapping[str, Estimate | float]) -> bool:
-        """Whether training accuracy is surely below what any one answer to all examples gets, as
-        where the loop's labels are not those of the training set."""
+        """Whether training accuracy is surely below what any one answer to all examples gets, and
+        the loss has risen beyond that of a guess: the loop's labels are not those of the training
+        set."""
         counts = torch.bincount(self._train.labels, minlength=len(self._classes))
-        right = metrics["accuracy/train"]
-        surely = isinstance(right, Estimate) and right.interval[1] < int(counts.min()) / len(
-            self._train
-        )
-        return surely and self._weights is not None and self._weights.changed
+        right, loss = metrics["accuracy/train"], _value(metrics["loss/train"])
+        least = int(counts.min()) / len(self._train)
+        risen = math.isfinite(loss) and loss > max(self._first_loss, math.log(len(self._classes)))
+        return risen and isinstance(right, Estimate) and right.interval[1] < least
 
     @property
     def _frequent(self) -> float:
