@@ -154,8 +154,14 @@ def test_hugging_face(tmp_path: Path) -> None:
         hugging_face_fit([watch.hugging_face(out=tmp_path / "other")], tmp_path)
 
 
-def keras_fit(callbacks: list[Any]) -> tuple[Any, Any]:
-    """Train a small model with Keras on torch for 10 steps; its weights and its model."""
+def keras_fit(
+    callbacks: list[Any],
+    *,
+    loss: str = "sparse_categorical_crossentropy",
+    last: str | None = "softmax",
+    **optimizer: Any,
+) -> tuple[Any, Any]:
+    """Train a small model with Keras on torch for 10 batches; its weights and its model."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras", reason="keras is not installed")
     if keras.backend.backend() != "torch":
@@ -165,11 +171,12 @@ def keras_fit(callbacks: list[Any]) -> tuple[Any, Any]:
         [
             keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, strides=2),
             keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.Flatten(),
-            keras.layers.Dropout(0.3), keras.layers.Dense(2, activation="softmax"),
+            keras.layers.Dropout(0.3), keras.layers.Dense(2, activation=last),
         ]
     )  # fmt: skip
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    model.compile(optimizer=keras.optimizers.Adam(**optimizer), loss=loss)
     x, y = (each.numpy() for each in TRAIN)
+    y = np.eye(2)[y] if loss == "categorical_hinge" else y
     model.fit(x.transpose(0, 2, 3, 1), y, batch_size=8, epochs=2, verbose=0, callbacks=callbacks)
     return [np.asarray(weight) for weight in model.get_weights()], model
 
@@ -188,3 +195,27 @@ def test_keras(tmp_path: Path) -> None:
     loss = model.evaluate(unseen, labels, verbose=0)
     assert told["loss"]["test"]["value"] == pytest.approx(loss, rel=1e-4)
     assert callback.verdict
+
+
+def keras_watched(out: Path, **given: Any) -> Any:
+    """A callback that measures after every step."""
+    sets = {
+        name: (each[0].permute(0, 2, 3, 1), each[1])
+        for name, each in (("train", TRAIN), ("test", TEST))
+    }
+    return watch.keras(**sets, out=out, every=1, quiet=True, pictures=False, **given)
+
+
+def test_keras_that_accumulates_gradients_makes_fewer_steps(tmp_path: Path) -> None:
+    """Two epochs of five batches, two batches for an update."""
+    keras_fit([keras_watched(tmp_path / "run")], gradient_accumulation_steps=2)
+    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == list(range(6))
+
+
+def test_keras_with_a_loss_of_any_scores_is_measured_by_them(tmp_path: Path) -> None:
+    callback = keras_watched(tmp_path / "run")
+    _, model = keras_fit([callback], loss="categorical_hinge", last=None)
+    scores = torch.from_numpy(model.predict(TEST[0].permute(0, 2, 3, 1).numpy(), verbose=0))
+    told = RunDir(tmp_path / "run").summary()
+    loss = float(nn.functional.cross_entropy(scores, TEST[1]))
+    assert told["loss"]["test"]["value"] == pytest.approx(loss, rel=1e-4)
