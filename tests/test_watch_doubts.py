@@ -203,3 +203,16 @@ def test_a_model_that_broke_is_not_said_to_have_other_labels(tmp_path: Path) -> 
             weight.data.fill_(float("nan"))
         watcher()
     assert watcher.verdict.startswith("It broke")
+
+
+@pytest.mark.parametrize(("steps", "told"), [(1, True), (4, True), (5, False), (0, False)])
+def test_a_loop_that_ends_before_it_has_shown_all_examples_is_told(
+    steps: int, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loader = DataLoader(TensorDataset(*TRAIN), batch_size=8, shuffle=True)
+    given = {"train": loader, "test": TEST, "out": tmp_path / "run"}
+    with watch(network(), **given, pictures=False) as watcher:
+        for _ in range(steps):
+            watcher()
+    said = " ".join(capsys.readouterr().out.split())
+    assert (f"go through {8 * steps} of the 40 training examples" in said) == told

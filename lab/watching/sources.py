@@ -123,8 +123,8 @@ class Source:
 
     `given` is what the user gave, `what` the name of that argument, `names` those of the classes,
     where the user gives them: labels may be these names. `doubts` are sentences on what was found
-    odd about it. `ValueError` says in one line what is
-    wrong with it.
+    odd about it, `batch` how many a loader puts into a batch (None: not known). `ValueError` says
+    in one line what is wrong with it.
     """
 
     def __init__(self, given: Any, what: str, names: Sequence[str] = ()) -> None:
@@ -133,6 +133,7 @@ class Source:
         self._tensors: tuple[Tree, Tree] | None = None
         self._copies: bool | None = None
         self.doubts: list[str] = []
+        self.batch: int | None = given.batch_size if isinstance(given, DataLoader) else None
         if isinstance(given, DataLoader):
             if given.batch_size is None and given.batch_sampler is None:
                 raise ValueError(
@@ -347,7 +348,7 @@ class Source:
     def _like(self, other: Source, dataset: Any) -> Source:
         self.what, self.count, self.dataset = other.what, other.count, dataset
         self._collate, self._tensors, self._names = other._collate, None, other._names
-        self._copies, self.doubts = None, other.doubts
+        self._copies, self.doubts, self.batch = None, other.doubts, other.batch
         return self
 
     def _split(self, batch: Any) -> tuple[Any, Any]:

@@ -276,7 +276,7 @@ class Watcher:
                 whole, train = train, Source(clean, "clean", classes)
                 with whole.undisturbed(), train.undisturbed():
                     train.refuse_others(whole)
-                train.doubts = [*whole.doubts, *train.doubts]
+                train.doubts, train.batch = [*whole.doubts, *train.doubts], whole.batch
         with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
@@ -631,6 +631,13 @@ class Watcher:
                 "the weights have changed, and the watcher was never called: call it after each"
                 " optimizer step"
             )
+        count, batch = self._train.source.count, self._train.source.batch
+        if batch and 0 < (gone := step * batch * _processes()) < count:
+            self.warn(
+                f"{step:,} {'step' if step == 1 else 'steps'} with batches of {batch:,} go through"
+                f" {gone:,} of the {count:,} training examples, if a step takes one batch: all of"
+                " them count as studied, so give what the loop goes through"
+            )
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
         if self._calls and self._is_relabeled(result.metrics):
@@ -763,6 +770,13 @@ def _rank() -> int:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank()
     return 0
+
+
+def _processes() -> int:
+    """How many processes a distributed program has; 1 alone."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_world_size()
+    return 1
 
 
 def _wait_for(device: torch.device) -> None:
