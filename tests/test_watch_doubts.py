@@ -216,3 +216,40 @@ def test_a_loop_that_ends_before_it_has_shown_all_examples_is_told(
             watcher()
     said = " ".join(capsys.readouterr().out.split())
     assert (f"go through {8 * steps} of the 40 training examples" in said) == told
+
+
+class Relabeled(Seldom):
+    """Examples whose labels, and no inputs, are drawn anew each time that they are read."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.images[index], int(torch.rand(()) < 0.5)
+
+
+def test_labels_that_are_drawn_anew_are_told(tmp_path: Path) -> None:
+    (said,) = warnings_of(watched(tmp_path, train=Relabeled(0.5), test=TEST))
+    assert said.startswith("train gives other labels each time that it is read, and one draw")
+
+
+@pytest.mark.parametrize("classes", [(), ("a", "b", "c", "d", "e")])
+def test_a_network_that_gets_its_shapes_in_the_loop_may_have_more_columns(
+    classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(5))
+    with watch(
+        model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True, classes=classes
+    ) as watcher:
+        model(TRAIN[0])
+        model[1].bias.data[4] = 100.0  # type: ignore[operator, union-attr, index]
+        watcher()
+    assert watcher.metrics["accuracy/test"].value == 0  # type: ignore[union-attr]
+
+
+def test_a_watcher_that_is_used_again_begins_at_step_0(tmp_path: Path) -> None:
+    watcher = watch(
+        network(), train=TRAIN, test=TEST, out=tmp_path / "run", again="new", every=1, quiet=True
+    )
+    for name in ("run", "run-2"):
+        with watcher:
+            watcher()
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [0, 1]

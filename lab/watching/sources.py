@@ -252,32 +252,37 @@ class Source:
         every = np.arange(self.count)
         return list(parts_of(self.dataset, every, every))
 
-    def is_random(self, count: int = 16, *, more: int = 256) -> bool:
-        """Whether reading some examples of the whole set again gives others: random augmentation.
-        Where they are the same, though random numbers were drawn, `more` are tried, which finds
-        what changes one in 50 with a probability of 0.99; `doubts` says if none has changed."""
+    def random_parts(self, count: int = 16, *, more: int = 256) -> list[str]:
+        """What of "inputs" and "labels" is something else when some examples of the whole set are
+        read again: random augmentation. Where nothing is, though random numbers were drawn, `more`
+        are tried, which finds what changes one in 50 with a probability of 0.99; `doubts` says if
+        none has changed."""
         if self._tensors:
-            return False
+            return []
         before = self._random_states()
-        if self._changes(count):
-            return True
+        if found := self._changes(count):
+            return found
         if before == self._random_states():
-            return False
-        if self._changes(more):
-            return True
+            return []
+        if found := self._changes(more):
+            return found
         tried = min(more, self.count)
         self.doubts.append(
             f"{self.what} draws random numbers when it is read, and {tried:,} of its examples were"
             " the same twice: if it changes few of them (random augmentation), one draw of each is"
             " measured"
         )
-        return False
+        return []
 
-    def _changes(self, count: int) -> bool:
-        """Whether one of `count` examples is another one when it is read again."""
+    def _changes(self, count: int) -> list[str]:
+        """What of `count` examples is something else when they are read again."""
         positions = torch.linspace(0, self.count - 1, min(count, self.count)).long()
-        one, other = (self.read(positions)[0] for _ in range(2))
-        return row_digests(one) != row_digests(other)
+        (one, label), (again, relabel) = (self.read(positions) for _ in range(2))
+        moved = {
+            "inputs": row_digests(one) != row_digests(again),
+            "labels": not torch.equal(label, relabel),
+        }
+        return [name for name, other in moved.items() if other]
 
     def _random_states(self) -> list[Any]:
         """The states of all random generators that it may draw from, as comparable values."""

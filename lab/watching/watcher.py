@@ -130,6 +130,11 @@ class Watcher:
         self._wants_pictures, self._quiet = pictures, quiet
         self._idle = False
         self._opened: ExitStack | None = None
+        self._begin_anew()
+        refuse_sharded(model)
+
+    def _begin_anew(self) -> None:
+        """Forget what was seen of a loop."""
         self._step, self._calls = 0, 0  # steps made, and those that it was told of
         self._offset = 0
         self._logged = -1
@@ -139,7 +144,6 @@ class Watcher:
         self._shown: Tensor | None = None
         self._taken = self._first_loss = 0.0
         self._rescaled = self._redrawn = self._relabeled = False
-        refuse_sharded(model)
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -209,6 +213,7 @@ class Watcher:
         if self._idle:
             self.verdict = f"Process {_rank()} does not measure: process 0 does, for all of them."
             return
+        self._begin_anew()
         self._budget = Budget(self._share, self._every, self._steps)
         with self._budget.spending(STARTING), undisturbed(unwrapped(self._model)):
             self._read()
@@ -282,12 +287,14 @@ class Watcher:
                 stack.enter_context(source.undisturbed())
             for source in (train, test):
                 source.refuse_reordered()
-                if source.is_random():
-                    self._redrawn = self._redrawn or source is train
+                if redrawn := source.random_parts():
+                    if source is train and "inputs" in redrawn:
+                        self._redrawn = True
+                    why = " (random augmentation)" if "inputs" in redrawn else ""
                     advice = "" if source is test else "; clean= is for measuring without it"
                     self._warnings.append(
-                        f"{source.what} gives other inputs each time that it is read (random"
-                        f" augmentation), and one draw of each is measured{advice}"
+                        f"{source.what} gives other {' and '.join(redrawn)} each time that it is"
+                        f" read{why}, and one draw of each is measured{advice}"
                     )
             self._warnings += dict.fromkeys((*train.doubts, *test.doubts))
             self._train = MeasuredSet(train, most=self._most, seed=0)
@@ -374,7 +381,7 @@ class Watcher:
         it has layers that get their shapes in its first forward pass, which is not ours to make."""
         network = unwrapped(self._model)
         if is_unready(network):
-            return max(2, least)
+            return max(2, least, self._counts[1])
         self._choose_item(network)
         with self._advised():
             raw = self._asked(network, TRIED)
