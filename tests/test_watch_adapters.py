@@ -101,6 +101,19 @@ def test_lightning_that_accumulates_gradients_makes_fewer_steps(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("lightning")
+@pytest.mark.parametrize(("steps", "told"), [(2, 1), (3, 0)])
+def test_a_step_of_several_batches_goes_through_more_examples(
+    steps: int, told: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two batches of 8 for a step: two steps are 32 of 40 examples, three are all."""
+    callback = watch.lightning(out=tmp_path / "run", pictures=False)
+    lightning_fit([callback], tmp_path, accumulate_grad_batches=2, max_steps=steps)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("go through 32 of the 40 training examples: all") == told
+    assert said.count("go through") == told
+
+
+@pytest.mark.usefixtures("lightning")
 @pytest.mark.parametrize(("given", "told"), [({}, 0), ({"limit_train_batches": 2}, 1)])
 def test_lightning_that_takes_a_part_of_an_epoch_is_told(
     given: dict[str, Any], told: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

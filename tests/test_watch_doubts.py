@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.data import (
+    BatchSampler,
     ConcatDataset,
     DataLoader,
     Dataset,
@@ -209,7 +210,10 @@ def test_a_model_that_broke_is_not_said_to_have_other_labels(tmp_path: Path) -> 
 def test_a_loop_that_ends_before_it_has_shown_all_examples_is_told(
     steps: int, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    loader = DataLoader(TensorDataset(*TRAIN), batch_size=8, shuffle=True)
+    data = TensorDataset(*TRAIN)
+    loader = DataLoader(data, batch_size=8, shuffle=True)
+    if steps % 2:
+        loader = DataLoader(data, batch_sampler=BatchSampler(RandomSampler(data), 8, False))
     given = {"train": loader, "test": TEST, "out": tmp_path / "run"}
     with watch(network(), **given, pictures=False) as watcher:
         for _ in range(steps):

@@ -133,7 +133,7 @@ class Source:
         self._tensors: tuple[Tree, Tree] | None = None
         self._copies: bool | None = None
         self.doubts: list[str] = []
-        self.batch: int | None = given.batch_size if isinstance(given, DataLoader) else None
+        self.batch: int | None = None
         if isinstance(given, DataLoader):
             if given.batch_size is None and given.batch_sampler is None:
                 raise ValueError(
@@ -141,6 +141,7 @@ class Source:
                     " dataset of single examples"
                 )
             self._collate = given.collate_fn
+            self.batch = given.batch_size or getattr(given.batch_sampler, "batch_size", None)
             part = _drawn_in_part(given)
             given = _sampled(given, what)
             if part and what == "train":

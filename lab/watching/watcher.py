@@ -81,7 +81,8 @@ class Watcher:
     """Measures a network while its loop goes on; `lab.watch` makes one, and explains its arguments.
 
     Inside `with`, call it after each optimizer step: `watched(step)`. Afterwards `verdict` has the
-    sentences, `metrics` the final figures by tag, `folder` the run's folder.
+    sentences, `metrics` the final figures by tag, `folder` the run's folder. `batches` is how many
+    batches of the training loader a step takes (where gradients are accumulated), 1 unless set.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Watcher:
             if number is not None and (not isinstance(number, (int, np.integer)) or number < least):
                 raise ValueError(f"{name} must be a whole number from {least} on, not {number!r}")
         self.verdict = ""
+        self.batches = 1
         self.metrics: Mapping[str, Estimate | float] = {}
         self.folder: Path | None = None
         self._model = model
@@ -639,11 +641,12 @@ class Watcher:
                 " optimizer step"
             )
         count, batch = self._train.source.count, self._train.source.batch
-        if batch and 0 < (gone := step * batch * _processes()) < count:
+        if batch and 0 < (gone := step * self.batches * batch * _processes()) < count:
+            one = ", if a step takes one batch" if self.batches == 1 else ""
             self.warn(
                 f"{step:,} {'step' if step == 1 else 'steps'} with batches of {batch:,} go through"
-                f" {gone:,} of the {count:,} training examples, if a step takes one batch: all of"
-                " them count as studied, so give what the loop goes through"
+                f" {gone:,} of the {count:,} training examples{one}: all of them count as studied,"
+                " so give what the loop goes through"
             )
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)

@@ -36,6 +36,7 @@ def callback(**options: Any) -> Any:
                 train=trainer.train_dataloader,
                 test=test or None,
                 steps=int(steps) if steps != float("inf") else None,
+                batches=trainer.accumulate_grad_batches,
                 missing="the trainer has none; give train= and test= to watch.lightning",
             )
             self._made = trainer.global_step
