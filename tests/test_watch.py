@@ -438,6 +438,7 @@ def test_one_process_of_a_distributed_program_measures(
         monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
         with measure(model, train=TRAIN, test=TEST, out=tmp_path / "second") as watched:
             watched(0)
+            watched.warn("said by process 0")
         assert watched.verdict.startswith("Process 1 does not measure")
         assert not (tmp_path / "second").exists()
     finally:

@@ -58,7 +58,7 @@ class Attached:
             self.watched(number)
 
     def doubt(self, text: str) -> None:
-        """Say what is doubtful about a training that has begun."""
+        """Say what is doubtful about a training that has begun, once for all processes."""
         if self.watched is not None:
             self.watched.warn(text)
 

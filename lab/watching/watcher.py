@@ -627,7 +627,10 @@ class Watcher:
             )
 
     def warn(self, text: str) -> None:
-        """Say what is doubtful while the loop goes on: printed at once, unless it is quiet."""
+        """Say what is doubtful while the loop goes on: printed at once, unless it is quiet. A
+        process that does not measure says nothing."""
+        if self._idle:
+            return
         self._warnings.append(text)
         self._display.warn([text] if not self._quiet else [])
 
