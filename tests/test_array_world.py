@@ -289,6 +289,35 @@ def test_pictures_of_a_program_become_a_file(tmp_path: Path) -> None:
         assert file["x"].shape == (30, 20, 20)
 
 
+class SameMemory(Photos):
+    """A dataset that gives all of its pictures in one buffer."""
+
+    def __getitem__(self, index: int) -> Any:
+        if not hasattr(self, "buffer"):
+            self.buffer = np.empty_like(self.made["x"][0])
+        self.buffer[:] = self.made["x"][index]
+        return torch.from_numpy(self.buffer), int(self.made["y"][index])
+
+
+def test_pictures_that_are_given_in_the_same_memory_are_all_stored(tmp_path: Path) -> None:
+    made = arrays()
+    with np.load(save_npz(tmp_path / "mine.npz", SameMemory(made))) as file:
+        assert np.array_equal(file["x"], made["x"])
+        assert np.array_equal(file["y"], made["y"])
+
+
+def test_sets_with_other_names_for_the_same_labels_are_refused(tmp_path: Path) -> None:
+    one, other = Photos(arrays()), Photos(arrays())
+    other.classes = list(reversed(one.classes))
+    with pytest.raises(ValueError, match="train has the classes cat, dog, and test dog, cat"):
+        save_npz(tmp_path / "mine.npz", one, test=other)
+    assert not list(tmp_path.iterdir())
+    assert opened(save_npz(tmp_path / "mine.npz", one, test=other, classes=("a", "b"))).classes == (
+        "a",
+        "b",
+    )
+
+
 @pytest.mark.parametrize("kind", ["I;16", "I", "F", "RGBA", "1", "L"])
 def test_pictures_of_pil_are_read_as_from_files(kind: str, tmp_path: Path) -> None:
     made = arrays(side=16)["x"]

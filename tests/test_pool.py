@@ -355,7 +355,7 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
         mine = [row for row in rows if row["cause"] == cause.replace("_", " ")]
         assert histogram.step == 20
         assert histogram.histogram_value.num == len(mine)
-    points = (folder / "board" / "projector" / "faces.tsv").read_text().splitlines()
+    points = (folder / "board" / "projector" / "examples.tsv").read_text().splitlines()
     assert [line.split("\t")[0] for line in points[1:]] == [row["memorization"] for row in rows]
 
 

@@ -24,11 +24,13 @@ from lab.experiments.report_card.card import Card, CueAdopted, RandomLabels, Siz
 from lab.experiments.report_card.make import size_of
 from lab.experiments.report_card.plan import plans
 from lab.experiments.report_card.report import DATA, card_folder
+from lab.experiments.report_card.sections.occlusions import OCCLUSIONS
 from lab.experiments.report_card.subject import Subject, subject_of
 from lab.experiments.report_card.words import sentences, summary_rows, to_markdown
 from lab.experiments.runner.jobs import key_of
 from lab.experiments.runner.run import check_jobs
 from lab.measure import FacesNeeded, fit_power_law, predict
+from lab.playground.logdir import open_logdir
 from lab.runs.load import open_run
 from lab.worlds import DrawnWorld, draw_examples, get_task
 from lab.worlds.faces import PARTS
@@ -201,6 +203,12 @@ def test_tensorboard_has_it_too(made: CardResult) -> None:
 
 
 @pytest.mark.usefixtures("plain_figures")
+def test_the_tab_faces_says_what_its_folder_is(made: CardResult) -> None:
+    listed = {run.name: run for run in open_logdir(str(made.folder.parent)).runs().runs}
+    assert listed[made.folder.name].trouble.startswith("a report card")
+    assert any(run.config is not None for run in listed.values())
+
+
 def test_the_same_call_again_repeats_no_run(made: CardResult, place: Path) -> None:
     runs = place / "cards" / "runs"
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("summary.json")}
@@ -308,13 +316,19 @@ def test_the_sentences_say_what_the_figures_say() -> None:
     found = sentences([card(), card("mlp")], FACES, steps=500, compared="cnn")
     said = " ".join(found)
     for part in (
-        "cnn has 1,234 parameters",
+        "cnn has 1,234 parameters.",
         "For 90 % test accuracy it needs 520 (400–700) faces, for 95 % more than 1,000",
         "(for 90 %: mlp 520 (400–700))",
         ": eyes 0.20 (0.16–0.24).",
         "lowest on scrambled.",
     ):
         assert part in said
+    (mlp,) = (
+        each
+        for each in sentences([card("mlp", training_speed=3.14)], FACES, steps=5, compared="cnn")
+        if "parameters" in each
+    )
+    assert mlp == "mlp has 1,234 parameters and trains at 3.1 times the speed of cnn."
     (labels,) = (each for each in found if "random labels" in each)
     assert numbers(labels) == [500, 100, 300]
     (parts,) = (each for each in found if "complete faces" in each)
@@ -408,3 +422,21 @@ def test_a_task_of_several_classes_can_have_a_card(task: str, tmp_path: Path) ->
         assert axes.get_ylim()[0] < chance
         assert chance in [line.get_ydata()[0] for line in axes.lines]
     assert 0.5 in [line.get_ydata()[0] for line in figure.axes[1].lines]
+
+
+def test_the_patch_that_a_network_needs_most_is_told_with_those_that_may_be_it() -> None:
+    low, high = Estimate(0.1, 0.05, 0.15), Estimate(0.5, 0.4, 0.6)
+    near = Estimate(0.45, 0.35, 0.55)
+    found = {f"row{row}_column{column}": low for row in (1, 2) for column in (1, 2)}
+    about = Subject(noun="pictures", described="", classes=("a", "b"), drawn=False, tested=40)
+    clear = card(occlusions={**found, "row2_column1": high})
+    said = OCCLUSIONS.say([clear], about)
+    assert "Of 4 patches of the pictures it needs that in row 2 and column 1 most: 0.50" in said
+    close = card(occlusions={**found, "row2_column1": high, "row1_column1": near})
+    assert "most, which cannot be told from 1 of the others: 0.50" in OCCLUSIONS.say([close], about)
+    never = card(occlusions=dict.fromkeys(found, Estimate(0.0, 0.0, 0.0)))
+    assert OCCLUSIONS.say([never], about).startswith("None of 4 patches")
+    ((name, *shares),) = OCCLUSIONS.rows([clear, close], about)
+    assert "row 2 and column 1" in name
+    assert len(shares) == 2
+    assert OCCLUSIONS.draw([clear, close], about) is not None

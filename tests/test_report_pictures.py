@@ -53,9 +53,13 @@ def test_it_has_what_own_pictures_allow_and_says_what_not(made: CardResult, phot
     assert [size["pictures"] for size in found["learning"]] == [10, 20]
     assert set(found["gap"]) == {"10", "20"}
     assert set(found["perturbations"]) == {"gray", "hue", "blur", "noise", "mirror", "shift"}
+    assert set(found["occlusions"]) == {
+        f"row{row}_column{column}" for row in range(1, 5) for column in range(1, 5)
+    }
     assert set(found["classes"]) == {"cat", "dog"}
     assert "accuracy/worst_group" in found["metrics"]
     assert all("low" in share for share in found["perturbations"].values())
+    assert sum("16 patches" in sentence for sentence in made.sentences) == 1
     assert not {"cues", "reliance", "subpopulations", "parts"} & set(found)
     left_out = [sentence for sentence in made.sentences if sentence.startswith("Left out: cues")]
     assert len(left_out) == 1
@@ -68,7 +72,7 @@ def test_nothing_on_it_is_called_a_face(made: CardResult) -> None:
         assert "pictures" in text
         assert "face" not in text, path.name
     page = (made.folder / "report_card.html").read_text()
-    for name in ("learning", "gap", "perturbations", "classes", "groups"):
+    for name in ("learning", "gap", "perturbations", "occlusions", "classes", "groups"):
         assert f'<figure id="{name}">' in page
     assert "linear on photos" in page
 

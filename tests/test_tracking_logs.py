@@ -492,7 +492,7 @@ def test_a_model_that_cannot_be_traced_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_the_projector_reads_one_row_and_one_thumbnail_for_each_point(folder: Path) -> None:
-    rows = (folder / "projector" / "faces.tsv").read_text().splitlines()
+    rows = (folder / "projector" / "examples.tsv").read_text().splitlines()
     numbers = np.loadtxt(folder / "projector" / "points.tsv", delimiter="\t")
     assert numbers.shape == (100, 7)
     assert len(rows) == 1 + 100
@@ -518,7 +518,7 @@ def test_thumbnails_stand_in_the_order_of_the_points(tmp_path: Path) -> None:
 
     with Tracker(tmp_path) as tracker:
         write_projector(tracker, {"train": points(12, 5)})
-    with Image.open(tmp_path / "projector" / "faces.png") as picture:
+    with Image.open(tmp_path / "projector" / "examples.png") as picture:
         sprite = np.asarray(picture)
     across = sprite.shape[1] // 32
     assert across == math.ceil(math.sqrt(12))

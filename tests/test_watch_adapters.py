@@ -27,11 +27,13 @@ def finished(folder: Path, steps: int) -> None:
     assert run.summary()["accuracy"]["test"]["count"] == 30
     found = [line["step"] for line in run.metrics()]
     assert found[0] == 0
-    assert found[-1] == steps - 1
+    assert found[-1] == steps
     assert len(found) > 2
 
 
-def lightning_fit(callbacks: list[Any], folder: Path, *, breaks: bool = False) -> nn.Module:
+def lightning_fit(
+    callbacks: list[Any], folder: Path, *, breaks: bool = False, **given: Any
+) -> nn.Module:
     """Train a small module with Lightning for 10 steps."""
     import lightning.pytorch as pl
 
@@ -59,7 +61,7 @@ def lightning_fit(callbacks: list[Any], folder: Path, *, breaks: bool = False) -
     trainer = pl.Trainer(
         max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, callbacks=callbacks,
-        default_root_dir=folder,
+        default_root_dir=folder, **given,
     )  # fmt: skip
     loaders = [
         DataLoader(
@@ -86,6 +88,39 @@ def test_lightning(tmp_path: Path) -> None:
     assert same_state(plain.state_dict(), watched.state_dict())
     finished(tmp_path / "run", 10)
     assert callback.verdict
+
+
+@pytest.mark.usefixtures("lightning")
+def test_lightning_that_accumulates_gradients_makes_fewer_steps(tmp_path: Path) -> None:
+    """Two epochs of five batches: steps after 2, 4 and 5 of each."""
+    plain = lightning_fit([], tmp_path, accumulate_grad_batches=2)
+    callback = watch.lightning(out=tmp_path / "run", every=1, quiet=True)
+    watched = lightning_fit([callback], tmp_path, accumulate_grad_batches=2)
+    assert same_state(plain.state_dict(), watched.state_dict())
+    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == list(range(7))
+
+
+@pytest.mark.usefixtures("lightning")
+@pytest.mark.parametrize(("steps", "told"), [(2, 1), (3, 0)])
+def test_a_step_of_several_batches_goes_through_more_examples(
+    steps: int, told: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two batches of 8 for a step: two steps are 32 of 40 examples, three are all."""
+    callback = watch.lightning(out=tmp_path / "run", pictures=False)
+    lightning_fit([callback], tmp_path, accumulate_grad_batches=2, max_steps=steps)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("go through 32 of the 40 training examples: all") == told
+    assert said.count("go through") == told
+
+
+@pytest.mark.usefixtures("lightning")
+@pytest.mark.parametrize(("given", "told"), [({}, 0), ({"limit_train_batches": 2}, 1)])
+def test_lightning_that_takes_a_part_of_an_epoch_is_told(
+    given: dict[str, Any], told: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lightning_fit([watch.lightning(out=tmp_path / "run", pictures=False)], tmp_path, **given)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("2 of 5 batches in each epoch") == told
 
 
 @pytest.mark.usefixtures("lightning")
@@ -132,8 +167,14 @@ def test_hugging_face(tmp_path: Path) -> None:
         hugging_face_fit([watch.hugging_face(out=tmp_path / "other")], tmp_path)
 
 
-def keras_fit(callbacks: list[Any]) -> tuple[Any, Any]:
-    """Train a small model with Keras on torch for 10 steps; its weights and its model."""
+def keras_fit(
+    callbacks: list[Any],
+    *,
+    loss: str = "sparse_categorical_crossentropy",
+    last: str | None = "softmax",
+    **optimizer: Any,
+) -> tuple[Any, Any]:
+    """Train a small model with Keras on torch for 10 batches; its weights and its model."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras", reason="keras is not installed")
     if keras.backend.backend() != "torch":
@@ -143,11 +184,12 @@ def keras_fit(callbacks: list[Any]) -> tuple[Any, Any]:
         [
             keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, strides=2),
             keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.Flatten(),
-            keras.layers.Dropout(0.3), keras.layers.Dense(2, activation="softmax"),
+            keras.layers.Dropout(0.3), keras.layers.Dense(2, activation=last),
         ]
     )  # fmt: skip
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    model.compile(optimizer=keras.optimizers.Adam(**optimizer), loss=loss)
     x, y = (each.numpy() for each in TRAIN)
+    y = np.eye(2)[y] if loss == "categorical_hinge" else y
     model.fit(x.transpose(0, 2, 3, 1), y, batch_size=8, epochs=2, verbose=0, callbacks=callbacks)
     return [np.asarray(weight) for weight in model.get_weights()], model
 
@@ -166,3 +208,27 @@ def test_keras(tmp_path: Path) -> None:
     loss = model.evaluate(unseen, labels, verbose=0)
     assert told["loss"]["test"]["value"] == pytest.approx(loss, rel=1e-4)
     assert callback.verdict
+
+
+def keras_watched(out: Path, **given: Any) -> Any:
+    """A callback that measures after every step."""
+    sets = {
+        name: (each[0].permute(0, 2, 3, 1), each[1])
+        for name, each in (("train", TRAIN), ("test", TEST))
+    }
+    return watch.keras(**sets, out=out, every=1, quiet=True, pictures=False, **given)
+
+
+def test_keras_that_accumulates_gradients_makes_fewer_steps(tmp_path: Path) -> None:
+    """Two epochs of five batches, two batches for an update."""
+    keras_fit([keras_watched(tmp_path / "run")], gradient_accumulation_steps=2)
+    assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == list(range(6))
+
+
+def test_keras_with_a_loss_of_any_scores_is_measured_by_them(tmp_path: Path) -> None:
+    callback = keras_watched(tmp_path / "run")
+    _, model = keras_fit([callback], loss="categorical_hinge", last=None)
+    scores = torch.from_numpy(model.predict(TEST[0].permute(0, 2, 3, 1).numpy(), verbose=0))
+    told = RunDir(tmp_path / "run").summary()
+    loss = float(nn.functional.cross_entropy(scores, TEST[1]))
+    assert told["loss"]["test"]["value"] == pytest.approx(loss, rel=1e-4)

@@ -21,7 +21,7 @@ HUNT = ("search_faces", "resamples", "generations", "out")
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Measure a finished run on unseen faces of its own or of any other population."""
+    """Measure a finished run on unseen pictures of its own or of any other population."""
 
     run: tyro.conf.Positional[Path]
     """The run's folder."""
@@ -40,7 +40,7 @@ class Flags:
     variation: float | None = None
     """How much faces differ in the nuisances, 0 to 1. None: as in the run."""
     num_test: int | None = None
-    """Test faces, 2 to 1,000,000. None: as many as in the run."""
+    """Test pictures, 2 to 1,000,000. None: as many as in the run."""
     counterfactuals: int = 200
     """Faces that are redrawn with each attribute changed, to measure reliance, 0 to 100,000 (fewer
     where their pictures would take too much memory); 0: not measured."""
@@ -48,12 +48,15 @@ class Flags:
     """Metrics of your own, path/to/file.py:name each, as for train.py. own: those of the run; none:
     the lab's alone."""
     seed: int | None = None
-    """Seed of the test faces, a whole number from 0. Under every seed they are in neither the
+    """Seed of the test pictures, a whole number from 0. Under every seed they are in neither the
     training nor the validation set. None: the run's own."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to draw and measure; auto takes a GPU if there is one."""
     model_file: Path | None = None
     """Where the file of the run's network is now, if it was moved since the run was trained."""
+    data: Path | None = None
+    """Where the run's own pictures are now, a folder or an .npz file, if they were moved since the
+    run was trained."""
     changed_code: bool = False
     """Open the run although its network's source files have changed since it was trained."""
     json: Path | None = None
@@ -102,6 +105,7 @@ def evaluate(flags: Flags) -> None:
         seed=flags.seed,
         device=flags.device,
         model_file=flags.model_file,
+        data=flags.data,
         changed_code=flags.changed_code,
         json_file=flags.json,
         examples_file=flags.examples,

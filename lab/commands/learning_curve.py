@@ -17,7 +17,7 @@ class Flags:
     results."""
 
     sizes: tuple[int, ...] = (32, 100, 300, 1000, 3000, 10_000, 30_000)
-    """Numbers of training faces."""
+    """Numbers of training pictures."""
     seeds: int = 3
     """Runs at each size, 1 or more; they start from --seed."""
     processes: int = processors()

@@ -1,4 +1,5 @@
-"""Which training faces are memorized: networks trained on random subsets of one training set."""
+"""Which training pictures are memorized: networks trained on random subsets of one training
+set."""
 
 import sys
 from dataclasses import dataclass, field
@@ -20,30 +21,30 @@ from lab.core.program import typed
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """Train many networks, each on a random part of one training set, and measure for each training
-    face how much more often it is predicted right by those that were trained on it: its
+    picture how much more often it is predicted right by those that were trained on it: its
     memorization score (Feldman & Zhang 2020). The same command continues a pool that was stopped,
     and with a larger --networks adds networks."""
 
     networks: int = 60
     """Networks of the pool, 2 to 100,000; the more, the smaller the scores' standard errors (about
-    0.1 at 60). In ten networks each face is left out equally often."""
+    0.1 at 60). In ten networks each picture is left out equally often."""
     share: float = 0.7
-    """Share of the training faces that each network is trained on, above 0 to below 1."""
+    """Share of the training pictures that each network is trained on, above 0 to below 1."""
     score_runs: int = 0
-    """Trainings on the whole training set, 0 to 1,000, that score how hard each face is to learn
-    (forgetting events, area under the margin, EL2N, …), and then go on with other faces to see
+    """Trainings on the whole training set, 0 to 1,000, that score how hard each picture is to learn
+    (forgetting events, area under the margin, EL2N, …), and then go on with other pictures to see
     which are forgotten: a table says how well each score finds wrong labels, and agrees with
     memorization."""
     without_memorized: int = 0
-    """How many of the most memorized training faces are left out, 0 to half of the training set:
+    """How many of the most memorized training pictures are left out, 0 to half of the training set:
     networks are trained without them, and without as many random ones, to see what the memorized
-    faces are good for (as Feldman & Zhang do in their figure 2); 0: not done."""
+    pictures are good for (as Feldman & Zhang do in their figure 2); 0: not done."""
     without_runs: int = 10
     """Networks of each of these two kinds, 2 to 1,000."""
     attribution_runs: int = 0
     """Networks on the whole training set, 0 to 1,000, from which attribution methods (TracIn,
-    influence functions, TRAK, …) tell which training faces decide on an unseen one; the pool then
-    judges them, with 20 of its networks trained once more. 0: not done; 3 to 5 will do."""
+    influence functions, TRAK, …) tell which training pictures decide on an unseen one; the pool
+    then judges them, with 20 of its networks trained once more. 0: not done; 3 to 5 will do."""
     processes: int = processors()
     """Networks trained at a time on this machine, one thread each, 1 or more; by default one on
     each processor that this process may use (of its container, too)."""
@@ -51,7 +52,7 @@ class Flags:
     """Where networks are trained: local, or on a running cluster: dask://host:port or
     ray://auto."""
     seed: int = 0
-    """Seed of the faces, of the subsets and of all networks, a whole number from 0."""
+    """Seed of the pictures, of the subsets and of all networks, a whole number from 0."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to draw and train; auto takes a GPU if there is one."""
     out: Path = Path("runs/pools")

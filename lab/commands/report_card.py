@@ -24,7 +24,7 @@ def base() -> RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Measure a network and write one page: speed, training faces needed for a test accuracy,
+    """Measure a network and write one page: speed, training pictures needed for a test accuracy,
     random labels fitted, membership AUC, reliance on cues and on every attribute; with --data on
     perturbations, and the accuracy of each class and group. This takes some minutes for each
     network; finished runs are kept, and the same command continues. For a quick test: --seeds 2
@@ -35,11 +35,11 @@ class Flags:
     seeds: int = 3
     """Runs of each setting, 2 or more (an interval over seeds needs two)."""
     sizes: tuple[int, ...] = ()
-    """Numbers of training faces of the learning curve, rising, two or more. None named: 100 300
+    """Numbers of training pictures of the learning curve, rising, two or more. None named: 100 300
     1000 3000 10000; with --data up to four round numbers, and all pictures that are not for the
     test."""
     random_sizes: tuple[int, ...] = ()
-    """Numbers of training faces with random labels, rising. None named: 100 300 1000 3000; with
+    """Numbers of training pictures with random labels, rising. None named: 100 300 1000 3000; with
     --data up to three round numbers and all pictures, at most 3000."""
     processes: int = processors()
     """Runs at a time on this machine, one thread each, 1 or more; by default one on each processor

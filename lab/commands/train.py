@@ -15,7 +15,7 @@ from lab.core.text import escape
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Train a network on a small set of faces, measure it, and print a verdict."""
+    """Train a network on a small set of pictures, measure it, and print a verdict."""
 
     run: RunConfig = field(default_factory=RunConfig)
     preset: Literal["useful", "memorizer", "cheat"] | None = None
@@ -29,7 +29,8 @@ class Flags:
     --num-train 1000 --cues eye_color=blue/brown:0.95 --subpopulations missing --missing nose mouth
     ears --counterfactuals 200."""
     resume: Path | None = None
-    """Continue the run in this folder, with its own settings (only --device may differ)."""
+    """Continue the run in this folder, with its own settings. Only --device may differ, and --data
+    say where its pictures are now, if they were moved."""
     model_file: Path | None = None
     """With --resume: where the file of the run's network is now, if it was moved."""
     changed_code: bool = False
@@ -49,7 +50,7 @@ class Flags:
             refuse_idle(names, self.run.data)
             refuse_width(names - fields_of(self.preset or ""), [self.run.model.model])
             return
-        others = names.difference(with_it, ("resume", "device"))
+        others = names.difference(with_it, ("resume", "device", "data"))
         for name in ("preset", *(each.field for each in flags_of(RunConfig))):
             if name in others:
                 raise ValueError(
@@ -71,9 +72,10 @@ def train(flags: Flags) -> None:
     from lab.runs.train import resume
 
     device = None if flags.run.device == "auto" else flags.run.device
+    data = flags.run.data.data
     done = resume(
-        flags.resume, device=device, model_file=flags.model_file, changed_code=flags.changed_code,
-        started_at=STARTED_AT,
+        flags.resume, device=device, model_file=flags.model_file, data=Path(data) if data else None,
+        changed_code=flags.changed_code, started_at=STARTED_AT,
     )  # fmt: skip
     if done is None:
         print(f"{escape(flags.resume)} is finished already: nothing to do")

@@ -82,11 +82,11 @@ class DataConfig:
     and y_test if there are such. Else they are split at random by the seed, one picture in five for
     testing. None: pictures are drawn."""
     num_train: int = knob(100, 2, 1_000_000)
-    """Number of training faces, 2 to 1,000,000; the fewer, the more is memorized. With --data at
-    most the number of pictures in the folder."""
+    """Number of training pictures, 2 to 1,000,000; the fewer, the more is memorized. With --data at
+    most as many as there are."""
     num_test: int = knob(2000, 2, 1_000_000)
-    """Number of unseen faces to test on, 2 to 1,000,000; the more, the narrower the intervals. With
-    --data at most the number of pictures in the folder."""
+    """Number of unseen pictures to test on, 2 to 1,000,000; the more, the narrower the intervals.
+    With --data at most as many as there are."""
     image_size: int = knob(32, 16, 512)
     """Width and height of a picture in pixels, 16 to 512."""
     resize: Literal["crop", "letterbox", "stretch"] = "crop"
@@ -154,12 +154,13 @@ class TrainConfig:
     """Optimizer steps, 0 to 10,000,000; they also set the length of the learning-rate schedule.
     None: at most 1,500, fewer where --stop-at-loss ends the run."""
     stop_at_loss: float | None = knob(None, 0, 100, above=True)
-    """End training when the mean loss on the training faces, in nats, is at most this at two
+    """End training when the mean loss on the training pictures, in nats, is at most this at two
     evaluations in a row, above 0 to 100: nothing is left to learn from them. None: 0.001 if --steps
     is not given and nothing but that loss is minimized (no --online, --augment, --dropout,
     --weight-decay, --early-stopping or other --objective); else never."""
     batch_size: int = knob(64, 1, 65_536)
-    """Faces per step, 1 to 65,536. At most the number of training faces, except with --online."""
+    """Pictures per step, 1 to 65,536. At most the number of training pictures, except with
+    --online."""
     learning_rate: float = knob(2e-3, 0, 10, above=True)
     """Peak learning rate of AdamW, above 0 to 10, after a linear warm-up and before cosine decay to
     0."""
@@ -170,7 +171,7 @@ class TrainConfig:
     weight_decay: float = knob(0.0, 0, 10)
     """AdamW's decoupled weight decay, 0 to 10."""
     augment: bool = False
-    """Shift, rotate, mirror and recolor each training face at random. This makes labels of tasks
+    """Shift, rotate, mirror and recolor each training picture at random. This makes labels of tasks
     about left and right, or about colors, wrong."""
     objective: str = "erm"
     """What training minimizes: erm (empirical risk: equal weight for each example), reweighting
@@ -178,20 +179,20 @@ class TrainConfig:
     one of yours. A group is a class with one combination of cue values; without cues each class is
     a group."""
     online: bool = False
-    """Use new faces at every step, so that none is seen twice. Training accuracy is measured on the
-    first --num-train of them."""
+    """Use new pictures at every step, so that none is seen twice. Training accuracy is measured on
+    the first --num-train of them."""
     counterfactual_pairs: float = knob(0.0, 0, 1)
     """With --online: share, 0 to 1, of the pairs of training faces, one of each class, that are
     drawn as the same face with and without a change of one relevant attribute, such as a person and
     the same face without its nose. The network is told pictures and labels only; test faces are as
     ever."""
     early_stopping: int | None = knob(None, 1, 1000)
-    """Stop after this many evaluations without a lower loss on the validation faces, and keep the
-    weights of the lowest, 1 to 1000; None: never. Test faces are not used for it."""
+    """Stop after this many evaluations without a lower loss on the validation pictures, and keep
+    the weights of the lowest, 1 to 1000; None: never. Test pictures are not used for it."""
     num_validation: int | None = knob(None, 2, 1_000_000)
-    """Validation faces, 2 to 1,000,000: of the test set's population, with clean labels, in neither
-    the training nor the test set, measured at every evaluation. None: 1,000 with --early-stopping,
-    else none."""
+    """Validation pictures, 2 to 1,000,000: of the test set's population, with clean labels, in
+    neither the training nor the test set, measured at every evaluation. None: 1,000 with
+    --early-stopping, else none."""
     eval_every: int | None = knob(None, 1, 10_000_000)
     """Optimizer steps between evaluations, 1 to 10,000,000; None: frequent at first, rarer
     later."""
@@ -238,8 +239,8 @@ class RunConfig:
     test set by default) that return a number, measured at every evaluation. None named: the lab's
     alone."""
     scores: bool = False
-    """Also score how hard each training face is to learn (forgetting events, area under the margin,
-    EL2N, …; docs/pool.md defines them), for up to twice the time of training, and write
+    """Also score how hard each training picture is to learn (forgetting events, area under the
+    margin, EL2N, …; docs/pool.md defines them), for up to twice the time of training, and write
     example_scores.csv into the run's folder. Not with --online, which has no fixed training set."""
     pictures: bool = True
     """Log pictures, curves, the projector and the graph in addition to the metrics."""

@@ -6,7 +6,8 @@ print(found_text(table))
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any
 
 from lab.core.config import Provenance, RunConfig
 from lab.core.metrics import known, shown
-from lab.core.run_dir import runs_in
-from lab.experiments.runner.grid import ELSEWHERE, fields, setting
+from lab.core.run_dir import RunDir, runs_in
+from lab.experiments.runner.grid import ELSEWHERE, PARTS, fields, setting
 from lab.experiments.runner.jobs import refuse_other_figures
 from lab.experiments.show.tables import cell_word, to_markdown
 from lab.experiments.show.view import View, columns_of
@@ -24,7 +25,7 @@ from lab.experiments.table import Cell, Failure, Run, Table, read_run
 ASIDE = (
     "counterfactuals", "deterministic", "metric", "pictures", "scores", "world_size",
 )  # fmt: skip
-"""Settings that make no other experiment. (Of a watched run the steps are not known, either.)"""
+"""Settings that make no other experiment."""
 
 
 def found_table(folder: Path) -> Table:
@@ -35,7 +36,7 @@ def found_table(folder: Path) -> Table:
     failed = []
     for run in runs_in(folder):
         config, provenance = run.settings()
-        settings = _settings(config, provenance)
+        settings = _settings(config, provenance, _written(run))
         summary = run.summary()
         if summary.get("status") == "finished":
             refuse_other_figures(run, config)
@@ -79,12 +80,22 @@ def found_text(table: Table) -> str:
     )
 
 
-def _settings(config: RunConfig, provenance: Provenance) -> dict[str, Any]:
-    """The settings that tell experiments apart, and those that the user told of a watched run."""
-    aside = [*ELSEWHERE, *ASIDE, *(["steps"] if provenance.watched else [])]
-    usual = {name: setting(config, name) for name in fields() if name not in aside}
+def _settings(
+    config: RunConfig, provenance: Provenance, written: Collection[str]
+) -> dict[str, Any]:
+    """The settings that tell experiments apart. Of a watched run those that are `written` in its
+    `config.json`, for the others are not known, and those that the user told."""
+    names = [name for name in fields() if name not in (*ELSEWHERE, *ASIDE)]
+    if provenance.watched:
+        names = [name for name in names if name in written]
     told: Mapping[str, Any] = provenance.watched.get("settings", {})
-    return {**usual, **told}
+    return {**{name: setting(config, name) for name in names}, **told}
+
+
+def _written(run: RunDir) -> set[str]:
+    """The names of the settings in a run's `config.json`."""
+    whole = json.loads(run.config_file.read_text(encoding="utf-8"))
+    return {*whole, *(name for part in PARTS for name in whole.get(part, {}))}
 
 
 def _without_copies(runs: Sequence[Run]) -> tuple[Run, ...]:

@@ -36,6 +36,9 @@ _OF_A_SWEEP = {
 }
 """Folders of the lab that are no runs, by their name or that of their parent."""
 
+_OF_A_CARD = "report_card.json"
+"""The file by which the folder of a report card is known."""
+
 _OF_A_POOL = {"board": "a pool's scores and pictures, for TensorBoard's other tabs"}
 """The same, by their name alone."""
 
@@ -145,6 +148,7 @@ class Logdir:
                 _OF_A_SWEEP.get(folder.name)
                 or _OF_A_SWEEP.get(folder.parent.name)
                 or _OF_A_POOL.get(folder.name)
+                or _of_a_card(folder)
                 or ("not a run of this lab: it has event files, but no config.json")
             )
             return RunEntry(name=name, folder=folder, config=None, trouble=trouble)
@@ -163,6 +167,12 @@ class Logdir:
         assert self.root is not None
         text = folder.relative_to(self.root).as_posix()
         return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _of_a_card(folder: Path) -> str:
+    """What the folder of a report card is; empty for any other."""
+    there = (folder / _OF_A_CARD).is_file()
+    return "a report card: its runs are in the folder runs beside it" if there else ""
 
 
 def _searched(names: Sequence[str]) -> list[str]:

@@ -51,6 +51,7 @@ def evaluate(
     seed: int | None = None,
     device: str = "auto",
     model_file: Path | None = None,
+    data: Path | None = None,
     changed_code: bool = False,
     json_file: Path | None = None,
     examples_file: Path | None = None,
@@ -59,7 +60,8 @@ def evaluate(
     """Print what the run in `folder` makes of a population, and write what is asked for.
 
     `lists` and `numbers` are data settings that replace the run's own, as in `evaluation_config`.
-    `metric` are metrics of the user's own; `OWN`: those of the run. `ValueError` or `OSError`
+    `metric` are metrics of the user's own; `OWN`: those of the run. `model_file` and `data` are as
+    for `open_run`. `ValueError` or `OSError`
     before anything is measured if a setting or a file cannot work.
     """
     out = None
@@ -68,7 +70,7 @@ def evaluate(
         out = hunt.out or RunDir(folder).failures_file
     place = choose_device(device)
     own, model, measured_step, *_ = open_run(
-        folder, device=place, model_file=model_file, changed_code=changed_code
+        folder, device=place, model_file=model_file, data=data, changed_code=changed_code
     )
     set_threads(1 if parts_of_batches(model, own) > 1 else own.threads)
     config = evaluation_config(

@@ -48,13 +48,15 @@ def open_run(
     device: str | torch.device = "cpu",
     config: RunConfig | None = None,
     model_file: Path | None = None,
+    data: Path | None = None,
     changed_code: bool = False,
     any_world: bool = False,
 ) -> Opened:
     """The run in `folder` with its trained network on `device`: with early stopping the one with
     the lowest validation loss, else the last. `config`: its settings, where they are known already.
 
-    `model_file` is where the network's file is now, if it was moved. Raises `ValueError` in one
+    `model_file` is where the network's file is now, if it was moved, `data` where the pictures are
+    that were not drawn. Raises `ValueError` in one
     line if something is missing; if the run has finished and the checkpoint is of another step than
     its end; if the network's source files are not those that it was trained with (`changed_code`:
     use them all the same); and if the run's world has another version now (`any_world`: for a
@@ -64,7 +66,7 @@ def open_run(
     stored, provenance = run.settings()
     trusted = None if changed_code else provenance
     refuse_watched(provenance, what=folder)
-    config = moved(config or stored, model_file)
+    config = moved(config or stored, model_file, data)
     if any_world:
         gone = config.data.data and not Path(config.data.data).expanduser().exists()
         classes = provenance.classes if gone else ()

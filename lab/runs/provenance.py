@@ -88,7 +88,8 @@ def refuse_other_world(world: World, recorded: Provenance, *, what: object) -> N
         here = (
             f"this lab draws version {now}: train it anew, or open it with the lab that trained it"
             if folder is None
-            else f"{folder} now holds version {now}: put the pictures back, or train it anew"
+            else f"{folder} now holds version {now}: put the pictures back, say where those are now"
+            " (evaluate and train --resume take --data), or train it anew"
         )
         raise ValueError(
             f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; {here}"
@@ -109,11 +110,21 @@ def refuse_other_classes(
         )
 
 
-def moved(config: RunConfig, model_file: Path | None) -> RunConfig:
-    """The settings with the network's file at `model_file` (None: where it was).
+def moved(config: RunConfig, model_file: Path | None, data: Path | None = None) -> RunConfig:
+    """The settings with the network's file at `model_file` and the pictures at `data` (None: where
+    they were).
 
-    Raises `ValueError` if that is no file, or if the network is not made by a file.
+    Raises `ValueError` if there is nothing at these places, if the network is not made by a file,
+    or if the pictures are drawn. Whether the pictures are the same is not looked at here.
     """
+    if data is not None:
+        if config.data.data is None:
+            raise ValueError(f"--data {data}: the run's pictures are drawn, and lie nowhere")
+        place = data.expanduser()
+        if not place.exists():
+            raise ValueError(f"--data {data}: {missing(place)}")
+        pictures = replace(config.data, data=str(place.resolve()))
+        return moved(replace(config, data=pictures), model_file)
     if model_file is None:
         return config
     name = config.model.model

@@ -68,13 +68,15 @@ def resume(
     *,
     device: str | None = None,
     model_file: Path | None = None,
+    data: Path | None = None,
     changed_code: bool = False,
     started_at: float | None = None,
 ) -> Result | None:
     """Go on with the run in `folder`, exactly as if it had never stopped; None if it is finished.
 
     `device` replaces the one it was trained on, for a machine that has no such device, and
-    `model_file` the file of its network, if that was moved. Raises `ValueError` if the run's world
+    `model_file` the file of its network, if that was moved, `data` the place of its pictures, which
+    `config.json` then notes. Raises `ValueError` if the run's world
     has another version now, or if its source files are not those that it was begun with, but for
     the latter with `changed_code`.
     """
@@ -82,7 +84,7 @@ def resume(
     run_dir = RunDir(folder)
     stored, provenance = run_dir.settings()
     refuse_watched(provenance, what=folder)
-    config = moved(stored, model_file)
+    config = moved(stored, model_file, data)
     check_processes(config, folder)
     place = _device_of(run_dir, device or config.device, given=device is not None)
     trusted = None if changed_code else provenance

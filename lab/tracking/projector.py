@@ -47,9 +47,9 @@ def write_points(
     info = EmbeddingInfo(
         tensor_name=name,
         tensor_path=f"{FOLDER}/points.tsv",
-        metadata_path=f"{FOLDER}/faces.tsv",
+        metadata_path=f"{FOLDER}/examples.tsv",
     )
-    info.sprite.image_path = f"{FOLDER}/faces.png"
+    info.sprite.image_path = f"{FOLDER}/examples.png"
     small = _shrunk(thumbnails)
     info.sprite.single_image_dim.extend(small.shape[2:])
 

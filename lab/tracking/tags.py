@@ -82,7 +82,7 @@ TAGS: tuple[Tag, ...] = (
         "memorization score and cause"),
     Tag(name="report/<figure>", kind="image",
         meaning="figures of a report card: learning curve, cues, reliance, subpopulations, parts; "
-        "of your own pictures: learning curve, gap, perturbations, classes, groups"),
+        "of your own pictures: learning curve, gap, perturbations, occlusions, classes, groups"),
     Tag(name="report_card", kind="text",
         meaning="sentences and tables of a report card"),
     Tag(name="config", kind="text", meaning="every setting of the run"),

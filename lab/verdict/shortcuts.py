@@ -210,8 +210,8 @@ def changed(metrics: Metrics, changes: Sequence[str], noun: str = "faces") -> st
     numbers = listed([f"{spoken(name)} in {share(found[name])}" for name in order[:MOST]])
     if rest := order[MOST:]:
         numbers += f", and less often {listed([spoken(name) for name in rest])}"
-    these = "Each of these changes of yours" if len(found) > 1 else "This change of yours"
-    return f"{these} alone changes its answer: {numbers} of {noun}."
+    each = "each of your changes" if len(found) > 1 else "your change"
+    return f"This is how often {each} alone changes its answer: {numbers} of {noun}."
 
 
 def _less(names: Sequence[str]) -> str:

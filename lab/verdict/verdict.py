@@ -111,6 +111,8 @@ class Setting:
     """Whether another program fed the network inputs of another scale while it trained it."""
     redrawn: bool = False
     """Whether the training examples are random augmentations, of which one draw was measured."""
+    relabeled: bool = False
+    """Whether another program seems to have trained the network with other labels."""
     untouched: bool = False
     """Whether no weight of the network changed in all of `steps`."""
     changes: tuple[str, ...] = ()
@@ -161,6 +163,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         doubts.append(_untouched(setting))
     if setting.rescaled:
         doubts.append(_rescaled(setting))
+    if setting.relabeled:
+        doubts.append(_relabeled(setting))
     if doubts:  # advice on training would be about another network, or about other inputs
         found = [each for each in found if each.kind != "advice"]
     if setting.redrawn:
@@ -308,6 +312,16 @@ def _rescaled(setting: Setting) -> Finding:
         " normalize them in a transform, or in forward= too."
     )
     return Finding("rescaled", text)
+
+
+def _relabeled(setting: Setting) -> Finding:
+    """The finding that it seems to have been trained with other labels than it was measured by."""
+    text = (
+        f"It gets fewer of its training {setting.noun} right than one answer to all of them would:"
+        " the loop seems to train it with other labels, changed on the way or numbered in another"
+        " order. Then all figures are those of a model that learned something else."
+    )
+    return Finding("relabeled", text)
 
 
 def _redrawn(setting: Setting) -> Finding:

@@ -32,11 +32,13 @@ class Attached:
         train: Any = None,
         test: Any = None,
         steps: int | None = None,
+        batches: int = 1,
         missing: str = "give train= and test= when you make the callback",
         **others: Any,
     ) -> None:
         """Begin to watch `model`; `train` and `test` are the trainer's own sets, where it has them,
-        `steps` how many there will be. `ValueError` says which set is `missing`, and what to do."""
+        `steps` how many there will be, of so many `batches` each. `ValueError` says which set is
+        `missing`, and what to do."""
         self.end()
         options = {"steps": steps if steps and steps > 0 else None, **others, **self._options}
         for name, own in zip(SETS, (train, test), strict=True):
@@ -45,6 +47,7 @@ class Attached:
             if options[name] is None:
                 raise ValueError(f"there is no {name} set to measure on: {missing}")
         self.watched = Watcher(model, **options)
+        self.watched.batches = batches
         self.watched.open()
         self._over = False
         atexit.register(self.fail, Unfinished())
@@ -53,6 +56,11 @@ class Attached:
         """After optimizer step `number`, from 0 (None: counted here)."""
         if self.watched is not None and not self._over:
             self.watched(number)
+
+    def doubt(self, text: str) -> None:
+        """Say what is doubtful about a training that has begun, once for all processes."""
+        if self.watched is not None:
+            self.watched.warn(text)
 
     def end(self) -> None:
         """At the end of training."""

@@ -201,14 +201,14 @@ def _agree(one: Any, other: Any) -> bool:
         return False
     if any(getattr(each, name, None) is not None for each in (one, other) for name in CHANGES):
         return True
-    return any(_same_numbers(_input(mine), _input(others)) for mine, others in pairs) or not any(
-        _same_numbers(_input(one[i]), _input(one[i])) for i in _some(len(one))[:2]
+    return any(same_numbers(_input(mine), _input(others)) for mine, others in pairs) or not any(
+        same_numbers(_input(one[i]), _input(one[i])) for i in _some(len(one))[:2]
     )
 
 
 def _same_label(one: Any, other: Any) -> bool:
     mine, others = _label(one), _label(other)
-    return mine is not None and _same_numbers(mine, others)
+    return mine is not None and same_numbers(mine, others)
 
 
 def _label(item: Any) -> Any:
@@ -225,9 +225,12 @@ def _input(item: Any) -> Any:
     return item[0]
 
 
-def _same_numbers(one: Any, other: Any) -> bool:
+def same_numbers(one: Any, other: Any) -> bool:
+    """Whether two examples, or parts of them, hold the same numbers."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same_numbers(one[k], other[k]) for k in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(map(_same_numbers, one, other))
+        return len(one) == len(other) and all(map(same_numbers, one, other))
     return bool(np.array_equal(np.asarray(one), np.asarray(other)))
 
 

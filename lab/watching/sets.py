@@ -73,7 +73,7 @@ class MeasuredSet:
         self._held: Tree = None
         if held and len({form(chunk) for chunk in chunks}) == 1:  # else padded, each batch anew
             self._held = cat(chunks)
-        self.thumbnails = _visible(torch.cat(small)) if small else None
+        self.thumbnails = _visible(small) if small else None
         self.keys = tuple(keys)
         self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
 
@@ -192,8 +192,17 @@ def class_names(given: Sequence[str], count: int, known: Sequence[str]) -> tuple
 
 def _are_broken(inputs: Tree) -> Tensor:
     """Which rows (N,) bool have numbers that are not finite."""
-    each = [~leaf.cpu().isfinite().reshape(len(leaf), -1).all(dim=1) for leaf in leaves(inputs)]
-    return torch.stack(each).any(dim=0)
+    return torch.stack([_not_finite(leaf.detach().cpu()) for leaf in leaves(inputs)]).any(dim=0)
+
+
+def _not_finite(numbers: Tensor) -> Tensor:
+    """The same of one tensor (N, …)."""
+    flat = numbers.reshape(len(numbers), -1)
+    if not flat.is_floating_point() and not flat.is_complex():
+        return torch.zeros(len(flat), dtype=torch.bool)
+    if bool(flat.sum().isfinite()):  # a quarter of the time; a sum of finite ones may overflow
+        return torch.zeros(len(flat), dtype=torch.bool)
+    return ~flat.isfinite().all(dim=1)
 
 
 def _are_unscaled(pictures: Tensor) -> bool:
@@ -205,8 +214,8 @@ def _are_unscaled(pictures: Tensor) -> bool:
 
 
 def _shrunk(inputs: Tree) -> Tensor | None:
-    """Inputs (N, 1 or 3, H, W) or (N, H, W) as small float pictures (N, 3, S, S); None where they
-    are no pictures."""
+    """Inputs (N, 1 or 3, H, W) or (N, H, W) as small float pictures (N, 1 or 3, S, S); None where
+    they are no pictures."""
     found = leaves(inputs)
     if len(found) != 1:
         return None
@@ -222,13 +231,24 @@ def _shrunk(inputs: Tree) -> Tensor | None:
     side = min(THUMBNAIL, max(pictures.shape[2:]))
     if pictures.shape[2:] != (side, side):
         pictures = interpolate(pictures, size=(side, side), mode="area")
-    return pictures.expand(-1, 3, -1, -1)
+    return pictures
 
 
-def _visible(pictures: Tensor) -> Tensor:
-    """Float pictures, which are written to, as uint8: the darkest value of each channel 0, the
-    brightest 255, whatever they were normalized to."""
-    pictures.nan_to_num_(0.0, 0.0, 0.0)
-    low = pictures.amin(dim=(0, 2, 3), keepdim=True)
-    high = pictures.amax(dim=(0, 2, 3), keepdim=True)
-    return pictures.sub_(low).div_((high - low).clamp(min=1e-12)).mul_(255).round_().byte()
+def _visible(parts: Sequence[Tensor]) -> Tensor:
+    """Float pictures (N, 1 or 3, S, S), in several parts, as uint8 (N, 3, S, S): the darkest value
+    of each channel 0, the brightest 255, whatever they were normalized to. Numbers that are not
+    finite count as 0, and parts of other sizes get that of the largest."""
+    kept = [part.nan_to_num(0.0, 0.0, 0.0) for part in parts]
+    if len({part.shape[1:] for part in kept}) > 1:
+        side = max(part.shape[-1] for part in kept)
+        kept = [interpolate(part.expand(-1, 3, -1, -1), (side, side), mode="area") for part in kept]
+    ends = [torch.stack([part.amin(dim=(0, 2, 3)), part.amax(dim=(0, 2, 3))]) for part in kept]
+    low = torch.stack(ends)[:, 0].amin(dim=0)[:, None, None]
+    high = torch.stack(ends)[:, 1].amax(dim=0)[:, None, None]
+    width = (high - low).clamp(min=1e-12)
+    seen = torch.empty(sum(map(len, kept)), 3, *kept[0].shape[2:], dtype=torch.uint8)
+    start = 0
+    for part in kept:
+        seen[start : start + len(part)] = part.sub_(low).div_(width).mul_(255).round_()
+        start += len(part)
+    return seen

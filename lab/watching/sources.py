@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
+    ConcatDataset,
     DataLoader,
     IterableDataset,
     RandomSampler,
@@ -25,8 +26,8 @@ from torch.utils.data import (
 from torch.utils.data.distributed import DistributedSampler
 
 from lab.core.text import one_line, plain, unknown
-from lab.watching.origins import LABELS, Part, is_same, parts_of
-from lab.watching.trees import Tree, as_tensor, as_tree, leaves, row_digests, rows
+from lab.watching.origins import LABELS, Part, is_same, parts_of, same_numbers
+from lab.watching.trees import Tree, as_tensor, as_tree, leaves, like, row_digests, rows
 
 FORMS = "a map-style dataset, a DataLoader, or (inputs, labels) as tensors or arrays"
 
@@ -46,6 +47,9 @@ def _sampled(loader: DataLoader[Any], what: str) -> Any:
     sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
     if loader.batch_sampler is not None and not hasattr(loader.batch_sampler, "sampler"):
         sampler = loader.batch_sampler
+        if isinstance(sampler, (list, tuple)):  # of batches, each of numbers
+            with suppress(TypeError):
+                sampler = [number for batch in sampler for number in batch]
     if isinstance(loader.dataset, IterableDataset) or not hasattr(loader.dataset, "__len__"):
         return loader.dataset
     if isinstance(sampler, WHOLE):
@@ -80,6 +84,29 @@ def _drawn(sampler: Any) -> list[int] | None:
     return list(range(len(source))) if hasattr(source, "__len__") else None
 
 
+def _known_classes(dataset: Any) -> list[tuple[str, ...]]:
+    """The names of a dataset's classes, each way to name them once: those of a `ConcatDataset` may
+    have several; () where they are not known."""
+    if isinstance(dataset, ConcatDataset):
+        return list(dict.fromkeys(k for each in dataset.datasets for k in _known_classes(each)))
+    names = getattr(dataset, "classes", None)
+    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+        return [tuple(names)]
+    inner = getattr(dataset, "dataset", None)
+    return [()] if inner is None else _known_classes(inner)
+
+
+def _drawn_in_part(loader: DataLoader[Any]) -> tuple[int, int] | None:
+    """How many examples a loader's sampler draws in an epoch, and of how many, where these are
+    fewer by its `num_samples`."""
+    sampler: Any = getattr(loader.batch_sampler, "sampler", loader.sampler)
+    if not isinstance(sampler, (RandomSampler, WeightedRandomSampler)):
+        return None
+    drawn = _drawn(sampler)
+    count = None if drawn is None else len(drawn)
+    return (sampler.num_samples, count) if count and sampler.num_samples < count else None
+
+
 def _without_rest(numbers: list[int], loader: DataLoader[Any]) -> list[int]:
     """The numbers of examples that a loader takes always in this order, but for those of an
     incomplete last batch that it drops: no epoch has them."""
@@ -95,14 +122,18 @@ class Source:
     """Numbered examples: `read(positions)` gives inputs, a row for each, and labels (N,).
 
     `given` is what the user gave, `what` the name of that argument, `names` those of the classes,
-    where the user gives them: labels may be these names. `ValueError` says in one line what is
-    wrong with it.
+    where the user gives them: labels may be these names. `doubts` are sentences on what was found
+    odd about it, `batch` how many a loader puts into a batch (None: not known). `ValueError` says
+    in one line what is wrong with it.
     """
 
     def __init__(self, given: Any, what: str, names: Sequence[str] = ()) -> None:
         self.what, self._names = what, tuple(map(str, names))
         self._collate: Callable[[list[Any]], Any] = default_collate
         self._tensors: tuple[Tree, Tree] | None = None
+        self._copies: bool | None = None
+        self.doubts: list[str] = []
+        self.batch: int | None = None
         if isinstance(given, DataLoader):
             if given.batch_size is None and given.batch_sampler is None:
                 raise ValueError(
@@ -110,7 +141,15 @@ class Source:
                     " dataset of single examples"
                 )
             self._collate = given.collate_fn
+            self.batch = given.batch_size or getattr(given.batch_sampler, "batch_size", None)
+            part = _drawn_in_part(given)
             given = _sampled(given, what)
+            if part and what == "train":
+                self.doubts.append(
+                    f"{what} is a loader that draws {part[0]:,} of {part[1]:,} examples in each"
+                    " epoch, and all of them count as studied: give what the loop went through if"
+                    " that is less"
+                )
         self.dataset = given
         if isinstance(given, IterableDataset):
             raise ValueError(
@@ -132,6 +171,14 @@ class Source:
         self.count = len(leaves(self._tensors[1])[0]) if self._tensors else len(given)
         if self.count < 2:
             raise ValueError(f"{what} has {self.count} examples: 2 or more are needed")
+        known = _known_classes(self.dataset)
+        if len(known) > 1 and () not in known and not self._names:
+            one, other = (plain(", ".join(each[:5])) for each in known[:2])
+            self.doubts.append(
+                f"{what} puts datasets together that name their classes {one} and {other}: if a"
+                " label does not stand for the same in both, give them the same classes; classes="
+                " names them"
+            )
 
     @property
     def name(self) -> str:
@@ -145,14 +192,10 @@ class Source:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, where the dataset knows them; else ()."""
-        inner = self.dataset
-        while inner is not None:
-            names = getattr(inner, "classes", None)
-            if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-                return tuple(names)
-            inner = getattr(inner, "dataset", None)
-        return ()
+        """The names of the classes, where the dataset knows them (of several that are put
+        together: all of them the same); else ()."""
+        known = _known_classes(self.dataset)
+        return known[0] if len(known) == 1 else ()
 
     def with_transform(self, transform: Callable[[Any], Any]) -> Source:
         """The same examples, with `transform` in place of the dataset's own."""
@@ -165,7 +208,7 @@ class Source:
         if self._tensors:
             inputs, labels = (rows(each, positions) for each in self._tensors)
             return inputs, self._labels(labels)
-        items = [self.dataset[i] for i in positions.tolist()]
+        items = self._items(positions.tolist())
         try:
             batch = self._collate(items)
         except (TypeError, RuntimeError) as error:
@@ -184,6 +227,24 @@ class Source:
                 )
         return inputs, labels
 
+    def _items(self, positions: Sequence[int]) -> list[Any]:
+        """The examples at positions, each in memory of its own: where the dataset gives all of them
+        in the same memory, each is copied before the next one is fetched."""
+        if self._copies is None and len(positions) > 1:
+            one = self.dataset[positions[0]]
+            before = _copied(one)
+            places = zip(_places(one), _places(self.dataset[positions[-1]]), strict=False)
+            self._copies = any(a == b for a, b in places) and not same_numbers(before, one)
+            if self._copies:
+                self.doubts.append(
+                    f"{self.what} gives all examples in the same memory, so that a batch of several"
+                    " has the last one in each row: copy it in __getitem__ if your loop makes such"
+                    " batches. They are measured as they are one at a time"
+                )
+        if self._copies:
+            return [_copied(self.dataset[i]) for i in positions]
+        return [self.dataset[i] for i in positions]
+
     def parts(self) -> list[Part]:
         """The datasets that its examples are taken from, where it is a subset, a wrapper or a
         concatenation of others (of others); none for tensors."""
@@ -192,14 +253,43 @@ class Source:
         every = np.arange(self.count)
         return list(parts_of(self.dataset, every, every))
 
-    def is_random(self, count: int = 16) -> bool:
-        """Whether reading some examples of the whole set again gives others: random
-        augmentation."""
+    def random_parts(self, count: int = 16, *, more: int = 256) -> list[str]:
+        """What of "inputs" and "labels" is something else when some examples of the whole set are
+        read again: random augmentation. Where nothing is, though random numbers were drawn, `more`
+        are tried, which finds what changes one in 50 with a probability of 0.99; `doubts` says if
+        none has changed."""
         if self._tensors:
-            return False
+            return []
+        before = self._random_states()
+        if found := self._changes(count):
+            return found
+        if before == self._random_states():
+            return []
+        if found := self._changes(more):
+            return found
+        tried = min(more, self.count)
+        self.doubts.append(
+            f"{self.what} draws random numbers when it is read, and {tried:,} of its examples were"
+            " the same twice: if it changes few of them (random augmentation), one draw of each is"
+            " measured"
+        )
+        return []
+
+    def _changes(self, count: int) -> list[str]:
+        """What of `count` examples is something else when they are read again."""
         positions = torch.linspace(0, self.count - 1, min(count, self.count)).long()
-        one, other = (self.read(positions)[0] for _ in range(2))
-        return row_digests(one) != row_digests(other)
+        (one, label), (again, relabel) = (self.read(positions) for _ in range(2))
+        moved = {
+            "inputs": row_digests(one) != row_digests(again),
+            "labels": not torch.equal(label, relabel),
+        }
+        return [name for name, other in moved.items() if other]
+
+    def _random_states(self) -> list[Any]:
+        """The states of all random generators that it may draw from, as comparable values."""
+        own = [_state(each) for each in _generators(self.dataset)]
+        shared = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        return [repr(_plain(each)) for each in (*own, *shared)]
 
     def refuse_reordered(self, count: int = 32) -> None:
         """Raise `ValueError` if a loader's collate function puts examples into another order: then
@@ -264,6 +354,7 @@ class Source:
     def _like(self, other: Source, dataset: Any) -> Source:
         self.what, self.count, self.dataset = other.what, other.count, dataset
         self._collate, self._tensors, self._names = other._collate, None, other._names
+        self._copies, self.doubts, self.batch = None, other.doubts, other.batch
         return self
 
     def _split(self, batch: Any) -> tuple[Any, Any]:
@@ -359,10 +450,40 @@ def _retransformed(dataset: Any, transform: Callable[[Any], Any]) -> Any:
         other = copy.copy(dataset)
         other.dataset = _retransformed(dataset.dataset, transform)
         return other
+    if isinstance(dataset, ConcatDataset):
+        other = copy.copy(dataset)
+        other.datasets = [_retransformed(each, transform) for each in dataset.datasets]
+        return other
     raise ValueError(
         f"clean is a transform, but {type(dataset).__name__} has no attribute 'transform' that it"
         " could replace: give a dataset without augmentation"
     )
+
+
+def _copied(item: Any) -> Any:
+    """An example as the dataset gives it, in memory of its own."""
+    if isinstance(item, Tensor):
+        return item.clone()
+    if isinstance(item, np.ndarray):
+        return item.copy()
+    if isinstance(item, Mapping):
+        return {name: _copied(each) for name, each in item.items()}
+    if isinstance(item, (list, tuple)):
+        return like(item, [_copied(each) for each in item])
+    return item
+
+
+def _places(item: Any) -> list[int]:
+    """Where in memory the arrays and tensors of an example begin."""
+    if isinstance(item, Tensor):
+        return [item.data_ptr()] if item.numel() else []
+    if isinstance(item, np.ndarray):
+        return [item.ctypes.data] if item.size else []
+    if isinstance(item, Mapping):
+        item = list(item.values())
+    if isinstance(item, (list, tuple)):
+        return [place for each in item for place in _places(each)]
+    return []
 
 
 def _generators(owner: Any, depth: int = 5) -> Iterator[Any]:
@@ -387,6 +508,17 @@ def _state(generator: Any) -> Any:
     if isinstance(generator, np.random.RandomState):
         return generator.get_state(legacy=False)
     return generator.getstate()
+
+
+def _plain(state: Any) -> Any:
+    """A generator's state with the bytes of its arrays in place of these."""
+    if isinstance(state, (np.ndarray, Tensor)):
+        return np.asarray(state).tobytes()
+    if isinstance(state, Mapping):
+        return {name: _plain(each) for name, each in state.items()}
+    if isinstance(state, (list, tuple)):
+        return [_plain(each) for each in state]
+    return state
 
 
 def _restore(generator: Any, state: Any) -> None:

@@ -21,11 +21,11 @@ def mapped(tree: Tree, function: Callable[[Tensor], Tensor]) -> Tree:
     if isinstance(tree, Mapping):
         return {name: mapped(each, function) for name, each in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return _like(tree, [mapped(each, function) for each in tree])
+        return like(tree, [mapped(each, function) for each in tree])
     return tree
 
 
-def _like(sequence: Any, parts: list[Any]) -> Any:
+def like(sequence: Any, parts: list[Any]) -> Any:
     """The parts as a list, tuple or named tuple, whatever `sequence` is."""
     kind = type(sequence)
     return kind(*parts) if hasattr(sequence, "_fields") else kind(parts)
@@ -52,7 +52,7 @@ def as_tree(given: Tree, what: str) -> Tree:
     if isinstance(given, Mapping):
         return {name: as_tree(each, what) for name, each in given.items()}
     if isinstance(given, (list, tuple)):
-        return _like(given, [as_tree(each, what) for each in given])
+        return like(given, [as_tree(each, what) for each in given])
     raise ValueError(
         f"{what}: inputs must be tensors or arrays (or dictionaries or lists of them), not"
         f" {type(given).__name__}"
@@ -79,7 +79,7 @@ def cat(trees: Sequence[Tree]) -> Tree:
             raise ValueError(f"examples differ in their shapes: {', '.join(shapes[:3])}") from None
     if isinstance(first, Mapping):
         return {name: cat([tree[name] for tree in trees]) for name in first}
-    return _like(first, [cat(list(parts)) for parts in zip(*trees, strict=True)])
+    return like(first, [cat(list(parts)) for parts in zip(*trees, strict=True)])
 
 
 def rows(tree: Tree, positions: Tensor) -> Tree:

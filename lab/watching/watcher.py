@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -80,7 +81,8 @@ class Watcher:
     """Measures a network while its loop goes on; `lab.watch` makes one, and explains its arguments.
 
     Inside `with`, call it after each optimizer step: `watched(step)`. Afterwards `verdict` has the
-    sentences, `metrics` the final figures by tag, `folder` the run's folder.
+    sentences, `metrics` the final figures by tag, `folder` the run's folder. `batches` is how many
+    batches of the training loader a step takes (where gradients are accumulated), 1 unless set.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Watcher:
             if number is not None and (not isinstance(number, (int, np.integer)) or number < least):
                 raise ValueError(f"{name} must be a whole number from {least} on, not {number!r}")
         self.verdict = ""
+        self.batches = 1
         self.metrics: Mapping[str, Estimate | float] = {}
         self.folder: Path | None = None
         self._model = model
@@ -129,6 +132,11 @@ class Watcher:
         self._wants_pictures, self._quiet = pictures, quiet
         self._idle = False
         self._opened: ExitStack | None = None
+        self._begin_anew()
+        refuse_sharded(model)
+
+    def _begin_anew(self) -> None:
+        """Forget what was seen of a loop."""
         self._step, self._calls = 0, 0  # steps made, and those that it was told of
         self._offset = 0
         self._logged = -1
@@ -136,9 +144,8 @@ class Watcher:
         self._told_untouched = False
         self._fed: Inputs | None = None
         self._shown: Tensor | None = None
-        self._taken = 0.0
-        self._rescaled = self._redrawn = False
-        refuse_sharded(model)
+        self._taken = self._first_loss = 0.0
+        self._rescaled = self._redrawn = self._relabeled = False
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -208,6 +215,7 @@ class Watcher:
         if self._idle:
             self.verdict = f"Process {_rank()} does not measure: process 0 does, for all of them."
             return
+        self._begin_anew()
         self._budget = Budget(self._share, self._every, self._steps)
         with self._budget.spending(STARTING), undisturbed(unwrapped(self._model)):
             self._read()
@@ -275,18 +283,22 @@ class Watcher:
                 whole, train = train, Source(clean, "clean", classes)
                 with whole.undisturbed(), train.undisturbed():
                     train.refuse_others(whole)
+                train.doubts, train.batch = [*whole.doubts, *train.doubts], whole.batch
         with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
             for source in (train, test):
                 source.refuse_reordered()
-                if source.is_random():
-                    self._redrawn = self._redrawn or source is train
+                if redrawn := source.random_parts():
+                    if source is train and "inputs" in redrawn:
+                        self._redrawn = True
+                    why = " (random augmentation)" if "inputs" in redrawn else ""
                     advice = "" if source is test else "; clean= is for measuring without it"
                     self._warnings.append(
-                        f"{source.what} gives other inputs each time that it is read (random"
-                        f" augmentation), and one draw of each is measured{advice}"
+                        f"{source.what} gives other {' and '.join(redrawn)} each time that it is"
+                        f" read{why}, and one draw of each is measured{advice}"
                     )
+            self._warnings += dict.fromkeys((*train.doubts, *test.doubts))
             self._train = MeasuredSet(train, most=self._most, seed=0)
             self._test = MeasuredSet(test, most=self._most, seed=0)
             tested, studied = self._test.numbers(), self._train.numbers()
@@ -371,7 +383,7 @@ class Watcher:
         it has layers that get their shapes in its first forward pass, which is not ours to make."""
         network = unwrapped(self._model)
         if is_unready(network):
-            return max(2, least)
+            return max(2, least, self._counts[1])
         self._choose_item(network)
         with self._advised():
             raw = self._asked(network, TRIED)
@@ -566,7 +578,7 @@ class Watcher:
         if self._weights is None:  # it had lazy layers
             self._choose_item(network)
         if not self._outputs.settled and (said := self._settled(network)):  # it had lazy layers
-            self._warn(said)
+            self.warn(said)
         with budget.measuring(step):
             with budget.spending("measuring"), self._undisturbed():
                 self._look_at_weights(network)
@@ -581,6 +593,8 @@ class Watcher:
             with budget.spending("logging"), budget.showing(), self._undisturbed():
                 self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
+        if budget.measured == 1:
+            self._first_loss = _value(result.metrics["loss/train"])
         return result
 
     def _look_at_weights(self, network: nn.Module) -> None:
@@ -591,7 +605,7 @@ class Watcher:
         changed, late = self._weights.look(network), self._step >= WAITED
         if not changed and late and self._budget.measured and not self._told_untouched:
             self._told_untouched = True
-            self._warn(
+            self.warn(
                 f"none of the weights of the watched model has changed in {self._step:,} steps:"
                 " does the loop train a copy of it, has the optimizer the parameters of another"
                 " model, or is the learning rate 0?"
@@ -606,14 +620,17 @@ class Watcher:
         if scale_differs(fed, shown):
             self._rescaled = True
             ours, loops = _range(shown), _range(fed)
-            self._warn(
+            self.warn(
                 f"the loop feeds the model inputs {loops}, and it is measured on inputs {ours}: if"
                 " the loop scales or normalizes them, do it in a transform, or in forward= too, as"
                 " in lambda model, x: model(normalize(x))"
             )
 
-    def _warn(self, text: str) -> None:
-        """Say what is doubtful while the loop goes on."""
+    def warn(self, text: str) -> None:
+        """Say what is doubtful while the loop goes on: printed at once, unless it is quiet. A
+        process that does not measure says nothing."""
+        if self._idle:
+            return
         self._warnings.append(text)
         self._display.warn([text] if not self._quiet else [])
 
@@ -622,12 +639,28 @@ class Watcher:
         step, budget = self._step, self._budget
         watched = self._weights
         if not self._calls and watched is not None and watched.look(unwrapped(self._model)):
-            self._warn(
+            self.warn(
                 "the weights have changed, and the watcher was never called: call it after each"
                 " optimizer step"
             )
+        count, batch = self._train.source.count, self._train.source.batch
+        if batch and 0 < (gone := step * self.batches * batch * _processes()) < count:
+            one = ", if a step takes one batch" if self.batches == 1 else ""
+            self.warn(
+                f"{step:,} {'step' if step == 1 else 'steps'} with batches of {batch:,} go through"
+                f" {gone:,} of the {count:,} training examples{one}: all of them count as studied,"
+                " so give what the loop goes through"
+            )
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
+        if self._calls and self._is_relabeled(result.metrics):
+            self._relabeled = True
+            right = percent(_value(result.metrics["accuracy/train"]))
+            self.warn(
+                f"the model gets {right} of its training examples right, fewer than one answer to"
+                " all would get: does the loop train it with other labels, changed on the way or"
+                " numbered in another order?"
+            )
         with budget.spending("measuring"), self._undisturbed():
             self.metrics, self.verdict = self._recorder.conclude(
                 self._suite, result, step, metrics=result.metrics,
@@ -698,6 +731,16 @@ class Watcher:
         with self._recorder.failure_noted(lambda error: self._step, lambda: self.metrics):
             yield
 
+    def _is_relabeled(self, metrics: Mapping[str, Estimate | float]) -> bool:
+        """Whether training accuracy is surely below what any one answer to all examples gets, and
+        the loss has risen beyond that of a guess: the loop's labels are not those of the training
+        set."""
+        counts = torch.bincount(self._train.labels, minlength=len(self._classes))
+        right, loss = metrics["accuracy/train"], _value(metrics["loss/train"])
+        least = int(counts.min()) / len(self._train)
+        risen = math.isfinite(loss) and loss > max(self._first_loss, math.log(len(self._classes)))
+        return risen and isinstance(right, Estimate) and right.interval[1] < least
+
     @property
     def _frequent(self) -> float:
         """The share of the most frequent class among the test examples."""
@@ -721,6 +764,7 @@ class Watcher:
             broken=self._train.broken + self._test.broken,
             rescaled=self._rescaled,
             redrawn=self._redrawn,
+            relabeled=self._relabeled,
             untouched=self._calls > 0 and self._weights is not None and not self._weights.changed,
             changes=tuple(self._change),
             flags=False,
@@ -741,6 +785,13 @@ def _rank() -> int:
     return 0
 
 
+def _processes() -> int:
+    """How many processes a distributed program has; 1 alone."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_world_size()
+    return 1
+
+
 def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
@@ -750,6 +801,10 @@ def _wait_for(device: torch.device) -> None:
 def _range(numbers: Tensor) -> str:
     """From the least to the largest, in words."""
     return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
+
+
+def _value(metric: Estimate | float) -> float:
+    return metric.value if isinstance(metric, Estimate) else metric
 
 
 def _plain_values(column: Any) -> Any:

@@ -20,6 +20,7 @@ def callback(**options: Any) -> Any:
 
         def __init__(self) -> None:
             self.attached = Attached(options)
+            self._made = 0
 
         @property
         def verdict(self) -> str:
@@ -35,13 +36,19 @@ def callback(**options: Any) -> Any:
                 train=trainer.train_dataloader,
                 test=test or None,
                 steps=int(steps) if steps != float("inf") else None,
+                batches=trainer.accumulate_grad_batches,
                 missing="the trainer has none; give train= and test= to watch.lightning",
             )
+            self._made = trainer.global_step
+            if doubt := _part_of_an_epoch(trainer, options):
+                self.attached.doubt(doubt)
 
         def on_train_batch_end(
             self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
         ) -> None:
-            self.attached.step(max(0, trainer.global_step - 1))
+            made, self._made = self._made, trainer.global_step
+            if self._made > made:  # gradients of several batches may be accumulated for a step
+                self.attached.step(self._made - 1)
 
         def on_train_end(self, trainer: Any, pl_module: Any) -> None:
             self.attached.end()
@@ -50,3 +57,15 @@ def callback(**options: Any) -> Any:
             self.attached.fail(exception)
 
     return Watch()
+
+
+def _part_of_an_epoch(trainer: Any, options: Any) -> str:
+    """What is to be said where an epoch goes through a part of the training set."""
+    loader, batches = trainer.train_dataloader, trainer.num_training_batches
+    if "train" in options or not hasattr(loader, "__len__") or batches >= len(loader):
+        return ""
+    return (
+        f"the trainer takes {batches:,} of {len(loader):,} batches in each epoch"
+        " (limit_train_batches), and all of the training set counts as studied: give what it goes"
+        " through as train= if that is less"
+    )

@@ -30,6 +30,7 @@ def callback(**options: Any) -> Any:
                 train=given.get("train_dataloader"),
                 test=given.get("eval_dataloader"),
                 steps=state.max_steps,
+                batches=args.gradient_accumulation_steps,
                 missing="give train= and test= to watch.hugging_face (a trainer makes its"
                 " evaluation set known to callbacks only once it has evaluated)",
             )

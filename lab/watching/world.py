@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -111,10 +111,14 @@ class WatchedSplit(LoadedSplit):
             self.groups = groups
 
     def predict(self, model: nn.Module) -> Predictions:
-        """The network's predictions on all of them."""
+        """The network's predictions on all of them. Of a network that got its shapes in the loop
+        there may be more columns than classes are known: they are no class's."""
         fed = self.feed(model, len(self.examples))
         logits = predict(fed.model, fed.stored, to_input=fed.to_input)
-        return predictions_on(self.name, logits, self.on_cpu, self.groups)
+        found = predictions_on(self.name, logits, self.on_cpu, self.groups)
+        known = len(found.classes)
+        more = tuple(f"column {number}" for number in range(known, logits.shape[1]))
+        return replace(found, classes=(*found.classes, *more))
 
     def feed(self, model: nn.Module, count: int) -> Feed:
         """Positions, which a function of the network takes."""

@@ -17,6 +17,7 @@ from torch.utils.data import IterableDataset
 
 from lab.core.atomic import draft, replace
 from lab.core.pictures import as_rgb
+from lab.core.text import plain
 from lab.worlds.arrays import SUFFIX, read_labels
 from lab.worlds.npz import Array, Form, Npz, Unfit, refuse_dim
 
@@ -45,7 +46,12 @@ def save_npz(
     if path.suffix.lower() != SUFFIX:
         raise ValueError(f"{path}: the name must end in {SUFFIX}")
     if classes is None:
-        classes = getattr(train, "classes", None)
+        classes, others = (getattr(each, "classes", None) for each in (train, test))
+        if classes and others and list(classes) != list(others):
+            raise ValueError(
+                f"{path}: train has the classes {_some(classes)}, and test {_some(others)}: the"
+                " same label would stand for different ones. Give both the same, or classes="
+            )
     what = "train"
     try:
         with draft(path) as new:
@@ -118,7 +124,7 @@ def _items(dataset: Any) -> Iterator[tuple[Array, list[Any]]]:
             item = dataset[i]
             if not (isinstance(item, (tuple, list)) and len(item) == 2):
                 raise Unfit("each item must be a pair of a picture and its label")
-            pictures.append(_array(item[0]))
+            pictures.append(_array(item[0]).copy())  # it may give the next one in the same memory
             label = item[1]
             labels.append(label.item() if isinstance(label, (Tensor, np.generic)) else label)
         if len({(each.shape, each.dtype) for each in pictures}) > 1:
@@ -134,14 +140,19 @@ def _array(given: Any) -> Array:
         return array
     if hasattr(given, "convert") and hasattr(given, "mode"):
         try:
-            plain = given.mode == "L" and not given.has_transparency_data
-            return np.asarray(given if plain else as_rgb(given))
+            as_is = given.mode == "L" and not given.has_transparency_data
+            return np.asarray(given if as_is else as_rgb(given))
         except ValueError as error:
             raise Unfit(f"a picture cannot be read: {error}") from None
     try:
         return np.asarray(given)
     except ValueError as error:  # rows of several lengths
         raise Unfit(" ".join(str(error).split())[:100]) from None
+
+
+def _some(classes: Sequence[str]) -> str:
+    """The first names of classes in words."""
+    return plain(", ".join(map(str, classes[:5])) + (", …" if len(classes) > 5 else ""))
 
 
 def _length(array: Array) -> str:

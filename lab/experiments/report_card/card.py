@@ -46,10 +46,10 @@ class CueAdopted:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One network's metrics. `subpopulations`, `reliance`, `parts`, `perturbations`, `classes` and
-    `groups` are those of the runs with most training faces; speeds are multiples of those of the
-    reference network. `chance` is the accuracy of a guess. What a section of the card fills that
-    does not apply to its pictures is empty."""
+    """One network's metrics. `subpopulations`, `reliance`, `parts`, `perturbations`, `occlusions`,
+    `classes` and `groups` are those of the runs with most training faces; speeds are multiples of
+    those of the reference network. `chance` is the accuracy of a guess. What a section of the card
+    fills that does not apply to its pictures is empty."""
 
     model: str
     name: str
@@ -68,6 +68,7 @@ class Card:
     subpopulations: Mapping[str, Estimate] = field(default_factory=dict)
     reliance: Mapping[str, Estimate] = field(default_factory=dict)
     perturbations: Mapping[str, Estimate] = field(default_factory=dict)
+    occlusions: Mapping[str, Estimate] = field(default_factory=dict)
     classes: Mapping[str, Estimate] = field(default_factory=dict)
     groups: Mapping[str, Estimate] = field(default_factory=dict)
     parts: Mapping[str, Estimate] = field(default_factory=dict)

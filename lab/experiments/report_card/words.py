@@ -20,9 +20,9 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
     allow."""
     card, *others = cards
     noun = subject.noun
+    speed = f" and trains at {card.training_speed:.2g} times the speed of {compared}"
     said = [
-        f"{card.name} has {card.parameters:,} parameters and trains at {card.training_speed:.2g}"
-        f" times the speed of {compared}.",
+        f"{card.name} has {card.parameters:,} parameters{'' if card.model == compared else speed}.",
         _needs(card, others, noun),
     ]
     if card.power_law is not None:

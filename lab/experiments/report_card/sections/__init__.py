@@ -11,6 +11,7 @@ from lab.core.words import listed
 from lab.experiments.report_card.sections.classes import CLASSES, GROUPS
 from lab.experiments.report_card.sections.cues import CUES
 from lab.experiments.report_card.sections.gap import GAP
+from lab.experiments.report_card.sections.occlusions import OCCLUSIONS
 from lab.experiments.report_card.sections.parts import PARTS
 from lab.experiments.report_card.sections.perturbations import PERTURBATIONS
 from lab.experiments.report_card.sections.reliance import RELIANCE
@@ -18,10 +19,10 @@ from lab.experiments.report_card.sections.section import Asked, Section
 from lab.experiments.report_card.sections.subpopulations import SUBPOPULATIONS
 from lab.experiments.report_card.subject import Subject
 
-SECTIONS = (GAP, CUES, RELIANCE, PERTURBATIONS, SUBPOPULATIONS, CLASSES, GROUPS, PARTS)
+SECTIONS = (GAP, CUES, RELIANCE, PERTURBATIONS, OCCLUSIONS, SUBPOPULATIONS, CLASSES, GROUPS, PARTS)
 """All, in the order of figures and of lines in the table."""
 
-SAID = (GAP, CUES, PERTURBATIONS, PARTS, SUBPOPULATIONS, CLASSES, GROUPS)
+SAID = (GAP, CUES, PERTURBATIONS, OCCLUSIONS, PARTS, SUBPOPULATIONS, CLASSES, GROUPS)
 """Those that say something, in the order of the sentences."""
 
 
