@@ -1,6 +1,9 @@
 """Training steps whose batch is divided among CPU threads."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -68,6 +71,29 @@ def test_each_part_has_a_thread_of_its_own() -> None:
     DividedPass(model, list(model.parameters()), Threads(3))(torch.zeros(8, 3))
     assert sorted(count for count, _ in seen) == [2, 3, 3]
     assert len({name for _, name in seen}) == 3
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="where OpenMP is loaded from is read on Linux"
+)
+def test_operations_in_other_threads_get_as_many_threads_as_here() -> None:
+    """OpenMP's own number, which oneDNN goes by, is that of the processors in a new thread."""
+    script = (
+        "import ctypes, re, torch, threading; torch.set_num_threads(1)\n"
+        "from lab.core.threads import Threads\n"
+        "maps = open('/proc/self/maps').read()\n"
+        "openmp = ctypes.CDLL(re.search(r'/\\S*lib[gi]omp\\S*', maps)[0])\n"
+        "meet = threading.Barrier(3)\n"
+        "def told(part):\n"
+        "    meet.wait(20)\n"
+        "    return openmp.omp_get_max_threads()\n"
+        "print(*Threads(3).map(told, range(3)))\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "4"}
+    told = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["1", "1", "1"]
 
 
 @pytest.mark.parametrize("objective", list_objectives())

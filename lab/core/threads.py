@@ -8,8 +8,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+import torch
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def pool(count: int, name: str) -> ThreadPoolExecutor:
+    """So many threads, in which an operation of torch gets as many threads as in this one: OpenMP
+    would give each of them one for every processor."""
+    return ThreadPoolExecutor(
+        count, name, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)
+    )
 
 
 class Threads:
@@ -17,7 +27,7 @@ class Threads:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._pool = ThreadPoolExecutor(count - 1, "part") if count > 1 else None
+        self._pool = pool(count - 1, "part") if count > 1 else None
 
     def map(self, compute: Callable[[T], R], parts: Sequence[T]) -> list[R]:
         """`compute` of each of the parts, in their order; each thread takes the next one that is

@@ -8,7 +8,7 @@ batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lab.core.seeds import Indices, permutation
+from lab.core.threads import pool
 
 BLOCK, EPOCHS = 65_536, 32
 """Positions that are moved to the device at a time: half a megabyte, but no more than so many
@@ -149,7 +150,7 @@ class OnlineBatches:
         self._share = mine.shape[1]  # examples of this process per step
         self._block = lru_cache(maxsize=1)(self._next_block)
         self._last = -1 if ahead is None else (ahead - 1) // self._steps
-        self._thread = ThreadPoolExecutor(1, "drawing") if ahead is not None else None
+        self._thread = pool(1, "drawing") if ahead is not None else None
         self._coming: tuple[int, Future[Batch]] | None = None
 
     def __call__(self, step: int) -> Batch:
