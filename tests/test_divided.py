@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lab.core.config import TrainConfig
-from lab.core.threads import Threads, given_threads, lent
 from lab.measure import predict
 from lab.models import ModelSpec, create_model, treats_examples_alone
+from lab.models.threads import Threads, given_threads, lent
 from lab.runs.evaluate import evaluate
 from lab.runs.train import start
 from lab.training import Checkpoint, EpochBatches, parts_of_batches
@@ -80,7 +80,7 @@ def test_operations_in_other_threads_get_as_many_threads_as_here() -> None:
     """OpenMP's own number, which oneDNN goes by, is that of the processors in a new thread."""
     script = (
         "import ctypes, re, torch, threading; torch.set_num_threads(1)\n"
-        "from lab.core.threads import Threads\n"
+        "from lab.models.threads import Threads\n"
         "maps = open('/proc/self/maps').read()\n"
         "openmp = ctypes.CDLL(re.search(r'/\\S*lib[gi]omp\\S*', maps)[0])\n"
         "meet = threading.Barrier(3)\n"

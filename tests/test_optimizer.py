@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from lab.core.config import TrainConfig
-from lab.core.threads import Threads
 from lab.models import ModelSpec, create_model, list_models
+from lab.models.threads import Threads
 from lab.training.optimizer import create_optimizer, hidden_matrices, orthogonalized
 
 

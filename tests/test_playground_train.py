@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
+from lab.core.locks import InUse
 from lab.core.run_dir import RunDir
 from lab.playground.errors import Busy, NotThere, RequestError
 from lab.playground.plugin import FacesPlugin
@@ -210,5 +212,10 @@ def test_a_killed_board_takes_its_run_along_which_goes_on_later(tmp_path: Path) 
         board.wait()
     until(lambda: run.summary().get("status") == "stopped")
     assert 0 < run.summary()["step"] < 3000
-    with run.lock():  # nobody holds it
-        pass
+    until(lambda: is_free(run))  # soon: the folder is let go after the summary is written
+
+
+def is_free(run: RunDir) -> bool:
+    with suppress(InUse), run.lock():
+        return True
+    return False

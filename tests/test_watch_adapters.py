@@ -212,6 +212,7 @@ def test_keras(tmp_path: Path) -> None:
 
 def keras_watched(out: Path, **given: Any) -> Any:
     """A callback that measures after every step."""
+    pytest.importorskip("keras", reason="keras is not installed")
     sets = {
         name: (each[0].permute(0, 2, 3, 1), each[1])
         for name, each in (("train", TRAIN), ("test", TEST))

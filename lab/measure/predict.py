@@ -9,7 +9,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lab.core.threads import ALONE, given_threads
 from lab.models import (
     Settings,
     blamed,
@@ -19,6 +18,7 @@ from lab.models import (
     untouched,
 )
 from lab.models import to_input as stored_input
+from lab.models.threads import ALONE, given_threads
 
 BATCH = 100
 """Pictures at once. At 32 px the default network does 11,900 a second with 64 to 125 of them, whose
@@ -45,7 +45,7 @@ def predict(
     `batch_size` None: `BATCH` pictures at once; known networks on a GPU get those of `ON_GPU`
     pixels, if its memory is enough. `to_input` makes uint8 what the model is fed. `precision`
     'bfloat16' computes in autocast. Batches are divided among the threads that are lent
-    (`lab.core.threads`), if the network treats each example alone: the logits are the same. A
+    (`lab.models.threads`), if the network treats each example alone: the logits are the same. A
     network that draws random numbers in eval mode draws them from `seed`. Raises `NetworkError` if
     its code fails, and `ValueError` for pictures of another kind.
     """

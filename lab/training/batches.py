@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lab.core.seeds import Indices, permutation
-from lab.core.threads import pool
+from lab.models.threads import pool
 
 BLOCK, EPOCHS = 65_536, 32
 """Positions that are moved to the device at a time: half a megabyte, but no more than so many

@@ -65,7 +65,7 @@ class GraphedStep:
 
     def __call__(self, compute: Callable[[Batch], None], batch: Batch) -> None:
         """Perform a step, which is `compute(batch)`, the same function at each call."""
-        if self._graph is None and self._eager_left <= 0 and not _failed:
+        if self._graph is None and self._eager_left <= 0 and not failed:
             self._capture(compute, batch)
         if self._graph is not None and not self._is_same():
             self.forget()
@@ -108,7 +108,7 @@ class GraphedStep:
             ):
                 compute(held)
         except Exception as error:  # torch's, in many forms
-            _failed.append(True)
+            failed.append(True)
             _warn(f"{one_line(error)} ({SWITCH}=off in the environment leaves it out)")
             return
         self._graph, self._batch = graph, held
@@ -130,7 +130,7 @@ class GraphedStep:
         )
 
 
-_failed: list[bool] = []
+failed: list[bool] = []
 """Not empty once a capture has failed in this process."""
 
 

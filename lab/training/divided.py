@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
-from lab.core.threads import Threads
 from lab.models import device_of, treats_examples_alone
+from lab.models.threads import Threads
 
 
 def parts_of_batches(model: nn.Module, config: RunConfig) -> int:

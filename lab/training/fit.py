@@ -17,8 +17,8 @@ from torch import nn
 from lab.core.config import TrainConfig
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
-from lab.core.threads import lent
 from lab.models import NetworkError
+from lab.models.threads import lent
 from lab.training.batches import Batches
 from lab.training.checkpoint import Checkpoint
 from lab.training.distributed import SINGLE, Processes

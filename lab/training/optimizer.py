@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.config import TrainConfig
-from lab.core.threads import Threads
+from lab.models.threads import Threads
 from lab.training.adamw import AdamW
 
 MUON_RATE = 15

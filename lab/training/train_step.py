@@ -14,8 +14,8 @@ from lab.core.errors import LabError
 from lab.core.estimate import Estimate
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
-from lab.core.threads import Threads
 from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
+from lab.models.threads import Threads
 from lab.training.batches import Batch, Batches
 from lab.training.checkpoint import Checkpoint, give_state
 from lab.training.cuda_graph import GraphedStep, can_be_captured
@@ -113,6 +113,11 @@ class TrainStep:
     def batch_size(self) -> int:
         """Examples per step, of all processes together."""
         return self._batches.batch_size
+
+    @property
+    def captured(self) -> bool:
+        """Whether there is a CUDA graph of the step."""
+        return self._graphed is not None and self._graphed.captured
 
     def take(self) -> None:
         """Perform one step; on a CPU, raise `Diverged` instead of one that is not finite.
