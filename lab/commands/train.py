@@ -22,7 +22,7 @@ class Flags:
     """A named set of flags, each of which may be given as well and then counts instead. 'useful',
     the fastest known way to a network that relies on every part of a face and on no nuisance:
     --online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16 --steps
-    2400 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 2400 --no-pictures
+    2700 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 2700 --no-pictures
     --threads 2 (without bfloat16 where the processor has no instructions for it, and with one
     thread where there is one processor). 'memorizer', which has fitted
     100 faces: --num-train 100 --counterfactuals 200. 'cheat', which goes by the color of the eyes:

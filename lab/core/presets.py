@@ -11,7 +11,7 @@ from lab.core.machine import has_bfloat16, processors
 PRESETS = {
     "useful": (
         "--online --counterfactual-pairs 0.7 --width 24 --optimizer muon --precision bfloat16"
-        " --steps 2400 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 2400"
+        " --steps 2700 --num-train 1000 --num-test 10000 --counterfactuals 200 --eval-every 2700"
         " --no-pictures --threads 2"
     ),
     "memorizer": "--num-train 100 --counterfactuals 200",

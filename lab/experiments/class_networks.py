@@ -34,7 +34,7 @@ class ClassNetwork:
 
 
 NETWORKS: Mapping[str, ClassNetwork] = {
-    "linden": ClassNetwork(what="useful", flags="--preset useful", seconds=70, steps=2400),
+    "linden": ClassNetwork(what="useful", flags="--preset useful", seconds=75, steps=2700),
     "maple": ClassNetwork(
         what="a cheat",
         flags="--cues eye_color=blue/brown:1 --subpopulations missing --missing nose mouth ears"
