@@ -73,7 +73,8 @@ def test_a_call_that_cannot_be_imported_ends_its_worker(
     file = tmp_path / "changed_meanwhile.py"
     file.write_text("def work(argument): return argument")
     work = importlib.import_module(file.stem).work
-    file.write_text("from os import nothing_of_this_name")
+    changed = "from os import nothing_of_this_name  # of another length, by which caches go"
+    file.write_text(changed)
     with Local(1) as workers:
         with pytest.raises(
             WorkerDied, match="ImportError: cannot import name 'nothing_of_this_name'"
