@@ -37,7 +37,7 @@ class Loop:
 def measure(*, quick: bool) -> list[Row]:
     """Processor seconds of a loop, watched against not watched, and of a call that measures
     nothing."""
-    steps, turns = (1000, 2) if quick else (2000, 10)
+    steps, turns = (1000, 2) if quick else (2000, 4)
     world = open_world(DataConfig(num_train=1000, num_test=2000), seed=0)
     sets = tuple(ExamplesDataset(world.load(*each)) for each in (("train", 1000), ("test", 2000)))
     _loop(sets, 50, watched=True)  # what is loaded once
