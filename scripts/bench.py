@@ -1,7 +1,7 @@
 """Measure how fast the lab is, as ratios: python3 scripts/bench.py
 
-Everything but `threads` runs on one thread, and what is compared takes turns: a shared or slow
-machine changes the rates, hardly the ratios. Goals are reported, never enforced.
+Everything but `threads` and `useful` runs on one thread, and what is compared takes turns: a shared
+or slow machine changes the rates, hardly the ratios. Goals are reported, never enforced.
 """
 
 import json

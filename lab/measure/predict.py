@@ -58,9 +58,9 @@ def predict(
             with suppress(torch.OutOfMemoryError):
                 return predict(model, images, batch_size=batch_size, precision=precision, seed=seed)
             batch_size = BATCH
-    threads = ALONE  # of a network that may do in Python what it wants
-    if device.type == "cpu" and treats_examples_alone(model):
-        threads = given_threads()
+    threads = given_threads()
+    if threads is not ALONE and not (device.type == "cpu" and treats_examples_alone(model)):
+        threads = ALONE  # the network may do in Python what it wants
     with blamed("the network"), untouched(model, seed=seed):
         settings = Settings.now()
 
