@@ -97,7 +97,10 @@ class GraphedStep:
         """Capture a step, without performing it."""
         held = Batch(*(getattr(batch, each.name).clone() for each in fields(Batch)))
         graph = torch.cuda.CUDAGraph()
-        stream = _side_stream(torch.cuda.current_device())
+        device = torch.cuda.current_device()
+        stream = _side_stream(device)
+        generator = torch.cuda.default_generators[device]
+        before = generator.clone_state()
         try:
             # The outer stream is the current one again, which torch forgets where a capture fails.
             # Another thread may use the GPU meanwhile, so only this one's calls are looked at.
@@ -109,6 +112,8 @@ class GraphedStep:
                 compute(held)
         except Exception as error:  # torch's, in many forms
             failed.append(True)
+            # The generator believes that the capture goes on, and would refuse to draw numbers.
+            generator.graphsafe_set_state(before)
             _warn(f"{one_line(error)} ({SWITCH}=off in the environment leaves it out)")
             return
         self._graph, self._batch = graph, held
