@@ -90,7 +90,9 @@ def _compare() -> None:
             for compute in (pool_relu_in_c, pool_relu_in_torch):
                 given = made.clone().requires_grad_()
                 out = compute(given)
-                weighted = (out * made[:, :, :4, :5].cos()).sum()  # a scalar needs no sympy, 0.3 s to import
+                weighted = (
+                    out * made[:, :, :4, :5].cos()
+                ).sum()  # a scalar needs no sympy, 0.3 s to import
                 results.append((out, *torch.autograd.grad(weighted, given)))
         if not all(torch.equal(one, other) for one, other in zip(*results, strict=True)):
             raise compiled.Unavailable("the compiled library computes differently from torch")

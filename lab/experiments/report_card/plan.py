@@ -20,13 +20,15 @@ SET_HERE = {
     "online": "the report card",
     "copies": "the report card (of whose training faces none is a copy)",
     "eval_every": "the report card",
-    "early_stopping": "the report card (which measures runs at their ends only)",
-    "stop_at_loss": "the report card (which measures runs at their ends only)",
+    "early_stopping": "the report card (whose runs are measured with their last weights)",
     "name": "the report card",
     "threads": "the report card (one for each run)",
 }
 """Settings of a run that the grids vary or rely on, and what sets them."""
 
+LOOKS = 6
+"""Evaluations of a run that ends where nothing is left to learn from its training pictures. Each
+costs about 20 steps; two in a row must find the loss below the bound."""
 
 SET_FOR_PICTURES = {**SET_HERE, "counterfactuals": "the report card (with --data)"}
 """The same for pictures of the user's own, of which no attribute can be changed."""
@@ -42,9 +44,11 @@ def plans(
 ) -> dict[str, Plan]:
     """The grids by name: `learning`, `random`, and those of the sections that apply.
 
-    Runs are evaluated at their ends only; the base sets how many steps they take.
+    Runs take at most the base's steps. They are evaluated at their ends, and `LOOKS` times where
+    the base lets them end early, at its bound of the training loss.
     """
-    base = with_settings(base, {"eval_every": max(1, base.train.max_steps)})
+    looks = LOOKS if base.loss_bound is not None else 1
+    base = with_settings(base, {"eval_every": max(1, -(-base.train.max_steps // looks))})
     silent = with_settings(base, {"counterfactuals": 0})
     return {
         "learning": learning_curve.plan(base, sizes, models=models),

@@ -168,13 +168,16 @@ def _for_board(cards: Sequence[Card], said: Sequence[str], subject: Subject) -> 
 
 
 def _conditions(base: RunConfig, subject: Subject, seeds: int) -> str:
+    bound = base.loss_bound
+    most = "up to " if bound is not None else ""
+    ending = f" until the training loss is at most {bound:g}" if bound is not None else ""
     return (
-        f"{subject.described}, {base.data.image_size} px, {base.train.max_steps:,} steps of"
-        f" {base.train.batch_size} {subject.noun}, width {base.model.width} (where a network has"
-        f" one), {subject.tested:,} test {subject.noun}, {seeds} seeds. Numbers are means over the"
-        " seeds; in brackets are Student's 95 % intervals of the mean. A set counts as fitted if"
-        f" every seed gets {percent(FITTED, 0)} of it right. Speeds: {COMPARED} is 1, on one thread"
-        " of this processor."
+        f"{subject.described}, {base.data.image_size} px, {most}{base.train.max_steps:,} steps of"
+        f" {base.train.batch_size} {subject.noun}{ending}, width {base.model.width} (where a"
+        f" network has one), {subject.tested:,} test {subject.noun}, {seeds} seeds. Numbers are"
+        " means over the seeds; in brackets are Student's 95 % intervals of the mean. A set counts"
+        f" as fitted if every seed gets {percent(FITTED, 0)} of it right. Speeds: {COMPARED} is 1,"
+        " on one thread of this processor."
     )
 
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from lab.core.errors import LabError
 from lab.core.machine import TORCHRUN
+from lab.experiments.runner import gpus
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -102,15 +103,15 @@ class Local:
             with self._lock:
                 if self._stopping:
                     raise WorkerDied("the sweep was stopped")
-                worker = self._mine.worker = _Worker()
+                worker = self._mine.worker = _Worker(len(self._workers))
                 self._workers.append(worker)
         return worker
 
 
 class _Worker:
-    """One process, and the pipes to and from it."""
+    """One process, the executor's `number`th from 0, and the pipes to and from it."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         # Its own session, or on Windows its own group: Ctrl-C in the terminal reaches the parent
         # alone, which passes it on once.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
@@ -124,6 +125,7 @@ class _Worker:
             env={
                 # As one of the processes of torchrun it would wait for the others.
                 **{name: value for name, value in os.environ.items() if name not in TORCHRUN},
+                **gpus.environment(number),
                 "OMP_NUM_THREADS": "1",
                 "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             },

@@ -11,12 +11,14 @@ from typing import Any, Protocol
 from lab.core.config import DataConfig, RunConfig
 from lab.core.locks import check_out, locked
 from lab.core.machine import processors
+from lab.experiments.runner import gpus
 from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import Job, finished, make_jobs
 from lab.experiments.runner.worker import Report, do, do_there
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
+from lab.training import choose_device
 
 TICK = 0.5
 """Seconds between two looks at the clock while nothing ends."""
@@ -54,8 +56,8 @@ def run_grid(
     same call again is the recovery. `processes` runs go on at a time (None: one on each
     processor that this process may use), or as many as `executor` has workers: `dask://host:port`
     or `ray://auto`. Runs that fail are in the table's `failed`. Raises `ValueError` before anything
-    is started if a setting cannot work or another process is at the same runs, `OSError` if `out`
-    cannot be written.
+    is started if a setting cannot work, this machine lacks the device or another process is at the
+    same runs, `OSError` if `out` cannot be written.
     """
     place = base.out if out is None else Path(out)
     known = make_grid(grid)
@@ -65,7 +67,10 @@ def run_grid(
     warnings = check_jobs(jobs)
     processes = processes or processors()
     if executor == "local":
-        _check_memory([job for job in jobs if not finished(job)], processes)
+        todo = [job for job in jobs if not finished(job)]
+        _check_memory(todo, processes)
+        if todo and choose_device(base.device).type == "cuda":
+            warnings += gpus.advice(min(processes, len(todo)))
     check_out(place).mkdir(parents=True, exist_ok=True)
     with locked(place):
         if watch is not None:
