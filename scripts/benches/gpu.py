@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from benches.table import Row
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.machine import processors
+from lab.experiments.runner.gpus import MPS
 from lab.measure import predict
 from lab.models import ModelSpec, create_model
 from lab.runs.batches import training_batches
@@ -128,25 +130,43 @@ def _fresh(turns: int) -> list[Row]:
 
 def _commands(*, quick: bool) -> list[Row]:
     """Whole commands on the GPU and on this machine's processors, from shell to verdict."""
-    rows = []
-    jobs = [
-        ("train.py", ["scripts/train.py"], ("cuda", "cpu")),
-        ("train.py --preset useful", ["scripts/train.py", "--preset", "useful"], ("cuda",)),
-        (f"a map of 96 runs, {processors()} processes", [
-            "scripts/sweep.py", "--grid", *MAP.split(), "--seeds", "2", "--steps", "600",
-        ], ("cuda", "cpu")),
-    ]  # fmt: skip
-    for name, words, devices in jobs[:1] if quick else jobs:
-        for device in devices:
-            with tempfile.TemporaryDirectory() as folder:
-                began = time.perf_counter()
-                subprocess.run(
-                    [sys.executable, *words, "--device", device, "--out", folder],
-                    check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                )  # fmt: skip
-                seconds = time.perf_counter() - began
-            rows.append(Row(what=f"{name}, --device {device}", value=seconds, unit="s"))
-    return rows
+    train = ["scripts/train.py"]
+    rows = [_command("train.py", train, "cuda"), _command("train.py", train, "cpu")]
+    if quick:
+        return rows
+    useful = "train.py --preset useful"
+    return [*rows, _command(useful, [*train, "--preset", "useful"], "cuda"), *_map()]
+
+
+def _map() -> list[Row]:
+    """A sweep of many small networks, with as many processes as there are processors."""
+    what = f"a map of 96 runs, {processors()} processes"
+    words = ["scripts/sweep.py", "--grid", *MAP.split(), "--seeds", "2", "--steps", "600"]
+    rows = [_command(what, words, "cpu"), _command(what, words, "cuda")]
+    if shutil.which(MPS) is None:
+        return rows
+    with tempfile.TemporaryDirectory() as folder:
+        own = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
+        environment = {**os.environ, **own}
+        subprocess.run([MPS, "-d"], check=True, env=environment)
+        try:
+            return [*rows, _command(f"{what}, with MPS", words, "cuda", environment)]
+        finally:
+            subprocess.run([MPS], input=b"quit\n", check=False, env=environment, timeout=60)
+
+
+def _command(
+    what: str, words: list[str], device: str, environment: dict[str, str] | None = None
+) -> Row:
+    """Seconds on the wall of one call of a script."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, *words, "--device", device, "--out", folder], env=environment,
+            check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        seconds = time.perf_counter() - began
+    return Row(what=f"{what}, --device {device}", value=seconds, unit="s")
 
 
 def _rate(what: str, count: int, seconds: float) -> Row:
