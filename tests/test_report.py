@@ -379,6 +379,28 @@ def test_the_table_has_a_column_for_each_network() -> None:
     assert "| 1,234 |" in text
 
 
+def test_runs_end_where_their_training_faces_are_fitted(tmp_path: Path) -> None:
+    """With the usual number of steps; a number that is asked for is made, and measured at its end
+    alone."""
+
+    def planned(**settings: object) -> list[RunConfig]:
+        base = tiny(tmp_path, **{"num_train": 100, "eval_every": None, **settings})
+        found = plans(base, ["mlp"], FACES, sizes=[8, 9], random_sizes=[8])
+        return [plan.base for plan in found.values()]
+
+    for base in planned(steps=None):
+        assert base.loss_bound == 0.001
+        assert base.train.eval_every == 250
+        assert base.train.max_steps == 1500
+    for base in planned(steps=10):
+        assert base.loss_bound is None
+        assert base.train.eval_every == 10
+    (base, *_) = planned(steps=None)
+    table = run_grid(base, {"model": ["mlp"], "num_train": [8]}, seeds=2, processes=1)
+    for run in table.cells[0].runs:
+        assert [entry["step"] for entry in run.history] == [0, 250, 500]
+
+
 def test_training_faces_that_were_not_shown_are_told(tmp_path: Path) -> None:
     """As a run's own verdict does: in so few steps a network does not get to all of many."""
     shown = tuple(

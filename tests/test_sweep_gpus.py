@@ -62,9 +62,11 @@ def test_processes_that_take_turns_are_told_of_mps(
     assert line.startswith("3 processes take turns on 2 GPUs; ")
     assert line.endswith(f"{gpus.MPS} -d starts it")
     (tmp_path / "pipes").mkdir()
-    (tmp_path / "pipes" / "control").touch()
+    (tmp_path / "pipes" / "control").touch()  # as it does after the service has ended
+    assert len(gpus.advice(3)) == 1
+    (tmp_path / "pipes" / f"{gpus.MPS}.pid").touch()
     assert gpus.advice(3) == ()  # it runs
-    (tmp_path / "pipes" / "control").unlink()
+    (tmp_path / "pipes" / f"{gpus.MPS}.pid").unlink()
     program.unlink()
     assert gpus.advice(3) == ()  # it is not installed
 

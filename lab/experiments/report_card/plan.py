@@ -21,6 +21,7 @@ SET_HERE = {
     "copies": "the report card (of whose training faces none is a copy)",
     "eval_every": "the report card",
     "early_stopping": "the report card (whose runs are measured with their last weights)",
+    "stop_at_loss": "the report card (which asks whether runs fit their training set)",
     "name": "the report card",
     "threads": "the report card (one for each run)",
 }

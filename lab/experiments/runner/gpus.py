@@ -40,5 +40,7 @@ def advice(processes: int) -> tuple[str, ...]:
 
 
 def _mps_runs() -> bool:
-    """Whether there is the pipe through which processes find the service."""
-    return Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"), "control").exists()
+    """Whether the service has noted its process number where processes look for its pipes; the
+    pipes themselves stay when it ends."""
+    pipes = Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"))
+    return (pipes / f"{MPS}.pid").exists()
