@@ -406,6 +406,7 @@ def test_a_flag_counts_as_given_also_with_its_default_value() -> None:
         ("pool", "--without-runs 10", "--without-runs goes with --without-memorized only"),
         ("train", "--label-noise-kind random", "--label-noise-kind random --label-noise"),
         ("train", "--cue-visibility 1", "--cue-visibility 1 --cues"),
+        ("audit", "--label-noise 0.9", "--label-noise leave it out"),
         ("board", "--links-only --no-train", "--train --links-only"),
     ],
 )

@@ -158,12 +158,17 @@ def test_only_networks_that_treat_each_example_alone_are_divided(tmp_path: Path)
     refused = [
         nn.BatchNorm2d(3), nn.SyncBatchNorm(3), nn.RReLU(), nn.Dropout(0.1), Own(),
         nn.FractionalMaxPool2d(2, output_size=8), nn.InstanceNorm2d(3, track_running_stats=True),
-        nn.MultiheadAttention(4, 2, dropout=0.1),
+        nn.MultiheadAttention(4, 2, dropout=0.1), nn.MultiheadAttention(4, 2),
+        nn.TransformerEncoderLayer(4, 2, dropout=0.0), nn.Softmax(dim=0), nn.Softmax(), nn.GLU(-2),
+        nn.Flatten(0), nn.Unflatten(0, (2, -1)),
     ]  # fmt: skip
     for layer in refused:
         assert not treats_examples_alone(nn.Sequential(layer, nn.Flatten(), nn.Linear(768, 2))), (
             layer
         )
+    attention = nn.TransformerEncoderLayer(4, 2, dropout=0.0, batch_first=True)
+    for layer in (attention, nn.Softmax(dim=1), nn.LogSoftmax(-1), nn.GLU(), nn.Flatten()):
+        assert treats_examples_alone(nn.Sequential(layer)), layer
     model = small()
     assert parts_of_batches(model, tiny(tmp_path, threads=3)) == 3
     assert parts_of_batches(model, tiny(tmp_path, threads=3, world_size=2)) == 1

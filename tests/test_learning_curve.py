@@ -87,9 +87,38 @@ def test_a_learning_curve_of_own_pictures_does_not_speak_of_faces(tmp_path: Path
     assert list(learning_curve.view(table).words) == ["training pictures"]
     (axes,) = learning_curve.figure(cells).axes
     assert axes.get_xlabel() == "training pictures"
-    assert axes.get_title(loc="left") == "Few pictures are memorized, many are learned"
+    assert axes.get_title(loc="left") == "Accuracy over the number of training pictures"
     (swept,) = curves(table, "accuracy/test", x="num_train").axes
     assert swept.get_xlabel() == "training pictures"
+
+
+@pytest.mark.parametrize(
+    ("gaps", "accuracies", "claimed"),
+    [
+        ((0.4, 0.1), (0.6, 0.9), True),
+        ((0.4, 0.3), (0.6, 0.7), False),  # it does not close
+        ((0.02, 0.0), (0.98, 1.0), False),  # there is none
+        ((0.4, 0.0), (0.6, 0.5), False),  # nothing is learned
+    ],
+)
+def test_the_title_claims_what_the_curve_shows(
+    gaps: tuple[float, float], accuracies: tuple[float, float], claimed: bool, tmp_path: Path
+) -> None:
+    config = tiny(tmp_path)
+    cells = [
+        Cell({"num_train": size}, config, tuple(
+            Run(seed, tmp_path, {
+                "gap/accuracy": Estimate(gap + seed / 1000),
+                "accuracy/test": Estimate(accuracy),
+                "accuracy/train": Estimate(gap + accuracy),
+                "memorization/membership_auc": Estimate(0.5),
+            })
+            for seed in range(3)
+        ))
+        for size, gap, accuracy in zip((8, 80), gaps, accuracies, strict=True)
+    ]  # fmt: skip
+    (axes,) = learning_curve.figure(cells).axes
+    assert axes.get_title(loc="left").startswith("Few faces" if claimed else "Accuracy")
 
 
 def numbers(text: str) -> list[float]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import above_guessing, curves, errors_of
+from lab.experiments.show.maps import heat_map
 from lab.experiments.show.tables import UNREACHED, cells_csv, differences_csv, to_markdown
 from lab.measure import mean_of_seeds
 from lab.training import load_checkpoint
@@ -263,6 +265,31 @@ def test_bands_are_intervals_within_what_the_metric_can_be() -> None:
     assert high > 1
     found = band.get_paths()[0].vertices[:, 1]
     assert (found.min(), found.max()) == pytest.approx((low, 1.0))
+
+
+def test_long_names_in_a_map_overlap_nothing() -> None:
+    """Networks in files, and several cues at a time."""
+    networks = ("/home/me/nets/zoo.py:small", "/home/me/nets/zoo.py:large", "cnn")
+    cues = ((), ("eye_color:0.9",), ("eye_color:0.9", "hair_length=long/short:0.8"))
+    cells = tuple(
+        Cell({"model": model, "cues": cue}, RunConfig(), (Run(0, Path(), {TEST: Estimate(0.5)}),))
+        for model in networks
+        for cue in cues
+    )
+    table = Table({"model": networks, "cues": cues}, Path(), cells)
+    figure = heat_map(table, TEST, x="model", y="cues")
+    axes = figure.axes[0]
+    below = [label.get_text() for label in axes.get_xticklabels()]
+    assert below == ["nets/zoo:small", "nets/zoo:large", "cnn"]
+    figure.savefig(io.BytesIO())  # which lays it out
+    tilted = [label.get_rotation() for label in axes.get_xticklabels()]
+    assert tilted == [30, 30, 30]
+    beside = [label.get_window_extent() for label in axes.get_yticklabels()]
+    for one, other in itertools.pairwise(beside):
+        assert not one.overlaps(other)
+    room = axes.get_window_extent()
+    assert room.width > 1.5 * figure.dpi
+    assert all(each.x1 < room.x0 and each.x0 >= 0 for each in beside)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,11 @@ class Flags:
     def check_given(self, names: frozenset[str]) -> None:
         """Refuse what would have no effect."""
         refuse_idle(names, self.data)
+        for name in sorted(names & {"label_noise", "label_noise_kind"}):
+            raise ValueError(
+                f"--{name.replace('_', '-')} changes labels after the drawing; the audit goes by"
+                " the true ones: leave it out"
+            )
 
 
 def audit(flags: Flags) -> int:

@@ -165,9 +165,9 @@ class TrainConfig:
     """Peak learning rate of AdamW, above 0 to 10, after a linear warm-up and before cosine decay to
     0."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """'muon' updates the weight matrices between the first and the last layer with Muon (Jordan et
-    al. 2024), at 15 times the learning rate, and all other weights with AdamW: fewer steps to the
-    same accuracy, each a little slower."""
+    """'muon' updates the weight matrices between the first and the last layer, in the order of the
+    network's parameters, with Muon (Jordan et al. 2024), at 15 times the learning rate, and all
+    other weights with AdamW: fewer steps to the same accuracy, each a little slower."""
     weight_decay: float = knob(0.0, 0, 10)
     """AdamW's decoupled weight decay, 0 to 10."""
     augment: bool = False

@@ -66,10 +66,19 @@ def _treats_each_alone(module: nn.Module) -> bool:
     package, _, file = type(module).__module__.rpartition(".")
     if package == "torch.nn.modules" and file not in _FILES:
         return False
-    if isinstance(module, _RANDOM):
+    if isinstance(module, _RANDOM) or _joins_examples(module):
         return False
     drops = getattr(module, "p", 0.0), getattr(module, "dropout", 0.0)
     return not any(isinstance(share, float) and share > 0 for share in drops) and package in (
         "torch.nn.modules",
         "lab.models",
     )
+
+
+def _joins_examples(module: nn.Module) -> bool:
+    """Whether a layer computes along the first dimension, of which it makes a sequence or a sum, or
+    along one that is the first for some inputs."""
+    if getattr(module, "batch_first", True) is False:  # attention over the batch
+        return True
+    along = [getattr(module, name, 1) for name in ("dim", "start_dim")]
+    return any(not isinstance(each, int) or (each < 1 and each != -1) for each in along)

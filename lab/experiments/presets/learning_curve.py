@@ -29,6 +29,12 @@ SAME_ONLINE = (
 )
 
 TITLE = "Few {noun} are memorized, many are learned"
+"""The title where the gap shows it: it closes by half, and is surely there with the fewest."""
+
+LEAST = 0.05
+"""What an accuracy must differ by to be called different."""
+
+NEUTRAL = "Accuracy over the number of training {noun}"
 
 
 def plan(base: RunConfig, sizes: Sequence[int], *, models: Sequence[str] = ()) -> Plan:
@@ -70,10 +76,23 @@ def figure(cells: Sequence[Cell]) -> Figure:
     if sizes:
         style.size_axis(axes, sizes)
     axes.set(xlabel=f"training {noun}", ylabel="accuracy, AUC", ylim=(min(guesses) - 0.05, 1.02))
-    style.title(axes, TITLE.format(noun=noun))
+    style.title(axes, (TITLE if _closes(cells) else NEUTRAL).format(noun=noun))
     axes.legend(frameon=False, loc="center right")
     style.caption(drawn)
     return drawn
+
+
+def _closes(cells: Sequence[Cell]) -> bool:
+    """Whether the gap of the smallest training set is surely above `LEAST`, and that of the largest
+    less than half of it; and whether that one's test accuracy is surely better than a guess."""
+    if len(cells) < 2 or not all(GAP in cell.tags for cell in cells):
+        return False
+    few, many, learned = cells[0].mean(GAP), cells[-1].mean(GAP), cells[-1].mean(TEST)
+    if few.low is None or many.high is None or learned.low is None:  # of one seed
+        return False
+    guess = 1 / len(classes_of(cells[-1].config.data))
+    closed = many.high < few.value / 2
+    return few.low > LEAST and closed and learned.low > guess + LEAST
 
 
 def _noun(cells: Sequence[Cell]) -> str:

@@ -22,6 +22,12 @@ from lab.experiments.table import Cell, Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LONG = 8
+"""Letters of a value beyond which it needs more room than a cell gives it."""
+
+LETTER = 0.09
+"""Width of a letter in inches."""
+
 
 def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
     """The mean of a final metric over the seeds, for all values of two settings; a panel for each
@@ -29,9 +35,15 @@ def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
     check_known(table, tag, x, y)
     panels = panels_of(table, x, y)
     wide, high = len(table.grid[x]), len(table.grid[y])
+    below = ticks_of(table, x)
+    beside = [each.replace("+", "+\n") for each in ticks_of(table, y)]
+    lines = sum(each.count("\n") + 1 for each in beside)
+    under = max(map(len, below)) if max(map(len, below)) > LONG else 0  # turned, they take height
     figure, grid = new_figure(
-        len(panels), columns=3, width=max(3.6, 0.62 * wide + 0.6), height=max(2.2, 0.4 * high + 1.2)
-    )
+        len(panels), columns=3 if max(map(_width, beside)) <= 2 * LONG else 2,
+        width=max(3.6, 0.62 * wide + 0.6) + LETTER * max(0, max(map(_width, beside)) - LONG),
+        height=max(2.2, 0.4 * max(high, lines / 2) + 1.2 + LETTER * under / 2),
+    )  # fmt: skip
     values = [_matrix(cells, tag, table, x, y) for cells in panels.values()]
     shown = np.concatenate([matrix[np.isfinite(matrix)] for matrix in values])
     low, top = (float(shown.min()), float(shown.max())) if len(shown) else (0.0, 1.0)
@@ -39,8 +51,11 @@ def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
     for axes, (others, matrix) in zip(grid, zip(panels, values, strict=True), strict=True):
         image = axes.imshow(matrix, cmap="viridis", vmin=low, vmax=top, aspect="auto")
         axes.set_facecolor("#dddddd")
-        axes.set_xticks(range(wide), ticks_of(table, x))
-        axes.set_yticks(range(high), ticks_of(table, y))
+        turned: dict[str, Any] = (
+            {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if under else {}
+        )
+        axes.set_xticks(range(wide), below, **turned)
+        axes.set_yticks(range(high), beside)
         axes.invert_yaxis()
         axes.set(xlabel=words_of(x, table), ylabel=words_of(y, table))
         title(axes, ", ".join(others))
@@ -54,6 +69,11 @@ def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
         bar.outline.set_visible(False)
     figure.suptitle(f"{tag}, {seeds_of(table)}", fontsize=10)
     return figure
+
+
+def _width(text: str) -> int:
+    """Letters of the longest line."""
+    return max(map(len, text.split("\n")))
 
 
 def _matrix(cells: Sequence[Cell], tag: str, table: Table, x: str, y: str) -> np.ndarray:

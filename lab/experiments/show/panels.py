@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lab.core.text import unknown
+from lab.core.text import model_labels, unknown
 from lab.experiments.runner.grid import describe, in_words
 from lab.experiments.show.style import SMALL
 from lab.experiments.table import Cell, Table
@@ -67,8 +67,11 @@ def words_of(name: str, table: Table) -> str:
 
 
 def ticks_of(table: Table, name: str) -> list[str]:
-    """A setting's values for an axis."""
-    return [tick(value) for value in table.grid[name]]
+    """A setting's values for an axis; networks and objectives in files by short names."""
+    values = table.grid[name]
+    if name in ("model", "objective"):
+        return list(model_labels(values).values())
+    return [tick(value) for value in values]
 
 
 def tick(value: Any) -> str:
