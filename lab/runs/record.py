@@ -45,7 +45,8 @@ from lab.training import (
     sample_answers,
 )
 from lab.verdict import verdict
-from lab.worlds import DrawnWorld, Examples, audit
+from lab.worlds import DrawnWorld, Examples, StoredWorld, audit
+from lab.worlds.copies import copies_between
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
 
@@ -106,7 +107,10 @@ class Record:
             )
         display.groups(summary.subpopulations, summary.mislabeled)
         with progress_bar() as progress:
-            faults = audit.warnings(world, train, test, progress=progress)
+            self._copies = None
+            if isinstance(world, StoredWorld):
+                self._copies = copies_between(world, train, test, progress=progress)
+            faults = audit.warnings(world, train, test, copies=self._copies)
         self._add_time("drawing")
         display.warn([*world.doubts(), *faults])
         if isinstance(world, DrawnWorld):
@@ -169,8 +173,9 @@ class Record:
         last = next((r for r in fitted.results if isinstance(r, SuiteResult)), None)
         last = last or suite(self._model)  # a resumed run may have nothing left to evaluate
         setting = verdict_setting(
-            run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted
-        )
+            run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
+            copies=self._copies,
+        )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
             try:

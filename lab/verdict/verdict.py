@@ -113,6 +113,10 @@ class Setting:
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
     shared: int = 0
     """Test examples that are known to be training examples, too."""
+    shared_nearly: bool = False
+    """Whether these include pictures that are nearly the same as one for training."""
+    shared_more: bool = False
+    """Whether there may be more of them."""
     broken: int = 0
     """Examples of which inputs are not finite."""
     rescaled: bool = False
@@ -331,10 +335,11 @@ def _knows(read: list[Finding], metrics: Metrics, setting: Setting) -> bool:
 
 def _overlap(setting: Setting) -> Finding:
     """The finding that the test set shares examples with the training set."""
-    least = "at least " if setting.measured_train is not None else ""
+    least = "at least " if setting.measured_train is not None or setting.shared_more else ""
+    nearly = ", exactly or nearly" if setting.shared_nearly else ""
     text = (
-        f"Of the {setting.num_test:,} test {setting.noun} it studied {least}{setting.shared:,}, so"
-        " that what follows about the test set is too good."
+        f"Of the {setting.num_test:,} test {setting.noun} it studied {least}{setting.shared:,}"
+        f"{nearly}, so that what follows about the test set is too good."
     )
     return Finding("overlap", text)
 
@@ -423,7 +428,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun, told=told)),
         ("ignored", ignored(metrics, setting.varied, noun)),
-        ("groups", "" if setting.cues else uneven(metrics, noun)),
+        ("groups", "" if setting.cues else uneven(metrics, noun, studied=setting.shared > 0)),
         ("perturbed", perturbed(metrics, noun)),
         ("changed", changed(metrics, setting.changes, noun)),
     ):

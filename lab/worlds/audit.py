@@ -24,7 +24,7 @@ from lab.worlds.association import (
     duplicates,
     matches_request,
 )
-from lab.worlds.copies import copies_told
+from lab.worlds.copies import Copies, copies_between, copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.groups import MeasuredCue, group_counts, measured
@@ -118,9 +118,16 @@ def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
 
 
 def warnings(
-    world: World, train: Examples, test: Examples, *, progress: Progress = quiet
+    world: World,
+    train: Examples,
+    test: Examples,
+    *,
+    copies: Copies | None = None,
+    progress: Progress = quiet,
 ) -> list[str]:
     """Faults of a run's pictures, one sentence each; usually none.
+
+    `copies` are those of pictures from disk, where they are known.
 
     A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
     0.1 s for 10,000 examples. The search for near copies, which pictures from disk get, takes
@@ -150,7 +157,8 @@ def warnings(
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
         said += _dim(world, train)
-        said += copies_told(world, train, test, progress=progress)
+        copies = copies or copies_between(world, train, test, progress=progress)
+        said += copies_told(world, copies, len(test))
     return said
 
 
