@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -45,6 +45,20 @@ OF_SETS = re.compile(
     re.IGNORECASE,
 )
 """Names of folders that hold a set, such as Train or test_set: two of them are no classes."""
+
+A_SET = re.compile(
+    r"(?<![^\W\d_])(trains?|training|tests?|testing|val|valid|validation|dev|eval|holdout"
+    r"|fold|split|part|subset|set|cv"
+    r"|entrenamiento|prueba|pruebas|validaci[oó]n|treino|treinamento|teste|valida[cç][aã]o"
+    r"|entra[iî]nement|apprentissage|essai|addestramento|prova|trainingsdaten|testdaten|lernen"
+    r"|обучение|тест|训练集?|测试集?|验证集?|訓練|学習|テスト|検証)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+"""Words in the names of folders that hold a set, such as images_train, fold_0 or prueba: where
+such folders hold the same subfolders, these are the classes."""
+
+NAMED = 6
+"""Folders that a message names, at most."""
 
 Files = tuple[tuple[Path, ...], ...]
 """The pictures of each class, sorted by path."""
@@ -140,6 +154,12 @@ class FolderWorld(StoredWorld[Path]):
             said.append(
                 f"{_listed(f'{plain(name)}/' for name in beside)} in {self.root}: not used."
             )
+        within = {name: _folders(self.root / name) for name in sorted(tops)}
+        if tops != {"train", "test"} and _are_alike(self.root, within):
+            said.append(
+                f"{_few(sorted(tops))} all hold folders {_few(within[min(tops)])}: the former are"
+                " taken for the classes, and these for parts of them."
+            )
         sets = {self.root / top for top in tops & {"train", "test"}} if self.tested else set()
         stray = sorted(
             path
@@ -224,6 +244,7 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
                 f"{FLAG} {root}: {_listed(map(plain, of_sets))} are names of sets, not of classes:"
                 " call them train and test, with a subfolder for each class in both"
             )
+        _refuse_sets(root, top)
         names, training = _classes(root)
     except OSError as error:
         raise ValueError(f"{FLAG} {error.filename}: {error.strerror}") from None
@@ -234,6 +255,51 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
                 " test on are needed"
             )
     return names, training, None
+
+
+def _refuse_sets(root: Path, top: Sequence[str]) -> None:
+    """`ValueError` if the folders at the `top` are sets or the like, and those within are the
+    classes, or if there are sets within the classes."""
+    within = {name: _folders(root / name) for name in top}
+    wanted = "one folder for each class is needed, or train and test with those in both"
+    for name, inner in within.items():
+        kinds = [each.lower()[:4] for each in inner if OF_SETS.fullmatch(each)]
+        if any(kind.startswith("tr") for kind in kinds) and len(kinds) > 1:
+            held = _listed(plain(each) for each in inner if OF_SETS.fullmatch(each))
+            raise ValueError(
+                f"{FLAG} {root}: {plain(name)} holds folders for sets, {held}: {wanted}, such as"
+                f" train/{plain(name)} and test/{plain(name)}"
+            )
+    if not _are_alike(root, within):
+        return
+    of_sets = [name for name in top if A_SET.search(name)]
+    common = set.intersection(*map(set, within.values()))
+    same = sorted(common) if all(set(inner) == common for inner in within.values()) else []
+    numbered = all(any(map(str.isdigit, name)) for name in same)  # dates, patients, parts
+    if len(of_sets) > 1 or not numbered:
+        raise ValueError(
+            f"{FLAG} {root}: {_few(top)} all hold {'the same ' if same else ''}folders"
+            f" {_few(sorted(common))}, so that they seem to be no classes: {wanted}"
+        )
+
+
+def _are_alike(root: Path, within: Mapping[str, Sequence[str]]) -> bool:
+    """Whether two or more folders below `root` have two subfolders or more in common, and no
+    pictures beside them."""
+    if len(within) < 2 or len(set.intersection(*map(set, within.values()))) < 2:
+        return False
+    known = picture_suffixes()
+    return not any(
+        path.suffix.lower() in known and not path.name.startswith(".") and path.is_file()
+        for name in within
+        for path in (root / name).iterdir()
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    """Some names of folders, in words."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{_listed(map(plain, names[:NAMED]))}{more}"
 
 
 def _classes(folder: Path) -> tuple[tuple[str, ...], Files]:
