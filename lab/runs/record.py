@@ -115,7 +115,7 @@ class Record:
         display.warn([*world.doubts(), *faults])
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
-        display.columns(summary.columns, len(summary.classes))
+        display.columns(summary.columns)
         display.cues(summary.cues, summary.groups)
         display.warn(self._warnings)
         if self._evaluated < 0:

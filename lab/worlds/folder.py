@@ -27,7 +27,13 @@ from lab.core.machine import processors
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
 from lab.worlds.kept import EACH, Kept, Rows
-from lab.worlds.metadata import TABLE, Column, Metadata, read_metadata
+from lab.worlds.metadata import (
+    TABLE,
+    Column,
+    Metadata,
+    read_metadata,
+    refuse_classes_alike,
+)
 from lab.worlds.samples import Samples
 from lab.worlds.stored import (
     FLAG,
@@ -81,6 +87,7 @@ class FolderWorld(StoredWorld[Path]):
         pool, tested = divided(names, training, testing, seed=seed)
         metadata: Metadata[Path] = Metadata()
         if data.groups:
+            refuse_classes_alike(names)
             paths = [path for path, _ in (*pool, *tested)]
             metadata = read_metadata(root, data.groups, paths, classes=len(names))
         return cls(
