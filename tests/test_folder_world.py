@@ -308,7 +308,7 @@ def test_pictures_beside_the_classes_are_told(split: bool, tmp_path: Path) -> No
 
 def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
     told, _ = opened(pets).doubts()
-    assert told.startswith("1 files")
+    assert told.startswith("1 file of")
     assert ".csv" in told
     for number in range(5):
         (pets / "dog" / f"{number:03}.png").rename(pets / "dog" / f"{number:03}.heic")
@@ -320,6 +320,19 @@ def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
             fill(tmp_path / "sets" / split / name, 3)
     told, _ = opened(tmp_path / "sets").doubts()
     assert told.startswith("val/ in ")
+
+
+def test_one_file_that_is_left_out_is_spoken_of_as_one(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        fill(tmp_path / name, 5)
+    (tmp_path / "cat" / "a.txt").write_text("mine")
+    assert opened(tmp_path).left_out() == [
+        "1 file of the classes is left out, since it is no picture by its ending: .txt."
+    ]
+    (tmp_path / "dog" / "b.txt").write_text("mine")
+    assert opened(tmp_path).left_out() == [
+        "2 files of the classes are left out, since they are no pictures by their ending: .txt."
+    ]
 
 
 def test_names_of_classes_are_different_texts(tmp_path: Path) -> None:

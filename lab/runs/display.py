@@ -12,7 +12,7 @@ from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.program import from_here, quoted
 from lab.core.text import escape
-from lab.core.words import chance, counted, percent, percents, share, singular
+from lab.core.words import chance, counted, percent, percents, share, singular, those
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
 from lab.worlds.groups import MeasuredCue
@@ -66,7 +66,7 @@ class Display:
             f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
             for kind, label, train, _ in groups
         )
-        wrong = f"; {mislabeled:,} have a wrong label" if mislabeled else ""
+        wrong = f"; {those(mislabeled, 'has', 'have')} a wrong label" if mislabeled else ""
         first = "first " if self._config.train.online else ""
         self._say(f"{first}training {self._noun}: {counts}{wrong}")
 

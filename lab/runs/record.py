@@ -18,7 +18,7 @@ from typing import Any
 from torch import nn
 
 from lab.core.atomic import replace_text
-from lab.core.config import to_json
+from lab.core.config import RunConfig, to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
@@ -45,7 +45,7 @@ from lab.training import (
     sample_answers,
 )
 from lab.verdict import verdict
-from lab.worlds import DrawnWorld, Examples, StoredWorld, audit
+from lab.worlds import DrawnWorld, Examples, StoredWorld, World, audit
 from lab.worlds.copies import copies_between
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
@@ -115,6 +115,7 @@ class Record:
         display.warn([*world.doubts(), *faults])
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
+        display.warn(_augmentation_doubts(config, world))
         display.columns(summary.columns)
         display.cues(summary.cues, summary.groups)
         display.warn(self._warnings)
@@ -276,3 +277,16 @@ class Record:
         now = time.perf_counter()
         self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._mark
         self._mark = now
+
+
+def _augmentation_doubts(config: RunConfig, world: World) -> list[str]:
+    """A sentence if augmentation changes what the labels of a drawn task are about."""
+    if not config.train.augment or not isinstance(world, DrawnWorld):
+        return []
+    said = []
+    for name in world.relevant:
+        if name.endswith("color"):
+            said.append(f"recolors pictures at random, and {world.task.name} is about {name}")
+        if {"left", "right"} <= set(map(str, world.domain.attribute(name).values)):
+            said.append(f"mirrors pictures at random, and {world.task.name} is about {name}")
+    return [f"--augment {each}: some labels no longer are what the pictures show." for each in said]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lab.core.estimate import Estimate, difference
-from lab.core.words import auc, chance, counted, percent, share
+from lab.core.words import auc, chance, counted, percent, share, singular, those
 from lab.measure import class_shares
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
@@ -195,7 +195,8 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
             text = "Its losses are not finite."
         if setting.broken:
             text = (
-                f"Its losses are not finite, as the inputs of {setting.broken:,} examples are not."
+                "Its losses are not finite, as the inputs of"
+                f" {those(setting.broken, 'example', 'examples')} are not."
             )
         return [Finding("broken", text)]
     noun = setting.noun
@@ -302,8 +303,8 @@ def _same_answer(metrics: Metrics, setting: Setting) -> str:
     if not few and (same.value < 1 or others * same.count < 2):
         return ""
     nearly = "" if same.value == 1 else "nearly "
-    those = counted(same, f"{same.count:,}")
-    return f" It gives {nearly}all test {setting.noun} the same answer ({those})."
+    number = counted(same, f"{same.count:,}")
+    return f" It gives {nearly}all test {setting.noun} the same answer ({number})."
 
 
 def _unseen(setting: Setting) -> str:
@@ -469,6 +470,11 @@ def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
         f"of the {fitted.count:,} mislabeled {noun}, {share(fitted)} get the wrong label they came"
         f" with and {share(true)} their true one"
     )
+    if fitted.count == 1:
+        got = "neither the wrong label it came with nor its true one"
+        if fitted.value or true.value:
+            got = "the wrong label it came with" if fitted.value else "its true label"
+        numbers = f"the one mislabeled {singular(noun)} gets {got}"
     if fitted.interval[0] > true.interval[1]:
         return Finding(_FITTED, f"It learned wrong labels by heart: {numbers}.")
     if true.interval[0] > fitted.interval[1]:

@@ -26,6 +26,7 @@ from lab.core.decoding import Pixels, decode
 from lab.core.machine import processors
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
+from lab.core.words import those
 from lab.worlds.kept import EACH, Kept, Rows
 from lab.worlds.metadata import (
     TABLE,
@@ -188,9 +189,15 @@ class FolderWorld(StoredWorld[Path]):
             if path not in used and path.name != TABLE and path not in stray
         )
         if others:
+            one = others.total() == 1
+            are, they = (
+                ("is", "it is no picture by its")
+                if one
+                else ("are", "they are no pictures by their")
+            )
             said.append(
-                f"{others.total():,} files of the classes are left out, since they are no pictures"
-                f" by their ending: {_listed(map(plain, sorted(others)))}."
+                f"{those(others.total(), 'file', 'files')} of the classes {are} left out, since"
+                f" {they} ending: {_listed(map(plain, sorted(others)))}."
             )
         return said
 

@@ -76,8 +76,8 @@ def told_by_chance(column: GroupedBy, examples: Examples) -> Estimate:
             left -= drawn
     low, high = np.quantile(found, [0.025, 0.975])
     mean = found.mean()
-    value, *ends = (float(n) / len(labels) for n in (mean, min(low, mean), max(high, mean)))
-    return Estimate(value, *ends, len(labels))
+    value, down, up = (float(n) / len(labels) for n in (mean, min(low, mean), max(high, mean)))
+    return Estimate(value, down, up, len(labels))
 
 
 def groups(examples: Examples, cues: Sequence[GroupedBy]) -> dict[str, Tensor]:
