@@ -87,8 +87,8 @@ def test_what_comes_twice_is_named() -> None:
     planted = replace(train, images=images, samples=replace(train.samples, identity=identity))
     assert warnings(world, planted, test) == [
         "2 of 300 training pictures are test pictures, too.",
-        "1 of 300 training pictures have the identity of a test picture.",
-        "1 of 300 training pictures are copies of earlier ones.",
+        "1 of 300 training pictures has the identity of a test picture.",
+        "1 of 300 training pictures is a copy of an earlier one.",
     ]
 
 

@@ -145,7 +145,7 @@ def test_a_folder_with_copies_is_told_of_with_their_names(tmp_path: Path) -> Non
     assert not told(tmp_path)
     as_file(images[35]).save(tmp_path / "train" / "cat" / "other.webp", lossless=True)
     (shared,) = told(tmp_path)
-    assert shared.startswith("1 of 10 test pictures are training pictures")
+    assert shared.startswith("1 of 10 test pictures is a training picture")
     assert "train/cat/other.webp and test/cat/35.png" in shared
     as_file(images[3]).save(tmp_path / "train" / "dog" / "x.png")
     as_file(images[32]).save(tmp_path / "test" / "cat" / "y.png")
@@ -257,7 +257,7 @@ def test_copies_are_counted_among_the_pictures_that_a_run_uses(tmp_path: Path) -
         seen = {picture.numpy().tobytes() for picture in train}
         copies = sum(picture.numpy().tobytes() in seen for picture in test)
         counts.add(copies)
-        lines = [each for each in told(tmp_path, size) if "test pictures are training" in each]
+        lines = [each for each in told(tmp_path, size) if "test accuracy is too good" in each]
         assert [each.partition(" ")[0] for each in lines] == [str(copies)] * (copies > 0)
     assert len(counts) > 2
 

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +100,32 @@ def test_a_folder_that_looks_like_a_flag_is_told_so_that_it_is_none(
 ) -> None:
     Display(RunConfig(), Path("-my runs/x"), "faces").verdict("Good.", {})
     assert "--logdir './-my runs'" in capsys.readouterr().out
+
+
+def test_one_wrong_label_is_spoken_of_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display(tiny(Path("runs")), Path("runs/x"), "faces")
+    for wrong, said in ((1, "; 1 has a wrong label"), (2, "; 2 have a wrong label")):
+        display.groups((("a", "a", 20, 20),), wrong)
+        assert capsys.readouterr().out.strip().endswith(said)
+    display.groups((("a", "a", 20, 20),), 0)
+    assert "wrong" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"task": "eye_color", "augment": True}, True),
+        ({"task": "eye_color"}, False),
+        ({"task": "person", "augment": True}, False),
+        ({"task": "shape", "augment": True, "cues": ("color=blue/red:0.9",)}, False),
+    ],
+)  # fmt: skip
+def test_augmentation_that_changes_what_labels_are_about_is_told(
+    settings: dict[str, Any], told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(tiny(tmp_path, **settings))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "--augment " in line]
+    assert [line.startswith("warning: --augment recolors pictures") for line in lines] == [
+        True
+    ] * told
+    assert ("eye_color is about eye_color" in " ".join(lines)) == told

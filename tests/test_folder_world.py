@@ -199,9 +199,28 @@ def of_sets(*names: str, inside: str = "") -> Callable[[Path], object]:
     return make
 
 
+def nested(**inner: str) -> Callable[[Path], object]:
+    """A folder with subfolders called so, and in each the folders that are named."""
+
+    def make(place: Path) -> None:
+        for name, within in inner.items():
+            for each in within.split():
+                fill(place / name / each, 3)
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("make", "line"),
     [
+        (nested(fold_0="a b", fold_1="a b", fold_2="a b"), "fold_0, fold_1, fold_2 all hold the"),
+        (nested(fold_0="0 1", fold_1="0 1"), "fold_0, fold_1 all hold the same folders 0, 1, so"),
+        (nested(fold_0="a b c", fold_1="a b"), "fold_0, fold_1 all hold folders a, b, so that"),
+        (nested(images_train="a b", images_test="a b"), "images_test, images_train all hold the"),
+        (nested(entrenamiento="0 1", prueba="0 1"), "entrenamiento, prueba all hold the same"),
+        (nested(photo="dog cat", sketch="dog cat"), "photo, sketch all hold .* cat, dog, so that"),
+        (nested(zero="train test", one="train test"), "one holds folders for sets, test, train: "),
+        (nested(zero="Training Validation", one="x y"), "zero holds folders for sets, Training, V"),
         (of_sets("Test", "Train", inside="cat"), "Test, Train are names of sets, not of classes"),
         (of_sets("test", "train"), "test, train are names of sets"),
         (of_sets("test", "val", inside="cat"), "test, val are names of sets"),
@@ -227,6 +246,45 @@ def test_an_odd_folder_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (nested(cat="patient_1 patient_2", dog="patient_1 patient_2"), True),
+        (nested(cat="2023 2024-05", dog="2023 2024-05"), True),
+        (nested(cat="indoors outdoors", dog="outdoors"), False),
+        (nested(cat="ann bob", dog="eve joe"), False),
+        (nested(cat="images", dog="images"), False),
+        (nested(set_a="x", set_b="y"), False),
+        (nested(cat="test", dog="train"), False),
+        (nested(round_leaf="2023 2024", oval_leaf="2023 2024"), True),
+        (of_sets("set_a", "set_b"), False),
+        (of_sets("fold", "tear"), False),
+    ],
+)
+def test_pictures_of_a_class_may_lie_in_folders_within(
+    make: Callable[[Path], object], said: bool, tmp_path: Path
+) -> None:
+    make(tmp_path / "pets")
+    world = opened(tmp_path / "pets")
+    assert set(world.classes) == {each.name for each in (tmp_path / "pets").iterdir()}
+    assert len(world.pool) + len(world.tested) == len(list(tmp_path.rglob("*.png")))
+    assert any("are taken for the classes" in line for line in world.left_out()) == said
+
+
+def test_classes_in_train_and_test_may_hold_the_same_folders(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        nested(cat="indoors outdoors", dog="indoors outdoors")(tmp_path / split)
+    world = opened(tmp_path)
+    assert world.classes == ("cat", "dog")
+    assert not world.left_out()
+
+
+def test_pictures_beside_folders_that_are_alike_make_them_classes(tmp_path: Path) -> None:
+    nested(cat="indoors outdoors", dog="indoors outdoors")(tmp_path)
+    fill(tmp_path / "cat", 2)
+    assert opened(tmp_path).classes == ("cat", "dog")
+
+
 def test_a_vehicle_may_be_called_train(tmp_path: Path) -> None:
     for name in ("car", "plane", "train"):
         fill(tmp_path / name, 3)
@@ -250,7 +308,7 @@ def test_pictures_beside_the_classes_are_told(split: bool, tmp_path: Path) -> No
 
 def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
     told, _ = opened(pets).doubts()
-    assert told.startswith("1 files")
+    assert told.startswith("1 file of")
     assert ".csv" in told
     for number in range(5):
         (pets / "dog" / f"{number:03}.png").rename(pets / "dog" / f"{number:03}.heic")
@@ -262,6 +320,19 @@ def test_what_is_left_out_is_told(pets: Path, tmp_path: Path) -> None:
             fill(tmp_path / "sets" / split / name, 3)
     told, _ = opened(tmp_path / "sets").doubts()
     assert told.startswith("val/ in ")
+
+
+def test_one_file_that_is_left_out_is_spoken_of_as_one(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        fill(tmp_path / name, 5)
+    (tmp_path / "cat" / "a.txt").write_text("mine")
+    assert opened(tmp_path).left_out() == [
+        "1 file of the classes is left out, since it is no picture by its ending: .txt."
+    ]
+    (tmp_path / "dog" / "b.txt").write_text("mine")
+    assert opened(tmp_path).left_out() == [
+        "2 files of the classes are left out, since they are no pictures by their ending: .txt."
+    ]
 
 
 def test_names_of_classes_are_different_texts(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from lab.core.config import LOSS_BOUND
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, wilson
 from lab.core.words import percent, rung, share
 from lab.runs.verdict_setting import concept_of
 from lab.verdict import findings, verdict
@@ -356,3 +356,27 @@ def test_weights_of_before_all_were_shown_are_not_blamed_on_the_steps() -> None:
     (text,) = (each.text for each in found if each.kind == "unreached")
     assert "too few steps" not in text
     assert "of step 0" in text
+
+
+@pytest.mark.parametrize(
+    ("fitted", "true", "said"),
+    [
+        (1.0, 0.0, "gets the wrong label it came with."), (0.0, 1.0, "gets its true label."),
+        (0.0, 0.0, "gets neither the wrong label it came with nor its true one."),
+    ],
+)  # fmt: skip
+def test_one_mislabeled_example_is_spoken_of_as_one(fitted: float, true: float, said: str) -> None:
+    made = figures(1.0, 0.7) | {
+        "memorization/mislabeled_fitted": wilson(int(fitted), 1),
+        "memorization/mislabeled_true_label": wilson(int(true), 1),
+    }
+    text = verdict(made, setting(label_noise=0.01))
+    assert f"The one mislabeled face {said}" in text
+    two = figures(1.0, 0.7, fitted=0.5, wrong=2)
+    assert "Of the 2 mislabeled faces, 50.0 %" in verdict(two, setting(label_noise=0.01))
+
+
+def test_one_broken_example_is_spoken_of_as_one() -> None:
+    made = figures(1.0, 0.7) | {"loss/test": Estimate(math.nan)}
+    for broken, said in ((1, "of 1 example are"), (2, "of 2 examples are")):
+        assert said in verdict(made, setting(broken=broken))

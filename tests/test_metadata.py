@@ -1,7 +1,7 @@
 """Columns of metadata.csv: groups of pictures from disk, in measuring and in training."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from lab.core.estimate import Estimate, wilson
 from lab.core.run_dir import RunDir
 from lab.evaluators.populations import measure
 from lab.runs.batches import training_batches
+from lab.runs.display import Display
 from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.verdict.uneven import uneven
-from lab.worlds import FolderWorld, open_world
-from lab.worlds.groups import group_counts, told_by
+from lab.worlds import Examples, FolderWorld, Samples, open_world
+from lab.worlds.groups import group_counts, told_by, told_by_chance
+from lab.worlds.metadata import Column
 from support.configs import tiny
 from support.picture_folders import fill
 from support.planted import ByPixels
@@ -283,6 +285,105 @@ def test_two_values_that_would_be_one_are_refused(one: str, other: str, tmp_path
         opened(tmp_path, "place")
     assert repr(one) in str(caught.value)
     assert repr(other) in str(caught.value)
+
+
+@pytest.mark.parametrize(("one", "other"), [("hot dog", "hot_dog"), ("a_b c", "a b_c")])
+def test_classes_that_would_be_one_group_are_refused(one: str, other: str, tmp_path: Path) -> None:
+    fill(tmp_path / one, 6)
+    fill(tmp_path / other, 6, shade=100)
+    write(tmp_path / "metadata.csv", sorted(tmp_path.rglob("*.png")))
+    with pytest.raises(ValueError, match=r"--groups: names of classes: .* would be one name"):
+        opened(tmp_path, "year")
+    (tmp_path / other).rename(tmp_path / "cold dog")
+    write(tmp_path / "metadata.csv", sorted(tmp_path.rglob("*.png")))
+    world = opened(tmp_path, "year")
+    assert len(group_counts(world.load("train", 8), world.grouped_by)) == 4
+
+
+def test_classes_that_look_alike_in_tags_need_no_other_names_without_groups(
+    tmp_path: Path,
+) -> None:
+    for name in ("hot dog", "hot_dog"):
+        fill(tmp_path / name, 6)
+    assert opened(tmp_path).classes == ("hot dog", "hot_dog")
+
+
+def a_column(
+    tmp_path: Path, values: Callable[[str, int], str], *, usual: int = 90, rare: int = 10
+) -> tuple[Estimate, Estimate]:
+    """What a column tells of a usual and a rare class, and what it would by chance."""
+    for name, count in (("usual", usual), ("rare", rare)):
+        fill(tmp_path / "train" / name, count)
+        fill(tmp_path / "test" / name, 2)
+    files = sorted(tmp_path.rglob("*.png"))
+    lines = ["file_name,camera"]
+    for number, file in enumerate(files):
+        camera = values(file.parent.name, number)
+        lines.append(f"{file.relative_to(tmp_path).as_posix()},{camera}")
+    (tmp_path / "metadata.csv").write_text("\n".join([*lines, ""]))
+    world = opened(tmp_path, "camera")
+    train = world.load("train", world.data.num_train)
+    (column,) = world.grouped_by
+    return told_by(column, train), told_by_chance(column, train)
+
+
+def test_a_column_that_tells_nothing_is_compared_with_chance(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two values, and of twelve, each of which has its own most frequent class by chance."""
+    random = np.random.default_rng(0)
+    found = a_column(tmp_path / "two", lambda name, i: "xy"[random.integers(2)])
+    assert [each.value for each in found] == [0.9, 0.9]
+    show(found)
+    said = capsys.readouterr().out
+    assert "no more than a column would that has nothing to do with the class: 90.0 %" in said
+    assert "50 %" not in said
+    many = a_column(
+        tmp_path / "many", lambda name, i: "abcdefghijkl"[random.integers(12)], usual=60, rare=60
+    )
+    assert many[1].value > 0.55
+    show(many)
+    assert "nothing to do with the class: " in capsys.readouterr().out
+
+
+def test_a_column_that_tells_the_class_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = a_column(tmp_path, lambda name, i: "x" if name == "rare" else "y")
+    assert found[0].value == 1
+    assert found[1].value == pytest.approx(0.9, abs=0.01)
+    show(found)
+    said = capsys.readouterr().out
+    assert "alone tells the class of 100 %" in said
+    assert "(one that has nothing to do with it: 90" in said
+    assert "no more" not in said
+
+
+def show(found: tuple[Estimate, Estimate]) -> None:
+    """What the terminal says of it."""
+    Display(tiny(Path("runs")), Path("runs/x"), "pictures").columns({"camera": found})
+
+
+def test_what_a_column_tells_by_chance_is_that_of_shuffled_values() -> None:
+    random = np.random.default_rng(0)
+    values, labels = random.integers(0, 5, 200), (random.random(200) < 0.3).astype(np.int64)
+    column = Column("camera", tuple("abcde"))
+    shuffled = []
+    for _ in range(2000):
+        table = np.zeros((5, 2))
+        np.add.at(table, (random.permutation(values), labels), 1)
+        shuffled.append(table.max(axis=1).sum() / 200)
+    examples = Examples(
+        images=torch.zeros(200, 3, 1, 1, dtype=torch.uint8), labels=torch.tensor(labels),
+        clean_labels=torch.tensor(labels), subpopulations=torch.tensor(labels),
+        classes=("no", "yes"), all_subpopulations=(),
+        samples=Samples(
+            {"camera": torch.tensor(values)}, torch.arange(200), schema={"camera": column.row}
+        ),
+    )  # fmt: skip
+    found = told_by_chance(column, examples)
+    assert found.value == pytest.approx(np.mean(shuffled), abs=0.003)
+    assert found.interval == pytest.approx(tuple(np.quantile(shuffled, [0.025, 0.975])), abs=0.01)
 
 
 def test_groups_of_one_class_are_compared_where_they_differ() -> None:

@@ -112,3 +112,19 @@ def difference(one: Estimate, other: Estimate) -> Estimate:
     down = math.hypot(one.value - one.low, other.high - other.value)
     up = math.hypot(one.high - one.value, other.value - other.low)
     return Estimate(value, value - down, value + up, count)
+
+
+def share_apart(
+    counts: Sequence[int], others: Sequence[int], *, among: int = 1
+) -> tuple[int, Estimate]:
+    """The place whose share surely differs most between two lists of counts, and how much (the
+    larger share minus the smaller): it differs if the interval of that lies above 0.
+
+    Both lists have the same places, and each a sum above 0; `among` as `wilson` takes it.
+    """
+    sums, found = (sum(counts), sum(others)), []
+    for place, pair in enumerate(zip(counts, others, strict=True)):
+        shares = (wilson(n, total, among=among) for n, total in zip(pair, sums, strict=True))
+        less, more = sorted(shares, key=lambda each: each.value)
+        found.append((place, difference(more, less)))
+    return max(found, key=lambda each: each[1].interval[0])

@@ -112,6 +112,8 @@ _CUES = "Cues/accuracy: test, unbiased and conflicting"
 _UNSEEN = "Cues/unseen combinations"
 _MISLABELED = "Label noise/mislabeled examples: predicted as given, or as true"
 _CALIBRATION = "Calibration/expected calibration error: train against test"
+OTHER_SHARES = "class shares that differ between examples of your own for training and for test"
+"""What figures at the class shares of the test set need."""
 
 METRICS: tuple[Metric, ...] = (
     _share("accuracy/train", "share of correct predictions on the training set, in eval "
@@ -148,6 +150,14 @@ METRICS: tuple[Metric, ...] = (
            chance=0.5, heading="membership AUC",
            charts=("Memorization/membership AUC (0.5: a guess)",),
            shown=("hparams", "table", "progress", "plot", "curves")),
+    _share("accuracy/train_at_test_shares", "training accuracy with each class counted at its "
+           "share of the test set", better="up", chance="task", needs=OTHER_SHARES),
+    Metric(name="gap/accuracy_at_test_shares", unit="share", low=-1, high=1, better="zero",
+           meaning="generalization gap with each class counted at its share of the test set",
+           needs=OTHER_SHARES),
+    Metric(name="memorization/membership_auc_within_classes", unit="area", low=0, high=1,
+           better="half", meaning="membership AUC among pairs of two examples of one class, each "
+           "class counted at its share of the test set", chance=0.5, needs=OTHER_SHARES),
     _share("memorization/tpr_at_1_percent_fpr", "membership inference by a loss threshold that "
            "wrongly names 1 % of the unseen examples: the share of the training examples that it "
            "names", better="down", chance=0.01, heading="TPR at 1 % FPR",
@@ -191,6 +201,8 @@ METRICS: tuple[Metric, ...] = (
     _share("answers/changed_when_alone", "share of predictions that change when a test picture "
            "is predicted alone instead of in a batch; 0 for a model "
            "that treats each picture on its own", better="down",
+           when="final"),
+    _share("answers/most_frequent", "share of test examples that get the most frequent answer",
            when="final"),
     _share("perturbation/<name>", "share of predictions on test pictures that change under a "
            "perturbation: gray, hue, blur, noise, mirror, shift", needs="--data", when="final"),

@@ -106,6 +106,11 @@ def singular(noun: str) -> str:
     return noun.removesuffix("s")
 
 
+def those(number: int, one: str, more: str) -> str:
+    """'1 is a copy' or '2,000 are copies', of `one` and `more` the words after the number."""
+    return f"{number:,} {one if number == 1 else more}"
+
+
 def spoken(name: str) -> str:
     """An attribute's name as words of a sentence."""
     return name.replace("_", " ")

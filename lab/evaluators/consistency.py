@@ -1,4 +1,5 @@
-"""Consistency: whether the final model's predictions are a function of the picture."""
+"""Consistency: whether the final model's predictions are a function of the picture, and how many
+are the same."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from lab.evaluators.evaluation import Evaluation, Split
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import consistency
+from lab.measure.class_shares import same_answer
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class ConsistencyEvaluator:
         return cls(setup.splits["test"], setup.asked_again)
 
     def __call__(self, evaluation: Evaluation) -> Result:
-        """The shares of predictions that change, by tag."""
+        """The shares of predictions that change, and that of the most frequent one, by tag."""
         fed = self.test.feed(evaluation.model, self.count)
-        return Result(metrics=consistency(fed.model, fed.stored, to_input=fed.to_input))
+        same = same_answer(evaluation.on("test").predicted)
+        asked = consistency(fed.model, fed.stored, to_input=fed.to_input)
+        return Result(metrics={**asked, "answers/most_frequent": same})

@@ -14,7 +14,7 @@ from lab.models import to_input
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
 from lab.worlds import DrawnWorld, Examples, StoredWorld, World
-from lab.worlds.groups import MeasuredCue, group_counts, measured, told_by
+from lab.worlds.groups import MeasuredCue, group_counts, measured, told_by, told_by_chance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class DataSummary:
         groups: how many training examples each group has; empty without cues.
         cues: each cue's strength in the training set.
         columns: for columns that form groups, the share of training examples whose class is the
-            most frequent one of their value.
+            most frequent one of their value, and what that would be by chance.
     """
 
     noun: str
@@ -38,7 +38,7 @@ class DataSummary:
     mislabeled: int
     groups: Mapping[str, int]
     cues: tuple[MeasuredCue, ...]
-    columns: Mapping[str, Estimate]
+    columns: Mapping[str, tuple[Estimate, Estimate]]
 
     @classmethod
     def of(cls, world: World, train: Examples, test: Examples) -> DataSummary:
@@ -59,7 +59,9 @@ class DataSummary:
             mislabeled=int(train.mislabeled.sum()),
             groups=group_counts(train, world.grouped_by) if world.grouped_by else {},
             cues=tuple(measured(world, train)) if isinstance(world, DrawnWorld) else (),
-            columns={c.attribute: told_by(c, train) for c in world.grouped_by}
+            columns={
+                c.attribute: (told_by(c, train), told_by_chance(c, train)) for c in world.grouped_by
+            }
             if isinstance(world, StoredWorld)
             else {},
         )

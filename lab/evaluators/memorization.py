@@ -9,10 +9,12 @@ from lab.evaluators.evaluation import Evaluation, LoadedSplit
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, example_losses, memorization_metrics
+from lab.measure.class_shares import at_test_shares
 from lab.models import features
 from lab.tracking import views
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.writer import Tracker
+from lab.worlds import DrawnWorld
 
 
 @dataclass(frozen=True)
@@ -22,20 +24,23 @@ class MemorizationEvaluator:
     train: LoadedSplit
     test: LoadedSplit
     noun: str
+    drawn: bool
+    """Whether both sets are drawn from one population, so that classes differ by chance only."""
 
     @classmethod
     def prepare(cls, setup: Setup) -> MemorizationEvaluator | None:
         """Where there is a training set, and both sets are in memory."""
         train, test = setup.splits.get("train"), setup.splits["test"]
         if isinstance(train, LoadedSplit) and isinstance(test, LoadedSplit):
-            return cls(train, test, setup.world.noun)
+            return cls(train, test, setup.world.noun, isinstance(setup.world, DrawnWorld))
         return None
 
     def __call__(self, evaluation: Evaluation) -> MemorizationResult:
         """Gaps, membership inference and label noise."""
         train, test = evaluation.on("train"), evaluation.on("test")
+        alike = {} if self.drawn else at_test_shares(train, test)
         return MemorizationResult(
-            metrics=memorization_metrics(train, test),
+            metrics=memorization_metrics(train, test) | alike,
             evaluation=evaluation,
             splits=(self.train, self.test),
             noun=self.noun,

@@ -12,7 +12,7 @@ from lab.core.metrics import GOOD, METRICS, chance_level, find, heading, label
 from lab.core.words import interval, percent, percents
 from lab.measure import varying
 from lab.measure.perturbations import GRID
-from lab.worlds import DrawnWorld, World
+from lab.worlds import DrawnWorld, StoredWorld, World
 
 WIDTH = 100
 
@@ -91,6 +91,8 @@ def accuracy_table(metrics: Metrics, world: World) -> str:
             rows += groups
     guess = chance_level("accuracy/test", len(world.classes)) or 0
     rows.append(("a guess", f"{100 * guess:.3g} %", "", ""))
+    if isinstance(world, StoredWorld) and world.majority > guess:
+        rows.append(("always the most frequent class", percent(world.majority), "", ""))
     return table(("Accuracy", "right", "95 % interval", world.noun), rows)
 
 

@@ -60,6 +60,16 @@ def area(smaller: Tensor, larger: Tensor, *, among: int = 1) -> Estimate:
     return Estimate(value, low, high, m + n)
 
 
+def area_of_few(smaller: Tensor, larger: Tensor) -> Estimate:
+    """`area`, with an interval that also holds that of Newcombe's method 5: where one side has few
+    values, DeLong's variance may be far too small by chance."""
+    found = area(smaller, larger)
+    if found.low is None or found.high is None:
+        return found
+    low, high = _score_interval(found.value, len(smaller), len(larger), Z)
+    return Estimate(found.value, min(found.low, low), max(found.high, high), found.count)
+
+
 def _share_below(sample: Tensor, values: Tensor) -> Tensor:
     """For each of `values`: the share of `sample` below it, ties counting half."""
     ranked = sample.sort().values

@@ -27,6 +27,7 @@ from lab.playground.model_cache import ModelCache, PictureRun
 from lab.playground.neighbors import distances
 from lab.runs.provenance import refuse_other_classes, refuse_other_world
 from lab.worlds import Examples, StoredWorld, classes_of, open_world
+from lab.worlds.copies import near_copies
 
 SETS = ("test", "train")
 """The sets whose pictures are shown."""
@@ -144,12 +145,15 @@ class Pictures:
         variants = torch.cat([_changed(one, name) for name in CHANGES])
         item = world.item(split, number)
         told = summary(entry)
-        answers = [self._answer(run, variants, change, world.trained_on(item))]
+        answers = [
+            {**self._answer(run, variants, change), **self._studied(entry, world, item, one)}
+        ]
         for other in others:
             try:
                 theirs, its = self._alike(other, entry)
                 its = its.at(step)
-                answers.append(self._answer(its, variants, change, theirs.trained_on(item)))
+                known = self._studied(other, theirs, item, one)
+                answers.append({**self._answer(its, variants, change), **known})
             except RequestError as refusal:
                 answers.append({"name": other.name, "trouble": str(refusal)})
         return {
@@ -291,13 +295,26 @@ class Pictures:
             lambda doubts: _size(doubts.order) * 3,
         )
 
-    def _answer(self, run: PictureRun, variants: Tensor, change: str, studied: bool) -> Values:
+    def _studied(self, entry: RunEntry, world: StoredWorld[Any], item: Any, one: Tensor) -> Values:
+        """Whether a run was trained on a picture `one` (1, 3, S, S), stored as `item`; if not, the
+        name of a training picture that is the same, exactly or nearly (None: there is none), and
+        whether all training pictures were compared."""
+        if world.trained_on(item):
+            return {"studied": True, "copy": None, "compared": True}
+        known = self._set(entry, world, "train")
+        pairs = near_copies(one, known.images).pairs
+        return {
+            "studied": False,
+            "copy": world.name("train", int(pairs[0, 1])) if len(pairs) else None,
+            "compared": len(known) == _total(world, "train"),
+        }
+
+    def _answer(self, run: PictureRun, variants: Tensor, change: str) -> Values:
         chances = run.ask(variants).double().softmax(dim=1)
         says = chances.argmax(dim=1).tolist()
         return {
             "name": run.name,
             "step": run.step,
-            "studied": studied,
             "chances": [round(each, 6) for each in chances[CHANGES.index(change)].tolist()],
             "says": says,
             "sure": [round(float(row[at]), 5) for row, at in zip(chances, says, strict=True)],

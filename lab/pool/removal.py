@@ -116,7 +116,9 @@ def section_of(found: Removal, *, faces: int, wrong: int, noun: str, count: int)
         verdict = "the memorized ones help less than others, or hurt"
     else:
         verdict = f"no difference that {found.networks} networks of each kind could show"
-    those = f" ({wrong:,} of which have a wrong label)" if wrong else ""
+    those = (
+        f" ({wrong:,} of which {'has' if wrong == 1 else 'have'} a wrong label)" if wrong else ""
+    )
     said = (
         f"Trained without the {faces:,} {noun} that are memorized most{those}, networks get"
         f" {share(found.memorized)} of unseen {noun} right, without {faces:,} random ones"

@@ -12,7 +12,7 @@ from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.program import from_here, quoted
 from lab.core.text import escape
-from lab.core.words import chance, counted, share, singular
+from lab.core.words import chance, counted, percent, percents, share, singular, those
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
 from lab.worlds.groups import MeasuredCue
@@ -66,17 +66,25 @@ class Display:
             f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
             for kind, label, train, _ in groups
         )
-        wrong = f"; {mislabeled:,} have a wrong label" if mislabeled else ""
+        wrong = f"; {those(mislabeled, 'has', 'have')} a wrong label" if mislabeled else ""
         first = "first " if self._config.train.online else ""
         self._say(f"{first}training {self._noun}: {counts}{wrong}")
 
-    def columns(self, found: Mapping[str, Estimate], classes: int) -> None:
-        """Say how much each column that forms groups tells about the class."""
-        for name, told in found.items():
-            self._say(
-                f"column: {name} alone tells the class of {share(told, first=True)} of the training"
-                f" {self._noun} (a guess: {chance(classes)})"
-            )
+    def columns(self, found: Mapping[str, tuple[Estimate, Estimate]]) -> None:
+        """Say how much each column that forms groups tells about the class, and how much by
+        chance."""
+        for name, (told, by_chance) in found.items():
+            what = f"column: {name} alone tells the class of {share(told, first=True)} of the"
+            usual = f"{percent(by_chance.value)} ({percents(by_chance)})"
+            if told.value <= by_chance.interval[1]:
+                self._say(
+                    f"{what} training {self._noun}, no more than a column would that has nothing to"
+                    f" do with the class: {usual}"
+                )
+            else:
+                self._say(
+                    f"{what} training {self._noun} (one that has nothing to do with it: {usual})"
+                )
 
     def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
         """Say how strong each cue is in the training set, and how many examples each group has."""

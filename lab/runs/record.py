@@ -18,7 +18,7 @@ from typing import Any
 from torch import nn
 
 from lab.core.atomic import replace_text
-from lab.core.config import to_json
+from lab.core.config import RunConfig, to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
@@ -45,7 +45,8 @@ from lab.training import (
     sample_answers,
 )
 from lab.verdict import verdict
-from lab.worlds import DrawnWorld, Examples, audit
+from lab.worlds import DrawnWorld, Examples, StoredWorld, World, audit
+from lab.worlds.copies import copies_between
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
 
@@ -106,12 +107,16 @@ class Record:
             )
         display.groups(summary.subpopulations, summary.mislabeled)
         with progress_bar() as progress:
-            faults = audit.warnings(world, train, test, progress=progress)
+            self._copies = None
+            if isinstance(world, StoredWorld):
+                self._copies = copies_between(world, train, test, progress=progress)
+            faults = audit.warnings(world, train, test, copies=self._copies)
         self._add_time("drawing")
         display.warn([*world.doubts(), *faults])
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
-        display.columns(summary.columns, len(summary.classes))
+        display.warn(_augmentation_doubts(config, world))
+        display.columns(summary.columns)
         display.cues(summary.cues, summary.groups)
         display.warn(self._warnings)
         if self._evaluated < 0:
@@ -169,8 +174,9 @@ class Record:
         last = next((r for r in fitted.results if isinstance(r, SuiteResult)), None)
         last = last or suite(self._model)  # a resumed run may have nothing left to evaluate
         setting = verdict_setting(
-            run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted
-        )
+            run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
+            copies=self._copies,
+        )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
             try:
@@ -271,3 +277,16 @@ class Record:
         now = time.perf_counter()
         self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._mark
         self._mark = now
+
+
+def _augmentation_doubts(config: RunConfig, world: World) -> list[str]:
+    """A sentence if augmentation changes what the labels of a drawn task are about."""
+    if not config.train.augment or not isinstance(world, DrawnWorld):
+        return []
+    said = []
+    for name in world.relevant:
+        if name.endswith("color"):
+            said.append(f"recolors pictures at random, and {world.task.name} is about {name}")
+        if {"left", "right"} <= set(map(str, world.domain.attribute(name).values)):
+            said.append(f"mirrors pictures at random, and {world.task.name} is about {name}")
+    return [f"--augment {each}: some labels no longer are what the pictures show." for each in said]

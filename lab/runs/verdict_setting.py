@@ -8,6 +8,7 @@ from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
 from lab.verdict import Setting
 from lab.worlds import DrawnWorld, Examples, StoredWorld
+from lab.worlds.copies import Copies
 
 
 def verdict_setting(
@@ -17,9 +18,11 @@ def verdict_setting(
     steps: int,
     weights_of: int | None = None,
     fitted: bool = False,
+    copies: Copies | None = None,
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
-    weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound."""
+    weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound.
+    `copies` are those between its sets, of pictures from disk."""
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
@@ -42,6 +45,9 @@ def verdict_setting(
         cues=world.cues,
         held=tuple(name for each in combinations for name, _ in each.conditions),
         kept=None if weights_of == steps else weights_of,
+        shared=copies.shared if copies else 0,
+        shared_nearly=copies is not None,
+        shared_more=copies is not None and copies.may_share_more(data.num_test),
         online=shown if config.train.online else None,
         shown=shown,
         noun=world.noun,

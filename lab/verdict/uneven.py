@@ -14,9 +14,10 @@ several differ a little by chance alone."""
 FAMILY = "group_accuracy/"
 
 
-def uneven(metrics: Mapping[str, Estimate], noun: str) -> str:
+def uneven(metrics: Mapping[str, Estimate], noun: str, *, studied: bool = False) -> str:
     """The best and the worst group of a class on the test set, or of all if no class has two that
-    differ; nothing without groups, or if they are about equally good."""
+    differ; nothing without groups, or if they are about equally good. `studied`: some of the test
+    set was studied."""
     groups = {
         tag.removeprefix(FAMILY): value for tag, value in metrics.items() if tag.startswith(FAMILY)
     }
@@ -39,8 +40,8 @@ def uneven(metrics: Mapping[str, Estimate], noun: str) -> str:
             return ""
     return (
         f"It is not equally good in all groups: it gets {share(groups[best], first=True)} of the"
-        f" unseen {noun} of the group {best} right, but only {share(groups[worst])} of"
-        f" {worst}.{told}"
+        f" {'test' if studied else 'unseen'} {noun} of the group {best} right, but only"
+        f" {share(groups[worst])} of {worst}.{told}"
     )
 
 

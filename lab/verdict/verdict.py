@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lab.core.estimate import Estimate, difference
-from lab.core.words import auc, chance, counted, percent, share
+from lab.core.words import auc, chance, counted, percent, share, singular, those
+from lab.measure import class_shares
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
@@ -45,6 +46,13 @@ NEAR = 0.1
 """Test accuracy whose interval ends within this many standard deviations of a single guess,
 √(p (1 - p)), of p = 1 / classes counts as chance (within 0.05 for two classes, 0.04 for five): a
 slight imbalance of the training labels shifts it by that much."""
+
+MADE = 0.02
+"""How much of the generalization gap comes from other shares of the classes, without a word."""
+
+ALIKE = 0.1
+"""Of the share of the test examples that are not of the most frequent class (twice that share at
+most 1), so many get another answer than most: "nearly all get the same"."""
 
 SHARED = MUCH / 2
 """Share of the test examples that may be training examples, too, while test accuracy still tells
@@ -105,6 +113,10 @@ class Setting:
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
     shared: int = 0
     """Test examples that are known to be training examples, too."""
+    shared_nearly: bool = False
+    """Whether these include pictures that are nearly the same as one for training."""
+    shared_more: bool = False
+    """Whether there may be more of them."""
     broken: int = 0
     """Examples of which inputs are not finite."""
     rescaled: bool = False
@@ -183,7 +195,8 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
             text = "Its losses are not finite."
         if setting.broken:
             text = (
-                f"Its losses are not finite, as the inputs of {setting.broken:,} examples are not."
+                "Its losses are not finite, as the inputs of"
+                f" {those(setting.broken, 'example', 'examples')} are not."
             )
         return [Finding("broken", text)]
     noun = setting.noun
@@ -241,19 +254,57 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
 
     `traced`: whether membership AUC or fitted wrong labels show memorization.
     """
-    train, test = metrics["accuracy/train"], metrics["accuracy/test"]
-    kind, claim = _claim(train, test, metrics["gap/accuracy"], setting, traced)
+    train, gap = _compared(metrics)
+    kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced)
     return Finding(kind, f"{claim} {_numbers(metrics, setting, kind)}")
 
 
+def _compared(metrics: Metrics) -> tuple[Estimate, Estimate]:
+    """Training accuracy and the generalization gap by which it is judged: where classes have other
+    shares in the test set, those with each class counted at its share there."""
+    return (
+        metrics.get(class_shares.ACCURACY, metrics["accuracy/train"]),
+        metrics.get(class_shares.GAP, metrics["gap/accuracy"]),
+    )
+
+
 def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
-    """The sentence on training and test accuracy."""
+    """The sentences on training and test accuracy, and on the answer that all get."""
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
     but = ", but only" if kind in ("memorized", "memorized partly") else " and"
     return (
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
         f" {_unseen(setting)}{_guess(test, setting)}."
+        f"{_other_shares(metrics, setting)}{_same_answer(metrics, setting)}"
     )
+
+
+def _other_shares(metrics: Metrics, setting: Setting) -> str:
+    """The sentence that the classes have other shares in the test set, where that makes some of the
+    difference between training and test accuracy; else nothing."""
+    train, gap = _compared(metrics)
+    if abs(gap.value - metrics["gap/accuracy"].value) < MADE:
+        return ""
+    return (
+        " The classes have other shares in the test set than in the training set. Counted at the"
+        f" shares of the test set, it gets {share(train)} of the {setting.noun} it studied right:"
+        " that is what the verdict compares."
+    )
+
+
+def _same_answer(metrics: Metrics, setting: Setting) -> str:
+    """The sentence that nearly all test examples get the same answer, though they are of several
+    classes; else nothing."""
+    same = metrics.get("answers/most_frequent")
+    if same is None or not same.count:
+        return ""
+    others = 1 - setting.chance  # of the test examples, that many are of other classes at least
+    few = 1 - same.interval[0] < ALIKE * min(1, 2 * others)
+    if not few and (same.value < 1 or others * same.count < 2):
+        return ""
+    nearly = "" if same.value == 1 else "nearly "
+    number = counted(same, f"{same.count:,}")
+    return f" It gives {nearly}all test {setting.noun} the same answer ({number})."
 
 
 def _unseen(setting: Setting) -> str:
@@ -285,10 +336,11 @@ def _knows(read: list[Finding], metrics: Metrics, setting: Setting) -> bool:
 
 def _overlap(setting: Setting) -> Finding:
     """The finding that the test set shares examples with the training set."""
-    least = "at least " if setting.measured_train is not None else ""
+    least = "at least " if setting.measured_train is not None or setting.shared_more else ""
+    nearly = ", exactly or nearly" if setting.shared_nearly else ""
     text = (
-        f"Of the {setting.num_test:,} test {setting.noun} it studied {least}{setting.shared:,}, so"
-        " that what follows about the test set is too good."
+        f"Of the {setting.num_test:,} test {setting.noun} it studied {least}{setting.shared:,}"
+        f"{nearly}, so that what follows about the test set is too good."
     )
     return Finding("overlap", text)
 
@@ -377,7 +429,7 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     for kind, text in (
         ("shortcut", relied_on(metrics, setting.relevant, noun, told=told)),
         ("ignored", ignored(metrics, setting.varied, noun)),
-        ("groups", "" if setting.cues else uneven(metrics, noun)),
+        ("groups", "" if setting.cues else uneven(metrics, noun, studied=setting.shared > 0)),
         ("perturbed", perturbed(metrics, noun)),
         ("changed", changed(metrics, setting.changes, noun)),
     ):
@@ -388,19 +440,21 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     """The finding on membership inference: the interval of the membership AUC against 0.5."""
-    metric = metrics["memorization/membership_auc"]
+    metric = metrics.get(class_shares.AUC, metrics["memorization/membership_auc"])
     low, high = metric.interval
+    alike = " of one class" if class_shares.AUC in metrics else ""
     if low > 0.5:
         text = (
-            f"An attacker who sees its losses on two {noun}, of which it studied one, can tell"
-            f" which: right for {percent(metric.value)} of all such pairs, {auc(metric)}."
+            f"An attacker who sees its losses on two {noun}{alike}, of which it studied one, can"
+            f" tell which: right for {percent(metric.value)} of all such pairs, {auc(metric)}."
         )
         return Finding(_EXPOSED, text)
     if high < 0.5:
         text = f"Its answers fit the {noun} it studied less well than fresh ones: {auc(metric)}."
         return Finding("members disowned", text)
     if high - 0.5 < _near(0.5):
-        text = f"An attacker can only guess which {noun} it studied: {auc(metric)}."
+        which = f"which of two {noun}{alike}" if alike else f"which {noun}"
+        text = f"An attacker can only guess {which} it studied: {auc(metric)}."
         return Finding("members hidden", text)
     text = f"Whether an attacker can tell which {noun} it studied is not settled: {auc(metric)}."
     return Finding("members unsettled", text)
@@ -416,6 +470,11 @@ def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
         f"of the {fitted.count:,} mislabeled {noun}, {share(fitted)} get the wrong label they came"
         f" with and {share(true)} their true one"
     )
+    if fitted.count == 1:
+        got = "neither the wrong label it came with nor its true one"
+        if fitted.value or true.value:
+            got = "the wrong label it came with" if fitted.value else "its true label"
+        numbers = f"the one mislabeled {singular(noun)} gets {got}"
     if fitted.interval[0] > true.interval[1]:
         return Finding(_FITTED, f"It learned wrong labels by heart: {numbers}.")
     if true.interval[0] > fitted.interval[1]:

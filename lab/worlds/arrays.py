@@ -23,7 +23,7 @@ from lab.core.pictures import squared
 from lab.core.text import plain, unknown
 from lab.worlds.kept import EACH, Rows
 from lab.worlds.metadata import FLAG as GROUPS
-from lab.worlds.metadata import Column, Metadata, metadata_of
+from lab.worlds.metadata import Column, Metadata, metadata_of, refuse_classes_alike
 from lab.worlds.npz import KEYS, Array, Npz, Unfit
 from lab.worlds.samples import Samples
 from lab.worlds.stored import (
@@ -82,6 +82,7 @@ class ArrayWorld(StoredWorld[Item]):
         pool, tested = divided(names, members["x"], members.get("x_test"), seed=seed)
         metadata: Metadata[Item] = Metadata()
         if data.groups:
+            refuse_classes_alike(names)
             metadata = _columns(root, data.groups, codes, classes=len(names))
         return cls(
             root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,

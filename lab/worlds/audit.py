@@ -16,7 +16,7 @@ import torch
 
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate
-from lab.core.words import estimated
+from lab.core.words import estimated, those
 from lab.worlds.association import (
     Association,
     Duplicates,
@@ -24,7 +24,7 @@ from lab.worlds.association import (
     duplicates,
     matches_request,
 )
-from lab.worlds.copies import copies_told
+from lab.worlds.copies import Copies, copies_between, copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.groups import MeasuredCue, group_counts, measured
@@ -49,6 +49,10 @@ LOOKED_AT = 1000
 
 ROWS = 10
 """Fewest attributes that are printed."""
+
+_TESTED = "is a test picture, too", "are test pictures, too"
+_KNOWN = "has the identity of a test picture", "have the identity of a test picture"
+_REPEATED = "is a copy of an earlier one", "are copies of earlier ones"
 
 Counts = Mapping[str, tuple[int, int]]
 """The numbers of training and test examples, by name."""
@@ -118,9 +122,16 @@ def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
 
 
 def warnings(
-    world: World, train: Examples, test: Examples, *, progress: Progress = quiet
+    world: World,
+    train: Examples,
+    test: Examples,
+    *,
+    copies: Copies | None = None,
+    progress: Progress = quiet,
 ) -> list[str]:
     """Faults of a run's pictures, one sentence each; usually none.
+
+    `copies` are those of pictures from disk, where they are known.
 
     A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
     0.1 s for 10,000 examples. The search for near copies, which pictures from disk get, takes
@@ -141,16 +152,18 @@ def warnings(
             )
     twice = duplicates(train, test)
     folder = isinstance(world, StoredWorld)  # whose near copies are told with their names
-    for number, what in (
-        (0 if folder else twice.shared_pictures, "are test pictures, too"),
-        (0 if folder else twice.shared_identities, "have the identity of a test picture"),
-        (0 if world.data.copies else twice.repeated, "are copies of earlier ones"),
+    for number, one, more in (
+        (0 if folder else twice.shared_pictures, *_TESTED),
+        (0 if folder else twice.shared_identities, *_KNOWN),
+        (0 if world.data.copies else twice.repeated, *_REPEATED),
     ):
         if number:
+            what = one if number == 1 else more
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
         said += _dim(world, train)
-        said += copies_told(world, train, test, progress=progress)
+        copies = copies or copies_between(world, train, test, progress=progress)
+        said += copies_told(world, copies, len(test))
     return said
 
 
@@ -190,9 +203,9 @@ def to_text(result: Audit) -> str:
         )
     twice, total = result.twice, sum(train for train, _ in result.subpopulations.values())
     parts.append(
-        f"Of {total:,} training pictures {twice.shared_pictures:,} are test pictures, too,"
-        f" {twice.shared_identities:,} have the identity of a test\n"
-        f"picture, and {twice.repeated:,} are copies of earlier ones."
+        f"Of {total:,} training pictures {those(twice.shared_pictures, *_TESTED)},"
+        f" {those(twice.shared_identities, *_KNOWN)},\nand"
+        f" {those(twice.repeated, *_REPEATED)}."
     )
     if result.faults:
         parts.append("NOT CLEAN: " + ", ".join(result.faults))

@@ -122,12 +122,11 @@ def near_copies(
     return NearCopies(torch.cat(found), complete)
 
 
-def copies_told(
+def copies_between(
     world: StoredWorld[Any], train: Examples, test: Examples, *, progress: Progress = quiet
-) -> list[str]:
-    """A sentence on test pictures of which there is a copy in the training set, and one on copies
-    with different labels; exact copies count as near. Where not all were looked for, one more says
-    so."""
+) -> Copies:
+    """The near copies in and between a training and a test set, of the first `MOST` of each; exact
+    copies count as near."""
     sets = {"train": train.images[:MOST], "test": test.images[:MOST]}
     labels = {"train": train.clean_labels[:MOST].cpu(), "test": test.clean_labels[:MOST].cpu()}
     counts = {split: len(some) for split, some in sets.items()}
@@ -135,26 +134,32 @@ def copies_told(
     rule = f"near copies {CLOSE} {FAINT} {WORK} {told.hexdigest()}"
 
     def found() -> list[list[int]]:
-        return _Summary.of(sets, labels, progress).rows()
+        return Copies.of(sets, labels, progress).rows()
 
-    summary = _Summary.from_rows(world.once(rule, found, **counts))
+    return Copies.from_rows(world.once(rule, found, **counts))
+
+
+def copies_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[str]:
+    """A sentence on test pictures, of `num_test`, of which there is a copy in the training set, and
+    one on copies with different labels. Where not all were looked for, one more says so."""
     said = []
-    if number := summary.shared:
-        least = "" if summary.complete or number == counts["test"] else "at least "
+    if number := copies.shared:
+        least = "at least " if copies.may_share_more(num_test) else ""
+        are = "are training pictures" if number > 1 else "is a training picture"
         said.append(
-            f"{least}{number:,} of {len(test):,} test pictures are training pictures, too, or"
-            f" nearly: {_pairs(world, summary.shared_pairs, number)}. The network has studied them,"
-            " so that test accuracy is too good."
+            f"{least}{number:,} of {num_test:,} test pictures {are}, too, or nearly:"
+            f" {_pairs(world, copies.shared_pairs, number)}. The network has studied"
+            f" {'them' if number > 1 else 'it'}, so that test accuracy is too good."
         )
-    if number := summary.torn:
-        least = "" if summary.complete else "at least "
-        one = number == 1 and summary.complete
+    if number := copies.torn:
+        least = "" if copies.complete else "at least "
+        one = number == 1 and copies.complete
         what = "1 pair of pictures is" if one else f"{number:,} pairs of pictures are"
         said.append(
             f"{least}{what} the same, or nearly, but of different classes:"
-            f" {_pairs(world, summary.torn_pairs, number)}. No network can be right on all of them."
+            f" {_pairs(world, copies.torn_pairs, number)}. No network can be right on all of them."
         )
-    if not summary.complete:
+    if not copies.complete:
         said.append(
             f"so many pictures look alike (by averages over {_COARSE} x {_COARSE} patches) that"
             " only the most similar ones were compared pixel by pixel: there may be more near"
@@ -188,8 +193,8 @@ class _Averages:
 
 
 @dataclass(frozen=True)
-class _Summary:
-    """What is said of the near copies in a training and a test set: how many test pictures are
+class Copies:
+    """The near copies in a training and a test set: how many test pictures are
     `shared`, how many pairs are `torn` between classes, and the first of both by `COMPARED`'s
     number, and by the positions in its two sets."""
 
@@ -199,8 +204,12 @@ class _Summary:
     shared_pairs: list[list[int]]
     torn_pairs: list[list[int]]
 
+    def may_share_more(self, num_test: int) -> bool:
+        """Whether more of the `num_test` test pictures may be shared than are known to be."""
+        return not self.complete and self.shared < min(num_test, MOST)
+
     @classmethod
-    def of(cls, sets: dict[str, Tensor], labels: dict[str, Tensor], progress: Progress) -> _Summary:
+    def of(cls, sets: dict[str, Tensor], labels: dict[str, Tensor], progress: Progress) -> Copies:
         counts = {split: len(some) for split, some in sets.items()}
         total, compared = counts["train"] * counts["test"], 0
         total += sum(number * (number + 1) // 2 for number in counts.values())
@@ -228,7 +237,7 @@ class _Summary:
         return cls(shared, torn, complete, shared_pairs, torn_pairs[:TOLD])
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Sequence[int]]) -> _Summary:
+    def from_rows(cls, rows: Sequence[Sequence[int]]) -> Copies:
         (shared, torn, complete, named), *pairs = rows
         lists = [list(pair) for pair in pairs]
         return cls(shared, torn, bool(complete), lists[:named], lists[named:])

@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,8 +26,15 @@ from lab.core.decoding import Pixels, decode
 from lab.core.machine import processors
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
+from lab.core.words import those
 from lab.worlds.kept import EACH, Kept, Rows
-from lab.worlds.metadata import TABLE, Column, Metadata, read_metadata
+from lab.worlds.metadata import (
+    TABLE,
+    Column,
+    Metadata,
+    read_metadata,
+    refuse_classes_alike,
+)
 from lab.worlds.samples import Samples
 from lab.worlds.stored import (
     FLAG,
@@ -45,6 +52,20 @@ OF_SETS = re.compile(
     re.IGNORECASE,
 )
 """Names of folders that hold a set, such as Train or test_set: two of them are no classes."""
+
+A_SET = re.compile(
+    r"(?<![^\W\d_])(trains?|training|tests?|testing|val|valid|validation|dev|eval|holdout"
+    r"|fold|split|part|subset|set|cv"
+    r"|entrenamiento|prueba|pruebas|validaci[oó]n|treino|treinamento|teste|valida[cç][aã]o"
+    r"|entra[iî]nement|apprentissage|essai|addestramento|prova|trainingsdaten|testdaten|lernen"
+    r"|обучение|тест|训练集?|测试集?|验证集?|訓練|学習|テスト|検証)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+"""Words in the names of folders that hold a set, such as images_train, fold_0 or prueba: where
+such folders hold the same subfolders, these are the classes."""
+
+NAMED = 6
+"""Folders that a message names, at most."""
 
 Files = tuple[tuple[Path, ...], ...]
 """The pictures of each class, sorted by path."""
@@ -67,6 +88,7 @@ class FolderWorld(StoredWorld[Path]):
         pool, tested = divided(names, training, testing, seed=seed)
         metadata: Metadata[Path] = Metadata()
         if data.groups:
+            refuse_classes_alike(names)
             paths = [path for path, _ in (*pool, *tested)]
             metadata = read_metadata(root, data.groups, paths, classes=len(names))
         return cls(
@@ -140,6 +162,12 @@ class FolderWorld(StoredWorld[Path]):
             said.append(
                 f"{_listed(f'{plain(name)}/' for name in beside)} in {self.root}: not used."
             )
+        within = {name: _folders(self.root / name) for name in sorted(tops)}
+        if tops != {"train", "test"} and _are_alike(self.root, within):
+            said.append(
+                f"{_few(sorted(tops))} all hold folders {_few(within[min(tops)])}: the former are"
+                " taken for the classes, and these for parts of them."
+            )
         sets = {self.root / top for top in tops & {"train", "test"}} if self.tested else set()
         stray = sorted(
             path
@@ -161,9 +189,15 @@ class FolderWorld(StoredWorld[Path]):
             if path not in used and path.name != TABLE and path not in stray
         )
         if others:
+            one = others.total() == 1
+            are, they = (
+                ("is", "it is no picture by its")
+                if one
+                else ("are", "they are no pictures by their")
+            )
             said.append(
-                f"{others.total():,} files of the classes are left out, since they are no pictures"
-                f" by their ending: {_listed(map(plain, sorted(others)))}."
+                f"{those(others.total(), 'file', 'files')} of the classes {are} left out, since"
+                f" {they} ending: {_listed(map(plain, sorted(others)))}."
             )
         return said
 
@@ -224,6 +258,7 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
                 f"{FLAG} {root}: {_listed(map(plain, of_sets))} are names of sets, not of classes:"
                 " call them train and test, with a subfolder for each class in both"
             )
+        _refuse_sets(root, top)
         names, training = _classes(root)
     except OSError as error:
         raise ValueError(f"{FLAG} {error.filename}: {error.strerror}") from None
@@ -234,6 +269,51 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
                 " test on are needed"
             )
     return names, training, None
+
+
+def _refuse_sets(root: Path, top: Sequence[str]) -> None:
+    """`ValueError` if the folders at the `top` are sets or the like, and those within are the
+    classes, or if there are sets within the classes."""
+    within = {name: _folders(root / name) for name in top}
+    wanted = "one folder for each class is needed, or train and test with those in both"
+    for name, inner in within.items():
+        kinds = [each.lower()[:4] for each in inner if OF_SETS.fullmatch(each)]
+        if any(kind.startswith("tr") for kind in kinds) and len(kinds) > 1:
+            held = _listed(plain(each) for each in inner if OF_SETS.fullmatch(each))
+            raise ValueError(
+                f"{FLAG} {root}: {plain(name)} holds folders for sets, {held}: {wanted}, such as"
+                f" train/{plain(name)} and test/{plain(name)}"
+            )
+    if not _are_alike(root, within):
+        return
+    of_sets = [name for name in top if A_SET.search(name)]
+    common = set.intersection(*map(set, within.values()))
+    same = sorted(common) if all(set(inner) == common for inner in within.values()) else []
+    numbered = all(any(map(str.isdigit, name)) for name in same)  # dates, patients, parts
+    if len(of_sets) > 1 or not numbered:
+        raise ValueError(
+            f"{FLAG} {root}: {_few(top)} all hold {'the same ' if same else ''}folders"
+            f" {_few(sorted(common))}, so that they seem to be no classes: {wanted}"
+        )
+
+
+def _are_alike(root: Path, within: Mapping[str, Sequence[str]]) -> bool:
+    """Whether two or more folders below `root` have two subfolders or more in common, and no
+    pictures beside them."""
+    if len(within) < 2 or len(set.intersection(*map(set, within.values()))) < 2:
+        return False
+    known = picture_suffixes()
+    return not any(
+        path.suffix.lower() in known and not path.name.startswith(".") and path.is_file()
+        for name in within
+        for path in (root / name).iterdir()
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    """Some names of folders, in words."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{_listed(map(plain, names[:NAMED]))}{more}"
 
 
 def _classes(folder: Path) -> tuple[tuple[str, ...], Files]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,9 @@ from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
+
+SHUFFLES = 400
+"""Random assignments of a column's values to examples, with which it is compared."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,29 @@ def told_by(column: GroupedBy, examples: Examples) -> Estimate:
         (column.says(examples.samples), labels), torch.ones_like(labels), accumulate=True
     )
     return wilson(int(counts.amax(dim=1).sum()), len(examples))
+
+
+def told_by_chance(column: GroupedBy, examples: Examples) -> Estimate:
+    """What `told_by` would be on the mean if the column had nothing to do with the class, each with
+    the frequencies that it has: its interval holds 95 % of `SHUFFLES` random assignments.
+
+    It is the share of the most frequent class, or more where the values are many or rare.
+    """
+    labels = examples.clean_labels.cpu()
+    classes = np.bincount(labels.numpy(), minlength=len(examples.classes))
+    values = np.bincount(column.says(examples.samples).numpy(), minlength=len(column.words))
+    random = np.random.default_rng(0)
+    found = np.zeros(SHUFFLES)
+    for number in range(SHUFFLES):
+        left = classes.copy()
+        for count in values:
+            drawn = random.multivariate_hypergeometric(left, count)
+            found[number] += drawn.max()
+            left -= drawn
+    low, high = np.quantile(found, [0.025, 0.975])
+    mean = found.mean()
+    value, down, up = (float(n) / len(labels) for n in (mean, min(low, mean), max(high, mean)))
+    return Estimate(value, down, up, len(labels))
 
 
 def groups(examples: Examples, cues: Sequence[GroupedBy]) -> dict[str, Tensor]:

@@ -99,6 +99,11 @@ def read_metadata(
     return metadata_of(names, {path: rows[path] for path in paths}, classes=classes)
 
 
+def refuse_classes_alike(classes: Sequence[str]) -> None:
+    """`ValueError` in one line if two classes would have one name in those of groups."""
+    only_apart(f"{FLAG}: names of classes", classes)
+
+
 def metadata_of(
     names: Sequence[str], rows: Mapping[K, tuple[str, ...]], *, classes: int
 ) -> Metadata[K]:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from lab.core.config import DataConfig, flag
+from lab.core.estimate import share_apart
 from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.worlds.examples import Examples
@@ -41,6 +42,9 @@ TEST = 0.2
 UNEVEN = 1.5
 """Times that the largest class of a set may have as many pictures as the smallest without a word:
 figures are compared with a guess among equally frequent classes."""
+
+APART = 0.05
+"""How much a class's share may differ from the training to the test set without a word."""
 
 FEW = 10
 """A class with fewer test pictures is told of: the interval of its accuracy is then wider than 50
@@ -215,14 +219,17 @@ class StoredWorld(World, Generic[T]):
         return Kept.here().numbers(what, sets, make)
 
     def doubts(self) -> list[str]:
-        """A sentence each on what is left out, if classes are not about equally frequent, and if
-        few pictures of one are for the test."""
+        """A sentence each on what is left out, if classes are not about equally frequent, if few
+        pictures of one are for the test, and if one has another share of the test set than of the
+        training set."""
         said = self.left_out()
+        both = []
         for what, items in (
             ("training", self.pool[: self.data.num_train]),
             ("test", self.tested[: self.data.num_test]),
         ):
             counts = np.bincount([label for _, label in items], minlength=len(self.names))
+            both.append(counts.tolist())
             if counts.max() > UNEVEN * counts.min():
                 most, least = self.names[counts.argmax()], self.names[counts.argmin()]
                 said.append(
@@ -241,6 +248,15 @@ class StoredWorld(World, Generic[T]):
                     f"fewer than {FEW} test pictures of a class say little about it:"
                     f" {', '.join(few[:LISTED])}{more}."
                 )
+        place, apart = share_apart(*both, among=max(1, len(self.names) - 1))
+        if apart.interval[0] > 0 and apart.value > APART:
+            mine, others = (counts[place] / sum(counts) for counts in both)
+            said.append(
+                f"the class {self.names[place]} is {mine:.1%} of the training pictures and"
+                f" {others:.1%} of the test pictures: the gap and the membership AUC come from"
+                " that, too. A run's verdict goes by figures with each class at its share of the"
+                " test set."
+            )
         return said
 
     def _items(self, split: str, *, online: bool = False) -> Labeled[T]:

@@ -293,7 +293,7 @@ export class Pictures {
         h("span", { class: "mini" }, h("span", { style: `width:${100 * chance}%` })),
         h("span", { class: "class-share" }, percent(chance)))),
       rows.length < classes.length ? h("p", { class: "hint" }, `and ${(classes.length - rows.length).toLocaleString("en")} less likely classes`) : null,
-      h("p", { class: "hint" }, `${answer.studied ? "It was trained on this picture." : "It has never seen this picture."}${this.#when(answer)}`));
+      h("p", { class: "hint" }, `${known(answer)}${this.#when(answer)}`));
   }
 
   /** Whose answer it is, where the timeline is not at its end. */
@@ -336,6 +336,13 @@ export class Pictures {
         })))),
       h("p", { class: "hint" }, few));
   }
+}
+
+/** Whether a network was trained on the picture, or on a copy of it. */
+function known({ studied, copy, compared }) {
+  if (studied) return "It was trained on this picture.";
+  if (copy) return `It was trained on a copy of this picture, or nearly one: ${copy}.`;
+  return compared ? "It has never seen this picture." : "It was not trained on this file; not all training pictures were compared with it.";
 }
 
 /** The view as text for the address: what differs from the start, as `run:digits,split:train`. */

@@ -363,7 +363,7 @@ export function state(run) {
   if (!["ready", "pictures", "consent"].includes(run.kind)) return "";
   const { "accuracy/train": train, "accuracy/test": test } = run.figures ?? {};
   const alike = run.cued ? " of the same kind" : "", noun = run.pictures ? "pictures" : "faces";
-  if (run.status === "finished") return test === null ? "finished" : `${train === null ? "" : `answers ${percent(train)} of its training ${noun} as labeled, and `}gets ${percent(test)} of unseen ${noun}${alike} right`;
+  if (run.status === "finished") return test === null ? "finished" : `${train === null ? "" : `answers ${percent(train)} of its training ${noun} as labeled, and `}gets ${percent(test)} of ${run.pictures ? "its test" : "unseen"} ${noun}${alike} right`;
   const saved = run.age === null ? "" : `, saved ${ago(run.age)} ago`;
   const what = { stopped: "stopped before its end", failed: "failed before its end" }[run.status] ?? "not finished yet";
   return `${what}${saved}`;
