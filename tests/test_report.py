@@ -380,25 +380,37 @@ def test_the_table_has_a_column_for_each_network() -> None:
 
 
 def test_runs_end_where_their_training_faces_are_fitted(tmp_path: Path) -> None:
-    """With the usual number of steps; a number that is asked for is made, and measured at its end
-    alone."""
+    """Those that see them often enough, as a run with the usual number of steps does; others are
+    measured at their ends alone."""
 
-    def planned(**settings: object) -> list[RunConfig]:
+    def jobs(**settings: object) -> dict[tuple[str, int], RunConfig]:
         base = tiny(tmp_path, **{"num_train": 100, "eval_every": None, **settings})
-        found = plans(base, ["mlp"], FACES, sizes=[8, 9], random_sizes=[8])
-        return [plan.base for plan in found.values()]
+        found = plans(base, ["mlp"], FACES, sizes=[8, 5000], random_sizes=[9])
+        return {
+            (name, job.config.data.num_train): job.config
+            for name, plan in found.items()
+            for job in make_jobs(
+                plan.base, make_grid(plan.grid), seeds=1, out=tmp_path, adapt=plan.adapt
+            )
+        }
 
-    for base in planned(steps=None):
-        assert base.loss_bound == 0.001
-        assert base.train.eval_every == 250
-        assert base.train.max_steps == 1500
-    for base in planned(steps=10):
-        assert base.loss_bound is None
-        assert base.train.eval_every == 10
-    (base, *_) = planned(steps=None)
-    table = run_grid(base, {"model": ["mlp"], "num_train": [8]}, seeds=2, processes=1)
-    for run in table.cells[0].runs:
-        assert [entry["step"] for entry in run.history] == [0, 250, 500]
+    usual = jobs(steps=1000, batch_size=64)
+    assert {name for name, _ in usual} == {"learning", "random", "cues"}
+    for (_, size), config in usual.items():
+        assert config.train.max_steps == 1000
+        assert config.train.eval_every == (1000 if size == 5000 else 125)
+        assert config.loss_bound == (None if size == 5000 else 0.001)
+    for config in jobs(steps=1000, weight_decay=0.1).values():
+        assert config.loss_bound is None
+        assert config.train.eval_every == 1000
+    base = tiny(tmp_path, steps=400, eval_every=None)
+    plan = plans(base, ["mlp"], FACES, sizes=[8, 9], random_sizes=[8])["learning"]
+    table = run_grid(plan.base, plan.grid, seeds=2, processes=1, adapt=plan.adapt)
+    for cell in table.cells:
+        for run in cell.runs:
+            steps = [entry["step"] for entry in run.history]
+            assert steps == [*range(0, len(steps) * 50, 50)]
+            assert 100 <= steps[-1] < 400
 
 
 def test_training_faces_that_were_not_shown_are_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from lab.core.config import RunConfig
 from lab.core.text import escape
 from lab.experiments.runner.grid import make_grid
-from lab.experiments.runner.jobs import Job, make_jobs
+from lab.experiments.runner.jobs import Adapt, Job, make_jobs, unchanged
 from lab.experiments.runner.progress import Progress
 from lab.experiments.runner.run import check_jobs, run_grid
 from lab.experiments.show.results import check_folders, write_results
@@ -22,11 +22,13 @@ from lab.experiments.table import Failure, Table
 
 @dataclass(frozen=True)
 class Plan:
-    """A grid of runs: the run that it varies, the values of each setting, and what it is about."""
+    """A grid of runs: the run that it varies, the values of each setting, what it is about, and
+    what else follows from these values: the config of each run is `adapt` of base and values."""
 
     base: RunConfig
     grid: Mapping[str, Sequence[Any]]
     title: str = ""
+    adapt: Adapt = unchanged
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def check_plans(plans: Plans, *, seeds: int, out: Path) -> list[Job]:
     jobs = [
         job
         for plan in plans.values()
-        for job in make_jobs(plan.base, make_grid(plan.grid), seeds=seeds, out=out)
+        for job in make_jobs(
+            plan.base, make_grid(plan.grid), seeds=seeds, out=out, adapt=plan.adapt
+        )
     ]
     check_jobs(jobs)
     return jobs
@@ -120,7 +124,7 @@ def run_plans(
             continue
         tables[key] = run_grid(
             plan.base, plan.grid, seeds=seeds, out=out, processes=processes, executor=executor,
-            watch=progress,
+            watch=progress, adapt=plan.adapt,
         )  # fmt: skip
     return tables
 
@@ -145,7 +149,7 @@ def run_preset(
     check_folders(base.out)
     table = run_grid(
         base, preset.plan.grid, seeds=seeds, processes=processes, executor=executor,
-        watch=Progress(metrics=metrics),
+        watch=Progress(metrics=metrics), adapt=preset.plan.adapt,
     )  # fmt: skip
     view = preset.view(table)
     say(to_markdown(view))

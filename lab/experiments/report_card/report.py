@@ -25,10 +25,11 @@ from lab.experiments.report_card import plots, words
 from lab.experiments.report_card.card import Card, plain
 from lab.experiments.report_card.make import make_card
 from lab.experiments.report_card.page import to_html
-from lab.experiments.report_card.plan import plans
+from lab.experiments.report_card.plan import ending_when_fitted, plans
 from lab.experiments.report_card.sections import SECTIONS
 from lab.experiments.report_card.sections.parts import part_rows
 from lab.experiments.report_card.subject import Subject, subject_of, with_notes
+from lab.experiments.runner.grid import with_settings
 from lab.experiments.runner.jobs import finished
 from lab.experiments.show.folders import replaced
 from lab.experiments.show.style import png
@@ -168,13 +169,13 @@ def _for_board(cards: Sequence[Card], said: Sequence[str], subject: Subject) -> 
 
 
 def _conditions(base: RunConfig, subject: Subject, seeds: int) -> str:
-    bound = base.loss_bound
-    most = "up to " if bound is not None else ""
-    ending = f" until the training loss is at most {bound:g}" if bound is not None else ""
+    steps = f"{base.train.max_steps:,} steps of {base.train.batch_size} {subject.noun}"
+    bound = ending_when_fitted(with_settings(base, {"num_train": 2})).loss_bound
+    if bound is not None:
+        steps = f"at most {steps}, fewer where the training loss falls to {bound:g}"
     return (
-        f"{subject.described}, {base.data.image_size} px, {most}{base.train.max_steps:,} steps of"
-        f" {base.train.batch_size} {subject.noun}{ending}, width {base.model.width} (where a"
-        f" network has one), {subject.tested:,} test {subject.noun}, {seeds} seeds. Numbers are"
+        f"{subject.described}, {base.data.image_size} px, {steps}, width {base.model.width} (where"
+        f" a network has one), {subject.tested:,} test {subject.noun}, {seeds} seeds. Numbers are"
         " means over the seeds; in brackets are Student's 95 % intervals of the mean. A set counts"
         f" as fitted if every seed gets {percent(FITTED, 0)} of it right. Speeds: {COMPARED} is 1,"
         " on one thread of this processor."

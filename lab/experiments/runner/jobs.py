@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -63,9 +63,21 @@ class Job:
         return f"{settings}, seed {self.config.seed}" if settings else f"seed {self.config.seed}"
 
 
-def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job]:
+Adapt = Callable[[RunConfig], RunConfig]
+"""Makes the config of a run from that of the base with the grid's values."""
+
+
+def unchanged(config: RunConfig) -> RunConfig:
+    """The config itself."""
+    return config
+
+
+def make_jobs(
+    base: RunConfig, grid: Grid, *, seeds: int, out: Path, adapt: Adapt = unchanged
+) -> list[Job]:
     """A job for every combination of the grid's values, and for each of `seeds` seeds from the
-    base's on; `ValueError` if a combination is out of range.
+    base's on, each with what `adapt` makes of its config; `ValueError` if a combination is out of
+    range.
 
     They are in the order in which they are best done: seed by seed, so that every cell shows a
     first result early; the largest training sets first, so that no long run is left for the end;
@@ -78,7 +90,7 @@ def make_jobs(base: RunConfig, grid: Grid, *, seeds: int, out: Path) -> list[Job
     for seed in range(base.seed, base.seed + seeds):
         for values in product(*grid.values()):
             settings = dict(zip(grid, values, strict=True))
-            config = with_settings(base, settings)
+            config = adapt(with_settings(base, settings))
             model = replace(config.model, model=locate(config.model.model))  # as the run stores it
             objective = locate_objective(config.train.objective)
             train = replace(config.train, objective=objective)

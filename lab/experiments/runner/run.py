@@ -15,7 +15,7 @@ from lab.experiments.runner import gpus
 from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
 from lab.experiments.runner.grid import make_grid
-from lab.experiments.runner.jobs import Job, finished, make_jobs
+from lab.experiments.runner.jobs import Adapt, Job, finished, make_jobs, unchanged
 from lab.experiments.runner.worker import Report, do, do_there
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
 from lab.training import choose_device
@@ -49,8 +49,10 @@ def run_grid(
     processes: int | None = None,
     executor: str = "local",
     watch: Watcher | None = None,
+    adapt: Adapt = unchanged,
 ) -> Table:
-    """Run `base` with every combination of the grid's values and `seeds` seeds; returns a `Table`.
+    """Run `base` with every combination of the grid's values and `seeds` seeds, each config as
+    `adapt` makes it of these; returns a `Table`.
 
     Finished runs in `out` (None: the base's) are kept, interrupted ones gone on with, so that the
     same call again is the recovery. `processes` runs go on at a time (None: one on each
@@ -63,7 +65,7 @@ def run_grid(
     known = make_grid(grid)
     if processes is not None and processes < 1:
         raise ValueError(f"--processes must be 1 or more, not {processes}")
-    jobs = make_jobs(base, known, seeds=seeds, out=place)
+    jobs = make_jobs(base, known, seeds=seeds, out=place, adapt=adapt)
     warnings = check_jobs(jobs)
     processes = processes or processors()
     if executor == "local":
