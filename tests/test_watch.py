@@ -1486,7 +1486,7 @@ def test_a_loop_that_normalizes_inputs_is_told(
             optimizer.step()
             watched()
             assert (hooks_of(model) > before) == (step < 1), "16 examples are enough"
-    assert capsys.readouterr().out.count("the loop feeds the model inputs from") == told
+    assert capsys.readouterr().out.count("the loop feeds the model") == told
     assert hooks_of(model) == before
 
 

@@ -108,7 +108,8 @@ class Setting:
     broken: int = 0
     """Examples of which inputs are not finite."""
     rescaled: bool = False
-    """Whether another program fed the network inputs of another scale while it trained it."""
+    """Whether another program fed the network other inputs while it trained it: of another scale or
+    shape, or changed in a way that is not random."""
     redrawn: bool = False
     """Whether the training examples are random augmentations, of which one draw was measured."""
     relabeled: bool = False
@@ -305,11 +306,11 @@ def _untouched(setting: Setting) -> Finding:
 
 
 def _rescaled(setting: Setting) -> Finding:
-    """The finding that it was measured on inputs of another scale than it was trained on."""
+    """The finding that it was measured on other inputs than it was trained on."""
     text = (
-        "The loop fed it inputs of another scale than those on which it was measured, so that all"
-        f" figures are those of {setting.noun} that look unlike the ones it studied. Scale or"
-        " normalize them in a transform, or in forward= too."
+        "The loop fed it inputs of another scale, shape or order than those on which it was"
+        f" measured, so that all figures are those of {setting.noun} that look unlike the ones it"
+        " studied. Change them in a transform, or in forward= too."
     )
     return Finding("rescaled", text)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,7 +29,8 @@ from lab.tracking.writer import Tracker
 from lab.training import describe
 from lab.verdict import Setting, verdict
 from lab.watching.budget import STARTING, Budget
-from lab.watching.loop import Inputs, Weights, scale_differs
+from lab.watching.fed import KNOWN, Difference, Shown, difference, probed
+from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs
 from lab.watching.network import (
     Change,
     Reader,
@@ -44,7 +45,7 @@ from lab.watching.outputs import Forward, Outputs
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
 from lab.watching.settings import AGAIN, WatchedSettings, new_folder
 from lab.watching.sources import Source, as_labels
-from lab.watching.trees import leaves
+from lab.watching.trees import form, leaves
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
 CHANGED = 500
@@ -223,7 +224,9 @@ class Watcher:
             network = unwrapped(self._model)
             self._weights = None if is_unready(network) else Weights(network)
             if self._shown is not None and not is_compiled(self._model):
-                self._fed = Inputs(network, training=True)
+                known = min(len(self._train), KNOWN)
+                wanted = max(ROWS, min(MORE, ROWS * self._train.source.count // known))
+                self._fed = Inputs(network, training=True, wanted=wanted, shown=self._known)
         if self._weights is not None:
             try:
                 self.measure()
@@ -507,8 +510,11 @@ class Watcher:
                 "warnings": self._warnings,
             },
         )
+        self._known = Shown(len(train))
         splits = {
-            "train": WatchedSplit("train", self._examples["train"], train, forward=self._outputs),
+            "train": WatchedSplit(
+                "train", self._examples["train"], train, forward=self._outputs, shown=self._known
+            ),
             "test": WatchedSplit(
                 "test", self._examples["test"], test, forward=self._outputs, groups=self._groups
             ),
@@ -612,19 +618,54 @@ class Watcher:
             )
 
     def _look_at_inputs(self) -> None:
-        """Say once whether the loop feeds the network inputs of another scale than it is measured
-        on, as soon as enough of them were seen."""
-        if self._fed is None or self._shown is None or (fed := self._fed.numbers) is None:
+        """Say once whether the loop feeds the network other inputs than it is measured on, as soon
+        as enough of them were seen."""
+        if self._fed is None or self._shown is None:
             return
+        changed = self._weights is not None and self._weights.changed
+        calls = self._fed.calls(beside=changed, last=self._opened is None)
+        if not calls:
+            return
+        self._fed.end()
         shown, self._fed, self._shown = self._shown, None, None
-        if scale_differs(fed, shown):
+        found, fed = self._compared(calls), finite(calls)
+        if not found.known and not found.found and scale_differs(fed, shown):
+            said = f"inputs {_range(fed)}, and it is measured on inputs {_range(shown)}"
+            found = Difference(False, said)
+        if found.said:
             self._rescaled = True
-            ours, loops = _range(shown), _range(fed)
             self.warn(
-                f"the loop feeds the model inputs {loops}, and it is measured on inputs {ours}: if"
-                " the loop scales or normalizes them, do it in a transform, or in forward= too, as"
-                " in lambda model, x: model(normalize(x))"
+                f"the loop feeds the model {found.said}: if the loop changes them, do it in a"
+                " transform, or in forward= too, as in lambda model, x:"
+                f" model({found.code})"
             )
+
+    def _compared(self, calls: list[Tensor]) -> Difference:
+        """How the inputs of some calls of the loop differ from those that are measured, as far as
+        shapes and single examples tell."""
+        shape, shown = self._known.shape, self._known.probes
+        if shape is None or shown is None or not calls[0].is_floating_point():
+            return Difference(False)
+        fitting = [each for each in calls if each[0].numel() == shape.numel()]
+        if not fitting:
+            theirs = {each.shape[1:] for each in calls}
+            if len(theirs) > 1 or len(calls[0].shape) != len(shape) + 1 or self._varies():
+                return Difference(False)
+            told = [str(tuple(each)) for each in (*theirs, shape)]
+            said = f"inputs of the shape {told[0]}, and it is measured on inputs of {told[1]}"
+            return Difference(False, said, code="resize(x)")
+        fed = torch.cat([probed(each.reshape(len(each), *shape)) for each in fitting])[:MORE]
+        expected = len(fed) * len(shown) / self._train.source.count
+        return difference(fed, shown, expected=expected)
+
+    def _varies(self) -> bool:
+        """Whether the shape of an example may depend on the others in its batch."""
+        few = torch.linspace(0, len(self._train) - 1, min(ROWS, len(self._train))).long()
+        try:
+            read = [self._train.source.read(each[None])[0] for each in self._train.positions[few]]
+        except Exception:  # of a collate function that takes no single example
+            return True
+        return len({form(each) for each in read}) > 1
 
     def warn(self, text: str) -> None:
         """Say what is doubtful while the loop goes on: printed at once, unless it is quiet. A
@@ -719,6 +760,7 @@ class Watcher:
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
         with (
+            self._fed.paused() if self._fed is not None else nullcontext(),
             undisturbed(unwrapped(self._model)),
             self._train.undisturbed(),
             self._test.undisturbed(),
