@@ -90,7 +90,7 @@ def told(
     ):
         model.train(mode)
         places = torch.arange(len(x)) if ordered else torch.randperm(len(x))
-        for chosen in torch.split(places, batch):  # type: ignore[no-untyped-call]
+        for chosen in torch.split(places, batch):
             optimizer.zero_grad()
             output = feed(model, x[chosen], y[chosen])
             cross_entropy(output, y[chosen]).backward()  # type: ignore[no-untyped-call]

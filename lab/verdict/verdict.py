@@ -114,6 +114,9 @@ class Setting:
     """Whether the training examples are random augmentations, of which one draw was measured."""
     relabeled: bool = False
     """Whether another program seems to have trained the network with other labels."""
+    threshold: str = ""
+    """A function of `model` and `x` whose threshold is 0, where that of the one output of the model
+    seems to be another one."""
     untouched: bool = False
     """Whether no weight of the network changed in all of `steps`."""
     changes: tuple[str, ...] = ()
@@ -166,6 +169,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         doubts.append(_rescaled(setting))
     if setting.relabeled:
         doubts.append(_relabeled(setting))
+    if setting.threshold:
+        doubts.append(_other_threshold(setting))
     if doubts:  # advice on training would be about another network, or about other inputs
         found = [each for each in found if each.kind != "advice"]
     if setting.redrawn:
@@ -323,6 +328,16 @@ def _relabeled(setting: Setting) -> Finding:
         " order. Then all figures are those of a model that learned something else."
     )
     return Finding("relabeled", text)
+
+
+def _other_threshold(setting: Setting) -> Finding:
+    """The finding that its one output was taken for a logit, and seems to be something else."""
+    text = (
+        "Its one output was taken for a logit, with a threshold of 0, and another one tells its"
+        f" training {setting.noun} apart far better: if that is the loop's, the figures are about"
+        f" answers that nobody takes. Give forward=lambda model, x: {setting.threshold}."
+    )
+    return Finding("threshold", text)
 
 
 def _redrawn(setting: Setting) -> Finding:

@@ -41,10 +41,11 @@ from lab.watching.network import (
     undisturbed,
     unwrapped,
 )
-from lab.watching.outputs import Forward, Outputs
+from lab.watching.outputs import UNBOUNDED, Forward, Outputs
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
 from lab.watching.settings import AGAIN, WatchedSettings, new_folder
 from lab.watching.sources import Source, as_labels
+from lab.watching.threshold import Threshold, other_threshold
 from lab.watching.trees import form, leaves
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
@@ -73,6 +74,9 @@ FEW = 8
 WAITED = 10
 """Steps after which weights that have not changed are told: the first ones may be skipped (float16)
 or have a learning rate of 0 (warmup)."""
+
+SETTLED = 50
+"""Steps below which the outputs of a network may be on their way: no other threshold is sought."""
 
 UNEVEN = 1.5
 """Times that a class may be as frequent in the test set as a guess expects, without a word."""
@@ -147,6 +151,7 @@ class Watcher:
         self._shown: Tensor | None = None
         self._taken = self._first_loss = 0.0
         self._rescaled = self._redrawn = self._relabeled = False
+        self._threshold: Threshold | None = None
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -703,6 +708,10 @@ class Watcher:
                 " numbered in another order?"
             )
         with budget.spending("measuring"), self._undisturbed():
+            self._threshold = self._other_threshold(result)
+        if self._threshold is not None:
+            self.warn(self._threshold.told)
+        with budget.spending("measuring"), self._undisturbed():
             self.metrics, self.verdict = self._recorder.conclude(
                 self._suite, result, step, metrics=result.metrics,
                 judge=lambda estimates: verdict(estimates, self._setting(step)),
@@ -783,6 +792,24 @@ class Watcher:
         risen = math.isfinite(loss) and loss > max(self._first_loss, math.log(len(self._classes)))
         return risen and isinstance(right, Estimate) and right.interval[1] < least
 
+    def _other_threshold(self, result: SuiteResult) -> Threshold | None:
+        """The threshold that the loop seems to take for the one output of a binary classifier, if
+        that is not 0."""
+        scores = {name: result.evaluation.on(name).logits for name in ("train", "test")}
+        one = scores["train"].shape[1] == 2 and not bool(scores["train"][:, 0].any())
+        trained = self._weights is not None and self._weights.changed and self._step >= SETTLED
+        if not one or not trained or self._outputs.kind != "logits" or self._rescaled:
+            return None
+        every = torch.cat([each[:, 1] for each in scores.values()])
+        sided = not bool((every < 0).any()) or not bool((every > 0).any())
+        if sided:
+            network, few = unwrapped(self._model), torch.arange(min(2, len(self._test)))
+            operation = self._outputs.last_operation(
+                network, moved_to(network, self._test.inputs(few))
+            )
+            sided = bool(operation) and operation not in UNBOUNDED
+        return other_threshold(scores["train"][:, 1], self._train.labels, one_sided=sided)
+
     @property
     def _frequent(self) -> float:
         """The share of the most frequent class among the test examples."""
@@ -807,6 +834,7 @@ class Watcher:
             rescaled=self._rescaled,
             redrawn=self._redrawn,
             relabeled=self._relabeled,
+            threshold=self._threshold.code if self._threshold is not None else "",
             untouched=self._calls > 0 and self._weights is not None and not self._weights.changed,
             changes=tuple(self._change),
             flags=False,
