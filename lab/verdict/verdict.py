@@ -46,6 +46,10 @@ NEAR = 0.1
 √(p (1 - p)), of p = 1 / classes counts as chance (within 0.05 for two classes, 0.04 for five): a
 slight imbalance of the training labels shifts it by that much."""
 
+Relabeled = Literal["", "others", "classes"]
+"""What shows that a network was trained with other labels: nothing; that few of its answers are
+right; that they are right of other classes."""
+
 SHARED = MUCH / 2
 """Share of the test examples that may be training examples, too, while test accuracy still tells
 learning from memorizing."""
@@ -112,8 +116,9 @@ class Setting:
     shape, or changed in a way that is not random."""
     redrawn: bool = False
     """Whether the training examples are random augmentations, of which one draw was measured."""
-    relabeled: bool = False
-    """Whether another program seems to have trained the network with other labels."""
+    relabeled: Relabeled = ""
+    """Whether another program seems to have trained the network with other labels, by what shows
+    it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""
     threshold: str = ""
     """A function of `model` and `x` whose threshold is 0, where that of the one output of the model
     seems to be another one."""
@@ -322,10 +327,18 @@ def _rescaled(setting: Setting) -> Finding:
 
 def _relabeled(setting: Setting) -> Finding:
     """The finding that it seems to have been trained with other labels than it was measured by."""
+    shown = (
+        f"It gets fewer of its training {setting.noun} right than one answer to all of them would"
+    )
+    if setting.relabeled == "classes":
+        shown = (
+            f"It gives nearly all training {setting.noun} of a class one answer, which mostly is"
+            " another class"
+        )
     text = (
-        f"It gets fewer of its training {setting.noun} right than one answer to all of them would:"
-        " the loop seems to train it with other labels, changed on the way or numbered in another"
-        " order. Then all figures are those of a model that learned something else."
+        f"{shown}: the loop seems to train it with other labels, changed on the way, made coarser"
+        " or numbered in another order. Then all figures are those of a model that learned"
+        " something else."
     )
     return Finding("relabeled", text)
 
@@ -445,8 +458,11 @@ def _claim(
     guess = setting.chance
     learned = test.interval[0] > guess
     low, high = gap.interval
-    if train.interval[0] <= guess and test.interval[0] - guess <= MUCH:
+    known = guess if setting.frequent < 1 else 1 / setting.num_classes
+    if train.interval[0] <= known and test.interval[0] - guess <= MUCH:
         return "nothing", "It has learned nothing that shows."
+    if setting.frequent >= 1:
+        return "one class", f"What it learned cannot be told from test {setting.noun} of one class."
     among = 1 / setting.num_classes  # below the most frequent class is not yet below chance
     if test.interval[1] < among - _near(among):
         what = "the opposite of the truth" if setting.num_classes == 2 else "what is not so"

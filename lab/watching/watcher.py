@@ -27,7 +27,7 @@ from lab.runs.display import Display
 from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
 from lab.training import describe
-from lab.verdict import Setting, verdict
+from lab.verdict import Relabeled, Setting, verdict
 from lab.watching.budget import STARTING, Budget
 from lab.watching.fed import KNOWN, Difference, Shown, difference, probed
 from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs
@@ -61,6 +61,16 @@ alone, too."""
 
 COMPARED = 100
 """Training examples whose inputs are compared with those that the loop feeds, at most."""
+
+STEADY = 0.9
+"""Share of the training examples that get the usual answer to their class, from which on it is
+asked whether these are other labels."""
+
+REPEATED = 0.9
+"""Share of the training examples that are different ones, below which it is said."""
+
+UNDRAWN = 0.05
+"""Share of the training examples that a sampler has not drawn, above which it is said."""
 
 MOST_GROUPS = 200
 """Groups that are measured at most: more of them have too few examples each."""
@@ -127,7 +137,8 @@ class Watcher:
         self.metrics: Mapping[str, Estimate | float] = {}
         self.folder: Path | None = None
         self._model = model
-        self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), out)
+        place = None if out is None else Path(out).absolute()  # wherever the loop changes to
+        self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), place)
         self._again = again
         only_apart("change", map(str, change or {}))
         self._change = {in_tag(name): function for name, function in (change or {}).items()}
@@ -150,8 +161,10 @@ class Watcher:
         self._fed: Inputs | None = None
         self._shown: Tensor | None = None
         self._taken = self._first_loss = 0.0
-        self._rescaled = self._redrawn = self._relabeled = False
+        self._rescaled = self._redrawn = False
+        self._relabeled: Relabeled = ""
         self._threshold: Threshold | None = None
+        self._told_changed = False
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -281,7 +294,7 @@ class Watcher:
                 " the same label would stand for different ones. Give both the same classes"
             )
         self._warnings: list[str] = []
-        self._name = train.name
+        self._name, self._whole = train.name, train
         if clean is not None:
             if isinstance(clean, nn.Module) or not (
                 isinstance(clean, DataLoader) or hasattr(clean, "__getitem__")
@@ -292,6 +305,7 @@ class Watcher:
                 with whole.undisturbed(), train.undisturbed():
                     train.refuse_others(whole)
                 train.doubts, train.batch = [*whole.doubts, *train.doubts], whole.batch
+                train.weights = whole.weights
         with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
@@ -300,6 +314,8 @@ class Watcher:
                 if redrawn := source.random_parts():
                     if source is train and "inputs" in redrawn:
                         self._redrawn = True
+                    if source is train and "labels" in redrawn:
+                        self._told_changed = True
                     why = " (random augmentation)" if "inputs" in redrawn else ""
                     advice = "" if source is test else "; clean= is for measuring without it"
                     self._warnings.append(
@@ -334,6 +350,13 @@ class Watcher:
                 "the inputs are whole numbers up to 255: if your loop scales or normalizes them"
                 " before the model gets them, do it in a transform, or in forward= too"
             )
+        with train.undisturbed():
+            different = train.different()
+        if different < REPEATED * train.count:
+            self._warnings.append(
+                f"train takes some examples several times: its {train.count:,} are {different:,}"
+                " different ones, each of which counts as often as it is taken"
+            )
         labels = torch.cat([self._train.labels, self._test.labels])
         given = self._train.labels
         truth = given
@@ -349,6 +372,13 @@ class Watcher:
                 " (labels count from 0)"
             )
         self._classes = class_names(classes, count, known)
+        if known and not classes and count > len(known):
+            self._warnings.append(
+                f"the model returns {count:,} numbers for each example, and the dataset has"
+                f" {len(known):,} classes: all of them count as classes. If they are features or an"
+                " embedding, give forward= with the head, as in lambda model, x: head(model(x)); if"
+                " it is a head for more classes, nothing is wrong"
+            )
         if known and set(known) == set(self._classes) and known != self._classes:
             self._warnings.append(
                 f"classes= has the names of the dataset's own classes, {_listed(known)}, in another"
@@ -574,8 +604,9 @@ class Watcher:
         sampled = " (fixed random samples)" if self._train.is_sample or self._test.is_sample else ""
         parameters = "" if is_unready(network) else f" ({parameters_told(network)})"
         print(
-            f"{escape(self.folder)}: watching {name}{parameters} on {describe(device_of(network))}"
-            f" with {told[0]} and {told[1]} {self._noun}{sampled}, {len(self._classes)} classes",
+            f"{escape(_near(self.folder))}: watching {name}{parameters} on"
+            f" {describe(device_of(network))} with {told[0]} and {told[1]} {self._noun}{sampled},"
+            f" {len(self._classes)} classes",
             flush=True,
         )
         self._display.warn(self._warnings)
@@ -594,6 +625,7 @@ class Watcher:
             with budget.spending("measuring"), self._undisturbed():
                 self._look_at_weights(network)
                 self._look_at_inputs()
+                self._look_at_set(last=self._opened is None)
                 result = self._suite(network)
             with budget.spending("logging"), self._undisturbed():
                 self._recorder.show_distributions(step, [result])
@@ -644,6 +676,36 @@ class Watcher:
                 " transform, or in forward= too, as in lambda model, x:"
                 f" model({found.code})"
             )
+
+    def _look_at_set(self, *, last: bool) -> None:
+        """Say once that the training set is not what it was when it was read: it has become longer
+        or shorter, or some labels are others (of a dataset it is looked for that at the `last`
+        measurement alone, as it may take long to read)."""
+        if self._told_changed:
+            return
+        train, whole = self._train, self._whole
+        now, before = whole.length, whole.count
+        if now != before:
+            self._told_changed = True
+            self.warn(
+                f"train had {before:,} examples when the block began, and has {now:,} now: those"
+                f" {before:,} are measured, and count as studied. If the loop adds or drops some,"
+                " watch it from then on in a block of its own"
+            )
+        elif last or train.source.is_tensors:
+            count = len(train) if train.source.is_tensors else ASKED_AGAIN
+            few = torch.linspace(0, len(train) - 1, min(count, len(train))).long()
+            try:
+                other = train.source.labels(train.positions[few]) != train.labels[few]
+            except Exception:  # of the user's code: the set may have been closed
+                return
+            if changed := int(other.sum()):
+                self._told_changed = True
+                self.warn(
+                    f"of {len(few):,} labels of train that were read again {changed:,} are others"
+                    " than when the block began, of which the figures are. If the loop changes"
+                    " labels, watch it from then on in a block of its own"
+                )
 
     def _compared(self, calls: list[Tensor]) -> Difference:
         """How the inputs of some calls of the loop differ from those that are measured, as far as
@@ -697,15 +759,26 @@ class Watcher:
                 f" {gone:,} of the {count:,} training examples{one}: all of them count as studied,"
                 " so give what the loop goes through"
             )
+        elif batch and step:
+            never = self._train.source.never_drawn(step * self.batches * batch * _processes())
+            if never > UNDRAWN * count:
+                self.warn(
+                    f"train is a loader that draws with replacement: about {never:,.0f} of its"
+                    f" {count:,} examples were never drawn, and all of them count as studied, so"
+                    " that the gap and the membership AUC are too small"
+                )
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
-        if self._calls and self._is_relabeled(result.metrics):
-            self._relabeled = True
+        if self._calls and (found := self._is_relabeled(result)):
+            self._relabeled = found
             right = percent(_value(result.metrics["accuracy/train"]))
+            why = "fewer than one answer to all would get"
+            if found == "classes":
+                why = "and gives nearly all examples of a class one answer, mostly another class"
             self.warn(
-                f"the model gets {right} of its training examples right, fewer than one answer to"
-                " all would get: does the loop train it with other labels, changed on the way or"
-                " numbered in another order?"
+                f"the model gets {right} of its training examples right, {why}: does the loop train"
+                " it with other labels, changed on the way, made coarser or numbered in another"
+                " order?"
             )
         with budget.spending("measuring"), self._undisturbed():
             self._threshold = self._other_threshold(result)
@@ -782,15 +855,26 @@ class Watcher:
         with self._recorder.failure_noted(lambda error: self._step, lambda: self.metrics):
             yield
 
-    def _is_relabeled(self, metrics: Mapping[str, Estimate | float]) -> bool:
-        """Whether training accuracy is surely below what any one answer to all examples gets, and
-        the loss has risen beyond that of a guess: the loop's labels are not those of the training
-        set."""
-        counts = torch.bincount(self._train.labels, minlength=len(self._classes))
-        right, loss = metrics["accuracy/train"], _value(metrics["loss/train"])
-        least = int(counts.min()) / len(self._train)
-        risen = math.isfinite(loss) and loss > max(self._first_loss, math.log(len(self._classes)))
-        return risen and isinstance(right, Estimate) and right.interval[1] < least
+    def _is_relabeled(self, result: SuiteResult) -> Relabeled:
+        """Whether the loop's labels are not those of the training set: the loss has risen beyond
+        that of a guess, and training accuracy is surely below what any one answer to all examples
+        gets ("others"), or nearly all examples of each class get one answer, which is another label
+        for most of them and not the same for all ("classes"); else empty."""
+        labels, classes = self._train.labels, len(self._classes)
+        right, loss = result.metrics["accuracy/train"], _value(result.metrics["loss/train"])
+        if not (math.isfinite(loss) and loss > max(self._first_loss, math.log(classes))):
+            return ""
+        least = int(torch.bincount(labels, minlength=classes).min()) / len(labels)
+        high = right.interval[1] if isinstance(right, Estimate) else 1.0
+        if high < least:
+            return "others"
+        answers = result.evaluation.on("train").predicted
+        table = torch.zeros(classes, int(answers.max()) + 1 + classes)
+        table.index_put_((labels, answers), torch.ones(len(labels)), accumulate=True)
+        usual, answer = table.max(dim=1)
+        several = len(set(answer[usual > 0].tolist())) > 1
+        steady = float(usual.sum()) >= STEADY * len(labels)
+        return "classes" if high < 0.5 and several and steady else ""
 
     def _other_threshold(self, result: SuiteResult) -> Threshold | None:
         """The threshold that the loop seems to take for the one output of a binary classifier, if
@@ -866,6 +950,13 @@ def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _near(folder: Path | None) -> Path | None:
+    """A folder as it is named from here, if it is below."""
+    with suppress(OSError, ValueError, AttributeError):
+        return folder.relative_to(Path.cwd())  # type: ignore[union-attr]
+    return folder
 
 
 def _range(numbers: Tensor) -> str:
