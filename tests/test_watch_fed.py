@@ -126,6 +126,10 @@ def mirrored(x: Tensor) -> Tensor:
     return torch.where(some[:, None, None, None], x.flip(-1), x)
 
 
+def inverted(x: Tensor) -> Tensor:
+    return torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, 1 - x, x)
+
+
 def jittered(x: Tensor) -> Tensor:
     """Another brightness and contrast of each."""
     return x * (0.6 + 0.8 * torch.rand(len(x), 1, 1, 1)) + 0.2 * torch.randn(len(x), 1, 1, 1)
@@ -249,6 +253,9 @@ UNCHANGED: dict[str, tuple[Feed, dict[str, Any]]] = {
     "noise": (plain(lambda x: x + 0.3 * torch.randn_like(x)), {}),
     "little noise": (plain(lambda x: x + 0.003 * torch.randn_like(x)), {}),
     "grey and mixed": (plain(twos), {}),
+    "inverted": (plain(inverted), {}),
+    "a little": (plain(lambda x: 0.95 * x + 0.02), {}),
+    "left out": (plain(lambda x: x * (torch.rand(len(x), 1, 1, 1) < 0.5)), {"data": low_contrast}),
     "dropped": (plain(lambda x: x * (torch.rand_like(x) < 0.7)), {"data": low_contrast}),
     "mixup": (mixed, {}),
     "attacked": (attacked, {}),
