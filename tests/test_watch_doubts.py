@@ -1,6 +1,9 @@
 """`lab.watch`: what a loop or its data do without a word, and what is said about it."""
 
+import io
 import json
+import re
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from torch.utils.data import (
     DataLoader,
     Dataset,
     RandomSampler,
+    Subset,
     TensorDataset,
     WeightedRandomSampler,
 )
@@ -246,6 +250,189 @@ def test_a_network_that_gets_its_shapes_in_the_loop_may_have_more_columns(
         model[1].bias.data[4] = 100.0  # type: ignore[operator, union-attr, index]
         watcher()
     assert watcher.metrics["accuracy/test"].value == 0  # type: ignore[union-attr]
+
+
+class Growing(Dataset[tuple[Tensor, int]]):
+    """Of 40 pictures the first ones, with labels that can be changed."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.images, self.labels = pictures(40, 0)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.images[index], int(self.labels[index])
+
+
+def said_of(train: Any, inside: Any, out: Path, **given: Any) -> str:
+    """What is printed of a block in which `inside` is called between two steps."""
+    said = io.StringIO()
+    given = {"train": train, "test": TEST, "pictures": False, **given}
+    with redirect_stdout(said), watch(network(), **given, out=out / "run", every=1) as watcher:
+        watcher()
+        inside()
+        watcher()
+    return " ".join(said.getvalue().split())
+
+
+def test_a_training_set_that_grows_in_the_loop_is_told(tmp_path: Path) -> None:
+    own, indices = Growing(20), list(range(20))
+    said = said_of(own, lambda: setattr(own, "count", 40), tmp_path / "own")
+    assert said.count("train had 20 examples when the block began, and has 40 now") == 1
+    subset = Subset(TensorDataset(*TRAIN), indices)
+    said = said_of(subset, lambda: indices.extend(range(20, 30)), tmp_path / "subset")
+    assert said.count("train had 20 examples when the block began, and has 30 now") == 1
+    given = {"clean": TensorDataset(TRAIN[0][:30], TRAIN[1][:30])}
+    said = said_of(subset, lambda: indices.pop(), tmp_path / "clean", **given)
+    assert said.count("train had 30 examples when the block began, and has 29 now") == 1
+    assert "when the block began" not in said_of(subset, lambda: None, tmp_path / "not")
+
+
+def test_labels_that_are_changed_in_place_are_told(tmp_path: Path) -> None:
+    y, own = TRAIN[1].clone(), Growing(40)
+    said = said_of((TRAIN[0], y), lambda: y[:8].mul_(-1).add_(1), tmp_path / "tensors")
+    assert said.count("of 40 labels of train that were read again 8 are others") == 1
+    array = TRAIN[1].numpy().copy()
+    said = said_of((TRAIN[0], array), lambda: array.fill(0), tmp_path / "arrays")
+    assert said.count("of 40 labels of train that were read again 20 are others") == 1
+    said = said_of(own, lambda: own.labels.fill_(1), tmp_path / "dataset")
+    (changed,) = re.findall(r"of 32 labels of train that were read again (\d+) are others", said)
+    assert 10 < int(changed) < 22
+    for number, train in enumerate((Relabeled(0.5), Seldom(0.5), DataLoader(own), (TRAIN[0], y))):
+        said = said_of(train, lambda: None, tmp_path / str(number))
+        assert "are others than when" not in said
+
+
+def test_examples_that_are_taken_several_times_are_told(tmp_path: Path) -> None:
+    data = TensorDataset(*TRAIN)
+    rare = torch.utils.data.Subset(data, [*range(40), *[1, 3, 5] * 4])
+    (said,) = (
+        each for each in warnings_of(watched(tmp_path, train=rare, test=TEST)) if "52" in each
+    )
+    assert said.startswith("train takes some examples several times: its 52 are 40 different ones")
+    twice = ConcatDataset([data, Subset(data, range(20))])
+    found = warnings_of(watched(tmp_path / "twice", train=twice, test=TEST))
+    assert any("its 60 are 40 different ones" in each for each in found)
+    halves = ConcatDataset([Subset(data, range(20)), Subset(data, range(20, 40))])
+    equal = (TRAIN[0].repeat(2, 1, 1, 1), TRAIN[1].repeat(2))
+    for number, train in enumerate((halves, equal, Growing(40))):
+        found = warnings_of(watched(tmp_path / str(number), train=train, test=TEST))
+        assert not any("several times" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps", "told"),
+    [
+        (lambda data: WeightedRandomSampler([1.0] * 40, 40), 5, "about 15 of its 40"),
+        (lambda data: WeightedRandomSampler([0.0] * 20 + [1.0] * 20, 40), 5, "about 3 of its 20"),
+        (lambda data: RandomSampler(data, replacement=True), 5, "about 15 of its 40"),
+        (lambda data: RandomSampler(data, replacement=True), 25, ""),
+        (lambda data: WeightedRandomSampler([1.0] * 40, 40, replacement=False), 5, ""),
+        (lambda data: RandomSampler(data), 5, ""),
+    ],
+)
+def test_examples_that_a_sampler_with_replacement_has_not_drawn_are_told(
+    sampler: Any, steps: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = TensorDataset(*TRAIN)
+    loader = DataLoader(data, batch_size=8, sampler=sampler(data))
+    with watch(network(), train=loader, test=TEST, out=tmp_path / "run", pictures=False) as watcher:
+        for _ in range(steps):
+            watcher()
+    said = capsys.readouterr().out
+    assert ("draws with replacement" in said) == bool(told)
+    assert told in said
+
+
+def clusters(classes: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Rows that a linear network tells apart."""
+    y = torch.arange(count) % classes
+    generator = torch.Generator().manual_seed(seed)
+    return torch.eye(classes)[y] + 0.1 * torch.randn(count, classes, generator=generator), y
+
+
+def learned(
+    out: Path, labels: Any, *, classes: int = 10, rate: float = 0.1, test: Any = None
+) -> Watcher:
+    """A linear network that is trained with a function of the labels."""
+    torch.manual_seed(0)
+    model = nn.Linear(classes, classes)
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    x, y = clusters(classes, 200, 0)
+    given: dict[str, Any] = {"train": (x, y), "test": test or clusters(classes, 100, 1)}
+    with watch(model, **given, out=out, quiet=True, pictures=False, every=1000) as watcher:
+        for _ in range(100):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x), labels(y)).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            watcher()
+    return watcher
+
+
+def test_coarser_labels_in_the_loop_are_told(tmp_path: Path) -> None:
+    coarse = learned(tmp_path / "coarse", lambda y: y // 5)
+    assert coarse.verdict.startswith("It gives nearly all training examples of a class one answer")
+    for name, labels, rate in (
+        ("same", lambda y: y, 0.1),
+        ("one", torch.zeros_like, 0.1),
+        ("random", lambda y: y[torch.randperm(len(y))], 0.1),
+        ("diverged", lambda y: y, 1000.0),
+        ("some wrong", lambda y: torch.where(torch.arange(len(y)) % 3 == 0, y // 5, y), 0.1),
+    ):
+        found = learned(tmp_path / name, labels, rate=rate)
+        assert "other labels" not in found.verdict, name
+
+
+def test_of_a_test_set_of_one_class_nothing_is_said_to_be_learned_or_not(tmp_path: Path) -> None:
+    x, y = clusters(3, 300, 1)
+    one = x[y == 1], y[y == 1]
+    found = learned(tmp_path / "run", lambda y: y, classes=3, test=one)
+    assert found.verdict.startswith(
+        "What it learned cannot be told from test examples of one class"
+    )
+    assert "Test examples of all classes would tell." in found.verdict
+    worse = learned(tmp_path / "nothing", torch.zeros_like, classes=3, test=one)
+    assert worse.verdict.startswith("It has learned nothing that shows.")
+
+
+class Named(TensorDataset):
+    """Examples that know their classes."""
+
+    classes = ("cat", "dog")
+
+
+def test_outputs_that_are_more_than_the_classes_are_told(tmp_path: Path) -> None:
+    for columns in (2, 8):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, columns))
+        for names in ((), [f"class {number}" for number in range(columns)]):
+            given: dict[str, Any] = {"train": Named(*TRAIN), "test": Named(*TEST), "classes": names}
+            with watch(
+                model, **given, out=tmp_path / "run", again="new", quiet=True, pictures=False
+            ) as watcher:
+                pass
+            told = [each for each in warnings_of(watcher) if "numbers for each example" in each]
+            assert len(told) == (columns == 8 and not names)
+            assert all("returns 8 numbers" in each and "has 2 classes" in each for each in told)
+
+
+def test_a_folder_stays_where_it_is_when_the_loop_changes_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    for out in ("mine", None):
+        model = network()
+        watcher = watch(model, train=TRAIN, test=TEST, out=out, every=1, quiet=True)
+        with watcher:
+            monkeypatch.chdir(tmp_path / "other")
+            watcher()
+        assert watcher.folder is not None
+        assert (watcher.folder / "summary.json").exists()
+        assert not list((tmp_path / "other").iterdir())
+        monkeypatch.chdir(tmp_path)
+    assert (tmp_path / "mine" / "summary.json").exists()
 
 
 def test_a_watcher_that_is_used_again_begins_at_step_0(tmp_path: Path) -> None:

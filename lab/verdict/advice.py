@@ -79,6 +79,8 @@ def advice(
             more = f"--stop-at-loss {bound / 10:.2g}"
         wider = f", or --width {min(MOST_WIDTH, 2 * width)}" if width else ""
         return f"More training may help: try {more}{wider}."
+    if kind == "one class":
+        return f"Test {noun} of all classes would tell."
     if kind == "unsettled" and num_test < num_train:
         told = _try("num-test", num_test, 10 * num_test, more_test)
         return f"More test {noun} would settle it{told}."
@@ -112,6 +114,8 @@ def _without_flags(
         return "Most of its labels are wrong: look at them first."
     if kind in ("nothing", "underfit"):
         return "Training it longer, or a larger network, may help."
+    if kind == "one class":
+        return f"Test {noun} of all classes would tell."
     if kind == "unsettled":
         return f"More {'test ' if num_test < num_train else ''}{noun} would settle it."
     if kind == "learned":

@@ -54,6 +54,10 @@ ALIKE = 0.1
 """Of the share of the test examples that are not of the most frequent class (twice that share at
 most 1), so many get another answer than most: "nearly all get the same"."""
 
+Relabeled = Literal["", "others", "classes"]
+"""What shows that a network was trained with other labels: nothing; that few of its answers are
+right; that they are right of other classes."""
+
 SHARED = MUCH / 2
 """Share of the test examples that may be training examples, too, while test accuracy still tells
 learning from memorizing."""
@@ -120,11 +124,16 @@ class Setting:
     broken: int = 0
     """Examples of which inputs are not finite."""
     rescaled: bool = False
-    """Whether another program fed the network inputs of another scale while it trained it."""
+    """Whether another program fed the network other inputs while it trained it: of another scale or
+    shape, or changed in a way that is not random."""
     redrawn: bool = False
     """Whether the training examples are random augmentations, of which one draw was measured."""
-    relabeled: bool = False
-    """Whether another program seems to have trained the network with other labels."""
+    relabeled: Relabeled = ""
+    """Whether another program seems to have trained the network with other labels, by what shows
+    it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""
+    threshold: str = ""
+    """A function of `model` and `x` whose threshold is 0, where that of the one output of the model
+    seems to be another one."""
     untouched: bool = False
     """Whether no weight of the network changed in all of `steps`."""
     changes: tuple[str, ...] = ()
@@ -177,6 +186,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         doubts.append(_rescaled(setting))
     if setting.relabeled:
         doubts.append(_relabeled(setting))
+    if setting.threshold:
+        doubts.append(_other_threshold(setting))
     if doubts:  # advice on training would be about another network, or about other inputs
         found = [each for each in found if each.kind != "advice"]
     if setting.redrawn:
@@ -357,23 +368,41 @@ def _untouched(setting: Setting) -> Finding:
 
 
 def _rescaled(setting: Setting) -> Finding:
-    """The finding that it was measured on inputs of another scale than it was trained on."""
+    """The finding that it was measured on other inputs than it was trained on."""
     text = (
-        "The loop fed it inputs of another scale than those on which it was measured, so that all"
-        f" figures are those of {setting.noun} that look unlike the ones it studied. Scale or"
-        " normalize them in a transform, or in forward= too."
+        "The loop fed it inputs of another scale, shape or order than those on which it was"
+        f" measured, so that all figures are those of {setting.noun} that look unlike the ones it"
+        " studied. Change them in a transform, or in forward= too."
     )
     return Finding("rescaled", text)
 
 
 def _relabeled(setting: Setting) -> Finding:
     """The finding that it seems to have been trained with other labels than it was measured by."""
+    shown = (
+        f"It gets fewer of its training {setting.noun} right than one answer to all of them would"
+    )
+    if setting.relabeled == "classes":
+        shown = (
+            f"It gives nearly all training {setting.noun} of a class one answer, which mostly is"
+            " another class"
+        )
     text = (
-        f"It gets fewer of its training {setting.noun} right than one answer to all of them would:"
-        " the loop seems to train it with other labels, changed on the way or numbered in another"
-        " order. Then all figures are those of a model that learned something else."
+        f"{shown}: the loop seems to train it with other labels, changed on the way, made coarser"
+        " or numbered in another order. Then all figures are those of a model that learned"
+        " something else."
     )
     return Finding("relabeled", text)
+
+
+def _other_threshold(setting: Setting) -> Finding:
+    """The finding that its one output was taken for a logit, and seems to be something else."""
+    text = (
+        "Its one output was taken for a logit, with a threshold of 0, and another one tells its"
+        f" training {setting.noun} apart far better: if that is the loop's, the figures are about"
+        f" answers that nobody takes. Give forward=lambda model, x: {setting.threshold}."
+    )
+    return Finding("threshold", text)
 
 
 def _redrawn(setting: Setting) -> Finding:
@@ -488,8 +517,11 @@ def _claim(
     guess = setting.chance
     learned = test.interval[0] > guess
     low, high = gap.interval
-    if train.interval[0] <= guess and test.interval[0] - guess <= MUCH:
+    known = guess if setting.frequent < 1 else 1 / setting.num_classes
+    if train.interval[0] <= known and test.interval[0] - guess <= MUCH:
         return "nothing", "It has learned nothing that shows."
+    if setting.frequent >= 1:
+        return "one class", f"What it learned cannot be told from test {setting.noun} of one class."
     among = 1 / setting.num_classes  # below the most frequent class is not yet below chance
     if test.interval[1] < among - _near(among):
         what = "the opposite of the truth" if setting.num_classes == 2 else "what is not so"

@@ -3,13 +3,14 @@ inputs it feeds it."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lab.watching.trees import leaves
+from lab.watching.fed import Shown, first_of
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Buffers that a normalization fills in every forward pass, also where nothing is learned."""
@@ -17,11 +18,15 @@ STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Types of whole numbers by their bytes."""
 
-ROWS = 16
-"""Examples of which the inputs are compared, at least."""
+ROWS, MORE = 16, 256
+"""Examples of which the inputs are compared, at least; and at most, where of a large set a sample
+is measured, among which few of them are."""
+
+CALLS = 3
+"""Calls of which inputs of another shape are compared: it may change from one to the next."""
 
 HELD = 2**26
-"""Bytes of the inputs of a call that are kept for the comparison, at most."""
+"""Bytes of the inputs that are kept for the comparison, at most."""
 
 BEYOND, MANY = 0.25, 0.25
 """Inputs are of another scale if a share of more than `MANY` of their numbers lies outside of the
@@ -69,27 +74,36 @@ def _sum(tensor: Tensor) -> int:
 
 class Inputs:
     """The inputs that a network gets in its next calls in `training` mode, with gradients, or in
-    eval mode, until there are `ROWS` rows of them: a forward pre-hook that takes itself away.
+    eval mode, until there are `wanted` rows of them (of another shape than those of `shown`: in
+    some calls): a forward pre-hook that takes itself away.
 
-    It changes nothing and never fails. In code that is compiled or captured in a CUDA graph it sees
+    Calls in eval mode, with gradients, are kept beside, for loops that train in no other one. It
+    changes nothing and never fails. In code that is compiled or captured in a CUDA graph it sees
     nothing, and on scripted networks it is not set. Copies of the network take theirs away in their
     next call in that mode; of a pickled network there remains one that does nothing.
     """
 
-    def __init__(self, network: nn.Module, *, training: bool) -> None:
-        self._network, self._training = network, training
-        self._count, self._over = 0, False
-        self._kept: list[Tensor] = []
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        training: bool,
+        wanted: int = ROWS,
+        shown: Shown | None = None,
+    ) -> None:
+        self._network, self._training, self._wanted = network, training, wanted
+        self._shown, self._over, self._paused = shown, False, False
+        self._kept, self._beside = _Kept(), _Kept()
         with suppress(Exception):  # scripted networks refuse hooks
             network.register_forward_pre_hook(self, with_kwargs=True)
 
     def __call__(self, module: nn.Module, args: Any, named: Any) -> None:
         """Keep the inputs of a call."""
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or self._paused:
             return
-        if not self._over and module.training == self._training:
+        if not self._over:
             with suppress(Exception):  # tensors inside torch.vmap and the like
-                self._keep([args, named])
+                self._keep([args, named], module.training == self._training)
         if self._over:
             _without(module, self)
 
@@ -99,34 +113,79 @@ class Inputs:
     def __reduce__(self) -> Any:
         return getattr, (nullcontext(), "__exit__")  # takes any three arguments
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, calls are not looked at."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
+    def calls(self, *, beside: bool = False, last: bool = False) -> list[Tensor]:
+        """The first floating-point tensor (without any: the first tensor) of each call, (N, …) on
+        the CPU, float32 or whole; none until there are enough. `beside`: of those in the other
+        mode, where there are none in this one; `last`: no more come, and `ROWS` are enough."""
+        found = self._beside if beside and not self._kept.count else self._kept
+        enough = found.count >= ROWS if last else self._are_enough(found)
+        return found.calls if enough else []
+
     @property
     def numbers(self) -> Tensor | None:
-        """The finite numbers of the first floating-point tensor of each call (without any: of the
-        first tensor), (N,) on the CPU, float32 or whole; None until there are enough."""
-        if self._count < ROWS or not self._kept:
-            return None
-        found = torch.cat([part.reshape(-1) for part in self._kept])
-        return found[found.isfinite()]
+        """The finite numbers of `calls`, (N,); None until there are enough."""
+        found = self.calls()
+        return finite(found) if found else None
 
     def end(self) -> None:
         """Take it away, if it is still there."""
         self._over = True
         _without(self._network, self)
 
-    def _keep(self, inputs: Any) -> None:
-        found = leaves(inputs)
-        first = next((each for each in found if each.is_floating_point()), found[0])
-        first = first.detach().as_subclass(Tensor)
+    def _keep(self, inputs: Any, is_mine: bool) -> None:
+        if not is_mine and (not self._training or self._are_enough(self._beside)):
+            return
+        first = first_of(inputs, self._shown.shape if self._shown else None)
         if self._training and not torch.is_grad_enabled():
             return
+        if not is_mine and first.requires_grad:  # an attack, or a picture that is optimized
+            return
+        first = first.detach().as_subclass(Tensor)
         if first.is_cuda and torch.cuda.is_current_stream_capturing():
             return
-        with torch.no_grad():
-            few = first[: HELD // max(1, 4 * first[0].numel())]
-            few = few.float() if few.is_floating_point() else few.long()
-            self._kept.append(few.cpu().clone())
-        self._count += len(first)
-        self._over = self._count >= ROWS
+        kept = self._kept if is_mine else self._beside
+        kept.add(first)
+        self._over = self._over or (is_mine and self._are_enough(kept))
+
+    def _are_enough(self, kept: _Kept) -> bool:
+        shape = self._shown.shape if self._shown else None
+        if shape is None or any(each[0].numel() == shape.numel() for each in kept.calls):
+            return kept.count >= self._wanted
+        return kept.count >= ROWS and len(kept.calls) >= CALLS
+
+
+class _Kept:
+    """Copies of the inputs of some `calls`, `HELD` bytes at most, which had `count` rows."""
+
+    def __init__(self) -> None:
+        self.calls: list[Tensor] = []
+        self.count = 0
+        self._bytes = 0
+
+    def add(self, inputs: Tensor) -> None:
+        """Keep the rows of `inputs` (N, …), as long as there is room."""
+        few = inputs[: (HELD - self._bytes) // max(1, 4 * inputs[0].numel())]
+        if len(few):
+            with torch.no_grad():
+                few = few.float() if few.is_floating_point() else few.long()
+                self.calls.append(few.cpu().clone())
+            self._bytes += 4 * few.numel()
+        self.count += len(inputs)
+
+
+def finite(calls: list[Tensor]) -> Tensor:
+    """The finite numbers (N,) of several tensors."""
+    found = torch.cat([part.reshape(-1) for part in calls])
+    return found[found.isfinite()]
 
 
 def _without(module: nn.Module, hook: Inputs) -> None:

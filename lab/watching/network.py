@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lab.models import device_of, isolated
+from lab.watching.fed import Shown
 from lab.watching.outputs import Forward, as_logits, as_rows, plain_forward
 from lab.watching.trees import Tree, mapped
 
@@ -70,7 +71,7 @@ def is_unready(model: nn.Module) -> bool:
 class Reader(nn.Module):
     """The network as a function of positions (N,) in a set of examples, to logits (N, C);
     `change` is an intervention on its inputs. `raw`: to its outputs as they stand, (N, C) or, of a
-    binary classifier, (N, 1)."""
+    binary classifier, (N, 1). `shown` looks at what the network gets."""
 
     def __init__(
         self,
@@ -80,12 +81,13 @@ class Reader(nn.Module):
         forward: Forward = plain_forward,
         change: Change | None = None,
         raw: bool = False,
+        shown: Shown | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.training = network.training
         self._fetch, self._forward, self._change = fetch, forward, change
-        self._read = as_rows if raw else as_logits
+        self._read, self._shown = as_rows if raw else as_logits, shown
 
     def forward(self, positions: Tensor) -> Tensor:
         """The logits of the examples at `positions`."""
@@ -94,7 +96,10 @@ class Reader(nn.Module):
             inputs = self._change(inputs)
             if inputs is None:
                 raise ValueError("it returns nothing: it must return the changed inputs")
-        return self._read(self._forward(self.network, inputs), len(positions))
+        looked = self._shown.watching(self.network, len(positions)) if self._shown else None
+        with looked or nullcontext():
+            outputs = self._forward(self.network, inputs)
+        return self._read(outputs, len(positions))
 
 
 def moved_to(network: nn.Module, inputs: Tree) -> Tree:

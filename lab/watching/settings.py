@@ -141,8 +141,8 @@ def new_folder(
     numbered, too.
     """
     if out is None:
-        return _numbered(Path("runs") / f"{network}-{num_train}", empty_too=False)
-    folder = RunDir(Path(out))
+        return _numbered(Path("runs").absolute() / f"{network}-{num_train}", empty_too=False)
+    folder = RunDir(Path(out).absolute())
     path = folder.path
     if again == "new":
         return _numbered(path, empty_too=True)

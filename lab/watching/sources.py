@@ -107,6 +107,22 @@ def _drawn_in_part(loader: DataLoader[Any]) -> tuple[int, int] | None:
     return (sampler.num_samples, count) if count and sampler.num_samples < count else None
 
 
+def _chances(loader: DataLoader[Any]) -> Tensor | None:
+    """How likely a loader's sampler draws each example next, (N,) float64, if it draws them with
+    replacement; those that it cannot draw are left out."""
+    sampler: Any = getattr(loader.batch_sampler, "sampler", loader.sampler)
+    if not getattr(sampler, "replacement", False):
+        return None
+    if isinstance(sampler, WeightedRandomSampler):
+        weights = torch.as_tensor(sampler.weights).double()
+        weights = weights[weights > 0]
+        return weights / weights.sum()
+    if isinstance(sampler, RandomSampler):
+        count = len(sampler.data_source)
+        return torch.full((count,), 1 / count, dtype=torch.float64)
+    return None
+
+
 def _without_rest(numbers: list[int], loader: DataLoader[Any]) -> list[int]:
     """The numbers of examples that a loader takes always in this order, but for those of an
     incomplete last batch that it drops: no epoch has them."""
@@ -123,8 +139,9 @@ class Source:
 
     `given` is what the user gave, `what` the name of that argument, `names` those of the classes,
     where the user gives them: labels may be these names. `doubts` are sentences on what was found
-    odd about it, `batch` how many a loader puts into a batch (None: not known). `ValueError` says
-    in one line what is wrong with it.
+    odd about it, `batch` how many a loader puts into a batch (None: not known), `weights` how
+    likely each is drawn (N,), where a sampler draws with replacement. `ValueError` says in one line
+    what is wrong with it.
     """
 
     def __init__(self, given: Any, what: str, names: Sequence[str] = ()) -> None:
@@ -134,6 +151,7 @@ class Source:
         self._copies: bool | None = None
         self.doubts: list[str] = []
         self.batch: int | None = None
+        self.weights: Tensor | None = None
         if isinstance(given, DataLoader):
             if given.batch_size is None and given.batch_sampler is None:
                 raise ValueError(
@@ -142,6 +160,7 @@ class Source:
                 )
             self._collate = given.collate_fn
             self.batch = given.batch_size or getattr(given.batch_sampler, "batch_size", None)
+            self.weights = _chances(given)
             part = _drawn_in_part(given)
             given = _sampled(given, what)
             if part and what == "train":
@@ -161,8 +180,22 @@ class Source:
                 labels = self._labels(labels)
             self._tensors = as_tree(given[0], what), as_tree(labels, what)
             counts = {len(leaf) for each in self._tensors for leaf in leaves(each)}
+            listed = isinstance(given[0], (list, tuple)) and counts != {len(given[0])}
+            if listed and len(given[0]) == len(leaves(self._tensors[1])[0]):
+                raise ValueError(
+                    f"{what}: its inputs are a list of {len(given[0]):,}, which are taken for the"
+                    f" parts of one input: give torch.stack({what}[0]) in place of the list, or one"
+                    " list of (input, label)"
+                )
             if len(counts) != 1:
                 raise ValueError(f"{what}: {' and '.join(map(str, sorted(counts)))} examples")
+        elif isinstance(given, Mapping) and 0 not in given:
+            names = [repr(name) for name in given][:5]
+            pair = ", ".join(f"{what}[{name}]" for name in names[:2])
+            raise ValueError(
+                f"{what} is a dictionary of {plain(', '.join(names))}: give {FORMS}, such as"
+                f" ({pair}) if these are they"
+            )
         elif isinstance(given, type) or not (
             hasattr(given, "__len__") and hasattr(given, "__getitem__")
         ):
@@ -196,6 +229,37 @@ class Source:
         together: all of them the same); else ()."""
         known = _known_classes(self.dataset)
         return known[0] if len(known) == 1 else ()
+
+    @property
+    def is_tensors(self) -> bool:
+        """Whether it was given as tensors or arrays."""
+        return self._tensors is not None
+
+    @property
+    def length(self) -> int:
+        """How many examples there are by now."""
+        return self.count if self._tensors else len(self.dataset)
+
+    def labels(self, positions: Tensor) -> Tensor:
+        """The labels (N,) at `positions` (N,) by now."""
+        if self._tensors:
+            return self._labels(rows(self._tensors[1], positions))
+        return self.read(positions)[1]
+
+    def different(self) -> int:
+        """How many different examples of the datasets that they are taken from there are, as far as
+        these are known."""
+        numbers: dict[int, set[int]] = {}
+        for part in self.parts():
+            numbers.setdefault(id(part.dataset), set()).update(part.numbers.tolist())
+        return sum(map(len, numbers.values())) or self.count
+
+    def never_drawn(self, draws: int) -> float:
+        """How many of the examples a sampler that draws with replacement has most likely not drawn
+        in so many `draws`; 0 for others."""
+        if self.weights is None:
+            return 0.0
+        return float(torch.exp(draws * torch.log1p(-self.weights.clamp(max=1 - 1e-12))).sum())
 
     def with_transform(self, transform: Callable[[Any], Any]) -> Source:
         """The same examples, with `transform` in place of the dataset's own."""
@@ -355,6 +419,7 @@ class Source:
         self.what, self.count, self.dataset = other.what, other.count, dataset
         self._collate, self._tensors, self._names = other._collate, None, other._names
         self._copies, self.doubts, self.batch = None, other.doubts, other.batch
+        self.weights = other.weights
         return self
 
     def _split(self, batch: Any) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,9 +27,10 @@ from lab.runs.display import Display
 from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
 from lab.training import describe
-from lab.verdict import Setting, verdict
+from lab.verdict import Relabeled, Setting, verdict
 from lab.watching.budget import STARTING, Budget
-from lab.watching.loop import Inputs, Weights, scale_differs
+from lab.watching.fed import KNOWN, Difference, Shown, difference, probed
+from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs
 from lab.watching.network import (
     Change,
     Reader,
@@ -40,11 +41,12 @@ from lab.watching.network import (
     undisturbed,
     unwrapped,
 )
-from lab.watching.outputs import Forward, Outputs
+from lab.watching.outputs import UNBOUNDED, Forward, Outputs
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
 from lab.watching.settings import AGAIN, WatchedSettings, new_folder
 from lab.watching.sources import Source, as_labels
-from lab.watching.trees import leaves
+from lab.watching.threshold import Threshold, other_threshold
+from lab.watching.trees import form, leaves
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
 CHANGED = 500
@@ -60,6 +62,16 @@ alone, too."""
 COMPARED = 100
 """Training examples whose inputs are compared with those that the loop feeds, at most."""
 
+STEADY = 0.9
+"""Share of the training examples that get the usual answer to their class, from which on it is
+asked whether these are other labels."""
+
+REPEATED = 0.9
+"""Share of the training examples that are different ones, below which it is said."""
+
+UNDRAWN = 0.05
+"""Share of the training examples that a sampler has not drawn, above which it is said."""
+
 MOST_GROUPS = 200
 """Groups that are measured at most: more of them have too few examples each."""
 
@@ -72,6 +84,9 @@ FEW = 8
 WAITED = 10
 """Steps after which weights that have not changed are told: the first ones may be skipped (float16)
 or have a learning rate of 0 (warmup)."""
+
+SETTLED = 50
+"""Steps below which the outputs of a network may be on their way: no other threshold is sought."""
 
 UNEVEN = 1.5
 """Times that a class may be as frequent in the test set as a guess expects, without a word."""
@@ -122,7 +137,8 @@ class Watcher:
         self.metrics: Mapping[str, Estimate | float] = {}
         self.folder: Path | None = None
         self._model = model
-        self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), out)
+        place = None if out is None else Path(out).absolute()  # wherever the loop changes to
+        self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), place)
         self._again = again
         only_apart("change", map(str, change or {}))
         self._change = {in_tag(name): function for name, function in (change or {}).items()}
@@ -145,7 +161,10 @@ class Watcher:
         self._fed: Inputs | None = None
         self._shown: Tensor | None = None
         self._taken = self._first_loss = 0.0
-        self._rescaled = self._redrawn = self._relabeled = False
+        self._rescaled = self._redrawn = False
+        self._relabeled: Relabeled = ""
+        self._threshold: Threshold | None = None
+        self._told_changed = False
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -223,7 +242,9 @@ class Watcher:
             network = unwrapped(self._model)
             self._weights = None if is_unready(network) else Weights(network)
             if self._shown is not None and not is_compiled(self._model):
-                self._fed = Inputs(network, training=True)
+                known = min(len(self._train), KNOWN)
+                wanted = max(ROWS, min(MORE, ROWS * self._train.source.count // known))
+                self._fed = Inputs(network, training=True, wanted=wanted, shown=self._known)
         if self._weights is not None:
             try:
                 self.measure()
@@ -273,7 +294,7 @@ class Watcher:
                 " the same label would stand for different ones. Give both the same classes"
             )
         self._warnings: list[str] = []
-        self._name = train.name
+        self._name, self._whole = train.name, train
         if clean is not None:
             if isinstance(clean, nn.Module) or not (
                 isinstance(clean, DataLoader) or hasattr(clean, "__getitem__")
@@ -284,6 +305,7 @@ class Watcher:
                 with whole.undisturbed(), train.undisturbed():
                     train.refuse_others(whole)
                 train.doubts, train.batch = [*whole.doubts, *train.doubts], whole.batch
+                train.weights = whole.weights
         with ExitStack() as stack:
             for source in (train, test):
                 stack.enter_context(source.undisturbed())
@@ -292,6 +314,8 @@ class Watcher:
                 if redrawn := source.random_parts():
                     if source is train and "inputs" in redrawn:
                         self._redrawn = True
+                    if source is train and "labels" in redrawn:
+                        self._told_changed = True
                     why = " (random augmentation)" if "inputs" in redrawn else ""
                     advice = "" if source is test else "; clean= is for measuring without it"
                     self._warnings.append(
@@ -326,6 +350,13 @@ class Watcher:
                 "the inputs are whole numbers up to 255: if your loop scales or normalizes them"
                 " before the model gets them, do it in a transform, or in forward= too"
             )
+        with train.undisturbed():
+            different = train.different()
+        if different < REPEATED * train.count:
+            self._warnings.append(
+                f"train takes some examples several times: its {train.count:,} are {different:,}"
+                " different ones, each of which counts as often as it is taken"
+            )
         labels = torch.cat([self._train.labels, self._test.labels])
         given = self._train.labels
         truth = given
@@ -341,6 +372,13 @@ class Watcher:
                 " (labels count from 0)"
             )
         self._classes = class_names(classes, count, known)
+        if known and not classes and count > len(known):
+            self._warnings.append(
+                f"the model returns {count:,} numbers for each example, and the dataset has"
+                f" {len(known):,} classes: all of them count as classes. If they are features or an"
+                " embedding, give forward= with the head, as in lambda model, x: head(model(x)); if"
+                " it is a head for more classes, nothing is wrong"
+            )
         if known and set(known) == set(self._classes) and known != self._classes:
             self._warnings.append(
                 f"classes= has the names of the dataset's own classes, {_listed(known)}, in another"
@@ -507,8 +545,11 @@ class Watcher:
                 "warnings": self._warnings,
             },
         )
+        self._known = Shown(len(train))
         splits = {
-            "train": WatchedSplit("train", self._examples["train"], train, forward=self._outputs),
+            "train": WatchedSplit(
+                "train", self._examples["train"], train, forward=self._outputs, shown=self._known
+            ),
             "test": WatchedSplit(
                 "test", self._examples["test"], test, forward=self._outputs, groups=self._groups
             ),
@@ -563,8 +604,9 @@ class Watcher:
         sampled = " (fixed random samples)" if self._train.is_sample or self._test.is_sample else ""
         parameters = "" if is_unready(network) else f" ({parameters_told(network)})"
         print(
-            f"{escape(self.folder)}: watching {name}{parameters} on {describe(device_of(network))}"
-            f" with {told[0]} and {told[1]} {self._noun}{sampled}, {len(self._classes)} classes",
+            f"{escape(_near(self.folder))}: watching {name}{parameters} on"
+            f" {describe(device_of(network))} with {told[0]} and {told[1]} {self._noun}{sampled},"
+            f" {len(self._classes)} classes",
             flush=True,
         )
         self._display.warn(self._warnings)
@@ -583,6 +625,7 @@ class Watcher:
             with budget.spending("measuring"), self._undisturbed():
                 self._look_at_weights(network)
                 self._look_at_inputs()
+                self._look_at_set(last=self._opened is None)
                 result = self._suite(network)
             with budget.spending("logging"), self._undisturbed():
                 self._recorder.show_distributions(step, [result])
@@ -612,19 +655,84 @@ class Watcher:
             )
 
     def _look_at_inputs(self) -> None:
-        """Say once whether the loop feeds the network inputs of another scale than it is measured
-        on, as soon as enough of them were seen."""
-        if self._fed is None or self._shown is None or (fed := self._fed.numbers) is None:
+        """Say once whether the loop feeds the network other inputs than it is measured on, as soon
+        as enough of them were seen."""
+        if self._fed is None or self._shown is None:
             return
+        changed = self._weights is not None and self._weights.changed
+        calls = self._fed.calls(beside=changed, last=self._opened is None)
+        if not calls:
+            return
+        self._fed.end()
         shown, self._fed, self._shown = self._shown, None, None
-        if scale_differs(fed, shown):
+        found, fed = self._compared(calls), finite(calls)
+        if not found.known and not found.found and scale_differs(fed, shown):
+            said = f"inputs {_range(fed)}, and it is measured on inputs {_range(shown)}"
+            found = Difference(False, said)
+        if found.said:
             self._rescaled = True
-            ours, loops = _range(shown), _range(fed)
             self.warn(
-                f"the loop feeds the model inputs {loops}, and it is measured on inputs {ours}: if"
-                " the loop scales or normalizes them, do it in a transform, or in forward= too, as"
-                " in lambda model, x: model(normalize(x))"
+                f"the loop feeds the model {found.said}: if the loop changes them, do it in a"
+                " transform, or in forward= too, as in lambda model, x:"
+                f" model({found.code})"
             )
+
+    def _look_at_set(self, *, last: bool) -> None:
+        """Say once that the training set is not what it was when it was read: it has become longer
+        or shorter, or some labels are others (of a dataset it is looked for that at the `last`
+        measurement alone, as it may take long to read)."""
+        if self._told_changed:
+            return
+        train, whole = self._train, self._whole
+        now, before = whole.length, whole.count
+        if now != before:
+            self._told_changed = True
+            self.warn(
+                f"train had {before:,} examples when the block began, and has {now:,} now: those"
+                f" {before:,} are measured, and count as studied. If the loop adds or drops some,"
+                " watch it from then on in a block of its own"
+            )
+        elif last or train.source.is_tensors:
+            count = len(train) if train.source.is_tensors else ASKED_AGAIN
+            few = torch.linspace(0, len(train) - 1, min(count, len(train))).long()
+            try:
+                other = train.source.labels(train.positions[few]) != train.labels[few]
+            except Exception:  # of the user's code: the set may have been closed
+                return
+            if changed := int(other.sum()):
+                self._told_changed = True
+                self.warn(
+                    f"of {len(few):,} labels of train that were read again {changed:,} are others"
+                    " than when the block began, of which the figures are. If the loop changes"
+                    " labels, watch it from then on in a block of its own"
+                )
+
+    def _compared(self, calls: list[Tensor]) -> Difference:
+        """How the inputs of some calls of the loop differ from those that are measured, as far as
+        shapes and single examples tell."""
+        shape, shown = self._known.shape, self._known.probes
+        if shape is None or shown is None or not calls[0].is_floating_point():
+            return Difference(False)
+        fitting = [each for each in calls if each[0].numel() == shape.numel()]
+        if not fitting:
+            theirs = {each.shape[1:] for each in calls}
+            if len(theirs) > 1 or len(calls[0].shape) != len(shape) + 1 or self._varies():
+                return Difference(False)
+            told = [str(tuple(each)) for each in (*theirs, shape)]
+            said = f"inputs of the shape {told[0]}, and it is measured on inputs of {told[1]}"
+            return Difference(False, said, code="resize(x)")
+        fed = torch.cat([probed(each.reshape(len(each), *shape)) for each in fitting])[:MORE]
+        expected = len(fed) * len(shown) / self._train.source.count
+        return difference(fed, shown, expected=expected)
+
+    def _varies(self) -> bool:
+        """Whether the shape of an example may depend on the others in its batch."""
+        few = torch.linspace(0, len(self._train) - 1, min(ROWS, len(self._train))).long()
+        try:
+            read = [self._train.source.read(each[None])[0] for each in self._train.positions[few]]
+        except Exception:  # of a collate function that takes no single example
+            return True
+        return len({form(each) for each in read}) > 1
 
     def warn(self, text: str) -> None:
         """Say what is doubtful while the loop goes on: printed at once, unless it is quiet. A
@@ -651,16 +759,31 @@ class Watcher:
                 f" {gone:,} of the {count:,} training examples{one}: all of them count as studied,"
                 " so give what the loop goes through"
             )
+        elif batch and step:
+            never = self._train.source.never_drawn(step * self.batches * batch * _processes())
+            if never > UNDRAWN * count:
+                self.warn(
+                    f"train is a loader that draws with replacement: about {never:,.0f} of its"
+                    f" {count:,} examples were never drawn, and all of them count as studied, so"
+                    " that the gap and the membership AUC are too small"
+                )
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
-        if self._calls and self._is_relabeled(result.metrics):
-            self._relabeled = True
+        if self._calls and (found := self._is_relabeled(result)):
+            self._relabeled = found
             right = percent(_value(result.metrics["accuracy/train"]))
+            why = "fewer than one answer to all would get"
+            if found == "classes":
+                why = "and gives nearly all examples of a class one answer, mostly another class"
             self.warn(
-                f"the model gets {right} of its training examples right, fewer than one answer to"
-                " all would get: does the loop train it with other labels, changed on the way or"
-                " numbered in another order?"
+                f"the model gets {right} of its training examples right, {why}: does the loop train"
+                " it with other labels, changed on the way, made coarser or numbered in another"
+                " order?"
             )
+        with budget.spending("measuring"), self._undisturbed():
+            self._threshold = self._other_threshold(result)
+        if self._threshold is not None:
+            self.warn(self._threshold.told)
         with budget.spending("measuring"), self._undisturbed():
             self.metrics, self.verdict = self._recorder.conclude(
                 self._suite, result, step, metrics=result.metrics,
@@ -719,6 +842,7 @@ class Watcher:
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
         with (
+            self._fed.paused() if self._fed is not None else nullcontext(),
             undisturbed(unwrapped(self._model)),
             self._train.undisturbed(),
             self._test.undisturbed(),
@@ -731,15 +855,44 @@ class Watcher:
         with self._recorder.failure_noted(lambda error: self._step, lambda: self.metrics):
             yield
 
-    def _is_relabeled(self, metrics: Mapping[str, Estimate | float]) -> bool:
-        """Whether training accuracy is surely below what any one answer to all examples gets, and
-        the loss has risen beyond that of a guess: the loop's labels are not those of the training
-        set."""
-        counts = torch.bincount(self._train.labels, minlength=len(self._classes))
-        right, loss = metrics["accuracy/train"], _value(metrics["loss/train"])
-        least = int(counts.min()) / len(self._train)
-        risen = math.isfinite(loss) and loss > max(self._first_loss, math.log(len(self._classes)))
-        return risen and isinstance(right, Estimate) and right.interval[1] < least
+    def _is_relabeled(self, result: SuiteResult) -> Relabeled:
+        """Whether the loop's labels are not those of the training set: the loss has risen beyond
+        that of a guess, and training accuracy is surely below what any one answer to all examples
+        gets ("others"), or nearly all examples of each class get one answer, which is another label
+        for most of them and not the same for all ("classes"); else empty."""
+        labels, classes = self._train.labels, len(self._classes)
+        right, loss = result.metrics["accuracy/train"], _value(result.metrics["loss/train"])
+        if not (math.isfinite(loss) and loss > max(self._first_loss, math.log(classes))):
+            return ""
+        least = int(torch.bincount(labels, minlength=classes).min()) / len(labels)
+        high = right.interval[1] if isinstance(right, Estimate) else 1.0
+        if high < least:
+            return "others"
+        answers = result.evaluation.on("train").predicted
+        table = torch.zeros(classes, int(answers.max()) + 1 + classes)
+        table.index_put_((labels, answers), torch.ones(len(labels)), accumulate=True)
+        usual, answer = table.max(dim=1)
+        several = len(set(answer[usual > 0].tolist())) > 1
+        steady = float(usual.sum()) >= STEADY * len(labels)
+        return "classes" if high < 0.5 and several and steady else ""
+
+    def _other_threshold(self, result: SuiteResult) -> Threshold | None:
+        """The threshold that the loop seems to take for the one output of a binary classifier, if
+        that is not 0."""
+        scores = {name: result.evaluation.on(name).logits for name in ("train", "test")}
+        one = scores["train"].shape[1] == 2 and not bool(scores["train"][:, 0].any())
+        trained = self._weights is not None and self._weights.changed and self._step >= SETTLED
+        if not one or not trained or self._outputs.kind != "logits" or self._rescaled:
+            return None
+        every = torch.cat([each[:, 1] for each in scores.values()])
+        sided = not bool((every < 0).any()) or not bool((every > 0).any())
+        if sided:
+            network, few = unwrapped(self._model), torch.arange(min(2, len(self._test)))
+            operation = self._outputs.last_operation(
+                network, moved_to(network, self._test.inputs(few))
+            )
+            sided = bool(operation) and operation not in UNBOUNDED
+        return other_threshold(scores["train"][:, 1], self._train.labels, one_sided=sided)
 
     @property
     def _frequent(self) -> float:
@@ -765,6 +918,7 @@ class Watcher:
             rescaled=self._rescaled,
             redrawn=self._redrawn,
             relabeled=self._relabeled,
+            threshold=self._threshold.code if self._threshold is not None else "",
             untouched=self._calls > 0 and self._weights is not None and not self._weights.changed,
             changes=tuple(self._change),
             flags=False,
@@ -796,6 +950,13 @@ def _wait_for(device: torch.device) -> None:
     """Wait for what the loop has asked of a GPU, which is not our time."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _near(folder: Path | None) -> Path | None:
+    """A folder as it is named from here, if it is below."""
+    with suppress(OSError, ValueError, AttributeError):
+        return folder.relative_to(Path.cwd())  # type: ignore[union-attr]
+    return folder
 
 
 def _range(numbers: Tensor) -> str:

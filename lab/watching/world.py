@@ -11,6 +11,7 @@ from lab.core.config import DataConfig
 from lab.evaluators import LoadedSplit
 from lab.evaluators.evaluation import Feed, predictions_on
 from lab.measure import Predictions, predict
+from lab.watching.fed import Shown
 from lab.watching.network import Change, Reader
 from lab.watching.outputs import Forward, plain_forward
 from lab.watching.sets import NAMED, MeasuredSet
@@ -104,9 +105,11 @@ class WatchedSplit(LoadedSplit):
         change: Change | None = None,
         groups: tuple[Tensor, tuple[str, ...]] | None = None,
         count: int | None = None,
+        shown: Shown | None = None,
     ) -> None:
         super().__init__(name, examples if count is None else examples.take(slice(0, count)))
         self._chosen, self._forward, self._change = chosen, forward, change
+        self._shown = shown
         if groups is not None:
             self.groups = groups
 
@@ -122,6 +125,9 @@ class WatchedSplit(LoadedSplit):
 
     def feed(self, model: nn.Module, count: int) -> Feed:
         """Positions, which a function of the network takes."""
-        reader = Reader(model, self._chosen.inputs, forward=self._forward, change=self._change)
+        reader = Reader(
+            model, self._chosen.inputs, forward=self._forward, change=self._change,
+            shown=self._shown,
+        )  # fmt: skip
         positions = torch.arange(min(count, len(self.examples)))
         return Feed(model=reader, stored=positions, to_input=torch.clone)

@@ -1,0 +1,332 @@
+"""`lab.watch`: inputs that a loop changes are told, and what chance makes of them is not."""
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, interpolate, pad
+from torch.utils.data import DataLoader, Dataset
+
+from lab import watch
+from lab.watching import Watcher
+
+Feed = Callable[[nn.Module, Tensor, Tensor], Any]
+
+
+def photos(count: int, seed: int, spread: float = 0.25) -> tuple[Tensor, Tensor]:
+    """Smooth pictures in colour, (N, 3, 12, 12) from 0 to 1, with a mean of about a half."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(count) % 2
+    coarse = torch.randn(count, 3, 4, 4, generator=generator)
+    coarse[:, 0] += 0.5 * y[:, None, None]
+    fine = interpolate(coarse, size=(12, 12), mode="bilinear")
+    return (0.45 + spread * fine).clamp(0, 1), y
+
+
+def table(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Rows of 6 columns of about the same range, of which the last ones are 0 or 1."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, 6, generator=generator)
+    y = (x[:, 0] > 0).long()
+    x[:, 4:] = (x[:, 4:] > 1).float()
+    return x + torch.tensor([2.0, 3, 2, 2, 0, 0]), y
+
+
+class Drawn(Dataset[Any]):
+    """Pictures with noise that is drawn each time."""
+
+    def __init__(self, examples: tuple[Tensor, Tensor]) -> None:
+        self.images, self.labels = examples
+        self.transform: Callable[[Tensor], Tensor] = self.noisy
+
+    def noisy(self, image: Tensor) -> Tensor:
+        """Some noise, and a mirror image at random."""
+        image = image.flip(-1) if torch.rand(()) < 0.5 else image
+        return image + 0.1 * torch.randn_like(image)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.transform(self.images[index]), int(self.labels[index])
+
+
+def network() -> nn.Module:
+    """One that takes pictures of any size."""
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)
+    )
+
+
+def told(
+    out: Path,
+    feed: Feed,
+    *,
+    data: Callable[[int, int], tuple[Tensor, Tensor]] = photos,
+    count: int = 96,
+    batch: int = 24,
+    ordered: bool = False,
+    model: nn.Module | None = None,
+    mode: bool = True,
+    **given: Any,
+) -> tuple[list[str], Watcher]:
+    """What is said of the inputs of a loop of one epoch that gives `feed` the network, a batch and
+    its labels, and takes the mean of what it returns as the loss."""
+    model = model or network()
+    x, y = data(count, 0)
+    given = {"train": (x, y), "test": data(60, 1), **given}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    torch.manual_seed(2)
+    said = io.StringIO()
+    with (
+        redirect_stdout(said),
+        watch(model, **given, out=out / "run", pictures=False, every=1000) as watcher,
+    ):
+        model.train(mode)
+        places = torch.arange(len(x)) if ordered else torch.randperm(len(x))
+        for chosen in torch.split(places, batch):
+            optimizer.zero_grad()
+            output = feed(model, x[chosen], y[chosen])
+            cross_entropy(output, y[chosen]).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            watcher()
+    assert not model._forward_pre_hooks
+    return [each for each in said.getvalue().splitlines() if "the loop feeds" in each], watcher
+
+
+def plain(change: Callable[[Tensor], Tensor]) -> Feed:
+    return lambda model, x, y: model(change(x))
+
+
+def crops(x: Tensor) -> Tensor:
+    """Random crops with zeros around."""
+    padded = pad(x, (2, 2, 2, 2))
+    corners = torch.randint(0, 5, (len(x), 2)).tolist()
+    return torch.stack(
+        [row[:, i : i + 12, j : j + 12] for row, (i, j) in zip(padded, corners, strict=True)]
+    )
+
+
+def erased(x: Tensor) -> Tensor:
+    """Zeros in place of a random square, a third of each picture."""
+    x = x.clone()
+    for row, (i, j) in zip(x, torch.randint(0, 5, (len(x), 2)).tolist(), strict=True):
+        row[:, i : i + 7, j : j + 7] = 0
+    return x
+
+
+def mirrored(x: Tensor) -> Tensor:
+    some = torch.rand(len(x)) < 0.5
+    return torch.where(some[:, None, None, None], x.flip(-1), x)
+
+
+def inverted(x: Tensor) -> Tensor:
+    return torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, 1 - x, x)
+
+
+def jittered(x: Tensor) -> Tensor:
+    """Another brightness and contrast of each."""
+    return x * (0.6 + 0.8 * torch.rand(len(x), 1, 1, 1)) + 0.2 * torch.randn(len(x), 1, 1, 1)
+
+
+def mixed(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return model(0.7 * x + 0.3 * x.flip(0))  # type: ignore[no-any-return]
+
+
+def attacked(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """The inputs of an adversarial training."""
+    x = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(cross_entropy(model(x), y), x)
+    return model((x + 0.1 * slope.sign()).detach())  # type: ignore[no-any-return]
+
+
+def own_norm(x: Tensor) -> Tensor:
+    """Each picture by its own mean and spread."""
+    spread = x.std(dim=(1, 2, 3), keepdim=True)
+    return 0.3 * (x - x.mean(dim=(1, 2, 3), keepdim=True)) / spread
+
+
+def low_contrast(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    return photos(count, seed, 0.1)
+
+
+def many(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    return photos(8 * count, seed)
+
+
+def linear() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Linear(6, 2)
+
+
+MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+
+CHANGED: dict[str, tuple[Feed, dict[str, Any], str]] = {
+    "halves": (plain(lambda x: (x - 0.5) / 0.5), {"data": low_contrast}, "as 2 x - 1, and it is"),
+    "mean": (plain(lambda x: x - MEAN), {"data": low_contrast}, "x - 0.485; x - 0.456; x - 0.406"),
+    "reversed": (plain(lambda x: x.flip(1)), {}, "channels in the order 2, 1, 0"),
+    "reversed and normalized": (
+        plain(lambda x: x.flip(1) * 2 - 1), {"data": low_contrast}, "2, 1, 0 and as 2 x - 1",
+    ),
+    "enlarged": (
+        plain(lambda x: interpolate(x, scale_factor=2)), {}, "inputs of the shape (3, 24, 24)",
+    ),
+    "each by itself": (plain(own_norm), {}, "normalized by its own mean and spread"),
+    "mirrored, too": (plain(lambda x: mirrored(x) - MEAN), {}, "as x - 0.485"),
+    "bfloat16": (
+        plain(lambda x: (x * 2 - 1).bfloat16().float()), {"data": low_contrast}, "as 2 x - 1",
+    ),
+    "redrawn": (
+        plain(lambda x: mirrored(x) + 0.1 * torch.randn_like(x) - 0.6),
+        {"train": Drawn(low_contrast(96, 0)), "data": low_contrast},
+        "inputs with a mean of -0.1",
+    ),
+    "sampled": (plain(lambda x: x.flip(1)), {"data": many, "most": 96}, "order 2, 1, 0"),
+    "columns": (plain(lambda x: x - x.mean(0)), {"data": table, "model": linear()}, "a mean of"),
+    "in eval mode": (plain(lambda x: x * 2 - 1), {"data": low_contrast, "mode": False}, "2 x - 1"),
+    "forward does more": (
+        plain(lambda x: x),
+        {"data": low_contrast, "forward": lambda model, x: model(2 * x - 1)},
+        "as 0.5 x + 0.5",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("feed", "given", "said"), CHANGED.values(), ids=CHANGED)
+def test_inputs_that_the_loop_changes_are_told(
+    feed: Feed, given: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    found, watcher = told(tmp_path, feed, **given)
+    assert len(found) == 1
+    assert said in found[0]
+    assert "in forward= too, as in lambda model, x: model(" in found[0]
+    assert watcher.verdict.startswith("The loop fed it inputs of another scale, shape or order")
+
+
+def with_test_pictures(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Evaluates in eval mode and keeps gradients, optimizes a picture, and trains."""
+    model.eval()
+    model(photos(60, 1)[0])
+    model(torch.zeros(60, 3, 12, 12, requires_grad=True))
+    model.train()
+    return model(x)  # type: ignore[no-any-return]
+
+
+def of_two_sizes(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    side = int(torch.randint(8, 16, ()))
+    return model(interpolate(x, size=(side, side)))  # type: ignore[no-any-return]
+
+
+def by_class(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Pictures of five classes of other brightness, class by class, of which few are measured."""
+    x, y = photos(40 * count, seed, 0.05)
+    y = torch.arange(len(y)) * 5 // len(y)
+    return x + 0.4 * y[:, None, None, None], y % 2
+
+
+def twos(x: Tensor) -> Tensor:
+    """One in three in grey, another one with its channels in another order."""
+    x = x.clone()
+    x[::3] = x[::3].mean(1, keepdim=True)
+    x[1::3] = x[1::3, torch.randperm(3)]
+    return x
+
+
+UNCHANGED: dict[str, tuple[Feed, dict[str, Any]]] = {
+    "as it is": (plain(lambda x: x), {}),
+    "in order": (plain(lambda x: x), {"ordered": True}),
+    "copied": (plain(lambda x: x.clone(memory_format=torch.channels_last)), {}),
+    "bfloat16": (plain(lambda x: x.bfloat16().float()), {}),
+    "float16": (plain(lambda x: x.half().float()), {}),
+    "bytes": (plain(lambda x: (x * 255).byte() / 255), {}),
+    "mirrored": (plain(mirrored), {}),
+    "cropped": (plain(crops), {"data": low_contrast}),
+    "erased": (plain(erased), {"data": low_contrast}),
+    "jittered": (plain(jittered), {}),
+    "darker": (plain(lambda x: x * torch.rand(len(x), 1, 1, 1)), {}),
+    "noise": (plain(lambda x: x + 0.3 * torch.randn_like(x)), {}),
+    "little noise": (plain(lambda x: x + 0.003 * torch.randn_like(x)), {}),
+    "grey and mixed": (plain(twos), {}),
+    "inverted": (plain(inverted), {}),
+    "a little": (plain(lambda x: 0.95 * x + 0.02), {}),
+    "left out": (plain(lambda x: x * (torch.rand(len(x), 1, 1, 1) < 0.5)), {"data": low_contrast}),
+    "dropped": (plain(lambda x: x * (torch.rand_like(x) < 0.7)), {"data": low_contrast}),
+    "mixup": (mixed, {}),
+    "attacked": (attacked, {}),
+    "other sizes": (of_two_sizes, {}),
+    "redrawn": (
+        plain(lambda x: mirrored(x) + 0.1 * torch.randn_like(x)), {"train": Drawn(photos(96, 0))},
+    ),
+    "clean": (
+        plain(lambda x: mirrored(x) + 0.1 * torch.randn_like(x)),
+        {"train": Drawn(photos(96, 0)), "clean": lambda x: x},
+    ),
+    "sampled": (plain(lambda x: x), {"data": many, "most": 96}),
+    "sampled and mirrored": (plain(mirrored), {"data": many, "most": 96}),
+    "class by class": (plain(lambda x: x), {"data": by_class, "most": 60, "ordered": True}),
+    "evaluated": (with_test_pictures, {}),
+    "columns": (plain(lambda x: x), {"data": table, "model": linear()}),
+    "noisy columns": (
+        plain(lambda x: x + 0.3 * torch.randn_like(x)), {"data": table, "model": linear()},
+    ),
+    "eval mode": (plain(lambda x: x), {"mode": False}),
+    "given to forward": (
+        plain(lambda x: x * 2 - 1), {"forward": lambda model, x: model(2 * x - 1)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("feed", "given"), UNCHANGED.values(), ids=UNCHANGED)
+def test_inputs_as_they_are_and_random_changes_are_not_told(
+    feed: Feed, given: dict[str, Any], tmp_path: Path
+) -> None:
+    found, watcher = told(tmp_path, feed, **given)
+    assert not found
+    assert "inputs of another scale" not in watcher.verdict
+
+
+def test_rows_that_the_network_flattens_itself_have_no_other_shape(tmp_path: Path) -> None:
+    feeds = plain(lambda x: x.flatten(1)), plain(lambda x: x.flatten(1) * 2 - 1)
+    for number, feed in enumerate(feeds):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(432, 2))
+        found, _ = told(tmp_path / str(number), feed, model=model, data=low_contrast)
+        assert len(found) == number
+
+
+def test_batches_that_are_padded_anew_have_no_other_shape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Records of 3 to 9 moments, of which a batch of all is longer than that of a few."""
+    generator = torch.Generator().manual_seed(0)
+    items = [(torch.randn(3 + i % 7, 3, generator=generator), i % 2) for i in range(64)]
+
+    def collated(batch: list[Any]) -> tuple[Tensor, Tensor]:
+        rows = nn.utils.rnn.pad_sequence([x for x, _ in batch], batch_first=True)
+        return rows, torch.tensor([y for _, y in batch])
+
+    class Mean(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Any:
+            return self.inner(x.mean(dim=1))
+
+    model = Mean()
+    loader: Any = DataLoader(items, batch_size=64, collate_fn=collated)  # type: ignore[arg-type]
+    short = [item for item in items if len(item[0]) < 7]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with watch(model, train=loader, test=loader, out=tmp_path / "run") as watcher:
+        for k in range(4):
+            x, y = collated(short[8 * k : 8 * k + 8])
+            cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            watcher()
+    assert "the loop feeds" not in capsys.readouterr().out
