@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from torchvision.datasets import ImageFolder
 
 from lab.core.config import DataConfig
 from lab.core.pictures import read_picture
+from lab.runs.resolve import resolve
+from lab.runs.verdict_setting import verdict_setting
 from lab.worlds import FolderWorld, classes_of, open_world, world_version
+from support.configs import tiny
 from support.picture_folders import fill
 
 
@@ -414,3 +418,19 @@ def test_the_share_of_the_most_frequent_class_is_that_of_the_test_set(tmp_path: 
         world = opened(tmp_path, num_test=count)
         labels = world.load("test", count).labels
         assert world.majority == int(labels.bincount().max()) / count
+
+
+def test_pictures_for_validation_are_none_for_more_training(tmp_path: Path) -> None:
+    """The advice asks for no more than there are."""
+    for name in "ab":
+        fill(tmp_path / "photos" / name, 30)
+    asked = tiny(
+        tmp_path, data=str(tmp_path / "photos"), num_train=20, num_test=10, num_validation=12
+    )
+    for config, more in (
+        (asked, 60 - 20 - 10 - 12),
+        (replace(asked, train=replace(asked.train, num_validation=None)), 60 - 20 - 10),
+    ):
+        run = resolve(config)
+        train = run.world.load("train", 20)
+        assert verdict_setting(run, train, steps=3).more_train == more

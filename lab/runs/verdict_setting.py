@@ -26,6 +26,7 @@ def verdict_setting(
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
+    free = world.available("validation")
     shown = (steps if weights_of is None else weights_of) * config.train.batch_size
     combinations = world.population.unseen_combinations if isinstance(world, DrawnWorld) else ()
     varied = [n for n in world.relevant if bool((samples[n] != samples[n][0]).any())]
@@ -52,7 +53,7 @@ def verdict_setting(
         shown=shown,
         noun=world.noun,
         concept=concept_of(world.classes),
-        more_train=world.available("validation"),
+        more_train=None if free is None else free - config.validation_faces,
         more_test=None if left is None else left - data.num_test,
     )
 
