@@ -192,6 +192,8 @@ METRICS: tuple[Metric, ...] = (
            "is predicted alone instead of in a batch; 0 for a model "
            "that treats each picture on its own", better="down",
            when="final"),
+    _share("answers/not_finite_<set>", "share of a set's pictures for which a logit is not finite; "
+           "not there where there is none", better="down", needs="logits that are not finite"),
     _share("perturbation/<name>", "share of predictions on test pictures that change under a "
            "perturbation: gray, hue, blur, noise, mirror, shift", needs="--data", when="final"),
     _share("occlusion/<patch>", "share of predictions on test pictures that change when this patch "

@@ -126,6 +126,11 @@ class Predictions:
         return right(self.logits, self.labels)
 
     @property
+    def not_finite(self) -> Tensor:
+        """Of which examples (N,) a logit is not finite."""
+        return ~self.logits.isfinite().all(dim=1)
+
+    @property
     def mislabeled(self) -> Tensor:
         """Which given labels (N,) are not the truth."""
         return self.labels != self.clean_labels

@@ -101,7 +101,9 @@ class Display:
             self._say(f"training groups: {counts}")
 
     def warn(self, warnings: Sequence[str]) -> None:
-        """Say what is suspicious about the pictures."""
+        """Say what is suspicious about the pictures or the network."""
+        if self._bar is not None:
+            self._bar.clear()
         for warning in warnings:
             self._say(f"warning: {warning}")
 

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lab.core.atomic import replace_text
 from lab.core.config import to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
+from lab.core.words import NOT_FINITE, ONE_COLOR, not_finite
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.example_scores import ScoreCollector
 from lab.models import parameters_told
@@ -85,6 +86,8 @@ class Record:
         self._mark = time.perf_counter()
         self._collector: ScoreCollector | None = None
         self._reached = max(self._evaluated, 0)
+        figures = opened.checkpoint.progress["figures"] if opened.checkpoint else {}
+        self._warned = any(tag.startswith(NOT_FINITE) for tag in figures)
 
     def announce(self, processes: Processes) -> None:
         """Say what is about to be done."""
@@ -171,6 +174,7 @@ class Record:
         setting = verdict_setting(
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted
         )
+        setting = replace(setting, first_not_finite=fitted.first_not_finite)
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
             try:
@@ -259,6 +263,11 @@ class Record:
         self._reached = step
         self._tracker.scalars(step, metrics)
         self._display.evaluated(metrics)
+        told = "" if self._warned else not_finite(metrics, self._run.world.noun)
+        if told:
+            self._warned = True
+            when = f"after {step:,} steps" if step else "even before any training"
+            self._display.warn([f"for {told} a logit is not finite, {when}: {ONE_COLOR}"])
 
     def _show(self, step: int, results: Sequence[Any]) -> None:
         """Log what is shown of an evaluation's results; at a few of them pictures, too."""

@@ -14,6 +14,7 @@ from lab.core.errors import LabError
 from lab.core.estimate import Estimate
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
+from lab.core.words import ONE_COLOR
 from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
 from lab.models.threads import Threads
 from lab.training.batches import Batch, Batches
@@ -68,6 +69,8 @@ class TrainStep:
         parts: int = 1,
     ) -> None:
         self.step = 0
+        self.suspect = ""
+        """Examples without finite logits before any training, in words: why a step may break."""
         self.model = model
         self._weights = trained_weights(model)
         self._named = {name: id(weight) for name, weight in model.named_parameters()}
@@ -319,7 +322,11 @@ class TrainStep:
     def _explain(self, step: int) -> str:
         peak = self._config.learning_rate
         what = "the gradient" if self._loss.isfinite() else "the loss"
-        if step == 0:
+        if self.suspect:
+            cause = (
+                f"for {self.suspect} a logit is not finite, even before any training: {ONE_COLOR}"
+            )
+        elif step == 0:
             cause = "the network overflows before any training: how are its weights drawn?"
         else:
             cause = f"the learning rate is likely too high, try --learning-rate {peak / 10:g}"

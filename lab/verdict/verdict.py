@@ -16,7 +16,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lab.core.estimate import Estimate, difference
-from lab.core.words import auc, chance, counted, percent, share
+from lab.core.words import (
+    NOT_FINITE,
+    ONE_COLOR,
+    auc,
+    chance,
+    counted,
+    not_finite,
+    percent,
+    share,
+)
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
@@ -45,6 +54,9 @@ NEAR = 0.1
 """Test accuracy whose interval ends within this many standard deviations of a single guess,
 √(p (1 - p)), of p = 1 / classes counts as chance (within 0.05 for two classes, 0.04 for five): a
 slight imbalance of the training labels shifts it by that much."""
+
+HALF = 0.5
+"""Share of the training or test examples without finite logits above which nothing else is told."""
 
 SHARED = MUCH / 2
 """Share of the test examples that may be training examples, too, while test accuracy still tells
@@ -107,6 +119,8 @@ class Setting:
     """Test examples that are known to be training examples, too."""
     broken: int = 0
     """Examples of which inputs are not finite."""
+    first_not_finite: bool = False
+    """Whether the untrained network already had logits that are not finite."""
     rescaled: bool = False
     """Whether another program fed the network inputs of another scale while it trained it."""
     redrawn: bool = False
@@ -185,7 +199,40 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
             text = (
                 f"Its losses are not finite, as the inputs of {setting.broken:,} examples are not."
             )
-        return [Finding("broken", text)]
+        few = max(_not_finite(metrics, split) for split in ("train", "test")) <= HALF
+        told = not_finite(metrics, setting.noun)
+        if not told or setting.broken or setting.untouched or not (few or setting.first_not_finite):
+            return [Finding("broken", text)]
+        said = Finding("not finite", _without(told, setting, rest=few))
+        known = {tag: one for tag, one in metrics.items() if not math.isnan(one.value)}
+        return [said, *_measured(known, setting)] if few else [said]
+    return _measured(metrics, setting)
+
+
+def _not_finite(metrics: Metrics, split: str) -> float:
+    """The share of a set's examples of which a logit is not finite."""
+    found = metrics.get(f"{NOT_FINITE}{split}")
+    return found.value if found is not None else 0.0
+
+
+def _without(told: str, setting: Setting, *, rest: bool) -> str:
+    """The sentences on examples, `told` in words, without finite logits; `rest`: figures follow."""
+    text = f"For {told} a logit is not a finite number"
+    if setting.first_not_finite:
+        text += f", even before any training: {ONE_COLOR}"
+    else:
+        rate = "--learning-rate" if setting.flags else "learning rate"
+        text += f", as all were before any training. Try a smaller {rate}."
+    if rest:
+        text += (
+            " What follows counts NaN as a wrong answer; its mean losses, and what they would tell"
+            " an attacker, are not known."
+        )
+    return text
+
+
+def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
+    """The findings on a network that has logits."""
     noun = setting.noun
     traces = [
         finding for finding in (attacker(metrics, noun), mislabeled(metrics, noun)) if finding
@@ -387,8 +434,11 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 
 def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
-    """The finding on membership inference: the interval of the membership AUC against 0.5."""
-    metric = metrics["memorization/membership_auc"]
+    """The finding on membership inference: the interval of the membership AUC against 0.5;
+    `None` if it is not known."""
+    metric = metrics.get("memorization/membership_auc")
+    if metric is None:
+        return None
     low, high = metric.interval
     if low > 0.5:
         text = (
