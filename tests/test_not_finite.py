@@ -219,3 +219,14 @@ def test_a_pool_with_early_stopping_says_why_a_network_failed(
     config = made("validation", early_stopping=3, num_validation=20)
     with pytest.raises(ValueError, match=r"1 of 20 validation examples"):
         run_pool(config, networks=2, processes=1)
+
+
+@pytest.mark.parametrize(("asked", "used", "told"), [(30, 20, 1), (20, 20, 0), (10, 10, 0)])
+def test_fewer_validation_pictures_than_asked_for_are_told(
+    asked: int, used: int, told: int, made: Callable[..., RunConfig],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder = start(made("none", num_validation=asked, steps=1)).folder
+    said = capsys.readouterr().out
+    assert said.count(f"--num-validation {asked}: only {used} pictures") == told
+    assert json.loads((folder / "config.json").read_text())["train"]["num_validation"] == used

@@ -78,27 +78,42 @@ class Display:
                 f" {self._noun} (a guess: {chance(classes)})"
             )
 
-    def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
-        """Say how strong each cue is in the training set, and how many examples each group has."""
+    def cues(
+        self,
+        found: Sequence[MeasuredCue],
+        groups: Mapping[str, int],
+        *,
+        given: Mapping[str, int] | None = None,
+        mislabeled: bool = False,
+    ) -> None:
+        """Say how strong each cue is in the training set, and how many examples each group has, by
+        their true labels, and where some are `mislabeled` that it is by these; `given` are the
+        groups by given labels, where an objective may go by them."""
+        label = "true label" if mislabeled else "label"
         for each in found:
             cue, shown = each.cue, each.shown
             words = " / ".join(reversed(cue.words))
             what = f"{shown.count:,} training {self._noun}"
             self._say(
-                f"cue: {cue.attribute} ({words}) agrees with the label on"
+                f"cue: {cue.attribute} ({words}) agrees with the {label} on"
                 f" {share(each.strength, first=True)} of the {self._noun} that show it, which are"
                 f" {counted(shown, what)} ({100 * cue.strength:g} % asked for; without a link it"
                 f" would be {chance(len(cue.options))})"
             )
+        self._groups(groups, " by true label" if mislabeled else "")
+        self._groups(given or {}, " by given label, as the objective gets them")
+
+    def _groups(self, groups: Mapping[str, int], by: str) -> None:
+        """Say how many examples each group has."""
         if len(groups) > GROUPS:
             least, most = min(groups.values()), max(groups.values())
             self._say(
-                f"training groups: {len(groups):,}, of {least:,} to {most:,} {self._noun}"
+                f"training groups{by}: {len(groups):,}, of {least:,} to {most:,} {self._noun}"
                 " (TensorBoard's text 'groups' lists them)"
             )
         elif groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
-            self._say(f"training groups: {counts}")
+            self._say(f"training groups{by}: {counts}")
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Say what is suspicious about the pictures or the network."""

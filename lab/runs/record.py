@@ -6,6 +6,7 @@ All calls of the evaluators, of TensorBoard's writer and of the terminal's displ
 from __future__ import annotations
 
 import json
+import math
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from lab.core.atomic import replace_text
 from lab.core.config import to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
+from lab.core.metrics import OWN
+from lab.core.run_dir import METRICS, SUMMARY
 from lab.core.words import NOT_FINITE, ONE_COLOR, not_finite
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.example_scores import ScoreCollector
@@ -48,6 +51,9 @@ from lab.training import (
 from lab.verdict import verdict
 from lab.worlds import DrawnWorld, Examples, audit
 from lab.worlds.counterfactuals import fewer_counterfactuals
+
+PLAIN = "erm"
+"""The objective that does not know of groups."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +93,8 @@ class Record:
         self._collector: ScoreCollector | None = None
         self._reached = max(self._evaluated, 0)
         figures = opened.checkpoint.progress["figures"] if opened.checkpoint else {}
-        self._warned = any(tag.startswith(NOT_FINITE) for tag in figures)
+        known = {tag: f["value"] if isinstance(f, dict) else f for tag, f in figures.items()}
+        self._warned = _unclear(known)
 
     def announce(self, processes: Processes) -> None:
         """Say what is about to be done."""
@@ -112,10 +119,16 @@ class Record:
             faults = audit.warnings(world, train, test, progress=progress)
         self._add_time("drawing")
         display.warn([*world.doubts(), *faults])
+        display.warn(self._run.notes)
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
         display.columns(summary.columns, len(summary.classes))
-        display.cues(summary.cues, summary.groups)
+        display.cues(
+            summary.cues,
+            summary.groups,
+            given={} if config.train.objective == PLAIN else summary.given_groups,
+            mislabeled=summary.mislabeled > 0,
+        )
         display.warn(self._warnings)
         if self._evaluated < 0:
             display.warn(suite.doubts(self._model))
@@ -174,11 +187,11 @@ class Record:
         setting = verdict_setting(
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted
         )
-        setting = replace(setting, first_not_finite=fitted.first_not_finite)
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
             try:
-                return verdict(estimates, setting)
+                known = replace(setting, first_not_finite=fitted.first_not_finite)
+                return verdict(estimates, known)
             except KeyError as error:
                 raise ValueError(
                     f"{self._folder}: its checkpoint lacks {error}, train anew"
@@ -263,11 +276,25 @@ class Record:
         self._reached = step
         self._tracker.scalars(step, metrics)
         self._display.evaluated(metrics)
-        told = "" if self._warned else not_finite(metrics, self._run.world.noun)
-        if told:
-            self._warned = True
-            when = f"after {step:,} steps" if step else "even before any training"
-            self._display.warn([f"for {told} a logit is not finite, {when}: {ONE_COLOR}"])
+        self._warn_of_unclear(step, metrics)
+
+    def _warn_of_unclear(self, step: int, metrics: Metrics) -> None:
+        """Say of the first evaluation that has them that logits, or what a metric of the user's
+        returns, are not finite."""
+        values = {tag: m.value if isinstance(m, Estimate) else m for tag, m in metrics.items()}
+        new = _unclear(values) - self._warned
+        self._warned |= new
+        when = f"after {step:,} steps" if step else "even before any training"
+        warnings = []
+        if NOT_FINITE in new:
+            told = not_finite(metrics, self._run.world.noun)
+            warnings.append(f"for {told} a logit is not finite, {when}: {ONE_COLOR}")
+        for tag in sorted(new - {NOT_FINITE}):
+            warnings.append(
+                f"your metric {tag} is {values[tag]}, {when}: {METRICS} and {SUMMARY} have null in"
+                " its place (this is told once)"
+            )
+        self._display.warn(warnings)
 
     def _show(self, step: int, results: Sequence[Any]) -> None:
         """Log what is shown of an evaluation's results; at a few of them pictures, too."""
@@ -280,3 +307,10 @@ class Record:
         now = time.perf_counter()
         self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._mark
         self._mark = now
+
+
+def _unclear(values: Mapping[str, float]) -> set[str]:
+    """Of metrics by tag, those of the user's that are not finite, and `NOT_FINITE` if some logits
+    are not."""
+    found = {tag for tag, value in values.items() if OWN.fits(tag) and not math.isfinite(value)}
+    return found | ({NOT_FINITE} if any(tag.startswith(NOT_FINITE) for tag in values) else set())
