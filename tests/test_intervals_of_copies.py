@@ -71,9 +71,7 @@ def test_values_are_those_of_all_and_ends_those_of_the_different_ones() -> None:
     for tag, found in with_copies.items():  # each is there three times: the same values
         assert found.value == pytest.approx(alone[tag].value), tag
         assert found.interval == pytest.approx(alone[tag].interval), tag
-        assert alone[tag].count is not None
-        assert found.count is not None
-        assert found.count > alone[tag].count
+        assert (found.count or 0) > (alone[tag].count or 0)
 
 
 def test_an_interval_holds_its_value() -> None:
