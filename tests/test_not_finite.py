@@ -14,6 +14,9 @@ import torch
 
 from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate, wilson
+from lab.experiments.presets.sweep import view
+from lab.experiments.show.tables import to_markdown
+from lab.experiments.table import Cell, Table, read_run
 from lab.measure import Predictions
 from lab.pool.report import report
 from lab.pool.run import run_pool
@@ -230,3 +233,14 @@ def test_fewer_validation_pictures_than_asked_for_are_told(
     said = capsys.readouterr().out
     assert said.count(f"--num-validation {asked}: only {used} pictures") == told
     assert json.loads((folder / "config.json").read_text())["train"]["num_validation"] == used
+
+
+def test_a_sweep_says_why_figures_are_missing(made: Callable[..., RunConfig]) -> None:
+    def told(blank: str) -> str:
+        config = made(blank, name=f"sweep_{blank}")
+        run = read_run(start(config).folder, seed=0)
+        cell = Cell({"width": 1}, config, (run,))
+        return to_markdown(view(Table({"width": (1,)}, config.out, (cell,))))
+
+    assert "Not finite: in 1 of 1 runs a logit" in told("test")
+    assert "Not finite" not in told("none")
