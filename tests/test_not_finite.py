@@ -180,10 +180,11 @@ def broken(share: float, **changes: object) -> dict[str, Estimate]:
 @pytest.mark.parametrize(
     ("share", "first", "said", "rest", "rate"),
     [(0.001, True, True, True, False), (0.001, False, True, True, True),
-     (0.9, True, True, False, False), (0.9, False, False, False, True)],
+     (0.9, True, True, False, False), (0.9, False, False, False, True),
+     (0.001, None, True, True, True), (0.9, None, False, False, True)],
 )  # fmt: skip
 def test_the_verdict_gives_the_reason_and_what_it_can(
-    share: float, first: bool, said: bool, rest: bool, rate: bool
+    share: float, first: bool | None, said: bool, rest: bool, rate: bool
 ) -> None:
     found = findings(broken(share), setting(first_not_finite=first))
     text = verdict(broken(share), setting(first_not_finite=first))
@@ -191,6 +192,11 @@ def test_the_verdict_gives_the_reason_and_what_it_can(
     assert ("memorized" in kinds(found)) == rest
     assert "members unsettled" not in kinds(found)
     assert ("--learning-rate" in text) == rate
+    if said:
+        assert ("as all were before" in text, "even before" in text) == (
+            first is False,
+            first is True,
+        )
     if said:
         assert numbers(text)[:2] == [round(share * 2000), 2000]
 

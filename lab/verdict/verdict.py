@@ -119,8 +119,8 @@ class Setting:
     """Test examples that are known to be training examples, too."""
     broken: int = 0
     """Examples of which inputs are not finite."""
-    first_not_finite: bool = False
-    """Whether the untrained network already had logits that are not finite."""
+    first_not_finite: bool | None = None
+    """Whether the untrained network already had logits that are not finite; None: not known."""
     rescaled: bool = False
     """Whether another program fed the network inputs of another scale while it trained it."""
     redrawn: bool = False
@@ -218,10 +218,12 @@ def _not_finite(metrics: Metrics, split: str) -> float:
 def _without(told: str, setting: Setting, *, rest: bool) -> str:
     """The sentences on examples, `told` in words, without finite logits; `rest`: figures follow."""
     text = f"For {told} a logit is not a finite number"
+    rate = "--learning-rate" if setting.flags else "learning rate"
     if setting.first_not_finite:
         text += f", even before any training: {ONE_COLOR}"
+    elif setting.first_not_finite is None:
+        text += f": {ONE_COLOR} If not, try a smaller {rate}."
     else:
-        rate = "--learning-rate" if setting.flags else "learning rate"
         text += f", as all were before any training. Try a smaller {rate}."
     if rest:
         text += (
