@@ -186,14 +186,14 @@ METRICS: tuple[Metric, ...] = (
            charts=(_CALIBRATION,)),
     _share("calibration/ece_test", "expected calibration error on the test set", better="down",
            heading="test ECE", charts=(_CALIBRATION,), shown=("hparams", "table", "card")),
+    _share("answers/not_finite_<set>", "share of a set's pictures for which a logit is not finite; "
+           "not there where there is none", better="down", needs="logits that are not finite"),
     _share("answers/changed_when_repeated", "share of predictions that change when the same test "
            "picture is predicted again; 0 for a deterministic model", better="down", when="final"),
     _share("answers/changed_when_alone", "share of predictions that change when a test picture "
            "is predicted alone instead of in a batch; 0 for a model "
            "that treats each picture on its own", better="down",
            when="final"),
-    _share("answers/not_finite_<set>", "share of a set's pictures for which a logit is not finite; "
-           "not there where there is none", better="down", needs="logits that are not finite"),
     _share("perturbation/<name>", "share of predictions on test pictures that change under a "
            "perturbation: gray, hue, blur, noise, mirror, shift", needs="--data", when="final"),
     _share("occlusion/<patch>", "share of predictions on test pictures that change when this patch "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.core.estimate import Estimate, wilson
-from lab.core.words import NOT_FINITE
+from lab.core.finite import NOT_FINITE
 from lab.evaluators.evaluation import Evaluation
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup

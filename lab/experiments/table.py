@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from lab.core.config import RunConfig, parse_settings
 from lab.core.estimate import Estimate
+from lab.core.finite import NOT_FINITE
 from lab.core.run_dir import RunDir
 from lab.core.text import unknown
-from lab.core.words import NOT_FINITE
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
 from lab.measure import mean_of_seeds

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from lab.core.config import RunConfig
 from lab.core.errors import Interrupted, LabError
 from lab.core.estimate import Estimate, wilson
+from lab.core.finite import NOT_FINITE
 from lab.core.text import one_line, plain
-from lab.core.words import NOT_FINITE
 from lab.experiments.runner.jobs import key_of
 from lab.measure import loss, predict
 from lab.measure.example_scores import ScoreCollector

@@ -8,16 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.core.words import (
-    NOTHING,
-    ONE_COLOR,
-    chance,
-    estimated,
-    listed,
-    percent,
-    share,
-    singular,
-)
+from lab.core.finite import ONE_COLOR
+from lab.core.words import NOTHING, chance, estimated, listed, percent, share, singular
 from lab.measure.memorization_scores import BY_HEART, FEWEST
 from lab.pool.attacks import LOSS, OFFLINE, ONLINE
 from lab.pool.causes import CONTRADICTS, ORDINARY, RARE, WRONG

@@ -22,9 +22,9 @@ from lab.core.atomic import replace_text
 from lab.core.config import to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
+from lab.core.finite import NOT_FINITE, ONE_COLOR, not_finite
 from lab.core.metrics import OWN
 from lab.core.run_dir import METRICS, SUMMARY
-from lab.core.words import NOT_FINITE, ONE_COLOR, not_finite
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.example_scores import ScoreCollector
 from lab.models import parameters_told
@@ -52,9 +52,6 @@ from lab.verdict import verdict
 from lab.worlds import DrawnWorld, Examples, audit
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
-PLAIN = "erm"
-"""The objective that does not know of groups."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -63,6 +60,13 @@ class Result:
     folder: Path
     metrics: Metrics
     verdict: str
+
+
+def _unclear(values: Mapping[str, float]) -> set[str]:
+    """Of metrics by tag, those of the user's that are not finite, and `NOT_FINITE` if some logits
+    are not."""
+    found = {tag for tag, value in values.items() if OWN.fits(tag) and not math.isfinite(value)}
+    return found | ({NOT_FINITE} if any(tag.startswith(NOT_FINITE) for tag in values) else set())
 
 
 class Record:
@@ -123,13 +127,9 @@ class Record:
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
         display.columns(summary.columns, len(summary.classes))
-        display.cues(
-            summary.cues,
-            summary.groups,
-            given={} if config.train.objective == PLAIN else summary.given_groups,
-            mislabeled=summary.mislabeled > 0,
-        )
+        display.cues(summary.cues, summary.groups)
         display.warn(self._warnings)
+        display.given_groups(summary.given_groups)
         if self._evaluated < 0:
             display.warn(suite.doubts(self._model))
 
@@ -307,10 +307,3 @@ class Record:
         now = time.perf_counter()
         self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._mark
         self._mark = now
-
-
-def _unclear(values: Mapping[str, float]) -> set[str]:
-    """Of metrics by tag, those of the user's that are not finite, and `NOT_FINITE` if some logits
-    are not."""
-    found = {tag for tag, value in values.items() if OWN.fits(tag) and not math.isfinite(value)}
-    return found | ({NOT_FINITE} if any(tag.startswith(NOT_FINITE) for tag in values) else set())

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from torch import nn
 
 from lab.core.estimate import Estimate
+from lab.core.finite import ONE_COLOR, not_finite
 from lab.core.run_dir import BEST, LAST, PREVIOUS
-from lab.core.words import ONE_COLOR, not_finite
 from lab.training.checkpoint import (
     Checkpoint,
     give_state,

@@ -12,9 +12,9 @@ from torch.nn.utils import get_total_norm
 from lab.core.config import TrainConfig
 from lab.core.errors import LabError
 from lab.core.estimate import Estimate
+from lab.core.finite import ONE_COLOR
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
-from lab.core.words import ONE_COLOR
 from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
 from lab.models.threads import Threads
 from lab.training.batches import Batch, Batches

@@ -15,17 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lab.core import finite
 from lab.core.estimate import Estimate, difference
-from lab.core.words import (
-    NOT_FINITE,
-    ONE_COLOR,
-    auc,
-    chance,
-    counted,
-    not_finite,
-    percent,
-    share,
-)
+from lab.core.words import auc, chance, counted, percent, share
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
@@ -55,9 +47,6 @@ NEAR = 0.1
 √(p (1 - p)), of p = 1 / classes counts as chance (within 0.05 for two classes, 0.04 for five): a
 slight imbalance of the training labels shifts it by that much."""
 
-HALF = 0.5
-"""Share of the training or test examples without finite logits above which nothing else is told."""
-
 SHARED = MUCH / 2
 """Share of the test examples that may be training examples, too, while test accuracy still tells
 learning from memorizing."""
@@ -72,6 +61,9 @@ _OF_THE_LEARNED = ("not misled", "combinations mastered", "combinations unsettle
 """Kinds of findings that would mislead about a network that has learned nothing."""
 
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
+
+HALF = 0.5
+"""Share of the training or test examples without finite logits above which nothing else is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +192,7 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
                 f"Its losses are not finite, as the inputs of {setting.broken:,} examples are not."
             )
         few = max(_not_finite(metrics, split) for split in ("train", "test")) <= HALF
-        told = not_finite(metrics, setting.noun)
+        told = finite.not_finite(metrics, setting.noun)
         if not told or setting.broken or setting.untouched or not (few or setting.first_not_finite):
             return [Finding("broken", text)]
         said = Finding("not finite", _without(told, setting, rest=few))
@@ -211,7 +203,7 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 def _not_finite(metrics: Metrics, split: str) -> float:
     """The share of a set's examples of which a logit is not finite."""
-    found = metrics.get(f"{NOT_FINITE}{split}")
+    found = metrics.get(f"{finite.NOT_FINITE}{split}")
     return found.value if found is not None else 0.0
 
 
@@ -220,9 +212,9 @@ def _without(told: str, setting: Setting, *, rest: bool) -> str:
     text = f"For {told} a logit is not a finite number"
     rate = "--learning-rate" if setting.flags else "learning rate"
     if setting.first_not_finite:
-        text += f", even before any training: {ONE_COLOR}"
+        text += f", even before any training: {finite.ONE_COLOR}"
     elif setting.first_not_finite is None:
-        text += f": {ONE_COLOR} If not, try a smaller {rate}."
+        text += f": {finite.ONE_COLOR} If not, try a smaller {rate}."
     else:
         text += f", as all were before any training. Try a smaller {rate}."
     if rest:
@@ -236,8 +228,11 @@ def _without(told: str, setting: Setting, *, rest: bool) -> str:
 def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     """The findings on a network that has logits."""
     noun = setting.noun
+    known = "memorization/membership_auc" in metrics
     traces = [
-        finding for finding in (attacker(metrics, noun), mislabeled(metrics, noun)) if finding
+        finding
+        for finding in (known and attacker(metrics, noun), mislabeled(metrics, noun))
+        if finding
     ]
     kinds = {finding.kind for finding in traces}
     main = headline(metrics, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))
@@ -436,11 +431,8 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 
 def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
-    """The finding on membership inference: the interval of the membership AUC against 0.5;
-    `None` if it is not known."""
-    metric = metrics.get("memorization/membership_auc")
-    if metric is None:
-        return None
+    """The finding on membership inference: the interval of the membership AUC against 0.5."""
+    metric = metrics["memorization/membership_auc"]
     low, high = metric.interval
     if low > 0.5:
         text = (

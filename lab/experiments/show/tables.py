@@ -10,8 +10,9 @@ from typing import Any
 
 from lab.core.config import given
 from lab.core.estimate import Estimate
+from lab.core.finite import ONE_COLOR
 from lab.core.metrics import limits
-from lab.core.words import NOTHING, ONE_COLOR, has_spread, over_seeds
+from lab.core.words import NOTHING, has_spread, over_seeds
 from lab.experiments.compare import Pair
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import in_words, setting
