@@ -14,7 +14,7 @@ from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.runs.display import Display
 from lab.runs.train import start
 from lab.worlds import DrawnWorld
-from lab.worlds.groups import group_counts, measured
+from lab.worlds.groups import given_group_counts, group_counts, measured
 from support.configs import tiny
 
 
@@ -43,6 +43,39 @@ def test_a_cue_is_told_with_its_interval_and_what_no_link_would_be(
     if not listed:
         told = [int(number) for number in re.findall(r"\d+", groups)]
         assert told == [len(counts), min(counts.values()), max(counts.values())]
+
+
+@pytest.mark.parametrize("cues", [("eye_color=blue/brown:0.9",), ()])
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+@pytest.mark.parametrize("objective", ["erm", "reweighting"])
+def test_groups_say_by_which_labels_they_are(
+    cues: tuple[str, ...], noise: float, objective: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    config = tiny(
+        tmp_path, num_train=60, cues=cues, label_noise=noise, objective=objective, steps=1
+    )
+    folder = start(config).folder
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.partition(": ") for line in lines if line.startswith("training groups")]
+    agrees = [line for line in lines if line.startswith("cue:")]
+    world = DrawnWorld.of(config.data, seed=0)
+    train = world.load("train", 60)
+    true, given = group_counts(train, world.cues), given_group_counts(train, world.cues)
+    assert sum(given.values()) == sum(true.values()) == 60
+    assert all("agrees with the true label" in line for line in agrees) == (bool(noise) or not cues)
+    expected = [" by true label" if noise else ""] if cues else []
+    expected += (
+        [" by given label, as the objective gets them"] if noise and objective != "erm" else []
+    )
+    assert [head.removeprefix("training groups") for head, _, _ in told] == expected
+    for head, _, counts in told:
+        which = given if "given" in head else true
+        assert counts == ", ".join(f"{count:,} {name}" for name, count in which.items())
+    if noise:
+        assert given != true
+        shown = json.loads((folder / "summary.json").read_text())
+        assert shown["status"] == "finished"
 
 
 def test_the_sets_and_the_batch_are_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,27 @@ def test_a_metric_from_a_file_is_measured_as_the_labs_are(file: Path, tmp_path: 
     assert mine == others, "measuring changes nothing, whatever a metric does"
 
 
+def test_a_value_that_is_no_number_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.py"
+    path.write_text(
+        "import math\n"
+        "def never(p): return math.nan\n"
+        "def often(p): return math.inf if len(p) > 20 else 1.0\n"
+        "def always(p): return 0.5\n"
+    )
+    names = [f"{path}:{name}" for name in ("never", "often", "always")]
+    folder = start(config(tmp_path, *names)).folder
+    said = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    assert [line.split()[3] for line in said] == ["own/never", "own/often"]
+    assert "nan" in said[0]
+    assert "inf" in said[1]
+    found = told(folder)["own"]
+    assert (found["never"]["value"], found["often"]["value"]) == (None, None)
+    assert found["always"]["value"] == 0.5
+
+
 def test_its_source_is_noted_and_does_not_bind_the_run(
     file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

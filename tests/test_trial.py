@@ -766,6 +766,89 @@ def test_a_network_that_cannot_go_on_exactly_is_warned_of() -> None:
     assert "--resume" in warning
 
 
+class CountsInVain(Net):
+    """Keeps a number that comes to matter long after a dry run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += self.training
+        return super().forward(functional.dropout(x, min(0.5, max(0.0, self.calls / 100 - 1))))
+
+
+class CountsInABuffer(CountsInVain):
+    """And does not save it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self.calls
+        self.register_buffer("calls", torch.tensor(0), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls = self.calls + self.training
+        return Net.forward(self, x)
+
+
+class KeepsAMean(Net):
+    """Of all batches, in one of its layers, within a container."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net[0].means = {"of": [torch.zeros(3)]}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            kept = self.net[0].means["of"]
+            kept[0] = 0.9 * kept[0] + 0.1 * x.mean((0, 2, 3)).detach()
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(CountsInVain, "'calls'"), (CountsInABuffer, "'calls'"), (KeepsAMean, "'net.0.means'")],
+)
+def test_what_training_changes_and_no_checkpoint_has_is_named(
+    kind: type[nn.Module], name: str
+) -> None:
+    (warning,) = tried(kind).warnings
+    assert name in warning
+    assert "--resume" in warning
+    assert "\n" not in warning
+
+
+class KeepsWhatItComputes(Net):
+    """What is computed anew at each step, in every way, a record of it, and settings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.names, self.seen = 0.5, ("a", "b"), [0.0]
+        self.last: object = None
+        self.noise = torch.Generator().manual_seed(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.last = {"input": x, "mean": float(x.mean()), "shape": tuple(x.shape)}
+        self.drawn = torch.rand(3)
+        self.seen.append(float(x.mean()))
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("kind", [KeepsWhatItComputes, Counts, Queue, KeepsATable, Thaws])
+def test_what_is_computed_anew_or_saved_is_not_named(kind: type[nn.Module]) -> None:
+    assert tried(kind).warnings == ()
+
+
+def test_a_state_that_decides_the_next_step_is_named_in_the_same_line() -> None:
+    class Anneals(CountsInVain):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * (1 + 0.1 * self.calls * self.training)
+
+    (warning,) = tried(Anneals).warnings
+    assert "does not go on exactly" in warning
+    assert "'calls'" in warning
+
+
 def test_a_dry_run_leaves_the_process_as_it_was() -> None:
     before = torch.get_rng_state(), random.getstate(), repr(np.random.get_state())
     tried(functional_noise)

@@ -16,8 +16,8 @@ class Estimate:
     """One measured number.
 
     Args: value: the point estimate. low, high: the ends of its 95 % confidence interval; `None` for
-    both if it has none. count: number of independent items (faces) it was computed from; `None` if
-    not applicable.
+    both if it has none. count: number of items (faces) it was computed from, copies among them;
+    `None` if not applicable.
     """
 
     value: float
@@ -47,6 +47,14 @@ class Estimate:
             return self
         ends = min(self.value, max(low, self.low)), max(self.value, min(high, self.high))
         return Estimate(self.value, *ends, self.count)
+
+    def with_interval_of(self, different: Estimate) -> Estimate:
+        """The estimate, of items some of which are copies, with the interval of that of the
+        `different` ones, which are independent, widened to hold its own value."""
+        if different.low is None or different.high is None or math.isnan(self.value):
+            return Estimate.point(self.value, count=self.count)
+        low, high = min(self.value, different.low), max(self.value, different.high)
+        return Estimate(self.value, low, high, self.count)
 
     def as_dict(self) -> dict[str, float | int | None]:
         """Plain values, as `summary.json` holds them."""

@@ -196,6 +196,8 @@ METRICS: tuple[Metric, ...] = (
            charts=(_CALIBRATION,)),
     _share("calibration/ece_test", "expected calibration error on the test set", better="down",
            heading="test ECE", charts=(_CALIBRATION,), shown=("hparams", "table", "card")),
+    _share("answers/not_finite_<set>", "share of a set's pictures for which a logit is not finite; "
+           "not there where there is none", better="down", needs="logits that are not finite"),
     _share("answers/changed_when_repeated", "share of predictions that change when the same test "
            "picture is predicted again; 0 for a deterministic model", better="down", when="final"),
     _share("answers/changed_when_alone", "share of predictions that change when a test picture "

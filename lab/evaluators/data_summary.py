@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,14 @@ from lab.models import to_input
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
 from lab.worlds import DrawnWorld, Examples, StoredWorld, World
-from lab.worlds.groups import MeasuredCue, group_counts, measured, told_by, told_by_chance
+from lab.worlds.groups import (
+    MeasuredCue,
+    given_group_counts,
+    group_counts,
+    measured,
+    told_by,
+    told_by_chance,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +33,10 @@ class DataSummary:
         classes: the names of the classes.
         subpopulations: name, class, number of training and of test examples, of each that there is.
         mislabeled: how many training examples have a wrong label.
-        groups: how many training examples each group has; empty without cues.
+        given_groups: how many training examples each group has by their given labels, as an
+            objective gets them; empty where no label is wrong.
+        groups: how many training examples each group has, by their true labels; empty without
+            cues.
         cues: each cue's strength in the training set.
         columns: for columns that form groups, the share of training examples whose class is the
             most frequent one of their value, and what that would be by chance.
@@ -36,6 +46,7 @@ class DataSummary:
     classes: tuple[str, ...]
     subpopulations: tuple[tuple[str, str, int, int], ...]
     mislabeled: int
+    given_groups: Mapping[str, int] = field(default_factory=dict)
     groups: Mapping[str, int]
     cues: tuple[MeasuredCue, ...]
     columns: Mapping[str, tuple[Estimate, Estimate]]
@@ -57,6 +68,9 @@ class DataSummary:
                 if trained[i] or tested[i]
             ),
             mislabeled=int(train.mislabeled.sum()),
+            given_groups=given_group_counts(train, world.grouped_by)
+            if bool(train.mislabeled.any())
+            else {},
             groups=group_counts(train, world.grouped_by) if world.grouped_by else {},
             cues=tuple(measured(world, train)) if isinstance(world, DrawnWorld) else (),
             columns={
@@ -77,8 +91,13 @@ class DataSummary:
         header = ("subpopulation", "class", f"training {self.noun}", f"test {self.noun}")
         counts = texts.table(header, self.subpopulations)
         if self.groups:
+            by = " by true label" if self.given_groups else ""
             rows = self.groups.items()
-            counts += "\n\n" + texts.table(("group", f"training {self.noun}"), rows)
+            counts += "\n\n" + texts.table((f"group{by}", f"training {self.noun}"), rows)
+        if self.given_groups:
+            rows = self.given_groups.items()
+            by = " by given label, as an objective gets it"
+            counts += "\n\n" + texts.table((f"group{by}", f"training {self.noun}"), rows)
         tracker.text("config", texts.settings_table(settings))
         tracker.text("groups", counts)
         tracker.text("environment", texts.table(("part", "version"), environment.items()))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from lab.measure import Predictions, predict
@@ -45,18 +46,26 @@ class Split(Protocol):
 
 
 class LoadedSplit:
-    """A split that is held in memory; `on_cpu` are its examples as pictures are made of them."""
+    """A split that is held in memory; `on_cpu` are its examples as pictures are made of them.
+    `copies` (N,) int64: examples with the same number are copies of each other; None: none are."""
 
-    def __init__(self, name: str, examples: Examples, cues: Sequence[GroupedBy] = ()) -> None:
-        self.name, self.examples = name, examples
+    def __init__(
+        self,
+        name: str,
+        examples: Examples,
+        cues: Sequence[GroupedBy] = (),
+        copies: Tensor | None = None,
+    ) -> None:
+        self.name, self.examples, self.copies = name, examples, copies
         self.on_cpu = examples.to("cpu")
         self.groups = true_groups(self.on_cpu, cues)
 
     def predict(self, model: nn.Module) -> Predictions:
         """The model's predictions on all of them."""
-        return predictions_on(
+        found = predictions_on(
             self.name, predict(model, self.examples.images), self.on_cpu, self.groups
         )
+        return found if self.copies is None else replace(found, copies=self.copies)
 
     def first(self, count: int) -> Examples:
         """The first `count` of them, or all."""
@@ -114,7 +123,8 @@ def splits_of(
     world has cues or unseen combinations the test set once more, with nothing but those changed."""
     splits: dict[str, Split] = {}
     if train is not None:
-        splits["train"] = LoadedSplit("train", train, world.grouped_by)
+        copies = copies_among(world, "train", len(train))
+        splits["train"] = LoadedSplit("train", train, world.grouped_by, copies)
     splits["test"] = test
     if isinstance(world, DrawnWorld):
         others = {}
@@ -130,6 +140,13 @@ def splits_of(
         examples = world.load("validation", num_validation)
         splits["validation"] = LoadedSplit("validation", examples, world.grouped_by)
     return splits
+
+
+def copies_among(world: World, split: str, count: int) -> Tensor | None:
+    """Of the first `count` examples of a split a number each (N,) int64, which copies have in
+    common; None: none of them is a copy."""
+    addresses = torch.from_numpy(world.addresses(split, count))
+    return addresses if len(torch.unique(addresses)) < count else None
 
 
 def predictions_on(

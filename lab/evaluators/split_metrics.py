@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, wilson
+from lab.core.finite import NOT_FINITE
 from lab.evaluators.evaluation import Evaluation
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
@@ -23,10 +24,14 @@ class SplitMetricsEvaluator:
         return cls((*split_metrics(), *registered_metrics(), *setup.own))
 
     def __call__(self, evaluation: Evaluation) -> Result:
-        """Each metric on each split that it is for and that there is, by tag."""
+        """Each metric on each split that it is for and that there is, by tag; and of the splits
+        with logits that are not finite, the share of those examples."""
         found: dict[str, Estimate | float] = {}
         for metric in self.metrics:
             for split in metric.tags:
                 if split in evaluation.splits:
                     found |= metric(evaluation.on(split))
+        for split in evaluation.splits:
+            if bad := int(evaluation.on(split).not_finite.sum()):
+                found[f"{NOT_FINITE}{split}"] = wilson(bad, len(evaluation.on(split)))
         return Result(metrics=found)

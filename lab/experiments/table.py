@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from lab.core.config import RunConfig, parse_settings
 from lab.core.estimate import Estimate
+from lab.core.finite import NOT_FINITE
 from lab.core.run_dir import RunDir
 from lab.core.text import unknown
 from lab.experiments.metrics import FITTED
@@ -121,6 +122,11 @@ class Cell:
         weights, as far as that is known."""
         count = self.config.data.num_train
         return sum(run.shown is not None and run.shown < count for run in self.runs)
+
+    @property
+    def not_finite(self) -> int:
+        """In how many of the runs a logit of some examples is not finite."""
+        return sum(any(tag.startswith(NOT_FINITE) for tag in run.metrics) for run in self.runs)
 
     def curves(self, tag: str) -> Curves:
         """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at

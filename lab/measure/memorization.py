@@ -100,13 +100,23 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     set and on a test set.
 
     The metrics of mislabeled examples are there only if there are such examples, and the rate of
-    true positives only if there are 100 unseen examples or more. `ValueError` if by their splits
-    the two are in the other order.
+    true positives only if there are 100 unseen examples or more. Where training examples are copies
+    of each other, values are those of all of them and intervals those of the different ones.
+    `ValueError` if by their splits the two are in the other order.
     """
     if (train.split, test.split) == ("test", "train"):
         raise ValueError(
             "give the predictions on the training set first, those on the test set last"
         )
+    found = _metrics(train, test)
+    if train.copies is None:
+        return found
+    different = _metrics(train.different(), test)
+    return {tag: each.with_interval_of(different[tag]) for tag, each in found.items()}
+
+
+def _metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
+    """The metrics, as if no training examples were copies."""
     losses = [example_losses(each.logits, each.labels) for each in (train, test)]
     right = [accuracy(each.logits, each.labels) for each in (train, test)]
     metrics = {

@@ -63,6 +63,8 @@ class Predictions:
         groups: int64 (N,), positions in `group_names`: true class × values of the cues; -1 where a
             cue has a value of no class. Without cues each class is a group.
         subpopulations: int64 (N,), positions in `subpopulation_names`.
+        copies: int64 (N,), the same number for examples that are copies of each other; None: none
+            are. Values are those of all examples, intervals those of the `different` ones.
     """
 
     split: str
@@ -74,6 +76,7 @@ class Predictions:
     group_names: tuple[str, ...]
     subpopulations: Tensor
     subpopulation_names: tuple[str, ...]
+    copies: Tensor | None = None
 
     @classmethod
     def of(
@@ -100,15 +103,30 @@ class Predictions:
 
     @classmethod
     def cat(cls, parts: Sequence[Predictions]) -> Predictions:
-        """The predictions on several parts of one split, one part after the other."""
+        """The predictions on several parts of one split, one part after the other; which are copies
+        must not be noted of one part alone."""
         whole: dict[str, Any] = {
             name: torch.cat([getattr(part, name) for part in parts]) for name in TENSORS
         }
-        return replace(parts[0], **whole)
+        copies = [part.copies for part in parts if part.copies is not None]
+        if copies and len(copies) < len(parts):
+            raise ValueError(f"copies are noted of {len(copies)} of {len(parts)} parts only")
+        return replace(parts[0], **whole, copies=torch.cat(copies) if copies else None)
 
     def copied(self) -> Predictions:
         """The same with tensors of its own, for code that may write into them."""
-        return replace(self, **{name: getattr(self, name).clone() for name in TENSORS})
+        own = {name: getattr(self, name).clone() for name in TENSORS}
+        return replace(self, **own, copies=None if self.copies is None else self.copies.clone())
+
+    def different(self) -> Predictions:
+        """The same of the first one of all that are copies of each other."""
+        if self.copies is None:
+            return self
+        first: dict[int, int] = {}
+        for place, number in enumerate(self.copies.tolist()):
+            first.setdefault(number, place)
+        kept = torch.tensor(list(first.values()), dtype=torch.int64)
+        return replace(self, **{name: getattr(self, name)[kept] for name in TENSORS}, copies=None)
 
     @property
     def probabilities(self) -> Tensor:
@@ -124,6 +142,11 @@ class Predictions:
     def right(self) -> Tensor:
         """Which predictions (N,) are right by the given labels, as `right` has it."""
         return right(self.logits, self.labels)
+
+    @property
+    def not_finite(self) -> Tensor:
+        """Of which examples (N,) a logit is not finite."""
+        return ~self.logits.isfinite().all(dim=1)
 
     @property
     def mislabeled(self) -> Tensor:

@@ -52,13 +52,19 @@ class SplitMetric:
     space: Space | None = None
 
     def __call__(self, predictions: Predictions) -> dict[str, Estimate | float]:
-        """Its value by tag; empty on a split that it is not for. Raises `MetricError` if a user's
-        function fails or returns something else than a number."""
+        """Its value by tag; empty on a split that it is not for. Of the lab's own metrics of
+        predictions of which some are copies, the interval is that of the different ones. Raises
+        `MetricError` if a user's function fails or returns something else than a number."""
         tag = self.tags.get(predictions.split)
         if tag is None:
             return {}
         if not self.source:
-            return {tag: self.measure(predictions)}
+            found = self.measure(predictions)
+            if predictions.copies is not None and isinstance(found, Estimate):
+                different = self.measure(predictions.different())
+                assert isinstance(different, Estimate), "one metric, one kind of value"
+                found = found.with_interval_of(different)
+            return {tag: found}
         try:
             with isolated():  # it leaves random states and settings as they were
                 return {tag: _number(self.measure(predictions.copied()))}

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from lab.core.config import RunConfig
 from lab.core.errors import Interrupted, LabError
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, wilson
+from lab.core.finite import NOT_FINITE
 from lab.core.text import one_line, plain
 from lab.experiments.runner.jobs import key_of
 from lab.measure import loss, predict
@@ -227,12 +228,11 @@ def _losses(
     model: nn.Module, members: Examples, validation: Examples | None
 ) -> dict[str, Estimate]:
     """What decides when training ends: the mean losses by tag, as a run measures them."""
-    found = {"loss/train": loss(_logits(model, members), members.labels.cpu())}
-    if validation is not None:
-        logits = _logits(model, validation)
-        found["loss/validation"] = loss(logits, validation.labels.cpu())
+    found = {}
+    for name, examples in (("train", members), ("validation", validation)):
+        if examples is not None:
+            logits = predict(model, examples.images)
+            found[f"loss/{name}"] = loss(logits, examples.labels.cpu())
+            if bad := int((~logits.isfinite()).any(dim=1).sum()):
+                found[f"{NOT_FINITE}{name}"] = wilson(bad, len(examples))
     return found
-
-
-def _logits(model: nn.Module, examples: Examples) -> Tensor:
-    return predict(model, examples.images)

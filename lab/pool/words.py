@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.core.words import chance, estimated, listed, percent, share, singular
+from lab.core.finite import ONE_COLOR
+from lab.core.words import NOTHING, chance, estimated, listed, percent, share, singular
 from lab.measure.memorization_scores import BY_HEART, FEWEST
 from lab.pool.attacks import LOSS, OFFLINE, ONLINE
 from lab.pool.causes import CONTRADICTS, ORDINARY, RARE, WRONG
@@ -49,7 +50,7 @@ def tell(findings: Findings) -> Told:
             why.append(_compared(findings.causes[cause], what, usual, noun))
     why += _taught(findings, noun)
     return Told(
-        known=[_by_heart(findings, noun)],
+        known=[*_not_finite(findings, noun), _by_heart(findings, noun)],
         causes=[*why, *_extremes(findings, noun)],
         attack=_attack(findings, noun),
         checks=[*_identity(findings, noun), *_criterion(findings, noun)],
@@ -60,6 +61,22 @@ def sentences(findings: Findings) -> list[str]:
     """All of them in order."""
     told = tell(findings)
     return [*told.known, *told.causes, *told.attack, *told.checks]
+
+
+def _not_finite(findings: Findings, noun: str) -> list[str]:
+    """A warning of examples for which logits are not finite numbers; nothing where all are."""
+    pool, told = findings.result.pool, []
+    for what, logits in (("training", pool.train_logits), ("test", pool.test_logits)):
+        bad = int((~logits.isfinite()).any(dim=2).any(dim=0).sum())
+        if bad:
+            told.append(f"{bad:,} of {logits.shape[1]:,} {what} {noun}")
+    if not told:
+        return []
+    return [
+        f"Warning: for {listed(told)} a logit of a network is not a finite number: {ONE_COLOR} NaN"
+        " counts as a wrong answer, and figures of attacks, which go by logits, are missing"
+        f" ({NOTHING}) or a little off."
+    ]
 
 
 def _by_heart(findings: Findings, noun: str) -> str:

@@ -20,6 +20,9 @@ from lab.worlds.groups import MeasuredCue
 GROUPS = 8
 """Groups that are listed one by one, at most."""
 
+PLAIN = "erm"
+"""The objective that does not know of groups."""
+
 
 class Display:
     """Lines on standard output; on a terminal also a progress bar, on standard error.
@@ -37,6 +40,7 @@ class Display:
         self._noun = noun
         self._bar: tqdm[None] | None = None
         self._accuracy: dict[str, str] = {}
+        self._mislabeled = False
 
     def drawing(self, device: str, parameters: str) -> None:
         """Say what is about to be done; `parameters` are the network's in words."""
@@ -62,6 +66,7 @@ class Display:
 
     def groups(self, groups: Sequence[tuple[str, str, int, int]], mislabeled: int) -> None:
         """Say what the training set is."""
+        self._mislabeled = mislabeled > 0
         counts = ", ".join(
             f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
             for kind, label, train, _ in groups
@@ -87,29 +92,43 @@ class Display:
                 )
 
     def cues(self, found: Sequence[MeasuredCue], groups: Mapping[str, int]) -> None:
-        """Say how strong each cue is in the training set, and how many examples each group has."""
+        """Say how strong each cue is in the training set, and how many examples each group has, by
+        their true labels; where some are wrong, that it is by these."""
+        label = "true label" if self._mislabeled else "label"
         for each in found:
             cue, shown = each.cue, each.shown
             words = " / ".join(reversed(cue.words))
             what = f"{shown.count:,} training {self._noun}"
             self._say(
-                f"cue: {cue.attribute} ({words}) agrees with the label on"
+                f"cue: {cue.attribute} ({words}) agrees with the {label} on"
                 f" {share(each.strength, first=True)} of the {self._noun} that show it, which are"
                 f" {counted(shown, what)} ({100 * cue.strength:g} % asked for; without a link it"
                 f" would be {chance(len(cue.options))})"
             )
+        self._groups(groups, " by true label" if self._mislabeled else "")
+
+    def given_groups(self, groups: Mapping[str, int]) -> None:
+        """Say how many examples each group has by their given labels, where the objective may go by
+        them."""
+        if self._config.train.objective != PLAIN:
+            self._groups(groups, " by given label, as the objective gets them")
+
+    def _groups(self, groups: Mapping[str, int], by: str) -> None:
+        """Say how many examples each group has."""
         if len(groups) > GROUPS:
             least, most = min(groups.values()), max(groups.values())
             self._say(
-                f"training groups: {len(groups):,}, of {least:,} to {most:,} {self._noun}"
+                f"training groups{by}: {len(groups):,}, of {least:,} to {most:,} {self._noun}"
                 " (TensorBoard's text 'groups' lists them)"
             )
         elif groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
-            self._say(f"training groups: {counts}")
+            self._say(f"training groups{by}: {counts}")
 
     def warn(self, warnings: Sequence[str]) -> None:
-        """Say what is suspicious about the pictures."""
+        """Say what is suspicious about the pictures or the network."""
+        if self._bar is not None:
+            self._bar.clear()
         for warning in warnings:
             self._say(f"warning: {warning}")
 

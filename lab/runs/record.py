@@ -6,11 +6,12 @@ All calls of the evaluators, of TensorBoard's writer and of the terminal's displ
 from __future__ import annotations
 
 import json
+import math
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from lab.core.atomic import replace_text
 from lab.core.config import RunConfig, to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
+from lab.core.finite import NOT_FINITE, ONE_COLOR, not_finite
+from lab.core.metrics import OWN
+from lab.core.run_dir import METRICS, SUMMARY
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.example_scores import ScoreCollector
 from lab.models import parameters_told
@@ -59,6 +63,13 @@ class Result:
     verdict: str
 
 
+def _unclear(values: Mapping[str, float]) -> set[str]:
+    """Of metrics by tag, those of the user's that are not finite, and `NOT_FINITE` if some logits
+    are not."""
+    found = {tag for tag, value in values.items() if OWN.fits(tag) and not math.isfinite(value)}
+    return found | ({NOT_FINITE} if any(tag.startswith(NOT_FINITE) for tag in values) else set())
+
+
 class Record:
     """The record of one run in this process, from its training set to its verdict.
 
@@ -86,6 +97,9 @@ class Record:
         self._mark = time.perf_counter()
         self._collector: ScoreCollector | None = None
         self._reached = max(self._evaluated, 0)
+        figures = opened.checkpoint.progress["figures"] if opened.checkpoint else {}
+        known = {tag: f["value"] if isinstance(f, dict) else f for tag, f in figures.items()}
+        self._warned = _unclear(known)
 
     def announce(self, processes: Processes) -> None:
         """Say what is about to be done."""
@@ -113,12 +127,14 @@ class Record:
             faults = audit.warnings(world, train, test, copies=self._copies)
         self._add_time("drawing")
         display.warn([*world.doubts(), *faults])
+        display.warn(self._run.notes)
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
         display.warn(_augmentation_doubts(config, world))
         display.columns(summary.columns)
         display.cues(summary.cues, summary.groups)
         display.warn(self._warnings)
+        display.given_groups(summary.given_groups)
         if self._evaluated < 0:
             display.warn(suite.doubts(self._model))
 
@@ -180,7 +196,8 @@ class Record:
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
             try:
-                return verdict(estimates, setting)
+                known = replace(setting, first_not_finite=fitted.first_not_finite)
+                return verdict(estimates, known)
             except KeyError as error:
                 raise ValueError(
                     f"{self._folder}: its checkpoint lacks {error}, train anew"
@@ -265,6 +282,25 @@ class Record:
         self._reached = step
         self._tracker.scalars(step, metrics)
         self._display.evaluated(metrics)
+        self._warn_of_unclear(step, metrics)
+
+    def _warn_of_unclear(self, step: int, metrics: Metrics) -> None:
+        """Say of the first evaluation that has them that logits, or what a metric of the user's
+        returns, are not finite."""
+        values = {tag: m.value if isinstance(m, Estimate) else m for tag, m in metrics.items()}
+        new = _unclear(values) - self._warned
+        self._warned |= new
+        when = f"after {step:,} steps" if step else "even before any training"
+        warnings = []
+        if NOT_FINITE in new:
+            told = not_finite(metrics, self._run.world.noun)
+            warnings.append(f"for {told} a logit is not finite, {when}: {ONE_COLOR}")
+        for tag in sorted(new - {NOT_FINITE}):
+            warnings.append(
+                f"your metric {tag} is {values[tag]}, {when}: {METRICS} and {SUMMARY} have null in"
+                " its place (this is told once)"
+            )
+        self._display.warn(warnings)
 
     def _show(self, step: int, results: Sequence[Any]) -> None:
         """Log what is shown of an evaluation's results; at a few of them pictures, too."""

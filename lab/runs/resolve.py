@@ -42,6 +42,8 @@ class ResolvedRun:
     device: torch.device
     own_metrics: tuple[SplitMetric, ...] = ()
     """The user's metrics."""
+    notes: tuple[str, ...] = ()
+    """What was done otherwise than asked for, a sentence each."""
 
     def named(self, name: str) -> ResolvedRun:
         """The same run with the name of its folder."""
@@ -89,7 +91,21 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
     own = own_metrics(fitted, world.classes)
     if strict:
         _refuse_metrics_of_no_set(own, fitted)
-    return ResolvedRun(config=fitted, world=world, spec=spec, device=place, own_metrics=own)
+    return ResolvedRun(
+        config=fitted, world=world, spec=spec, device=place, own_metrics=own,
+        notes=_fewer(config, fitted, world),
+    )  # fmt: skip
+
+
+def _fewer(asked: RunConfig, fitted: RunConfig, world: World) -> tuple[str, ...]:
+    """A sentence if there are fewer validation examples than were asked for."""
+    wanted, have = asked.train.num_validation, fitted.validation_faces
+    if wanted is None or have == wanted:
+        return ()
+    return (
+        f"--num-validation {wanted:,}: only {have:,} {world.noun} are left for validation, beside"
+        f" {fitted.data.num_train:,} for training, and all of them are used",
+    )
 
 
 def own_metrics(config: RunConfig, classes: tuple[str, ...]) -> tuple[SplitMetric, ...]:

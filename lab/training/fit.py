@@ -54,6 +54,7 @@ class Fitted:
     `weights_of` is the step whose weights the model has: with early stopping the best evaluation's.
     `seconds` are those spent starting, training, measuring, logging and saving. `stopped_early`:
     before the last step of the settings; `fitted`: because the training loss reached its bound.
+    `first_not_finite`: whether the untrained network already had logits that are not finite.
     """
 
     step: int
@@ -63,6 +64,7 @@ class Fitted:
     seconds: dict[str, float]
     stopped_early: bool
     fitted: bool
+    first_not_finite: bool = False
 
 
 def fit(
@@ -99,7 +101,8 @@ def fit(
     set, and when the last one is `checkpoint_every` seconds old; `provenance` is stored in them,
     and so are the logits that `sample` computes when training ends or is interrupted. `snapshots`
     keeps the weights at some steps as well. Early stopping needs an evaluator of
-    "loss/validation"; the model ends with the weights of the evaluation where that was lowest. In a
+    "loss/validation", finite from the first evaluation on (`Diverged`); the model ends with the
+    weights of the evaluation where that was lowest. In a
     distributed run rank 0 alone measures, logs and saves; all processes stop if one is signaled.
     `parts`: into how many each batch is divided, with a CPU thread for each (`parts_of_batches`).
     `collector` measures the network after the steps that it asks for, and its state is stored, too.
@@ -128,6 +131,7 @@ def fit(
         try:
             train_step.restore(resume)
             state.restore(resume)
+            train_step.suspect = state.first_not_finite
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ValueError(
                 "the checkpoint is of another optimizer or version of the lab, train anew:"
@@ -167,6 +171,7 @@ def fit(
                 show(train_step.step, results)
                 log(train_step.step, metrics)
                 state.record(train_step.step, metrics)
+                train_step.suspect = state.first_not_finite
             train_step.restart_timer()
             pending.pop(0)
         patience = config.early_stopping or math.inf
@@ -217,6 +222,7 @@ def fit(
         seconds=clock.seconds,
         stopped_early=train_step.step < config.max_steps,
         fitted=state.fitted,
+        first_not_finite=bool(state.first_not_finite),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from lab.core.estimate import Estimate
+from lab.core.finite import ONE_COLOR, not_finite
 from lab.core.run_dir import BEST, LAST, PREVIOUS
 from lab.training.checkpoint import (
     Checkpoint,
@@ -18,7 +19,7 @@ from lab.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from lab.training.train_step import TrainStep
+from lab.training.train_step import Diverged, TrainStep
 
 Metrics = Mapping[str, Estimate | float]
 """Metrics: tag -> value."""
@@ -109,6 +110,9 @@ class TrainState:
         self.evaluated = -1  # the last step that was evaluated and logged
         self.metrics: dict[str, Estimate | float] = {}
         self.best = Best()
+        self.first_not_finite = ""
+        """Examples of which the first evaluation, at step 0, found a logit that is not finite, in
+        words; empty: none."""
         self.clock = Stopwatch()
         self._best_weights: dict[str, Any] = {}
         self._best_saved = -1
@@ -125,10 +129,13 @@ class TrainState:
         self._within_bound = 0  # evaluations in a row
 
     def record(self, step: int, metrics: Metrics) -> None:
-        """Record the metrics of an evaluation, and a copy of the weights if it is the best one;
-        `ValueError` if early stopping has no metric to go by."""
+        """Record the metrics of an evaluation, and a copy of the weights if it is the best one.
+        Raises `ValueError` if early stopping has no metric to go by, and `Diverged` if that metric
+        is not finite and never was; later it is no improvement."""
         self.evaluated = step
         self.metrics = dict(metrics)
+        if step == 0:
+            self.first_not_finite = not_finite(metrics, "examples")
         if self._needs_best and CRITERION not in metrics:
             raise ValueError(
                 f"--early-stopping goes by {CRITERION}, and none of the evaluators measures it"
@@ -143,6 +150,8 @@ class TrainState:
         if CRITERION not in metrics:
             return
         loss = _value(metrics[CRITERION])
+        if self._needs_best and self.best.step < 0 and not math.isfinite(loss):
+            raise Diverged(_no_criterion(step, metrics), step)
         if loss < self.best.loss:
             self.best = Best(loss=loss, step=step)
             self._best_weights = copy.deepcopy(self._model.state_dict())
@@ -187,6 +196,7 @@ class TrainState:
             "best": asdict(self.best),
             "best_weights": self._best_weights,
             "best_sample": self._best_sample,
+            "first_not_finite": self.first_not_finite,
             "frozen": [n for n, w in self._model.named_parameters() if not w.requires_grad],
             "sample": self._sample(self._model) if over else {},
             "seconds": dict(self.clock.seconds),
@@ -214,10 +224,23 @@ class TrainState:
         self.clock.seconds = dict(progress["seconds"])
         self._best_weights = progress["best_weights"]
         self._best_sample = progress.get("best_sample", {})
+        self.first_not_finite = progress.get("first_not_finite", "")
         if "frozen" in progress:  # by a network that freezes or thaws them as it is trained
             for name, weight in self._model.named_parameters():
                 weight.requires_grad_(name not in progress["frozen"])
         self._best_saved = -1  # the file may come from a later step than this checkpoint
+
+
+def _no_criterion(step: int, metrics: Metrics) -> str:
+    """Why early stopping has nothing to go by after `step` steps."""
+    told, when = not_finite(metrics, "examples"), "before any training"
+    if step:
+        when = "after 1 step" if step == 1 else f"after {step:,} steps"
+    why = f" (for {told} a logit is not finite: {ONE_COLOR})" if told else ""
+    return (
+        f"{CRITERION} is not a finite number {when}, and early stopping goes by it{why}. Change the"
+        " network or the pictures, or leave out --early-stopping"
+    )
 
 
 def _value(metric: Estimate | float) -> float:

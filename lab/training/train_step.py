@@ -12,6 +12,7 @@ from torch.nn.utils import get_total_norm
 from lab.core.config import TrainConfig
 from lab.core.errors import LabError
 from lab.core.estimate import Estimate
+from lab.core.finite import ONE_COLOR
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
 from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
@@ -68,6 +69,8 @@ class TrainStep:
         parts: int = 1,
     ) -> None:
         self.step = 0
+        self.suspect = ""
+        """Examples without finite logits before any training, in words: why a step may break."""
         self.model = model
         self._weights = trained_weights(model)
         self._named = {name: id(weight) for name, weight in model.named_parameters()}
@@ -319,7 +322,11 @@ class TrainStep:
     def _explain(self, step: int) -> str:
         peak = self._config.learning_rate
         what = "the gradient" if self._loss.isfinite() else "the loss"
-        if step == 0:
+        if self.suspect:
+            cause = (
+                f"for {self.suspect} a logit is not finite, even before any training: {ONE_COLOR}"
+            )
+        elif step == 0:
             cause = "the network overflows before any training: how are its weights drawn?"
         else:
             cause = f"the learning rate is likely too high, try --learning-rate {peak / 10:g}"

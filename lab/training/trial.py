@@ -19,6 +19,8 @@ from torch.nn.parameter import is_lazy
 from lab.core.config import TrainConfig
 from lab.core.run_dir import LAST
 from lab.core.seeds import torch_seed
+from lab.core.text import plain
+from lab.core.words import listed
 from lab.models import (
     TRIED,
     ModelSpec,
@@ -26,6 +28,7 @@ from lab.models import (
     ask,
     device_of,
     first_pass,
+    is_known,
     isolated,
     last_operation,
     random_pictures,
@@ -36,6 +39,7 @@ from lab.models.installed import warn
 from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.objectives import ObjectiveError, check_objective, create_objective
+from lab.training.plain_state import lost, plain_state
 from lab.training.train_step import Diverged, TrainStep, trained_weights
 from lab.training.unregistered import unregistered_weights
 
@@ -48,6 +52,9 @@ half of all steps is missed by all of them once in 4,096 times."""
 
 RATE = 1e-3
 """Learning rate of the dry run: the run's own may be too high on purpose."""
+
+NAMED = 3
+"""Attributes of a network that a warning names, at most."""
 
 _SQUASHED = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Hardsigmoid": "sigmoid"}
 """Last operations, as autograd calls them, whose results are probabilities, and their names."""
@@ -290,23 +297,41 @@ class _DryRun:
             )
 
     def _go_on(self, train_step: TrainStep, other: nn.Module, kept: Checkpoint) -> None:
-        """Warn if the step after the checkpoint differs from that of a resumed run; on a CPU only,
-        where a step is bit-identical each time."""
-        if self._device.type != "cpu":
+        """Warn if the step after the checkpoint differs from that of a resumed run (on a CPU only,
+        where a step is bit-identical each time), or leaves it with other plain attributes: what
+        the network computes anew is equal then, and what it counts is not. Elsewhere rounding may
+        differ, and networks of known layers, which keep no such attributes, take no such step."""
+        if self._device.type != "cpu" and is_known(train_step.model):
             return
         resumed = self._train_step(other)
         resumed.restore(kept)
+        before = plain_state(train_step.model)
         try:
             for each in (train_step, resumed):
                 each.take()
                 each.check()
         except Diverged:
             return
+        on_cpu = self._device.type == "cpu"
+        names = lost(
+            before, plain_state(train_step.model), plain_state(other), counts_only=not on_cpu
+        )
+        shown = [repr(plain(name)) for name in names[:NAMED]]
+        shown += ["others"] if len(names) > NAMED else []
+        what = f"raining changes its {listed(shown)}, which no checkpoint has" if shown else ""
         one, two = train_step.state(), resumed.state()
-        if not all(_same(one[part], two[part]) for part in ("model", "optimizer", "objective")):
+        parts = ("model", "optimizer", "objective")
+        if on_cpu and not all(_same(one[part], two[part]) for part in parts):
             self._warn(
                 "it does not go on exactly after --resume: it keeps something beside its state_dict"
                 " (a plain attribute, a random generator of its own) that decides its training"
+                + (f". T{what}" if what else "")
+            )
+        elif what:
+            self._warn(
+                f"t{what}: if its training or its answers ever depend on that, a run goes on"
+                " otherwise after --resume, and whoever opens it gets another network. Then keep it"
+                " in a buffer (register_buffer), or give it to get_extra_state"
             )
 
     def _look_at_missed(self, network: nn.Module) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lab.core import finite
 from lab.core.estimate import Estimate, difference
 from lab.core.words import auc, chance, counted, percent, share, singular, those
 from lab.measure import class_shares
@@ -73,6 +74,9 @@ _OF_THE_LEARNED = ("not misled", "combinations mastered", "combinations unsettle
 
 _EXPOSED, _FITTED = "members exposed", "wrong labels fitted"
 
+HALF = 0.5
+"""Share of the training or test examples without finite logits above which nothing else is told."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -123,6 +127,8 @@ class Setting:
     """Whether there may be more of them."""
     broken: int = 0
     """Examples of which inputs are not finite."""
+    first_not_finite: bool | None = None
+    """Whether the untrained network already had logits that are not finite; None: not known."""
     rescaled: bool = False
     """Whether another program fed the network other inputs while it trained it: of another scale or
     shape, or changed in a way that is not random."""
@@ -209,10 +215,48 @@ def _found(metrics: Metrics, setting: Setting) -> list[Finding]:
                 "Its losses are not finite, as the inputs of"
                 f" {those(setting.broken, 'example', 'examples')} are not."
             )
-        return [Finding("broken", text)]
+        few = max(_not_finite(metrics, split) for split in ("train", "test")) <= HALF
+        told = finite.not_finite(metrics, setting.noun)
+        if not told or setting.broken or setting.untouched or not (few or setting.first_not_finite):
+            return [Finding("broken", text)]
+        said = Finding("not finite", _without(told, setting, rest=few))
+        known = {tag: one for tag, one in metrics.items() if not math.isnan(one.value)}
+        return [said, *_measured(known, setting)] if few else [said]
+    return _measured(metrics, setting)
+
+
+def _not_finite(metrics: Metrics, split: str) -> float:
+    """The share of a set's examples of which a logit is not finite."""
+    found = metrics.get(f"{finite.NOT_FINITE}{split}")
+    return found.value if found is not None else 0.0
+
+
+def _without(told: str, setting: Setting, *, rest: bool) -> str:
+    """The sentences on examples, `told` in words, without finite logits; `rest`: figures follow."""
+    text = f"For {told} a logit is not a finite number"
+    rate = "--learning-rate" if setting.flags else "learning rate"
+    if setting.first_not_finite:
+        text += f", even before any training: {finite.ONE_COLOR}"
+    elif setting.first_not_finite is None:
+        text += f": {finite.ONE_COLOR} If not, try a smaller {rate}."
+    else:
+        text += f", as all were before any training. Try a smaller {rate}."
+    if rest:
+        text += (
+            " What follows counts NaN as a wrong answer; its mean losses, and what they would tell"
+            " an attacker, are not known."
+        )
+    return text
+
+
+def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
+    """The findings on a network that has logits."""
     noun = setting.noun
+    known = "memorization/membership_auc" in metrics
     traces = [
-        finding for finding in (attacker(metrics, noun), mislabeled(metrics, noun)) if finding
+        finding
+        for finding in (known and attacker(metrics, noun), mislabeled(metrics, noun))
+        if finding
     ]
     kinds = {finding.kind for finding in traces}
     main = headline(metrics, setting, traced=bool(kinds & {_EXPOSED, _FITTED}))

@@ -132,5 +132,12 @@ def _positions(examples: Examples, labels: Tensor, cues: Sequence[GroupedBy]) ->
 
 
 def group_counts(examples: Examples, cues: Sequence[GroupedBy]) -> dict[str, int]:
-    """How many of the examples each group has."""
+    """How many of the examples each group has, by their true labels."""
     return {name: int(members.sum()) for name, members in groups(examples, cues).items()}
+
+
+def given_group_counts(examples: Examples, cues: Sequence[GroupedBy]) -> dict[str, int]:
+    """How many of the examples each group for training has, by their given labels."""
+    index, names = _positions(examples, examples.labels, cues), group_names(examples.classes, cues)
+    counts = torch.bincount(index[index >= 0], minlength=len(names)).tolist()
+    return dict(zip(names, counts, strict=True))

@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.core.config import given
 from lab.core.estimate import Estimate
+from lab.core.finite import ONE_COLOR
 from lab.core.metrics import limits
 from lab.core.words import NOTHING, has_spread, over_seeds
 from lab.experiments.compare import Pair
@@ -34,6 +35,12 @@ UNREACHED = (
     " trained on, so that the figures show less of what was memorized."
 )
 
+UNCLEAR = (
+    "Not finite: in {runs} a logit of some pictures is not a finite number"
+    f" (`answers/not_finite_…`): {ONE_COLOR} NaN counts as a wrong answer; mean losses, calibration"
+    " and membership AUC on such pictures are not known."
+)
+
 DIFFERENCES = (
     "Differences from the baseline, seed by seed: the mean and its 95 % interval (Student's), each"
     " for one comparison by itself; * where the interval excludes 0, if the seeds do not all differ"
@@ -48,6 +55,9 @@ def to_markdown(view: View) -> str:
         blocks.append(MEANS)
     if any(cell.unreached for cell in view.cells):
         blocks.append(UNREACHED)
+    if bad := sum(cell.not_finite for cell in view.cells):
+        runs = sum(len(cell.runs) for cell in view.cells)
+        blocks.append(UNCLEAR.format(runs=f"{bad:,} of {runs:,} runs"))
     if unfitted := [cell for cell in view.cells if cell.unfitted]:
         blocks.append(f"{UNFITTED} {_why_unfitted(unfitted)}")
     if any(len(pair.cell.runs) > 1 and len(pair.baseline.runs) > 1 for pair in view.pairs):

@@ -1,0 +1,135 @@
+"""Copies among training faces (`--copies`) are no independent evidence: intervals do not count them
+as such, and values do."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lab.core.config import DataConfig
+from lab.core.estimate import Estimate, wilson
+from lab.evaluators import splits_of
+from lab.evaluators.evaluation import LoadedSplit
+from lab.measure import Predictions, memorization_metrics, split_metrics
+from lab.runs.train import start
+from lab.worlds import DrawnWorld
+from lab.worlds.planted import originals
+from support.configs import tiny
+
+TIMES, COUNT = 200, 300
+TRAIN = ("accuracy/train", "loss/train", "calibration/ece_train")
+
+
+def predicted(
+    seed: int, copies: torch.Tensor | None, *, count: int = COUNT, split: str = "train"
+) -> Predictions:
+    """Random logits of two classes, on average 80 % right; copies have equal ones, and labels."""
+    random = np.random.default_rng([seed, len(split)])
+    place = np.arange(count) if copies is None else copies.numpy()
+    logits = torch.from_numpy(random.normal(0.8416, 1, count))[place]
+    labels = torch.from_numpy(random.integers(0, 2, count))[place]
+    odds = torch.where(labels == 1, logits, -logits)
+    found = Predictions.of(torch.stack([0 * odds, odds], 1).float(), labels, split=split)
+    clean = torch.from_numpy(random.random(count) < 0.5)[place]
+    clean_labels = torch.where(clean, labels, 1 - labels)
+    return replace(found, clean_labels=clean_labels, copies=copies)
+
+
+def measured(train: Predictions, test: Predictions) -> dict[str, Estimate]:
+    found: dict[str, Estimate | float] = dict(memorization_metrics(train, test))
+    for metric in split_metrics():
+        found |= metric(train)
+    return {tag: each for tag, each in found.items() if isinstance(each, Estimate)}
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_they_cover_as_they_do_not_where_copies_count_as_independent(share: float) -> None:
+    held = {True: 0, False: 0}
+    for seed in range(TIMES):
+        copies = torch.from_numpy(originals(np.arange(COUNT), share=share, seed=seed))
+        train = predicted(seed, copies)
+        for known in (True, False):
+            (metric,) = (m for m in split_metrics() if m.tags.get("train") == "accuracy/train")
+            (found,) = metric(train if known else replace(train, copies=None)).values()
+            assert isinstance(found, Estimate)
+            held[known] += found.interval[0] <= 0.8 <= found.interval[1]
+    assert held[True] >= 0.9 * TIMES
+    assert held[False] <= 0.7 * TIMES
+
+
+def test_values_are_those_of_all_and_ends_those_of_the_different_ones() -> None:
+    copies = torch.arange(COUNT) // 3 * 3
+    train, test = predicted(0, copies), predicted(0, None, count=400, split="test")
+    different = train.different()
+    assert len(different) == COUNT // 3
+    with_copies, alone = measured(train, test), measured(different, test)
+    assert {*TRAIN, "gap/accuracy", "gap/loss", "memorization/membership_auc",
+            "memorization/mislabeled_fitted"} <= with_copies.keys()  # fmt: skip
+    for tag, found in with_copies.items():  # each is there three times: the same values
+        assert found.value == pytest.approx(alone[tag].value), tag
+        assert found.interval == pytest.approx(alone[tag].interval), tag
+        assert (found.count or 0) > (alone[tag].count or 0)
+
+
+def test_an_interval_holds_its_value() -> None:
+    """Where the copied ones alone are right."""
+    copies = torch.tensor([0] * 90 + list(range(1, 11)))
+    labels = torch.ones(100, dtype=torch.int64)
+    right = torch.tensor([True] * 90 + [False] * 10)
+    logits = torch.stack([torch.zeros(100), torch.where(right, 1.0, -1.0)], 1)
+    made = Predictions.of(logits, labels, split="train")
+    found = measured(replace(made, copies=copies), predicted(0, None, split="test"))
+    one = found["accuracy/train"]
+    assert (one.value, one.count) == (0.9, 100)
+    assert one.interval == (wilson(1, 11).low, 0.9)
+
+
+def test_a_value_that_is_none_has_no_interval() -> None:
+    assert math.isnan(Estimate.point(math.nan).with_interval_of(wilson(1, 2)).value)
+    assert Estimate(math.nan, 0, 1).with_interval_of(wilson(1, 2)).low is None
+    assert Estimate(0.5, 0, 1).with_interval_of(Estimate.point(0.5)).low is None
+
+
+def test_without_copies_nothing_is_noted_and_with_them_what_is_a_copy_of_what() -> None:
+    for share in (0.0, 0.5):
+        data = DataConfig(num_train=40, num_test=10, image_size=16, copies=share)
+        world = DrawnWorld.of(data, seed=0)
+        train = world.load("train", 40)
+        splits = splits_of(world, test=LoadedSplit("test", world.load("test", 10)), train=train)
+        split = splits["train"]
+        assert isinstance(split, LoadedSplit)
+        if not share:
+            assert split.copies is None
+            continue
+        assert split.copies is not None
+        pictures = train.images.flatten(1)
+        same = (pictures[:, None] == pictures).all(2)
+        assert torch.equal(same, split.copies[:, None] == split.copies)
+
+
+def test_a_run_with_copies_has_wider_intervals(tmp_path: Path) -> None:
+    found = start(tiny(tmp_path, num_train=100, num_test=100, copies=0.9)).metrics
+    for tag in ("accuracy/train", "loss/train", "memorization/membership_auc"):
+        estimate = found[tag]
+        assert isinstance(estimate, Estimate)
+        assert estimate.count in (100, 200)
+    share = found["accuracy/train"]
+    assert isinstance(share, Estimate)
+    plain = wilson(round(share.value * 100), 100)
+    assert share.high is not None
+    assert share.low is not None
+    assert plain.high is not None
+    assert plain.low is not None
+    assert share.high - share.low > 1.5 * (plain.high - plain.low)
+
+
+def test_parts_of_a_split_agree_on_whether_there_are_copies() -> None:
+    one = predicted(0, torch.arange(COUNT) // 2)
+    both = Predictions.cat([one, one])
+    assert both.copies is not None
+    assert len(both.different()) == COUNT // 2
+    with pytest.raises(ValueError, match="1 of 2 parts"):
+        Predictions.cat([one, predicted(0, None)])
