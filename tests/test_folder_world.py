@@ -428,8 +428,8 @@ def test_pictures_for_validation_are_none_for_more_training(tmp_path: Path) -> N
         tmp_path, data=str(tmp_path / "photos"), num_train=20, num_test=10, num_validation=12
     )
     for config, more in (
-        (asked, 60 - 20 - 10 - 12),
-        (replace(asked, train=replace(asked.train, num_validation=None)), 60 - 20 - 10),
+        (asked, 60 - 12 - 20 - 12),  # a fifth of the pictures is for the test
+        (replace(asked, train=replace(asked.train, num_validation=None)), 60 - 12 - 20),
     ):
         run = resolve(config)
         train = run.world.load("train", 20)
