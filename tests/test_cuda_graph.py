@@ -35,6 +35,20 @@ class Graph:
 seen: list[tuple[str, int]] = []
 
 
+class Generator:
+    """In place of the GPU's generator of random numbers."""
+
+    state = "of the steps"
+
+    def clone_state(self) -> str:
+        """A copy of its state."""
+        return f"{self.state}, copied"
+
+    def graphsafe_set_state(self, state: str) -> None:
+        """Take another state."""
+        self.state = state
+
+
 class Stream:
     """In place of a stream: nothing runs beside anything else."""
 
@@ -57,7 +71,7 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
 
     fake = types.SimpleNamespace(
         current_stream=Stream, stream=nullcontext, CUDAGraph=Graph, graph=capture,
-        current_device=lambda: 0,
+        current_device=lambda: 0, default_generators=[Generator()],
     )  # fmt: skip
     monkeypatch.setattr(cuda_graph, "_side_stream", lambda device: Stream())
     monkeypatch.setattr(cuda_graph, "failed", [])
@@ -133,6 +147,8 @@ def test_a_failed_capture_is_told_once_and_training_goes_on(
             step(batch(number))
             assert not step.captured
     assert seen == [("launch", 4 * number) for number in range(EAGER_STEPS + 3)]
+    (generator,) = cuda_graph.torch.cuda.default_generators
+    assert generator.state == "of the steps, copied", "torch leaves it in the middle of a capture"
     (line,) = [record.getMessage() for record in caplog.records]
     assert "without a CUDA graph" in line
     assert "not permitted when stream is capturing" in line

@@ -96,7 +96,7 @@ def told(
             cross_entropy(output, y[chosen]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             watcher()
-    assert not model._forward_pre_hooks
+    assert not vars(model)["_forward_pre_hooks"]
     return [each for each in said.getvalue().splitlines() if "the loop feeds" in each], watcher
 
 

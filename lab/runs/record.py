@@ -97,7 +97,7 @@ class Record:
         self._mark = time.perf_counter()
         self._collector: ScoreCollector | None = None
         self._reached = max(self._evaluated, 0)
-        figures = opened.checkpoint.progress["figures"] if opened.checkpoint else {}
+        figures = opened.checkpoint.progress.get("figures", {}) if opened.checkpoint else {}
         known = {tag: f["value"] if isinstance(f, dict) else f for tag, f in figures.items()}
         self._warned = _unclear(known)
 
