@@ -16,7 +16,15 @@ from lab import watch
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate, wilson
 from lab.measure import Predictions, memorization_metrics
-from lab.measure.class_shares import ACCURACY, AUC, GAP, at_test_shares, same_answer
+from lab.measure.class_shares import (
+    ACCURACY,
+    AUC,
+    GAP,
+    MEAN,
+    at_test_shares,
+    class_mean,
+    same_answer,
+)
 from lab.runs.train import start
 from lab.verdict import Finding, findings
 from lab.worlds import open_world
@@ -241,3 +249,23 @@ def test_a_watched_network_that_gives_one_answer_has_not_memorized(tmp_path: Pat
         pass
     assert "memorized" not in watcher.verdict
     assert "all test pictures the same answer" in watcher.verdict
+
+
+def test_a_detector_of_a_rare_class_has_learned_something() -> None:
+    """Trained with weights for the classes, it is less often right than a constant answer."""
+    plain = figures(0.866, 0.861, num_train=2000)
+    rare = setting(num_train=2000, frequent=0.95, noun="pictures")
+    assert kinds(findings(plain, rare))[0] == "nothing"
+    labels = torch.tensor([1] * 100 + [0] * 1900)
+    answers = torch.tensor([1] * 95 + [0] * 5 + [1] * 271 + [0] * 1629)
+    test = Predictions.of(torch.eye(2)[answers], labels)
+    mean = class_mean(test)
+    assert mean.value == pytest.approx((95 / 100 + 1629 / 1900) / 2)
+    main, *_ = findings({**plain, MEAN: mean}, rare)
+    assert main.kind == "apart"
+    assert "the mean of its accuracy on each class is 90.4 %" in main.text
+    assert "worse than always answering the most frequent class" in main.text
+    constant = Predictions.of(torch.eye(2)[torch.zeros(2000, dtype=torch.int64)], labels)
+    assert class_mean(constant).value == 0.5
+    (first, *_) = findings({**plain, MEAN: class_mean(constant)}, rare)
+    assert first.kind == "nothing"

@@ -380,3 +380,12 @@ def test_one_broken_example_is_spoken_of_as_one() -> None:
     made = figures(1.0, 0.7) | {"loss/test": Estimate(math.nan)}
     for broken, said in ((1, "of 1 example are"), (2, "of 2 examples are")):
         assert said in verdict(made, setting(broken=broken))
+
+
+def test_weights_of_an_earlier_step_ask_for_no_more_training() -> None:
+    made = figures(0.8, 0.79, num_train=200)
+    assert "--early-stopping" in verdict(made, setting(num_train=200, patience=3))
+    text = verdict(made, setting(num_train=200, patience=3, kept=32))
+    assert "--early-stopping" not in text
+    assert "--steps" not in text
+    assert "More training faces would help" in text

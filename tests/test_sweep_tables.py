@@ -148,6 +148,17 @@ def test_seeds_that_all_agree_have_no_interval() -> None:
     assert low < high
 
 
+def test_a_metric_of_ones_own_has_no_column_of_the_metrics_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def ones(predictions):\n    return 1.0\n")
+    own = f"{tmp_path / 'mine.py'}:ones"
+    table = planted({"num_train": [8, 16]}, metric=(own,))
+    for text in (cells_csv(table), differences_csv(table, pairs_along(table))):
+        header, *rows = csv.reader(io.StringIO(text))
+        assert len(set(header)) == len(header)
+        assert {row[header.index("own_metrics")] for row in rows} == {own}
+        assert TEST in {row[header.index("metric")] for row in rows}
+
+
 def test_cells_are_compared_along_any_setting() -> None:
     table = planted({"num_train": [8, 16], "model": ["cnn", "mlp"], "width": [4]})
     along = pairs_along(table, "num_train")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy, interpolate, pad
 from torch.utils.data import DataLoader, Dataset
 
@@ -330,3 +331,27 @@ def test_batches_that_are_padded_anew_have_no_other_shape(
             optimizer.step()
             watcher()
     assert "the loop feeds" not in capsys.readouterr().out
+
+
+def test_gradients_of_each_example_are_taken_in_peace(tmp_path: Path) -> None:
+    """With torch.func.vmap, as for differential privacy: what the network gets there is one row of
+    many, and cannot be kept."""
+    torch.manual_seed(0)
+    x, y = torch.rand(40, 3, 8, 8), torch.arange(40) % 2
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    parameters = {name: each.detach().clone() for name, each in model.named_parameters()}
+
+    def loss(weights: dict[str, Tensor], one: Tensor, label: Tensor) -> Tensor:
+        return cross_entropy(functional_call(model, weights, (one[None],)), label[None])
+
+    each = vmap(grad(loss), in_dims=(None, 0, 0))
+    with watch(
+        model, train=(x, y), test=(x.flip(3), y), out=tmp_path / "run", every=10, quiet=True
+    ) as watcher:
+        for _ in range(30):
+            found = each(parameters, x[:20], y[:20])
+            for name, weight in model.named_parameters():
+                weight.data -= 0.1 * found[name].mean(dim=0)
+                parameters[name] = weight.detach().clone()
+            watcher()
+    assert watcher.metrics["accuracy/train"].count == 40

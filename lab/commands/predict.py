@@ -24,7 +24,8 @@ class Flags:
     """The run's folder."""
     pictures: tyro.conf.Positional[tuple[Path, ...]]
     """Picture files of any usual format and size, and folders, of which every picture is taken,
-    those in folders in them, too. The network's input is a picture's middle square."""
+    those in folders in them, too. The network's input is a picture's middle square, or what the
+    run's --resize makes of it."""
     sheets: bool = False
     """Predict each picture of a contact sheet separately: four or more pictures of the same size
     side by side, with or without gaps of one color between them."""

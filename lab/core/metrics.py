@@ -112,6 +112,9 @@ _CUES = "Cues/accuracy: test, unbiased and conflicting"
 _UNSEEN = "Cues/unseen combinations"
 _MISLABELED = "Label noise/mislabeled examples: predicted as given, or as true"
 _CALIBRATION = "Calibration/expected calibration error: train against test"
+UNDRAWN = "examples of your own"
+"""What figures need that of drawn examples would say nothing more."""
+
 OTHER_SHARES = "class shares that differ between examples of your own for training and for test"
 """What figures at the class shares of the test set need."""
 
@@ -124,6 +127,8 @@ METRICS: tuple[Metric, ...] = (
            better="up", chance="task",
            heading="test accuracy", charts=(_TRAIN_TEST, _CUES, _UNSEEN),
            shown=("hparams", "table", "progress", "plot", "curves", "cues")),
+    _share("accuracy/test_class_mean", "mean over classes of the accuracy on the test set's "
+           "examples of each (balanced accuracy)", better="up", chance="task", needs=UNDRAWN),
     _share("accuracy/unbiased", "accuracy on the unbiased test set: cues independent of the label",
            better="up", chance="task", needs="cues", heading="unbiased",
            label="unbiased: cues independent of the label",
@@ -158,6 +163,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(name="memorization/membership_auc_within_classes", unit="area", low=0, high=1,
            better="half", meaning="membership AUC among pairs of two examples of one class, each "
            "class counted at its share of the test set", chance=0.5, needs=OTHER_SHARES),
+    _share("accuracy/train_right_labels", "accuracy on the rightly labeled training examples",
+           better="up", chance="task", needs="label noise"),
+    Metric(name="gap/accuracy_right_labels", unit="share", low=-1, high=1, better="zero",
+           meaning="generalization gap of the rightly labeled training examples: the test set has "
+           "right labels only", needs="label noise"),
+    Metric(name="memorization/membership_auc_right_labels", unit="area", low=0, high=1,
+           better="half", meaning="membership AUC of the rightly labeled training examples",
+           chance=0.5, needs="label noise"),
     _share("memorization/tpr_at_1_percent_fpr", "membership inference by a loss threshold that "
            "wrongly names 1 % of the unseen examples: the share of the training examples that it "
            "names", better="down", chance=0.01, heading="TPR at 1 % FPR",

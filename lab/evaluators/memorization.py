@@ -9,7 +9,8 @@ from lab.evaluators.evaluation import Evaluation, LoadedSplit
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, example_losses, memorization_metrics
-from lab.measure.class_shares import at_test_shares
+from lab.measure.class_shares import MEAN, at_test_shares, class_mean
+from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.models import features
 from lab.tracking import views
 from lab.tracking.predicted import PredictedExamples
@@ -38,7 +39,10 @@ class MemorizationEvaluator:
     def __call__(self, evaluation: Evaluation) -> MemorizationResult:
         """Gaps, membership inference and label noise."""
         train, test = evaluation.on("train"), evaluation.on("test")
-        alike = {} if self.drawn else at_test_shares(train, test)
+        alike = {} if self.drawn else at_test_shares(rightly_labeled(train) or train, test)
+        alike |= of_right_labels(train, test)
+        if not self.drawn and len(test):
+            alike[MEAN] = class_mean(test)
         return MemorizationResult(
             metrics=memorization_metrics(train, test) | alike,
             evaluation=evaluation,

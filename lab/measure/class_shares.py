@@ -18,6 +18,7 @@ from lab.measure import intervals
 from lab.measure.accuracy import example_losses
 from lab.measure.predictions import Predictions
 
+MEAN = "accuracy/test_class_mean"
 ACCURACY, GAP = "accuracy/train_at_test_shares", "gap/accuracy_at_test_shares"
 AUC = "memorization/membership_auc_within_classes"
 
@@ -57,6 +58,17 @@ def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]
         GAP: difference(accuracy, tested),
         AUC: _weighted(areas, weights, count=len(train) + len(test)),
     }
+
+
+def class_mean(test: Predictions) -> Estimate:
+    """The mean over classes of the accuracy on each, of those that occur (also called balanced
+    accuracy), which a constant answer brings to 1 / classes; with square-and-add intervals."""
+    counts = torch.bincount(test.labels)
+    met = counts.nonzero()[:, 0].tolist()
+    right = [
+        wilson(int(test.right[test.labels == label].sum()), int(counts[label])) for label in met
+    ]
+    return _weighted(right, [1 / len(met)] * len(met), count=len(test))
 
 
 def same_answer(predicted: Tensor) -> Estimate:

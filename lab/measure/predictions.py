@@ -118,6 +118,11 @@ class Predictions:
         own = {name: getattr(self, name).clone() for name in TENSORS}
         return replace(self, **own, copies=None if self.copies is None else self.copies.clone())
 
+    def where(self, chosen: Tensor) -> Predictions:
+        """The same of the examples for which `chosen` (N,) bool is true."""
+        own = {name: getattr(self, name)[chosen] for name in TENSORS}
+        return replace(self, **own, copies=None if self.copies is None else self.copies[chosen])
+
     def different(self) -> Predictions:
         """The same of the first one of all that are copies of each other."""
         if self.copies is None:

@@ -4,6 +4,12 @@ import torch
 from torch import Tensor
 
 
+def to_stored(inputs: Tensor) -> Tensor:
+    """A network's input (..., C, S, S), float from -1 to 1, as pictures uint8, 0 to 255: the
+    reverse of `to_input`, rounded."""
+    return ((inputs.float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
 def to_input(images: Tensor) -> Tensor:
     """Pictures (..., C, S, S) uint8, 0 to 255, as a network's input: float32 from -1 to 1.
 

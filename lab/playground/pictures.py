@@ -238,7 +238,10 @@ class Pictures:
             other.provenance.world != entry.provenance.world
             or second.data.image_size != first.data.image_size
         ):
-            raise RequestError("it was trained on other pictures, or on another size of them")
+            raise RequestError(
+                "it was trained on other pictures, or with another --image-size, --resize or"
+                " --groups"
+            )
         return self._world(other), self._cache.of_pictures(other)
 
     def _world(self, entry: RunEntry) -> StoredWorld[Any]:

@@ -9,7 +9,7 @@ import torch
 
 from lab.core.config import RunConfig, TrainConfig, check, settled
 from lab.core.machine import processors
-from lab.core.program import quoted, spelled
+from lab.core.program import from_here, quoted, spelled
 from lab.measure import (
     SplitMetric,
     by_tag,
@@ -195,4 +195,5 @@ def check_processes(config: RunConfig, folder: Path | None = None) -> int:
 def command(processes: int, folder: Path | None) -> str:
     """The command that starts a run of so many processes, or resumes the one in `folder`."""
     rest = f"--resume {quoted(folder)}" if folder else "…"
-    return f"{spelled('train', processes=processes)} {rest}"
+    train = from_here("train") if processes == 1 else spelled("train", processes=processes)
+    return f"{train} {rest}"

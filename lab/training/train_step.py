@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,13 +17,19 @@ from lab.core.finite import ONE_COLOR
 from lab.core.seeds import torch_seed
 from lab.core.text import plain
 from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
+from lab.models.inputs import to_stored
 from lab.models.threads import Threads
 from lab.training.batches import Batch, Batches
 from lab.training.checkpoint import Checkpoint, give_state
 from lab.training.cuda_graph import GraphedStep, can_be_captured
 from lab.training.distributed import SINGLE, PeerLost, Processes
 from lab.training.divided import DividedPass
-from lab.training.objectives import Objective, ObjectiveSpec, create_objective
+from lab.training.objectives import (
+    Objective,
+    ObjectiveSpec,
+    create_objective,
+    objective_file,
+)
 from lab.training.objectives.check import named, refuse_bad_loss
 from lab.training.objectives.objective import is_capturable
 from lab.training.optimizer import create_optimizer
@@ -90,6 +97,7 @@ class TrainStep:
         if objective is None:
             objective = create_objective(config.objective)
         self._objective = objective
+        self._looks = objective_file(config.objective) is not None
         with settings_kept():
             self._objective.start(
                 ObjectiveSpec(groups=batches.groups, device=self._device, processes=processes)
@@ -259,6 +267,8 @@ class TrainStep:
         """The loss of this process's part of the batch, weighted by the part's size."""
         if self._augment is not None:
             inputs = self._augment(inputs)
+            if self._looks:  # at the pictures that the network gets
+                batch = replace(batch, images=to_stored(inputs))
         kind, rough = self._device.type, self._config.precision == "bfloat16"
         with torch.autocast(kind, torch.bfloat16) if rough else nullcontext():
             settings = Settings.now() if rough else self._settings

@@ -139,6 +139,7 @@ class _DryRun:
             lambda state: self._read_back(Checkpoint(step=0, model={}, objective=state)).objective,
             name=self._config.objective,
             classes=self._spec.num_outputs,
+            image_size=self._spec.image_size,
             device=self._device,
         )
         network, unready = self._make(self._seed)

@@ -45,6 +45,7 @@ def advice(
     steps: int,
     width: int | None,
     patience: int | None = None,
+    turned: bool = False,
     bound: float | None = None,
     online: bool = False,
     noun: str = "faces",
@@ -57,7 +58,8 @@ def advice(
     `kind` is the headline's; `error` the test error; `wrong_labels` whether mislabeled examples are
     fitted; `link` as `label_link` gives it; `width` None for a network without this setting;
     `patience` the evaluations without a lower loss after which it was stopped early, None: it was
-    not; `bound` the training loss at which it ended, None: not by that; `online` whether each
+    not; `turned` whether it has the weights of an earlier step, as its loss rose after it; `bound`
+    the training loss at which it ended, None: not by that; `online` whether each
     example was used once only; `noun` the plural noun for examples; `more_train` and `more_test`
     the numbers of further examples that exist (None: unlimited); `flags` whether another run is a
     matter of the lab's flags.
@@ -71,7 +73,7 @@ def advice(
     if link < 0 and kind != "nothing":
         return "Most of its labels are wrong: try a lower --label-noise."
     fitted = bound is not None and bound <= LOSS_BOUND
-    if kind in ("nothing", "underfit") and not fitted:
+    if kind in ("nothing", "underfit") and not fitted and not turned:
         more = f"--steps {min(MOST_STEPS, max(1000, 3 * steps))}"
         if patience is not None:
             more = f"--early-stopping {min(MOST_PATIENCE, max(5, 3 * patience))}"

@@ -18,7 +18,7 @@ from typing import Literal
 from lab.core import finite
 from lab.core.estimate import Estimate, difference
 from lab.core.words import auc, chance, counted, percent, share, singular, those
-from lab.measure import class_shares
+from lab.measure import class_shares, right_labels
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
@@ -292,6 +292,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         steps=setting.steps,
         width=setting.width,
         patience=setting.patience,
+        turned=setting.kept is not None,
         bound=setting.bound,
         online=setting.online is not None,
         noun=noun,
@@ -310,17 +311,19 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
     `traced`: whether membership AUC or fitted wrong labels show memorization.
     """
     train, gap = _compared(metrics)
-    kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced)
+    mean = metrics.get(class_shares.MEAN) if setting.frequent > 1 / setting.num_classes else None
+    kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced, mean)
     return Finding(kind, f"{claim} {_numbers(metrics, setting, kind)}")
 
 
 def _compared(metrics: Metrics) -> tuple[Estimate, Estimate]:
-    """Training accuracy and the generalization gap by which it is judged: where classes have other
-    shares in the test set, those with each class counted at its share there."""
-    return (
-        metrics.get(class_shares.ACCURACY, metrics["accuracy/train"]),
-        metrics.get(class_shares.GAP, metrics["gap/accuracy"]),
-    )
+    """Training accuracy and the generalization gap by which it is judged: where some labels are
+    wrong, those of rightly labeled examples, and where classes have other shares in the test set,
+    those with each class counted at its share there."""
+    for kind in (class_shares, right_labels):
+        if kind.GAP in metrics:
+            return metrics[kind.ACCURACY], metrics[kind.GAP]
+    return metrics["accuracy/train"], metrics["gap/accuracy"]
 
 
 def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
@@ -335,11 +338,17 @@ def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
 
 
 def _other_shares(metrics: Metrics, setting: Setting) -> str:
-    """The sentence that the classes have other shares in the test set, where that makes some of the
-    difference between training and test accuracy; else nothing."""
+    """The sentence that the classes have other shares in the test set, or that it has right labels
+    only, where that makes some of the difference between training and test accuracy; else nothing.
+    """
     train, gap = _compared(metrics)
     if abs(gap.value - metrics["gap/accuracy"].value) < MADE:
         return ""
+    if class_shares.GAP not in metrics:
+        return (
+            f" Of the {train.count:,} it studied with right labels it gets {share(train)} right:"
+            f" that is what the verdict compares, as all test {setting.noun} have right labels."
+        )
     return (
         " The classes have other shares in the test set than in the training set. Counted at the"
         f" shares of the test set, it gets {share(train)} of the {setting.noun} it studied right:"
@@ -513,9 +522,12 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     """The finding on membership inference: the interval of the membership AUC against 0.5."""
-    metric = metrics.get(class_shares.AUC, metrics["memorization/membership_auc"])
+    metric, alike = metrics["memorization/membership_auc"], ""
+    if right_labels.AUC in metrics:
+        metric, alike = metrics[right_labels.AUC], " with right labels"
+    if class_shares.AUC in metrics:
+        metric, alike = metrics[class_shares.AUC], " of one class"
     low, high = metric.interval
-    alike = " of one class" if class_shares.AUC in metrics else ""
     if low > 0.5:
         text = (
             f"An attacker who sees its losses on two {noun}{alike}, of which it studied one, can"
@@ -556,13 +568,27 @@ def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
 
 
 def _claim(
-    train: Estimate, test: Estimate, gap: Estimate, setting: Setting, traced: bool
+    train: Estimate,
+    test: Estimate,
+    gap: Estimate,
+    setting: Setting,
+    traced: bool,
+    mean: Estimate | None,
 ) -> tuple[str, str]:
+    """The kind of the headline and its claim; `mean` is the mean accuracy over classes, where some
+    are more frequent than others."""
     guess = setting.chance
-    learned = test.interval[0] > guess
+    even = 1 / setting.num_classes
+    apart = mean is not None and mean.interval[0] > even + _near(even)
+    learned = test.interval[0] > guess or apart
     low, high = gap.interval
     known = guess if setting.frequent < 1 else 1 / setting.num_classes
     if train.interval[0] <= known and test.interval[0] - guess <= MUCH:
+        if apart and mean is not None:
+            return "apart", (
+                f"It tells the classes apart: the mean of its accuracy on each class is"
+                f" {share(mean)}, where a constant answer gets {percent(even)}."
+            )
         return "nothing", "It has learned nothing that shows."
     if setting.frequent >= 1:
         return "one class", f"What it learned cannot be told from test {setting.noun} of one class."

@@ -145,6 +145,8 @@ class Inputs:
         if not is_mine and (not self._training or self._are_enough(self._beside)):
             return
         first = first_of(inputs, self._shown.shape if self._shown else None)
+        if torch._C._functorch.is_functorch_wrapped_tensor(first):  # one row of many, in torch.vmap
+            return
         if self._training and not torch.is_grad_enabled():
             return
         if not is_mine and first.requires_grad:  # an attack, or a picture that is optimized

@@ -157,7 +157,8 @@ def copies_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[
         what = "1 pair of pictures is" if one else f"{number:,} pairs of pictures are"
         said.append(
             f"{least}{what} the same, or nearly, but of different classes:"
-            f" {_pairs(world, copies.torn_pairs, number)}. No network can be right on all of them."
+            f" {_pairs(world, copies.torn_pairs, number)}. A network to which they"
+            " look the same is wrong on some of them."
         )
     if not copies.complete:
         said.append(

@@ -177,7 +177,7 @@ def cells_csv(table: Table) -> str:
         "metric", "seeds", "not_fitted", "not_all_shown",
         "mean", "low", "high", "lowest", "highest",
     )  # fmt: skip
-    return _csv([*settings, *names], rows)
+    return _csv([*map(_column, settings), *names], rows)
 
 
 def differences_csv(table: Table, pairs: Sequence[Pair]) -> str:
@@ -195,7 +195,9 @@ def differences_csv(table: Table, pairs: Sequence[Pair]) -> str:
                      "seeds": found.count, "difference": found.value, **_ends(found)}
                 )  # fmt: skip
     names = ("metric", "seeds", "difference", "low", "high")
-    return _csv([*settings, *(f"baseline_{name}" for name in table.grid), *names], rows)
+    return _csv(
+        [*map(_column, settings), *(f"baseline_{name}" for name in table.grid), *names], rows
+    )
 
 
 def cell_word(value: Any) -> str:
@@ -224,7 +226,12 @@ def _settings(table: Table) -> list[str]:
 
 
 def _values(cell: Cell, settings: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
-    return {name: in_words(setting(cell.config, name)) for name in settings}
+    return {_column(name): in_words(setting(cell.config, name)) for name in settings}
+
+
+def _column(name: str) -> str:
+    """A setting's column in a CSV file: `metric` is that of the metric that a row is about."""
+    return "own_metrics" if name == "metric" else name
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:

@@ -66,7 +66,8 @@ class Objective:
         """Prepare for a run from its first step on; called once before the first `__call__`."""
 
     def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The loss of one training step; `logits` (B, C) are the network's for `batch`."""
+        """The loss of one training step; `logits` (B, C) are the network's for `batch`, whose
+        pictures are, with augmentation, the augmented ones, rounded to bytes."""
         raise NotImplementedError(f"{type(self).__name__} does not define __call__(logits, batch)")
 
     def state(self) -> dict[str, Any]:
