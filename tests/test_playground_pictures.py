@@ -155,7 +155,7 @@ def test_perturbed_pictures_and_their_answers_are_those_of_the_measure(
     assert torch.equal(seen(told["picture"]), wanted[0])
     assert [each["name"] for each in told["changes"]] == ["none", *PERTURBATIONS]
     *comparable, large = told["answers"]
-    assert "another size" in large["trouble"]
+    assert "another --image-size" in large["trouble"]
     for answer in comparable:
         theirs, _, its = others.get(answer["name"], (world, None, model))
         chances = predict(its, wanted)[0].double().softmax(dim=0)
