@@ -418,6 +418,8 @@ def test_the_share_of_the_most_frequent_class_is_that_of_the_test_set(tmp_path: 
         world = opened(tmp_path, num_test=count)
         labels = world.load("test", count).labels
         assert world.majority == int(labels.bincount().max()) / count
+        name, share = world.most_frequent
+        assert share == int((labels == world.names.index(name)).sum()) / count == world.majority
 
 
 def test_pictures_for_validation_are_none_for_more_training(tmp_path: Path) -> None:

@@ -359,6 +359,40 @@ def test_the_sentences_say_what_the_figures_say() -> None:
     assert none.largest_fitted is None
 
 
+def test_an_accuracy_that_one_answer_to_all_gets_is_not_told_as_reached() -> None:
+    """Of uneven classes: in the sentences and the table alike."""
+    uneven = dataclasses.replace(FACES, noun="pictures", usual="good", frequent=0.9)
+    share = Estimate(0.9, 0.9, 0.9)
+    more = FacesNeeded(0.95, Estimate(240.0), "more than")
+    constant, better = (
+        card(name, needed=(None, more), power_law=law)
+        for name, law in (("cnn", None), ("mlp", card().power_law))
+    )
+    last = dataclasses.replace(constant.best, test=share)
+    constant = dataclasses.replace(constant, learning=(constant.learning[0], last))
+    said = sentences([constant, better], uneven, steps=500, compared="cnn")
+    assert (
+        "Always answering good gets 90.0 % of the test pictures right: 90 % test accuracy shows"
+        " nothing that it learned. For 95 % test accuracy it needs more than 240 pictures (for"
+        " 95 %: mlp more than 240)."
+    ) in said
+    assert not any("test error falls" in each for each in said)
+    rows = {row[0]: row[1:] for row in summary_rows([constant, better], uneven)[1]}
+    gets = "none: always answering good gets 90.0 %"
+    assert rows["pictures for 90 % test accuracy"] == (gets, gets)
+    assert rows["pictures for 95 % test accuracy"] == ("more than 240",) * 2
+    exponent = "none: accuracy not surely above that of always answering good"
+    assert rows["exponent of the test error"][0] == exponent
+    assert "test accuracy (a guess: 0.50; always good: 0.90), 1,000 pictures" in rows
+    higher = dataclasses.replace(uneven, frequent=0.96)
+    neither = sentences([card(needed=(None, None))], higher, steps=500, compared="cnn")
+    assert any(
+        each.endswith("right: 90 % and 95 % test accuracy show nothing that it learned.")
+        for each in neither
+    )
+    assert plain(constant, noun="pictures")["needed"][0] is None
+
+
 def test_a_card_says_that_answers_are_no_function_of_the_picture() -> None:
     said, doubted = (
         sentences([card(**changes)], FACES, steps=500, compared="cnn")

@@ -4,13 +4,15 @@ import json
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lab.core.estimate import Estimate
 from lab.experiments.report_card import CardResult, report
 from lab.experiments.report_card.panels import SHOWN, worst
 from lab.experiments.report_card.phrases import lowest
-from lab.experiments.report_card.report import DATA, card_folder
+from lab.experiments.report_card.report import DATA, TEXT, card_folder
 from lab.experiments.report_card.subject import Subject, spread
 from support.configs import tiny
 from support.executors import Here
@@ -119,6 +121,35 @@ def test_a_share_that_all_seeds_agree_on_is_not_apart_from_others() -> None:
     assert lowest(shares, by="class").endswith("It is lowest on dog.")
     shares["dog"] = Estimate(0.0, 0.0, 0.0, 3)
     assert lowest(shares, by="class").endswith("It is lowest on dog.")
+
+
+def test_the_share_of_the_most_frequent_class_is_no_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no power law is told of networks that do not surely get more right."""
+    monkeypatch.setattr("lab.experiments.runner.run.open_executor", lambda *_: Here())
+    for name, value in ("STEPS", 1), ("PICTURES", 10), ("TURNS", 1):
+        monkeypatch.setattr(import_module("lab.experiments.report_card.report"), name, value)
+    random = np.random.default_rng(0)
+    for number in range(60):
+        place = tmp_path / "photos" / ("bad" if number < 6 else "good")
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 100, (16, 20, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(place / f"{number:02d}.png")
+    base = tiny(
+        tmp_path / "cards", data=str(tmp_path / "photos"), counterfactuals=9, steps=2, num_test=10
+    )
+    found = report("linear", base, seeds=2, say=lambda _: None, watch=False)
+    (card,) = json.loads((found.folder / DATA).read_text())["cards"]
+    nothing, needed = card["needed"]
+    assert nothing is None
+    assert needed["target"] == 0.95
+    assert card["power_law"] is None
+    gets = "lways answering good gets 90.0 %"
+    assert any(line.startswith(f"A{gets} of the test pictures") for line in found.sentences)
+    text = (found.folder / TEXT).read_text()
+    assert f"| pictures for 90 % test accuracy | none: a{gets} |" in text
+    assert "| none: accuracy not surely above that of always answering good |" in text
 
 
 def test_of_many_classes_the_lowest_are_told_and_drawn() -> None:

@@ -8,8 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +49,7 @@ from lab.runs.train import start
 from lab.watching import Watcher, sets
 from lab.watching.budget import Budget
 from lab.watching.sets import MeasuredSet
+from lab.watching.settings import new_folder
 from lab.watching.sources import Source
 from lab.worlds import open_world
 from support.loops import Augmented, network, pictures, train
@@ -554,6 +557,25 @@ def test_a_folder_that_is_taken_is_refused(tmp_path: Path, monkeypatch: pytest.M
         with measure(network(), train=TRAIN, test=TEST, quiet=True) as watched:
             pass
         assert watched.folder == tmp_path / "runs" / name
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["none", "empty"])
+def test_no_two_that_want_a_new_folder_get_the_same(tmp_path: Path, empty: bool) -> None:
+    """Nor do they where it is there and empty, as it is when another has just made it."""
+    if empty:
+        for name in ("run", "run-2"):
+            (tmp_path / name).mkdir()
+    together, wanting = threading.Barrier(16), [tmp_path / "run"] * 16
+
+    def want(out: Path) -> Path:
+        together.wait()
+        return new_folder(out, "net", 9, again="new").path
+
+    with ThreadPoolExecutor(16) as threads:
+        got = set(threads.map(want, wanting))
+    assert got == {tmp_path / name for name in ("run", *(f"run-{k}" for k in range(2, 17)))}
+    with pytest.raises(ValueError, match="exists already, and is not empty"):
+        new_folder(tmp_path / "run", "net", 9)
 
 
 def test_nothing_opens_such_a_run_and_all_say_why(

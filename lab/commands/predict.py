@@ -49,6 +49,7 @@ def predict(flags: Flags) -> int:
     from PIL import Image
 
     from lab.core.run_dir import RunDir
+    from lab.core.words import those
     from lab.evaluators.failure_sheet import save_picture
     from lab.measure import predict
     from lab.runs.load import open_run
@@ -72,8 +73,12 @@ def predict(flags: Flags) -> int:
     config = opened.config
     if others:
         endings = ", ".join(sorted(ending or "none" for ending in others))
-        said = f"left out {sum(others.values()):,} files that are no pictures, by their ending"
-        print(one_line(f"{said}: {endings}"), file=sys.stderr)
+        said = those(
+            sum(others.values()),
+            "file that is no picture, by its ending",
+            "files that are no pictures, by their ending",
+        )
+        print(one_line(f"left out {said}: {endings}"), file=sys.stderr)
     answers: list[Prediction] = []
     for each in predictions(
         files, partial(predict, opened.model), classes=opened.classes, size=config.data.image_size,

@@ -19,6 +19,7 @@ from lab.core.config import (
     check,
     to_json,
 )
+from lab.core.locks import LOCK
 from lab.core.run_dir import RunDir
 from lab.tracking.hparams import Setting
 from lab.tracking.hparams import settings as columns_of
@@ -135,7 +136,8 @@ AGAIN = ("refuse", "new")
 def new_folder(
     out: str | Path | None, network: str, num_train: int, *, again: str = AGAIN[0]
 ) -> RunDir:
-    """The folder of a new run, made: `out`, or runs/NETWORK-NUMBER, numbered if that is taken.
+    """The folder of a new run, made: `out`, or runs/NETWORK-NUMBER, numbered if that is taken. No
+    two callers, of several processes either, get the same.
 
     An `out` that holds anything is refused by `ValueError` in one line, or with `again` "new"
     numbered, too.
@@ -146,7 +148,11 @@ def new_folder(
     path = folder.path
     if again == "new":
         return _numbered(path, empty_too=True)
-    if _is_taken(path):
+    taken = _is_taken(path)
+    if not taken:
+        path.mkdir(parents=True, exist_ok=True)
+        taken = not _claimed(path)
+    if taken:
         what = "holds another run" if folder.is_run() else "exists already, and is not empty"
         if path.is_file():
             what = "is a file"
@@ -155,23 +161,30 @@ def new_folder(
             f" for a new folder beside it ({_name(path, 2)}, then -3, …), name another one, or"
             " delete this one"
         )
-    path.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def _numbered(path: Path, *, empty_too: bool) -> RunDir:
-    """A folder that is made, or (`empty_too`) was empty: `path`, with a number if that is taken. No
-    two callers that make one get the same."""
+    """A folder that is made, or (`empty_too`) was empty: `path`, with a number if that is taken."""
     for number in count(1):
         chosen = path if number == 1 else path.with_name(_name(path, number))
-        if empty_too and chosen.is_dir() and not _is_taken(chosen):
-            return RunDir(chosen)
         try:
             chosen.mkdir(parents=True)
-            return RunDir(chosen)
         except FileExistsError:
-            continue
+            if not empty_too or _is_taken(chosen):
+                continue
+        if _claimed(chosen):
+            return RunDir(chosen)
     raise AssertionError("unreachable")
+
+
+def _claimed(path: Path) -> bool:
+    """Whether an empty folder is the caller's now: of all that want it one makes its lock file."""
+    try:
+        (path / LOCK).touch(exist_ok=False)
+    except (FileExistsError, FileNotFoundError):  # another's; given up by another
+        return False
+    return True
 
 
 def _name(path: Path, number: int) -> str:

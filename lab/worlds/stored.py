@@ -108,8 +108,14 @@ class StoredWorld(World, Generic[T]):
     def majority(self) -> float:
         """Share of the most frequent class in the test set, 0 to 1: what always giving the same
         answer gets right at most."""
+        return self.most_frequent[1]
+
+    @property
+    def most_frequent(self) -> tuple[str, float]:
+        """The name of the most frequent class in the test set, and its share, 0 to 1."""
         counts = Counter(label for _, label in self.tested[: self.data.num_test])
-        return max(counts.values()) / counts.total()
+        ((label, count),) = counts.most_common(1)
+        return self.names[label], count / counts.total()
 
     @abstractmethod
     def called(self, item: T) -> str:

@@ -59,8 +59,11 @@ class Card:
     training_speed: float
     answering_speed: float
     learning: tuple[Size, ...]
-    needed: tuple[FacesNeeded, ...]
+    needed: tuple[FacesNeeded | None, ...]
+    """For each of `TARGETS`; None: always answering the most frequent class gets as much."""
     power_law: PowerLaw | None
+    """None: too few sizes are better than a guess, or the test accuracy with most training faces is
+    not surely above the share of the most frequent class."""
     random_labels: tuple[RandomLabels, ...]
     gap: Mapping[int, Estimate] = field(default_factory=dict)
     """Train accuracy minus test accuracy, by number of training pictures."""

@@ -33,6 +33,7 @@ def make_card(
     learning, last = asked.learning, asked.last
     sizes = [cell.settings["num_train"] for cell in learning]
     accuracies = np.stack([cell.values("accuracy/test") for cell in learning], axis=1)
+    above = not subject.frequent or last.mean("accuracy/test").interval[0] > subject.frequent
     return Card(
         model=model,
         name=name,
@@ -41,8 +42,11 @@ def make_card(
         training_speed=training_speed,
         answering_speed=answering_speed,
         learning=tuple(size_of(cell) for cell in learning),
-        needed=tuple(faces_needed(sizes, accuracies, target) for target in TARGETS),
-        power_law=power_law(learning, "accuracy/test"),
+        needed=tuple(
+            faces_needed(sizes, accuracies, target) if target > subject.frequent else None
+            for target in TARGETS
+        ),
+        power_law=power_law(learning, "accuracy/test") if above else None,
         random_labels=tuple(_random(cell) for cell in tables["random"].where(model=model)),
         metrics={tag: last.mean(tag) for tag in shown("card", last.tags)},
         doubt=last.doubt,

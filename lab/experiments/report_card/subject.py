@@ -37,6 +37,8 @@ class Subject:
         most: how many a training set can have; None: no end.
         name: what a title calls them; "": nothing, they are the lab's own.
         source: the folder or file that they come from; "": none.
+        usual: the most frequent class of the test set; "": the lab makes them equally frequent.
+        frequent: its share of the test set, 0 to 1: what always answering it gets right.
         notes: what should be known of them before a figure is believed, a sentence each.
     """
 
@@ -50,6 +52,8 @@ class Subject:
     most: int | None = None
     name: str = ""
     source: str = ""
+    usual: str = ""
+    frequent: float = 0.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -115,6 +119,7 @@ def subject_of(base: RunConfig) -> Subject:
             f" {LEAST} or more"
         )
     names = len(world.classes)
+    usual, frequent = world.most_frequent
     return Subject(
         noun=world.noun,
         described=f"{world.root.name}: {names:,} classes, up to {most:,} {world.noun} to train on",
@@ -125,6 +130,8 @@ def subject_of(base: RunConfig) -> Subject:
         tested=world.data.num_test,
         most=most,
         source=str(world.root),
+        usual=usual,
+        frequent=frequent,
     )
 
 

@@ -23,7 +23,7 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
     speed = f" and trains at {card.training_speed:.2g} times the speed of {compared}"
     said = [
         f"{card.name} has {card.parameters:,} parameters{'' if card.model == compared else speed}.",
-        _needs(card, others, noun),
+        _needs(card, others, subject),
     ]
     if card.power_law is not None:
         exponent = card.power_law.exponent
@@ -53,10 +53,12 @@ def summary_rows(cards: Sequence[Card], subject: Subject) -> tuple[Row, list[Row
         ("prediction speed", [f"{card.answering_speed:.2g} ×" for card in cards]),
     ]
     for number, target in enumerate(TARGETS):
-        row = [str(card.needed[number]) for card in cards]
+        row = [str(card.needed[number] or f"none: {_constant(subject)}") for card in cards]
         rows.append((f"{noun} for {percent(target, 0)} test accuracy", row))
-    rows.append(("exponent of the test error", [_exponent(card) for card in cards]))
-    guess = f"(a guess: {cards[0].chance:.2f})"
+    rows.append(("exponent of the test error", [_exponent(card, subject) for card in cards]))
+    uneven = subject.frequent > subject.chance
+    always = f"; always {subject.usual}: {subject.frequent:.2f}" if uneven else ""
+    guess = f"(a guess: {cards[0].chance:.2f}{always})"
     for k, size in enumerate(cards[0].learning):
         row = [interval(card.learning[k].test) for card in cards]
         rows.append((f"test accuracy {guess}, {_so_many(size, noun)}", row))
@@ -95,12 +97,30 @@ def _table(header: Row, rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
 
-def _needs(card: Card, others: Sequence[Card], noun: str) -> str:
-    low, high = card.needed
-    less, more = percent(low.target, 0), percent(high.target, 0)
-    said = f"For {less} test accuracy it needs {low} {noun}, for {more} {high}"
-    beside = ", ".join(f"{other.name} {other.needed[0]}" for other in others)
-    return f"{said} (for {less}: {beside})." if beside else f"{said}."
+def _needs(card: Card, others: Sequence[Card], subject: Subject) -> str:
+    """The training faces for each target that says anything, and which ones do not."""
+    found = [(k, need) for k, need in enumerate(card.needed) if need is not None]
+    idle = [percent(t, 0) for t, need in zip(TARGETS, card.needed, strict=True) if need is None]
+    said = []
+    if idle:
+        show = "shows" if len(idle) == 1 else "show"
+        constant = _constant(subject)
+        said.append(
+            f"{constant[0].upper()}{constant[1:]} of the test {subject.noun} right:"
+            f" {listed(idle)} test accuracy {show} nothing that it learned."
+        )
+    if found:
+        (first, need), *more = found
+        least = percent(need.target, 0)
+        needs = f"For {least} test accuracy it needs {need} {subject.noun}"
+        needs += "".join(f", for {percent(each.target, 0)} {each}" for _, each in more)
+        beside = ", ".join(f"{other.name} {other.needed[first]}" for other in others)
+        said.append(f"{needs} (for {least}: {beside})." if beside else f"{needs}.")
+    return " ".join(said)
+
+
+def _constant(subject: Subject) -> str:
+    return f"always answering {subject.usual} gets {percent(subject.frequent)}"
 
 
 def _random(card: Card, steps: int, noun: str) -> str:
@@ -153,8 +173,11 @@ def _unreached(card: Card, steps: int, noun: str) -> str:
     )
 
 
-def _exponent(card: Card) -> str:
+def _exponent(card: Card, subject: Subject) -> str:
     if card.power_law is None:
+        uneven = subject.frequent > subject.chance
+        if uneven and card.best.test.interval[0] <= subject.frequent:
+            return f"none: accuracy not surely above that of always answering {subject.usual}"
         return "none: accuracy near chance"
     exponent = card.power_law.exponent
     return estimated(exponent)
