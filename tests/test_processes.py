@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -320,6 +321,16 @@ def torchrun(folder: Path, *flags: str, steps_left: int = -1) -> "subprocess.Pop
     )  # fmt: skip
 
 
+def step_now(run: RunDir) -> int:
+    """The step of the newest checkpoint of a run that is going on: one that was found may be
+    renamed before it is read."""
+    while True:
+        found = run.newest()
+        with suppress(FileNotFoundError):
+            if found is not None:
+                return load_checkpoint(found).step
+
+
 def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
     flags = "--num-train 40 --num-test 40 --image-size 16 --width 2 --counterfactuals 0"
     flags += " --eval-every 100000"
@@ -341,10 +352,7 @@ def test_torchrun_names_the_dead_and_passes_on_a_stop(tmp_path: Path) -> None:
     reached = load_checkpoint(last).step
     assert 0 < reached < 20
     again = torchrun(tmp_path, "--resume", "runs/run")
-    while (
-        again.poll() is None
-        and load_checkpoint(RunDir(last.parent.parent).newest()).step == reached
-    ):
+    while again.poll() is None and step_now(RunDir(last.parent.parent)) == reached:
         time.sleep(0.1)
     again.send_signal(signal.SIGTERM)
     out, said = again.communicate(timeout=120)
