@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -108,10 +109,18 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
         raise ValueError(
             "give the predictions on the training set first, those on the test set last"
         )
-    found = _metrics(train, test)
+    return over_copies(lambda studied: _metrics(studied, test), train)
+
+
+def over_copies(
+    measure: Callable[[Predictions], Mapping[str, Estimate]], train: Predictions
+) -> dict[str, Estimate]:
+    """What `measure` finds of a training set, by tag: with copies the values of all examples, and
+    the intervals of the different ones."""
+    found = dict(measure(train))
     if train.copies is None:
         return found
-    different = _metrics(train.different(), test)
+    different = measure(train.different())
     return {tag: each.with_interval_of(different[tag]) for tag, each in found.items()}
 
 

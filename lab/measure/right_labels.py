@@ -9,8 +9,8 @@ labeled ones are like those of the test set but for being trained on.
 from __future__ import annotations
 
 from lab.core.estimate import Estimate
-from lab.measure.accuracy import accuracy, example_losses
-from lab.measure.memorization import accuracy_gap, membership_auc
+from lab.measure.accuracy import accuracy
+from lab.measure.memorization import memorization_metrics, over_copies
 from lab.measure.predictions import Predictions
 
 ACCURACY, GAP = "accuracy/train_right_labels", "gap/accuracy_right_labels"
@@ -32,19 +32,13 @@ def rightly_labeled(train: Predictions) -> Predictions | None:
 
 def of_right_labels(train: Predictions, test: Predictions) -> dict[str, Estimate]:
     """Training accuracy, generalization gap and membership AUC of the rightly labeled training
-    examples against all of the test set, by tag, each -1 or 0 to 1 with intervals as those of all;
-    empty where `rightly_labeled` is None."""
+    examples against all of the test set, by tag; empty where `rightly_labeled` is None."""
     chosen = rightly_labeled(train)
     if chosen is None:
         return {}
-    found = _figures(chosen, test)
-    if chosen.copies is None:
-        return found
-    different = _figures(chosen.different(), test)
-    return {tag: each.with_interval_of(different[tag]) for tag, each in found.items()}
-
-
-def _figures(train: Predictions, test: Predictions) -> dict[str, Estimate]:
-    right = [accuracy(each.logits, each.labels) for each in (train, test)]
-    losses = [example_losses(each.logits, each.labels) for each in (train, test)]
-    return {ACCURACY: right[0], GAP: accuracy_gap(*right), AUC: membership_auc(*losses)}
+    metrics = memorization_metrics(chosen, test)
+    return {
+        **over_copies(lambda studied: {ACCURACY: accuracy(studied.logits, studied.labels)}, chosen),
+        GAP: metrics["gap/accuracy"],
+        AUC: metrics["memorization/membership_auc"],
+    }

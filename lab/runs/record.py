@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -191,13 +191,12 @@ class Record:
         last = last or suite(self._model)  # a resumed run may have nothing left to evaluate
         setting = verdict_setting(
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
-            copies=self._copies,
+            first_not_finite=fitted.first_not_finite, copies=self._copies,
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
             try:
-                known = replace(setting, first_not_finite=fitted.first_not_finite)
-                return verdict(estimates, known)
+                return verdict(estimates, setting)
             except KeyError as error:
                 raise ValueError(
                     f"{self._folder}: its checkpoint lacks {error}, train anew"

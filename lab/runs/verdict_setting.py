@@ -18,10 +18,12 @@ def verdict_setting(
     steps: int,
     weights_of: int | None = None,
     fitted: bool = False,
+    first_not_finite: bool = False,
     copies: Copies | None = None,
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
-    weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound.
+    weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound;
+    `first_not_finite`: the untrained network already had logits that are not finite.
     `copies` are those between its sets, of pictures from disk."""
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
@@ -46,6 +48,7 @@ def verdict_setting(
         cues=world.cues,
         held=tuple(name for each in combinations for name, _ in each.conditions),
         kept=None if weights_of == steps else weights_of,
+        first_not_finite=first_not_finite,
         shared=copies.shared if copies else 0,
         shared_nearly=copies is not None,
         shared_more=copies is not None and copies.may_share_more(data.num_test),
