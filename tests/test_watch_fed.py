@@ -127,6 +127,22 @@ def mirrored(x: Tensor) -> Tensor:
     return torch.where(some[:, None, None, None], x.flip(-1), x)
 
 
+def quarters(x: Tensor) -> Tensor:
+    """Each turned by a quarter to the left or to the right."""
+    left = torch.rand(len(x), 1, 1, 1) < 0.5
+    return torch.where(left, x.rot90(1, (2, 3)), x.rot90(-1, (2, 3)))
+
+
+def channels_last(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    x, y = photos(count, seed)
+    return x.permute(0, 2, 3, 1), y
+
+
+def flat() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Flatten(), nn.Linear(432, 2))
+
+
 def inverted(x: Tensor) -> Tensor:
     return torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, 1 - x, x)
 
@@ -178,6 +194,19 @@ CHANGED: dict[str, tuple[Feed, dict[str, Any], str]] = {
     "enlarged": (
         plain(lambda x: interpolate(x, scale_factor=2)), {}, "inputs of the shape (3, 24, 24)",
     ),
+    "all mirrored": (plain(lambda x: x.flip(3)), {}, "left and right exchanged, and it is"),
+    "all mirrored and normalized": (
+        plain(lambda x: x.flip(3) * 2 - 1), {"data": low_contrast}, "exchanged and as 2 x - 1",
+    ),
+    "upside down": (plain(lambda x: x.flip(2)), {}, "model(x.flip(-2))"),
+    "turned": (plain(lambda x: x.rot90(2, (2, 3))), {}, "model(x.flip((-2, -1)))"),
+    "transposed": (plain(lambda x: x.transpose(2, 3)), {}, "rows and columns exchanged"),
+    "quarter left": (plain(lambda x: x.rot90(1, (2, 3))), {}, "model(x.rot90(1, (-2, -1)))"),
+    "quarter right": (plain(lambda x: x.rot90(3, (2, 3))), {}, "90 degrees to the right"),
+    "channels last": (
+        plain(lambda x: x.flip(2)), {"data": channels_last, "model": flat()}, "model(x.flip(-2))",
+    ),
+    "sampled and turned": (plain(lambda x: x.flip(2)), {"data": many, "most": 96}, "upside down"),
     "each by itself": (plain(own_norm), {}, "normalized by its own mean and spread"),
     "mirrored, too": (plain(lambda x: mirrored(x) - MEAN), {}, "as x - 0.485"),
     "bfloat16": (
@@ -247,6 +276,9 @@ UNCHANGED: dict[str, tuple[Feed, dict[str, Any]]] = {
     "float16": (plain(lambda x: x.half().float()), {}),
     "bytes": (plain(lambda x: (x * 255).byte() / 255), {}),
     "mirrored": (plain(mirrored), {}),
+    "quarters": (plain(quarters), {}),
+    "mirrored and jittered": (plain(lambda x: jittered(mirrored(x))), {}),
+    "mirrored upside down": (plain(lambda x: mirrored(x.flip(2))), {}),
     "cropped": (plain(crops), {"data": low_contrast}),
     "erased": (plain(erased), {"data": low_contrast}),
     "jittered": (plain(jittered), {}),

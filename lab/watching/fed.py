@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.watching.trees import leaves
+from lab.watching.turns import Turn, turns
 
 PROBED = 768
 """Numbers of an input that are compared, at most: the same ones of each."""
@@ -164,17 +165,21 @@ class Difference(NamedTuple):
     code: str = "normalize(x)"
 
 
-def difference(fed: Tensor, shown: Tensor, *, expected: float) -> Difference:
-    """That of the inputs `fed` (N, C, S) from those that are measured (M, C, S), both as `probed`;
-    `expected` is how many of them are among the others if nothing is changed."""
+def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
+    """That of the inputs `rows` (N, …) from those that are measured, of which `shown` (M, C, S) are
+    the probes; `expected` is how many of them are among the others if nothing is changed."""
+    fed = probed(rows)
     if not bool(fed.isfinite().all()) or not bool(shown.isfinite().all()):
         return Difference(False)
     same = _are_among(fed, shown)
     known = int(same.sum())
     if known > expected / 2:
         return Difference(True)
-    changed, alike = _changed(fed[~same][:TRIED], shown, known)
-    if changed is None and not known and not alike:
+    others = rows[~same][:TRIED]
+    changed, found = _changed(probed(others), shown, known)
+    if changed is None:
+        changed = _turned(others, shown, known + found)
+    if changed is None and not known and found <= MOST * len(others):
         changed = _shifted(fed, shown)
     return (changed or Difference(False))._replace(known=known > 0)
 
@@ -186,19 +191,29 @@ def _are_among(fed: Tensor, shown: Tensor) -> Tensor:
     return (theirs - ours[nearest]).abs().amax(dim=1) <= SAME * ours.std()
 
 
-def _changed(fed: Tensor, shown: Tensor, known: int) -> tuple[Difference | None, bool]:
-    """How the examples among `fed` are changed, where it is the same way in nearly all; and whether
-    most of them show what one of `shown` does, however it is changed. `known` more are as they
-    are."""
-    count = len(fed)
-    if fed.shape[2] < COUNTED or not count:
-        return None, False
+def _turned(rows: Tensor, shown: Tensor, known: int) -> Difference | None:
+    """Whether nearly all examples among `rows` (N, …) are mirrored or turned in the same way;
+    `known` more are not."""
+    tried = [
+        _changed(probed(turn.undone(rows)), shown, known, turn) for turn in turns(rows.shape[1:])
+    ]
+    every = known + sum(found for _, found in tried)
+    return next((each for each, found in tried if each and found >= MOST * every), None)
+
+
+def _changed(
+    fed: Tensor, shown: Tensor, known: int, turn: Turn | None = None
+) -> tuple[Difference | None, int]:
+    """How the examples among `fed` are changed, where it is the same way in nearly all; and how
+    many of them show what one of `shown` does, however it is changed. `known` more are as they
+    are; `turn`: of all of `fed` this was undone."""
+    if fed.shape[2] < COUNTED or not len(fed):
+        return None, 0
     match, order, every = _matches(fed, shown)
     alike = order >= 0
     found = int(alike.sum())
-    mostly = found > MOST * count
     if found < LEAST:
-        return None, mostly
+        return None, found
     number = int(order[alike].mode().values)
     chosen = order == number
     given, made = shown[match[chosen]][:, list(every[number])].double(), fed[chosen].double()
@@ -213,14 +228,14 @@ def _changed(fed: Tensor, shown: Tensor, known: int) -> tuple[Difference | None,
         little = LITTLE * spread.median(dim=0).values
         moved = (made.mean(dim=2) - given.mean(dim=2)).median(dim=0).values.abs()
         plain = bool(((by - 1).abs() <= LITTLE).all() & (moved <= little).all())
-        if plain and not number:
-            return None, mostly
+        if plain and not number and not turn:
+            return None, found
         pairs = [] if plain else list(zip(by.tolist(), added.tolist(), strict=True))
-        return _told(every[number] if number else (), pairs), mostly
+        return _told(turn, every[number] if number else (), pairs), found
     if len(made) >= enough and _are_even(made, given):
         said = "each training example normalized by its own mean and spread"
-        return Difference(False, f"{said}, and it is measured on them as they are", True), mostly
-    return None, mostly
+        return Difference(False, f"{said}, and it is measured on them as they are", True), found
+    return None, found
 
 
 def _are_even(made: Tensor, given: Tensor) -> bool:
@@ -265,17 +280,23 @@ def _signs(one: Tensor, other: Tensor) -> Tensor:
     return product.sum(dim=2).sign()
 
 
-def _told(way: tuple[int, ...], changes: list[tuple[float, float]]) -> Difference:
-    """A change in words: the order of the channels, and a factor and a summand for each."""
-    told, code = [], "normalize(x)"
+def _told(
+    turn: Turn | None, way: tuple[int, ...], changes: list[tuple[float, float]]
+) -> Difference:
+    """A change in words: how they are turned, the order of the channels, and a factor and a summand
+    for each."""
+    told, code = [], ""
+    if turn:
+        told.append(turn.said)
+        code = turn.code
     if way:
         told.append(f"with their channels in the order {', '.join(map(str, way))}")
-        code = f"x[:, {list(way)}]"
+        code = f"{code or 'x'}[:, {list(way)}]"
     if changes:
         parts = list(dict.fromkeys(_formula(by, added) for by, added in changes))
         each = ", channel by channel" if len(parts) > 1 else ""
         told.append(f"as {'; '.join(parts)}{each}")
-        code = f"normalize({code if way else 'x'})"
+        code = f"normalize({code or 'x'})"
     said = f"its training examples {' and '.join(told)}, and it is measured on "
     return Difference(False, f"{said}{'x itself' if changes else 'them as they are'}", True, code)
 

@@ -29,7 +29,7 @@ from lab.tracking.writer import Tracker
 from lab.training import describe
 from lab.verdict import Relabeled, Setting, verdict
 from lab.watching.budget import STARTING, Budget
-from lab.watching.fed import KNOWN, Difference, Shown, difference, probed
+from lab.watching.fed import KNOWN, Difference, Shown, difference
 from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs
 from lab.watching.network import (
     Change,
@@ -721,7 +721,7 @@ class Watcher:
             told = [str(tuple(each)) for each in (*theirs, shape)]
             said = f"inputs of the shape {told[0]}, and it is measured on inputs of {told[1]}"
             return Difference(False, said, code="resize(x)")
-        fed = torch.cat([probed(each.reshape(len(each), *shape)) for each in fitting])[:MORE]
+        fed = torch.cat([each.reshape(len(each), *shape) for each in fitting])[:MORE]
         expected = len(fed) * len(shown) / self._train.source.count
         return difference(fed, shown, expected=expected)
 
