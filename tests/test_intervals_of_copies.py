@@ -12,10 +12,12 @@ import torch
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate, wilson
 from lab.evaluators import splits_of
+from lab.evaluators.data_summary import DataSummary
 from lab.evaluators.evaluation import LoadedSplit
 from lab.measure import Predictions, memorization_metrics, split_metrics
 from lab.runs.train import start
 from lab.worlds import DrawnWorld
+from lab.worlds.groups import measured as measured_cues
 from lab.worlds.planted import originals
 from support.configs import tiny
 
@@ -133,3 +135,31 @@ def test_parts_of_a_split_agree_on_whether_there_are_copies() -> None:
     assert len(both.different()) == COUNT // 2
     with pytest.raises(ValueError, match="1 of 2 parts"):
         Predictions.cat([one, predicted(0, None)])
+
+
+def test_the_strength_of_a_cue_is_that_of_all_with_the_interval_of_the_different_ones() -> None:
+    held = {True: 0, False: 0}
+    seeds = range(60)
+    data = DataConfig(num_train=300, image_size=16, cues=("hair_color:0.8",), copies=0.8)
+    for seed in seeds:
+        world = DrawnWorld.of(data, seed=seed)
+        train = world.load("train", data.num_train)
+        own = world.own("train", data.num_train)
+        assert own.sum() == len(set(world.addresses("train", data.num_train).tolist()))
+        for known in (True, False):
+            (cue,) = measured_cues(world, train, own=own if known else None)
+            held[known] += cue.strength.interval[0] <= 0.8 <= cue.strength.interval[1]
+        agreeing = int((cue.cue.says(train.samples) == train.clean_labels).sum())
+        assert cue.strength.value == agreeing / data.num_train
+    assert held[True] >= 0.9 * len(seeds)
+    assert held[False] <= 0.75 * len(seeds)
+
+
+def test_a_run_says_the_strength_of_its_cue_with_that_interval() -> None:
+    data = DataConfig(num_train=300, image_size=16, cues=("hair_color:0.8",), copies=0.8)
+    world = DrawnWorld.of(data, seed=1)
+    train, test = world.load("train", 300), world.load("test", 50)
+    (cue,) = DataSummary.of(world, train, test).cues
+    own = world.own("train", 300)
+    agrees = (cue.cue.says(train.samples) == train.clean_labels)[own]
+    assert cue.strength.low == wilson(int(agrees.sum()), len(agrees)).low

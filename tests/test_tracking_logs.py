@@ -394,19 +394,27 @@ def test_what_is_no_number_becomes_null_and_breaks_no_picture(tmp_path: Path) ->
     assert "nan" not in (tmp_path / "projector" / "points.tsv").read_text()
 
 
-def test_classes_beyond_two_have_a_curve_each(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("classes", "named"),
+    [
+        (("no eyes", "one eye", "two eyes"), ("no_eyes", "one_eye", "two_eyes")),
+        (("hot dog", "hot_dog", "in/out"), ("hot_dog_0", "hot_dog_1", "in_out")),
+    ],
+)
+def test_classes_beyond_two_have_a_curve_each(
+    classes: tuple[str, ...], named: tuple[str, ...], tmp_path: Path
+) -> None:
     said = PredictedExamples(
         images=torch.zeros(9, 3, 16, 16, dtype=torch.uint8),
         probabilities=torch.eye(3).repeat(3, 1),
         labels=torch.arange(9) % 3,
         clean_labels=torch.arange(9) % 3,
-        classes=("no eyes", "one eye", "two eyes"),
+        classes=classes,
     )
     with Tracker(tmp_path) as tracker:
         write_curves(tracker, 0, said)
-    assert logged(read(tmp_path), "pr_curve") == {
-        "precision_recall/no_eyes", "precision_recall/one_eye", "precision_recall/two_eyes",
-    }  # fmt: skip
+    found = read(tmp_path)
+    assert logged(found, "pr_curve") == {f"precision_recall/{name}" for name in named}
 
 
 def test_summary_nests_the_tags_and_is_valid_json(tmp_path: Path) -> None:

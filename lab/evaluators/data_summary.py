@@ -72,7 +72,9 @@ class DataSummary:
             if bool(train.mislabeled.any())
             else {},
             groups=group_counts(train, world.grouped_by) if world.grouped_by else {},
-            cues=tuple(measured(world, train)) if isinstance(world, DrawnWorld) else (),
+            cues=tuple(measured(world, train, own=world.own("train", len(train))))
+            if isinstance(world, DrawnWorld)
+            else (),
             columns={
                 c.attribute: (told_by(c, train), told_by_chance(c, train)) for c in world.grouped_by
             }

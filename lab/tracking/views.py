@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
+from lab.core.text import in_tag
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.sheets import mislabeled_sheet, mistakes_sheet, training_sheet
 from lab.tracking.strips import Strip, bars_sheet, strip_sheet
@@ -91,10 +92,11 @@ def write_curves(tracker: Tracker, step: int, test: PredictedExamples) -> None:
     if len(test.classes) > MOST_CURVES:
         return
     two = len(test.classes) == 2
-    for code, name in enumerate(test.classes):
+    named = [in_tag(name) for name in test.classes]
+    for code, name in enumerate(named):
         if two and code == 0:
             continue
-        tag = f"precision_recall/{'_'.join(name.split())}"
+        tag = f"precision_recall/{name if named.count(name) == 1 else f'{name}_{code}'}"
         tracker.pr_curve(tag, step, test.labels == code, test.probabilities[:, code])
 
 

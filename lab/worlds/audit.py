@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from lab.core.config import DataConfig
@@ -223,10 +222,7 @@ def _draw(world: DrawnWorld) -> tuple[Examples, Examples]:
 def _without_copies(world: DrawnWorld, train: Examples) -> Examples:
     """The first `train` examples of a world without those that are planted copies of earlier ones,
     which say nothing new of what goes with the label: bounds are those of independent examples."""
-    if not world.data.copies:
-        return train
-    own = world.addresses("train", len(train)) == np.arange(len(train))
-    return train.take(torch.from_numpy(own))
+    return train.take(world.own("train", len(train))) if world.data.copies else train
 
 
 def _kind_counts(examples: Examples) -> dict[str, int]:

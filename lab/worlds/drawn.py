@@ -119,6 +119,10 @@ class DrawnWorld(World):
             return originals(indices, share=self.data.copies, seed=self.seed)
         return indices
 
+    def own(self, split: str, count: int) -> Tensor:
+        """Which of the first `count` examples are no copies of earlier ones: (N,) bool."""
+        return torch.from_numpy(self.addresses(split, count) == np.arange(count))
+
     def planted(self, split: str, count: int) -> dict[str, Tensor]:
         """Copies, with what they are copies of, and pictures that are hard to see."""
         data, indices = self.data, self.addresses(split, count)

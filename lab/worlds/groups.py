@@ -29,18 +29,26 @@ class MeasuredCue:
     strength: Estimate
 
 
-def measured(world: DrawnWorld, examples: Examples) -> list[MeasuredCue]:
-    """Each cue's strength in the examples: among the pictures that show it (Wilson's interval)."""
+def measured(
+    world: DrawnWorld, examples: Examples, *, own: Tensor | None = None
+) -> list[MeasuredCue]:
+    """Each cue's strength in the examples: among the pictures that show it (Wilson's interval, of
+    the examples that are `own` (N,) bool: no copies of others; None: all)."""
     result = []
     labels = examples.clean_labels.cpu()
+    own = torch.ones(len(examples), dtype=torch.bool) if own is None else own
     for cue in world.cues:
         visible = shows(world, examples, cue.attribute)
         agrees = (cue.says(examples.samples) == labels) & visible
+        shown = wilson(int(visible.sum()), len(examples))
+        strength = wilson(int(agrees.sum()), int(visible.sum()))
+        alone = wilson(int((visible & own).sum()), int(own.sum()))
+        agreeing = wilson(int((agrees & own).sum()), int((visible & own).sum()))
         result.append(
             MeasuredCue(
                 cue=cue,
-                shown=wilson(int(visible.sum()), len(examples)),
-                strength=wilson(int(agrees.sum()), int(visible.sum())),
+                shown=shown.with_interval_of(alone),
+                strength=strength.with_interval_of(agreeing),
             )
         )
     return result
