@@ -492,6 +492,18 @@ def test_a_task_of_several_classes_can_have_a_card(task: str, tmp_path: Path) ->
     assert 0.5 in [line.get_ydata()[0] for line in figure.axes[1].lines]
 
 
+@pytest.mark.parametrize(
+    ("frequent", "lines"), [(0.5, (0.5, 0.9, 0.95)), (0.92, (0.92, 0.95)), (0.96, (0.96,))]
+)
+def test_accuracies_that_a_constant_answer_reaches_are_no_targets_of_the_figure(
+    frequent: float, lines: tuple[float, ...]
+) -> None:
+    subject = dataclasses.replace(FACES, usual="no", frequent=frequent)
+    axes = drawn.learning([card()], subject).axes[0]
+    level = {line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"}
+    assert level == set(lines)
+
+
 def test_the_patch_that_a_network_needs_most_is_told_with_those_that_may_be_it() -> None:
     low, high = Estimate(0.1, 0.05, 0.15), Estimate(0.5, 0.4, 0.6)
     near = Estimate(0.45, 0.35, 0.55)

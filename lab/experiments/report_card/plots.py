@@ -30,7 +30,9 @@ def draw(cards: Sequence[Card], subject: Subject) -> dict[str, Figure]:
 
 
 def learning(cards: Sequence[Card], subject: Subject) -> Figure:
-    """Test accuracy, membership AUC and fitted random labels over the number of faces."""
+    """Test accuracy, membership AUC and fitted random labels over the number of faces. Where one
+    class is more frequent, a line shows what always answering it gets, and those of targets that
+    this reaches are left out."""
     figure, (test, auc, noise) = style.new_figure(3, width=3.7, height=3.4)
     for number, card in enumerate(cards):
         line(test, number, card, [(size.faces, size.test) for size in card.learning])
@@ -39,8 +41,10 @@ def learning(cards: Sequence[Card], subject: Subject) -> Figure:
     learned = [size.faces for size in cards[0].learning]
     tried = [each.faces for each in cards[0].random_labels]
     guess = cards[0].chance
+    usual = subject.frequent or guess
+    targets = [usual, *(target for target in TARGETS if target > usual)]
     for axes, title, sizes, marks, low in (
-        (test, "test accuracy", learned, (guess, *TARGETS), guess),
+        (test, "test accuracy", learned, targets, guess),
         (auc, "membership AUC", learned, (0.5,), 0.5),
         (noise, "random labels: train accuracy", tried, (guess, FITTED), guess),
     ):
