@@ -214,6 +214,11 @@ def scale_differs(fed: Tensor, asked: Tensor) -> bool:
     return min(ratios) > TIMES or 0 < max(ratios) < 1 / TIMES
 
 
+def spanned(numbers: Tensor) -> str:
+    """From the least to the largest, in words."""
+    return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
+
+
 def _spread(numbers: Tensor, power: int) -> Tensor:
     """How far they are from their mean: the mean of that to some power, and its root."""
     away = (numbers.double() - numbers.double().mean()).abs()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
@@ -21,32 +20,27 @@ from lab.core.run_dir import Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
-from lab.measure import predict
-from lab.models import NetworkError, device_of, parameters_told
+from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
 from lab.training import describe
 from lab.verdict import Relabeled, Setting, verdict
+from lab.watching.asking import Asking
 from lab.watching.budget import STARTING, Budget
-from lab.watching.fed import KNOWN, Difference, Shown, difference
-from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs
+from lab.watching.given import read_sets
+from lab.watching.looking import WAITED, Looking
 from lab.watching.network import (
     Change,
-    Reader,
     is_compiled,
     is_unready,
-    moved_to,
     refuse_sharded,
     undisturbed,
     unwrapped,
 )
-from lab.watching.outputs import UNBOUNDED, Forward, Outputs
-from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
+from lab.watching.outputs import Forward, Outputs
 from lab.watching.settings import AGAIN, WatchedSettings, new_folder
-from lab.watching.sources import Source, as_labels
 from lab.watching.threshold import Threshold, other_threshold
-from lab.watching.trees import form, leaves
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
 CHANGED = 500
@@ -55,25 +49,12 @@ CHANGED = 500
 ASKED_AGAIN = 32
 """Test examples that the final model is asked about once more, and each alone."""
 
-TRIED = 32
-"""Test examples that the network is tried out on before the loop begins, at most; one of them
-alone, too."""
-
-COMPARED = 100
-"""Training examples whose inputs are compared with those that the loop feeds, at most."""
-
 STEADY = 0.9
 """Share of the training examples that get the usual answer to their class, from which on it is
 asked whether these are other labels."""
 
-REPEATED = 0.9
-"""Share of the training examples that are different ones, below which it is said."""
-
 UNDRAWN = 0.05
 """Share of the training examples that a sampler has not drawn, above which it is said."""
-
-MOST_GROUPS = 200
-"""Groups that are measured at most: more of them have too few examples each."""
 
 PICTURED = (7, 31)
 """Measurements, counted from 0, that show pictures, as the last one does."""
@@ -81,15 +62,8 @@ PICTURED = (7, 31)
 FEW = 8
 """Measurements below which it is said how to get more."""
 
-WAITED = 10
-"""Steps after which weights that have not changed are told: the first ones may be skipped (float16)
-or have a learning rate of 0 (warmup)."""
-
 SETTLED = 50
 """Steps below which the outputs of a network may be on their way: no other threshold is sought."""
-
-UNEVEN = 1.5
-"""Times that a class may be as frequent in the test set as a guess expects, without a word."""
 
 
 class Watcher:
@@ -137,12 +111,14 @@ class Watcher:
         self.metrics: Mapping[str, Estimate | float] = {}
         self.folder: Path | None = None
         self._model = model
-        place = None if out is None else Path(out).absolute()  # wherever the loop changes to
-        self._given = (train, test, clean, clean_labels, classes, dict(groups or {}), place)
+        self._given = (train, test)
+        self._about = {"clean": clean, "clean_labels": clean_labels, "classes": classes}
+        self._columns = dict(groups or {})
+        self._out = None if out is None else Path(out).absolute()  # wherever the loop changes to
         self._again = again
         only_apart("change", map(str, change or {}))
         self._change = {in_tag(name): function for name, function in (change or {}).items()}
-        self._outputs, self._is_plain = Outputs(forward, outputs), forward is None
+        self._outputs, self._as_they_are = Outputs(forward, outputs), forward is None
         self._share, self._every, self._most, self._steps = share, every, most, steps
         self._told = dict(settings or {})
         self._wants_pictures, self._quiet = pictures, quiet
@@ -156,15 +132,9 @@ class Watcher:
         self._step, self._calls = 0, 0  # steps made, and those that it was told of
         self._offset = 0
         self._logged = -1
-        self._weights: Weights | None = None
-        self._told_untouched = False
-        self._fed: Inputs | None = None
-        self._shown: Tensor | None = None
         self._taken = self._first_loss = 0.0
-        self._rescaled = self._redrawn = False
         self._relabeled: Relabeled = ""
         self._threshold: Threshold | None = None
-        self._told_changed = False
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -237,15 +207,12 @@ class Watcher:
         self._begin_anew()
         self._budget = Budget(self._share, self._every, self._steps)
         with self._budget.spending(STARTING), undisturbed(unwrapped(self._model)):
-            self._read()
+            numbers = self._read()
             self._begin()
-            network = unwrapped(self._model)
-            self._weights = None if is_unready(network) else Weights(network)
-            if self._shown is not None and not is_compiled(self._model):
-                known = min(len(self._train), KNOWN)
-                wanted = max(ROWS, min(MORE, ROWS * self._train.source.count // known))
-                self._fed = Inputs(network, training=True, wanted=wanted, shown=self._known)
-        if self._weights is not None:
+            network = self._asking.network
+            if not is_unready(network):
+                self._looking.begin(network, None if is_compiled(self._model) else numbers)
+        if self._looking.weights is not None:
             try:
                 self.measure()
             except BaseException as error:
@@ -258,8 +225,7 @@ class Watcher:
         if self._idle or self._opened is None:
             return
         opened, self._opened = self._opened, None
-        if self._fed is not None:
-            self._fed.end()
+        self._looking.end()
         try:
             if error is None:
                 with self._noted():
@@ -280,251 +246,45 @@ class Watcher:
         if error is None:
             self._told_at_end()
 
-    def _read(self) -> None:
-        """Read what was given, and refuse what cannot work."""
-        given_train, given_test, clean, clean_labels, classes, groups, _ = self._given
-        train, test = (
-            Source(given, what, classes)
-            for given, what in ((given_train, "train"), (given_test, "test"))
+    def _read(self) -> Tensor | None:
+        """Read what was given, and refuse what cannot work; returns the numbers that the network
+        gets when it is measured, None where they are unknown."""
+        sets = self._sets = read_sets(
+            *self._given, **self._about, most=self._most, as_they_are=self._as_they_are
         )
-        known = train.classes or test.classes
-        if train.classes and test.classes and train.classes != test.classes and not classes:
-            raise ValueError(
-                f"train has the classes {_listed(train.classes)}, and test {_listed(test.classes)}:"
-                " the same label would stand for different ones. Give both the same classes"
-            )
-        self._warnings: list[str] = []
-        self._name, self._whole = train.name, train
-        if clean is not None:
-            if isinstance(clean, nn.Module) or not (
-                isinstance(clean, DataLoader) or hasattr(clean, "__getitem__")
-            ):
-                train = train.with_transform(clean)
-            else:
-                whole, train = train, Source(clean, "clean", classes)
-                with whole.undisturbed(), train.undisturbed():
-                    train.refuse_others(whole)
-                train.doubts, train.batch = [*whole.doubts, *train.doubts], whole.batch
-                train.weights = whole.weights
-        with ExitStack() as stack:
-            for source in (train, test):
-                stack.enter_context(source.undisturbed())
-            for source in (train, test):
-                source.refuse_reordered()
-                if redrawn := source.random_parts():
-                    if source is train and "inputs" in redrawn:
-                        self._redrawn = True
-                    if source is train and "labels" in redrawn:
-                        self._told_changed = True
-                    why = " (random augmentation)" if "inputs" in redrawn else ""
-                    advice = "" if source is test else "; clean= is for measuring without it"
-                    self._warnings.append(
-                        f"{source.what} gives other {' and '.join(redrawn)} each time that it is"
-                        f" read{why}, and one draw of each is measured{advice}"
-                    )
-            self._warnings += dict.fromkeys((*train.doubts, *test.doubts))
-            self._train = MeasuredSet(train, most=self._most, seed=0)
-            self._test = MeasuredSet(test, most=self._most, seed=0)
-            tested, studied = self._test.numbers(), self._train.numbers()
-            if scale_differs(tested, studied):
-                theirs, ours = (_range(each) for each in (tested, studied))
-                self._warnings.append(
-                    f"the inputs of test go {theirs}, and those of train {ours}: if that is no"
-                    " difference of what they show, scale or normalize both alike"
-                )
-        for chosen in (self._train, self._test):
-            if chosen.broken:
-                self._warnings.append(
-                    f"{chosen.source.what}: inputs are not finite in {chosen.broken:,} of the"
-                    f" {len(chosen):,} examples that are measured"
-                )
-        self._shared = int(shared(self._train, self._test).sum())
-        if self._shared:
-            least = "at least " if self._train.is_sample else ""
-            self._warnings.append(
-                f"test and train share examples, {least}{self._shared:,} of the {len(self._test):,}"
-                " of test that are measured: what is said of the test set is too good"
-            )
-        if self._is_plain and (self._train.unscaled or self._test.unscaled):
-            self._warnings.append(
-                "the inputs are whole numbers up to 255: if your loop scales or normalizes them"
-                " before the model gets them, do it in a transform, or in forward= too"
-            )
-        with train.undisturbed():
-            different = train.different()
-        if different < REPEATED * train.count:
-            self._warnings.append(
-                f"train takes some examples several times: its {train.count:,} are {different:,}"
-                " different ones, each of which counts as often as it is taken"
-            )
-        labels = torch.cat([self._train.labels, self._test.labels])
-        given = self._train.labels
-        truth = given
-        if clean_labels is not None:
-            column = self._train.column(clean_labels, "clean_labels")
-            truth = as_labels(column, "clean_labels", classes or known)
-            labels = torch.cat([labels, truth])
-        self._counts = int(labels.max()) + 1, len(classes or known)
-        count = self._tried(self._counts[0])
-        if int(labels.max()) >= count:
-            raise ValueError(
-                f"there is a label {int(labels.max())}, and the model tells {count} classes apart"
-                " (labels count from 0)"
-            )
-        self._classes = class_names(classes, count, known)
-        if known and not classes and count > len(known):
-            self._warnings.append(
-                f"the model returns {count:,} numbers for each example, and the dataset has"
-                f" {len(known):,} classes: all of them count as classes. If they are features or an"
-                " embedding, give forward= with the head, as in lambda model, x: head(model(x)); if"
-                " it is a head for more classes, nothing is wrong"
-            )
-        if known and set(known) == set(self._classes) and known != self._classes:
-            self._warnings.append(
-                f"classes= has the names of the dataset's own classes, {_listed(known)}, in another"
-                " order: numbers of classes are named in the order that is given"
-            )
+        asking = self._asking = Asking(
+            self._model, sets, self._outputs, as_they_are=self._as_they_are
+        )
+        self._looking = Looking(sets)
+        count, said = asking.classes_told(self._change)
+        numbers = None if is_unready(asking.network) else asking.numbers()
+        self._classes, doubts = sets.named(count)
+        self._warnings = [*sets.doubts, *([said] if said else []), *doubts]
         self._examples = {
-            "train": examples_of(self._train, truth, self._classes),
-            "test": examples_of(self._test, self._test.labels, self._classes),
+            "train": examples_of(sets.train, sets.truth, self._classes),
+            "test": examples_of(sets.test, sets.test.labels, self._classes),
         }
-        majority = self._frequent
-        if majority > UNEVEN / count:
-            self._warnings.append(
-                f"the classes are not equally frequent: always giving the same answer gets"
-                f" {percent(majority)} of the test examples right"
-            )
-        if apart := uneven(self._train, self._test):
-            label, one, other = apart
-            self._warnings.append(
-                f"the class {self._classes[label]} is {percent(one)} of train and {percent(other)}"
-                " of test: the gap and the membership AUC come from that, too"
-            )
-        self._groups = None
-        if groups:
-            columns = {name: self._test.column(each, name) for name, each in groups.items()}
-            for name, each in groups.items():
-                if len(set(map(str, _plain_values(each)))) == 1:
-                    raise ValueError(
-                        f"groups: {name} has one value for all {len(each):,} test examples, so that"
-                        " it makes no groups: give a column with two values or more"
-                    )
-            self._groups = named_groups(self._test.labels, self._classes, columns)
-            if len(self._groups[1]) > MOST_GROUPS:
-                raise ValueError(
-                    f"groups make {len(self._groups[1]):,} groups of class and"
-                    f" {', '.join(groups)}, and {MOST_GROUPS} are the most: use coarser values"
-                )
-
-    def _tried(self, least: int) -> int:
-        """The number of classes, from the network's answers to a few test examples; `least` where
-        it has layers that get their shapes in its first forward pass, which is not ours to make."""
-        network = unwrapped(self._model)
-        if is_unready(network):
-            return max(2, least, self._counts[1])
-        self._choose_item(network)
-        with self._advised():
-            raw = self._asked(network, TRIED)
-        try:
-            alone = self._asked(network, 1)
-        except ValueError as error:
-            raise ValueError(
-                f"the model cannot be asked about one example alone: {error}"
-            ) from None
-        if alone.shape[1] != raw.shape[1]:
-            raise ValueError(
-                f"the model returns {raw.shape[1]} logits for each of {len(raw)} examples, and"
-                f" {alone.shape[1]} for one alone: give forward="
-            )
-        for name, function in self._change.items():
-            try:
-                self._asked(network, TRIED, function)
-            except ValueError as error:
-                raise ValueError(f"change {name!r}: {error}") from None
-        if said := self._settled(network):
-            self._warnings.append(said)
-        self._shown = self._inputs_shown(network)
-        return raw.shape[1]
-
-    @contextmanager
-    def _advised(self) -> Iterator[None]:
-        """Where the network fails on the inputs as they are in the set, it is said what to do."""
-        try:
-            yield
-        except NetworkError as error:
-            if not self._is_plain:
-                raise
-            given = leaves(self._test.inputs(torch.arange(min(TRIED, len(self._test)))))
-            told = ", ".join(f"{tuple(each.shape)} {each.dtype}" for each in given)
-            scaled = all(each.is_floating_point() for each in given)
-            raise ValueError(
-                f"{error}. It was given inputs as they are in the set, {told}: if your loop scales,"
-                " converts or reshapes them first, do it in forward= too, such as lambda model, x:"
-                f" model({'normalize(x)' if scaled else 'x.float() / 255'})"
-            ) from error
-
-    def _inputs_shown(self, network: nn.Module) -> Tensor | None:
-        """The numbers that the network gets for some training examples when it is measured, as
-        `Inputs.numbers`."""
-        shown = Inputs(network, training=False)
-        reader = Reader(network, self._train.inputs, forward=self._outputs)
-        count = min(COMPARED, len(self._train))
-        positions = torch.linspace(0, len(self._train) - 1, count).long()
-        try:
-            with self._undisturbed():
-                predict(reader, positions, to_input=torch.clone)
-        finally:
-            shown.end()
-        return shown.numbers
-
-    def _choose_item(self, network: nn.Module) -> None:
-        """Which item has the logits, where the network returns several."""
-        few = torch.arange(min(TRIED, len(self._test)))
-        with self._undisturbed():
-            inputs = moved_to(network, self._test.inputs(few))
-            self._outputs.choose(network, inputs, *self._counts)
-
-    def _settled(self, network: nn.Module) -> str:
-        """Whether the network returns logits or probabilities; what is to be said about it."""
-        if self._outputs.settled:
-            return ""
-
-        def rows_of(chosen: MeasuredSet, count: int) -> Tensor:
-            reader = Reader(network, chosen.inputs, forward=self._outputs, raw=True)
-            with self._undisturbed():
-                return predict(reader, torch.arange(min(count, len(chosen))), to_input=torch.clone)
-
-        few = torch.arange(min(2, len(self._test)))
-        with self._undisturbed():
-            inputs = moved_to(network, self._test.inputs(few))
-            operation = self._outputs.last_operation(network, inputs)
-        with self._advised():
-            tried = rows_of(self._test, TRIED)
-        return self._outputs.settle(
-            tried,
-            operation,
-            lambda: torch.cat([rows_of(each, len(each)) for each in (self._train, self._test)]),
-        )
+        self._groups = sets.grouped(self._columns, self._classes)
+        return numbers
 
     def _begin(self) -> None:
         """Make the folder and all that writes into it."""
-        out = self._given[-1]
-        network = unwrapped(self._model)
-        train, test = self._train, self._test
+        network = self._asking.network
+        train, test = self._sets.train, self._sets.test
         noun = "pictures" if train.thumbnails is not None else "examples"
         self._noun = noun
         wrong = float(self._examples["train"].mislabeled.double().mean())
         name = type(network).__name__
         settings = self._settings = WatchedSettings(
             network=name,
-            source=self._name,
+            source=self._sets.whole.name,
             num_train=train.source.count,
             num_test=test.source.count,
             label_noise=wrong,
             told=self._told,
             pictures=self._wants_pictures and noun == "pictures",
         )
-        folder = new_folder(out, name, train.source.count, again=self._again)
+        folder = new_folder(self._out, name, train.source.count, again=self._again)
         settings.placed(folder)
         digest = f"{train.digest[:6]}{test.digest[:6]}"
         world = WatchedWorld(
@@ -545,10 +305,13 @@ class Watcher:
                 "warnings": self._warnings,
             },
         )
-        self._known = Shown(len(train))
         splits = {
             "train": WatchedSplit(
-                "train", self._examples["train"], train, forward=self._outputs, shown=self._known
+                "train",
+                self._examples["train"],
+                train,
+                forward=self._outputs,
+                shown=self._looking.shown,
             ),
             "test": WatchedSplit(
                 "test", self._examples["test"], test, forward=self._outputs, groups=self._groups
@@ -595,13 +358,13 @@ class Watcher:
 
     def _announce(self, name: str, network: nn.Module) -> None:
         """Say what is watched, and what is doubtful about it."""
-        told = []
-        for chosen in (self._train, self._test):
+        told, train, test = [], self._sets.train, self._sets.test
+        for chosen, what in ((train, "training"), (test, "test")):
             part = f"{chosen.source.count:,}"
             if chosen.is_sample:
                 part = f"{len(chosen):,} of {part}"
-            told.append(f"{part} {'training' if chosen is self._train else 'test'}")
-        sampled = " (fixed random samples)" if self._train.is_sample or self._test.is_sample else ""
+            told.append(f"{part} {what}")
+        sampled = " (fixed random samples)" if train.is_sample or test.is_sample else ""
         parameters = "" if is_unready(network) else f" ({parameters_told(network)})"
         print(
             f"{escape(_near(self.folder))}: watching {name}{parameters} on"
@@ -614,18 +377,23 @@ class Watcher:
     def _measured(self, step: int, *, log: bool, pictured: bool) -> SuiteResult:
         """Measure after `step`, and `log` it; `pictured`: with pictures."""
         refuse_sharded(self._model)
-        network = unwrapped(self._model)
+        network, last = self._asking.network, self._opened is None
         _wait_for(device_of(network))
         budget = self._budget
-        if self._weights is None:  # it had lazy layers
-            self._choose_item(network)
-        if not self._outputs.settled and (said := self._settled(network)):  # it had lazy layers
+        if self._looking.weights is None:  # it had lazy layers
+            self._asking.choose_item()
+        if said := self._asking.settle():  # it had lazy layers
             self.warn(said)
         with budget.measuring(step):
             with budget.spending("measuring"), self._undisturbed():
-                self._look_at_weights(network)
-                self._look_at_inputs()
-                self._look_at_set(last=self._opened is None)
+                late = self._step >= WAITED and budget.measured > 0
+                for said in (
+                    self._looking.at_weights(network, steps=self._step, late=late),
+                    self._looking.at_inputs(last=last),
+                    self._looking.at_set(last=last),
+                ):
+                    if said:
+                        self.warn(said)
                 result = self._suite(network)
             with budget.spending("logging"), self._undisturbed():
                 self._recorder.show_distributions(step, [result])
@@ -640,100 +408,6 @@ class Watcher:
             self._first_loss = _value(result.metrics["loss/train"])
         return result
 
-    def _look_at_weights(self, network: nn.Module) -> None:
-        """Find out whether the loop has changed them, and say so once if it has not."""
-        if self._weights is None:  # it had lazy layers
-            self._weights = Weights(network)
-            return
-        changed, late = self._weights.look(network), self._step >= WAITED
-        if not changed and late and self._budget.measured and not self._told_untouched:
-            self._told_untouched = True
-            self.warn(
-                f"none of the weights of the watched model has changed in {self._step:,} steps:"
-                " does the loop train a copy of it, has the optimizer the parameters of another"
-                " model, or is the learning rate 0?"
-            )
-
-    def _look_at_inputs(self) -> None:
-        """Say once whether the loop feeds the network other inputs than it is measured on, as soon
-        as enough of them were seen."""
-        if self._fed is None or self._shown is None:
-            return
-        changed = self._weights is not None and self._weights.changed
-        calls = self._fed.calls(beside=changed, last=self._opened is None)
-        if not calls:
-            return
-        self._fed.end()
-        shown, self._fed, self._shown = self._shown, None, None
-        found, fed = self._compared(calls), finite(calls)
-        if not found.known and not found.found and scale_differs(fed, shown):
-            said = f"inputs {_range(fed)}, and it is measured on inputs {_range(shown)}"
-            found = Difference(False, said)
-        if found.said:
-            self._rescaled = True
-            self.warn(
-                f"the loop feeds the model {found.said}: if the loop changes them, do it in a"
-                " transform, or in forward= too, as in lambda model, x:"
-                f" model({found.code})"
-            )
-
-    def _look_at_set(self, *, last: bool) -> None:
-        """Say once that the training set is not what it was when it was read: it has become longer
-        or shorter, or some labels are others (of a dataset it is looked for that at the `last`
-        measurement alone, as it may take long to read)."""
-        if self._told_changed:
-            return
-        train, whole = self._train, self._whole
-        now, before = whole.length, whole.count
-        if now != before:
-            self._told_changed = True
-            self.warn(
-                f"train had {before:,} examples when the block began, and has {now:,} now: those"
-                f" {before:,} are measured, and count as studied. If the loop adds or drops some,"
-                " watch it from then on in a block of its own"
-            )
-        elif last or train.source.is_tensors:
-            count = len(train) if train.source.is_tensors else ASKED_AGAIN
-            few = torch.linspace(0, len(train) - 1, min(count, len(train))).long()
-            try:
-                other = train.source.labels(train.positions[few]) != train.labels[few]
-            except Exception:  # of the user's code: the set may have been closed
-                return
-            if changed := int(other.sum()):
-                self._told_changed = True
-                self.warn(
-                    f"of {len(few):,} labels of train that were read again {changed:,} are others"
-                    " than when the block began, of which the figures are. If the loop changes"
-                    " labels, watch it from then on in a block of its own"
-                )
-
-    def _compared(self, calls: list[Tensor]) -> Difference:
-        """How the inputs of some calls of the loop differ from those that are measured, as far as
-        shapes and single examples tell."""
-        shape, shown = self._known.shape, self._known.probes
-        if shape is None or shown is None or not calls[0].is_floating_point():
-            return Difference(False)
-        fitting = [each for each in calls if each[0].numel() == shape.numel()]
-        if not fitting:
-            theirs = {each.shape[1:] for each in calls}
-            if len(theirs) > 1 or len(calls[0].shape) != len(shape) + 1 or self._varies():
-                return Difference(False)
-            told = [str(tuple(each)) for each in (*theirs, shape)]
-            said = f"inputs of the shape {told[0]}, and it is measured on inputs of {told[1]}"
-            return Difference(False, said, code="resize(x)")
-        fed = torch.cat([each.reshape(len(each), *shape) for each in fitting])[:MORE]
-        expected = len(fed) * len(shown) / self._train.source.count
-        return difference(fed, shown, expected=expected)
-
-    def _varies(self) -> bool:
-        """Whether the shape of an example may depend on the others in its batch."""
-        few = torch.linspace(0, len(self._train) - 1, min(ROWS, len(self._train))).long()
-        try:
-            read = [self._train.source.read(each[None])[0] for each in self._train.positions[few]]
-        except Exception:  # of a collate function that takes no single example
-            return True
-        return len({form(each) for each in read}) > 1
-
     def warn(self, text: str) -> None:
         """Say what is doubtful while the loop goes on: printed at once, unless it is quiet. A
         process that does not measure says nothing."""
@@ -745,13 +419,14 @@ class Watcher:
     def _conclude(self) -> None:
         """The last measurement, and the verdict."""
         step, budget = self._step, self._budget
-        watched = self._weights
-        if not self._calls and watched is not None and watched.look(unwrapped(self._model)):
+        watched = self._looking.weights
+        if not self._calls and watched is not None and watched.look(self._asking.network):
             self.warn(
                 "the weights have changed, and the watcher was never called: call it after each"
                 " optimizer step"
             )
-        count, batch = self._train.source.count, self._train.source.batch
+        source = self._sets.train.source
+        count, batch = source.count, source.batch
         if batch and 0 < (gone := step * self.batches * batch * _processes()) < count:
             one = ", if a step takes one batch" if self.batches == 1 else ""
             self.warn(
@@ -760,7 +435,7 @@ class Watcher:
                 " so give what the loop goes through"
             )
         elif batch and step:
-            never = self._train.source.never_drawn(step * self.batches * batch * _processes())
+            never = source.never_drawn(step * self.batches * batch * _processes())
             if never > UNDRAWN * count:
                 self.warn(
                     f"train is a loader that draws with replacement: about {never:,.0f} of its"
@@ -841,12 +516,7 @@ class Watcher:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        with (
-            self._fed.paused() if self._fed is not None else nullcontext(),
-            undisturbed(unwrapped(self._model)),
-            self._train.undisturbed(),
-            self._test.undisturbed(),
-        ):
+        with self._looking.paused(), self._asking.undisturbed():
             yield
 
     @contextmanager
@@ -860,7 +530,7 @@ class Watcher:
         that of a guess, and training accuracy is surely below what any one answer to all examples
         gets ("others"), or nearly all examples of each class get one answer, which is another label
         for most of them and not the same for all ("classes"); else empty."""
-        labels, classes = self._train.labels, len(self._classes)
+        labels, classes = self._sets.train.labels, len(self._classes)
         right, loss = result.metrics["accuracy/train"], _value(result.metrics["loss/train"])
         if not (math.isfinite(loss) and loss > max(self._first_loss, math.log(classes))):
             return ""
@@ -881,55 +551,39 @@ class Watcher:
         that is not 0."""
         scores = {name: result.evaluation.on(name).logits for name in ("train", "test")}
         one = scores["train"].shape[1] == 2 and not bool(scores["train"][:, 0].any())
-        trained = self._weights is not None and self._weights.changed and self._step >= SETTLED
-        if not one or not trained or self._outputs.kind != "logits" or self._rescaled:
+        trained = self._looking.changed and self._step >= SETTLED
+        if not one or not trained or self._outputs.kind != "logits" or self._looking.rescaled:
             return None
         every = torch.cat([each[:, 1] for each in scores.values()])
         sided = not bool((every < 0).any()) or not bool((every > 0).any())
-        if sided:
-            network, few = unwrapped(self._model), torch.arange(min(2, len(self._test)))
-            operation = self._outputs.last_operation(
-                network, moved_to(network, self._test.inputs(few))
-            )
-            sided = bool(operation) and operation not in UNBOUNDED
-        return other_threshold(scores["train"][:, 1], self._train.labels, one_sided=sided)
-
-    @property
-    def _frequent(self) -> float:
-        """The share of the most frequent class among the test examples."""
-        counts = torch.bincount(self._test.labels)
-        return float(counts.max()) / len(self._test)
+        sided = sided and self._asking.is_bounded()
+        return other_threshold(scores["train"][:, 1], self._sets.train.labels, one_sided=sided)
 
     def _setting(self, step: int) -> Setting:
         """What the verdict must know beside the metrics."""
-        train, config = self._train, self._settings.config
+        sets, config = self._sets, self._settings.config
+        train, test = sets.train, sets.test
         return Setting(
             num_train=train.source.count,
             measured_train=len(train) if train.is_sample else None,
-            num_test=len(self._test),
+            num_test=len(test),
             num_classes=len(self._classes),
-            frequent=self._frequent,
+            frequent=sets.frequent,
             label_noise=config.data.label_noise,
             label_noise_kind="flip",
             steps=step,
             width=None,
-            shared=self._shared,
-            broken=self._train.broken + self._test.broken,
-            rescaled=self._rescaled,
-            redrawn=self._redrawn,
+            shared=sets.shared,
+            broken=train.broken + test.broken,
+            rescaled=self._looking.rescaled,
+            redrawn="inputs" in sets.redrawn,
             relabeled=self._relabeled,
             threshold=self._threshold.code if self._threshold is not None else "",
-            untouched=self._calls > 0 and self._weights is not None and not self._weights.changed,
+            untouched=self._calls > 0 and self._looking.is_untouched,
             changes=tuple(self._change),
             flags=False,
             noun=self._noun,
         )
-
-    def _asked(self, network: nn.Module, count: int, change: Change | None = None) -> Tensor:
-        """The network's logits (N, C) on the first `count` test examples."""
-        reader = Reader(network, self._test.inputs, forward=self._outputs, change=change)
-        with self._undisturbed():
-            return predict(reader, torch.arange(min(count, len(self._test))), to_input=torch.clone)
 
 
 def _rank() -> int:
@@ -959,18 +613,5 @@ def _near(folder: Path | None) -> Path | None:
     return folder
 
 
-def _range(numbers: Tensor) -> str:
-    """From the least to the largest, in words."""
-    return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
-
-
 def _value(metric: Estimate | float) -> float:
     return metric.value if isinstance(metric, Estimate) else metric
-
-
-def _plain_values(column: Any) -> Any:
-    return column.tolist() if hasattr(column, "tolist") else column
-
-
-def _listed(names: Sequence[str]) -> str:
-    return plain(", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else ""))

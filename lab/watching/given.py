@@ -1,0 +1,222 @@
+"""What a watcher was given: the two sets of examples, and what is doubtful about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from lab.core.text import plain
+from lab.core.words import percent
+from lab.watching.loop import scale_differs, spanned
+from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
+from lab.watching.sources import Source, as_labels
+
+REPEATED = 0.9
+"""Share of the training examples that are different ones, below which it is said."""
+
+MOST_GROUPS = 200
+"""Groups that are measured at most: more of them have too few examples each."""
+
+UNEVEN = 1.5
+"""Times that a class may be as frequent in the test set as a guess expects, without a word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenSets:
+    """The training and the test set of a loop, as they are measured.
+
+    `whole` is the training set as the loop goes through it, of which `train` may be another form
+    (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are
+    the names of the classes that were given, `known` those that the datasets have. `shared`: how
+    many test examples are training examples, too. `redrawn`: which parts of a training example,
+    "inputs" or "labels", are others each time that it is read. `doubts` are sentences.
+    """
+
+    whole: Source
+    train: MeasuredSet
+    test: MeasuredSet
+    truth: Tensor
+    told: tuple[str, ...]
+    known: tuple[str, ...]
+    shared: int
+    redrawn: frozenset[str]
+    doubts: tuple[str, ...]
+
+    @property
+    def largest_label(self) -> int:
+        """The largest label of all, the true ones included."""
+        return int(torch.cat([self.train.labels, self.test.labels, self.truth]).max())
+
+    @property
+    def frequent(self) -> float:
+        """The share of the most frequent class among the test examples."""
+        return float(torch.bincount(self.test.labels).max()) / len(self.test)
+
+    def named(self, count: int) -> tuple[tuple[str, ...], list[str]]:
+        """The names of the `count` classes that the network tells apart, and what is doubtful about
+        the classes. `ValueError` if there are larger labels, or other names than classes."""
+        if self.largest_label >= count:
+            raise ValueError(
+                f"there is a label {self.largest_label}, and the model tells {count} classes apart"
+                " (labels count from 0)"
+            )
+        names, known, doubts = class_names(self.told, count, self.known), self.known, []
+        if known and not self.told and count > len(known):
+            doubts.append(
+                f"the model returns {count:,} numbers for each example, and the dataset has"
+                f" {len(known):,} classes: all of them count as classes. If they are features or an"
+                " embedding, give forward= with the head, as in lambda model, x: head(model(x)); if"
+                " it is a head for more classes, nothing is wrong"
+            )
+        if known and set(known) == set(names) and known != names:
+            doubts.append(
+                f"classes= has the names of the dataset's own classes, {listed(known)}, in another"
+                " order: numbers of classes are named in the order that is given"
+            )
+        if self.frequent > UNEVEN / count:
+            doubts.append(
+                f"the classes are not equally frequent: always giving the same answer gets"
+                f" {percent(self.frequent)} of the test examples right"
+            )
+        if apart := uneven(self.train, self.test):
+            label, one, other = apart
+            doubts.append(
+                f"the class {names[label]} is {percent(one)} of train and {percent(other)}"
+                " of test: the gap and the membership AUC come from that, too"
+            )
+        return names, doubts
+
+    def grouped(
+        self, groups: Mapping[str, Sequence[Any]], classes: Sequence[str]
+    ) -> tuple[Tensor, tuple[str, ...]] | None:
+        """Each test example's group, class × values of columns, as `named_groups`; None without
+        columns. `ValueError` if a column makes no groups, or there are too many."""
+        if not groups:
+            return None
+        columns = {name: self.test.column(each, name) for name, each in groups.items()}
+        for name, each in groups.items():
+            if len(set(map(str, _plain_values(each)))) == 1:
+                raise ValueError(
+                    f"groups: {name} has one value for all {len(each):,} test examples, so that"
+                    " it makes no groups: give a column with two values or more"
+                )
+        found = named_groups(self.test.labels, classes, columns)
+        if len(found[1]) > MOST_GROUPS:
+            raise ValueError(
+                f"groups make {len(found[1]):,} groups of class and"
+                f" {', '.join(groups)}, and {MOST_GROUPS} are the most: use coarser values"
+            )
+        return found
+
+
+def read_sets(
+    given_train: Any,
+    given_test: Any,
+    *,
+    clean: Any,
+    clean_labels: Any,
+    classes: Sequence[str],
+    most: int | None,
+    as_they_are: bool,
+) -> GivenSets:
+    """Read what `lab.watch` was given, under the same names; `as_they_are`: the network gets the
+    inputs as they are in the sets. `ValueError` if it cannot be measured."""
+    train, test = (
+        Source(given, what, classes)
+        for given, what in ((given_train, "train"), (given_test, "test"))
+    )
+    if train.classes and test.classes and train.classes != test.classes and not classes:
+        raise ValueError(
+            f"train has the classes {listed(train.classes)}, and test {listed(test.classes)}:"
+            " the same label would stand for different ones. Give both the same classes"
+        )
+    known, whole = train.classes or test.classes, train
+    if clean is not None:
+        train = _cleaned(whole, clean, classes)
+    doubts: list[str] = []
+    redrawn: frozenset[str] = frozenset()
+    with ExitStack() as stack:
+        for source in (train, test):
+            stack.enter_context(source.undisturbed())
+        for source in (train, test):
+            source.refuse_reordered()
+            if parts := source.random_parts():
+                if source is train:
+                    redrawn = frozenset(parts)
+                why = " (random augmentation)" if "inputs" in parts else ""
+                advice = "" if source is test else "; clean= is for measuring without it"
+                doubts.append(
+                    f"{source.what} gives other {' and '.join(parts)} each time that it is"
+                    f" read{why}, and one draw of each is measured{advice}"
+                )
+        doubts += dict.fromkeys((*train.doubts, *test.doubts))
+        studied = MeasuredSet(train, most=most, seed=0)
+        tested = MeasuredSet(test, most=most, seed=0)
+        theirs, ours = tested.numbers(), studied.numbers()
+        if scale_differs(theirs, ours):
+            doubts.append(
+                f"the inputs of test go {spanned(theirs)}, and those of train {spanned(ours)}: if"
+                " that is no difference of what they show, scale or normalize both alike"
+            )
+    for chosen in (studied, tested):
+        if chosen.broken:
+            doubts.append(
+                f"{chosen.source.what}: inputs are not finite in {chosen.broken:,} of the"
+                f" {len(chosen):,} examples that are measured"
+            )
+    in_both = int(shared(studied, tested).sum())
+    if in_both:
+        least = "at least " if studied.is_sample else ""
+        doubts.append(
+            f"test and train share examples, {least}{in_both:,} of the {len(tested):,}"
+            " of test that are measured: what is said of the test set is too good"
+        )
+    if as_they_are and (studied.unscaled or tested.unscaled):
+        doubts.append(
+            "the inputs are whole numbers up to 255: if your loop scales or normalizes them"
+            " before the model gets them, do it in a transform, or in forward= too"
+        )
+    with train.undisturbed():
+        different = train.different()
+    if different < REPEATED * train.count:
+        doubts.append(
+            f"train takes some examples several times: its {train.count:,} are {different:,}"
+            " different ones, each of which counts as often as it is taken"
+        )
+    truth = studied.labels
+    if clean_labels is not None:
+        column = studied.column(clean_labels, "clean_labels")
+        truth = as_labels(column, "clean_labels", classes or known)
+    return GivenSets(
+        whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
+        shared=in_both, redrawn=redrawn, doubts=tuple(doubts),
+    )  # fmt: skip
+
+
+def _cleaned(whole: Source, clean: Any, classes: Sequence[str]) -> Source:
+    """The training set as it is measured: with another transform, or from another dataset."""
+    if isinstance(clean, nn.Module) or not (
+        isinstance(clean, DataLoader) or hasattr(clean, "__getitem__")
+    ):
+        return whole.with_transform(clean)
+    train = Source(clean, "clean", classes)
+    with whole.undisturbed(), train.undisturbed():
+        train.refuse_others(whole)
+    train.doubts, train.batch = [*whole.doubts, *train.doubts], whole.batch
+    train.weights = whole.weights
+    return train
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, in words."""
+    return plain(", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else ""))
+
+
+def _plain_values(column: Any) -> Any:
+    return column.tolist() if hasattr(column, "tolist") else column

@@ -1,0 +1,169 @@
+"""What is doubtful about a loop while it goes on: weights that do not change, and inputs and labels
+that are others than those that are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from lab.watching.fed import KNOWN, Difference, Shown, difference
+from lab.watching.given import GivenSets
+from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs, spanned
+from lab.watching.trees import form
+
+WAITED = 10
+"""Steps after which weights that have not changed are told: the first ones may be skipped (float16)
+or have a learning rate of 0 (warmup)."""
+
+LOOKED_AT = 32
+"""Examples of a dataset of which the labels are read again, at most."""
+
+
+class Looking:
+    """Looks at a loop that trains on `sets` at each measurement, and says each thing once.
+
+    `shown` is what the network gets when it is measured. `rescaled`: whether the loop was seen to
+    feed it other inputs.
+    """
+
+    def __init__(self, sets: GivenSets) -> None:
+        self._sets = sets
+        self.shown = Shown(len(sets.train))
+        self.rescaled = False
+        self.weights: Weights | None = None
+        self._numbers: Tensor | None = None
+        self._fed: Inputs | None = None
+        self._told_untouched = False
+        self._told_changed = "labels" in sets.redrawn
+
+    @property
+    def changed(self) -> bool:
+        """Whether the weights were seen to have changed."""
+        return self.weights is not None and self.weights.changed
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the weights were looked at, and have not changed."""
+        return self.weights is not None and not self.weights.changed
+
+    def begin(self, network: nn.Module, numbers: Tensor | None) -> None:
+        """Look at the weights of `network` from now on, and at its inputs, unless `numbers`, those
+        that it gets when it is measured, are unknown."""
+        self.weights = Weights(network)
+        if numbers is not None:
+            train = self._sets.train
+            known = min(len(train), KNOWN)
+            wanted = max(ROWS, min(MORE, ROWS * train.source.count // known))
+            self._fed = Inputs(network, training=True, wanted=wanted, shown=self.shown)
+            self._numbers = numbers
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, the network is measured, which is not looked at."""
+        with self._fed.paused() if self._fed is not None else nullcontext():
+            yield
+
+    def end(self) -> None:
+        """Look at no more inputs."""
+        if self._fed is not None:
+            self._fed.end()
+
+    def at_weights(self, network: nn.Module, *, steps: int, late: bool) -> str:
+        """What is to be said of weights that have not changed in `steps`; `late`: enough of them
+        were made."""
+        if self.weights is None:  # it had lazy layers
+            self.weights = Weights(network)
+            return ""
+        if self.weights.look(network) or not late or self._told_untouched:
+            return ""
+        self._told_untouched = True
+        return (
+            f"none of the weights of the watched model has changed in {steps:,} steps: does the"
+            " loop train a copy of it, has the optimizer the parameters of another model, or is the"
+            " learning rate 0?"
+        )
+
+    def at_inputs(self, *, last: bool) -> str:
+        """What is to be said of inputs of the loop that differ from those that are measured, as
+        soon as enough of them were seen; `last`: there will be no more."""
+        if self._fed is None or self._numbers is None:
+            return ""
+        calls = self._fed.calls(beside=self.changed, last=last)
+        if not calls:
+            return ""
+        self._fed.end()
+        numbers, self._fed, self._numbers = self._numbers, None, None
+        found, fed = self._compared(calls), finite(calls)
+        if not found.known and not found.found and scale_differs(fed, numbers):
+            said = f"inputs {spanned(fed)}, and it is measured on inputs {spanned(numbers)}"
+            found = Difference(False, said)
+        if not found.said:
+            return ""
+        self.rescaled = True
+        return (
+            f"the loop feeds the model {found.said}: if the loop changes them, do it in a"
+            f" transform, or in forward= too, as in lambda model, x: model({found.code})"
+        )
+
+    def at_set(self, *, last: bool) -> str:
+        """What is to be said of a training set that is not what it was when it was read: it has
+        become longer or shorter, or some labels are others (of a dataset it is looked for that at
+        the `last` measurement alone, as it may take long to read)."""
+        if self._told_changed:
+            return ""
+        train, whole = self._sets.train, self._sets.whole
+        now, before = whole.length, whole.count
+        if now != before:
+            self._told_changed = True
+            return (
+                f"train had {before:,} examples when the block began, and has {now:,} now: those"
+                f" {before:,} are measured, and count as studied. If the loop adds or drops some,"
+                " watch it from then on in a block of its own"
+            )
+        if not last and not train.source.is_tensors:
+            return ""
+        count = len(train) if train.source.is_tensors else LOOKED_AT
+        few = torch.linspace(0, len(train) - 1, min(count, len(train))).long()
+        try:
+            other = train.source.labels(train.positions[few]) != train.labels[few]
+        except Exception:  # of the user's code: the set may have been closed
+            return ""
+        if not (changed := int(other.sum())):
+            return ""
+        self._told_changed = True
+        return (
+            f"of {len(few):,} labels of train that were read again {changed:,} are others than when"
+            " the block began, of which the figures are. If the loop changes labels, watch it from"
+            " then on in a block of its own"
+        )
+
+    def _compared(self, calls: list[Tensor]) -> Difference:
+        """How the inputs of some calls of the loop differ from those that are measured, as far as
+        shapes and single examples tell."""
+        shape, shown = self.shown.shape, self.shown.probes
+        if shape is None or shown is None or not calls[0].is_floating_point():
+            return Difference(False)
+        fitting = [each for each in calls if each[0].numel() == shape.numel()]
+        if not fitting:
+            theirs = {each.shape[1:] for each in calls}
+            if len(theirs) > 1 or len(calls[0].shape) != len(shape) + 1 or self._varies():
+                return Difference(False)
+            told = [str(tuple(each)) for each in (*theirs, shape)]
+            said = f"inputs of the shape {told[0]}, and it is measured on inputs of {told[1]}"
+            return Difference(False, said, code="resize(x)")
+        fed = torch.cat([each.reshape(len(each), *shape) for each in fitting])[:MORE]
+        expected = len(fed) * len(shown) / self._sets.train.source.count
+        return difference(fed, shown, expected=expected)
+
+    def _varies(self) -> bool:
+        """Whether the shape of an example may depend on the others in its batch."""
+        train = self._sets.train
+        few = torch.linspace(0, len(train) - 1, min(ROWS, len(train))).long()
+        try:
+            read = [train.source.read(each[None])[0] for each in train.positions[few]]
+        except Exception:  # of a collate function that takes no single example
+            return True
+        return len({form(each) for each in read}) > 1
