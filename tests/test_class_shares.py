@@ -15,6 +15,10 @@ from torch.utils.data import TensorDataset
 from lab import watch
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate, wilson
+from lab.core.metrics import heading
+from lab.experiments import run_grid
+from lab.experiments.presets.learning_curve import view
+from lab.experiments.report_card.make import size_of
 from lab.measure import Predictions, memorization_metrics
 from lab.measure.class_shares import (
     ACCURACY,
@@ -210,6 +214,26 @@ def test_pictures_of_ones_own_with_other_shares_are_told_of_and_not_called_memor
     assert "It memorized" not in result.verdict
     summary = json.loads((result.folder / "summary.json").read_text())
     assert abs(summary["gap"]["accuracy_at_test_shares"]["value"]) < 0.2
+
+
+def test_cards_and_learning_curves_compare_class_by_class(tmp_path: Path) -> None:
+    """Networks that answer nearly alike to all pictures have no gap on a card."""
+    noise(tmp_path / "own" / "train", {"a": 90, "b": 10}, 0)
+    noise(tmp_path / "own" / "test", {"a": 25, "b": 25}, 1)
+    base = tiny(tmp_path, steps=12, width=2, batch_size=10, counterfactuals=0)
+    data = DataConfig(data=str(tmp_path / "own"), image_size=16, num_test=50)
+    grid = {"num_train": [50, 100]}
+    table = run_grid(replace(base, data=data), grid, seeds=2, processes=1)
+    for cell in table.cells:
+        found = [run.metrics for run in cell.runs]
+        assert cell.mean("gap/accuracy").value > 0.2
+        gap = float(np.mean([each[GAP].value for each in found]))
+        assert abs(gap) < 0.15
+        assert cell.judged("gap/accuracy").value == pytest.approx(gap, abs=1e-12)
+        size = size_of(cell)
+        assert size.membership_auc.value == np.mean([each[AUC].value for each in found])
+        assert size.train.value == np.mean([each[ACCURACY].value for each in found])
+    assert view(table).columns.keys() >= {heading(tag) for tag in (GAP, AUC, ACCURACY)}
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from lab.core.text import unknown
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
 from lab.measure import mean_of_seeds
+from lab.measure.judged import judged
 from lab.training.train_state import CRITERION
 
 Numbers = npt.NDArray[np.float64]
@@ -97,6 +98,12 @@ class Cell:
         """The mean of the final metric `tag` over the seeds, with Student's 95 % interval (two
         seeds or more)."""
         return mean_of_seeds(self.values(tag).tolist())
+
+    def judged(self, tag: str) -> Estimate:
+        """As `mean`, but of each seed what stands for the plain `tag` where memorization is judged
+        by another figure (`lab.measure.judged`): classes counted at their shares of the test
+        set."""
+        return mean_of_seeds([run.metrics[judged(tag, run.metrics)].value for run in self.runs])
 
     @property
     def doubt(self) -> str:

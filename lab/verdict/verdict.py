@@ -20,6 +20,7 @@ from lab.core.estimate import Estimate, difference
 from lab.core.words import auc, chance, counted, percent, share, singular, those
 from lab.measure import class_shares, right_labels
 from lab.measure.consistency import varying
+from lab.measure.judged import ACCURACY, AUC, GAP, judged
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
 from lab.verdict.shortcuts import (
@@ -320,10 +321,7 @@ def _compared(metrics: Metrics) -> tuple[Estimate, Estimate]:
     """Training accuracy and the generalization gap by which it is judged: where some labels are
     wrong, those of rightly labeled examples, and where classes have other shares in the test set,
     those with each class counted at its share there."""
-    for kind in (class_shares, right_labels):
-        if kind.GAP in metrics:
-            return metrics[kind.ACCURACY], metrics[kind.GAP]
-    return metrics["accuracy/train"], metrics["gap/accuracy"]
+    return metrics[judged(ACCURACY, metrics)], metrics[judged(GAP, metrics)]
 
 
 def _numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
@@ -522,11 +520,9 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
 
 def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     """The finding on membership inference: the interval of the membership AUC against 0.5."""
-    metric, alike = metrics["memorization/membership_auc"], ""
-    if right_labels.AUC in metrics:
-        metric, alike = metrics[right_labels.AUC], " with right labels"
-    if class_shares.AUC in metrics:
-        metric, alike = metrics[class_shares.AUC], " of one class"
+    tag = judged(AUC, metrics)
+    alike = {right_labels.AUC: " with right labels", class_shares.AUC: " of one class"}.get(tag, "")
+    metric = metrics[tag]
     low, high = metric.interval
     if low > 0.5:
         text = (

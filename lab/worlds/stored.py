@@ -260,8 +260,8 @@ class StoredWorld(World, Generic[T]):
             said.append(
                 f"the class {self.names[place]} is {mine:.1%} of the training pictures and"
                 f" {others:.1%} of the test pictures: the gap and the membership AUC come from"
-                " that, too. A run's verdict goes by figures with each class at its share of the"
-                " test set."
+                " that, too. Verdicts and report cards go by figures with each class at its share"
+                " of the test set."
             )
         return said
 

@@ -12,6 +12,7 @@ from lab.experiments.plan import Plan, Preset
 from lab.experiments.show import style
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Table
+from lab.measure.judged import judged
 from lab.worlds import classes_of, noun_of
 
 if TYPE_CHECKING:
@@ -55,10 +56,16 @@ def view(table: Table) -> View:
     return View(
         cells=table.cells,
         words={f"training {_noun(table.cells)}": lambda cell: f"{cell.settings['num_train']:,}"},
-        columns=columns_of((TRAIN, TEST, GAP, AUC)),
+        columns=columns_of((TRAIN, TEST, GAP, AUC, *_judged(table.cells))),
         pairs=against_first(table.cells),
         figures=lambda: iter([("learning_curve", figure(table.cells))]),
     )
+
+
+def _judged(cells: Sequence[Cell]) -> list[str]:
+    """What stands for plain figures where memorization is judged, of all cells alike."""
+    found = [{judged(tag, cell.tags) for tag in (TRAIN, GAP, AUC)} for cell in cells if cell.runs]
+    return sorted(set.intersection(*found) - {TRAIN, GAP, AUC}) if found else []
 
 
 def figure(cells: Sequence[Cell]) -> Figure:
@@ -84,15 +91,20 @@ def figure(cells: Sequence[Cell]) -> Figure:
 
 def _closes(cells: Sequence[Cell]) -> bool:
     """Whether the gap of the smallest training set is surely above `LEAST`, and that of the largest
-    less than half of it; and whether that one's test accuracy is surely better than a guess."""
+    less than half of it, both the plain ones and those by which memorization is judged; and whether
+    that one's test accuracy is surely better than a guess."""
     if len(cells) < 2 or not all(GAP in cell.tags for cell in cells):
         return False
-    few, many, learned = cells[0].mean(GAP), cells[-1].mean(GAP), cells[-1].mean(TEST)
-    if few.low is None or many.high is None or learned.low is None:  # of one seed
-        return False
-    guess = 1 / len(classes_of(cells[-1].config.data))
-    closed = many.high < few.value / 2
-    return few.low > LEAST and closed and learned.low > guess + LEAST
+    learned, guess = cells[-1].mean(TEST), 1 / len(classes_of(cells[-1].config.data))
+    for few, many in (
+        (cells[0].mean(GAP), cells[-1].mean(GAP)),
+        (cells[0].judged(GAP), cells[-1].judged(GAP)),
+    ):
+        if few.low is None or many.high is None or learned.low is None:  # of one seed
+            return False
+        if few.low <= LEAST or many.high >= few.value / 2:
+            return False
+    return learned.low is not None and learned.low > guess + LEAST
 
 
 def _noun(cells: Sequence[Cell]) -> str:

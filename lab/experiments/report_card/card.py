@@ -15,8 +15,9 @@ TARGETS = (0.9, 0.95)
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What came of one number of training faces; means over the seeds. `shown`: so many of them the
-    networks were shown, as they took too few steps for more; None: all."""
+    """What came of one number of training faces; means over the seeds. `train` and
+    `membership_auc` are those by which memorization is judged (`lab.measure.judged`). `shown`: so
+    many of the faces the networks were shown, as they took too few steps for more; None: all."""
 
     faces: int
     train: Estimate

@@ -58,9 +58,9 @@ def size_of(cell: Cell) -> Size:
     """What came of the number of training examples of a cell of the learning curve."""
     return Size(
         faces=cell.settings["num_train"],
-        train=cell.mean("accuracy/train"),
+        train=cell.judged("accuracy/train"),
         test=cell.mean("accuracy/test"),
-        membership_auc=cell.mean("memorization/membership_auc"),
+        membership_auc=cell.judged("memorization/membership_auc"),
         shown=min(run.shown or 0 for run in cell.runs) if cell.unreached else None,
     )
 

@@ -64,7 +64,7 @@ def draw(cards: Sequence[Card], subject: Subject) -> Figure:
 GAP = Section(
     name="gap", applies=stored,
     measure=lambda asked: {
-        cell.settings["num_train"]: cell.mean("gap/accuracy") for cell in asked.learning
+        cell.settings["num_train"]: cell.judged("gap/accuracy") for cell in asked.learning
     },
     say=say, rows=rows, draw=draw,
     caption="Accuracy on the training {noun} and its distance from the accuracy on unseen ones.",
