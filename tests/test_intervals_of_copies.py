@@ -139,7 +139,7 @@ def test_parts_of_a_split_agree_on_whether_there_are_copies() -> None:
 
 def test_the_strength_of_a_cue_is_that_of_all_with_the_interval_of_the_different_ones() -> None:
     held = {True: 0, False: 0}
-    seeds = range(60)
+    seeds = range(40)
     data = DataConfig(num_train=300, image_size=16, cues=("hair_color:0.8",), copies=0.8)
     for seed in seeds:
         world = DrawnWorld.of(data, seed=seed)
