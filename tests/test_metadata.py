@@ -254,6 +254,36 @@ def test_the_verdict_names_groups_that_surely_differ() -> None:
     assert uneven(few, "pictures") == ""
 
 
+@pytest.mark.parametrize(
+    ("count", "groups", "right"), [(600, 40, 0.85), (2000, 100, 0.85), (60, 3, 0.5), (400, 12, 0.9)]
+)
+def test_groups_that_differ_by_chance_alone_are_seldom_named(
+    count: int, groups: int, right: float
+) -> None:
+    random = np.random.default_rng(0)
+    said, times = 0, 60
+    for _ in range(times):
+        sizes = random.multinomial(count, random.dirichlet(np.full(groups, 3.0)))
+        hits = random.binomial(sizes, right)
+        metrics = {
+            f"group_accuracy/{'ab'[k % 2]},site={k}": wilson(int(hit), int(size))
+            for k, (hit, size) in enumerate(zip(hits, sizes, strict=True))
+            if size
+        }
+        said += bool(uneven(metrics, "pictures"))
+    assert said <= 0.05 * times
+
+
+def test_one_bad_group_of_many_is_named() -> None:
+    random = np.random.default_rng(0)
+    found = 0
+    for _ in range(20):
+        hits = random.binomial(50, [0.9] * 19 + [0.3])
+        metrics = {f"group_accuracy/a,site={k}": wilson(int(hit), 50) for k, hit in enumerate(hits)}
+        found += "of a,site=19." in uneven(metrics, "pictures")
+    assert found >= 18
+
+
 def test_empty_cells_are_a_value_of_their_own(tmp_path: Path) -> None:
     for name in CLASSES:
         fill(tmp_path / name, 5)

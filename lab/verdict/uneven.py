@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
-from lab.core.estimate import Estimate, difference
+from lab.core.estimate import Estimate, difference, wilson
 from lab.core.words import share
 
-MARGIN = 0.1
-"""Groups are named if their accuracies surely differ by more than this: the best and the worst of
-several differ a little by chance alone."""
+MARGIN = 0.05
+"""Groups are named if their accuracies surely differ by more than this: smaller differences are
+seldom what a network goes by."""
 
 FAMILY = "group_accuracy/"
 
 
 def uneven(metrics: Mapping[str, Estimate], noun: str, *, studied: bool = False) -> str:
-    """The best and the worst group of a class on the test set, or of all if no class has two that
-    differ; nothing without groups, or if they are about equally good. `studied`: some of the test
-    set was studied."""
+    """The two groups of one class that surely differ most on the test set, or of all if no class
+    has two that do; nothing without groups, or if none differ beyond what chance makes of so many
+    of them. `studied`: some of the test set was studied."""
     groups = {
         tag.removeprefix(FAMILY): value for tag, value in metrics.items() if tag.startswith(FAMILY)
     }
@@ -28,16 +29,15 @@ def uneven(metrics: Mapping[str, Estimate], noun: str, *, studied: bool = False)
     for name in groups:
         label, comma, _ = name.partition(",")
         by_class.setdefault(label if comma else "", []).append(name)
-    within = [_extremes(groups, names) for names in by_class.values() if len(names) > 1]
-    pairs = [pair for pair in within if _apart(groups, *pair)]
     told = ""
-    if pairs:  # of one class, so that only the columns tell them apart
-        worst, best = max(pairs, key=lambda pair: groups[pair[1]].value - groups[pair[0]].value)
+    # of one class, so that only the columns tell them apart
+    if pair := _apart(groups, [pair for names in by_class.values() for pair in _pairs(names)]):
         told = " What tells these groups apart may be what it goes by."
     else:
-        worst, best = _extremes(groups, list(groups))
-        if not _apart(groups, worst, best):
+        pair = _apart(groups, _pairs(list(groups)))
+        if not pair:
             return ""
+    best, worst = pair
     return (
         f"It is not equally good in all groups: it gets {share(groups[best], first=True)} of the"
         f" {'test' if studied else 'unseen'} {noun} of the group {best} right, but only"
@@ -45,11 +45,23 @@ def uneven(metrics: Mapping[str, Estimate], noun: str, *, studied: bool = False)
     )
 
 
-def _extremes(groups: Mapping[str, Estimate], names: Sequence[str]) -> tuple[str, str]:
-    """The worst and the best of the names."""
-    worst, *_, best = sorted(names, key=lambda name: groups[name].value)
-    return worst, best
+def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    return list(combinations(names, 2))
 
 
-def _apart(groups: Mapping[str, Estimate], worst: str, best: str) -> bool:
-    return difference(groups[best], groups[worst]).interval[0] > MARGIN
+def _apart(
+    groups: Mapping[str, Estimate], pairs: Sequence[tuple[str, str]]
+) -> tuple[str, str] | None:
+    """The two groups, of these pairs, that surely differ most, the better one first; None if none
+    differ by more than `MARGIN`. Their difference lies in an interval of which those of all pairs
+    hold together (Bonferroni's correction): one pair of many differs a lot by chance."""
+    wide = {
+        name: wilson(round(each.value * (each.count or 0)), each.count or 0, among=len(pairs))
+        for name, each in groups.items()
+    }
+    found = []
+    for one, other in pairs:
+        best, worst = sorted((one, other), key=lambda name: -groups[name].value)
+        found.append((difference(wide[best], wide[worst]).interval[0], best, worst))
+    surely, best, worst = max(found, default=(0.0, "", ""))
+    return (best, worst) if surely > MARGIN else None
