@@ -17,6 +17,7 @@ from lab.training.distributed import SINGLE, PeerLost, Processes, joined, world_
 from lab.training.divided import parts_of_batches
 from lab.training.fit import Evaluator, Fitted, fit
 from lab.training.objectives import (
+    Numbering,
     Objective,
     create_objective,
     list_objectives,
@@ -51,6 +52,7 @@ __all__ = [
     "Interrupted",
     "Metrics",
     "NoDevice",
+    "Numbering",
     "Objective",
     "OnlineBatches",
     "OtherFormat",

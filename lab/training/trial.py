@@ -38,7 +38,12 @@ from lab.models import (
 from lab.models.installed import warn
 from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
-from lab.training.objectives import ObjectiveError, check_objective, create_objective
+from lab.training.objectives import (
+    Numbering,
+    ObjectiveError,
+    check_objective,
+    create_objective,
+)
 from lab.training.plain_state import lost, plain_state
 from lab.training.train_step import Diverged, TrainStep, trained_weights
 from lab.training.unregistered import unregistered_weights
@@ -81,15 +86,18 @@ def try_out(
     name: str,
     seed: int,
     device: str | torch.device = "cpu",
+    numbering: Numbering | None = None,
 ) -> Trial:
     """Do a dry run on `device`. `build` makes, on the CPU, the untrained network of a run with a
-    given seed; `seed` is the run's.
+    given seed; `seed` is the run's, and so is the `numbering` of its training examples (None: not
+    known).
 
     Raises `ValueError` with one line about what would go wrong in the run: in the objective, the
     forward pass, a training step, the checkpoint, or in loading it.
     """
     with isolated(device, reseeded=True):
-        return _DryRun(build, spec, config, name, seed, torch.device(device)).trial()
+        dry_run = _DryRun(build, spec, config, name, seed, torch.device(device), numbering)
+        return dry_run.trial()
 
 
 def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bool:
@@ -124,9 +132,10 @@ class _DryRun:
         name: str,
         seed: int,
         device: torch.device,
+        numbering: Numbering | None,
     ) -> None:
         self._build, self._spec, self._name, self._seed = build, spec, name, seed
-        self._device = device
+        self._device, self._numbering = device, numbering
         self._batch = min(TRIED, config.batch_size)
         self._config = replace(config, compile=False, augment=False, learning_rate=RATE)
         self._warnings: list[str] = []
@@ -141,6 +150,7 @@ class _DryRun:
             classes=self._spec.num_outputs,
             image_size=self._spec.image_size,
             device=self._device,
+            numbering=self._numbering,
         )
         network, unready = self._make(self._seed)
         drawn = _numbers(network)
