@@ -27,6 +27,7 @@ from lab.core.metrics import OWN
 from lab.core.run_dir import METRICS, SUMMARY
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.example_scores import ScoreCollector
+from lab.measure.smallest_right import SmallestRight, smallest_right
 from lab.models import parameters_told
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
@@ -46,6 +47,7 @@ from lab.training import (
     Snapshots,
     describe,
     evaluation_steps,
+    objective_file,
     sample_answers,
 )
 from lab.verdict import verdict
@@ -192,6 +194,7 @@ class Record:
         setting = verdict_setting(
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
             first_not_finite=fitted.first_not_finite, copies=self._copies,
+            smallest=self._smallest_right(last, step),
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
@@ -275,6 +278,21 @@ class Record:
         )
         if config.pictures:
             log_graph(self._tracker, self._model, self._train.images[:2])
+
+    def _smallest_right(self, last: SuiteResult, step: int) -> SmallestRight | None:
+        """What shows that an objective of the user's has made the smallest output the right one;
+        None: nothing does. (Before any training that was so of the examples that were wrong, at
+        most.)"""
+        if objective_file(self._run.config.train.objective) is None or not step:
+            return None
+        train = last.evaluation.on("train")
+        right = None
+        with suppress(ValueError):  # the file is damaged or gone
+            right = self._folder.metrics()[0].get("accuracy/train")
+        if train.logits.shape[1] > 2:
+            return smallest_right(train.logits, train.labels, before=0)
+        before = 1 if right is None else 1 - right
+        return smallest_right(train.logits, train.labels, before=before)
 
     def _log(self, step: int, metrics: Metrics) -> None:
         """Log an evaluation's metrics."""
