@@ -45,9 +45,18 @@ def rebuild_model(
     config: RunConfig, spec: ModelSpec, run: RunDir, *, device: str | torch.device = "cpu"
 ) -> nn.Module:
     """The untrained network of the run in a folder, ready to take weights or to be trained."""
-    saved = any(path.exists() for path in (run.last, run.previous, run.best))
-    finished = saved or dry_run(config, spec, device=device).unfinished
-    return build_model(config, spec, finished=finished)
+    trial = repeated_trial(config, spec, run, device=device)
+    return build_model(config, spec, finished=trial.unfinished)
+
+
+def repeated_trial(
+    config: RunConfig, spec: ModelSpec, run: RunDir, *, device: str | torch.device = "cpu"
+) -> Trial:
+    """The dry run of the run in a folder; where there is a checkpoint it is not repeated: then no
+    more is known than that the network can be made as after its first forward pass."""
+    if any(path.exists() for path in (run.last, run.previous, run.best)):
+        return Trial(unfinished=True, warnings=())
+    return dry_run(config, spec, device=device)
 
 
 def dry_run(config: RunConfig, spec: ModelSpec, *, device: str | torch.device = "cpu") -> Trial:

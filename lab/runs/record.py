@@ -45,6 +45,8 @@ from lab.training import (
     Metrics,
     Processes,
     Snapshots,
+    Trial,
+    Unkept,
     describe,
     evaluation_steps,
     objective_file,
@@ -75,8 +77,8 @@ def _unclear(values: Mapping[str, float]) -> set[str]:
 class Record:
     """The record of one run in this process, from its training set to its verdict.
 
-    `started_at` is when the program was started, on `time.perf_counter`'s clock; `warnings` are the
-    dry run's.
+    `started_at` is when the program was started, on `time.perf_counter`'s clock; `trial` is its dry
+    run.
     """
 
     def __init__(
@@ -85,9 +87,16 @@ class Record:
         model: nn.Module,
         *,
         started_at: float,
-        warnings: Sequence[str] = (),
+        trial: Trial,
     ) -> None:
-        self._opened, self._model, self._warnings = opened, model, warnings
+        self._opened, self._model = opened, model
+        self._warnings, self._unkept = trial.warnings, trial.unkept
+        checkpoint = opened.checkpoint
+        if checkpoint is not None:
+            self._unkept = Unkept.of(checkpoint.progress.get("unkept"))
+            if self._unkept and checkpoint.step:
+                named = f"--model {opened.run.config.model.model}"
+                self._warnings += (f"{named}: {self._unkept.lost_at(checkpoint.step)}",)
         self._run, self._folder = opened.run, opened.folder
         self._display = Display(opened.run.config, opened.folder.path, opened.run.world.noun)
         self._recorder = Recorder(
@@ -182,6 +191,7 @@ class Record:
                 "provenance": provenance,
                 "sample": partial(sample_answers, spec=run.spec),
                 "collector": self._collector,
+                "unkept": self._unkept,
             }
 
     def conclude(self, fitted: Fitted) -> None:

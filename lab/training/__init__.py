@@ -25,6 +25,7 @@ from lab.training.objectives import (
     objective_file,
     objective_sources,
 )
+from lab.training.plain_state import Unkept
 from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop, graceful_stop
@@ -61,6 +62,7 @@ __all__ = [
     "Snapshots",
     "Stop",
     "Trial",
+    "Unkept",
     "answers_otherwise",
     "choose_device",
     "create_objective",
