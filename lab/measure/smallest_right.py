@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure.accuracy import loss
-from lab.measure.predictions import check_labels
+from lab.measure.predictions import with_labels
 
 WORSE = 0.25
 """Nats by which the mean loss lies above that of a guess: where labels are random, logits
@@ -62,7 +62,7 @@ def smallest_right(logits: Tensor, labels: Tensor, *, before: float) -> Smallest
 
 def _smallest(logits: Tensor, labels: Tensor) -> Tensor:
     """Which examples (N,) have the output for their label as the smallest one."""
-    check_labels(logits, labels)
+    logits, labels = with_labels(logits, labels)
     column = labels[:, None]
     own, others = logits.gather(1, column), logits.scatter(1, column, torch.inf)
     return (own < others.amin(dim=1, keepdim=True))[:, 0]
