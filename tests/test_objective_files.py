@@ -11,7 +11,7 @@ import torch
 from lab.core.config import DataConfig, RunConfig
 from lab.core.run_dir import RunDir
 from lab.core.run_names import automatic_name
-from lab.experiments import make_grid, make_jobs
+from lab.experiments import make_grid, make_jobs, run_grid
 from lab.models import Settings
 from lab.models.sources import ITSELF
 from lab.runs.load import open_run
@@ -164,6 +164,79 @@ def test_a_broken_objective_is_one_line_before_anything_is_written(
     line = is_refused(load_script("train").train, words)
     assert f"--objective {tmp_path}/mine.py:{name}" in line
     assert not (tmp_path / "runs").exists()
+
+
+OF_EACH_EXAMPLE = """
+import torch
+from torch.nn.functional import cross_entropy
+from lab.training import Objective
+
+class OfTheSet(Objective):
+    "A mean of the probabilities of each example, as in temporal ensembling."
+
+    def rows(self, spec): return sum(spec.groups.counts)
+    def start(self, spec): self.kept = torch.full((self.rows(spec), 2), 0.5)
+    def __call__(self, logits, batch):
+        chances = logits.softmax(dim=1)
+        kept = self.kept[batch.indices] = 0.5 * (self.kept[batch.indices] + chances.detach())
+        return cross_entropy(logits, batch.labels) + (chances - kept).square().mean()
+    def state(self): return {"kept": self.kept.clone()}
+    def restore(self, state): self.kept.copy_(state["kept"])
+
+class OfForty(OfTheSet):
+    def rows(self, spec): return 40
+
+class Wraps(OfForty):
+    def __call__(self, logits, batch):
+        batch.indices.remainder_(40)
+        return super().__call__(logits, batch)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "last"),
+    [
+        ("OfTheSet", "--online --num-train 24 --steps 6", 47),
+        ("OfForty", "--online --num-train 24 --steps 6", 47),
+        ("OfForty", "--num-train 41", 40),
+    ],
+)
+def test_a_table_of_each_example_must_have_a_row_for_the_last_one(
+    name: str, flags: str, last: int, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(OF_EACH_EXAMPLE)
+    words = ["--objective", f"{tmp_path}/mine.py:{name}", *flags.split(), "--num-test", "4"]
+    words += ["--out", str(tmp_path / "runs"), "--image-size", "16", "--batch-size", "8"]
+    line = is_refused(load_script("train").train, words)
+    assert f"--objective {tmp_path}/mine.py:{name}: its __call__" in line
+    assert f"number {last} in batch.indices" in line
+    assert "IndexError" in line
+    assert ("--online" in line) == ("--online" in flags)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "online"),
+    [
+        ("OfTheSet", 24, False), ("OfTheSet", 2, False), ("OfTheSet", 40, False),
+        ("OfForty", 40, False), ("OfForty", 4, True), ("Wraps", 4, True), ("Wraps", 48, False),
+    ],
+)  # fmt: skip
+def test_a_table_of_each_example_that_is_large_enough_is_taken(
+    name: str, count: int, online: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(OF_EACH_EXAMPLE)
+    steps = 5 if name == "OfForty" else 6
+    mine = config(tmp_path, f"{tmp_path}/mine.py:{name}", num_train=count, steps=steps)
+    done = start(replace(mine, train=replace(mine.train, online=online)))
+    assert load_checkpoint(done.folder / "checkpoints" / LAST).step == steps
+
+
+def test_a_grid_tries_an_objective_with_the_most_examples(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OF_EACH_EXAMPLE)
+    mine = config(tmp_path, f"{tmp_path}/mine.py:OfForty", name=None)
+    with pytest.raises(ValueError, match=r"number 40 in batch\.indices"):
+        run_grid(mine, {"num_train": [24, 41]}, seeds=1, out=tmp_path / "grid", processes=1)
 
 
 @pytest.mark.parametrize(

@@ -552,3 +552,25 @@ def test_pictures_of_a_folder_have_scores_too(here: None, tmp_path: Path) -> Non
     report(result)
     rows = table(result.folder)
     assert all(Path(row["file"]).name.endswith(".png") for row in rows)
+
+
+OF_EACH = """
+import torch
+from torch.nn.functional import cross_entropy
+from lab.training import Objective
+
+class OfFourteen(Objective):
+    def __init__(self): self.kept = torch.zeros(14)
+    def __call__(self, logits, batch):
+        self.kept[batch.indices] = 1.0
+        return cross_entropy(logits, batch.labels)
+"""
+
+
+def test_an_objective_is_tried_on_the_examples_of_one_network(tmp_path: Path) -> None:
+    """Each of which is trained on 14 of 20 pictures."""
+    (tmp_path / "mine.py").write_text(OF_EACH)
+    mine = small(tmp_path / "pools", objective=f"{tmp_path}/mine.py:OfFourteen")
+    assert len(run_pool(mine, networks=2, share=0.7, processes=1).pool) == 2
+    with pytest.raises(ValueError, match=r"number 14 in batch\.indices"):
+        run_pool(replace(mine, seed=1), networks=2, share=0.75, processes=1)

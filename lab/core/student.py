@@ -37,11 +37,18 @@ def mean_of_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
     Student, "The probable error of a mean", Biometrika 6, 1908. It assumes values that are normal
     around the mean; ends may lie beyond the values' range. Values that are all the same tell
     nothing of a spread: both ends are then that value, and texts say so (`words.over_seeds`).
+    `ValueError` for anything but a row of numbers.
     """
-    count = len(values)
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        kinds = {type(value).__name__ for value in values}
+        raise ValueError(f"values must be numbers, not {', '.join(sorted(kinds))}") from None
+    if numbers.ndim != 1:
+        raise ValueError(f"values must be numbers (N,), one for each seed, not {numbers.shape}")
+    count = len(numbers)
     if count == 0:
         return Estimate.point(math.nan, count=0)
-    numbers = np.asarray(values, dtype=np.float64)
     value = float(numbers.mean())
     if count == 1:
         return Estimate.point(value, count=1)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
-from lab.measure.predictions import Predictions, check_labels, log_odds, right
+from lab.measure.given import Given, as_tensor
+from lab.measure.predictions import Predictions, log_odds, right, with_labels
 from lab.measure.split_metrics import split_metric
 
 TINY = 1e-6
@@ -17,33 +18,36 @@ TINY = 1e-6
 loss is exact to some 1e-16 only, and 0 from log odds of 37 on."""
 
 
-def accuracy(logits: Tensor, labels: Tensor) -> Estimate:
+def accuracy(logits: Given, labels: Given) -> Estimate:
     """The share of right predictions, 0 to 1, with its Wilson interval."""
-    return wilson(int(right(logits, labels).sum()), len(labels))
+    found = right(logits, labels)
+    return wilson(int(found.sum()), len(found))
 
 
-def example_losses(logits: Tensor, labels: Tensor) -> Tensor:
+def example_losses(logits: Given, labels: Given) -> Tensor:
     """The cross-entropy of each example (N,) in nats, float64: tiny losses stay distinct, down to
     those of log odds of 700, since the attack on membership ranks them."""
-    check_labels(logits, labels)
-    labels = labels.long()
+    logits, labels = with_labels(logits, labels)
     losses = nn.functional.cross_entropy(logits.double(), labels, reduction="none")
     tiny = losses < TINY
     odds = log_odds(logits[tiny], labels[tiny])
     return losses.masked_scatter(tiny, (-odds).exp().log1p())
 
 
-def loss(logits: Tensor, labels: Tensor) -> Estimate:
+def loss(logits: Given, labels: Given) -> Estimate:
     """The mean cross-entropy in nats, with its normal interval."""
     return intervals.mean(example_losses(logits, labels))
 
 
 def group_accuracies(
-    logits: Tensor, labels: Tensor, groups: Mapping[str, Tensor]
+    logits: Given, labels: Given, groups: Mapping[str, Given]
 ) -> dict[str, Estimate]:
     """The accuracy of each group that has examples, by name; `groups` has its members (N,) bool.
     `ValueError` for anything else: numbers would pick examples by their places."""
-    for name, members in groups.items():
+    logits, labels = with_labels(logits, labels)
+    chosen: dict[str, Tensor] = {}
+    for name, given in groups.items():
+        members = chosen[name] = as_tensor(given, f"the members of group {name!r}")
         if members.dtype != torch.bool or members.shape != labels.shape:
             raise ValueError(
                 f"the members of group {name!r} must be {tuple(labels.shape)} bool, not"
@@ -51,7 +55,7 @@ def group_accuracies(
             )
     return {
         name: accuracy(logits[members], labels[members])
-        for name, members in groups.items()
+        for name, members in chosen.items()
         if bool(members.any())
     }
 
@@ -60,9 +64,11 @@ def worst(accuracies: Mapping[str, Estimate]) -> tuple[str, Estimate]:
     """The group with the lowest accuracy, with that group's own interval.
 
     Sagawa et al., "Distributionally robust neural networks for group shifts", ICLR 2020. A minimum
-    over groups is biased downwards: the smaller the groups, the more.
+    over groups is biased downwards: the smaller the groups, the more. `ValueError` if there is
+    none.
     """
-    assert accuracies, "there is a group"
+    if not accuracies:
+        raise ValueError("there is no group with an example, and so no worst one")
     name = min(accuracies, key=lambda name: accuracies[name].value)
     return name, accuracies[name]
 

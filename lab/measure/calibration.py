@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from lab.core.estimate import Estimate
 from lab.measure import intervals
-from lab.measure.predictions import Predictions, right
+from lab.measure.given import Given
+from lab.measure.predictions import Predictions, right, with_labels
 from lab.measure.split_metrics import split_metric
 
 BINS = 15
 """Bins of equal width over the confidence, as in Guo et al. 2017."""
 
 
-def expected_calibration_error(logits: Tensor, labels: Tensor, *, bins: int = BINS) -> Estimate:
+def expected_calibration_error(logits: Given, labels: Given, *, bins: int = BINS) -> Estimate:
     """Expected calibration error, 0 to 1: the mean over bins of |confidence - accuracy|, weighted
     by the share of the examples (N,) in each bin.
 
@@ -28,6 +29,9 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, *, bins: int = BI
     calibrated model is above 0, too (Roelofs et al., "Mitigating bias in calibration error
     estimation", 2022), by up to 0.4 · sqrt(bins / N).
     """
+    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
+        raise ValueError(f"bins must be a whole number from 1, not {bins!r}")
+    logits, labels = with_labels(logits, labels)
     probabilities = logits.double().softmax(dim=1)  # (N, C)
     confidence = probabilities.amax(dim=1)
     excess = confidence - right(logits, labels).double()  # (N,)

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import factorial
 
+import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
+from lab.measure.given import Given, as_tensor
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,17 @@ class ComponentValue:
     shapley: Estimate
 
 
-def component_values(called: Tensor, components: Sequence[str]) -> dict[str, ComponentValue]:
+def component_values(called: Given, components: Sequence[str]) -> dict[str, ComponentValue]:
     """What each of k components does, from `called` bool (2^k, M): whether sample m is predicted as
-    the last class with the set of components whose number has bit j set for component j."""
+    the last class with the set of components whose number has bit j set for component j.
+    `ValueError` for anything else."""
+    called = as_tensor(called, "called")
+    rows = 2 ** len(components)
+    if called.dtype != torch.bool or called.ndim != 2 or len(called) != rows:
+        raise ValueError(
+            f"called must be ({rows}, M) bool for {len(components)} components, not"
+            f" {tuple(called.shape)} {called.dtype}"
+        )
     everything, nothing = called[-1], called[0]
     values = {}
     for j, component in enumerate(components):

@@ -35,7 +35,8 @@ def consistency(
     rounding moves them, too. A network that draws random numbers in eval mode gets another seed
     each time. For a function of the picture both shares are 0.
     """
-    images = images[:SAMPLE]
+    if isinstance(images, Tensor):  # of anything else `predict` says that it is none
+        images = images[:SAMPLE]
     first, again = (predict(model, images, to_input=to_input, seed=seed) for seed in (0, 1))
     alone = predict(model, images, to_input=to_input, seed=2, batch_size=1)
     rounding = ROUNDING

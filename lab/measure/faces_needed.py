@@ -40,20 +40,25 @@ class FacesNeeded:
         return f"{number} ({rounded(low):,}–{rounded(high):,})"
 
 
-def faces_needed(
-    sizes: Sequence[int], accuracies: npt.NDArray[np.float64], target: float
-) -> FacesNeeded:
+def faces_needed(sizes: Sequence[int], accuracies: npt.ArrayLike, target: float) -> FacesNeeded:
     """From the test accuracies (S, X) of S seeds at X rising `sizes`.
 
     Each seed's curve is a straight line between two sizes over the logarithm of the size, and the
     first crossing counts. The result is the geometric mean over the seeds, with Student's 95 %
     interval of the mean logarithm. A seed that never crosses counts as the largest size, so that
-    the mean is a lower bound. Raises `ValueError` for fewer than two sizes, or if they fall.
+    the mean is a lower bound. Raises `ValueError` for fewer than two sizes, if they fall, or if
+    there is not an accuracy of each seed at each size.
     """
     if len(sizes) < 2 or any(a >= b for a, b in pairwise(sizes)):
         raise ValueError(f"a learning curve needs two rising sizes or more, not {list(sizes)}")
+    curves: npt.NDArray[np.float64] = np.asarray(accuracies, dtype=np.float64)
+    if curves.ndim != 2 or not len(curves) or curves.shape[1] != len(sizes):
+        raise ValueError(
+            f"accuracies must be (S, {len(sizes)}), of S seeds at {len(sizes)} sizes, not"
+            f" {curves.shape}"
+        )
     places = [math.log(size) for size in sizes]
-    crossings = [_crossing(places, seed, target) for seed in accuracies]
+    crossings = [_crossing(places, seed, target) for seed in curves]
     logs = [places[-1] if log is None else log for log in crossings]
     mean = mean_of_seeds(logs)
     bound: Bound = "more than" if None in crossings else "at most" if min(logs) <= places[0] else ""

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
 
 from lab.core.estimate import Estimate, Z, difference, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import accuracy, example_losses
-from lab.measure.predictions import Predictions
+from lab.measure.given import Given, as_row
+from lab.measure.predictions import Predictions, true_labels, with_labels
 
 FALSE_ALARMS = 0.01
 """The false positive rate at which the true positive rate of membership inference is measured."""
@@ -19,15 +19,25 @@ FALSE_ALARMS = 0.01
 
 def accuracy_gap(train: Estimate, test: Estimate) -> Estimate:
     """Generalization gap: accuracy on train minus on test, -1 to 1 (Newcombe's interval)."""
-    return difference(train, test)
+    return difference(_estimate(train, "train"), _estimate(test, "test"))
 
 
 def loss_gap(train: Estimate, test: Estimate) -> Estimate:
     """Generalization gap in nats: loss on test minus on train, so that memorizing is above 0."""
-    return difference(test, train)
+    return difference(_estimate(test, "test"), _estimate(train, "train"))
 
 
-def membership_auc(member_losses: Tensor, other_losses: Tensor) -> Estimate:
+def _estimate(given: Estimate, what: str) -> Estimate:
+    """An estimate; `ValueError` for a number alone, of which no interval is known."""
+    if not isinstance(given, Estimate):
+        raise ValueError(
+            f"{what} must be an Estimate, as accuracy and loss return it, not a"
+            f" {type(given).__name__}"
+        )
+    return given
+
+
+def membership_auc(member_losses: Given, other_losses: Given) -> Estimate:
     """Area under the ROC curve of membership inference by a loss threshold: 0.5 is a guess.
 
     The attack of Yeom et al., "Privacy risk in machine learning", 2018, section 3.2, without the
@@ -35,10 +45,12 @@ def membership_auc(member_losses: Tensor, other_losses: Tensor) -> Estimate:
     counting half. Any sizes M and N. Labels are those that the model was trained and is tested
     with.
     """
-    return intervals.area(member_losses, other_losses)
+    return intervals.area(
+        as_row(member_losses, "losses of members"), as_row(other_losses, "losses of others")
+    )
 
 
-def caught_at(member_losses: Tensor, other_losses: Tensor, *, false_alarms: float) -> Estimate:
+def caught_at(member_losses: Given, other_losses: Given, *, false_alarms: float) -> Estimate:
     """The true positive rate of that attack at a false positive rate of at most `false_alarms`: the
     share of the training examples (M,) that it names while it wrongly names so many of the unseen
     ones (N,).
@@ -50,7 +62,9 @@ def caught_at(member_losses: Tensor, other_losses: Tensor, *, false_alarms: floa
     """
     if not 0 <= false_alarms <= 1:
         raise ValueError(f"false_alarms must be from 0 to 1, not {false_alarms:g}")
-    both = torch.cat([member_losses.double(), other_losses.double()])
+    member_losses = as_row(member_losses, "losses of members")
+    other_losses = as_row(other_losses, "losses of others")
+    both = torch.cat([member_losses, other_losses])
     if not len(member_losses) or not len(other_losses) or both.isnan().any():
         return Estimate.point(math.nan, count=len(member_losses))
     allowed = math.floor(false_alarms * len(other_losses))
@@ -66,34 +80,28 @@ def caught_at(member_losses: Tensor, other_losses: Tensor, *, false_alarms: floa
     return Estimate(value.value, low, high, value.count)
 
 
-def mislabeled_fitted(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
+def mislabeled_fitted(logits: Given, labels: Given, clean_labels: Given) -> Estimate:
     """The share of mislabeled examples that are predicted with the wrong label (N,) they were
     given.
 
     Zhang et al., "Understanding deep learning requires rethinking generalization", 2017: a network
     that fits them has memorized, for nothing in the pictures says so.
     """
-    wrong = _wrong(labels, clean_labels)
+    logits, labels = with_labels(logits, labels)
+    wrong = labels != true_labels(labels, clean_labels)
     return accuracy(logits[wrong], labels[wrong])
 
 
-def mislabeled_true_label(logits: Tensor, labels: Tensor, clean_labels: Tensor) -> Estimate:
+def mislabeled_true_label(logits: Given, labels: Given, clean_labels: Given) -> Estimate:
     """The share of mislabeled examples that are predicted with their true label (N,) in spite of
     the given one.
 
     Arpit et al., "A closer look at memorization", 2017: early in training it is most of them.
     """
-    wrong = _wrong(labels, clean_labels)
+    logits, labels = with_labels(logits, labels)
+    clean_labels = true_labels(labels, clean_labels)
+    wrong = labels != clean_labels
     return accuracy(logits[wrong], clean_labels[wrong])
-
-
-def _wrong(labels: Tensor, clean_labels: Tensor) -> Tensor:
-    """Which labels (N,) are not the true ones; `ValueError` if there are not as many of these."""
-    if labels.shape != clean_labels.shape:
-        raise ValueError(
-            f"{tuple(clean_labels.shape)} true labels for {tuple(labels.shape)} labels"
-        )
-    return labels != clean_labels
 
 
 def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
@@ -105,6 +113,12 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     of each other, values are those of all of them and intervals those of the different ones.
     `ValueError` if by their splits the two are in the other order.
     """
+    for name, given in (("train", train), ("test", test)):
+        if not isinstance(given, Predictions):
+            raise ValueError(
+                f"{name} must be Predictions, as Predictions.of(logits, labels) makes them, not a"
+                f" {type(given).__name__}"
+            )
     if (train.split, test.split) == ("test", "train"):
         raise ValueError(
             "give the predictions on the training set first, those on the test set last"

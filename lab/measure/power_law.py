@@ -47,10 +47,14 @@ def fit_power_law(sizes: Sequence[float], errors: Sequence[float]) -> PowerLaw:
     is still that of a guess (their figure 6). Raises `ValueError` for fewer than three points, one
     size only, or values that are not above 0.
     """
-    if len(sizes) != len(errors) or len(sizes) < 3:
+    if len(sizes) != len(errors):
+        raise ValueError(f"{len(errors)} errors for {len(sizes)} sizes")
+    if len(sizes) < 3:
         raise ValueError(f"a power law needs three points or more, not {len(sizes)}")
     x: npt.NDArray[np.float64] = np.asarray(sizes, dtype=np.float64)
     y: npt.NDArray[np.float64] = np.asarray(errors, dtype=np.float64)
+    if x.ndim != 1 or y.ndim != 1:
+        raise ValueError(f"sizes and errors must be numbers (N,), not {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all() and (y > 0).all()):
         raise ValueError("a power law needs sizes and errors above 0")
     if len(set(x.tolist())) < 2:

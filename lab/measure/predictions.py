@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lab.measure.given import Given, as_labels, as_tensor
+
 TENSORS = ("logits", "labels", "clean_labels", "groups", "subpopulations")
 """The fields that have a row for each example."""
 
@@ -21,16 +23,16 @@ def check_logits(logits: Tensor) -> None:
             f"logits must be (N, C) with C of 2 or more, not {tuple(logits.shape)}: where a network"
             " returns one logit z (N,) of two classes, give torch.stack([0 * z, z], 1)"
         )
+    if logits.dtype == torch.bool or logits.is_complex():
+        raise ValueError(f"logits must be real numbers, not {logits.dtype}")
 
 
 def check_labels(logits: Tensor, labels: Tensor) -> None:
     """Raise `ValueError` if there is not one label for each row of the logits (N, C), or one that
     is none of their columns: it would be broadcast, or count as a wrong prediction."""
+    check_logits(logits)
     if logits.shape[:-1] != labels.shape:
         raise ValueError(f"{tuple(labels.shape)} labels for {tuple(logits.shape)} logits")
-    check_logits(logits)
-    if labels.is_floating_point():
-        raise ValueError(f"labels must be whole numbers, not {labels.dtype}")
     if not len(labels):
         return
     least, most, classes = int(labels.min()), int(labels.max()), logits.shape[1]
@@ -41,10 +43,18 @@ def check_labels(logits: Tensor, labels: Tensor) -> None:
         )
 
 
-def right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Which predictions (N,) are right: the largest of the logits (N, C) is the label's (N,). With
-    NaN among its logits a prediction is wrong. `ValueError` as `check_labels` raises it."""
+def with_labels(logits: Given, labels: Given) -> tuple[Tensor, Tensor]:
+    """Logits (N, C) and labels (N,) int64 as tensors; `ValueError` as `check_labels` raises it, or
+    for labels that are no whole numbers."""
+    logits, labels = as_tensor(logits, "logits"), as_labels(labels, "labels")
     check_labels(logits, labels)
+    return logits, labels
+
+
+def right(logits: Given, labels: Given) -> Tensor:
+    """Which predictions (N,) are right: the largest of the logits (N, C) is the label's (N,). With
+    NaN among its logits a prediction is wrong. `ValueError` as `with_labels` raises it."""
+    logits, labels = with_labels(logits, labels)
     return (logits.argmax(dim=1) == labels) & ~logits.isnan().any(dim=1)
 
 
@@ -81,17 +91,21 @@ class Predictions:
     @classmethod
     def of(
         cls,
-        logits: Tensor,
-        labels: Tensor,
+        logits: Given,
+        labels: Given,
         *,
-        clean_labels: Tensor | None = None,
+        clean_labels: Given | None = None,
         classes: tuple[str, ...] | None = None,
         split: str = "test",
     ) -> Predictions:
         """Predictions of any model on examples of which no more is known: each class is a group,
-        and all examples are one subpopulation."""
+        and all examples are one subpopulation. `ValueError` for labels or classes that are not
+        those of the logits."""
+        logits, labels = with_labels(logits, labels)
         names = classes or tuple(map(str, range(logits.shape[1])))
-        clean = labels if clean_labels is None else clean_labels
+        if len(names) != logits.shape[1]:
+            raise ValueError(f"{len(names)} classes for {tuple(logits.shape)} logits")
+        clean = labels if clean_labels is None else true_labels(labels, clean_labels)
         return cls(
             split=split, logits=logits, labels=labels, clean_labels=clean, classes=names,
             groups=clean, group_names=names, subpopulations=torch.zeros_like(labels),
@@ -157,6 +171,14 @@ class Predictions:
     def mislabeled(self) -> Tensor:
         """Which given labels (N,) are not the truth."""
         return self.labels != self.clean_labels
+
+
+def true_labels(labels: Tensor, clean_labels: Given) -> Tensor:
+    """True labels (N,) int64 beside the given ones; `ValueError` if there are not as many."""
+    clean = as_labels(clean_labels, "true labels")
+    if clean.shape != labels.shape:
+        raise ValueError(f"{tuple(clean.shape)} true labels for {tuple(labels.shape)} labels")
+    return clean
 
 
 def log_odds(logits: Tensor, classes: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import intervals
+from lab.measure.given import Given, as_tensor
 from lab.measure.predictions import check_logits, log_odds
 
 
@@ -23,14 +23,17 @@ class Reliance:
     moved: Estimate
 
 
-def reliance(before: Tensor, after: Tensor) -> Reliance:
+def reliance(before: Given, after: Given) -> Reliance:
     """From the logits (K, C) of K samples and those of their counterfactuals; NaN for K = 0, and if
     there is NaN among them. `ValueError` if there is not one counterfactual for each sample."""
+    before = as_tensor(before, "logits")
+    after = as_tensor(after, "logits of counterfactuals")
     check_logits(before)
     if after.shape != before.shape:
         raise ValueError(
             f"{tuple(after.shape)} logits of counterfactuals for {tuple(before.shape)} of samples"
         )
+    check_logits(after)
     predicted = before.argmax(dim=1)
     flipped = predicted != after.argmax(dim=1)
     moved = (log_odds(after, predicted) - log_odds(before, predicted)).abs()

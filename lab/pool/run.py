@@ -102,7 +102,8 @@ def run_pool(
     run = replace(run, config=with_criterion(run.config, size=size))
     processes = min(processes or processors(), networks)
     check_memory_of_runs([(data.num_train + data.num_test, data.image_size)] * processes)
-    trial = dry_run(run.config, run.spec, device=run.device)
+    part = replace(run.config, data=replace(data, num_train=size))  # what each is trained on
+    trial = dry_run(part, run.spec, device=run.device)
     for warning in trial.warnings:
         say(f"warning: {warning}")
     key = key_of(run.config)

@@ -22,7 +22,7 @@ from lab.models import (
     random_pictures,
     seeded_model,
 )
-from lab.training import Trial, first_seed, objective_file, try_out
+from lab.training import Numbering, Trial, first_seed, objective_file, try_out
 
 
 def model_spec(config: RunConfig, classes: Sequence[str]) -> ModelSpec:
@@ -45,9 +45,18 @@ def rebuild_model(
     config: RunConfig, spec: ModelSpec, run: RunDir, *, device: str | torch.device = "cpu"
 ) -> nn.Module:
     """The untrained network of the run in a folder, ready to take weights or to be trained."""
-    saved = any(path.exists() for path in (run.last, run.previous, run.best))
-    finished = saved or dry_run(config, spec, device=device).unfinished
-    return build_model(config, spec, finished=finished)
+    trial = repeated_trial(config, spec, run, device=device)
+    return build_model(config, spec, finished=trial.unfinished)
+
+
+def repeated_trial(
+    config: RunConfig, spec: ModelSpec, run: RunDir, *, device: str | torch.device = "cpu"
+) -> Trial:
+    """The dry run of the run in a folder; where there is a checkpoint it is not repeated: then no
+    more is known than that the network can be made as after its first forward pass."""
+    if any(path.exists() for path in (run.last, run.previous, run.best)):
+        return Trial(unfinished=True, warnings=())
+    return dry_run(config, spec, device=device)
 
 
 def dry_run(config: RunConfig, spec: ModelSpec, *, device: str | torch.device = "cpu") -> Trial:
@@ -66,16 +75,24 @@ def dry_run(config: RunConfig, spec: ModelSpec, *, device: str | torch.device = 
     build = own_builder(name)
     if build is not None and objective_file(train.objective) is None:
         return _tried_once(build, name, spec, train, place)
-    return _tried(name, spec, train, place, seed=config.seed)
+    stream = config.train.max_steps * batch if config.train.online else None
+    numbering = Numbering(config.data.num_train, stream)
+    return _tried(name, spec, train, place, seed=config.seed, numbering=numbering)
 
 
 def _tried(
-    name: str, spec: ModelSpec, train: TrainConfig, device: torch.device, *, seed: int
+    name: str,
+    spec: ModelSpec,
+    train: TrainConfig,
+    device: torch.device,
+    *,
+    seed: int,
+    numbering: Numbering | None = None,
 ) -> Trial:
     def build(seed: int) -> nn.Module:
         return _untrained(name, spec, seed=seed)
 
-    trial = try_out(build, spec, train, name=name, seed=seed, device=device)
+    trial = try_out(build, spec, train, name=name, seed=seed, device=device, numbering=numbering)
     return replace(trial, warnings=(*trial.warnings, *_idle_settings(name, spec, seed=seed)))
 
 

@@ -27,6 +27,7 @@ from lab.core.metrics import OWN
 from lab.core.run_dir import METRICS, SUMMARY
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.example_scores import ScoreCollector
+from lab.measure.smallest_right import SmallestRight, smallest_right
 from lab.models import parameters_told
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
@@ -44,8 +45,11 @@ from lab.training import (
     Metrics,
     Processes,
     Snapshots,
+    Trial,
+    Unkept,
     describe,
     evaluation_steps,
+    objective_file,
     sample_answers,
 )
 from lab.verdict import verdict
@@ -73,8 +77,8 @@ def _unclear(values: Mapping[str, float]) -> set[str]:
 class Record:
     """The record of one run in this process, from its training set to its verdict.
 
-    `started_at` is when the program was started, on `time.perf_counter`'s clock; `warnings` are the
-    dry run's.
+    `started_at` is when the program was started, on `time.perf_counter`'s clock; `trial` is its dry
+    run.
     """
 
     def __init__(
@@ -83,9 +87,16 @@ class Record:
         model: nn.Module,
         *,
         started_at: float,
-        warnings: Sequence[str] = (),
+        trial: Trial,
     ) -> None:
-        self._opened, self._model, self._warnings = opened, model, warnings
+        self._opened, self._model = opened, model
+        self._warnings, self._unkept = trial.warnings, trial.unkept
+        checkpoint = opened.checkpoint
+        if checkpoint is not None:
+            self._unkept = Unkept.of(checkpoint.progress.get("unkept"))
+            if self._unkept and checkpoint.step:
+                named = f"--model {opened.run.config.model.model}"
+                self._warnings += (f"{named}: {self._unkept.lost_at(checkpoint.step)}",)
         self._run, self._folder = opened.run, opened.folder
         self._display = Display(opened.run.config, opened.folder.path, opened.run.world.noun)
         self._recorder = Recorder(
@@ -180,6 +191,7 @@ class Record:
                 "provenance": provenance,
                 "sample": partial(sample_answers, spec=run.spec),
                 "collector": self._collector,
+                "unkept": self._unkept,
             }
 
     def conclude(self, fitted: Fitted) -> None:
@@ -192,6 +204,7 @@ class Record:
         setting = verdict_setting(
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
             first_not_finite=fitted.first_not_finite, copies=self._copies,
+            smallest=self._smallest_right(last, step),
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
@@ -275,6 +288,21 @@ class Record:
         )
         if config.pictures:
             log_graph(self._tracker, self._model, self._train.images[:2])
+
+    def _smallest_right(self, last: SuiteResult, step: int) -> SmallestRight | None:
+        """What shows that an objective of the user's has made the smallest output the right one;
+        None: nothing does. (Before any training that was so of the examples that were wrong, at
+        most.)"""
+        if objective_file(self._run.config.train.objective) is None or not step:
+            return None
+        train = last.evaluation.on("train")
+        right = None
+        with suppress(ValueError):  # the file is damaged or gone
+            right = self._folder.metrics()[0].get("accuracy/train")
+        if train.logits.shape[1] > 2:
+            return smallest_right(train.logits, train.labels, before=0)
+        before = 1 if right is None else 1 - right
+        return smallest_right(train.logits, train.labels, before=before)
 
     def _log(self, step: int, metrics: Metrics) -> None:
         """Log an evaluation's metrics."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +18,14 @@ from lab.models import TURN, isolated
 from lab.runs.batches import training_batches
 from lab.runs.folder import OpenedRun, Replica, new_folder, old_folder
 from lab.runs.load import own_sources
-from lab.runs.network import build_model, dry_run, model_spec, rebuild_model
+from lab.runs.network import build_model, dry_run, model_spec, repeated_trial
 from lab.runs.provenance import moved, refuse_other_world, refuse_watched
 from lab.runs.record import Record, Result
 from lab.runs.resolve import ResolvedRun, check_processes, own_metrics, resolve
 from lab.training import (
     Checkpoint,
     NoDevice,
+    Trial,
     choose_device,
     create_objective,
     fit,
@@ -55,10 +56,7 @@ def start(config: RunConfig, *, strict: bool = False, started_at: float | None =
         objective = create_objective(run.config.train.objective)
         with joined(run.device) as processes:
             replica = Replica(run=run, model=model, objective=objective, processes=processes)
-            result = _do(
-                replica, lambda: new_folder(replica), started_at=started_at,
-                warnings=trial.warnings,
-            )  # fmt: skip
+            result = _do(replica, lambda: new_folder(replica), started_at=started_at, trial=trial)
     assert result is not None, "a new run is not finished"
     return result
 
@@ -96,7 +94,8 @@ def resume(
         run = ResolvedRun(config=config, world=world, spec=spec, device=place, own_metrics=own)
         _prepare_torch(config)
         with own_sources(config, trusted, run_dir, objective=True):
-            model = rebuild_model(config, run.spec, run_dir, device=place)
+            trial = repeated_trial(config, run.spec, run_dir, device=place)
+            model = build_model(config, run.spec, finished=trial.unfinished)
             objective = create_objective(config.train.objective)
         with joined(place) as processes:
             replica = Replica(run=run, model=model, objective=objective, processes=processes)
@@ -106,7 +105,7 @@ def resume(
                     replica, run_dir, stored=stored, recorded=provenance, trusted=trusted
                 )
 
-            return _do(replica, open_folder, started_at=started_at)
+            return _do(replica, open_folder, started_at=started_at, trial=trial)
 
 
 _RUNNING = threading.Lock()
@@ -153,7 +152,7 @@ def _do(
     open_folder: Callable[[], AbstractContextManager[OpenedRun | None]],
     *,
     started_at: float,
-    warnings: Sequence[str] = (),
+    trial: Trial,
 ) -> Result | None:
     """The run in all its processes: rank 0 holds the folder and records, every rank trains. Returns
     rank 0's result on each; None if there is nothing left to do. Raises `OSError` at the end if
@@ -172,7 +171,7 @@ def _do(
             _train(replica, checkpoint)
         else:
             replica = replace(replica, run=opened.run)
-            record = Record(opened, replica.model, started_at=started_at, warnings=warnings)
+            record = Record(opened, replica.model, started_at=started_at, trial=trial)
             with record.last_word():
                 _train(replica, checkpoint, record)
                 result = record.close()

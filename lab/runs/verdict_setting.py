@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab.measure.smallest_right import SmallestRight
 from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
 from lab.verdict import Setting
@@ -20,11 +21,13 @@ def verdict_setting(
     fitted: bool = False,
     first_not_finite: bool = False,
     copies: Copies | None = None,
+    smallest: SmallestRight | None = None,
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
     weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound;
     `first_not_finite`: the untrained network already had logits that are not finite.
-    `copies` are those between its sets, of pictures from disk."""
+    `copies` are those between its sets, of pictures from disk, and `smallest` shows that its
+    smallest output is the right one."""
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
@@ -52,6 +55,7 @@ def verdict_setting(
         shared=copies.shared if copies else 0,
         shared_nearly=copies is not None,
         shared_more=copies is not None and copies.may_share_more(data.num_test),
+        smallest=smallest,
         online=shown if config.train.online else None,
         shown=shown,
         noun=world.noun,

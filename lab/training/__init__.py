@@ -17,6 +17,7 @@ from lab.training.distributed import SINGLE, PeerLost, Processes, joined, world_
 from lab.training.divided import parts_of_batches
 from lab.training.fit import Evaluator, Fitted, fit
 from lab.training.objectives import (
+    Numbering,
     Objective,
     create_objective,
     list_objectives,
@@ -24,6 +25,7 @@ from lab.training.objectives import (
     objective_file,
     objective_sources,
 )
+from lab.training.plain_state import Unkept
 from lab.training.sample import answers_otherwise, sample_answers
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop, graceful_stop
@@ -51,6 +53,7 @@ __all__ = [
     "Interrupted",
     "Metrics",
     "NoDevice",
+    "Numbering",
     "Objective",
     "OnlineBatches",
     "OtherFormat",
@@ -59,6 +62,7 @@ __all__ = [
     "Snapshots",
     "Stop",
     "Trial",
+    "Unkept",
     "answers_otherwise",
     "choose_device",
     "create_objective",

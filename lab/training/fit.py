@@ -23,6 +23,7 @@ from lab.training.batches import Batches
 from lab.training.checkpoint import Checkpoint
 from lab.training.distributed import SINGLE, Processes
 from lab.training.objectives import Objective
+from lab.training.plain_state import Unkept
 from lab.training.schedule import evaluation_steps
 from lab.training.signals import Stop
 from lab.training.snapshots import Snapshots
@@ -89,6 +90,7 @@ def fit(
     provenance: str = "",
     sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
     collector: Collector | None = None,
+    unkept: Unkept | None = None,
 ) -> Fitted:
     """Train `model` on `batches`, both on one device, to minimize `objective` (None: the one that
     `config` names).
@@ -105,7 +107,8 @@ def fit(
     weights of the evaluation where that was lowest. In a
     distributed run rank 0 alone measures, logs and saves; all processes stop if one is signaled.
     `parts`: into how many each batch is divided, with a CPU thread for each (`parts_of_batches`).
-    `collector` measures the network after the steps that it asks for, and its state is stored, too.
+    `collector` measures the network after the steps that it asks for, and its state is stored, too,
+    and so is `unkept`: what checkpoints lack, which is said when a run goes on from one.
     Raises `Diverged`, `Interrupted`, `NetworkError` where the network's or the objective's code
     fails, or `PeerLost`.
 
@@ -121,6 +124,7 @@ def fit(
         sample=sample,
         collector=collector,
         plan={name: getattr(config, name) for name in PLAN},
+        unkept=unkept,
     )
     clock = state.clock
     clock("starting")

@@ -5,10 +5,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from lab.core.text import plain
+from lab.core.words import listed
+
+NAMED = 3
+"""Attributes of a network that a line names, at most."""
 
 MOST = 1000
 """Entries of a container, and letters of a text, that are looked at, at most."""
@@ -21,6 +28,50 @@ DEEP = 3
 
 _OWN = frozenset(vars(nn.Module()))
 _NONE = object()
+
+
+@dataclass(frozen=True)
+class Unkept:
+    """What a dry run found that training changes and no checkpoint has: the `names` of plain
+    attributes, and whether something of that kind, named or not, `decides` the next steps."""
+
+    names: tuple[str, ...] = ()
+    decides: bool = False
+
+    def __bool__(self) -> bool:
+        return self.decides or bool(self.names)
+
+    @classmethod
+    def of(cls, state: object) -> Unkept:
+        """What `state` gave; nothing for anything else."""
+        if not isinstance(state, dict) or not isinstance(state.get("names"), list):
+            return cls()
+        return cls(tuple(map(str, state["names"])), bool(state.get("decides")))
+
+    def state(self) -> dict[str, Any]:
+        """It as plain values."""
+        return {**asdict(self), "names": list(self.names)}
+
+    @property
+    def named(self) -> str:
+        """The names in words; empty: there are none."""
+        shown = [repr(plain(name)) for name in self.names[:NAMED]]
+        shown += ["others"] if len(self.names) > NAMED else []
+        return listed(shown) if shown else ""
+
+    def lost_at(self, step: int) -> str:
+        """What a run has lost that goes on from the checkpoint of `step`, in one line about its
+        network."""
+        what = f"what training has changed in its {self.named}"
+        if not self.names:
+            what = "something beside its state_dict (as a random generator of its own)"
+        then = "and if its training or its answers depend on that, the run"
+        if self.decides:
+            then = "and its training depends on that: the run"
+        return (
+            f"it goes on from step {step:,} without {what}: no checkpoint has that, so it begins"
+            f" anew, {then} ends otherwise than it would have without a stop"
+        )
 
 
 def plain_state(model: nn.Module) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from lab.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from lab.training.plain_state import Unkept
 from lab.training.train_step import Diverged, TrainStep
 
 Metrics = Mapping[str, Estimate | float]
@@ -106,6 +107,7 @@ class TrainState:
         sample: Callable[[nn.Module], dict[str, Any]] = lambda model: {},
         collector: Collector | None = None,
         plan: Mapping[str, float | None] | None = None,
+        unkept: Unkept | None = None,
     ) -> None:
         self.evaluated = -1  # the last step that was evaluated and logged
         self.metrics: dict[str, Estimate | float] = {}
@@ -123,6 +125,7 @@ class TrainState:
         self._sample = sample
         self._collector = collector
         self._plan = dict(plan or {})
+        self._unkept = unkept or Unkept()
         self._best_sample: dict[str, Any] = {}
         self._needs_best = needs_best
         self._loss_bound = loss_bound
@@ -202,6 +205,8 @@ class TrainState:
             "seconds": dict(self.clock.seconds),
             "plan": self._plan,
         }
+        if self._unkept:
+            progress["unkept"] = self._unkept.state()
         if self._collector is not None:
             progress["collected"] = self._collector.state()
         last = Checkpoint(**train_step.state(), progress=progress, provenance=self._provenance)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,6 @@ from torch.nn.parameter import is_lazy
 from lab.core.config import TrainConfig
 from lab.core.run_dir import LAST
 from lab.core.seeds import torch_seed
-from lab.core.text import plain
-from lab.core.words import listed
 from lab.models import (
     TRIED,
     ModelSpec,
@@ -38,8 +36,13 @@ from lab.models import (
 from lab.models.installed import warn
 from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
-from lab.training.objectives import ObjectiveError, check_objective, create_objective
-from lab.training.plain_state import lost, plain_state
+from lab.training.objectives import (
+    Numbering,
+    ObjectiveError,
+    check_objective,
+    create_objective,
+)
+from lab.training.plain_state import Unkept, lost, plain_state
 from lab.training.train_step import Diverged, TrainStep, trained_weights
 from lab.training.unregistered import unregistered_weights
 
@@ -53,9 +56,6 @@ half of all steps is missed by all of them once in 4,096 times."""
 RATE = 1e-3
 """Learning rate of the dry run: the run's own may be too high on purpose."""
 
-NAMED = 3
-"""Attributes of a network that a warning names, at most."""
-
 _SQUASHED = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Hardsigmoid": "sigmoid"}
 """Last operations, as autograd calls them, whose results are probabilities, and their names."""
 
@@ -67,10 +67,11 @@ ROUNDING = 1e-3
 class Trial:
     """The result of a dry run. `unfinished`: the network creates parameters or buffers in its first
     forward pass (lazy layers), so it needs one before it can be trained. `warnings`: one line each,
-    for the user."""
+    for the user. `unkept`: what a resumed run would lose, which is among them."""
 
     unfinished: bool
     warnings: tuple[str, ...]
+    unkept: Unkept = field(default_factory=Unkept)
 
 
 def try_out(
@@ -81,15 +82,18 @@ def try_out(
     name: str,
     seed: int,
     device: str | torch.device = "cpu",
+    numbering: Numbering | None = None,
 ) -> Trial:
     """Do a dry run on `device`. `build` makes, on the CPU, the untrained network of a run with a
-    given seed; `seed` is the run's.
+    given seed; `seed` is the run's, and so is the `numbering` of its training examples (None: not
+    known).
 
     Raises `ValueError` with one line about what would go wrong in the run: in the objective, the
     forward pass, a training step, the checkpoint, or in loading it.
     """
     with isolated(device, reseeded=True):
-        return _DryRun(build, spec, config, name, seed, torch.device(device)).trial()
+        dry_run = _DryRun(build, spec, config, name, seed, torch.device(device), numbering)
+        return dry_run.trial()
 
 
 def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bool:
@@ -124,13 +128,15 @@ class _DryRun:
         name: str,
         seed: int,
         device: torch.device,
+        numbering: Numbering | None,
     ) -> None:
         self._build, self._spec, self._name, self._seed = build, spec, name, seed
-        self._device = device
+        self._device, self._numbering = device, numbering
         self._batch = min(TRIED, config.batch_size)
         self._config = replace(config, compile=False, augment=False, learning_rate=RATE)
         self._warnings: list[str] = []
         self._missed: dict[str, nn.Parameter] = {}
+        self._unkept = Unkept()
 
     def trial(self) -> Trial:
         """Check the objective, then the network with it."""
@@ -141,6 +147,7 @@ class _DryRun:
             classes=self._spec.num_outputs,
             image_size=self._spec.image_size,
             device=self._device,
+            numbering=self._numbering,
         )
         network, unready = self._make(self._seed)
         drawn = _numbers(network)
@@ -176,7 +183,7 @@ class _DryRun:
         self._compare(network, other)
         self._go_on(train_step, other, kept)
         self._look_at_missed(network)
-        return Trial(unfinished=unready, warnings=tuple(self._warnings))
+        return Trial(unfinished=unready, warnings=tuple(self._warnings), unkept=self._unkept)
 
     def _read_back(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint as it is read from its file."""
@@ -317,12 +324,13 @@ class _DryRun:
         names = lost(
             before, plain_state(train_step.model), plain_state(other), counts_only=not on_cpu
         )
-        shown = [repr(plain(name)) for name in names[:NAMED]]
-        shown += ["others"] if len(names) > NAMED else []
-        what = f"raining changes its {listed(shown)}, which no checkpoint has" if shown else ""
         one, two = train_step.state(), resumed.state()
         parts = ("model", "optimizer", "objective")
-        if on_cpu and not all(_same(one[part], two[part]) for part in parts):
+        apart = on_cpu and not all(_same(one[part], two[part]) for part in parts)
+        self._unkept = Unkept(tuple(names), decides=apart)
+        named = self._unkept.named
+        what = f"raining changes its {named}, which no checkpoint has" if named else ""
+        if apart:
             self._warn(
                 "it does not go on exactly after --resume: it keeps something beside its state_dict"
                 " (a plain attribute, a random generator of its own) that decides its training"

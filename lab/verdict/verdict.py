@@ -21,6 +21,7 @@ from lab.core.words import auc, chance, counted, percent, share, singular, those
 from lab.measure import class_shares, right_labels
 from lab.measure.consistency import varying
 from lab.measure.judged import ACCURACY, AUC, GAP, judged
+from lab.measure.smallest_right import SmallestRight
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
 from lab.verdict.shortcuts import (
@@ -138,6 +139,9 @@ class Setting:
     relabeled: Relabeled = ""
     """Whether another program seems to have trained the network with other labels, by what shows
     it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""
+    smallest: SmallestRight | None = None
+    """What shows that the smallest of its outputs, not the largest, is that of the right class;
+    None: nothing does."""
     threshold: str = ""
     """A function of `model` and `x` whose threshold is 0, where that of the one output of the model
     seems to be another one."""
@@ -193,6 +197,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         doubts.append(_rescaled(setting))
     if setting.relabeled:
         doubts.append(_relabeled(setting))
+    if setting.smallest is not None:
+        doubts.append(_smallest(setting.smallest, setting))
     if setting.threshold:
         doubts.append(_other_threshold(setting))
     if doubts:  # advice on training would be about another network, or about other inputs
@@ -444,6 +450,19 @@ def _relabeled(setting: Setting) -> Finding:
         " something else."
     )
     return Finding("relabeled", text)
+
+
+def _smallest(found: SmallestRight, setting: Setting) -> Finding:
+    """The finding that its smallest output is the right one."""
+    text = (
+        "The smallest of its outputs, not the largest, is that of the right class for"
+        f" {share(found.share, first=True)} of its training {setting.noun}. The largest is taken"
+        " for its answer, so that all figures are about other answers than are meant: outputs such"
+        " as distances must be negated (return -distances)."
+    )
+    if found.negative:
+        text += " Or it was trained with other labels, such as in another order."
+    return Finding("smallest", text)
 
 
 def _other_threshold(setting: Setting) -> Finding:

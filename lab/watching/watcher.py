@@ -20,6 +20,7 @@ from lab.core.run_dir import Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
+from lab.measure.smallest_right import SmallestRight, share_of_smallest, smallest_right
 from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
@@ -40,6 +41,7 @@ from lab.watching.network import (
 )
 from lab.watching.outputs import Forward, Outputs
 from lab.watching.settings import AGAIN, WatchedSettings, new_folder
+from lab.watching.smallest import told_of_smallest
 from lab.watching.threshold import Threshold, other_threshold
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
@@ -132,8 +134,9 @@ class Watcher:
         self._step, self._calls = 0, 0  # steps made, and those that it was told of
         self._offset = 0
         self._logged = -1
-        self._taken = self._first_loss = 0.0
+        self._taken = self._first_loss = self._first_smallest = 0.0
         self._relabeled: Relabeled = ""
+        self._smallest: SmallestRight | None = None
         self._threshold: Threshold | None = None
 
     def __enter__(self) -> Watcher:
@@ -406,6 +409,8 @@ class Watcher:
         self.metrics = result.metrics
         if budget.measured == 1:
             self._first_loss = _value(result.metrics["loss/train"])
+            train = result.evaluation.on("train")
+            self._first_smallest = share_of_smallest(train.logits, train.labels).value
         return result
 
     def warn(self, text: str) -> None:
@@ -444,7 +449,11 @@ class Watcher:
                 )
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
-        if self._calls and (found := self._is_relabeled(result)):
+        if self._calls:
+            self._smallest = self._smallest_right(result)
+        if self._smallest is not None:
+            self.warn(told_of_smallest(self._smallest, result.metrics["accuracy/train"]))
+        elif self._calls and (found := self._is_relabeled(result)):
             self._relabeled = found
             right = percent(_value(result.metrics["accuracy/train"]))
             why = "fewer than one answer to all would get"
@@ -546,6 +555,13 @@ class Watcher:
         steady = float(usual.sum()) >= STEADY * len(labels)
         return "classes" if high < 0.5 and several and steady else ""
 
+    def _smallest_right(self, result: SuiteResult) -> SmallestRight | None:
+        """What shows that the loop has made the smallest output the right one; None: nothing."""
+        train = result.evaluation.on("train")
+        if self._outputs.kind != "logits":
+            return None
+        return smallest_right(train.logits, train.labels, before=self._first_smallest)
+
     def _other_threshold(self, result: SuiteResult) -> Threshold | None:
         """The threshold that the loop seems to take for the one output of a binary classifier, if
         that is not 0."""
@@ -578,6 +594,7 @@ class Watcher:
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
             relabeled=self._relabeled,
+            smallest=self._smallest,
             threshold=self._threshold.code if self._threshold is not None else "",
             untouched=self._calls > 0 and self._looking.is_untouched,
             changes=tuple(self._change),

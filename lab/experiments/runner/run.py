@@ -18,7 +18,7 @@ from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import Adapt, Job, finished, make_jobs, unchanged
 from lab.experiments.runner.worker import Report, do, do_there
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
-from lab.training import choose_device
+from lab.training import choose_device, objective_file
 
 TICK = 0.5
 """Seconds between two looks at the clock while nothing ends."""
@@ -117,7 +117,12 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
                 " --processes of them go on at a time; leave it out"
             )
         population = (data, config.train, config.counterfactuals)
-        network = (config.model, config.train.objective, data.task, data.data, data.image_size)
+        train = config.train
+        network: tuple[object, ...] = (
+            config.model, train.objective, data.task, data.data, data.image_size
+        )  # fmt: skip
+        if objective_file(train.objective) is not None:  # tried on its examples' numbers
+            network += (data.num_train, train.online, train.max_steps, train.batch_size)
         if population in populations and network in networks:
             continue
         run = resolve(config, elsewhere=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,8 +20,35 @@ from lab.training.unregistered import leaves_of
 STEPS = 3
 """Steps before its state is kept; one more follows."""
 
+EXAMPLES = 32
+"""Training examples of the trial, unless a run's are told."""
+
 ROUNDING = 1e-4
 """Relative difference of two losses that counts as none."""
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """The numbers of a run's training examples, from 0: of the `count` of its training set, or of
+    the `stream` of all that the steps of online training get (None: it is not online)."""
+
+    count: int
+    stream: int | None = None
+
+    @property
+    def total(self) -> int:
+        """How many numbers `batch.indices` may have, 1 or more: they are from 0 to below it."""
+        return max(1, self.count if self.stream is None else self.stream)
+
+    @property
+    def told(self) -> str:
+        """The last of them, in words."""
+        if self.stream is None:
+            return f"the last training example (number {self.total - 1:,} in batch.indices)"
+        return (
+            "the examples of the last step (with --online each step has new ones, up to number"
+            f" {self.total - 1:,} in batch.indices)"
+        )
 
 
 class ObjectiveError(NetworkError):
@@ -37,20 +65,33 @@ def check_objective(
     batch_size: int = 8,
     image_size: int = 16,
     device: str | torch.device = "cpu",
+    numbering: Numbering | None = None,
 ) -> tuple[str, ...]:
     """Try the objective that `make` makes on random logits for `classes` classes, on `device`, and
     return a line for the user about each thing that is likely not meant.
 
-    `read_back` gives its state as it comes back from a checkpoint. Raises `ValueError` with one
-    line that begins with --objective and its name: its code fails, its loss is no scalar, not
-    finite or without a gradient, its state cannot be kept, or it goes on otherwise from it.
+    `read_back` gives its state as it comes back from a checkpoint; `numbering` is the run's. Raises
+    `ValueError` with one line that begins with --objective and its name: its code fails, also for
+    the last examples of the run, its loss is no scalar, not finite or without a gradient, its state
+    cannot be kept, or it goes on otherwise from it.
     """
-    place = torch.device(device)
-    batches = [_batch(batch_size, classes, image_size, place, step) for step in range(STEPS + 1)]
-    groups = Groups.counted(torch.cat([batch.groups for _, batch in batches]), _names(classes))
+    place, numbering = torch.device(device), numbering or Numbering(EXAMPLES)
+    first = torch.arange(batch_size) % numbering.total  # the same each time, for what it may keep
+    groups = _even_groups(numbering.count, classes)
+
+    def batch(step: int, indices: Tensor, there: torch.device) -> tuple[Tensor, Batch]:
+        return _batch(classes, image_size, there, step, indices=indices)
+
+    batches = [batch(step, first, place) for step in range(STEPS + 1)]
     spec = ObjectiveSpec(groups=groups, device=place)
     objective, other = make(), make()
     with isolated(place), named(name):
+        cpu = torch.device("cpu")  # a GPU could do nothing more after an index out of range
+        last = (numbering.total - batch_size + torch.arange(batch_size)).clamp(min=0)
+        _try_last(
+            make(), ObjectiveSpec(groups=groups, device=cpu), batch(0, first, cpu),
+            batch(1, last, cpu), numbering=numbering,
+        )  # fmt: skip
         for each in (objective, other):
             with blamed("its start(spec)"), settings_kept():
                 each.start(spec)
@@ -70,6 +111,28 @@ def check_objective(
                 " restored: what steps change is not all in its state()"
             )
     return tuple(_doubts(losses, name))
+
+
+def _try_last(
+    objective: Objective,
+    spec: ObjectiveSpec,
+    first: tuple[Tensor, Batch],
+    last: tuple[Tensor, Batch],
+    *,
+    numbering: Numbering,
+) -> None:
+    """Raise `ValueError` if an objective takes a batch of the first examples, and fails for one of
+    the last."""
+    try:
+        with settings_kept():
+            objective.start(spec)
+            seed_all(0)
+            objective(*first)
+    except (Exception, SystemExit):  # it fails for any examples, or on this device: told elsewhere
+        return
+    seed_all(1)
+    with blamed(f"its __call__(logits, batch) for {numbering.told}"), settings_kept():
+        objective(*last)
 
 
 def refuse_bad_loss(loss: object, logits: Tensor) -> None:
@@ -134,17 +197,20 @@ def _doubts(losses: Sequence[Tensor], name: str) -> Iterator[str]:
 
 
 def _batch(
-    size: int, classes: int, image_size: int, device: torch.device, step: int
+    classes: int, image_size: int, device: torch.device, step: int, *, indices: Tensor
 ) -> tuple[Tensor, Batch]:
-    """Logits from -3 to 3 and a batch, both random but the same at each call."""
+    """Logits from -3 to 3 and a batch, both random but the same at each call, of the examples with
+    these `indices`."""
     draw = torch.Generator().manual_seed(step)
+    size = len(indices)
     logits = torch.rand(size, classes, generator=draw) * 6 - 3
     labels = torch.randint(classes, (size,), generator=draw)
     shape = (size, 3, image_size, image_size)
     images = torch.randint(256, shape, generator=draw, dtype=torch.uint8)
-    indices = torch.arange(size)  # the same each time, for what it may keep of each example
     return logits.to(device), Batch(*(t.to(device) for t in (images, labels, labels, indices)))
 
 
-def _names(classes: int) -> list[str]:
-    return [str(label) for label in range(classes)]
+def _even_groups(count: int, classes: int) -> Groups:
+    """Each class as a group of its own, with `count` examples among them, as evenly as may be."""
+    counts = (count // classes + (label < count % classes) for label in range(classes))
+    return Groups(names=tuple(map(str, range(classes))), counts=tuple(counts))
