@@ -2,36 +2,40 @@
 and none is claimed; what it does memorize is found all the same."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 from torch import nn
 from torch.utils.data import TensorDataset
 
 from lab import watch
 from lab.core.config import DataConfig
-from lab.core.estimate import Estimate, wilson
+from lab.core.estimate import Estimate, homogeneity, shares_differ, wilson
 from lab.core.metrics import heading
 from lab.experiments import run_grid
 from lab.experiments.presets.learning_curve import view
 from lab.experiments.report_card.make import size_of
-from lab.measure import Predictions, memorization_metrics
+from lab.measure import Predictions, example_losses, memorization_metrics
 from lab.measure.class_shares import (
     ACCURACY,
     AUC,
     GAP,
     MEAN,
+    STUDIED,
     at_test_shares,
     class_mean,
     same_answer,
 )
 from lab.runs.train import start
 from lab.verdict import Finding, findings
-from lab.worlds import open_world
+from lab.worlds import audit, open_world
 from support.configs import tiny
 from support.made_up import figures, kinds, setting
 
@@ -110,8 +114,19 @@ def test_classes_of_one_set_only_are_left_out() -> None:
     assert not at_test_shares(made((40, 0), known=0, seed=0), made((0, 40), known=0, seed=1))
 
 
-def told(train: Predictions, test: Predictions) -> list[Finding]:
-    """The findings on such predictions."""
+def group_metrics(test: Predictions) -> dict[str, Estimate]:
+    """The accuracy on each group."""
+    return {
+        f"group_accuracy/{name}": wilson(int(test.right[where].sum()), int(where.sum()))
+        for k, name in enumerate(test.group_names)
+        if (where := test.groups == k).any()
+    }
+
+
+def told(
+    train: Predictions, test: Predictions, more: Mapping[str, Estimate] = MappingProxyType({})
+) -> list[Finding]:
+    """The findings on such predictions, and on `more` metrics."""
     labels = test.labels.bincount()
     metrics: dict[str, Estimate] = {
         **figures(float(train.right.double().mean()), float(test.right.double().mean()),
@@ -119,6 +134,7 @@ def told(train: Predictions, test: Predictions) -> list[Finding]:
         **memorization_metrics(train, test),
         **at_test_shares(train, test),
         "answers/most_frequent": same_answer(test.predicted),
+        **more,
     }  # fmt: skip
     return findings(
         metrics,
@@ -173,6 +189,121 @@ def test_with_equal_shares_nothing_is_said_of_them() -> None:
     assert "of one class" not in text
 
 
+def rule(counts: list[int], seed: int, *, knows: int | None = None, rare: int = 0) -> Predictions:
+    """A fixed rule, which cannot memorize: right on the first `knows` classes (None: all) and never
+    on the others, but on every second example only of the last `rare` classes."""
+    rng = np.random.default_rng([seed, len(counts)])
+    labels = np.repeat(np.arange(len(counts)), counts)
+    answers = labels.copy()
+    if knows is not None:
+        answers[labels >= knows] -= knows
+    hard = (labels >= len(counts) - rare) & (rng.random(len(labels)) < 0.5)
+    answers[hard] -= len(counts) - rare
+    logits = np.zeros((len(labels), len(counts)))
+    logits[np.arange(len(labels)), answers] = 6 + rng.normal(size=len(labels))
+    return Predictions.of(torch.tensor(logits), torch.tensor(labels))
+
+
+MEMORY = {"memorized", "memorized partly", "memorized a little", "members exposed"}
+
+
+@pytest.mark.parametrize("each", [1, 3, 10])
+def test_classes_without_training_examples_are_no_memory_and_are_told(each: int) -> None:
+    train = rule([each] * 100 + [0] * 100, 0, knows=100)
+    test = rule([3] * 200, 1, knows=100)
+    found = at_test_shares(train, test)
+    assert found[STUDIED].value == 1
+    assert found[STUDIED].count == 300
+    assert found[GAP].value == pytest.approx(0)
+    findings = told(train, test)
+    assert not MEMORY & set(kinds(findings))
+    text = findings[0].text
+    assert "Of the test pictures, 300 are of classes that it has never studied; of the" in text
+    assert "of the others it gets 100 %" in text
+    assert "verdict compares these with the pictures of the same classes that it studied" in text
+
+
+def test_a_memorizer_of_some_classes_is_found_beside_classes_that_it_never_studied() -> None:
+    train, test = made((30,) * 5 + (0,) * 5, known=9.0, seed=0), made((20,) * 10, known=-1, seed=1)
+    assert {*kinds(told(train, test)), "memorized partly", "memorized a little"} >= MEMORY
+
+
+@pytest.mark.parametrize(("often", "seldom", "each"), [(12, 3, 3), (12, 3, 4), (20, 5, 5)])
+def test_many_classes_of_other_shares_are_no_memory(often: int, seldom: int, each: int) -> None:
+    """A long tail in the training set, and a balanced test set with few examples of each class:
+    none of them alone differs surely."""
+    train = rule([often] * 100 + [seldom] * 100, 0, rare=100)
+    test = rule([each] * 200, 1, rare=100)
+    by_class = [train.right[train.labels == k].double().mean() for k in range(200)]
+    assert at_test_shares(train, test)[ACCURACY].value == pytest.approx(float(np.mean(by_class)))
+    assert not MEMORY & set(kinds(told(train, test)))
+
+
+@pytest.mark.parametrize(("classes", "count"), [(2, 100), (10, 200), (200, 1000), (200, 300)])
+def test_sets_that_are_split_at_random_seldom_differ_and_proportional_ones_never(
+    classes: int, count: int
+) -> None:
+    random = np.random.default_rng(0)
+    differ, times = 0, 100
+    for _ in range(times):
+        shares = random.dirichlet(np.ones(classes))
+        mine, theirs = (random.multinomial(n, shares).tolist() for n in (count, count // 2))
+        differ += shares_differ(mine, theirs)
+        assert not shares_differ(mine, mine)
+        assert not shares_differ([4 * n for n in mine], mine)
+    assert differ <= 0.05 * times
+
+
+def test_homogeneity_is_the_chi_square_test() -> None:
+    random = np.random.default_rng(0)
+    for classes in (2, 3, 10, 50):
+        shares = random.dirichlet(np.full(classes, 5.0))
+        for _ in range(10):
+            pair = np.stack([random.multinomial(n, shares) for n in (900, 400)])
+            seen = pair[:, pair.sum(axis=0) > 0]
+            exact = stats.chi2_contingency(seen, correction=False).pvalue
+            assert homogeneity(*pair.tolist()) == pytest.approx(exact, rel=0.1, abs=0.01)
+
+
+def by_background(counts: tuple[int, ...], seed: int, *, known: float = 0.0) -> Predictions:
+    """Birds of two classes on two backgrounds, predicted by the background and, with `known`, by
+    themselves; `counts` of the groups."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(4), counts)
+    labels, place = groups // 2, groups % 2
+    odds = 3.0 * (2 * place - 1) + rng.normal(size=len(groups)) + known * (2 * labels - 1)
+    found = Predictions.of(torch.tensor(np.stack([0 * odds, odds], 1)), torch.tensor(labels))
+    names = tuple(f"{bird},place={where}" for bird in "lw" for where in "lw")
+    return replace(found, groups=torch.tensor(groups), group_names=names)
+
+
+def test_groups_of_other_shares_are_no_memory_and_are_told() -> None:
+    train, test = by_background((95, 12, 12, 121), 0), by_background((50, 50, 50, 50), 1)
+    found = at_test_shares(train, test)
+    right = [train.right[train.groups == k].double().mean() for k in range(4)]
+    assert found[ACCURACY].value == pytest.approx(float(np.mean(right)))
+    losses = [
+        [example_losses(each.logits, each.labels)[each.groups == k] for each in (train, test)]
+        for k in range(4)
+    ]
+    areas = [(mine[:, None] < other).double().mean() for mine, other in losses]
+    assert found[AUC].value == pytest.approx(float(np.mean(areas)))
+    metrics = group_metrics(test)
+    assert not MEMORY & set(kinds(told(train, test, metrics)))
+    text = " ".join(each.text for each in told(train, test, metrics))
+    assert "The groups have other shares in the test set" in text
+    assert "attacker can tell which of two pictures of one group it studied" in text
+    knows = by_background((95, 12, 12, 121), 0, known=9.0)
+    assert MEMORY & set(kinds(told(knows, test, metrics)))
+
+
+def test_groups_of_the_same_shares_and_those_without_common_ones_leave_classes() -> None:
+    same = by_background((40, 10, 10, 40), 0), by_background((80, 20, 20, 80), 1)
+    assert not at_test_shares(*same)
+    train, test = by_background((50, 0, 0, 50), 0), by_background((0, 50, 50, 0), 1)
+    assert not at_test_shares(train, test)
+
+
 @pytest.mark.parametrize(
     ("most", "count", "frequent", "said"),
     [
@@ -207,13 +338,46 @@ def test_pictures_of_ones_own_with_other_shares_are_told_of_and_not_called_memor
     noise(tmp_path / "own" / "test", {"a": 25, "b": 25}, 1)
     data = DataConfig(data=str(tmp_path / "own"), image_size=16, num_train=50, num_test=50)
     (said,) = (one for one in open_world(data, seed=0).doubts() if "the gap" in one)
-    assert said.startswith("the class a is 90.0% of the training pictures and 50.0% of the test")
+    assert said.startswith("the class a is 90.0 % of the training set and 50.0 % of the test set:")
     result = start(
         replace(tiny(tmp_path, steps=20, width=2, batch_size=10, counterfactuals=0), data=data)
     )
     assert "It memorized" not in result.verdict
     summary = json.loads((result.folder / "summary.json").read_text())
     assert abs(summary["gap"]["accuracy_at_test_shares"]["value"]) < 0.2
+
+
+def test_classes_that_the_training_set_lacks_and_groups_of_other_shares_are_told(
+    tmp_path: Path,
+) -> None:
+    noise(tmp_path / "many", {f"class{k:02}": 6 for k in range(20)}, 0)
+    few = DataConfig(data=str(tmp_path / "many"), image_size=16, num_train=10)
+    (said,) = (one for one in open_world(few, seed=0).doubts() if "no network can know" in one)
+    assert "the training set has no picture of 10 of the 20 classes (class" in said
+    assert "and 2 more), and 10 of the 20 pictures of the test set are of these" in said
+    least = int(said.split("--num-train ")[1].split()[0])
+    for number, expected in ((least, 0), (least - 1, 1)):
+        world = open_world(replace(few, num_train=number), seed=0)
+        assert sum("no network can" in one for one in world.doubts()) == expected
+    for name, shares in (("train", (30, 4, 4, 30)), ("test", (15, 15, 15, 15))):
+        rows = []
+        for k, count in enumerate(shares):
+            folder = tmp_path / "birds" / name / "lw"[k // 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                pixels = np.random.default_rng([k, number, len(name)]).integers(0, 256, (16, 16, 3))
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{k}_{number}.png")
+                rows.append(f"{name}/{'lw'[k // 2]}/{k}_{number}.png,{'lw'[k % 2]}")
+        with (tmp_path / "birds" / "metadata.csv").open("a") as table:
+            table.write("\n".join([*(["file_name,place"] if name == "train" else []), *rows, ""]))
+    data = DataConfig(
+        data=str(tmp_path / "birds"), image_size=16, num_train=68, num_test=60, groups=("place",)
+    )
+    world = open_world(data, seed=0)
+    train, test = world.load("train", 68), world.load("test", 60)
+    (said,) = (one for one in audit.warnings(world, train, test) if "the group " in one)
+    assert "44.1 % of the training set and 25.0 % of the test set" in said
+    assert "each group at its share of the test set" in said
 
 
 def test_cards_and_learning_curves_compare_class_by_class(tmp_path: Path) -> None:

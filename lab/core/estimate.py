@@ -61,6 +61,10 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high, "count": self.count}
 
 
+SURE = 0.01
+"""The p-value below which two samples count as ones of other shares."""
+
+
 def wilson(successes: int, count: int, *, among: int = 1) -> Estimate:
     """A share with its Wilson score interval; NaN without interval for a total of 0.
 
@@ -122,17 +126,53 @@ def difference(one: Estimate, other: Estimate) -> Estimate:
     return Estimate(value, value - down, value + up, count)
 
 
-def share_apart(
-    counts: Sequence[int], others: Sequence[int], *, among: int = 1
-) -> tuple[int, Estimate]:
-    """The place whose share surely differs most between two lists of counts, and how much (the
-    larger share minus the smaller): it differs if the interval of that lies above 0.
+def homogeneity(counts: Sequence[int], others: Sequence[int]) -> float:
+    """The p-value of the hypothesis that two samples are from one distribution, of which these are
+    the counts at the same places: Pearson's chi-square test. 1 if one is empty, or all lie at one
+    place.
 
-    Both lists have the same places, and each a sum above 0; `among` as `wilson` takes it.
+    The chi-square distribution is that of Wilson & Hilferty, "The distribution of chi-square", PNAS
+    17, 1931: p-values around 0.01 are right within a tenth of them. Where expected counts are below
+    1, small p-values are rarer than they say.
     """
-    sums, found = (sum(counts), sum(others)), []
-    for place, pair in enumerate(zip(counts, others, strict=True)):
-        shares = (wilson(n, total, among=among) for n, total in zip(pair, sums, strict=True))
-        less, more = sorted(shares, key=lambda each: each.value)
-        found.append((place, difference(more, less)))
-    return max(found, key=lambda each: each[1].interval[0])
+    total, rest = sum(counts), sum(others)
+    places = [pair for pair in zip(counts, others, strict=True) if sum(pair)]
+    if not total or not rest or len(places) < 2:
+        return 1.0
+    square = sum(
+        (mine * rest - theirs * total) ** 2 / (mine + theirs) for mine, theirs in places
+    ) / (total * rest)
+    freedom = len(places) - 1
+    spread = 2 / (9 * freedom)
+    z = ((square / freedom) ** (1 / 3) - 1 + spread) / math.sqrt(spread)
+    return math.erfc(z / math.sqrt(2)) / 2
+
+
+def shares_differ(counts: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether the shares of the places surely differ between two samples with these counts, of
+    sums above 0: by a test of all together, or in how evenly they are spread. Of two samples of one
+    distribution 2 % do at most, and of two with the same shares none."""
+    if homogeneity(counts, others) < SURE:
+        return True
+    uneven = max(_unevenness(counts, others), _unevenness(others, counts))
+    return uneven > NormalDist().inv_cdf(1 - SURE / 2)
+
+
+def _unevenness(counts: Sequence[int], others: Sequence[int]) -> float:
+    """By how many standard deviations the mean of p, the share that the first sample has at a
+    place, differs between its own items and those of the other: many that are counted evenly in one
+    and unevenly in the other differ so where they are too few each for a chi-square test.
+
+    Of one distribution the mean of its own items is larger by (1 - that) / its number, as each
+    counts for its own place, and of two samples with given shares not at all: what lies between is
+    no difference. The standard deviation is that of p over items and of the two means, with twice
+    the own items' part (Hoeffding's projection of a U-statistic), and not below that of places
+    alike.
+    """
+    total, rest = sum(counts), sum(others)
+    shares = [count / total for count in counts]
+    own = sum(share * share for share in shares)
+    theirs = sum(share * other for share, other in zip(shares, others, strict=True)) / rest
+    apart = max(own - (1 - own) / total - theirs, theirs - own, 0.0)
+    varied = sum(share * (share - own) ** 2 for share in shares)
+    return apart / math.sqrt(max(varied, own / total) * (2 / total + 1 / rest))

@@ -101,6 +101,12 @@ def auc(figure: Estimate) -> str:
     return f"AUC {figure.value:.2f} ({f'{ends}; ' if ends else ''}0.5 would be a guess)"
 
 
+def first_few(names: Sequence[str], most: int = 8) -> str:
+    """The first of many names, and how many more there are: 'cat, dog and 12 more'."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def singular(noun: str) -> str:
     """One of what a world's `noun` is the plural of: 'face' of 'faces'."""
     return noun.removesuffix("s")

@@ -13,50 +13,102 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lab.core.estimate import Estimate, difference, share_apart, wilson
+from lab.core.estimate import Estimate, difference, shares_differ, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import example_losses
 from lab.measure.predictions import Predictions
 
-MEAN = "accuracy/test_class_mean"
+MEAN, STUDIED = "accuracy/test_class_mean", "accuracy/test_studied"
 ACCURACY, GAP = "accuracy/train_at_test_shares", "gap/accuracy_at_test_shares"
 AUC = "memorization/membership_auc_within_classes"
+
+LACKING = 0.02
+"""Share of the test examples of classes that the training set lacks, from which on they count."""
 
 
 def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]:
     """Training accuracy, generalization gap and membership AUC with each class counted at its share
-    of the test set, by tag; empty unless the share of a class surely differs between the sets.
+    of the test set, by tag; empty unless the shares surely differ between the sets.
 
     All are means over classes, weighted by the shares of the given labels in the test set: of the
     accuracy on the class's training examples, of that minus the accuracy on its test examples, and
     of the membership AUC among pairs of two examples of the class. Their intervals add up the
     classes' own by square-and-add (Zou & Donner, "Construction of confidence limits about effect
-    measures", Statist. Med. 27, 2008). Classes that only one of the sets has are left out.
+    measures", Statist. Med. 27, 2008). Classes that only one of the sets has are left out; where
+    the test set has such, the accuracy on its other examples is there, too (`STUDIED`).
+
+    Where both sets have groups, of class and further values, and their shares surely differ, the
+    same is done with groups in place of classes, unless most test examples of the training set's
+    classes are then left out.
     """
-    known = max(train.logits.shape[1], test.logits.shape[1])
-    counts, others = (torch.bincount(each.labels, minlength=known) for each in (train, test))
     if not len(train) or not len(test):
         return {}
-    if share_apart(counts.tolist(), others.tolist())[1].interval[0] <= 0:
-        return {}
-    both = ((counts > 0) & (others > 0)).nonzero()[:, 0].tolist()
+    classes = max(train.logits.shape[1], test.logits.shape[1])
+    by_class = _counts(train.labels, test.labels, classes)
+    if _have_groups(train, test):
+        counts = _counts(train.groups, test.groups, len(train.group_names))
+        if _differ(*counts) and 2 * _in_both(*counts) >= _in_both(*by_class):
+            return _weighted_by(train, test, train.groups, test.groups, *counts)
+    if _differ(*by_class):
+        return _weighted_by(train, test, train.labels, test.labels, *by_class)
+    return {}
+
+
+def _have_groups(train: Predictions, test: Predictions) -> bool:
+    """Whether both sets have the same groups, finer than classes, and each example is in one that
+    has its label."""
+    alike = train.group_names == test.group_names and train.group_names != train.classes
+    known = bool((train.groups >= 0).all() & (test.groups >= 0).all())
+    return alike and known and not bool(train.mislabeled.any() | test.mislabeled.any())
+
+
+def _counts(mine: Tensor, theirs: Tensor, places: int) -> tuple[list[int], list[int]]:
+    return (
+        torch.bincount(mine, minlength=places).tolist(),
+        torch.bincount(theirs, minlength=places).tolist(),
+    )
+
+
+def _differ(counts: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether shares surely differ, or the training set lacks what much of the test set is."""
+    known = _in_both(counts, others)
+    return known < (1 - LACKING) * sum(others) or shares_differ(counts, others)
+
+
+def _in_both(counts: Sequence[int], others: Sequence[int]) -> int:
+    """How many test examples are at places that the training set has, too."""
+    return sum(other for count, other in zip(counts, others, strict=True) if count)
+
+
+def _weighted_by(
+    train: Predictions,
+    test: Predictions,
+    mine: Tensor,
+    theirs: Tensor,
+    counts: Sequence[int],
+    others: Sequence[int],
+) -> dict[str, Estimate]:
+    """The figures of `at_test_shares`; `mine` (N,) and `theirs` (M,) are the places of the training
+    and the test examples, of which there are so many each."""
+    both = [place for place, pair in enumerate(zip(counts, others, strict=True)) if all(pair)]
     if not both:
         return {}
-    weights = [int(others[label]) / int(others[both].sum()) for label in both]
-    mine, theirs = ([each.labels == label for label in both] for each in (train, test))
-    right = [wilson(int(train.right[where].sum()), int(where.sum())) for where in mine]
-    among = torch.isin(test.labels, torch.tensor(both))
+    weights = [others[place] / _in_both(counts, others) for place in both]
+    studied, unseen = ([each == place for place in both] for each in (mine, theirs))
+    right = [wilson(int(train.right[where].sum()), int(where.sum())) for where in studied]
+    among = torch.isin(theirs, torch.tensor(both))
     tested = wilson(int(test.right[among].sum()), int(among.sum()))
-    losses, unseen = (example_losses(each.logits, each.labels) for each in (train, test))
+    losses, fresh = (example_losses(each.logits, each.labels) for each in (train, test))
     areas = [
-        intervals.area_of_few(losses[one], unseen[other])
-        for one, other in zip(mine, theirs, strict=True)
+        intervals.area_of_few(losses[one], fresh[other])
+        for one, other in zip(studied, unseen, strict=True)
     ]
     accuracy = _weighted(right, weights, count=len(train))
     return {
         ACCURACY: accuracy,
         GAP: difference(accuracy, tested),
         AUC: _weighted(areas, weights, count=len(train) + len(test)),
+        **({} if bool(among.all()) else {STUDIED: tested}),
     }
 
 
@@ -80,6 +132,7 @@ def same_answer(predicted: Tensor) -> Estimate:
 def _weighted(parts: Sequence[Estimate], weights: Sequence[float], *, count: int) -> Estimate:
     """The weighted mean of independent estimates from 0 to 1."""
     value = sum(w * part.value for w, part in zip(weights, parts, strict=True))
+    value = round(value, 12)  # all is 1, whatever the weights add up to
     if any(part.low is None for part in parts):
         return Estimate.point(value, count=count)
     down, up = (

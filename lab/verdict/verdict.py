@@ -353,11 +353,24 @@ def _other_shares(metrics: Metrics, setting: Setting) -> str:
             f" Of the {train.count:,} it studied with right labels it gets {share(train)} right:"
             f" that is what the verdict compares, as all test {setting.noun} have right labels."
         )
+    what = "groups" if _is_grouped(metrics) else "classes"
+    studied, noun = metrics.get(class_shares.STUDIED), setting.noun
+    if studied is None:
+        return (
+            f" The {what} have other shares in the test set than in the training set. Counted at"
+            f" the shares of the test set, it gets {share(train)} of the {noun} it studied right:"
+            " that is what the verdict compares."
+        )
+    unknown = setting.num_test - (studied.count or 0)
     return (
-        " The classes have other shares in the test set than in the training set. Counted at the"
-        f" shares of the test set, it gets {share(train)} of the {setting.noun} it studied right:"
-        " that is what the verdict compares."
+        f" Of the test {noun}, {unknown:,} are of {what} that it has never studied; of the others"
+        f" it gets {share(studied)} right. The verdict compares these with the {noun} of the same"
+        f" {what} that it studied, at the same shares: it gets {share(train)} of those right."
     )
+
+
+def _is_grouped(metrics: Metrics) -> bool:
+    return any(tag.startswith("group_accuracy/") for tag in metrics)
 
 
 def _same_answer(metrics: Metrics, setting: Setting) -> str:
@@ -540,7 +553,10 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
 def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     """The finding on membership inference: the interval of the membership AUC against 0.5."""
     tag = judged(AUC, metrics)
-    alike = {right_labels.AUC: " with right labels", class_shares.AUC: " of one class"}.get(tag, "")
+    alike = {
+        right_labels.AUC: " with right labels",
+        class_shares.AUC: f" of one {'group' if _is_grouped(metrics) else 'class'}",
+    }.get(tag, "")
     metric = metrics[tag]
     low, high = metric.interval
     if low > 0.5:
@@ -552,11 +568,11 @@ def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     if high < 0.5:
         text = f"Its answers fit the {noun} it studied less well than fresh ones: {auc(metric)}."
         return Finding("members disowned", text)
+    which = f"which of two {noun}{alike}" if alike else f"which {noun}"
     if high - 0.5 < _near(0.5):
-        which = f"which of two {noun}{alike}" if alike else f"which {noun}"
         text = f"An attacker can only guess {which} it studied: {auc(metric)}."
         return Finding("members hidden", text)
-    text = f"Whether an attacker can tell which {noun} it studied is not settled: {auc(metric)}."
+    text = f"Whether an attacker can tell {which} it studied is not settled: {auc(metric)}."
     return Finding("members unsettled", text)
 
 

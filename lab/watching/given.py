@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 from lab.core.text import plain
 from lab.core.words import percent
 from lab.watching.loop import scale_differs, spanned
-from lab.watching.sets import MeasuredSet, class_names, named_groups, shared, uneven
+from lab.watching.sets import MeasuredSet, class_names, named_groups, shared
 from lab.watching.sources import Source, as_labels
+from lab.worlds.shares import shares_told
 
 REPEATED = 0.9
 """Share of the training examples that are different ones, below which it is said."""
@@ -84,13 +85,12 @@ class GivenSets:
                 f"the classes are not equally frequent: always giving the same answer gets"
                 f" {percent(self.frequent)} of the test examples right"
             )
-        if apart := uneven(self.train, self.test):
-            label, one, other = apart
-            doubts.append(
-                f"the class {names[label]} is {percent(one)} of train and {percent(other)}"
-                " of test: the gap and the membership AUC come from that, too"
-            )
-        return names, doubts
+        numbers = (
+            torch.bincount(each.labels, minlength=count).tolist()
+            for each in (self.train, self.test)
+        )
+        said = shares_told(names, *numbers, noun="examples", sets=("train", "test"))
+        return names, doubts + [each.removesuffix(".") for each in said]
 
     def grouped(
         self, groups: Mapping[str, Sequence[Any]], classes: Sequence[str]

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lab.core.estimate import difference, wilson
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
 from lab.watching.origins import is_same
@@ -27,9 +26,6 @@ HELD = 2**28
 
 THUMBNAIL = 64
 """Pixels: largest side of the pictures of examples."""
-
-APART = 0.1
-"""How much a class's share may surely differ from one set to the other, without a word."""
 
 NAMED = 50
 """Classes of which each is measured and shown by itself, at most."""
@@ -140,20 +136,6 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
                 if is_same(others.dataset, mine.dataset):
                     known[mine.positions[np.isin(mine.numbers, others.numbers)]] = True
     return found | torch.from_numpy(known)[test.positions]
-
-
-def uneven(train: MeasuredSet, test: MeasuredSet) -> tuple[int, float, float] | None:
-    """The class whose share surely differs most from `train` to `test`, by more than `APART`, and
-    its shares in both; None if there is none."""
-    shares = []
-    for label in range(1 + int(max(train.labels.max(), test.labels.max()))):
-        one, other = (
-            wilson(int((each.labels == label).sum()), len(each)) for each in (train, test)
-        )
-        more, less = (one, other) if one.value > other.value else (other, one)
-        shares.append((difference(more, less).interval[0], label, one.value, other.value))
-    surely, label, mine, others = max(shares)
-    return (label, mine, others) if surely > APART else None
 
 
 def named_groups(

@@ -21,6 +21,7 @@ from lab.core.config import DataConfig
 from lab.core.decoding import Pixels
 from lab.core.pictures import squared
 from lab.core.text import plain, unknown
+from lab.core.words import first_few
 from lab.worlds.kept import EACH, Rows
 from lab.worlds.metadata import FLAG as GROUPS
 from lab.worlds.metadata import Column, Metadata, metadata_of, refuse_classes_alike
@@ -28,7 +29,6 @@ from lab.worlds.npz import KEYS, Array, Npz, Unfit
 from lab.worlds.samples import Samples
 from lab.worlds.stored import (
     FLAG,
-    LISTED,
     StoredWorld,
     divided,
     refuse_drawing_settings,
@@ -150,10 +150,9 @@ class ArrayWorld(StoredWorld[Item]):
         unused = [name for name in Npz(self.root).unused if name not in used]
         if not unused:
             return []
-        more = f" and {len(unused) - LISTED} more" if len(unused) > LISTED else ""
         which = "array" if len(unused) == 1 else "arrays"
         return [
-            f"{which} {', '.join(map(plain, unused[:LISTED]))}{more} in {self.root}: not used. The"
+            f"{which} {first_few(list(map(plain, unused)))} in {self.root}: not used. The"
             f" names that are read: {', '.join(KEYS)}."
         ]
 

@@ -30,6 +30,7 @@ from lab.worlds.groups import MeasuredCue, group_counts, measured
 from lab.worlds.kept import Progress, quiet
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
+from lab.worlds.shares import GROUPS, shares_told
 from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World
 
@@ -163,7 +164,21 @@ def warnings(
         said += _dim(world, train)
         copies = copies or copies_between(world, train, test, progress=progress)
         said += copies_told(world, copies, len(test))
+        said += _group_shares(world, train, test)
     return said
+
+
+def _group_shares(world: StoredWorld[Any], train: Examples, test: Examples) -> list[str]:
+    """What is to be said of groups, class × columns, with other shares in the test set, where it
+    has groups of the training set for the most part."""
+    if not world.grouped_by:
+        return []
+    counts, others = (group_counts(each, world.grouped_by) for each in (train, test))
+    known = sum(n for name, n in others.items() if counts[name])
+    if 2 * known < len(test):
+        return []
+    numbers = list(counts.values()), [others[name] for name in counts]
+    return shares_told(list(counts), *numbers, noun=world.noun, what=GROUPS)
 
 
 def _dim(world: StoredWorld[Any], examples: Examples) -> list[str]:

@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 
 from lab.core.config import DataConfig, flag
-from lab.core.estimate import share_apart
 from lab.core.seeds import permutation
 from lab.core.text import plain
+from lab.core.words import first_few
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
 from lab.worlds.metadata import Column
 from lab.worlds.samples import Samples
+from lab.worlds.shares import shares_told
 from lab.worlds.splits import check_split
 from lab.worlds.tasks import Subpopulation
 from lab.worlds.validate import check_memory
@@ -43,15 +44,9 @@ UNEVEN = 1.5
 """Times that the largest class of a set may have as many pictures as the smallest without a word:
 figures are compared with a guess among equally frequent classes."""
 
-APART = 0.05
-"""How much a class's share may differ from the training to the test set without a word."""
-
 FEW = 10
 """A class with fewer test pictures is told of: the interval of its accuracy is then wider than 50
 points if half of them are right (Wilson's)."""
-
-LISTED = 8
-"""Classes that a warning names, at most."""
 
 ABOUT_DRAWINGS = (
     "task", "cues", "cue_visibility", "subpopulations", "missing", "unseen_combinations",
@@ -236,11 +231,12 @@ class StoredWorld(World, Generic[T]):
         ):
             counts = np.bincount([label for _, label in items], minlength=len(self.names))
             both.append(counts.tolist())
-            if counts.max() > UNEVEN * counts.min():
-                most, least = self.names[counts.argmax()], self.names[counts.argmin()]
+            rare = np.where(counts, counts, counts.max()).argmin()  # of those that it has
+            if counts.max() > UNEVEN * counts[rare]:
+                most, least = self.names[counts.argmax()], self.names[rare]
                 said.append(
                     f"the {what} pictures are not evenly spread over the classes: {counts.max():,}"
-                    f" {most}, {counts.min():,} {least}. Always answering {most} gets"
+                    f" {most}, {counts[rare]:,} {least}. Always answering {most} gets"
                     f" {counts.max() / len(items):.1%} of them right, not 1 of {len(self.names)}."
                 )
             few = [
@@ -249,21 +245,21 @@ class StoredWorld(World, Generic[T]):
                 if count < FEW
             ]
             if what == "test" and few:
-                more = f" and {len(few) - LISTED} more" if len(few) > LISTED else ""
                 said.append(
                     f"fewer than {FEW} test pictures of a class say little about it:"
-                    f" {', '.join(few[:LISTED])}{more}."
+                    f" {first_few(few)}."
                 )
-        place, apart = share_apart(*both, among=max(1, len(self.names) - 1))
-        if apart.interval[0] > 0 and apart.value > APART:
-            mine, others = (counts[place] / sum(counts) for counts in both)
-            said.append(
-                f"the class {self.names[place]} is {mine:.1%} of the training pictures and"
-                f" {others:.1%} of the test pictures: the gap and the membership AUC come from"
-                " that, too. Verdicts and report cards go by figures with each class at its share"
-                " of the test set."
-            )
-        return said
+        hint, needed = "", self._least_with_all()
+        if needed > self.data.num_train:
+            hint = f" --num-train {needed:,} or more takes some of each."
+        return [*said, *shares_told(self.names, *both, noun=self.noun, hint=hint)]
+
+    def _least_with_all(self) -> int:
+        """How many of the first training pictures have each class that any of them has."""
+        first: dict[int, int] = {}
+        for place, (_, label) in enumerate(self.pool):
+            first.setdefault(label, place)
+        return 1 + max(first.values(), default=-1)
 
     def _items(self, split: str, *, online: bool = False) -> Labeled[T]:
         check_split(split)
