@@ -457,3 +457,22 @@ def test_a_detector_of_a_rare_class_has_learned_something() -> None:
     assert class_mean(constant).value == 0.5
     (first, *_) = findings({**plain, MEAN: class_mean(constant)}, rare)
     assert first.kind == "nothing"
+
+
+@pytest.mark.parametrize(("classes", "count", "advised"), [(2, 1000, 30), (12, 250, 24)])
+def test_fewer_training_pictures_that_are_advised_have_each_class(
+    classes: int, count: int, advised: int
+) -> None:
+    said = findings(
+        figures(0.99, 0.99, num_train=count, num_test=5000),
+        setting(num_train=count, num_test=5000, num_classes=classes, frequent=1 / classes),
+    )
+    assert f"--num-train {advised}." in said[-1].text
+
+
+def test_fewer_training_pictures_than_two_of_each_class_are_not_advised() -> None:
+    said = findings(
+        figures(0.99, 0.99, num_train=300, num_test=5000),
+        setting(num_train=300, num_test=5000, num_classes=200, frequent=1 / 200),
+    )
+    assert not any("fewer" in each.text for each in said)

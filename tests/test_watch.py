@@ -1253,7 +1253,7 @@ def test_classes_of_other_shares_in_train_and_test_are_told(
             pass
         said = capsys.readouterr().out
         assert said.count("% of train and ") == told, name
-    assert "the class 1 is 50.0 % of train and 100 % of test" in said
+    assert "the class 0 is 50.0 % of train and 0 % of test" in said
 
 
 class Pair(NamedTuple):

@@ -41,6 +41,7 @@ def advice(
     wrong_labels: bool,
     num_train: int,
     num_test: int,
+    num_classes: int,
     link: float,
     steps: int,
     width: int | None,
@@ -94,8 +95,10 @@ def advice(
     if online:
         return f"To see it memorize, show it the same {noun} again and again: leave out --online."
     if kind == "learned":
-        fewer = rung(num_train / 30, most=MOST_EXAMPLES)
-        return f"To see it memorize, show it fewer {noun}: try --num-train {max(10, fewer)}."
+        fewer = max(10, 2 * num_classes, rung(num_train / 30, most=MOST_EXAMPLES))
+        if fewer >= num_train > 10:
+            return ""
+        return f"To see it memorize, show it fewer {noun}: try --num-train {fewer}."
     hints = []
     if wrong_labels and patience is None and (more_train is None or more_train >= LEFT):
         hints.append("Stopping before it learns wrong labels may help: try --early-stopping 5.")

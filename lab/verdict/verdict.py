@@ -295,6 +295,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         wrong_labels=_FITTED in kinds,
         num_train=setting.num_train,
         num_test=setting.num_test,
+        num_classes=setting.num_classes,
         link=label_link(setting.label_noise, setting.label_noise_kind, setting.num_classes),
         steps=setting.steps,
         width=setting.width,
