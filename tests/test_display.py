@@ -162,3 +162,19 @@ def test_augmentation_that_changes_what_labels_are_about_is_told(
         True
     ] * told
     assert ("eye_color is about eye_color" in " ".join(lines)) == told
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((3, 4), "training pictures: 3 c0, 4 c1"),
+        ((5,) * 200, "training pictures: 5 of each of 200 classes (TensorBoard's text 'groups'"),
+        ((1, *(2,) * 30), "training pictures: 1 to 2 of each of 31 classes"),
+    ],
+)
+def test_of_many_classes_the_least_and_the_most_pictures_are_said(
+    counts: tuple[int, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = [(f"c{k}", f"c{k}", count, 1) for k, count in enumerate(counts)]
+    Display(RunConfig(), Path("runs/x"), "pictures").groups(groups, 0)
+    assert capsys.readouterr().out.startswith(said)

@@ -20,6 +20,9 @@ from lab.worlds.groups import MeasuredCue
 GROUPS = 8
 """Groups that are listed one by one, at most."""
 
+KINDS = 24
+"""Classes or subpopulations that are listed one by one, at most."""
+
 PLAIN = "erm"
 """The objective that does not know of groups."""
 
@@ -71,6 +74,11 @@ class Display:
             f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
             for kind, label, train, _ in groups
         )
+        if len(groups) > KINDS:
+            numbers = sorted(train for *_, train, _ in groups)
+            each = " to ".join(f"{number:,}" for number in sorted({numbers[0], numbers[-1]}))
+            counts = f"{each} of each of {len(groups):,} classes"
+            counts += " (TensorBoard's text 'groups' lists them)"
         wrong = f"; {those(mislabeled, 'has', 'have')} a wrong label" if mislabeled else ""
         first = "first " if self._config.train.online else ""
         self._say(f"{first}training {self._noun}: {counts}{wrong}")
