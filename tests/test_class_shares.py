@@ -19,9 +19,10 @@ from lab import watch
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate, homogeneity, shares_differ, wilson
 from lab.core.metrics import heading
-from lab.experiments import run_grid
+from lab.experiments import make_grid, make_jobs, run_grid
 from lab.experiments.presets.learning_curve import view
 from lab.experiments.report_card.make import size_of
+from lab.experiments.runner.run import check_jobs
 from lab.measure import Predictions, example_losses, memorization_metrics
 from lab.measure.class_shares import (
     ACCURACY,
@@ -359,6 +360,12 @@ def test_classes_that_the_training_set_lacks_and_groups_of_other_shares_are_told
     for number, expected in ((least, 0), (least - 1, 1)):
         world = open_world(replace(few, num_train=number), seed=0)
         assert sum("no network can" in one for one in world.doubts()) == expected
+    base = replace(tiny(tmp_path, steps=2, counterfactuals=0), data=few)
+    jobs = make_jobs(base, make_grid({"num_train": [10, 12, 80]}), seeds=2, out=tmp_path)
+    said = "with num_train {} the training set has no picture of {}"
+    assert sorted(one.split(" of the ")[0] for one in check_jobs(jobs)) == [
+        said.format(10, 10), said.format(12, 8),
+    ]  # fmt: skip
     for name, shares in (("train", (30, 4, 4, 30)), ("test", (15, 15, 15, 15))):
         rows = []
         for k, count in enumerate(shares):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -224,20 +225,14 @@ class StoredWorld(World, Generic[T]):
         pictures of one are for the test, and if one has another share of the test set than of the
         training set."""
         said = self.left_out()
-        both = []
-        for what, items in (
-            ("training", self.pool[: self.data.num_train]),
-            ("test", self.tested[: self.data.num_test]),
-        ):
-            counts = np.bincount([label for _, label in items], minlength=len(self.names))
-            both.append(counts.tolist())
+        for what, counts in zip(("training", "test"), self._class_counts(), strict=True):
             rare = np.where(counts, counts, counts.max()).argmin()  # of those that it has
             if counts.max() > UNEVEN * counts[rare]:
                 most, least = self.names[counts.argmax()], self.names[rare]
                 said.append(
                     f"the {what} pictures are not evenly spread over the classes: {counts.max():,}"
                     f" {most}, {counts[rare]:,} {least}. Always answering {most} gets"
-                    f" {counts.max() / len(items):.1%} of them right, not 1 of {len(self.names)}."
+                    f" {counts.max() / counts.sum():.1%} of them right, not 1 of {len(self.names)}."
                 )
             few = [
                 f"{name} {count}"
@@ -249,10 +244,21 @@ class StoredWorld(World, Generic[T]):
                     f"fewer than {FEW} test pictures of a class say little about it:"
                     f" {first_few(few)}."
                 )
+        return [*said, *self.shares_doubted()]
+
+    def shares_doubted(self) -> list[str]:
+        """A sentence if the training set lacks classes, and one if they have other shares in the
+        test set."""
         hint, needed = "", self._least_with_all()
         if needed > self.data.num_train:
             hint = f" --num-train {needed:,} or more takes some of each."
-        return [*said, *shares_told(self.names, *both, noun=self.noun, hint=hint)]
+        train, test = (counts.tolist() for counts in self._class_counts())
+        return shares_told(self.names, train, test, noun=self.noun, hint=hint)
+
+    def _class_counts(self) -> Iterator[npt.NDArray[np.int64]]:
+        """How many pictures each class has, in the training and in the test set."""
+        for items in (self.pool[: self.data.num_train], self.tested[: self.data.num_test]):
+            yield np.bincount([label for _, label in items], minlength=len(self.names))
 
     def _least_with_all(self) -> int:
         """How many of the first training pictures have each class that any of them has."""

@@ -99,13 +99,15 @@ def _go_on(
 
 
 def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
-    """What the dry runs of the jobs' networks warn of, each thing once.
+    """What the dry runs of the jobs' networks warn of, each thing once, and what is to be said of
+    the classes of own pictures in each training set.
 
     Raises `ValueError` if a job cannot work: its ranges, its population, its network, several
     processes; or if a setting is without effect in all of them.
     """
     from lab.runs.network import dry_run
     from lab.runs.resolve import resolve
+    from lab.worlds import StoredWorld
 
     populations, networks = set(), set()
     warnings: dict[str, None] = {}
@@ -126,6 +128,9 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
         if population in populations and network in networks:
             continue
         run = resolve(config, elsewhere=True)
+        if population not in populations and isinstance(run.world, StoredWorld):
+            size = f"with num_train {run.config.data.num_train:,} "
+            warnings |= dict.fromkeys(size + each for each in run.world.shares_doubted())
         populations.add(population)
         if network not in networks:
             networks.add(network)
