@@ -37,8 +37,8 @@ def shares_told(
         said.append(
             f"{train} has no {singular(noun)} of {len(lacking):,} of the {len(names):,} {many}"
             f" ({named}), and {unknown:,} of the {sum(others):,} {noun} of {test} are of these"
-            f"{': no network can know them' if what == CLASSES else ''}. A verdict on memory"
-            f" compares the others.{hint}"
+            f"{': no network can know them' if what == CLASSES else ''}. What is said of"
+            f" memory compares the others.{hint}"
         )
     known = [place for place, n in enumerate(counts) if n]
     mine, theirs = [counts[place] for place in known], [others[place] for place in known]
@@ -54,7 +54,7 @@ def shares_told(
     more = "" if abs(apart[most]) > all_apart / 2 else f", and other {many} differ, too"
     said.append(
         f"the {one} {name} is {shares[0]} of {train} and {shares[1]} of {test}{more}: the gap and"
-        " the membership AUC come from that, too. The verdict goes by figures with each"
+        " the membership AUC come from that, too. What is said of memory goes by figures with each"
         f" {one} at its share of {test}."
     )
     return said
