@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,15 +19,15 @@ from lab.core.run_dir import Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
-from lab.measure.smallest_right import SmallestRight, share_of_smallest, smallest_right
 from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
 from lab.training import describe
-from lab.verdict import Relabeled, Setting, verdict
+from lab.verdict import Setting, verdict
 from lab.watching.asking import Asking
 from lab.watching.budget import STARTING, Budget
+from lab.watching.ending import AtFirst, Meant, unseen_in
 from lab.watching.given import read_sets
 from lab.watching.looking import WAITED, Looking
 from lab.watching.network import (
@@ -41,7 +40,6 @@ from lab.watching.network import (
 )
 from lab.watching.outputs import Forward, Outputs
 from lab.watching.settings import AGAIN, WatchedSettings, new_folder
-from lab.watching.smallest import told_of_smallest
 from lab.watching.threshold import Threshold, other_threshold
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
@@ -50,13 +48,6 @@ CHANGED = 500
 
 ASKED_AGAIN = 32
 """Test examples that the final model is asked about once more, and each alone."""
-
-STEADY = 0.9
-"""Share of the training examples that get the usual answer to their class, from which on it is
-asked whether these are other labels."""
-
-UNDRAWN = 0.05
-"""Share of the training examples that a sampler has not drawn, above which it is said."""
 
 PICTURED = (7, 31)
 """Measurements, counted from 0, that show pictures, as the last one does."""
@@ -134,9 +125,9 @@ class Watcher:
         self._step, self._calls = 0, 0  # steps made, and those that it was told of
         self._offset = 0
         self._logged = -1
-        self._taken = self._first_loss = self._first_smallest = 0.0
-        self._relabeled: Relabeled = ""
-        self._smallest: SmallestRight | None = None
+        self._taken = 0.0
+        self._first: AtFirst | None = None
+        self._meant = Meant()
         self._threshold: Threshold | None = None
 
     def __enter__(self) -> Watcher:
@@ -407,10 +398,7 @@ class Watcher:
             with budget.spending("logging"), budget.showing(), self._undisturbed():
                 self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
-        if budget.measured == 1:
-            self._first_loss = _value(result.metrics["loss/train"])
-            train = result.evaluation.on("train")
-            self._first_smallest = share_of_smallest(train.logits, train.labels).value
+        self._first = self._first or AtFirst.of(result)
         return result
 
     def warn(self, text: str) -> None:
@@ -430,40 +418,16 @@ class Watcher:
                 "the weights have changed, and the watcher was never called: call it after each"
                 " optimizer step"
             )
-        source = self._sets.train.source
-        count, batch = source.count, source.batch
-        if batch and 0 < (gone := step * self.batches * batch * _processes()) < count:
-            one = ", if a step takes one batch" if self.batches == 1 else ""
-            self.warn(
-                f"{step:,} {'step' if step == 1 else 'steps'} with batches of {batch:,} go through"
-                f" {gone:,} of the {count:,} training examples{one}: all of them count as studied,"
-                " so give what the loop goes through"
-            )
-        elif batch and step:
-            never = source.never_drawn(step * self.batches * batch * _processes())
-            if never > UNDRAWN * count:
-                self.warn(
-                    f"train is a loader that draws with replacement: about {never:,.0f} of its"
-                    f" {count:,} examples were never drawn, and all of them count as studied, so"
-                    " that the gap and the membership AUC are too small"
-                )
+        batches = self.batches * _processes()
+        if said := unseen_in(self._sets.train.source, steps=step, batches=batches):
+            self.warn(said)
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
-        if self._calls:
-            self._smallest = self._smallest_right(result)
-        if self._smallest is not None:
-            self.warn(told_of_smallest(self._smallest, result.metrics["accuracy/train"]))
-        elif self._calls and (found := self._is_relabeled(result)):
-            self._relabeled = found
-            right = percent(_value(result.metrics["accuracy/train"]))
-            why = "fewer than one answer to all would get"
-            if found == "classes":
-                why = "and gives nearly all examples of a class one answer, mostly another class"
-            self.warn(
-                f"the model gets {right} of its training examples right, {why}: does the loop train"
-                " it with other labels, changed on the way, made coarser or numbered in another"
-                " order?"
-            )
+        if self._calls and self._first is not None:
+            is_logits = self._outputs.kind == "logits"
+            self._meant = Meant.of(result, self._first, logits=is_logits)
+        if self._meant.told:
+            self.warn(self._meant.told)
         with budget.spending("measuring"), self._undisturbed():
             self._threshold = self._other_threshold(result)
         if self._threshold is not None:
@@ -534,34 +498,6 @@ class Watcher:
         with self._recorder.failure_noted(lambda error: self._step, lambda: self.metrics):
             yield
 
-    def _is_relabeled(self, result: SuiteResult) -> Relabeled:
-        """Whether the loop's labels are not those of the training set: the loss has risen beyond
-        that of a guess, and training accuracy is surely below what any one answer to all examples
-        gets ("others"), or nearly all examples of each class get one answer, which is another label
-        for most of them and not the same for all ("classes"); else empty."""
-        labels, classes = self._sets.train.labels, len(self._classes)
-        right, loss = result.metrics["accuracy/train"], _value(result.metrics["loss/train"])
-        if not (math.isfinite(loss) and loss > max(self._first_loss, math.log(classes))):
-            return ""
-        least = int(torch.bincount(labels, minlength=classes).min()) / len(labels)
-        high = right.interval[1] if isinstance(right, Estimate) else 1.0
-        if high < least:
-            return "others"
-        answers = result.evaluation.on("train").predicted
-        table = torch.zeros(classes, int(answers.max()) + 1 + classes)
-        table.index_put_((labels, answers), torch.ones(len(labels)), accumulate=True)
-        usual, answer = table.max(dim=1)
-        several = len(set(answer[usual > 0].tolist())) > 1
-        steady = float(usual.sum()) >= STEADY * len(labels)
-        return "classes" if high < 0.5 and several and steady else ""
-
-    def _smallest_right(self, result: SuiteResult) -> SmallestRight | None:
-        """What shows that the loop has made the smallest output the right one; None: nothing."""
-        train = result.evaluation.on("train")
-        if self._outputs.kind != "logits":
-            return None
-        return smallest_right(train.logits, train.labels, before=self._first_smallest)
-
     def _other_threshold(self, result: SuiteResult) -> Threshold | None:
         """The threshold that the loop seems to take for the one output of a binary classifier, if
         that is not 0."""
@@ -593,8 +529,8 @@ class Watcher:
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
-            relabeled=self._relabeled,
-            smallest=self._smallest,
+            relabeled=self._meant.relabeled,
+            smallest=self._meant.smallest,
             threshold=self._threshold.code if self._threshold is not None else "",
             untouched=self._calls > 0 and self._looking.is_untouched,
             changes=tuple(self._change),
@@ -628,7 +564,3 @@ def _near(folder: Path | None) -> Path | None:
     with suppress(OSError, ValueError, AttributeError):
         return folder.relative_to(Path.cwd())  # type: ignore[union-attr]
     return folder
-
-
-def _value(metric: Estimate | float) -> float:
-    return metric.value if isinstance(metric, Estimate) else metric

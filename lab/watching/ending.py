@@ -1,0 +1,125 @@
+"""What is doubtful about a loop when it has ended: examples that it has not seen, other labels,
+another threshold, and outputs of which the smallest is the right one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lab.core.estimate import Estimate
+from lab.core.words import percent
+from lab.evaluators import SuiteResult
+from lab.measure import Predictions
+from lab.measure.smallest_right import SmallestRight, share_of_smallest, smallest_right
+from lab.verdict import Relabeled
+from lab.watching.smallest import told_of_smallest
+from lab.watching.sources import Source
+
+STEADY = 0.9
+"""Share of the training examples that get the usual answer to their class, from which on it is
+asked whether these are other labels."""
+
+UNDRAWN = 0.05
+"""Share of the training examples that a sampler has not drawn, above which it is said."""
+
+
+def unseen_in(source: Source, *, steps: int, batches: int) -> str:
+    """What is to be said of training examples that a loop has not seen in `steps`, each of so many
+    `batches` of the training loader `source`, over all processes."""
+    count, batch = source.count, source.batch
+    if not batch or not steps:
+        return ""
+    gone = steps * batches * batch
+    if gone < count:
+        one = ", if a step takes one batch" if batches == 1 else ""
+        return (
+            f"{steps:,} {'step' if steps == 1 else 'steps'} with batches of {batch:,} go through"
+            f" {gone:,} of the {count:,} training examples{one}: all of them count as studied, so"
+            " give what the loop goes through"
+        )
+    never = source.never_drawn(gone)
+    if never > UNDRAWN * count:
+        return (
+            f"train is a loader that draws with replacement: about {never:,.0f} of its {count:,}"
+            " examples were never drawn, and all of them count as studied, so that the gap and the"
+            " membership AUC are too small"
+        )
+    return ""
+
+
+@dataclass(frozen=True)
+class AtFirst:
+    """Of the training examples before the loop: the mean `loss`, and the share `smallest` of which
+    the output for their label is the smallest of all."""
+
+    loss: float
+    smallest: float
+
+    @classmethod
+    def of(cls, result: SuiteResult) -> AtFirst:
+        """What the first measurement gives."""
+        train = result.evaluation.on("train")
+        share = share_of_smallest(train.logits, train.labels)
+        return cls(_value(result.metrics["loss/train"]), share.value)
+
+
+@dataclass(frozen=True)
+class Meant:
+    """What the outputs seem to mean to the loop, if it is something else than here: the `smallest`
+    is the right one, or they are answers in other labels (`relabeled`); `told` is what is to be
+    said of it."""
+
+    smallest: SmallestRight | None = None
+    relabeled: Relabeled = ""
+    told: str = ""
+
+    @classmethod
+    def of(cls, result: SuiteResult, first: AtFirst, *, logits: bool) -> Meant:
+        """What the last measurement shows; `logits`: the outputs are no probabilities."""
+        train, metrics = result.evaluation.on("train"), result.metrics
+        if logits and (found := smallest_right(train.logits, train.labels, before=first.smallest)):
+            return cls(smallest=found, told=told_of_smallest(found, metrics["accuracy/train"]))
+        relabeled = _relabeled(train, metrics, first.loss)
+        if not relabeled:
+            return cls()
+        why = "fewer than one answer to all would get"
+        if relabeled == "classes":
+            why = "and gives nearly all examples of a class one answer, mostly another class"
+        return cls(
+            relabeled=relabeled,
+            told=f"the model gets {percent(_value(metrics['accuracy/train']))} of its training"
+            f" examples right, {why}: does the loop train it with other labels, changed on the way,"
+            " made coarser or numbered in another order?",
+        )
+
+
+def _relabeled(
+    train: Predictions, metrics: Mapping[str, Estimate | float], first_loss: float
+) -> Relabeled:
+    """Whether the loop's labels are not those of the training set: the loss has risen beyond that
+    of a guess, and training accuracy is surely below what any one answer to all examples gets
+    ("others"), or nearly all examples of each class get one answer, which is another label for most
+    of them and not the same for all ("classes"); else empty."""
+    labels, classes = train.labels, len(train.classes)
+    right, loss = metrics["accuracy/train"], _value(metrics["loss/train"])
+    if not (math.isfinite(loss) and loss > max(first_loss, math.log(classes))):
+        return ""
+    least = int(torch.bincount(labels, minlength=classes).min()) / len(labels)
+    high = right.interval[1] if isinstance(right, Estimate) else 1.0
+    if high < least:
+        return "others"
+    answers = train.predicted
+    table: Tensor = torch.zeros(classes, int(answers.max()) + 1 + classes)
+    table.index_put_((labels, answers), torch.ones(len(labels)), accumulate=True)
+    usual, answer = table.max(dim=1)
+    several = len(set(answer[usual > 0].tolist())) > 1
+    steady = float(usual.sum()) >= STEADY * len(labels)
+    return "classes" if high < 0.5 and several and steady else ""
+
+
+def _value(metric: Estimate | float) -> float:
+    return metric.value if isinstance(metric, Estimate) else metric
