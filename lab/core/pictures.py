@@ -17,9 +17,10 @@ The conversion of a file, by the meaning of its values:
   code points (cICP: Display P3, HDR), is read as if they were those of sRGB.
 - Transparency, in every form (alpha, premultiplied alpha, palette, a single color), lies over
   middle gray, `PAPER`.
-- Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like),
-  TIFFs with further bands beside the colors (near infrared, spot colors), signed 8-bit numbers, 16-bit colors of which one stands for transparency, what Pillow is known to
-  misread (see `_check`), and what it does not read.
+- Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like), TIFFs
+  with further bands beside the colors (near infrared, spot colors), signed 8-bit numbers, 16-bit
+  colors of which one stands for transparency, what Pillow is known to misread (see `_check`), and
+  what it does not read.
 """
 
 from __future__ import annotations
