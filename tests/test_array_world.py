@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset, random_split
 
 from lab.core.config import DataConfig
 from lab.core.run_dir import RunDir
@@ -316,6 +316,31 @@ def test_sets_with_other_names_for_the_same_labels_are_refused(tmp_path: Path) -
         "a",
         "b",
     )
+
+
+def test_names_of_classes_are_known_through_subsets_and_concatenations(tmp_path: Path) -> None:
+    """Where a part lacks a class, its numbers mean others than those of the whole."""
+    whole, less = Photos(arrays()), Photos(arrays())
+    less.classes = whole.classes[1:]
+    parts = random_split(whole, [20, 10], torch.Generator().manual_seed(0))
+    whole_again = ConcatDataset([Subset(whole, range(10)), Subset(Subset(whole, range(20)), [3])])
+    for train, test in (
+        (parts[0], parts[1]), (whole_again, parts[1]), (whole, (arrays()["x"], arrays()["y"])),
+        (ConcatDataset([whole, whole]), None),
+    ):  # fmt: skip
+        world = opened(save_npz(tmp_path / "mine.npz", train, test=test))
+        assert world.classes == ("cat", "dog")
+        (tmp_path / "mine.npz").unlink()
+    for train, test, says in (
+        (parts[0], less, "train has the classes cat, dog, and test dog: "),
+        (parts[0], Subset(less, range(9)), "train has the classes cat, dog, and test dog: "),
+        (whole, ConcatDataset([whole, less]), "train has the classes cat, dog, and test dog: "),
+        (ConcatDataset([less, whole]), None, "train has the classes dog, and cat, dog, too: "),
+    ):
+        with pytest.raises(ValueError, match=says) as caught:
+            save_npz(tmp_path / "mine.npz", train, test=test)
+        assert "\n" not in str(caught.value)
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["I;16", "I", "F", "RGBA", "1", "L"])

@@ -1,6 +1,7 @@
 """A finished run is measured on any population: the same figures, other faces, readable tables."""
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,9 @@ from lab.runs.train import start
 from lab.tracking.summary import nest
 from lab.worlds import DrawnWorld
 from lab.worlds.faces import ATTRIBUTES, render
+from support.configs import tiny
 from support.made_up import numbers
+from support.picture_folders import fill
 from support.planted import ByPixels
 from support.scripts import command, load_script
 
@@ -294,3 +297,31 @@ def test_help_names_what_can_be_asked() -> None:
         "--resamples",
     ):
         assert word in said
+
+
+@pytest.mark.parametrize("number", [0, 1, 6])
+def test_test_pictures_that_were_trained_on_are_not_called_unseen(
+    number: int, tmp_path: Path, script: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the run has said itself; of sets that share nothing nothing is said."""
+    for name in ("cat", "dog"):
+        fill(tmp_path / "pets" / "train" / name, 8)
+        fill(tmp_path / "pets" / "test" / name, 3)
+    copied = [(name, k) for name in ("cat", "dog") for k in range(3)][:number]
+    for name, k in copied:
+        parts = [tmp_path / "pets" / part / name / f"{k:03d}.png" for part in ("train", "test")]
+        shutil.copy(*parts)
+    run = start(tiny(tmp_path, data=str(tmp_path / "pets"), num_train=16, num_test=6)).folder
+    told = capsys.readouterr().out
+    for more in ([], ["--num-test", "2"]):
+        assert main(script.evaluate, [str(run), *more]) == 0
+        said = capsys.readouterr().out
+        pictures = f"pictures of {tmp_path / 'pets'}, seed 0"
+        assert (f"Unseen {pictures}" in said) == (number == 0)
+        assert (f"Test {pictures}" in said) == (number > 0)
+        warnings = [line for line in said.splitlines() if line.startswith("warning: ")]
+        assert len(warnings) == (number > 0)
+        assert all("The network has studied" in line for line in warnings)
+        if not more:
+            assert all(line in told for line in warnings), "the run said so, too"
+            assert all(f"{number} of 6 test pictures" in line for line in warnings)

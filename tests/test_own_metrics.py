@@ -176,6 +176,8 @@ def test_a_sweep_has_a_column_for_it_and_does_runs_anew_whose_metric_changed(
     value = run.metrics["own/brier"].value
     (row,) = csv.DictReader(runs_csv(table).splitlines())
     assert float(row["own/brier"]) == value
+    assert row["own_metrics"] == f"{file}:brier"
+    assert "metric" not in row, "that is the column of cells.csv with the name of a metric"
     assert "Brier score" in to_markdown(view(table))
     preset(base, {"width": (2,)}, metrics=["own/brier"])
     with pytest.raises(ValueError, match="--metric"):

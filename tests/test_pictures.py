@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lab.core.pictures import PAPER, picture_suffixes, read_picture
+from lab.core.pictures import PAPER, as_rgb, picture_suffixes, read_picture
 from support.raw_pictures import (
     BLACK_IS_ZERO,
     CIELAB,
@@ -94,7 +94,6 @@ def tiffs() -> Iterator[tuple[str, bytes, Levels]]:
         yield f"rgb-planes-{tag}", tiff(COLOR, photometric=RGB, planar=True, **how), COLOR
         yield f"rgb16-{tag}", tiff(COLOR * np.uint16(257), photometric=RGB, **how), COLOR
         for extra, pixels, meant in (
-            (0, np.dstack([COLOR, ALPHA]), COLOR),
             (1, np.dstack([PREMULTIPLIED, ALPHA]), PREMULTIPLIED + over(0 * COLOR, ALPHA)),
             (2, np.dstack([COLOR, ALPHA]), over(COLOR, ALPHA)),
         ):
@@ -105,7 +104,7 @@ def tiffs() -> Iterator[tuple[str, bytes, Levels]]:
             made = tiff(np.ascontiguousarray(pixels[..., 1:3]), tags=tags, **how)
             two = np.ascontiguousarray(pixels[..., [0, 3]])
             level = gray(pixels[..., 0])
-            meant = {0: level, 1: level + over(0 * COLOR, ALPHA), 2: over(level, ALPHA)}[extra]
+            meant = {1: level + over(0 * COLOR, ALPHA), 2: over(level, ALPHA)}[extra]
             yield f"la{extra}-{tag}", tiff(two, tags=tags, **how), meant
         table = {320: (3, (COLORS.T * np.uint16(257)).ravel().tolist()), 338: (3, [2])}
         made = tiff(np.dstack([GRAY, ALPHA]), photometric=PALETTE, tags=table, **how)
@@ -213,6 +212,52 @@ MISREAD = {
 def test_what_would_be_misread_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot be read as a picture: .+"):
         seen(tmp_path / "a", MISREAD[name])
+
+
+def bands() -> Iterator[tuple[str, bytes]]:
+    """Name and content of TIFFs with channels that are neither colors nor called transparency."""
+    for endian, deflate in (("<", False), ("<", True), (">", False), (">", True)):
+        how = {"endian": endian, "deflate": deflate}
+        for kind in (np.uint8, np.uint16):
+            scale = kind(257 if kind is np.uint16 else 1)
+            for extra in ((0,), (), (0, 0), (1, 0), (2, 0), (0, 0, 0), (2, 0, 0)):
+                pixels = np.dstack([COLOR, *[ALPHA] * max(1, len(extra))]).astype(kind) * scale
+                tags = {338: (3, list(extra))} if extra else {}
+                name = f"rgb-{extra}-{kind.__name__}-{endian}-{deflate}"
+                yield name, tiff(pixels, photometric=RGB, tags=tags, **how)
+        one = {338: (3, [0])}
+        made = tiff(np.dstack([COLOR, ALPHA]), photometric=RGB, tags=one, planar=True, **how)
+        yield f"planes-{endian}-{deflate}", made
+        yield f"gray-{endian}-{deflate}", tiff(np.dstack([GRAY, ALPHA]), tags=one, **how)
+        made = tiff(np.dstack([INKS, ALPHA]), photometric=CMYK, tags=one, **how)
+        yield f"inks-{endian}-{deflate}", made
+        table = {320: (3, (COLORS.T * np.uint16(257)).ravel().tolist()), **one}
+        made = tiff(np.dstack([GRAY, ALPHA]), photometric=PALETTE, tags=table, **how)
+        yield f"palette-{endian}-{deflate}", made
+
+
+BANDS = dict(bands())
+
+
+@pytest.mark.parametrize("name", BANDS)
+def test_bands_beside_the_colors_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"cannot be read as a picture: .+") as caught:
+        seen(tmp_path / "a.tif", BANDS[name])
+    assert "\n" not in str(caught.value)
+
+
+def test_the_refusal_of_bands_says_what_they_are(tmp_path: Path) -> None:
+    for count, extra in ((4, [0]), (5, [0, 0]), (5, [2, 0])):
+        pixels = np.dstack([COLOR, *[ALPHA] * (count - 3)])
+        content = tiff(pixels, photometric=RGB, tags={338: (3, extra)})
+        says = rf"it has {count} channels, 3 of them colors, .*ExtraSamples.*near infrared"
+        with pytest.raises(ValueError, match=says):
+            seen(tmp_path / "a.tif", content)
+        with Image.open(io.BytesIO(content)) as opened, pytest.raises(ValueError, match=says):
+            as_rgb(opened)
+    alpha = tiff(np.dstack([COLOR, ALPHA]), photometric=RGB, tags={338: (3, [2])})
+    with Image.open(io.BytesIO(alpha)) as opened:
+        assert np.abs(np.asarray(as_rgb(opened)) - over(COLOR, ALPHA)).max() <= 1.01
 
 
 def pngs() -> Iterator[tuple[str, bytes, Levels]]:

@@ -35,11 +35,13 @@ from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import above_guessing, curves, errors_of
 from lab.experiments.show.maps import heat_map
+from lab.experiments.show.means import write_means
 from lab.experiments.show.tables import UNREACHED, cells_csv, differences_csv, to_markdown
 from lab.measure import mean_of_seeds
 from lab.training import load_checkpoint
 from support.configs import tiny
 from support.picture_folders import fill
+from support.run_folders import hparams_metrics
 from support.scripts import is_a_good_line, is_refused
 
 TEST, TRAIN, RELIANCE = "accuracy/test", "accuracy/train", "reliance/eye_color"
@@ -240,6 +242,11 @@ def test_what_was_shown_is_counted_up_to_the_weights_that_early_stopping_kept(
         assert run.shown == 4 * load_checkpoint(RunDir(run.folder).best).step
     assert cell.unreached == sum("it was shown" in RunDir(run.folder).summary()["verdict"]
                                  for run in cell.runs) > 0  # fmt: skip
+    (folder,) = write_means(Table({}, tmp_path, (cell,)))
+    (shown,) = hparams_metrics(folder).values()
+    assert "accuracy/test" in shown
+    for tag, value in shown.items():
+        assert value == pytest.approx(cell.mean(tag).value, rel=1e-6), tag
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from lab.core.config import RunConfig
 from lab.core.run_dir import RunDir
 from lab.measure import loss, predict
 from lab.runs.load import open_run
-from lab.runs.train import start
+from lab.runs.train import resume, start
 from lab.training import BEST, LAST, load_checkpoint
 from lab.worlds import DrawnWorld, Examples, draw_examples, population_of
 from support.configs import tiny
+from support.run_folders import assert_hparams_are_final, scalars
 
 
 def config(out: Path, **train: Any) -> RunConfig:
@@ -48,6 +50,37 @@ def test_the_lowest_loss_on_validation_faces_chooses(stopped: Path) -> None:
     for tag in ("loss/test", "accuracy/test", "loss/validation", "loss/train"):
         kind, where = tag.split("/")
         assert told[kind][where]["value"] == pytest.approx(best[tag], rel=1e-6), tag
+
+
+def test_hparams_table_shows_the_kept_weights(stopped: Path, tmp_path: Path) -> None:
+    """Beside each curve's evaluations there is one point of the kept weights, in a run that is
+    opened again, too."""
+    folder = tmp_path / "again"
+    shutil.copytree(stopped, folder)
+    lines = metrics(folder)
+    steps = [line["step"] for line in lines]
+    for _ in range(2):
+        assert_hparams_are_final(folder)
+        curves = scalars(folder)
+        for tag in ("accuracy/test", "accuracy/test_low", "loss/validation", "gap/loss"):
+            assert [step for step, _ in curves[tag]] == [*steps, steps[-1] + 1]
+            best = min(lines, key=lambda line: line["loss/validation"])
+            assert curves[tag][-1][1] == pytest.approx(best[tag], rel=1e-5)
+            assert curves[tag][-2][1] == pytest.approx(lines[-1][tag], rel=1e-5), "as measured"
+        assert metrics(folder) == lines, "evaluations alone"
+        resume(folder)
+
+
+def test_curves_have_their_evaluations_alone_where_the_last_weights_are_kept(
+    tmp_path: Path,
+) -> None:
+    folder = start(config(tmp_path, steps=20)).folder
+    for _ in range(2):
+        assert_hparams_are_final(folder)
+        assert [step for step, _ in scalars(folder)["accuracy/test"]] == [
+            line["step"] for line in metrics(folder)
+        ]
+        resume(folder)
 
 
 def test_they_are_other_faces_with_true_labels_of_the_runs_own_population(stopped: Path) -> None:

@@ -53,7 +53,7 @@ from lab.watching.settings import new_folder
 from lab.watching.sources import Source
 from lab.worlds import open_world
 from support.loops import Augmented, network, pictures, train
-from support.run_folders import same_state, scalars
+from support.run_folders import assert_hparams_are_final, same_state, scalars
 
 TRAIN, TEST = pictures(40, 0), pictures(30, 1)
 
@@ -149,6 +149,31 @@ def test_it_leaves_the_folder_of_any_run(
         *events.summary_metadata
     }
     assert (run / "projector" / "points.tsv").is_file()
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_hparams_table_shows_the_weights_that_a_loop_ends_with(
+    restored: bool, tmp_path: Path
+) -> None:
+    """Those that it restores after the last step are one more point of each curve."""
+    model = network()
+    best = copy.deepcopy(model.state_dict())
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path, every=1, quiet=True) as watched:
+        for _ in range(2):
+            with torch.no_grad():
+                for each in model.parameters():
+                    each.mul_(-3.0)
+            watched()
+        if restored:
+            model.load_state_dict(best)
+    lines = RunDir(watched.folder or tmp_path).metrics()
+    assert [line["step"] for line in lines] == [0, 1, 2]
+    assert lines[0]["loss/test"] != lines[2]["loss/test"]
+    assert_hparams_are_final(tmp_path)
+    curve = scalars(tmp_path)["loss/test"]
+    assert [step for step, _ in curve] == ([0, 1, 2, 3] if restored else [0, 1, 2])
+    kept = lines[0 if restored else 2]["loss/test"]
+    assert curve[-1][1] == pytest.approx(kept, rel=1e-6)
 
 
 @pytest.mark.parametrize(

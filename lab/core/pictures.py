@@ -17,9 +17,10 @@ The conversion of a file, by the meaning of its values:
   code points (cICP: Display P3, HDR), is read as if they were those of sRGB.
 - Transparency, in every form (alpha, premultiplied alpha, palette, a single color), lies over
   middle gray, `PAPER`.
-- Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like),
-  signed 8-bit numbers, 16-bit colors of which one stands for transparency, what Pillow is known to
-  misread (see `_check`), and what it does not read.
+- Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like), TIFFs
+  with further bands beside the colors (near infrared, spot colors), signed 8-bit numbers, 16-bit
+  colors of which one stands for transparency, what Pillow is known to misread (see `_check`), and
+  what it does not read.
 """
 
 from __future__ import annotations
@@ -72,6 +73,13 @@ _BLOCK = 256
 
 _BITS, _PHOTOMETRIC, _PLANES, _COLORMAP, _SAMPLE_FORMAT = 258, 262, 284, 320, 339  # tags of TIFF
 _WHITE_IS_ZERO, _UNSIGNED, _SIGNED, _APART = 0, 1, 2, 2  # their values
+
+_SAMPLES, _EXTRA = 277, 338  # tags of TIFF: channels of a pixel, and what those beyond colors are
+_ALPHA = 1, 2
+"""Values of ExtraSamples that are transparency (TIFF 6.0: associated alpha, unassociated alpha);
+0 is data that the file says nothing of."""
+_COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
+"""Channels of color, by TIFF's photometric interpretation."""
 
 _HEAD = 26
 """Bytes at the start of a file that hold what Pillow does not tell of a PNG or a TGA."""
@@ -286,6 +294,19 @@ def _check(file: Image.Image, tags: Mapping[int, Any]) -> None:
         raise ValueError("a PSD of 1 bit per pixel: save it with 8")
 
 
+def _refuse_bands(tags: Mapping[int, Any]) -> None:
+    """Refuse a TIFF that has further channels than those of its colors and transparency: Pillow
+    drops those that the file calls nothing, and takes one of which it says nothing for alpha."""
+    count = int(_first(tags, _SAMPLES, 1))
+    colors = _COLORS.get(_first(tags, _PHOTOMETRIC, -1), count)
+    kinds = tuple(tags.get(_EXTRA, ()))[: count - colors]
+    if count > colors and (len(kinds) < count - colors or set(kinds) - set(_ALPHA)):
+        raise ValueError(
+            f"it has {count} channels, {colors} of them colors, and does not say that the rest is"
+            " transparency (tag ExtraSamples): further bands, as of near infrared, are not read"
+        )
+
+
 def _exponent(file: Image.Image) -> float:
     """What a PNG's values, from 0 to 1, are raised to so that they are sRGB's, near enough."""
     if file.format != "PNG" or "icc_profile" in file.info or "srgb" in file.info:
@@ -304,6 +325,7 @@ def _channels(
     picture: Image.Image, tags: Mapping[int, Any], head: bytes, exponent: float
 ) -> tuple[Image.Image, Image.Image | None]:
     """Colors (L, RGB, CMYK, YCbCr, LAB or HSV) and alpha (L; None: opaque) of a picture."""
+    _refuse_bands(tags)
     depth = head[24] if picture.format == "PNG" else 8  # bits per channel
     key = picture.info.get("transparency")
     if _is_numbers(picture):

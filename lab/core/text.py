@@ -153,3 +153,22 @@ otherwise, or both alike
                 f"{where}: {other!r} and {value!r} would be one name, {named(value)!r}: write one"
                 " otherwise, or both alike"
             )
+
+
+def own_columns(names: Iterable[str], *, beside: Iterable[str], kind: str) -> dict[str, str]:
+    """The columns of a table for `names` that users chose, by name: the name itself, or with the
+    `kind` of it before it where one of the table's other columns, `beside`, is called so. All
+    columns have different names if these have.
+
+    >>> own_columns(["camera", "loss"], beside=["label", "loss"], kind="group")
+    {'camera': 'camera', 'loss': 'group:loss'}
+    """
+    taken, chosen = set(beside), list(names)
+    columns = {}
+    for name in chosen:
+        column = name
+        while column in taken or (column != name and column in chosen):
+            column = f"{kind}:{column}"
+        columns[name] = column
+        taken.add(column)
+    return columns

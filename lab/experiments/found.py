@@ -16,9 +16,10 @@ from typing import Any
 from lab.core.config import Provenance, RunConfig
 from lab.core.metrics import known, shown
 from lab.core.run_dir import RunDir, runs_in
+from lab.core.text import own_columns
 from lab.experiments.runner.grid import ELSEWHERE, PARTS, fields, setting
 from lab.experiments.runner.jobs import refuse_other_figures
-from lab.experiments.show.tables import cell_word, to_markdown
+from lab.experiments.show.tables import MARKED, cell_word, to_markdown
 from lab.experiments.show.view import View, columns_of
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
 
@@ -71,12 +72,11 @@ def found_table(folder: Path) -> Table:
 
 def found_text(table: Table) -> str:
     """The table of means in Markdown, with the metrics that the table of metrics has for tables."""
+    columns = columns_of(shown("table", table.tags))
+    own = own_columns(table.grid, beside=(*MARKED, *columns), kind="setting")
+    words = {own[name]: partial(_word, name) for name in table.grid}
     return to_markdown(
-        View(
-            cells=table.cells,
-            words={name: partial(_word, name) for name in table.grid} or {"runs": lambda _: "all"},
-            columns=columns_of(shown("table", table.tags)),
-        )
+        View(cells=table.cells, words=words or {"runs": lambda _: "all"}, columns=columns)
     )
 
 
@@ -84,12 +84,15 @@ def _settings(
     config: RunConfig, provenance: Provenance, written: Collection[str]
 ) -> dict[str, Any]:
     """The settings that tell experiments apart. Of a watched run those that are `written` in its
-    `config.json`, for the others are not known, and those that the user told."""
+    `config.json`, for the others are not known, and those that the user told ("setting:model" where
+    the name is one of the lab's)."""
     names = [name for name in fields() if name not in (*ELSEWHERE, *ASIDE)]
     if provenance.watched:
         names = [name for name in names if name in written]
     told: Mapping[str, Any] = provenance.watched.get("settings", {})
-    return {**{name: setting(config, name) for name in names}, **told}
+    own = own_columns(told, beside=names, kind="setting")
+    settings = {name: setting(config, name) for name in names}
+    return settings | {own[name]: value for name, value in told.items()}
 
 
 def _written(run: RunDir) -> set[str]:

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 
+from lab.core.text import own_columns
 from lab.pool.findings import Findings
 from lab.worlds import StoredWorld
 
@@ -14,9 +15,10 @@ COLUMNS = (
     "standard_error", "accuracy_in", "accuracy_out", "networks_in", "networks_out",
     "first_half", "second_half",
 )  # fmt: skip
-"""Columns; those of the attributes follow, where these are known. `number`: position in the
-training set, from 0. `label`: the given one. `first_half`: the score by the first half of the
-networks alone, so that faces which are chosen by it can be looked at by the second."""
+"""Columns; those of the attributes follow, where these are known, and of `--groups`, as
+`own_columns` has them ("group:cause"). `number`: position in the training set, from 0. `label`: the
+given one. `first_half`: the score by the first half of the networks alone, so that faces which are
+chosen by it can be looked at by the second."""
 
 
 def to_csv(findings: Findings) -> str:
@@ -27,7 +29,8 @@ def to_csv(findings: Findings) -> str:
     attributes = {name: train.samples.names(name) for name in train.samples.schema}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow([*COLUMNS, *attributes])
+    own = own_columns(attributes, beside=COLUMNS, kind="group")
+    table.writerow([*COLUMNS, *own.values()])
     cause = ["" for _ in range(len(train))]
     for name, part in findings.causes.items():
         for i in part.members.nonzero()[:, 0].tolist():

@@ -24,7 +24,8 @@ from lab.runs.load import open_run
 from lab.runs.progress import progress_bar
 from lab.tracking.summary import nest
 from lab.training import choose_device, load_checkpoint, parts_of_batches, set_threads
-from lab.worlds import DrawnWorld, open_world
+from lab.worlds import DrawnWorld, StoredWorld, World, open_world
+from lab.worlds.copies import MOST, copies_between, shared_told
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
 OWN = ("own",)
@@ -91,7 +92,11 @@ def evaluate(
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
     state = _unfinished(RunDir(folder), own, measured_step)
-    print(f"{escape(folder)}{state}\n{setting_text(own, config, world)}\n", flush=True)
+    studied = _studied(world)
+    setting = setting_text(own, config, world, studied=bool(studied))
+    print(f"{escape(folder)}{state}\n{setting}\n", flush=True)
+    for line in studied:
+        print(f"warning: {line}\n", flush=True)
     if isinstance(world, DrawnWorld):
         for line in fewer_counterfactuals(counterfactuals, world):
             print(f"warning: {line}\n", flush=True)
@@ -124,6 +129,20 @@ def evaluate(
     if json_file:
         text = json.dumps(told | nest(metrics), indent=2, allow_nan=False)
         replace_text(json_file, text + "\n")
+
+
+def _studied(world: World) -> list[str]:
+    """A sentence on test pictures from disk that the network was trained on; none if there are
+    none. What the run has found is kept, where looking for it takes long."""
+    if not isinstance(world, StoredWorld):
+        return []
+    data = world.data
+    sets = [
+        world.load(s, min(n, MOST)) for s, n in (("train", data.num_train), ("test", data.num_test))
+    ]
+    with progress_bar() as progress:
+        copies = copies_between(world, *sets, progress=progress)
+    return shared_told(world, copies, data.num_test)
 
 
 def _own_metrics(

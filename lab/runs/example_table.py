@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lab.core.text import own_columns
 from lab.measure import example_losses, predict
 from lab.measure.label_doubts import Features, features_of, label_doubts
 from lab.measure.predictions import log_odds
@@ -20,7 +21,8 @@ COLUMNS = (
     "split", "number", "file", "subpopulation", "label", "true_label", "prediction", "right",
     "loss", "log_odds", "rank", "neighbors_against", "doubt_rank",
 )  # fmt: skip
-"""Columns of the table; those of the attributes follow, where these are known.
+"""Columns of the table; those of the attributes follow, where these are known: of drawn examples,
+and the columns of `--groups`, as `own_columns` has them ("group:loss").
 
 `number`: position in the split, from 0. `label`: the given one, with label noise. `loss`: in nats,
 of the given label. `log_odds`: log(p / (1 - p)) of its probability p. For training examples alone:
@@ -106,7 +108,8 @@ def _of(
 ) -> Iterator[dict[str, Any]]:
     labels = examples.labels.cpu()
     losses, odds = example_losses(logits, labels), log_odds(logits, labels)
-    attributes = {name: examples.samples.names(name) for name in examples.samples.schema}
+    names = own_columns(examples.samples.schema, beside=COLUMNS, kind="group")
+    attributes = {names[each]: examples.samples.names(each) for each in names}
     said = logits.argmax(dim=1).tolist()
 
     def name(code: int) -> str:

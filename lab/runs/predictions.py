@@ -15,13 +15,16 @@ import torch
 from torch import Tensor
 
 from lab.core.pictures import Resize, files_below, open_picture, picture_suffixes, square
-from lab.core.text import plain
+from lab.core.text import own_columns, plain
 from lab.core.tiles import find_tiles
 from lab.measure.predict import BATCH
 from lab.tracking.sheets import INK, Cell, draw_sheet
 
 CROPPED = 0.95
 """A picture is said to be cut if less of its longer side than this is shown to the network."""
+
+BEFORE, AFTER = ("picture", "part", "answer"), ("notes", "error")
+"""Columns of a table of answers, before and after those of the classes."""
 
 PLAIN = 16
 """Levels of 255 within which all pixels of every channel lie that are said to be of one color."""
@@ -159,10 +162,12 @@ def predictions(
 
 def to_csv(answers: Sequence[Prediction], classes: Sequence[str]) -> str:
     """A row for each picture: its file, which of a sheet's it is, the answer, the probability of
-    each class, what one should know of what was seen, and why there is no answer."""
+    each class (in a column of its name, as `own_columns` has it: "probability:error"), what one
+    should know of what was seen, and why there is no answer."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["picture", "part", "answer", *classes, "notes", "error"])
+    own = own_columns(classes, beside=(*BEFORE, *AFTER), kind="probability")
+    table.writerow([*BEFORE, *own.values(), *AFTER])
     for each in answers:
         seen = each.seen
         part = seen.part[0] if seen.part else ""

@@ -80,6 +80,7 @@ class Recorder:
             result.show_final(self.tracker, step)
             if self._pictures:
                 result.show_projector(self.tracker)
+        self.tracker.kept(step, last.metrics)
         found = {**metrics, **final.metrics}
         text = judge({tag: each for tag, each in found.items() if isinstance(each, Estimate)})
         return found, text

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.core.text import in_tag
+from lab.core.text import in_tag, own_columns
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.sheets import mislabeled_sheet, mistakes_sheet, training_sheet
 from lab.tracking.strips import Strip, bars_sheet, strip_sheet
@@ -125,12 +125,13 @@ def write_projector(tracker: Tracker, parts: Mapping[str, Points]) -> None:
 def _columns(split: str, part: Points) -> dict[str, list[str]]:
     answers = part.answers
     labels = answers.clean_labels.tolist()
-    return {
+    columns = {
         "truth": [answers.classes[code] for code in labels],
         "set": [split] * len(answers),
         "given label": [answers.classes[code] for code in answers.labels.tolist()],
         "prediction": [answers.classes[code] for code in answers.predicted.tolist()],
         "right": ["right" if right else "wrong" for right in answers.right.tolist()],
         "confidence": [f"{sure:.4f}" for sure in answers.confidence.tolist()],
-        **{name: list(words) for name, words in part.attributes.items()},
     }
+    own = own_columns(part.attributes, beside=columns, kind="group")
+    return columns | {own[name]: list(words) for name, words in part.attributes.items()}

@@ -61,7 +61,7 @@ class Tracker:
         self._interruptions = interruptions
         self._metrics = RunDir(folder).metrics_file
         self._start_step, self._charted = start_step, start_step > 0
-        _cut(self._metrics, start_step)
+        self._last = _cut(self._metrics, start_step)
         # max_queue bounds what a crash may lose between flushes; purge_step is given from the very
         # first start on, because a slow-loading TensorBoard ignores the first one it meets.
         # It writes in a thread of its own, while a network may be in another current folder.
@@ -114,6 +114,7 @@ class Tracker:
         line = {"step": step, **kept}
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        self._last = line
         if not self._charted:  # the first evaluation shows which charts this run can fill
             self._add(layout.summary(layout.layout(metrics, **self._attributes)))
             self._charted = True
@@ -129,6 +130,18 @@ class Tracker:
                 tags.scalar(tag)
                 if finite(value) is not None and known.get(tag) != np.float32(value):
                     self._writer.add_scalar(tag, value, step)
+
+    def kept(self, step: int, metrics: Mapping[str, Metric]) -> None:
+        """Log metrics of the final model, as `scalars` logs those of an evaluation, in the event
+        file alone: one more point of each curve, at `step` + 1, where any of them differs from the
+        last evaluation (the model got other weights after it, those of the best one). The HParams
+        table shows the last point of a curve; at `step` itself it would hide the evaluation's."""
+        values = {k: v for name, metric in metrics.items() for k, v in _spread(name, metric)}
+        rows = {tag: tags.scalar(tag) for tag in values}
+        measured = {tag: finite(value) for tag, value in values.items() if not rows[tag].clock}
+        if any(self._last.get(tag) != value for tag, value in measured.items()):
+            for tag, value in values.items():
+                self._writer.add_scalar(tag, value, step + 1)
 
     def image(self, tag: str, step: int, picture: Picture) -> None:
         """Log a picture (H, W, 3) uint8."""
@@ -251,19 +264,22 @@ def _await_later_second(folder: Path) -> None:
         )  # fmt: skip
 
 
-def _cut(path: Path, start_step: int) -> None:
-    """Keep the whole lines of earlier steps; a crash may have torn the last one.
+def _cut(path: Path, start_step: int) -> dict[str, Any]:
+    """Keep the whole lines of earlier steps; a crash may have torn the last one. Returns the last
+    one that is kept, empty if there is none.
 
     Raises `ValueError` if another line is damaged, and warns if the last ones up to the step before
     `start_step`, which was evaluated, are gone: who goes on must not lose metrics in silence.
     """
     if not path.exists():
-        return
+        return {}
     kept, last = [], -1
+    evaluation: dict[str, Any] = {}
     text = path.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.split("\n")[:-1], 1):
         try:
-            step = json.loads(line)["step"]
+            found = json.loads(line)
+            step = found["step"]
             later = step >= start_step
         except (ValueError, LookupError, TypeError, RecursionError):
             raise ValueError(
@@ -273,10 +289,11 @@ def _cut(path: Path, start_step: int) -> None:
         if later:
             break
         kept.append(f"{line}\n")
-        last = step
+        last, evaluation = step, found
     if last < start_step - 1:
         logging.getLogger(__name__).warning(
             "warning: %s lacks the evaluations %s step %s: its curves have a gap",
             path, f"after step {last:,} up to" if kept else "up to", f"{start_step - 1:,}",
         )  # fmt: skip
     replace_text(path, "".join(kept))
+    return evaluation

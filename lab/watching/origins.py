@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Subset
 
+from lab.worlds.datasets import INNER
+
 LABELS = ("labels", "label", "y", "target", "targets")
 """Where an example that is a dictionary has its label."""
-
-INNER = ("dataset", "subset")
-"""Attributes in which a wrapper keeps the dataset that it takes its examples from."""
 
 CONTENTS = ("samples", "data", "tensors")
 """Attributes in which datasets keep all their examples: torchvision's folders, its other sets,

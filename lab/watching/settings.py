@@ -21,7 +21,8 @@ from lab.core.config import (
 )
 from lab.core.locks import LOCK
 from lab.core.run_dir import RunDir
-from lab.tracking.hparams import Setting
+from lab.core.text import own_columns
+from lab.tracking.hparams import ASIDE, Setting
 from lab.tracking.hparams import settings as columns_of
 
 PREFIX = "watch:"
@@ -113,12 +114,13 @@ class WatchedSettings:
 
     def columns(self) -> dict[str, Setting]:
         """The run's row in the HParams table: columns as any run's, empty where nothing is known,
-        and the user's own."""
+        and the user's own, "setting:model" where it is called as one that is known."""
         columns = {
             name: setting if name in self.known else Setting(setting.kind, None)
             for name, setting in columns_of(self.config).items()
         }
-        for name, value in self.own.items():
+        own = own_columns(self.own, beside=(*OURS, *ASIDE), kind="setting")
+        for name, value in zip(own.values(), self.own.values(), strict=True):
             if isinstance(value, bool):
                 columns[name] = Setting(bool, value)
             elif isinstance(value, (int, float)):

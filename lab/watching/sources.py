@@ -28,6 +28,7 @@ from torch.utils.data.distributed import DistributedSampler
 from lab.core.text import one_line, plain, unknown
 from lab.watching.origins import LABELS, Part, is_same, parts_of, same_numbers
 from lab.watching.trees import Tree, as_tensor, as_tree, leaves, like, row_digests, rows
+from lab.worlds.datasets import known_classes
 
 FORMS = "a map-style dataset, a DataLoader, or (inputs, labels) as tensors or arrays"
 
@@ -82,18 +83,6 @@ def _drawn(sampler: Any) -> list[int] | None:
         return [int(number) for number in weights.nonzero()[:, 0]]
     source: Any = getattr(sampler, "data_source", None)
     return list(range(len(source))) if hasattr(source, "__len__") else None
-
-
-def _known_classes(dataset: Any) -> list[tuple[str, ...]]:
-    """The names of a dataset's classes, each way to name them once: those of a `ConcatDataset` may
-    have several; () where they are not known."""
-    if isinstance(dataset, ConcatDataset):
-        return list(dict.fromkeys(k for each in dataset.datasets for k in _known_classes(each)))
-    names = getattr(dataset, "classes", None)
-    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-        return [tuple(names)]
-    inner = getattr(dataset, "dataset", None)
-    return [()] if inner is None else _known_classes(inner)
 
 
 def _drawn_in_part(loader: DataLoader[Any]) -> tuple[int, int] | None:
@@ -204,7 +193,7 @@ class Source:
         self.count = len(leaves(self._tensors[1])[0]) if self._tensors else len(given)
         if self.count < 2:
             raise ValueError(f"{what} has {self.count} examples: 2 or more are needed")
-        known = _known_classes(self.dataset)
+        known = known_classes(self.dataset)
         if len(known) > 1 and () not in known and not self._names:
             one, other = (plain(", ".join(each[:5])) for each in known[:2])
             self.doubts.append(
@@ -227,7 +216,7 @@ class Source:
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, where the dataset knows them (of several that are put
         together: all of them the same); else ()."""
-        known = _known_classes(self.dataset)
+        known = known_classes(self.dataset)
         return known[0] if len(known) == 1 else ()
 
     @property

@@ -142,15 +142,7 @@ def copies_between(
 def copies_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[str]:
     """A sentence on test pictures, of `num_test`, of which there is a copy in the training set, and
     one on copies with different labels. Where not all were looked for, one more says so."""
-    said = []
-    if number := copies.shared:
-        least = "at least " if copies.may_share_more(num_test) else ""
-        are = "are training pictures" if number > 1 else "is a training picture"
-        said.append(
-            f"{least}{number:,} of {num_test:,} test pictures {are}, too, or nearly:"
-            f" {_pairs(world, copies.shared_pairs, number)}. The network has studied"
-            f" {'them' if number > 1 else 'it'}, so that test accuracy is too good."
-        )
+    said = shared_told(world, copies, num_test)
     if number := copies.torn:
         least = "" if copies.complete else "at least "
         one = number == 1 and copies.complete
@@ -167,6 +159,20 @@ def copies_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[
             " copies than are counted."
         )
     return said
+
+
+def shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[str]:
+    """A sentence on test pictures, of `num_test`, of which there is a copy in the training set;
+    none if there are none."""
+    if not (number := copies.shared):
+        return []
+    least = "at least " if copies.may_share_more(num_test) else ""
+    are = "are training pictures" if number > 1 else "is a training picture"
+    return [
+        f"{least}{number:,} of {num_test:,} test pictures {are}, too, or nearly:"
+        f" {_pairs(world, copies.shared_pairs, number)}. The network has studied"
+        f" {'them' if number > 1 else 'it'}, so that test accuracy is too good."
+    ]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ next process, too. A file has them there; tensors of a program that has ended wo
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from lab.core.atomic import draft, replace
 from lab.core.pictures import as_rgb
 from lab.core.text import plain
 from lab.worlds.arrays import SUFFIX, read_labels
+from lab.worlds.datasets import known_classes
 from lab.worlds.npz import Array, Form, Npz, Unfit, refuse_dim
 
 BLOCK = 256
@@ -38,7 +39,8 @@ def save_npz(
     size: uint8 or floats from 0 to 1, (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3
     channels; they are stored as uint8. Labels are whole numbers or texts. `test`: the same for the
     test set; None: the run's seed splits each class. `classes`: the names of the labels from 0 on;
-    None: those of the dataset's attribute `classes`, if it has one. Each item is read once: random
+    None: those of the attribute `classes` of the dataset, or of those within it (of a `Subset`, a
+    `ConcatDataset`); all must have the same. Each item is read once: random
     augmentation of a dataset would be stored as it came out, and belongs left out. `ValueError` in
     one line if something does not fit; nothing is written then.
     """
@@ -46,12 +48,7 @@ def save_npz(
     if path.suffix.lower() != SUFFIX:
         raise ValueError(f"{path}: the name must end in {SUFFIX}")
     if classes is None:
-        classes, others = (getattr(each, "classes", None) for each in (train, test))
-        if classes and others and list(classes) != list(others):
-            raise ValueError(
-                f"{path}: train has the classes {_some(classes)}, and test {_some(others)}: the"
-                " same label would stand for different ones. Give both the same, or classes="
-            )
+        classes = _classes(path, {"train": train, "test": test})
     what = "train"
     try:
         with draft(path) as new:
@@ -68,6 +65,24 @@ def save_npz(
     except Unfit as error:
         raise ValueError(f"{path}: {what} does not fit: {error}") from None
     return path
+
+
+def _classes(path: Path, given: Mapping[str, Any]) -> Sequence[str] | None:
+    """The names of the labels from 0 on, where the training set's dataset knows them; `given` are
+    the sets by name. `ValueError` in one line if two datasets in them name their classes otherwise:
+    a label would stand for different ones."""
+    known = {what: known_classes(each) for what, each in given.items()}
+    found = [(what, names) for what, several in known.items() for names in several if names]
+    for what, names in found[1:]:
+        first, others = found[0]
+        if names != others:
+            also = f"{what} {_some(names)}" if what != first else f"{_some(names)}, too"
+            raise ValueError(
+                f"{path}: {first} has the classes {_some(others)}, and {also}: the same label would"
+                " stand for different ones. Give all the same, or classes="
+            )
+    train = known["train"]
+    return train[0] if len(train) == 1 and train[0] else None
 
 
 def _add(archive: zipfile.ZipFile, x: str, y: str, given: Any) -> None:

@@ -5,10 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from tensorboard import context
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import api_pb2, list_session_groups
+from tensorboard.plugins.hparams.backend_context import Context
 
 from lab.core.run_dir import CONFIG, RunDir
+from lab.experiments.table import flatten
 from lab.training import BEST, LAST, load_checkpoint
 
 
@@ -21,6 +29,33 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
         for tag in events.Tags()["scalars"]
         if not tag.startswith("speed/")
     }
+
+
+def hparams_metrics(logdir: Path) -> dict[str, dict[str, float]]:
+    """What the HParams table shows of each run below a folder, by name and tag: by the code of
+    TensorBoard's own plugin."""
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(logdir))
+    multiplexer.Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(logdir))
+    every = [status for name, status in api_pb2.Status.items()]
+    request = api_pb2.ListSessionGroupsRequest(allowed_statuses=every, slice_size=1000)
+    asked = list_session_groups.Handler(
+        context.RequestContext(), Context(TBContext(data_provider=provider)), "", request
+    )
+    return {
+        session.name: {each.name.tag: each.value for each in session.metric_values}
+        for group in asked.run().session_groups
+        for session in group.sessions
+    }
+
+
+def assert_hparams_are_final(folder: Path) -> None:
+    """Assert that the HParams table shows of a run the metrics of its `summary.json`."""
+    (shown,) = hparams_metrics(folder).values()
+    final = flatten(RunDir(folder).summary())
+    assert "accuracy/test" in shown
+    for tag, value in shown.items():
+        assert value == pytest.approx(final[tag].value, rel=1e-6), tag
 
 
 def summary(folder: Path) -> dict[str, Any]:

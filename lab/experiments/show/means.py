@@ -75,6 +75,8 @@ def _write(cell: Cell, folder: Path) -> None:
         tracker.text("config", texts.settings_table(told))
         for step, metrics in means(cell):
             tracker.scalars(step, metrics)
+        finals = {name: _over(name, cell.values(name)) for name in metrics if name in cell.tags}
+        tracker.kept(step, finals)
         tracker.finished()
 
 

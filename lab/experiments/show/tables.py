@@ -27,6 +27,10 @@ MEANS = (
     " says nothing of their spread."
 )
 
+UNSHOWN, NOT_FITTED = "not all shown", "not fitted"
+MARKED = ("seeds", UNSHOWN, NOT_FITTED)
+"""Columns of the table of means that are neither settings nor metrics."""
+
 UNFITTED = f"Not fitted: seeds that end with an accuracy below {FITTED:g} on their training labels."
 
 UNREACHED = (
@@ -85,8 +89,8 @@ def mean_table(cells: Sequence[Cell], words: Words, columns: Columns) -> str:
     """A row for each cell: its settings, the number of seeds, how many of them were not shown all
     their training data, or did not fit it (where any cell has such seeds), and the metrics."""
     marks = {
-        "not all shown": [cell.unreached for cell in cells],
-        "not fitted": [cell.unfitted for cell in cells],
+        UNSHOWN: [cell.unreached for cell in cells],
+        NOT_FITTED: [cell.unfitted for cell in cells],
     }
     marks = {name: counts for name, counts in marks.items() if any(counts)}
     header = [*words, "seeds", *marks, *columns]
@@ -156,7 +160,7 @@ def runs_csv(table: Table) -> str:
                      "status": "failed", "reason": failure.reason}
                 )  # fmt: skip
     used = [name for name in columns if any(_known(row.get(name)) for row in rows)]
-    return _csv([*settings, "seed", "folder", "status", "reason", *used], rows)
+    return _csv([*map(_column, settings), "seed", "folder", "status", "reason", *used], rows)
 
 
 def cells_csv(table: Table) -> str:
