@@ -21,7 +21,13 @@ from lab.runs.load import own_sources
 from lab.runs.network import build_model, dry_run, model_spec, repeated_trial
 from lab.runs.provenance import moved, refuse_other_world, refuse_watched
 from lab.runs.record import Record, Result
-from lab.runs.resolve import ResolvedRun, check_processes, own_metrics, resolve
+from lab.runs.resolve import (
+    ResolvedRun,
+    check_processes,
+    own_metrics,
+    resolve,
+    with_metrics_beside,
+)
 from lab.training import (
     Checkpoint,
     NoDevice,
@@ -53,7 +59,8 @@ def start(config: RunConfig, *, strict: bool = False, started_at: float | None =
         _prepare_torch(run.config)
         trial = dry_run(run.config, run.spec, device=run.device)
         model = build_model(run.config, run.spec, finished=trial.unfinished)
-        objective = create_objective(run.config.train.objective)
+        objective = create_objective(run.config.train.objective, beside=model)
+        run = with_metrics_beside(run, model, objective)
         with joined(run.device) as processes:
             replica = Replica(run=run, model=model, objective=objective, processes=processes)
             result = _do(replica, lambda: new_folder(replica), started_at=started_at, trial=trial)
@@ -96,7 +103,8 @@ def resume(
         with own_sources(config, trusted, run_dir, objective=True):
             trial = repeated_trial(config, run.spec, run_dir, device=place)
             model = build_model(config, run.spec, finished=trial.unfinished)
-            objective = create_objective(config.train.objective)
+            objective = create_objective(config.train.objective, beside=model)
+        run = with_metrics_beside(run, model, objective)
         with joined(place) as processes:
             replica = Replica(run=run, model=model, objective=objective, processes=processes)
 

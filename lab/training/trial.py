@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.objectives import (
     Numbering,
+    Objective,
     ObjectiveError,
     check_objective,
     create_objective,
+    shares_code,
 )
 from lab.training.plain_state import Unkept, lost, plain_state
 from lab.training.train_step import Diverged, TrainStep, trained_weights
@@ -140,15 +143,7 @@ class _DryRun:
 
     def trial(self) -> Trial:
         """Check the objective, then the network with it."""
-        self._warnings += check_objective(
-            lambda: create_objective(self._config.objective),
-            lambda state: self._read_back(Checkpoint(step=0, model={}, objective=state)).objective,
-            name=self._config.objective,
-            classes=self._spec.num_outputs,
-            image_size=self._spec.image_size,
-            device=self._device,
-            numbering=self._numbering,
-        )
+        self._warnings += self._check_objective()
         network, unready = self._make(self._seed)
         drawn = _numbers(network)
         with self._named():
@@ -184,6 +179,31 @@ class _DryRun:
         self._go_on(train_step, other, kept)
         self._look_at_missed(network)
         return Trial(unfinished=unready, warnings=tuple(self._warnings), unkept=self._unkept)
+
+    def _check_objective(self) -> tuple[str, ...]:
+        """What the user is told about the objective. One that shares code with the network and
+        fails alone is tried again beside networks, whose passes it may need."""
+        name = self._config.objective
+
+        def make(network: nn.Module | None = None) -> Objective:
+            return create_objective(name, beside=network)
+
+        check = partial(
+            check_objective,
+            make,
+            lambda state: self._read_back(Checkpoint(step=0, model={}, objective=state)).objective,
+            name=name,
+            classes=self._spec.num_outputs,
+            image_size=self._spec.image_size,
+            device=self._device,
+            numbering=self._numbering,
+        )
+        try:
+            return check()
+        except ObjectiveError:
+            if not shares_code(name, self._name):
+                raise
+        return check(network=lambda device: self._make(self._seed)[0].to(device))
 
     def _read_back(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint as it is read from its file."""
