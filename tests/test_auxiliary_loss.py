@@ -1,6 +1,7 @@
 """What a network's pass leaves for its objective: within a run both see the same modules."""
 
 import gc
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,45 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path: Path) -> None:
     assert not same_state(weights(folder), whole)
     assert resume(folder) is not None
     assert same_state(weights(folder), whole)
+
+
+@pytest.mark.parametrize("layout", ["together", "helper", "of the other"])
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_moved_network_takes_its_objective_along(layout: str, gone: bool, tmp_path: Path) -> None:
+    folder = start(config(tmp_path, LAYOUTS[layout])).folder
+    whole = weights(folder)
+    stop(folder)
+    there = tmp_path / "there"
+    shutil.copytree(tmp_path / "mine", there)
+    if gone:
+        shutil.rmtree(tmp_path / "mine")
+    assert resume(folder, model_file=there / "moe.py") is not None
+    assert same_state(weights(folder), whole)
+    assert RunDir(folder).config().train.objective.startswith(f"{there}/")
+
+
+def test_a_network_that_is_parted_from_its_objective_is_refused(tmp_path: Path) -> None:
+    folder = start(config(tmp_path, PACKAGE)).folder
+    stop(folder)
+    shutil.copytree(tmp_path / "mine" / "nets", tmp_path / "there" / "nets")
+    file = tmp_path / "there" / "nets" / "moe.py"
+    line = is_refused(
+        load_script("train").train, ["--resume", str(folder), "--model-file", str(file)]
+    )
+    assert "mine.py:loss had code in common" in line
+    assert resume(folder) is not None
+
+
+def test_a_network_moves_alone_where_it_shares_nothing(tmp_path: Path) -> None:
+    loss = "from torch.nn.functional import cross_entropy\n"
+    loss += "def loss(logits, batch): return cross_entropy(logits, batch.labels)"
+    folder = start(config(tmp_path, {"moe": f"AUX = []\n{NET}", "mine": loss})).folder
+    whole = weights(folder)
+    stop(folder)
+    file = shutil.copy(tmp_path / "mine" / "moe.py", tmp_path / "other.py")
+    assert resume(folder, model_file=Path(file)) is not None
+    assert same_state(weights(folder), whole)
+    assert RunDir(folder).config().train.objective == f"{tmp_path}/mine/mine.py:loss"
 
 
 def test_a_changed_helper_is_one_of_both(tmp_path: Path) -> None:

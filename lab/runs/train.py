@@ -19,7 +19,7 @@ from lab.runs.batches import training_batches
 from lab.runs.folder import OpenedRun, Replica, new_folder, old_folder
 from lab.runs.load import own_sources
 from lab.runs.network import build_model, dry_run, model_spec, repeated_trial
-from lab.runs.provenance import moved, refuse_other_world, refuse_watched
+from lab.runs.provenance import moved, refuse_other_world, refuse_parted, refuse_watched
 from lab.runs.record import Record, Result
 from lab.runs.resolve import (
     ResolvedRun,
@@ -80,10 +80,10 @@ def resume(
     """Go on with the run in `folder`, exactly as if it had never stopped; None if it is finished.
 
     `device` replaces the one it was trained on, for a machine that has no such device, and
-    `model_file` the file of its network, if that was moved, `data` the place of its pictures, which
-    `config.json` then notes. Raises `ValueError` if the run's world
-    has another version now, or if its source files are not those that it was begun with, but for
-    the latter with `changed_code`.
+    `model_file` the file of its network, if that was moved (its objective's is looked for beside
+    it, see `moved`), `data` the place of its pictures, which `config.json` then notes. Raises
+    `ValueError` if the run's world has another version now, or if its source files are not those
+    that it was begun with, but for the latter with `changed_code`.
     """
     started_at = time.perf_counter() if started_at is None else started_at
     run_dir = RunDir(folder)
@@ -92,6 +92,8 @@ def resume(
     config = moved(stored, model_file, data)
     check_processes(config, folder)
     place = _device_of(run_dir, device or config.device, given=device is not None)
+    if model_file is not None:
+        refuse_parted(config, provenance, what=folder)
     trusted = None if changed_code else provenance
     with _alone(place):
         world = open_world(config.data, seed=config.seed, device=place)
