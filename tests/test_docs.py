@@ -272,25 +272,24 @@ def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.Monk
             exec(compile(text, page, "exec"), names)
 
 
-def test_the_model_and_the_objective_of_the_pages_train(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("model", "objective"),
+    [
+        ("my_net.py:my_net", "my_focal.py:focal"),
+        ("my_experts.py:experts", "my_experts.py:balanced"),
+    ],
+)
+def test_the_models_and_the_objectives_of_the_pages_train(
+    model: str, objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    flags = [
-        "--name",
-        "mine",
-        "--model",
-        "my_net.py:my_net",
-        "--objective",
-        "my_focal.py:focal",
-        "--steps",
-        "2",
-    ]
+    flags = ["--name", "mine", "--model", model, "--objective", objective, "--steps", "2"]
     small = ["--num-test", "20", "--num-train", "8", "--counterfactuals", "0", "--no-pictures"]
     run = run_here("train", *flags, *small)
     assert run.code == 0, run.err
+    assert "warning" not in run.out + run.err
     assert (tmp_path / "runs" / "mine" / "summary.json").is_file()
 
 

@@ -31,7 +31,7 @@ from lab.training import (
     load_checkpoint,
     world_size,
 )
-from support.configs import stateful
+from support.configs import stateful, tiny
 from support.killing import CONTEXT, arm_stage
 from support.run_folders import assert_same_run
 from support.training import IMAGES
@@ -201,6 +201,38 @@ def test_two_processes_learn_what_one_does(objective: str, tmp_path: Path) -> No
     for name, weight in one.model.items():
         torch.testing.assert_close(weight, two.model[name], atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(one.objective, two.objective)
+
+
+def test_an_auxiliary_loss_is_the_mean_of_those_of_the_processes(tmp_path: Path) -> None:
+    """One that is a mean over the examples is then that of the whole batch."""
+    file = tmp_path / "net.py"
+    file.write_text("""
+from torch import nn
+from torch.nn.functional import cross_entropy
+class net(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.flat = nn.Linear(3 * spec.image_size**2, spec.num_outputs)
+    def forward(self, x):
+        global AUX
+        logits = self.flat(x.flatten(1))
+        AUX = 50 * logits.square().mean()
+        return logits
+def loss(logits, batch): return cross_entropy(logits, batch.labels) + AUX
+def plain(logits, batch): return cross_entropy(logits, batch.labels)
+""")
+    weights = {}
+    for name in ("loss", "plain", "two"):
+        objective = f"{file}:{name.replace('two', 'loss')}"
+        job = tiny(tmp_path / name, name="run", model=f"{file}:net", objective=objective)
+        if name == "two":
+            assert together(job) == [0, 0]
+        else:
+            start(job)
+        kept = load_checkpoint(tmp_path / name / "run" / "checkpoints" / LAST)
+        weights[name] = kept.model["flat.weight"]
+    torch.testing.assert_close(weights["two"], weights["loss"], atol=1e-6, rtol=1e-4)
+    assert not torch.allclose(weights["plain"], weights["loss"], atol=1e-4, rtol=1e-2)
 
 
 def test_the_number_of_processes_is_part_of_the_run(

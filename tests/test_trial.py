@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.text import one_line
+from lab.experiments import make_grid, make_jobs
+from lab.experiments.runner.run import check_jobs
 from lab.measure import predict
 from lab.models import ModelSpec, NetworkError, first_pass
 from lab.runs.load import open_run
@@ -37,6 +39,7 @@ from lab.training import (
     try_out,
 )
 from lab.training.train_step import TrainStep
+from support.configs import tiny
 from support.scripts import is_a_good_line, told
 from support.scripts import load_script as script
 
@@ -726,7 +729,26 @@ def test_a_network_may_offer_some_of_its_parameters_for_training() -> None:
 
     (warning,) = tried(OffersItsHead).warnings
     assert "196 of its 326 parameters" in warning
-    assert "stay as they are drawn" in warning
+    assert "unless that changes later, they stay as they are drawn" in warning
+
+
+def test_no_more_is_said_of_a_body_that_is_trained_later_than_is_known(tmp_path: Path) -> None:
+    """Gradual unfreezing by `detach`: what the first steps do not reach later ones do."""
+
+    class Later(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("seen", torch.zeros((), dtype=torch.long))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.seen += self.training
+            h = self.net[:3](x)
+            out: Tensor = self.net[3](h if self.seen > 100 else h.detach())
+            return out
+
+    (warning,) = tried(Later).warnings
+    assert "get no gradient in its first steps" in warning
+    assert "unless that changes later" in warning
 
 
 class KeepsItsFirstAnswer(nn.Module):
@@ -904,6 +926,18 @@ def divides(spec):
 def frozen(spec):
     return Counted(spec).requires_grad_(False)
 
+class Norm(nn.BatchNorm1d):
+    def forward(self, x):
+        return torch.cat([super(Norm, self).forward(part) for part in x.split(8)])
+
+def Ghost(spec):
+    flat = nn.Linear(3 * spec.image_size**2, 4)
+    return nn.Sequential(nn.Flatten(), flat, Norm(4), nn.Linear(4, spec.num_outputs))
+
+def halves(logits, batch):
+    assert len(logits) % 2 == 0
+    return nn.functional.cross_entropy(logits, batch.labels)
+
 def lazy(spec):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(4), nn.ReLU(), nn.LazyLinear(spec.num_outputs))
 """
@@ -944,6 +978,66 @@ def test_what_cannot_be_trained_makes_no_folder(nets: Path, tmp_path: Path) -> N
     assert code == 2
     is_a_good_line(said[:-1], names="frozen")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "faces", "processes", "refused"),
+    [
+        (9, 40, 1, 9), (40, 17, 1, 17), (8, 40, 1, 0), (16, 40, 1, 0), (10, 40, 1, 0),
+        (18, 40, 2, 9), (17, 40, 2, 9), (19, 40, 2, 9), (16, 40, 2, 0),
+    ],
+)  # fmt: skip
+def test_a_batch_of_the_run_s_own_size_is_tried_before_it(
+    size: int, faces: int, processes: int, refused: int, nets: Path
+) -> None:
+    """Virtual batches of eight pictures cannot have a last one of one picture."""
+    config = RunConfig(
+        data=DataConfig(num_train=faces, image_size=16), model=ModelConfig(model=f"{nets}:Ghost"),
+        train=TrainConfig(batch_size=size), world_size=processes,
+    )  # fmt: skip
+    spec = model_spec(config, ("a", "b"))
+    if refused:
+        said = rf"^--model .*Ghost, in batches of {refused} pictures: .*nets\.py:\d+\)$"
+        with pytest.raises(ValueError, match=said):
+            dry_run(config, spec)
+    else:
+        assert dry_run(config, spec).warnings == ()
+    assert dry_run(config, spec, whole_batches=False).warnings == ()
+
+
+def test_a_loss_is_tried_on_a_whole_batch_too(nets: Path, tmp_path: Path) -> None:
+    loss = f"{nets}:halves"
+    words = {"objective": loss, "batch-size": 9}
+    code, said = told(script("train").train, flags(nets, "lazy", tmp_path / "runs", **words))
+    assert code == 2
+    is_a_good_line(said[:-1], names="in batches of 9 pictures")
+    assert not (tmp_path / "runs").exists()
+    code, said = told(script("train").train, flags(nets, "lazy", tmp_path / "runs", objective=loss))
+    assert (code, said) == (0, "")
+
+
+def test_muon_without_a_matrix_to_update_is_told(nets: Path) -> None:
+    def idle(model: str, **settings: Any) -> bool:
+        config = RunConfig(
+            data=DataConfig(image_size=16), model=ModelConfig(model=model, width=4),
+            train=TrainConfig(**settings),
+        )  # fmt: skip
+        warnings = dry_run(config, model_spec(config, ("a", "b"))).warnings
+        return any("--optimizer muon changes nothing" in warning for warning in warnings)
+
+    for model in ("linear", f"{nets}:lazy"):
+        assert idle(model, optimizer="muon")
+        assert not idle(model)
+    for model in ("cnn", "mlp", "resnet", "vit"):
+        assert not idle(model, optimizer="muon")
+
+
+def test_a_grid_tells_that_muon_is_idle_and_goes_on(tmp_path: Path) -> None:
+    base = tiny(tmp_path, model="linear", width=16)
+    jobs = make_jobs(base, make_grid({"optimizer": ["adamw", "muon"]}), seeds=1, out=tmp_path)
+    (warning,) = check_jobs(jobs)
+    assert warning.startswith("--model linear: --optimizer muon")
+    assert check_jobs(jobs[:1]) == ()
 
 
 def test_lazy_layers_are_drawn_from_the_seed(nets: Path, tmp_path: Path) -> None:

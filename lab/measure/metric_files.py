@@ -12,8 +12,9 @@ import torch
 from lab.measure.predictions import Predictions
 from lab.measure.split_metrics import SplitMetric, by_tag, own_metric
 from lab.models.files import absolute, from_file, refuse_other_arguments
-from lab.models.isolation import refuse_changed, shared_code
+from lab.models.isolation import TURN, isolated, refuse_changed, shared_code
 from lab.models.sources import Sources, is_installed, source_files, with_recorded
+from lab.models.space import Space
 
 FLAG = "--metric"
 
@@ -21,9 +22,10 @@ TRIED = 12
 """Examples of the predictions on which a metric is tried."""
 
 
-def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
-    """The metrics called `path/to/file.py:name`, each executed in an import space of its own, as a
-    network's file is, and their rows declared in the table of metrics.
+def load_metrics(names: Sequence[str], *, beside: Space | None = None) -> tuple[SplitMetric, ...]:
+    """The metrics called `path/to/file.py:name`, and their rows declared in the table of metrics.
+    The modules of their files are those of the import space `beside` them, a network's or an
+    objective's, where it has them already, and the same for all of them.
 
     A metric is a function of `Predictions` that returns a number or an `Estimate`. Raises
     `ValueError` with one line that begins with --metric and the name: no such file or function,
@@ -33,7 +35,11 @@ def load_metrics(names: Sequence[str]) -> tuple[SplitMetric, ...]:
     for name in names:
         file = Path(os.path.expanduser(_file(name)))
         shared = shared_code()
-        function, space = from_file(file, name.rpartition(":")[2], name, flag=FLAG)
+        with TURN, isolated():
+            function, space = from_file(
+                file, name.rpartition(":")[2], name, flag=FLAG, beside=beside
+            )
+        beside = beside or space
         refuse_changed(shared, name, flag=FLAG)
         refuse_other_arguments(function, ("the predictions",), asked=f"{FLAG} {name}")
         metric = own_metric(function, source=f"{FLAG} {name}")

@@ -28,16 +28,18 @@ from lab.models.registry import (
     own_builder,
     register_model,
     sources_of,
+    space_of,
 )
 from lab.models.sources import Sources, differences, digest_of, digest_of_sources
-from lab.models.space import NotAgreed, only_agreed
+from lab.models.space import NotAgreed, Space, only_agreed
 
 __all__ = [
     "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed", "Settings", "Sources",
+    "Space",
     "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
     "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
     "has_width", "is_known", "isolated", "last_operation", "list_models", "locate",
     "only_agreed", "own_builder", "parameters_told", "random_pictures", "register_model",
-    "seeded_model", "settings_kept", "sources_of", "sum_to_one", "to_input",
+    "seeded_model", "settings_kept", "sources_of", "space_of", "sum_to_one", "to_input",
     "treats_examples_alone", "untouched",
 ]  # fmt: skip

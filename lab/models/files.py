@@ -30,10 +30,11 @@ _imported: dict[Path, Sources] = {}
 
 
 def from_file(
-    path: Path, function: str, name: str, *, flag: str = "--model"
+    path: Path, function: str, name: str, *, flag: str = "--model", beside: Space | None = None
 ) -> tuple[Any, Space | None]:
-    """The function or class in the file at `path`, imported anew in a space of its own (None: the
-    file is an installed package's); `ValueError` says what is wrong with it.
+    """The function or class in the file at `path`, imported in a space of its own (None: the file
+    is an installed package's), anew but for what a space `beside` it has imported already;
+    `ValueError` says what is wrong with it.
 
     `name` is what was asked for by `flag`, to be repeated in errors.
     """
@@ -48,10 +49,10 @@ def from_file(
         if is_installed(where):
             module = importlib.import_module(Lookup(where).module)
         else:
-            space = Space(where)
+            space = Space(where, beside=beside)
             with without_arguments(path):
                 module = space.execute()
-            _imported[where] = dict(space.loaded)
+            _imported[where] = {**_imported.get(where, {}), **space.loaded}
     except (Exception, SystemExit) as error:
         if space is not None:
             space.close()

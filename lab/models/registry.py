@@ -159,8 +159,13 @@ def sources_of(name: str, model: nn.Module | None = None) -> dict[str, str]:
     found = {}
     if path is not None and Path(path).is_file() and not is_installed(Path(path)):
         found = source_files(Path(path))
-    space = _spaces.get(model) if model is not None else None
+    space = space_of(model)
     return {**found, **(space.loaded if space is not None else {})}
+
+
+def space_of(model: nn.Module | None) -> Space | None:
+    """The import space of a network that was made by a file; None for others."""
+    return _spaces.get(model) if model is not None else None
 
 
 def _entry_file(name: str) -> str | None:

@@ -211,6 +211,17 @@ def _contents(lookup: Lookup) -> dict[Path, bytes]:
     return dict(sorted(found.items()))
 
 
+def overlap(one: Path, other: Path) -> bool:
+    """Whether the code in two files has a source in common, by the imports that are written in it;
+    False if one of them cannot be read."""
+    try:
+        contents = [_contents(Lookup(path.resolve())) for path in (one, other)]
+    except OSError:
+        return False
+    files = [{path.resolve() for path in each} for each in contents]
+    return not files[0].isdisjoint(files[1])
+
+
 def says(path: Path, word: str) -> bool:
     """Whether the code of the network file at `path`, or of a file that it imports, has `word` in
     it; False if it cannot be read."""

@@ -6,12 +6,17 @@ for each network, under names of their own (`network_3f2a9c71d0_1.blocks`), and 
 looked up by `Lookup`: beside them first, then outside the installed packages, and only then where
 every other module is. To that end each module of a space has its own `__import__` among its
 built-in functions, which also holds for imports that are executed later, in any thread.
+
+What belongs to one run shares its modules: spaces that are made `beside` one another (a network's,
+its objective's, its metrics') execute each source file once among them, and the others take over
+the module, so that what one of them writes into it the others read.
 """
 
 from __future__ import annotations
 
 import builtins
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,7 +27,7 @@ from importlib.util import spec_from_file_location
 from itertools import count
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from lab.models.sources import Lookup, digest_of, find_in
@@ -51,11 +56,23 @@ def only_agreed(digests: Collection[str]) -> Iterator[None]:
         _agreed.reset(token)
 
 
-class Space:
-    """The modules that a network's file at `path` and what it imports are executed in."""
+class _Executed(NamedTuple):
+    """A module, the SHA-256 of the source that it was made by, the name of the space that executed
+    it, and the names of all that have it and are not closed."""
 
-    def __init__(self, path: Path) -> None:
+    module: ModuleType
+    digest: str
+    space: str
+    having: set[str]
+
+
+class Space:
+    """The modules that a network's file at `path` and what it imports are executed in; those that
+    a space `beside` it, or one beside that, has executed already are the same ones."""
+
+    def __init__(self, path: Path, *, beside: Space | None = None) -> None:
         self.lookup = Lookup(path)
+        self._executed: dict[str, _Executed] = beside._executed if beside is not None else {}
         self.loaded: dict[str, str] = {}
         """The sources executed so far: name as in `Lookup.key` -> SHA-256 of what was executed."""
         self._agreed = _agreed.get()
@@ -79,13 +96,41 @@ class Space:
         return importlib.import_module(f"{self.name}.{self.lookup.module}")
 
     def close(self) -> None:
-        """Drop the modules from Python's table. Networks made of them go on working."""
+        """Drop the modules from Python's table, and those that no space beside it has from their
+        common one. Networks made of them go on working."""
+        for path, there in list(self._executed.items()):
+            there.having.discard(self.name)
+            if not there.having:
+                del self._executed[path]
         for name in [n for n in sys.modules if n == self.name or n.startswith(f"{self.name}.")]:
             del sys.modules[name]
 
     def admit(self, path: Path, content: bytes) -> None:
         """Take note of a source that is about to be executed; `NotAgreed` if it may not be."""
-        digest = digest_of(content)
+        self._admit(path, digest_of(content))
+
+    def has_beside(self, path: str) -> bool:
+        """Whether a space beside this one has executed the source at `path`."""
+        there = self._executed.get(os.path.realpath(path))
+        return there is not None and there.space != self.name
+
+    def take_over(self, name: str, path: str) -> None:
+        """Make the module that a space beside this one has made of the source at `path` the module
+        `name`; `NotAgreed` if this one may not execute it."""
+        there = self._executed[os.path.realpath(path)]
+        self._admit(Path(path), there.digest)
+        there.having.add(self.name)
+        sys.modules[name] = there.module
+
+    def offer(self, module: ModuleType, path: str) -> None:
+        """Let the spaces beside this one take over the `module` that the source at `path` made, or
+        what that has put in its own place."""
+        digest = self.loaded[self.lookup.key(Path(path))]
+        module = sys.modules.get(module.__name__, module)
+        made = _Executed(module, digest, self.name, {self.name})
+        self._executed.setdefault(os.path.realpath(path), made)
+
+    def _admit(self, path: Path, digest: str) -> None:
         if self._agreed is not None and digest not in self._agreed:
             raise NotAgreed(f"{path} is not the file that was agreed to")
         self.loaded[self.lookup.key(path)] = digest
@@ -163,8 +208,12 @@ class _Source(SourceFileLoader):
         return code
 
     def exec_module(self, module: ModuleType) -> None:
+        if self._space.has_beside(self.path):
+            self._space.take_over(module.__name__, self.path)
+            return
         module.__dict__["__builtins__"] = self._space.builtins
         super().exec_module(module)
+        self._space.offer(module, self.path)
 
 
 class _Extension(ExtensionFileLoader):
@@ -175,8 +224,17 @@ class _Extension(ExtensionFileLoader):
         self._space = space
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
+        if self._space.has_beside(self.path):
+            return ModuleType(spec.name)
         self._space.admit(Path(self.path), Path(self.path).read_bytes())
         return super().create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if self._space.has_beside(self.path):
+            self._space.take_over(module.__name__, self.path)
+            return
+        super().exec_module(module)
+        self._space.offer(module, self.path)
 
 
 class _Finder:

@@ -108,7 +108,7 @@ def like_those_of(result: PoolResult) -> Job:
         config=run.config,
         share=result.share,
         key=key_of(run.config),
-        unfinished=dry_run(run.config, run.spec, device=run.device).unfinished,
+        unfinished=dry_run(run.config, run.spec, device=run.device, whole_batches=False).unfinished,
     )
 
 

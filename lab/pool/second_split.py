@@ -71,7 +71,7 @@ def train_on(
         batches,
         config.train,
         seed=seed,
-        objective=create_objective(config.train.objective),
+        objective=create_objective(config.train.objective, beside=model),
         evaluators=[lambda model: evaluate(model, second)],
         loss_bound=config.loss_bound,
         collector=collector,

@@ -142,7 +142,7 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
             batches,
             config.train,
             seed=config.seed,
-            objective=create_objective(config.train.objective),
+            objective=create_objective(config.train.objective, beside=model),
             evaluators=[lambda model: _evaluated(model, members, sets.validation, look)],
             loss_bound=config.loss_bound,
             collector=collector,

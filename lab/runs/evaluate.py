@@ -18,7 +18,7 @@ from lab.evaluators.populations import evaluation_config, measure
 from lab.evaluators.robustness import failure_entries, failure_metrics, failure_text, search
 from lab.evaluators.tables import setting_text, to_text
 from lab.measure import SplitMetric, load_metrics, try_metrics
-from lab.models import only_agreed
+from lab.models import Space, only_agreed, space_of
 from lab.runs.example_table import example_table
 from lab.runs.load import open_run
 from lab.runs.progress import progress_bar
@@ -83,7 +83,9 @@ def evaluate(
             f"--find-failures changes what is drawn, and the {world.noun} of --data are not drawn:"
             " leave it out"
         )
-    own_metrics = _own_metrics(RunDir(folder), own, metric, changed_code=changed_code)
+    own_metrics = _own_metrics(
+        RunDir(folder), own, metric, beside=space_of(model), changed_code=changed_code
+    )
     try_metrics(own_metrics, classes=world.classes)
     written = {"--json": json_file, "--examples": examples_file, "--out": out}
     check_files(written)
@@ -146,17 +148,23 @@ def _studied(world: World) -> list[str]:
 
 
 def _own_metrics(
-    run: RunDir, config: RunConfig, metric: Sequence[str], *, changed_code: bool
+    run: RunDir,
+    config: RunConfig,
+    metric: Sequence[str],
+    *,
+    beside: Space | None,
+    changed_code: bool,
 ) -> tuple[SplitMetric, ...]:
-    """The user's metrics: those named, or those of the run, whose files are executed only if they
-    are what the run was measured by (`changed_code`: in any case)."""
+    """The user's metrics, `beside` the network: those named, or those of the run, whose files are
+    executed only if they are what the run was measured by (`changed_code`: in any case)."""
     if tuple(metric) != OWN:
-        return load_metrics([] if [each.lower() for each in metric] == ["none"] else metric)
+        none = [each.lower() for each in metric] == ["none"]
+        return load_metrics([] if none else metric, beside=beside)
     try:
         if changed_code:
-            return load_metrics(config.metric)
+            return load_metrics(config.metric, beside=beside)
         with only_agreed(run.settings()[1].metric_sources.values()):
-            return load_metrics(config.metric)
+            return load_metrics(config.metric, beside=beside)
     except ValueError as error:
         raise ValueError(
             f"{error}; --metric none leaves the run's own metrics out, --metric FILE.py:NAME"

@@ -59,10 +59,17 @@ def repeated_trial(
     return dry_run(config, spec, device=device)
 
 
-def dry_run(config: RunConfig, spec: ModelSpec, *, device: str | torch.device = "cpu") -> Trial:
+def dry_run(
+    config: RunConfig,
+    spec: ModelSpec,
+    *,
+    device: str | torch.device = "cpu",
+    whole_batches: bool = True,
+) -> Trial:
     """Try a run's network and objective on random pictures, as `try_out` does, and warn of settings
     of the network that change nothing in it; in a distributed run each process does so on its own
-    CPU.
+    CPU. `whole_batches`: also with batches as large as the run's, unless those are for a GPU and
+    tried on a CPU, which may take minutes.
 
     For runs that differ in nothing that a dry run depends on but their seed, a process does it
     once, if network and objective come with the lab: what these do does not depend on the seed.
@@ -75,9 +82,13 @@ def dry_run(config: RunConfig, spec: ModelSpec, *, device: str | torch.device = 
     build = own_builder(name)
     if build is not None and objective_file(train.objective) is None:
         return _tried_once(build, name, spec, train, place)
+    here = whole_batches and (processes == 1 or torch.device(device).type == "cpu")
+    sizes = {train.batch_size, -(-examples // processes)} if here else set()
     stream = config.train.max_steps * batch if config.train.online else None
     numbering = Numbering(config.data.num_train, stream)
-    return _tried(name, spec, train, place, seed=config.seed, numbering=numbering)
+    return _tried(
+        name, spec, train, place, seed=config.seed, numbering=numbering, batch_sizes=sorted(sizes)
+    )
 
 
 def _tried(
@@ -88,11 +99,15 @@ def _tried(
     *,
     seed: int,
     numbering: Numbering | None = None,
+    batch_sizes: Sequence[int] = (),
 ) -> Trial:
     def build(seed: int) -> nn.Module:
         return _untrained(name, spec, seed=seed)
 
-    trial = try_out(build, spec, train, name=name, seed=seed, device=device, numbering=numbering)
+    trial = try_out(
+        build, spec, train, name=name, seed=seed, device=device, numbering=numbering,
+        batch_sizes=batch_sizes,
+    )  # fmt: skip
     return replace(trial, warnings=(*trial.warnings, *_idle_settings(name, spec, seed=seed)))
 
 

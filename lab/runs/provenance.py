@@ -20,7 +20,7 @@ from lab.core.text import missing
 from lab.measure import SplitMetric, metric_sources
 from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
 from lab.models.sources import Sources, with_recorded
-from lab.training import Objective, objective_file, objective_sources
+from lab.training import Objective, objective_file, objective_sources, shares_code
 from lab.worlds import World, classes_of, world_version
 
 ANYWAY = "--changed-code"
@@ -112,7 +112,8 @@ def refuse_other_classes(
 
 def moved(config: RunConfig, model_file: Path | None, data: Path | None = None) -> RunConfig:
     """The settings with the network's file at `model_file` and the pictures at `data` (None: where
-    they were).
+    they were). An objective of the same file is now there, too, and so is one that lay in its
+    folder, or below, if it lies there as well.
 
     Raises `ValueError` if there is nothing at these places, if the network is not made by a file,
     or if the pictures are drawn. Whether the pictures are the same is not looked at here.
@@ -134,7 +135,36 @@ def moved(config: RunConfig, model_file: Path | None, data: Path | None = None) 
         raise ValueError(f"--model-file {model_file}: {missing(model_file)}")
     function = name.rpartition(":")[2]
     there = locate(f"{os.fspath(model_file)}:{function}")
-    return replace(config, model=replace(config.model, model=there))
+    objective = _beside(config.train.objective, name, there)
+    return replace(
+        config,
+        model=replace(config.model, model=there),
+        train=replace(config.train, objective=objective),
+    )
+
+
+def _beside(objective: str, before: str, now: str) -> str:
+    """The name of an objective once the file of its run's network, called `before`, has moved to
+    that of the one called `now`."""
+    own, old, new = (Path(path or "") for path in map(objective_file, (objective, before, now)))
+    if objective_file(objective) is None or not own.is_relative_to(old.parent):
+        return objective
+    there = new if own == old else new.parent / own.relative_to(old.parent)
+    return f"{there}:{objective.rpartition(':')[2]}" if there.is_file() else objective
+
+
+def refuse_parted(config: RunConfig, recorded: Provenance, *, what: object) -> None:
+    """Raise `ValueError` if the network's file has moved away from code that it had in common with
+    its objective, when `what` (a run's folder) was begun: the objective would no longer see what
+    `forward` leaves there."""
+    one, other = _of_network(recorded.sources), _of_objective(recorded.sources)
+    common = (set(one.values()) & set(other.values())) - {digest_of(b"")}
+    if common and not shares_code(config.train.objective, config.model.model):
+        raise ValueError(
+            f"{what}: the network and the objective {config.train.objective} had code in common,"
+            f" and {file_of(config.model.model)} has none with it: put the network's file back, or"
+            " move the objective's with it, to the same place beside it"
+        )
 
 
 def changed_sources(config: RunConfig, recorded: Provenance, *, objective: bool = False) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from lab.core.config import RunConfig, TrainConfig, check, settled
 from lab.core.machine import processors
@@ -18,10 +19,10 @@ from lab.measure import (
     registered_metrics,
     try_metrics,
 )
-from lab.models import ModelSpec, isolated, locate
+from lab.models import ModelSpec, isolated, locate, space_of
 from lab.runs.network import model_spec
 from lab.runs.progress import progress_bar
-from lab.training import choose_device, locate_objective, world_size
+from lab.training import Objective, choose_device, locate_objective, world_size
 from lab.worlds import DrawnWorld, StoredWorld, World, check_memory, open_world, reject_no_effect
 
 PROBED = 64
@@ -115,6 +116,15 @@ def own_metrics(config: RunConfig, classes: tuple[str, ...]) -> tuple[SplitMetri
     by_tag([*registered_metrics(), *own])
     try_metrics(own, classes=classes)
     return own
+
+
+def with_metrics_beside(run: ResolvedRun, model: nn.Module, objective: Objective) -> ResolvedRun:
+    """The run with the user's metrics loaded anew beside its network and its objective, whose
+    modules they see then."""
+    space = space_of(model) or objective.space
+    if space is None or not run.own_metrics:
+        return run
+    return replace(run, own_metrics=load_metrics(run.config.metric, beside=space))
 
 
 def _refuse_metrics_of_no_set(metrics: tuple[SplitMetric, ...], config: RunConfig) -> None:

@@ -19,9 +19,15 @@ from lab.runs.batches import training_batches
 from lab.runs.folder import OpenedRun, Replica, new_folder, old_folder
 from lab.runs.load import own_sources
 from lab.runs.network import build_model, dry_run, model_spec, repeated_trial
-from lab.runs.provenance import moved, refuse_other_world, refuse_watched
+from lab.runs.provenance import moved, refuse_other_world, refuse_parted, refuse_watched
 from lab.runs.record import Record, Result
-from lab.runs.resolve import ResolvedRun, check_processes, own_metrics, resolve
+from lab.runs.resolve import (
+    ResolvedRun,
+    check_processes,
+    own_metrics,
+    resolve,
+    with_metrics_beside,
+)
 from lab.training import (
     Checkpoint,
     NoDevice,
@@ -53,7 +59,8 @@ def start(config: RunConfig, *, strict: bool = False, started_at: float | None =
         _prepare_torch(run.config)
         trial = dry_run(run.config, run.spec, device=run.device)
         model = build_model(run.config, run.spec, finished=trial.unfinished)
-        objective = create_objective(run.config.train.objective)
+        objective = create_objective(run.config.train.objective, beside=model)
+        run = with_metrics_beside(run, model, objective)
         with joined(run.device) as processes:
             replica = Replica(run=run, model=model, objective=objective, processes=processes)
             result = _do(replica, lambda: new_folder(replica), started_at=started_at, trial=trial)
@@ -73,10 +80,10 @@ def resume(
     """Go on with the run in `folder`, exactly as if it had never stopped; None if it is finished.
 
     `device` replaces the one it was trained on, for a machine that has no such device, and
-    `model_file` the file of its network, if that was moved, `data` the place of its pictures, which
-    `config.json` then notes. Raises `ValueError` if the run's world
-    has another version now, or if its source files are not those that it was begun with, but for
-    the latter with `changed_code`.
+    `model_file` the file of its network, if that was moved (its objective's is looked for beside
+    it, see `moved`), `data` the place of its pictures, which `config.json` then notes. Raises
+    `ValueError` if the run's world has another version now, or if its source files are not those
+    that it was begun with, but for the latter with `changed_code`.
     """
     started_at = time.perf_counter() if started_at is None else started_at
     run_dir = RunDir(folder)
@@ -85,6 +92,8 @@ def resume(
     config = moved(stored, model_file, data)
     check_processes(config, folder)
     place = _device_of(run_dir, device or config.device, given=device is not None)
+    if model_file is not None:
+        refuse_parted(config, provenance, what=folder)
     trusted = None if changed_code else provenance
     with _alone(place):
         world = open_world(config.data, seed=config.seed, device=place)
@@ -96,7 +105,8 @@ def resume(
         with own_sources(config, trusted, run_dir, objective=True):
             trial = repeated_trial(config, run.spec, run_dir, device=place)
             model = build_model(config, run.spec, finished=trial.unfinished)
-            objective = create_objective(config.train.objective)
+            objective = create_objective(config.train.objective, beside=model)
+        run = with_metrics_beside(run, model, objective)
         with joined(place) as processes:
             replica = Replica(run=run, model=model, objective=objective, processes=processes)
 

@@ -24,6 +24,7 @@ from lab.training.objectives import (
     locate_objective,
     objective_file,
     objective_sources,
+    shares_code,
 )
 from lab.training.plain_state import Unkept
 from lab.training.sample import answers_otherwise, sample_answers
@@ -84,6 +85,7 @@ __all__ = [
     "sample_answers",
     "save_checkpoint",
     "set_threads",
+    "shares_code",
     "snapshot_steps",
     "try_out",
     "world_size",

@@ -16,14 +16,18 @@ from torch import Tensor, nn
 from lab.core.config import RunConfig
 from lab.models import device_of, treats_examples_alone
 from lab.models.threads import Threads
+from lab.training.objectives import shares_code
 
 
 def parts_of_batches(model: nn.Module, config: RunConfig) -> int:
     """Into how many parts a run's batches are divided, each with a thread of its own: its threads,
-    on a CPU and in one process, if the network allows it; else 1, where torch divides operations
-    among the threads."""
+    on a CPU and in one process, if the network allows it, and if the objective has no code in
+    common with it, by which it may read what a pass of the whole batch leaves there; else 1, where
+    torch divides operations among the threads."""
     alone = config.world_size <= 1 and device_of(model).type == "cpu" and not config.train.compile
-    return config.threads if alone and treats_examples_alone(model) else 1
+    if config.threads <= 1 or not alone or not treats_examples_alone(model):
+        return 1
+    return 1 if shares_code(config.train.objective, config.model.model) else config.threads
 
 
 class DividedPass:
@@ -52,7 +56,8 @@ class DividedPass:
         return self._logits
 
     def backward(self) -> None:
-        """Give each weight its gradient, once the logits have theirs."""
+        """Add to each weight's gradient, which a loss that reads the weights themselves gives it,
+        that by the logits, once these have theirs."""
         weights = [weight for weight in self._weights if weight.requires_grad]
         gradient = self._logits.grad
         assert gradient is not None, "the loss has a gradient with respect to the logits"
@@ -64,7 +69,8 @@ class DividedPass:
         )
         self._made = []
         for weight, *parts in zip(weights, *found, strict=True):
-            weight.grad = _sum_like(weight, [part for part in parts if part is not None])
+            found_parts = [part for part in (*parts, weight.grad) if part is not None]
+            weight.grad = _sum_like(weight, found_parts)
 
 
 def _sum_like(weight: Tensor, parts: Sequence[Tensor]) -> Tensor | None:

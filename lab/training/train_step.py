@@ -95,7 +95,7 @@ class TrainStep:
         self._forward = self._parts or self._forward
         self._augment = _augmentation() if config.augment else None
         if objective is None:
-            objective = create_objective(config.objective)
+            objective = create_objective(config.objective, beside=model)
         self._objective = objective
         self._looks = objective_file(config.objective) is not None
         with settings_kept():

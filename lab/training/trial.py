@@ -6,9 +6,10 @@ run's, saved as a checkpoint and read back, so that what would fail in a run fai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,14 @@ from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.objectives import (
     Numbering,
+    Objective,
     ObjectiveError,
     check_objective,
     create_objective,
+    objective_file,
+    shares_code,
 )
+from lab.training.optimizer import hidden_matrices
 from lab.training.plain_state import Unkept, lost, plain_state
 from lab.training.train_step import Diverged, TrainStep, trained_weights
 from lab.training.unregistered import unregistered_weights
@@ -83,17 +88,18 @@ def try_out(
     seed: int,
     device: str | torch.device = "cpu",
     numbering: Numbering | None = None,
+    batch_sizes: Sequence[int] = (),
 ) -> Trial:
     """Do a dry run on `device`. `build` makes, on the CPU, the untrained network of a run with a
     given seed; `seed` is the run's, and so is the `numbering` of its training examples (None: not
-    known).
+    known). With batches of each of the `batch_sizes` one more step is taken, at the end.
 
     Raises `ValueError` with one line about what would go wrong in the run: in the objective, the
     forward pass, a training step, the checkpoint, or in loading it.
     """
     with isolated(device, reseeded=True):
         dry_run = _DryRun(build, spec, config, name, seed, torch.device(device), numbering)
-        return dry_run.trial()
+        return dry_run.trial(batch_sizes)
 
 
 def unfinished(model: nn.Module, spec: ModelSpec, *, name: str, seed: int) -> bool:
@@ -138,21 +144,18 @@ class _DryRun:
         self._missed: dict[str, nn.Parameter] = {}
         self._unkept = Unkept()
 
-    def trial(self) -> Trial:
-        """Check the objective, then the network with it."""
-        self._warnings += check_objective(
-            lambda: create_objective(self._config.objective),
-            lambda state: self._read_back(Checkpoint(step=0, model={}, objective=state)).objective,
-            name=self._config.objective,
-            classes=self._spec.num_outputs,
-            image_size=self._spec.image_size,
-            device=self._device,
-            numbering=self._numbering,
-        )
+    def trial(self, batch_sizes: Sequence[int]) -> Trial:
+        """Check the objective, then the network with it, at last in batches of other sizes."""
+        self._warnings += self._check_objective()
         network, unready = self._make(self._seed)
         drawn = _numbers(network)
         with self._named():
             weights = trained_weights(network)
+        if self._config.optimizer == "muon" and not hidden_matrices(weights):
+            self._warn(
+                "--optimizer muon changes nothing in this network, which has no weight matrix"
+                " between its first and its last one: AdamW trains all of it"
+            )
         pictures = random_pictures(self._spec, self._batch)
         ask(network, pictures, self._spec, name=self._name, training=True)
         train_step = self._train_step(network)
@@ -183,7 +186,34 @@ class _DryRun:
         self._compare(network, other)
         self._go_on(train_step, other, kept)
         self._look_at_missed(network)
+        for size in batch_sizes:
+            self._try_batches(of_another_seed, size)
         return Trial(unfinished=unready, warnings=tuple(self._warnings), unkept=self._unkept)
+
+    def _check_objective(self) -> tuple[str, ...]:
+        """What the user is told about the objective. One that shares code with the network and
+        fails alone is tried again beside networks, whose passes it may need."""
+        name = self._config.objective
+
+        def make(network: nn.Module | None = None) -> Objective:
+            return create_objective(name, beside=network)
+
+        check = partial(
+            check_objective,
+            make,
+            lambda state: self._read_back(Checkpoint(step=0, model={}, objective=state)).objective,
+            name=name,
+            classes=self._spec.num_outputs,
+            image_size=self._spec.image_size,
+            device=self._device,
+            numbering=self._numbering,
+        )
+        try:
+            return check()
+        except ObjectiveError:
+            if not shares_code(name, self._name):
+                raise
+        return check(network=lambda device: self._make(self._seed)[0].to(device))
 
     def _read_back(self, checkpoint: Checkpoint) -> Checkpoint:
         """The checkpoint as it is read from its file."""
@@ -235,8 +265,23 @@ class _DryRun:
         with untouched(network, training=training), torch.enable_grad():
             return last_operation(network(pictures.to(self._device).clone()))
 
-    def _train_step(self, network: nn.Module) -> TrainStep:
-        batches = _RandomBatches(self._spec, self._batch, self._device)
+    def _try_batches(self, network: nn.Module, size: int) -> None:
+        """Take a step with a batch of this size, unless it is clear that none matters;
+        `NetworkError` if the network or the objective cannot."""
+        registered = objective_file(self._config.objective) is None
+        if size == self._batch or (registered and is_known(network)):
+            return
+        try:
+            self._train_step(network, size).take()
+        except Diverged:
+            pass
+        except NetworkError as error:
+            raise NetworkError(
+                f"--model {self._name}, in batches of {size:,} pictures: {error}"
+            ) from error
+
+    def _train_step(self, network: nn.Module, size: int | None = None) -> TrainStep:
+        batches = _RandomBatches(self._spec, size or self._batch, self._device)
         return TrainStep(network, batches, self._config, seed=self._seed)
 
     def _train(self, train_step: TrainStep, weights: list[nn.Parameter]) -> None:
@@ -363,10 +408,11 @@ class _DryRun:
             missed = sum(weight.numel() for weight in self._missed.values())
             total = sum(weight.numel() for _, weight in network.named_parameters())
             self._warn(
-                f"{missed:,} of its {total:,} parameters get no gradient, though its answers depend"
-                f" on them, and stay as they are drawn ({next(iter(self._missed))!r} is the first):"
-                " is a part of forward under torch.no_grad, or detached? If that is meant, set"
-                " their requires_grad to False"
+                f"{missed:,} of its {total:,} parameters get no gradient in its first steps, though"
+                " its answers depend on them: unless that changes later, they stay as they are"
+                f" drawn ({next(iter(self._missed))!r} is the first). Is a part of forward under"
+                " torch.no_grad, or detached? If that is meant for the whole run, set their"
+                " requires_grad to False"
             )
 
     def _warn(self, what: str) -> None:

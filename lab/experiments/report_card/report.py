@@ -186,7 +186,8 @@ def _parameters(name: str, base: RunConfig, subject: Subject) -> int:
     """How many numbers a model has; `ValueError` if it cannot work."""
     config = replace(base, model=replace(base.model, model=name))
     spec = model_spec(config, subject.classes)
-    return count_parameters(build_model(config, spec, finished=dry_run(config, spec).unfinished))
+    trial = dry_run(config, spec, whole_batches=False)
+    return count_parameters(build_model(config, spec, finished=trial.unfinished))
 
 
 def _speeds(

@@ -121,7 +121,7 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
         population = (data, config.train, config.counterfactuals)
         train = config.train
         network: tuple[object, ...] = (
-            config.model, train.objective, data.task, data.data, data.image_size
+            config.model, train.objective, train.optimizer, data.task, data.data, data.image_size
         )  # fmt: skip
         if objective_file(train.objective) is not None:  # tried on its examples' numbers
             network += (data.num_train, train.online, train.max_steps, train.batch_size)
@@ -134,7 +134,9 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
         populations.add(population)
         if network not in networks:
             networks.add(network)
-            warnings |= dict.fromkeys(dry_run(run.config, run.spec).warnings)
+            # Each job tries whole batches itself, where it is done: that may be on a GPU.
+            trial = dry_run(run.config, run.spec, whole_batches=False)
+            warnings |= dict.fromkeys(trial.warnings)
     _refuse_idle([job.config.data for job in jobs])
     return tuple(warnings)
 

@@ -10,6 +10,7 @@ from lab.training.objectives.registry import (
     objective_file,
     objective_sources,
     register_objective,
+    shares_code,
 )
 from lab.training.objectives.reweighting import Reweighting
 
@@ -17,5 +18,5 @@ __all__ = [
     "GroupDRO", "Loss", "Numbering", "Objective", "ObjectiveError", "ObjectiveSpec", "Reweighting",
     "check_objective",
     "create_objective", "list_objectives", "locate_objective", "objective_file",
-    "objective_sources", "register_objective",
+    "objective_sources", "register_objective", "shares_code",
 ]  # fmt: skip

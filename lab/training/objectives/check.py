@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lab.models import NetworkError, blamed, isolated, settings_kept
+from lab.models import NetworkError, blamed, isolated, settings_kept, to_input
 from lab.models.isolation import seed_all
 from lab.training.batches import Batch, Groups
 from lab.training.objectives.objective import Objective, ObjectiveSpec
@@ -57,7 +57,7 @@ class ObjectiveError(NetworkError):
 
 
 def check_objective(
-    make: Callable[[], Objective],
+    make: Callable[..., Objective],
     read_back: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     *,
     name: str,
@@ -66,14 +66,20 @@ def check_objective(
     image_size: int = 16,
     device: str | torch.device = "cpu",
     numbering: Numbering | None = None,
+    network: Callable[[torch.device], nn.Module] | None = None,
 ) -> tuple[str, ...]:
     """Try the objective that `make` makes on random logits for `classes` classes, on `device`, and
     return a line for the user about each thing that is likely not meant.
 
-    `read_back` gives its state as it comes back from a checkpoint; `numbering` is the run's. Raises
-    `ValueError` with one line that begins with --objective and its name: its code fails, also for
-    the last examples of the run, its loss is no scalar, not finite or without a gradient, its state
-    cannot be kept, or it goes on otherwise from it.
+    `read_back` gives its state as it comes back from a checkpoint; `numbering` is the run's. With
+    `network`, which makes one on a device, the objective may read what the pass of a network has
+    left in a module that they share: each is made by `make(network)`, beside one of its own, which
+    is shown each batch before the objective is called. That its state is complete is then left to
+    steps of training.
+
+    Raises `ValueError` with one line that begins with --objective and its name: its code fails,
+    also for the last examples of the run, its loss is no scalar, not finite or without a gradient,
+    its state cannot be kept, or it goes on otherwise from it.
     """
     place, numbering = torch.device(device), numbering or Numbering(EXAMPLES)
     first = torch.arange(batch_size) % numbering.total  # the same each time, for what it may keep
@@ -84,37 +90,68 @@ def check_objective(
 
     batches = [batch(step, first, place) for step in range(STEPS + 1)]
     spec = ObjectiveSpec(groups=groups, device=place)
-    objective, other = make(), make()
+
+    def tried(there: torch.device) -> _Tried:
+        if network is None:
+            return _Tried(make())
+        beside = network(there)
+        return _Tried(make(beside), beside)
+
+    objective, other = tried(place), tried(place)
     with isolated(place), named(name):
         cpu = torch.device("cpu")  # a GPU could do nothing more after an index out of range
         last = (numbering.total - batch_size + torch.arange(batch_size)).clamp(min=0)
         _try_last(
-            make(), ObjectiveSpec(groups=groups, device=cpu), batch(0, first, cpu),
+            tried(cpu), ObjectiveSpec(groups=groups, device=cpu), batch(0, first, cpu),
             batch(1, last, cpu), numbering=numbering,
         )  # fmt: skip
         for each in (objective, other):
             with blamed("its start(spec)"), settings_kept():
-                each.start(spec)
+                each.objective.start(spec)
         losses = [_loss(objective, *batches[step], seed=step) for step in range(STEPS)]
         with blamed("its state()"), settings_kept():
-            state = objective.state()
+            state = objective.objective.state()
         if not isinstance(state, dict):
             raise ValueError(f"its state() must be a dict, not a {type(state).__name__}")
         state = read_back(state)
         with blamed("its restore(state)"), settings_kept():
-            other.restore(state)
+            other.objective.restore(state)
         ends = [_loss(each, *batches[STEPS], seed=STEPS) for each in (objective, other)]
         one, two = (loss.detach() for loss in ends)
-        if not torch.allclose(one, two, rtol=ROUNDING, atol=ROUNDING):
+        if network is None and not torch.allclose(one, two, rtol=ROUNDING, atol=ROUNDING):
             raise ValueError(
                 f"its loss is {float(two):.4g} in place of {float(one):.4g} once its state is"
                 " restored: what steps change is not all in its state()"
             )
-    return tuple(_doubts(losses, name))
+    return tuple(_doubts(losses, name, known=objective.weights))
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """An objective that is tried, and the network beside it whose code it shares, if there is
+    one."""
+
+    objective: Objective
+    network: nn.Module | None = None
+
+    @property
+    def weights(self) -> set[int]:
+        """The network's parameters, by identity."""
+        return set() if self.network is None else {id(p) for p in self.network.parameters()}
+
+    def __call__(self, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
+        """The loss, after the network's pass in training mode; its logits are of no use."""
+        if self.network is not None:
+            seed_all(seed)
+            with blamed("the network beside it"), settings_kept():
+                self.network.train()(to_input(batch.images))
+        seed_all(seed)
+        with settings_kept():
+            return self.objective(logits, batch)
 
 
 def _try_last(
-    objective: Objective,
+    tried: _Tried,
     spec: ObjectiveSpec,
     first: tuple[Tensor, Batch],
     last: tuple[Tensor, Batch],
@@ -125,14 +162,12 @@ def _try_last(
     the last."""
     try:
         with settings_kept():
-            objective.start(spec)
-            seed_all(0)
-            objective(*first)
+            tried.objective.start(spec)
+        tried(*first, seed=0)
     except (Exception, SystemExit):  # it fails for any examples, or on this device: told elsewhere
         return
-    seed_all(1)
-    with blamed(f"its __call__(logits, batch) for {numbering.told}"), settings_kept():
-        objective(*last)
+    with blamed(f"its __call__(logits, batch) for {numbering.told}"):
+        tried(*last, seed=1)
 
 
 def refuse_bad_loss(loss: object, logits: Tensor) -> None:
@@ -163,12 +198,11 @@ def named(name: str) -> Iterator[None]:
         raise ObjectiveError(f"--objective {name}: {error}") from error
 
 
-def _loss(objective: Objective, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
+def _loss(tried: _Tried, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
     """The loss of one step, checked with its gradient, and with the graph of its computation."""
-    seed_all(seed)
     logits = logits.clone().requires_grad_()
-    with blamed("its __call__(logits, batch)"), settings_kept():
-        loss = objective(logits, batch)
+    with blamed("its __call__(logits, batch)"):
+        loss = tried(logits, batch, seed=seed)
     refuse_bad_loss(loss, logits)
     if not loss.isfinite():
         raise ValueError(f"its loss is {float(loss.detach())} for logits from -3 to 3")
@@ -183,10 +217,12 @@ def _loss(objective: Objective, logits: Tensor, batch: Batch, *, seed: int) -> T
     return loss
 
 
-def _doubts(losses: Sequence[Tensor], name: str) -> Iterator[str]:
-    """A line about weights of its own that the losses of several steps depend on."""
+def _doubts(losses: Sequence[Tensor], name: str, *, known: set[int]) -> Iterator[str]:
+    """A line about weights of its own that the losses of several steps depend on; those that are
+    `known`, by identity, are a network's."""
     found = [leaves_of(loss) for loss in losses]
     own = [leaf for key, leaf in found[0].items() if all(key in leaves for leaves in found)]
+    own = [leaf for leaf in own if id(leaf) not in known]
     if own:
         count = sum(leaf.numel() for leaf in own)
         yield (

@@ -48,6 +48,8 @@ class Objective:
     - `state` has everything that steps change, as tensors and plain Python values, and `restore`
       takes it back: a resumed run repeats an uninterrupted one exactly. In a distributed run it
       must be the same in all processes.
+    - What the network's `forward` leaves in a module that the objective's file shares with it is of
+      this process's part of the batch, and need not be in `state`.
     - Random numbers come from the global generators of torch, NumPy or Python, which are seeded
       anew at every step.
 

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TypeVar
 from weakref import finalize
 
+from torch import nn
+
 from lab.core.registry import import_modules, refuse_another
 from lab.core.text import one_line, unknown
 from lab.models.files import absolute, from_file, refuse_other_arguments
 from lab.models.isolation import TURN, isolated, refuse_changed, shared_code
-from lab.models.sources import is_installed, source_files
+from lab.models.registry import file_of, space_of
+from lab.models.sources import is_installed, overlap, source_files
 from lab.training.objectives.objective import FunctionObjective, Objective
 
 FLAG = "--objective"
@@ -43,13 +46,15 @@ def list_objectives() -> list[str]:
     return sorted(_kinds)
 
 
-def create_objective(name: str) -> Objective:
+def create_objective(name: str, *, beside: nn.Module | None = None) -> Objective:
     """The objective called `name`, or made from `name` in the file at `path/to/file.py:name`:
     a subclass of `Objective`, or a function (logits, batch) -> loss.
 
-    A file is executed in an import space of its own, as a network's is, and what it sets and draws
-    is not left in the process. Raises `ValueError` with
-    one line: no such name or file, or what went wrong in it.
+    A file is executed in an import space of its own, as a network's is, but for the files that
+    were executed for the network `beside` it, which it is to train: the modules are the same then,
+    and what `forward` writes into one of them the objective reads. What a file sets and draws is
+    not left in the process. Raises `ValueError` with one line: no such name or file, or what went
+    wrong in it.
     """
     import_modules(__package__)
     if name in _kinds:
@@ -64,8 +69,9 @@ def create_objective(name: str) -> Objective:
     shared = shared_code()
     with TURN, isolated():
         found, space = from_file(
-            Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG
-        )
+            Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG,
+            beside=space_of(beside),
+        )  # fmt: skip
         objective = _made(found, name)
     refuse_changed(shared, name, flag=FLAG)
     if space is not None:
@@ -78,6 +84,15 @@ def objective_file(name: str) -> str | None:
     """The path of the file that defines the objective `name`; None for a registered one."""
     path, colon, _ = name.rpartition(":")
     return path if colon else None
+
+
+def shares_code(objective: str, model: str) -> bool:
+    """Whether the files of an objective and of a network, by name, execute a file of the user's in
+    common, by the imports that are written in them."""
+    one, other = objective_file(objective), file_of(model)
+    if one is None or other is None:
+        return False
+    return overlap(Path(os.path.expanduser(one)), Path(os.path.expanduser(other)))
 
 
 def locate_objective(name: str) -> str:
