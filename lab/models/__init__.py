@@ -3,6 +3,7 @@
 from lab.models.failure import NetworkError, blame, blamed, place_of
 from lab.models.inputs import to_input
 from lab.models.inspect import (
+    NOT_REACHED,
     TRIED,
     ask,
     count_parameters,
@@ -35,11 +36,11 @@ from lab.models.sources import Sources, differences, digest_of, digest_of_source
 from lab.models.space import NotAgreed, only_agreed
 
 __all__ = [
-    "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed", "Settings", "Sources",
-    "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
-    "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
-    "has_width", "is_known", "isolated", "last_operation", "list_models", "locate",
-    "only_agreed", "own_builder", "parameters_told", "place_of", "random_pictures", "real_numbers",
-    "register_model", "seeded_model", "settings_kept", "sources_of", "sum_to_one", "to_input",
-    "treats_examples_alone", "untouched", "weights_reached",
+    "NOT_REACHED", "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed",
+    "Settings", "Sources", "ask", "blame", "blamed", "count_parameters", "create_model",
+    "device_of", "differences", "digest_of", "digest_of_sources", "features", "file_of",
+    "find_model", "first_pass", "has_width", "is_known", "isolated", "last_operation",
+    "list_models", "locate", "only_agreed", "own_builder", "parameters_told", "place_of",
+    "random_pictures", "real_numbers", "register_model", "seeded_model", "settings_kept",
+    "sources_of", "sum_to_one", "to_input", "treats_examples_alone", "untouched", "weights_reached",
 ]  # fmt: skip

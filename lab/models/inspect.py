@@ -20,6 +20,13 @@ TRIED = 2
 """Pictures that a network is tried out on."""
 
 
+NOT_REACHED = (
+    "no gradients lead from its answers in eval mode to its trained weights (it answers by a moving"
+    " average of them, or turns gradients off)"
+)
+"""What is said of a network of which `weights_reached` is False."""
+
+
 def seeded_model(name: str, spec: ModelSpec, *, seed: int) -> nn.Module:
     """The model called `name`, its weights drawn from `seed`, on the CPU.
 
@@ -198,8 +205,7 @@ def real_numbers(numbers: Tensor) -> Tensor:
 
 def weights_reached(model: nn.Module, inputs: Tensor) -> bool:
     """Whether gradients lead from the logits of `inputs`, the model's own kind, in eval mode to any
-    of its trained weights. (They do not where it then answers by a moving average of them, or turns
-    gradients off.) Raises `NetworkError` if its code fails."""
+    of its trained weights. Raises `NetworkError` if its code fails."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     with blamed("the network"), untouched(model), torch.enable_grad():
         logits = model(inputs.clone())  # it may write into them

@@ -187,11 +187,14 @@ class Display:
         link = deep_links(f"http://{HOST}:{PORT}/", run=self._folder.name)[0].url
         self._say(f"Look at it in TensorBoard: {board}\nthen open {link}")
 
-    def example_scores(self, file: Path) -> None:
-        """Say where the scores of the training examples are."""
+    def example_scores(self, file: Path, left_out: Mapping[str, str]) -> None:
+        """Say where the scores of the training examples are, and which are `left_out`, by heading
+        with the reason."""
         self._say(
             f"\n{escape(file)} says how hard each training {singular(self._noun)} was to learn"
         )
+        for heading, why in left_out.items():
+            self._say(f"left out: {heading}, because {why}")
 
     def _say(self, line: str) -> None:
         if self.lost is not None:

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from lab.core.text import memory_ran_out, plain
 from lab.measure.attribution.case import Unsuitable
-from lab.models import device_of, real_numbers, untouched, weights_reached
+from lab.models import NOT_REACHED, device_of, real_numbers, untouched, weights_reached
 
 BLOCK = 2**25
 """Numbers of gradients that are held at a time, about: 128 MB in float32."""
@@ -44,10 +44,7 @@ def gradient_blocks(
     weights = {n: p.detach() for n, p in model.named_parameters() if p.requires_grad}
     count = sum(real_numbers(weight).numel() for weight in weights.values())
     if len(images) and not weights_reached(model, to_input(images[:1].to(device))):
-        raise Unsuitable(
-            "no gradients lead from its answers in eval mode to its trained weights (it answers by"
-            " a moving average of them, or turns gradients off)"
-        )
+        raise Unsuitable(NOT_REACHED)
     objective = _loss if of == "loss" else _log_odds
 
     def of_one(weights: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
