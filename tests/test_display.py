@@ -162,3 +162,12 @@ def test_augmentation_that_changes_what_labels_are_about_is_told(
         True
     ] * told
     assert ("eye_color is about eye_color" in " ".join(lines)) == told
+
+
+def test_a_run_of_one_step_is_told_of_as_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(tiny(tmp_path, task="shape", model="linear", steps=1))
+    said = capsys.readouterr().out
+    assert "px, then 1 step of linear" in said
+    assert not re.search(r"\b1 steps", said)

@@ -17,7 +17,7 @@ from typing import Literal
 
 from lab.core import finite
 from lab.core.estimate import Estimate, difference
-from lab.core.words import auc, chance, counted, percent, share, singular, those
+from lab.core.words import auc, chance, counted, in_steps, percent, share, singular, those
 from lab.measure import class_shares, right_labels
 from lab.measure.consistency import varying
 from lab.measure.judged import ACCURACY, AUC, GAP, judged
@@ -415,7 +415,7 @@ def _overlap(setting: Setting) -> Finding:
 
 def _untouched(setting: Setting) -> Finding:
     """The finding that nothing trained the network that was measured."""
-    times = "1 step" if setting.steps == 1 else f"{setting.steps:,} steps"
+    times = in_steps(setting.steps)
     text = (
         f"None of its weights changed in {times}, so that all figures are those of the model as it"
         " was at the start. Perhaps a copy of it was trained, by the loop or by a trainer that made"

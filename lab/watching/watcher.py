@@ -18,7 +18,7 @@ from lab.core.config import Provenance
 from lab.core.estimate import Estimate
 from lab.core.run_dir import Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
-from lab.core.words import percent
+from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure.smallest_right import SmallestRight, share_of_smallest, smallest_right
 from lab.models import device_of, parameters_told
@@ -435,7 +435,7 @@ class Watcher:
         if batch and 0 < (gone := step * self.batches * batch * _processes()) < count:
             one = ", if a step takes one batch" if self.batches == 1 else ""
             self.warn(
-                f"{step:,} {'step' if step == 1 else 'steps'} with batches of {batch:,} go through"
+                f"{in_steps(step)} with batches of {batch:,} go through"
                 f" {gone:,} of the {count:,} training examples{one}: all of them count as studied,"
                 " so give what the loop goes through"
             )
@@ -518,7 +518,7 @@ class Watcher:
             over += "; a larger share=, or every= so many steps, measures more often"
         times = "once" if budget.measured == 1 else f"{budget.measured:,} times"
         print(
-            f"measured {times} in {self._calls:,} steps, {percent(taken)} of the time{over}",
+            f"measured {times} in {in_steps(self._calls)}, {percent(taken)} of the time{over}",
             flush=True,
         )
         self._display.verdict(self.verdict, self._seconds)

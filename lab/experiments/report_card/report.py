@@ -18,7 +18,7 @@ from PIL import Image
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig
 from lab.core.text import model_labels
-from lab.core.words import percent
+from lab.core.words import in_steps, percent
 from lab.experiments.metrics import FITTED
 from lab.experiments.plan import check_plans, failures, run_plans
 from lab.experiments.report_card import plots, words
@@ -169,7 +169,7 @@ def _for_board(cards: Sequence[Card], said: Sequence[str], subject: Subject) -> 
 
 
 def _conditions(base: RunConfig, subject: Subject, seeds: int) -> str:
-    steps = f"{base.train.max_steps:,} steps of {base.train.batch_size} {subject.noun}"
+    steps = f"{in_steps(base.train.max_steps)} of {base.train.batch_size} {subject.noun}"
     bound = ending_when_fitted(with_settings(base, {"num_train": 2})).loss_bound
     if bound is not None:
         steps = f"at most {steps}, fewer where the training loss falls to {bound:g}"
