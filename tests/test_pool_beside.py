@@ -182,6 +182,25 @@ def test_networks_that_all_answer_alike_have_no_interval_in_the_removal() -> Non
     assert "The difference is +0.0 percentage points: no difference" in section.sentences[0]
 
 
+class Noting(nn.Linear):
+    """A layer that keeps more than tensors in its state."""
+
+    def get_extra_state(self) -> dict[str, int]:
+        """A number."""
+        return {"calls": 3}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        """Nothing."""
+
+
+def test_checkpoints_hold_what_is_no_tensor_too() -> None:
+    layer, collector = Noting(2, 2), _Collector()
+    collector(layer)
+    kept = collector.weights[0]
+    assert kept.keys() == layer.state_dict().keys()
+    layer.load_state_dict(kept)
+
+
 def test_the_trial_judges_every_method(pool: PoolResult) -> None:
     section, failed = attribution_section(Findings.of(pool), runs=2, beside=Beside())
     assert section is not None
