@@ -1,7 +1,8 @@
 """Attribution methods against brute force and sums by hand, on networks that are small enough."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -192,6 +193,183 @@ def test_trak_is_its_formula() -> None:
         missing += torch.sigmoid(-log_odds(model(case.images).detach(), case.labels))
     wanted = missing[:, None] / 2 * total / 2
     assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-6 * float(wanted.abs().max()))
+
+
+class Spectral(nn.Module):
+    """A layer with complex weights, as of a Fourier neural operator, and a linear layer on what it
+    makes: of `complex_end` complex numbers, of which logits are the real part."""
+
+    def __init__(self, width: int, classes: int, *, complex_end: bool = False) -> None:
+        super().__init__()
+        count = width // 2 + 1
+        self.weight = nn.Parameter(torch.complex(random(count, seed=5), random(count, seed=6)))
+        self.complex_end = complex_end
+        kind = torch.cfloat if complex_end else torch.float
+        self.end = nn.Linear(count if complex_end else width, classes, dtype=kind)
+        self.width = width
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """What the last layer is fed."""
+        seen = torch.fft.rfft(inputs) * self.weight
+        return seen if self.complex_end else torch.tanh(torch.fft.irfft(seen, n=self.width))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits."""
+        logits = self.end(self.hidden(inputs))
+        return logits.real if self.complex_end else logits
+
+
+class Double(nn.Sequential):
+    """Layers in float64, all of them or the last one, fed float32."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits in float64."""
+        for layer in self:
+            kinds = {weight.dtype for weight in layer.parameters()}
+            inputs = layer(inputs.to(*kinds))
+        return inputs
+
+
+def odd(kind: str, classes: int = 3) -> nn.Module:
+    """A network whose weights are not float32."""
+    torch.manual_seed(3)
+    if kind.startswith("complex"):
+        return Spectral(4, classes, complex_end=kind == "complex end")
+    layers = nn.Linear(4, 6), nn.Sequential(nn.Tanh(), nn.Linear(6, classes)).double()
+    return Double(*layers).double() if kind == "float64" else Double(*layers)
+
+
+ODD = ("float64", "mixed", "complex", "complex end")
+
+
+def by_parts(model: nn.Module, images: Tensor, given: Tensor, of: str) -> Tensor:
+    """The gradients (B, P) of single examples, one at a time, with respect to real weights alone:
+    complex ones are made of their real and their imaginary parts."""
+    rows = []
+    for image, label in zip(images, given, strict=True):
+        leaves: list[Tensor] = []
+        made = {}
+        for name, weight in model.named_parameters():
+            parts = torch.view_as_real(weight) if weight.is_complex() else weight
+            leaf = parts.detach().clone().requires_grad_()
+            made[name] = torch.complex(leaf[..., 0], leaf[..., 1]) if parts is not weight else leaf
+            leaves.append(leaf)
+        logits = torch.func.functional_call(model, made, (image[None],)).double()
+        value = cross_entropy(logits, label[None])
+        if of == "log odds":
+            others = torch.arange(logits.shape[1]) != label
+            value = logits[0, label] - logits[0, others].logsumexp(dim=0)
+        slopes = torch.autograd.grad(value, leaves)
+        rows.append(torch.cat([slope.flatten().double() for slope in slopes]))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("of", ["loss", "log odds"])
+@pytest.mark.parametrize("kind", ODD)
+def test_gradients_with_respect_to_weights_of_other_types(kind: str, of: str) -> None:
+    model, case = odd(kind), case_of([[odd(kind)]], classes=3, width=4)
+    blocks = gradient_blocks(model, case.images, case.labels, of, to_input=same)  # type: ignore[arg-type]
+    found = torch.cat([each for _, each in blocks])
+    wanted = by_parts(model, case.images, case.labels, of)
+    assert found.dtype == (torch.float32 if kind.startswith("complex") else torch.float64)
+    near = {"rtol": 1e-10, "atol": 1e-12} if kind == "float64" else {"rtol": 1e-4, "atol": 1e-6}
+    torch.testing.assert_close(found.double(), wanted, **near)
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_tracin_with_weights_of_other_types(kind: str) -> None:
+    """Products of the gradients with respect to real and imaginary parts: none of an example with
+    itself is below 0."""
+    case = case_of([[odd(kind)]], classes=3, width=4, rates=[0.25])
+    found = attribution("tracin").method(case)
+    own = by_parts(odd(kind), case.images, case.labels, "loss")
+    others = by_parts(odd(kind), case.other_images, case.other_labels, "loss")
+    torch.testing.assert_close(found, 0.25 * own @ others.T, rtol=1e-3, atol=1e-5)
+    itself = replace(case, other_images=case.images, other_labels=case.labels)
+    diagonal = attribution("tracin").method(itself).diagonal()
+    torch.testing.assert_close(diagonal, 0.25 * own.square().sum(dim=1), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_trak_with_weights_of_other_types(kind: str) -> None:
+    case = case_of([[odd(kind)]], classes=3, width=4)
+    found = attribution("trak").method(case)
+    own, others = (
+        by_parts(odd(kind), images, given, "log odds")
+        for images, given in (
+            (case.images, case.labels), (case.other_images, case.other_labels)
+        )
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(2, (own.shape[1], 1), generator=generator, dtype=torch.int8) * 2 - 1
+    own, others = own @ signs.double(), others @ signs.double()
+    with torch.no_grad():
+        missing = torch.sigmoid(-log_odds(odd(kind)(case.images), case.labels))
+    wanted = missing[:, None] * (own @ others.T) / own.square().sum()
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_features_of_other_types(kind: str) -> None:
+    """Of complex features both parts are compared."""
+    model, case = odd(kind), case_of([[odd(kind)]], classes=3, width=4)
+    seen = []
+    for images in (case.images, case.other_images):
+        with torch.no_grad():
+            if isinstance(model, Spectral):
+                hidden = model.hidden(images)
+            else:
+                hidden = torch.tanh(model[0](images.to(model[0].weight.dtype)))
+        parts = [hidden.real, hidden.imag] if hidden.is_complex() else [hidden]
+        seen.append(torch.cat(parts, dim=1).double())
+    one, other = seen
+    signs = 2.0 * (case.labels[:, None] == case.other_labels) - 1
+    cosines = nn.functional.normalize(one) @ nn.functional.normalize(other).T
+    found = attribution("neighbors").method(case)
+    torch.testing.assert_close(found, signs * cosines, rtol=1e-4, atol=1e-5)
+    length = one.square().sum(dim=1).mean().sqrt()
+    one, other = with_constant(one / length), with_constant(other / length)
+    weights = regression(one, case.labels, classes=3, damping=1e-3)
+    wanted = influences(weights, one, case.labels, other, case.other_labels, damping=1e-3)
+    found = attribution("influence_functions").method(case)
+    torch.testing.assert_close(found, wanted, rtol=1e-2, atol=1e-4)
+
+
+class Averaged(nn.Module):
+    """A linear layer whose moving average answers in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+        self.register_buffer("weight", self.layer.weight.detach().clone())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits."""
+        return self.layer(inputs) if self.training else inputs @ self.weight.T
+
+
+class Off(nn.Linear):
+    """A linear layer that turns gradients off in eval mode, in one way or the other."""
+
+    def __init__(self, inference: bool) -> None:
+        super().__init__(4, 2)
+        self.inference = inference
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits."""
+        if self.training:
+            return super().forward(inputs)
+        with torch.inference_mode() if self.inference else torch.no_grad():
+            return super().forward(inputs)
+
+
+@pytest.mark.parametrize("name", ["tracin", "trak"])
+@pytest.mark.parametrize("make", [Averaged, lambda: Off(True), lambda: Off(False)])
+def test_networks_without_gradients_in_eval_mode_are_refused(
+    name: str, make: Callable[[], nn.Module]
+) -> None:
+    with pytest.raises(Unsuitable, match="no gradients lead from its answers in eval mode"):
+        attribution(name).method(case_of([[make()]], classes=2, width=4))
 
 
 @pytest.mark.parametrize("name", list_attributions())

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from lab.core.estimate import Estimate
-from lab.experiments.timing import rate, ratio, take_turns
+from lab.experiments.timing import rate, ratio, steps_of, take_turns
+from lab.models import ModelSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
@@ -33,6 +35,24 @@ def test_jobs_take_turns_after_one_warm_up() -> None:
     assert seconds == {"a": [2.0] * 3, "b": [0.5] * 3}
     assert rate(seconds["b"]) == 2.0
     assert ratio(seconds["a"], seconds["b"]) == (4.0, "4 to 4 in 3 turns")
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.complex64])
+def test_steps_of_networks_with_weights_of_any_type_can_be_timed(
+    tmp_path: Path, kind: torch.dtype
+) -> None:
+    (tmp_path / "net.py").write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "class Net(nn.Linear):\n"
+        "    def forward(self, x):\n"
+        "        return torch.view_as_real(super().forward(x.flatten(1).to(self.weight)) + 0j)"
+        "[..., 0]\n"
+        "def net(spec):\n"
+        f"    return Net(3 * spec.image_size**2, spec.num_outputs, dtype={kind})\n"
+    )
+    step = steps_of(f"{tmp_path / 'net.py'}:net", ModelSpec(image_size=16, num_outputs=2))
+    assert step(2) == 2
 
 
 def test_a_row_states_its_goal_and_whether_it_is_reached() -> None:

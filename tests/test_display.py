@@ -178,3 +178,12 @@ def test_of_many_classes_the_least_and_the_most_pictures_are_said(
     groups = [(f"c{k}", f"c{k}", count, 1) for k, count in enumerate(counts)]
     Display(RunConfig(), Path("runs/x"), "pictures").groups(groups, 0)
     assert capsys.readouterr().out.startswith(said)
+
+
+def test_a_run_of_one_step_is_told_of_as_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(tiny(tmp_path, task="shape", model="linear", steps=1))
+    said = capsys.readouterr().out
+    assert "px, then 1 step of linear" in said
+    assert not re.search(r"\b1 steps", said)

@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from lab.measure.example_scores import (
     mean_loss,
     negative_area_under_margin,
 )
-from lab.models import to_input
+from lab.models import ModelSpec, create_model, to_input
 from lab.runs.train import resume, start
 from lab.training import EpochBatches, fit
 from support.configs import stateful, tiny
@@ -124,6 +125,169 @@ def test_gradient_norms_are_those_of_a_linear_network_by_hand() -> None:
         bias_only, error_norm(model(to_input(IMAGES[:7])).detach(), LABELS[:7]),
         rtol=1e-4, atol=1e-6,
     )  # fmt: skip
+
+
+class Odd(nn.Module):
+    """A network with complex weights and a last layer in float64."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3 * 16 * 16, 4, dtype=torch.cfloat)
+        self.end = nn.Linear(4, 2).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits in float64."""
+        seen = self.first(x.flatten(1).cfloat())
+        return self.end(torch.tanh(seen.real + 2 * seen.imag).double())
+
+
+def test_gradient_norms_of_complex_weights_are_those_of_their_parts() -> None:
+    torch.manual_seed(0)
+    model = Odd()
+    found = gradient_norms(model, IMAGES[:5], LABELS[:5])
+    for image, label, norm in zip(IMAGES, LABELS, found.tolist(), strict=False):
+        parts: list[Tensor] = []
+        made = {}
+        for name, weight in model.named_parameters():
+            real = torch.view_as_real(weight) if weight.is_complex() else weight
+            parts.append(real.detach().clone().requires_grad_())
+            made[name] = torch.view_as_complex(parts[-1]) if weight.is_complex() else parts[-1]
+        logits = torch.func.functional_call(model, made, (to_input(image[None]),))
+        loss = nn.functional.cross_entropy(logits, label[None])
+        slopes = torch.autograd.grad(loss, parts)
+        wanted = math.sqrt(sum(float(slope.double().square().sum()) for slope in slopes))
+        assert norm == pytest.approx(wanted, rel=1e-5)
+
+
+class Standardized(nn.Linear):
+    """A linear layer with standardized weights, which in eval mode it computes for each call, or
+    `once` until its mode changes."""
+
+    def __init__(self, *, once: bool) -> None:
+        super().__init__(3 * 16 * 16, 2)
+        self.once, self.kept = once, torch.zeros(0)
+
+    def train(self, mode: bool = True) -> "Standardized":
+        """Forget what was computed."""
+        self.kept = torch.zeros(0)
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits."""
+        if self.training or not self.once or not len(self.kept):
+            self.kept = (self.weight - self.weight.mean()) / self.weight.std()
+        return x.flatten(1) @ self.kept.T / 100
+
+
+def test_weights_that_are_computed_once_for_all_examples_have_gradients() -> None:
+    models = []
+    for once in (True, False):
+        torch.manual_seed(0)
+        models.append(Standardized(once=once))
+    for measure in (gradient_norms, partial(loss_curvature, seed=0)):
+        one, other = (measure(model, IMAGES[:9], LABELS[:9]) for model in models)
+        assert torch.equal(one, other)
+    assert bool((gradient_norms(models[0], IMAGES[:9], LABELS[:9]) > 0).all())
+
+
+WITHOUT = """import contextlib
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, spec, kind):
+        super().__init__()
+        self.net, self.kind = nn.Linear(3 * spec.image_size**2, spec.num_outputs, bias=False), kind
+        self.register_buffer("mean", self.net.weight.detach().clone())
+
+    def forward(self, x):
+        x = x.flatten(1)
+        if self.training or self.kind == "usual":
+            with torch.no_grad():
+                self.mean.lerp_(self.net.weight, 0.5)
+            return self.net(x)
+        if self.kind == "averaged":
+            return x @ self.mean.T
+        if self.kind == "detached":
+            return self.net(x.detach())
+        if self.kind == "broken" and torch.is_grad_enabled():
+            raise RuntimeError("no gradients here")
+        with torch.inference_mode() if self.kind == "inference" else torch.no_grad():
+            return self.net(x)
+
+def usual(spec): return Net(spec, "usual")
+def averaged(spec): return Net(spec, "averaged")
+def detached(spec): return Net(spec, "detached")
+def inference(spec): return Net(spec, "inference")
+def off(spec): return Net(spec, "off")
+def broken(spec): return Net(spec, "broken")
+"""
+
+BOTH = {"gradient_norm", "curvature"}
+
+MISSING = {
+    "usual": set[str](), "averaged": {"gradient_norm"}, "detached": {"curvature"},
+    "inference": BOTH, "off": BOTH, "broken": BOTH,
+}  # fmt: skip
+"""The scores that networks of `WITHOUT` lack."""
+
+
+@pytest.fixture
+def without(tmp_path: Path) -> Path:
+    """The file of networks that lack gradients in eval mode."""
+    place = tmp_path / "without.py"
+    place.write_text(WITHOUT)
+    return place
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_scores_that_need_gradients_are_left_out_where_there_are_none(
+    kind: str, without: Path
+) -> None:
+    model = create_model(f"{without}:{kind}", ModelSpec(image_size=16, num_outputs=2))
+    collector = ScoreCollector(IMAGES, LABELS, batch_size=16, seed=0)
+    fit(model, EPOCHS, TrainConfig(steps=40), seed=0, collector=collector)
+    other = ScoreCollector(IMAGES, LABELS, batch_size=16, seed=0)
+    other.restore(collector.state())
+    for each in (collector, other):
+        scores = each.finish(model)
+        assert set(each.left_out) == MISSING[kind]
+        assert list(scores) == [s.name for s in SCORES if s.name not in MISSING[kind]]
+        assert all(bool(values.isfinite().all()) for values in scores.values())
+    for name, why in collector.left_out.items():
+        is_a_good_line(why)
+        what = {"gradient_norm": "trained weights", "curvature": "its input"}[name]
+        assert ("no gradients here" if kind == "broken" else what) in why
+
+
+@pytest.mark.parametrize("kind", sorted(MISSING.keys() - {"broken"}))  # which no run begins with
+def test_a_run_says_before_it_begins_which_scores_it_leaves_out(
+    kind: str, without: Path, tmp_path: Path
+) -> None:
+    words = FLAGS.replace("linear", f"{without}:{kind}").split()
+    done = run_here("train", *words, "--out", str(tmp_path / "runs"), "--name", "mine")
+    assert done.code == 0, done.err
+    (row, *_) = table(tmp_path / "runs" / "mine")
+    lacking = MISSING[kind]
+    assert set(row) & {score.name for score in SCORES} == {s.name for s in SCORES} - lacking
+    before, _, after = done.out.partition("says how hard each training shape was to learn")
+    for name, heading in (("gradient_norm", "gradient norm (GraNd)"), ("curvature", "loss curv")):
+        warned = [line for line in before.splitlines() if line.startswith("warning: ")]
+        named = [line for line in warned if "--scores leaves out" in line and heading in line]
+        assert len(named) == (name in lacking)
+        assert (f"left out: {heading}" in after) == (name in lacking)
+
+
+def test_killed_and_resumed_a_run_leaves_out_the_same_scores(without: Path, tmp_path: Path) -> None:
+    model = f"{without}:averaged"
+    settings: dict[str, Any] = {"model": model, "width": 16, "scores": True, "dropout": 0.0}
+    whole = start(stateful(tmp_path / "whole", **settings)).folder
+    mine = stateful(tmp_path / "mine", **settings)
+    assert kill_at_stage(mine, "step", 17) == 1
+    until_done(mine)
+    one, other = (place / "example_scores.csv" for place in (folder_of(mine), whole))
+    assert one.read_bytes() == other.read_bytes()
+    assert "gradient_norm" not in table(whole)[0]
 
 
 def test_curvature_is_that_of_a_linear_network_by_hand() -> None:

@@ -1,6 +1,7 @@
 """Every figure against an independent computation, and on sets small enough to count by hand."""
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from lab.measure import (
     reliance,
 )
 from lab.measure.intervals import area
+from lab.measure.memorization import fitted_at_random, true_label_by_constant
 
 TAGS = ("gap/accuracy", "gap/loss", "memorization/membership_auc")
 NOISE_TAGS = ("memorization/mislabeled_fitted", "memorization/mislabeled_true_label")
@@ -35,9 +37,9 @@ def answers(count: int, classes: int, seed: int) -> tuple[Tensor, Tensor]:
     return logits, torch.randint(0, classes, (count,), generator=generator)
 
 
-def says(classes: Tensor | list[int], *, sure: float = 5.0) -> Tensor:
-    """Logits of someone who says the given classes, out of two."""
-    return torch.nn.functional.one_hot(torch.as_tensor(classes), 2).float() * sure
+def says(said: Tensor | list[int], *, sure: float = 5.0, classes: int = 2) -> Tensor:
+    """Logits of someone who says the given classes, out of so many."""
+    return torch.nn.functional.one_hot(torch.as_tensor(said), classes).float() * sure
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -183,6 +185,35 @@ def test_of_many_classes_a_mislabelled_face_may_get_a_third() -> None:
     given, clean = torch.tensor([1, 1, 1, 3]), torch.tensor([0, 0, 0, 3])
     assert mislabeled_fitted(logits, given, clean).value == pytest.approx(1 / 3)
     assert mislabeled_true_label(logits, given, clean).value == pytest.approx(1 / 3)
+
+
+def test_what_dealt_answers_get_is_the_mean_over_all_deals() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        clean, given, said = torch.randint(3, (3, 7), generator=generator)
+        places = (given != clean).nonzero()[:5, 0]
+        clean, given, said = clean[places], given[places], said[places]
+        if not len(places):
+            continue
+        deals = [
+            mislabeled_fitted(says(said[list(order)], classes=3), given, clean).value
+            for order in permutations(range(len(places)))
+        ]
+        found = fitted_at_random(says(said, classes=3), given, clean)
+        assert found.value == pytest.approx(sum(deals) / len(deals))
+        assert found.low is None
+        best = max(
+            mislabeled_true_label(says([c] * len(places), classes=3), given, clean).value
+            for c in range(3)
+        )
+        assert true_label_by_constant(given, clean).value == pytest.approx(best)
+
+
+def test_of_a_constant_answer_dealing_changes_nothing() -> None:
+    same = says([1] * 8)
+    assert fitted_at_random(same, GIVEN, CLEAN).value == mislabeled_fitted(same, GIVEN, CLEAN).value
+    assert math.isnan(fitted_at_random(same, CLEAN, CLEAN).value)
+    assert math.isnan(true_label_by_constant(CLEAN, CLEAN).value)
 
 
 # Planted models, whose figures are known

@@ -4,13 +4,17 @@ import math
 import re
 
 import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
 
 from lab.core.config import LOSS_BOUND
 from lab.core.estimate import Estimate, wilson
 from lab.core.words import percent, rung, share
+from lab.measure import Predictions, memorization_metrics
 from lab.runs.verdict_setting import concept_of
 from lab.verdict import findings, verdict
-from lab.verdict.verdict import against_chance
+from lab.verdict.verdict import against_chance, mislabeled
 from lab.worlds import get_task
 from support.made_up import figures, kinds, numbers, setting
 
@@ -389,3 +393,83 @@ def test_weights_of_an_earlier_step_ask_for_no_more_training() -> None:
     assert "--early-stopping" not in text
     assert "--steps" not in text
     assert "More training faces would help" in text
+
+
+def of_mislabeled(kind: str, *, classes: int, frequent: float, seed: int = 0) -> tuple[str, str]:
+    """The kind and the text of the finding on mislabeled examples: 300 training examples, a fifth
+    of the labels wrong, a share of the truth of which is the first class, and answers of one
+    kind."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def drawn(share: float) -> Tensor:
+        others = torch.randint(1, classes, (300,), generator=generator)
+        return torch.where(torch.rand(300, generator=generator) < share, 0, others)
+
+    truth = drawn(frequent)
+    other = (truth + torch.randint(1, classes, (300,), generator=generator)) % classes
+    given = torch.where(torch.rand(300, generator=generator) < 0.2, other, truth)
+    said = {
+        "first": torch.zeros(300, dtype=torch.int64),
+        "last": torch.full((300,), classes - 1),
+        "frequencies": drawn(frequent),
+        "others": drawn(0.1),
+        "memorizing": given,
+        "seeing through": truth,
+        "mostly memorizing": torch.where(torch.rand(300, generator=generator) < 0.9, given, truth),
+    }[kind]
+    logits = one_hot(said, classes).float()
+    train = Predictions.of(logits, given, clean_labels=truth, split="train")
+    found = mislabeled(memorization_metrics(train, Predictions.of(logits, truth)), "pictures")
+    assert found is not None
+    return found.kind, found.text
+
+
+@pytest.mark.parametrize(
+    ("classes", "frequent"), [(2, 0.81), (2, 0.5), (2, 0.95), (5, 0.8), (5, 0.2)]
+)
+def test_answers_that_do_not_look_see_through_no_labels_and_memorize_none(
+    classes: int, frequent: float
+) -> None:
+    """A constant answer gets the true label as often as its class is frequent, and so on."""
+    for kind in ("first", "last"):
+        found, text = of_mislabeled(kind, classes=classes, frequent=frequent)
+        assert found == "wrong labels unsettled", kind
+        assert "saw through" not in text
+        assert "by heart" not in text
+    for kind in ("frequencies", "others"):
+        claimed = [
+            of_mislabeled(kind, classes=classes, frequent=frequent, seed=seed)[0]
+            for seed in range(40)
+        ]
+        assert claimed.count("wrong labels unsettled") >= 37, kind
+    for kind, wanted in (
+        ("memorizing", "wrong labels fitted"), ("mostly memorizing", "wrong labels fitted"),
+        ("seeing through", "wrong labels resisted"),
+    ):  # fmt: skip
+        assert of_mislabeled(kind, classes=classes, frequent=frequent)[0] == wanted, kind
+
+
+def test_what_a_constant_answer_gets_is_told_where_it_gets_as_much() -> None:
+    (_, text), (_, other) = (
+        of_mislabeled(kind, classes=2, frequent=0.81) for kind in ("first", "last")
+    )
+    share = numbers(text)[4]
+    assert f"one answer to all of them would get {share:.1f} % true ones." in text
+    assert "dealt at random its answers would get" in other
+
+
+def test_a_smaller_loss_on_what_it_studied_is_memory_whatever_it_learned() -> None:
+    """The sentence on the attacker and the first one fit each other."""
+    auc = (0.62, 0.56, 0.67)
+    first, attacker, *_ = findings(figures(0.51, 0.5, auc=auc), setting())
+    assert first.kind == "nothing"
+    assert first.text.startswith("It has learned nothing that shows, but it memorized a little. ")
+    assert attacker.kind == "members exposed"
+    plain = findings(figures(0.51, 0.5), setting())[0]
+    assert plain.text.startswith("It has learned nothing that shows. ")
+    few = {"num_train": 100, "num_test": 50}
+    for traces, said in ((auc, "It memorized a little; what it"), ((0.5, 0.4, 0.6), "What it")):
+        made = figures(0.62, 0.5, auc=traces, **few)  # type: ignore[arg-type]
+        (main, *_) = findings(made, setting(**few))
+        assert main.kind == "unsettled"
+        assert main.text.startswith(f"{said} learned cannot be told from so few faces.")

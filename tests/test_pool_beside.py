@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import torch
 from torch import nn
 
 from lab.core.config import RunConfig
+from lab.measure.attribution import attribution, list_attributions
 from lab.pool import run_pool
 from lab.pool.attribution import attribution_section, check_runs
 from lab.pool.beside import Beside, again, like_those_of, whole, without
@@ -179,6 +182,25 @@ def test_networks_that_all_answer_alike_have_no_interval_in_the_removal() -> Non
     assert "The difference is +0.0 percentage points: no difference" in section.sentences[0]
 
 
+class Noting(nn.Linear):
+    """A layer that keeps more than tensors in its state."""
+
+    def get_extra_state(self) -> dict[str, int]:
+        """A number."""
+        return {"calls": 3}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        """Nothing."""
+
+
+def test_checkpoints_hold_what_is_no_tensor_too() -> None:
+    layer, collector = Noting(2, 2), _Collector()
+    collector(layer)
+    kept = collector.weights[0]
+    assert kept.keys() == layer.state_dict().keys()
+    layer.load_state_dict(kept)
+
+
 def test_the_trial_judges_every_method(pool: PoolResult) -> None:
     section, failed = attribution_section(Findings.of(pool), runs=2, beside=Beside())
     assert section is not None
@@ -198,6 +220,119 @@ def test_the_trial_judges_every_method(pool: PoolResult) -> None:
         )
     assert len(files(pool.folder / "again")) == 20
     assert "the best is" in section.sentences[0]
+
+
+NETWORKS = """import torch
+from torch import nn
+from torch.func import functional_call
+
+class Mixed(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.one = nn.Linear(3 * spec.image_size**2, 4)
+        self.end = nn.Linear(4, spec.num_outputs).double()
+
+    def forward(self, x):
+        return self.end(torch.tanh(self.one(x.flatten(1))).double())
+
+class Averaged(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.net = nn.Linear(3 * spec.image_size**2, spec.num_outputs, bias=False)
+        self.register_buffer("mean", self.net.weight.detach().clone())
+
+    def forward(self, x):
+        if self.training:
+            with torch.no_grad():
+                self.mean.lerp_(self.net.weight, 0.5)
+            return self.net(x.flatten(1))
+        return functional_call(self.net, {"weight": self.mean}, (x.flatten(1),))
+
+def mixed(spec):
+    return Mixed(spec)
+
+def averaged(spec):
+    return Averaged(spec)
+"""
+
+
+def test_the_trial_judges_networks_with_weights_in_float64(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NETWORKS)
+    words = [*FLAGS.replace("mlp", f"{tmp_path / 'nets.py'}:mixed").split(), "--networks", "16"]
+    words.remove("--width"), words.remove("1")
+    done = run_here("pool", *words, "--out", str(tmp_path / "pools"), "--attribution-runs", "1")
+    assert done.code == 0, done.err
+    (folder,) = (tmp_path / "pools").iterdir()
+    summary = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    assert set(summary["attribution"]["methods"]) == set(list_attributions())
+    assert not summary["attribution"]["left_out"]
+
+
+def test_methods_that_need_gradients_are_left_out_where_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(NETWORKS)
+    config = config_of(tmp_path / "pools", model=f"{tmp_path / 'nets.py'}:averaged")
+    section, failed = attribution_section(
+        Findings.of(run_pool(config, networks=16)), runs=1, beside=Beside()
+    )
+    assert section is not None
+    assert not failed
+    assert set(section.summary["left_out"]) == {"TracIn", "TRAK"}
+    assert set(section.summary["methods"]) == {"influence_functions", "neighbors"}
+    told = [line for line in section.sentences if line.startswith("Left out:")]
+    assert len(told) == 2
+    assert all("no gradients lead from its answers in eval mode" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda case: case.images.nothing, "it fails: AttributeError: "),
+        (lambda case: torch.eye(3), "it fails: RuntimeError: "),
+        (lambda case: torch.zeros(20, 30), "it says the same of all training shapes"),
+        (lambda case: torch.full((20, 30), math.nan), "some of what it says are no finite numbers"),
+    ],
+)
+def test_a_method_that_fails_is_left_out_and_told(
+    pool: PoolResult, monkeypatch: pytest.MonkeyPatch, broken: Callable[[Any], Any], why: str
+) -> None:
+    tracin = replace(attribution("tracin"), method=broken)
+    monkeypatch.setattr(
+        "lab.pool.attribution.attribution",
+        lambda name: tracin if name == "tracin" else attribution(name),
+    )
+    section, failed = attribution_section(Findings.of(pool), runs=2, beside=Beside())
+    assert section is not None
+    assert not failed
+    assert list(section.summary["left_out"]) == ["TracIn"]
+    assert section.summary["left_out"]["TracIn"].startswith(why)
+    assert len(section.summary["methods"]) == 3
+    assert not any("TracIn" in row[0] for row in section.rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["score_trial.trial", "removal.removal", "attribution.attribution"]
+)
+def test_a_measure_that_fails_does_not_take_the_page_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyError("nowhere")
+
+    monkeypatch.setattr(f"lab.pool.{name}_section", broken)
+    words = [*FLAGS.split(), "--networks", "16", "--out", str(tmp_path), "--without-memorized", "4"]
+    words += ["--without-runs", "2", "--attribution-runs", "1", "--score-runs", "1"]
+    done = run_here("pool", *words)
+    assert done.code == 1
+    (folder,) = tmp_path.iterdir()
+    summary = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    assert (folder / "pool.html").exists()
+    flags = {"score_trial": "--score-runs", "removal": "--without-memorized"}
+    kind = name.partition(".")[0]
+    assert {"score_trial", "removal", "attribution"} - summary.keys() == {kind}
+    (line,) = (each for each in done.err.splitlines() if each.startswith("error: "))
+    is_a_good_line(line, "nowhere")
+    assert flags.get(kind, "--attribution-runs") in line
+    assert "KeyError: 'nowhere'" in line
 
 
 def test_the_command_says_and_keeps_both(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,6 +251,37 @@ def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
     assert outcome.sentences == ()
     assert all("no more" in failure.reason for failure in outcome.failed)
     assert not outcome.folder.exists()
+
+
+@pytest.mark.usefixtures("plain_figures")
+@pytest.mark.parametrize("main", [False, True])
+@pytest.mark.parametrize("stage", ["make_card", "steps_of"])
+def test_a_network_that_cannot_be_measured_takes_no_other_card_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, main: bool
+) -> None:
+    module = import_module("lab.experiments.report_card.report")
+    usual = getattr(module, stage)
+
+    def breaks(model: str, /, *given: Any, **named: Any) -> Any:
+        if model == "linear":
+            raise KeyError("nowhere")
+        return usual(model, *given, **named)
+
+    monkeypatch.setattr(module, stage, breaks)
+    models = ("linear", "mlp") if main else ("mlp", "linear")
+    with small_cards():
+        outcome = report(
+            models[0], tiny(tmp_path / "cards", **CARD), against=models[1:], seeds=2,
+            sizes=(16, 24), random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
+        )  # fmt: skip
+    (failure,) = outcome.failed
+    assert str(failure).startswith("model linear, ")
+    assert "its runs are finished" in str(failure)
+    assert "KeyError: 'nowhere'" in str(failure)
+    assert bool(outcome.sentences) == outcome.folder.exists() == (not main)
+    if not main:
+        content = json.loads((outcome.folder / "report_card.json").read_text())
+        assert [card["model"] for card in content["cards"]] == ["mlp"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from lab.pool import membership, run_pool
 from lab.pool.beside import Beside
 from lab.pool.findings import Findings
 from lab.pool.run import PoolResult
-from lab.pool.score_trial import MEMORIZATION, ScoreTrial
+from lab.pool.score_trial import MEMORIZATION, ScoreTrial, trial_section
 from lab.pool.scored import Scored, ScoredJob, scored_runs
 from lab.pool.store import Pool
 from lab.pool.train import Job, Report, do
@@ -160,6 +160,8 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
     trial = summary["score_trial"]
     names = [MEMORIZATION, *(score.name for score in ALL_SCORES)]
     assert list(trial["scores"]) == names
+    assert trial["left_out"] == {}
+    assert "leaves out" not in done.out
     text = (folder / "score_trial.csv").read_text(encoding="utf-8")
     rows = {(r["score"], r["figure"]): r for r in csv.DictReader(text.splitlines())}
     assert list(rows) == [(n, figure) for n in names for figure in ("auroc", "rank_correlation")]
@@ -191,6 +193,48 @@ def test_the_command_writes_what_it_says(here: None, tmp_path: Path) -> None:
         assert line in " ".join(done.out.split())
         assert " ".join(line.split()) in visible(page)
     assert str(folder / "score_trial.csv") in done.out
+
+
+NETWORK = """import torch
+from torch import nn
+
+class Net(nn.Linear):
+    def forward(self, x):
+        if self.training:
+            return super().forward(x.flatten(1))
+        with torch.inference_mode():
+            return super().forward(x.flatten(1))
+
+def net(spec):
+    return Net(3 * spec.image_size**2, spec.num_outputs)
+"""
+
+
+def test_scores_that_the_networks_do_not_have_are_left_out(here: None, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(NETWORK)
+    config = tiny(tmp_path / "pools", **{**SETTINGS, "model": f"{tmp_path / 'net.py'}:net"})
+    pool = run_pool(config, networks=10)
+    said: list[str] = []
+    first = scored_of(pool, 2, said)
+    assert first is not None
+    (warning,) = (line for line in said if line.startswith("warning: "))
+    assert "--score-runs leaves out gradient norm (GraNd), because" in warning
+    assert "and loss curvature, because" in warning
+    assert set(first.left_out) == {"gradient_norm", "curvature"}
+    assert set(first.scores) == {score.name for score in ALL_SCORES} - set(first.left_out)
+    before = (pool.folder / "scored" / "00000.npz").stat().st_mtime_ns
+    again = scored_of(pool, 2)
+    assert again is not None
+    assert again.left_out == first.left_out
+    assert all(torch.equal(again.scores[name], found) for name, found in first.scores.items())
+    assert (pool.folder / "scored" / "00000.npz").stat().st_mtime_ns == before, "it is kept"
+    section, failed = trial_section(Findings.of(pool), runs=2, beside=Beside())
+    assert section is not None
+    assert not failed
+    assert set(section.summary["left_out"]) == {"gradient norm (GraNd)", "loss curvature"}
+    assert list(section.summary["scores"]) == [MEMORIZATION, *first.scores]
+    assert sum(line.startswith("Left out: ") for line in section.sentences) == 2
+    assert any(f"Of {len(first.scores)} scores of 2 trainings" in s for s in section.sentences)
 
 
 @pytest.mark.parametrize("runs", ["-1", "1001"])

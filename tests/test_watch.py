@@ -104,7 +104,7 @@ def test_its_figures_are_those_of_the_lab_to_the_last_bit(tmp_path: Path) -> Non
     same = [tag for tag in same if not tag.startswith("subpopulation_accuracy/")]
     same.remove("accuracy/test_class_mean")  # of examples of one's own alone
     assert {tag: here[tag] for tag in same} == {tag: there[tag] for tag in same}
-    assert len(same) == 15
+    assert len(same) == 17
     assert not model.training
     assert watched.metrics["accuracy/test"] == there["accuracy/test"]
 

@@ -1,11 +1,13 @@
 """Estimates as text: one form for values, shares, intervals and differences."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
 from lab.core.estimate import Estimate
-from lab.core.words import NOTHING, auc, estimated, interval, percent, percents, share
+from lab.core.words import NOTHING, auc, estimated, in_steps, interval, percent, percents, share
 
 
 def test_a_value_and_its_interval() -> None:
@@ -35,6 +37,17 @@ def test_shares_in_percent() -> None:
 )  # fmt: skip
 def test_only_all_is_all_whatever_the_rounding(value: float, digits: int, words: str) -> None:
     assert percent(value, digits) == words
+
+
+def test_one_step_is_no_steps() -> None:
+    assert [in_steps(n) for n in (0, 1, 2000)] == ["0 steps", "1 step", "2,000 steps"]
+    lab = Path(__file__).parents[1] / "lab"
+    loose = {
+        f"{path.name}: {said}"
+        for path in lab.rglob("*.py")
+        for said in re.findall(r"\{[^{}]*\} steps\b", path.read_text(encoding="utf-8"))
+    }
+    assert not loose, "numbers of steps are written by `in_steps`"
 
 
 def test_an_interval_is_cut_to_what_is_possible_and_holds_its_value() -> None:

@@ -88,6 +88,7 @@ def pool(flags: Flags) -> int:
     from lab.pool.report import report
     from lab.pool.run import run_pool
     from lab.pool.score_trial import trial_section
+    from lab.pool.section import unless_it_fails
 
     scored.check_runs(flags.score_runs)
     check_runs(flags.attribution_runs, networks=flags.networks)
@@ -112,13 +113,29 @@ def pool(flags: Flags) -> int:
     own = own_run(result, say=say)
     trained = Beside(executor=flags.executor, processes=flags.processes, say=say)
     made = []
-    if flags.score_runs:
-        made.append(trial_section(findings, runs=flags.score_runs, beside=trained))
-    if flags.without_memorized:
-        faces, runs = flags.without_memorized, flags.without_runs
-        made.append(removal_section(findings, faces=faces, runs=runs, beside=trained))
-    if flags.attribution_runs:
-        made.append(attribution_section(findings, runs=flags.attribution_runs, beside=trained))
+    if scoring := flags.score_runs:
+        made.append(
+            unless_it_fails(
+                "the trial of scores (--score-runs)",
+                lambda: trial_section(findings, runs=scoring, beside=trained),
+            )
+        )
+    if faces := flags.without_memorized:
+        made.append(
+            unless_it_fails(
+                "the removal (--without-memorized)",
+                lambda: removal_section(
+                    findings, faces=faces, runs=flags.without_runs, beside=trained
+                ),
+            )
+        )
+    if whole := flags.attribution_runs:
+        made.append(
+            unless_it_fails(
+                "the trial of attribution methods (--attribution-runs)",
+                lambda: attribution_section(findings, runs=whole, beside=trained),
+            )
+        )
     sections = [section for section, _ in made if section is not None]
     for line in report(result, command=typed("pool"), findings=findings, sections=sections):
         print(line)

@@ -186,6 +186,12 @@ METRICS: tuple[Metric, ...] = (
     _share("memorization/mislabeled_true_label", "share of mislabeled training examples for which "
            "the true label is predicted", better="up", needs="label noise",
            heading="mislabeled true label", charts=(_MISLABELED,)),
+    _share("memorization/mislabeled_fitted_at_random", "share of mislabeled training examples for "
+           "which the given, wrong label would be predicted, on average, if the predictions on "
+           "them were dealt to them at random", interval=False, needs="label noise"),
+    _share("memorization/mislabeled_true_label_by_constant", "share of mislabeled training "
+           "examples with the most frequent true label among them: what the best constant "
+           "prediction gets", interval=False, needs="label noise"),
     _share("group_accuracy/<group>", "accuracy on one group (class and cue values, on the unbiased "
            "test set; or class and columns of your own, on the test set)", better="up",
            chance="task", needs="cues or groups of your own"),

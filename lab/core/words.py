@@ -117,6 +117,11 @@ def those(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
 
 
+def in_steps(number: int) -> str:
+    """A number of steps: '1 step' or '2,000 steps'."""
+    return those(number, "step", "steps")
+
+
 def spoken(name: str) -> str:
     """An attribute's name as words of a sentence."""
     return name.replace("_", " ")

@@ -57,7 +57,9 @@ def steps_of(model: str, spec: ModelSpec | None = None) -> Callable[[int], int]:
     size = spec.image_size
     images = torch.rand(batch, spec.in_channels, size, size) * 2 - 1
     labels = torch.arange(batch) % spec.num_outputs
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
+    weights = list(network.parameters())
+    fused = all(weight.is_floating_point() for weight in weights)  # not of complex numbers
+    optimizer = torch.optim.AdamW(weights, lr=1e-3, weight_decay=0.0, fused=fused or None)
 
     def train(steps: int) -> int:
         for _ in range(steps):

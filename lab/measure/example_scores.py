@@ -4,7 +4,8 @@ Each is said to tell memorized or mislabeled examples from others at the price o
 where the memorization score (`lab.measure.memorization_scores`) takes many. `SCORES` is their
 table; scores that take a second training are in `lab.measure.second_split`. `ScoreCollector`
 measures them along a training: after each epoch it predicts the whole training set in eval mode,
-which changes nothing of the network or of any random state.
+which changes nothing of the network or of any random state. Two scores take gradients, which some
+networks do not have in eval mode: these are left out then.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -23,7 +25,7 @@ from lab.core.seeds import torch_seed
 from lab.measure.accuracy import example_losses
 from lab.measure.predict import BATCH, predict
 from lab.measure.predictions import right
-from lab.models import blamed, device_of, to_input, untouched
+from lab.models import NOT_REACHED, NetworkError, blamed, device_of, to_input, untouched
 
 EARLY = 10
 """The epoch after which EL2N and the gradient norm are measured (Paul et al. 2021 measure both
@@ -36,6 +38,13 @@ DIRECTIONS, STEP = 2, 1e-3
 """Random directions of a measurement of the curvature, and the length of the step along each, in
 units of the network's input (pixels from -1 to 1). Garg et al. 2024 take ten directions after every
 epoch, for ten times the time of the training itself."""
+
+
+NO_SLOPES = (
+    "no gradients lead from its answers in eval mode to its input (it turns them off, or detaches"
+    " what it is fed)"
+)
+"""What is said of a network without gradients with respect to its input."""
 
 
 def error_norm(logits: Tensor, labels: Tensor) -> Tensor:
@@ -61,6 +70,10 @@ def doubt(logits: Tensor) -> Tensor:
     return (others.logsumexp(dim=1) - logits.logsumexp(dim=1)).exp()
 
 
+class NoGradients(NetworkError):
+    """In eval mode no gradients lead to what they are asked for; the message says so in a line."""
+
+
 def gradient_norms(
     model: nn.Module,
     images: Tensor,
@@ -71,8 +84,9 @@ def gradient_norms(
     """The norm (N,) of the gradient of each example's loss with respect to all trainable
     parameters together, float64 on the CPU (GraNd: Paul et al. 2021, definition 2.1).
 
-    In eval mode, one example at a time: any network can be asked, in about five times the time of a
-    training epoch.
+    In eval mode, one example at a time, in about five times the time of a training epoch. Raises
+    `NoGradients` for a network whose answers in eval mode have none with respect to these
+    parameters: they are then not what it answers by, so that the score is not defined.
     """
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     norms = []
@@ -80,8 +94,14 @@ def gradient_norms(
         for image, label in zip(images, labels, strict=True):
             logits = model(to_input(image[None].to(device_of(model))))
             loss = cross_entropy(logits, label[None].to(logits.device))
-            found = torch.autograd.grad(loss, weights, allow_unused=True)
-            norms.append(get_total_norm([each for each in found if each is not None]))
+            if not weights or not loss.requires_grad:
+                raise NoGradients(NOT_REACHED)
+            # Kept for the next example: a network may compute its weights once for all of them.
+            slopes = torch.autograd.grad(loss, weights, allow_unused=True, retain_graph=True)
+            found = [each for each in slopes if each is not None]
+            if not found:
+                raise NoGradients(NOT_REACHED)
+            norms.append(get_total_norm(found))
     return torch.stack(norms).cpu().double() if norms else torch.zeros(0, dtype=torch.float64)
 
 
@@ -99,15 +119,20 @@ def loss_curvature(
     `directions` v, of ±1 for each number of the input x, of |g(x + h v) - g(x)| / h, where g is the
     gradient of the loss with respect to x, |·| the Euclidean norm and h the `step`.
 
-    Garg, Ravikumar & Roy, ICML 2024. v of picture i follows from `seed` and i. In eval mode.
+    Garg, Ravikumar & Roy, ICML 2024. v of picture i follows from `seed` and i. In eval mode. Raises
+    `NoGradients` for a network that has none with respect to its input.
     """
     device, found = device_of(model), []
 
     def gradient(inputs: Tensor, given: Tensor) -> Tensor:
         inputs = inputs.detach().clone().requires_grad_()
         loss = cross_entropy(model(inputs), given, reduction="sum")
-        (slope,) = torch.autograd.grad(loss, inputs, allow_unused=True)
-        return torch.zeros_like(inputs) if slope is None else slope
+        slope = None
+        if loss.requires_grad:
+            (slope,) = torch.autograd.grad(loss, inputs, allow_unused=True)
+        if slope is None:
+            raise NoGradients(NO_SLOPES)
+        return slope
 
     generator = torch.Generator().manual_seed(seed)
     with _gradients_of(model):
@@ -318,6 +343,11 @@ SCORES: tuple[Score[Dynamics], ...] = (
 """All scores of one training. Higher: harder to learn, more likely memorized."""
 
 
+def by_heading(left_out: Mapping[str, str]) -> dict[str, str]:
+    """Scores that are left out with the reasons, by their headings in place of their names."""
+    return {each.heading: left_out[each.name] for each in SCORES if each.name in left_out}
+
+
 def ends_epoch(step: int, *, batch_size: int, count: int) -> bool:
     """Whether a pass over `count` examples ends with step number `step` (the first is 1)."""
     return step * batch_size // count > (step - 1) * batch_size // count
@@ -329,7 +359,8 @@ class ScoreCollector:
     steps are so many times N. `seed` decides the directions of the curvature.
 
     `due` and `collect` go into the training loop, `state` and `restore` into its checkpoints; after
-    its end `finish` has the scores.
+    its end `finish` has the scores. `left_out` are those that the network has no gradients for, or
+    fails at, by name with the reason.
     """
 
     def __init__(
@@ -344,6 +375,7 @@ class ScoreCollector:
         self._images, self._labels, self._batch_size = images, labels.cpu(), batch_size
         self._seed, self._to_input = seed, to_input
         self.dynamics = Dynamics.none(len(labels))
+        self.left_out: dict[str, str] = {}
 
     def due(self, step: int) -> bool:
         """Whether an epoch ends with step number `step` (the first is 1)."""
@@ -356,10 +388,8 @@ class ScoreCollector:
         if known.epochs == EARLY:
             known = self._with_early(known, model, logits)
         if (known.epochs - 1) % CURVATURE_EVERY == 0:
-            bent = loss_curvature(
-                model, self._images, self._labels, to_input=self._to_input,
-                seed=torch_seed(self._seed, "curvature", known.epochs),
-            )  # fmt: skip
+            seed = torch_seed(self._seed, "curvature", known.epochs)
+            bent = self._unless_left_out("curvature", partial(loss_curvature, model, seed=seed))
             known = replace(
                 known,
                 curvature_sum=known.curvature_sum + bent,
@@ -368,8 +398,8 @@ class ScoreCollector:
         self.dynamics = known
 
     def finish(self, model: nn.Module) -> dict[str, Tensor]:
-        """All scores (N,) by name, after training has ended with `model`; a training without a
-        whole epoch counts as one."""
+        """All scores (N,) by name but those that are left out, after training has ended with
+        `model`; a training without a whole epoch counts as one."""
         if self.dynamics.epochs == 0:
             self.collect(model)
         logits, known = self._predict(model), self.dynamics
@@ -378,11 +408,11 @@ class ScoreCollector:
         known = replace(
             known, final_loss=example_losses(logits, self._labels), final_doubt=doubt(logits)
         )
-        return {score.name: score.of(known) for score in SCORES}
+        return {s.name: s.of(known) for s in SCORES if s.name not in self.left_out}
 
     def state(self) -> dict[str, Any]:
         """What a resumed training needs, as tensors and plain values."""
-        return dict(vars(self.dynamics))
+        return {**vars(self.dynamics), "left_out": dict(self.left_out)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from such a state; `ValueError` if it is of other examples."""
@@ -390,17 +420,28 @@ class ScoreCollector:
             name: value.cpu() if isinstance(value, Tensor) else value
             for name, value in state.items()
         }
+        left_out = kept.pop("left_out", {})  # an earlier version did without
         dynamics = Dynamics(**kept)
         if len(dynamics.loss_sum) != len(self._labels):
             raise ValueError(f"its scores are of {len(dynamics.loss_sum):,} examples")
-        self.dynamics = dynamics
+        self.dynamics, self.left_out = dynamics, dict(left_out)
 
     def _predict(self, model: nn.Module) -> Tensor:
         return predict(model, self._images, to_input=self._to_input)
 
     def _with_early(self, known: Dynamics, model: nn.Module, logits: Tensor) -> Dynamics:
-        slopes = gradient_norms(model, self._images, self._labels, to_input=self._to_input)
+        slopes = self._unless_left_out("gradient_norm", partial(gradient_norms, model))
         return replace(known, error_norm=error_norm(logits, self._labels), gradient_norm=slopes)
+
+    def _unless_left_out(self, name: str, measure: Callable[..., Tensor]) -> Tensor:
+        """What `measure` finds of all examples (N,); NaN where that score is left out, as it is
+        from now on if the network has no gradients for it, or its code fails."""
+        if name not in self.left_out:
+            try:
+                return measure(self._images, self._labels, to_input=self._to_input)
+            except NetworkError as error:
+                self.left_out[name] = str(error)
+        return torch.full((len(self._labels),), torch.nan, dtype=torch.float64)
 
 
 @contextmanager

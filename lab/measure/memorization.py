@@ -10,7 +10,7 @@ import torch
 from lab.core.estimate import Estimate, Z, difference, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import accuracy, example_losses
-from lab.measure.given import Given, as_row
+from lab.measure.given import Given, as_labels, as_row
 from lab.measure.predictions import Predictions, true_labels, with_labels
 
 FALSE_ALARMS = 0.01
@@ -104,6 +104,32 @@ def mislabeled_true_label(logits: Given, labels: Given, clean_labels: Given) -> 
     return accuracy(logits[wrong], clean_labels[wrong])
 
 
+def fitted_at_random(logits: Given, labels: Given, clean_labels: Given) -> Estimate:
+    """The share of mislabeled examples that would be predicted with the wrong label (N,) they were
+    given if their predictions were dealt to them at random, on average: what predictions get that
+    are as frequent, and have nothing to do with the pictures. Of a constant prediction it is the
+    share itself."""
+    logits, labels = with_labels(logits, labels)
+    wrong = labels != true_labels(labels, clean_labels)
+    count, classes = int(wrong.sum()), logits.shape[1]
+    some, given = logits[wrong], labels[wrong]
+    said = some.argmax(dim=1)[~some.isnan().any(dim=1)]
+    pairs = torch.bincount(said, minlength=classes) @ torch.bincount(given, minlength=classes)
+    return Estimate.point(int(pairs) / count**2 if count else math.nan, count=count)
+
+
+def true_label_by_constant(labels: Given, clean_labels: Given) -> Estimate:
+    """The share of mislabeled examples that have the most frequent true label among them: what the
+    best constant prediction gets, and no prediction that has nothing to do with the pictures
+    exceeds on average."""
+    labels = as_labels(labels, "labels")
+    clean_labels = true_labels(labels, clean_labels)
+    wrong = labels != clean_labels
+    count = int(wrong.sum())
+    most = int(torch.bincount(clean_labels[wrong]).max()) if count else 0
+    return Estimate.point(most / count if count else math.nan, count=count)
+
+
 def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
     """Gaps, membership inference and label noise, by tag, of a model's predictions on its training
     set and on a test set.
@@ -153,4 +179,8 @@ def _metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
         given = (train.logits, train.labels, train.clean_labels)
         metrics["memorization/mislabeled_fitted"] = mislabeled_fitted(*given)
         metrics["memorization/mislabeled_true_label"] = mislabeled_true_label(*given)
+        metrics["memorization/mislabeled_fitted_at_random"] = fitted_at_random(*given)
+        metrics["memorization/mislabeled_true_label_by_constant"] = true_label_by_constant(
+            train.labels, train.clean_labels
+        )
     return metrics

@@ -1,8 +1,9 @@
 """Networks by name: from pictures to logits. Independent of faces and of training."""
 
-from lab.models.failure import NetworkError, blame, blamed
+from lab.models.failure import NetworkError, blame, blamed, place_of
 from lab.models.inputs import to_input
 from lab.models.inspect import (
+    NOT_REACHED,
     TRIED,
     ask,
     count_parameters,
@@ -11,8 +12,10 @@ from lab.models.inspect import (
     first_pass,
     parameters_told,
     random_pictures,
+    real_numbers,
     seeded_model,
     untouched,
+    weights_reached,
 )
 from lab.models.isolation import TURN, Generators, Settings, isolated, settings_kept
 from lab.models.known import is_known, treats_examples_alone
@@ -34,12 +37,12 @@ from lab.models.sources import Sources, differences, digest_of, digest_of_source
 from lab.models.space import NotAgreed, Space, only_agreed
 
 __all__ = [
-    "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed", "Settings", "Sources",
-    "Space",
-    "ask", "blame", "blamed", "count_parameters", "create_model", "device_of", "differences",
-    "digest_of", "digest_of_sources", "features", "file_of", "find_model", "first_pass",
-    "has_width", "is_known", "isolated", "last_operation", "list_models", "locate",
-    "only_agreed", "own_builder", "parameters_told", "random_pictures", "register_model",
-    "seeded_model", "settings_kept", "sources_of", "space_of", "sum_to_one", "to_input",
-    "treats_examples_alone", "untouched",
+    "NOT_REACHED", "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed",
+    "Settings", "Sources", "Space", "ask", "blame", "blamed", "count_parameters", "create_model",
+    "device_of", "differences", "digest_of", "digest_of_sources", "features", "file_of",
+    "find_model", "first_pass", "has_width", "is_known", "isolated", "last_operation",
+    "list_models", "locate", "only_agreed", "own_builder", "parameters_told", "place_of",
+    "random_pictures", "real_numbers", "register_model", "seeded_model", "settings_kept",
+    "sources_of", "space_of", "sum_to_one", "to_input", "treats_examples_alone", "untouched",
+    "weights_reached",
 ]  # fmt: skip

@@ -20,6 +20,13 @@ TRIED = 2
 """Pictures that a network is tried out on."""
 
 
+NOT_REACHED = (
+    "no gradients lead from its answers in eval mode to its trained weights (it answers by a moving"
+    " average of them, or turns gradients off)"
+)
+"""What is said of a network of which `weights_reached` is False."""
+
+
 def seeded_model(name: str, spec: ModelSpec, *, seed: int) -> nn.Module:
     """The model called `name`, its weights drawn from `seed`, on the CPU.
 
@@ -166,6 +173,7 @@ def random_pictures(spec: ModelSpec, count: int, *, seed: int = 0) -> Tensor:
 def features(model: nn.Module, images: Tensor) -> Tensor | None:
     """The input of the last linear layer for each picture: (N, D), or `None` without such a layer,
     or where it has no row for each picture (a layer that makes weights, or sees each place alone).
+    Of complex numbers both parts count, one after the other.
 
     `images` is the model's own kind of input, float (N, C, S, S) on its device; eval mode.
     """
@@ -185,9 +193,26 @@ def features(model: nn.Module, images: Tensor) -> Tensor | None:
     if not seen or seen[0].ndim < 2 or len(seen[0]) != len(images):
         return None
     try:
-        return seen[0].flatten(1).float()  # (N, D)
+        return real_numbers(seen[0].flatten(1)).flatten(1).float()  # (N, D)
     except RuntimeError:  # of one picture, in torch.vmap
         return None
+
+
+def real_numbers(numbers: Tensor) -> Tensor:
+    """Complex `numbers` (…) as their real and imaginary parts (…, 2); others as they are."""
+    return torch.view_as_real(numbers.resolve_conj()) if numbers.is_complex() else numbers
+
+
+def weights_reached(model: nn.Module, inputs: Tensor) -> bool:
+    """Whether gradients lead from the logits of `inputs`, the model's own kind, in eval mode to any
+    of its trained weights. Raises `NetworkError` if its code fails."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    with blamed("the network"), untouched(model), torch.enable_grad():
+        logits = model(inputs.clone())  # it may write into them
+        if not weights or not logits.requires_grad:
+            return False
+        found = torch.autograd.grad(logits.sum(), weights, allow_unused=True)
+    return any(each is not None for each in found)
 
 
 def _put_back(module: nn.Module, name: str, tensor: Tensor, saved: Tensor) -> None:

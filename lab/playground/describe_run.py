@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.core.config import RunConfig
 from lab.core.text import model_label
-from lab.core.words import chance, listed, spoken
+from lab.core.words import chance, in_steps, listed, spoken
 from lab.playground.recipe import trained_on_the_page
 from lab.worlds import Cue, DrawnWorld, subpopulation_name
 from lab.worlds.faces import ATTRIBUTES
@@ -190,7 +190,7 @@ def _training(config: RunConfig) -> list[str]:
     train, most = config.train, "at most " if config.loss_bound else ""
     return [
         f"{model_label(config.model.model)}, width {config.model.width}",
-        f"{most}{train.max_steps:,} steps" + (", augmented" if train.augment else ""),
+        f"{most}{in_steps(train.max_steps)}" + (", augmented" if train.augment else ""),
     ]
 
 

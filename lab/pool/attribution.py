@@ -29,7 +29,7 @@ from lab.pool.beside import Beside, again, like_those_of
 from lab.pool.findings import Findings
 from lab.pool.membership import BLOCK
 from lab.pool.run import PoolResult
-from lab.pool.section import Section
+from lab.pool.section import Section, reason
 from lab.pool.whole import whole_networks
 
 TABLE, FOLDER = "attribution.csv", "again"
@@ -96,11 +96,12 @@ def attribution_section(
         method, began = attribution(name), time.process_time()
         try:
             found = method.method(case)
-        except Unsuitable as error:
-            left_out[method.heading] = str(error)
+            seconds = time.process_time() - began
+            _refuse_empty(found, noun=result.run.world.noun)
+            score = datamodeling_score(found, pool.members, odds, groups)
+        except Exception as error:  # whatever it is: the networks are trained, and others go on
+            left_out[method.heading] = reason(error)
             continue
-        seconds = time.process_time() - began
-        score = datamodeling_score(found, pool.members, odds, groups)
         rows.append(Row(name=name, heading=method.heading, score=score, seconds=seconds))
     rows.sort(key=lambda row: -row.score.value if math.isfinite(row.score.value) else math.inf)
     own = datamodeling_score(empirical_attributions(pool.members, odds), pool.members, odds, groups)
@@ -132,6 +133,14 @@ def attribution_section(
         left_out=left_out,
     )
     return trial.section(), failed
+
+
+def _refuse_empty(attributions: Tensor, *, noun: str) -> None:
+    """Raise `Unsuitable` for attributions (N, M) that say nothing of any example."""
+    if not attributions.isfinite().all():
+        raise Unsuitable("some of what it says are no finite numbers")
+    if bool((attributions == attributions[:1]).all()):
+        raise Unsuitable(f"it says the same of all training {noun}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +220,7 @@ class _Trial:
         ]
 
     def _share(self, row: Row) -> str:
-        if self.ceiling is None or row in self.ceilings[1:]:
+        if self.ceiling is None or row in self.ceilings[1:] or math.isnan(row.score.value):
             return NOTHING
         return percent(max(0.0, row.score.value / self.ceiling.value), 0)
 

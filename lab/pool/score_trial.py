@@ -15,6 +15,7 @@ from torch import Tensor
 from lab.core.estimate import Estimate
 from lab.core.words import NOTHING, estimated, share
 from lab.measure import intervals
+from lab.measure.example_scores import by_heading
 from lab.measure.rank_correlation import rank_correlation, spearman
 from lab.measure.second_split import ALL_SCORES
 from lab.pool.beside import Beside
@@ -61,13 +62,15 @@ class ScoreTrial:
     """The table of scores, each the mean over `runs` trainings on the whole training set; `best`
     has for each cause, and for `MEMORIZATION`, the row of a cheap score with the highest value, and
     that value with an interval that holds though it is the best of several (Bonferroni).
-    `second_epochs`: of each training, those of the second one that follows it."""
+    `second_epochs`: of each training, those of the second one that follows it. `left_out`: headings
+    of scores that the networks do not have, with the reasons."""
 
     runs: int
     second_epochs: tuple[int, ...]
     noun: str
     rows: tuple[Row, ...]
     best: Mapping[str, tuple[Row, Estimate]]
+    left_out: Mapping[str, str]
 
     @classmethod
     def of(cls, findings: Findings, scored: Scored) -> ScoreTrial:
@@ -108,7 +111,8 @@ class ScoreTrial:
             )
         ]
         means = {}
-        for score in ALL_SCORES:
+        measured = [score for score in ALL_SCORES if score.name in scored.scores]
+        for score in measured:
             runs = scored.scores[score.name]
             means[score.name] = values = runs.mean(dim=0)
             each = {c: sum(area(run, c).value for run in runs) / len(runs) for c in causes}
@@ -126,15 +130,16 @@ class ScoreTrial:
         best = {}
         for cause in causes:
             row = max(rows[1:], key=lambda row: _or_least(row.areas[cause]))
-            best[cause] = (row, area(means[row.name], cause, among=len(ALL_SCORES)))
+            best[cause] = (row, area(means[row.name], cause, among=len(measured)))
         row = max(rows[1:], key=lambda row: _or_least(row.agreement))
-        best[MEMORIZATION] = (row, agreement(means[row.name], among=len(ALL_SCORES)))
+        best[MEMORIZATION] = (row, agreement(means[row.name], among=len(measured)))
         return cls(
             runs=len(scored),
             second_epochs=tuple(scored.second_epochs.tolist()),
             noun=findings.result.run.world.noun,
             rows=tuple(rows),
             best=best,
+            left_out=by_heading(scored.left_out),
         )
 
     def sentences(self) -> list[str]:
@@ -159,6 +164,7 @@ class ScoreTrial:
                 f" {row.heading}: rank correlation {estimated(found)}. Two halves of the pool agree"
                 f" by {estimated(memorization.agreement)}."
             )
+        said += [f"Left out: {heading}, because {why}." for heading, why in self.left_out.items()]
         return said
 
     def table(self) -> list[tuple[str, ...]]:
@@ -200,6 +206,7 @@ class ScoreTrial:
                 what: {"score": row.name, **found.as_dict()}
                 for what, (row, found) in self.best.items()
             },
+            "left_out": dict(self.left_out),
         }
 
     def to_csv(self) -> str:

@@ -8,8 +8,10 @@ They are trained by the code that trains the pool's networks, and kept in the po
 from __future__ import annotations
 
 import io
+import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from lab.pool.beside import Beside, WholeJob, like_those_of
 from lab.pool.run import PoolResult
 from lab.pool.store import Trained
 from lab.pool.train import Report, do
+from lab.runs.network import missing_scores
 
 FOLDER = "scored"
 
@@ -36,11 +39,13 @@ MOST = 1000
 @dataclass(frozen=True, kw_only=True)
 class Scored:
     """R trainings on the whole training set of N examples: `scores` (R, N) float64 by name, and of
-    each training its `steps` (R,) and the `second_epochs` (R,) of the second training after it."""
+    each training its `steps` (R,) and the `second_epochs` (R,) of the second training after it.
+    `left_out` are the scores that not all of them have, by name with the reason."""
 
     scores: dict[str, Tensor]
     steps: Tensor
     second_epochs: Tensor
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -73,7 +78,16 @@ def scored_runs(
     missing = [k for k in range(runs) if k not in kept]
     failed: list[str] = []
     if missing:
-        like = vars(like_those_of(result))
+        first = like_those_of(result)
+        for line in missing_scores(
+            first.config,
+            result.run.spec,
+            device=result.run.device,
+            of="--score-runs",
+            finished=first.unfinished,
+        ):
+            beside.say(f"warning: {line}")
+        like = vars(first)
 
         def keep(report: Report) -> None:
             assert report.trained is not None
@@ -92,8 +106,11 @@ def scored_runs(
     if not kept:
         return None, failed
     found = [kept[k] for k in sorted(kept)]
+    left_out = {name: why for each in reversed(found) for name, why in each.left_out.items()}
+    names = [score.name for score in ALL_SCORES if score.name not in left_out]
     return Scored(
-        scores={s.name: torch.stack([each.scores[s.name] for each in found]) for s in ALL_SCORES},
+        scores={name: torch.stack([each.scores[name] for each in found]) for name in names},
+        left_out=left_out,
         steps=torch.tensor([each.step for each in found]),
         second_epochs=torch.tensor([each.second_epochs for each in found]),
     ), failed
@@ -113,6 +130,7 @@ def _write(place: Path, trained: Trained) -> None:
         "second_epochs": np.int64(trained.second_epochs),
         "fitted": np.bool_(trained.fitted),
         "loss": np.float64(trained.loss),
+        "left_out": np.str_(json.dumps(dict(trained.left_out))),
         **{name: scores.numpy() for name, scores in trained.scores.items()},
     }
     np.savez(content, **values)
@@ -125,7 +143,9 @@ def _read(place: Path, count: int) -> Trained | None:
     nothing = torch.zeros(0)
     try:
         with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as kept:
-            scores = {each.name: torch.from_numpy(kept[each.name]) for each in ALL_SCORES}
+            left_out = json.loads(str(kept.get("left_out", "{}")))
+            names = [each.name for each in ALL_SCORES if each.name not in left_out]
+            scores = {name: torch.from_numpy(kept[name]) for name in names}
             if kept["format"] != FORMAT or any(s.shape != (count,) for s in scores.values()):
                 return None
             return Trained(
@@ -137,6 +157,7 @@ def _read(place: Path, count: int) -> Trained | None:
                 fitted=bool(kept["fitted"]),
                 loss=float(kept["loss"]),
                 scores=scores,
+                left_out=left_out,
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

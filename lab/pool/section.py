@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.core.errors import Interrupted, LabError
+from lab.core.text import memory_ran_out, one_line, plain
+from lab.models import place_of
 from lab.tracking.sheets import Cell
 
 
@@ -51,3 +54,29 @@ class Section:
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     gone: Sequence[str] = ()
+
+
+Made = tuple[Section | None, list[str]]
+"""A section, or None, and what is said of networks that failed."""
+
+
+def unless_it_fails(what: str, make: Callable[[], Made]) -> Made:
+    """What `make` returns; if it fails no section, and a line that begins with `what`: the networks
+    are trained, and all else is said of them. A signal is passed on."""
+    try:
+        return make()
+    except Interrupted:
+        raise
+    except Exception as error:
+        return None, [f"{what}: {reason(error)}"]
+
+
+def reason(error: Exception) -> str:
+    """Why something could not be measured, in one line, with the place in the code unless the error
+    is meant for the user."""
+    if memory_ran_out(error):
+        return "memory ran out"
+    if isinstance(error, (ValueError, LabError)) and str(error):
+        return plain(str(error))
+    place = place_of(error)
+    return f"it fails: {one_line(error)}" + (f" ({place})" if place else "")

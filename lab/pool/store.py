@@ -51,6 +51,7 @@ class Trained:
         fitted: whether it met the criterion on its training loss, where there is one.
         loss: the mean loss on its members in the end, in nats.
         scores: of each example (N,), by name, if it was trained on the whole training set.
+        left_out: names of scores that it does not have, with the reasons.
         second_epochs: those of the second training that some of the scores are of; 0: none.
         weights: the content of a checkpoint with its weights; empty: they are not kept, or were not
             read.
@@ -63,6 +64,7 @@ class Trained:
     fitted: bool
     loss: float
     scores: Mapping[str, Tensor] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     second_epochs: int = 0
     weights: bytes = b""
 

@@ -158,6 +158,7 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
             fitted=fitted.fitted,
             loss=final.value,
             scores=collector.finish(model) if collector else {},
+            left_out=collector.left_out if collector else {},
             weights=weights_of(model, job.config, sets.spec, step=fitted.weights_of)
             if job.keep_weights
             else b"",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -58,7 +59,10 @@ class _Collector:
         if self.numbers and self.numbers[-1] % self.stride:  # the last one is kept for the end
             self.weights.pop()
             self.numbers.pop()
-        state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+        state = {
+            name: value.detach().cpu().clone() if isinstance(value, Tensor) else deepcopy(value)
+            for name, value in model.state_dict().items()
+        }
         self.weights.append(state)
         self.numbers.append(self.seen)
         self.seen += 1

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate
 from lab.core.finite import ONE_COLOR
-from lab.core.words import NOTHING, chance, estimated, listed, percent, share, singular
+from lab.core.words import NOTHING, chance, estimated, in_steps, listed, percent, share, singular
 from lab.measure.memorization_scores import BY_HEART, FEWEST
 from lab.pool.attacks import LOSS, OFFLINE, ONLINE
 from lab.pool.causes import CONTRADICTS, ORDINARY, RARE, WRONG
@@ -263,8 +263,8 @@ def _span(steps: Tensor) -> str:
     """Numbers of steps in words: '20 steps', '20 to 30 steps'."""
     least, most = int(steps.min()), int(steps.max())
     if least < most:
-        return f"{least:,} to {most:,} steps"
-    return "1 step" if most == 1 else f"{most:,} steps"
+        return f"{least:,} to {in_steps(most)}"
+    return in_steps(most)
 
 
 def _unreached(findings: Findings, noun: str) -> list[str]:

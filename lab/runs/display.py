@@ -12,7 +12,7 @@ from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.program import from_here, quoted
 from lab.core.text import escape
-from lab.core.words import chance, counted, percent, percents, share, singular, those
+from lab.core.words import chance, counted, in_steps, percent, percents, share, singular, those
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
 from lab.worlds.groups import MeasuredCue
@@ -63,7 +63,7 @@ class Display:
             batch = f", each with all {data.num_train:,} training {noun}"
         self._say(
             f"{escape(self._folder)}: {verb} {what} of {data.image_size} px, then"
-            f" {least}{train.max_steps:,} steps of {model.model} ({parameters})"
+            f" {least}{in_steps(train.max_steps)} of {model.model} ({parameters})"
             f" on {device}{batch}"
         )
 
@@ -172,13 +172,13 @@ class Display:
     def fitted(self, step: int) -> None:
         """Say that training ended because the training loss reached its bound."""
         self._say(
-            f"ended after {step:,} steps: the mean loss on the training {self._noun} was at most"
+            f"ended after {in_steps(step)}: the mean loss on the training {self._noun} was at most"
             f" {self._config.loss_bound:g} at two evaluations in a row"
         )
 
     def chosen(self, step: int, weights_of: int) -> None:
         """Say which weights early stopping kept."""
-        steps = "1 step" if step == 1 else f"{step:,} steps"
+        steps = in_steps(step)
         self._say(
             f"ended after {steps}; kept the weights of step {weights_of:,}, where the loss"
             f" on the validation {self._noun} was lowest"
@@ -195,11 +195,14 @@ class Display:
         link = deep_links(f"http://{HOST}:{PORT}/", run=self._folder.name)[0].url
         self._say(f"Look at it in TensorBoard: {board}\nthen open {link}")
 
-    def example_scores(self, file: Path) -> None:
-        """Say where the scores of the training examples are."""
+    def example_scores(self, file: Path, left_out: Mapping[str, str]) -> None:
+        """Say where the scores of the training examples are, and which are `left_out`, by heading
+        with the reason."""
         self._say(
             f"\n{escape(file)} says how hard each training {singular(self._noun)} was to learn"
         )
+        for heading, why in left_out.items():
+            self._say(f"left out: {heading}, because {why}")
 
     def _say(self, line: str) -> None:
         if self.lost is not None:

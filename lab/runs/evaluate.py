@@ -13,6 +13,7 @@ from lab.core.config import RunConfig, to_json
 from lab.core.program import quoted, spelled
 from lab.core.run_dir import RunDir
 from lab.core.text import escape
+from lab.core.words import those
 from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.populations import evaluation_config, measure
 from lab.evaluators.robustness import failure_entries, failure_metrics, failure_text, search
@@ -182,8 +183,9 @@ def _unfinished(run: RunDir, config: RunConfig, measured: int) -> str:
     go_on, what = quoted(run.path), "that is measured"
     if measured != step:
         what = f"the weights of step {measured:,}, the best so far, are measured"
+    steps = those(config.train.max_steps, "step is", "steps are")
     return (
-        f"\nNot finished: {step:,} of {config.train.max_steps:,} steps are done, and {what}."
+        f"\nNot finished: {step:,} of {steps} done, and {what}."
         f" Go on with it: {spelled('train')} --resume {go_on}"
     )
 

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from lab.core.config import RunConfig, TrainConfig, flag
 from lab.core.run_dir import RunDir
 from lab.core.seeds import torch_seed
+from lab.measure.example_scores import ScoreCollector, by_heading
 from lab.models import (
     TRIED,
     ModelSpec,
     ask,
     first_pass,
+    isolated,
     own_builder,
     random_pictures,
     seeded_model,
@@ -86,9 +88,44 @@ def dry_run(
     sizes = {train.batch_size, -(-examples // processes)} if here else set()
     stream = config.train.max_steps * batch if config.train.online else None
     numbering = Numbering(config.data.num_train, stream)
-    return _tried(
+    trial = _tried(
         name, spec, train, place, seed=config.seed, numbering=numbering, batch_sizes=sorted(sizes)
     )
+    if not config.scores:
+        return trial
+    doubts = missing_scores(config, spec, device=place, of="--scores", finished=trial.unfinished)
+    return replace(trial, warnings=(*trial.warnings, *doubts))
+
+
+def missing_scores(
+    config: RunConfig,
+    spec: ModelSpec,
+    *,
+    device: str | torch.device,
+    of: str,
+    finished: bool = False,
+) -> list[str]:
+    """A line on the scores of training examples that the untrained network of a run has no
+    gradients for, or fails at; none if it has all, as the lab's own networks do. `of` is the flag
+    that asks for scores."""
+    name = config.model.model
+    if own_builder(name) is not None:
+        return []
+    shape = (TRIED, spec.in_channels, spec.image_size, spec.image_size)
+    pictures = torch.randint(
+        256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
+    labels = torch.zeros(TRIED, dtype=torch.int64)
+    with isolated(device, reseeded=True):
+        model = build_model(config, spec, finished=finished)
+        model.to(device)  # its own `to` may return nothing
+        collector = ScoreCollector(pictures, labels, batch_size=TRIED, seed=0)
+        collector.finish(model)
+    missed = [f"{head}, because {why}" for head, why in by_heading(collector.left_out).items()]
+    if not missed:
+        return []
+    which = ", and ".join(missed)
+    return [f"--model {name}: {of} leaves out {which}; all other scores are measured"]
 
 
 def _tried(

@@ -25,8 +25,9 @@ from lab.core.estimate import Estimate
 from lab.core.finite import NOT_FINITE, ONE_COLOR, not_finite
 from lab.core.metrics import OWN
 from lab.core.run_dir import METRICS, SUMMARY
+from lab.core.words import in_steps
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
-from lab.measure.example_scores import ScoreCollector
+from lab.measure.example_scores import ScoreCollector, by_heading
 from lab.measure.smallest_right import SmallestRight, smallest_right
 from lab.models import parameters_told
 from lab.runs.checkpoints import reopening_warning
@@ -246,7 +247,9 @@ class Record:
             self._display.chosen(fitted.step, fitted.weights_of)
         self._display.verdict(self._verdict, seconds)
         if self._collector is not None:
-            self._display.example_scores(self._folder.example_scores_file)
+            self._display.example_scores(
+                self._folder.example_scores_file, by_heading(self._collector.left_out)
+            )
         return Result(folder=self._folder.path, metrics=self._metrics, verdict=self._verdict)
 
     @contextmanager
@@ -317,7 +320,7 @@ class Record:
         values = {tag: m.value if isinstance(m, Estimate) else m for tag, m in metrics.items()}
         new = _unclear(values) - self._warned
         self._warned |= new
-        when = f"after {step:,} steps" if step else "even before any training"
+        when = f"after {in_steps(step)}" if step else "even before any training"
         warnings = []
         if NOT_FINITE in new:
             told = not_finite(metrics, self._run.world.noun)

@@ -13,6 +13,7 @@ from torch import nn
 from lab.core.estimate import Estimate
 from lab.core.finite import ONE_COLOR, not_finite
 from lab.core.run_dir import BEST, LAST, PREVIOUS
+from lab.core.words import in_steps
 from lab.training.checkpoint import (
     Checkpoint,
     give_state,
@@ -240,7 +241,7 @@ def _no_criterion(step: int, metrics: Metrics) -> str:
     """Why early stopping has nothing to go by after `step` steps."""
     told, when = not_finite(metrics, "examples"), "before any training"
     if step:
-        when = "after 1 step" if step == 1 else f"after {step:,} steps"
+        when = f"after {in_steps(step)}"
     why = f" (for {told} a logit is not finite: {ONE_COLOR})" if told else ""
     return (
         f"{CRITERION} is not a finite number {when}, and early stopping goes by it{why}. Change the"

@@ -17,7 +17,7 @@ from typing import Literal
 
 from lab.core import finite
 from lab.core.estimate import Estimate, difference
-from lab.core.words import auc, chance, counted, percent, share, singular, those
+from lab.core.words import auc, chance, counted, in_steps, percent, share, singular, those
 from lab.measure import class_shares, right_labels
 from lab.measure.consistency import varying
 from lab.measure.judged import ACCURACY, AUC, GAP, judged
@@ -429,7 +429,7 @@ def _overlap(setting: Setting) -> Finding:
 
 def _untouched(setting: Setting) -> Finding:
     """The finding that nothing trained the network that was measured."""
-    times = "1 step" if setting.steps == 1 else f"{setting.steps:,} steps"
+    times = in_steps(setting.steps)
     text = (
         f"None of its weights changed in {times}, so that all figures are those of the model as it"
         " was at the start. Perhaps a copy of it was trained, by the loop or by a trainer that made"
@@ -578,7 +578,9 @@ def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
 
 
 def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
-    """The finding on mislabeled training examples; `None` if there are none."""
+    """The finding on mislabeled training examples; `None` if there are none. It has learned their
+    wrong labels, or seen through them, only if it gets surely more of one than of the other, and
+    than answers would that have nothing to do with the pictures."""
     fitted = metrics.get("memorization/mislabeled_fitted")
     true = metrics.get("memorization/mislabeled_true_label")
     if fitted is None or true is None or not fitted.count:
@@ -592,11 +594,18 @@ def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
         if fitted.value or true.value:
             got = "the wrong label it came with" if fitted.value else "its true label"
         numbers = f"the one mislabeled {singular(noun)} gets {got}"
+    doubt = ""
     if fitted.interval[0] > true.interval[1]:
-        return Finding(_FITTED, f"It learned wrong labels by heart: {numbers}.")
-    if true.interval[0] > fitted.interval[1]:
-        return Finding("wrong labels resisted", f"It saw through most wrong labels: {numbers}.")
-    return Finding("wrong labels unsettled", f"{numbers[0].upper()}{numbers[1:]}.")
+        known = metrics.get("memorization/mislabeled_fitted_at_random")
+        if known is None or fitted.interval[0] > known.value:
+            return Finding(_FITTED, f"It learned wrong labels by heart: {numbers}.")
+        doubt = f"; dealt at random its answers would get {percent(known.value)} wrong labels"
+    elif true.interval[0] > fitted.interval[1]:
+        known = metrics.get("memorization/mislabeled_true_label_by_constant")
+        if known is None or true.interval[0] > known.value:
+            return Finding("wrong labels resisted", f"It saw through most wrong labels: {numbers}.")
+        doubt = f"; one answer to all of them would get {percent(known.value)} true ones"
+    return Finding("wrong labels unsettled", f"{numbers[0].upper()}{numbers[1:]}{doubt}.")
 
 
 def _claim(
@@ -621,6 +630,8 @@ def _claim(
                 f"It tells the classes apart: the mean of its accuracy on each class is"
                 f" {share(mean)}, where a constant answer gets {percent(even)}."
             )
+        if traced:
+            return "nothing", "It has learned nothing that shows, but it memorized a little."
         return "nothing", "It has learned nothing that shows."
     if setting.frequent >= 1:
         return "one class", f"What it learned cannot be told from test {setting.noun} of one class."
@@ -637,7 +648,8 @@ def _claim(
     if low > 0 or (traced and learned):
         return "memorized a little", "It learned, and it memorized a little."
     if not learned:
-        return "unsettled", f"What it learned cannot be told from so few {setting.noun}."
+        told = f"hat it learned cannot be told from so few {setting.noun}."
+        return "unsettled", f"It memorized a little; w{told}" if traced else f"W{told}"
     if max(train.interval[1], test.interval[1]) < GOOD:
         return "underfit", "It learned something, but not enough yet."
     if high >= MUCH:

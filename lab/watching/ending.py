@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.core.words import percent
+from lab.core.words import in_steps, percent
 from lab.evaluators import SuiteResult
 from lab.measure import Predictions
 from lab.measure.smallest_right import SmallestRight, share_of_smallest, smallest_right
@@ -37,7 +37,7 @@ def unseen_in(source: Source, *, steps: int, batches: int) -> str:
     if gone < count:
         one = ", if a step takes one batch" if batches == 1 else ""
         return (
-            f"{steps:,} {'step' if steps == 1 else 'steps'} with batches of {batch:,} go through"
+            f"{in_steps(steps)} with batches of {batch:,} go through"
             f" {gone:,} of the {count:,} training examples{one}: all of them count as studied, so"
             " give what the loop goes through"
         )

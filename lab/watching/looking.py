@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from lab.core.words import in_steps
 from lab.watching.fed import KNOWN, Difference, Shown, difference
 from lab.watching.given import GivenSets
 from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs, spanned
@@ -81,7 +82,7 @@ class Looking:
             return ""
         self._told_untouched = True
         return (
-            f"none of the weights of the watched model has changed in {steps:,} steps: does the"
+            f"none of the weights of the watched model has changed in {in_steps(steps)}: does the"
             " loop train a copy of it, has the optimizer the parameters of another model, or is the"
             " learning rate 0?"
         )

@@ -17,7 +17,7 @@ from lab.core.config import Provenance
 from lab.core.estimate import Estimate
 from lab.core.run_dir import Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
-from lab.core.words import percent
+from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.models import device_of, parameters_told
 from lab.runs.display import Display
@@ -482,7 +482,7 @@ class Watcher:
             over += "; a larger share=, or every= so many steps, measures more often"
         times = "once" if budget.measured == 1 else f"{budget.measured:,} times"
         print(
-            f"measured {times} in {self._calls:,} steps, {percent(taken)} of the time{over}",
+            f"measured {times} in {in_steps(self._calls)}, {percent(taken)} of the time{over}",
             flush=True,
         )
         self._display.verdict(self.verdict, self._seconds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab.core.config import RunConfig, flag
 from lab.core.metrics import heading
+from lab.core.words import in_steps
 from lab.experiments.compare import against_first
 from lab.experiments.plan import Plan, Preset
 from lab.experiments.presets.learning_curve import SAME_ONLINE
@@ -68,7 +69,7 @@ def preset(
             if (value := getattr(train, name)) is not None:
                 raise ValueError(
                     f"{flag(name)} {value:g} goes by evaluations, and with --eval-every {every:,} a"
-                    f" run of {steps:,} steps has them at its start and its end only: give"
+                    f" run of {in_steps(steps)} has them at its start and its end only: give"
                     f" --eval-every {max(1, steps // 20)}"
                 )
     if train.online and len(sizes) > 1:

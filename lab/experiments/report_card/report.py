@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,8 +20,8 @@ from PIL import Image
 
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig
-from lab.core.text import model_labels
-from lab.core.words import percent
+from lab.core.text import model_labels, one_line
+from lab.core.words import in_steps, percent
 from lab.experiments.metrics import FITTED
 from lab.experiments.plan import check_plans, failures, run_plans
 from lab.experiments.report_card import plots, words
@@ -36,11 +39,13 @@ from lab.experiments.show.style import png
 from lab.experiments.table import Failure
 from lab.experiments.timing import rate, steps_of, take_turns
 from lab.measure import predict
-from lab.models import count_parameters, create_model, locate
+from lab.models import ModelSpec, count_parameters, create_model, locate
 from lab.runs.network import build_model, dry_run, model_spec
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
 from lab.training import choose_device, set_threads
+
+T = TypeVar("T")
 
 COMPARED = "cnn"
 """The model whose speed is 1."""
@@ -116,17 +121,40 @@ def report(
     say("speeds and last questions")
     device = choose_device(base.device)
     set_threads(1)
-    speeds = _speeds(models, base, subject)
-    labels = model_labels(models)
-    cards = [
-        make_card(
-            name, tables, base, subject,
-            name=labels[name], parameters=parameters[name],
-            training_speed=speeds[name][0], answering_speed=speeds[name][1], device=str(device),
+    spec, labels = model_spec(base, subject.classes), model_labels(models)
+
+    def unless_it_fails(name: str, measure: Callable[[], T]) -> T | None:
+        """What `measure` finds of a network; None if that fails, which takes it from the card and
+        loses no other."""
+        try:
+            return measure()
+        except Exception as error:
+            nonlocal failed
+            why = f"its runs are finished, and it cannot be measured: {one_line(error)}"
+            settings, trace = {"model": name}, traceback.format_exc()
+            failed += (Failure(settings, base.seed, base.out / RUNS, why, trace),)
+            lost.add(name)
+            return None
+
+    for name in models:
+        if name not in lost:
+            unless_it_fails(name, partial(_try_speed, name, spec))
+    timed = [name for name in models if name not in lost]
+    speeds = _speeds(timed, base, subject)
+    found_cards = [
+        unless_it_fails(
+            name,
+            partial(
+                make_card, name, tables, base, subject,
+                name=labels[name], parameters=parameters[name],
+                training_speed=speeds[name][0], answering_speed=speeds[name][1], device=str(device),
+            ),
         )
-        for name in models
-        if name not in lost
+        for name in timed
     ]  # fmt: skip
+    if models[0] in lost:
+        return CardResult(folder, (), failed)
+    cards = [card for card in found_cards if card is not None]
     said = words.sentences(cards, subject, steps=base.train.max_steps, compared=COMPARED)
     _write(folder, cards, said, base, subject, seeds=seeds, command=command)
     return CardResult(folder, tuple(said), failed)
@@ -169,7 +197,7 @@ def _for_board(cards: Sequence[Card], said: Sequence[str], subject: Subject) -> 
 
 
 def _conditions(base: RunConfig, subject: Subject, seeds: int) -> str:
-    steps = f"{base.train.max_steps:,} steps of {base.train.batch_size} {subject.noun}"
+    steps = f"{in_steps(base.train.max_steps)} of {base.train.batch_size} {subject.noun}"
     bound = ending_when_fitted(with_settings(base, {"num_train": 2})).loss_bound
     if bound is not None:
         steps = f"at most {steps}, fewer where the training loss falls to {bound:g}"
@@ -188,6 +216,13 @@ def _parameters(name: str, base: RunConfig, subject: Subject) -> int:
     spec = model_spec(config, subject.classes)
     trial = dry_run(config, spec, whole_batches=False)
     return count_parameters(build_model(config, spec, finished=trial.unfinished))
+
+
+def _try_speed(name: str, spec: ModelSpec) -> None:
+    """Do once what is timed of a model."""
+    steps_of(name, spec)(1)
+    size = spec.image_size
+    predict(create_model(name, spec), torch.zeros(1, spec.in_channels, size, size).byte())
 
 
 def _speeds(

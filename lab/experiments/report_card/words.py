@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lab.core import words
 from lab.core.metrics import heading, limits
-from lab.core.words import estimated, listed, over_seeds, percent
+from lab.core.words import estimated, in_steps, listed, over_seeds, percent
 from lab.experiments.metrics import FITTED
 from lab.experiments.report_card.card import TARGETS, Card, Size
 from lab.experiments.report_card.phrases import Row, interval
@@ -129,13 +129,13 @@ def _random(card: Card, steps: int, noun: str) -> str:
     if largest is None:
         least = card.random_labels[0]
         return (
-            f"In {steps:,} steps not every seed fits even {least.faces:,} random labels"
+            f"In {in_steps(steps)} not every seed fits even {least.faces:,} random labels"
             f" (the mean is {percent(least.train.value, 0)} of them; {percent(FITTED, 0)} in every"
             " seed would count): it cannot memorize that much, or not that fast."
         )
     more = ", the most that were tried" if largest == tried else f", but not {_next(card):,}"
     return (
-        f"In {steps:,} steps it fits {largest:,} random labels{more}: training accuracy on so few"
+        f"In {in_steps(steps)} it fits {largest:,} random labels{more}: training accuracy on so few"
         f" {noun} does not show that it learned the task."
     )
 
@@ -168,8 +168,9 @@ def _unreached(card: Card, steps: int, noun: str) -> str:
         return ""
     of = listed([f"{size.faces:,}" for size in short])
     return (
-        f"In {steps:,} steps it is shown only {short[0].shown:,} of its {of} training {noun}: what"
-        " is said of so many counts the others as trained on, and shows less of what it memorized."
+        f"In {in_steps(steps)} it is shown only {short[0].shown:,} of its {of} training {noun}:"
+        " what is said of so many counts the others as trained on, and shows less of what it"
+        " memorized."
     )
 
 

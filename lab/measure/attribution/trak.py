@@ -64,7 +64,7 @@ def _projected(
         for start in range(0, gradients.shape[1], ROWS):
             some = gradients[:, start : start + ROWS].cpu()
             shape = (some.shape[1], size)
-            signs = torch.randint(2, shape, generator=generator, dtype=torch.int8).float() * 2 - 1
+            signs = torch.randint(2, shape, generator=generator, dtype=torch.int8).to(some) * 2 - 1
             found[here] += (some @ signs).double()
     return found / math.sqrt(size)
 
