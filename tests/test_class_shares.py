@@ -27,6 +27,7 @@ from lab.measure import Predictions, example_losses, memorization_metrics
 from lab.measure.class_shares import (
     ACCURACY,
     AUC,
+    BY_GROUP,
     GAP,
     MEAN,
     STUDIED,
@@ -282,18 +283,22 @@ def test_groups_of_other_shares_are_no_memory_and_are_told() -> None:
     train, test = by_background((95, 12, 12, 121), 0), by_background((50, 50, 50, 50), 1)
     found = at_test_shares(train, test)
     right = [train.right[train.groups == k].double().mean() for k in range(4)]
-    assert found[ACCURACY].value == pytest.approx(float(np.mean(right)))
+    assert found[BY_GROUP[0]].value == pytest.approx(float(np.mean(right)))
     losses = [
         [example_losses(each.logits, each.labels)[each.groups == k] for each in (train, test)]
         for k in range(4)
     ]
     areas = [(mine[:, None] < other).double().mean() for mine, other in losses]
-    assert found[AUC].value == pytest.approx(float(np.mean(areas)))
+    assert found[BY_GROUP[2]].value == pytest.approx(float(np.mean(areas)))
     metrics = group_metrics(test)
     assert not MEMORY & set(kinds(told(train, test, metrics)))
     text = " ".join(each.text for each in told(train, test, metrics))
     assert "The groups have other shares in the test set" in text
     assert "attacker can tell which of two pictures of one group it studied" in text
+    elsewhere = replace(test, groups=test.labels, group_names=test.classes)  # of a watched loop
+    text = " ".join(each.text for each in told(made((90, 10), known=0, seed=0), elsewhere, metrics))
+    assert "group it studied" not in text
+    assert "groups have" not in text
     knows = by_background((95, 12, 12, 121), 0, known=9.0)
     assert MEMORY & set(kinds(told(knows, test, metrics)))
 

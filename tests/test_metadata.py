@@ -274,6 +274,32 @@ def test_groups_that_differ_by_chance_alone_are_seldom_named(
     assert said <= 0.05 * times
 
 
+def test_groups_that_are_classes_or_supersets_of_them_are_compared_across_classes() -> None:
+    """Such as kinds of animals and of vehicles, or hospitals that only one class comes from."""
+    metrics = {
+        f"group_accuracy/{name}": wilson(right, 100)
+        for name, right in (("cat,kind=animal", 95), ("dog,kind=animal", 90), ("car,kind=car", 92))
+    }
+    assert uneven(metrics, "pictures") == ""
+    metrics["group_accuracy/bus,kind=car"] = wilson(20, 100)
+    said = uneven(metrics, "pictures")
+    assert "of bus,kind=car." in said
+    assert "goes by" not in said
+
+
+def test_classes_with_commas_in_their_names_are_classes() -> None:
+    metrics = {
+        f"group_accuracy/crane,_{name},time={time}": wilson(right, 100)
+        for name, right in (("bird", 95), ("machine", 40))
+        for time in ("day", "night")
+    }
+    said = uneven(metrics, "pictures")
+    assert "goes by" not in said
+    assert "crane,_bird" in said
+    metrics["group_accuracy/crane,_bird,time=night"] = wilson(10, 100)
+    assert "of crane,_bird,time=night. What tells" in uneven(metrics, "pictures")
+
+
 def test_one_bad_group_of_many_is_named() -> None:
     random = np.random.default_rng(0)
     found = 0

@@ -116,7 +116,8 @@ UNDRAWN = "examples of your own"
 """What figures need that of drawn examples would say nothing more."""
 
 ONLY_TESTED = "classes or groups that only your test set has"
-OTHER_SHARES = "shares of classes or groups that differ between your own training and test set"
+OTHER_SHARES = "class shares that differ between examples of your own for training and for test"
+OTHER_GROUPS = "shares of groups that differ between examples of your own for training and for test"
 """What figures at the class shares of the test set need."""
 
 METRICS: tuple[Metric, ...] = (
@@ -156,15 +157,22 @@ METRICS: tuple[Metric, ...] = (
            chance=0.5, heading="membership AUC",
            charts=("Memorization/membership AUC (0.5: a guess)",),
            shown=("hparams", "table", "progress", "plot", "curves")),
-    _share("accuracy/train_at_test_shares", "training accuracy with each class (or group of your "
-           "own) counted at its share of the test set", better="up", chance="task",
-           needs=OTHER_SHARES),
+    _share("accuracy/train_at_test_shares", "training accuracy with each class counted at its "
+           "share of the test set", better="up", chance="task", needs=OTHER_SHARES),
     Metric(name="gap/accuracy_at_test_shares", unit="share", low=-1, high=1, better="zero",
-           meaning="generalization gap with each class (or group) counted at its share of the test "
-           "set", needs=OTHER_SHARES),
+           meaning="generalization gap with each class counted at its share of the test set",
+           needs=OTHER_SHARES),
     Metric(name="memorization/membership_auc_within_classes", unit="area", low=0, high=1,
-           better="half", meaning="membership AUC among pairs of two examples of one class (or "
-           "group), each counted at its share of the test set", chance=0.5, needs=OTHER_SHARES),
+           better="half", meaning="membership AUC among pairs of two examples of one class, each "
+           "class counted at its share of the test set", chance=0.5, needs=OTHER_SHARES),
+    _share("accuracy/train_at_group_shares", "training accuracy with each group counted at its "
+           "share of the test set", better="up", chance="task", needs=OTHER_GROUPS),
+    Metric(name="gap/accuracy_at_group_shares", unit="share", low=-1, high=1, better="zero",
+           meaning="generalization gap with each group counted at its share of the test set",
+           needs=OTHER_GROUPS),
+    Metric(name="memorization/membership_auc_within_groups", unit="area", low=0, high=1,
+           better="half", meaning="membership AUC among pairs of two examples of one group, each "
+           "group counted at its share of the test set", chance=0.5, needs=OTHER_GROUPS),
     _share("accuracy/test_studied", "test accuracy on classes (or groups) that the training set "
            "has, too", better="up", chance="task",
            needs=ONLY_TESTED),

@@ -22,6 +22,14 @@ MEAN, STUDIED = "accuracy/test_class_mean", "accuracy/test_studied"
 ACCURACY, GAP = "accuracy/train_at_test_shares", "gap/accuracy_at_test_shares"
 AUC = "memorization/membership_auc_within_classes"
 
+BY_CLASS = ACCURACY, GAP, AUC
+BY_GROUP = (
+    "accuracy/train_at_group_shares",
+    "gap/accuracy_at_group_shares",
+    "memorization/membership_auc_within_groups",
+)
+"""The same with groups in place of classes."""
+
 LACKING = 0.02
 """Share of the test examples of classes that the training set lacks, from which on they count."""
 
@@ -39,7 +47,7 @@ def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]
 
     Where both sets have groups, of class and further values, and their shares surely differ, the
     same is done with groups in place of classes, unless most test examples of the training set's
-    classes are then left out.
+    classes are then left out; the tags are those of `BY_GROUP`.
     """
     if not len(train) or not len(test):
         return {}
@@ -48,9 +56,9 @@ def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]
     if _have_groups(train, test):
         counts = _counts(train.groups, test.groups, len(train.group_names))
         if _differ(*counts) and 2 * _in_both(*counts) >= _in_both(*by_class):
-            return _weighted_by(train, test, train.groups, test.groups, *counts)
+            return _weighted_by(BY_GROUP, train, test, train.groups, test.groups, *counts)
     if _differ(*by_class):
-        return _weighted_by(train, test, train.labels, test.labels, *by_class)
+        return _weighted_by(BY_CLASS, train, test, train.labels, test.labels, *by_class)
     return {}
 
 
@@ -81,6 +89,7 @@ def _in_both(counts: Sequence[int], others: Sequence[int]) -> int:
 
 
 def _weighted_by(
+    tags: tuple[str, str, str],
     train: Predictions,
     test: Predictions,
     mine: Tensor,
@@ -88,8 +97,8 @@ def _weighted_by(
     counts: Sequence[int],
     others: Sequence[int],
 ) -> dict[str, Estimate]:
-    """The figures of `at_test_shares`; `mine` (N,) and `theirs` (M,) are the places of the training
-    and the test examples, of which there are so many each."""
+    """The figures of `at_test_shares`, by tag; `mine` (N,) and `theirs` (M,) are the places of the
+    training and the test examples, of which there are so many each."""
     both = [place for place, pair in enumerate(zip(counts, others, strict=True)) if all(pair)]
     if not both:
         return {}
@@ -104,10 +113,13 @@ def _weighted_by(
         for one, other in zip(studied, unseen, strict=True)
     ]
     accuracy = _weighted(right, weights, count=len(train))
+    found = (
+        accuracy,
+        difference(accuracy, tested),
+        _weighted(areas, weights, count=len(train) + len(test)),
+    )
     return {
-        ACCURACY: accuracy,
-        GAP: difference(accuracy, tested),
-        AUC: _weighted(areas, weights, count=len(train) + len(test)),
+        **dict(zip(tags, found, strict=True)),
         **({} if bool(among.all()) else {STUDIED: tested}),
     }
 

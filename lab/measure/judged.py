@@ -11,10 +11,15 @@ ACCURACY, GAP, AUC = "accuracy/train", "gap/accuracy", "memorization/membership_
 """The plain ones."""
 
 INSTEAD: tuple[dict[str, str], ...] = tuple(
-    {ACCURACY: kind.ACCURACY, GAP: kind.GAP, AUC: kind.AUC} for kind in (class_shares, right_labels)
+    dict(zip((ACCURACY, GAP, AUC), others, strict=True))
+    for others in (
+        class_shares.BY_GROUP,
+        class_shares.BY_CLASS,
+        (right_labels.ACCURACY, right_labels.GAP, right_labels.AUC),
+    )
 )
-"""What stands for each; of two that are measured, the first: classes have other shares in the test
-set, and labels are wrong in the training set alone."""
+"""What stands for each; of several that are measured, the first: groups or classes have other
+shares in the test set, and labels are wrong in the training set alone."""
 
 
 def judged(tag: str, measured: Collection[str]) -> str:

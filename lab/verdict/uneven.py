@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -13,6 +14,9 @@ MARGIN = 0.05
 seldom what a network goes by."""
 
 FAMILY = "group_accuracy/"
+
+OF_CLASS = re.compile(r"(.*?),[^,=]+=")
+"""The class at the beginning of a group's name, as of "cat,place=indoors"."""
 
 
 def uneven(metrics: Mapping[str, Estimate], noun: str, *, studied: bool = False) -> str:
@@ -27,8 +31,8 @@ def uneven(metrics: Mapping[str, Estimate], noun: str, *, studied: bool = False)
         return ""
     by_class: dict[str, list[str]] = {}
     for name in groups:
-        label, comma, _ = name.partition(",")
-        by_class.setdefault(label if comma else "", []).append(name)
+        found = OF_CLASS.match(name)  # a class may have commas in its name
+        by_class.setdefault(found[1] if found else "", []).append(name)
     told = ""
     # of one class, so that only the columns tell them apart
     if pair := _apart(groups, [pair for names in by_class.values() for pair in _pairs(names)]):
@@ -55,6 +59,8 @@ def _apart(
     """The two groups, of these pairs, that surely differ most, the better one first; None if none
     differ by more than `MARGIN`. Their difference lies in an interval of which those of all pairs
     hold together (Bonferroni's correction): one pair of many differs a lot by chance."""
+    if not pairs:
+        return None
     wide = {
         name: wilson(round(each.value * (each.count or 0)), each.count or 0, among=len(pairs))
         for name, each in groups.items()
@@ -63,5 +69,5 @@ def _apart(
     for one, other in pairs:
         best, worst = sorted((one, other), key=lambda name: -groups[name].value)
         found.append((difference(wide[best], wide[worst]).interval[0], best, worst))
-    surely, best, worst = max(found, default=(0.0, "", ""))
+    surely, best, worst = max(found)
     return (best, worst) if surely > MARGIN else None

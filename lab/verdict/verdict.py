@@ -349,12 +349,12 @@ def _other_shares(metrics: Metrics, setting: Setting) -> str:
     train, gap = _compared(metrics)
     if abs(gap.value - metrics["gap/accuracy"].value) < MADE:
         return ""
-    if class_shares.GAP not in metrics:
+    what = _compared_by(metrics)
+    if not what:
         return (
             f" Of the {train.count:,} it studied with right labels it gets {share(train)} right:"
             f" that is what the verdict compares, as all test {setting.noun} have right labels."
         )
-    what = "groups" if _is_grouped(metrics) else "classes"
     studied, noun = metrics.get(class_shares.STUDIED), setting.noun
     if studied is None:
         return (
@@ -370,8 +370,11 @@ def _other_shares(metrics: Metrics, setting: Setting) -> str:
     )
 
 
-def _is_grouped(metrics: Metrics) -> bool:
-    return any(tag.startswith("group_accuracy/") for tag in metrics)
+def _compared_by(metrics: Metrics) -> str:
+    """What training and test set are compared by, where its shares differ: "classes" or "groups";
+    else empty."""
+    kinds = {class_shares.BY_CLASS[1]: "classes", class_shares.BY_GROUP[1]: "groups"}
+    return kinds.get(judged(GAP, metrics), "")
 
 
 def _same_answer(metrics: Metrics, setting: Setting) -> str:
@@ -556,7 +559,8 @@ def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     tag = judged(AUC, metrics)
     alike = {
         right_labels.AUC: " with right labels",
-        class_shares.AUC: f" of one {'group' if _is_grouped(metrics) else 'class'}",
+        class_shares.BY_CLASS[2]: " of one class",
+        class_shares.BY_GROUP[2]: " of one group",
     }.get(tag, "")
     metric = metrics[tag]
     low, high = metric.interval
