@@ -199,8 +199,8 @@ def test_the_settings_that_were_used_are_written_down(pictures: Path) -> None:
 def test_no_more_pictures_are_advised_than_there_are() -> None:
     def told(kind: str, **more: int | None) -> str:
         return advice(
-            kind, error=0.4, wrong_labels=False, num_train=40, num_test=20, link=1.0, steps=100,
-            width=4, noun="pictures", **more,
+            kind, error=0.4, wrong_labels=False, num_train=40, num_test=20, num_classes=2, link=1.0,
+            steps=100, width=4, noun="pictures", **more,
         )  # fmt: skip
 
     assert "--num-train 3000" in told("memorized")

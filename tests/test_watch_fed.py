@@ -387,3 +387,59 @@ def test_gradients_of_each_example_are_taken_in_peace(tmp_path: Path) -> None:
                 parameters[name] = weight.detach().clone()
             watcher()
     assert watcher.metrics["accuracy/train"].count == 40
+
+
+@pytest.mark.parametrize("every", [8, 1000])
+@pytest.mark.parametrize("first", ["scaled", "smaller", "always"])
+def test_inputs_that_are_others_at_first_only_are_taken_back(
+    first: str, every: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of progressive resizing, or of training on something else before."""
+    x, y = low_contrast(96, 0)
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with watch(
+        model, train=(x, y), test=low_contrast(60, 1), out=tmp_path / "run", pictures=False,
+        every=every,
+    ) as watcher:  # fmt: skip
+        for step in range(40):
+            chosen = torch.randperm(len(x))[:24]
+            fed = x[chosen]
+            if first == "always" or step < 20:
+                fed = interpolate(fed, size=(8, 8)) if first == "smaller" else 2 * fed - 1
+            optimizer.zero_grad()
+            cross_entropy(model(fed), y[chosen]).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            watcher()
+    said = capsys.readouterr().out
+    assert said.count("the loop feeds the model ") == 1
+    assert said.lower().count("the loop now feeds the model inputs as") == (first != "always")
+    assert watcher.verdict.startswith("The loop fed it inputs") == (first == "always")
+    assert not vars(model)["_forward_pre_hooks"]
+
+
+def test_weights_outside_of_the_network_are_not_taken_for_untrained_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = photos(96, 0)
+    model = network()
+    weights = {k: v.detach().clone().requires_grad_() for k, v in model.named_parameters()}
+    forwards: dict[str, Any] = {
+        "own": lambda model, v: functional_call(model, weights, (v,)),
+        "forgotten": None,
+        "still": lambda model, v: model(v),
+    }
+    for name, forward in forwards.items():
+        optimizer = torch.optim.SGD(weights.values(), lr=0.1)
+        with watch(
+            model, train=(x, y), test=photos(60, 1), out=tmp_path / name, forward=forward, every=10
+        ) as watcher:
+            for _ in range(30):
+                optimizer.zero_grad()
+                logits = functional_call(model, weights, (x,))
+                cross_entropy(logits, y).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                watcher()
+        told = "none of the weights" in capsys.readouterr().out
+        assert told == (name != "own")
+        assert watcher.verdict.startswith("None of its weights") == (name != "own")

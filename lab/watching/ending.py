@@ -66,6 +66,10 @@ class AtFirst:
         share = share_of_smallest(train.logits, train.labels)
         return cls(_value(result.metrics["loss/train"]), share.value)
 
+    def differs_from(self, result: SuiteResult) -> bool:
+        """Whether a later measurement has another loss."""
+        return _value(result.metrics["loss/train"]) != self.loss
+
 
 @dataclass(frozen=True)
 class Meant:

@@ -4,7 +4,7 @@ that are others than those that are measured."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,10 @@ WAITED = 10
 """Steps after which weights that have not changed are told: the first ones may be skipped (float16)
 or have a learning rate of 0 (warmup)."""
 
+AGAIN, LATER = 16, 1.25
+"""The first step at which inputs are looked at once more, and how many times as many steps it takes
+to the next ones."""
+
 LOOKED_AT = 32
 """Examples of a dataset of which the labels are read again, at most."""
 
@@ -26,8 +30,8 @@ LOOKED_AT = 32
 class Looking:
     """Looks at a loop that trains on `sets` at each measurement, and says each thing once.
 
-    `shown` is what the network gets when it is measured. `rescaled`: whether the loop was seen to
-    feed it other inputs.
+    `shown` is what the network gets when it is measured. `rescaled`: whether the inputs that the
+    loop feeds it, when they were looked at last, were others.
     """
 
     def __init__(self, sets: GivenSets) -> None:
@@ -36,8 +40,11 @@ class Looking:
         self.rescaled = False
         self.weights: Weights | None = None
         self._numbers: Tensor | None = None
-        self._fed: Inputs | None = None
-        self._told_untouched = False
+        self._fed: Inputs | None = None  # the first ones, until they were compared
+        self._latest: Inputs | None = None
+        self._seen: list[Tensor] = []  # the latest of which there are enough
+        self._next = float(AGAIN)
+        self._answers_move = self._told_untouched = False
         self._told_changed = "labels" in sets.redrawn
 
     @property
@@ -47,38 +54,70 @@ class Looking:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether the weights were looked at, and have not changed."""
-        return self.weights is not None and not self.weights.changed
+        """Whether the weights were looked at, and neither they nor the answers have changed."""
+        return self.weights is not None and not self.weights.changed and not self._answers_move
 
     def begin(self, network: nn.Module, numbers: Tensor | None) -> None:
         """Look at the weights of `network` from now on, and at its inputs, unless `numbers`, those
         that it gets when it is measured, are unknown."""
         self.weights = Weights(network)
         if numbers is not None:
-            train = self._sets.train
-            known = min(len(train), KNOWN)
-            wanted = max(ROWS, min(MORE, ROWS * train.source.count // known))
-            self._fed = Inputs(network, training=True, wanted=wanted, shown=self.shown)
             self._numbers = numbers
+            self._fed = self._inputs_of(network)
+
+    def _inputs_of(self, network: nn.Module) -> Inputs:
+        """What keeps the inputs of its next calls."""
+        train = self._sets.train
+        known = min(len(train), KNOWN)
+        wanted = max(ROWS, min(MORE, ROWS * train.source.count // known))
+        return Inputs(network, training=True, wanted=wanted, shown=self.shown)
+
+    def at_step(self, network: nn.Module, step: int) -> None:
+        """After each step of the loop: now and then look at its next inputs, which may have become
+        others."""
+        if self._numbers is None or step < self._next:
+            return
+        self._next = LATER * step
+        self._keep_latest(last=False)
+        if self._latest is None:
+            self._latest = self._inputs_of(network)
+
+    def _keep_latest(self, *, last: bool) -> None:
+        """Take the latest inputs over, if there are enough."""
+        if self._latest is not None and (
+            calls := self._latest.calls(beside=self.changed, last=last)
+        ):
+            self._latest.end()
+            self._seen, self._latest = calls, None
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Inside, the network is measured, which is not looked at."""
-        with self._fed.paused() if self._fed is not None else nullcontext():
+        with ExitStack() as stack:
+            for each in (self._fed, self._latest):
+                if each is not None:
+                    stack.enter_context(each.paused())
             yield
 
     def end(self) -> None:
         """Look at no more inputs."""
-        if self._fed is not None:
-            self._fed.end()
+        for each in (self._fed, self._latest):
+            if each is not None:
+                each.end()
 
-    def at_weights(self, network: nn.Module, *, steps: int, late: bool) -> str:
-        """What is to be said of weights that have not changed in `steps`; `late`: enough of them
-        were made."""
+    def at_weights(self, network: nn.Module) -> None:
+        """Look whether they have changed."""
         if self.weights is None:  # it had lazy layers
             self.weights = Weights(network)
-            return ""
-        if self.weights.look(network) or not late or self._told_untouched:
+        else:
+            self.weights.look(network)
+
+    def untouched(self, *, steps: int, late: bool, answers_move: bool) -> str:
+        """What is to be said of weights that have not changed in `steps`; `late`: enough of them
+        were made; `answers_move`: the answers have changed, by other weights than the network's
+        own."""
+        self._answers_move = answers_move
+        if not self.is_untouched or not late or self._told_untouched:
             return ""
         self._told_untouched = True
         return (
@@ -89,25 +128,42 @@ class Looking:
 
     def at_inputs(self, *, last: bool) -> str:
         """What is to be said of inputs of the loop that differ from those that are measured, as
-        soon as enough of them were seen; `last`: there will be no more."""
-        if self._fed is None or self._numbers is None:
-            return ""
-        calls = self._fed.calls(beside=self.changed, last=last)
-        if not calls:
-            return ""
-        self._fed.end()
-        numbers, self._fed, self._numbers = self._numbers, None, None
-        found, fed = self._compared(calls), finite(calls)
+        soon as enough of them were seen, and if later ones do not; `last`: there will be no
+        more."""
+        said = ""
+        calls = self._fed.calls(beside=self.changed, last=last) if self._fed is not None else []
+        if self._fed is not None and calls:
+            self._fed.end()
+            self._fed = None
+            found = self._difference(calls)
+            if found.said:
+                self.rescaled = True
+                said = (
+                    f"the loop feeds the model {found.said}: if the loop changes them, do it in a"
+                    f" transform, or in forward= too, as in lambda model, x: model({found.code})"
+                )
+        if self.rescaled:
+            self._keep_latest(last=last)
+            found = self._difference(self._seen) if self._seen else Difference(False)
+            self._seen = []
+            if found.known and not found.said:
+                self.rescaled = False
+                more = (
+                    "the loop now feeds the model inputs as they are measured: what was said of"
+                    " others is about the steps before"
+                )
+                return f"{said}. {more[0].upper()}{more[1:]}" if said else more
+        return said
+
+    def _difference(self, calls: list[Tensor]) -> Difference:
+        """That of the inputs of some calls of the loop from those that are measured."""
+        found, fed, numbers = self._compared(calls), finite(calls), self._numbers
+        if numbers is None:
+            return found
         if not found.known and not found.found and scale_differs(fed, numbers):
             said = f"inputs {spanned(fed)}, and it is measured on inputs {spanned(numbers)}"
-            found = Difference(False, said)
-        if not found.said:
-            return ""
-        self.rescaled = True
-        return (
-            f"the loop feeds the model {found.said}: if the loop changes them, do it in a"
-            f" transform, or in forward= too, as in lambda model, x: model({found.code})"
-        )
+            return Difference(False, said)
+        return found
 
     def at_set(self, *, last: bool) -> str:
         """What is to be said of a training set that is not what it was when it was read: it has

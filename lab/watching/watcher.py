@@ -161,6 +161,7 @@ class Watcher:
                 self._offset = self._step - int(step)
                 made = self._step + 1
             self._step = made
+        self._looking.at_step(self._asking.network, self._step)
         if self._budget.due(self._step):
             self.measure()
 
@@ -380,15 +381,18 @@ class Watcher:
             self.warn(said)
         with budget.measuring(step):
             with budget.spending("measuring"), self._undisturbed():
+                self._looking.at_weights(network)
+                inputs = self._looking.at_inputs(last=last)
                 late = self._step >= WAITED and budget.measured > 0
-                for said in (
-                    self._looking.at_weights(network, steps=self._step, late=late),
-                    self._looking.at_inputs(last=last),
-                    self._looking.at_set(last=last),
-                ):
-                    if said:
-                        self.warn(said)
+                examples = self._looking.at_set(last=last)
                 result = self._suite(network)
+                self._first = self._first or AtFirst.of(result)
+                # with forward= the weights may be those of another module, or of none
+                moved = not self._as_they_are and self._first.differs_from(result)
+                weights = self._looking.untouched(steps=self._step, late=late, answers_move=moved)
+            for said in (weights, inputs, examples):
+                if said:
+                    self.warn(said)
             with budget.spending("logging"), self._undisturbed():
                 self._recorder.show_distributions(step, [result])
                 if log:
@@ -398,7 +402,6 @@ class Watcher:
             with budget.spending("logging"), budget.showing(), self._undisturbed():
                 self._recorder.show_pictures(step, [result])
         self.metrics = result.metrics
-        self._first = self._first or AtFirst.of(result)
         return result
 
     def warn(self, text: str) -> None:
