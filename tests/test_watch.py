@@ -1611,3 +1611,13 @@ def test_the_record_of_a_run_that_has_ended_stays_as_it_is(tmp_path: Path) -> No
             late()
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
     assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == [0, 2, 4, 5]
+
+
+def test_settings_may_be_scalars_of_numpy_and_torch(tmp_path: Path) -> None:
+    given = {"learning_rate": np.float32(0.5), "mine": torch.tensor(3), "on": np.bool_(True)}
+    with measure(network(), train=TRAIN, test=TEST, out=tmp_path / "run", settings=given):
+        pass
+    text = (tmp_path / "run" / "config.json").read_text()
+    assert json.loads(text)["train"]["learning_rate"] == 0.5
+    assert '"mine": 3' in text
+    assert '"on": true' in text

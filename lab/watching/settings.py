@@ -9,6 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from lab.core.atomic import replace_text
 from lab.core.config import (
     DataConfig,
@@ -59,6 +62,7 @@ class WatchedSettings:
     ) -> None:
         lab = {name for names in GIVEN.values() for name in names}
         own = {}
+        told = {name: _plain(value) for name, value in told.items()}
         for name, value in told.items():
             if not isinstance(value, (str, int, float, bool, type(None))):
                 raise ValueError(
@@ -196,3 +200,9 @@ def _name(path: Path, number: int) -> str:
 def _is_taken(path: Path) -> bool:
     """Whether there is anything that a run's files would come to lie beside."""
     return path.exists() and (not path.is_dir() or any(path.iterdir()))
+
+
+def _plain(value: Any) -> Any:
+    """The number or text that a scalar of NumPy or torch holds."""
+    held = isinstance(value, np.generic) or (isinstance(value, Tensor) and value.ndim == 0)
+    return value.item() if held else value
