@@ -162,7 +162,26 @@ def test_classes_that_the_training_set_lacks_are_left_out(tmp_path: Path) -> Non
     fresh = planted(tmp_path / "pools", data).result.fresh
     assert len(fresh.positions) == 80
     assert not fresh.mixed
-    assert fresh.said.endswith("in the class shares of the training pictures: 40 a, 40 b.")
+    assert fresh.said.endswith("those of a class that the training pictures have, too: 40 a, 40 b.")
+
+
+def test_rare_classes_that_the_training_set_lacks_by_accident_change_nothing(
+    tmp_path: Path,
+) -> None:
+    data = pictures(tmp_path / "own", (100, 100, 1), (60, 60, 1), num_train=90)
+    fresh = planted(tmp_path / "pools", data).result.fresh
+    assert fresh.positions.tolist() == list(range(121))
+    assert not fresh.said
+
+
+def test_a_rare_class_that_the_test_set_lacks_is_no_warning(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "own", (140, 58, 2), (200, 200, 1), num_test=180)
+    fresh = planted(tmp_path / "pools", data).result.fresh
+    assert fresh.said == (
+        "Of the 180 test pictures 127 are used as fresh ones, in the class shares of the training"
+        " pictures: 90 a, 37 b."
+    )
+    assert not fresh.mixed
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lab.core.estimate import shares_differ
 from lab.core.words import first_few
+from lab.measure.class_shares import LACKING
 from lab.worlds import Examples, StoredWorld, World
 from lab.worlds.audit import group_shares_doubted
 from lab.worlds.groups import true_groups
@@ -91,21 +92,21 @@ def fresh_of(world: World, train: Examples, test: Examples) -> Fresh:
         if not _differ(counts, others, what):
             continue
         takes = in_shares(counts, others)
-        known = sum(n for count, n in zip(counts, others, strict=True) if count)
+        known = _known(counts, others)
         if sum(takes) < max(FEWEST, LEAST * known):
             refused = refused or what
             continue
         lacking = [k for k, count in enumerate(counts) if count and not others[k]]
-        faults = []
-        if lacking:
-            named, many = first_few([names[k] for k in lacking]), sum(counts[k] for k in lacking)
+        many, faults = sum(counts[k] for k in lacking), []
+        if many > LACKING * len(train):
+            named = first_few([names[k] for k in lacking])
             faults.append(f"none is of {named}, as {many:,} of the {len(train):,} training {noun}")
         if refused:
             faults.append(f"their {refused} shares are others")
-        said = _told(names, takes, of=len(test), noun=noun, what=what)
+        said = _told(names, takes, known=known, of=len(test), noun=noun, what=what)
         if faults:
             said = f"Warning: {said} But {' and '.join(faults)}: {_follows(noun)}"
-        mixed = refused or (what if lacking else "")
+        mixed = refused or (what if faults else "")
         return Fresh(positions=_in_turn(other, takes), of=len(test), said=said, mixed=mixed)
     if not refused:
         return all_of_them
@@ -140,10 +141,15 @@ def in_shares(counts: Sequence[int], others: Sequence[int]) -> list[int]:
 
 
 def _differ(counts: Sequence[int], others: Sequence[int], what: str) -> bool:
-    """Whether the shares surely differ, or the training set lacks a class. (A group that it lacks
-    may be one of many rare ones, and the test set then lacks others of them.)"""
-    lacks = any(other and not count for count, other in zip(counts, others, strict=True))
+    """Whether the shares surely differ, or the training set lacks classes that much of the test
+    set is of. (Of many rare ones each set lacks some by accident, above all of groups.)"""
+    lacks = _known(counts, others) < (1 - LACKING) * sum(others)
     return (lacks and what == CLASS) or shares_differ(counts, others)
+
+
+def _known(counts: Sequence[int], others: Sequence[int]) -> int:
+    """How many test examples are at places that the training set has, too."""
+    return sum(other for count, other in zip(counts, others, strict=True) if count)
 
 
 def _in_turn(places: Tensor, takes: Sequence[int]) -> Tensor:
@@ -157,12 +163,14 @@ def _in_turn(places: Tensor, takes: Sequence[int]) -> Tensor:
     return torch.tensor([position for _, _, position in sorted(spread)], dtype=torch.int64)
 
 
-def _told(names: Sequence[str], takes: Sequence[int], *, of: int, noun: str, what: str) -> str:
-    """How many are used as fresh ones."""
+def _told(
+    names: Sequence[str], takes: Sequence[int], *, known: int, of: int, noun: str, what: str
+) -> str:
+    """How many are used as fresh ones, of so many of the training set's classes."""
     if sum(takes) == of:
         return f"All {of:,} test {noun} are used as fresh ones."
     shown = first_few([f"{take:,} {name}" for take, name in zip(takes, names, strict=True) if take])
-    return (
-        f"Of the {of:,} test {noun} {sum(takes):,} are used as fresh ones, in the {what} shares of"
-        f" the training {noun}: {shown}."
-    )
+    how = f"in the {what} shares of the training {noun}"
+    if sum(takes) == known:
+        how = f"those of a {what} that the training {noun} have, too"
+    return f"Of the {of:,} test {noun} {sum(takes):,} are used as fresh ones, {how}: {shown}."
