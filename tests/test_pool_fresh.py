@@ -122,7 +122,7 @@ def test_networks_that_give_one_answer_to_all_do_not_know_the_frequent_classes_p
     said = "\n".join(sentences(found))
     assert (
         "Of the 1,200 test pictures 571 are used as fresh ones, in the class shares of the training"
-        " pictures: 400 a, 114 b, 57 c." in said
+        " pictures: 400 of a, 114 of b, 57 of c." in said
     )
     assert "not like the fresh ones" not in said
     assert "Warning" not in said
@@ -162,7 +162,9 @@ def test_classes_that_the_training_set_lacks_are_left_out(tmp_path: Path) -> Non
     fresh = planted(tmp_path / "pools", data).result.fresh
     assert len(fresh.positions) == 80
     assert not fresh.mixed
-    assert fresh.said.endswith("those of a class that the training pictures have, too: 40 a, 40 b.")
+    assert fresh.said.endswith(
+        "those of a class that the training pictures have, too: 40 of a, 40 of b."
+    )
 
 
 def test_rare_classes_that_the_training_set_lacks_by_accident_change_nothing(
@@ -179,7 +181,7 @@ def test_a_rare_class_that_the_test_set_lacks_is_no_warning(tmp_path: Path) -> N
     fresh = planted(tmp_path / "pools", data).result.fresh
     assert fresh.said == (
         "Of the 180 test pictures 127 are used as fresh ones, in the class shares of the training"
-        " pictures: 90 a, 37 b."
+        " pictures: 90 of a, 37 of b."
     )
     assert not fresh.mixed
 

@@ -169,7 +169,9 @@ def _told(
     """How many are used as fresh ones, of so many of the training set's classes."""
     if sum(takes) == of:
         return f"All {of:,} test {noun} are used as fresh ones."
-    shown = first_few([f"{take:,} {name}" for take, name in zip(takes, names, strict=True) if take])
+    shown = first_few(
+        [f"{take:,} of {name}" for take, name in zip(takes, names, strict=True) if take]
+    )
     how = f"in the {what} shares of the training {noun}"
     if sum(takes) == known:
         how = f"those of a {what} that the training {noun} have, too"
