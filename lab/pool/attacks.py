@@ -82,9 +82,10 @@ def attack(result: PoolResult) -> Attacks | None:
         return None
     # Labels of fresh examples are wrong as often as those of the training set.
     given = result.run.world.given_labels(test.clean_labels, "train", start=len(train))
+    fresh = result.fresh.positions
     return attack_with(
         log_odds_of(pool.train_logits, train.labels),
-        log_odds_of(pool.test_logits, given),
+        log_odds_of(pool.test_logits, given)[:, fresh],
         pool.members,
         blocks_of(pool),
     )

@@ -117,7 +117,7 @@ class Findings:
         """Measure a pool; `ValueError` if it is too small for any score."""
         pool, train, test = result.pool, result.train, result.test
         hits = torch.stack([right(logits, train.labels) for logits in pool.train_logits])
-        fresh = torch.stack([right(logits, test.clean_labels) for logits in pool.test_logits])
+        unseen = torch.stack([right(logits, test.clean_labels) for logits in pool.test_logits])
         scores = memorization_scores(hits, pool.members)
         if not bool(scores.score.isfinite().any()):
             noun = result.run.world.noun
@@ -153,7 +153,7 @@ class Findings:
             identity=identity(
                 hits[:, alone],
                 pool.members[:, alone],
-                fresh,
+                unseen[:, result.fresh.positions],
                 wrong=train.mislabeled[alone],
                 classes=len(train.classes),
             ),
@@ -165,6 +165,7 @@ class Findings:
         """Plain values, as `findings.json` holds them."""
         pool, same = self.result.pool, self.identity
         error = self.scores.standard_error
+        fresh = self.result.fresh
         return {
             "config": json.loads(to_json(self.result.run.config)),
             "world": self.result.run.world.version,
@@ -189,6 +190,7 @@ class Findings:
                 "others_minus_expected": same.off.as_dict(),
                 "holds": same.holds,
             },
+            **({"fresh": fresh.as_dict()} if fresh.said else {}),
             "true_positive_rates": self.attacks.as_dict() if self.attacks else None,
             "true_positive_rates_by_score": {n: band.as_dict() for n, band in self.exposed.items()}
             if self.exposed

@@ -39,9 +39,10 @@ def to_html(
     data, world = result.run.config.data, result.run.world
     size, noun = int(result.pool.members[0].sum()), world.noun
     most, least = extremes(findings)
+    fresh = len(result.fresh.positions)
     conditions = (
         f"{len(result.pool):,} networks ({result.run.config.model.model}), each trained on"
-        f" {size:,} of {data.num_train:,} {noun}; {data.num_test:,} fresh {noun}; world"
+        f" {size:,} of {data.num_train:,} {noun}; {fresh:,} fresh {noun}; world"
         f" {world.version}; seed {result.run.config.seed}."
     )
     return render(

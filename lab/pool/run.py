@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from lab.core.config import RunConfig
@@ -15,6 +16,7 @@ from lab.experiments.runner.executors import Executor, open_executor
 from lab.experiments.runner.jobs import key_of
 from lab.measure import right
 from lab.models import digest_of
+from lab.pool.fresh import Fresh, fresh_of, shares_doubted
 from lab.pool.membership import membership, subset_size
 from lab.pool.progress import Progress
 from lab.pool.store import Pool, PoolDir
@@ -61,6 +63,11 @@ class PoolResult:
     seconds: float
     """Processor seconds of the networks that were trained now, each; 0: none was."""
     failed: tuple[tuple[int, str], ...]
+
+    @cached_property
+    def fresh(self) -> Fresh:
+        """Which of the test examples the training examples are compared with."""
+        return fresh_of(self.run.world, self.train, self.test)
 
 
 def run_pool(
@@ -134,6 +141,11 @@ def run_pool(
         ]
         say(_plan(run, networks, size, len(kept), processes, weights))
         train = run.world.load("train", data.num_train).to("cpu")
+        test = run.world.load("test", data.num_test).to("cpu")
+        for warning in shares_doubted(run.world, train, test):
+            say(f"warning: {warning}")
+        if said := fresh_of(run.world, train, test).said:
+            say(said)
         labels = train.labels
         failed: list[tuple[int, str]] = []
         seconds: list[float] = []
@@ -166,7 +178,7 @@ def run_pool(
             share=share,
             pool=Pool.of([(k, masks[k], kept[k]) for k in sorted(kept)]),
             train=train,
-            test=run.world.load("test", data.num_test).to("cpu"),
+            test=test,
             seconds=sum(seconds) / len(seconds) if seconds else 0.0,
             failed=tuple(failed),
         )

@@ -49,11 +49,13 @@ def tell(findings: Findings) -> Told:
         if cause in findings.causes and usual.count and findings.tells:
             why.append(_compared(findings.causes[cause], what, usual, noun))
     why += _taught(findings, noun)
+    fresh = findings.result.fresh
+    warned, noted = ([fresh.said], []) if fresh.mixed else ([], [fresh.said] if fresh.said else [])
     return Told(
-        known=[*_not_finite(findings, noun), _by_heart(findings, noun)],
+        known=[*_not_finite(findings, noun), *warned, _by_heart(findings, noun)],
         causes=[*why, *_extremes(findings, noun)],
         attack=_attack(findings, noun),
-        checks=[*_identity(findings, noun), *_criterion(findings, noun)],
+        checks=[*noted, *_identity(findings, noun), *_criterion(findings, noun)],
     )
 
 
@@ -219,8 +221,11 @@ def _identity(findings: Findings, noun: str) -> list[str]:
     fresh = f"On fresh {noun} it is {same.fresh.value:.3f}"
     if wrong:
         fresh += f", which {wrong.count:,} wrong labels would make {same.expected.value:.3f}"
+    shares = findings.result.fresh.mixed
     if same.holds:
         verdict = "no difference, as far as can be told"
+    elif shares:
+        verdict = f"it should be 0 where both have the same {shares} shares, which they have not"
     else:
         verdict = (
             f"it should be 0. The training {noun} are not like the fresh ones, or they are so few"

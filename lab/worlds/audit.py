@@ -30,7 +30,7 @@ from lab.worlds.groups import MeasuredCue, group_counts, measured
 from lab.worlds.kept import Progress, quiet
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
-from lab.worlds.shares import GROUPS, shares_told
+from lab.worlds.shares import FIGURES, GROUPS, shares_told
 from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World
 
@@ -164,13 +164,15 @@ def warnings(
         said += _dim(world, train)
         copies = copies or copies_between(world, train, test, progress=progress)
         said += copies_told(world, copies, len(test))
-        said += _group_shares(world, train, test)
+        said += group_shares_doubted(world, train, test)
     return said
 
 
-def _group_shares(world: StoredWorld[Any], train: Examples, test: Examples) -> list[str]:
+def group_shares_doubted(
+    world: StoredWorld[Any], train: Examples, test: Examples, then: str = FIGURES
+) -> list[str]:
     """What is to be said of groups, class × columns, with other shares in the test set, where it
-    has groups of the training set for the most part."""
+    has groups of the training set for the most part; `then` as in `shares_told`."""
     if not world.grouped_by:
         return []
     counts, others = (group_counts(each, world.grouped_by) for each in (train, test))
@@ -178,7 +180,7 @@ def _group_shares(world: StoredWorld[Any], train: Examples, test: Examples) -> l
     if 2 * known < len(test):
         return []
     numbers = list(counts.values()), [others[name] for name in counts]
-    return shares_told(list(counts), *numbers, noun=world.noun, what=GROUPS)
+    return shares_told(list(counts), *numbers, noun=world.noun, what=GROUPS, then=then)
 
 
 def _dim(world: StoredWorld[Any], examples: Examples) -> list[str]:

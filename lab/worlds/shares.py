@@ -11,6 +11,12 @@ from lab.core.words import first_few, percent, singular
 APART = 0.05
 """How much shares may differ without a word: the sum of what is more in one of the sets."""
 
+FIGURES = (
+    "the gap and the membership AUC come from that, too. What is said of memory goes by figures"
+    " with each {one} at its share of {test}."
+)
+"""What follows from other shares for a run."""
+
 CLASSES, GROUPS = ("class", "classes"), ("group", "groups")
 """What may be counted, one and several."""
 
@@ -24,11 +30,13 @@ def shares_told(
     sets: tuple[str, str] = ("the training set", "the test set"),
     what: tuple[str, str] = CLASSES,
     hint: str = "",
+    then: str = FIGURES,
 ) -> list[str]:
     """A sentence on classes that the training set lacks, and one if the shares of the others surely
     differ. `counts` and `others` are the numbers of each in the training and in the test set, which
     are called `sets`; `noun` is what their examples are called, `what` what is counted; `hint` is
-    added where there are classes that the training set lacks."""
+    added where there are classes that the training set lacks; `then` says what follows from other
+    shares, of `{one}` (a class) and `{test}`."""
     said = []
     (train, test), (one, many) = sets, what
     lacking = [place for place, n in enumerate(counts) if not n and others[place]]
@@ -53,8 +61,7 @@ def shares_told(
     shares = percent(counts[place] / sum(counts)), percent(others[place] / sum(others))
     more = "" if abs(apart[most]) > all_apart / 2 else f", and other {many} differ, too"
     said.append(
-        f"the {one} {name} is {shares[0]} of {train} and {shares[1]} of {test}{more}: the gap and"
-        " the membership AUC come from that, too. What is said of memory goes by figures with each"
-        f" {one} at its share of {test}."
+        f"the {one} {name} is {shares[0]} of {train} and {shares[1]} of {test}{more}:"
+        f" {then.format(one=one, test=test)}"
     )
     return said

@@ -27,7 +27,7 @@ from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
 from lab.worlds.metadata import Column
 from lab.worlds.samples import Samples
-from lab.worlds.shares import shares_told
+from lab.worlds.shares import FIGURES, shares_told
 from lab.worlds.splits import check_split
 from lab.worlds.tasks import Subpopulation
 from lab.worlds.validate import check_memory
@@ -246,14 +246,14 @@ class StoredWorld(World, Generic[T]):
                 )
         return [*said, *self.shares_doubted()]
 
-    def shares_doubted(self) -> list[str]:
+    def shares_doubted(self, then: str = FIGURES) -> list[str]:
         """A sentence if the training set lacks classes, and one if they have other shares in the
-        test set."""
+        test set; `then` says what follows from that, as in `shares_told`."""
         hint, needed = "", self._least_with_all()
         if needed > self.data.num_train:
             hint = f" --num-train {needed:,} or more takes some of each."
         train, test = (counts.tolist() for counts in self._class_counts())
-        return shares_told(self.names, train, test, noun=self.noun, hint=hint)
+        return shares_told(self.names, train, test, noun=self.noun, hint=hint, then=then)
 
     def _class_counts(self) -> Iterator[npt.NDArray[np.int64]]:
         """How many pictures each class has, in the training and in the test set."""
