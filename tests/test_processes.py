@@ -203,6 +203,40 @@ def test_two_processes_learn_what_one_does(objective: str, tmp_path: Path) -> No
     torch.testing.assert_close(one.objective, two.objective)
 
 
+@pytest.mark.parametrize("summed", [False, True])
+def test_objectives_whose_state_differs_between_processes_are_refused(
+    summed: bool, tmp_path: Path
+) -> None:
+    """One that keeps a mean of its own part of each batch, and one that sums over the processes."""
+    file = tmp_path / "own.py"
+    file.write_text(
+        """
+import torch
+from torch.nn.functional import cross_entropy
+from lab.training.objectives import Objective
+class mean(Objective):
+    def start(self, spec): self.spec, self.kept = spec, torch.zeros(2)
+    def __call__(self, logits, batch):
+        seen = torch.stack([logits.detach().sum(), torch.tensor(float(len(logits)))])
+        SUM
+        self.kept = 0.5 * self.kept + seen
+        return cross_entropy(logits, batch.labels) * (1 + self.kept[1] / 1000)
+    def state(self): return {"kept": self.kept}
+    def restore(self, state): self.kept = state["kept"]
+""".replace("SUM", "self.spec.processes.all_reduce_sum_([seen])" if summed else "")
+    )
+    job = tiny(tmp_path / "run", name="run", objective=f"{file}:mean", steps=6, num_train=24)
+    codes = together(job)
+    told = json.loads((tmp_path / "run" / "run" / "summary.json").read_text())
+    if summed:
+        assert codes == [0, 0]
+        assert told["status"] == "finished"
+    else:
+        assert 0 not in codes
+        assert told["status"] == "failed"
+        assert "after step 1 its state() is not the same in all 2 processes" in told["verdict"]
+
+
 def test_an_auxiliary_loss_is_the_mean_of_those_of_the_processes(tmp_path: Path) -> None:
     """One that is a mean over the examples is then that of the whole batch."""
     file = tmp_path / "net.py"

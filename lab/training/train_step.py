@@ -19,6 +19,7 @@ from lab.core.text import plain
 from lab.models import TURN, Generators, NetworkError, Settings, blame, settings_kept, to_input
 from lab.models.inputs import to_stored
 from lab.models.threads import Threads
+from lab.training.agreement import check_agreement
 from lab.training.batches import Batch, Batches
 from lab.training.checkpoint import Checkpoint, give_state
 from lab.training.cuda_graph import GraphedStep, can_be_captured
@@ -146,6 +147,17 @@ class TrainStep:
             else:
                 self._graphed(self._compute, batch)
         self.step += 1
+        if not self._processes.single and self.step.bit_count() == 1:
+            self._check_agreement()
+
+    def _check_agreement(self) -> None:
+        """Whether the objective has the same state in all processes: asked after 1, 2, 4, … steps,
+        as it costs time."""
+        with settings_kept():
+            state = self._objective.state()
+        if state or self._looks:
+            name = self._config.objective
+            check_agreement(name, state, self._processes, step=self.step)
 
     def _compute(self, batch: Batch) -> None:
         """What is left of a step once the generators are seeded and the learning rate is set."""
