@@ -35,7 +35,7 @@ class Flags:
     metrics: tuple[str, ...] = ()
     """Final metrics to show in the tables and figures, by tag, such as gap/accuracy,
     reliance/eye_color, shapley/eyes or seconds/training. None named: accuracies, gap and membership
-    AUC, where measured."""
+    AUC, where measured, the latter two as memory is judged by them."""
     axes: tuple[str, ...] = ()
     """Settings on the axes of the figures, one or two of the grid's. None named: those of the grid,
     numeric ones first."""

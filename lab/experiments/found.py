@@ -20,7 +20,7 @@ from lab.core.text import own_columns
 from lab.experiments.runner.grid import ELSEWHERE, PARTS, fields, setting
 from lab.experiments.runner.jobs import refuse_other_figures
 from lab.experiments.show.tables import MARKED, cell_word, to_markdown
-from lab.experiments.show.view import View, columns_of
+from lab.experiments.show.view import View, judged_columns
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
 
 ASIDE = (
@@ -71,12 +71,18 @@ def found_table(folder: Path) -> Table:
 
 
 def found_text(table: Table) -> str:
-    """The table of means in Markdown, with the metrics that the table of metrics has for tables."""
-    columns = columns_of(shown("table", table.tags))
+    """The table of means in Markdown, with the metrics that the table of metrics has for tables:
+    gap and membership AUC are those by which memorization is judged in each run."""
+    columns, judged = judged_columns(shown("table", table.tags), table.cells)
     own = own_columns(table.grid, beside=(*MARKED, *columns), kind="setting")
     words = {own[name]: partial(_word, name) for name in table.grid}
     return to_markdown(
-        View(cells=table.cells, words=words or {"runs": lambda _: "all"}, columns=columns)
+        View(
+            cells=table.cells,
+            words=words or {"runs": lambda _: "all"},
+            columns=columns,
+            judged=judged,
+        )
     )
 
 

@@ -21,8 +21,36 @@ INSTEAD: tuple[dict[str, str], ...] = tuple(
 """What stands for each; of several that are measured, the first: groups or classes have other
 shares in the test set, and labels are wrong in the training set alone."""
 
+GROUPS, CLASSES, RIGHT = "at group shares", "at class shares", "by right labels"
+"""What the figures of each of `INSTEAD` are called."""
+
+WRONG_LABELS = "memorization/mislabeled_fitted"
+"""Measured wherever some training labels are known to be wrong."""
+
 
 def judged(tag: str, measured: Collection[str]) -> str:
     """The tag of the figure that stands for the plain `tag` where so many are `measured`: itself if
     nothing does."""
     return next((one[tag] for one in INSTEAD if tag in one and one[tag] in measured), tag)
+
+
+def kind(tag: str, measured: Collection[str]) -> str:
+    """What the figure that stands for the plain `tag` is called; empty if that is itself."""
+    found = judged(tag, measured)
+    names = zip(INSTEAD, (GROUPS, CLASSES, RIGHT), strict=True)
+    return next((name for one, name in names if found in one.values()), "")
+
+
+def alike(tag: str, one: Collection[str], other: Collection[str]) -> bool:
+    """Whether what stands for the plain `tag` in two runs, of which so many are measured, is the
+    same figure, so that they can be compared. Without wrong labels the plain figure is that of the
+    right labels; where shares do not surely differ, it is that at the shares of the test set."""
+    kinds = {kind(tag, one), kind(tag, other)}
+    if len(kinds) == 1:
+        return True
+    if "" not in kinds:
+        return False
+    plain, else_ = (one, other) if not kind(tag, one) else (other, one)
+    if kind(tag, else_) == RIGHT:
+        return WRONG_LABELS not in plain
+    return (WRONG_LABELS in plain) == (WRONG_LABELS in else_)

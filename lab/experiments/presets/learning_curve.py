@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from lab.core.config import RunConfig
 from lab.core.metrics import heading, limits
 from lab.experiments.compare import against_first
+from lab.experiments.judged import as_judged, told
 from lab.experiments.plan import Plan, Preset
 from lab.experiments.show import style
-from lab.experiments.show.view import View, columns_of
+from lab.experiments.show.view import Columns, View, columns_of, judged_columns
 from lab.experiments.table import Cell, Table
 from lab.measure.judged import judged
 from lab.worlds import classes_of, noun_of
@@ -53,13 +54,24 @@ def preset(base: RunConfig, sizes: Sequence[int]) -> Preset:
 
 def view(table: Table) -> View:
     """The table over the sizes, and the plot."""
+    columns, by = _columns(table.cells)
     return View(
         cells=table.cells,
         words={f"training {_noun(table.cells)}": lambda cell: f"{cell.settings['num_train']:,}"},
-        columns=columns_of((TRAIN, TEST, GAP, AUC, *_judged(table.cells))),
+        columns=columns,
+        judged=by,
         pairs=against_first(table.cells),
         figures=lambda: iter([("learning_curve", figure(table.cells))]),
     )
+
+
+def _columns(cells: Sequence[Cell]) -> tuple[Columns, frozenset[str]]:
+    """The columns, with further ones of what stands for plain figures where all cells have it; and
+    the headings of those that show it in place of the plain figures, where only some have it."""
+    tags = (TRAIN, TEST, GAP, AUC)
+    if alike := _judged(cells):
+        return columns_of((*tags, *alike)), frozenset()
+    return judged_columns(tags, cells)
 
 
 def _judged(cells: Sequence[Cell]) -> list[str]:
@@ -69,12 +81,15 @@ def _judged(cells: Sequence[Cell]) -> list[str]:
 
 
 def figure(cells: Sequence[Cell]) -> Figure:
-    """Accuracy on training and test examples and the membership AUC, over the sizes."""
+    """Accuracy on training and test examples and the membership AUC, over the sizes: those by which
+    memorization is judged, which the caption says where these are not the plain ones."""
     drawn, (axes,) = style.new_figure(width=7, height=4.2)
     cells = [cell for cell in cells if cell.runs]
+    by = told(cells, most=0)
+    lines = [as_judged(cell) for cell in cells]
     sizes = [cell.settings["num_train"] for cell in cells]
     for number, (name, tag) in enumerate(LINES.items()):
-        means = [cell.mean(tag) for cell in cells]
+        means = [cell.mean(tag) for cell in lines]
         style.line(axes, sizes, means, color=style.color(number), label=name, limits=limits(tag))
     labels = {1 / len(classes_of(cell.config.data)) for cell in cells}
     noun = _noun(cells)
@@ -85,7 +100,8 @@ def figure(cells: Sequence[Cell]) -> Figure:
     axes.set(xlabel=f"training {noun}", ylabel="accuracy, AUC", ylim=(min(guesses) - 0.05, 1.02))
     style.title(axes, (TITLE if _closes(cells) else NEUTRAL).format(noun=noun))
     axes.legend(frameon=False, loc="center right")
-    style.caption(drawn)
+    says = f"train accuracy and membership AUC {by}\n" if by else ""
+    style.caption(drawn, says + style.INTERVALS)
     return drawn
 
 

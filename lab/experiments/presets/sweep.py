@@ -14,6 +14,7 @@ from lab.core.metrics import shown
 from lab.core.run_dir import runs_in
 from lab.core.text import unknown
 from lab.experiments.compare import pairs_along
+from lab.experiments.judged import PLAIN, table_as_judged, told
 from lab.experiments.metrics import check_metrics
 from lab.experiments.plan import Plan, Preset
 from lab.experiments.runner.grid import with_settings
@@ -21,7 +22,7 @@ from lab.experiments.show.curves import curves, power_laws
 from lab.experiments.show.maps import heat_map
 from lab.experiments.show.panels import axes_of, numeric
 from lab.experiments.show.tables import cell_word
-from lab.experiments.show.view import View, columns_of
+from lab.experiments.show.view import View, judged_columns
 from lab.experiments.table import Cell, Table, flatten
 
 if TYPE_CHECKING:
@@ -76,13 +77,16 @@ def view(
     axes: Sequence[str] = (),
     compare: str | None = None,
 ) -> View:
-    """What a sweep shows of a grid's results, see `preset`."""
+    """What a sweep shows of a grid's results, see `preset`. Gap and membership AUC are those by
+    which memorization is judged in each run, unless they are among the `metrics`."""
     tags = shown("table", table.tags)
     tags += [tag for tag in dict.fromkeys(metrics) if tag not in tags]
+    columns, judged = judged_columns(tags, table.cells, named=metrics)
     return View(
         cells=table.cells,
         words={name: partial(_word, name) for name in table.grid},
-        columns=columns_of(tags),
+        columns=columns,
+        judged=judged,
         pairs=pairs_along(table, compare),
         figures=lambda: _draw(table, metrics, axes),
     )
@@ -104,16 +108,20 @@ def _measured(out: Path) -> set[str]:
 def _draw(
     table: Table, metrics: Sequence[str], axes: Sequence[str]
 ) -> Iterator[tuple[str, Figure]]:
-    """The figures of each metric, where the grid has enough cells for them."""
+    """The figures of each metric, where the grid has enough cells for them; by default with what
+    memorization is judged by in place of gap and membership AUC, and with a line that says so."""
     names = tuple(axes) or axes_of(table)
+    plain, by_judged = table, table_as_judged(table)
     for tag in [tag for tag in metrics or shown("plot") if tag in table.tags]:
+        by = told(plain.cells, most=0) if tag in PLAIN and not metrics else ""
+        table = by_judged if by else plain
         word = tag.replace("/", "_")
         x = names[0] if names else None
         line = names[1] if len(names) > 1 else None
         if x and line:
-            yield f"map/{word}", heat_map(table, tag, x=x, y=line)
+            yield f"map/{word}", heat_map(table, tag, x=x, y=line, by=by)
         if x and numeric(table, x) and len(table.grid[x]) > 2:
-            yield f"curve/{word}", curves(table, tag, x=x, line=line)
+            yield f"curve/{word}", curves(table, tag, x=x, line=line, by=by)
         if x == "num_train" and len(table.grid[x]) > 2 and tag.startswith("accuracy/"):
             figure, laws = power_laws(table, tag, line=line)
             if laws:

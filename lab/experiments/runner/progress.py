@@ -19,16 +19,19 @@ from lab.core.metrics import heading, shown
 from lab.experiments.runner.grid import in_words
 from lab.experiments.runner.jobs import Job
 from lab.experiments.table import Failure, Run
+from lab.measure.judged import AUC, GAP, judged, kind
 
 
 class Progress:
     """Shows how far a grid is, with the metrics that the table has for it
     and further `metrics` by tag, each the mean of the seeds so far; pass it to `run_grid` as
-    `watch`."""
+    `watch`. Gap and membership AUC are those by which memorization is judged, and say so where
+    these are not the plain ones, unless they are among the `metrics`."""
 
     def __init__(self, stream: TextIO | None = None, *, metrics: Sequence[str] = ()) -> None:
         self._stream = stream or sys.stderr
         self._tags = tuple(dict.fromkeys((*shown("progress"), *metrics)))
+        self._judged = {GAP, AUC} - set(metrics)
         self._live = self._stream.isatty()
         self._lines = 0
         self._began = time.monotonic()
@@ -127,10 +130,19 @@ class Progress:
     def _means(self, runs: Sequence[Run]) -> dict[str, str]:
         """The means of the metrics that all runs have, by heading."""
         return {
-            heading(tag): f"{fmean(run.metrics[tag].value for run in runs):.3f}"
+            heading(tag): self._mean(tag, runs)
             for tag in self._tags
             if runs and all(tag in run.metrics for run in runs)
         }
+
+    def _mean(self, tag: str, runs: Sequence[Run]) -> str:
+        """A metric's mean over runs, and by which kinds of figure it is judged, if not the plain
+        one: "0.021 by right labels"."""
+        if tag not in self._judged:
+            return f"{fmean(run.metrics[tag].value for run in runs):.3f}"
+        value = fmean(run.metrics[judged(tag, run.metrics)].value for run in runs)
+        kinds = dict.fromkeys(filter(None, (kind(tag, run.metrics) for run in runs)))
+        return " ".join([f"{value:.3f}", " or ".join(kinds)]).strip()
 
     def _say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)

@@ -33,10 +33,10 @@ TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 """Errors that are marked at a logarithmic axis."""
 
 
-def curves(table: Table, tag: str, *, x: str, line: str | None = None) -> Figure:
+def curves(table: Table, tag: str, *, x: str, line: str | None = None, by: str = "") -> Figure:
     """A final metric over a setting that is a number: the mean over the seeds with its 95 %
     interval; a line for each value of the setting `line`, a panel for each combination of the
-    others."""
+    others. `by` is a second line of the title."""
     check_known(table, tag, x, *([line] if line else []))
     if not numeric(table, x):
         raise ValueError(f"curves need a setting that is a number, not {x}")
@@ -53,7 +53,7 @@ def curves(table: Table, tag: str, *, x: str, line: str | None = None) -> Figure
     drawn = [axes for axes in grid if axes.get_legend_handles_labels()[0]]
     if line and drawn:
         drawn[0].legend(frameon=False, title=words_of(line, table), fontsize=style.SMALL)
-    figure.suptitle(f"{tag}, {seeds_of(table)}", fontsize=10)
+    style.heading(figure, f"{tag}, {seeds_of(table)}", by)
     return figure
 
 

@@ -16,7 +16,7 @@ from lab.experiments.show.panels import (
     ticks_of,
     words_of,
 )
-from lab.experiments.show.style import SMALL, new_figure, title
+from lab.experiments.show.style import SMALL, heading, new_figure, title
 from lab.experiments.table import Cell, Table
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ LETTER = 0.09
 """Width of a letter in inches."""
 
 
-def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
+def heat_map(table: Table, tag: str, *, x: str, y: str, by: str = "") -> Figure:
     """The mean of a final metric over the seeds, for all values of two settings; a panel for each
-    combination of the other ones. Cells without finished runs stay gray."""
+    combination of the other ones. Cells without finished runs stay gray. `by` is a second line of
+    the title."""
     check_known(table, tag, x, y)
     panels = panels_of(table, x, y)
     wide, high = len(table.grid[x]), len(table.grid[y])
@@ -67,7 +68,7 @@ def heat_map(table: Table, tag: str, *, x: str, y: str) -> Figure:
     if image is not None:
         bar = figure.colorbar(image, ax=grid)
         bar.outline.set_visible(False)
-    figure.suptitle(f"{tag}, {seeds_of(table)}", fontsize=10)
+    heading(figure, f"{tag}, {seeds_of(table)}", by)
     return figure
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ SMALL = 8
 """Font size of ticks, legends and captions, in points."""
 
 DPI = 110
+
+LETTERS = 12
+"""Letters of a title that fit into an inch."""
 
 INTERVALS = "means over seeds; bands and whiskers: 95 % intervals of the mean (Student's)"
 """What the caption of a plot of seeds says."""
@@ -133,6 +137,12 @@ def legend_above(figure: Figure, axes: Axes, *, order: Sequence[str] = ()) -> No
     if labels:
         figure.legend([by_label[name] for name in labels], labels, frameon=False, fontsize=SMALL,
                       ncols=min(4, len(labels)), loc="outside upper left")  # fmt: skip
+
+
+def heading(figure: Figure, text: str, by: str = "") -> None:
+    """A figure's title, and below it in further lines what else is to be said of its values."""
+    width = max(40, int(figure.get_figwidth() * LETTERS))
+    figure.suptitle("\n".join([text, *textwrap.wrap(by, width)]), fontsize=10)
 
 
 def caption(figure: Figure, text: str = INTERVALS) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lab.core.config import given
@@ -14,6 +14,7 @@ from lab.core.finite import ONE_COLOR
 from lab.core.metrics import limits
 from lab.core.words import NOTHING, has_spread, over_seeds
 from lab.experiments.compare import Pair
+from lab.experiments.judged import as_judged, note, pair_as_judged
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import in_words, setting
 from lab.experiments.runner.jobs import ASIDE
@@ -54,7 +55,7 @@ DIFFERENCES = (
 
 def to_markdown(view: View) -> str:
     """The table of means and that of differences, with a note below each."""
-    blocks = [mean_table(view.cells, view.words, view.columns)]
+    blocks = [mean_table(view.cells, view.words, view.columns, view.judged)]
     if any(len(cell.runs) > 1 for cell in view.cells):
         blocks.append(MEANS)
     if any(cell.unreached for cell in view.cells):
@@ -64,8 +65,13 @@ def to_markdown(view: View) -> str:
         blocks.append(UNCLEAR.format(runs=f"{bad:,} of {runs:,} runs"))
     if unfitted := [cell for cell in view.cells if cell.unfitted]:
         blocks.append(f"{UNFITTED} {_why_unfitted(unfitted)}")
-    if any(len(pair.cell.runs) > 1 and len(pair.baseline.runs) > 1 for pair in view.pairs):
-        blocks += [difference_table(view.pairs, view.words, view.columns), DIFFERENCES]
+    compared = any(len(p.cell.runs) > 1 and len(p.baseline.runs) > 1 for p in view.pairs)
+    if view.judged:
+        names = [name for name in view.columns if name in view.judged]
+        blocks.append(note(names, view.cells, view.pairs if compared else ()))
+    if compared:
+        table = difference_table(view.pairs, view.words, view.columns, view.judged)
+        blocks += [table, DIFFERENCES]
     return "\n\n".join(blocks)
 
 
@@ -85,9 +91,12 @@ def _why_unfitted(cells: Sequence[Cell]) -> str:
     return f"Their networks were still learning, or were too small: more --steps{wider}."
 
 
-def mean_table(cells: Sequence[Cell], words: Words, columns: Columns) -> str:
+def mean_table(
+    cells: Sequence[Cell], words: Words, columns: Columns, judged: Collection[str] = ()
+) -> str:
     """A row for each cell: its settings, the number of seeds, how many of them were not shown all
-    their training data, or did not fit it (where any cell has such seeds), and the metrics."""
+    their training data, or did not fit it (where any cell has such seeds), and the metrics: below
+    the headings `judged`, what stands for them where memorization is judged by other figures."""
     marks = {
         UNSHOWN: [cell.unreached for cell in cells],
         NOT_FITTED: [cell.unfitted for cell in cells],
@@ -100,7 +109,10 @@ def mean_table(cells: Sequence[Cell], words: Words, columns: Columns) -> str:
         row.append(str(len(cell.runs)))
         for counts in marks.values():
             row.append(f"{counts[place]} of {len(cell.runs)}" if counts[place] else "")
-        rows.append([*row, *(mean_text(cell, tag(cell)) for tag in columns.values())])
+        mine = as_judged(cell)
+        for name, tag in columns.items():
+            row.append(mean_text(mine if name in judged else cell, tag(cell)))
+        rows.append(row)
     return _markdown(header, rows, left=len(words))
 
 
@@ -117,15 +129,22 @@ def mean_text(cell: Cell, tag: str) -> str:
     return f"{text} [{values.min():.3f}–{values.max():.3f}]"
 
 
-def difference_table(pairs: Sequence[Pair], words: Words, columns: Columns) -> str:
-    """A row for each pair: the cell, its baseline (in what they differ), and the differences."""
+def difference_table(
+    pairs: Sequence[Pair], words: Words, columns: Columns, judged: Collection[str] = ()
+) -> str:
+    """A row for each pair: the cell, its baseline (in what they differ), and the differences, of
+    the same figures as `mean_table`'s; none where the two have figures of different kinds."""
     header = [*words, "baseline", *columns]
     rows = []
     for pair in pairs:
         mine = {name: word(pair.cell) for name, word in words.items()}
         other = {name: word(pair.baseline) for name, word in words.items()}
         apart = ", ".join(f"{n} {other[n]}" for n in words if mine[n] != other[n])
-        shown = (difference_text(pair, tag(pair.cell)) for tag in columns.values())
+        by = pair_as_judged(pair)
+        shown = (
+            difference_text(by if name in judged else pair, tag(pair.cell))
+            for name, tag in columns.items()
+        )
         rows.append([*mine.values(), apart, *shown])
     return _markdown(header, rows, left=len(words) + 1)
 
