@@ -35,6 +35,7 @@ from lab.measure.class_shares import (
     class_mean,
     same_answer,
 )
+from lab.measure.ranking import roc_auc
 from lab.runs.train import start
 from lab.verdict import Finding, findings
 from lab.worlds import audit, open_world
@@ -488,3 +489,45 @@ def test_fewer_training_pictures_than_two_of_each_class_are_not_advised() -> Non
         setting(num_train=300, num_test=5000, num_classes=200, frequent=1 / 200),
     )
     assert not any("fewer" in each.text for each in said)
+
+
+def ranked(seed: int, *, apart: float, bias: float, classes: int = 2) -> Predictions:
+    """Predictions on 300 examples, 10 % of them of the last class, of a network that answers the
+    first class by a `bias`; log odds of the right class are `apart` higher."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(classes, 300, p=[*[0.9 / (classes - 1)] * (classes - 1), 0.1])
+    logits = rng.normal(size=(300, classes))
+    logits[np.arange(300), labels] += apart
+    logits[:, 0] += bias
+    return Predictions.of(torch.tensor(logits), torch.tensor(labels))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_area_under_the_roc_curve_is_that_of_all_pairs(classes: int) -> None:
+    test = ranked(0, apart=1.5, bias=8.0, classes=classes)
+    chances, areas = test.logits.double().softmax(dim=1), []
+    for k in range(classes) if classes > 2 else (1,):
+        mine, others = chances[test.labels == k, k], chances[test.labels != k, k]
+        pairs = (mine[:, None] > others) + 0.5 * (mine[:, None] == others)
+        areas.append(pairs.double().mean().item())
+    found = roc_auc(test)
+    assert found is not None
+    assert found.value == pytest.approx(float(np.mean(areas)), abs=1e-9)
+    assert found.interval[0] < found.value < found.interval[1]
+    assert roc_auc(made((50, 0), known=1, seed=0)) is None
+
+
+@pytest.mark.parametrize(("apart", "said"), [(2.0, True), (0.0, False)])
+def test_a_network_that_ranks_classes_but_answers_one_is_told_so(apart: float, said: bool) -> None:
+    train, test = (ranked(seed, apart=apart, bias=12.0) for seed in (0, 1))
+    area = roc_auc(test)
+    assert area is not None
+    found = told(train, test, {"accuracy/test_roc_auc": area})
+    assert found[0].kind == ("apart" if said else "nothing")
+    assert ("its probabilities do: by these the area" in found[0].text) == said
+    assert "all test pictures the same answer" in found[0].text
+
+
+def test_networks_without_knowledge_are_seldom_said_to_rank() -> None:
+    areas = [roc_auc(ranked(seed, apart=0.0, bias=12.0)) for seed in range(100)]
+    assert sum(each is not None and each.interval[0] > 0.6 for each in areas) == 0

@@ -131,6 +131,9 @@ METRICS: tuple[Metric, ...] = (
            shown=("hparams", "table", "progress", "plot", "curves", "cues")),
     _share("accuracy/test_class_mean", "mean over classes of the accuracy on the test set's "
            "examples of each (balanced accuracy)", better="up", chance="task", needs=UNDRAWN),
+    Metric(name="accuracy/test_roc_auc", unit="area", low=0, high=1, better="up", chance=0.5,
+           meaning="area under the ROC curve of each class's log odds on the test set, mean over "
+           "classes: whether probabilities rank examples right (up to 50 classes)", needs=UNDRAWN),
     _share("accuracy/unbiased", "accuracy on the unbiased test set: cues independent of the label",
            better="up", chance="task", needs="cues", heading="unbiased",
            label="unbiased: cues independent of the label",

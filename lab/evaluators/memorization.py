@@ -10,6 +10,7 @@ from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, example_losses, memorization_metrics
 from lab.measure.class_shares import MEAN, at_test_shares, class_mean
+from lab.measure.ranking import ROC_AUC, roc_auc
 from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.models import features
 from lab.tracking import views
@@ -43,6 +44,8 @@ class MemorizationEvaluator:
         alike |= of_right_labels(train, test)
         if not self.drawn and len(test):
             alike[MEAN] = class_mean(test)
+            if (ranked := roc_auc(test)) is not None:
+                alike[ROC_AUC] = ranked
         return MemorizationResult(
             metrics=memorization_metrics(train, test) | alike,
             evaluation=evaluation,

@@ -17,10 +17,21 @@ from typing import Literal
 
 from lab.core import finite
 from lab.core.estimate import Estimate, difference
-from lab.core.words import auc, chance, counted, in_steps, percent, share, singular, those
+from lab.core.words import (
+    auc,
+    chance,
+    counted,
+    estimated,
+    in_steps,
+    percent,
+    share,
+    singular,
+    those,
+)
 from lab.measure import class_shares, right_labels
 from lab.measure.consistency import varying
 from lab.measure.judged import ACCURACY, AUC, GAP, judged
+from lab.measure.ranking import ROC_AUC
 from lab.measure.smallest_right import SmallestRight
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.perturbed import perturbed
@@ -52,6 +63,10 @@ slight imbalance of the training labels shifts it by that much."""
 
 MADE = 0.02
 """How much of the generalization gap comes from other shares of the classes, without a word."""
+
+RANKED = 0.1
+"""How much the area under the ROC curve must surely exceed a guess: an untrained network ranks
+pictures by something, too."""
 
 ALIKE = 0.1
 """Of the share of the test examples that are not of the most frequent class (twice that share at
@@ -320,7 +335,8 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
     """
     train, gap = _compared(metrics)
     mean = metrics.get(class_shares.MEAN) if setting.frequent > 1 / setting.num_classes else None
-    kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced, mean)
+    ranked = metrics.get(ROC_AUC)
+    kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced, mean, ranked)
     return Finding(kind, f"{claim} {_numbers(metrics, setting, kind)}")
 
 
@@ -619,9 +635,10 @@ def _claim(
     setting: Setting,
     traced: bool,
     mean: Estimate | None,
+    ranked: Estimate | None,
 ) -> tuple[str, str]:
     """The kind of the headline and its claim; `mean` is the mean accuracy over classes, where some
-    are more frequent than others."""
+    are more frequent than others, `ranked` the area under the ROC curve, where that is measured."""
     guess = setting.chance
     even = 1 / setting.num_classes
     apart = mean is not None and mean.interval[0] > even + _near(even)
@@ -633,6 +650,12 @@ def _claim(
             return "apart", (
                 f"It tells the classes apart: the mean of its accuracy on each class is"
                 f" {share(mean)}, where a constant answer gets {percent(even)}."
+            )
+        if ranked is not None and ranked.interval[0] > 0.5 + RANKED:
+            return "apart", (
+                "Its answers do not tell the classes apart, but its probabilities do: by these the"
+                f" area under the ROC curve is {estimated(ranked, 2)}, where a guess gets 0.50."
+                " Another threshold, or weights for rare classes, would use that."
             )
         if traced:
             return "nothing", "It has learned nothing that shows, but it memorized a little."
