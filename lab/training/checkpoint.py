@@ -169,7 +169,7 @@ def give_state(model: nn.Module, state: Mapping[str, Any]) -> None:
         if not isinstance(value, Tensor) or name in module._parameters:
             continue
         present = module._buffers.get(name)
-        if isinstance(present, Tensor) and not is_lazy(present) and present.shape == value.shape:
+        if isinstance(present, Tensor) and not is_lazy(present) and _takes(present, value):
             continue
         if name in module._buffers:
             kept = name not in module._non_persistent_buffers_set
@@ -178,6 +178,17 @@ def give_state(model: nn.Module, state: Mapping[str, Any]) -> None:
         elif not hasattr(module, name):
             module.register_buffer(name, torch.empty_like(value))
     model.load_state_dict(state)
+
+
+def _takes(present: Tensor, value: Tensor) -> bool:
+    """Whether the numbers of `value` can be copied into the buffer that is `present`."""
+    if present.is_nested or value.is_nested:
+        return present.is_nested and value.is_nested
+    if present.shape != value.shape or present.layout != value.layout:
+        return False
+    if present.layout in (torch.strided, torch.sparse_coo):
+        return True
+    return not present.is_sparse_csr or present._nnz() == value._nnz()
 
 
 def _load(content: bytes, device: str | torch.device) -> Any:
