@@ -40,10 +40,10 @@ from lab.models.tensors import deep_copy, same_tensor
 __all__ = [
     "NOT_REACHED", "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed",
     "Settings", "Sources", "Space", "ask", "blame", "blamed", "count_parameters", "create_model",
-    "deep_copy", "device_of", "differences", "digest_of", "digest_of_sources", "features", "file_of",
-    "find_model", "first_pass", "has_width", "is_known", "isolated", "last_operation",
+    "deep_copy", "device_of", "differences", "digest_of", "digest_of_sources", "features",
+    "file_of", "find_model", "first_pass", "has_width", "is_known", "isolated", "last_operation",
     "list_models", "locate", "only_agreed", "own_builder", "parameters_told", "place_of",
-    "random_pictures", "real_numbers", "register_model", "same_tensor", "seeded_model", "settings_kept",
-    "sources_of", "space_of", "sum_to_one", "to_input", "treats_examples_alone", "untouched",
-    "weights_reached",
+    "random_pictures", "real_numbers", "register_model", "same_tensor", "seeded_model",
+    "settings_kept", "sources_of", "space_of", "sum_to_one", "to_input", "treats_examples_alone",
+    "untouched", "weights_reached",
 ]  # fmt: skip

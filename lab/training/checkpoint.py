@@ -70,10 +70,10 @@ def encode(checkpoint: Checkpoint) -> bytes:
     """The content of a checkpoint's file. Raises `Unserializable` if the network's or the
     objective's state has values that could be written but not read back."""
     for key, value in checkpoint.model.items():
-        if type(value) not in (Tensor, nn.Parameter):
+        if type(value) not in (Tensor, nn.Parameter) or value.is_mkldnn:
             _refuse_unreadable(value, _whose(key))
     for key, value in checkpoint.objective.items():
-        if type(key) is not str or type(value) is not Tensor:
+        if type(key) is not str or type(value) is not Tensor or value.is_mkldnn:
             _refuse_unreadable({key: value}, f"state()[{key!r}] ")
     buffer = io.BytesIO()  # straight to a path, torch hides a full disk and leaves half a file
     torch.save({"format": FORMAT, **_shallow(checkpoint)}, buffer)
@@ -224,6 +224,8 @@ def _foreign(value: object) -> str:
         return next(filter(None, map(_foreign, (*value.keys(), *value.values()))), "")
     if isinstance(value, (list, tuple, set)):
         return next(filter(None, map(_foreign, value)), "")
+    if isinstance(value, Tensor) and value.is_mkldnn:
+        return f"a tensor of the layout {value.layout}"
     if value is None or type(value) in (bool, int, float, complex, str, bytes, Tensor):
         return ""
     return f"a {type(value).__module__}.{type(value).__qualname__}"

@@ -484,7 +484,7 @@ def _structure(model: nn.Module) -> list[tuple[str, int, tuple[int, ...]]]:
     """All parameters and buffers: name, identity and shape."""
     tensors = [*model.named_parameters(), *model.named_buffers()]
     return [
-        (name, id(tensor), () if is_lazy(tensor) else tuple(tensor.shape))
+        (name, id(tensor), () if is_lazy(tensor) or tensor.is_nested else tuple(tensor.shape))
         for name, tensor in tensors
     ]
 
