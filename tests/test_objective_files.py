@@ -166,6 +166,23 @@ def test_a_broken_objective_is_one_line_before_anything_is_written(
     assert not (tmp_path / "runs").exists()
 
 
+TUPLES = """
+from torch.nn.functional import cross_entropy
+
+def pair(logits, batch):
+    return sum(cross_entropy(each, batch.labels) for each in (logits[0], logits[1]))
+"""
+
+
+def test_one_that_takes_a_tuple_is_told_what_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(TUPLES)
+    words = ["--objective", f"{tmp_path}/mine.py:pair", "--num-train", "8", "--num-test", "4"]
+    words += ["--out", str(tmp_path / "runs"), "--image-size", "16"]
+    line = is_refused(load_script("train").train, words)
+    assert "given logits of the shape (N, C) = (8, 2), one tensor, fails" in line
+    assert not (tmp_path / "runs").exists()
+
+
 OF_EACH_EXAMPLE = """
 import torch
 from torch.nn.functional import cross_entropy

@@ -174,7 +174,13 @@ def test_a_damaged_picture_is_told_before_anything_is_written(split: str, tmp_pa
     ("changes", "train", "line"),
     [
         ({}, {"online": True}, "--online needs new pictures without end"),
-        ({}, {"early_stopping": 3}, "0 of the pictures .* lower --num-train to 30 or less"),
+        ({}, {"early_stopping": 3}, "0 of the pictures .* lower --num-train to 30 or less$"),
+        (
+            {},
+            {"early_stopping": 3, "num_validation": 8},
+            "lower --num-train to 30 or less, to 24 for --num-validation 8$",
+        ),
+        ({}, {"early_stopping": 3, "num_validation": 80}, "lower --num-train to 30 or less$"),
         ({"cues": ("gaze:1",)}, {}, "--cues is about drawn pictures"),
         ({"data": "nowhere"}, {}, "--data .*nowhere: there is no such folder"),
     ],

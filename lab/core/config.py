@@ -200,7 +200,8 @@ class TrainConfig:
     """Arithmetic of the network; bfloat16 uses autocast and is faster for wide networks only."""
     compile: bool = False
     """Train through torch.compile: starts half a minute later, needs a C++ compiler, and is faster
-    for long runs of wide networks. Results differ in the last bits from those without."""
+    for long runs of wide networks. Results differ in the last bits from those without; with
+    dropout they differ more, as its random numbers are others."""
 
     @property
     def max_steps(self) -> int:

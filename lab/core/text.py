@@ -11,6 +11,16 @@ MOST = 100
 """Names that are listed; of more than that only the nearest few."""
 NEAREST = 5
 
+LONGEST = 300
+"""Characters of an error of others that are shown."""
+
+_APPENDED = re.compile(
+    r"\s*(?:This could be because the operator doesn't exist for this backend"
+    r"|Exception raised from \S+ at \S+ \(most recent call first\)"
+    r"|'[\w:.]+' is only available for these backends:)"
+)
+"""What begins that part of torch's messages which is meant for its own developers."""
+
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colors, moves of the cursor
     r"|[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and the like: titles, links
@@ -62,8 +72,23 @@ def missing(path: Path) -> str:
 
 def one_line(error: BaseException) -> str:
     """An exception as one line for people."""
-    text = plain(str(error))
+    text = plain(reason(error))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, without what torch appends for its own developers: the table of the
+    kernels of an operation, a trace of its C++ code. Of a `RuntimeError` or `TypeError`, which are
+    seldom the lab's, at most `LONGEST` characters.
+
+    >>> reason(NotImplementedError("Could not run 'aten::equal' with arguments from the 'SparseCPU'\
+     backend. This could be because the operator doesn't exist for this backend, or … CPU: …"))
+    "Could not run 'aten::equal' with arguments from the 'SparseCPU' backend."
+    """
+    text = _APPENDED.split(str(error), maxsplit=1)[0].strip()
+    if isinstance(error, (RuntimeError, TypeError)) and len(text) > LONGEST:
+        text = f"{text[: LONGEST - 2]} …"
+    return text
 
 
 def model_label(name: str) -> str:

@@ -35,14 +35,15 @@ from lab.models.registry import (
 )
 from lab.models.sources import Sources, differences, digest_of, digest_of_sources
 from lab.models.space import NotAgreed, Space, only_agreed
+from lab.models.tensors import deep_copy, same_tensor
 
 __all__ = [
     "NOT_REACHED", "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed",
     "Settings", "Sources", "Space", "ask", "blame", "blamed", "count_parameters", "create_model",
-    "device_of", "differences", "digest_of", "digest_of_sources", "features", "file_of",
-    "find_model", "first_pass", "has_width", "is_known", "isolated", "last_operation",
+    "deep_copy", "device_of", "differences", "digest_of", "digest_of_sources", "features",
+    "file_of", "find_model", "first_pass", "has_width", "is_known", "isolated", "last_operation",
     "list_models", "locate", "only_agreed", "own_builder", "parameters_told", "place_of",
-    "random_pictures", "real_numbers", "register_model", "seeded_model", "settings_kept",
-    "sources_of", "space_of", "sum_to_one", "to_input", "treats_examples_alone", "untouched",
-    "weights_reached",
+    "random_pictures", "real_numbers", "register_model", "same_tensor", "seeded_model",
+    "settings_kept", "sources_of", "space_of", "sum_to_one", "to_input", "treats_examples_alone",
+    "untouched", "weights_reached",
 ]  # fmt: skip

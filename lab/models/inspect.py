@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from lab.models.failure import NetworkError, blamed
 from lab.models.isolation import TURN, Generators, gpu_in_use, isolated, seed_all
 from lab.models.registry import ModelSpec, create_model
+from lab.models.tensors import same_tensor
 
 TRIED = 2
 """Pictures that a network is tried out on."""
@@ -218,7 +219,7 @@ def weights_reached(model: nn.Module, inputs: Tensor) -> bool:
 def _put_back(module: nn.Module, name: str, tensor: Tensor, saved: Tensor) -> None:
     """Make `tensor`, a buffer or a parameter, the module's again, with the numbers that were
     `saved`."""
-    if not tensor.equal(saved):
+    if not same_tensor(tensor, saved):
         try:
             with torch.no_grad():
                 tensor.copy_(saved)

@@ -8,7 +8,6 @@ predicts over the networks that were trained on it, minus that over the others (
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from lab.core.config import Provenance, RunConfig
 from lab.measure import influence
+from lab.models import deep_copy
 from lab.playground.answers import as_seen
 from lab.playground.errors import RequestError, one_line
 from lab.playground.logdir import Logdir, read_text
@@ -177,7 +177,7 @@ def load_pool(run: LoadedRun, pool: FoundPool) -> LoadedPool:
     size = 0
     try:
         with run.lock:
-            usual = copy.deepcopy(run.model)
+            usual = deep_copy(run.model)
         for k in pool.numbers[:MOST]:
             path = PoolDir(pool.folder).weights_file(k)
             if path.is_symlink() or path.stat().st_size > ONE:
@@ -186,7 +186,7 @@ def load_pool(run: LoadedRun, pool: FoundPool) -> LoadedPool:
             if size > MEMORY:
                 break
             checkpoint = load_checkpoint(path)
-            model = copy.deepcopy(usual)
+            model = deep_copy(usual)
             if networks:  # the behavior of one is checked, which takes longer than to load it
                 checkpoint = replace(checkpoint, progress={})
             give_weights(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from lab.core.config import Provenance, RunConfig
 from lab.core.program import quoted
 from lab.core.run_dir import RunDir
 from lab.core.text import one_line
-from lab.models import NotAgreed, device_of, only_agreed
+from lab.models import NotAgreed, deep_copy, device_of, only_agreed
 from lab.runs.checkpoints import give_weights, open_checkpoint, refuse_out_of_step
 from lab.runs.network import model_spec, rebuild_model
 from lab.runs.provenance import (
@@ -101,7 +100,7 @@ def open_snapshot(folder: Path, step: int, opened: Opened) -> Opened:
     path = run.snapshot(step)
     checkpoint = load_checkpoint(path, device=device_of(opened.model))
     try:
-        model = copy.deepcopy(opened.model)
+        model = deep_copy(opened.model)
     except Exception as error:  # networks are anybody's code
         raise ValueError(f"{run}: its network cannot be copied: {one_line(error)}") from None
     give_weights(

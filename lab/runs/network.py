@@ -22,6 +22,7 @@ from lab.models import (
     isolated,
     own_builder,
     random_pictures,
+    same_tensor,
     seeded_model,
 )
 from lab.training import Numbering, Trial, first_seed, objective_file, try_out
@@ -199,5 +200,5 @@ def _same(name: str, one: ModelSpec, other: ModelSpec, *, seed: int) -> bool:
 def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two networks' states have the same entries; what is no tensor does not matter."""
     return one.keys() == other.keys() and all(
-        torch.equal(value, other[key]) for key, value in one.items() if isinstance(value, Tensor)
+        same_tensor(value, other[key]) for key, value in one.items() if isinstance(value, Tensor)
     )

@@ -180,9 +180,12 @@ def _train_settings(config: RunConfig, world: World) -> TrainConfig:
     if have is None or wanted <= have:
         return train
     if have < 2:
+        most, asked = data.num_train - 2 + have, data.num_train - wanted + have
+        named = config.train.num_validation is not None and 2 <= asked < most
         raise ValueError(
             f"{have} of the {world.noun} in {data.data} are left for validation: lower"
-            f" --num-train to {data.num_train - 2 + have} or less"
+            f" --num-train to {most} or less"
+            + (f", to {asked} for --num-validation {wanted}" if named else "")
         )
     return replace(train, num_validation=have)
 

@@ -1,13 +1,12 @@
 """The network's graph, by tracing, for any model that can be traced."""
 
-import copy
 import warnings
 
 import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from lab.models import TURN, isolated
+from lab.models import TURN, deep_copy, isolated
 
 
 def write_graph(writer: SummaryWriter, model: nn.Module, example: Tensor) -> bool:
@@ -19,7 +18,7 @@ def write_graph(writer: SummaryWriter, model: nn.Module, example: Tensor) -> boo
     with TURN, isolated(example.device), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
-            shielded = copy.deepcopy(model)
+            shielded = deep_copy(model)
             shielded.eval()
             # traced here, because `add_graph` runs the model again to check, which takes a second
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]

@@ -70,10 +70,10 @@ def encode(checkpoint: Checkpoint) -> bytes:
     """The content of a checkpoint's file. Raises `Unserializable` if the network's or the
     objective's state has values that could be written but not read back."""
     for key, value in checkpoint.model.items():
-        if type(value) not in (Tensor, nn.Parameter):
+        if type(value) not in (Tensor, nn.Parameter) or value.is_mkldnn:
             _refuse_unreadable(value, _whose(key))
     for key, value in checkpoint.objective.items():
-        if type(key) is not str or type(value) is not Tensor:
+        if type(key) is not str or type(value) is not Tensor or value.is_mkldnn:
             _refuse_unreadable({key: value}, f"state()[{key!r}] ")
     buffer = io.BytesIO()  # straight to a path, torch hides a full disk and leaves half a file
     torch.save({"format": FORMAT, **_shallow(checkpoint)}, buffer)
@@ -169,7 +169,7 @@ def give_state(model: nn.Module, state: Mapping[str, Any]) -> None:
         if not isinstance(value, Tensor) or name in module._parameters:
             continue
         present = module._buffers.get(name)
-        if isinstance(present, Tensor) and not is_lazy(present) and present.shape == value.shape:
+        if isinstance(present, Tensor) and not is_lazy(present) and _takes(present, value):
             continue
         if name in module._buffers:
             kept = name not in module._non_persistent_buffers_set
@@ -178,6 +178,17 @@ def give_state(model: nn.Module, state: Mapping[str, Any]) -> None:
         elif not hasattr(module, name):
             module.register_buffer(name, torch.empty_like(value))
     model.load_state_dict(state)
+
+
+def _takes(present: Tensor, value: Tensor) -> bool:
+    """Whether the numbers of `value` can be copied into the buffer that is `present`."""
+    if present.is_nested or value.is_nested:
+        return present.is_nested and value.is_nested
+    if present.shape != value.shape or present.layout != value.layout:
+        return False
+    if present.layout in (torch.strided, torch.sparse_coo):
+        return True
+    return not present.is_sparse_csr or present._nnz() == value._nnz()
 
 
 def _load(content: bytes, device: str | torch.device) -> Any:
@@ -213,6 +224,8 @@ def _foreign(value: object) -> str:
         return next(filter(None, map(_foreign, (*value.keys(), *value.values()))), "")
     if isinstance(value, (list, tuple, set)):
         return next(filter(None, map(_foreign, value)), "")
+    if isinstance(value, Tensor) and value.is_mkldnn:
+        return f"a tensor of the layout {value.layout}"
     if value is None or type(value) in (bool, int, float, complex, str, bytes, Tensor):
         return ""
     return f"a {type(value).__module__}.{type(value).__qualname__}"

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lab.core.text import plain
 from lab.core.words import listed
+from lab.models import same_tensor
 
 NAMED = 3
 """Attributes of a network that a line names, at most."""
@@ -142,11 +142,7 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, Tensor) and isinstance(other, Tensor):
-        if one.shape != other.shape or one.dtype != other.dtype:
-            return False
-        if not (one.is_floating_point() or one.is_complex()):
-            return torch.equal(one, other.to(one.device))
-        return torch.allclose(one, other.to(one.device), rtol=1e-4, atol=1e-6, equal_nan=True)
+        return same_tensor(one, other, rounding=True)
     if isinstance(one, (float, complex)) and isinstance(other, (float, complex)):
         return one == other or one != one != other or abs(one - other) <= 1e-6 + 1e-4 * abs(one)
     return type(one) is type(other) and bool(one == other)

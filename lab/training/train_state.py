@@ -1,6 +1,5 @@
 """The loop's state besides weights and optimizer: last metrics, best evaluation, seconds spent."""
 
-import copy
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from lab.core.estimate import Estimate
 from lab.core.finite import ONE_COLOR, not_finite
 from lab.core.run_dir import BEST, LAST, PREVIOUS
 from lab.core.words import in_steps
+from lab.models import deep_copy
 from lab.training.checkpoint import (
     Checkpoint,
     give_state,
@@ -158,7 +158,7 @@ class TrainState:
             raise Diverged(_no_criterion(step, metrics), step)
         if loss < self.best.loss:
             self.best = Best(loss=loss, step=step)
-            self._best_weights = copy.deepcopy(self._model.state_dict())
+            self._best_weights = deep_copy(self._model.state_dict())
             self._best_sample = self._sample(self._model)
         else:
             self.best.evaluations_since += 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import get_total_norm
 
 from lab.core.config import TrainConfig
@@ -361,7 +362,8 @@ class TrainStep:
 
 
 def trained_weights(model: nn.Module) -> list[nn.Parameter]:
-    """The floating-point parameters; `ValueError` if there are none, or all are frozen.
+    """The floating-point parameters; `ValueError` if there are none, all are frozen, or one is of a
+    kind that the optimizers cannot train.
 
     Frozen ones are included, and are trained once the network sets their `requires_grad`.
     """
@@ -373,7 +375,24 @@ def trained_weights(model: nn.Module) -> list[nn.Parameter]:
             f"all its {len(weights)} parameters are frozen (requires_grad is False): there is"
             " nothing to train"
         )
+    for name, weight in model.named_parameters():
+        kind = _untrainable(weight) if weight.requires_grad else ""
+        if kind:
+            raise ValueError(
+                f"its parameter {name!r} is {kind}, which cannot be trained here: make it a dense"
+                " tensor of float32, or a buffer (register_buffer) if it is to stay as it is"
+            )
     return weights
+
+
+def _untrainable(weight: Tensor) -> str:
+    """What a parameter is, if no optimizer of the lab takes it; else empty."""
+    if is_lazy(weight):
+        return ""
+    if weight.layout != torch.strided or weight.is_nested:
+        return "nested" if weight.is_nested else f"of the layout {weight.layout}"
+    float8 = weight.is_floating_point() and weight.itemsize == 1
+    return f"of the type {weight.dtype}" if float8 else ""
 
 
 def _compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:

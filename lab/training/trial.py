@@ -31,6 +31,7 @@ from lab.models import (
     isolated,
     last_operation,
     random_pictures,
+    same_tensor,
     sum_to_one,
     untouched,
 )
@@ -483,7 +484,7 @@ def _structure(model: nn.Module) -> list[tuple[str, int, tuple[int, ...]]]:
     """All parameters and buffers: name, identity and shape."""
     tensors = [*model.named_parameters(), *model.named_buffers()]
     return [
-        (name, id(tensor), () if is_lazy(tensor) else tuple(tensor.shape))
+        (name, id(tensor), () if is_lazy(tensor) or tensor.is_nested else tuple(tensor.shape))
         for name, tensor in tensors
     ]
 
@@ -497,9 +498,7 @@ def _numbers(model: nn.Module) -> dict[str, Tensor]:
 def _same(one: Any, other: Any) -> bool:
     """Whether the tensors of two nested states are equal up to rounding."""
     if isinstance(one, Tensor):
-        if not isinstance(other, Tensor) or one.shape != other.shape:
-            return False
-        return torch.allclose(one, other.to(one.device), rtol=1e-4, atol=1e-6, equal_nan=True)
+        return isinstance(other, Tensor) and same_tensor(one, other, rounding=True)
     if isinstance(one, dict):
         return all(key in other and _same(value, other[key]) for key, value in one.items())
     if isinstance(one, (list, tuple)):

@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Subset
 
+from lab.models import same_tensor
 from lab.worlds.datasets import INNER
 
 LABELS = ("labels", "label", "y", "target", "targets")
@@ -239,7 +239,7 @@ def _equal(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, Tensor):
-        return torch.equal(one, other)
+        return same_tensor(one, other)
     if isinstance(one, np.ndarray):
         return np.array_equal(one, other)
     if isinstance(one, (list, tuple)):

@@ -18,7 +18,7 @@ from pathlib import Path
 from lab.core.errors import Interrupted, LabError
 from lab.core.locks import LOCK, InUse
 from lab.core.run_dir import CONFIG, RunDir
-from lab.core.text import plain
+from lab.core.text import plain, reason
 from lab.core.workers import is_worker
 from lab.experiments.runner.jobs import Job, key_of, refuse_other
 
@@ -124,7 +124,7 @@ def _run(job: Job) -> None:
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    said = plain(str(error))
+    said = plain(reason(error))
     if isinstance(error, (ValueError, LabError)):
         return said
     last = traceback.extract_tb(error.__traceback__)[-1]

@@ -201,7 +201,7 @@ def named(name: str) -> Iterator[None]:
 def _loss(tried: _Tried, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
     """The loss of one step, checked with its gradient, and with the graph of its computation."""
     logits = logits.clone().requires_grad_()
-    with blamed("its __call__(logits, batch)"):
+    with blamed(f"its __call__(logits, batch), given logits {_shape(logits)},"):
         loss = tried(logits, batch, seed=seed)
     refuse_bad_loss(loss, logits)
     if not loss.isfinite():
@@ -215,6 +215,10 @@ def _loss(tried: _Tried, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
     if not gradient.any():
         raise ValueError("the gradient of its loss is 0 for every logit: nothing is learned")
     return loss
+
+
+def _shape(logits: Tensor) -> str:
+    return f"of the shape (N, C) = {tuple(logits.shape)}, one tensor"
 
 
 def _doubts(losses: Sequence[Tensor], name: str, *, known: set[int]) -> Iterator[str]:
