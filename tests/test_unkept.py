@@ -191,9 +191,13 @@ def test_a_run_without_a_checkpoint_begins_with_the_words_of_a_new_one(
 @pytest.mark.parametrize("state", [None, {}, {"names": 3}, [1], {"names": []}])
 def test_of_a_checkpoint_that_says_nothing_nothing_is_known(state: object) -> None:
     assert not Unkept.of(state)
-    found = Unkept(("steps",), decides=True)
+    found = Unkept(("steps",), decides=True, objective=("calls",))
     assert Unkept.of(found.state()) == found
 
 
 def test_names_are_quoted_as_plain_text() -> None:
-    assert "\x1b" not in Unkept(("a\x1b[31m",)).lost_at(3)
+    name = "a\x1b[31m"
+    for found in (Unkept((name,)), Unkept(objective=(name,))):
+        lines = [*found.lost_at(3, "net", "erm"), *found.told("net", "erm")]
+        assert len(lines) == 2
+        assert "\x1b" not in "".join(lines)
