@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,59 @@ def test_what_is_lost_is_said_at_each_resume(
         assert "no checkpoint has that" in line
     assert resume(folder) is None
     assert not warnings_of(capsys.readouterr().out)
+
+
+LOSSES = """
+from torch.nn.functional import cross_entropy
+from lab.training.objectives import Objective
+
+STEP = 0
+
+def counts(logits, batch):
+    global STEP
+    STEP += 1
+    return cross_entropy(logits, batch.labels)
+
+class Kept(Objective):
+    step = 0
+
+    def __call__(self, logits, batch):
+        self.step += 1
+        return cross_entropy(logits, batch.labels)
+
+    def state(self):
+        return {"step": self.step}
+
+    def restore(self, state):
+        self.step = state["step"]
+"""
+
+
+@pytest.mark.parametrize(("name", "told"), [("counts", True), ("Kept", False)])
+def test_what_an_objective_loses_is_said_at_resume(
+    name: str,
+    told: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def said() -> list[str]:
+        lines = capsys.readouterr().out.splitlines()
+        return [line for line in lines if line.startswith("warning: --")]
+
+    (tmp_path / "losses.py").write_text(LOSSES)
+    config, objective = a_run(tmp_path, "cnn"), f"{tmp_path / 'losses.py'}:{name}"
+    config = replace(config, train=replace(config.train, objective=objective))
+    folder = stopped(config, 2, monkeypatch)
+    before = said()
+    assert resume(folder) is not None
+    after = said()
+    assert len(before) == len(after) == told
+    for line in before:
+        assert line.startswith(f"warning: --objective {objective}: training changes its 'losses.S")
+    for line in after:
+        assert line.startswith(f"warning: --objective {objective}: it goes on from step 2 without")
+        assert "what training has changed in its 'losses.STEP'" in line
 
 
 @pytest.mark.parametrize("network", ["Net", "InABuffer", "Extra", "ComputesAnew", "cnn", "resnet"])

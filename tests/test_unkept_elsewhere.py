@@ -1,7 +1,6 @@
 """State that training changes and that no checkpoint has is seen wherever network and objective
 keep it, and what they compute anew, fill once or only record is not."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +8,12 @@ from torch import nn
 
 from lab.core.config import TrainConfig
 from lab.models import ModelSpec, seeded_model
-from lab.runs.train import resume
 from lab.training import Trial, try_out
-from test_unkept import a_run, stopped, warnings_of
 
 SPEC = ModelSpec(image_size=8, num_outputs=2, width=8)
 
 START = """
-import functools, itertools, logging, random, threading, types
+import functools, itertools, logging, random, threading, time, types
 from collections import Counter, defaultdict, deque
 import numpy as np
 import torch
@@ -105,6 +102,7 @@ SILENT = {
     "a lock, a logger": "HELPER.lock = threading.Lock(); HELPER.log = logging.Logger('x')",
     "a generator": "HELPER.random = random.Random(0); HELPER.random.random()",
     "emptied": "KEPT.clear(); KEPT.extend([logits, 1])",
+    "a time": "HELPER.when = time.time(); TABLE['when'] = time.perf_counter()",
     "in itself": "TABLE['self'] = TABLE; HELPER.own = HELPER",
 }
 
@@ -126,6 +124,47 @@ def change(logits, batch):
     {code}
 """
     )
+
+
+KEEPERS = """
+def hook_of():
+    n = 0
+    def count(module, inputs, outputs):
+        nonlocal n
+        n += 1
+    def anew(module, inputs, outputs):
+        nonlocal n
+        n = outputs.mean()
+    return count, anew
+
+class Hooked(Net):
+    place = 0
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.net[1].register_forward_hook(hook_of()[self.place])
+
+class HookedAnew(Hooked):
+    place = 1
+
+class OfHelpers(Net):
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.helper, self.helpers = Helper(), [Slotted()]
+        self.queue, self.array, self.counter = deque(maxlen=9), np.zeros(1), itertools.count()
+        self.tick, self.whole = closed(), deque()
+
+    def forward(self, x):
+        logits = super().forward(x)
+        if self.training:
+            self.helper.step += 1
+            self.helpers[0].step += 1
+            self.queue.append(logits.detach())
+            self.whole.append(logits.detach())
+            self.array += 1
+            next(self.counter)
+            self.tick()
+        return logits
+"""
 
 
 def an_objective(code: str) -> str:
@@ -168,6 +207,19 @@ def test_what_an_objective_changes_is_told_of_it(name: str, tmp_path: Path) -> N
     assert trial.unkept.objective == (f"own.{name}",)
     (line,) = trial.warnings
     assert line.startswith(f"--objective {path}:mine: training changes its 'own.{name}'")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("Hooked", {"net.1.count.n"}), ("HookedAnew", set()),
+     ("OfHelpers", {"helper.step", "helpers", "queue", "array", "counter", "tick.n"})],
+)  # fmt: skip
+def test_what_hooks_and_objects_of_a_network_keep(
+    name: str, told: set[str], tmp_path: Path
+) -> None:
+    trial = tried(f"{written(tmp_path, a_network('pass') + KEEPERS)}:{name}")
+    assert set(trial.unkept.names) == told
+    assert len(trial.warnings) == bool(told)
 
 
 @pytest.mark.parametrize("code", SILENT.values(), ids=SILENT)
@@ -245,19 +297,3 @@ def test_an_objective_with_a_state_is_asked_for_what_it_lacks(
 @pytest.mark.parametrize("network", ["cnn", "resnet", "mlp"])
 def test_the_labs_own_have_nothing_to_tell(network: str, objective: str) -> None:
     assert not tried(network, objective).unkept
-
-
-def test_what_an_objective_loses_is_said_at_resume(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = written(tmp_path, an_objective(CHANGES["STEP"]))
-    config = a_run(tmp_path, "cnn")
-    config = replace(config, train=replace(config.train, objective=f"{path}:mine"))
-    folder = stopped(config, 2, monkeypatch)
-    assert "training changes its 'own.STEP'" in capsys.readouterr().out
-    assert resume(folder) is not None
-    out = capsys.readouterr().out
-    assert not warnings_of(out)
-    (line,) = (line for line in out.splitlines() if line.startswith("warning: --objective"))
-    assert f"{path}:mine: it goes on from step 2 without what training has changed in its" in line
-    assert "'own.STEP'" in line

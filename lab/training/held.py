@@ -192,6 +192,14 @@ class Held:
         return dict(_parts_of_object(value)) if _is_own(type(value).__module__) else None
 
 
+def hooks(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """The functions that a module calls around its passes, by name."""
+    for key in ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"):
+        for place, hook in enumerate(list(vars(module).get(key, {}).values())):
+            name = getattr(hook, "__name__", type(hook).__name__)
+            yield f"{name}{place or ''}", hook
+
+
 def attributes(module: nn.Module) -> dict[str, Any]:
     """What a module keeps in plain attributes and in buffers that are not saved, by name; without
     what belongs to every module (its hooks, whether it is in training mode)."""

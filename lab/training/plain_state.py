@@ -13,7 +13,7 @@ from torch import nn
 
 from lab.core.text import plain
 from lab.core.words import listed
-from lab.training.held import NOTHING, Held, attributes, goes_on, is_rounded
+from lab.training.held import NOTHING, Held, attributes, goes_on, hooks, is_rounded
 from lab.training.objectives import Objective
 
 NAMED = 3
@@ -108,10 +108,11 @@ class Unkept:
 
 def plain_state(model: nn.Module) -> dict[str, Any]:
     """A copy of it by name, as 'layer.attribute'; what is of another kind, or large, is left out,
-    and so is what belongs to every module (its hooks, whether it is in training mode)."""
+    and so is what belongs to every module (whether it is in training mode). Of its hooks there is
+    what they keep in attributes and closures, as 'layer.hook.name'."""
     held = Held(_modules(model))
     for prefix, module in model.named_modules():
-        for key, value in attributes(module).items():
+        for key, value in (*attributes(module).items(), *hooks(module)):
             held.add(f"{prefix}.{key}" if prefix else key, value)
     return held.found
 
