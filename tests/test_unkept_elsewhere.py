@@ -13,7 +13,7 @@ from lab.training import Trial, try_out
 SPEC = ModelSpec(image_size=8, num_outputs=2, width=8)
 
 START = """
-import functools, itertools, logging, random, threading, time, types
+import functools, itertools, logging, random, threading, time, types, weakref
 from collections import Counter, defaultdict, deque
 import numpy as np
 import torch
@@ -103,6 +103,9 @@ SILENT = {
     "a generator": "HELPER.random = random.Random(0); HELPER.random.random()",
     "emptied": "KEPT.clear(); KEPT.extend([logits, 1])",
     "a time": "HELPER.when = time.time(); TABLE['when'] = time.perf_counter()",
+    "a proxy of nothing": "global STEP; STEP = weakref.proxy(Helper())",
+    "out of its context": "torch.func.vmap(lambda x: TABLE.update(a=x) or x)(logits.detach())",
+    "sparse, or short": "TABLE['a'] = torch.eye(2).to_sparse(), torch.ones(1).bfloat16()",
     "in itself": "TABLE['self'] = TABLE; HELPER.own = HELPER",
 }
 

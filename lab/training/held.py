@@ -76,27 +76,35 @@ class Held:
         """The copies by name; none if there were too many values."""
         return self._found if self._values > 0 else {}
 
-    def add(self, name: str, value: object, deep: int = DEEP) -> None:
+    def add(self, name: str, value: object) -> None:
         """Copy a value, or what it holds as 'name.attribute'."""
+        try:
+            self._add(name, value, DEEP)
+        except Exception:  # a proxy of nothing, a tensor out of its context: anybody's code
+            self._found[name] = _UNSEEN
+            self._around.clear()
+
+    def _add(self, name: str, value: object, deep: int) -> None:
         parts = self._parts(value)
         if parts is None:
             self._found[name] = self._copy(value, deep)
         elif deep and id(value) not in self._around:
             self._around.add(id(value))
             for key, part in parts.items():
-                self.add(f"{name}.{key}", part, deep - 1)
+                self._add(f"{name}.{key}", part, deep - 1)
             self._around.discard(id(value))
 
     def add_globals(self, name: str, module: ModuleType) -> None:
         """Copy what the globals of a module of the user's hold, and its functions and classes."""
         for key, value in list(vars(module).items()):
-            if key.startswith("__") or isinstance(value, ModuleType):
+            kind = type(value)  # isinstance would ask a proxy
+            if key.startswith("__") or issubclass(kind, ModuleType):
                 continue
-            if isinstance(value, FunctionType):
+            if kind is FunctionType:
                 here = value.__globals__ is vars(module) or "<locals>" in value.__qualname__
                 if here:  # and not imported from another, which has it too
                     self.add(f"{name}.{key}", value)
-            elif not isinstance(value, type):
+            elif not issubclass(kind, type):
                 self.add(f"{name}.{key}", value)
             elif value.__module__ == module.__name__ and value.__name__ == key:
                 self._add_class(f"{name}.{key}", value)
