@@ -225,6 +225,13 @@ def test_what_hooks_and_objects_of_a_network_keep(
     assert len(trial.warnings) == bool(told)
 
 
+def test_a_large_table_hides_nothing_else(tmp_path: Path) -> None:
+    table = "\nLARGE = [[n] * 500 for n in range(500)]\nCHANGED = list(map(list, LARGE))\n"
+    code = CHANGES["STEP"] + "; CHANGED[0][0] += 1"
+    path = written(tmp_path, table + a_network(code))
+    assert tried(f"{path}:Net").unkept.names == ("own.STEP",)
+
+
 @pytest.mark.parametrize("code", SILENT.values(), ids=SILENT)
 def test_what_is_computed_anew_or_recorded_is_not_told(code: str, tmp_path: Path) -> None:
     assert tried(f"{written(tmp_path, a_network(code))}:Net").warnings == ()

@@ -46,6 +46,9 @@ NUMBERS = 2**24
 VALUES = 100_000
 """Values that are looked at, at most: of more nothing is told."""
 
+EACH = 10_000
+"""Values that one name holds, at most: a larger one, as a nested table, is left out."""
+
 DEEP = 3
 """Containers within containers, and objects within objects."""
 
@@ -67,27 +70,30 @@ class Held:
 
     def __init__(self, known: frozenset[int] = frozenset()) -> None:
         self._found: dict[str, Any] = {}
+        self._part: dict[str, Any] = {}
         self._known = known
         self._around: set[int] = set()
-        self._values, self._numbers = VALUES, NUMBERS
+        self._values, self._each, self._numbers = VALUES, EACH, NUMBERS
 
     @property
     def found(self) -> dict[str, Any]:
         """The copies by name; none if there were too many values."""
-        return self._found if self._values > 0 else {}
+        return self._found if self._values >= 0 else {}
 
     def add(self, name: str, value: object) -> None:
         """Copy a value, or what it holds as 'name.attribute'."""
+        self._part, self._each = {}, EACH
         try:
             self._add(name, value, DEEP)
         except Exception:  # a proxy of nothing, a tensor out of its context: anybody's code
-            self._found[name] = _UNSEEN
+            self._part = {name: _UNSEEN}
             self._around.clear()
+        self._found |= self._part
 
     def _add(self, name: str, value: object, deep: int) -> None:
         parts = self._parts(value)
         if parts is None:
-            self._found[name] = self._copy(value, deep)
+            self._part[name] = self._copy(value, deep)
         elif deep and id(value) not in self._around:
             self._around.add(id(value))
             for key, part in parts.items():
@@ -118,8 +124,9 @@ class Held:
     def _copy(self, value: Any, deep: int) -> Any:
         """A copy of a value; `_UNSEEN` if it is of another kind."""
         self._values -= 1
-        if self._values <= 0:
-            return _UNSEEN
+        self._each -= 1
+        if min(self._values, self._each) < 0:
+            raise OverflowError("it holds too many values")
         if value is None or type(value) in (bool, int, float, complex):
             return value
         if isinstance(value, str):
