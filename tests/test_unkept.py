@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,59 @@ def test_what_is_lost_is_said_at_each_resume(
     assert not warnings_of(capsys.readouterr().out)
 
 
+LOSSES = """
+from torch.nn.functional import cross_entropy
+from lab.training.objectives import Objective
+
+STEP = 0
+
+def counts(logits, batch):
+    global STEP
+    STEP += 1
+    return cross_entropy(logits, batch.labels)
+
+class Kept(Objective):
+    step = 0
+
+    def __call__(self, logits, batch):
+        self.step += 1
+        return cross_entropy(logits, batch.labels)
+
+    def state(self):
+        return {"step": self.step}
+
+    def restore(self, state):
+        self.step = state["step"]
+"""
+
+
+@pytest.mark.parametrize(("name", "told"), [("counts", True), ("Kept", False)])
+def test_what_an_objective_loses_is_said_at_resume(
+    name: str,
+    told: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def said() -> list[str]:
+        lines = capsys.readouterr().out.splitlines()
+        return [line for line in lines if line.startswith("warning: --")]
+
+    (tmp_path / "losses.py").write_text(LOSSES)
+    config, objective = a_run(tmp_path, "cnn"), f"{tmp_path / 'losses.py'}:{name}"
+    config = replace(config, train=replace(config.train, objective=objective))
+    folder = stopped(config, 2, monkeypatch)
+    before = said()
+    assert resume(folder) is not None
+    after = said()
+    assert len(before) == len(after) == told
+    for line in before:
+        assert line.startswith(f"warning: --objective {objective}: training changes its 'losses.S")
+    for line in after:
+        assert line.startswith(f"warning: --objective {objective}: it goes on from step 2 without")
+        assert "what training has changed in its 'losses.STEP'" in line
+
+
 @pytest.mark.parametrize("network", ["Net", "InABuffer", "Extra", "ComputesAnew", "cnn", "resnet"])
 def test_a_network_that_loses_nothing_is_resumed_without_a_word(
     network: str,
@@ -191,9 +245,13 @@ def test_a_run_without_a_checkpoint_begins_with_the_words_of_a_new_one(
 @pytest.mark.parametrize("state", [None, {}, {"names": 3}, [1], {"names": []}])
 def test_of_a_checkpoint_that_says_nothing_nothing_is_known(state: object) -> None:
     assert not Unkept.of(state)
-    found = Unkept(("steps",), decides=True)
+    found = Unkept(("steps",), decides=True, objective=("calls",))
     assert Unkept.of(found.state()) == found
 
 
 def test_names_are_quoted_as_plain_text() -> None:
-    assert "\x1b" not in Unkept(("a\x1b[31m",)).lost_at(3)
+    name = "a\x1b[31m"
+    for found in (Unkept((name,)), Unkept(objective=(name,))):
+        lines = [*found.lost_at(3, "net", "erm"), *found.told("net", "erm")]
+        assert len(lines) == 2
+        assert "\x1b" not in "".join(lines)

@@ -95,6 +95,15 @@ class Space:
         """Import the network's file, with the packages around it; raises what it raises."""
         return importlib.import_module(f"{self.name}.{self.lookup.module}")
 
+    @property
+    def modules(self) -> dict[str, ModuleType]:
+        """The modules that it has, those that a space beside it has executed included, by name."""
+        return {
+            module.__name__.partition(".")[2]: module
+            for module, _, _, having in list(self._executed.values())
+            if self.name in having and isinstance(module, ModuleType)
+        }
+
     def close(self) -> None:
         """Drop the modules from Python's table, and those that no space beside it has from their
         common one. Networks made of them go on working."""

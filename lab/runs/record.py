@@ -96,8 +96,9 @@ class Record:
         if checkpoint is not None:
             self._unkept = Unkept.of(checkpoint.progress.get("unkept"))
             if self._unkept and checkpoint.step:
-                named = f"--model {opened.run.config.model.model}"
-                self._warnings += (f"{named}: {self._unkept.lost_at(checkpoint.step)}",)
+                config = opened.run.config
+                names = config.model.model, config.train.objective
+                self._warnings += self._unkept.lost_at(checkpoint.step, *names)
         self._run, self._folder = opened.run, opened.folder
         self._display = Display(opened.run.config, opened.folder.path, opened.run.world.noun)
         self._recorder = Recorder(

@@ -1,91 +1,139 @@
-"""What a network keeps beside its state: numbers, texts and tensors in plain attributes and in
-buffers that are not saved. A checkpoint does not have them, unless get_extra_state gives them."""
+"""What training changes outside of a checkpoint: what a network keeps beside its state, an
+objective beside its own, and the modules of both in their globals. A checkpoint does not have it,
+unless get_extra_state or state() give it."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import ModuleType
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from lab.core.text import plain
 from lab.core.words import listed
-from lab.models import same_tensor
+from lab.training.held import NOTHING, Held, attributes, goes_on, hooks, is_rounded
+from lab.training.objectives import Objective
 
 NAMED = 3
-"""Attributes of a network that a line names, at most."""
-
-MOST = 1000
-"""Entries of a container, and letters of a text, that are looked at, at most."""
-
-LARGEST = 2**22
-"""Numbers of a tensor that are looked at, at most."""
-
-DEEP = 3
-"""Containers within containers."""
-
-_OWN = frozenset(vars(nn.Module()))
-_NONE = object()
+"""Attributes that a line names, at most."""
 
 
 @dataclass(frozen=True)
 class Unkept:
     """What a dry run found that training changes and no checkpoint has: the `names` of plain
-    attributes, and whether something of that kind, named or not, `decides` the next steps."""
+    attributes of the network and of globals of its modules, those of the `objective`, and whether
+    something of that kind, named or not, `decides` the next steps."""
 
     names: tuple[str, ...] = ()
     decides: bool = False
+    objective: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return self.decides or bool(self.names)
+        return self.decides or bool(self.names or self.objective)
 
     @classmethod
     def of(cls, state: object) -> Unkept:
         """What `state` gave; nothing for anything else."""
         if not isinstance(state, dict) or not isinstance(state.get("names"), list):
             return cls()
-        return cls(tuple(map(str, state["names"])), bool(state.get("decides")))
+        objective = state.get("objective")
+        return cls(
+            tuple(map(str, state["names"])),
+            bool(state.get("decides")),
+            tuple(map(str, objective)) if isinstance(objective, list) else (),
+        )
 
     def state(self) -> dict[str, Any]:
         """It as plain values."""
-        return {**asdict(self), "names": list(self.names)}
+        return {**asdict(self), "names": list(self.names), "objective": list(self.objective)}
+
+    def told(self, model: str, objective: str) -> tuple[str, ...]:
+        """A line for the user about each of the two, by name, that a checkpoint lacks something
+        of, before a run."""
+        lines = []
+        if self.decides and (self.names or not self.objective):
+            what = ""
+            if self.names:
+                what = f". Training changes its {_named(self.names)}, which no checkpoint has"
+            lines.append(
+                f"--model {model}: it does not go on exactly after --resume: it keeps something"
+                " beside its state_dict (a plain attribute, a random generator of its own) that"
+                f" decides its training{what}"
+            )
+        elif self.names:
+            lines.append(
+                f"--model {model}: training changes its {_named(self.names)}, which no checkpoint"
+                " has: if its training or its answers ever depend on that, a run goes on otherwise"
+                " after --resume, and whoever opens it gets another network. Then keep it in a"
+                " buffer (register_buffer), or give it to get_extra_state"
+            )
+        if self.objective:
+            then = ": if its loss ever depends on that, a run goes on otherwise after --resume"
+            if self._suspected:
+                then = ", and the run does not go on exactly after --resume, likely for that"
+            lines.append(
+                f"--objective {objective}: training changes its {_named(self.objective)}, which no"
+                f" checkpoint has{then}. Then make it a subclass of Objective with that in its"
+                " state() and restore(state)"
+            )
+        return tuple(lines)
+
+    def lost_at(self, step: int, model: str, objective: str) -> tuple[str, ...]:
+        """What a run has lost that goes on from the checkpoint of `step`: a line about each of the
+        two, by name, of which something is lost."""
+        lines = []
+        if self.names or (self.decides and not self.objective):
+            what = "something beside its state_dict (as a random generator of its own)"
+            if self.names:
+                what = f"what training has changed in its {_named(self.names)}"
+            then = "and if its training or its answers depend on that, the run"
+            if self.decides:
+                then = "and its training depends on that: the run"
+            lines.append(f"--model {model}: {_goes_on(step, what, then)}")
+        if self.objective:
+            what = f"what training has changed in its {_named(self.objective)}"
+            then = "and if its loss depends on that, the run"
+            if self._suspected:
+                then = "and training likely depends on that: the run"
+            lines.append(f"--objective {objective}: {_goes_on(step, what, then)}")
+        return tuple(lines)
 
     @property
-    def named(self) -> str:
-        """The names in words; empty: there are none."""
-        shown = [repr(plain(name)) for name in self.names[:NAMED]]
-        shown += ["others"] if len(self.names) > NAMED else []
-        return listed(shown) if shown else ""
-
-    def lost_at(self, step: int) -> str:
-        """What a run has lost that goes on from the checkpoint of `step`, in one line about its
-        network."""
-        what = f"what training has changed in its {self.named}"
-        if not self.names:
-            what = "something beside its state_dict (as a random generator of its own)"
-        then = "and if its training or its answers depend on that, the run"
-        if self.decides:
-            then = "and its training depends on that: the run"
-        return (
-            f"it goes on from step {step:,} without {what}: no checkpoint has that, so it begins"
-            f" anew, {then} ends otherwise than it would have without a stop"
-        )
+    def _suspected(self) -> bool:
+        """Whether the objective alone is known to keep something, and something decides."""
+        return self.decides and not self.names
 
 
 def plain_state(model: nn.Module) -> dict[str, Any]:
     """A copy of it by name, as 'layer.attribute'; what is of another kind, or large, is left out,
-    and so is what belongs to every module (its hooks, whether it is in training mode)."""
-    found = {}
+    and so is what belongs to every module (whether it is in training mode). Of its hooks there is
+    what they keep in attributes and closures, as 'layer.hook.name'."""
+    held = Held(_modules(model))
     for prefix, module in model.named_modules():
-        kept = {key: value for key, value in vars(module).items() if key not in _OWN}
-        kept |= {key: module._buffers.get(key) for key in module._non_persistent_buffers_set}
-        for key, value in kept.items():
-            copy = _copied(value, DEEP)
-            if copy is not _NONE:
-                found[f"{prefix}.{key}" if prefix else key] = copy
-    return found
+        for key, value in (*attributes(module).items(), *hooks(module)):
+            held.add(f"{prefix}.{key}" if prefix else key, value)
+    return held.found
+
+
+def own_state(objective: Objective, model: nn.Module) -> dict[str, Any]:
+    """A copy of what an objective from a file keeps in its attributes, by name; without what it
+    refers to of the network `model` that it trains. Empty for registered ones."""
+    held = Held(_modules(model))
+    for key, value in vars(objective).items() if objective.space is not None else ():
+        if key not in ("space", "function"):  # the function is one of the module's globals
+            held.add(key, value)
+    return held.found
+
+
+def global_state(modules: Mapping[str, ModuleType], model: nn.Module) -> dict[str, Any]:
+    """A copy of what the globals of `modules`, their functions and their classes hold, as
+    'module.name'; without what they refer to of the network `model`."""
+    held = Held(_modules(model))
+    for name, module in modules.items():
+        held.add_globals(name, module)
+    return held.found
 
 
 def lost(
@@ -98,51 +146,27 @@ def lost(
     """The names of what steps changed, from `before` to `after`, and what differs in the
     `restored` network after the same steps. `counts_only`: leave out what rounding may change:
     tensors and numbers that are not whole. What only grows at its end, as a list of all losses
-    does, is a record that the network makes, and is left out."""
+    does, is a record that the network makes, and is left out, unless it has a largest length."""
     return [
         name
         for name, value in after.items()
-        if not (counts_only and _rounded(value))
-        and not _equal(before.get(name, _NONE), value)
-        and not _equal(restored.get(name, _NONE), value)
-        and not _is_record(before.get(name), value)
+        if not (counts_only and is_rounded(value))
+        and goes_on(before.get(name, NOTHING), value, restored.get(name, NOTHING))
     ]
 
 
-def _copied(value: Any, deep: int) -> Any:
-    """A copy of a value; `_NONE` if it is of another kind."""
-    if value is None or type(value) in (bool, int, float, complex):
-        return value
-    if isinstance(value, str):
-        return value if len(value) <= MOST else _NONE
-    if type(value) in (Tensor, nn.Parameter):
-        return value.detach().clone() if value.numel() <= LARGEST else _NONE
-    if isinstance(value, (list, tuple, deque, dict)) and deep and len(value) <= MOST:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        copies = {key: _copied(each, deep - 1) for key, each in items}
-        return _NONE if any(each is _NONE for each in copies.values()) else copies
-    return _NONE
+def _modules(model: nn.Module) -> frozenset[int]:
+    return frozenset(map(id, model.modules()))
 
 
-def _is_record(before: Any, after: Any) -> bool:
-    """Whether copies of containers differ by what was added at the end alone."""
-    if not (isinstance(before, dict) and isinstance(after, dict) and len(before) < len(after)):
-        return False
-    return all(key in after and _equal(value, after[key]) for key, value in before.items())
+def _named(names: tuple[str, ...]) -> str:
+    """Some of the names in words."""
+    shown = [repr(plain(name)) for name in names[:NAMED]]
+    return listed(shown + (["others"] if len(names) > NAMED else []))
 
 
-def _rounded(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_rounded, value.values()))
-    return isinstance(value, (float, complex, Tensor))
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two copies are equal up to rounding."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return same_tensor(one, other, rounding=True)
-    if isinstance(one, (float, complex)) and isinstance(other, (float, complex)):
-        return one == other or one != one != other or abs(one - other) <= 1e-6 + 1e-4 * abs(one)
-    return type(one) is type(other) and bool(one == other)
+def _goes_on(step: int, what: str, then: str) -> str:
+    return (
+        f"it goes on from step {step:,} without {what}: no checkpoint has that, so it begins anew,"
+        f" {then} ends otherwise than it would have without a stop"
+    )

@@ -128,6 +128,11 @@ class TrainStep:
         return self._batches.batch_size
 
     @property
+    def objective(self) -> Objective:
+        """What is minimized."""
+        return self._objective
+
+    @property
     def captured(self) -> bool:
         """Whether there is a CUDA graph of the step."""
         return self._graphed is not None and self._graphed.captured

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,12 +32,14 @@ from lab.models import (
     last_operation,
     random_pictures,
     same_tensor,
+    space_of,
     sum_to_one,
     untouched,
 )
 from lab.models.installed import warn
 from lab.training.batches import Batch, Groups
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
+from lab.training.held import changed
 from lab.training.objectives import (
     Numbering,
     Objective,
@@ -48,7 +50,7 @@ from lab.training.objectives import (
     shares_code,
 )
 from lab.training.optimizer import hidden_matrices
-from lab.training.plain_state import Unkept, lost, plain_state
+from lab.training.plain_state import Unkept, global_state, lost, own_state, plain_state
 from lab.training.train_step import Diverged, TrainStep, trained_weights
 from lab.training.unregistered import unregistered_weights
 
@@ -355,11 +357,12 @@ class _DryRun:
         where a step is bit-identical each time), or leaves it with other plain attributes: what
         the network computes anew is equal then, and what it counts is not. Elsewhere rounding may
         differ, and networks of known layers, which keep no such attributes, take no such step."""
-        if self._device.type != "cpu" and is_known(train_step.model):
+        registered = objective_file(self._config.objective) is None
+        if self._device.type != "cpu" and registered and is_known(train_step.model):
             return
         resumed = self._train_step(other)
         resumed.restore(kept)
-        before = plain_state(train_step.model)
+        before = _Beside.of(train_step)
         try:
             for each in (train_step, resumed):
                 each.take()
@@ -367,27 +370,28 @@ class _DryRun:
         except Diverged:
             return
         on_cpu = self._device.type == "cpu"
-        names = lost(
-            before, plain_state(train_step.model), plain_state(other), counts_only=not on_cpu
+        after, again = _Beside.of(train_step), _Beside.of(resumed)
+        network, objective, common = (
+            lost(*states, counts_only=not on_cpu)
+            for states in zip(before, after, again, strict=True)
         )
+        if common:
+            passed = self._changed_by_forward(train_step)
+            network += [name for name in common if name in passed]
+            objective += [name for name in common if name not in passed]
         one, two = train_step.state(), resumed.state()
         parts = ("model", "optimizer", "objective")
         apart = on_cpu and not all(_same(one[part], two[part]) for part in parts)
-        self._unkept = Unkept(tuple(names), decides=apart)
-        named = self._unkept.named
-        what = f"raining changes its {named}, which no checkpoint has" if named else ""
-        if apart:
-            self._warn(
-                "it does not go on exactly after --resume: it keeps something beside its state_dict"
-                " (a plain attribute, a random generator of its own) that decides its training"
-                + (f". T{what}" if what else "")
-            )
-        elif what:
-            self._warn(
-                f"t{what}: if its training or its answers ever depend on that, a run goes on"
-                " otherwise after --resume, and whoever opens it gets another network. Then keep it"
-                " in a buffer (register_buffer), or give it to get_extra_state"
-            )
+        self._unkept = Unkept(tuple(network), decides=apart, objective=tuple(objective))
+        self._warnings += self._unkept.told(self._name, self._config.objective)
+
+    def _changed_by_forward(self, train_step: TrainStep) -> list[str]:
+        """Which globals of the modules that network and objective have in common a pass of the
+        network changes, without a call of the objective."""
+        before = _Beside.of(train_step).common
+        pictures = random_pictures(self._spec, self._batch)
+        ask(train_step.model, pictures, self._spec, name=self._name, training=True)
+        return changed(before, _Beside.of(train_step).common)
 
     def _look_at_missed(self, network: nn.Module) -> None:
         """Warn of weights that affect the logits and get no gradient; weights without any effect
@@ -430,6 +434,30 @@ class _DryRun:
             raise NetworkError(f"--model {self._name}: {error}") from error
         except ValueError as error:
             raise ValueError(f"--model {self._name}: {error}") from error
+
+
+class _Beside(NamedTuple):
+    """Copies of what is outside of the checkpoints of a training, by name: what belongs to the
+    network, to the objective, and the globals of the modules that both have in `common`."""
+
+    network: dict[str, Any]
+    objective: dict[str, Any]
+    common: dict[str, Any]
+
+    @classmethod
+    def of(cls, train_step: TrainStep) -> _Beside:
+        """Of a training as it is now."""
+        model, objective = train_step.model, train_step.objective
+        spaces = space_of(model), objective.space
+        one, two = (dict(space.modules) if space is not None else {} for space in spaces)
+        both = {name: one[name] for name in one if one[name] is two.get(name)}
+        own = ({n: module for n, module in m.items() if n not in both} for m in (one, two))
+        network, others = (global_state(modules, model) for modules in own)
+        return cls(
+            {**network, **plain_state(model)},
+            {**others, **own_state(objective, model)},
+            global_state(both, model),
+        )
 
 
 def _reached(network: nn.Module, pictures: Tensor) -> set[int]:
