@@ -133,8 +133,7 @@ class Held:
         if isinstance(value, str):
             return value if len(value) <= MOST else _UNSEEN
         if type(value) in (Tensor, nn.Parameter, nn.Buffer):
-            dense = value.layout is torch.strided and not (value.is_meta or value.is_nested)
-            return value.detach().clone() if dense and self._fits(value.numel()) else _UNSEEN
+            return value.detach().clone() if self._fits(_size(value)) else _UNSEEN
         if isinstance(value, (np.ndarray, np.generic)):
             return self._copy_of_numpy(value)
         if type(value) is count:
@@ -248,6 +247,17 @@ def is_rounded(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(is_rounded, value.values()))
     return isinstance(value, (float, complex, Tensor))
+
+
+def _size(tensor: Tensor) -> int:
+    """How many numbers it holds; more than are looked at, where its layout is none that can be
+    copied and compared."""
+    if tensor.is_meta or tensor.is_nested or tensor.is_mkldnn:
+        return LARGEST + 1
+    if tensor.layout == torch.strided:
+        return tensor.numel()
+    values = tensor._values() if tensor.layout == torch.sparse_coo else tensor.values()
+    return int(values.numel())
 
 
 def equal(one: Any, other: Any) -> bool:
