@@ -55,7 +55,7 @@ def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]
     by_class = _counts(train.labels, test.labels, classes)
     if _have_groups(train, test):
         counts = _counts(train.groups, test.groups, len(train.group_names))
-        if _differ(*counts) and 2 * _in_both(*counts) >= _in_both(*by_class):
+        if _differ(*counts) and 2 * in_both(*counts) >= in_both(*by_class):
             return _weighted_by(BY_GROUP, train, test, train.groups, test.groups, *counts)
     if _differ(*by_class):
         return _weighted_by(BY_CLASS, train, test, train.labels, test.labels, *by_class)
@@ -79,11 +79,11 @@ def _counts(mine: Tensor, theirs: Tensor, places: int) -> tuple[list[int], list[
 
 def _differ(counts: Sequence[int], others: Sequence[int]) -> bool:
     """Whether shares surely differ, or the training set lacks what much of the test set is."""
-    known = _in_both(counts, others)
+    known = in_both(counts, others)
     return known < (1 - LACKING) * sum(others) or shares_differ(counts, others)
 
 
-def _in_both(counts: Sequence[int], others: Sequence[int]) -> int:
+def in_both(counts: Sequence[int], others: Sequence[int]) -> int:
     """How many test examples are at places that the training set has, too."""
     return sum(other for count, other in zip(counts, others, strict=True) if count)
 
@@ -102,7 +102,7 @@ def _weighted_by(
     both = [place for place, pair in enumerate(zip(counts, others, strict=True)) if all(pair)]
     if not both:
         return {}
-    weights = [others[place] / _in_both(counts, others) for place in both]
+    weights = [others[place] / in_both(counts, others) for place in both]
     studied, unseen = ([each == place for place in both] for each in (mine, theirs))
     right = [wilson(int(train.right[where].sum()), int(where.sum())) for where in studied]
     among = torch.isin(theirs, torch.tensor(both))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lab.core.estimate import shares_differ
 from lab.core.words import first_few
-from lab.measure.class_shares import LACKING
+from lab.measure.class_shares import LACKING, in_both
 from lab.worlds import Examples, StoredWorld, World
 from lab.worlds.audit import group_shares_doubted
 from lab.worlds.groups import true_groups
@@ -92,7 +92,7 @@ def fresh_of(world: World, train: Examples, test: Examples) -> Fresh:
         if not _differ(counts, others, what):
             continue
         takes = in_shares(counts, others)
-        known = _known(counts, others)
+        known = in_both(counts, others)
         if sum(takes) < max(FEWEST, LEAST * known):
             refused = refused or what
             continue
@@ -143,13 +143,8 @@ def in_shares(counts: Sequence[int], others: Sequence[int]) -> list[int]:
 def _differ(counts: Sequence[int], others: Sequence[int], what: str) -> bool:
     """Whether the shares surely differ, or the training set lacks classes that much of the test
     set is of. (Of many rare ones each set lacks some by accident, above all of groups.)"""
-    lacks = _known(counts, others) < (1 - LACKING) * sum(others)
+    lacks = in_both(counts, others) < (1 - LACKING) * sum(others)
     return (lacks and what == CLASS) or shares_differ(counts, others)
-
-
-def _known(counts: Sequence[int], others: Sequence[int]) -> int:
-    """How many test examples are at places that the training set has, too."""
-    return sum(other for count, other in zip(counts, others, strict=True) if count)
 
 
 def _in_turn(places: Tensor, takes: Sequence[int]) -> Tensor:

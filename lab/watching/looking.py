@@ -74,8 +74,9 @@ class Looking:
 
     def at_step(self, network: nn.Module, step: int) -> None:
         """After each step of the loop: now and then look at its next inputs, which may have become
-        others."""
-        if self._numbers is None or step < self._next:
+        others; no more once the first ones were found to be as they are measured."""
+        settled = self._fed is None and not self.rescaled
+        if self._numbers is None or settled or step < self._next:
             return
         self._next = LATER * step
         self._keep_latest(last=False)
