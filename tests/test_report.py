@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
@@ -257,8 +258,11 @@ def test_a_network_that_fails_in_training_gets_no_card(tmp_path: Path) -> None:
 @pytest.mark.parametrize("main", [False, True])
 @pytest.mark.parametrize("stage", ["make_card", "steps_of"])
 def test_a_network_that_cannot_be_measured_takes_no_other_card_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, main: bool
-) -> None:
+    made: CardResult, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    stage: str, main: bool,
+) -> None:  # fmt: skip
+    assert not made.failed
+    shutil.copytree(place / "cards" / "runs", tmp_path / "cards" / "runs")  # none is repeated
     module = import_module("lab.experiments.report_card.report")
     usual = getattr(module, stage)
 
@@ -268,7 +272,8 @@ def test_a_network_that_cannot_be_measured_takes_no_other_card_with_it(
         return usual(model, *given, **named)
 
     monkeypatch.setattr(module, stage, breaks)
-    models = ("linear", "mlp") if main else ("mlp", "linear")
+    mine = f"{place}/my_net.py:my_net"
+    models = ("linear", mine) if main else (mine, "linear")
     with small_cards():
         outcome = report(
             models[0], tiny(tmp_path / "cards", **CARD), against=models[1:], seeds=2,
@@ -281,7 +286,7 @@ def test_a_network_that_cannot_be_measured_takes_no_other_card_with_it(
     assert bool(outcome.sentences) == outcome.folder.exists() == (not main)
     if not main:
         content = json.loads((outcome.folder / "report_card.json").read_text())
-        assert [card["model"] for card in content["cards"]] == ["mlp"]
+        assert [card["model"] for card in content["cards"]] == [mine]
 
 
 @pytest.mark.parametrize(
@@ -445,6 +450,7 @@ def test_the_table_has_a_column_for_each_network() -> None:
     assert "| 1,234 |" in text
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_runs_end_where_their_training_faces_are_fitted(tmp_path: Path) -> None:
     """Those that see them often enough, as a run with the usual number of steps does; others are
     measured at their ends alone."""
@@ -479,6 +485,7 @@ def test_runs_end_where_their_training_faces_are_fitted(tmp_path: Path) -> None:
             assert 100 <= steps[-1] < 400
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_training_faces_that_were_not_shown_are_told(tmp_path: Path) -> None:
     """As a run's own verdict does: in so few steps a network does not get to all of many."""
     shown = tuple(
