@@ -271,6 +271,7 @@ def test_a_changed_helper_is_one_of_both(tmp_path: Path) -> None:
     assert resume(folder, changed_code=True) is not None
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_grid_and_a_pool_train_with_it(tmp_path: Path) -> None:
     mine = config(tmp_path, TOGETHER, name=None)
     run_grid(mine, {"steps": [6]}, seeds=1, out=tmp_path / "grid", processes=1)

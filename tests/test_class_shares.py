@@ -393,6 +393,7 @@ def test_classes_that_the_training_set_lacks_and_groups_of_other_shares_are_told
     assert "each group at its share of the test set" in said
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_cards_and_learning_curves_compare_class_by_class(tmp_path: Path) -> None:
     """Networks that answer nearly alike to all pictures have no gap on a card."""
     noise(tmp_path / "own" / "train", {"a": 90, "b": 10}, 0)

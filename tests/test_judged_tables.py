@@ -244,6 +244,7 @@ def test_a_learning_curve_of_which_some_sizes_are_judged_otherwise_says_so() -> 
     assert "class" not in str(plain.get_supxlabel())
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_runs_of_own_pictures_with_other_shares_show_what_their_verdicts_go_by(
     tmp_path: Path,
 ) -> None:

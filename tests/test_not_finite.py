@@ -212,6 +212,7 @@ def test_an_infinite_logit_is_not_finite() -> None:
     assert made.not_finite.tolist() == [False, True, True]
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_pool_warns_of_them(made: Callable[..., RunConfig]) -> None:
     def said(blank: str) -> str:
         config = made(blank, name=f"pool_{blank}", steps=5)
@@ -222,6 +223,7 @@ def test_a_pool_warns_of_them(made: Callable[..., RunConfig]) -> None:
     assert "Warning" not in said("none")
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_pool_with_early_stopping_says_why_a_network_failed(
     made: Callable[..., RunConfig],
 ) -> None:

@@ -91,6 +91,7 @@ def test_the_table_of_examples_has_a_users_column_beside_its_own(name: str, tmp_
     assert {point["camera"] for point in points} == {"camera_0", "camera_1"}
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_a_pools_scores_have_a_users_column_beside_their_own(tmp_path: Path) -> None:
     given = pets(tmp_path / "pets", "memorization", "camera")
     config = of_pets(tmp_path / "pets", tmp_path, "memorization", "camera")

@@ -567,6 +567,7 @@ class OfFourteen(Objective):
 """
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_an_objective_is_tried_on_the_examples_of_one_network(tmp_path: Path) -> None:
     """Each of which is trained on 14 of 20 pictures."""
     (tmp_path / "mine.py").write_text(OF_EACH)

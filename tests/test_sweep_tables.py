@@ -208,6 +208,7 @@ def test_cells_that_did_not_fit_their_training_data_say_so() -> None:
     assert changed(online, TRAIN, values).unfitted == 0, "it has no training set"
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_cells_whose_networks_were_not_shown_all_their_training_data_say_so(tmp_path: Path) -> None:
     """Figures that count all of it as trained on, as the runs' own verdicts say."""
     table = run_grid(tiny(tmp_path, num_train=20), {"steps": [3, 5]}, seeds=2, processes=1)
@@ -230,6 +231,7 @@ def test_cells_whose_networks_were_not_shown_all_their_training_data_say_so(tmp_
     assert "not all shown" in found_text(found_table(tmp_path)).split("\n")[0]
 
 
+@pytest.mark.usefixtures("runs_here")
 def test_what_was_shown_is_counted_up_to_the_weights_that_early_stopping_kept(
     tmp_path: Path,
 ) -> None:

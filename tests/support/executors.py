@@ -14,9 +14,12 @@ class Here:
     shares_disk = True
 
     def submit(self, function: Callable[[Any], Any], argument: Any) -> Future[Any]:
-        """Call the function; a future that is done."""
+        """Call the function; a future that is done, or has failed."""
         future: Future[Any] = Future()
-        future.set_result(function(argument))
+        try:
+            future.set_result(function(argument))
+        except Exception as error:
+            future.set_exception(error)
         return future
 
     def __enter__(self) -> "Here":
@@ -32,5 +35,6 @@ class Here:
 
 @pytest.fixture
 def runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let grids do their runs in this process."""
-    monkeypatch.setattr("lab.experiments.runner.run.open_executor", lambda name, processes: Here())
+    """Let grids and pools do their runs in this process."""
+    for module in ("lab.experiments.runner.run", "lab.pool.run"):
+        monkeypatch.setattr(f"{module}.open_executor", lambda name, processes: Here())
