@@ -382,6 +382,7 @@ def test_what_cannot_be_compiled_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     def broken(graph: object, inputs: object) -> None:
         raise RuntimeError("no compiler here")
 
+    torch.compiler.reset()  # which keeps what it failed to compile in earlier tests, and leaves it
     real = torch.compile
     monkeypatch.setattr(torch, "compile", lambda model: real(model, backend=broken))
     config = TrainConfig(steps=5, batch_size=16, compile=True)
