@@ -755,33 +755,54 @@ def test_pictures_from_disk_are_picked_and_perturbed(window: Window) -> None:
     window.page.wait_for_url(re.compile("#lab_faces(?!.*pictures=)"))
 
 
-def test_a_link_to_the_levels_shows_nothing_of_the_runs(browser: Any, tmp_path: Path) -> None:
+KINDS: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {
+    "walnut": ((), {"train": 1.0, "test": 0.6}),
+    "hazel": ((), {"train": 1.0, "test": 0.99}),
+    "maple": (("eye_color:1",), {"train": 1.0, "test": 0.9, "conflicting": 0.0}),
+}
+"""The cues and accuracies of a memorizer, a useful network and one that takes a shortcut."""
+
+
+@pytest.fixture(scope="module")
+def class_board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a TensorBoard over these three, which may train networks."""
+    folder = tmp_path_factory.mktemp("class")
+    for name, (cues, accuracies) in KINDS.items():
+        start(tiny(folder, name=name, cues=cues, model="linear"))
+        path = folder / name / "summary.json"
+        summary = json.loads(path.read_text())
+        summary["accuracy"] = {tag: {"value": value} for tag, value in accuracies.items()}
+        path.write_text(json.dumps(summary))
+    with serving(folder, "--train") as (address, _):
+        yield address
+
+
+def test_a_link_to_the_levels_shows_nothing_of_the_runs(browser: Any, class_board: str) -> None:
     """Neither before the levels are there nor behind them, also to a screen reader; only who closes
     them sees the runs."""
-    start(tiny(tmp_path, name="hazel", cues=("eye_color:1",), model="linear"))
-    with serving(tmp_path, "--train") as (address, _):
-        page, expect = browser.new_page(), sync_api.expect
-        page.set_default_timeout(PATIENCE)
-        page.set_viewport_size({"width": 390, "height": 844})
-        held: list[Any] = []
-        page.route("**/lab_faces/levels", lambda route: held.append(route))
-        page.goto(f"{address}/levels")
-        page.wait_for_function("document.querySelector('.run .bar .part')")
-        expect(page.get_by_text("Loading the levels …").last).to_be_visible()
-        page.wait_for_timeout(1000)  # what is said to screen readers comes late
+    page, expect = browser.new_page(), sync_api.expect
+    page.set_default_timeout(PATIENCE)
+    page.set_viewport_size({"width": 390, "height": 844})
+    held: list[Any] = []
+    page.route("**/lab_faces/levels", lambda route: held.append(route))
+    page.goto(f"{class_board}/levels")
+    page.wait_for_function("document.querySelector('.run .bar .part')")
+    expect(page.get_by_text("Loading the levels …").last).to_be_visible()
+    page.wait_for_timeout(1000)  # what is said to screen readers comes late
 
-        def nothing() -> None:
-            shown = page.locator("body").inner_text()
-            assert not any(word in shown for word in ("hazel", "agrees", "Train a network")), shown
-            assert "hazel" not in str(page.locator("main > .unseen").text_content())
+    def nothing() -> None:
+        shown = page.locator("body").inner_text()
+        assert not any(word in shown for word in (*KINDS, "agrees", "Train a network")), shown
+        said = str(page.locator("main > .unseen").text_content())
+        assert not any(name in said for name in KINDS)
 
-        nothing()
-        held[0].continue_()
-        expect(page.locator(".tray .card").first).to_be_visible()
-        nothing()
-        page.get_by_role("button", name="Close").click()
-        expect(page.get_by_role("heading", name="hazel").first).to_be_visible()
-        page.close()
+    nothing()
+    held[0].continue_()
+    expect(page.locator(".tray .card").first).to_be_visible()
+    nothing()
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("heading", name="hazel").first).to_be_visible()
+    page.close()
 
 
 def test_a_level_is_played(opened: Window) -> None:
@@ -813,66 +834,52 @@ def test_a_level_is_played(opened: Window) -> None:
     opened.page.wait_for_function("!location.hash.includes('level')")
 
 
-def test_three_networks_without_names_are_told_apart(browser: Any, tmp_path: Path) -> None:
-    kinds = {
-        "walnut": ((), {"train": 1.0, "test": 0.6}),
-        "hazel": ((), {"train": 1.0, "test": 0.99}),
-        "maple": (("eye_color:1",), {"train": 1.0, "test": 0.9, "conflicting": 0.0}),
-    }
-    for name, (cues, accuracies) in kinds.items():
-        start(tiny(tmp_path, name=name, cues=cues, model="linear"))
-        path = tmp_path / name / "summary.json"
-        summary = json.loads(path.read_text())
-        summary["accuracy"] = {tag: {"value": value} for tag, value in accuracies.items()}
-        path.write_text(json.dumps(summary))
-    with serving(tmp_path, "--train") as (address, _):
-        page, expect = browser.new_page(), sync_api.expect
-        page.set_default_timeout(PATIENCE)
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        held: list[Any] = []
-        page.route("**/look?*", lambda route: held.append(route))
-        page.goto(f"{address}/mystery")
-        page.wait_for_function("document.querySelectorAll('.run').length === 3")
-        shown = page.locator("main").inner_text()
-        assert not any(word in shown for word in (*kinds, "training faces")), "before it begins"
-        for route in held:
-            route.continue_()
-        page.unroute("**/look?*")
-        names, riddle = page.locator(".run h3"), page.locator(".riddle")
-        expect(names).to_have_text(["A", "B", "C"])
-        expect(riddle).to_contain_text("1 face asked")
-        expect(page.get_by_role("heading", name="Predictions of A, B, C")).to_be_visible()
-        expect(page.get_by_role("button", name="Undo")).to_be_disabled()
-        shown = page.locator("main").inner_text()
-        assert not any(name in shown for name in kinds), "it gives itself away"
-        expect(page.locator(".truth")).to_contain_text("True label: person")
-        expect(page.locator(".all-runs")).to_contain_text("← not a person | person →")
-        random = page.get_by_role("button", name="Random face")
-        place = random.bounding_box()
-        random.click()
-        expect(riddle).to_contain_text("2 faces asked")
-        page.evaluate(
-            "document.querySelector('.truth').append(' – no nose, 1 of 2 ears'.repeat(20))"
-        )
-        assert random.bounding_box() == place, "it stays when the words below grow"
-        page.set_viewport_size({"width": 390, "height": 844})
-        said = dict(zip("ABC", ("useful network", "memorizer", "cheat"), strict=True))
-        for alias, guess in said.items():
-            page.get_by_label(f"Network {alias} is").select_option(label=guess)
-        page.get_by_role("button", name="Reveal").click()
-        expect(riddle).to_contain_text("with 2 faces")
-        expect(riddle).to_contain_text("“maple”")
-        for alias, guess in said.items():
-            row = riddle.locator("li", has_text=f"{alias} = ")
-            right = f"the {guess} " in row.inner_text()
-            expect(row).to_contain_text("You said so" if right else f"You said: {guess}")
-        expect(names.filter(has_text="walnut")).to_have_text(re.compile("^[ABC] = walnut$"))
-        expect(page.locator(".glance-name")).to_have_count(3)
-        expect(riddle).to_be_in_viewport()
-        assert riddle.bounding_box()["y"] < page.locator(".easel .frame").bounding_box()["y"]
-        expect(page.get_by_text("Train a network")).not_to_be_visible()
-        page.get_by_role("button", name="Pin all three").click()
-        expect(names.filter(has_text="walnut")).to_have_text(re.compile("^[ABC] = walnut$"))
-        assert not errors
-        page.close()
+def test_three_networks_without_names_are_told_apart(browser: Any, class_board: str) -> None:
+    page, expect = browser.new_page(), sync_api.expect
+    page.set_default_timeout(PATIENCE)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    held: list[Any] = []
+    page.route("**/look?*", lambda route: held.append(route))
+    page.goto(f"{class_board}/mystery")
+    page.wait_for_function("document.querySelectorAll('.run').length === 3")
+    shown = page.locator("main").inner_text()
+    assert not any(word in shown for word in (*KINDS, "training faces")), "before it begins"
+    for route in held:
+        route.continue_()
+    page.unroute("**/look?*")
+    names, riddle = page.locator(".run h3"), page.locator(".riddle")
+    expect(names).to_have_text(["A", "B", "C"])
+    expect(riddle).to_contain_text("1 face asked")
+    expect(page.get_by_role("heading", name="Predictions of A, B, C")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    shown = page.locator("main").inner_text()
+    assert not any(name in shown for name in KINDS), "it gives itself away"
+    expect(page.locator(".truth")).to_contain_text("True label: person")
+    expect(page.locator(".all-runs")).to_contain_text("← not a person | person →")
+    random = page.get_by_role("button", name="Random face")
+    place = random.bounding_box()
+    random.click()
+    expect(riddle).to_contain_text("2 faces asked")
+    page.evaluate("document.querySelector('.truth').append(' – no nose, 1 of 2 ears'.repeat(20))")
+    assert random.bounding_box() == place, "it stays when the words below grow"
+    page.set_viewport_size({"width": 390, "height": 844})
+    said = dict(zip("ABC", ("useful network", "memorizer", "cheat"), strict=True))
+    for alias, guess in said.items():
+        page.get_by_label(f"Network {alias} is").select_option(label=guess)
+    page.get_by_role("button", name="Reveal").click()
+    expect(riddle).to_contain_text("with 2 faces")
+    expect(riddle).to_contain_text("“maple”")
+    for alias, guess in said.items():
+        row = riddle.locator("li", has_text=f"{alias} = ")
+        right = f"the {guess} " in row.inner_text()
+        expect(row).to_contain_text("You said so" if right else f"You said: {guess}")
+    expect(names.filter(has_text="walnut")).to_have_text(re.compile("^[ABC] = walnut$"))
+    expect(page.locator(".glance-name")).to_have_count(3)
+    expect(riddle).to_be_in_viewport()
+    assert riddle.bounding_box()["y"] < page.locator(".easel .frame").bounding_box()["y"]
+    expect(page.get_by_text("Train a network")).not_to_be_visible()
+    page.get_by_role("button", name="Pin all three").click()
+    expect(names.filter(has_text="walnut")).to_have_text(re.compile("^[ABC] = walnut$"))
+    assert not errors
+    page.close()
