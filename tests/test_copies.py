@@ -210,6 +210,22 @@ def test_pictures_that_are_nearly_black_are_told(bits: int, word: str, tmp_path:
     assert found == [word] * bool(word)
 
 
+def test_pictures_of_hardly_any_contrast_are_told(tmp_path: Path) -> None:
+    """As of Hounsfield units plus 32,768 in files of 16 bits; not of dim scenes."""
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+    for span, expected in ((3000, True), (12000, False)):
+        generator = np.random.default_rng(0)
+        for name in ("cat", "dog"):
+            for number in range(5):
+                units = generator.integers(-1000, span - 1000, (40, 40))
+                numbers = (units + 32768).astype(np.uint16)
+                Image.fromarray(numbers).save(tmp_path / name / f"{number}.png")
+        said = [each for each in told(tmp_path) if "hardly any contrast" in each]
+        assert len(said) == expected
+        assert all("from 12" in each and "of 255" in each for each in said)
+
+
 @pytest.mark.parametrize("ending", ["png", "tif", "pgm", "2.png", "6.png"])
 def test_the_bits_that_a_file_makes_no_use_of_are_known(ending: str, tmp_path: Path) -> None:
     path, numbers = tmp_path / f"a.{ending}", np.full((9, 9), 2**14 - 1, np.uint16)

@@ -36,7 +36,8 @@ from lab.worlds.world import World
 
 DARK = 24
 """Largest number of pictures, of 255, that are told as nearly black: 12 bits stored as 16 reach 16,
-and Lanczos's filter overshoots by some of it."""
+and Lanczos's filter overshoots by some of it. Brighter ones whose numbers span no more have hardly
+any contrast."""
 
 DIM = 96
 """Largest number of pictures, of 255, whose files are looked at: 14 bits stored as 16 reach 64."""
@@ -185,9 +186,10 @@ def group_shares_doubted(
 
 def _dim(world: StoredWorld[Any], examples: Examples) -> list[str]:
     """A sentence if the first pictures can hardly be from black to white."""
-    largest = int(examples.images[:LOOKED_AT].max())
+    shown = examples.images[:LOOKED_AT]
+    smallest, largest = int(shown.min()), int(shown.max())
     if largest > DIM:
-        return []
+        return [_flat(smallest, largest)] if largest - smallest <= DARK else []
     if largest > DARK:
         first = (world.item("train", place) for place in range(min(OPENED, len(examples))))
         if not all(map(world.has_unused_bits, first)):
@@ -202,6 +204,15 @@ def _dim(world: StoredWorld[Any], examples: Examples) -> list[str]:
         " hold 10 or 12 bits in files of 16, or masks of 0 and 1, stretch them from black to white:"
         " what is between is lost."
     ]
+
+
+def _flat(smallest: int, largest: int) -> str:
+    """The sentence on pictures that have hardly any contrast."""
+    return (
+        f"the training pictures have hardly any contrast: all their numbers are from {smallest} to"
+        f" {largest} of 255. If they hold measurements in files of 16 bits, such as Hounsfield"
+        " units plus 32,768, stretch what matters from black to white: what is between is lost."
+    )
 
 
 def to_text(result: Audit) -> str:
