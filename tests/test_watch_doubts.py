@@ -439,7 +439,9 @@ def test_outputs_that_are_more_than_the_labels_are_told_where_no_names_are_known
         assert all("the labels are from 0 to 1:" in each for each in said)
 
 
-def test_a_network_that_knew_the_test_examples_before_the_loop_is_told(tmp_path: Path) -> None:
+def test_a_network_that_knew_the_test_examples_before_the_loop_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """As in the second fold of a cross-validation that goes on with the network of the first."""
     x, y = clusters(3, 240, 0)
     x_test, y_test = clusters(3, 90, 1)
@@ -448,7 +450,7 @@ def test_a_network_that_knew_the_test_examples_before_the_loop_is_told(tmp_path:
 
     def fold(name: str, steps: int) -> Watcher:
         sets = {"train": (x, y), "test": (x_test, y_test)}
-        given: dict[str, Any] = {"out": tmp_path / name, "pictures": False, "quiet": True}
+        given: dict[str, Any] = {"out": tmp_path / name, "pictures": False}
         with watch(model, **sets, **given) as watcher:
             for _ in range(steps):
                 optimizer.zero_grad()
@@ -459,7 +461,7 @@ def test_a_network_that_knew_the_test_examples_before_the_loop_is_told(tmp_path:
 
     for name, steps, expected in (("first", 60, False), ("second", 5, True), ("asked", 0, False)):
         found = fold(name, steps)
-        assert ("right before the first step" in str(found._warnings)) == expected, name
+        assert ("right before the first step" in capsys.readouterr().out) == expected, name
         assert found.verdict.startswith("Before the first step it got") == expected
         assert ("it has never seen" in found.verdict) == (not expected)
 
