@@ -210,6 +210,24 @@ def test_pictures_that_are_nearly_black_are_told(bits: int, word: str, tmp_path:
     assert found == [word] * bool(word)
 
 
+def test_some_nearly_black_pictures_among_others_are_told(tmp_path: Path) -> None:
+    """As of one hospital of several, whose files have 12 bits in 16."""
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(20):
+            pixels = generator.integers(0, 256, (40, 40))
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
+    assert not any("black" in each for each in told(tmp_path))
+    for number in range(8):
+        pixels = generator.integers(0, 2**12, (40, 40)).astype(np.uint16)
+        Image.fromarray(pixels).save(tmp_path / "dog" / f"{number}.png")
+    (said,) = [each for each in told(tmp_path) if "black" in each]
+    number = int(re.findall(r"of 32 training pictures (\d+) are nearly black", said)[0])
+    assert 4 <= number <= 8
+    assert re.search(r"dog/[0-7]\.png the first", said)
+
+
 @pytest.mark.parametrize(
     "turn",
     [

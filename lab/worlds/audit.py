@@ -7,7 +7,7 @@ warnings(world, train, test)        the cheap part, a sentence for each thing th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,9 @@ DARK = 24
 """Largest number of pictures, of 255, that are told as nearly black: 12 bits stored as 16 reach 16,
 and Lanczos's filter overshoots by some of it. Brighter ones whose numbers span no more have hardly
 any contrast."""
+
+SOME = 0.05
+"""Share of nearly black pictures from which on they are told among others."""
 
 DIM = 96
 """Largest number of pictures, of 255, whose files are looked at: 14 bits stored as 16 reach 64."""
@@ -189,7 +192,10 @@ def _dim(world: StoredWorld[Any], examples: Examples) -> list[str]:
     shown = examples.images[:LOOKED_AT]
     smallest, largest = int(shown.min()), int(shown.max())
     if largest > DIM:
-        return [_flat(smallest, largest)] if largest - smallest <= DARK else []
+        if largest - smallest <= DARK:
+            return [_flat(smallest, largest)]
+        black = (shown.amax(dim=(1, 2, 3)) <= DARK).nonzero()[:, 0].tolist()
+        return [_black(world, black, len(shown))] if len(black) >= SOME * len(shown) else []
     if largest > DARK:
         first = (world.item("train", place) for place in range(min(OPENED, len(examples))))
         if not all(map(world.has_unused_bits, first)):
@@ -204,6 +210,17 @@ def _dim(world: StoredWorld[Any], examples: Examples) -> list[str]:
         " hold 10 or 12 bits in files of 16, or masks of 0 and 1, stretch them from black to white:"
         " what is between is lost."
     ]
+
+
+def _black(world: StoredWorld[Any], places: Sequence[int], count: int) -> str:
+    """The sentence on nearly black pictures at `places` of the first `count`, where others are
+    not: as those of another camera."""
+    first = world.name("train", places[0])
+    return (
+        f"of {count:,} training pictures {those(len(places), 'is', 'are')} nearly black (no number"
+        f" above {DARK} of 255), {first} the first, and the others are not. If these hold 10 or 12"
+        " bits in files of 16, stretch them from black to white: what is between is lost."
+    )
 
 
 def _flat(smallest: int, largest: int) -> str:
