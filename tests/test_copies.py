@@ -228,6 +228,19 @@ def test_some_nearly_black_pictures_among_others_are_told(tmp_path: Path) -> Non
     assert re.search(r"dog/[0-7]\.png the first", said)
 
 
+def test_nearly_black_test_pictures_are_told(tmp_path: Path) -> None:
+    """As of another hospital than that of the training pictures."""
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        for split, bits, kind in (("train", 8, np.uint8), ("test", 12, np.uint16)):
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(5):
+                pixels = generator.integers(0, 2**bits, (40, 40)).astype(kind)
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{number}.png")
+    (said,) = [each for each in told(tmp_path) if "black" in each]
+    assert said.startswith("the test pictures are nearly black: their largest number is")
+
+
 @pytest.mark.parametrize(
     "turn",
     [
