@@ -210,6 +210,106 @@ def test_pictures_that_are_nearly_black_are_told(bits: int, word: str, tmp_path:
     assert found == [word] * bool(word)
 
 
+def test_some_nearly_black_pictures_among_others_are_told(tmp_path: Path) -> None:
+    """As of one hospital of several, whose files have 12 bits in 16."""
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(20):
+            pixels = generator.integers(0, 256, (40, 40))
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
+    assert not any("black" in each for each in told(tmp_path))
+    for number in range(8):
+        pixels = generator.integers(0, 2**12, (40, 40)).astype(np.uint16)
+        Image.fromarray(pixels).save(tmp_path / "dog" / f"{number}.png")
+    (said,) = [each for each in told(tmp_path) if "black" in each]
+    number = int(re.findall(r"of 32 training pictures (\d+) are nearly black", said)[0])
+    assert 4 <= number <= 8
+    assert re.search(r"dog/[0-7]\.png the first", said)
+
+
+def test_nearly_black_test_pictures_are_told(tmp_path: Path) -> None:
+    """As of another hospital than that of the training pictures."""
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        for split, bits, kind in (("train", 8, np.uint8), ("test", 12, np.uint16)):
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(5):
+                pixels = generator.integers(0, 2**bits, (40, 40)).astype(kind)
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{number}.png")
+    (said,) = [each for each in told(tmp_path) if "black" in each]
+    assert said.startswith("the test pictures are nearly black: their largest number is")
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        None,
+        Image.Transpose.FLIP_LEFT_RIGHT,
+        Image.Transpose.FLIP_TOP_BOTTOM,
+        Image.Transpose.ROTATE_90,
+        Image.Transpose.ROTATE_180,
+        Image.Transpose.ROTATE_270,
+        Image.Transpose.TRANSPOSE,
+        Image.Transpose.TRANSVERSE,
+    ],
+)
+@pytest.mark.parametrize("same", [True, False])
+def test_test_pictures_that_are_turned_training_pictures_are_told(
+    turn: Image.Transpose | None, same: bool, tmp_path: Path
+) -> None:
+    """As of augmentation before the split; not between classes, where a 6 may be a 9."""
+    for number, image in enumerate(drawn(12)):
+        split, name = ("test", "train")[number < 6], ("cat", "dog")[number % 2]
+        (tmp_path / split / name).mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+        picture.save(tmp_path / split / name / f"{number}.png")
+        if number < 2 and turn is not None:
+            other = name if same else ("dog", "cat")[number % 2]
+            (tmp_path / "test" / other).mkdir(parents=True, exist_ok=True)
+            turned = picture.transpose(turn)
+            turned.save(tmp_path / "test" / other / f"{number}_turned.png")
+    said = [each for each in told(tmp_path) if "mirrored or turned" in each]
+    assert len(said) == (same and turn is not None)
+    for each in said:
+        assert each.startswith("2 of 8 test pictures are training pictures mirrored or turned")
+        assert "train/cat/0.png and test/cat/0_turned.png" in each
+        assert "train/dog/1.png and test/dog/1_turned.png" in each
+    assert copies.Copies.from_rows(COPIES.rows()) == COPIES
+
+
+COPIES = copies.Copies(5, 1, False, [[0, 1, 2], [0, 3, 4]], [[1, 5, 6]], 7, [[0, 8, 9]], False)
+
+
+def test_turned_ones_of_a_part_of_the_pictures_are_a_lower_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, image in enumerate(drawn(12)):
+        for split, pixels in (("train", image), ("test", image.flip(2))):
+            (tmp_path / split / ("cat", "dog")[number % 2]).mkdir(parents=True, exist_ok=True)
+            path = tmp_path / split / ("cat", "dog")[number % 2] / f"{number}.png"
+            Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
+    assert any(each.startswith("12 of 12 test pictures are training") for each in told(tmp_path))
+    monkeypatch.setattr(copies, "TURNED", 9)
+    assert any(each.startswith("at least ") and "turned" in each for each in told(tmp_path))
+
+
+def test_pictures_of_hardly_any_contrast_are_told(tmp_path: Path) -> None:
+    """As of Hounsfield units plus 32,768 in files of 16 bits; not of dim scenes."""
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+    for span, expected in ((3000, True), (12000, False)):
+        generator = np.random.default_rng(0)
+        for name in ("cat", "dog"):
+            for number in range(5):
+                units = generator.integers(-1000, span - 1000, (40, 40))
+                numbers = (units + 32768).astype(np.uint16)
+                Image.fromarray(numbers).save(tmp_path / name / f"{number}.png")
+        said = [each for each in told(tmp_path) if "hardly any contrast" in each]
+        assert len(said) == expected
+        assert all("from 12" in each and "of 255" in each for each in said)
+
+
 @pytest.mark.parametrize("ending", ["png", "tif", "pgm", "2.png", "6.png"])
 def test_the_bits_that_a_file_makes_no_use_of_are_known(ending: str, tmp_path: Path) -> None:
     path, numbers = tmp_path / f"a.{ending}", np.full((9, 9), 2**14 - 1, np.uint16)

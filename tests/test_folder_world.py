@@ -229,6 +229,7 @@ def nested(**inner: str) -> Callable[[Path], object]:
         (of_sets("test", "train"), "test, train are names of sets"),
         (of_sets("test", "val", inside="cat"), "test, val are names of sets"),
         (of_sets("test_set", "training_set"), "test_set, training_set are names of sets"),
+        (of_sets("test1", "train"), "test1, train are names of sets"),
         (lambda place: None, "there is no such folder"),
         (lambda place: place.write_text("x"), r"is no folder, and no \.npz file with .* x and"),
         (lambda place: place.mkdir(), "two or more subfolders .* it has none"),
@@ -292,7 +293,9 @@ def test_pictures_beside_folders_that_are_alike_make_them_classes(tmp_path: Path
 def test_a_vehicle_may_be_called_train(tmp_path: Path) -> None:
     for name in ("car", "plane", "train"):
         fill(tmp_path / name, 3)
-    assert opened(tmp_path).classes == ("car", "plane", "train")
+    world = opened(tmp_path)
+    assert world.classes == ("car", "plane", "train")
+    assert not any("left out" in line for line in world.doubts())
 
 
 @pytest.mark.parametrize("split", [False, True])

@@ -264,11 +264,11 @@ def test_near_copies_are_looked_for_once(
 
     first = [told(seed=seed) for seed in range(4)]
     assert sum(map(len, first)) > 0
-    assert len(searched) == 12
+    assert len(searched) == 16
     assert [told(seed=seed) for seed in range(4)] == first
-    assert len(searched) == 12
+    assert len(searched) == 16
     told(num_train=5)
-    assert len(searched) == 15
+    assert len(searched) == 20
 
 
 def test_arrays_are_kept_too_and_read_in_parts(

@@ -642,6 +642,7 @@ def test_many_runs_make_a_table(tmp_path: Path) -> None:
     assert [failure.folder.name for failure in table.failed] == ["broken"]
     text = found_text(table)
     assert "| 0.1 | 2 |" in text
+    assert text.endswith("\n\nLeft out: 1 run that has not come to an end: broken.")
     assert "test accuracy" in text
 
 
@@ -1077,6 +1078,8 @@ def test_one_hot_labels_are_read_and_soft_ones_refused() -> None:
         assert found["loss/train"] == plain["loss/train"]
     with pytest.raises(ValueError, match=r"not \(40, 2\); of soft labels give .* labels.argmax"):
         measured(network(), train=(TRAIN[0], 0.9 * hot + 0.05), test=TEST)
+    with pytest.raises(ValueError, match=r"not \(40, 2\); several classes at once are not meas"):
+        measured(network(), train=(TRAIN[0], torch.ones_like(hot)), test=TEST)
 
 
 def test_values_of_groups_that_would_be_one_are_refused() -> None:

@@ -29,9 +29,9 @@ from support.loops import network, pictures
 TRAIN, TEST = pictures(40, 0), pictures(30, 1)
 
 
-def watched(out: Path, *, seed: int = 1, **given: Any) -> Watcher:
+def watched(out: Path, *, seed: int = 1, model: nn.Module | None = None, **given: Any) -> Watcher:
     """A network that is measured and not trained, by a program that has drawn from `seed`."""
-    model = network()
+    model = model or network()
     torch.manual_seed(seed)
     with watch(model, pictures=False, quiet=True, out=out / "run", **given) as watcher:
         pass
@@ -415,6 +415,55 @@ def test_outputs_that_are_more_than_the_classes_are_told(tmp_path: Path) -> None
             told = [each for each in warnings_of(watcher) if "numbers for each example" in each]
             assert len(told) == (columns == 8 and not names)
             assert all("returns 8 numbers" in each and "has 2 classes" in each for each in told)
+
+
+def test_outputs_that_are_more_than_the_labels_are_told_where_no_names_are_known(
+    tmp_path: Path,
+) -> None:
+    """As of an embedding that is trained without labels, or the head of another task."""
+    for columns, count, most, expected in (
+        (2, 40, 2000, False),
+        (3, 40, 2000, True),
+        (3, 40, 20, False),  # a sample may lack a class
+        (8, 40, 20, True),
+    ):
+        found = watched(
+            tmp_path / f"{columns} {most}",
+            model=nn.Sequential(nn.Flatten(), nn.Linear(64, columns)),
+            train=pictures(count, 0),
+            test=TEST,
+            most=most,
+        )
+        said = [each for each in warnings_of(found) if "numbers for each example" in each]
+        assert len(said) == expected, (columns, most)
+        assert all("the labels are from 0 to 1:" in each for each in said)
+
+
+def test_a_network_that_knew_the_test_examples_before_the_loop_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As in the second fold of a cross-validation that goes on with the network of the first."""
+    x, y = clusters(3, 240, 0)
+    x_test, y_test = clusters(3, 90, 1)
+    model = nn.Linear(3, 3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+
+    def fold(name: str, steps: int) -> Watcher:
+        sets = {"train": (x, y), "test": (x_test, y_test)}
+        given: dict[str, Any] = {"out": tmp_path / name, "pictures": False}
+        with watch(model, **sets, **given) as watcher:
+            for _ in range(steps):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(x), y).backward()
+                optimizer.step()
+                watcher()
+        return watcher
+
+    for name, steps, expected in (("first", 60, False), ("second", 5, True), ("asked", 0, False)):
+        found = fold(name, steps)
+        assert ("right before the first step" in capsys.readouterr().out) == expected, name
+        assert found.verdict.startswith("Before the first step it got") == expected
+        assert ("it has never seen" in found.verdict) == (not expected)
 
 
 def test_a_folder_stays_where_it_is_when_the_loop_changes_to_another(

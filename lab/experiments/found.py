@@ -16,7 +16,7 @@ from typing import Any
 from lab.core.config import Provenance, RunConfig
 from lab.core.metrics import known, shown
 from lab.core.run_dir import RunDir, runs_in
-from lab.core.text import own_columns
+from lab.core.text import own_columns, plain
 from lab.experiments.runner.grid import ELSEWHERE, PARTS, fields, setting
 from lab.experiments.runner.jobs import refuse_other_figures
 from lab.experiments.show.tables import MARKED, cell_word, to_markdown
@@ -27,6 +27,9 @@ ASIDE = (
     "counterfactuals", "deterministic", "metric", "pictures", "scores", "world_size",
 )  # fmt: skip
 """Settings that make no other experiment."""
+
+NAMED = 6
+"""Runs without a row that are named, at most."""
 
 
 def found_table(folder: Path) -> Table:
@@ -72,11 +75,12 @@ def found_table(folder: Path) -> Table:
 
 def found_text(table: Table) -> str:
     """The table of means in Markdown, with the metrics that the table of metrics has for tables:
-    gap and membership AUC are those by which memorization is judged in each run."""
+    gap and membership AUC are those by which memorization is judged in each run. A line names runs
+    that have not come to their ends, which are left out."""
     columns, judged = judged_columns(shown("table", table.tags), table.cells)
     own = own_columns(table.grid, beside=(*MARKED, *columns), kind="setting")
     words = {own[name]: partial(_word, name) for name in table.grid}
-    return to_markdown(
+    text = to_markdown(
         View(
             cells=table.cells,
             words=words or {"runs": lambda _: "all"},
@@ -84,6 +88,16 @@ def found_text(table: Table) -> str:
             judged=judged,
         )
     )
+    return text + _left_out([plain(failure.folder.name) for failure in table.failed])
+
+
+def _left_out(names: Sequence[str]) -> str:
+    """The line on runs without a row, if there are any."""
+    if not names:
+        return ""
+    some = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    what = "1 run that has" if len(names) == 1 else f"{len(names):,} runs that have"
+    return f"\n\nLeft out: {what} not come to an end: {some}."
 
 
 def _settings(

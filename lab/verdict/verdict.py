@@ -151,6 +151,9 @@ class Setting:
     shape, or changed in a way that is not random."""
     redrawn: bool = False
     """Whether the training examples are random augmentations, of which one draw was measured."""
+    before: Estimate | None = None
+    """Accuracy on the test set before another program trained the network, where it was trained
+    before that already; None: not so, or not known."""
     relabeled: Relabeled = ""
     """Whether another program seems to have trained the network with other labels, by what shows
     it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""
@@ -220,6 +223,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         found = [each for each in found if each.kind != "advice"]
     if setting.redrawn:
         doubts.append(_redrawn(setting))
+    if setting.before is not None:
+        doubts.append(_trained_before(setting.before, setting))
     if setting.studied < setting.num_train:
         doubts.append(_unreached(setting))
     return [*doubts, *found]
@@ -410,7 +415,7 @@ def _same_answer(metrics: Metrics, setting: Setting) -> str:
 
 def _unseen(setting: Setting) -> str:
     """The test examples, in words."""
-    if setting.shared:
+    if setting.shared or setting.before is not None:
         return f"the test {setting.noun}"
     fixed = setting.more_test is not None  # the figure is about these pictures, a small set
     return f"{f'{setting.num_test:,} ' if fixed else ''}{setting.noun} it has never seen"
@@ -506,6 +511,16 @@ def _other_threshold(setting: Setting) -> Finding:
         f" answers that nobody takes. Give forward=lambda model, x: {setting.threshold}."
     )
     return Finding("threshold", text)
+
+
+def _trained_before(right: Estimate, setting: Setting) -> Finding:
+    """The finding that it may have studied test examples before the loop."""
+    text = (
+        f"Before the first step it got {share(right, first=True)} of the test {setting.noun} right"
+        " already: if it was trained on some of them, as a network that the folds of a"
+        " cross-validation share, what follows about the test set is too good."
+    )
+    return Finding("trained before", text)
 
 
 def _redrawn(setting: Setting) -> Finding:

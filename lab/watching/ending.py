@@ -23,6 +23,10 @@ STEADY = 0.9
 """Share of the training examples that get the usual answer to their class, from which on it is
 asked whether these are other labels."""
 
+TRAINED = 0.75
+"""Share of the loss of a guess below which that of a network is before the loop if it was trained
+before: the random outputs of a new one have about that of a guess, or more."""
+
 UNDRAWN = 0.05
 """Share of the training examples that a sampler has not drawn, above which it is said."""
 
@@ -54,17 +58,31 @@ def unseen_in(source: Source, *, steps: int, batches: int) -> str:
 @dataclass(frozen=True)
 class AtFirst:
     """Of the training examples before the loop: the mean `loss`, and the share `smallest` of which
-    the output for their label is the smallest of all."""
+    the output for their label is the smallest of all. `right` is the share of the test examples
+    that it gets right, where no untrained network would get so many with so small a loss."""
 
     loss: float
     smallest: float
+    right: Estimate | None = None
 
     @classmethod
-    def of(cls, result: SuiteResult) -> AtFirst:
-        """What the first measurement gives."""
+    def of(cls, result: SuiteResult, *, steps: int = 0) -> AtFirst:
+        """What the first measurement gives, after so many `steps` of the loop."""
         train = result.evaluation.on("train")
         share = share_of_smallest(train.logits, train.labels)
-        return cls(_value(result.metrics["loss/train"]), share.value)
+        right = _known_before(result) if not steps else None
+        return cls(_value(result.metrics["loss/train"]), share.value, right)
+
+    @property
+    def told(self) -> str:
+        """What is to be said of a network that knew the test examples before the loop."""
+        if self.right is None:
+            return ""
+        return (
+            f"the model gets {percent(self.right.value)} of the test examples right before the"
+            " first step: if it was trained before, as one that the folds of a cross-validation"
+            " share, it may have studied some of them, and what is said of the test set is too good"
+        )
 
     def differs_from(self, result: SuiteResult) -> bool:
         """Whether a later measurement has another loss."""
@@ -123,6 +141,19 @@ def _relabeled(
     several = len(set(answer[usual > 0].tolist())) > 1
     steady = float(usual.sum()) >= STEADY * len(labels)
     return "classes" if high < 0.5 and several and steady else ""
+
+
+def _known_before(result: SuiteResult) -> Estimate | None:
+    """Accuracy on the test set, if it is surely above that of one answer to all, and the loss is
+    surely below `TRAINED` of what the shares of the classes give."""
+    labels = result.evaluation.on("test").labels
+    shares = torch.bincount(labels).double() / len(labels)
+    guess = float(torch.special.entr(shares).sum())
+    right, loss = result.metrics["accuracy/test"], result.metrics["loss/test"]
+    if not isinstance(right, Estimate) or not isinstance(loss, Estimate):
+        return None
+    knows = right.interval[0] > float(shares.max()) and loss.interval[1] < TRAINED * guess
+    return right if knows else None
 
 
 def _value(metric: Estimate | float) -> float:

@@ -68,10 +68,10 @@ class GivenSets:
                 " (labels count from 0)"
             )
         names, known, doubts = class_names(self.told, count, self.known), self.known, []
-        if known and not self.told and count > len(known):
+        if not self.told and (fewer := self._fewer_than(count)):
             doubts.append(
-                f"the model returns {count:,} numbers for each example, and the dataset has"
-                f" {len(known):,} classes: all of them count as classes. If they are features or an"
+                f"the model returns {count:,} numbers for each example, and {fewer}: all of them"
+                " count as classes. If they are features or an"
                 " embedding, give forward= with the head, as in lambda model, x: head(model(x)); if"
                 " it is a head for more classes, nothing is wrong"
             )
@@ -91,6 +91,18 @@ class GivenSets:
         )
         said = shares_told(names, *numbers, noun="examples", sets=("train", "test"))
         return names, doubts + [each.removesuffix(".") for each in said]
+
+    def _fewer_than(self, count: int) -> str:
+        """In words, that there are fewer classes than `count`, where that is known: by the dataset,
+        or by the labels (those of a sample may lack some classes, but hardly every second one)."""
+        if self.known:
+            few = len(self.known)
+            return f"the dataset has {few:,} classes" if count > few else ""
+        few = max(2, self.largest_label + 1)
+        is_sample = self.train.is_sample or self.test.is_sample
+        if count < 2 * few if is_sample else count <= few:
+            return ""
+        return f"the labels are from 0 to {self.largest_label:,}"
 
     def grouped(
         self, groups: Mapping[str, Sequence[Any]], classes: Sequence[str]

@@ -456,6 +456,8 @@ def as_labels(given: Any, what: str, names: Sequence[str]) -> Tensor:
         soft = ""
         if labels.ndim == 2:
             soft = "; of soft labels give the most probable class, labels.argmax(1)"
+            if bool(((labels == 0) | (labels == 1)).all()):
+                soft = "; several classes at once are not measured: give one column, labels[:, 0]"
         raise ValueError(
             f"{what}: labels must be one class for each example, (N,), not"
             f" {tuple(labels.shape)}{soft}"

@@ -153,6 +153,8 @@ class Watcher:
             return
         self._refuse_closed()
         self._calls += 1
+        if self._calls == 1 and self._first is not None and self._first.told:
+            self.warn(self._first.told)  # a network that is only measured may well be trained
         if step is None:
             self._step += 1
         else:
@@ -386,7 +388,7 @@ class Watcher:
                 late = self._step >= WAITED and budget.measured > 0
                 examples = self._looking.at_set(last=last)
                 result = self._suite(network)
-                self._first = self._first or AtFirst.of(result)
+                self._first = self._first or AtFirst.of(result, steps=self._step)
                 # with forward= the weights may be those of another module, or of none
                 moved = not self._as_they_are and self._first.differs_from(result)
                 weights = self._looking.untouched(steps=self._step, late=late, answers_move=moved)
@@ -532,6 +534,7 @@ class Watcher:
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
+            before=self._first.right if self._first is not None and self._calls else None,
             relabeled=self._meant.relabeled,
             smallest=self._meant.smallest,
             threshold=self._threshold.code if self._threshold is not None else "",

@@ -7,7 +7,7 @@ warnings(world, train, test)        the cheap part, a sentence for each thing th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,11 @@ from lab.worlds.world import World
 
 DARK = 24
 """Largest number of pictures, of 255, that are told as nearly black: 12 bits stored as 16 reach 16,
-and Lanczos's filter overshoots by some of it."""
+and Lanczos's filter overshoots by some of it. Brighter ones whose numbers span no more have hardly
+any contrast."""
+
+SOME = 0.05
+"""Share of nearly black pictures from which on they are told among others."""
 
 DIM = 96
 """Largest number of pictures, of 255, whose files are looked at: 14 bits stored as 16 reach 64."""
@@ -50,6 +54,7 @@ LOOKED_AT = 1000
 ROWS = 10
 """Fewest attributes that are printed."""
 
+_CALLED = {"train": "training", "test": "test"}
 _TESTED = "is a test picture, too", "are test pictures, too"
 _KNOWN = "has the identity of a test picture", "have the identity of a test picture"
 _REPEATED = "is a copy of an earlier one", "are copies of earlier ones"
@@ -161,7 +166,7 @@ def warnings(
             what = one if number == 1 else more
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
-        said += _dim(world, train)
+        said += _dim(world, "train", train) or _dim(world, "test", test)
         copies = copies or copies_between(world, train, test, progress=progress)
         said += copies_told(world, copies, len(test))
         said += group_shares_doubted(world, train, test)
@@ -183,25 +188,51 @@ def group_shares_doubted(
     return shares_told(list(counts), *numbers, noun=world.noun, what=GROUPS, then=then)
 
 
-def _dim(world: StoredWorld[Any], examples: Examples) -> list[str]:
-    """A sentence if the first pictures can hardly be from black to white."""
-    largest = int(examples.images[:LOOKED_AT].max())
-    if largest > DIM:
+def _dim(world: StoredWorld[Any], split: str, examples: Examples) -> list[str]:
+    """A sentence if the first pictures of a set can hardly be from black to white."""
+    what, shown = _CALLED[split], examples.images[:LOOKED_AT]
+    if not len(shown):
         return []
+    smallest, largest = int(shown.min()), int(shown.max())
+    if largest > DIM:
+        if largest - smallest <= DARK:
+            return [_flat(what, smallest, largest)]
+        black = (shown.amax(dim=(1, 2, 3)) <= DARK).nonzero()[:, 0].tolist()
+        return [_black(world, split, black, len(shown))] if len(black) >= SOME * len(shown) else []
     if largest > DARK:
-        first = (world.item("train", place) for place in range(min(OPENED, len(examples))))
+        first = (world.item(split, place) for place in range(min(OPENED, len(examples))))
         if not all(map(world.has_unused_bits, first)):
             return []
         return [
-            f"the training pictures are dark: their files have 16 bits, and the upper two are not"
+            f"the {what} pictures are dark: their files have 16 bits, and the upper two are not"
             f" used, so that their largest number is {largest} of 255. If they hold 14 bits,"
             " multiply them by 4: three quarters of all shades are lost."
         ]
     return [
-        f"the training pictures are nearly black: their largest number is {largest} of 255. If they"
+        f"the {what} pictures are nearly black: their largest number is {largest} of 255. If they"
         " hold 10 or 12 bits in files of 16, or masks of 0 and 1, stretch them from black to white:"
         " what is between is lost."
     ]
+
+
+def _black(world: StoredWorld[Any], split: str, places: Sequence[int], count: int) -> str:
+    """The sentence on nearly black pictures at `places` of the first `count`, where others are
+    not: as those of another camera."""
+    first = world.name(split, places[0])
+    return (
+        f"of {count:,} {_CALLED[split]} pictures {those(len(places), 'is', 'are')} nearly black (no"
+        f" number above {DARK} of 255), {first} the first, and the others are not. If these hold 10"
+        " or 12 bits in files of 16, stretch them from black to white: what is between is lost."
+    )
+
+
+def _flat(what: str, smallest: int, largest: int) -> str:
+    """The sentence on pictures that have hardly any contrast."""
+    return (
+        f"the {what} pictures have hardly any contrast: all their numbers are from {smallest} to"
+        f" {largest} of 255. If they hold measurements in files of 16 bits, such as Hounsfield"
+        " units plus 32,768, stretch what matters from black to white: what is between is lost."
+    )
 
 
 def to_text(result: Audit) -> str:

@@ -3,7 +3,9 @@ share with the training set, and which two classes must not share.
 
 A near copy of a picture differs from it by at most `CLOSE` (root mean square over all pixels and
 channels, of 255) and by at most `FAINT` of the contrast of either: what saving as JPEG, another
-file format, or scaling there and back do. Pictures that were cut, turned or mirrored are not found.
+file format, or scaling there and back do. Of some test pictures those are looked for, too, that are
+training pictures of the same class mirrored or turned by right angles, as by augmentation before
+the sets were split. Pictures that were cut, or turned by other angles, are not found.
 
 Averages over patches are compared first, each with each; they differ by no more than the pixels do.
 Pixels are compared where the averages are close. Where that holds for very many pairs, as among
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,10 @@ MOST = 20_000
 
 COMPARED = (("test", "train"), ("train", "train"), ("test", "test"))
 """Sets that are compared: each picture of the first with those of the second."""
+
+TURNED, TURNED_BYTES = 5000, 2**28
+"""Pictures of each set that are compared mirrored and turned, at most, and bytes of all of these:
+where sets were augmented before they were split, many are copies."""
 
 TOLD = 3
 """Pairs that a warning names."""
@@ -131,7 +137,7 @@ def copies_between(
     labels = {"train": train.clean_labels[:MOST].cpu(), "test": test.clean_labels[:MOST].cpu()}
     counts = {split: len(some) for split, some in sets.items()}
     told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in labels.values()))
-    rule = f"near copies {CLOSE} {FAINT} {WORK} {told.hexdigest()}"
+    rule = f"near copies {CLOSE} {FAINT} {WORK} {TURNED} {TURNED_BYTES} {told.hexdigest()}"
 
     def found() -> list[list[int]]:
         return Copies.of(sets, labels, progress).rows()
@@ -162,8 +168,25 @@ def copies_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[
 
 
 def shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[str]:
-    """A sentence on test pictures, of `num_test`, of which there is a copy in the training set;
-    none if there are none."""
+    """A sentence on test pictures, of `num_test`, of which there is a copy in the training set, and
+    one on those of which there is a mirrored or turned one; none if there are none."""
+    return _shared_told(world, copies, num_test) + _turned_told(world, copies, num_test)
+
+
+def _turned_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[str]:
+    if not (number := copies.turned):
+        return []
+    least = "" if copies.all_turned else "at least "
+    are = "are training pictures" if number > 1 else "is a training picture"
+    return [
+        f"{least}{number:,} of {num_test:,} test pictures {are} mirrored or turned, or nearly:"
+        f" {_pairs(world, copies.turned_pairs, number)}. If they were made of the same photograph,"
+        " as by augmentation before the sets were split, test accuracy is too good: put all"
+        " pictures of a photograph into one set."
+    ]
+
+
+def _shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[str]:
     if not (number := copies.shared):
         return []
     least = "at least " if copies.may_share_more(num_test) else ""
@@ -202,14 +225,18 @@ class _Averages:
 @dataclass(frozen=True)
 class Copies:
     """The near copies in a training and a test set: how many test pictures are
-    `shared`, how many pairs are `torn` between classes, and the first of both by `COMPARED`'s
-    number, and by the positions in its two sets."""
+    `shared`, how many pairs are `torn` between classes, how many test pictures, none of them
+    shared, are mirrored or `turned` training pictures (`all_turned`: there are no more), and
+    the first of each by `COMPARED`'s number, and by the positions in its two sets."""
 
     shared: int
     torn: int
     complete: bool
     shared_pairs: list[list[int]]
     torn_pairs: list[list[int]]
+    turned: int = 0
+    turned_pairs: list[list[int]] = field(default_factory=list)
+    all_turned: bool = True
 
     def may_share_more(self, num_test: int) -> bool:
         """Whether more of the `num_test` test pictures may be shared than are known to be."""
@@ -220,6 +247,9 @@ class Copies:
         counts = {split: len(some) for split, some in sets.items()}
         total, compared = counts["train"] * counts["test"], 0
         total += sum(number * (number + 1) // 2 for number in counts.values())
+        most = max(1, TURNED_BYTES // max(1, len(_TURNS) * sets["test"][:1].numel()))
+        few = min(TURNED, most, counts["test"])
+        total += len(_TURNS) * few * min(TURNED, counts["train"])
 
         def done(number: int) -> None:
             nonlocal compared
@@ -227,6 +257,7 @@ class Copies:
             progress("comparing pictures", compared, total)
 
         shared, torn, complete = 0, 0, True
+        known: set[int] = set()
         shared_pairs: list[list[int]] = []
         torn_pairs: list[list[int]] = []
         for k, (one, two) in enumerate(COMPARED):
@@ -236,23 +267,61 @@ class Copies:
             if one != two:
                 earlier = torch.cat([torch.tensor([-1]), pairs[:-1, 0]])
                 firsts = pairs[pairs[:, 0] != earlier[: len(pairs)]]  # of each picture
-                shared = len(firsts)
+                shared, known = len(firsts), set(firsts[:, 0].tolist())
                 shared_pairs = [[k, *pair] for pair in firsts[:TOLD].tolist()]
             apart = pairs[labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]]
             torn += len(apart)
             torn_pairs += [[k, *pair] for pair in apart[:TOLD].tolist()]
-        return cls(shared, torn, complete, shared_pairs, torn_pairs[:TOLD])
+        turned, whole = _turned(sets, labels, few, done)
+        turned = {i: j for i, j in turned.items() if i not in known}
+        whole = whole and few == counts["test"] and counts["train"] <= TURNED
+        pairs_told = [[0, i, j] for i, j in sorted(turned.items())[:TOLD]]
+        return cls(
+            shared, torn, complete, shared_pairs, torn_pairs[:TOLD], len(turned), pairs_told, whole
+        )
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[int]]) -> Copies:
-        (shared, torn, complete, named), *pairs = rows
+        (shared, torn, complete, named, turned, more, whole), *pairs = rows
         lists = [list(pair) for pair in pairs]
-        return cls(shared, torn, bool(complete), lists[:named], lists[named:])
+        some, others = lists[:named], lists[named:]
+        return cls(
+            shared, torn, bool(complete), some, others[more:], turned, others[:more], bool(whole)
+        )
 
     def rows(self) -> list[list[int]]:
         """As numbers, which can be kept."""
         head = [self.shared, self.torn, int(self.complete), len(self.shared_pairs)]
-        return [head, *self.shared_pairs, *self.torn_pairs]
+        head += [self.turned, len(self.turned_pairs), int(self.all_turned)]
+        return [head, *self.shared_pairs, *self.turned_pairs, *self.torn_pairs]
+
+
+_TURNS: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda x: x.flip(3),
+    lambda x: x.flip(2),
+    lambda x: x.rot90(1, (2, 3)),
+    lambda x: x.rot90(2, (2, 3)),
+    lambda x: x.rot90(3, (2, 3)),
+    lambda x: x.transpose(2, 3),
+    lambda x: x.transpose(2, 3).flip((2, 3)),
+)
+"""The mirror images and turns of a square, but for itself."""
+
+
+def _turned(
+    sets: dict[str, Tensor], labels: dict[str, Tensor], few: int, done: Callable[[int], None]
+) -> tuple[dict[int, int], bool]:
+    """Of the first `few` test pictures those that are, mirrored or turned, near copies of one of
+    the first `TURNED` training pictures of the same class, with the first such one of each; and
+    whether these are all."""
+    turned = torch.cat([turn(sets["test"][:few]) for turn in _TURNS])
+    near = near_copies(turned, sets["train"][:TURNED], work=WORK // len(COMPARED), done=done)
+    found: dict[int, int] = {}
+    for place, j in near.pairs.tolist():
+        i = place % few
+        if labels["test"][i] == labels["train"][j]:
+            found[i] = min(j, found.get(i, j))
+    return found, near.complete
 
 
 def _pairs(world: StoredWorld[Any], pairs: Sequence[Sequence[int]], number: int) -> str:

@@ -48,10 +48,10 @@ from lab.worlds.version import DIGITS
 
 OF_SETS = re.compile(
     r"(train|training|test|testing|val|valid|validation|dev|eval)"
-    r"([-_ ]?(set|data|images|pictures))?",
+    r"([-_ ]?(set|data|images|pictures))?([-_ ]?\d+)?",
     re.IGNORECASE,
 )
-"""Names of folders that hold a set, such as Train or test_set: two of them are no classes."""
+"""Names of folders that hold a set, such as Train, test_set, test1: two of them are no classes."""
 
 A_SET = re.compile(
     r"(?<![^\W\d_])(trains?|training|tests?|testing|val|valid|validation|dev|eval|holdout"
@@ -176,6 +176,7 @@ class FolderWorld(StoredWorld[Path]):
             if path.is_file()
             and path.suffix.lower() in picture_suffixes()
             and not path.name.startswith(".")
+            and path not in used  # of a class that is called train
         )
         if stray:
             said.append(

@@ -170,6 +170,8 @@ def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
             return rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, UnicodeDecodeError):
+            reason = "it is not in UTF-8: save it so (in Excel: CSV UTF-8)"
         raise ValueError(f"{FLAG}: {table}: {reason}") from None
 
 
