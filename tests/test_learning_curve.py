@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lab.core.config import RunConfig, refuse
 from lab.core.estimate import Estimate
@@ -147,6 +148,25 @@ def test_doses_are_a_table_of_cues_and_strengths(config: RunConfig) -> None:
         ("reliance/eye_color", ("eye_color:0.5",)),
         ("reliance/hair_length", ("hair_length=long/short:0.5",)),
     ]
+
+
+@pytest.mark.parametrize("sizes", [[8], [8, 12]])
+def test_the_figure_of_doses_holds_its_legend_and_its_caption(
+    config: RunConfig, sizes: list[int]
+) -> None:
+    """Also with one panel."""
+    preset = dose_response.preset(replace(config, counterfactuals=4), ["eye_color"], [0.5], sizes)
+    settings = [{"num_train": size, "cues": ("eye_color:0.5",)} for size in sizes]
+    metrics = {name: Estimate.point(0.5) for name in (*dose_response.DRAWN, "reliance/eye_color")}
+    cells = [
+        Cell(one, with_settings(config, one), (Run(0, config.out, metrics),)) for one in settings
+    ]
+    figure = dose_response.figure(Table(preset.plan.grid, config.out, tuple(cells)))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for part in (*figure.legends, figure._supxlabel):
+        box = part.get_window_extent(canvas.get_renderer())
+        assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, part
 
 
 @pytest.mark.parametrize(("task", "none"), [("person", 0.5), ("eye_color", 0.2)])

@@ -25,6 +25,7 @@ from lab.playground.errors import NotThere, RequestError, one_line
 from lab.playground.logdir import (
     Logdir,
     RunEntry,
+    evaluations,
     open_logdir,
     share,
     snapshots_of,
@@ -45,6 +46,7 @@ from lab.playground.request import QueryParams, start_face, write_face
 from lab.playground.table import page_table
 from lab.playground.work_queue import WorkQueue
 from lab.runs.provenance import refuse_other_world
+from lab.training.train_state import CRITERION
 from lab.worlds import population_of
 from lab.worlds.faces import Faces, render
 
@@ -203,7 +205,7 @@ class Service:
             "status": told.get("status") if isinstance(told.get("status"), str) else "",
             "verdict": told.get("verdict") if isinstance(told.get("verdict"), str) else "",
             "snapshots": snapshots_of(run),
-            "step": told.get("step") if isinstance(told.get("step"), int) else None,
+            "step": _trained_for(run, told),
             "character": character(run.config, told),
             "short": in_short(run.config, world, told) if world is not None else {},
             "figures": {tag: share(told, tag) for tag in ("accuracy/train", "accuracy/test")},
@@ -324,6 +326,20 @@ def _which(asked: QueryParams) -> Which:
         number=asked.whole("number", 0, pictures.MOST - 1),
         change=asked.choice("change", pictures.CHANGES, default=pictures.PLAIN),
     )
+
+
+def _trained_for(run: RunEntry, told: Mapping[str, Any]) -> int | None:
+    """The steps that the trained network was trained for, by the run's summary, or with early
+    stopping those up to the weights that were kept; `None`: not known."""
+    assert run.config is not None, "it is a run of the lab"
+    step = told.get("step")
+    if told.get("status") == "finished" and run.config.train.early_stopping:
+        lines = [(line.get(CRITERION), line.get("step")) for line in evaluations(run)]
+        losses = [
+            (loss, at) for loss, at in lines if isinstance(loss, float) and isinstance(at, int)
+        ]
+        step = min(losses)[1] if losses else None
+    return step if isinstance(step, int) else None
 
 
 def _step(asked: QueryParams) -> int | None:

@@ -286,7 +286,7 @@ class Record:
         config = self._run.config
         self._recorder.introduce(
             self._summary,
-            hparams.settings(config),
+            hparams.settings(config, code=self._opened.provenance.code),
             device=self._run.device,
             threads=config.threads,
         )
