@@ -224,8 +224,9 @@ class Record:
             warning = reopening_warning(run.config, run.spec, self._folder)
             text = "\n".join(filter(None, [text, warning]))
         self._verdict = text
-        if fitted.stopped_early and run.config.pictures:
-            last.show_pictures(tracker, step)
+        other = fitted.weights_of != step  # the kept network is shown a step after, as its metrics
+        if run.config.pictures and (fitted.stopped_early or other):
+            last.show_pictures(tracker, step + other)
         if self._collector is not None:
             scores = self._collector.finish(self._model)
             table = to_csv(run.world, self._train, scores)
