@@ -623,7 +623,10 @@ def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
     elif true.interval[0] > fitted.interval[1]:
         known = metrics.get("memorization/mislabeled_true_label_by_constant")
         if known is None or true.interval[0] > known.value:
-            return Finding("wrong labels resisted", f"It saw through most wrong labels: {numbers}.")
+            many = "most" if true.interval[0] > 0.5 else "more"
+            than = "" if many == "most" else " than it learned"
+            text = f"It saw through {many} wrong labels{than}: {numbers}."
+            return Finding("wrong labels resisted", text)
         doubt = f"; one answer to all of them would get {percent(known.value)} true ones"
     return Finding("wrong labels unsettled", f"{numbers[0].upper()}{numbers[1:]}{doubt}.")
 
