@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from lab.core.config import RunConfig, refuse
 from lab.core.estimate import Estimate
@@ -17,6 +18,7 @@ from lab.experiments import run_preset
 from lab.experiments.presets import dose_response, learning_curve
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import curves
+from lab.experiments.show.style import INTERVALS
 from lab.experiments.table import Cell, Run, Table
 from support.configs import tiny
 from support.killing import Script
@@ -164,7 +166,9 @@ def test_the_figure_of_doses_holds_its_legend_and_its_caption(
     figure = dose_response.figure(Table(preset.plan.grid, config.out, tuple(cells)))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    for part in (*figure.legends, figure._supxlabel):
+    captions = figure.findobj(lambda part: isinstance(part, Text) and part.get_text() == INTERVALS)
+    assert len(captions) == 1
+    for part in (*figure.legends, *captions):
         box = part.get_window_extent(canvas.get_renderer())
         assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, part
 
