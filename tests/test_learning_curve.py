@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from lab.core.config import RunConfig, refuse
 from lab.core.estimate import Estimate
@@ -16,6 +18,7 @@ from lab.experiments import run_preset
 from lab.experiments.presets import dose_response, learning_curve
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import curves
+from lab.experiments.show.style import INTERVALS
 from lab.experiments.table import Cell, Run, Table
 from support.configs import tiny
 from support.killing import Script
@@ -147,6 +150,27 @@ def test_doses_are_a_table_of_cues_and_strengths(config: RunConfig) -> None:
         ("reliance/eye_color", ("eye_color:0.5",)),
         ("reliance/hair_length", ("hair_length=long/short:0.5",)),
     ]
+
+
+@pytest.mark.parametrize("sizes", [[8], [8, 12]])
+def test_the_figure_of_doses_holds_its_legend_and_its_caption(
+    config: RunConfig, sizes: list[int]
+) -> None:
+    """Also with one panel."""
+    preset = dose_response.preset(replace(config, counterfactuals=4), ["eye_color"], [0.5], sizes)
+    settings = [{"num_train": size, "cues": ("eye_color:0.5",)} for size in sizes]
+    metrics = {name: Estimate.point(0.5) for name in (*dose_response.DRAWN, "reliance/eye_color")}
+    cells = [
+        Cell(one, with_settings(config, one), (Run(0, config.out, metrics),)) for one in settings
+    ]
+    figure = dose_response.figure(Table(preset.plan.grid, config.out, tuple(cells)))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    captions = figure.findobj(lambda part: isinstance(part, Text) and part.get_text() == INTERVALS)
+    assert len(captions) == 1
+    for part in (*figure.legends, *captions):
+        box = part.get_window_extent(canvas.get_renderer())
+        assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, part
 
 
 @pytest.mark.parametrize(("task", "none"), [("person", 0.5), ("eye_color", 0.2)])

@@ -449,6 +449,24 @@ def test_answers_that_do_not_look_see_through_no_labels_and_memorize_none(
         assert of_mislabeled(kind, classes=classes, frequent=frequent)[0] == wanted, kind
 
 
+def test_most_wrong_labels_are_more_than_half_of_them() -> None:
+    """Of several classes a third of the true labels can be more than of the wrong ones."""
+    for true, claim in ((0.9, "most wrong labels: "), (0.4, "more wrong labels than it learned: ")):
+        truth = torch.arange(400) % 5
+        given = (truth + 1 + torch.arange(400) // 5 % 4) % 5
+        right = torch.rand(400, generator=torch.Generator().manual_seed(0)) < true
+        logits = one_hot(torch.where(right, truth, (given + (given + 1 == truth) + 1) % 5), 5)
+        found = mislabeled(
+            memorization_metrics(
+                Predictions.of(logits.float(), given, clean_labels=truth, split="train"),
+                Predictions.of(logits.float(), truth),
+            )
+        )
+        assert found is not None
+        assert found.kind == "wrong labels resisted"
+        assert f"It saw through {claim}of the 400" in found.text
+
+
 def test_what_a_constant_answer_gets_is_told_where_it_gets_as_much() -> None:
     (_, text), (_, other) = (
         of_mislabeled(kind, classes=2, frequent=0.81) for kind in ("first", "last")

@@ -13,7 +13,7 @@ from lab.core.estimate import wilson
 from lab.runs.train import start
 from lab.worlds import DrawnWorld, Samples
 from lab.worlds.groups import measured
-from lab.worlds.pairs import load_pairs
+from lab.worlds.pairs import load_pairs, replaced
 from lab.worlds.tasks import list_tasks
 from support.configs import tiny
 
@@ -111,6 +111,25 @@ def test_pairs_need_new_faces_at_every_step(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"--counterfactual-pairs 0.5.*--online"):
         start(tiny(tmp_path, counterfactual_pairs=0.5))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("task", ["person", "eye_color"])
+def test_training_examples_that_counterfactuals_replace_are_counted(task: str) -> None:
+    world = of(task=task, num_train=203)
+    for share in (0.0, 0.5, 1.0):
+        paired = load_pairs(world, 203, start=0, share=share).images
+        others = (paired != world.load("train", 203).images).flatten(1).any(dim=1)
+        assert replaced(world, 203, share=share) == int(others.sum())
+
+
+def test_the_verdict_says_how_many_of_the_faces_it_was_measured_on_it_has_not_studied(
+    tmp_path: Path,
+) -> None:
+    usual = {"online": True, "num_train": 12, "batch_size": 12}
+    text = " ".join(start(tiny(tmp_path, counterfactual_pairs=1.0, **usual)).verdict.split())
+    assert "12 faces drawn first for its training (it studied 6 of them, and other faces" in text
+    text = " ".join(start(tiny(tmp_path, **usual)).verdict.split())
+    assert "12 faces it studied first (of 36, each of them once)" in text
 
 
 def test_a_run_is_trained_on_pairs(tmp_path: Path) -> None:

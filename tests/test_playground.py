@@ -22,6 +22,7 @@ import torch
 from werkzeug.test import Client
 
 from lab.core.config import DataConfig, ModelConfig, RunConfig, to_json
+from lab.core.run_dir import RunDir
 from lab.measure import predict
 from lab.models import ModelSpec, create_model, digest_of, only_agreed
 from lab.playground import logdir as listing
@@ -33,6 +34,7 @@ from lab.playground.work_queue import WorkQueue
 from lab.runs.load import Opened, open_run, open_snapshot
 from lab.runs.provenance import provenance_of
 from lab.runs.train import start
+from lab.training import BEST, load_checkpoint
 from lab.worlds import draw_examples, get_task
 from lab.worlds.faces import ATTRIBUTES, Attribute, Faces, render
 from support.configs import tiny
@@ -781,6 +783,19 @@ def asked_at(filmed: Path, step: int) -> torch.Tensor:
     face = replace(read_face(FACE), visibility={"eye_color": 0.5})
     logits = predict(model, render(face, size=opened.config.data.image_size))
     return logits.double().softmax(dim=1)[0]
+
+
+def test_a_run_that_stopped_early_is_trained_for_the_steps_of_its_weights(tmp_path: Path) -> None:
+    settings = {"num_validation": 20, "early_stopping": 2, "eval_every": 1, "learning_rate": 1.0}
+    start(config(tmp_path, "stopped", steps=50, **settings))
+    page = Page(tmp_path)
+    told = page.runs()["stopped"]
+    kept = load_checkpoint(tmp_path / "stopped" / "checkpoints" / BEST).step
+    assert kept < RunDir(tmp_path / "stopped").summary()["step"] < 50
+    assert told["step"] == kept
+    (answer,) = page.ok("look", face=FACE, run="stopped")["answers"]
+    assert answer["step"] == kept
+    assert "at most 50 steps" in told["conditions"]
 
 
 def test_the_answers_are_those_of_the_step_that_is_asked_about(filmed: Path) -> None:

@@ -17,9 +17,21 @@ from lab.runs.train import start
 from lab.worlds import world_version
 from support.configs import tiny
 from support.picture_folders import fill
+from support.run_folders import hparams_rows
 from support.scripts import is_a_good_line
 
 BASE = RunConfig()
+
+NETWORK = """
+from torch import nn
+from lab.models import register_model
+
+@register_model
+def net(spec):
+    size = spec.in_channels * spec.image_size**2
+    hidden = nn.Linear(size, 4)
+    return nn.Sequential(nn.Flatten(), hidden, nn.ReLU(), nn.Linear(4, spec.num_outputs))
+"""
 
 
 def test_the_key_is_that_of_the_settings() -> None:
@@ -181,3 +193,31 @@ def test_a_found_table_has_copies_of_runs_once_and_other_steps_apart(tmp_path: P
     shutil.copytree(tmp_path / "shape-8-linear1-s1", tmp_path / "copied")
     table = found_table(tmp_path)
     assert {cell.settings["steps"]: cell.seeds for cell in table.cells} == {3: (0, 1), 4: (0,)}
+
+
+def test_a_training_that_was_measured_again_is_no_other_seed(tmp_path: Path) -> None:
+    """The one with most figures is taken."""
+    small = tiny(tmp_path, model="linear", num_train=8)
+    for config in (small, replace(small, counterfactuals=4), replace(small, seed=1)):
+        start(config)
+    (cell,) = found_table(tmp_path).cells
+    assert cell.seeds == (0, 1)
+    assert [run.folder.name[-2:] for run in cell.runs] == ["-2", "s1"]
+
+
+def test_networks_that_were_changed_in_their_file_are_told_apart(tmp_path: Path) -> None:
+    """In tables of runs and in the HParams table."""
+    file = tmp_path / "mine.py"
+    runs = tmp_path / "runs"
+    config = tiny(runs, model=f"{file}:net", num_train=8)
+    for layer in ("ReLU", "Tanh"):
+        file.write_text(NETWORK.replace("ReLU", layer), encoding="utf-8")
+        for seed in (0, 1):
+            start(replace(config, seed=seed))
+    cells = found_table(runs).cells
+    assert [(list(cell.settings), cell.seeds) for cell in cells] == [(["code"], (0, 1))] * 2
+    codes = [cell.settings["code"] for cell in cells]
+    assert len(set(codes)) == 2
+    rows = hparams_rows(runs)
+    assert sorted(row.rsplit("code=")[1] for row in rows) == sorted(codes)
+    assert all(len(names) == 2 for names in rows.values())

@@ -33,7 +33,7 @@ from lab.experiments.metrics import FITTED, check_metrics
 from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
 from lab.experiments.runner.grid import with_settings
-from lab.experiments.show.curves import above_guessing, curves, errors_of
+from lab.experiments.show.curves import above_guessing, curves, errors_of, power_laws
 from lab.experiments.show.maps import heat_map
 from lab.experiments.show.means import write_means
 from lab.experiments.show.tables import UNREACHED, cells_csv, differences_csv, to_markdown
@@ -367,6 +367,25 @@ def test_a_guess_is_one_among_the_classes_of_the_folder(tmp_path: Path) -> None:
     (axes,) = learning_curve.figure([changed(c, AUC, [0.5] * SEEDS) for c in cells]).axes
     levels = {line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1}
     assert 1 / 3 in levels
+
+
+def test_a_law_is_drawn_over_the_sizes_that_it_is_fitted_to() -> None:
+    """The others have hollow points, and the caption says why."""
+    cells = planted({"num_train": [10, 30, 90, 270]}).cells
+    for least, out in ((0.45, 1), (0.7, 0)):
+        shares = [(least, least + 0.05), (0.7, 0.72), (0.8, 0.82), (0.88, 0.9)]
+        told = [changed(c, TEST, [*s, *s]) for c, s in zip(cells, shares, strict=True)]
+        table = Table({"num_train": (10, 30, 90, 270)}, Path(), tuple(told))
+        figure, laws = power_laws(table, TEST)
+        assert len(laws) == 1
+        (axes,) = figure.axes
+        (law,) = (line for line in axes.lines if len(line.get_xdata()))
+        assert law.get_xdata()[[0, -1]] == pytest.approx([30 if out else 10, 270])
+        hollow = [
+            c.get_offsets()[0][0] for c in axes.collections[:-1] if not len(c.get_facecolor())
+        ]
+        assert hollow == [10] * SEEDS * out
+        assert ("hollow" in figure.get_supxlabel()) == bool(out)
 
 
 @pytest.mark.parametrize(

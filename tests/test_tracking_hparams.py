@@ -53,6 +53,13 @@ def test_repetitions_share_a_row_that_has_their_name() -> None:
             assert row_name(named(CHANGED[name])) in rows, name
 
 
+def test_other_source_files_make_another_row() -> None:
+    config = named(CHANGED["model"])
+    rows = {row_name(config, code=code) for code in ("", "66bbe06f", "dc21f5b8")}
+    assert len(rows) == 3
+    assert row_name(replace(config, name="mine"), code="66bbe06f") == ""
+
+
 def test_a_run_that_was_named_otherwise_has_a_row_of_its_own() -> None:
     for name in ("eyes", "eyes-s1", "s0", "eyes-s0-final", "person-100-cnn16"):
         assert row_name(replace(RunConfig(), name=name)) == "", "TensorBoard shows the run's path"

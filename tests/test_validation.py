@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 from lab.core.config import RunConfig
 from lab.core.run_dir import RunDir
@@ -68,6 +70,28 @@ def test_hparams_table_shows_the_kept_weights(stopped: Path, tmp_path: Path) -> 
             assert curves[tag][-1][1] == pytest.approx(best[tag], rel=1e-5)
             assert curves[tag][-2][1] == pytest.approx(lines[-1][tag], rel=1e-5), "as measured"
         assert metrics(folder) == lines, "evaluations alone"
+        resume(folder)
+
+
+@pytest.mark.parametrize("patience", [3, 50])
+def test_the_last_pictures_show_the_kept_weights(tmp_path: Path, patience: int) -> None:
+    """Also where early stopping did not end the run, and in a run that is opened again."""
+    folder = start(config(tmp_path, early_stopping=patience, pictures=True)).folder
+    last = metrics(folder)[-1]["step"]
+    assert (last == 150) == (patience == 50)
+    opened = open_run(folder)
+    test = draw_examples(opened.config.data, split="test", count=60, seed=opened.config.seed)
+    chances = predict(opened.model, test.images).softmax(dim=1)[:, 1]
+    for _ in range(2):
+        events = EventAccumulator(str(folder), size_guidance={"tensors": 0, "images": 0})
+        events.Reload()
+        curve = events.Tensors("precision_recall/person")[-1]
+        assert curve.step == last + 1
+        assert [event.step for event in events.Images("faces/mistakes")][-1] == last + 1
+        right = make_ndarray(curve.tensor_proto)[0]
+        levels = torch.linspace(0, 1, len(right))[:, None]
+        expected = ((chances >= levels) & (test.labels == 1)).sum(dim=1)
+        assert abs(torch.tensor(right) - expected).max() <= 1, "one at a level, by rounding"
         resume(folder)
 
 

@@ -7,6 +7,7 @@ Each part of the lab takes only its own piece: `DataConfig`, `ModelConfig` or `T
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -59,6 +60,12 @@ class Provenance:
     watched: Mapping[str, Any] = field(default_factory=dict)
     """Of a run that was watched in a training loop of the user's own (`lab.watch`): what else is
     known of it. Empty: the lab trained it."""
+
+    @property
+    def code(self) -> str:
+        """A short digest of the source files, wherever they lie; "" if there are none."""
+        text = json.dumps(sorted(self.sources.values()))
+        return hashlib.sha256(text.encode()).hexdigest()[:8] if self.sources else ""
 
 
 Ends = tuple[float, float, bool, bool]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,17 @@ ASIDE = (
 NAMED = 6
 """Runs without a row that are named, at most."""
 
+WORLD, CODE = "world", "code"
+"""Columns that tell runs of the same settings apart: the version of the pictures, and a digest of
+the source files of network and objective."""
+
 
 def found_table(folder: Path) -> Table:
     """The runs directly in `folder` as a table: the grid are the settings in which they differ, a
-    cell the runs that differ in their seeds alone; a copy of a run is not another one. `ValueError`
-    if there is no finished run, or if one has figures of other settings."""
-    found: list[tuple[dict[str, Any], RunConfig, Run]] = []
+    cell the runs that differ in their seeds alone; of several trainings with one seed, and of
+    copies, it has one. Runs of the same settings with other pictures or source files are told
+    apart. `ValueError` if there is no finished run, or if one has figures of other settings."""
+    found: list[_Found] = []
     failed = []
     for run in runs_in(folder):
         config, provenance = run.settings()
@@ -44,30 +49,30 @@ def found_table(folder: Path) -> Table:
         summary = run.summary()
         if summary.get("status") == "finished":
             refuse_other_figures(run, config)
-            found.append((settings, config, read_run(run.path, seed=config.seed)))
+            each = read_run(run.path, seed=config.seed)
+            found.append(_Found(settings, config, provenance, each))
         else:
             reason = str(summary.get("verdict", "it has not come to its end"))
             failed.append(Failure(settings, config.seed, run.path, reason))
     if not found:
         raise ValueError(f"{folder}: there is no finished run in it")
-    names = dict.fromkeys(name for settings, _, _ in found for name in settings)
-    values = {
-        name: tuple(dict.fromkeys(settings.get(name) for settings, _, _ in found)) for name in names
-    }
+    _tell_apart(found)
+    names = dict.fromkeys(name for one in found for name in one.settings)
+    values = {name: tuple(dict.fromkeys(one.settings.get(name) for one in found)) for name in names}
     grid = {name: each for name, each in values.items() if len(each) > 1}
-    cells: dict[tuple[Any, ...], list[tuple[RunConfig, Run]]] = {}
-    for settings, config, each in found:
-        cells.setdefault(tuple(settings.get(name) for name in grid), []).append((config, each))
+    cells: dict[tuple[Any, ...], list[_Found]] = {}
+    for one in found:
+        cells.setdefault(tuple(one.settings.get(name) for name in grid), []).append(one)
     return Table(
         grid=grid,
         out=folder,
         cells=tuple(
             Cell(
                 dict(zip(grid, key, strict=True)),
-                runs[0][0],
-                _numbered(_without_copies([each for _, each in runs])),
+                ones[0].config,
+                _numbered(_without_copies(_without_repetitions(ones))),
             )
-            for key, runs in cells.items()
+            for key, ones in cells.items()
         ),
         failed=tuple(failed),
     )
@@ -100,6 +105,27 @@ def _left_out(names: Sequence[str]) -> str:
     return f"\n\nLeft out: {what} not come to an end: {some}."
 
 
+@dataclass(frozen=True)
+class _Found:
+    settings: dict[str, Any]
+    config: RunConfig
+    provenance: Provenance
+    run: Run
+
+
+def _tell_apart(found: Sequence[_Found]) -> None:
+    """Name pictures and source files among the settings of the lab's runs where some that have the
+    same settings differ in them."""
+    trained = [one for one in found if not one.provenance.watched]
+    same: dict[str, list[_Found]] = {}
+    for one in trained:
+        same.setdefault(repr(sorted(one.settings.items(), key=str)), []).append(one)
+    for name in (WORLD, CODE):
+        if any(len({getattr(one.provenance, name) for one in ones}) > 1 for ones in same.values()):
+            for one in trained:
+                one.settings[name] = getattr(one.provenance, name) or None
+
+
 def _settings(
     config: RunConfig, provenance: Provenance, written: Collection[str]
 ) -> dict[str, Any]:
@@ -110,7 +136,7 @@ def _settings(
     if provenance.watched:
         names = [name for name in names if name in written]
     told: Mapping[str, Any] = provenance.watched.get("settings", {})
-    own = own_columns(told, beside=names, kind="setting")
+    own = own_columns(told, beside=[*names, WORLD, CODE], kind="setting")
     settings = {name: setting(config, name) for name in names}
     return settings | {own[name]: value for name, value in told.items()}
 
@@ -119,6 +145,18 @@ def _written(run: RunDir) -> set[str]:
     """The names of the settings in a run's `config.json`."""
     whole = json.loads(run.config_file.read_text(encoding="utf-8"))
     return {*whole, *(name for part in PARTS for name in whole.get(part, {}))}
+
+
+def _without_repetitions(found: Sequence[_Found]) -> list[Run]:
+    """Of the lab's runs of each seed the one with most figures (the first of several): the same
+    settings and seed are the same training, whatever else was measured of it. All watched runs, for
+    a seed that their loops do not tell says nothing."""
+    kept: dict[int, Run] = {}
+    for run in (one.run for one in found if not one.provenance.watched):
+        known = kept.get(run.seed)
+        if known is None or len(run.metrics) > len(known.metrics):
+            kept[run.seed] = run
+    return [one.run for one in found if one.provenance.watched or one.run is kept[one.run.seed]]
 
 
 def _without_copies(runs: Sequence[Run]) -> tuple[Run, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,6 @@ from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
 from lab.measure import mean_of_seeds
 from lab.measure.judged import judged
-from lab.training.train_state import CRITERION
 
 Numbers = npt.NDArray[np.float64]
 
@@ -224,29 +223,20 @@ def read_run(folder: Path, *, seed: int) -> Run:
     """A finished run from its folder."""
     run = RunDir(folder)
     summary = run.summary()
-    return Run(seed, folder, flatten(summary), _shown(run, summary))
+    return Run(seed, folder, flatten(summary), _shown(summary))
 
 
-def _shown(run: RunDir, summary: Mapping[str, Any]) -> int | None:
+def _shown(summary: Mapping[str, Any]) -> int | None:
     """How many training examples a finished run was shown before it had its weights; None: that
     cannot be told, as of a watched one."""
     try:
         config, provenance = parse_settings(json.dumps(summary["config"]))
         if provenance.watched:
             return None
-        step = int(summary["step"])
-        if config.train.early_stopping:
-            step = best_step(run.metrics())
+        step = int(summary.get("weights_of_step", summary["step"]))
         return step * config.train.batch_size
     except (OSError, ValueError, LookupError, TypeError):
         return None
-
-
-def best_step(history: Sequence[Mapping[str, float | None]]) -> int:
-    """The step of which early stopping has kept the weights: the first one with the lowest loss on
-    the validation set, among the lines of `metrics.jsonl`."""
-    losses = [(_number(line[CRITERION]), int(line["step"] or 0)) for line in history]
-    return min(pair for pair in losses if not math.isnan(pair[0]))[1]
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:

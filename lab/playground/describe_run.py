@@ -187,7 +187,8 @@ def _label_noise(config: RunConfig) -> list[str]:
 
 
 def _training(config: RunConfig) -> list[str]:
-    train, most = config.train, "at most " if config.loss_bound else ""
+    train = config.train
+    most = "at most " if config.loss_bound or train.early_stopping else ""
     return [
         f"{model_label(config.model.model)}, width {config.model.width}",
         f"{most}{in_steps(train.max_steps)}" + (", augmented" if train.augment else ""),

@@ -195,6 +195,7 @@ class Service:
         except (ValueError, RequestError) as error:
             return {**about, "kind": "broken", "trouble": one_line(error)}
         told = summary(run)
+        step = told.get("weights_of_step", told.get("step"))
         saved = [at for name, _, at in marks if name.endswith(".pt")]
         about |= {
             "size": run.config.data.image_size,
@@ -203,7 +204,7 @@ class Service:
             "status": told.get("status") if isinstance(told.get("status"), str) else "",
             "verdict": told.get("verdict") if isinstance(told.get("verdict"), str) else "",
             "snapshots": snapshots_of(run),
-            "step": told.get("step") if isinstance(told.get("step"), int) else None,
+            "step": step if isinstance(step, int) else None,
             "character": character(run.config, told),
             "short": in_short(run.config, world, told) if world is not None else {},
             "figures": {tag: share(told, tag) for tag in ("accuracy/train", "accuracy/test")},

@@ -224,8 +224,9 @@ class Record:
             warning = reopening_warning(run.config, run.spec, self._folder)
             text = "\n".join(filter(None, [text, warning]))
         self._verdict = text
-        if fitted.stopped_early and run.config.pictures:
-            last.show_pictures(tracker, step)
+        other = fitted.weights_of != step  # the kept network is shown a step after, as its metrics
+        if run.config.pictures and (fitted.stopped_early or other):
+            last.show_pictures(tracker, step + other)
         if self._collector is not None:
             scores = self._collector.finish(self._model)
             table = to_csv(run.world, self._train, scores)
@@ -241,7 +242,10 @@ class Record:
         order = ("starting", "drawing", *fitted.seconds)
         seconds = {phase: seconds[phase] for phase in dict.fromkeys(order)}
         timed = {f"seconds/{phase}": spent for phase, spent in seconds.items()}
-        self._recorder.summarize("finished", fitted.step, self._verdict, {**self._metrics, **timed})
+        metrics = {**self._metrics, **timed}
+        self._recorder.summarize(
+            "finished", fitted.step, self._verdict, metrics, weights_of=fitted.weights_of
+        )
         if fitted.fitted:
             self._display.fitted(fitted.step)
         if self._run.config.train.early_stopping:
@@ -286,7 +290,7 @@ class Record:
         config = self._run.config
         self._recorder.introduce(
             self._summary,
-            hparams.settings(config),
+            hparams.settings(config, code=self._opened.provenance.code),
             device=self._run.device,
             threads=config.threads,
         )

@@ -91,7 +91,13 @@ class Recorder:
         self.tracker.finished()
 
     def summarize(
-        self, status: Status, step: int, text: str, metrics: Metrics | None = None
+        self,
+        status: Status,
+        step: int,
+        text: str,
+        metrics: Metrics | None = None,
+        *,
+        weights_of: int | None = None,
     ) -> None:
         """Write `summary.json`."""
         write_summary(
@@ -101,6 +107,7 @@ class Recorder:
             metrics=metrics or {},
             verdict=text,
             config=self._settings(),
+            weights_of=weights_of,
         )
 
     @contextmanager

@@ -10,6 +10,7 @@ from lab.runs.resolve import ResolvedRun
 from lab.verdict import Setting
 from lab.worlds import DrawnWorld, Examples, StoredWorld
 from lab.worlds.copies import Copies
+from lab.worlds.pairs import replaced
 
 
 def verdict_setting(
@@ -34,6 +35,9 @@ def verdict_setting(
     free = world.available("validation")
     shown = (steps if weights_of is None else weights_of) * config.train.batch_size
     combinations = world.population.unseen_combinations if isinstance(world, DrawnWorld) else ()
+    share, others = config.train.counterfactual_pairs, 0
+    if share and isinstance(world, DrawnWorld):
+        others = replaced(world, data.num_train, share=share)
     varied = [n for n in world.relevant if bool((samples[n] != samples[n][0]).any())]
     return Setting(
         num_train=data.num_train,
@@ -57,6 +61,7 @@ def verdict_setting(
         shared_more=copies is not None and copies.may_share_more(data.num_test),
         smallest=smallest,
         online=shown if config.train.online else None,
+        replaced=others,
         shown=shown,
         noun=world.noun,
         concept=concept_of(world.classes),

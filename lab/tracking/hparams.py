@@ -49,25 +49,27 @@ class Setting(NamedTuple):
     value: str | bool | float | None
 
 
-def settings(config: RunConfig) -> dict[str, Setting]:
+def settings(config: RunConfig, *, code: str = "") -> dict[str, Setting]:
     """All settings of a run, by name; `name` is the name of its row. Where steps and loss bound
-    are not given, they are those that hold."""
+    are not given, they are those that hold. `code` is the digest of the run's source files, as
+    `Provenance` gives it."""
     return {
         **_flat(config),
         "steps": Setting(float, float(config.train.max_steps)),
         "stop_at_loss": Setting(float, config.loss_bound),
-        "name": Setting(str, row_name(config)),
+        "name": Setting(str, row_name(config, code=code)),
     }
 
 
-def row_name(config: RunConfig) -> str:
+def row_name(config: RunConfig, *, code: str = "") -> str:
     """The name of a run's row in the table; empty for that which TensorBoard shows for the run in
     all other tabs, its path.
 
     A name that ends in the run's seed, as automatic names (person-100-cnn16-s0) and those of sweeps
     (num_train_32-s0-fabe9adc) do, is that of a repetition: its row has the name without the seed,
     and what else differs from the defaults, so that no two experiments share a row:
-    "person-100-cnn16: steps=500".
+    "person-100-cnn16: steps=500"; with the digest of its source files, for a network that was
+    changed in its file is another one.
     """
     name = config.name or automatic_name(config)
     repeated = re.fullmatch(rf"(.+)-s{config.seed}(-\d+|-[0-9a-f]{{8}})?", name)
@@ -79,13 +81,14 @@ def row_name(config: RunConfig) -> str:
     whole = automatic_name(dataclasses.replace(config, name=None))
     automatic = stem == whole.removesuffix(f"-s{config.seed}") and len(whole) < LONGEST - 10
     words = stem.split("-")
-    code = f"{config.model.model} {config.train.objective}"
+    files = f"{config.model.model} {config.train.objective}"
     told = [
         f"{name}={_text(value)}"
         for name, value in others.items()
         if f"{name}_{_text(value)}" not in words  # as sweeps name their cells
-        and not (automatic and name in NAMED and ":" not in code)
+        and not (automatic and name in NAMED and ":" not in files)
     ]
+    told += [f"code={code}"] if code else []
     return ": ".join([stem, *([", ".join(told)] if told else [])])
 
 

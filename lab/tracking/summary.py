@@ -20,15 +20,20 @@ def write_summary(
     metrics: Mapping[str, Estimate | float],
     verdict: str,
     config: Mapping[str, Any],
+    weights_of: int | None = None,
 ) -> None:
     """Write `summary.json` into a run's folder, whole or not at all.
 
     Metrics stand as `nest` has them, beside the rest; "snapshots" are the steps whose weights the
-    folder holds, and their bytes.
+    folder holds, and their bytes. `weights_of` is the step whose weights the finished network has,
+    which is not the last `step` where early stopping went back to earlier ones.
     """
     run = RunDir(folder)
     kept = run.snapshot_steps()
-    content = {"status": status, "step": step, **nest(metrics)}
+    content: dict[str, Any] = {"status": status, "step": step}
+    if weights_of is not None:
+        content["weights_of_step"] = weights_of
+    content |= nest(metrics)
     if kept:
         size = sum(run.snapshot(step).stat().st_size for step in kept)
         content["snapshots"] = {"steps": list(kept), "bytes": size}

@@ -130,6 +130,9 @@ class Setting:
     online: int | None = None
     """Number of training examples of online training, each used once; training accuracy is measured
     on the first `num_train`. None: `num_train` examples, re-used in every epoch."""
+    replaced: int = 0
+    """Of the examples on which training accuracy is measured those in whose place online training
+    had counterfactuals."""
     shown: int | None = None
     """Training examples in all batches before it had its weights, the same one again in each epoch;
     None: not known."""
@@ -556,6 +559,12 @@ def _studied(setting: Setting) -> str:
     studied = f"{setting.num_train:,} {setting.noun}"
     if setting.studied < setting.num_train:
         return f"{studied} of which it studied {setting.studied:,}"
+    if setting.online is not None and setting.replaced:
+        return (
+            f"{studied} drawn first for its training (it studied"
+            f" {setting.num_train - setting.replaced:,} of them, and other {setting.noun}, changed"
+            f" in one thing, in place of the rest; {setting.online:,} in all, each of them once)"
+        )
     if setting.online is None or setting.online == setting.num_train:
         return f"{studied} it studied"
     return f"{studied} it studied first (of {setting.online:,}, each of them once)"
@@ -638,7 +647,10 @@ def mislabeled(metrics: Metrics, noun: str = "faces") -> Finding | None:
     elif true.interval[0] > fitted.interval[1]:
         known = metrics.get("memorization/mislabeled_true_label_by_constant")
         if known is None or true.interval[0] > known.value:
-            return Finding("wrong labels resisted", f"It saw through most wrong labels: {numbers}.")
+            many = "most" if true.interval[0] > 0.5 else "more"
+            than = "" if many == "most" else " than it learned"
+            text = f"It saw through {many} wrong labels{than}: {numbers}."
+            return Finding("wrong labels resisted", text)
         doubt = f"; one answer to all of them would get {percent(known.value)} true ones"
     return Finding("wrong labels unsettled", f"{numbers[0].upper()}{numbers[1:]}{doubt}.")
 

@@ -41,15 +41,25 @@ def load_pairs(
     redrawn, so that each keeps its class. Cues keep the values that they had, and so their
     strength. Example i is a pure function of the same address as without pairs.
     """
-    classes = len(world.classes)
-    first, last = start // classes * classes, -(-(start + count) // classes) * classes
-    samples = world.sample(last - first, split="train", start=first)
-    samples = _paired(world, samples, np.arange(first, last), share)
-    samples = samples[start - first : start - first + count]
+    samples = _sample(world, count, start=start, share=share)
     labels = world.given_labels(world.task.label(samples), "train", start=start)
     if keep is not None:
         samples, labels = samples.take(keep), labels[keep]
     return replace(world.examples(samples), labels=labels.to(world.device))
+
+
+def replaced(world: DrawnWorld, count: int, *, share: float) -> int:
+    """How many of the first `count` training examples have a counterfactual in their place."""
+    plain, paired = world.sample(count, split="train"), _sample(world, count, start=0, share=share)
+    return int((plain.identity != paired.identity).sum())
+
+
+def _sample(world: DrawnWorld, count: int, *, start: int, share: float) -> Samples:
+    classes = len(world.classes)
+    first, last = start // classes * classes, -(-(start + count) // classes) * classes
+    samples = world.sample(last - first, split="train", start=first)
+    samples = _paired(world, samples, np.arange(first, last), share)
+    return samples[start - first : start - first + count]
 
 
 def _paired(world: DrawnWorld, samples: Samples, indices: Indices, share: float) -> Samples:

@@ -1,7 +1,7 @@
 """What runs leave: their curves and summaries, and whether two runs are the same."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,24 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def hparams_metrics(logdir: Path) -> dict[str, dict[str, float]]:
-    """What the HParams table shows of each run below a folder, by name and tag: by the code of
-    TensorBoard's own plugin."""
+    """What the HParams table shows of each run below a folder, by name and tag."""
+    return {
+        session.name: {each.name.tag: each.value for each in session.metric_values}
+        for group in _session_groups(logdir)
+        for session in group.sessions
+    }
+
+
+def hparams_rows(logdir: Path) -> dict[str, list[str]]:
+    """The rows of the HParams table, each with the runs that share it, by name."""
+    return {
+        group.name: [session.name for session in group.sessions]
+        for group in _session_groups(logdir)
+    }
+
+
+def _session_groups(logdir: Path) -> Sequence[api_pb2.SessionGroup]:
+    """By the code of TensorBoard's own plugin."""
     multiplexer = EventMultiplexer().AddRunsFromDirectory(str(logdir))
     multiplexer.Reload()
     provider = MultiplexerDataProvider(multiplexer, str(logdir))
@@ -42,11 +58,8 @@ def hparams_metrics(logdir: Path) -> dict[str, dict[str, float]]:
     asked = list_session_groups.Handler(
         context.RequestContext(), Context(TBContext(data_provider=provider)), "", request
     )
-    return {
-        session.name: {each.name.tag: each.value for each in session.metric_values}
-        for group in asked.run().session_groups
-        for session in group.sessions
-    }
+    found: Sequence[api_pb2.SessionGroup] = asked.run().session_groups
+    return found
 
 
 def assert_hparams_are_final(folder: Path) -> None:

@@ -102,7 +102,8 @@ def reliance(cell: Cell) -> str:
 def figure(table: Table) -> Figure:
     """Accuracies and reliance over the strength, a panel for each cue and number of examples."""
     panels = _panels(table)
-    drawn, grid = style.new_figure(len(panels), columns=4, width=3.3, height=3.0, sharey=True)
+    width = 3.3 if len(panels) > 1 else 5.0  # legend and caption need as much
+    drawn, grid = style.new_figure(len(panels), columns=4, width=width, height=3.0, sharey=True)
     for axes, ((cue, _), cells) in zip(grid, panels.items(), strict=True):
         mine = [cell for cell in cells if cell.runs]
         places = range(len(mine))  # strengths crowd near 1

@@ -74,18 +74,24 @@ def power_laws(
     figure, grid = style.new_figure(len(panels), columns=3, width=4.2, height=3.6, sharey=True)
     laws = {}
     shown: list[float] = []
+    left_out = False
     for axes, (others, cells) in zip(grid, panels.items(), strict=True):
         for number, (word, mine) in enumerate(_lines(cells, x, line, tag)):
             color = style.color(number)
+            law = power_law(mine, tag)
+            chosen = above_guessing(mine, tag)
+            fitted = [cell.settings[x] for cell in chosen]
             points = [(cell.settings[x], error) for cell in mine for error in errors_of(cell, tag)]
             shown += [error for _, error in points if np.isfinite(error)]
-            sizes, errors = zip(*points, strict=True)
-            axes.scatter(sizes, errors, color=color, s=12, alpha=0.7, linewidth=0)
-            law = power_law(mine, tag)
+            for size, error in points:
+                out = law is not None and size not in fitted
+                left_out |= out
+                axes.scatter(size, error, s=12, alpha=0.7, linewidth=0.8 if out else 0,
+                             edgecolor=color, facecolor="none" if out else color)  # fmt: skip
             name = word
             if law is not None:
                 laws[", ".join([*others, word] if word else others) or tag] = law
-                xs = np.geomspace(min(p[0] for p in points), max(p[0] for p in points), 50)
+                xs = np.geomspace(min(fitted), max(fitted), 50)
                 said = [law.at(size) for size in xs]
                 axes.plot(xs, [s.value for s in said], color=color, linestyle="--", linewidth=1)
                 axes.fill_between(xs, *style.ends(said), color=color, alpha=0.2, linewidth=0)
@@ -106,7 +112,10 @@ def power_laws(
     figure.suptitle(
         f"power laws of the error, {seeds_of(table).removeprefix('mean of ')}", fontsize=10
     )
-    style.caption(figure, "points: runs; bands and brackets: 95 % intervals of the fit (Student's)")
+    told = "points: runs; bands and brackets: 95 % intervals of the fit (Student's)"
+    if left_out:
+        told += "\nhollow points: hardly better than a guess, or trained online; not fitted"
+    style.caption(figure, told)
     return figure, laws
 
 

@@ -60,7 +60,7 @@ def means(cell: Cell) -> Iterator[tuple[int, dict[str, Metric]]]:
 
 
 def _write(cell: Cell, folder: Path) -> None:
-    config = RunDir(cell.runs[0].folder).config()
+    config, provenance = RunDir(cell.runs[0].folder).settings()
     world = open_world(config.data, seed=config.seed)
     seeds = ", ".join(map(str, cell.seeds))
     told = {name: in_words(value) for name, value in cell.settings.items()}
@@ -71,7 +71,8 @@ def _write(cell: Cell, folder: Path) -> None:
         nuisances=world.nuisances,
         cues=[cue.attribute for cue in world.cues],
     ) as tracker:
-        tracker.start(hparams.settings(config))  # the same row of the table as its seeds
+        # the same row of the table as its seeds
+        tracker.start(hparams.settings(config, code=provenance.code))
         tracker.text("config", texts.settings_table(told))
         for step, metrics in means(cell):
             tracker.scalars(step, metrics)
