@@ -388,6 +388,16 @@ def net(spec):
             "import torch\ndef net(classes): torch.ones(classes)",
             "TypeError: .*; it is called with one argument, a ModelSpec: .*def make",
         ),
+        (
+            "{net}:net",
+            "from torch import nn\ndef net(pretrained=False, n=2): return nn.Linear(2, n)",
+            "one argument, a ModelSpec, which is not its pretrained=False; write def make",
+        ),
+        (
+            "{net}:Net",
+            "class Net:\n  def __init__(self, depth=18): ...",
+            "which is not its depth=18; write def make.spec.: return Net",
+        ),
         ("{net}:net", "def net(spec): len(5)", "TypeError: object of type 'int' has no len..$"),
         ("{net}:my_net", "import nothing_of_that_name", "does not import: ModuleNotFoundError"),
         ("{net}:my_net", "def my_net(spec:", "does not import: SyntaxError"),
