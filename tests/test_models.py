@@ -283,6 +283,32 @@ def test_features_are_those_that_a_layer_was_given() -> None:
     assert torch.equal(found, 2 * pictures(3).flatten(1))
 
 
+def test_a_second_head_that_is_called_last_has_not_the_features() -> None:
+    """As one that tells domains or rotations apart, whose answers an objective reads."""
+
+    class TwoHeads(nn.Module):
+        def __init__(self, heads: str) -> None:
+            super().__init__()
+            self.body, self.head = nn.Linear(3 * 32 * 32, 7), nn.Linear(7, 2)
+            self.other = nn.Sequential(nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 2))
+            self.heads = heads
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.body(x.flatten(1))
+            if self.heads == "before":
+                self.other(x)
+            logits: torch.Tensor = self.head(x)
+            if self.heads == "after":
+                self.other(x)
+            return logits * 2 if self.heads == "scaled" else logits
+
+    for heads in ("before", "after", "scaled"):
+        model = TwoHeads(heads)
+        found = features(model, pictures(3))
+        assert found is not None
+        assert torch.equal(found, model.body(pictures(3).flatten(1)))
+
+
 # The registry
 
 
