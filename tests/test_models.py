@@ -270,7 +270,20 @@ class EachPlace(OnPixels):
         return out
 
 
-@pytest.mark.parametrize("kind", [MakesWeights, OneByOne, EachPlace])
+class WeighsChannels(nn.Module):
+    """Squeeze and excitation (Hu et al., 2018), and a convolution that answers at each place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weigh, self.last = nn.Linear(3, 3), nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shares = self.weigh(x.mean((2, 3))).sigmoid()
+        out: torch.Tensor = self.last(x * shares[:, :, None, None]).mean((2, 3))
+        return out
+
+
+@pytest.mark.parametrize("kind", [MakesWeights, OneByOne, EachPlace, WeighsChannels])
 def test_features_are_none_where_no_layer_has_a_row_for_each_picture(kind: type[nn.Module]) -> None:
     model = kind()
     assert model(pictures(3)).shape == (3, 2)
