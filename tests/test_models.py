@@ -270,7 +270,20 @@ class EachPlace(OnPixels):
         return out
 
 
-@pytest.mark.parametrize("kind", [MakesWeights, OneByOne, EachPlace])
+class WeighsChannels(nn.Module):
+    """Squeeze and excitation (Hu et al., 2018), and a convolution that answers at each place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weigh, self.last = nn.Linear(3, 3), nn.Conv2d(3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shares = self.weigh(x.mean((2, 3))).sigmoid()
+        out: torch.Tensor = self.last(x * shares[:, :, None, None]).mean((2, 3))
+        return out
+
+
+@pytest.mark.parametrize("kind", [MakesWeights, OneByOne, EachPlace, WeighsChannels])
 def test_features_are_none_where_no_layer_has_a_row_for_each_picture(kind: type[nn.Module]) -> None:
     model = kind()
     assert model(pictures(3)).shape == (3, 2)
@@ -281,6 +294,32 @@ def test_features_are_those_that_a_layer_was_given() -> None:
     found = features(ByName(), pictures(3))
     assert found is not None
     assert torch.equal(found, 2 * pictures(3).flatten(1))
+
+
+def test_a_second_head_that_is_called_last_has_not_the_features() -> None:
+    """As one that tells domains or rotations apart, whose answers an objective reads."""
+
+    class TwoHeads(nn.Module):
+        def __init__(self, heads: str) -> None:
+            super().__init__()
+            self.body, self.head = nn.Linear(3 * 32 * 32, 7), nn.Linear(7, 2)
+            self.other = nn.Sequential(nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 2))
+            self.heads = heads
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.body(x.flatten(1))
+            if self.heads == "before":
+                self.other(x)
+            logits: torch.Tensor = self.head(x)
+            if self.heads == "after":
+                self.other(x)
+            return logits * 2 if self.heads == "scaled" else logits
+
+    for heads in ("before", "after", "scaled"):
+        model = TwoHeads(heads)
+        found = features(model, pictures(3))
+        assert found is not None
+        assert torch.equal(found, model.body(pictures(3).flatten(1)))
 
 
 # The registry
@@ -387,6 +426,16 @@ def net(spec):
             "{net}:net",
             "import torch\ndef net(classes): torch.ones(classes)",
             "TypeError: .*; it is called with one argument, a ModelSpec: .*def make",
+        ),
+        (
+            "{net}:net",
+            "from torch import nn\ndef net(pretrained=False, n=2): return nn.Linear(2, n)",
+            "one argument, a ModelSpec, which is not its pretrained=False; write def make",
+        ),
+        (
+            "{net}:Net",
+            "class Net:\n  def __init__(self, depth=18): ...",
+            "which is not its depth=18; write def make.spec.: return Net",
         ),
         ("{net}:net", "def net(spec): len(5)", "TypeError: object of type 'int' has no len..$"),
         ("{net}:my_net", "import nothing_of_that_name", "does not import: ModuleNotFoundError"),

@@ -166,6 +166,16 @@ def test_a_broken_objective_is_one_line_before_anything_is_written(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_loss_of_torch_is_answered_with_a_function(tmp_path: Path) -> None:
+    """Its `forward` takes labels, not a batch, and it is no network."""
+    text = "from torch import nn\ncriterion = nn.CrossEntropyLoss(label_smoothing=0.1)"
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ValueError, match=r"is a CrossEntropyLoss, not a function: .*def loss") as e:
+        create_objective(f"{tmp_path}/mine.py:criterion")
+    assert "return criterion(logits, batch.labels)" in str(e.value)
+    assert "network" not in str(e.value)
+
+
 TUPLES = """
 from torch.nn.functional import cross_entropy
 

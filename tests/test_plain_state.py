@@ -59,3 +59,14 @@ def test_it_is_a_copy_without_what_every_module_has() -> None:
     assert "unsaved" in found
     assert "saved" not in found
     assert not [name for name in found if "hooks" in name or "training" in name]
+
+
+def test_a_list_of_weights_is_not_told_besides_them() -> None:
+    """As that of an LSTM: checkpoints have the weights."""
+    lstm = nn.LSTM(3, 2)
+    assert "_flat_weights" in vars(lstm)
+    before = plain_state(lstm)
+    with torch.no_grad():
+        for weight in lstm.parameters():
+            weight.add_(1)
+    assert lost(before, plain_state(lstm), before) == []

@@ -3,6 +3,8 @@
 import json
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from lab.experiments.report_card import CardResult, report
 from lab.experiments.report_card.panels import SHOWN, worst
 from lab.experiments.report_card.phrases import lowest
 from lab.experiments.report_card.report import DATA, TEXT, card_folder
+from lab.experiments.report_card.sections import gap
 from lab.experiments.report_card.subject import Subject, spread
 from support.configs import tiny
 from support.executors import Here
@@ -121,6 +124,18 @@ def test_a_share_that_all_seeds_agree_on_is_not_apart_from_others() -> None:
     assert lowest(shares, by="class").endswith("It is lowest on dog.")
     shares["dog"] = Estimate(0.0, 0.0, 0.0, 3)
     assert lowest(shares, by="class").endswith("It is lowest on dog.")
+
+
+def test_a_gap_that_all_seeds_agree_on_has_no_interval() -> None:
+    """That it is 0 in each of two says nothing of their spread."""
+    agreed, spread_out = Estimate(0.0, 0.0, 0.0, 2), Estimate(0.1, -0.2, 0.4, 2)
+    cards: Any = [SimpleNamespace(gap={50: spread_out, 300: agreed})]
+    subject: Any = SimpleNamespace(noun="pictures")
+    assert [row[1] for row in gap.rows(cards, subject)] == [
+        "0.10 (-0.20 to 0.40)",
+        "0.00 (all 2 seeds)",
+    ]
+    assert "0.00 (all 2 seeds) after 300" in gap.say(cards, subject)
 
 
 def test_the_share_of_the_most_frequent_class_is_no_target(

@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -688,6 +689,28 @@ def test_a_body_that_is_not_trained_is_warned_of() -> None:
             self.net[0].requires_grad_(False)
 
     assert tried(Frozen).warnings == (), "that is meant"
+
+
+def test_averages_of_weights_are_not_said_to_stay_as_they_are_drawn() -> None:
+    class Averages(Net):
+        """Answers, in eval mode, with a moving average of its weights, as the copies of
+        `torch.optim.swa_utils.AveragedModel`, whose parameters take gradients."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean = deepcopy(self.net)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training:
+                with torch.no_grad():
+                    for mean, own in zip(
+                        self.mean.parameters(), self.net.parameters(), strict=True
+                    ):
+                        mean.lerp_(own, 0.1)
+            out: Tensor = (self.net if self.training else self.mean)(x)
+            return out
+
+    assert tried(Averages).warnings == ()
 
 
 def test_weights_that_are_no_parameters_are_warned_of() -> None:

@@ -70,10 +70,16 @@ def from_file(
         raise ValueError(f"{flag} {name}: {path} does not import: {reason}{hint}") from error
     build = getattr(module, function, None)
     if isinstance(build, nn.Module):
-        raise ValueError(
-            f"{flag} {name}: {function} is a network already, and each run makes one of its own:"
-            " name a class, or a function such as def make(spec): return …"
+        what = (
+            "is a network already, and each run makes one of its own: name a class, or a function"
+            " such as def make(spec): return …"
         )
+        if flag == "--objective":
+            what = (
+                f"is a {type(build).__name__}, not a function: name one such as def loss(logits,"
+                f" batch): return {function}(logits, batch.labels)"
+            )
+        raise ValueError(f"{flag} {name}: {function} {what}")
     if not callable(build):
         callables = [key for key, value in vars(module).items() if _defined_in(module, value)]
         raise ValueError(f"{flag} {name}: {unknown(f'function in {path}', function, callables)}")

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from lab.models.failure import NetworkError, blamed
 from lab.models.isolation import TURN, Generators, gpu_in_use, isolated, seed_all
+from lab.models.known import is_known
 from lab.models.registry import ModelSpec, create_model
 from lab.models.tensors import same_tensor
 
@@ -171,26 +172,45 @@ def random_pictures(spec: ModelSpec, count: int, *, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") * 2 - 1
 
 
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
 def features(model: nn.Module, images: Tensor) -> Tensor | None:
     """The input of the last linear layer for each picture: (N, D), or `None` without such a layer,
-    or where it has no row for each picture (a layer that makes weights, or sees each place alone).
-    Of complex numbers both parts count, one after the other.
+    where a convolution follows it (its numbers weigh channels, as in squeeze-and-excitation), or
+    where it has no row for each picture (a layer that makes weights, or sees each place alone).
+    The last one is that which returns the logits, if there is such, and not one that is called
+    after it, as of a second head for another task. Of complex numbers both parts count, one after
+    the other.
 
     `images` is the model's own kind of input, float (N, C, S, S) on its device; eval mode.
     """
     seen: list[Tensor] = []
+    results: list[tuple[Tensor, Tensor]] = []  # of a row for each picture, with the inputs
 
     def keep(_: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
         seen[:] = [inputs[0].clone() if inputs else named["input"].clone()]
 
+    def note(_: nn.Module, __: tuple[Tensor, ...], result: Tensor) -> None:
+        if seen and result.ndim == 2:
+            results.append((result, seen[0]))
+
+    def forget(_: nn.Module, __: tuple[Tensor, ...]) -> None:
+        seen.clear()
+
     linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    own = not is_known(model)  # the others have none after it, and may compute those in C
+    convolutions = [each for each in model.modules() if own and isinstance(each, _CONVOLUTIONS)]
     hooks = [linear.register_forward_pre_hook(keep, with_kwargs=True) for linear in linears]
+    hooks += [linear.register_forward_hook(note) for linear in linears]
+    hooks += [each.register_forward_pre_hook(forget) for each in convolutions]
     try:
         with blamed("the network"), untouched(model):
-            model(images.clone())  # it may write into them
+            logits = model(images.clone())  # it may write into them
     finally:
         for hook in hooks:
             hook.remove()
+    seen[:] = [inputs for result, inputs in results if result is logits] or seen
     if not seen or seen[0].ndim < 2 or len(seen[0]) != len(images):
         return None
     try:

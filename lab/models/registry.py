@@ -51,6 +51,7 @@ class ModelSpec:
 
 Builder = Callable[[ModelSpec], nn.Module]
 Source = Callable[[str], Builder]
+_CALLED = "it is called with one argument, a ModelSpec"
 
 builders: dict[str, Builder] = {}
 """The registered models by their names; of those of installed packages the ones that were used."""
@@ -118,6 +119,9 @@ def create_model(name: str, spec: ModelSpec, *, seed: int | None = None) -> nn.M
     if seed is not None:
         seed_all(seed)
     made = name, spec, digest_of_sources(space.loaded if space is not None else {})
+    if file_of(name) is not None and (setting := _setting_in_its_place(build)):
+        why = f"{_CALLED}, which is not its {setting}; write {_example(build)}"
+        raise ValueError(f"--model {name} cannot be built: {why}")
     try:
         with without_arguments(name):
             model = build(spec)
@@ -256,19 +260,36 @@ def _scales(name: str) -> bool:
     return len(set(sizes)) == 2
 
 
+def _setting_in_its_place(build: Builder) -> str:
+    """The first argument of `build` as it is written, as `pretrained=False`, if its default is a
+    switch, a number or a text, for which a `ModelSpec` would be taken: it counts as True. Else
+    empty."""
+    try:
+        first = next(iter(inspect.signature(build).parameters.values()), None)
+    except (ValueError, TypeError):  # some of Python's own have none
+        return ""
+    if first is None or first.kind is first.KEYWORD_ONLY:
+        return ""
+    known = isinstance(first.default, (bool, int, float, str))
+    return f"{first.name}={first.default!r}" if known else ""
+
+
+def _example(build: Builder) -> str:
+    name = getattr(build, "__name__", "Net")
+    return f"def make(spec): return {name}(…), with spec.num_outputs and so on, and name make"
+
+
 def _why(build: Builder, error: BaseException) -> str:
     """What went wrong when `build` was called with a `ModelSpec`."""
-    name = getattr(build, "__name__", "Net")
-    called = "it is called with one argument, a ModelSpec"
-    example = f"def make(spec): return {name}(…), with spec.num_outputs and so on, and name make"
     with suppress(ValueError):  # some of Python's own have no signature
         signature = inspect.signature(build)
         try:
             signature.bind(ModelSpec())
         except TypeError:
-            return f"{called}, and takes none such; write {example}"
+            return f"{_CALLED}, and takes none such; write {_example(build)}"
         if isinstance(error, TypeError) and next(iter(signature.parameters)) != "spec":
-            return f"{one_line(error)}; {called}: if it takes something else, write {example}"
+            hint = f"{_CALLED}: if it takes something else, write {_example(build)}"
+            return f"{one_line(error)}; {hint}"
     return one_line(error)
 
 

@@ -67,7 +67,8 @@ class Bounded(dict[Any, Any]):
 
 
 class Held:
-    """Copies of values by name, in `found`. The modules in `known` are not looked into."""
+    """Copies of values by name, in `found`. The modules and tensors in `known` are not looked
+    at."""
 
     def __init__(self, known: frozenset[int] = frozenset()) -> None:
         self._found: dict[str, Any] = {}
@@ -133,6 +134,8 @@ class Held:
         if isinstance(value, str):
             return value if len(value) <= MOST else _UNSEEN
         if type(value) in (Tensor, nn.Parameter, nn.Buffer):
+            if id(value) in self._known:
+                return _UNSEEN
             return value.detach().clone() if self._fits(_size(value)) else _UNSEEN
         if isinstance(value, (np.ndarray, np.generic)):
             return self._copy_of_numpy(value)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -110,7 +111,7 @@ def plain_state(model: nn.Module) -> dict[str, Any]:
     """A copy of it by name, as 'layer.attribute'; what is of another kind, or large, is left out,
     and so is what belongs to every module (whether it is in training mode). Of its hooks there is
     what they keep in attributes and closures, as 'layer.hook.name'."""
-    held = Held(_modules(model))
+    held = Held(_kept(model))
     for prefix, module in model.named_modules():
         for key, value in (*attributes(module).items(), *hooks(module)):
             held.add(f"{prefix}.{key}" if prefix else key, value)
@@ -120,7 +121,7 @@ def plain_state(model: nn.Module) -> dict[str, Any]:
 def own_state(objective: Objective, model: nn.Module) -> dict[str, Any]:
     """A copy of what an objective from a file keeps in its attributes, by name; without what it
     refers to of the network `model` that it trains. Empty for registered ones."""
-    held = Held(_modules(model))
+    held = Held(_kept(model))
     for key, value in vars(objective).items() if objective.space is not None else ():
         if key not in ("space", "function"):  # the function is one of the module's globals
             held.add(key, value)
@@ -130,7 +131,7 @@ def own_state(objective: Objective, model: nn.Module) -> dict[str, Any]:
 def global_state(modules: Mapping[str, ModuleType], model: nn.Module) -> dict[str, Any]:
     """A copy of what the globals of `modules`, their functions and their classes hold, as
     'module.name'; without what they refer to of the network `model`."""
-    held = Held(_modules(model))
+    held = Held(_kept(model))
     for name, module in modules.items():
         held.add_globals(name, module)
     return held.found
@@ -155,8 +156,10 @@ def lost(
     ]
 
 
-def _modules(model: nn.Module) -> frozenset[int]:
-    return frozenset(map(id, model.modules()))
+def _kept(model: nn.Module) -> frozenset[int]:
+    """Its modules, and its parameters, which an attribute may list besides (as that of an LSTM), by
+    identity: checkpoints have them."""
+    return frozenset(map(id, chain(model.modules(), model.parameters())))
 
 
 def _named(names: tuple[str, ...]) -> str:

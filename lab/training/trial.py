@@ -188,7 +188,7 @@ class _DryRun:
             ) from error
         self._compare(network, other)
         self._go_on(train_step, other, kept)
-        self._look_at_missed(network)
+        self._look_at_missed(network, drawn)
         for size in batch_sizes:
             self._try_batches(of_another_seed, size)
         return Trial(unfinished=unready, warnings=tuple(self._warnings), unkept=self._unkept)
@@ -393,12 +393,18 @@ class _DryRun:
         ask(train_step.model, pictures, self._spec, name=self._name, training=True)
         return changed(before, _Beside.of(train_step).common)
 
-    def _look_at_missed(self, network: nn.Module) -> None:
+    def _look_at_missed(self, network: nn.Module, drawn: dict[str, Tensor]) -> None:
         """Warn of weights that affect the logits and get no gradient; weights without any effect
         are ignored, and so are those that get one from other pictures, as of a network that routes
         each picture to one of several parts, or in another step, as of one that drops whole layers
-        at random. Changes the network."""
+        at random, and those that are no longer as they were `drawn`: the network itself changes
+        them, as averages of its other weights. Changes the network."""
         pictures = random_pictures(self._spec, self._batch)
+        self._missed = {
+            name: weight
+            for name, weight in self._missed.items()
+            if name in drawn and same_tensor(weight.detach(), drawn[name])
+        }
         for _ in range(PASSES):
             if not self._missed:
                 return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lab.core.words import estimated
+from lab.core.words import over_seeds
 from lab.experiments.report_card.card import Card
 from lab.experiments.report_card.panels import legend, line
 from lab.experiments.report_card.phrases import Row
@@ -23,7 +23,7 @@ LIMITS = (-1.0, 1.0)
 def say(cards: Sequence[Card], subject: Subject) -> str:
     """The gaps after fewest and after most pictures."""
     sizes, gap = list(cards[0].gap), cards[0].gap
-    first, last = (estimated(gap[size].within(*LIMITS)) for size in (sizes[0], sizes[-1]))
+    first, last = (over_seeds(gap[size].within(*LIMITS)) for size in (sizes[0], sizes[-1]))
     return (
         f"Train accuracy minus test accuracy is {first} after {sizes[0]:,} {subject.noun} and"
         f" {last} after {sizes[-1]:,}; 0: it is right equally often on both."
@@ -35,7 +35,7 @@ def rows(cards: Sequence[Card], subject: Subject) -> list[Row]:
     return [
         (
             f"train minus test accuracy, {size:,} {subject.noun}",
-            *(estimated(card.gap[size].within(*LIMITS)) for card in cards),
+            *(over_seeds(card.gap[size].within(*LIMITS)) for card in cards),
         )
         for size in cards[0].gap
     ]
