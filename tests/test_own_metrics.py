@@ -128,6 +128,21 @@ def test_a_value_that_is_no_number_is_told_once(
     assert found["always"]["value"] == 0.5
 
 
+@pytest.mark.parametrize(("value", "told"), [(7.0, True), (-0.1, True), (1.0, False), (0.0, False)])
+def test_a_value_outside_of_the_declared_limits_is_told_once(
+    value: float, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.py"
+    path.write_text(
+        "from lab.measure import metric\n"
+        f"@metric(low=0, high=1)\ndef share(p): return {value}\n"
+        f"def free(p): return {value}\n"
+    )
+    start(config(tmp_path, f"{path}:share", f"{path}:free"))
+    said = [line for line in capsys.readouterr().out.splitlines() if "your metric" in line]
+    assert [f"own/share is {value:g}," in line for line in said] == [True] * told
+
+
 def test_its_source_is_noted_and_does_not_bind_the_run(
     file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

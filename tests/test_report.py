@@ -438,6 +438,26 @@ def test_a_card_says_that_answers_are_no_function_of_the_picture() -> None:
     assert doubted == [*said, "Its answers vary."]
 
 
+@pytest.mark.usefixtures("plain_figures")
+def test_a_card_has_the_warnings_of_the_dry_run(place: Path) -> None:
+    """The page has them, too, and says the sentences that it says without."""
+    (place / "sure.py").write_text(
+        NET.replace(
+            "nn.Linear(inputs, spec.num_outputs))",
+            "nn.Linear(inputs, spec.num_outputs), nn.Softmax(dim=1))",
+        )
+    )
+    with small_cards():
+        made = report(
+            f"{place}/sure.py:my_net", tiny(place / "sure", **CARD), seeds=2, sizes=(16, 24),
+            random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
+        )  # fmt: skip
+    (warning,) = (each for each in made.sentences if "it returns probabilities" in each)
+    assert warning.startswith("Of ")
+    assert "--model" not in warning
+    assert warning in (made.folder / "report_card.md").read_text()
+
+
 def test_the_table_has_a_column_for_each_network() -> None:
     header, rows = summary_rows([card(), card("a/b.py:net")], FACES)
     assert header == ("", "cnn", "a/b.py:net")

@@ -624,6 +624,18 @@ def test_probabilities_in_place_of_logits_are_warned_of() -> None:
         assert "softmax" in warning
 
 
+@pytest.mark.parametrize(("last", "told"), [("nn.Softmax(1)", True), ("nn.ReLU()", False)])
+def test_a_verdict_says_that_outputs_are_probabilities(
+    last: str, told: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        f"def net(spec): return nn.Sequential(nn.Flatten(), nn.Linear(768, 2), {last})\n"
+    )
+    found = start(tiny(tmp_path, name="run", model=f"{tmp_path}/net.py:net"))
+    assert ("they are probabilities" in " ".join(found.verdict.split())) == told
+
+
 def test_a_part_that_no_picture_of_the_trial_reached_is_not_warned_of() -> None:
     class Routes(Net):
         """Asks one of many experts for each picture."""

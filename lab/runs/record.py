@@ -23,13 +23,13 @@ from lab.core.config import RunConfig, to_json
 from lab.core.errors import Interrupted
 from lab.core.estimate import Estimate
 from lab.core.finite import NOT_FINITE, ONE_COLOR, not_finite
-from lab.core.metrics import OWN
+from lab.core.metrics import OWN, limits
 from lab.core.run_dir import METRICS, SUMMARY
 from lab.core.words import in_steps
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.example_scores import ScoreCollector, by_heading
 from lab.measure.smallest_right import SmallestRight, smallest_right
-from lab.models import parameters_told
+from lab.models import parameters_told, sum_to_one
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
 from lab.runs.example_scores import to_csv
@@ -69,10 +69,17 @@ class Result:
 
 
 def _unclear(values: Mapping[str, float]) -> set[str]:
-    """Of metrics by tag, those of the user's that are not finite, and `NOT_FINITE` if some logits
-    are not."""
-    found = {tag for tag, value in values.items() if OWN.fits(tag) and not math.isfinite(value)}
+    """Of metrics by tag, those of the user's that are not finite or not within the limits that they
+    were declared with, and `NOT_FINITE` if some logits are not finite."""
+    found = {tag for tag, value in values.items() if OWN.fits(tag) and not _possible(tag, value)}
     return found | ({NOT_FINITE} if any(tag.startswith(NOT_FINITE) for tag in values) else set())
+
+
+def _possible(tag: str, value: float) -> bool:
+    """Whether a metric's value is finite and within its limits, but for rounding."""
+    low, high = limits(tag)
+    slack = 1e-5 * max(1.0, abs(value))
+    return math.isfinite(value) and low - slack <= value <= high + slack
 
 
 class Record:
@@ -206,7 +213,7 @@ class Record:
         setting = verdict_setting(
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
             first_not_finite=fitted.first_not_finite, copies=self._copies,
-            smallest=self._smallest_right(last, step),
+            smallest=self._smallest_right(last, step), probabilities=_probabilities(last),
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
@@ -321,7 +328,7 @@ class Record:
 
     def _warn_of_unclear(self, step: int, metrics: Metrics) -> None:
         """Say of the first evaluation that has them that logits, or what a metric of the user's
-        returns, are not finite."""
+        returns, are not finite, or that the latter is not within its limits."""
         values = {tag: m.value if isinstance(m, Estimate) else m for tag, m in metrics.items()}
         new = _unclear(values) - self._warned
         self._warned |= new
@@ -331,10 +338,14 @@ class Record:
             told = not_finite(metrics, self._run.world.noun)
             warnings.append(f"for {told} a logit is not finite, {when}: {ONE_COLOR}")
         for tag in sorted(new - {NOT_FINITE}):
-            warnings.append(
-                f"your metric {tag} is {values[tag]}, {when}: {METRICS} and {SUMMARY} have null in"
-                " its place (this is told once)"
-            )
+            why = f"{METRICS} and {SUMMARY} have null in its place"
+            if math.isfinite(values[tag]):
+                low, high = limits(tag)
+                why = (
+                    f"it is declared with low={low:g} and high={high:g}, and means and pictures of"
+                    " several runs end there"
+                )
+            warnings.append(f"your metric {tag} is {values[tag]:g}, {when}: {why} (told once)")
         self._display.warn(warnings)
 
     def _show(self, step: int, results: Sequence[Any]) -> None:
@@ -361,3 +372,9 @@ def _augmentation_doubts(config: RunConfig, world: World) -> list[str]:
         if {"left", "right"} <= set(map(str, world.domain.attribute(name).values)):
             said.append(f"mirrors pictures at random, and {world.task.name} is about {name}")
     return [f"--augment {each}: some labels no longer are what the pictures show." for each in said]
+
+
+def _probabilities(last: SuiteResult) -> bool:
+    """Whether the network's outputs are probabilities, in place of logits."""
+    logits = last.evaluation.on("test").logits
+    return bool((logits >= 0).all()) and sum_to_one(logits)

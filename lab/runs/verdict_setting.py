@@ -23,12 +23,13 @@ def verdict_setting(
     first_not_finite: bool = False,
     copies: Copies | None = None,
     smallest: SmallestRight | None = None,
+    probabilities: bool = False,
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
     weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound;
     `first_not_finite`: the untrained network already had logits that are not finite.
     `copies` are those between its sets, of pictures from disk, and `smallest` shows that its
-    smallest output is the right one."""
+    smallest output is the right one. `probabilities`: its outputs are such, in place of logits."""
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
@@ -60,6 +61,7 @@ def verdict_setting(
         shared_nearly=copies is not None,
         shared_more=copies is not None and copies.may_share_more(data.num_test),
         smallest=smallest,
+        probabilities=probabilities,
         online=shown if config.train.online else None,
         replaced=others,
         shown=shown,

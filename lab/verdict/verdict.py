@@ -157,6 +157,8 @@ class Setting:
     before: Estimate | None = None
     """Accuracy on the test set before another program trained the network, where it was trained
     before that already; None: not so, or not known."""
+    probabilities: bool = False
+    """Whether its outputs, which are taken for logits, are probabilities that sum to 1."""
     relabeled: Relabeled = ""
     """Whether another program seems to have trained the network with other labels, by what shows
     it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""
@@ -216,6 +218,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         doubts.append(_untouched(setting))
     if setting.rescaled:
         doubts.append(_rescaled(setting))
+    if setting.probabilities:
+        doubts.append(_probabilities(setting))
     if setting.relabeled:
         doubts.append(_relabeled(setting))
     if setting.smallest is not None:
@@ -473,6 +477,16 @@ def _rescaled(setting: Setting) -> Finding:
         " studied. Change them in a transform, or in forward= too."
     )
     return Finding("rescaled", text)
+
+
+def _probabilities(setting: Setting) -> Finding:
+    """The finding that its outputs are probabilities."""
+    text = (
+        f"Its outputs for each of the {setting.noun} sum to 1: they are probabilities, which were"
+        " taken for logits, so that losses, calibration and what an attacker can tell are those of"
+        " other probabilities. Leave out its softmax."
+    )
+    return Finding("probabilities", text)
 
 
 def _relabeled(setting: Setting) -> Finding:

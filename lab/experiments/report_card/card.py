@@ -81,6 +81,8 @@ class Card:
     training faces: calibration, and the user's own."""
     doubt: str = ""
     """A sentence on answers that change though the picture does not; empty: none do."""
+    warnings: tuple[str, ...] = ()
+    """What the dry run of the network warns of, such as probabilities in place of logits."""
 
     @property
     def largest_fitted(self) -> int | None:

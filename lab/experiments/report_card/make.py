@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,11 +24,13 @@ def make_card(
     *,
     name: str,
     parameters: int,
+    warnings: Sequence[str],
     training_speed: float,
     answering_speed: float,
     device: str,
 ) -> Card:
-    """The card of one of the models in the tables of `plans`; asks its finished networks, too."""
+    """The card of one of the models in the tables of `plans`; asks its finished networks, too.
+    `warnings` are those of its dry run."""
     asked = Asked(model=model, tables=tables, base=base, device=device)
     learning, last = asked.learning, asked.last
     sizes = [cell.settings["num_train"] for cell in learning]
@@ -50,6 +52,7 @@ def make_card(
         random_labels=tuple(_random(cell) for cell in tables["random"].where(model=model)),
         metrics={tag: last.mean(tag) for tag in shown("card", last.tags)},
         doubt=last.doubt,
+        warnings=tuple(warnings),
         **{section.name: section.measure(asked) for section in applying(subject)},
     )
 

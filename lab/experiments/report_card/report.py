@@ -101,7 +101,7 @@ def report(
     base = subject.adapted(base)
     sizes, random_sizes = subject.sizes(sizes), subject.random_sizes(random_sizes)
     models = tuple(dict.fromkeys(locate(name) for name in (model, *against)))
-    parameters = {name: _parameters(name, base, subject) for name in models}
+    tried = {name: _try_out(name, base, subject) for name in models}
     found = plans(base, models, subject, sizes=sizes, random_sizes=random_sizes)
     jobs = check_plans(found, seeds=seeds, out=base.out / RUNS)
     subject = with_notes(subject, base, sizes[-1])
@@ -146,7 +146,7 @@ def report(
             name,
             partial(
                 make_card, name, tables, base, subject,
-                name=labels[name], parameters=parameters[name],
+                name=labels[name], parameters=tried[name][0], warnings=tried[name][1],
                 training_speed=speeds[name][0], answering_speed=speeds[name][1], device=str(device),
             ),
         )
@@ -210,12 +210,14 @@ def _conditions(base: RunConfig, subject: Subject, seeds: int) -> str:
     )
 
 
-def _parameters(name: str, base: RunConfig, subject: Subject) -> int:
-    """How many numbers a model has; `ValueError` if it cannot work."""
+def _try_out(name: str, base: RunConfig, subject: Subject) -> tuple[int, tuple[str, ...]]:
+    """How many numbers a model has, and what its dry run warns of; `ValueError` if it cannot
+    work."""
     config = replace(base, model=replace(base.model, model=name))
     spec = model_spec(config, subject.classes)
     trial = dry_run(config, spec, whole_batches=False)
-    return count_parameters(build_model(config, spec, finished=trial.unfinished))
+    model = build_model(config, spec, finished=trial.unfinished)
+    return count_parameters(model), trial.warnings
 
 
 def _try_speed(name: str, spec: ModelSpec) -> None:

@@ -34,6 +34,8 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
     said += [_random(card, steps, noun), _membership(card, noun), _unreached(card, steps, noun)]
     said += [section.say(cards, subject) for section in applying(subject, SAID)]
     said.append(card.doubt)
+    named = f"--model {card.model}: "
+    said += [f"Of {card.name}: {each.removeprefix(named)}." for each in card.warnings]
     said += [f"About the {noun}: {note}" for note in subject.notes]
     said.append(left_out(subject))
     return [sentence for sentence in said if sentence]
