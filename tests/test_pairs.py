@@ -128,6 +128,7 @@ def test_the_verdict_says_how_many_of_the_faces_it_was_measured_on_it_has_not_st
     usual = {"online": True, "num_train": 12, "batch_size": 12}
     text = " ".join(start(tiny(tmp_path, counterfactual_pairs=1.0, **usual)).verdict.split())
     assert "12 faces drawn first for its training (it studied 6 of them, and other faces" in text
+    assert "The 6 that it did not study count as studied." in text
     text = " ".join(start(tiny(tmp_path, **usual)).verdict.split())
     assert "12 faces it studied first (of 36, each of them once)" in text
 

@@ -289,7 +289,10 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     known = "memorization/membership_auc" in metrics
     traces = [
         finding
-        for finding in (known and attacker(metrics, noun), mislabeled(metrics, noun))
+        for finding in (
+            known and attacker(metrics, noun, setting.replaced),
+            mislabeled(metrics, noun),
+        )
         if finding
     ]
     kinds = {finding.kind for finding in traces}
@@ -608,8 +611,9 @@ def reading(metrics: Metrics, setting: Setting) -> list[Finding]:
     return found
 
 
-def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
-    """The finding on membership inference: the interval of the membership AUC against 0.5."""
+def attacker(metrics: Metrics, noun: str = "faces", replaced: int = 0) -> Finding | None:
+    """The finding on membership inference: the interval of the membership AUC against 0.5;
+    `replaced` of the members were not studied."""
     tag = judged(AUC, metrics)
     alike = {
         right_labels.AUC: " with right labels",
@@ -618,20 +622,22 @@ def attacker(metrics: Metrics, noun: str = "faces") -> Finding | None:
     }.get(tag, "")
     metric = metrics[tag]
     low, high = metric.interval
+    told = f"{auc(metric)}."
+    told += f" The {replaced:,} that it did not study count as studied." if replaced else ""
     if low > 0.5:
         text = (
             f"An attacker who sees its losses on two {noun}{alike}, of which it studied one, can"
-            f" tell which: right for {percent(metric.value)} of all such pairs, {auc(metric)}."
+            f" tell which: right for {percent(metric.value)} of all such pairs, {told}"
         )
         return Finding(_EXPOSED, text)
     if high < 0.5:
-        text = f"Its answers fit the {noun} it studied less well than fresh ones: {auc(metric)}."
+        text = f"Its answers fit the {noun} it studied less well than fresh ones: {told}"
         return Finding("members disowned", text)
     which = f"which of two {noun}{alike}" if alike else f"which {noun}"
     if high - 0.5 < _near(0.5):
-        text = f"An attacker can only guess {which} it studied: {auc(metric)}."
+        text = f"An attacker can only guess {which} it studied: {told}"
         return Finding("members hidden", text)
-    text = f"Whether an attacker can tell {which} it studied is not settled: {auc(metric)}."
+    text = f"Whether an attacker can tell {which} it studied is not settled: {told}"
     return Finding("members unsettled", text)
 
 
