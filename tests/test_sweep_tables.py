@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ from support.scripts import is_a_good_line, is_refused
 TEST, TRAIN, RELIANCE = "accuracy/test", "accuracy/train", "reliance/eye_color"
 AUC = "memorization/membership_auc"
 SEEDS = 4
+SHOWN = 10**6
+"""Training examples that each planted run was shown."""
 
 
 def planted(grid: dict[str, list[Any]], **runs: Any) -> Table:
@@ -62,7 +65,9 @@ def planted(grid: dict[str, list[Any]], **runs: Any) -> Table:
                    "shapley/eyes": Estimate.point(value / 3)}  # fmt: skip
         key = repr(job.settings)
         old = cells[key].runs if key in cells else ()
-        cells[key] = Cell(job.settings, job.config, (*old, Run(job.config.seed, Path(), metrics)))
+        cells[key] = Cell(
+            job.settings, job.config, (*old, Run(job.config.seed, Path(), metrics, SHOWN))
+        )
     order = sorted(cells.values(), key=lambda cell: [
         make_grid(grid)[name].index(value) for name, value in cell.settings.items()
     ])  # fmt: skip
@@ -72,7 +77,7 @@ def planted(grid: dict[str, list[Any]], **runs: Any) -> Table:
 def changed(cell: Cell, tag: str, values: list[float]) -> Cell:
     """The cell with other values of a metric, by seed."""
     runs = tuple(
-        Run(run.seed, run.folder, {**run.metrics, tag: Estimate.point(value)})
+        replace(run, metrics={**run.metrics, tag: Estimate.point(value)})
         for run, value in zip(cell.runs, values, strict=True)
     )
     return Cell(cell.settings, cell.config, runs)
@@ -258,13 +263,21 @@ def test_what_was_shown_is_counted_up_to_the_weights_that_early_stopping_kept(
         ({"model": "linear"}, "more --steps.", "--width"),
         ({"early_stopping": 3}, "--early-stopping", "more --steps"),
         ({"stop_at_loss": 0.5}, "--stop-at-loss", "more --steps"),
+        ({"watched": True}, "were too small.", "--steps"),
     ],
 )
 def test_why_networks_did_not_fit_is_what_can_be(
     runs: dict[str, Any], said: str, unsaid: str
 ) -> None:
-    table = planted({"num_train": [8, 16]}, **runs)
+    watched = runs.pop("watched", False)
+    settings = {name: value for name, value in runs.items() if name != "watched"}
+    table = planted({"num_train": [8, 16]}, **settings)
     cells = [changed(cell, TRAIN, [0.5] * SEEDS) for cell in table.cells]
+    if "watched" in runs:  # how many examples they were shown is not known
+        cells = [
+            replace(cell, runs=tuple(replace(run, shown=None) for run in cell.runs))
+            for cell in cells
+        ]
     note = to_markdown(view(Table(table.grid, table.out, tuple(cells)))).partition("Not fitted")[2]
     assert said in note
     assert unsaid not in note

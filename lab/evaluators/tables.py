@@ -179,7 +179,7 @@ def components_table(metrics: Metrics, world: World) -> str:
             (f"  {part}", *_share(necessity[part]), *_share(sufficiency[part]),
              f"{value.value:.2f}", interval(value))
         )  # fmt: skip
-    what = f"Parts, for the prediction: {world.classes[-1]}"
+    what = f"Parts, for {world.classes[-1]}"
     header = (what, "necessity", "95 %", "sufficiency", "95 %", "Shapley", "95 %")
     return table(header, rows)
 

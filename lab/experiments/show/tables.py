@@ -87,6 +87,8 @@ def _why_unfitted(cells: Sequence[Cell]) -> str:
             "Some were to end at a training loss (--stop-at-loss); others were still learning, or"
             " too small."
         )
+    if all(run.shown is None for cell in cells for run in cell.runs):  # of loops without flags
+        return "Their networks were still learning, or were too small."
     wider = ", a larger --width" if any(has_width(c.model.model) for c in configs) else ""
     return f"Their networks were still learning, or were too small: more --steps{wider}."
 
