@@ -269,7 +269,6 @@ def test_what_was_shown_is_counted_up_to_the_weights_that_early_stopping_kept(
 def test_why_networks_did_not_fit_is_what_can_be(
     runs: dict[str, Any], said: str, unsaid: str
 ) -> None:
-    watched = runs.pop("watched", False)
     settings = {name: value for name, value in runs.items() if name != "watched"}
     table = planted({"num_train": [8, 16]}, **settings)
     cells = [changed(cell, TRAIN, [0.5] * SEEDS) for cell in table.cells]
