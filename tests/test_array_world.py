@@ -16,6 +16,7 @@ from lab.core.config import DataConfig
 from lab.core.run_dir import RunDir
 from lab.runs.train import start
 from lab.worlds import ArrayWorld, classes_of, open_world, save_npz, world_version
+from lab.worlds.datasets import known_classes
 from support.configs import tiny
 from support.scripts import is_a_good_line, is_refused, load_script, told
 
@@ -316,6 +317,23 @@ def test_sets_with_other_names_for_the_same_labels_are_refused(tmp_path: Path) -
         "a",
         "b",
     )
+
+
+def test_names_of_classes_are_not_those_of_labels_with_other_numbers() -> None:
+    """As where the positive class is made 1 by `target_transform=lambda y: 1 - y`."""
+    whole = Photos(arrays())
+    for change, names in (
+        (None, ("cat", "dog")), (int, ("cat", "dog")), (torch.tensor, ("cat", "dog")),
+        (lambda y: torch.eye(2)[y], ("cat", "dog")), (lambda y: ("cat", "dog")[y], ("cat", "dog")),
+        (lambda y: 1 - y, ()), (lambda y: 0, ()), (lambda y: {}[y], ()),
+    ):  # fmt: skip
+        whole.target_transform = change
+        for given in (whole, Subset(whole, range(9)), ConcatDataset([whole, whole])):
+            assert known_classes(given) == [names]
+    plain = Subset(Photos(arrays()), range(9))
+    assert known_classes(plain) == [("cat", "dog")]
+    plain.target_transform = lambda y: 1 - y  # a wrapper of a program
+    assert known_classes(plain) == [()]
 
 
 def test_names_of_classes_are_known_through_subsets_and_concatenations(tmp_path: Path) -> None:

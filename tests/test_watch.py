@@ -1122,6 +1122,18 @@ def test_a_column_of_one_value_makes_no_groups() -> None:
             measured(network(), train=TRAIN, test=TEST, groups={"place": column})
 
 
+def test_a_test_set_with_random_augmentation_is_told(tmp_path: Path) -> None:
+    """As of a random_split of one dataset, of which `clean` reaches the training half alone."""
+    whole = Augmented(70, 0)
+    halves = {"train": Subset(whole, range(40)), "test": Subset(whole, range(40, 70))}
+    for name, more in (("train is clean", {"clean": lambda x: x}), ("both", {})):
+        with measure(network(), **halves, **more, out=tmp_path / name) as watched:
+            pass
+        said = " ".join(watched.verdict.split())
+        assert "The test pictures are other ones each time that they are read" in said, name
+        assert ("for that alone, and not because it memorized" in said) == (name != "both")
+
+
 def test_augmentation_of_few_examples_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,6 +154,8 @@ class Setting:
     shape, or changed in a way that is not random."""
     redrawn: bool = False
     """Whether the training examples are random augmentations, of which one draw was measured."""
+    test_redrawn: bool = False
+    """Whether the test examples are."""
     before: Estimate | None = None
     """Accuracy on the test set before another program trained the network, where it was trained
     before that already; None: not so, or not known."""
@@ -230,6 +232,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
         found = [each for each in found if each.kind != "advice"]
     if setting.redrawn:
         doubts.append(_redrawn(setting))
+    if setting.test_redrawn:
+        doubts.append(_test_redrawn(setting))
     if setting.before is not None:
         doubts.append(_trained_before(setting.before, setting))
     if setting.studied < setting.num_train:
@@ -551,6 +555,22 @@ def _redrawn(setting: Setting) -> Finding:
         " of each. Give clean= to measure without augmentation."
     )
     return Finding("redrawn", text)
+
+
+def _test_redrawn(setting: Setting) -> Finding:
+    """The finding that test examples were measured as augmentations of them."""
+    compared = ""
+    if not setting.redrawn:
+        compared = (
+            f" Its training {setting.noun} are not, so that it may be right less often, and have"
+            " larger losses, on unseen ones for that alone, and not because it memorized."
+        )
+    text = (
+        f"The test {setting.noun} are other ones each time that they are read (random"
+        f" augmentation): what follows about unseen {setting.noun} is about one draw of"
+        f" each.{compared} Give a test set without augmentation."
+    )
+    return Finding("test redrawn", text)
 
 
 def _unreached(setting: Setting) -> Finding:

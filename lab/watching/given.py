@@ -36,7 +36,8 @@ class GivenSets:
     (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
     many test examples are training examples, too. `redrawn`: which parts of a training example,
-    "inputs" or "labels", are others each time that it is read. `doubts` are sentences.
+    "inputs" or "labels", are others each time that it is read; `test_redrawn`: of a test example.
+    `doubts` are sentences.
     """
 
     whole: Source
@@ -47,6 +48,7 @@ class GivenSets:
     known: tuple[str, ...]
     shared: int
     redrawn: frozenset[str]
+    test_redrawn: frozenset[str]
     doubts: tuple[str, ...]
 
     @property
@@ -152,17 +154,18 @@ def read_sets(
     if clean is not None:
         train = _cleaned(whole, clean, classes)
     doubts: list[str] = []
-    redrawn: frozenset[str] = frozenset()
+    redrawn: dict[str, frozenset[str]] = {}
     with ExitStack() as stack:
         for source in (train, test):
             stack.enter_context(source.undisturbed())
         for source in (train, test):
             source.refuse_reordered()
             if parts := source.random_parts():
-                if source is train:
-                    redrawn = frozenset(parts)
+                redrawn[source.what] = frozenset(parts)
                 why = " (random augmentation)" if "inputs" in parts else ""
-                advice = "" if source is test else "; clean= is for measuring without it"
+                advice = "; clean= is for measuring without it"
+                if source is test:
+                    advice = ": give test a dataset without it, as clean= is for train alone"
                 doubts.append(
                     f"{source.what} gives other {' and '.join(parts)} each time that it is"
                     f" read{why}, and one draw of each is measured{advice}"
@@ -207,7 +210,8 @@ def read_sets(
         truth = as_labels(column, "clean_labels", classes or known)
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, redrawn=redrawn, doubts=tuple(doubts),
+        shared=in_both, redrawn=redrawn.get(train.what, frozenset()),
+        test_redrawn=redrawn.get(test.what, frozenset()), doubts=tuple(doubts),
     )  # fmt: skip
 
 

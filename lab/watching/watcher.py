@@ -534,6 +534,7 @@ class Watcher:
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
+            test_redrawn="inputs" in sets.test_redrawn,
             before=self._first.right if self._first is not None and self._calls else None,
             relabeled=self._meant.relabeled,
             smallest=self._meant.smallest,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from torch.utils.data import ConcatDataset
 
 INNER = ("dataset", "subset")
@@ -13,14 +17,41 @@ INNER = ("dataset", "subset")
 
 def known_classes(dataset: Any) -> list[tuple[str, ...]]:
     """The names of a dataset's classes, each way to name them once: those of a `ConcatDataset` may
-    have several; () where they are not known."""
+    have several; () where they are not known, as where a `target_transform` gives the labels other
+    numbers than the names have."""
     if isinstance(dataset, ConcatDataset):
         return list(dict.fromkeys(k for each in dataset.datasets for k in known_classes(each)))
     names = getattr(dataset, "classes", None)
     if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-        return [tuple(names)]
+        return [() if _renumbered(dataset, names) else tuple(names)]
     for name in INNER:
         inner = getattr(dataset, name, None)
         if inner is not None and inner is not dataset and (found := known_classes(inner)) != [()]:
-            return found
+            return list(dict.fromkeys(() if _renumbered(dataset, n) else n for n in found))
     return [()]
+
+
+def _renumbered(dataset: Any, names: Sequence[str]) -> bool:
+    """Whether a dataset's own `target_transform` makes other labels than the places of the names
+    (`lambda y: 1 - y`, several classes in one), so that the names are those of others."""
+    change = getattr(dataset, "target_transform", None)
+    if not callable(change):
+        return False
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    try:
+        return not all(_stands_for(change, number, name) for number, name in enumerate(names))
+    except Exception:  # a program's own: it may take something else than numbers
+        return True
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+def _stands_for(change: Callable[[int], Any], number: int, name: str) -> bool:
+    """Whether the label that becomes of a number is still this, its one-hot row, or the name."""
+    label = change(number)
+    if isinstance(label, str):
+        return label == name
+    values = torch.as_tensor(label)
+    return int(values if values.numel() == 1 else values.argmax()) == number

@@ -40,7 +40,8 @@ def save_npz(
     channels; they are stored as uint8. Labels are whole numbers or texts. `test`: the same for the
     test set; None: the run's seed splits each class. `classes`: the names of the labels from 0 on;
     None: those of the attribute `classes` of the dataset, or of those within it (of a `Subset`, a
-    `ConcatDataset`); all must have the same. Each item is read once: random
+    `ConcatDataset`), unless its `target_transform` makes other labels of
+    them; all must have the same. Each item is read once: random
     augmentation of a dataset would be stored as it came out, and belongs left out. `ValueError` in
     one line if something does not fit; nothing is written then.
     """
