@@ -171,6 +171,21 @@ def test_a_planted_difference_is_found_and_none_where_there_is_none() -> None:
     assert low < 0 < high
 
 
+@pytest.mark.parametrize("networks", [2, 3, 5, 10])
+def test_few_networks_that_differ_are_seldom_told_to_differ_by_what_they_lack(
+    networks: int,
+) -> None:
+    """Two sets of networks of one kind, some of which are better than others."""
+    generator = torch.Generator().manual_seed(networks)
+    ease, told, trials = torch.rand(1000, generator=generator), 0, 300
+    for _ in range(trials):
+        more = 0.05 * torch.randn(2 * networks, 1, generator=generator)
+        hits = torch.rand(2 * networks, 1000, generator=generator) < ease + more
+        low, high = Removal.of(hits[:networks], hits[networks:]).difference.interval
+        told += low > 0 or high < 0
+    assert told / trials < 0.085
+
+
 def test_networks_that_all_answer_alike_have_no_interval_in_the_removal() -> None:
     """As with early stopping that kept untrained ones: none is told as one without ends."""
     alike = torch.tensor([True, False]).repeat(3, 50)

@@ -60,9 +60,9 @@ class Removal:
         networks and other examples."""
         one, other = Averages.of(memorized), Averages.of(random)
         return cls(
-            memorized=one.mean().within(0, 1),
-            random=other.mean().within(0, 1),
-            difference=(one - other).mean().within(-1, 1),
+            memorized=one.mean_of_few().within(0, 1),
+            random=other.mean_of_few().within(0, 1),
+            difference=(one - other).mean_of_few().within(-1, 1),
             networks=len(memorized),
         )
 
