@@ -18,7 +18,7 @@ from lab.runs.load import open_run
 from lab.runs.provenance import OBJECTIVE
 from lab.runs.train import resume, start
 from lab.tracking.hparams import row_name
-from lab.training import LAST, create_objective, load_checkpoint, locate_objective
+from lab.training import LAST, Diverged, create_objective, load_checkpoint, locate_objective
 from lab.worlds import draw_examples, population_of
 from lab.worlds.groups import group_counts, group_index
 from support.configs import tiny
@@ -419,3 +419,21 @@ def test_examples_without_a_cues_values_have_no_groups() -> None:
     examples = draw_examples(plain, split="train", count=200, seed=3)
     with pytest.raises(ValueError, match="eye_color"):
         group_index(examples, population_of(cued).cues)
+
+
+def test_a_loss_that_breaks_on_finite_logits_is_the_objectives(tmp_path: Path) -> None:
+    """As of a mean over the examples of a class that a batch lacks; not of the learning rate."""
+    file = tmp_path / "rare.py"
+    file.write_text(
+        """
+from torch.nn.functional import cross_entropy
+
+def rare(logits, batch):
+    some = logits.new_ones(len(logits), dtype=bool)
+    if len(logits) == 24:
+        some &= batch.labels < 0
+    return cross_entropy(logits, batch.labels, reduction="none")[some].mean()
+"""
+    )
+    with pytest.raises(Diverged, match=r"the logits are finite \(up to .*--objective .*:rare"):
+        start(config(tmp_path / "runs", f"{file}:rare", batch_size=24))
