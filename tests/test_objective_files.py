@@ -437,3 +437,32 @@ def rare(logits, batch):
     )
     with pytest.raises(Diverged, match=r"the logits are finite \(up to .*--objective .*:rare"):
         start(config(tmp_path / "runs", f"{file}:rare", batch_size=24))
+
+
+@pytest.mark.parametrize(
+    ("loss", "bounded"),
+    [
+        ("F.mse_loss(logits, hot)", True),
+        ("F.multi_margin_loss(logits, batch.labels)", True),
+        ("((0.9 - logits).relu() * hot + (logits - 0.1).relu() * (1 - hot)).mean()", True),
+        ("F.binary_cross_entropy_with_logits(logits, hot)", False),
+        ("F.cross_entropy(logits, batch.labels, label_smoothing=0.2)", False),
+        ("((F.cross_entropy(logits, batch.labels) - 0.1).abs() + 0.1)", False),
+    ],
+)
+def test_an_objective_of_no_logits_is_told(
+    loss: str, bounded: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        f"""
+from torch.nn import functional as F
+
+def own(logits, batch):
+    hot = F.one_hot(batch.labels, logits.shape[1]).float()
+    return {loss}
+"""
+    )
+    start(config(tmp_path / "runs", f"{file}:own"))
+    output = capsys.readouterr()
+    assert ("are no logits" in output.out + output.err) is bounded

@@ -598,7 +598,8 @@ def pairs(logits, batch):
     alike = batch.labels[:, None] == batch.labels[None]
     other = ~torch.eye(len(logits), dtype=torch.bool)
     apart = (logits[:, None] - logits[None]).square().sum(dim=2)
-    return apart[alike & other].mean() + (1 - apart[~alike]).relu().mean()
+    pulled, pushed = apart[alike & other].mean(), (1 - apart[~alike]).relu().mean()
+    return torch.nn.functional.cross_entropy(logits, batch.labels) + pulled + pushed
 """
     )
     assert not tried(Net, dataclasses.replace(CONFIG, objective=f"{file}:pairs")).warnings
