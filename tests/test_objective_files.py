@@ -18,7 +18,7 @@ from lab.runs.load import open_run
 from lab.runs.provenance import OBJECTIVE
 from lab.runs.train import resume, start
 from lab.tracking.hparams import row_name
-from lab.training import LAST, create_objective, load_checkpoint, locate_objective
+from lab.training import LAST, Diverged, create_objective, load_checkpoint, locate_objective
 from lab.worlds import draw_examples, population_of
 from lab.worlds.groups import group_counts, group_index
 from support.configs import tiny
@@ -419,3 +419,50 @@ def test_examples_without_a_cues_values_have_no_groups() -> None:
     examples = draw_examples(plain, split="train", count=200, seed=3)
     with pytest.raises(ValueError, match="eye_color"):
         group_index(examples, population_of(cued).cues)
+
+
+def test_a_loss_that_breaks_on_finite_logits_is_the_objectives(tmp_path: Path) -> None:
+    """As of a mean over the examples of a class that a batch lacks; not of the learning rate."""
+    file = tmp_path / "rare.py"
+    file.write_text(
+        """
+from torch.nn.functional import cross_entropy
+
+def rare(logits, batch):
+    some = logits.new_ones(len(logits), dtype=bool)
+    if len(logits) == 24:
+        some &= batch.labels < 0
+    return cross_entropy(logits, batch.labels, reduction="none")[some].mean()
+"""
+    )
+    with pytest.raises(Diverged, match=r"the logits are finite \(up to .*--objective .*:rare"):
+        start(config(tmp_path / "runs", f"{file}:rare", batch_size=24))
+
+
+@pytest.mark.parametrize(
+    ("loss", "bounded"),
+    [
+        ("F.mse_loss(logits, hot)", True),
+        ("F.multi_margin_loss(logits, batch.labels)", True),
+        ("((0.9 - logits).relu() * hot + (logits - 0.1).relu() * (1 - hot)).mean()", True),
+        ("F.binary_cross_entropy_with_logits(logits, hot)", False),
+        ("F.cross_entropy(logits, batch.labels, label_smoothing=0.2)", False),
+        ("((F.cross_entropy(logits, batch.labels) - 0.1).abs() + 0.1)", False),
+    ],
+)
+def test_an_objective_of_no_logits_is_told(
+    loss: str, bounded: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        f"""
+from torch.nn import functional as F
+
+def own(logits, batch):
+    hot = F.one_hot(batch.labels, logits.shape[1]).float()
+    return {loss}
+"""
+    )
+    start(config(tmp_path / "runs", f"{file}:own"))
+    output = capsys.readouterr()
+    assert ("are no logits" in output.out + output.err) is bounded

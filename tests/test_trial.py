@@ -588,6 +588,23 @@ def test_one_line_says_beforehand_what_is_wrong(kind: type[nn.Module], said: str
     is_a_good_line(str(caught.value), names="--model mine")
 
 
+def test_a_loss_of_pairs_of_one_class_gets_such_pairs(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.py"
+    file.write_text(
+        """
+import torch
+
+def pairs(logits, batch):
+    alike = batch.labels[:, None] == batch.labels[None]
+    other = ~torch.eye(len(logits), dtype=torch.bool)
+    apart = (logits[:, None] - logits[None]).square().sum(dim=2)
+    pulled, pushed = apart[alike & other].mean(), (1 - apart[~alike]).relu().mean()
+    return torch.nn.functional.cross_entropy(logits, batch.labels) + pulled + pushed
+"""
+    )
+    assert not tried(Net, dataclasses.replace(CONFIG, objective=f"{file}:pairs")).warnings
+
+
 def test_a_network_of_other_weights_each_time_is_warned_of() -> None:
     class Unseeded(Net):
         def __init__(self) -> None:

@@ -114,6 +114,7 @@ class TrainStep:
         if fused:
             self._optimizer.found_inf = self._bad  # type: ignore[attr-defined]
         self._loss = self._norm = self._bad  # of the last step
+        self._logits: Tensor | None = None  # its logits, where an objective of the user's got them
         # A CUDA graph reads the learning rates from the device; a number would be in it for ever.
         groups = self._optimizer.param_groups if self._device.type == "cuda" and fused else []
         self._rates = [torch.zeros((), device=self._device) for _ in groups]
@@ -292,6 +293,7 @@ class TrainStep:
             settings = Settings.now() if rough else self._settings
             logits = self._forward(inputs)
             settings.restore()
+            self._logits = logits.detach() if self._looks and self._checks_each_step else None
             loss = self._objective(logits, batch)
             settings.restore()
         with named(self._config.objective):
@@ -353,6 +355,12 @@ class TrainStep:
         if self.suspect:
             cause = (
                 f"for {self.suspect} a logit is not finite, even before any training: {ONE_COLOR}"
+            )
+        elif what == "the loss" and self._logits is not None and self._logits.isfinite().all():
+            cause = (
+                f"the logits are finite (up to {float(self._logits.abs().max()):.3g}), so what"
+                f" --objective {self._config.objective} makes of them is not: is there a mean over"
+                " nothing in some batches, or a logarithm of 0?"
             )
         elif step == 0:
             cause = "the network overflows before any training: how are its weights drawn?"

@@ -57,6 +57,10 @@ from lab.training.unregistered import unregistered_weights
 STEPS = 2
 """Training steps before the checkpoint; one more follows it."""
 
+PAIRED = 2 * TRIED
+"""Pictures per step with an objective of the user's own: two of a class, and two of another, as a
+contrastive loss needs them."""
+
 PASSES = 12
 """Passes that look for gradients of weights that got none in the steps: a layer that is dropped in
 half of all steps is missed by all of them once in 4,096 times."""
@@ -141,7 +145,8 @@ class _DryRun:
     ) -> None:
         self._build, self._spec, self._name, self._seed = build, spec, name, seed
         self._device, self._numbering = device, numbering
-        self._batch = min(TRIED, config.batch_size)
+        own = objective_file(config.objective) is not None
+        self._batch = min(PAIRED if own else TRIED, config.batch_size)
         self._config = replace(config, compile=False, augment=False, learning_rate=RATE)
         self._warnings: list[str] = []
         self._missed: dict[str, nn.Parameter] = {}
@@ -480,7 +485,8 @@ def _reached(network: nn.Module, pictures: Tensor) -> set[int]:
 
 
 class _RandomBatches:
-    """Batches of random pictures whose labels are the classes in turn."""
+    """Batches of random pictures whose labels are the classes in turn, each twice in a row from
+    `PAIRED` pictures on."""
 
     def __init__(self, spec: ModelSpec, batch_size: int, device: torch.device) -> None:
         self.batch_size = batch_size
@@ -490,7 +496,8 @@ class _RandomBatches:
 
     def __call__(self, step: int) -> Batch:
         pictures = random_pictures(self._spec, self.batch_size, seed=step)
-        labels = (torch.arange(self.batch_size) + step) % self._spec.num_outputs
+        times = 2 if self.batch_size >= PAIRED else 1
+        labels = (torch.arange(self.batch_size) // times + step) % self._spec.num_outputs
         images = ((pictures + 1) * 127.5).to(torch.uint8)
         labels = labels.to(self._device)
         indices = torch.arange(self.batch_size, device=self._device)

@@ -17,6 +17,9 @@ from lab.training.batches import Batch, Groups
 from lab.training.objectives.objective import Objective, ObjectiveSpec
 from lab.training.unregistered import leaves_of
 
+SURE = 1.0
+"""A right output, of others that are 0, that an objective of logits would still raise."""
+
 STEPS = 3
 """Steps before its state is kept; one more follows."""
 
@@ -123,7 +126,16 @@ def check_objective(
                 f"its loss is {float(two):.4g} in place of {float(one):.4g} once its state is"
                 " restored: what steps change is not all in its state()"
             )
-    return tuple(_doubts(losses, name, known=objective.weights))
+        bounded = _bounded(tried(place), spec, batches[0][1], classes)
+    doubts = list(_doubts(losses, name, known=objective.weights))
+    if bounded:
+        doubts.append(
+            f"--objective {name}: it does not raise a right output above {SURE:g}, of others that"
+            " are 0, so what it trains are no logits. All metrics take outputs for logits: losses,"
+            " calibration and membership AUC are those of their softmax, not of this objective;"
+            " accuracies and gaps are not affected"
+        )
+    return tuple(doubts)
 
 
 @dataclass(frozen=True)
@@ -215,6 +227,23 @@ def _loss(tried: _Tried, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
     if not gradient.any():
         raise ValueError("the gradient of its loss is 0 for every logit: nothing is learned")
     return loss
+
+
+def _bounded(tried: _Tried, spec: ObjectiveSpec, batch: Batch, classes: int) -> bool:
+    """Whether the objective would raise no example's right output above `SURE`, as a squared error
+    from 1 and 0 or a margin, though its softmax is far from 1 there; False where it cannot be
+    asked."""
+    logits = SURE * torch.nn.functional.one_hot(batch.labels, classes).float()
+    logits.requires_grad_()
+    try:
+        with settings_kept():
+            tried.objective.start(spec)
+            loss = tried(logits, batch, seed=0)
+        (gradient,) = torch.autograd.grad(loss, logits)
+    except Exception:  # objectives are anybody's code, and this is for a warning only
+        return False
+    right = gradient.gather(1, batch.labels[:, None])
+    return bool(gradient.isfinite().all() and (right >= 0).all())
 
 
 def _shape(logits: Tensor) -> str:
