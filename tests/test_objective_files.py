@@ -448,6 +448,9 @@ def rare(logits, batch):
         ("F.binary_cross_entropy_with_logits(logits, hot)", False),
         ("F.cross_entropy(logits, batch.labels, label_smoothing=0.2)", False),
         ("((F.cross_entropy(logits, batch.labels) - 0.1).abs() + 0.1)", False),
+        ("((F.cross_entropy(logits, batch.labels) - 0.5).abs() + 0.5)", False),
+        ("F.kl_div(logits.log_softmax(1), hot * 0.2 + 0.4, reduction='batchmean')", False),
+        ("F.cross_entropy(logits / 4, batch.labels)", False),
     ],
 )
 def test_an_objective_of_no_logits_is_told(

@@ -126,7 +126,7 @@ def check_objective(
                 f"its loss is {float(two):.4g} in place of {float(one):.4g} once its state is"
                 " restored: what steps change is not all in its state()"
             )
-        bounded = _bounded(tried(place), spec, batches[0][1], classes)
+        bounded = _bounded(lambda: tried(place), spec, batches[0][1], classes)
     doubts = list(_doubts(losses, name, known=objective.weights))
     if bounded:
         doubts.append(
@@ -229,21 +229,33 @@ def _loss(tried: _Tried, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
     return loss
 
 
-def _bounded(tried: _Tried, spec: ObjectiveSpec, batch: Batch, classes: int) -> bool:
+def _bounded(tried: Callable[[], _Tried], spec: ObjectiveSpec, batch: Batch, classes: int) -> bool:
     """Whether the objective would raise no example's right output above `SURE`, as a squared error
     from 1 and 0 or a margin, though its softmax is far from 1 there; False where it cannot be
-    asked."""
+    asked.
+
+    Not so where it asks for less certain answers on purpose, as one of a teacher's or with a lower
+    bound of the loss: it changes outputs there, and goes by their differences alone, as a softmax.
+    """
     logits = SURE * torch.nn.functional.one_hot(batch.labels, classes).float()
-    logits.requires_grad_()
+
+    def asked(logits: Tensor) -> Tensor:
+        fresh = tried()
+        fresh.objective.start(spec)
+        return fresh(logits, batch, seed=0)
+
     try:
         with settings_kept():
-            tried.objective.start(spec)
-            loss = tried(logits, batch, seed=0)
-        (gradient,) = torch.autograd.grad(loss, logits)
+            loss = asked(logits.requires_grad_())
+            (gradient,) = torch.autograd.grad(loss, logits)
+            moved = asked(logits.detach() + SURE)
     except Exception:  # objectives are anybody's code, and this is for a warning only
         return False
     right = gradient.gather(1, batch.labels[:, None])
-    return bool(gradient.isfinite().all() and (right >= 0).all())
+    if not (gradient.isfinite().all() and (right >= 0).all()):
+        return False
+    by_differences = torch.isclose(moved.detach(), loss.detach(), rtol=1e-4, atol=1e-5)
+    return not (gradient.any() and by_differences)
 
 
 def _shape(logits: Tensor) -> str:
