@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -88,8 +89,10 @@ def figure(cells: Sequence[Cell]) -> Figure:
     by = told(cells, most=0)
     lines = [as_judged(cell) for cell in cells]
     sizes = [cell.settings["num_train"] for cell in cells]
+    least = [1.0]
     for number, (name, tag) in enumerate(LINES.items()):
         means = [cell.mean(tag) for cell in lines]
+        least += [mean.value for mean in means if math.isfinite(mean.value)]
         style.line(axes, sizes, means, color=style.color(number), label=name, limits=limits(tag))
     labels = {1 / len(classes_of(cell.config.data)) for cell in cells}
     noun = _noun(cells)
@@ -97,9 +100,11 @@ def figure(cells: Sequence[Cell]) -> Figure:
     style.reference(axes, *guesses)
     if sizes:
         style.size_axis(axes, sizes)
-    axes.set(xlabel=f"training {noun}", ylabel="accuracy, AUC", ylim=(min(guesses) - 0.05, 1.02))
+    axes.set(
+        xlabel=f"training {noun}", ylabel="accuracy, AUC", ylim=(min(*guesses, *least) - 0.05, 1.02)
+    )
     style.title(axes, (TITLE if _closes(cells) else NEUTRAL).format(noun=noun))
-    axes.legend(frameon=False, loc="center right")
+    axes.legend(loc="best", framealpha=0.8, edgecolor="none")
     says = f"train accuracy and membership AUC {by}\n" if by else ""
     style.caption(drawn, says + style.INTERVALS)
     return drawn
