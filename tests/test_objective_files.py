@@ -18,7 +18,14 @@ from lab.runs.load import open_run
 from lab.runs.provenance import OBJECTIVE
 from lab.runs.train import resume, start
 from lab.tracking.hparams import row_name
-from lab.training import LAST, Diverged, create_objective, load_checkpoint, locate_objective
+from lab.training import (
+    LAST,
+    Diverged,
+    create_objective,
+    load_checkpoint,
+    locate_objective,
+)
+from lab.training.objectives import check_objective
 from lab.worlds import draw_examples, population_of
 from lab.worlds.groups import group_counts, group_index
 from support.configs import tiny
@@ -437,6 +444,24 @@ def rare(logits, batch):
     )
     with pytest.raises(Diverged, match=r"the logits are finite \(up to .*--objective .*:rare"):
         start(config(tmp_path / "runs", f"{file}:rare", batch_size=24))
+
+
+@pytest.mark.parametrize("classes", [2, 100])
+def test_a_loss_of_pairs_of_many_classes_is_not_refused(classes: int, tmp_path: Path) -> None:
+    """One that has no guard against batches without a pair of one class."""
+    file = tmp_path / "pairs.py"
+    file.write_text(
+        """
+def pairs(logits, batch):
+    alike = (batch.labels[:, None] == batch.labels).float().fill_diagonal_(0)
+    apart = (batch.labels[:, None] != batch.labels).float()
+    distance = (logits[:, None] - logits).square().sum(2)
+    near, far = (distance * alike).sum() / alike.sum(), (distance * apart).sum() / apart.sum()
+    return near - far.clamp(max=9)
+"""
+    )
+    name = f"{file}:pairs"
+    check_objective(lambda: create_objective(name), name=name, classes=classes)
 
 
 @pytest.mark.parametrize(

@@ -281,11 +281,12 @@ def _batch(
     classes: int, image_size: int, device: torch.device, step: int, *, indices: Tensor
 ) -> tuple[Tensor, Batch]:
     """Logits from -3 to 3 and a batch, both random but the same at each call, of the examples with
-    these `indices`."""
+    these `indices`: two of a class in a row, as a loss of pairs needs them, and two of the next."""
     draw = torch.Generator().manual_seed(step)
     size = len(indices)
     logits = torch.rand(size, classes, generator=draw) * 6 - 3
-    labels = torch.randint(classes, (size,), generator=draw)
+    start = torch.randint(classes, (1,), generator=draw)
+    labels = (torch.arange(size) // 2 + start) % classes
     shape = (size, 3, image_size, image_size)
     images = torch.randint(256, shape, generator=draw, dtype=torch.uint8)
     return logits.to(device), Batch(*(t.to(device) for t in (images, labels, labels, indices)))
