@@ -347,9 +347,14 @@ def test_a_loop_that_fails_is_written_down_and_its_error_goes_on(tmp_path: Path)
         with pytest.raises(kind, match="by zero"):
             loop_that_ends(watched, kind("by zero"))
         told = RunDir(run).summary()
-        assert (told["status"], told["verdict"], told["step"]) == (status, text, 3)
+        older = " The figures are those of step 2, which was measured last."
+        full = f"{text.removesuffix('.')}.{older}"
+        assert (told["status"], told["verdict"], told["step"]) == (status, full, 3)
         assert told["accuracy"]["test"]["count"] == 30, "the last figures are kept"
-        assert watched.verdict == text
+        assert told["weights_of_step"] == 2
+        (line,) = [each for each in RunDir(run).metrics() if each["step"] == 2]
+        assert told["accuracy"]["test"]["value"] == line["accuracy/test"]
+        assert watched.verdict == full
         with RunDir(run).lock():
             pass  # it is free
 

@@ -25,8 +25,9 @@ def write_summary(
     """Write `summary.json` into a run's folder, whole or not at all.
 
     Metrics stand as `nest` has them, beside the rest; "snapshots" are the steps whose weights the
-    folder holds, and their bytes. `weights_of` is the step whose weights the finished network has,
-    which is not the last `step` where early stopping went back to earlier ones.
+    folder holds, and their bytes. `weights_of` is the step whose weights the metrics are
+    about, which is not the last `step` where early stopping went back to earlier ones, or where a
+    watched loop was stopped after its last measurement.
     """
     run = RunDir(folder)
     kept = run.snapshot_steps()

@@ -458,12 +458,19 @@ class Watcher:
             text = f"Its loop failed after step {step:,}: {why}"
         else:
             text = f"It was ended by {name} after step {step:,}."
+        measured = self._logged if self._logged >= 0 else None
+        if measured is not None and measured != step:
+            text += f"{'' if text.endswith('.') else '.'} {_last_figures(measured)}"
         self.verdict = text
+        if not self._quiet:
+            print(text)
         status: Status = "failed" if isinstance(error, Exception) else "stopped"
         with suppress(OSError):  # a full disk must not hide what went wrong before
-            self._summarize(status, step, text)
+            self._summarize(status, step, text, weights_of=measured)
 
-    def _summarize(self, status: Status, step: int, text: str) -> None:
+    def _summarize(
+        self, status: Status, step: int, text: str, *, weights_of: int | None = None
+    ) -> None:
         seconds = dict(self._budget.spent)
         rest = self._budget.elapsed - sum(seconds.values())
         self._taken = self._budget.taken
@@ -474,7 +481,8 @@ class Watcher:
         }
         timed = {f"seconds/{what}": spent for what, spent in self._seconds.items()}
         with self._budget.spending("logging"):
-            self._recorder.summarize(status, step, text, {**self.metrics, **timed})
+            metrics = {**self.metrics, **timed}
+            self._recorder.summarize(status, step, text, metrics, weights_of=weights_of)
 
     def _told_at_end(self) -> None:
         if self._quiet:
@@ -544,6 +552,13 @@ class Watcher:
             flags=False,
             noun=self._noun,
         )
+
+
+def _last_figures(step: int) -> str:
+    """What is said of figures that are older than the end of a loop that did not come to its
+    end."""
+    when = f"step {step:,}" if step else "the model before the loop (step 0)"
+    return f"The figures are those of {when}, which was measured last."
 
 
 def _rank() -> int:
