@@ -162,6 +162,38 @@ def test_a_run_says_so_at_its_beginning_and_at_its_end(
     assert REPEATED not in (result.folder / "metrics.jsonl").read_text()
 
 
+FIRST_BATCH = """
+import torch
+from torch import nn
+
+class Initialized(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.last = nn.Linear(3 * spec.image_size**2, spec.num_outputs)
+        self.register_buffer("mean", torch.zeros(1, spec.num_outputs))
+        self.register_buffer("begun", torch.tensor(False))
+
+    def forward(self, x):
+        logits = self.last(x.flatten(1))
+        if not self.begun:  # from its first batch, in whichever mode
+            self.mean.copy_(logits.detach().mean(dim=0, keepdim=True))
+            self.begun.fill_(True)
+        return logits - self.mean
+"""
+
+
+def test_what_holds_of_the_untrained_network_alone_is_said_of_it_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net.py").write_text(FIRST_BATCH)
+    model = f"{tmp_path / 'net.py'}:Initialized"
+    result = start(tiny(tmp_path / "runs", model=model, num_train=16, num_test=60, steps=4))
+    (warning,) = [line for line in capsys.readouterr().out.splitlines() if "not a function" in line]
+    assert warning.startswith("warning: Before training, its answers are not a function")
+    assert "The verdict says whether that is so after training." in warning
+    assert "not a function" not in result.verdict
+
+
 def test_answers_that_are_not_numbers_hide_no_others() -> None:
     def some(logits: Tensor) -> Tensor:
         first, rest = torch.full_like(logits[:1], torch.nan), flipped(0.5, python)(logits[1:])

@@ -139,9 +139,10 @@ class EvaluatorSuite:
         return {**result.metrics, **self.final(result, progress).metrics}
 
     def doubts(self, model: nn.Module) -> list[str]:
-        """Reasons not to measure an untrained model at all, a sentence each."""
+        """Reasons to doubt what an untrained model would be measured by, a sentence each."""
         fed = self._splits["test"].feed(model, FIRST)
-        sentence = varying(consistency(fed.model, fed.stored, to_input=fed.to_input))
+        found = consistency(fed.model, fed.stored, to_input=fed.to_input)
+        sentence = varying(found, untrained=True)
         return [sentence] if sentence else []
 
 

@@ -48,25 +48,29 @@ def consistency(
     }
 
 
-def varying(metrics: Mapping[str, Estimate | float]) -> str:
-    """A sentence on predictions that are no function of the picture; empty if there are none."""
+def varying(metrics: Mapping[str, Estimate | float], *, untrained: bool = False) -> str:
+    """A sentence on predictions that are no function of the picture; empty if there are none.
+    `untrained`: they are those before training, which may set what they depend on."""
     repeated, alone = (
         Estimate(each) if isinstance(each, (int, float)) else each
         for each in (metrics.get(REPEATED), metrics.get(ALONE))
     )
     if repeated is not None and repeated.value > 0:
-        return (
-            f"Its answers are not a function of the picture: {share(repeated)} of them change when"
-            " the same picture is asked about again. Reliance and all other figures contain that"
-            " noise."
+        changed = f"{share(repeated)} of them change when the same picture is asked about again."
+        follows = "Reliance and all other figures contain that noise."
+    elif alone is not None and alone.value > 0:
+        changed = (
+            f"{share(alone)} of them change when a picture is shown alone and not with others."
         )
-    if alone is not None and alone.value > 0:
-        return (
-            f"Its answers are not a function of the picture: {share(alone)} of them change when a"
-            " picture is shown alone and not with others. All figures are about pictures shown"
-            " together, and those of reliance contain what the others change."
+        follows = (
+            "All figures are about pictures shown together, and those of reliance contain what the"
+            " others change."
         )
-    return ""
+    else:
+        return ""
+    first = "Before training, its" if untrained else "Its"
+    follows = "The verdict says whether that is so after training." if untrained else follows
+    return f"{first} answers are not a function of the picture: {changed} {follows}"
 
 
 def _changed(one: Tensor, other: Tensor, rounding: float) -> Estimate:
