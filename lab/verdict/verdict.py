@@ -141,6 +141,9 @@ class Setting:
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
     shared: int = 0
     """Test examples that are known to be training examples, too."""
+    subfolders: tuple[int, int] | None = None
+    """In how many folders below the classes test examples lie, several in some, and how many of
+    these have training examples, too; None: in none."""
     shared_nearly: bool = False
     """Whether these include pictures that are nearly the same as one for training."""
     shared_more: bool = False
@@ -315,6 +318,8 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         errors = percent(1 - metrics["accuracy/test"].value)
         claim = f"It has learned {setting.concept}; it errs on {errors} of {_unseen(setting)}."
         main = Finding(main.kind, f"{claim} {_numbers(metrics, setting, main.kind)}")
+    if setting.subfolders is not None:
+        first = [_in_subfolders(*setting.subfolders, noun), *first]
     if setting.shared:
         first = [_overlap(setting), *first]
     claims = [*first, main, *(finding for finding in read if finding not in first), *traces]
@@ -429,7 +434,7 @@ def _same_answer(metrics: Metrics, setting: Setting) -> str:
 
 def _unseen(setting: Setting) -> str:
     """The test examples, in words."""
-    if setting.shared or setting.before is not None:
+    if setting.shared or setting.before is not None or (setting.subfolders or (0, 0))[1]:
         return f"the test {setting.noun}"
     fixed = setting.more_test is not None  # the figure is about these pictures, a small set
     return f"{f'{setting.num_test:,} ' if fixed else ''}{setting.noun} it has never seen"
@@ -463,6 +468,24 @@ def _overlap(setting: Setting) -> Finding:
         f"{nearly}, so that what follows about the test set is too good."
     )
     return Finding("overlap", text)
+
+
+def _in_subfolders(folders: int, shared: int, noun: str) -> Finding:
+    """The finding that test examples may belong together, or with training examples."""
+    together = f"if the {noun} of a folder belong together, as of one patient or one scene,"
+    if shared:
+        text = (
+            f"Of {those(folders, 'folder', 'folders')} below the classes that test {noun} lie in,"
+            f" {shared:,} {'has' if shared == 1 else 'have'} training {noun}, too: {together} what"
+            " follows about the test set is too good."
+        )
+    else:
+        text = (
+            f"Its test {noun} lie in {those(folders, 'folder', 'folders')} below the classes:"
+            f" {together} the intervals, and what is said by them, are too sure, since they take"
+            f" {noun} for independent."
+        )
+    return Finding("subfolders", text)
 
 
 def _untouched(setting: Setting) -> Finding:

@@ -32,6 +32,7 @@ from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
 from lab.worlds.shares import FIGURES, GROUPS, shares_told
 from lab.worlds.stored import StoredWorld
+from lab.worlds.subfolders import subfolders, subfolders_told
 from lab.worlds.world import World
 
 DARK = 24
@@ -169,6 +170,7 @@ def warnings(
         said += _dim(world, "train", train) or _dim(world, "test", test)
         copies = copies or copies_between(world, train, test, progress=progress)
         said += copies_told(world, copies, len(test))
+        said += subfolders_told(subfolders(world, len(train), len(test)), world.noun)
         said += group_shares_doubted(world, train, test)
     return said
 

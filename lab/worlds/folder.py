@@ -73,9 +73,10 @@ Files = tuple[tuple[Path, ...], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class FolderWorld(StoredWorld[Path]):
-    """The pictures below the folder `root`."""
+    """The pictures below the folder `root`; `in_sets`: in its folders train/ and test/."""
 
     metadata: Metadata[Path] = field(default_factory=Metadata)
+    in_sets: bool = False
 
     @classmethod
     def of(cls, data: DataConfig, *, seed: int, device: str | torch.device) -> FolderWorld:
@@ -94,6 +95,7 @@ class FolderWorld(StoredWorld[Path]):
         return cls(
             root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,
             device=device, names=names, pool=pool, tested=tested, metadata=metadata,
+            in_sets=testing is not None,
         )  # fmt: skip
 
     @property
@@ -122,6 +124,11 @@ class FolderWorld(StoredWorld[Path]):
     def has_unused_bits(self, item: Path) -> bool:
         """Whether the file has 16 bits for each number, of which the upper two are not used."""
         return has_unused_bits(item)
+
+    def subfolder(self, item: Path) -> str:
+        """The folder below its class that a picture lies in, without train/ and test/."""
+        parts = item.relative_to(self.root).parts[1 if self.in_sets else 0 : -1]
+        return "/".join(parts) if len(parts) > 1 else ""
 
     def samples(self, items: Sequence[Path]) -> Samples:
         """The values of the columns; identities by the files' places."""

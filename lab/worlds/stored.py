@@ -129,6 +129,11 @@ class StoredWorld(World, Generic[T]):
         """Whether a picture is stored with more bits than it makes use of, which makes it dark."""
         return False
 
+    def subfolder(self, item: T) -> str:
+        """The folder below its class that a picture lies in, with the class, as "cat/patient_1";
+        empty: none."""
+        return ""
+
     def left_out(self) -> list[str]:
         """A sentence each on what lies beside the pictures and is not used."""
         return []
