@@ -226,7 +226,7 @@ def nested(**inner: str) -> Callable[[Path], object]:
         (nested(zero="train test", one="train test"), "one holds folders for sets, test, train: "),
         (nested(zero="Training Validation", one="x y"), "zero holds folders for sets, Training, V"),
         (of_sets("Test", "Train", inside="cat"), "Test, Train are names of sets, not of classes"),
-        (of_sets("test", "train"), "test, train are names of sets"),
+        (of_sets("test", "train"), "are names of sets.*: both need a subfolder for each"),
         (of_sets("test", "val", inside="cat"), "test, val are names of sets"),
         (of_sets("test_set", "training_set"), "test_set, training_set are names of sets"),
         (of_sets("test1", "train"), "test1, train are names of sets"),

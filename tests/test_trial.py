@@ -558,6 +558,20 @@ class MakesAWeightLate(Net):
         return super().forward(x) + (self.late if hasattr(self, "late") else 0.0)
 
 
+class ReplacesAWeight(Net):
+    """As codebooks that are averaged in `forward`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.mean = nn.Parameter(0.9 * self.mean.detach())
+        out: Tensor = super().forward(x) + self.mean
+        return out
+
+
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -579,6 +593,7 @@ class MakesAWeightLate(Net):
         (Forgets, "answers otherwise after its checkpoint is read back"),
         (ForgetsABuffer, "answers otherwise after its checkpoint is read back"),
         (MakesAWeightLate, "makes its parameter 'late' while it is trained"),
+        (ReplacesAWeight, "another parameter in the place of its 'mean' while it is trained"),
     ],
 )
 def test_one_line_says_beforehand_what_is_wrong(kind: type[nn.Module], said: str) -> None:

@@ -295,7 +295,7 @@ class _DryRun:
     def _train(self, train_step: TrainStep, weights: list[nn.Parameter]) -> None:
         """Take a few steps; `ValueError` if their gradients do not reach the weights."""
         model = train_step.model
-        parameters = {id(parameter) for _, parameter in model.named_parameters()}
+        parameters = {id(parameter): name for name, parameter in model.named_parameters()}
         reached: set[int] = set()
         for _ in range(STEPS):
             try:
@@ -309,6 +309,12 @@ class _DryRun:
             if not reached:
                 raise ValueError("its logits do not depend on any parameter that is to be trained")
         late = [n for n, p in model.named_parameters() if id(p) not in parameters]
+        if late and late[0] in parameters.values():
+            raise ValueError(
+                f"it puts another parameter in the place of its {late[0]!r} while it is trained:"
+                " change that one in place (under torch.no_grad(), with copy_), or make it a buffer"
+                " if it is not to be trained"
+            )
         if late:
             raise ValueError(
                 f"it makes its parameter {late[0]!r} while it is trained, too late to be trained:"

@@ -262,9 +262,12 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
             return names, training, testing
         of_sets = [name for name in top if OF_SETS.fullmatch(name)]
         if len(of_sets) > 1:
+            told = "call them train and test, with a subfolder for each class in both"
+            if set(of_sets) == {"train", "test"}:
+                told = "both need a subfolder for each class"
             raise ValueError(
                 f"{FLAG} {root}: {_listed(map(plain, of_sets))} are names of sets, not of classes:"
-                " call them train and test, with a subfolder for each class in both"
+                f" {told}"
             )
         _refuse_sets(root, top)
         names, training = _classes(root)
