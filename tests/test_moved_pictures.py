@@ -42,7 +42,9 @@ def test_pictures_are_found_where_one_says(place: Path, tmp_path: Path) -> None:
     there = tmp_path / "elsewhere" / f"other{place.suffix}"
     there.parent.mkdir()
     shutil.move(place, there)
-    assert str(place) in is_refused(evaluate, [str(run)])
+    gone = f"no longer at {place}: put them back, or say with --data where they are now"
+    assert gone in is_refused(evaluate, [str(run)])
+    assert gone in is_refused(train, ["--resume", str(run)])
     assert "no such" in is_refused(evaluate, [str(run), "--data", str(place)])
     words = [str(run), "--data", str(there), "--json", str(after), "--examples", str(csvs[1])]
     assert told(evaluate, words) == (0, "")

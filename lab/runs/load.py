@@ -21,6 +21,7 @@ from lab.runs.provenance import (
     ANYWAY,
     moved,
     refuse_changed_sources,
+    refuse_gone_pictures,
     refuse_other_classes,
     refuse_other_world,
     refuse_watched,
@@ -71,6 +72,7 @@ def open_run(
         classes = provenance.classes if gone else ()
         classes = classes or classes_of(config.data)
     else:
+        refuse_gone_pictures(config, what=folder)
         world = open_world(config.data, seed=config.seed)
         refuse_other_world(world, provenance, what=folder)
         classes = world.classes

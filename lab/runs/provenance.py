@@ -143,6 +143,16 @@ def moved(config: RunConfig, model_file: Path | None, data: Path | None = None) 
     )
 
 
+def refuse_gone_pictures(config: RunConfig, *, what: Path) -> None:
+    """Raise `ValueError` if the pictures of a run from disk are not where they were."""
+    place = config.data.data
+    if place is not None and not Path(place).expanduser().exists():
+        raise ValueError(
+            f"{what}: its pictures are no longer at {place}: put them back, or say with --data"
+            " where they are now"
+        )
+
+
 def _beside(objective: str, before: str, now: str) -> str:
     """The name of an objective once the file of its run's network, called `before`, has moved to
     that of the one called `now`."""

@@ -19,7 +19,13 @@ from lab.runs.batches import training_batches
 from lab.runs.folder import OpenedRun, Replica, new_folder, old_folder
 from lab.runs.load import own_sources
 from lab.runs.network import build_model, dry_run, model_spec, repeated_trial
-from lab.runs.provenance import moved, refuse_other_world, refuse_parted, refuse_watched
+from lab.runs.provenance import (
+    moved,
+    refuse_gone_pictures,
+    refuse_other_world,
+    refuse_parted,
+    refuse_watched,
+)
 from lab.runs.record import Record, Result
 from lab.runs.resolve import (
     ResolvedRun,
@@ -96,6 +102,7 @@ def resume(
         refuse_parted(config, provenance, what=folder)
     trusted = None if changed_code else provenance
     with _alone(place):
+        refuse_gone_pictures(config, what=folder)
         world = open_world(config.data, seed=config.seed, device=place)
         refuse_other_world(world, provenance, what=folder)
         spec = model_spec(config, world.classes)
