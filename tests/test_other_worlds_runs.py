@@ -152,7 +152,7 @@ def test_pictures_are_predicted_where_the_training_pictures_are_gone(
         assert "000.png: " in (out := capsys.readouterr().out)
         assert "cat" in out
         assert "dog" in out
-        with pytest.raises(ValueError, match="there is no such folder"):
+        with pytest.raises(ValueError, match="its pictures are no longer at"):
             open_run(pictures)
     finally:
         elsewhere.rename(pets)
