@@ -11,7 +11,6 @@ from lab.verdict import Setting
 from lab.worlds import DrawnWorld, Examples, StoredWorld
 from lab.worlds.copies import Copies
 from lab.worlds.pairs import replaced
-from lab.worlds.subfolders import subfolders
 
 
 def verdict_setting(
@@ -40,9 +39,6 @@ def verdict_setting(
     share, others = config.train.counterfactual_pairs, 0
     if share and isinstance(world, DrawnWorld):
         others = replaced(world, data.num_train, share=share)
-    found = None
-    if isinstance(world, StoredWorld):
-        found = subfolders(world, data.num_train, data.num_test)
     varied = [n for n in world.relevant if bool((samples[n] != samples[n][0]).any())]
     return Setting(
         num_train=data.num_train,
@@ -62,8 +58,8 @@ def verdict_setting(
         kept=None if weights_of == steps else weights_of,
         first_not_finite=first_not_finite,
         shared=copies.shared if copies else 0,
-        subfolders=(found.folders, found.shared)
-        if found is not None and (found.shared or found.crowded)
+        clusters=world.clusters(data.num_train, data.num_test)
+        if isinstance(world, StoredWorld)
         else None,
         shared_nearly=copies is not None,
         shared_more=copies is not None and copies.may_share_more(data.num_test),

@@ -47,6 +47,7 @@ from lab.verdict.shortcuts import (
 )
 from lab.verdict.uneven import uneven
 from lab.worlds import Cue
+from lab.worlds.clusters import Clusters
 
 Metrics = Mapping[str, Estimate]
 
@@ -141,9 +142,8 @@ class Setting:
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
     shared: int = 0
     """Test examples that are known to be training examples, too."""
-    subfolders: tuple[int, int] | None = None
-    """In how many folders below the classes test examples lie, several in some, and how many of
-    these have training examples, too; None: in none."""
+    clusters: Clusters | None = None
+    """Test examples that may belong together, or with training examples."""
     shared_nearly: bool = False
     """Whether these include pictures that are nearly the same as one for training."""
     shared_more: bool = False
@@ -318,8 +318,8 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         errors = percent(1 - metrics["accuracy/test"].value)
         claim = f"It has learned {setting.concept}; it errs on {errors} of {_unseen(setting)}."
         main = Finding(main.kind, f"{claim} {_numbers(metrics, setting, main.kind)}")
-    if setting.subfolders is not None:
-        first = [_in_subfolders(*setting.subfolders, noun), *first]
+    if setting.clusters is not None:
+        first = [_clustered(setting.clusters, noun), *first]
     if setting.shared:
         first = [_overlap(setting), *first]
     claims = [*first, main, *(finding for finding in read if finding not in first), *traces]
@@ -434,7 +434,11 @@ def _same_answer(metrics: Metrics, setting: Setting) -> str:
 
 def _unseen(setting: Setting) -> str:
     """The test examples, in words."""
-    if setting.shared or setting.before is not None or (setting.subfolders or (0, 0))[1]:
+    if (
+        setting.shared
+        or setting.before is not None
+        or (setting.clusters is not None and setting.clusters.shared)
+    ):
         return f"the test {setting.noun}"
     fixed = setting.more_test is not None  # the figure is about these pictures, a small set
     return f"{f'{setting.num_test:,} ' if fixed else ''}{setting.noun} it has never seen"
@@ -470,22 +474,21 @@ def _overlap(setting: Setting) -> Finding:
     return Finding("overlap", text)
 
 
-def _in_subfolders(folders: int, shared: int, noun: str) -> Finding:
+def _clustered(found: Clusters, noun: str) -> Finding:
     """The finding that test examples may belong together, or with training examples."""
-    together = f"if the {noun} of a folder belong together, as of one patient or one scene,"
-    if shared:
+    together = found.if_together(noun)
+    if found.shared:
         text = (
-            f"Of {those(folders, 'folder', 'folders')} below the classes that test {noun} lie in,"
-            f" {shared:,} {'has' if shared == 1 else 'have'} training {noun}, too: {together} what"
+            f"Of {found.counted} among its test {noun}, {found.shared:,}"
+            f" {'has' if found.shared == 1 else 'have'} training {noun}, too: {together} what"
             " follows about the test set is too good."
         )
     else:
         text = (
-            f"Its test {noun} lie in {those(folders, 'folder', 'folders')} below the classes:"
-            f" {together} the intervals, and what is said by them, are too sure, since they take"
-            f" {noun} for independent."
+            f"Its test {noun} have {found.counted}: {together} the intervals, and what is said by"
+            f" them, are too sure, since they take {noun} for independent."
         )
-    return Finding("subfolders", text)
+    return Finding("clusters", text)
 
 
 def _untouched(setting: Setting) -> Finding:

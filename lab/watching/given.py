@@ -16,6 +16,7 @@ from lab.core.words import percent
 from lab.watching.loop import scale_differs, spanned
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared
 from lab.watching.sources import Source, as_labels
+from lab.worlds.clusters import Clusters, clusters_of, clusters_told, file_marks
 from lab.worlds.shares import shares_told
 
 REPEATED = 0.9
@@ -37,7 +38,7 @@ class GivenSets:
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
     many test examples are training examples, too. `redrawn`: which parts of a training example,
     "inputs" or "labels", are others each time that it is read; `test_redrawn`: of a test example.
-    `doubts` are sentences.
+    `clusters`: which files of examples may belong together. `doubts` are sentences.
     """
 
     whole: Source
@@ -49,6 +50,7 @@ class GivenSets:
     shared: int
     redrawn: frozenset[str]
     test_redrawn: frozenset[str]
+    clusters: Clusters | None
     doubts: tuple[str, ...]
 
     @property
@@ -192,6 +194,10 @@ def read_sets(
             f"test and train share examples, {least}{in_both:,} of the {len(tested):,}"
             " of test that are measured: what is said of the test set is too good"
         )
+    found = _clusters(whole, tested)
+    doubts += [
+        each.removesuffix(".") for each in clusters_told(found, "examples", ("train", "test"))
+    ]
     if as_they_are and (studied.unscaled or tested.unscaled):
         doubts.append(
             "the inputs are whole numbers up to 255: if your loop scales or normalizes them"
@@ -210,9 +216,24 @@ def read_sets(
         truth = as_labels(column, "clean_labels", classes or known)
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, redrawn=redrawn.get(train.what, frozenset()),
+        shared=in_both, clusters=found, redrawn=redrawn.get(train.what, frozenset()),
         test_redrawn=redrawn.get(test.what, frozenset()), doubts=tuple(doubts),
     )  # fmt: skip
+
+
+def _clusters(whole: Source, tested: MeasuredSet) -> Clusters | None:
+    """The clusters that the examples of a loop and those of the test set that are measured may be
+    in, where they are files in folders of their classes."""
+    with whole.undisturbed(), tested.undisturbed():
+        train, test = whole.files(), tested.source.files()
+    measured = set(tested.positions.tolist())
+    sets = train, {place: path for place, path in test.items() if place in measured}
+    paths = {(kind, place): p for kind, each in enumerate(sets) for place, p in each.items()}
+    train_items, test_items = (
+        [((kind, place), path.parts[0]) for place, path in each.items()]
+        for kind, each in enumerate(sets)
+    )
+    return clusters_of(file_marks(paths), train_items, test_items)
 
 
 def _cleaned(whole: Source, clean: Any, classes: Sequence[str]) -> Source:

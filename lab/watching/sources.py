@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -305,6 +306,20 @@ class Source:
             return []
         every = np.arange(self.count)
         return list(parts_of(self.dataset, every, every))
+
+    def files(self) -> dict[int, PurePath]:
+        """The files of examples by their positions, as paths from the folders of the classes on,
+        where they are taken from a dataset as torchvision's `ImageFolder`."""
+        found = {}
+        for part in self.parts():
+            samples, root = getattr(part.dataset, "samples", None), getattr(part.dataset, "root", 0)
+            if not (isinstance(samples, list) and isinstance(root, (str, PurePath))):
+                continue
+            with suppress(Exception):  # of other datasets with attributes of these names
+                for position, number in zip(part.positions, part.numbers, strict=True):
+                    path = PurePath(samples[number][0])
+                    found[int(position)] = path.relative_to(root)
+        return found
 
     def random_parts(self, count: int = 16, *, more: int = 256) -> list[str]:
         """What of "inputs" and "labels" is something else when some examples of the whole set are

@@ -539,6 +539,7 @@ class Watcher:
             steps=step,
             width=None,
             shared=sets.shared,
+            clusters=sets.clusters,
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,

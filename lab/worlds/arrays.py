@@ -7,9 +7,11 @@ Columns for `--groups` are further arrays with a value for each picture, such as
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from lab.core.decoding import Pixels
 from lab.core.pictures import squared
 from lab.core.text import plain, unknown
 from lab.core.words import first_few
+from lab.worlds.clusters import Marks, column_marks
 from lab.worlds.kept import EACH, Rows
 from lab.worlds.metadata import FLAG as GROUPS
 from lab.worlds.metadata import Column, Metadata, metadata_of, refuse_classes_alike
@@ -42,7 +45,7 @@ SUFFIX = ".npz"
 ENDS = {"x": "", "x_test": "_test"}
 """How the names of the arrays that go with an array of pictures end."""
 
-SETS = tuple(ENDS)
+SETS = "x", "x_test"
 
 Item = tuple[str, int]
 """A picture: its array, and its number there."""
@@ -114,6 +117,24 @@ class ArrayWorld(StoredWorld[Item]):
         """The values of the columns; identities by array and number."""
         numbers = [2 * number + SETS.index(key) for key, number in items]
         return self.metadata.samples(items, torch.tensor(numbers, dtype=torch.int64))
+
+    @cached_property
+    def marks(self) -> list[Marks[Item]]:
+        """Further arrays with a value for each picture."""
+        file, items = Npz(self.root), [item for item, _ in (*self.pool, *self.tested)]
+        counts = Counter(key for key, _ in items)
+        found = []
+        for name in file.unused:
+            with suppress(Unfit):  # of what is no column: nobody said that it is one
+                values = {key: _words(file, name, key, count) for key, count in counts.items()}
+                of = {(key, number): values[key][number] for key, number in items}
+                found.append(column_marks(name, of))
+        return found
+
+    @property
+    def sets(self) -> tuple[str, str]:
+        """The arrays of the two sets, where they are given."""
+        return SETS
 
     def rows(self, items: Sequence[Item]) -> Rows:
         """The pictures in arrays, known by the content of the file and their numbers."""

@@ -23,6 +23,7 @@ from lab.worlds.association import (
     duplicates,
     matches_request,
 )
+from lab.worlds.clusters import clusters_told
 from lab.worlds.copies import Copies, copies_between, copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
@@ -32,7 +33,6 @@ from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
 from lab.worlds.shares import FIGURES, GROUPS, shares_told
 from lab.worlds.stored import StoredWorld
-from lab.worlds.subfolders import subfolders, subfolders_told
 from lab.worlds.world import World
 
 DARK = 24
@@ -170,7 +170,8 @@ def warnings(
         said += _dim(world, "train", train) or _dim(world, "test", test)
         copies = copies or copies_between(world, train, test, progress=progress)
         said += copies_told(world, copies, len(test))
-        said += subfolders_told(subfolders(world, len(train), len(test)), world.noun)
+        found = world.clusters(len(train), len(test))
+        said += clusters_told(found, world.noun, world.sets)
         said += group_shares_doubted(world, train, test)
     return said
 

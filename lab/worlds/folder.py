@@ -15,8 +15,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePath
 
 import torch
 from torch import Tensor
@@ -27,11 +27,13 @@ from lab.core.machine import processors
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
 from lab.core.words import those
+from lab.worlds.clusters import Marks, column_marks, file_marks
 from lab.worlds.kept import EACH, Kept, Rows
 from lab.worlds.metadata import (
     TABLE,
     Column,
     Metadata,
+    read_columns,
     read_metadata,
     refuse_classes_alike,
 )
@@ -125,10 +127,17 @@ class FolderWorld(StoredWorld[Path]):
         """Whether the file has 16 bits for each number, of which the upper two are not used."""
         return has_unused_bits(item)
 
-    def subfolder(self, item: Path) -> str:
-        """The folder below its class that a picture lies in, without train/ and test/."""
-        parts = item.relative_to(self.root).parts[1 if self.in_sets else 0 : -1]
-        return "/".join(parts) if len(parts) > 1 else ""
+    @cached_property
+    def marks(self) -> list[Marks[Path]]:
+        """Folders below the classes, columns of the tables, and names of files."""
+        paths = [path for path, _ in (*self.pool, *self.tested)]
+        below = {
+            path: PurePath(*path.relative_to(self.root).parts[1 if self.in_sets else 0 :])
+            for path in paths
+        }
+        folders, names = file_marks(below)
+        columns = read_columns(self.root, paths).items()
+        return [folders, *(column_marks(name, values) for name, values in columns), names]
 
     def samples(self, items: Sequence[Path]) -> Samples:
         """The values of the columns; identities by the files' places."""

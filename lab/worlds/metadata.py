@@ -83,8 +83,7 @@ def read_metadata(
     `ValueError` in one line if there is no table, it lacks a column or a picture, or as
     `metadata_of` says.
     """
-    tables = [place / TABLE for place in (root, root / "train", root / "test")]
-    tables = [table for table in tables if table.is_file()]
+    tables = _tables(root)
     if not tables:
         raise ValueError(
             f"{FLAG} {' '.join(names)}: there is no {root / TABLE}, with a column {FILE} and a"
@@ -97,6 +96,23 @@ def read_metadata(
         if path not in rows:
             raise ValueError(f"{FLAG} {' '.join(names)}: {tables[0]} has no row for {path}")
     return metadata_of(names, {path: rows[path] for path in paths}, classes=classes)
+
+
+def read_columns(root: Path, paths: Sequence[Path]) -> dict[str, dict[Path, str]]:
+    """All columns that a folder's tables have, with their values as they stand there for those of
+    the pictures at `paths` that have a row; none if there is no table, or it cannot be read: nobody
+    asked for them."""
+    columns: dict[str, dict[Path, str]] = {}
+    wanted = set(paths)
+    for table in _tables(root):
+        try:
+            rows = _rows(table, names := _header(table))
+        except ValueError:
+            continue
+        for place, name in enumerate(names):
+            known = columns.setdefault(name, {})
+            known |= {path: values[place] for path, values in rows.items() if path in wanted}
+    return columns
 
 
 def refuse_classes_alike(classes: Sequence[str]) -> None:
@@ -143,6 +159,22 @@ def metadata_of(
         for item, values in kept.items()
     }
     return Metadata(columns, codes)
+
+
+def _tables(root: Path) -> list[Path]:
+    """The tables of a folder of pictures that are there."""
+    tables = [place / TABLE for place in (root, root / "train", root / "test")]
+    return [table for table in tables if table.is_file()]
+
+
+def _header(table: Path) -> list[str]:
+    """The names of a table's columns but that of the files; `ValueError` if it cannot be read."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            header = next(csv.reader(file), [])
+    except (OSError, csv.Error) as error:
+        raise ValueError(str(error)) from None
+    return [name for name in header if name != FILE]
 
 
 def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:

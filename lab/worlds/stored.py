@@ -9,8 +9,9 @@ from __future__ import annotations
 import unicodedata
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -23,6 +24,7 @@ from lab.core.config import DataConfig, flag
 from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.core.words import first_few
+from lab.worlds.clusters import Clusters, Marks, clusters_of
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
 from lab.worlds.metadata import Column
@@ -55,7 +57,7 @@ ABOUT_DRAWINGS = (
 )  # fmt: skip
 """Data settings that need pictures whose attributes are known."""
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 Labeled = tuple[tuple[T, int], ...]
 """Pictures with their labels, in the order in which a larger set takes them in."""
 
@@ -129,10 +131,21 @@ class StoredWorld(World, Generic[T]):
         """Whether a picture is stored with more bits than it makes use of, which makes it dark."""
         return False
 
-    def subfolder(self, item: T) -> str:
-        """The folder below its class that a picture lies in, with the class, as "cat/patient_1";
-        empty: none."""
-        return ""
+    @cached_property
+    def marks(self) -> Sequence[Marks[T]]:
+        """What may tell which pictures belong together."""
+        return ()
+
+    def clusters(self, num_train: int, num_test: int) -> Clusters | None:
+        """The clusters that the first `num_train` and `num_test` pictures of the training and the
+        test set may be in, as `clusters_of` says."""
+        train, test = self._items("train")[:num_train], self._items("test")[:num_test]
+        return clusters_of(self.marks, train, test)
+
+    @property
+    def sets(self) -> tuple[str, str]:
+        """What holds the two sets, where they are given."""
+        return "train/", "test/"
 
     def left_out(self) -> list[str]:
         """A sentence each on what lies beside the pictures and is not used."""

@@ -1,0 +1,204 @@
+"""Clusters: pictures from disk that may belong together, as those of one patient, scene or video.
+
+They are not independent: where a cluster has pictures in both sets, test accuracy is too good, and
+where it has several test pictures, intervals are too narrow. Which pictures belong together is not
+said anywhere, so what is there is looked at: folders below the classes, columns beside the
+pictures, and how the names of files begin.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Generic, Literal, TypeVar
+
+from lab.core.text import plain
+from lab.core.words import those
+
+LEAST = 3
+"""Clusters of a class from which on they are looked at: fewer are parts such as indoors and
+outdoors, whose pictures do not belong together."""
+
+FEW = 1.5
+"""Pictures that a cluster by a column or by names has on the mean, at least: fewer happen to be
+alike."""
+
+MOST = 50
+"""Pictures that a cluster by names has on the mean, at most: more are a kind, as a breed of dogs.
+"""
+
+MANY = 20
+"""Values that a column has at least, and pictures that each has on the mean, at most, if its name
+does not say that they are clusters: others are kinds, such as a camera."""
+
+CALLED = re.compile(
+    r"patient(?:en)?|paciente|paziente|proband|subject|sujet|person|participant|individual|donor"
+    r"|lesion|case|stud(?:y|ie)|serie|exam|visit|session|scene|video|clip|sequence|track|burst|animal"
+    r"|specimen|sample|slide|plant|tree|famil(?:y|ie)|writer|cluster"
+)
+"""Words by which columns of clusters are called, alone or with some of `NUMBERED`."""
+
+NUMBERED = {"", "id", "ids", "uid", "no", "nr", "num", "number", "index", "idx", "name", "code"}
+
+UNKNOWN = {"", "none", "nan", "na", "n/a", "null", "unknown", "?", "-"}
+"""Values of columns that say that something is not known."""
+
+Kind = Literal["folder", "column", "names"]
+
+T = TypeVar("T", bound=Hashable)
+"""What a picture is known by."""
+
+
+@dataclass(frozen=True)
+class Marks(Generic[T]):
+    """What may tell which pictures belong together: the mark that each of some pictures has.
+    `column` is the name of the column that they stand in."""
+
+    kind: Kind
+    of: Mapping[T, str]
+    column: str = ""
+
+    def are_clusters(self, sets: Sequence[Counter[str]], pictures: int) -> bool:
+        """Whether the marks that pictures of two `sets` have, of `pictures` in all, may be those of
+        clusters. Names count in each set by itself: in two folders both may begin with 1_."""
+        if self.kind == "folder":
+            return True
+        counts = sets[0] + sets[1]
+        of_sets = [counts] if self.kind == "column" else [each for each in sets if each]
+        mean = max(each.total() / len(each) for each in of_sets)
+        if mean < FEW or 2 * counts.total() < pictures:
+            return False
+        if self.kind == "names":
+            return mean <= MOST
+        numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
+        return _called(self.column) or (not numbers and mean <= MANY <= len(counts))
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Of the `tested` test pictures that are in clusters, by marks of a `kind`: how many `clusters`
+    these are, how many of them are `shared` (have training pictures, too), and the `first` one of
+    those, or of all."""
+
+    kind: Kind
+    column: str
+    tested: int
+    clusters: int
+    shared: int
+    first: str
+
+    @property
+    def crowded(self) -> bool:
+        """Whether some of them have several test pictures."""
+        return self.clusters < self.tested
+
+    @property
+    def counted(self) -> str:
+        """How many there are, in words."""
+        return {
+            "folder": those(self.clusters, "folder", "folders") + " below the classes",
+            "column": those(self.clusters, "value", "values") + f" of the column {self.column}",
+            "names": those(self.clusters, "beginning", "beginnings") + " of file names",
+        }[self.kind]
+
+    def if_together(self, noun: str) -> str:
+        """The condition under which pictures, called `noun`, are such clusters."""
+        alike = {
+            "folder": f"the {noun} of a folder",
+            "column": f"the {noun} with one value of {self.column}",
+            "names": f"{noun} whose names begin alike",
+        }[self.kind]
+        return f"if {alike} belong together, as of one patient or one scene,"
+
+
+def file_marks(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
+    """The marks of pictures in files, of which these are the `paths` from the classes on: folders
+    below the classes, and of files that lie in none how their names begin."""
+    folders = {item: path.parent.as_posix() for item, path in paths.items() if len(path.parts) > 2}
+    flat = {item: path for item, path in paths.items() if item not in folders}
+    begun = {
+        item: (path.parent / begin).as_posix()
+        for item, path in flat.items()
+        if (begin := _beginning(path))
+    }
+    known = set(begun.values())
+    for item, path in flat.items():  # as 12.jpg beside 12_copy.jpg
+        if item not in begun and (whole := (path.parent / path.stem).as_posix()) in known:
+            begun[item] = whole
+    return [Marks("folder", folders), Marks("names", begun)]
+
+
+def column_marks(name: str, values: Mapping[T, str]) -> Marks[T]:
+    """The marks of pictures by a column, of which these are the `values`."""
+    known = {item: plain(value) for item, value in values.items()}
+    of = {item: value for item, value in known.items() if value.lower() not in UNKNOWN}
+    return Marks("column", of, plain(name))
+
+
+def clusters_of(
+    marks: Sequence[Marks[T]],
+    train: Sequence[tuple[T, Hashable]],
+    test: Sequence[tuple[T, Hashable]],
+) -> Clusters | None:
+    """The clusters that the pictures of two sets, each with its class, may be in: of several kinds
+    the first one that has pictures in both, or the first one. None: no marks say so, or each test
+    picture is in another one, of which no training picture is."""
+    found = [each for mark in marks if (each := _by(mark, train, test)) is not None]
+    return next((each for each in found if each.shared), found[0] if found else None)
+
+
+def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> list[str]:
+    """A sentence on clusters, if there are any; `sets` are what holds the two sets."""
+    if found is None:
+        return []
+    first = f"{plain(found.first)}/" if found.kind == "folder" else plain(found.first)
+    together = found.if_together(noun)
+    together = together[0].upper() + together[1:]
+    if found.shared:
+        have = "has" if found.shared == 1 else "have"
+        return [
+            f"{found.shared:,} of {found.counted} among the test {noun} ({first} the first) {have}"
+            f" training {noun}, too. {together} test accuracy is too good: put all {noun} of each"
+            f" into one set, {sets[0]} or {sets[1]}."
+        ]
+    return [
+        f"{found.tested:,} test {noun} have {found.counted} ({first} the first). {together}"
+        f" intervals are too narrow: they take {noun} for independent."
+    ]
+
+
+def _by(marks: Marks[T], train: Classed[T], test: Classed[T]) -> Clusters | None:
+    """The clusters of two sets by the marks of one kind."""
+    of_class: dict[Hashable, set[str]] = defaultdict(set)
+    for item, label in (*train, *test):
+        if item in marks.of:
+            of_class[label].add(marks.of[item])
+    known = {mark for each in of_class.values() if len(each) >= LEAST for mark in each}
+    studied, tested = (
+        Counter(mark for item, _ in each if (mark := marks.of.get(item, "")) in known)
+        for each in (train, test)
+    )
+    if not tested or not marks.are_clusters((studied, tested), len(train) + len(test)):
+        return None
+    shared = tested.keys() & studied.keys()
+    found = Clusters(
+        marks.kind, marks.column, tested.total(), len(tested), len(shared), min(shared or tested)
+    )
+    return found if shared or found.crowded else None
+
+
+def _beginning(path: PurePath) -> str:
+    """How a file's name begins, without its last part: scan12 of scan12_03.png; empty where that
+    has no number, as of cat_03.png."""
+    found = re.fullmatch(r"(.*[^\W_])[\W_]+[^\W_]+[\W_]*", path.stem)
+    return found[1] if found and re.search(r"\d", found[1]) else ""
+
+
+def _called(column: str) -> bool:
+    """Whether a column is called as one of clusters, such as PatientID."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower()
+    told = [word for word in re.split(r"[^a-z]+", words) if word not in NUMBERED]
+    return bool(told) and all(CALLED.fullmatch(word.removesuffix("s")) for word in told)

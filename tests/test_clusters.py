@@ -1,0 +1,234 @@
+"""Clusters of pictures, as of one patient: in both sets, or several in the test set."""
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePath
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import ToTensor
+
+from lab import watch
+from lab.core.config import DataConfig
+from lab.runs.train import start
+from lab.worlds import open_world
+from lab.worlds.clusters import clusters_of, clusters_told, column_marks, file_marks
+from lab.worlds.stored import StoredWorld
+from support.configs import tiny
+from support.picture_folders import fill
+
+
+def told(root: Path, num_train: int, num_test: int) -> str:
+    """What is said of a folder's pictures; the sentence is empty where nothing is."""
+    config = DataConfig(data=str(root), image_size=16, num_train=num_train, num_test=num_test)
+    world = open_world(config, seed=0)
+    assert isinstance(world, StoredWorld)
+    return " ".join(clusters_told(world.clusters(num_train, num_test), world.noun, world.sets))
+
+
+def patients(place: Path, first: int, last: int, pictures: int = 4) -> None:
+    for number in range(first, last):
+        fill(place / f"patient_{number}", pictures)
+
+
+def test_patients_in_both_sets_are_told(tmp_path: Path) -> None:
+    """Where each class is divided picture by picture."""
+    for name in ("benign", "malignant"):
+        patients(tmp_path / "own" / name, 0, 5, pictures=5)
+    config = tiny(tmp_path / "runs", data=str(tmp_path / "own"), num_train=40, num_test=10)
+    world = open_world(config.data, seed=config.seed)
+    assert isinstance(world, StoredWorld)
+    sets = [
+        {str(Path(world.name(split, place)).parent) for place in range(count)}
+        for split, count in (("train", 40), ("test", 10))
+    ]
+    shared = sorted(sets[0] & sets[1])
+    assert shared
+    line = told(tmp_path / "own", 40, 10)
+    assert line.startswith(f"{len(shared)} of {len(sets[1])} folders below the classes")
+    assert f"({shared[0]}/ the first)" in line
+    result = start(config)
+    verdict = " ".join(result.verdict.split())
+    assert f"among its test pictures, {len(shared)} have training pictures, too" in verdict
+    assert "it has never seen" not in verdict
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_of_given_sets_folders_of_one_name_are_one(shared: bool, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    for name in ("benign", "malignant"):
+        patients(own / "train" / name, 0, 4)
+        patients(own / "test" / name, 3 if shared else 4, 6)
+    number = 24 if shared else 16
+    line = told(own, 32, number)
+    if shared:
+        assert line.startswith("2 of 6 folders below the classes among the test pictures")
+    else:
+        assert line.startswith("16 test pictures have 4 folders below the classes")
+    config = tiny(tmp_path / "runs", data=str(own), num_train=32, num_test=number)
+    verdict = " ".join(start(config).verdict.split())
+    assert ("too good" if shared else "the intervals, and what is said by them") in verdict
+
+
+def test_other_layouts_say_nothing(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        fill(tmp_path / "flat" / name, 10)
+        for place in ("indoors", "outdoors"):  # two parts of each class
+            fill(tmp_path / "parts" / name / f"{place}_{name}", 10)
+        patients(tmp_path / "once" / "train" / name, 0, 8, pictures=1)
+        patients(tmp_path / "once" / "test" / name, 8, 12, pictures=1)
+    assert told(tmp_path / "flat", 16, 4) == ""
+    assert told(tmp_path / "parts", 32, 8) == ""
+    assert told(tmp_path / "once", 16, 8) == "", "each is another patient's"
+    config = tiny(tmp_path / "runs", data=str(tmp_path / "flat"), num_train=16, num_test=4)
+    assert "below the classes" not in start(config).verdict
+
+
+PATIENTS = range(12)
+
+
+def of_patients(place: Path, called: Callable[[int, int], str]) -> list[tuple[str, int]]:
+    """Three pictures of each of 12 patients, six in each class; files and patients."""
+    written = []
+    for patient in PATIENTS:
+        for name in ("benign", "malignant")[patient % 2 :][:1]:
+            folder = place / name
+            fill(folder / "new", 3, shade=10 * patient)
+            for number, file in enumerate(sorted((folder / "new").iterdir())):
+                path = file.rename(folder / f"{called(patient, number)}.png")
+                written.append((path.relative_to(place).as_posix(), patient))
+            (folder / "new").rmdir()
+    return written
+
+
+def table(place: Path, column: str, rows: Iterable[tuple[str, object]]) -> None:
+    with (place / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("file_name", "note", column), *((f, "", v) for f, v in rows)])
+
+
+@pytest.mark.parametrize("column", ["patient", "PatientID", "lesion_id", "Subject No."])
+def test_a_column_that_is_called_so_tells_patients(column: str, tmp_path: Path) -> None:
+    rows = of_patients(tmp_path, lambda patient, number: f"{(7 * patient + 5 * number) % 36:02}")
+    assert told(tmp_path, 30, 6) == ""
+    table(tmp_path, column, rows)
+    line = told(tmp_path, 30, 6)
+    assert f"values of the column {column} among the test pictures (" in line
+    assert "have training pictures, too. If the pictures with one value" in line
+
+
+def test_the_number_of_patients_in_both_sets_is_that_of_the_table(tmp_path: Path) -> None:
+    rows = dict(of_patients(tmp_path, lambda patient, number: f"{7 * patient + 5 * number:03}"))
+    table(tmp_path, "patient", rows.items())
+    config = DataConfig(data=str(tmp_path), image_size=16, num_train=20, num_test=6)
+    world = open_world(config, seed=3)
+    assert isinstance(world, StoredWorld)
+    train, test = (
+        {rows[world.name(split, place)] for place in range(count)}
+        for split, count in (("train", 20), ("test", 6))
+    )
+    found = world.clusters(20, 6)
+    assert found is not None
+    assert (found.clusters, found.shared) == (len(test), len(train & test))
+
+
+def test_other_columns_say_nothing(tmp_path: Path) -> None:
+    rows = of_patients(tmp_path, lambda patient, number: f"{(7 * patient + 5 * number) % 36:02}")
+    for column, of in (
+        ("patient_age", lambda patient: 40 + patient),
+        ("age", lambda patient: 40 + patient),
+        ("camera", lambda patient: "abcd"[patient % 4]),
+        ("class_id", lambda patient: patient % 2),
+        ("patient", lambda patient: "unknown"),
+    ):
+        table(tmp_path, column, [(file, of(patient)) for file, patient in rows])
+        assert told(tmp_path, 30, 6) == "", column
+    table(tmp_path, "patient", [(file, number) for number, (file, _) in enumerate(rows)])
+    assert told(tmp_path, 30, 6) == "", "each picture is another patient's"
+    (tmp_path / "metadata.csv").write_bytes(b"file_name,patient\n\xff\xfe")
+    assert told(tmp_path, 30, 6) == "", "nobody asked for a table that cannot be read"
+
+
+def test_columns_of_words_with_many_values_may_be_clusters(tmp_path: Path) -> None:
+    """Without a name that says so: photographers, days."""
+    paths = [Path(f"{n:03}.png") for n in range(90)]
+    of = {path: f"2021-03-{1 + n // 3:02}" for n, path in enumerate(paths)}
+    items = [(path, n % 2) for n, path in enumerate(paths)]
+    found = clusters_of([column_marks("taken", of)], items[::3], items[1::3])
+    assert found is not None
+    assert (found.tested, found.clusters, found.shared) == (30, 30, 30)
+    few = {path: f"place {n % 19}" for n, path in enumerate(paths)}
+    assert clusters_of([column_marks("place", few)], items[::3], items[1::3]) is None
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        lambda patient, number: f"person{patient}_bacteria_{number}",
+        lambda patient, number: f"{patient:08}_{number:03}",
+        lambda patient, number: f"BACTERIA-{1000 + patient}-{number:04}",
+        lambda patient, number: f"{patient}" if number == 0 else f"{patient}_aug{number}",
+        lambda patient, number: f"{patient} ({number})",
+    ],
+)
+def test_names_of_files_tell_patients(called: Callable[[int, int], str], tmp_path: Path) -> None:
+    of_patients(tmp_path, called)
+    line = told(tmp_path, 30, 6)
+    assert "beginnings of file names among the test pictures" in line
+    assert "If pictures whose names begin alike belong together" in line
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        lambda number: f"{number:05}",
+        lambda number: f"IMG_{number:04}",
+        lambda number: f"cat.{number}",
+        lambda number: f"{number:04}_cat",
+        lambda number: f"set1_{number:04}",
+        lambda number: f"{number * 2654435761 % 16**8:08x}-{number * 7919 % 65536:04x}",
+    ],
+)
+def test_names_of_single_pictures_say_nothing(called: Callable[[int], str]) -> None:
+    """Neither where each class is divided, nor where the sets begin with the same numbers."""
+    for first in (0, 100):
+        sets = [
+            {(kind, n): PurePath("cat", f"{called(n)}.png") for n in range(begin, begin + 50)}
+            for kind, begin in (("train", 0), ("test", first))
+        ]
+        items = [[(item, 0) for item in each] for each in sets]
+        assert clusters_of(file_marks(sets[0] | sets[1]), items[0], items[1]) is None
+
+
+def test_arrays_beside_pictures_tell_patients(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 255, (40, 8, 8), dtype=np.uint8)
+    y, patient = np.arange(40) % 2, np.arange(40) // 4
+    file = tmp_path / "own.npz"
+    np.savez(file, x=x, y=y)
+    assert told(file, 32, 8) == ""
+    np.savez(file, x=x, y=y, patient=patient, masks=x[:3], age=40 + patient)
+    line = told(file, 32, 8)
+    assert "values of the column patient among the test pictures" in line
+    assert line.endswith("put all pictures of each into one set, x or x_test.")
+    np.savez(file, x=x[:20], y=y[:20], patient=patient[:20], x_test=x[20:], y_test=y[20:],
+             patient_test=patient[20:])  # fmt: skip
+    assert told(file, 20, 20).startswith("20 test pictures have 5 values of the column patient (5")
+
+
+def test_a_watched_loop_is_told(tmp_path: Path) -> None:
+    """Of an `ImageFolder` that `random_split` divides."""
+    of_patients(tmp_path / "own", lambda patient, number: f"p{patient}_{number}")
+    whole = ImageFolder(tmp_path / "own", transform=ToTensor())
+    split = torch.utils.data.random_split(whole, [24, 12], torch.Generator().manual_seed(0))
+    patient = [Path(path).stem.split("_")[0] for path, _ in whole.samples]
+    train, test = ({patient[number] for number in each.indices} for each in split)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 20, 2))
+    given = {"train": split[0], "test": split[1]}
+    with watch(model, **given, out=tmp_path / "run", quiet=True) as watcher:
+        pass
+    verdict = " ".join(watcher.verdict.split())
+    assert f"Of {len(test)} beginnings of file names among its test pictures" in verdict
+    assert f"{len(train & test)} have training pictures, too" in verdict
