@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset, random_split
 
+from lab import watch
 from lab.core.config import DataConfig
 from lab.core.run_dir import RunDir
 from lab.runs.train import start
@@ -334,6 +337,48 @@ def test_names_of_classes_are_not_those_of_labels_with_other_numbers() -> None:
     assert known_classes(plain) == [("cat", "dog")]
     plain.target_transform = lambda y: 1 - y  # a wrapper of a program
     assert known_classes(plain) == [()]
+
+
+class Digits(Dataset[tuple[Tensor, int]]):
+    """As torchvision's sets keep them, of which a subclass gives other labels."""
+
+    classes = ("zero", "one", "two", "three")
+
+    def __init__(self, change: Callable[[int, int], int] = lambda label, number: label) -> None:
+        self.data = torch.randint(0, 255, (80, 9, 9), dtype=torch.uint8)
+        self.targets, self.change = torch.arange(80) % 4, change
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.data[index], self.change(int(self.targets[index]), index)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        (lambda label, number: label, True),
+        (lambda label, number: int(label == 3), False),
+        (lambda label, number: label % 2, False),
+        (lambda label, number: 3 - label, False),
+        (lambda label, number: label if number % 5 else (label + 1) % 4, True),  # wrong labels
+        (lambda label, number: number * 7919 % 101 % 4, True),  # random labels
+    ],
+)
+def test_names_are_not_those_of_labels_that_a_dataset_changes(
+    change: Callable[[int, int], int], kept: bool, tmp_path: Path
+) -> None:
+    whole = Digits(change)
+    names = Digits.classes if kept else tuple(map(str, sorted({y for _, y in whole})))
+    for number, given in enumerate((whole, Subset(whole, range(60)))):
+        assert opened(save_npz(tmp_path / f"{number}.npz", given)).classes == names
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 4))
+    sets = {"train": Subset(whole, range(60)), "test": Subset(whole, range(60, 80))}
+    with watch(model, **sets, out=tmp_path / "run", quiet=True, forward=lambda m, x: m(x / 255.0)):
+        pass
+    told = json.loads((tmp_path / "run" / "config.json").read_text())["watched"]["warnings"]
+    assert any("gives other labels than its dataset has" in each for each in told) is not kept
 
 
 def test_names_of_classes_are_known_through_subsets_and_concatenations(tmp_path: Path) -> None:

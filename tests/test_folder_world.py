@@ -143,11 +143,11 @@ def test_a_class_with_few_test_pictures_is_told(tmp_path: Path) -> None:
         fill(tmp_path / name, count)
     (told,) = opened(tmp_path).doubts()
     assert "fewer than 10 test pictures" in told
-    assert told.endswith(": a 9.")
+    assert told.endswith(": 9 a.")
     fill(tmp_path / "a", 50)
     assert opened(tmp_path).doubts() == []
     (told,) = opened(tmp_path, num_test=27).doubts()
-    assert told.endswith(": a 9, b 9, c 9.")
+    assert told.endswith(": 9 a, 9 b, 9 c.")
 
 
 def test_fewer_pictures_have_the_classes_in_the_proportions_of_all(tmp_path: Path) -> None:

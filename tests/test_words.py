@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from lab.core.estimate import Estimate
-from lab.core.words import NOTHING, auc, estimated, in_steps, interval, percent, percents, share
+from lab.core.words import (
+    NOTHING,
+    auc,
+    estimated,
+    in_steps,
+    interval,
+    of_class,
+    percent,
+    percents,
+    share,
+)
 
 
 def test_a_value_and_its_interval() -> None:
@@ -21,6 +31,12 @@ def test_a_value_and_its_interval() -> None:
 def test_a_minus_is_not_taken_for_a_dash() -> None:
     assert interval(Estimate(0.1, -0.25, 0.75)) == "-0.25 to 0.75"
     assert estimated(Estimate(0.5, 0.25, 0.75), sign="+") == "+0.50 (+0.25 to +0.75)"
+
+
+def test_names_that_are_numbers_are_told_from_counts() -> None:
+    assert of_class(1200, "cat") == "1,200 cat"
+    assert of_class(30, "7") == '30 "7"'
+    assert of_class(30, "猫") == "30 猫"
 
 
 def test_shares_in_percent() -> None:

@@ -117,6 +117,13 @@ def those(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
 
 
+def of_class(number: int, name: str) -> str:
+    """A number of pictures with their class: '30 cat'; a name without letters stands in quotes:
+    '30 "7"'."""
+    named = name if any(c.isalpha() for c in name) else f'"{name}"'
+    return f"{number:,} {named}"
+
+
 def in_steps(number: int) -> str:
     """A number of steps: '1 step' or '2,000 steps'."""
     return those(number, "step", "steps")

@@ -12,7 +12,17 @@ from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.program import from_here, quoted
 from lab.core.text import escape
-from lab.core.words import chance, counted, in_steps, percent, percents, share, singular, those
+from lab.core.words import (
+    chance,
+    counted,
+    in_steps,
+    of_class,
+    percent,
+    percents,
+    share,
+    singular,
+    those,
+)
 from lab.tracking.board import HOST, PORT
 from lab.tracking.links import deep_links
 from lab.worlds.groups import MeasuredCue
@@ -71,7 +81,7 @@ class Display:
         """Say what the training set is."""
         self._mislabeled = mislabeled > 0
         counts = ", ".join(
-            f"{train:,} {kind}" + (f" ({label})" if label != kind else "")
+            of_class(train, kind) + (f" ({label})" if label != kind else "")
             for kind, label, train, _ in groups
         )
         if len(groups) > KINDS:

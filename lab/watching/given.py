@@ -187,6 +187,13 @@ def read_sets(
                 f"{chosen.source.what}: inputs are not finite in {chosen.broken:,} of the"
                 f" {len(chosen):,} examples that are measured"
             )
+    for chosen in (studied, tested):
+        if known and not classes and chosen.renumbers(known):
+            doubts.append(
+                f"{chosen.source.what} gives other labels than its dataset has in targets, so that"
+                f" {listed(known)} are not their names; classes= names them"
+            )
+            known = ()
     in_both = int(shared(studied, tested).sum())
     if in_both:
         least = "at least " if studied.is_sample else ""

@@ -17,6 +17,7 @@ from lab.core.text import in_tag, only_apart, plain
 from lab.watching.origins import is_same
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
+from lab.worlds.datasets import renumbers
 
 CHUNK = 100
 """Examples that are read at once."""
@@ -94,6 +95,14 @@ class MeasuredSet:
         first = next((each for each in found if each.is_floating_point()), found[0])
         flat = first.detach().cpu().reshape(-1)
         return flat[flat.isfinite()]
+
+    def renumbers(self, names: Sequence[str]) -> bool:
+        """Whether the `names` of the dataset's classes are not those of these labels, as
+        `lab.worlds.datasets.renumbers` says."""
+        if self.source.is_tensors:
+            return False
+        positions, labels = self.positions.tolist(), self.labels.tolist()
+        return renumbers(self.source.dataset, names, positions, labels)
 
     def undisturbed(self) -> AbstractContextManager[None]:
         """As `Source.undisturbed`."""

@@ -170,7 +170,9 @@ def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> l
     ]
 
 
-def _by(marks: Marks[T], train: Classed[T], test: Classed[T]) -> Clusters | None:
+def _by(
+    marks: Marks[T], train: Sequence[tuple[T, Hashable]], test: Sequence[tuple[T, Hashable]]
+) -> Clusters | None:
     """The clusters of two sets by the marks of one kind."""
     of_class: dict[Hashable, set[str]] = defaultdict(set)
     for item, label in (*train, *test):

@@ -14,6 +14,9 @@ INNER = ("dataset", "subset")
 """Attributes in which a wrapper keeps the dataset that it takes its examples from: torch's `Subset`
 (also of `random_split`), and those of users."""
 
+SAME = 0.75
+"""Share of the examples of a class that have one other label, above which it is no noise."""
+
 
 def known_classes(dataset: Any) -> list[tuple[str, ...]]:
     """The names of a dataset's classes, each way to name them once: those of a `ConcatDataset` may
@@ -29,6 +32,37 @@ def known_classes(dataset: Any) -> list[tuple[str, ...]]:
         if inner is not None and inner is not dataset and (found := known_classes(inner)) != [()]:
             return list(dict.fromkeys(() if _renumbered(dataset, n) else n for n in found))
     return [()]
+
+
+def renumbers(
+    dataset: Any, names: Sequence[str], numbers: Sequence[int], labels: Sequence[Any]
+) -> bool:
+    """Whether the `names` of a dataset's classes are those of the numbers that it keeps, in
+    `targets`, and not of the `labels` that its examples `numbers` come with, as where `__getitem__`
+    makes `int(y == 3)` of `y`: most examples of a class then have one other label. Labels that are
+    random, some of which are wrong, or texts are not meant."""
+    places = np.asarray(numbers, dtype=np.int64)
+    while not hasattr(dataset, "targets"):
+        inner = next((i for n in INNER if (i := getattr(dataset, n, None)) is not None), None)
+        if inner is None or not hasattr(inner, "__len__"):
+            return False
+        taken = getattr(dataset, "indices", None)
+        if taken is not None and len(taken) == len(dataset):
+            places = np.asarray(taken)[places]
+        elif len(inner) != len(dataset):
+            return False
+        dataset = inner
+    kept, given = np.asarray(dataset.targets), np.asarray(labels)
+    if kept.ndim != 1 or given.ndim != 1 or {kept.dtype.kind, given.dtype.kind} - set("iub"):
+        return False
+    if len(kept) != len(dataset) or not 0 <= kept.min(initial=0) <= kept.max() < len(names):
+        return False
+    before = kept[places]
+    for value in np.unique(before):
+        now, counts = np.unique(given[before == value], return_counts=True)
+        if now[counts.argmax()] != value and counts.max() > SAME * counts.sum():
+            return True
+    return False
 
 
 def _renumbered(dataset: Any, names: Sequence[str]) -> bool:

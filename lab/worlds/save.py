@@ -19,7 +19,7 @@ from lab.core.atomic import draft, replace
 from lab.core.pictures import as_rgb
 from lab.core.text import plain
 from lab.worlds.arrays import SUFFIX, read_labels
-from lab.worlds.datasets import known_classes
+from lab.worlds.datasets import known_classes, renumbers
 from lab.worlds.npz import Array, Form, Npz, Unfit, refuse_dim
 
 BLOCK = 256
@@ -40,24 +40,27 @@ def save_npz(
     channels; they are stored as uint8. Labels are whole numbers or texts. `test`: the same for the
     test set; None: the run's seed splits each class. `classes`: the names of the labels from 0 on;
     None: those of the attribute `classes` of the dataset, or of those within it (of a `Subset`, a
-    `ConcatDataset`), unless its `target_transform` makes other labels of
-    them; all must have the same. Each item is read once: random
-    augmentation of a dataset would be stored as it came out, and belongs left out. `ValueError` in
-    one line if something does not fit; nothing is written then.
+    `ConcatDataset`), unless its `target_transform` or `__getitem__` makes other labels of them; all
+    must have the same. Each item is read once: random augmentation of a dataset would be stored as
+    it came out, and belongs left out. `ValueError` in one line if something does not fit; nothing
+    is written then.
     """
     path = Path(path)
     if path.suffix.lower() != SUFFIX:
         raise ValueError(f"{path}: the name must end in {SUFFIX}")
-    if classes is None:
-        classes = _classes(path, {"train": train, "test": test})
+    known = _classes(path, {"train": train, "test": test}) if classes is None else None
     what = "train"
     try:
         with draft(path) as new:
             with zipfile.ZipFile(new, "w") as archive:
-                _add(archive, "x", "y", train)
+                given = [(train, _add(archive, "x", "y", train))]
                 if test is not None:
                     what = "test"
-                    _add(archive, "x_test", "y_test", test)
+                    given.append((test, _add(archive, "x_test", "y_test", test)))
+                if known and not any(
+                    renumbers(each, known, range(len(labels)), labels) for each, labels in given
+                ):
+                    classes = known
                 if classes is not None:
                     _write(archive, "class_names", np.array([str(name) for name in classes]))
             what = "it"
@@ -86,8 +89,8 @@ def _classes(path: Path, given: Mapping[str, Any]) -> Sequence[str] | None:
     return train[0] if len(train) == 1 and train[0] else None
 
 
-def _add(archive: zipfile.ZipFile, x: str, y: str, given: Any) -> None:
-    """Write pictures and labels as two arrays."""
+def _add(archive: zipfile.ZipFile, x: str, y: str, given: Any) -> list[Any]:
+    """Write pictures and labels as two arrays; the labels."""
     count, blocks = _blocks(given)
     labels: list[Any] = []
     form, largest = None, 0.0
@@ -116,6 +119,7 @@ def _add(archive: zipfile.ZipFile, x: str, y: str, given: Any) -> None:
     if stored.dtype.kind not in "iuU":
         raise Unfit(f"labels must be whole numbers or texts, not {stored.dtype}")
     _write(archive, y, stored)
+    return labels
 
 
 def _blocks(given: Any) -> tuple[int, Iterator[tuple[Array, list[Any]]]]:

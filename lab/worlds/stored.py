@@ -23,7 +23,7 @@ from torch import Tensor
 from lab.core.config import DataConfig, flag
 from lab.core.seeds import permutation
 from lab.core.text import plain
-from lab.core.words import first_few
+from lab.core.words import first_few, of_class
 from lab.worlds.clusters import Clusters, Marks, clusters_of
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
@@ -248,12 +248,13 @@ class StoredWorld(World, Generic[T]):
             if counts.max() > UNEVEN * counts[rare]:
                 most, least = self.names[counts.argmax()], self.names[rare]
                 said.append(
-                    f"the {what} pictures are not evenly spread over the classes: {counts.max():,}"
-                    f" {most}, {counts[rare]:,} {least}. Always answering {most} gets"
-                    f" {counts.max() / counts.sum():.1%} of them right, not 1 of {len(self.names)}."
+                    f"the {what} pictures are not evenly spread over the classes:"
+                    f" {of_class(counts.max(), most)}, {of_class(counts[rare], least)}. Always"
+                    f" answering {most} gets {counts.max() / counts.sum():.1%} of them right, not 1"
+                    f" of {len(self.names)}."
                 )
             few = [
-                f"{name} {count}"
+                of_class(count, name)
                 for name, count in zip(self.names, counts.tolist(), strict=True)
                 if count < FEW
             ]
