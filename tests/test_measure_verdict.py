@@ -14,7 +14,8 @@ from lab.core.words import percent, rung, share
 from lab.measure import Predictions, memorization_metrics
 from lab.runs.verdict_setting import concept_of
 from lab.verdict import findings, verdict
-from lab.verdict.verdict import against_chance, mislabeled
+from lab.verdict.headline import against_chance
+from lab.verdict.traces import mislabeled
 from lab.worlds import get_task
 from support.made_up import figures, kinds, numbers, setting
 

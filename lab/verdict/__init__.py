@@ -1,5 +1,6 @@
 """The verdict: a run's metrics as sentences in plain words, with advice."""
 
-from lab.verdict.verdict import Finding, Relabeled, Setting, findings, verdict
+from lab.verdict.setting import Finding, Relabeled, Setting
+from lab.verdict.verdict import findings, verdict
 
 __all__ = ["Finding", "Relabeled", "Setting", "findings", "verdict"]

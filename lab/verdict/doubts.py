@@ -1,0 +1,203 @@
+"""Findings that figures are about something else than they seem to be about: other inputs, other
+labels, another network, test examples that it knows."""
+
+from __future__ import annotations
+
+from lab.core.estimate import Estimate
+from lab.core.words import in_steps, share
+from lab.measure.smallest_right import SmallestRight
+from lab.verdict.setting import Finding, Setting
+from lab.worlds.clusters import Clusters
+
+
+def another(setting: Setting) -> list[Finding]:
+    """The findings that the figures are those of another network, or of other inputs or labels,
+    than were meant."""
+    found = []
+    if setting.untouched:
+        found.append(_untouched(setting))
+    if setting.rescaled:
+        found.append(_rescaled(setting))
+    if setting.probabilities:
+        found.append(_probabilities(setting))
+    if setting.relabeled:
+        found.append(_relabeled(setting))
+    if setting.smallest is not None:
+        found.append(_smallest(setting.smallest, setting))
+    if setting.threshold:
+        found.append(_other_threshold(setting))
+    return found
+
+
+def unlike(setting: Setting) -> list[Finding]:
+    """The findings that what counts as studied was not, or not as it was measured, or that what
+    counts as unseen was seen before the loop."""
+    found = []
+    if setting.redrawn:
+        found.append(_redrawn(setting))
+    if setting.test_redrawn:
+        found.append(_test_redrawn(setting))
+    if setting.before is not None:
+        found.append(_trained_before(setting.before, setting))
+    if setting.studied < setting.num_train:
+        found.append(_unreached(setting))
+    return found
+
+
+def dependent(setting: Setting) -> list[Finding]:
+    """The findings that test examples are training examples, or belong together with some."""
+    found = []
+    if setting.shared:
+        found.append(_overlap(setting))
+    if setting.clusters is not None:
+        found.append(_clustered(setting.clusters, setting.noun))
+    return found
+
+
+def _overlap(setting: Setting) -> Finding:
+    """The finding that the test set shares examples with the training set."""
+    least = "at least " if setting.measured_train is not None or setting.shared_more else ""
+    nearly = ", exactly or nearly" if setting.shared_nearly else ""
+    text = (
+        f"Of the {setting.num_test:,} test {setting.noun} it studied {least}{setting.shared:,}"
+        f"{nearly}, so that what follows about the test set is too good."
+    )
+    return Finding("overlap", text)
+
+
+def _clustered(found: Clusters, noun: str) -> Finding:
+    """The finding that test examples may belong together, or with training examples."""
+    together = found.if_together(noun)
+    if found.shared:
+        text = (
+            f"Of {found.counted} among its test {noun}, {found.shared:,}"
+            f" {'has' if found.shared == 1 else 'have'} training {noun}, too: {together} what"
+            " follows about the test set is too good."
+        )
+    else:
+        text = (
+            f"Its test {noun} have {found.counted}: {together} the intervals, and what is said by"
+            f" them, are too sure, since they take {noun} for independent."
+        )
+    return Finding("clusters", text)
+
+
+def _untouched(setting: Setting) -> Finding:
+    """The finding that nothing trained the network that was measured."""
+    times = in_steps(setting.steps)
+    text = (
+        f"None of its weights changed in {times}, so that all figures are those of the model as it"
+        " was at the start. Perhaps a copy of it was trained, by the loop or by a trainer that made"
+        " one; or the optimizer has the parameters of another model; or the learning rate was 0."
+    )
+    return Finding("untouched", text)
+
+
+def _rescaled(setting: Setting) -> Finding:
+    """The finding that it was measured on other inputs than it was trained on."""
+    text = (
+        "The loop fed it inputs of another scale, shape or order than those on which it was"
+        f" measured, so that all figures are those of {setting.noun} that look unlike the ones it"
+        " studied. Change them in a transform, or in forward= too."
+    )
+    return Finding("rescaled", text)
+
+
+def _probabilities(setting: Setting) -> Finding:
+    """The finding that its outputs are probabilities."""
+    text = (
+        f"Its outputs for each of the {setting.noun} sum to 1: they are probabilities, which were"
+        " taken for logits, so that losses, calibration and what an attacker can tell are those of"
+        " other probabilities. Leave out its softmax."
+    )
+    return Finding("probabilities", text)
+
+
+def _relabeled(setting: Setting) -> Finding:
+    """The finding that it seems to have been trained with other labels than it was measured by."""
+    shown = (
+        f"It gets fewer of its training {setting.noun} right than one answer to all of them would"
+    )
+    if setting.relabeled == "classes":
+        shown = (
+            f"It gives nearly all training {setting.noun} of a class one answer, which mostly is"
+            " another class"
+        )
+    text = (
+        f"{shown}: the loop seems to train it with other labels, changed on the way, made coarser"
+        " or numbered in another order. Then all figures are those of a model that learned"
+        " something else."
+    )
+    return Finding("relabeled", text)
+
+
+def _smallest(found: SmallestRight, setting: Setting) -> Finding:
+    """The finding that its smallest output is the right one."""
+    text = (
+        "The smallest of its outputs, not the largest, is that of the right class for"
+        f" {share(found.share, first=True)} of its training {setting.noun}. The largest is taken"
+        " for its answer, so that all figures are about other answers than are meant: outputs such"
+        " as distances must be negated (return -distances)."
+    )
+    if found.negative:
+        text += " Or it was trained with other labels, such as in another order."
+    return Finding("smallest", text)
+
+
+def _other_threshold(setting: Setting) -> Finding:
+    """The finding that its one output was taken for a logit, and seems to be something else."""
+    text = (
+        "Its one output was taken for a logit, with a threshold of 0, and another one tells its"
+        f" training {setting.noun} apart far better: if that is the loop's, the figures are about"
+        f" answers that nobody takes. Give forward=lambda model, x: {setting.threshold}."
+    )
+    return Finding("threshold", text)
+
+
+def _trained_before(right: Estimate, setting: Setting) -> Finding:
+    """The finding that it may have studied test examples before the loop."""
+    text = (
+        f"Before the first step it got {share(right, first=True)} of the test {setting.noun} right"
+        " already: if it was trained on some of them, as a network that the folds of a"
+        " cross-validation share, what follows about the test set is too good."
+    )
+    return Finding("trained before", text)
+
+
+def _redrawn(setting: Setting) -> Finding:
+    """The finding that training examples were measured as other draws than those it studied."""
+    text = (
+        f"Its training {setting.noun} are other ones each time that they are read (random"
+        f" augmentation): what follows about {setting.noun} that it studied is about one new draw"
+        " of each. Give clean= to measure without augmentation."
+    )
+    return Finding("redrawn", text)
+
+
+def _test_redrawn(setting: Setting) -> Finding:
+    """The finding that test examples were measured as augmentations of them."""
+    compared = ""
+    if not setting.redrawn:
+        compared = (
+            f" Its training {setting.noun} are not, so that it may be right less often, and have"
+            " larger losses, on unseen ones for that alone, and not because it memorized."
+        )
+    text = (
+        f"The test {setting.noun} are other ones each time that they are read (random"
+        f" augmentation): what follows about unseen {setting.noun} is about one draw of"
+        f" each.{compared} Give a test set without augmentation."
+    )
+    return Finding("test redrawn", text)
+
+
+def _unreached(setting: Setting) -> Finding:
+    """The finding that it was not shown all training examples before it had its weights."""
+    why = "it took too few steps to get to the others"
+    if setting.kept is not None:
+        why = f"the weights that were kept are of step {setting.kept:,}"
+    text = (
+        f"Of its {setting.num_train:,} training {setting.noun} it was shown"
+        f" {f'{setting.studied:,}' if setting.studied else 'none'}: {why}. What follows counts all"
+        " of them as studied, so that it shows less of what it memorized."
+    )
+    return Finding("unreached", text)

@@ -1,0 +1,242 @@
+"""The main finding of a verdict: memorized, learned or neither, with training and test accuracy."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from lab.core.estimate import Estimate
+from lab.core.words import chance, counted, estimated, percent, share
+from lab.measure import class_shares
+from lab.measure.judged import ACCURACY, GAP, judged
+from lab.measure.ranking import ROC_AUC
+from lab.verdict.setting import Finding, Metrics, Setting
+
+MUCH = 0.1
+"""The generalization gap that counts as memorizing. Interval above it: "memorized", or "memorized
+partly" if test accuracy lies nearer to training accuracy than to chance; interval above 0 that
+reaches it: "memorized partly"; between 0 and it: "memorized a little"."""
+GOOD = 0.9
+"""If the intervals of training and test accuracy lie below this, it has not learned enough."""
+NEAR = 0.1
+"""Test accuracy whose interval ends within this many standard deviations of a single guess,
+√(p (1 - p)), of p = 1 / classes counts as chance (within 0.05 for two classes, 0.04 for five): a
+slight imbalance of the training labels shifts it by that much."""
+
+MADE = 0.02
+"""How much of the generalization gap comes from other shares of the classes, without a word."""
+
+RANKED = 0.1
+"""How much the area under the ROC curve must surely exceed a guess: an untrained network ranks
+pictures by something, too."""
+
+ALIKE = 0.1
+"""Of the share of the test examples that are not of the most frequent class (twice that share at
+most 1), so many get another answer than most: "nearly all get the same"."""
+
+SHARED = MUCH / 2
+"""Share of the test examples that may be training examples, too, while test accuracy still tells
+learning from memorizing."""
+
+
+def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
+    """The main finding: memorized, learned or neither, with training and test accuracy.
+
+    `traced`: whether membership AUC or fitted wrong labels show memorization.
+    """
+    train, gap = _compared(metrics)
+    mean = metrics.get(class_shares.MEAN) if setting.frequent > 1 / setting.num_classes else None
+    ranked = metrics.get(ROC_AUC)
+    kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced, mean, ranked)
+    return Finding(kind, f"{claim} {numbers(metrics, setting, kind)}")
+
+
+def numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
+    """The sentences on training and test accuracy, and on the answer that all get."""
+    train, test = metrics["accuracy/train"], metrics["accuracy/test"]
+    but = ", but only" if kind in ("memorized", "memorized partly") else " and"
+    return (
+        f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
+        f" {unseen(setting)}{_guess(test, setting)}."
+        f"{_other_shares(metrics, setting)}{_same_answer(metrics, setting)}"
+    )
+
+
+def _studied(setting: Setting) -> str:
+    """The training examples on which accuracy was measured, in words."""
+    if setting.measured_train is not None:
+        return (
+            f"{setting.measured_train:,} {setting.noun} picked at random from the"
+            f" {setting.num_train:,} it studied"
+        )
+    studied = f"{setting.num_train:,} {setting.noun}"
+    if setting.studied < setting.num_train:
+        return f"{studied} of which it studied {setting.studied:,}"
+    if setting.online is not None and setting.replaced:
+        return (
+            f"{studied} drawn first for its training (it studied"
+            f" {setting.num_train - setting.replaced:,} of them, and other {setting.noun}, changed"
+            f" in one thing, in place of the rest; {setting.online:,} in all, each of them once)"
+        )
+    if setting.online is None or setting.online == setting.num_train:
+        return f"{studied} it studied"
+    return f"{studied} it studied first (of {setting.online:,}, each of them once)"
+
+
+def unseen(setting: Setting) -> str:
+    """The test examples, in words."""
+    if (
+        setting.shared
+        or setting.before is not None
+        or (setting.clusters is not None and setting.clusters.shared)
+    ):
+        return f"the test {setting.noun}"
+    fixed = setting.more_test is not None  # the figure is about these pictures, a small set
+    return f"{f'{setting.num_test:,} ' if fixed else ''}{setting.noun} it has never seen"
+
+
+def _compared(metrics: Metrics) -> tuple[Estimate, Estimate]:
+    """Training accuracy and the generalization gap by which it is judged: where some labels are
+    wrong, those of rightly labeled examples, and where classes have other shares in the test set,
+    those with each class counted at its share there."""
+    return metrics[judged(ACCURACY, metrics)], metrics[judged(GAP, metrics)]
+
+
+def _other_shares(metrics: Metrics, setting: Setting) -> str:
+    """The sentence that the classes have other shares in the test set, or that it has right labels
+    only, where that makes some of the difference between training and test accuracy; else nothing.
+    """
+    train, gap = _compared(metrics)
+    if abs(gap.value - metrics["gap/accuracy"].value) < MADE:
+        return ""
+    what = _compared_by(metrics)
+    if not what:
+        return (
+            f" Of the {train.count:,} it studied with right labels it gets {share(train)} right:"
+            f" that is what the verdict compares, as all test {setting.noun} have right labels."
+        )
+    studied, noun = metrics.get(class_shares.STUDIED), setting.noun
+    if studied is None:
+        return (
+            f" The {what} have other shares in the test set than in the training set. Counted at"
+            f" the shares of the test set, it gets {share(train)} of the {noun} it studied right:"
+            " that is what the verdict compares."
+        )
+    unknown = setting.num_test - (studied.count or 0)
+    return (
+        f" Of the test {noun}, {unknown:,} are of {what} that it has never studied; of the others"
+        f" it gets {share(studied)} right. The verdict compares these with the {noun} of the same"
+        f" {what} that it studied, at the same shares: it gets {share(train)} of those right."
+    )
+
+
+def _compared_by(metrics: Metrics) -> str:
+    """What training and test set are compared by, where its shares differ: "classes" or "groups";
+    else empty."""
+    kinds = {class_shares.BY_CLASS[1]: "classes", class_shares.BY_GROUP[1]: "groups"}
+    return kinds.get(judged(GAP, metrics), "")
+
+
+def _same_answer(metrics: Metrics, setting: Setting) -> str:
+    """The sentence that nearly all test examples get the same answer, though they are of several
+    classes; else nothing."""
+    same = metrics.get("answers/most_frequent")
+    if same is None or not same.count:
+        return ""
+    others = 1 - setting.chance  # of the test examples, that many are of other classes at least
+    few = 1 - same.interval[0] < ALIKE * min(1, 2 * others)
+    if not few and (same.value < 1 or others * same.count < 2):
+        return ""
+    nearly = "" if same.value == 1 else "nearly "
+    number = counted(same, f"{same.count:,}")
+    return f" It gives {nearly}all test {setting.noun} the same answer ({number})."
+
+
+def _claim(
+    train: Estimate,
+    test: Estimate,
+    gap: Estimate,
+    setting: Setting,
+    traced: bool,
+    mean: Estimate | None,
+    ranked: Estimate | None,
+) -> tuple[str, str]:
+    """The kind of the headline and its claim; `mean` is the mean accuracy over classes, where some
+    are more frequent than others, `ranked` the area under the ROC curve, where that is measured."""
+    guess = setting.chance
+    even = 1 / setting.num_classes
+    apart = mean is not None and mean.interval[0] > even + near(even)
+    learned = test.interval[0] > guess or apart
+    low, high = gap.interval
+    known = guess if setting.frequent < 1 else 1 / setting.num_classes
+    if train.interval[0] <= known and test.interval[0] - guess <= MUCH:
+        if apart and mean is not None:
+            return "apart", (
+                f"It tells the classes apart: the mean of its accuracy on each class is"
+                f" {share(mean)}, where a constant answer gets {percent(even)}."
+            )
+        if ranked is not None and ranked.interval[0] > 0.5 + RANKED:
+            return "apart", (
+                "Its answers do not tell the classes apart, but its probabilities do: by these the"
+                f" area under the ROC curve is {estimated(ranked, 2)}, where a guess gets 0.50."
+                " Another threshold, or weights for rare classes, would use that."
+            )
+        if traced:
+            return "nothing", "It has learned nothing that shows, but it memorized a little."
+        return "nothing", "It has learned nothing that shows."
+    if setting.frequent >= 1:
+        return "one class", f"What it learned cannot be told from test {setting.noun} of one class."
+    among = 1 / setting.num_classes  # below the most frequent class is not yet below chance
+    if test.interval[1] < among - near(among):
+        what = "the opposite of the truth" if setting.num_classes == 2 else "what is not so"
+        return "contrary", f"It learned {what}."
+    # whether test accuracy is nearer to training accuracy than to chance
+    mostly = test.interval[0] - guess > (train.value - guess) / 2
+    if (low >= MUCH and not mostly) or (low > 0 and not learned):
+        return "memorized", "It memorized."
+    if low > 0 and high >= MUCH:
+        return "memorized partly", "It learned, and it memorized too."
+    if low > 0 or (traced and learned):
+        return "memorized a little", "It learned, and it memorized a little."
+    if not learned:
+        told = f"hat it learned cannot be told from so few {setting.noun}."
+        return "unsettled", f"It memorized a little; w{told}" if traced else f"W{told}"
+    if max(train.interval[1], test.interval[1]) < GOOD:
+        return "underfit", "It learned something, but not enough yet."
+    if high >= MUCH:
+        return (
+            "unsettled",
+            f"It learned; whether it memorized too, so few {setting.noun} cannot tell.",
+        )
+    if setting.shared > SHARED * setting.num_test:
+        return "shared", "It learned; whether it memorized too, such a test set cannot tell."
+    return "learned", "It learned, and nothing shows that it memorized."
+
+
+def against_chance(test: Estimate, setting: Setting) -> Literal["above", "below", "at", "open"]:
+    """Test accuracy against `setting.chance`, by its interval; "open": the interval is too wide to
+    tell."""
+    (low, high), guess = test.interval, setting.chance
+    if low > guess:
+        return "above"
+    if high < guess - near(guess):
+        return "below"
+    return "at" if high - guess < near(guess) else "open"
+
+
+def _guess(test: Estimate, setting: Setting) -> str:
+    """The end of the sentence on test accuracy, unless it is above chance."""
+    words = f"a guess ({chance(setting.num_classes)})"
+    if setting.frequent > 1 / setting.num_classes:
+        words = f"always answering the most frequent class ({percent(setting.frequent)})"
+    return {
+        "above": "",
+        "below": f", worse than {words}",
+        "at": f", no better than {words}",
+        "open": f", which may be no better than {words}",
+    }[against_chance(test, setting)]
+
+
+def near(chance: float) -> float:
+    """How far from a guess test accuracy may be and still count as it."""
+    return NEAR * math.sqrt(chance * (1 - chance))

@@ -1,0 +1,131 @@
+"""What a verdict is made of: what it must know of a run, and a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lab.core.estimate import Estimate
+from lab.measure.smallest_right import SmallestRight
+from lab.worlds import Cue
+from lab.worlds.clusters import Clusters
+
+Metrics = Mapping[str, Estimate]
+
+Relabeled = Literal["", "others", "classes"]
+"""What shows that a network was trained with other labels: nothing; that few of its answers are
+right; that they are right of other classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What the verdict uses of a run besides its metrics."""
+
+    num_train: int
+    num_test: int
+    num_classes: int
+    """Classes of the task."""
+    frequent: float = 0.0
+    """Share of the most frequent class among the test examples, 0 to 1, if the classes are not
+    equally frequent; 0: they are."""
+    label_noise: float
+    label_noise_kind: Literal["random", "flip"] = "random"
+    steps: int
+    """Optimizer steps that were done."""
+    width: int | None
+    """Width of the network; None: it has no such setting."""
+    patience: int | None = None
+    """Evaluations without a lower validation loss after which it was stopped early; None: it was
+    not."""
+    bound: float | None = None
+    """Mean training loss at which it ended, in nats; None: not by that."""
+    relevant: tuple[str, ...] = ()
+    """Relevant attributes; (): not known, so that nothing is called a nuisance."""
+    varied: tuple[str, ...] = ()
+    """Relevant attributes that vary in the training set."""
+    cues: tuple[Cue, ...] = ()
+    """Nuisances that are tied to the label."""
+    held: tuple[str, ...] = ()
+    """Attributes of which unseen combinations show one value each, or one of a few."""
+    kept: int | None = None
+    """The step of which it has the weights, where that is not the last one; None: it is."""
+    online: int | None = None
+    """Number of training examples of online training, each used once; training accuracy is measured
+    on the first `num_train`. None: `num_train` examples, re-used in every epoch."""
+    replaced: int = 0
+    """Of the examples on which training accuracy is measured those in whose place online training
+    had counterfactuals."""
+    shown: int | None = None
+    """Training examples in all batches before it had its weights, the same one again in each epoch;
+    None: not known."""
+
+    measured_train: int | None = None
+    """Training examples on which accuracy was measured, a random sample; None: all of them."""
+    shared: int = 0
+    """Test examples that are known to be training examples, too."""
+    clusters: Clusters | None = None
+    """Test examples that may belong together, or with training examples."""
+    shared_nearly: bool = False
+    """Whether these include pictures that are nearly the same as one for training."""
+    shared_more: bool = False
+    """Whether there may be more of them."""
+    broken: int = 0
+    """Examples of which inputs are not finite."""
+    first_not_finite: bool | None = None
+    """Whether the untrained network already had logits that are not finite; None: not known."""
+    rescaled: bool = False
+    """Whether another program fed the network other inputs while it trained it: of another scale or
+    shape, or changed in a way that is not random."""
+    redrawn: bool = False
+    """Whether the training examples are random augmentations, of which one draw was measured."""
+    test_redrawn: bool = False
+    """Whether the test examples are."""
+    before: Estimate | None = None
+    """Accuracy on the test set before another program trained the network, where it was trained
+    before that already; None: not so, or not known."""
+    probabilities: bool = False
+    """Whether its outputs, which are taken for logits, are probabilities that sum to 1."""
+    relabeled: Relabeled = ""
+    """Whether another program seems to have trained the network with other labels, by what shows
+    it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""
+    smallest: SmallestRight | None = None
+    """What shows that the smallest of its outputs, not the largest, is that of the right class;
+    None: nothing does."""
+    threshold: str = ""
+    """A function of `model` and `x` whose threshold is 0, where that of the one output of the model
+    seems to be another one."""
+    untouched: bool = False
+    """Whether no weight of the network changed in all of `steps`."""
+    changes: tuple[str, ...] = ()
+    """Interventions of the user's own, of which it is not known what they should change."""
+    flags: bool = True
+    """Whether advice names flags of the lab; False: another program trained the model."""
+
+    noun: str = "faces"
+    """Plural noun for the examples."""
+    concept: str = "the task"
+    """What there is to learn, as the object of a sentence: "what makes a person"."""
+    more_train: int | None = None
+    more_test: int | None = None
+    """Further training and test examples that exist; None: unlimited."""
+
+    @property
+    def chance(self) -> float:
+        """Chance level of accuracy, 0 to 1: of a guess, or of always predicting the most frequent
+        class."""
+        return max(self.frequent, 1 / self.num_classes)
+
+    @property
+    def studied(self) -> int:
+        """Of the `num_train` examples, how many it was trained on, as far as that is known."""
+        seen = self.shown if self.online is None else self.online
+        return self.num_train if seen is None else min(seen, self.num_train)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim: `kind` is its identifier, `text` its sentences."""
+
+    kind: str
+    text: str
