@@ -214,6 +214,7 @@ class Record:
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
             first_not_finite=fitted.first_not_finite, copies=self._copies,
             smallest=self._smallest_right(last, step), probabilities=_probabilities(last),
+            evaluations=self._evaluations(),
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
@@ -311,13 +312,18 @@ class Record:
         if objective_file(self._run.config.train.objective) is None or not step:
             return None
         train = last.evaluation.on("train")
-        right = None
-        with suppress(ValueError):  # the file is damaged or gone
-            right = self._folder.metrics()[0].get("accuracy/train")
+        evaluations = self._evaluations()
+        right = evaluations[0].get("accuracy/train") if evaluations else None
         if train.logits.shape[1] > 2:
             return smallest_right(train.logits, train.labels, before=0)
         before = 1 if right is None else 1 - right
         return smallest_right(train.logits, train.labels, before=before)
+
+    def _evaluations(self) -> list[dict[str, Any]]:
+        """The evaluations so far; none if their file is damaged or gone."""
+        with suppress(ValueError):
+            return self._folder.metrics()
+        return []
 
     def _log(self, step: int, metrics: Metrics) -> None:
         """Log an evaluation's metrics."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lab.measure.smallest_right import SmallestRight
 from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
-from lab.verdict import Setting
+from lab.verdict import Setting, peak_of
 from lab.worlds import DrawnWorld, Examples, StoredWorld
 from lab.worlds.copies import Copies
 from lab.worlds.pairs import replaced
@@ -24,12 +25,14 @@ def verdict_setting(
     copies: Copies | None = None,
     smallest: SmallestRight | None = None,
     probabilities: bool = False,
+    evaluations: Sequence[Mapping[str, Any]] = (),
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
     weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound;
     `first_not_finite`: the untrained network already had logits that are not finite.
     `copies` are those between its sets, of pictures from disk, and `smallest` shows that its
-    smallest output is the right one. `probabilities`: its outputs are such, in place of logits."""
+    smallest output is the right one. `probabilities`: its outputs are such, in place of logits.
+    `evaluations` are the metrics of all evaluations, each with its `step`."""
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
@@ -55,6 +58,7 @@ def verdict_setting(
         varied=tuple(varied),
         cues=world.cues,
         held=tuple(name for each in combinations for name, _ in each.conditions),
+        peak=peak_of(evaluations, before=steps if weights_of is None else weights_of),
         kept=None if weights_of == steps else weights_of,
         first_not_finite=first_not_finite,
         shared=copies.shared if copies else 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lab.core.estimate import Estimate
 from lab.measure.smallest_right import SmallestRight
@@ -16,6 +16,13 @@ Metrics = Mapping[str, Estimate]
 Relabeled = Literal["", "others", "classes"]
 """What shows that a network was trained with other labels: nothing; that few of its answers are
 right; that they are right of other classes."""
+
+
+class Peak(NamedTuple):
+    """The highest training accuracy of earlier evaluations, 0 to 1, and its step."""
+
+    step: int
+    accuracy: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +57,8 @@ class Setting:
     """Attributes of which unseen combinations show one value each, or one of a few."""
     kept: int | None = None
     """The step of which it has the weights, where that is not the last one; None: it is."""
+    peak: Peak | None = None
+    """The best evaluation before the step whose weights it has; None: not known."""
     online: int | None = None
     """Number of training examples of online training, each used once; training accuracy is measured
     on the first `num_train`. None: `num_train` examples, re-used in every epoch."""

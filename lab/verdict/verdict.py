@@ -19,6 +19,7 @@ from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.doubts import another, dependent, unlike
 from lab.verdict.headline import GOOD, MUCH, headline, numbers, unseen
+from lab.verdict.lost import lost
 from lab.verdict.perturbed import perturbed
 from lab.verdict.setting import Finding, Metrics, Setting
 from lab.verdict.shortcuts import (
@@ -137,7 +138,10 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         claim = f"It has learned {setting.concept}; it errs on {errors} of {unseen(setting)}."
         main = Finding(main.kind, f"{claim} {numbers(metrics, setting, main.kind)}")
     first = [*dependent(setting), *first]
-    claims = [*first, main, *(finding for finding in read if finding not in first), *traces]
+    fell = lost(setting.peak, metrics["accuracy/train"], noun)
+    after = [Finding("lost", fell)] if fell else []
+    rest = [finding for finding in read if finding not in first]
+    claims = [*first, main, *after, *rest, *traces]
     if said := varying(metrics):
         claims.append(Finding("answers vary", said))
     sound = main.kind in _LEARNED and not any(finding.kind in _FAULTS for finding in read)
@@ -145,6 +149,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         claims.append(Finding("steady", small))
     hint = advice(
         main.kind,
+        lost=bool(fell),
         error=1 - metrics["accuracy/test"].value,
         wrong_labels=FITTED in kinds,
         num_train=setting.num_train,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
-from lab.core.run_dir import Status
+from lab.core.run_dir import RunDir, Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
@@ -24,7 +24,7 @@ from lab.runs.display import Display
 from lab.runs.recorder import Recorder
 from lab.tracking.writer import Tracker
 from lab.training import describe
-from lab.verdict import Setting, verdict
+from lab.verdict import Setting, peak_of, verdict
 from lab.watching.asking import Asking
 from lab.watching.budget import STARTING, Budget
 from lab.watching.ending import AtFirst, Meant, unseen_in
@@ -527,7 +527,10 @@ class Watcher:
     def _setting(self, step: int) -> Setting:
         """What the verdict must know beside the metrics."""
         sets, config = self._sets, self._settings.config
-        train, test = sets.train, sets.test
+        train, test, evaluations = sets.train, sets.test, list[dict[str, Any]]()
+        if self.folder is not None:
+            with suppress(ValueError):  # their file is damaged or gone
+                evaluations = RunDir(self.folder).metrics()
         return Setting(
             num_train=train.source.count,
             measured_train=len(train) if train.is_sample else None,
@@ -537,6 +540,7 @@ class Watcher:
             label_noise=config.data.label_noise,
             label_noise_kind="flip",
             steps=step,
+            peak=peak_of(evaluations, before=step),
             width=None,
             shared=sets.shared,
             clusters=sets.clusters,

@@ -1,0 +1,38 @@
+"""The finding that a network knew more of its training set at an earlier evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lab.core.estimate import Estimate
+from lab.core.words import in_steps, percent
+from lab.verdict.setting import Peak
+
+MUCH = 0.1
+"""How much training accuracy must have fallen."""
+
+
+def peak_of(evaluations: Iterable[Mapping[str, Any]], *, before: int) -> Peak | None:
+    """The highest training accuracy of the evaluations, each with its `step`, before a step."""
+    found = [
+        Peak(each["step"], value)
+        for each in evaluations
+        if each["step"] < before
+        and isinstance(value := each.get("accuracy/train"), float)
+        and math.isfinite(value)
+    ]
+    return max(found, key=lambda peak: peak.accuracy, default=None)
+
+
+def lost(peak: Peak | None, train: Estimate, noun: str) -> str:
+    """The sentence that training accuracy, now `train`, is surely and much below its `peak`;
+    nothing if it is not."""
+    if peak is None or peak.accuracy - train.value <= MUCH or train.interval[1] >= peak.accuracy:
+        return ""
+    when = f"After {in_steps(peak.step)}" if peak.step else "Before the first step"
+    return (
+        f"{when} it got {percent(peak.accuracy)} of these training {noun} right: some of what it"
+        " had learned it has lost again."
+    )

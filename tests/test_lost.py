@@ -1,0 +1,102 @@
+"""A network that knew much more of its training set at an earlier evaluation."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from lab import watch
+from lab.core.config import ModelConfig
+from lab.core.estimate import wilson
+from lab.core.run_dir import RunDir
+from lab.runs.train import start
+from lab.verdict import findings, peak_of
+from lab.verdict.lost import lost
+from lab.verdict.setting import Peak
+from support.configs import tiny
+from support.made_up import figures, kinds, setting
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [(0.95, 60, True), (0.75, 60, True), (0.69, 60, False), (0.5, 60, False), (1.0, 95, False)],
+)
+def test_it_is_told_where_training_accuracy_fell_much(before: float, now: int, told: bool) -> None:
+    assert bool(lost(Peak(400, before), wilson(now, 100), "faces")) is told
+
+
+def test_few_examples_can_fall_by_chance() -> None:
+    assert not lost(Peak(400, 0.75), wilson(6, 10), "faces")
+    assert not lost(None, wilson(6, 10), "faces")
+
+
+def test_the_best_earlier_evaluation_is_taken() -> None:
+    rows = [
+        {"step": 0, "accuracy/train": 0.5}, {"step": 5, "accuracy/train": 0.8},
+        {"step": 9, "accuracy/train": None}, {"step": 12, "accuracy/train": 0.7},
+        {"step": 20, "accuracy/train": 1.0}, {"step": 21},
+    ]  # fmt: skip
+    assert peak_of(rows, before=20) == Peak(5, 0.8)
+    assert peak_of(rows, before=21) == Peak(20, 1.0)
+    assert peak_of([], before=5) is None
+
+
+def test_the_verdict_says_so_and_does_not_advise_longer_training() -> None:
+    found = findings(figures(0.6, 0.6), setting(peak=Peak(400, 0.95)))
+    assert kinds(found)[:2] == [kinds(findings(figures(0.6, 0.6), setting()))[0], "lost"]
+    assert found[1].text.startswith("After 400 steps it got 95.0 % of these training faces right")
+    assert found[-1].text == "Try a smaller --learning-rate or --early-stopping 5."
+    steady = findings(figures(0.6, 0.6), setting(peak=Peak(400, 0.6)))
+    assert "lost" not in kinds(steady)
+    assert "--steps" in steady[-1].text
+
+
+def test_a_watched_loop_that_breaks_its_network_is_told(tmp_path: Path) -> None:
+    x, y = torch.randn(80, 4, generator=torch.Generator().manual_seed(0)), torch.arange(80) % 2
+    x[:, 0] += 4 * y - 2
+    model = nn.Linear(4, 2)
+    good, bad = torch.zeros(2, 4), torch.zeros(2, 4)
+    good[1, 0], bad[1, 1] = 1, 1
+    given = {"train": (x[:60], y[:60]), "test": (x[60:], y[60:])}
+    with watch(model, **given, out=tmp_path / "run", quiet=True, every=1) as watcher:
+        for weight in (good, bad):
+            model.weight.data, model.bias.data = weight.clone(), torch.zeros(2)
+            watcher()
+    rows = RunDir(tmp_path / "run").metrics()
+    right = rows[1]["accuracy/train"]
+    assert right > rows[-1]["accuracy/train"] + 0.2
+    verdict = " ".join(watcher.verdict.split())
+    assert f"After 1 step it got {100 * right:.1f} % of these training examples right" in verdict
+    assert "A smaller learning rate, or the weights of an earlier step, may help." in verdict
+
+
+NET = """
+import torch
+from torch import nn
+
+class Breaking(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.rest = nn.Sequential(nn.Flatten(), nn.LazyLinear(spec.num_outputs))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        if self.training:
+            self.calls += 1
+        out = self.rest(x)
+        return out if self.calls <= 60 else -out
+"""
+
+
+def test_a_run_that_loses_what_it_had_learned_is_told(tmp_path: Path) -> None:
+    """After 60 steps the network gives the opposite answers, and learns no more."""
+    (tmp_path / "net.py").write_text(NET)
+    usual = {"model": f"{tmp_path}/net.py:Breaking", "width": ModelConfig().width, "num_train": 40}
+    for steps in (60, 64):
+        config = tiny(tmp_path / "runs", steps=steps, eval_every=20, name=f"of-{steps}", **usual)
+        verdict = " ".join(start(config).verdict.split())
+        assert ("lost again" in verdict) is (steps == 64)
+    rows = RunDir(tmp_path / "runs" / "of-64").metrics()
+    best = max(rows[:-1], key=lambda row: row["accuracy/train"])
+    assert f"After {best['step']} steps it got" in verdict
