@@ -30,7 +30,7 @@ from lab.experiments.lessons import (
 )
 from lab.experiments.lessons.claims import every, leads, some_exceed
 from lab.experiments.lessons.lesson import Chapter
-from lab.experiments.lessons.page import INDEX, PAGE, lesson_page
+from lab.experiments.lessons.page import FOLDER, INDEX, PAGE, lesson_page
 from lab.experiments.lessons.teach import FIGURE, RESULT
 from lab.experiments.lessons.tries import Pinned, Try
 from lab.playground.recipe import config_of
@@ -144,6 +144,22 @@ def test_the_command_writes_the_book_from_stored_results(tmp_path: Path) -> None
     broken = run_here("lesson", "--book", "--out", str(tmp_path))
     assert broken.code == 2
     assert broken.err.count("\n") == 1
+
+
+def test_commands_go_to_the_folder_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for out, flag in ((FOLDER, ""), (Path("my lessons"), " --out 'my lessons'")):
+        keep(out, "eye_color")
+        write_book(out)
+        page, index = (
+            Page((out / each).read_text(encoding="utf-8")).text
+            for each in (f"eye_color/{PAGE}", INDEX)
+        )
+        assert f"lesson.py eye_color --seeds 3{flag}" in page
+        assert f"lesson.py --book{flag}" in index
+        assert ("--out" in index) is bool(flag)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"claims": 3}', "\x00"])

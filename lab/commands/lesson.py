@@ -11,7 +11,7 @@ from lab.core.config import flag
 from lab.core.machine import processors
 from lab.core.text import escape
 
-LESSONS, CLASS = Path("runs/lessons"), Path("runs/class")
+CLASS = Path("runs/class")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +67,10 @@ def lesson(flags: Flags) -> int:
         raise ValueError(f"--seeds must be 2 or more, not {flags.seeds}: an interval needs two")
     from lab.core.locks import check_out
     from lab.experiments.lessons import find_lesson, list_lessons, teach, to_markdown, write_book
-    from lab.experiments.lessons.page import PAGE
+    from lab.experiments.lessons.page import FOLDER, PAGE
     from lab.pool.cells import pool_table
 
-    out = check_out(flags.out or LESSONS)
+    out = check_out(flags.out or FOLDER)
     if flags.results:
         print(to_markdown(out))
         return 0

@@ -21,6 +21,9 @@ PAGE, INDEX = "page.html", "index.html"
 
 _HERE = "lab.experiments.lessons"
 
+FOLDER = Path("runs/lessons")
+"""Where the lessons are, unless --out says otherwise."""
+
 
 def write_book(out: Path) -> Path:
     """Write the page of every lesson whose result lies under `out`, and the index; returns the
@@ -83,7 +86,7 @@ def lesson_page(name: str, lesson: Lesson, result: Mapping[str, Any], *, out: Pa
         papers=lesson.papers,
         conditions=f"{seeds} runs of each setting, {result['date']}; some {lesson.duration} with"
         " three on two cores.",
-        command=f"{spelled('lesson')} {name} --seeds {seeds}",
+        command=f"{spelled('lesson')} {name} --seeds {seeds}{_to(out.parent)}",
     )
 
 
@@ -104,7 +107,7 @@ def index_page(out: Path) -> str:
                     "result": f"{SIGNS[result['verdict']]} {result['verdict']}"
                     if result
                     else f"({lesson.duration} on two cores)",
-                    "command": f"{spelled('lesson')} {name}",
+                    "command": f"{spelled('lesson')} {name}{_to(out)}",
                 }
             )
         chapters.append((chapter, rows))
@@ -115,8 +118,13 @@ def index_page(out: Path) -> str:
         chapters=chapters,
         conditions=f"{count} of {total} lessons have been run here."
         " ✓ confirmed, ✗ refuted, ? not enough evidence.",
-        command=f"{spelled('lesson')} --book",
+        command=f"{spelled('lesson')} --book{_to(out)}",
     )
+
+
+def _to(out: Path) -> str:
+    """The flag that a command needs to go to this folder of lessons."""
+    return "" if out == FOLDER else f" --out {quoted(out)}"
 
 
 def _result(folder: Path) -> dict[str, Any] | None:
