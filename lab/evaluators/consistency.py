@@ -28,5 +28,5 @@ class ConsistencyEvaluator:
         """The shares of predictions that change, and that of the most frequent one, by tag."""
         fed = self.test.feed(evaluation.model, self.count)
         same = same_answer(evaluation.on("test").predicted)
-        asked = consistency(fed.model, fed.stored, to_input=fed.to_input)
+        asked = consistency(fed.model, fed.stored, to_input=fed.to_input, batch_size=fed.batch_size)
         return Result(metrics={**asked, "answers/most_frequent": same})

@@ -27,12 +27,14 @@ class Feed:
     """What a model is fed of N examples: `model(to_input(stored))`.
 
     `stored` (N, …) is what `predict` takes; `model` is the one that was asked about, or a function
-    of it where the examples are not stored as pictures.
+    of it where the examples are not stored as pictures. `batch_size` is how many it is fed at
+    once, as `predict` has it.
     """
 
     model: nn.Module
     stored: Tensor
     to_input: Callable[[Tensor], Tensor] = to_input
+    batch_size: int | None = None
 
 
 class Split(Protocol):

@@ -141,7 +141,7 @@ class EvaluatorSuite:
     def doubts(self, model: nn.Module) -> list[str]:
         """Reasons to doubt what an untrained model would be measured by, a sentence each."""
         fed = self._splits["test"].feed(model, FIRST)
-        found = consistency(fed.model, fed.stored, to_input=fed.to_input)
+        found = consistency(fed.model, fed.stored, to_input=fed.to_input, batch_size=fed.batch_size)
         sentence = varying(found, untrained=True)
         return [sentence] if sentence else []
 

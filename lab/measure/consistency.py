@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, wilson
-from lab.core.words import share
+from lab.core.words import share, singular
 from lab.measure.predict import predict
 from lab.models import to_input
 
@@ -26,10 +26,15 @@ float32 weights (on a GPU its products may be of 10 bits, TF32), and with those 
 
 
 def consistency(
-    model: nn.Module, images: Tensor, *, to_input: Callable[[Tensor], Tensor] = to_input
+    model: nn.Module,
+    images: Tensor,
+    *,
+    to_input: Callable[[Tensor], Tensor] = to_input,
+    batch_size: int | None = None,
 ) -> dict[str, Estimate]:
     """The shares of predictions that change when a picture is given again, and when it is given
-    alone and not in a batch, by tag; over the first `SAMPLE` of uint8 pictures (N, 3, S, S), N > 1.
+    alone and not in a batch (of `batch_size`), by tag; over the first `SAMPLE` of uint8 pictures
+    (N, 3, S, S), N > 1.
 
     A prediction, the most probable class, has changed if the logits have moved by more than
     rounding moves them, too. A network that draws random numbers in eval mode gets another seed
@@ -37,7 +42,10 @@ def consistency(
     """
     if isinstance(images, Tensor):  # of anything else `predict` says that it is none
         images = images[:SAMPLE]
-    first, again = (predict(model, images, to_input=to_input, seed=seed) for seed in (0, 1))
+    first, again = (
+        predict(model, images, to_input=to_input, seed=seed, batch_size=batch_size)
+        for seed in (0, 1)
+    )
     alone = predict(model, images, to_input=to_input, seed=2, batch_size=1)
     rounding = ROUNDING
     if any(p.is_floating_point() and p.element_size() < 4 for p in model.parameters()):
@@ -48,29 +56,33 @@ def consistency(
     }
 
 
-def varying(metrics: Mapping[str, Estimate | float], *, untrained: bool = False) -> str:
+def varying(
+    metrics: Mapping[str, Estimate | float], *, untrained: bool = False, noun: str = "pictures"
+) -> str:
     """A sentence on predictions that are no function of the picture; empty if there are none.
-    `untrained`: they are those before training, which may set what they depend on."""
+    `untrained`: they are those before training, which may set what they depend on; `noun` is what
+    pictures are called."""
+    one = singular(noun)
     repeated, alone = (
         Estimate(each) if isinstance(each, (int, float)) else each
         for each in (metrics.get(REPEATED), metrics.get(ALONE))
     )
     if repeated is not None and repeated.value > 0:
-        changed = f"{share(repeated)} of them change when the same picture is asked about again."
+        changed = f"{share(repeated)} of them change when the same {one} is asked about again."
         follows = "Reliance and all other figures contain that noise."
     elif alone is not None and alone.value > 0:
         changed = (
-            f"{share(alone)} of them change when a picture is shown alone and not with others."
+            f"{share(alone)} of them change when the {one} is shown alone and not with others."
         )
         follows = (
-            "All figures are about pictures shown together, and those of reliance contain what the"
+            f"All figures are about {noun} shown together, and those of reliance contain what the"
             " others change."
         )
     else:
         return ""
     first = "Before training, its" if untrained else "Its"
     follows = "The verdict says whether that is so after training." if untrained else follows
-    return f"{first} answers are not a function of the picture: {changed} {follows}"
+    return f"{first} answers are not a function of the {one}: {changed} {follows}"
 
 
 def _changed(one: Tensor, other: Tensor, rounding: float) -> Estimate:

@@ -142,7 +142,8 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     after = [Finding("lost", fell)] if fell else []
     rest = [finding for finding in read if finding not in first]
     claims = [*first, main, *after, *rest, *traces]
-    if said := varying(metrics):
+    shown = noun if noun == "examples" else "pictures"
+    if said := varying(metrics, noun=shown):
         claims.append(Finding("answers vary", said))
     sound = main.kind in _LEARNED and not any(finding.kind in _FAULTS for finding in read)
     if sound and (small := steady(metrics, setting.relevant, noun)):

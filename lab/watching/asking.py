@@ -94,7 +94,9 @@ class Asking:
         network, sets = self.network, (self._sets.train, self._sets.test)
 
         def rows_of(chosen: MeasuredSet, count: int) -> Tensor:
-            reader = Reader(network, chosen.inputs, forward=self._outputs, raw=True)
+            reader = Reader(
+                network, chosen.inputs, forward=self._outputs, raw=True, batch=chosen.batch
+            )
             with self.undisturbed():
                 return predict(reader, torch.arange(min(count, len(chosen))), to_input=torch.clone)
 

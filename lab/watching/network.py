@@ -71,7 +71,8 @@ def is_unready(model: nn.Module) -> bool:
 class Reader(nn.Module):
     """The network as a function of positions (N,) in a set of examples, to logits (N, C);
     `change` is an intervention on its inputs. `raw`: to its outputs as they stand, (N, C) or, of a
-    binary classifier, (N, 1). `shown` looks at what the network gets."""
+    binary classifier, (N, 1). `shown` looks at what the network gets. `batch`: how many it gets at
+    once at most; None: all."""
 
     def __init__(
         self,
@@ -82,15 +83,19 @@ class Reader(nn.Module):
         change: Change | None = None,
         raw: bool = False,
         shown: Shown | None = None,
+        batch: int | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.training = network.training
         self._fetch, self._forward, self._change = fetch, forward, change
         self._read, self._shown = as_rows if raw else as_logits, shown
+        self._batch = batch
 
     def forward(self, positions: Tensor) -> Tensor:
         """The logits of the examples at `positions`."""
+        if self._batch is not None and len(positions) > self._batch:
+            return torch.cat([self.forward(each) for each in positions.split(self._batch)])
         inputs = moved_to(self.network, self._fetch(positions.cpu()))
         if self._change is not None:
             inputs = self._change(inputs)

@@ -38,7 +38,9 @@ class MeasuredSet:
     `inputs(positions)` are the inputs of those at positions (N,) in this set; `labels` (N,) int64;
     `thumbnails` uint8 (N, 3, S, S), or None where the inputs are no pictures; `keys` are digests of
     the inputs, one for each; `unscaled`: whether the first are pictures as files have them;
-    `broken`: how many have numbers that are not finite.
+    `broken`: how many have numbers that are not finite. `batch`: of how many a loader makes each
+    batch, where it pads them to the longest one in it, so that answers may depend on the others;
+    None: it does not.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -51,6 +53,7 @@ class MeasuredSet:
         chunks, labels = [], []
         held, self.unscaled, self.broken = True, False, 0
         keys: list[bytes] = []
+        forms: set[tuple[tuple[int, ...], ...]] = set()
         small: list[Tensor] | None = []
         for start in range(0, len(self), CHUNK):
             inputs, given = source.read(self.positions[start : start + CHUNK])
@@ -64,15 +67,28 @@ class MeasuredSet:
                 small = [*small, shown] if shown is not None else None
             if start == 0:
                 self.unscaled = small is not None and _are_unscaled(leaves(inputs)[0])
+            forms.add(form(inputs))
             if held:
                 chunks.append(inputs)
         self.labels = torch.cat(labels)
         self._held: Tree = None
-        if held and len({form(chunk) for chunk in chunks}) == 1:  # else padded, each batch anew
+        self.batch: int | None = None
+        if len(forms) > 1 or source.pads():
+            self.batch, held = source.batch or 1, False
+            keys = self._digests(keys)
+        if held:
             self._held = cat(chunks)
         self.thumbnails = _visible(small) if small else None
         self.keys = tuple(keys)
         self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
+
+    def _digests(self, padded: list[bytes]) -> list[bytes]:
+        """The digests of the inputs without what a batch pads them with: each read alone; where
+        that cannot be, those of the `padded` ones."""
+        try:
+            return [row_digests(self.source.read(each)[0])[0] for each in self.positions[:, None]]
+        except Exception:  # of a collate function that takes no single example
+            return padded
 
     def __len__(self) -> int:
         return len(self.positions)

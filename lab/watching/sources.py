@@ -28,7 +28,7 @@ from torch.utils.data.distributed import DistributedSampler
 
 from lab.core.text import one_line, plain, unknown
 from lab.watching.origins import LABELS, Part, is_same, parts_of, same_numbers
-from lab.watching.trees import Tree, as_tensor, as_tree, leaves, like, row_digests, rows
+from lab.watching.trees import Tree, as_tensor, as_tree, form, leaves, like, row_digests, rows
 from lab.worlds.datasets import known_classes
 
 FORMS = "a map-style dataset, a DataLoader, or (inputs, labels) as tensors or arrays"
@@ -377,6 +377,18 @@ class Source:
                 f"{self.what}: its collate function puts the examples of a batch into another"
                 " order (by length?), so that it is not known which is which: keep their order"
             )
+
+    def pads(self, count: int = 32) -> bool:
+        """Whether a loader's collate function gives examples another shape in a batch than alone:
+        it pads them to the longest one, say."""
+        if self._tensors or self._collate is default_collate:
+            return False
+        positions = torch.linspace(0, self.count - 1, min(count, self.count)).long()
+        whole = form(self.read(positions)[0])
+        try:
+            return any(form(self.read(each)[0]) != whole for each in positions[:, None])
+        except Exception:  # of a collate function that takes no single example
+            return False
 
     def refuse_others(self, whole: Source, count: int = 32) -> None:
         """Raise `ValueError` if these are not the examples of `whole` in the same order with the

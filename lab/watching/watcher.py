@@ -19,6 +19,7 @@ from lab.core.run_dir import RunDir, Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
+from lab.measure.consistency import SAMPLE
 from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
@@ -47,7 +48,8 @@ CHANGED = 500
 """Test examples on which interventions are measured, at most."""
 
 ASKED_AGAIN = 32
-"""Test examples that the final model is asked about once more, and each alone."""
+"""Test examples that the final model is asked about once more, and each alone; `SAMPLE` where a
+batch pads them, so that its answers may depend on it."""
 
 PICTURED = (7, 31)
 """Measurements, counted from 0, that show pictures, as the last one does."""
@@ -324,7 +326,8 @@ class Watcher:
         self._suite = EvaluatorSuite(
             Setup(
                 world=world, splits=splits, pictures=settings.config.pictures,
-                asked_again=ASKED_AGAIN, grouped=self._groups is not None, changes=changes,
+                asked_again=ASKED_AGAIN if test.batch is None else SAMPLE,
+                grouped=self._groups is not None, changes=changes,
             )
         )  # fmt: skip
         self._recorder = Recorder(

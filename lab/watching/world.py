@@ -11,6 +11,7 @@ from lab.core.config import DataConfig
 from lab.evaluators import LoadedSplit
 from lab.evaluators.evaluation import Feed, predictions_on
 from lab.measure import Predictions, predict
+from lab.measure.predict import BATCH
 from lab.watching.fed import Shown
 from lab.watching.network import Change, Reader
 from lab.watching.outputs import Forward, plain_forward
@@ -117,7 +118,7 @@ class WatchedSplit(LoadedSplit):
         """The network's predictions on all of them. Of a network that got its shapes in the loop
         there may be more columns than classes are known: they are no class's."""
         fed = self.feed(model, len(self.examples))
-        logits = predict(fed.model, fed.stored, to_input=fed.to_input)
+        logits = predict(fed.model, fed.stored, to_input=fed.to_input, batch_size=fed.batch_size)
         found = predictions_on(self.name, logits, self.on_cpu, self.groups)
         known = len(found.classes)
         more = tuple(f"column {number}" for number in range(known, logits.shape[1]))
@@ -127,7 +128,9 @@ class WatchedSplit(LoadedSplit):
         """Positions, which a function of the network takes."""
         reader = Reader(
             model, self._chosen.inputs, forward=self._forward, change=self._change,
-            shown=self._shown,
+            shown=self._shown, batch=self._chosen.batch,
         )  # fmt: skip
         positions = torch.arange(min(count, len(self.examples)))
-        return Feed(model=reader, stored=positions, to_input=torch.clone)
+        batch = self._chosen.batch
+        at_once = None if batch is None else max(1, BATCH // batch) * batch  # no parts of batches
+        return Feed(model=reader, stored=positions, to_input=torch.clone, batch_size=at_once)
