@@ -141,3 +141,20 @@ def test_a_watched_runs_settings_stand_beside_what_is_known_of_it(tmp_path: Path
     }  # fmt: skip
     header = [cell.strip() for cell in found_text(table).split("\n")[0].strip("|").split("|")]
     assert header[:5] == ["setting:num_train", "setting:seeds", "trick", "metric", "seeds"]
+
+
+def test_watched_networks_of_other_sizes_are_no_seeds_of_one(tmp_path: Path) -> None:
+    """Three models in one folder, all of them `nn.Sequential`, as in a comparison."""
+    (x, y), test = pictures(20, 0), pictures(20, 1)
+    for k, width in enumerate((None, None, 3)):
+        torch.manual_seed(k)
+        last = [nn.Linear(64, 2)] if width is None else [nn.Linear(64, width), nn.Linear(width, 2)]
+        model = nn.Sequential(nn.Flatten(), *last)
+        with watch(
+            model, train=(x, y), test=test, out=tmp_path / str(k), pictures=False, quiet=True
+        ):
+            pass
+    table = found_table(tmp_path)
+    assert dict(table.grid) == {"parameters": ("130", "203")}
+    assert [len(cell.runs) for cell in table.cells] == [2, 1]
+    assert found_text(table).startswith("| parameters")

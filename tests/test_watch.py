@@ -629,6 +629,18 @@ def test_nothing_opens_such_a_run_and_all_say_why(
         Service(str(tmp_path)).ask("parts", {"run": ["mine"], "face": []})
 
 
+def test_a_step_has_one_point_unless_its_figures_are_others(tmp_path: Path) -> None:
+    """As where `measure()` is called in a loop that is measured every so many steps, too."""
+    model = network()
+    with measure(model, train=TRAIN, test=TEST, out=tmp_path, every=1, quiet=True) as watched:
+        watched()
+        watched.measure()
+        for weight in model.parameters():
+            weight.data.zero_()
+        watched.measure()
+    assert [row["step"] for row in RunDir(tmp_path).metrics()] == [0, 1, 1]
+
+
 def test_many_runs_make_a_table(tmp_path: Path) -> None:
     for rate in (0.1, 0.2):
         for seed in (0, 1):

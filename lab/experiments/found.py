@@ -7,7 +7,7 @@ print(found_text(table))
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,12 +35,21 @@ WORLD, CODE = "world", "code"
 """Columns that tell runs of the same settings apart: the version of the pictures, and a digest of
 the source files of network and objective."""
 
+PARAMETERS = "parameters"
+"""The column that tells watched runs of the same settings apart: the size of the network."""
+
+_OF_RUNS: dict[str, Callable[[Provenance], str]] = {
+    WORLD: lambda provenance: provenance.world,
+    CODE: lambda provenance: provenance.code,
+}
+
 
 def found_table(folder: Path) -> Table:
     """The runs directly in `folder` as a table: the grid are the settings in which they differ, a
     cell the runs that differ in their seeds alone; of several trainings with one seed, and of
-    copies, it has one. Runs of the same settings with other pictures or source files are told
-    apart. `ValueError` if there is no finished run, or if one has figures of other settings."""
+    copies, it has one. Runs of the same settings with other pictures or source files, and watched
+    runs with networks of other sizes, are told apart. `ValueError` if there is no finished run, or
+    if one has figures of other settings."""
     found: list[_Found] = []
     failed = []
     for run in runs_in(folder):
@@ -114,16 +123,23 @@ class _Found:
 
 
 def _tell_apart(found: Sequence[_Found]) -> None:
-    """Name pictures and source files among the settings of the lab's runs where some that have the
-    same settings differ in them."""
-    trained = [one for one in found if not one.provenance.watched]
-    same: dict[str, list[_Found]] = {}
-    for one in trained:
-        same.setdefault(repr(sorted(one.settings.items(), key=str)), []).append(one)
-    for name in (WORLD, CODE):
-        if any(len({getattr(one.provenance, name) for one in ones}) > 1 for ones in same.values()):
-            for one in trained:
-                one.settings[name] = getattr(one.provenance, name) or None
+    """Name among the settings what tells some runs of the same settings apart: of the lab's runs
+    pictures and source files, of watched ones the number of the network's parameters (their
+    pictures differ from fold to fold, too)."""
+    for watched in (False, True):
+        ones = [one for one in found if bool(one.provenance.watched) is watched]
+        same: dict[str, list[_Found]] = {}
+        for one in ones:
+            same.setdefault(repr(sorted(one.settings.items(), key=str)), []).append(one)
+        for name, value in ({PARAMETERS: _parameters} if watched else _OF_RUNS).items():
+            if any(len({value(one.provenance) for one in each}) > 1 for each in same.values()):
+                for one in ones:
+                    one.settings[name] = value(one.provenance) or None
+
+
+def _parameters(provenance: Provenance) -> str:
+    """How many parameters a watched network has, as "1,732" or "1,732, 20 of them trainable"."""
+    return str(provenance.watched.get("parameters") or "").replace(" parameters", "")
 
 
 def _settings(
@@ -136,7 +152,7 @@ def _settings(
     if provenance.watched:
         names = [name for name in names if name in written]
     told: Mapping[str, Any] = provenance.watched.get("settings", {})
-    own = own_columns(told, beside=[*names, WORLD, CODE], kind="setting")
+    own = own_columns(told, beside=[*names, WORLD, CODE, PARAMETERS], kind="setting")
     settings = {name: setting(config, name) for name in names}
     return settings | {own[name]: value for name, value in told.items()}
 

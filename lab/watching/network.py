@@ -95,7 +95,7 @@ class Reader(nn.Module):
     def forward(self, positions: Tensor) -> Tensor:
         """The logits of the examples at `positions`."""
         if self._batch is not None and len(positions) > self._batch:
-            return torch.cat([self.forward(each) for each in positions.split(self._batch)])
+            return torch.cat([self.forward(each) for each in torch.split(positions, self._batch)])
         inputs = moved_to(self.network, self._fetch(positions.cpu()))
         if self._change is not None:
             inputs = self._change(inputs)

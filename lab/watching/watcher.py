@@ -375,7 +375,8 @@ class Watcher:
         self._display.warn(self._warnings)
 
     def _measured(self, step: int, *, log: bool, pictured: bool) -> SuiteResult:
-        """Measure after `step`, and `log` it; `pictured`: with pictures."""
+        """Measure after `step`, and `log` it, unless these figures are logged already; `pictured`:
+        with pictures."""
         refuse_sharded(self._model)
         network, last = self._asking.network, self._opened is None
         _wait_for(device_of(network))
@@ -400,7 +401,7 @@ class Watcher:
                     self.warn(said)
             with budget.spending("logging"), self._undisturbed():
                 self._recorder.show_distributions(step, [result])
-                if log:
+                if log and not (self._logged == step and result.metrics == self.metrics):
                     self._recorder.tracker.scalars(step, result.metrics)
                     self._logged = step
         if pictured:

@@ -124,7 +124,8 @@ def check_objective(
         if network is None and not torch.allclose(one, two, rtol=ROUNDING, atol=ROUNDING):
             raise ValueError(
                 f"its loss is {float(two):.4g} in place of {float(one):.4g} once its state is"
-                " restored: what steps change is not all in its state()"
+                " restored in another one: what its steps change must be in its state(), and what"
+                " its file draws at random must come from a seed"
             )
         bounded = _bounded(lambda: tried(place), spec, batches[0][1], classes)
     doubts = list(_doubts(losses, name, known=objective.weights))
