@@ -4,7 +4,7 @@ runner."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,7 +109,8 @@ def run_plans(
 ) -> Tables:
     """Do the runs of several plans, one plan after the other, all in `out`: those that are finished
     there are kept. Pools, done by `pools`, are in a folder beside it. `say` gets the title of each
-    plan that has one; `watch` shows the progress."""
+    plan that has one; `watch` shows the progress. What is doubtful of pictures from disk is for the
+    caller to tell."""
     tables: dict[str, Table] = {}
     progress = Progress() if watch else None
     for number, (key, plan) in enumerate(plans.items(), 1):
@@ -124,7 +125,7 @@ def run_plans(
             continue
         tables[key] = run_grid(
             plan.base, plan.grid, seeds=seeds, out=out, processes=processes, executor=executor,
-            watch=progress, adapt=plan.adapt,
+            watch=progress, adapt=plan.adapt, look_at_pictures=False,
         )  # fmt: skip
     return tables
 
@@ -151,7 +152,7 @@ def run_preset(
         base, preset.plan.grid, seeds=seeds, processes=processes, executor=executor,
         watch=Progress(metrics=metrics), adapt=preset.plan.adapt,
     )  # fmt: skip
-    view = preset.view(table)
+    view = replace(preset.view(table), about_pictures=table.about_pictures)
     say(to_markdown(view))
     say("")
     files = write_results(table, view)

@@ -172,12 +172,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Table:
-    """All cells of a grid in the grid's order, with their finished runs; and the failed runs."""
+    """All cells of a grid in the grid's order, with their finished runs; the failed runs; and what
+    is doubtful of pictures from disk, a sentence each."""
 
     grid: Mapping[str, tuple[Any, ...]]
     out: Path
     cells: tuple[Cell, ...]
     failed: tuple[Failure, ...] = field(default=())
+    about_pictures: tuple[str, ...] = ()
 
     def cell(self, **settings: Any) -> Cell:
         """The one cell with these settings; `ValueError` if there are none or several."""

@@ -18,7 +18,6 @@ from lab.core.estimate import shares_differ
 from lab.core.words import first_few
 from lab.measure.class_shares import LACKING, in_both
 from lab.worlds import Examples, StoredWorld, World
-from lab.worlds.audit import group_shares_doubted
 from lab.worlds.groups import true_groups
 
 FEWEST, LEAST = 30, 0.1
@@ -56,15 +55,6 @@ class Fresh:
             "other_shares": self.mixed or None,
             "told": self.said,
         }
-
-
-def shares_doubted(world: World, train: Examples, test: Examples) -> list[str]:
-    """A sentence each on classes and groups of one's own pictures that have other shares in the
-    test set than in the training set."""
-    if not isinstance(world, StoredWorld):
-        return []
-    groups = group_shares_doubted(world, train, test, WARNING)
-    return [*world.shares_doubted(WARNING), *groups]
 
 
 def fresh_of(world: World, train: Examples, test: Examples) -> Fresh:

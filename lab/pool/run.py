@@ -16,15 +16,17 @@ from lab.experiments.runner.executors import Executor, open_executor
 from lab.experiments.runner.jobs import key_of
 from lab.measure import right
 from lab.models import digest_of
-from lab.pool.fresh import Fresh, fresh_of, shares_doubted
+from lab.pool.fresh import WARNING, Fresh, fresh_of
 from lab.pool.membership import membership, subset_size
 from lab.pool.progress import Progress
 from lab.pool.store import Pool, PoolDir
 from lab.pool.train import Job, Report, do, weights_of
 from lab.runs.network import build_model, dry_run
+from lab.runs.progress import progress_bar
 from lab.runs.provenance import provenance_of
 from lab.runs.resolve import ResolvedRun, resolve
 from lab.worlds import Examples, check_memory_of_runs
+from lab.worlds.audit import doubts_of_pictures
 
 MOST = 100_000
 """Networks of a pool at most."""
@@ -63,6 +65,8 @@ class PoolResult:
     seconds: float
     """Processor seconds of the networks that were trained now, each; 0: none was."""
     failed: tuple[tuple[int, str], ...]
+    doubts: tuple[str, ...] = ()
+    """What is doubtful of pictures from disk, a sentence each."""
 
     @cached_property
     def fresh(self) -> Fresh:
@@ -142,7 +146,9 @@ def run_pool(
         say(_plan(run, networks, size, len(kept), processes, weights))
         train = run.world.load("train", data.num_train).to("cpu")
         test = run.world.load("test", data.num_test).to("cpu")
-        for warning in shares_doubted(run.world, train, test):
+        with progress_bar() as looking:
+            doubts = doubts_of_pictures(run.world, train, test, then=WARNING, progress=looking)
+        for warning in doubts:
             say(f"warning: {warning}")
         if said := fresh_of(run.world, train, test).said:
             say(said)
@@ -181,6 +187,7 @@ def run_pool(
             test=test,
             seconds=sum(seconds) / len(seconds) if seconds else 0.0,
             failed=tuple(failed),
+            doubts=tuple(doubts),
         )
 
 

@@ -14,6 +14,7 @@ from lab.measure.memorization_scores import BY_HEART, FEWEST
 from lab.pool.attacks import LOSS, OFFLINE, ONLINE
 from lab.pool.causes import CONTRADICTS, ORDINARY, RARE, WRONG
 from lab.pool.findings import Findings, Part
+from lab.pool.fresh import WARNING
 from lab.pool.membership import networks_for
 from lab.worlds import COPIED, HARD
 
@@ -52,11 +53,23 @@ def tell(findings: Findings) -> Told:
     fresh = findings.result.fresh
     warned, noted = ([fresh.said], []) if fresh.mixed else ([], [fresh.said] if fresh.said else [])
     return Told(
-        known=[*_not_finite(findings, noun), *warned, _by_heart(findings, noun)],
+        known=[
+            *_not_finite(findings, noun),
+            *_doubts(findings),
+            *warned,
+            _by_heart(findings, noun),
+        ],
         causes=[*why, *_extremes(findings, noun)],
         attack=_attack(findings, noun),
         checks=[*noted, *_identity(findings, noun), *_criterion(findings, noun)],
     )
+
+
+def _doubts(findings: Findings) -> list[str]:
+    """A warning for each thing that is doubtful of pictures from disk; what follows from other
+    shares of classes is said of the fresh examples."""
+    doubts = [each for each in findings.result.doubts if WARNING not in each]
+    return [f"Warning: {each[0].upper()}{each[1:]}" for each in doubts]
 
 
 def sentences(findings: Findings) -> list[str]:

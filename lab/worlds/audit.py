@@ -133,11 +133,12 @@ def warnings(
     test: Examples,
     *,
     copies: Copies | None = None,
+    then: str = FIGURES,
     progress: Progress = quiet,
 ) -> list[str]:
     """Faults of a run's pictures, one sentence each; usually none.
 
-    `copies` are those of pictures from disk, where they are known.
+    `copies` are those of pictures from disk, where they are known; `then` as in `shares_told`.
 
     A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
     0.1 s for 10,000 examples. The search for near copies, which pictures from disk get, takes
@@ -172,8 +173,26 @@ def warnings(
         said += copies_told(world, copies, len(test))
         found = world.clusters(len(train), len(test))
         said += clusters_told(found, world.noun, world.sets)
-        said += group_shares_doubted(world, train, test)
+        said += group_shares_doubted(world, train, test, then)
     return said
+
+
+def doubts_of_pictures(
+    world: World,
+    train: Examples,
+    test: Examples,
+    *,
+    then: str = FIGURES,
+    progress: Progress = quiet,
+) -> list[str]:
+    """All that is doubtful of the pictures of `world` from disk, of which these are the two sets, a
+    sentence each: what lies beside them, how classes are spread, copies, clusters. None of drawn
+    ones, which are as they were made. `then` says what follows from other shares, as in
+    `shares_told`."""
+    if not isinstance(world, StoredWorld):
+        return []
+    found = warnings(world, train, test, then=then, progress=progress)
+    return [*world.doubts(then), *found]
 
 
 def group_shares_doubted(

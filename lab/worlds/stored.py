@@ -238,10 +238,10 @@ class StoredWorld(World, Generic[T]):
         ]
         return Kept.here().numbers(what, sets, make)
 
-    def doubts(self) -> list[str]:
+    def doubts(self, then: str = FIGURES) -> list[str]:
         """A sentence each on what is left out, if classes are not about equally frequent, if few
         pictures of one are for the test, and if one has another share of the test set than of the
-        training set."""
+        training set (`then` as in `shares_told`)."""
         said = self.left_out()
         for what, counts in zip(("training", "test"), self._class_counts(), strict=True):
             rare = np.where(counts, counts, counts.max()).argmin()  # of those that it has
@@ -263,7 +263,7 @@ class StoredWorld(World, Generic[T]):
                     f"fewer than {FEW} test pictures of a class say little about it:"
                     f" {first_few(few)}."
                 )
-        return [*said, *self.shares_doubted()]
+        return [*said, *self.shares_doubted(then)]
 
     def shares_doubted(self, then: str = FIGURES) -> list[str]:
         """A sentence if the training set lacks classes, and one if they have other shares in the

@@ -151,7 +151,7 @@ def with_notes(subject: Subject, base: RunConfig, size: int) -> Subject:
 def _notes(world: World) -> list[str]:
     train = world.load("train", world.data.num_train)
     test = world.load("test", world.data.num_test)
-    return [*world.doubts(), *audit.warnings(world, train, test)]
+    return audit.doubts_of_pictures(world, train, test)
 
 
 def _validation(base: RunConfig, pool: int) -> int:

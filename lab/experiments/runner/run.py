@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from lab.core.config import DataConfig, RunConfig
 from lab.core.locks import check_out, locked
 from lab.core.machine import processors
+from lab.core.text import plain
 from lab.experiments.runner import gpus
 from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
@@ -50,6 +51,7 @@ def run_grid(
     executor: str = "local",
     watch: Watcher | None = None,
     adapt: Adapt = unchanged,
+    look_at_pictures: bool = True,
 ) -> Table:
     """Run `base` with every combination of the grid's values and `seeds` seeds, each config as
     `adapt` makes it of these; returns a `Table`.
@@ -57,9 +59,10 @@ def run_grid(
     Finished runs in `out` (None: the base's) are kept, interrupted ones gone on with, so that the
     same call again is the recovery. `processes` runs go on at a time (None: one on each
     processor that this process may use), or as many as `executor` has workers: `dask://host:port`
-    or `ray://auto`. Runs that fail are in the table's `failed`. Raises `ValueError` before anything
-    is started if a setting cannot work, this machine lacks the device or another process is at the
-    same runs, `OSError` if `out` cannot be written.
+    or `ray://auto`. Runs that fail are in the table's `failed`, and what is doubtful of pictures
+    from disk is in its `about_pictures` (`look_at_pictures` False: it is known already). Raises
+    `ValueError` before anything is started if a setting cannot work, this machine lacks the device
+    or another process is at the same runs, `OSError` if `out` cannot be written.
     """
     place = base.out if out is None else Path(out)
     known = make_grid(grid)
@@ -77,7 +80,11 @@ def run_grid(
     with locked(place):
         if watch is not None:
             watch.warn(warnings)
-        return _go_on(known, place, jobs, processes, executor, watch)
+        doubts = doubts_of_jobs(jobs) if look_at_pictures else ()
+        if watch is not None:
+            watch.warn(doubts)
+        table = _go_on(known, place, jobs, processes, executor, watch)
+        return replace(table, about_pictures=doubts)
 
 
 def _go_on(
@@ -139,6 +146,37 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
             warnings |= dict.fromkeys(trial.warnings)
     _refuse_idle([job.config.data for job in jobs])
     return tuple(warnings)
+
+
+def doubts_of_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """What is doubtful of the pictures of jobs that take them from disk, a sentence each: of each
+    data the largest training set (the first of several), which is named. Shares of classes are told
+    by `check_jobs`, of each set."""
+    from lab.runs.progress import progress_bar
+    from lab.worlds import StoredWorld, open_world
+    from lab.worlds.audit import doubts_of_pictures
+
+    largest: dict[DataConfig, Job] = {}
+    for job in jobs:
+        data = job.config.data
+        if data.data is not None:
+            same = replace(data, num_train=1, num_test=1, label_noise=0.0)
+            known = largest.setdefault(same, job)
+            if data.num_train > known.config.data.num_train:
+                largest[same] = job
+    said: dict[str, None] = {}
+    for job in largest.values():
+        world = open_world(job.config.data, seed=job.config.seed)
+        if not isinstance(world, StoredWorld):
+            continue
+        count, known_shares = world.data.num_train, world.shares_doubted()
+        train, test = world.load("train", count), world.load("test", world.data.num_test)
+        with progress_bar() as progress:
+            doubts = doubts_of_pictures(world, train, test, progress=progress)
+        name = f"{plain(world.root.name)}, " if len(largest) > 1 else ""
+        where = f"{name}with {count:,} training {world.noun} and seed {job.config.seed}: "
+        said |= dict.fromkeys(where + each for each in doubts if each not in known_shares)
+    return tuple(said)
 
 
 def _check_memory(jobs: Sequence[Job], processes: int) -> None:

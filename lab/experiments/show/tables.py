@@ -54,8 +54,10 @@ DIFFERENCES = (
 
 
 def to_markdown(view: View) -> str:
-    """The table of means and that of differences, with a note below each."""
+    """The table of means and that of differences, with notes below each; what is doubtful of
+    pictures first."""
     blocks = [mean_table(view.cells, view.words, view.columns, view.judged)]
+    blocks += [f"Warning, {doubt}" for doubt in view.about_pictures]
     if any(len(cell.runs) > 1 for cell in view.cells):
         blocks.append(MEANS)
     if any(cell.unreached for cell in view.cells):

@@ -61,6 +61,7 @@ class View:
         judged: the headings of columns that show of each seed what stands for the plain metric
             where memorization is judged by another figure.
         pairs: the cells that are compared, each with its baseline.
+        about_pictures: what is doubtful of the pictures, a sentence each.
         figures: yields each figure with its name; names with a known prefix (map/, curve/,
             power_law/) go to TensorBoard, too.
     """
@@ -70,4 +71,5 @@ class View:
     columns: Columns
     judged: Collection[str] = ()
     pairs: Sequence[Pair] = ()
+    about_pictures: Sequence[str] = ()
     figures: Callable[[], Iterator[tuple[str, Figure]]] = field(default=lambda: iter(()))
