@@ -1,13 +1,13 @@
-"""The finding that a network knew more of its training set at an earlier evaluation."""
+"""The findings that a network knew more of its training set at an earlier evaluation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lab.core.estimate import Estimate
-from lab.core.words import in_steps, percent
+from lab.core.words import first_few, in_steps, percent
 from lab.verdict.setting import Peak
 
 MUCH = 0.1
@@ -35,4 +35,15 @@ def lost(peak: Peak | None, train: Estimate, noun: str) -> str:
     return (
         f"{when} it got {percent(peak.accuracy)} of these training {noun} right: some of what it"
         " had learned it has lost again."
+    )
+
+
+def forgot(classes: Sequence[str], noun: str) -> str:
+    """The sentence on `classes` that it knew and knows no more; nothing without any."""
+    if not classes:
+        return ""
+    return (
+        f"It has forgotten {len(classes):,} classes ({first_few(classes)}): at an earlier"
+        f" measurement it got nearly all training {noun} of these right, and now hardly any. If the"
+        " loop shows it one class after the other, show it earlier ones again."
     )

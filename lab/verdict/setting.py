@@ -59,6 +59,9 @@ class Setting:
     """The step of which it has the weights, where that is not the last one; None: it is."""
     peak: Peak | None = None
     """The best evaluation before the step whose weights it has; None: not known."""
+    forgotten: tuple[str, ...] = ()
+    """Classes of which it got nearly all training examples right at an earlier evaluation, and now
+    hardly any, as where a loop shows it classes one after the other."""
     online: int | None = None
     """Number of training examples of online training, each used once; training accuracy is measured
     on the first `num_train`. None: `num_train` examples, re-used in every epoch."""

@@ -19,7 +19,7 @@ from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.doubts import another, dependent, unlike
 from lab.verdict.headline import GOOD, MUCH, headline, numbers, unseen
-from lab.verdict.lost import lost
+from lab.verdict.lost import forgot, lost
 from lab.verdict.perturbed import perturbed
 from lab.verdict.setting import Finding, Metrics, Setting
 from lab.verdict.shortcuts import (
@@ -138,8 +138,10 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         claim = f"It has learned {setting.concept}; it errs on {errors} of {unseen(setting)}."
         main = Finding(main.kind, f"{claim} {numbers(metrics, setting, main.kind)}")
     first = [*dependent(setting), *first]
-    fell = lost(setting.peak, metrics["accuracy/train"], noun)
-    after = [Finding("lost", fell)] if fell else []
+    forgotten = forgot(setting.forgotten, noun)
+    fell = lost(setting.peak, metrics["accuracy/train"], noun) if not forgotten else ""
+    after = [Finding("forgotten", forgotten)] if forgotten else []
+    after += [Finding("lost", fell)] if fell else []
     rest = [finding for finding in read if finding not in first]
     claims = [*first, main, *after, *rest, *traces]
     shown = noun if noun == "examples" else "pictures"
@@ -170,7 +172,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint
-    return [*claims, *([Finding("advice", hint)] if hint else [])]
+    return [*claims, *([Finding("advice", hint)] if hint and not forgotten else [])]
 
 
 def _matters_most(found: Finding, main: Finding, metrics: Metrics, setting: Setting) -> bool:

@@ -28,6 +28,7 @@ from lab.training import describe
 from lab.verdict import Setting, peak_of, verdict
 from lab.watching.asking import Asking
 from lab.watching.budget import STARTING, Budget
+from lab.watching.course import Course
 from lab.watching.ending import AtFirst, Meant, unseen_in
 from lab.watching.given import read_sets
 from lab.watching.looking import WAITED, Looking
@@ -129,7 +130,7 @@ class Watcher:
         self._logged = -1
         self._taken = 0.0
         self._first: AtFirst | None = None
-        self._meant = Meant()
+        self._meant, self._course = Meant(), Course()
         self._threshold: Threshold | None = None
 
     def __enter__(self) -> Watcher:
@@ -392,6 +393,7 @@ class Watcher:
                 late = self._step >= WAITED and budget.measured > 0
                 examples = self._looking.at_set(last=last)
                 result = self._suite(network)
+                self._course.add(result.evaluation.on("train"))
                 self._first = self._first or AtFirst.of(result, steps=self._step)
                 # with forward= the weights may be those of another module, or of none
                 moved = not self._as_they_are and self._first.differs_from(result)
@@ -432,7 +434,7 @@ class Watcher:
             self.warn(said)
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
-        if self._calls and self._first is not None:
+        if self._calls and self._first is not None and not self._course.forgotten():
             is_logits = self._outputs.kind == "logits"
             self._meant = Meant.of(result, self._first, logits=is_logits)
         if self._meant.told:
@@ -545,6 +547,7 @@ class Watcher:
             label_noise_kind="flip",
             steps=step,
             peak=peak_of(evaluations, before=step),
+            forgotten=self._course.forgotten(),
             width=None,
             shared=sets.shared,
             clusters=sets.clusters,
