@@ -36,6 +36,7 @@ from lab.measure.class_shares import (
     same_answer,
 )
 from lab.measure.ranking import roc_auc
+from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.runs.train import start
 from lab.verdict import Finding, findings
 from lab.worlds import audit, open_world
@@ -205,6 +206,54 @@ def rule(counts: list[int], seed: int, *, knows: int | None = None, rare: int = 
     logits = np.zeros((len(labels), len(counts)))
     logits[np.arange(len(labels)), answers] = 6 + rng.normal(size=len(labels))
     return Predictions.of(torch.tensor(logits), torch.tensor(labels))
+
+
+def with_wrong_labels(train: Predictions, every: int) -> Predictions:
+    """The same with another label in place of the true one for each of so many examples."""
+    wrong = torch.arange(len(train)) % every == 0
+    given = torch.where(wrong, (train.labels + 1) % train.logits.shape[1], train.labels)
+    return replace(train, labels=given)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "said"),
+    [
+        ((60, 60, 0), (
+            "The classes have other shares in the test set than among the 160 pictures it studied"
+            " with right labels. Counted at the shares of the test set, it gets 100 %",
+            "of these right: that is what the verdict compares, as all test pictures have right",
+        )),
+        ((60, 60, 60), (
+            "60 are of classes that it has never studied with right labels; of the others it gets",
+            "The verdict compares these with the pictures of the same classes that it studied with"
+            " right labels, at the same shares: it gets 100 %",
+        )),
+    ],
+)  # fmt: skip
+def test_with_wrong_labels_the_verdict_says_that_it_compares_right_ones(
+    unseen: tuple[int, ...], said: tuple[str, ...]
+) -> None:
+    """A network that knows its training examples, and none of their wrong labels: of all of them
+    a fifth is not right."""
+    clean, test = made((160, 40, 0), known=30.0, seed=0), made(unseen, known=-1.0, seed=1)
+    train = with_wrong_labels(clean, 5)
+    right = rightly_labeled(train)
+    assert right is not None
+    more = {**at_test_shares(right, test), **of_right_labels(train, test)}
+    text = " ".join(each.text for each in told(train, test, more))
+    for each in (*said, "two pictures of one class with right labels, of which it studied one"):
+        assert each in text
+    assert "than in the training set" not in text
+    plain = " ".join(each.text for each in told(clean, test))
+    assert "two pictures of one class, of which it studied one" in plain
+    assert "right labels" not in plain
+    fresh = replace(test, logits=test.logits + 9 * torch.eye(3)[test.labels])
+    shy = replace(train, logits=torch.randn(len(train), 3, generator=torch.manual_seed(0)))
+    right = rightly_labeled(shy)
+    assert right is not None
+    more = {**at_test_shares(right, fresh), **of_right_labels(shy, fresh)}
+    text = " ".join(each.text for each in told(shy, fresh, more))
+    assert "studied with right labels less well than fresh ones of the same class" in text
 
 
 MEMORY = {"memorized", "memorized partly", "memorized a little", "members exposed"}
