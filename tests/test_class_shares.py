@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from lab.measure.class_shares import (
     same_answer,
 )
 from lab.measure.ranking import roc_auc
+from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.runs.train import start
 from lab.verdict import Finding, findings
 from lab.worlds import audit, open_world
@@ -207,6 +209,54 @@ def rule(counts: list[int], seed: int, *, knows: int | None = None, rare: int = 
     return Predictions.of(torch.tensor(logits), torch.tensor(labels))
 
 
+def with_wrong_labels(train: Predictions, every: int) -> Predictions:
+    """The same with another label in place of the true one for each of so many examples."""
+    wrong = torch.arange(len(train)) % every == 0
+    given = torch.where(wrong, (train.labels + 1) % train.logits.shape[1], train.labels)
+    return replace(train, labels=given)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "said"),
+    [
+        ((60, 60, 0), (
+            "The classes have other shares in the test set than among the 160 pictures it studied"
+            " with right labels. Counted at the shares of the test set, it gets 100 %",
+            "of these right: that is what the verdict compares, as all test pictures have right",
+        )),
+        ((60, 60, 60), (
+            "60 are of classes that it has never studied with right labels; of the others it gets",
+            "The verdict compares these with the pictures of the same classes that it studied with"
+            " right labels, at the same shares: it gets 100 %",
+        )),
+    ],
+)  # fmt: skip
+def test_with_wrong_labels_the_verdict_says_that_it_compares_right_ones(
+    unseen: tuple[int, ...], said: tuple[str, ...]
+) -> None:
+    """A network that knows its training examples, and none of their wrong labels: of all of them
+    a fifth is not right."""
+    clean, test = made((160, 40, 0), known=30.0, seed=0), made(unseen, known=-1.0, seed=1)
+    train = with_wrong_labels(clean, 5)
+    right = rightly_labeled(train)
+    assert right is not None
+    more = {**at_test_shares(right, test), **of_right_labels(train, test)}
+    text = " ".join(each.text for each in told(train, test, more))
+    for each in (*said, "two pictures of one class with right labels, of which it studied one"):
+        assert each in text
+    assert "than in the training set" not in text
+    plain = " ".join(each.text for each in told(clean, test))
+    assert "two pictures of one class, of which it studied one" in plain
+    assert "right labels" not in plain
+    fresh = replace(test, logits=test.logits + 9 * torch.eye(3)[test.labels])
+    shy = replace(train, logits=torch.randn(len(train), 3, generator=torch.manual_seed(0)))
+    right = rightly_labeled(shy)
+    assert right is not None
+    more = {**at_test_shares(right, fresh), **of_right_labels(shy, fresh)}
+    text = " ".join(each.text for each in told(shy, fresh, more))
+    assert "studied with right labels less well than fresh ones of the same class" in text
+
+
 MEMORY = {"memorized", "memorized partly", "memorized a little", "members exposed"}
 
 
@@ -352,6 +402,126 @@ def test_pictures_of_ones_own_with_other_shares_are_told_of_and_not_called_memor
     assert "It memorized" not in result.verdict
     summary = json.loads((result.folder / "summary.json").read_text())
     assert abs(summary["gap"]["accuracy_at_test_shares"]["value"]) < 0.2
+
+
+def arrays(
+    folder: Path, train: tuple[int, ...], test: tuple[int, ...], **changes: Any
+) -> DataConfig:
+    """Settings with pictures of noise in a file, of so many in each class."""
+    rng = np.random.default_rng(0)
+    held = {}
+    for kind, counts in (("", train), ("_test", test)):
+        held[f"y{kind}"] = np.repeat(np.arange(len(counts)), counts)
+        held[f"x{kind}"] = rng.integers(0, 256, (sum(counts), 16, 16)).astype(np.uint8)
+    names = np.array(list("abcde")[: len(train)])
+    np.savez(folder / "own.npz", class_names=names, **held)
+    return DataConfig(
+        data=str(folder / "own.npz"), image_size=16, num_train=sum(train), num_test=sum(test),
+        **changes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "noise", "kind", "said"),
+    [
+        ((120, 80, 40), (50, 60, 40), 0.0, "flip", "the class a is 50.0 % of the training set and"),
+        ((120, 80, 40), (50, 60, 40), 0.2, "flip", ""),
+        ((160, 40), (60, 60), 0.2, "flip", "% of the training set without its wrong labels and"),
+        ((160, 40), (60, 60), 0.9, "random", "% of the training set without its wrong labels and"),
+        ((160, 40), (60, 60), 0.9, "flip", "% of the training set by its given labels and"),
+        ((60, 60), (60, 60), 0.9, "random", ""),
+    ],
+)
+def test_what_is_said_before_training_is_what_is_measured(
+    train: tuple[int, ...], test: tuple[int, ...], noise: float, kind: Literal["random", "flip"],
+    said: str, tmp_path: Path,
+) -> None:  # fmt: skip
+    """By the examples that are compared: the rightly labeled ones where some labels are wrong."""
+    data = arrays(tmp_path, train, test, label_noise=noise, label_noise_kind=kind)
+    told = [one for one in open_world(data, seed=0).doubts() if "the gap and" in one]
+    assert len(told) == bool(said)
+    assert said in " ".join(told)
+    run = replace(tiny(tmp_path, steps=3, width=2, batch_size=10, counterfactuals=0), data=data)
+    summary = json.loads((start(run).folder / "summary.json").read_text())
+    assert ("accuracy_at_test_shares" in summary["gap"]) == bool(said)
+
+
+def test_before_training_the_groups_that_are_compared_are_told(tmp_path: Path) -> None:
+    """None where most labels are wrong, so that no figures at group shares are measured."""
+    data = arrays(tmp_path, (128, 128), (60, 60))
+    held = dict(np.load(str(data.data)))
+    places = {
+        f"place{kind}": np.array([str(k % n == 0) for k in range(len(held[f"y{kind}"]))])
+        for kind, n in (("", 8), ("_test", 2))
+    }
+    np.savez(str(data.data), **held, **places)
+    for noise, called in ((0.0, "the training set"), (0.2, "the training set without"), (0.9, "")):
+        config = replace(
+            data, groups=("place",), label_noise=noise, label_noise_kind="flip",
+        )  # fmt: skip
+        world = open_world(config, seed=0)
+        sets = world.load("train", 256), world.load("test", 120)
+        told = [one for one in audit.warnings(world, *sets) if "the group " in one]
+        assert len(told) == bool(called)
+        assert f"% of {called}" in " ".join(told) or not called
+        run = replace(tiny(tmp_path / f"{noise}", steps=3, width=2, counterfactuals=0), data=config)
+        summary = json.loads((start(run).folder / "summary.json").read_text())
+        assert ("accuracy_at_group_shares" in summary["gap"]) == bool(called)
+
+
+@pytest.mark.parametrize("few", [2, 20])
+def test_classes_that_the_training_set_lacks_are_left_out_only_if_they_are_many(
+    few: int, tmp_path: Path
+) -> None:
+    """2 of 500 test pictures are compared with the others, of which nothing else is said."""
+    data = arrays(tmp_path, (200, 200, 1), (250 - few // 2, 250 - few // 2, few))
+    data = replace(data, num_train=100)  # of which the one picture of c is none
+    world = open_world(data, seed=0)
+    (told,) = (one for one in world.doubts() if "no network can know" in one)
+    assert f"{few} of the 500 pictures of the test set are of these" in told
+    assert ("What is said of memory compares the others." in told) == (few == 20)
+    run = replace(tiny(tmp_path, steps=3, width=2, batch_size=10, counterfactuals=0), data=data)
+    summary = json.loads((start(run).folder / "summary.json").read_text())
+    assert ("test_studied" in summary["accuracy"]) == (few == 20)
+
+
+@pytest.mark.parametrize("kind", ["random", "flip"])
+def test_what_one_answer_gets_right_is_by_the_labels_that_are_given(
+    kind: Literal["random", "flip"], tmp_path: Path
+) -> None:
+    clean = arrays(tmp_path, (120, 80, 40), (120, 80, 40))
+    (said,) = (one for one in open_world(clean, seed=0).doubts() if "training pictures are" in one)
+    assert said.endswith("120 a, 40 c. Always answering a gets 50.0% of them right, not 1 of 3.")
+    world = open_world(replace(clean, label_noise=0.1, label_noise_kind=kind), seed=0)
+    training, test = (one for one in world.doubts() if "evenly" in one)
+    most = float(world.load("train", 240).labels.bincount().max()) / 240
+    assert most < 0.5
+    told = f": 120 a, 40 c. Always answering a gets {most:.1%} of them right by the labels they are"
+    assert told in training
+    assert "50.0% of them right, not" in test
+    world = open_world(replace(clean, label_noise=1.0, label_noise_kind="random"), seed=0)
+    (said,) = (one for one in world.doubts() if "training pictures are" in one)
+    assert said.endswith("over the classes: 120 a, 40 c.")
+
+
+def test_a_watched_loop_is_told_of_the_shares_of_its_right_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = torch.arange(2).repeat_interleave(torch.tensor([160, 40]))
+    wrong = torch.arange(200) % 5 == 0
+    given = torch.where(wrong, 1 - labels, labels)
+    train = TensorDataset(torch.rand(200, 3, 8, 8), given)
+    test = TensorDataset(torch.rand(120, 3, 8, 8), torch.arange(2).repeat_interleave(60))
+    for truth, said in (
+        (labels, "80.0 % of train without its wrong labels"),
+        (None, "of train and"),
+    ):
+        with watch(
+            Same(), train=train, test=test, out=tmp_path / str(truth is None), pictures=False,
+            clean_labels=truth,
+        ):  # fmt: skip
+            pass
+        assert f"{said} " in capsys.readouterr().out
 
 
 def test_classes_that_the_training_set_lacks_and_groups_of_other_shares_are_told(

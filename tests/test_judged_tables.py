@@ -58,6 +58,8 @@ MOSTLY_WRONG = {
 }
 SHARES = dict(zip(class_shares.BY_CLASS, (0.81, 0.01, 0.51), strict=True))
 GROUPS = dict(zip(class_shares.BY_GROUP, (0.82, 0.02, 0.52), strict=True))
+GROUPS_GAP, SHARES_GAP = class_shares.BY_GROUP[1], class_shares.BY_CLASS[1]
+ALONE = "of the rightly labeled training examples alone"
 
 
 def planted(name: str, values: list[Any], *cells: Figures | list[Figures], seeds: int = 3) -> Table:
@@ -120,12 +122,18 @@ def test_label_noise_does_not_seem_to_reduce_memory() -> None:
 
 @pytest.mark.parametrize(
     ("instead", "said"),
-    [(SHARES, "with each class at its share"), (GROUPS, "with each group at its share")],
+    [
+        (SHARES, "): with each class at its share"),
+        (GROUPS, "with each group at its share"),
+        ({**NOISY, **SHARES}, f"{ALONE} with each class at its share"),
+        ({**NOISY, **GROUPS}, f"{ALONE} with each group at its share"),
+        ({**MOSTLY_WRONG, **SHARES}, "): with each class at its share"),
+    ],
 )
 def test_shares_that_differ_are_no_memory_in_a_table(instead: Figures, said: str) -> None:
     table = planted("num_train", [50, 100], {**PLAIN, **instead}, {**PLAIN, **instead})
     told = to_markdown(view(table))
-    gap = next(value for tag, value in instead.items() if tag.startswith("gap"))
+    gap = next(instead[tag] for tag in (GROUPS_GAP, SHARES_GAP) if tag in instead)
     assert column(told, "gap") == [f"{gap + 0.001:.3f}", f"{gap + 0.002:.3f}"]
     assert f"{said} of the test set in all cells." in told
     assert f"{said} of the test set in all cells." in found_text(table)
@@ -147,6 +155,11 @@ def test_of_a_cell_each_seed_has_its_own_figure() -> None:
         ({**PLAIN, **SHARES}, {**PLAIN, **GROUPS}, "—"),
         ({**PLAIN, **SHARES}, PLAIN, "+0.091"),
         (PLAIN, {**NOISY, **SHARES}, "—"),
+        (MOSTLY_WRONG, {**NOISY, **SHARES}, "—"),
+        ({**MOSTLY_WRONG, **SHARES}, {**NOISY, **SHARES}, "—"),
+        ({**PLAIN, **SHARES}, {**NOISY, **SHARES}, "+0.001"),
+        ({**NOISY, **GROUPS}, {**NOISY, **GROUPS}, "+0.001"),
+        ({**NOISY, **GROUPS}, {**NOISY, **SHARES}, "—"),
         (NOISY, PLAIN, "-0.079"),
     ],
 )
@@ -215,11 +228,11 @@ def test_progress_lines_say_by_what_a_run_is_judged() -> None:
     jobs = make_jobs(RunConfig(), make_grid({"label_noise": [0.0, 0.2]}), seeds=1, out=Path("x"))
     jobs.sort(key=lambda job: job.config.data.label_noise)
 
-    def lines(metrics: tuple[str, ...]) -> list[str]:
+    def lines(metrics: tuple[str, ...], noisy: Figures = NOISY) -> list[str]:
         stream = io.StringIO()
         progress = Progress(stream, metrics=metrics)
         progress.begin(jobs, {})
-        for job, figures in zip(jobs, (PLAIN, NOISY), strict=True):
+        for job, figures in zip(jobs, (PLAIN, noisy), strict=True):
             run = Run(0, Path(), {tag: Estimate.point(value) for tag, value in figures.items()})
             progress.ended(job, run, 1.0)
         return stream.getvalue().splitlines()
@@ -229,6 +242,8 @@ def test_progress_lines_say_by_what_a_run_is_judged() -> None:
     assert "train accuracy 0.500" in noisy
     assert "gap 0.180 by right labels, membership AUC 0.700 by right labels (" in noisy
     assert "gap -0.300, membership AUC 0.700 by right labels (" in lines((GAP,))[1]
+    assert "gap 0.010 at class shares by right labels, " in lines((), {**NOISY, **SHARES})[1]
+    assert "gap 0.010 at class shares, " in lines((), {**MOSTLY_WRONG, **SHARES})[1]
 
 
 def test_a_learning_curve_of_which_some_sizes_are_judged_otherwise_says_so() -> None:

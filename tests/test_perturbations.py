@@ -162,6 +162,26 @@ def test_the_verdict_names_what_surely_changes_many_predictions() -> None:
     assert perturbed({}, "pictures") == ""
 
 
+@pytest.mark.parametrize(
+    ("most", "others", "said"),
+    [
+        (26, (25, 2, 2), "most, which cannot be told from 1 of the others: its answer changes in"),
+        (26, (25, 24, 23), "most, which cannot be told from 3 of the others: its answer changes"),
+        (26, (25, 0, Estimate.point(0.01)), "cannot be told from 2 of the others"),  # no interval
+        (70, (25, 2, 2), "most: its answer changes in"),
+        (70, (), "most: its answer changes in"),
+    ],
+)
+def test_the_patch_it_needs_most_is_told_with_those_that_may_be_it(
+    most: int, others: tuple[int | Estimate, ...], said: str
+) -> None:
+    patches = {
+        f"occlusion/row1_column{place}": each if isinstance(each, Estimate) else wilson(each, 150)
+        for place, each in enumerate((most, *others), start=1)
+    }
+    assert said in perturbed(patches, "pictures")
+
+
 def test_a_sheet_shades_the_patches_that_matter() -> None:
     images = torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
     examples = PredictedExamples(

@@ -120,6 +120,10 @@ OTHER_SHARES = "class shares that differ between examples of your own for traini
 OTHER_GROUPS = "shares of groups that differ between examples of your own for training and for test"
 """What figures at the class shares of the test set need."""
 
+_OF_RIGHT = (
+    " (where up to half of the labels are wrong, of the rightly labeled training examples alone)"
+)
+
 METRICS: tuple[Metric, ...] = (
     _share("accuracy/train", "share of correct predictions on the training set, in eval "
            "mode, by the given labels",
@@ -161,21 +165,23 @@ METRICS: tuple[Metric, ...] = (
            charts=("Memorization/membership AUC (0.5: a guess)",),
            shown=("hparams", "table", "progress", "plot", "curves")),
     _share("accuracy/train_at_test_shares", "training accuracy with each class counted at its "
-           "share of the test set", better="up", chance="task", needs=OTHER_SHARES),
+           f"share of the test set{_OF_RIGHT}", better="up", chance="task", needs=OTHER_SHARES),
     Metric(name="gap/accuracy_at_test_shares", unit="share", low=-1, high=1, better="zero",
-           meaning="generalization gap with each class counted at its share of the test set",
-           needs=OTHER_SHARES),
+           meaning="generalization gap with each class counted at its share of the test set"
+           f"{_OF_RIGHT}", needs=OTHER_SHARES),
     Metric(name="memorization/membership_auc_within_classes", unit="area", low=0, high=1,
            better="half", meaning="membership AUC among pairs of two examples of one class, each "
-           "class counted at its share of the test set", chance=0.5, needs=OTHER_SHARES),
+           f"class counted at its share of the test set{_OF_RIGHT}", chance=0.5,
+           needs=OTHER_SHARES),
     _share("accuracy/train_at_group_shares", "training accuracy with each group counted at its "
-           "share of the test set", better="up", chance="task", needs=OTHER_GROUPS),
+           f"share of the test set{_OF_RIGHT}", better="up", chance="task", needs=OTHER_GROUPS),
     Metric(name="gap/accuracy_at_group_shares", unit="share", low=-1, high=1, better="zero",
-           meaning="generalization gap with each group counted at its share of the test set",
-           needs=OTHER_GROUPS),
+           meaning="generalization gap with each group counted at its share of the test set"
+           f"{_OF_RIGHT}", needs=OTHER_GROUPS),
     Metric(name="memorization/membership_auc_within_groups", unit="area", low=0, high=1,
            better="half", meaning="membership AUC among pairs of two examples of one group, each "
-           "group counted at its share of the test set", chance=0.5, needs=OTHER_GROUPS),
+           f"group counted at its share of the test set{_OF_RIGHT}", chance=0.5,
+           needs=OTHER_GROUPS),
     _share("accuracy/test_studied", "test accuracy on classes (or groups) that the training set "
            "has, too", better="up", chance="task",
            needs=ONLY_TESTED),

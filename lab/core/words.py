@@ -124,6 +124,12 @@ def of_class(number: int, name: str) -> str:
     return f"{number:,} {named}"
 
 
+def rivals(number: int) -> str:
+    """What follows a name that is told as the first of all, where so many others cannot be told
+    from it."""
+    return f", which cannot be told from {number:,} of the others" if number else ""
+
+
 def in_steps(number: int) -> str:
     """A number of steps: '1 step' or '2,000 steps'."""
     return those(number, "step", "steps")

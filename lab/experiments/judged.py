@@ -9,13 +9,29 @@ from dataclasses import replace
 from lab.core.estimate import Estimate
 from lab.experiments.compare import Pair
 from lab.experiments.table import Cell, Run, Table
-from lab.measure.judged import ACCURACY, AUC, CLASSES, GAP, GROUPS, RIGHT, alike, judged, kind
+from lab.measure.judged import (
+    ACCURACY,
+    AUC,
+    CLASSES,
+    GAP,
+    GROUPS,
+    RIGHT,
+    RIGHT_CLASSES,
+    RIGHT_GROUPS,
+    alike,
+    judged,
+    kind,
+)
 
 PLAIN = (ACCURACY, GAP, AUC)
 
 SAID = {
     GROUPS: "with each group at its share of the test set",
     CLASSES: "with each class at its share of the test set",
+    RIGHT_GROUPS: "of the rightly labeled training examples alone with each group at its share of"
+    " the test set",
+    RIGHT_CLASSES: "of the rightly labeled training examples alone with each class at its share of"
+    " the test set",
     RIGHT: "of the rightly labeled training examples alone",
 }
 """What the figures of each kind are."""

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lab.core.estimate import Estimate, difference, shares_differ, wilson
+from lab.core.compared import counted_by_place, groups_serve, in_both
+from lab.core.estimate import Estimate, difference, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import example_losses
 from lab.measure.predictions import Predictions
@@ -29,9 +30,6 @@ BY_GROUP = (
     "memorization/membership_auc_within_groups",
 )
 """The same with groups in place of classes."""
-
-LACKING = 0.02
-"""Share of the test examples of classes that the training set lacks, from which on they count."""
 
 
 def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]:
@@ -55,9 +53,9 @@ def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]
     by_class = _counts(train.labels, test.labels, classes)
     if _have_groups(train, test):
         counts = _counts(train.groups, test.groups, len(train.group_names))
-        if _differ(*counts) and 2 * in_both(*counts) >= in_both(*by_class):
+        if counted_by_place(*counts) and groups_serve(counts, by_class):
             return _weighted_by(BY_GROUP, train, test, train.groups, test.groups, *counts)
-    if _differ(*by_class):
+    if counted_by_place(*by_class):
         return _weighted_by(BY_CLASS, train, test, train.labels, test.labels, *by_class)
     return {}
 
@@ -77,17 +75,6 @@ def _counts(mine: Tensor, theirs: Tensor, places: int) -> tuple[list[int], list[
     )
 
 
-def _differ(counts: Sequence[int], others: Sequence[int]) -> bool:
-    """Whether shares surely differ, or the training set lacks what much of the test set is."""
-    known = in_both(counts, others)
-    return known < (1 - LACKING) * sum(others) or shares_differ(counts, others)
-
-
-def in_both(counts: Sequence[int], others: Sequence[int]) -> int:
-    """How many test examples are at places that the training set has, too."""
-    return sum(other for count, other in zip(counts, others, strict=True) if count)
-
-
 def _weighted_by(
     tags: tuple[str, str, str],
     train: Predictions,
@@ -100,8 +87,6 @@ def _weighted_by(
     """The figures of `at_test_shares`, by tag; `mine` (N,) and `theirs` (M,) are the places of the
     training and the test examples, of which there are so many each."""
     both = [place for place, pair in enumerate(zip(counts, others, strict=True)) if all(pair)]
-    if not both:
-        return {}
     weights = [others[place] / in_both(counts, others) for place in both]
     studied, unseen = ([each == place for place in both] for each in (mine, theirs))
     right = [wilson(int(train.right[where].sum()), int(where.sum())) for where in studied]

@@ -24,6 +24,9 @@ shares in the test set, and labels are wrong in the training set alone."""
 GROUPS, CLASSES, RIGHT = "at group shares", "at class shares", "by right labels"
 """What the figures of each of `INSTEAD` are called."""
 
+RIGHT_GROUPS, RIGHT_CLASSES = f"{GROUPS} {RIGHT}", f"{CLASSES} {RIGHT}"
+"""The first two where they are of the rightly labeled training examples alone."""
+
 WRONG_LABELS = "memorization/mislabeled_fitted"
 """Measured wherever some training labels are known to be wrong."""
 
@@ -37,8 +40,17 @@ def judged(tag: str, measured: Collection[str]) -> str:
 def kind(tag: str, measured: Collection[str]) -> str:
     """What the figure that stands for the plain `tag` is called; empty if that is itself."""
     found = judged(tag, measured)
-    names = zip(INSTEAD, (GROUPS, CLASSES, RIGHT), strict=True)
-    return next((name for one, name in names if found in one.values()), "")
+    names = (GROUPS, CLASSES, RIGHT)
+    if by_right_labels(measured):
+        names = (RIGHT_GROUPS, RIGHT_CLASSES, RIGHT)
+    kinds = zip(INSTEAD, names, strict=True)
+    return next((name for one, name in kinds if found in one.values()), "")
+
+
+def by_right_labels(measured: Collection[str]) -> bool:
+    """Whether what stands for the plain figures where so many are `measured` is of the rightly
+    labeled training examples alone: some labels are wrong, and the right ones are enough."""
+    return right_labels.GAP in measured
 
 
 def alike(tag: str, one: Collection[str], other: Collection[str]) -> bool:
@@ -48,9 +60,11 @@ def alike(tag: str, one: Collection[str], other: Collection[str]) -> bool:
     kinds = {kind(tag, one), kind(tag, other)}
     if len(kinds) == 1:
         return True
+    if kinds in ({GROUPS, RIGHT_GROUPS}, {CLASSES, RIGHT_CLASSES}):
+        return WRONG_LABELS not in (other if by_right_labels(one) else one)
     if "" not in kinds:
         return False
     plain, else_ = (one, other) if not kind(tag, one) else (other, one)
     if kind(tag, else_) == RIGHT:
         return WRONG_LABELS not in plain
-    return (WRONG_LABELS in plain) == (WRONG_LABELS in else_)
+    return (WRONG_LABELS in plain) == (WRONG_LABELS in else_) and not by_right_labels(else_)

@@ -8,6 +8,7 @@ labeled ones are like those of the test set but for being trained on.
 
 from __future__ import annotations
 
+from lab.core.compared import right_ones_alone
 from lab.core.estimate import Estimate
 from lab.measure.accuracy import accuracy
 from lab.measure.memorization import memorization_metrics, over_copies
@@ -16,18 +17,11 @@ from lab.measure.predictions import Predictions
 ACCURACY, GAP = "accuracy/train_right_labels", "gap/accuracy_right_labels"
 AUC = "memorization/membership_auc_right_labels"
 
-LEAST = 10
-"""Fewest rightly labeled examples that are compared."""
-
 
 def rightly_labeled(train: Predictions) -> Predictions | None:
-    """The predictions on rightly labeled examples; None where all are, fewer than half are (their
-    labels are then the exceptions), or hardly any."""
+    """The predictions on rightly labeled examples; None where `right_ones_alone` says no."""
     right = ~train.mislabeled
-    count = int(right.sum())
-    if count == len(train) or count < max(LEAST, len(train) / 2):
-        return None
-    return train.where(right)
+    return train.where(right) if right_ones_alone(int(right.sum()), len(train)) else None
 
 
 def of_right_labels(train: Predictions, test: Predictions) -> dict[str, Estimate]:

@@ -14,17 +14,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lab.core.compared import LACKING, in_both
 from lab.core.estimate import shares_differ
 from lab.core.words import first_few
-from lab.measure.class_shares import LACKING, in_both
 from lab.worlds import Examples, StoredWorld, World
 from lab.worlds.groups import true_groups
+from lab.worlds.shares import Follows
 
 FEWEST, LEAST = 30, 0.1
 """Fresh examples that must be left, and their share of the test examples of the training set's
 classes: else all test examples are used, whatever their shares."""
 
-WARNING = "a network that knows nothing but such shares does not do equally well on both sets."
+WARNING = Follows(
+    shares="a network that knows nothing but such shares does not do equally well on both sets.",
+    lacking="",  # `Fresh.said` tells which are used
+    judged=False,
+)
 
 CLASS, GROUP = "class", "group"
 """Whose shares are looked at."""

@@ -8,7 +8,7 @@ from typing import Literal
 from lab.core.estimate import Estimate
 from lab.core.words import chance, counted, estimated, percent, share
 from lab.measure import class_shares
-from lab.measure.judged import ACCURACY, GAP, judged
+from lab.measure.judged import ACCURACY, GAP, by_right_labels, judged
 from lab.measure.ranking import ROC_AUC
 from lab.verdict.setting import Finding, Metrics, Setting
 
@@ -98,7 +98,7 @@ def unseen(setting: Setting) -> str:
 def _compared(metrics: Metrics) -> tuple[Estimate, Estimate]:
     """Training accuracy and the generalization gap by which it is judged: where some labels are
     wrong, those of rightly labeled examples, and where classes have other shares in the test set,
-    those with each class counted at its share there."""
+    those with each class counted at its share there (of rightly labeled examples, too)."""
     return metrics[judged(ACCURACY, metrics)], metrics[judged(GAP, metrics)]
 
 
@@ -116,17 +116,25 @@ def _other_shares(metrics: Metrics, setting: Setting) -> str:
             f" that is what the verdict compares, as all test {setting.noun} have right labels."
         )
     studied, noun = metrics.get(class_shares.STUDIED), setting.noun
+    right = " with right labels" if by_right_labels(metrics) else ""
     if studied is None:
+        told = f" The {what} have other shares in the test set than"
+        if right:
+            return (
+                f"{told} among the {train.count:,} {noun} it studied{right}. Counted at the shares"
+                f" of the test set, it gets {share(train)} of these right: that is what the verdict"
+                f" compares, as all test {noun} have right labels."
+            )
         return (
-            f" The {what} have other shares in the test set than in the training set. Counted at"
-            f" the shares of the test set, it gets {share(train)} of the {noun} it studied right:"
-            " that is what the verdict compares."
+            f"{told} in the training set. Counted at the shares of the test set, it gets"
+            f" {share(train)} of the {noun} it studied right: that is what the verdict compares."
         )
     unknown = setting.num_test - (studied.count or 0)
     return (
-        f" Of the test {noun}, {unknown:,} are of {what} that it has never studied; of the others"
-        f" it gets {share(studied)} right. The verdict compares these with the {noun} of the same"
-        f" {what} that it studied, at the same shares: it gets {share(train)} of those right."
+        f" Of the test {noun}, {unknown:,} are of {what} that it has never studied{right}; of the"
+        f" others it gets {share(studied)} right. The verdict compares these with the {noun} of the"
+        f" same {what} that it studied{right}, at the same shares: it gets {share(train)} of those"
+        " right."
     )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from lab.core.estimate import Estimate
-from lab.core.words import listed, share
+from lab.core.words import listed, rivals, share
 
 NAMED = 0.1
 """A perturbation is named if the share of predictions that it changes is surely above this."""
@@ -26,8 +26,8 @@ WORDS = {
 
 
 def perturbed(metrics: Mapping[str, Estimate], noun: str) -> str:
-    """What changes predictions most, and the patch that they need most; nothing if no perturbation
-    was measured, or none surely changes many."""
+    """What changes predictions most, and the patch that they need most, with how many others cannot
+    be told from it; nothing if no perturbation was measured, or none surely changes many."""
     sentences = []
     found = sorted(_of(metrics, "perturbation").items(), key=lambda item: -item[1].value)
     named = [(name, value) for name, value in found if value.interval[0] > NAMED][:MOST]
@@ -41,9 +41,11 @@ def perturbed(metrics: Mapping[str, Estimate], noun: str) -> str:
     if patches:
         name, value = max(patches.items(), key=lambda item: item[1].value)
         if value.interval[0] > NAMED:
+            others = [other for patch, other in patches.items() if patch != name]
+            close = sum(value.interval[0] <= other.interval[1] for other in others)
             sentences.append(
-                f"Of {len(patches)} patches it needs {_place(name)} most: its answer changes in"
-                f" {share(value)} of {noun} when that is covered."
+                f"Of {len(patches)} patches it needs {_place(name)} most{rivals(close)}: its answer"
+                f" changes in {share(value)} of {noun} when that is covered."
             )
     return " ".join(sentences)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lab.core.words import auc, percent, share, singular
-from lab.measure import class_shares, right_labels
-from lab.measure.judged import AUC, judged
+from lab.measure import class_shares
+from lab.measure.judged import AUC, by_right_labels, judged
 from lab.verdict.headline import near
 from lab.verdict.setting import Finding, Metrics
 
@@ -16,11 +16,9 @@ def attacker(metrics: Metrics, noun: str = "faces", replaced: int = 0) -> Findin
     """The finding on membership inference: the interval of the membership AUC against 0.5;
     `replaced` of the members were not studied."""
     tag = judged(AUC, metrics)
-    alike = {
-        right_labels.AUC: " with right labels",
-        class_shares.BY_CLASS[2]: " of one class",
-        class_shares.BY_GROUP[2]: " of one group",
-    }.get(tag, "")
+    one = {class_shares.BY_CLASS[2]: "class", class_shares.BY_GROUP[2]: "group"}.get(tag, "")
+    right = " with right labels" if by_right_labels(metrics) else ""
+    alike = f"{f' of one {one}' if one else ''}{right}"
     metric = metrics[tag]
     low, high = metric.interval
     told = f"{auc(metric)}."
@@ -32,7 +30,8 @@ def attacker(metrics: Metrics, noun: str = "faces", replaced: int = 0) -> Findin
         )
         return Finding(EXPOSED, text)
     if high < 0.5:
-        text = f"Its answers fit the {noun} it studied less well than fresh ones: {told}"
+        fresh = f"fresh ones{f' of the same {one}' if one else ''}"
+        text = f"Its answers fit the {noun} it studied{right} less well than {fresh}: {told}"
         return Finding("members disowned", text)
     which = f"which of two {noun}{alike}" if alike else f"which {noun}"
     if high - 0.5 < near(0.5):

@@ -17,7 +17,7 @@ from lab.watching.loop import scale_differs, spanned
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared
 from lab.watching.sources import Source, as_labels
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told, file_marks
-from lab.worlds.shares import shares_told
+from lab.worlds.shares import judged_examples, shares_told
 
 REPEATED = 0.9
 """Share of the training examples that are different ones, below which it is said."""
@@ -89,11 +89,16 @@ class GivenSets:
                 f"the classes are not equally frequent: always giving the same answer gets"
                 f" {percent(self.frequent)} of the test examples right"
             )
-        numbers = (
-            torch.bincount(each.labels, minlength=count).tolist()
-            for each in (self.train, self.test)
+        studied = self.train.labels
+        chosen, called = judged_examples(studied, self.truth)
+        numbers, others, judged = (
+            torch.bincount(labels, minlength=count).tolist()
+            for labels in (studied, self.test.labels, studied[chosen])
         )
-        said = shares_told(names, *numbers, noun="examples", sets=("train", "test"))
+        said = shares_told(
+            names, numbers, others, noun="examples", sets=("train", "test"), judged=judged,
+            called=called,
+        )  # fmt: skip
         return names, doubts + [each.removesuffix(".") for each in said]
 
     def _fewer_than(self, count: int) -> str:

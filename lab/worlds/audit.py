@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from lab.core.compared import groups_serve
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate
 from lab.core.words import estimated, those
@@ -27,11 +28,11 @@ from lab.worlds.clusters import clusters_told
 from lab.worlds.copies import Copies, copies_between, copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
-from lab.worlds.groups import MeasuredCue, group_counts, measured
+from lab.worlds.groups import MeasuredCue, group_counts, measured, true_groups
 from lab.worlds.kept import Progress, quiet
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
-from lab.worlds.shares import FIGURES, GROUPS, shares_told
+from lab.worlds.shares import FIGURES, GROUPS, Follows, judged_examples, shares_told
 from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World
 
@@ -196,18 +197,32 @@ def doubts_of_pictures(
 
 
 def group_shares_doubted(
-    world: StoredWorld[Any], train: Examples, test: Examples, then: str = FIGURES
+    world: StoredWorld[Any], train: Examples, test: Examples, then: Follows = FIGURES
 ) -> list[str]:
-    """What is to be said of groups, class × columns, with other shares in the test set, where it
-    has groups of the training set for the most part; `then` as in `shares_told`."""
+    """What is to be said of groups, class × columns, with other shares in the test set, where they
+    are counted in place of classes; `then` as in `shares_told`."""
     if not world.grouped_by:
         return []
-    counts, others = (group_counts(each, world.grouped_by) for each in (train, test))
-    known = sum(n for name, n in others.items() if counts[name])
-    if 2 * known < len(test):
+    (mine, names), (theirs, _) = (true_groups(each, world.grouped_by) for each in (train, test))
+    given, clean = train.labels.cpu(), train.clean_labels.cpu()
+    chosen, called = judged_examples(given if then.judged else clean, clean)
+    grouped = bool((mine >= 0).all() & (theirs >= 0).all())
+    if not grouped or (then.judged and bool((given != clean)[chosen].any())):
         return []
-    numbers = list(counts.values()), [others[name] for name in counts]
-    return shares_told(list(counts), *numbers, noun=world.noun, what=GROUPS, then=then)
+
+    def counts(places: torch.Tensor, number: int) -> list[int]:
+        return torch.bincount(places, minlength=number).tolist()
+
+    judged, others = (counts(each, len(names)) for each in (mine[chosen], theirs))
+    classes = tuple(
+        counts(each, len(world.classes)) for each in (clean[chosen], test.clean_labels.cpu())
+    )
+    if not groups_serve((judged, others), (classes[0], classes[1])):
+        return []
+    return shares_told(
+        names, counts(mine, len(names)), others, noun=world.noun, what=GROUPS, then=then,
+        judged=judged, called=called,
+    )  # fmt: skip
 
 
 def _dim(world: StoredWorld[Any], split: str, examples: Examples) -> list[str]:

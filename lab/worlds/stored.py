@@ -29,7 +29,7 @@ from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
 from lab.worlds.metadata import Column
 from lab.worlds.samples import Samples
-from lab.worlds.shares import FIGURES, shares_told
+from lab.worlds.shares import FIGURES, Follows, judged_examples, shares_told
 from lab.worlds.splits import check_split
 from lab.worlds.tasks import Subpopulation
 from lab.worlds.validate import check_memory
@@ -247,11 +247,11 @@ class StoredWorld(World, Generic[T]):
             rare = np.where(counts, counts, counts.max()).argmin()  # of those that it has
             if counts.max() > UNEVEN * counts[rare]:
                 most, least = self.names[counts.argmax()], self.names[rare]
+                known = what == "test"
                 said.append(
                     f"the {what} pictures are not evenly spread over the classes:"
-                    f" {of_class(counts.max(), most)}, {of_class(counts[rare], least)}. Always"
-                    f" answering {most} gets {counts.max() / counts.sum():.1%} of them right, not 1"
-                    f" of {len(self.names)}."
+                    f" {of_class(counts.max(), most)}, {of_class(counts[rare], least)}."
+                    f"{self._one_answer(counts) if known else self._one_answer_in_training()}"
                 )
             few = [
                 of_class(count, name)
@@ -265,14 +265,44 @@ class StoredWorld(World, Generic[T]):
                 )
         return [*said, *self.shares_doubted(then)]
 
-    def shares_doubted(self, then: str = FIGURES) -> list[str]:
+    def _one_answer(self, counts: npt.NDArray[np.int64], by: str = "") -> str:
+        """What one answer to all pictures gets right, of so many in each class; `by`: by which
+        labels."""
+        return (
+            f" Always answering {self.names[counts.argmax()]} gets"
+            f" {counts.max() / counts.sum():.1%} of them right{by}, not 1 of {len(self.names)}."
+        )
+
+    def _one_answer_in_training(self) -> str:
+        """The same of the training pictures, by the labels they are given; empty where wrong labels
+        make these about equally frequent."""
+        given, clean = self._training_labels()
+        counts = np.bincount(given.numpy(), minlength=len(self.names))
+        if counts.max() <= UNEVEN * counts[counts > 0].min():
+            return ""
+        wrong = bool((given != clean).any())
+        return self._one_answer(counts, " by the labels they are given" if wrong else "")
+
+    def _training_labels(self) -> tuple[Tensor, Tensor]:
+        """The given and the true labels (N,) of the training pictures."""
+        items = self.pool[: self.data.num_train]
+        clean = torch.tensor([label for _, label in items], dtype=torch.int64)
+        return self.given_labels(clean, "train", start=0), clean
+
+    def shares_doubted(self, then: Follows = FIGURES) -> list[str]:
         """A sentence if the training set lacks classes, and one if they have other shares in the
         test set; `then` says what follows from that, as in `shares_told`."""
         hint, needed = "", self._least_with_all()
         if needed > self.data.num_train:
             hint = f" --num-train {needed:,} or more takes some of each."
         train, test = (counts.tolist() for counts in self._class_counts())
-        return shares_told(self.names, train, test, noun=self.noun, hint=hint, then=then)
+        given, clean = self._training_labels()
+        chosen, called = judged_examples(given if then.judged else clean, clean)
+        judged = torch.bincount(given[chosen], minlength=len(train)).tolist()
+        return shares_told(
+            self.names, train, test, noun=self.noun, hint=hint, then=then,
+            judged=judged if then.judged else None, called=called,
+        )  # fmt: skip
 
     def _class_counts(self) -> Iterator[npt.NDArray[np.int64]]:
         """How many pictures each class has, in the training and in the test set."""

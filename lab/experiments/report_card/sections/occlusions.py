@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lab.core.estimate import Estimate
+from lab.core.words import rivals
 from lab.experiments.report_card.card import Card
 from lab.experiments.report_card.panels import NONE, SHARES, after
 from lab.experiments.report_card.phrases import Row, apart, interval
@@ -28,12 +29,11 @@ def say(cards: Sequence[Card], subject: Subject) -> str:
     found = cards[0].occlusions
     most = max(found, key=lambda name: found[name].value)
     others = sum(not apart(found[most], share) for name, share in found.items() if name != most)
-    rivals = f", which cannot be told from {others} of the others" if others else ""
     if found[most].value == 0:
         return f"None of {len(found)} patches, when it is covered, changes a prediction."
     return (
-        f"Of {len(found)} patches of the {subject.noun} it needs that in {_place(most)}"
-        f" most{rivals}: {interval(found[most])} of its predictions change when that is covered."
+        f"Of {len(found)} patches of the {subject.noun} it needs that in {_place(most)} most"
+        f"{rivals(others)}: {interval(found[most])} of its predictions change when that is covered."
     )
 
 
