@@ -68,7 +68,7 @@ def tell(findings: Findings) -> Told:
 def _doubts(findings: Findings) -> list[str]:
     """A warning for each thing that is doubtful of pictures from disk; what follows from other
     shares of classes is said of the fresh examples."""
-    doubts = [each for each in findings.result.doubts if WARNING not in each]
+    doubts = [each for each in findings.result.doubts if WARNING.shares not in each]
     return [f"Warning: {each[0].upper()}{each[1:]}" for each in doubts]
 
 

@@ -26,7 +26,8 @@ class Course:
         self._classes = train.classes
         count = len(train.classes)
         right = torch.zeros(count, dtype=torch.float64)
-        right.index_put_((train.labels,), (train.predicted == train.labels).double(), accumulate=True)
+        hits = (train.predicted == train.labels).double()
+        right.index_put_((train.labels,), hits, accumulate=True)
         number = torch.bincount(train.labels, minlength=count)
         share = right / number
         share[number < FEWEST] = torch.nan

@@ -134,7 +134,7 @@ def warnings(
     test: Examples,
     *,
     copies: Copies | None = None,
-    then: str = FIGURES,
+    then: Follows = FIGURES,
     progress: Progress = quiet,
 ) -> list[str]:
     """Faults of a run's pictures, one sentence each; usually none.
@@ -183,7 +183,7 @@ def doubts_of_pictures(
     train: Examples,
     test: Examples,
     *,
-    then: str = FIGURES,
+    then: Follows = FIGURES,
     progress: Progress = quiet,
 ) -> list[str]:
     """All that is doubtful of the pictures of `world` from disk, of which these are the two sets, a

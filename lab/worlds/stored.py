@@ -238,7 +238,7 @@ class StoredWorld(World, Generic[T]):
         ]
         return Kept.here().numbers(what, sets, make)
 
-    def doubts(self, then: str = FIGURES) -> list[str]:
+    def doubts(self, then: Follows = FIGURES) -> list[str]:
         """A sentence each on what is left out, if classes are not about equally frequent, if few
         pictures of one are for the test, and if one has another share of the test set than of the
         training set (`then` as in `shares_told`)."""
