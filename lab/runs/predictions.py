@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lab.core.frames import frames_told
 from lab.core.pictures import Resize, files_below, open_picture, picture_suffixes, square
 from lab.core.text import own_columns, plain
 from lab.core.tiles import find_tiles
@@ -111,6 +112,7 @@ def see(path: Path, *, size: int, sheets: bool, resize: Resize = "crop") -> list
             raise ValueError(f"{path}: no pictures of the same size are found side by side in it")
     except ValueError as error:
         return [Seen(path=path, error=str(error))]
+    several = frames_told(path)
     hint = ""
     if boxes and not sheets:
         hint = f"{path} looks like {len(boxes)} pictures but is taken as one: --sheets asks of each"
@@ -119,6 +121,8 @@ def see(path: Path, *, size: int, sheets: bool, resize: Resize = "crop") -> list
     for number, part in enumerate(parts, 1):
         shown = square(part, size=size, resize=resize)
         notes = []
+        if several:
+            notes.append(f"seen: the first of its {several} pages or frames")
         if resize == "crop" and shown.side < CROPPED * max(part.size):
             notes.append(
                 f"seen: its middle square, {shown.side} x {shown.side} of {part.width} x"
