@@ -112,6 +112,9 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
         ("--sizes 100 x", "whole 'x'"),
         ("--cues '\"gaze:0.9\"'", "write --cues gaze:0.9"),
         ("--out ''", "--out value path"),
+        ("--data ''", "--data value None"),
+        ("--data=", "--data value None"),
+        ("--name ''", "--name value None"),
     ],
 )
 def test_mistakes_are_one_line_that_says_what_to_write(

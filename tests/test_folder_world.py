@@ -41,6 +41,15 @@ def pets(tmp_path: Path) -> Path:
     return tmp_path / "pets"
 
 
+def test_an_empty_path_is_not_the_current_folder(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pets)
+    assert opened(Path(".")).classes == ("cat", "dog")
+    with pytest.raises(ValueError, match=r"--data needs the path .* empty"):
+        open_world(DataConfig(data=""))
+
+
 def test_classes_and_labels_are_those_of_image_folder(pets: Path, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     for name, count in (("b", 4), ("a", 5), ("c d", 3)):

@@ -17,8 +17,9 @@ from lab.core.config import DataConfig, RunConfig, TrainConfig
 from lab.core.pictures import read_picture
 from lab.measure import predict
 from lab.runs.load import open_run
-from lab.runs.predictions import find_pictures, predictions
+from lab.runs.predictions import Prediction, Seen, find_pictures, predictions, to_sheet
 from lab.runs.train import start
+from lab.tracking.sheets import FACE, INK, LINE, MARGIN, TITLE, WIDTH, Cell, draw_sheet
 from lab.worlds import get_task
 from lab.worlds.faces import render, sample_prior
 from support.scripts import load_script
@@ -254,3 +255,40 @@ def test_pictures_behind_a_link_are_asked_about_as_they_are_trained_on(
     (folder / "within" / "back").symlink_to(tmp_path / "album")
     files, _ = find_pictures([tmp_path / "album"])
     assert files == [tmp_path / "album" / "class" / "upper.PNG"]  # each folder once
+
+
+def captions(*names: str) -> list[np.ndarray]:
+    """The captions in a sheet of equal pictures of these files with equal answers, each as the
+    pixels that are ink; there are at most three."""
+    pixels = torch.full((3, 32, 32), 200, dtype=torch.uint8)
+    answers = [Prediction(Seen(path=Path(name), pixels=pixels), {"cat": 1.0}) for name in names]
+    sheet = to_sheet(answers, run="run")[TITLE + MARGIN + FACE :]
+    width = WIDTH // 3
+    return [sheet[:, k * width : (k + 1) * width].min(axis=2) < 128 for k in range(len(names))]
+
+
+def test_files_of_equal_names_are_told_apart_in_a_sheet() -> None:
+    folder = "photographs_of_a_long_journey_in_"
+    for names in (
+        ("engraving/0.png", "painting/0.png"),
+        ("0.png", "painting/0.png"),
+        ("a/x/0.png", "b/x/0.png", "b/y/0.png"),
+        (f"{folder}spring/0.png", f"{folder}autumn/0.png"),
+        (f"spring_{folder}/0.png", f"autumn_{folder}/0.png"),
+        (f"a/{folder * 9}/0.png", f"b/{folder * 9}/0.png"),
+    ):
+        shown = captions(*names)
+        for k, each in enumerate(shown):
+            assert not any(np.array_equal(each, other) for other in shown[k + 1 :]), names
+            assert not each[:, -1].any(), "nothing is cut off at the side"
+        assert len(shown[0]) < 10 * LINE
+
+
+def test_files_of_other_names_are_called_by_these_alone() -> None:
+    pixels = torch.full((3, 32, 32), 200, dtype=torch.uint8)
+    paths = [Path("engraving/0.png"), Path("painting/1.png"), Path("painting/1.png")]
+    answers = [Prediction(Seen(path=path, pixels=pixels), {"cat": 1.0}) for path in paths]
+    cells = [Cell(pixels, [(path.name, INK), ("100 % cat", INK)], INK) for path in paths]
+    assert np.array_equal(to_sheet(answers, run="run"), draw_sheet("What run saw", cells))
+    broken = Prediction(Seen(path=Path("painting/0.png"), error="damaged"), {})
+    assert np.array_equal(to_sheet([*answers, broken], run="run"), to_sheet(answers, run="run"))

@@ -288,7 +288,9 @@ def _opposite(name: str) -> str:
 
 def _check(each: Flag, values: Sequence[str]) -> None:
     """Raise `ValueError` if a flag's values are none of its kind: what it takes, what to write."""
-    if not (values or each.many) or ("" in values and each.kind is not str):
+    # An empty text, as of a shell's variable that is not set, would count as if none were given
+    empty = "" in values and (each.kind is not str or each.unset)
+    if not (values or each.many) or empty:
         raise ValueError(f"{each.name} needs a value: {_wanted(each)}")
     wrong = [word for word in values if not _fits(each, word)]
     if wrong:

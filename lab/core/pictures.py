@@ -4,7 +4,8 @@ Torch is imported only where tensors are made: processes that decode files start
 
 The conversion of a file, by the meaning of its values:
 
-- Of several frames or pages the first; turned and mirrored as its EXIF data say.
+- Of several frames or pages the first (`lab.core.frames` counts them); turned and mirrored as its
+  EXIF data say.
 - Gray of 1, 2, 4, 8, 12 or 16 bits: from black to white of that many bits. TIFFs in which zero is
   white are inverted.
 - Gray whose file does not say what is white (32-bit floats, 32-bit and signed 16-bit whole

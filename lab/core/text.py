@@ -4,8 +4,9 @@ import difflib
 import errno
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 MOST = 100
 """Names that are listed; of more than that only the nearest few."""
@@ -112,6 +113,26 @@ def model_labels(names: Iterable[str]) -> dict[str, str]:
     labels = {name: model_label(name) for name in names}
     taken = list(labels.values())
     return {n: label if taken.count(label) == 1 else n for n, label in labels.items()}
+
+
+def short_paths(paths: Iterable[Path]) -> dict[Path, str]:
+    """The name of each file; where others have the same, with as many of the folders above it as
+    tell it apart from them.
+
+    >>> list(short_paths(map(Path, ["old/cat/0.png", "old/dog/0.png", "old/1.png"])).values())
+    ['cat/0.png', 'dog/0.png', '1.png']
+    """
+    known = dict.fromkeys(paths, "")
+    left, depth = list(known), 1
+    while left:
+        ends = {path: PurePath(*path.parts[-depth:]).as_posix() for path in left}
+        count = Counter(ends.values())
+        for path, end in ends.items():
+            if count[end] == 1 or depth >= len(path.parts):
+                known[path] = end
+        left = [path for path in left if not known[path]]
+        depth += 1
+    return known
 
 
 def escape(text: object) -> str:

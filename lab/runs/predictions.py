@@ -14,11 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lab.core.frames import frames_told
 from lab.core.pictures import Resize, files_below, open_picture, picture_suffixes, square
-from lab.core.text import own_columns, plain
+from lab.core.text import own_columns, plain, short_paths
 from lab.core.tiles import find_tiles
 from lab.measure.predict import BATCH
-from lab.tracking.sheets import INK, Cell, draw_sheet
+from lab.tracking.sheets import INK, Cell, draw_sheet, in_lines
 
 CROPPED = 0.95
 """A picture is said to be cut if less of its longer side than this is shown to the network."""
@@ -111,6 +112,7 @@ def see(path: Path, *, size: int, sheets: bool, resize: Resize = "crop") -> list
             raise ValueError(f"{path}: no pictures of the same size are found side by side in it")
     except ValueError as error:
         return [Seen(path=path, error=str(error))]
+    several = frames_told(path)
     hint = ""
     if boxes and not sheets:
         hint = f"{path} looks like {len(boxes)} pictures but is taken as one: --sheets asks of each"
@@ -119,6 +121,8 @@ def see(path: Path, *, size: int, sheets: bool, resize: Resize = "crop") -> list
     for number, part in enumerate(parts, 1):
         shown = square(part, size=size, resize=resize)
         notes = []
+        if several:
+            notes.append(f"seen: the first of its {several} pages or frames")
         if resize == "crop" and shown.side < CROPPED * max(part.size):
             notes.append(
                 f"seen: its middle square, {shown.side} x {shown.side} of {part.width} x"
@@ -178,13 +182,21 @@ def to_csv(answers: Sequence[Prediction], classes: Sequence[str]) -> str:
 
 
 def to_sheet(answers: Sequence[Prediction], *, run: str) -> npt.NDArray[np.uint8]:
-    """What the network saw, magnified, with each picture's name and answer: (H, W, 3) uint8."""
+    """What the network saw, magnified, with each picture's name and answer: (H, W, 3) uint8.
+
+    The name is that of the file; of files with equal names it is the end of the path, as long as it
+    has to be to tell them apart, in several lines if need be.
+    """
     cells = []
+    names = short_paths(each.seen.path for each in answers if each.seen.pixels is not None)
     for each in answers:
         seen = each.seen
         if seen.pixels is not None:
-            which = f"{seen.part[0]}: " if seen.part else ""
+            short = names[seen.path]
+            name = f"{seen.part[0]}: " if seen.part else ""
+            name += plain(short)
             chance = f"{100 * each.chances[each.answer]:.0f} % " if each.answer else ""
-            caption = [(f"{which}{plain(seen.path.name)}", INK), (f"{chance}{each.answer}", INK)]
+            lines = [name] if short == seen.path.name else in_lines(name)
+            caption = [(line, INK) for line in (*lines, f"{chance}{each.answer}")]
             cells.append(Cell(seen.pixels, caption, INK))
     return draw_sheet(f"What {run} saw", cells)

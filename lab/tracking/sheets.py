@@ -24,6 +24,12 @@ FACES = COLUMNS * ROWS
 FACE, MARGIN, LINE, TITLE = 96, 6, 15, 26
 """Pixels: side of a face, space around it, height of a caption's line and of the title."""
 
+ROOM, SIZE = WIDTH // COLUMNS - 4, 13
+"""Pixels: width of a caption's line, and size of its letters."""
+
+LINES = 8
+"""Lines that a name in a caption may take up."""
+
 PAPER, INK, GOOD, BAD, MARKED = "#ffffff", "#202124", "#1b7f3b", "#c62828", "#e07b00"
 """Colors: correct predictions, wrong ones, and wrong labels."""
 
@@ -99,8 +105,26 @@ def draw_sheet(title: str, cells: Sequence[Cell]) -> npt.NDArray[np.uint8]:
         pen.rectangle((left - 3, top - 3, left + FACE + 2, top + FACE + 2), fill=cell.frame)
         sheet.paste(scaled(cell.face, FACE), (left, top))
         for k, (text, color) in enumerate(cell.caption):
-            write(pen, text, left - 3, top + FACE + 4 + k * LINE, color, size=13, room=width - 4)
+            write(pen, text, left - 3, top + FACE + 4 + k * LINE, color, size=SIZE, room=ROOM)
     return np.asarray(sheet)
+
+
+def in_lines(path: str) -> list[str]:
+    """A path as lines of a caption, broken after a folder where one ends in the line; of more than
+    `LINES` those in the middle are left out, which "…" stands for."""
+    font = _font(SIZE)
+    lines = []
+    while path:
+        end = len(path)
+        while end > 1 and font.getlength(path[:end]) > ROOM:
+            end -= 1
+        if end < len(path):
+            end = 1 + path[:end].rfind("/") or end
+        lines.append(path[:end])
+        path = path[end:]
+    if len(lines) <= LINES:
+        return lines
+    return [*lines[: LINES // 2], "…", *lines[1 - LINES // 2 :]]
 
 
 def _cells(shown: PredictedExamples) -> list[Cell]:

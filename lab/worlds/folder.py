@@ -37,6 +37,7 @@ from lab.worlds.metadata import (
     read_metadata,
     refuse_classes_alike,
 )
+from lab.worlds.pages import pages_told
 from lab.worlds.samples import Samples
 from lab.worlds.stored import (
     FLAG,
@@ -169,7 +170,8 @@ class FolderWorld(StoredWorld[Path]):
         )
 
     def left_out(self) -> list[str]:
-        """A sentence each on folders and files that are not taken for pictures."""
+        """A sentence each on folders and files that are not taken for pictures, and on pages of
+        these that are not read."""
         said = []
         used = {path for path, _ in (*self.pool, *self.tested)}
         tops = {path.relative_to(self.root).parts[0] for path in used}
@@ -216,7 +218,8 @@ class FolderWorld(StoredWorld[Path]):
                 f"{those(others.total(), 'file', 'files')} of the classes {are} left out, since"
                 f" {they} ending: {_listed(map(plain, sorted(others)))}."
             )
-        return said
+        items = self.pool[: self.data.num_train], self.tested[: self.data.num_test]
+        return said + pages_told([[path for path, _ in some] for some in items], self.called)
 
     def _contents(self) -> dict[str, str]:
         """Each file's place below the root and the SHA-256 of its content, sorted by path."""

@@ -25,6 +25,8 @@ def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = 
 
     Raises `ValueError` in one line that names the flag, the value and what is possible.
     """
+    if data.data == "":  # the current folder, to `Path`
+        raise ValueError(f"{FLAG} needs the path of a folder or an .npz file, and it is empty")
     if data.data is not None:
         check_path(Path(data.data).expanduser().resolve(), FLAG)
     if data.data is not None and Path(data.data).suffix.lower() == SUFFIX:
