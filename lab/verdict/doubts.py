@@ -37,6 +37,8 @@ def unlike(setting: Setting) -> list[Finding]:
         found.append(_redrawn(setting))
     if setting.test_redrawn:
         found.append(_test_redrawn(setting))
+    if setting.fed is not None:
+        found.append(_fed(*setting.fed, setting))
     if setting.before is not None:
         found.append(_trained_before(setting.before, setting))
     if setting.studied < setting.num_train:
@@ -152,6 +154,16 @@ def _other_threshold(setting: Setting) -> Finding:
         f" answers that nobody takes. Give forward=lambda model, x: {setting.threshold}."
     )
     return Finding("threshold", text)
+
+
+def _fed(rows: int, tested: int, setting: Setting) -> Finding:
+    """The finding that the loop fed it test examples."""
+    text = (
+        f"Of {rows:,} inputs that the loop was seen to feed it, {tested:,} are test {setting.noun},"
+        " and no training ones: if it was trained on their labels, what follows about the test set"
+        " is too good."
+    )
+    return Finding("fed", text)
 
 
 def _trained_before(right: Estimate, setting: Setting) -> Finding:

@@ -88,6 +88,7 @@ def unseen(setting: Setting) -> str:
     if (
         setting.shared
         or setting.before is not None
+        or setting.fed is not None
         or (setting.clusters is not None and setting.clusters.shared)
     ):
         return f"the test {setting.noun}"

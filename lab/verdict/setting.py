@@ -82,6 +82,9 @@ class Setting:
     """Whether these include pictures that are nearly the same as one for training."""
     shared_more: bool = False
     """Whether there may be more of them."""
+    fed: tuple[int, int] | None = None
+    """How many inputs were seen that another program fed the network while it trained it, and how
+    many of them are test examples; None: too few of them to say so."""
     broken: int = 0
     """Examples of which inputs are not finite."""
     first_not_finite: bool | None = None

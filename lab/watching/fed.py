@@ -171,7 +171,7 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     fed = probed(rows)
     if not bool(fed.isfinite().all()) or not bool(shown.isfinite().all()):
         return Difference(False)
-    same = _are_among(fed, shown)
+    same = are_among(fed, shown)
     known = int(same.sum())
     if known > expected / 2:
         return Difference(True)
@@ -184,8 +184,8 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     return (changed or Difference(False))._replace(known=known > 0)
 
 
-def _are_among(fed: Tensor, shown: Tensor) -> Tensor:
-    """Which of `fed` (N,) are the same as one of `shown`."""
+def are_among(fed: Tensor, shown: Tensor) -> Tensor:
+    """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of `shown` (M, C, S)."""
     ours, theirs = shown.flatten(1), fed.flatten(1)
     nearest = torch.cdist(theirs, ours).argmin(dim=1)
     return (theirs - ours[nearest]).abs().amax(dim=1) <= SAME * ours.std()

@@ -314,7 +314,12 @@ class Watcher:
                 shown=self._looking.shown,
             ),
             "test": WatchedSplit(
-                "test", self._examples["test"], test, forward=self._outputs, groups=self._groups
+                "test",
+                self._examples["test"],
+                test,
+                forward=self._outputs,
+                groups=self._groups,
+                shown=self._looking.tested,
             ),
         }
         changes = {
@@ -392,13 +397,14 @@ class Watcher:
                 inputs = self._looking.at_inputs(last=last)
                 late = self._step >= WAITED and budget.measured > 0
                 examples = self._looking.at_set(last=last)
+                tested = self._looking.at_test(last=last)
                 result = self._suite(network)
                 self._course.add(result.evaluation.on("train"))
                 self._first = self._first or AtFirst.of(result, steps=self._step)
                 # with forward= the weights may be those of another module, or of none
                 moved = not self._as_they_are and self._first.differs_from(result)
                 weights = self._looking.untouched(steps=self._step, late=late, answers_move=moved)
-            for said in (weights, inputs, examples):
+            for said in (weights, inputs, examples, tested):
                 if said:
                     self.warn(said)
             with budget.spending("logging"), self._undisturbed():
@@ -551,6 +557,7 @@ class Watcher:
             width=None,
             shared=sets.shared,
             clusters=sets.clusters,
+            fed=self._looking.fed if self._looking.fed.are_tested else None,
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
