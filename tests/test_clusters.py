@@ -141,6 +141,7 @@ def test_other_columns_say_nothing(tmp_path: Path) -> None:
         ("age", lambda patient: 40 + patient),
         ("camera", lambda patient: "abcd"[patient % 4]),
         ("class_id", lambda patient: patient % 2),
+        ("case", lambda patient: ("upper", "lower", "italic")[patient % 3]),
         ("patient", lambda patient: "unknown"),
     ):
         table(tmp_path, column, [(file, of(patient)) for file, patient in rows])
@@ -200,6 +201,55 @@ def test_names_of_single_pictures_say_nothing(called: Callable[[int], str]) -> N
         ]
         items = [[(item, 0) for item in each] for each in sets]
         assert clusters_of(file_marks(sets[0] | sets[1]), items[0], items[1]) is None
+
+
+def test_writers_of_whom_each_class_has_one_picture_are_told() -> None:
+    """Letters of 12 writers, A/w03_0.png and B/w03_1.png; not pictures that their class names."""
+    for called, told in (
+        (lambda w, c: f"w{w:02}_{c}", True),
+        (lambda w, c: f"{w:04}_{'abcd'[c]}", False),
+    ):
+        paths = {
+            (w, c): PurePath("ABCD"[c], f"{called(w, c)}.png") for w in range(12) for c in range(4)
+        }
+        items = [(item, item[1]) for item in paths]
+        train = [each for n, each in enumerate(items) if n % 5]
+        found = clusters_of(file_marks(paths), train, items[::5])
+        assert (found is not None) is told
+        if found is not None:
+            tested = {w for (w, _), _ in items[::5]}
+            assert (found.clusters, found.shared) == (
+                len(tested),
+                len(tested & {w for (w, _), _ in train}),
+            )
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ("head car house tree", False),  # kinds of subjects
+        ("upper lower italic", False),
+        ("p1 p2 p3 p4", True),
+        ("1 2 3 4", True),
+        ("anna ben cem dana eva finn gina hugo ida jan", True),
+    ],
+)
+def test_columns_of_subjects_are_clusters_and_kinds_are_not(values: str, told: bool) -> None:
+    words = values.split()
+    of = {n: words[n // 2 % len(words)] for n in range(200)}
+    items = [(n, n % 2) for n in of]
+    found = clusters_of([column_marks("subject", of)], items[:160], items[160:])
+    assert (found is not None) is told
+
+
+def test_clusters_in_both_sets_make_intervals_too_narrow_as_well() -> None:
+    of = {n: f"p{n // 6}" for n in range(60)}
+    items = [(n, n % 2) for n in of]
+    found = clusters_of([column_marks("patient", of)], items[:33], items[33:])
+    assert found is not None
+    assert (found.clusters, found.shared) == (5, 1)
+    (line,) = clusters_told(found, "pictures", ("train/", "test/"))
+    assert "test accuracy is too good, and its interval too narrow: put all" in line
 
 
 def test_arrays_beside_pictures_tell_patients(tmp_path: Path) -> None:

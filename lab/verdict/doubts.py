@@ -74,7 +74,7 @@ def _clustered(found: Clusters, noun: str) -> Finding:
         text = (
             f"Of {found.counted} among its test {noun}, {found.shared:,}"
             f" {'has' if found.shared == 1 else 'have'} training {noun}, too: {together} what"
-            " follows about the test set is too good."
+            f" follows about the test set is too good{', and too sure' if found.crowded else ''}."
         )
     else:
         text = (

@@ -37,9 +37,13 @@ does not say that they are clusters: others are kinds, such as a camera."""
 CALLED = re.compile(
     r"patient(?:en)?|paciente|paziente|proband|subject|sujet|person|participant|individual|donor"
     r"|lesion|case|stud(?:y|ie)|serie|exam|visit|session|scene|video|clip|sequence|track|burst|animal"
-    r"|specimen|sample|slide|plant|tree|famil(?:y|ie)|writer|cluster"
+    r"|specimen|sample|slide|plant|tree|famil(?:y|ie)|writer|user|child|speaker|signer|mrn|cluster"
 )
 """Words by which columns of clusters are called, alone or with some of `NUMBERED`."""
+
+NAMED = 10
+"""Values of such a column, at least, if they have no numbers, as names of persons: fewer are kinds.
+"""
 
 NUMBERED = {"", "id", "ids", "uid", "no", "nr", "num", "number", "index", "idx", "name", "code"}
 
@@ -73,8 +77,11 @@ class Marks(Generic[T]):
             return False
         if self.kind == "names":
             return mean <= MOST
+        if _called(self.column):
+            numbered = sum(any(map(str.isdigit, mark)) for mark in counts)
+            return 2 * numbered >= len(counts) or len(counts) >= NAMED
         numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
-        return _called(self.column) or (not numbers and mean <= MANY <= len(counts))
+        return not numbers and mean <= MANY <= len(counts)
 
 
 @dataclass(frozen=True)
@@ -116,19 +123,19 @@ class Clusters:
 
 def file_marks(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
     """The marks of pictures in files, of which these are the `paths` from the classes on: folders
-    below the classes, and of files that lie in none how their names begin."""
+    below the classes, and of files that lie in none how their names begin, in one class and in
+    all."""
     folders = {item: path.parent.as_posix() for item, path in paths.items() if len(path.parts) > 2}
     flat = {item: path for item, path in paths.items() if item not in folders}
-    begun = {
-        item: (path.parent / begin).as_posix()
-        for item, path in flat.items()
-        if (begin := _beginning(path))
-    }
+    found = {item: parts for item, path in flat.items() if (parts := _parts(path))}
+    begun = {item: (flat[item].parent / parts[0]).as_posix() for item, parts in found.items()}
+    # in several classes: what tells such pictures apart is a number, and not the class
+    across = {item: begin for item, (begin, rest) in found.items() if re.search(r"\d", rest)}
     known = set(begun.values())
     for item, path in flat.items():  # as 12.jpg beside 12_copy.jpg
         if item not in begun and (whole := (path.parent / path.stem).as_posix()) in known:
             begun[item] = whole
-    return [Marks("folder", folders), Marks("names", begun)]
+    return [Marks("folder", folders), Marks("names", begun), Marks("names", across)]
 
 
 def column_marks(name: str, values: Mapping[T, str]) -> Marks[T]:
@@ -159,10 +166,11 @@ def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> l
     together = together[0].upper() + together[1:]
     if found.shared:
         have = "has" if found.shared == 1 else "have"
+        narrow = ", and its interval too narrow" if found.crowded else ""
         return [
             f"{found.shared:,} of {found.counted} among the test {noun} ({first} the first) {have}"
-            f" training {noun}, too. {together} test accuracy is too good: put all {noun} of each"
-            f" into one set, {sets[0]} or {sets[1]}."
+            f" training {noun}, too. {together} test accuracy is too good{narrow}: put all {noun}"
+            f" of each into one set, {sets[0]} or {sets[1]}."
         ]
     return [
         f"{found.tested:,} test {noun} have {found.counted} ({first} the first). {together}"
@@ -192,11 +200,11 @@ def _by(
     return found if shared or found.crowded else None
 
 
-def _beginning(path: PurePath) -> str:
-    """How a file's name begins, without its last part: scan12 of scan12_03.png; empty where that
-    has no number, as of cat_03.png."""
-    found = re.fullmatch(r"(.*[^\W_])[\W_]+[^\W_]+[\W_]*", path.stem)
-    return found[1] if found and re.search(r"\d", found[1]) else ""
+def _parts(path: PurePath) -> tuple[str, str] | None:
+    """How a file's name begins, and its last part: scan12 and 03 of scan12_03.png; None where the
+    beginning has no number, as of cat_03.png."""
+    found = re.fullmatch(r"(.*[^\W_])[\W_]+([^\W_]+)[\W_]*", path.stem)
+    return (found[1], found[2]) if found and re.search(r"\d", found[1]) else None
 
 
 def _called(column: str) -> bool:

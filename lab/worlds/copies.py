@@ -32,8 +32,9 @@ CLOSE = 8.0
 """Root mean square of the difference, of 255. Saving drawn faces as JPEG of quality 95 makes 5 to
 10, the most similar of 400 are 30 apart."""
 
-FAINT = 0.15
-"""The same as a share of the picture's standard deviation: dark or even pictures are all alike."""
+FAINT = 0.2
+"""The same as a share of the picture's contrast, the standard deviation within its channels (root
+mean square of the three): dark or even pictures are all alike, and so are those of one tint."""
 
 MOST = 20_000
 """Pictures of a set that are compared, at most: 20,000 with as many in 2 to 7 processor seconds."""
@@ -137,7 +138,9 @@ def copies_between(
     labels = {"train": train.clean_labels[:MOST].cpu(), "test": test.clean_labels[:MOST].cpu()}
     counts = {split: len(some) for split, some in sets.items()}
     told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in labels.values()))
-    rule = f"near copies {CLOSE} {FAINT} {WORK} {TURNED} {TURNED_BYTES} {told.hexdigest()}"
+    rule = (
+        f"near copies by channels {CLOSE} {FAINT} {WORK} {TURNED} {TURNED_BYTES} {told.hexdigest()}"
+    )
 
     def found() -> list[list[int]]:
         return Copies.of(sets, labels, progress).rows()
@@ -217,7 +220,7 @@ class _Averages:
         for low, high in _ranges(count, _PART // images[0].numel()):
             part = images[low:high].cpu().float()
             values[low:high] = (member.T @ (part @ member)).flatten(1)
-            part -= part.mean(dim=(1, 2, 3), keepdim=True)
+            part -= part.mean(dim=(2, 3), keepdim=True)  # of each channel: a tint is no contrast
             contrast[low:high] = part.flatten(1).norm(dim=1) / images[0].numel() ** 0.5
         return cls(values, (FAINT * contrast).clamp(max=CLOSE))
 

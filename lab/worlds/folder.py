@@ -136,9 +136,9 @@ class FolderWorld(StoredWorld[Path]):
             path: PurePath(*path.relative_to(self.root).parts[1 if self.in_sets else 0 :])
             for path in paths
         }
-        folders, names = file_marks(below)
+        folders, *names = file_marks(below)
         columns = read_columns(self.root, paths).items()
-        return [folders, *(column_marks(name, values) for name, values in columns), names]
+        return [folders, *(column_marks(name, values) for name, values in columns), *names]
 
     def samples(self, items: Sequence[Path]) -> Samples:
         """The values of the columns; identities by the files' places."""
