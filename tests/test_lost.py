@@ -52,6 +52,17 @@ def test_the_verdict_says_so_and_does_not_advise_longer_training() -> None:
     assert "--steps" in steady[-1].text
 
 
+def test_of_weights_from_before_training_not_more_faces_are_advised() -> None:
+    """Where early stopping gave up before the validation loss fell."""
+    found = findings(figures(0.5, 0.5), setting(kept=0, patience=2, steps=20, shown=0))
+    assert found[-1].text == (
+        "No evaluation had a lower validation loss than before training: try --early-stopping 6, or"
+        " a larger --num-validation."
+    )
+    later = findings(figures(0.5, 0.5), setting(kept=10, patience=2, steps=20, shown=100))
+    assert "than before training" not in later[-1].text
+
+
 def test_a_watched_loop_that_breaks_its_network_is_told(tmp_path: Path) -> None:
     x, y = torch.randn(80, 4, generator=torch.Generator().manual_seed(0)), torch.arange(80) % 2
     x[:, 0] += 4 * y - 2

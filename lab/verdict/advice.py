@@ -38,6 +38,7 @@ def advice(
     kind: str,
     *,
     lost: bool = False,
+    untrained: bool = False,
     error: float,
     wrong_labels: bool,
     num_train: int,
@@ -57,17 +58,24 @@ def advice(
 ) -> str:
     """One or two sentences with flags to try; may be empty.
 
-    `kind` is the headline's; `lost` whether it knew much more of its training set before; `error`
-    the test error; `wrong_labels` whether mislabeled examples are fitted; `link` as `label_link`
-    gives it; `width` None for a network without this setting; `patience` the evaluations without a
-    lower loss after which it was stopped early, None: it was not; `turned` whether it has the
-    weights of an earlier step, as its loss rose after it; `bound` the training loss at which it
-    ended, None: not by that; `online` whether each example was used once only; `noun` the plural
-    noun for examples; `more_train` and `more_test` the numbers of further examples that exist
-    (None: unlimited); `flags` whether another run is a matter of the lab's flags.
+    `kind` is the headline's; `lost` whether it knew much more of its training set before;
+    `untrained` whether it has the weights from before its training; `error` the test error;
+    `wrong_labels` whether mislabeled examples are fitted; `link` as `label_link` gives it; `width`
+    None for a network without this setting; `patience` the evaluations without a lower loss after
+    which it was stopped early, None: it was not; `turned` whether it has the weights of an earlier
+    step, as its loss rose after it; `bound` the training loss at which it ended, None: not by that;
+    `online` whether each example was used once only; `noun` the plural noun for examples;
+    `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
+    `flags` whether another run is a matter of the lab's flags.
     """
     if kind == "shared":
         return f"Test {noun} that it has not studied would settle it."
+    if untrained and patience is not None:
+        waits = min(MOST_PATIENCE, max(5, 3 * patience))
+        return (
+            "No evaluation had a lower validation loss than before training: try"
+            f" --early-stopping {waits}, or a larger --num-validation."
+        )
     if lost:
         if not flags:
             return "A smaller learning rate, or the weights of an earlier step, may help."

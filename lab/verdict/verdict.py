@@ -153,6 +153,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     hint = advice(
         main.kind,
         lost=bool(fell),
+        untrained=setting.kept == 0,
         error=1 - metrics["accuracy/test"].value,
         wrong_labels=FITTED in kinds,
         num_train=setting.num_train,
