@@ -34,7 +34,7 @@ from lab.experiments.runner.run import check_jobs
 from lab.measure import FacesNeeded, fit_power_law, predict
 from lab.playground.logdir import open_logdir
 from lab.runs.load import open_run
-from lab.worlds import DrawnWorld, draw_examples, get_task
+from lab.worlds import DrawnWorld, draw_examples, get_task, open_world
 from lab.worlds.faces import PARTS
 from support.configs import tiny
 from support.executors import Here
@@ -382,7 +382,7 @@ def test_the_sentences_say_what_the_figures_say() -> None:
     said = " ".join(sentences([open_], FACES, steps=500, compared="cnn"))
     for part in (
         "eyes 0.20 (0.10–0.30), which cannot be told from 2 other sets of parts.",
-        "lowest on scrambled, which cannot be told from person.",
+        "lowest on scrambled, though not surely lower than on person.",
         "it relies most on eye color 0.15 (0.00–0.30), which cannot be told from gaze.",
     ):
         assert part in said
@@ -436,6 +436,66 @@ def test_a_card_says_that_answers_are_no_function_of_the_picture() -> None:
         for changes in ({}, {"doubt": "Its answers vary."})
     )
     assert doubted == [*said, "Its answers vary."]
+
+
+def test_a_card_says_of_each_network_that_knew_the_test_pictures() -> None:
+    """Of those that it is compared with, too; nothing of all others."""
+    known = {"before": Estimate(1.0)}
+    for first, other, named in (({}, {}, []), (known, {}, ["cnn"]), ({}, known, ["mlp"])):
+        cards = [card(**first), card("mlp", **other)]
+        found = sentences(cards, FACES, steps=500, compared="cnn")
+        told = [each for each in found if "Before training" in each]
+        assert [each.partition(" got")[0] for each in told] == [
+            f"Before training {n}" for n in named
+        ]
+        assert all("got 100 % of the test faces right already" in each for each in told)
+
+
+@pytest.mark.usefixtures("plain_figures")
+def test_the_card_of_a_network_with_weights_from_a_file_says_that_it_knew_the_test_faces(
+    place: Path,
+) -> None:
+    """Beside a new network of the same shape, of which nothing is said."""
+    settings = tiny(place / "known", **CARD)
+    images, labels = [], []
+    for seed in (0, 1):
+        test = open_world(settings.data, seed=seed).load("test", settings.data.num_test)
+        images.append(test.images.flatten(1) / 127.5 - 1)
+        labels.append(test.labels)
+    x, y = torch.cat(images), torch.cat(labels)
+    layer = torch.nn.Linear(x.shape[1], 2)
+    optimizer = torch.optim.Adam(layer.parameters(), 1e-2)
+    for _ in range(300):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(layer(x), y).backward()
+        optimizer.step()
+    torch.save({f"1.{n}": w for n, w in layer.state_dict().items()}, place / "best.pt")
+    (place / "tuned.py").write_text(
+        NET + "\ndef tuned(spec):\n    import torch\n    net = my_net(spec)\n"
+        f"    net.load_state_dict(torch.load({str(place / 'best.pt')!r}))\n    return net\n"
+    )
+    with small_cards():
+        made = report(
+            f"{place}/tuned.py:tuned", settings, against=[f"{place}/my_net.py:my_net"], seeds=2,
+            sizes=(16, 24), random_sizes=(8,), processes=2, say=lambda _: None, watch=False,
+        )  # fmt: skip
+    (told,) = (each for each in made.sentences if "Before training" in each)
+    assert "of the test faces right already" in told
+    assert "tuned" in told
+    cards = json.loads((made.folder / DATA).read_text())["cards"]
+    assert [each["before"] is not None for each in cards] == [True, False]
+
+
+def test_an_error_that_does_not_surely_fall_is_not_told_to_fall() -> None:
+    for errors, said in (
+        ([0.3, 0.1, 0.101], "Its test error falls as (number of faces)^-0.4"),
+        ([0.01, 0.01, 0.01], "Its test error is about the same for all numbers of training faces."),
+        ([0.3, 0.1, 0.9], "Whether its test error falls with the number of faces cannot be told"),
+    ):
+        law = fit_power_law([100, 1000, 1000], errors)
+        found = sentences([card(power_law=law)], FACES, steps=500, compared="cnn")
+        (told,) = (each for each in found if "test error" in each)
+        assert told.startswith(said)
 
 
 @pytest.mark.usefixtures("plain_figures")

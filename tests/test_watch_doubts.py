@@ -464,6 +464,8 @@ def test_a_network_that_knew_the_test_examples_before_the_loop_is_told(
         assert ("right before the first step" in capsys.readouterr().out) == expected, name
         assert found.verdict.startswith("Before the first step it got") == expected
         assert ("it has never seen" in found.verdict) == (not expected)
+        summary = (tmp_path / name / "summary.json").read_text(encoding="utf-8")
+        assert ('"test_before_training"' in summary) == expected
 
 
 def test_a_folder_stays_where_it_is_when_the_loop_changes_to_another(

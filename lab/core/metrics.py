@@ -274,6 +274,10 @@ METRICS: tuple[Metric, ...] = (
     Metric(name="seconds/<part>", unit="seconds", low=0, interval=False, clock=True,
            when="summary",
            meaning="seconds spent on one part of the run: drawing, training, measuring, …"),
+    _share("accuracy/test_before_training", "accuracy on the test set before the first step, where "
+           "that shows that the network was trained earlier, maybe on some of it; not there where "
+           "it does not", when="summary", heading="test accuracy before training",
+           needs="a test set known before training"),
     _share("robust_accuracy/<stage>", "share of faces classified correctly in the search for "
            "failures: as drawn, under all resamples of the nuisances, under all that was tried",
            better="up", when="evaluate", needs="--find-failures"),

@@ -27,6 +27,7 @@ from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
 from lab.measure import mean_of_seeds
 from lab.measure.judged import judged
+from lab.measure.known_before import KNOWN_BEFORE
 
 Numbers = npt.NDArray[np.float64]
 
@@ -133,6 +134,13 @@ class Cell:
     def not_finite(self) -> int:
         """In how many of the runs a logit of some examples is not finite."""
         return sum(any(tag.startswith(NOT_FINITE) for tag in run.metrics) for run in self.runs)
+
+    @property
+    def known_before(self) -> tuple[Estimate, ...]:
+        """Accuracy on the test set before training, of those of the runs where that shows that the
+        network knew it already."""
+        found = (run.metrics.get(KNOWN_BEFORE) for run in self.runs)
+        return tuple(right for right in found if right is not None)
 
     def curves(self, tag: str) -> Curves:
         """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at

@@ -26,6 +26,7 @@ from lab.models import (
     seeded_model,
 )
 from lab.training import Numbering, Trial, first_seed, objective_file, try_out
+from lab.worlds import noun_of
 
 
 def model_spec(config: RunConfig, classes: Sequence[str]) -> ModelSpec:
@@ -90,8 +91,9 @@ def dry_run(
     stream = config.train.max_steps * batch if config.train.online else None
     numbering = Numbering(config.data.num_train, stream)
     trial = _tried(
-        name, spec, train, place, seed=config.seed, numbering=numbering, batch_sizes=sorted(sizes)
-    )
+        name, spec, train, place, seed=config.seed, numbering=numbering,
+        batch_sizes=sorted(sizes), noun=noun_of(config.data),
+    )  # fmt: skip
     if not config.scores:
         return trial
     doubts = missing_scores(config, spec, device=place, of="--scores", finished=trial.unfinished)
@@ -138,13 +140,14 @@ def _tried(
     seed: int,
     numbering: Numbering | None = None,
     batch_sizes: Sequence[int] = (),
+    noun: str = "faces",
 ) -> Trial:
     def build(seed: int) -> nn.Module:
         return _untrained(name, spec, seed=seed)
 
     trial = try_out(
         build, spec, train, name=name, seed=seed, device=device, numbering=numbering,
-        batch_sizes=batch_sizes,
+        batch_sizes=batch_sizes, noun=noun,
     )  # fmt: skip
     return replace(trial, warnings=(*trial.warnings, *_idle_settings(name, spec, seed=seed)))
 

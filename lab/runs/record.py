@@ -25,9 +25,10 @@ from lab.core.estimate import Estimate
 from lab.core.finite import NOT_FINITE, ONE_COLOR, not_finite
 from lab.core.metrics import OWN, limits
 from lab.core.run_dir import METRICS, SUMMARY
-from lab.core.words import in_steps
+from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.example_scores import ScoreCollector, by_heading
+from lab.measure.known_before import KNOWN_BEFORE, known_at_first, known_before
 from lab.measure.smallest_right import SmallestRight, smallest_right
 from lab.models import parameters_told, sum_to_one
 from lab.runs.checkpoints import reopening_warning
@@ -130,7 +131,7 @@ class Record:
         """Load the test set, prepare the evaluators, and say what is suspicious."""
         config, world, display = self._run.config, self._run.world, self._display
         test = world.load("test", config.data.num_test)
-        self._train = train
+        self._train, self._test_labels = train, test.labels
         self._summary = summary = DataSummary.of(world, train, test)
         self._suite = suite = EvaluatorSuite.of_run(
             train, test, world, config, self._run.own_metrics
@@ -210,11 +211,13 @@ class Record:
         self._fitted = fitted
         last = next((r for r in fitted.results if isinstance(r, SuiteResult)), None)
         last = last or suite(self._model)  # a resumed run may have nothing left to evaluate
+        evaluations = self._evaluations()
+        self._before = known_at_first(evaluations, self._test_labels)
         setting = verdict_setting(
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
             first_not_finite=fitted.first_not_finite, copies=self._copies,
             smallest=self._smallest_right(last, step), probabilities=_probabilities(last),
-            evaluations=self._evaluations(),
+            before=self._before, evaluations=evaluations,
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
@@ -250,7 +253,8 @@ class Record:
         order = ("starting", "drawing", *fitted.seconds)
         seconds = {phase: seconds[phase] for phase in dict.fromkeys(order)}
         timed = {f"seconds/{phase}": spent for phase, spent in seconds.items()}
-        metrics = {**self._metrics, **timed}
+        known = {} if self._before is None else {KNOWN_BEFORE: self._before}
+        metrics = {**self._metrics, **known, **timed}
         self._recorder.summarize(
             "finished", fitted.step, self._verdict, metrics, weights_of=fitted.weights_of
         )
@@ -331,6 +335,8 @@ class Record:
         self._tracker.scalars(step, metrics)
         self._display.evaluated(metrics)
         self._warn_of_unclear(step, metrics)
+        if step == 0:
+            self._warn_of_known(metrics)
 
     def _warn_of_unclear(self, step: int, metrics: Metrics) -> None:
         """Say of the first evaluation that has them that logits, or what a metric of the user's
@@ -353,6 +359,19 @@ class Record:
                 )
             warnings.append(f"your metric {tag} is {values[tag]:g}, {when}: {why} (told once)")
         self._display.warn(warnings)
+
+    def _warn_of_known(self, metrics: Metrics) -> None:
+        """Say of the evaluation before training that the network knows the test examples."""
+        right, noun = known_before(metrics, self._test_labels), self._run.world.noun
+        if right is None:
+            return
+        name, share = self._run.config.model.model, percent(right.value)
+        warning = (
+            f"--model {name}: before any training it gets {share} of the test {noun} right: if its"
+            " weights come from an earlier training, it may have studied some of them, and what is"
+            " said of the test set is too good"
+        )
+        self._display.warn([warning])
 
     def _show(self, step: int, results: Sequence[Any]) -> None:
         """Log what is shown of an evaluation's results; at a few of them pictures, too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lab.core.estimate import Estimate
 from lab.measure.smallest_right import SmallestRight
 from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
@@ -25,6 +26,7 @@ def verdict_setting(
     copies: Copies | None = None,
     smallest: SmallestRight | None = None,
     probabilities: bool = False,
+    before: Estimate | None = None,
     evaluations: Sequence[Mapping[str, Any]] = (),
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
@@ -32,6 +34,7 @@ def verdict_setting(
     `first_not_finite`: the untrained network already had logits that are not finite.
     `copies` are those between its sets, of pictures from disk, and `smallest` shows that its
     smallest output is the right one. `probabilities`: its outputs are such, in place of logits.
+    `before`: accuracy on the test set before training, where that shows that it was known.
     `evaluations` are the metrics of all evaluations, each with its `step`."""
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
@@ -69,6 +72,7 @@ def verdict_setting(
         shared_more=copies is not None and copies.may_share_more(data.num_test),
         smallest=smallest,
         probabilities=probabilities,
+        before=before,
         online=shown if config.train.online else None,
         replaced=others,
         shown=shown,

@@ -96,16 +96,19 @@ def try_out(
     device: str | torch.device = "cpu",
     numbering: Numbering | None = None,
     batch_sizes: Sequence[int] = (),
+    noun: str = "faces",
 ) -> Trial:
     """Do a dry run on `device`. `build` makes, on the CPU, the untrained network of a run with a
     given seed; `seed` is the run's, and so is the `numbering` of its training examples (None: not
-    known). With batches of each of the `batch_sizes` one more step is taken, at the end.
+    known). With batches of each of the `batch_sizes` one more step is taken, at the end. `noun` is
+    what its pictures are called.
 
     Raises `ValueError` with one line about what would go wrong in the run: in the objective, the
     forward pass, a training step, the checkpoint, or in loading it.
     """
     with isolated(device, reseeded=True):
-        dry_run = _DryRun(build, spec, config, name, seed, torch.device(device), numbering)
+        place = torch.device(device)
+        dry_run = _DryRun(build, spec, config, name, seed, place, numbering, noun)
         return dry_run.trial(batch_sizes)
 
 
@@ -142,9 +145,10 @@ class _DryRun:
         seed: int,
         device: torch.device,
         numbering: Numbering | None,
+        noun: str,
     ) -> None:
         self._build, self._spec, self._name, self._seed = build, spec, name, seed
-        self._device, self._numbering = device, numbering
+        self._device, self._numbering, self._noun = device, numbering, noun
         own = objective_file(config.objective) is not None
         self._batch = min(PAIRED if own else TRIED, config.batch_size)
         self._config = replace(config, compile=False, augment=False, learning_rate=RATE)
@@ -181,7 +185,8 @@ class _DryRun:
         elif _same(drawn, _numbers(of_another_seed)):
             self._warn(
                 "its weights are the same with every --seed (does it seed a generator itself, or"
-                " read weights from a file?): runs of several seeds differ in their faces alone"
+                f" read weights from a file?): runs of several seeds differ in their {self._noun}"
+                " alone"
             )
         self._warn_of_unregistered(of_another_seed, pictures)  # which is of no further use
         self._warn_of_probabilities(of_another_seed, pictures)

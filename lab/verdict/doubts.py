@@ -31,7 +31,7 @@ def another(setting: Setting) -> list[Finding]:
 
 def unlike(setting: Setting) -> list[Finding]:
     """The findings that what counts as studied was not, or not as it was measured, or that what
-    counts as unseen was seen before the loop."""
+    counts as unseen was seen before the training."""
     found = []
     if setting.redrawn:
         found.append(_redrawn(setting))
@@ -167,11 +167,14 @@ def _fed(rows: int, tested: int, setting: Setting) -> Finding:
 
 
 def _trained_before(right: Estimate, setting: Setting) -> Finding:
-    """The finding that it may have studied test examples before the loop."""
+    """The finding that it may have studied test examples before its training."""
+    such = "a network that the folds of a cross-validation share"
+    if setting.flags:
+        such = "a network whose weights come from an earlier training"
     text = (
         f"Before the first step it got {share(right, first=True)} of the test {setting.noun} right"
-        " already: if it was trained on some of them, as a network that the folds of a"
-        " cross-validation share, what follows about the test set is too good."
+        f" already: if it was trained on some of them, as {such}, what follows about the test set"
+        " is too good."
     )
     return Finding("trained before", text)
 

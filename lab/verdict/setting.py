@@ -97,8 +97,8 @@ class Setting:
     test_redrawn: bool = False
     """Whether the test examples are."""
     before: Estimate | None = None
-    """Accuracy on the test set before another program trained the network, where it was trained
-    before that already; None: not so, or not known."""
+    """Accuracy on the test set before training, where that shows that the network was trained
+    earlier already; None: not so, or not known."""
     probabilities: bool = False
     """Whether its outputs, which are taken for logits, are probabilities that sum to 1."""
     relabeled: Relabeled = ""

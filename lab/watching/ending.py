@@ -14,6 +14,7 @@ from lab.core.estimate import Estimate
 from lab.core.words import in_steps, percent
 from lab.evaluators import SuiteResult
 from lab.measure import Predictions
+from lab.measure.known_before import known_before
 from lab.measure.smallest_right import SmallestRight, share_of_smallest, smallest_right
 from lab.verdict import Relabeled
 from lab.watching.smallest import told_of_smallest
@@ -22,10 +23,6 @@ from lab.watching.sources import Source
 STEADY = 0.9
 """Share of the training examples that get the usual answer to their class, from which on it is
 asked whether these are other labels."""
-
-TRAINED = 0.75
-"""Share of the loss of a guess below which that of a network is before the loop if it was trained
-before: the random outputs of a new one have about that of a guess, or more."""
 
 UNDRAWN = 0.05
 """Share of the training examples that a sampler has not drawn, above which it is said."""
@@ -70,7 +67,9 @@ class AtFirst:
         """What the first measurement gives, after so many `steps` of the loop."""
         train = result.evaluation.on("train")
         share = share_of_smallest(train.logits, train.labels)
-        right = _known_before(result) if not steps else None
+        right = None
+        if not steps:
+            right = known_before(result.metrics, result.evaluation.on("test").labels)
         return cls(_value(result.metrics["loss/train"]), share.value, right)
 
     @property
@@ -141,19 +140,6 @@ def _relabeled(
     several = len(set(answer[usual > 0].tolist())) > 1
     steady = float(usual.sum()) >= STEADY * len(labels)
     return "classes" if high < 0.5 and several and steady else ""
-
-
-def _known_before(result: SuiteResult) -> Estimate | None:
-    """Accuracy on the test set, if it is surely above that of one answer to all, and the loss is
-    surely below `TRAINED` of what the shares of the classes give."""
-    labels = result.evaluation.on("test").labels
-    shares = torch.bincount(labels).double() / len(labels)
-    guess = float(torch.special.entr(shares).sum())
-    right, loss = result.metrics["accuracy/test"], result.metrics["loss/test"]
-    if not isinstance(right, Estimate) or not isinstance(loss, Estimate):
-        return None
-    knows = right.interval[0] > float(shares.max()) and loss.interval[1] < TRAINED * guess
-    return right if knows else None
 
 
 def _value(metric: Estimate | float) -> float:

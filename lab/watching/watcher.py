@@ -20,6 +20,7 @@ from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure.consistency import SAMPLE
+from lab.measure.known_before import KNOWN_BEFORE
 from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
@@ -493,8 +494,16 @@ class Watcher:
         }
         timed = {f"seconds/{what}": spent for what, spent in self._seconds.items()}
         with self._budget.spending("logging"):
-            metrics = {**self.metrics, **timed}
+            right = self._known_before
+            known = {} if right is None else {KNOWN_BEFORE: right}
+            metrics = {**self.metrics, **known, **timed}
             self._recorder.summarize(status, step, text, metrics, weights_of=weights_of)
+
+    @property
+    def _known_before(self) -> Estimate | None:
+        """Accuracy on the test set before the loop, where that shows that the network knew it;
+        None of one that is only measured: it may well be trained."""
+        return self._first.right if self._first is not None and self._calls else None
 
     def _told_at_end(self) -> None:
         if self._quiet:
@@ -562,7 +571,7 @@ class Watcher:
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
             test_redrawn="inputs" in sets.test_redrawn,
-            before=self._first.right if self._first is not None and self._calls else None,
+            before=self._known_before,
             relabeled=self._meant.relabeled,
             smallest=self._meant.smallest,
             threshold=self._threshold.code if self._threshold is not None else "",

@@ -81,6 +81,9 @@ class Card:
     training faces: calibration, and the user's own."""
     doubt: str = ""
     """A sentence on answers that change though the picture does not; empty: none do."""
+    before: Estimate | None = None
+    """Accuracy on the test set before training with most training faces, the mean over the seeds
+    where that shows that the network was trained earlier already; None: in none."""
     warnings: tuple[str, ...] = ()
     """What the dry run of the network warns of, such as probabilities in place of logits."""
 

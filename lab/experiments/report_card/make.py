@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lab.core.config import RunConfig
+from lab.core.estimate import Estimate
 from lab.core.metrics import shown
 from lab.experiments.report_card.card import TARGETS, Card, RandomLabels, Size
 from lab.experiments.report_card.sections import Asked, applying
@@ -52,6 +53,7 @@ def make_card(
         random_labels=tuple(_random(cell) for cell in tables["random"].where(model=model)),
         metrics={tag: last.mean(tag) for tag in shown("card", last.tags)},
         doubt=last.doubt,
+        before=_before(last),
         warnings=tuple(warnings),
         **{section.name: section.measure(asked) for section in applying(subject)},
     )
@@ -66,6 +68,12 @@ def size_of(cell: Cell) -> Size:
         membership_auc=cell.judged("memorization/membership_auc"),
         shown=min(run.shown or 0 for run in cell.runs) if cell.unreached else None,
     )
+
+
+def _before(cell: Cell) -> Estimate | None:
+    """The mean accuracy before training over the runs of which the network knew the test set."""
+    known = cell.known_before
+    return mean_of_seeds([right.value for right in known]) if known else None
 
 
 def _random(cell: Cell) -> RandomLabels:

@@ -32,8 +32,8 @@ def unless(rivals: list[str]) -> str:
 
 
 def lowest(accuracies: Mapping[str, Estimate], *, by: str) -> str:
-    """A sentence on the accuracy of each subpopulation, class or group, and which is lowest; of
-    many only the lowest are listed."""
+    """A sentence on the accuracy of each subpopulation, class or group, and which is lowest,
+    unless all are equal; of many only the lowest are listed."""
     ranked = sorted(accuracies, key=lambda name: accuracies[name].value)
     worst = ranked[0]
     told = list(accuracies) if len(ranked) <= LONG else ranked[:LOWEST]
@@ -49,4 +49,7 @@ def lowest(accuracies: Mapping[str, Estimate], *, by: str) -> str:
     if len(rivals) > (LOWEST if mark == ", " else 1):
         all_others = len(rivals) == len(accuracies) - 1
         rivals = ["any other" if all_others else f"{len(rivals)} others"]
-    return f"Accuracy by {by}: {shares}. It is lowest on {worst}{unless(rivals)}."
+    unsure = f", though not surely lower than on {listed(rivals)}" if rivals else ""
+    same = len({share.value for share in accuracies.values()}) == 1 < len(ranked)
+    ends = "" if same else f" It is lowest on {worst}{unsure}."
+    return f"Accuracy by {by}: {shares}.{ends}"

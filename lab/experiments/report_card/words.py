@@ -14,6 +14,9 @@ from lab.experiments.report_card.sections import SAID, applying, left_out
 from lab.experiments.report_card.sections.parts import part_rows
 from lab.experiments.report_card.subject import Subject
 
+FLAT = 0.005
+"""An exponent whose interval lies within this of 0 is told as none: it has two decimals."""
+
 
 def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: str) -> list[str]:
     """Sentences on the first card, compared with the others, and on what its pictures do not
@@ -23,15 +26,15 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
     speed = f" and trains at {card.training_speed:.2g} times the speed of {compared}"
     said = [
         f"{card.name} has {card.parameters:,} parameters{'' if card.model == compared else speed}.",
+        *(_known_before(each, noun) for each in cards),
         _needs(card, others, subject),
     ]
-    if card.power_law is not None:
-        exponent = card.power_law.exponent
-        said.append(
-            f"Its test error falls as (number of {noun})^{exponent.value:.2f}"
-            f" ({words.interval(exponent)})."
-        )
-    said += [_random(card, steps, noun), _membership(card, noun), _unreached(card, steps, noun)]
+    said += [
+        _falls(card, noun),
+        _random(card, steps, noun),
+        _membership(card, noun),
+        _unreached(card, steps, noun),
+    ]
     said += [section.say(cards, subject) for section in applying(subject, SAID)]
     said.append(card.doubt)
     named = f"--model {card.model}: "
@@ -154,6 +157,36 @@ def _membership(card: Card, noun: str) -> str:
         f"Its losses tell training {noun} from unseen ones with AUC"
         f" {interval(first.membership_auc)} after {first.faces:,} {noun} and"
         f" {interval(last.membership_auc)} after {last.faces:,}; 0.5 would be a guess."
+    )
+
+
+def _falls(card: Card, noun: str) -> str:
+    """How its test error falls with the number of training faces; empty if no law is fitted."""
+    if card.power_law is None:
+        return ""
+    exponent = card.power_law.exponent
+    low, high = exponent.interval
+    if max(abs(low), abs(high)) < FLAT:
+        return f"Its test error is about the same for all numbers of training {noun}."
+    if high >= 0:
+        return (
+            f"Whether its test error falls with the number of {noun} cannot be told: the exponent"
+            f" is {estimated(exponent)}."
+        )
+    return (
+        f"Its test error falls as (number of {noun})^{exponent.value:.2f}"
+        f" ({words.interval(exponent)})."
+    )
+
+
+def _known_before(card: Card, noun: str) -> str:
+    """That a network knew the test pictures before its training; empty if it did not."""
+    if card.before is None:
+        return ""
+    return (
+        f"Before training {card.name} got {percent(card.before.value)} of the test {noun} right"
+        " already: if its weights come from an earlier training on some of them, what follows about"
+        " its answers to unseen ones is too good."
     )
 
 

@@ -12,7 +12,7 @@ from lab.core.config import given
 from lab.core.estimate import Estimate
 from lab.core.finite import ONE_COLOR
 from lab.core.metrics import limits
-from lab.core.words import NOTHING, has_spread, over_seeds
+from lab.core.words import NOTHING, has_spread, over_seeds, percent
 from lab.experiments.compare import Pair
 from lab.experiments.judged import as_judged, note, pair_as_judged
 from lab.experiments.metrics import FITTED
@@ -46,6 +46,12 @@ UNCLEAR = (
     " and membership AUC on such pictures are not known."
 )
 
+KNOWN = (
+    "Known before: in {runs} the network got {share} of its test examples right before any training"
+    " (`accuracy/test_before_training`). If its weights come from an earlier training on some of"
+    " them, its figures on the test set are too good."
+)
+
 DIFFERENCES = (
     "Differences from the baseline, seed by seed: the mean and its 95 % interval (Student's), each"
     " for one comparison by itself; * where the interval excludes 0, if the seeds do not all differ"
@@ -65,6 +71,15 @@ def to_markdown(view: View) -> str:
     if bad := sum(cell.not_finite for cell in view.cells):
         runs = sum(len(cell.runs) for cell in view.cells)
         blocks.append(UNCLEAR.format(runs=f"{bad:,} of {runs:,} runs"))
+    if known := [right for cell in view.cells for right in cell.known_before]:
+        runs = sum(len(cell.runs) for cell in view.cells)
+        low, high = (percent(most(right.value for right in known)) for most in (min, max))
+        blocks.append(
+            KNOWN.format(
+                runs=f"{len(known):,} of {runs:,} runs",
+                share=low if low == high else f"{low} to {high}",
+            )
+        )
     if unfitted := [cell for cell in view.cells if cell.unfitted]:
         blocks.append(f"{UNFITTED} {_why_unfitted(unfitted)}")
     compared = any(len(p.cell.runs) > 1 and len(p.baseline.runs) > 1 for p in view.pairs)
