@@ -23,12 +23,57 @@ from support.made_up import figures, kinds, setting
     [(0.95, 60, True), (0.75, 60, True), (0.69, 60, False), (0.5, 60, False), (1.0, 95, False)],
 )
 def test_it_is_told_where_training_accuracy_fell_much(before: float, now: int, told: bool) -> None:
-    assert bool(lost(Peak(400, before), wilson(now, 100), "faces")) is told
+    assert bool(lost(Peak(400, before), wilson(now, 100), "faces", guess=0.5)) is told
 
 
 def test_few_examples_can_fall_by_chance() -> None:
-    assert not lost(Peak(400, 0.75), wilson(6, 10), "faces")
-    assert not lost(None, wilson(6, 10), "faces")
+    assert not lost(Peak(400, 0.75), wilson(6, 10), "faces", guess=0.5)
+    assert not lost(None, wilson(6, 10), "faces", guess=0.5)
+
+
+@pytest.mark.parametrize(
+    ("peak", "count", "guess", "told"),
+    [
+        (0.5, 100, 0.5, False), (0.58, 100, 0.5, False), (0.62, 100, 0.5, True),
+        (0.8, 100, 0.8, False), (0.95, 100, 0.8, True), (0.3, 1000, 0.1, True),
+    ],
+)  # fmt: skip
+def test_what_a_guess_gets_is_nothing_that_was_learned(
+    peak: float, count: int, guess: float, told: bool
+) -> None:
+    assert bool(lost(Peak(0, peak), wilson(0, count), "faces", guess=guess)) is told
+
+
+def test_the_verdict_knows_what_a_guess_gets_of_the_training_examples() -> None:
+    def told(**known: object) -> bool:
+        return "lost" in kinds(findings(figures(0.6, 0.6), setting(peak=Peak(400, 0.9), **known)))
+
+    assert told()
+    assert told(frequent_train=0.6)
+    assert told(frequent=0.9), "that is the test set's"
+    assert not told(frequent_train=0.9)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_loop_with_the_opposite_labels_has_lost_nothing(tmp_path: Path, share: float) -> None:
+    """Before its training it answers as a guess does, or always the same."""
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randn(200, 4, generator=draw), (torch.rand(200, generator=draw) < share).long()
+    x[:, 0] += 6 * y - 3
+    model = nn.Linear(4, 2)
+    model.weight.data.zero_()
+    model.bias.data = torch.tensor([0.0, 0.1])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    given = {"train": (x[:150], y[:150]), "test": (x[150:], y[150:])}
+    with watch(model, **given, out=tmp_path / "run", quiet=True, every=10) as watcher:
+        for _ in range(60):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x[:150]), 1 - y[:150]).backward()
+            optimizer.step()
+            watcher()
+    rows = RunDir(tmp_path / "run").metrics()
+    assert rows[0]["accuracy/train"] > rows[-1]["accuracy/train"] + 0.4
+    assert "lost again" not in " ".join(watcher.verdict.split())
 
 
 def test_the_best_earlier_evaluation_is_taken() -> None:

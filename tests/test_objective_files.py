@@ -476,6 +476,20 @@ def pairs(logits, batch):
         ("((F.cross_entropy(logits, batch.labels) - 0.5).abs() + 0.5)", False),
         ("F.kl_div(logits.log_softmax(1), hot * 0.2 + 0.4, reduction='batchmean')", False),
         ("F.cross_entropy(logits / 4, batch.labels)", False),
+        ("F.binary_cross_entropy_with_logits(logits[:, 1], hot[:, 1])", True),
+        ("F.binary_cross_entropy_with_logits(-logits[:, 0], hot[:, 1])", True),
+        ("F.binary_cross_entropy_with_logits(logits[:, 1] - logits[:, 0], hot[:, 1])", False),
+        (
+            "F.cross_entropy(logits, batch.labels) + 0.01 * logits.logsumexp(1).square().mean()",
+            False,
+        ),
+        ("F.cross_entropy(30 * (logits - 0.3 * hot), batch.labels)", False),
+        (
+            "((1 - (logits.softmax(1) * hot).sum(1)) ** 2"
+            " * F.cross_entropy(logits, batch.labels, reduction='none')).mean()",
+            False,
+        ),
+        ("F.cross_entropy(logits, batch.labels, reduction='none').topk(1).values.mean()", False),
     ],
 )
 def test_an_objective_of_no_logits_is_told(

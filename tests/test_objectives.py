@@ -394,8 +394,8 @@ class HasNoWayBack(Objective):
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (Forgetful, "not all in its state"),
-        (KeepsEachExample, "not all in its state"),
+        (Forgetful, "must be in its state()"),
+        (KeepsEachExample, "must be in its state()"),
         (OfComplexNumbers, "must be a real number, not torch.complex64"),
         (HasNoWayBack, "no attribute 'colors'"),
         (Foreign, "tensors and plain Python values"),

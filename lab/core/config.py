@@ -57,6 +57,8 @@ class Provenance:
     not compared."""
     changed_at: tuple[int, ...] = ()
     """Steps after which the run continued with other source files (`--changed-code`)."""
+    parameters: int | None = None
+    """Parameters of the network that the lab trained, frozen ones included; None: not noted."""
     watched: Mapping[str, Any] = field(default_factory=dict)
     """Of a run that was watched in a training loop of the user's own (`lab.watch`): what else is
     known of it. Empty: the lab trained it."""
@@ -295,8 +297,9 @@ def settled(config: RunConfig) -> RunConfig:
 def to_json(config: RunConfig, provenance: Provenance | None = None) -> str:
     """The config, and what else decides the run, as JSON text that `parse_settings` reads back."""
     noted = dataclasses.asdict(provenance) if provenance is not None else {}
-    if not noted.get("watched"):
-        noted.pop("watched", None)
+    for name in ("parameters", "watched"):
+        if not noted.get(name):
+            noted.pop(name, None)
     values = {"format": FORMAT, **noted, **dataclasses.asdict(config)}
     return json.dumps(values, indent=2, default=str)
 
@@ -327,6 +330,9 @@ def _provenance(values: dict[str, Any]) -> Provenance:
     metric_sources, watched = values.pop("metric_sources", {}), values.pop("watched", {})
     if not isinstance(watched, dict):
         raise ValueError("config.json: watched must be an object")
+    parameters = values.pop("parameters", None)
+    if parameters is not None and type(parameters) is not int:
+        raise ValueError("config.json: parameters must be a whole number")
     if not (
         isinstance(metric_sources, dict)
         and all(isinstance(value, str) for value in metric_sources.values())
@@ -342,6 +348,7 @@ def _provenance(values: dict[str, Any]) -> Provenance:
         classes=tuple(classes),
         metric_sources=metric_sources,
         changed_at=tuple(changed_at),
+        parameters=parameters,
         watched=watched,
     )
 

@@ -36,7 +36,8 @@ WORLD, CODE = "world", "code"
 the source files of network and objective."""
 
 PARAMETERS = "parameters"
-"""The column that tells watched runs of the same settings apart: the size of the network."""
+"""The column that tells runs of the same settings apart, and of the lab's runs those of the same
+pictures and source files, too: the size of the network."""
 
 _OF_RUNS: dict[str, Callable[[Provenance], str]] = {
     WORLD: lambda provenance: provenance.world,
@@ -47,8 +48,8 @@ _OF_RUNS: dict[str, Callable[[Provenance], str]] = {
 def found_table(folder: Path) -> Table:
     """The runs directly in `folder` as a table: the grid are the settings in which they differ, a
     cell the runs that differ in their seeds alone; of several trainings with one seed, and of
-    copies, it has one. Runs of the same settings with other pictures or source files, and watched
-    runs with networks of other sizes, are told apart. `ValueError` if there is no finished run, or
+    copies, it has one. Runs of the same settings with other pictures or source files, or with
+    networks of other sizes, are told apart. `ValueError` if there is no finished run, or
     if one has figures of other settings."""
     found: list[_Found] = []
     failed = []
@@ -124,21 +125,27 @@ class _Found:
 
 def _tell_apart(found: Sequence[_Found]) -> None:
     """Name among the settings what tells some runs of the same settings apart: of the lab's runs
-    pictures and source files, of watched ones the number of the network's parameters (their
-    pictures differ from fold to fold, too)."""
-    for watched in (False, True):
+    pictures and source files, and what these do not, the number of the network's parameters; of
+    watched ones that alone (their pictures differ from fold to fold, too)."""
+    size = {PARAMETERS: _parameters}
+    for watched, columns in ((False, _OF_RUNS), (False, size), (True, size)):
         ones = [one for one in found if bool(one.provenance.watched) is watched]
         same: dict[str, list[_Found]] = {}
         for one in ones:
             same.setdefault(repr(sorted(one.settings.items(), key=str)), []).append(one)
-        for name, value in ({PARAMETERS: _parameters} if watched else _OF_RUNS).items():
-            if any(len({value(one.provenance) for one in each}) > 1 for each in same.values()):
+        for name, value in columns.items():
+            told = [{value(one.provenance) for one in each} for each in same.values()]
+            if columns is size and not watched:  # runs of earlier versions do not note it
+                told = [each - {""} for each in told]
+            if any(len(each) > 1 for each in told):
                 for one in ones:
                     one.settings[name] = value(one.provenance) or None
 
 
 def _parameters(provenance: Provenance) -> str:
-    """How many parameters a watched network has, as "1,732" or "1,732, 20 of them trainable"."""
+    """How many parameters a network has, as "1,732" or "1,732, 20 of them trainable"."""
+    if provenance.parameters is not None:
+        return f"{provenance.parameters:,}"
     return str(provenance.watched.get("parameters") or "").replace(" parameters", "")
 
 

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from lab.core.config import RunConfig
 from lab.core.text import escape
+from lab.experiments.runner.former import refuse_former_networks
 from lab.experiments.runner.grid import make_grid
-from lab.experiments.runner.jobs import Adapt, Job, make_jobs, unchanged
+from lab.experiments.runner.jobs import Adapt, Job, finished, make_jobs, unchanged
 from lab.experiments.runner.progress import Progress
 from lab.experiments.runner.run import check_jobs, run_grid
 from lab.experiments.show.results import check_folders, write_results
@@ -84,7 +85,8 @@ class Results:
 
 
 def check_plans(plans: Plans, *, seeds: int, out: Path) -> list[Job]:
-    """All runs of the plans; `ValueError` if one of them cannot work."""
+    """All runs of the plans; `ValueError` if one of them cannot work, or is there already and of
+    another network than its file makes now."""
     jobs = [
         job
         for plan in plans.values()
@@ -93,6 +95,7 @@ def check_plans(plans: Plans, *, seeds: int, out: Path) -> list[Job]:
         )
     ]
     check_jobs(jobs)
+    refuse_former_networks([job for job in jobs if finished(job)])
     return jobs
 
 

@@ -14,6 +14,7 @@ from lab.models.inspect import (
     random_pictures,
     real_numbers,
     seeded_model,
+    size_of,
     untouched,
     weights_reached,
 )
@@ -44,6 +45,6 @@ __all__ = [
     "file_of", "find_model", "first_pass", "has_width", "is_known", "isolated", "last_operation",
     "list_models", "locate", "only_agreed", "own_builder", "parameters_told", "place_of",
     "random_pictures", "real_numbers", "register_model", "same_tensor", "seeded_model",
-    "settings_kept", "sources_of", "space_of", "sum_to_one", "to_input", "treats_examples_alone",
-    "untouched", "weights_reached",
+    "settings_kept", "size_of", "sources_of", "space_of", "sum_to_one", "to_input",
+    "treats_examples_alone", "untouched", "weights_reached",
 ]  # fmt: skip

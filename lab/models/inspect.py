@@ -100,6 +100,12 @@ def count_parameters(model: nn.Module) -> int:
     return sum(math.prod(p.shape) for p in model.parameters() if p.requires_grad)
 
 
+def size_of(model: nn.Module) -> int | None:
+    """The number of all its parameters, frozen ones included; None before lazy ones are made."""
+    weights = list(model.parameters())
+    return None if any(map(is_lazy, weights)) else sum(math.prod(p.shape) for p in weights)
+
+
 def parameters_told(model: nn.Module) -> str:
     """The number of its parameters in words; where some are frozen, also how many are trained."""
     trained, whole = count_parameters(model), sum(math.prod(p.shape) for p in model.parameters())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lab.core.text import escape
+from lab.experiments.runner.former import refuse_former_networks
 from lab.experiments.runner.jobs import Job, finished, key_of
 from lab.experiments.runner.worker import do
 from lab.pool.run import PoolResult
@@ -32,6 +33,7 @@ def own_run(result: PoolResult, *, say: Callable[[str], None] = lambda line: Non
     job = Job(config=config, settings={}, key=key_of(config))
     try:
         if finished(job):
+            refuse_former_networks([job])
             return ""
     except ValueError as error:
         return str(error)

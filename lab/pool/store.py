@@ -215,15 +215,19 @@ class PoolDir:
             stored = PoolSettings.parse(place.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ValueError(f"{place} cannot be read: {error}; choose another --name") from None
-        if stored.key == key and stored.share == share:
+        then, now = stored.provenance.parameters, provenance.parameters
+        other_network = then is not None and now is not None and then != now
+        if stored.key == key and stored.share == share and not other_network:
             return
         found = _differences(stored.config, config)
         if stored.share != share:
             found.append(f"--share {stored.share:g}, not {share:g}")
         if stored.provenance.world != provenance.world:
             found.append(f"pictures of version {stored.provenance.world}, not {provenance.world}")
-        elif not found:
+        elif not found and stored.key != key:
             found.append("other source files")
+        if other_network and not found:
+            found.append(f"networks of {then:,} parameters, not {now:,}")
         raise ValueError(
             f"{self.path} holds a pool of other settings ({'; '.join(found)}): choose another"
             " --name"

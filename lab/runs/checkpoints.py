@@ -10,7 +10,7 @@ from torch import nn
 from lab.core.config import Provenance, RunConfig, flag
 from lab.core.program import quoted
 from lab.core.run_dir import BEST, CONFIG, RunDir
-from lab.models import ModelSpec
+from lab.models import ModelSpec, size_of
 from lab.runs.network import build_model
 from lab.runs.provenance import ANYWAY, digest_of_provenance
 from lab.training import (
@@ -23,6 +23,9 @@ from lab.training import (
 )
 
 _RESUME = "--resume"
+
+_NOT_OPENED = "This run cannot be opened again"
+_OTHERWISE = "Whoever opens this run gets another network"
 
 
 def open_checkpoint(run: RunDir, path: Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -195,11 +198,42 @@ def reopening_warning(config: RunConfig, spec: ModelSpec, run: RunDir) -> str:
         checkpoint = load_checkpoint(path)
         load_weights(model, checkpoint, path)
     except ValueError as error:
-        return f"This run cannot be opened again: {error}"
+        return f"{_NOT_OPENED}: {error}"
     if not answers_otherwise(model, checkpoint.progress.get("sample"), spec):
         return ""
     return (
-        "Whoever opens this run gets another network: read back from its checkpoint it answers"
+        f"{_OTHERWISE}: read back from its checkpoint it answers"
         " otherwise, since not all that decides its answers is in its state_dict (a plain"
         " attribute that training changes?)."
     )
+
+
+def network_now(
+    run: RunDir, config: RunConfig, provenance: Provenance, spec: ModelSpec
+) -> str | None:
+    """How the network that the code makes now for a finished run differs from the one that was
+    trained, as the end of a sentence; empty if it does not. None: the run has no checkpoint that
+    could tell, or it said itself that it cannot be opened as it was.
+
+    Not told are changed initial weights of the same shapes, which a file may hold: a trained
+    network goes on from its own ones.
+    """
+    model = build_model(config, spec, finished=True)
+    then, now = provenance.parameters, size_of(model)
+    if then is not None and now is not None and then != now:
+        return f"it had {then:,} parameters, and has {now:,} now"
+    path = run.trained(config)
+    said = str(run.summary().get("verdict", ""))
+    if path is None or _NOT_OPENED in said or _OTHERWISE in said:
+        return None
+    try:
+        checkpoint = load_checkpoint(path)
+    except ValueError:  # damaged, or of another version: told where it is opened
+        return None
+    try:
+        load_weights(model, checkpoint, path)
+    except ValueError as error:
+        return f"its weights do not fit any more ({error})"
+    if answers_otherwise(model, checkpoint.progress.get("sample"), spec):
+        return "with the same trained weights it answers otherwise now"
+    return ""

@@ -18,7 +18,15 @@ from torch import nn
 from lab.core.config import Provenance, RunConfig
 from lab.core.text import missing
 from lab.measure import SplitMetric, metric_sources
-from lab.models import differences, digest_of, digest_of_sources, file_of, locate, sources_of
+from lab.models import (
+    differences,
+    digest_of,
+    digest_of_sources,
+    file_of,
+    locate,
+    size_of,
+    sources_of,
+)
 from lab.models.sources import Sources, with_recorded
 from lab.training import Objective, objective_file, objective_sources, shares_code
 from lab.worlds import World, classes_of, world_version
@@ -50,6 +58,7 @@ def provenance_of(
             **_marked(trained_by),
         },
         metric_sources=metric_sources(config.metric, metrics),
+        parameters=None if model is None else size_of(model),
     )
 
 

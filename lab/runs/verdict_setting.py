@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from lab.core.estimate import Estimate
 from lab.measure.smallest_right import SmallestRight
 from lab.models import has_width
@@ -51,6 +53,7 @@ def verdict_setting(
         num_test=data.num_test,
         num_classes=len(world.classes),
         frequent=world.majority if isinstance(world, StoredWorld) else 0.0,
+        frequent_train=float(torch.bincount(train.labels.cpu()).max()) / len(train),
         label_noise=data.label_noise,
         label_noise_kind=data.label_noise_kind,
         steps=steps,

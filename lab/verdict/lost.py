@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, wilson
 from lab.core.words import first_few, in_steps, percent
 from lab.verdict.setting import Peak
 
@@ -26,10 +26,14 @@ def peak_of(evaluations: Iterable[Mapping[str, Any]], *, before: int) -> Peak | 
     return max(found, key=lambda peak: peak.accuracy, default=None)
 
 
-def lost(peak: Peak | None, train: Estimate, noun: str) -> str:
+def lost(peak: Peak | None, train: Estimate, noun: str, *, guess: float) -> str:
     """The sentence that training accuracy, now `train`, is surely and much below its `peak`;
-    nothing if it is not."""
+    nothing if it is not, or if the network had learned nothing then: the peak, of as many examples,
+    must surely be above the accuracy of a `guess`, 0 to 1."""
     if peak is None or peak.accuracy - train.value <= MUCH or train.interval[1] >= peak.accuracy:
+        return ""
+    count = train.count
+    if count and wilson(round(peak.accuracy * count), count).interval[0] <= guess:
         return ""
     when = f"After {in_steps(peak.step)}" if peak.step else "Before the first step"
     return (

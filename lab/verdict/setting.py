@@ -36,6 +36,9 @@ class Setting:
     frequent: float = 0.0
     """Share of the most frequent class among the test examples, 0 to 1, if the classes are not
     equally frequent; 0: they are."""
+    frequent_train: float = 0.0
+    """Share of the most frequent label among the training examples on which accuracy is measured, 0
+    to 1; 0: not known."""
     label_noise: float
     label_noise_kind: Literal["random", "flip"] = "random"
     steps: int
@@ -130,6 +133,11 @@ class Setting:
         """Chance level of accuracy, 0 to 1: of a guess, or of always predicting the most frequent
         class."""
         return max(self.frequent, 1 / self.num_classes)
+
+    @property
+    def train_chance(self) -> float:
+        """Chance level of training accuracy, 0 to 1, likewise."""
+        return max(self.frequent_train, 1 / self.num_classes)
 
     @property
     def studied(self) -> int:

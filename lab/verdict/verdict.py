@@ -139,7 +139,9 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         main = Finding(main.kind, f"{claim} {numbers(metrics, setting, main.kind)}")
     first = [*dependent(setting), *first]
     forgotten = forgot(setting.forgotten, noun)
-    fell = lost(setting.peak, metrics["accuracy/train"], noun) if not forgotten else ""
+    fell = ""
+    if not forgotten:
+        fell = lost(setting.peak, metrics["accuracy/train"], noun, guess=setting.train_chance)
     after = [Finding("forgotten", forgotten)] if forgotten else []
     after += [Finding("lost", fell)] if fell else []
     rest = [finding for finding in read if finding not in first]

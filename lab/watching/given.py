@@ -61,7 +61,12 @@ class GivenSets:
     @property
     def frequent(self) -> float:
         """The share of the most frequent class among the test examples."""
-        return float(torch.bincount(self.test.labels).max()) / len(self.test)
+        return _largest_share(self.test.labels)
+
+    @property
+    def frequent_train(self) -> float:
+        """The share of the most frequent label among the training examples that are measured."""
+        return _largest_share(self.train.labels)
 
     def named(self, count: int) -> tuple[tuple[str, ...], list[str]]:
         """The names of the `count` classes that the network tells apart, and what is doubtful about
@@ -269,3 +274,8 @@ def listed(names: Sequence[str]) -> str:
 
 def _plain_values(column: Any) -> Any:
     return column.tolist() if hasattr(column, "tolist") else column
+
+
+def _largest_share(labels: Tensor) -> float:
+    """The share of the most frequent of the labels (N,) int64."""
+    return float(torch.bincount(labels).max()) / len(labels)

@@ -558,6 +558,7 @@ class Watcher:
             num_test=len(test),
             num_classes=len(self._classes),
             frequent=sets.frequent,
+            frequent_train=sets.frequent_train,
             label_noise=config.data.label_noise,
             label_noise_kind="flip",
             steps=step,

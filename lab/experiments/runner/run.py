@@ -15,6 +15,7 @@ from lab.core.text import plain
 from lab.experiments.runner import gpus
 from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
+from lab.experiments.runner.former import refuse_former_networks
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import Adapt, Job, finished, make_jobs, unchanged
 from lab.experiments.runner.worker import Report, do, do_there
@@ -61,8 +62,9 @@ def run_grid(
     processor that this process may use), or as many as `executor` has workers: `dask://host:port`
     or `ray://auto`. Runs that fail are in the table's `failed`, and what is doubtful of pictures
     from disk is in its `about_pictures` (`look_at_pictures` False: it is known already). Raises
-    `ValueError` before anything is started if a setting cannot work, this machine lacks the device
-    or another process is at the same runs, `OSError` if `out` cannot be written.
+    `ValueError` before anything is started if a setting cannot work, a finished run is of another
+    network than its file makes now, this machine lacks the device or another process is at the same
+    runs, `OSError` if `out` cannot be written.
     """
     place = base.out if out is None else Path(out)
     known = make_grid(grid)
@@ -70,6 +72,7 @@ def run_grid(
         raise ValueError(f"--processes must be 1 or more, not {processes}")
     jobs = make_jobs(base, known, seeds=seeds, out=place, adapt=adapt)
     warnings = check_jobs(jobs)
+    refuse_former_networks([job for job in jobs if finished(job)])
     processes = processes or processors()
     if executor == "local":
         todo = [job for job in jobs if not finished(job)]

@@ -111,7 +111,10 @@ def check_objective(
         for each in (objective, other):
             with blamed("its start(spec)"), settings_kept():
                 each.objective.start(spec)
-        losses = [_loss(objective, *batches[step], seed=step) for step in range(STEPS)]
+        reached = torch.zeros(classes, dtype=torch.bool, device=place)
+        losses = [
+            _loss(objective, *batches[step], seed=step, reached=reached) for step in range(STEPS)
+        ]
         with blamed("its state()"), settings_kept():
             state = objective.objective.state()
         if not isinstance(state, dict):
@@ -129,7 +132,16 @@ def check_objective(
             )
         bounded = _bounded(lambda: tried(place), spec, batches[0][1], classes)
     doubts = list(_doubts(losses, name, known=objective.weights))
-    if bounded:
+    labels = {label for _, batch in batches[:STEPS] for label in batch.labels.tolist()}
+    idle = [label for label in sorted(labels) if network is None and not reached[label]]
+    if idle:
+        doubts.append(
+            f"--objective {name}: output {idle[0]} of {classes}, counted from 0, gets no gradient"
+            " from it, also for examples of its class, so what it trains are no logits. All metrics"
+            " take the largest output for the answer, accuracies too. For two classes the"
+            " difference logits[:, 1] - logits[:, 0] trains both outputs"
+        )
+    elif bounded:
         doubts.append(
             f"--objective {name}: it does not raise a right output above {SURE:g}, of others that"
             " are 0, so what it trains are no logits. All metrics take outputs for logits: losses,"
@@ -211,8 +223,11 @@ def named(name: str) -> Iterator[None]:
         raise ObjectiveError(f"--objective {name}: {error}") from error
 
 
-def _loss(tried: _Tried, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
-    """The loss of one step, checked with its gradient, and with the graph of its computation."""
+def _loss(
+    tried: _Tried, logits: Tensor, batch: Batch, *, seed: int, reached: Tensor | None = None
+) -> Tensor:
+    """The loss of one step, checked with its gradient, and with the graph of its computation. In
+    `reached` (C,) bool the outputs are noted that get a gradient of some example."""
     logits = logits.clone().requires_grad_()
     with blamed(f"its __call__(logits, batch), given logits {_shape(logits)},"):
         loss = tried(logits, batch, seed=seed)
@@ -227,6 +242,8 @@ def _loss(tried: _Tried, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
         raise ValueError("the gradient of its loss is not finite for logits from -3 to 3")
     if not gradient.any():
         raise ValueError("the gradient of its loss is 0 for every logit: nothing is learned")
+    if reached is not None:
+        reached |= (gradient != 0).any(dim=0)
     return loss
 
 
