@@ -278,6 +278,33 @@ def test_a_pool_of_other_settings_is_refused(
     assert other.folder != run_pool(small(tmp_path), networks=2).folder
 
 
+def test_a_pool_of_networks_of_another_size_is_refused(here: None, tmp_path: Path) -> None:
+    """The network's file is the same, and reads another one that has changed."""
+    (tmp_path / "net.py").write_text(
+        """
+from pathlib import Path
+from torch import nn
+
+def net(spec):
+    hidden = int((Path(__file__).parent / "hidden.txt").read_text())
+    size = spec.in_channels * spec.image_size**2
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, spec.num_outputs)
+    )
+"""
+    )
+    config = small(tmp_path, name="mine", model=f"{tmp_path}/net.py:net", width=16)
+    (tmp_path / "hidden.txt").write_text("4")
+    first = run_pool(config, networks=2)
+    run_pool(config, networks=2)
+    before = files(first.folder)
+    (tmp_path / "hidden.txt").write_text("8")
+    with pytest.raises(ValueError, match=r"\(networks of 3,086 parameters, not 6,170\)") as caught:
+        run_pool(config, networks=3)
+    is_a_good_line(str(caught.value))
+    assert files(first.folder) == before
+
+
 def test_another_folder_is_refused(here: None, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
