@@ -1,9 +1,13 @@
 """Asking a model changes nothing, and the answers are those of the model itself."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from lab import watch
+from lab.core.estimate import Estimate
 from lab.measure import predict
 from lab.models import ModelSpec, NetworkError, ask, create_model, random_pictures, to_input
 from lab.training import sample_answers
@@ -191,3 +195,55 @@ def test_a_network_that_returns_no_tensor_is_told_so() -> None:
 
     with pytest.raises(NetworkError, match=r"must return logits \(N, C\), not a dict"):
         predict(InADict(), torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
+
+
+class Hungry(nn.Module):
+    """Has memory for so many pictures at once; `asked` is how many it was given each time."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.layer = most, nn.Linear(3 * 16 * 16, 2)
+        self.asked: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked.append(len(x))
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 140 GiB")
+        found: Tensor = self.layer(x.flatten(1))
+        return found
+
+
+def test_where_memory_runs_out_fewer_pictures_are_shown_at_once() -> None:
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (230, 3, 16, 16), dtype=torch.uint8)
+    enough = Hungry(10_000)
+    for most in (7, 1):
+        little = Hungry(most)
+        little.load_state_dict(enough.state_dict())
+        torch.testing.assert_close(predict(little, images), predict(enough, images))
+        assert little.asked[:3] == [100, 50, 25]
+        assert sum(n for n in little.asked if n <= most) == len(images)
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(Hungry(0), images)
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(Hungry(7), images, batch_size=20)
+
+
+def test_a_loop_is_watched_where_memory_is_enough_for_small_batches_alone(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, images = Hungry(16), torch.randn(60, 3, 16, 16)
+    labels = (images.mean(dim=(1, 2, 3)) > 0).long()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    sets = (images[:40], labels[:40]), (images[40:], labels[40:])
+    with watch(model, train=sets[0], test=sets[1], out=tmp_path / "run", quiet=True) as watched:
+        for first in [*range(0, 40, 8)] * 10:
+            rows = slice(first, first + 8)
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(images[:40][rows]), labels[rows]).backward()
+            optimizer.step()
+            watched()
+    for name, (shown, right) in zip(("train", "test"), sets, strict=True):
+        own = (model.layer(shown.flatten(1)).argmax(dim=1) == right).float().mean().item()
+        found = watched.metrics[f"accuracy/{name}"]
+        assert isinstance(found, Estimate)
+        assert found.value == pytest.approx(own)

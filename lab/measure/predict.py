@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from lab.core.text import memory_ran_out
 from lab.models import (
     Settings,
     blamed,
@@ -43,21 +43,28 @@ def predict(
     Runs where the model lives, in eval mode and without gradients; parameters, buffers, the
     training flag of every submodule, random states and torch's settings stay as they were.
     `batch_size` None: `BATCH` pictures at once; known networks on a GPU get those of `ON_GPU`
-    pixels, if its memory is enough. `to_input` makes uint8 what the model is fed. `precision`
-    'bfloat16' computes in autocast. Batches are divided among the threads that are lent
-    (`lab.models.threads`), if the network treats each example alone: the logits are the same. A
-    network that draws random numbers in eval mode draws them from `seed`. Raises `NetworkError` if
-    its code fails, and `ValueError` for pictures of another kind.
+    pixels; where the memory is not enough, half as many until it is. `to_input` makes uint8 what
+    the model is fed. `precision` 'bfloat16' computes in autocast. Batches are divided among the
+    threads that are lent (`lab.models.threads`), if the network treats each example alone: the
+    logits are the same. A network that draws random numbers in eval mode draws them from `seed`.
+    Raises `NetworkError` if its code fails, and `ValueError` for pictures of another kind.
     """
     if to_input is stored_input:
         _check(images)
     device = device_of(model)
     if batch_size is None:
         batch_size = _batch_size(model, images) if to_input is stored_input else BATCH
-        if batch_size > BATCH:
-            with suppress(torch.OutOfMemoryError):
-                return predict(model, images, batch_size=batch_size, precision=precision, seed=seed)
-            batch_size = BATCH
+        batch_size = min(batch_size, max(1, len(images)))
+        while batch_size > 1:
+            try:
+                return predict(
+                    model, images, to_input=to_input, batch_size=batch_size, precision=precision,
+                    seed=seed,
+                )  # fmt: skip
+            except Exception as error:
+                if not memory_ran_out(error):
+                    raise
+            batch_size = BATCH if batch_size > BATCH else batch_size // 2
     threads = given_threads()
     if threads is not ALONE and not (device.type == "cpu" and treats_examples_alone(model)):
         threads = ALONE  # the network may do in Python what it wants

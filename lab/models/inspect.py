@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from lab.core.text import memory_ran_out
 from lab.models.failure import NetworkError, blamed
 from lab.models.isolation import TURN, Generators, gpu_in_use, isolated, seed_all
 from lab.models.known import is_known
@@ -189,8 +190,21 @@ def features(model: nn.Module, images: Tensor) -> Tensor | None:
     after it, as of a second head for another task. Of complex numbers both parts count, one after
     the other.
 
-    `images` is the model's own kind of input, float (N, C, S, S) on its device; eval mode.
+    `images` is the model's own kind of input, float (N, C, S, S) on its device; eval mode. Where
+    the memory is not enough for all at once, they are shown in halves.
     """
+    try:
+        return _features_at_once(model, images)
+    except Exception as error:
+        if len(images) < 2 or not memory_ran_out(error):
+            raise
+    halves = [features(model, some) for some in images.tensor_split(2)]
+    found = [each for each in halves if each is not None]
+    return torch.cat(found) if len(found) == 2 else None
+
+
+def _features_at_once(model: nn.Module, images: Tensor) -> Tensor | None:
+    """`features` of all pictures in one pass."""
     seen: list[Tensor] = []
     results: list[tuple[Tensor, Tensor]] = []  # of a row for each picture, with the inputs
 
