@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -33,13 +33,14 @@ FEW, SOME = 2, 0.05
 be told."""
 
 
-class Fed(NamedTuple):
+@dataclass(frozen=True)
+class Fed:
     """Inputs of a loop: so many `rows` were seen, and `tested` of them are test examples."""
 
     rows: int = 0
     tested: int = 0
 
-    def __add__(self, other: Any) -> Fed:
+    def __add__(self, other: Fed) -> Fed:
         return Fed(self.rows + other.rows, self.tested + other.tested)
 
     @property
