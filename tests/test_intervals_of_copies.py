@@ -1,6 +1,7 @@
-"""Copies among training faces (`--copies`) are no independent evidence: intervals do not count them
-as such, and values do."""
+"""Copies (`--copies`, and the same picture in several files) are no independent evidence: intervals
+do not count them as such, and values do."""
 
+import dataclasses
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,13 @@ from lab.evaluators import splits_of
 from lab.evaluators.data_summary import DataSummary
 from lab.evaluators.evaluation import LoadedSplit
 from lab.measure import Predictions, memorization_metrics, split_metrics
+from lab.runs.evaluate import evaluate
 from lab.runs.train import start
 from lab.worlds import DrawnWorld
 from lab.worlds.groups import measured as measured_cues
 from lab.worlds.planted import originals
 from support.configs import tiny
+from support.picture_folders import fill
 
 TIMES, COUNT = 200, 300
 TRAIN = ("accuracy/train", "loss/train", "calibration/ece_train")
@@ -163,3 +166,33 @@ def test_a_run_says_the_strength_of_its_cue_with_that_interval() -> None:
     own = world.own("train", 300)
     agrees = (cue.cue.says(train.samples) == train.clean_labels)[own]
     assert cue.strength.low == wilson(int(agrees.sum()), len(agrees)).low
+
+
+def test_test_pictures_in_several_files_count_once_in_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, found = tmp_path / "own", {}
+    for split, count in (("train", 30), ("test", 20)):
+        for name, shade in (("a", 0), ("b", 6)):
+            fill(data / split / name, count, shade=shade)
+    files = list((data / "test").rglob("*.png"))
+    for times in (1, 4):
+        for file in files:
+            for number in range(1, times):
+                (file.parent / f"{file.stem}_{number}x.png").write_bytes(file.read_bytes())
+        config = tiny(tmp_path, data=str(data), num_train=60, num_test=40 * times, steps=60)
+        run = start(dataclasses.replace(config, name=f"run{times}"))
+        told = "copies of earlier ones: intervals take a picture and its copies for one"
+        assert (told in " ".join(capsys.readouterr().out.split())) == (times > 1)
+        evaluate(run.folder, lists={}, numbers={}, counterfactuals=0)
+        found[times] = run.metrics, capsys.readouterr().out
+    (once, table), (four, other) = found[1], found[4]
+    for tag in ("accuracy/test", "loss/test", "gap/accuracy", "memorization/membership_auc",
+                "subpopulation_accuracy/a", "subpopulation_accuracy/b"):  # fmt: skip
+        one, more = once[tag], four[tag]
+        assert isinstance(one, Estimate)
+        assert isinstance(more, Estimate)
+        assert more.value == pytest.approx(one.value, abs=1e-6), tag
+        assert more.interval == pytest.approx(one.interval, abs=1e-6), tag
+    (row,) = (line for line in table.splitlines() if line.startswith("test pictures"))
+    assert other.count(row.rsplit(maxsplit=1)[0]) == 1, "all but the number of pictures"

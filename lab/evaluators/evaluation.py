@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lab.measure import Predictions, predict
 from lab.models import to_input
-from lab.worlds import DrawnWorld, Examples, World
+from lab.worlds import DrawnWorld, Examples, StoredWorld, World
+from lab.worlds.association import digests
 from lab.worlds.cues import GroupedBy
 from lab.worlds.groups import true_groups
 
@@ -92,12 +94,14 @@ class StreamedSplit:
         what, done, parts = f"{self.name} {self.world.noun}", 0, []
         self.progress(what, 0, self.count)
         batch = max(1, BATCH // self.world.data.image_size**2)
+        same = CopyNumbers(self.world, self.name)
         for examples in self.world.batches(self.name, self.count, batch):
             part = LoadedSplit(self.name, examples, self.world.grouped_by).predict(model)
-            parts.append(part)
+            parts.append(replace(part, copies=same.of(examples)))
             done += len(part)
             self.progress(what, done, self.count)
-        return Predictions.cat(parts)
+        found = Predictions.cat(parts)
+        return found if same.some else replace(found, copies=None)
 
     def feed(self, model: nn.Module, count: int) -> Feed:
         """What the model is fed of the first `count` of them, or all."""
@@ -125,7 +129,7 @@ def splits_of(
     world has cues or unseen combinations the test set once more, with nothing but those changed."""
     splits: dict[str, Split] = {}
     if train is not None:
-        copies = copies_among(world, "train", len(train))
+        copies = copies_among(world, "train", train)
         splits["train"] = LoadedSplit("train", train, world.grouped_by, copies)
     splits["test"] = test
     if isinstance(world, DrawnWorld):
@@ -144,11 +148,36 @@ def splits_of(
     return splits
 
 
-def copies_among(world: World, split: str, count: int) -> Tensor | None:
-    """Of the first `count` examples of a split a number each (N,) int64, which copies have in
-    common; None: none of them is a copy."""
-    addresses = torch.from_numpy(world.addresses(split, count))
-    return addresses if len(torch.unique(addresses)) < count else None
+def copies_among(world: World, split: str, examples: Examples) -> Tensor | None:
+    """A number for each of the first examples of a split (N,) int64, which copies have in common;
+    None: none of them is a copy."""
+    same = CopyNumbers(world, split)
+    numbers = same.of(examples)
+    return numbers if same.some else None
+
+
+class CopyNumbers:
+    """Which examples of a split are copies of each other: of drawn ones those with one address, of
+    pictures from disk those with the same pixels and labels. `some`: whether any were met."""
+
+    def __init__(self, world: World, split: str) -> None:
+        self.some = False
+        self._world, self._split, self._count = world, split, 0
+        self._known: dict[tuple[bytes, int, int], int] = {}
+
+    def of(self, examples: Examples) -> Tensor:
+        """The numbers (N,) int64 of the next examples, which copies have in common."""
+        start, stop = self._count, self._count + len(examples)
+        self._count = stop
+        if not isinstance(self._world, StoredWorld):
+            addresses = self._world.addresses(self._split, len(examples), start=start)
+            self.some = self.some or bool((addresses != np.arange(start, stop)).any())
+            return torch.from_numpy(addresses)
+        labels = examples.labels.tolist(), examples.clean_labels.tolist()
+        which = enumerate(zip(digests(examples.images), *labels, strict=True), start)
+        numbers = [self._known.setdefault(each, number) for number, each in which]
+        self.some = self.some or len(self._known) < stop
+        return torch.tensor(numbers, dtype=torch.int64)
 
 
 def predictions_on(

@@ -11,7 +11,8 @@ from lab.evaluators.evaluation import Evaluation, LoadedSplit
 from lab.evaluators.evaluator import Result
 from lab.evaluators.memorization import predicted_examples
 from lab.evaluators.setup import Setup
-from lab.measure import group_accuracies, worst
+from lab.measure import Predictions, group_accuracies, worst
+from lab.measure.memorization import over_copies
 from lab.tracking import texts, views
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.writer import Tracker
@@ -42,9 +43,7 @@ class GroupsEvaluator:
     def __call__(self, evaluation: Evaluation) -> GroupsResult:
         """Accuracy of each group and of the worst."""
         grouped = evaluation.on(self.split)
-        members = {name: grouped.groups == i for i, name in enumerate(grouped.group_names)}
-        members = {name: where for name, where in members.items() if where.any()}
-        found = group_accuracies(grouped.logits, grouped.labels, members)
+        found = over_copies(lambda _, unseen: _by_group(unseen), grouped, grouped)
         metrics = {"accuracy/worst_group": worst(found)[1]}
         metrics |= {f"group_accuracy/{name}": share for name, share in found.items()}
         against = self.conflicting
@@ -57,6 +56,13 @@ class GroupsEvaluator:
             noun=self.noun,
             called=self.called,
         )
+
+
+def _by_group(predictions: Predictions) -> dict[str, Estimate]:
+    """The accuracy of each group that occurs, by name."""
+    members = {name: predictions.groups == i for i, name in enumerate(predictions.group_names)}
+    met = {name: where for name, where in members.items() if where.any()}
+    return group_accuracies(predictions.logits, predictions.labels, met)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, example_losses, memorization_metrics
 from lab.measure.class_shares import MEAN, at_test_shares, class_mean
+from lab.measure.memorization import over_copies
 from lab.measure.ranking import ROC_AUC, roc_auc
 from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.models import features
@@ -40,10 +41,11 @@ class MemorizationEvaluator:
     def __call__(self, evaluation: Evaluation) -> MemorizationResult:
         """Gaps, membership inference and label noise."""
         train, test = evaluation.on("train"), evaluation.on("test")
-        alike = {} if self.drawn else at_test_shares(rightly_labeled(train) or train, test)
+        judged = rightly_labeled(train) or train
+        alike = {} if self.drawn else over_copies(at_test_shares, judged, test)
         alike |= of_right_labels(train, test)
         if not self.drawn and len(test):
-            alike[MEAN] = class_mean(test)
+            alike |= over_copies(lambda _, unseen: {MEAN: class_mean(unseen)}, train, test)
             if (ranked := roc_auc(test)) is not None:
                 alike[ROC_AUC] = ranked
         return MemorizationResult(

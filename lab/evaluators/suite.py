@@ -12,7 +12,13 @@ from lab.core.metrics import find
 from lab.evaluators.changes import ChangesEvaluator
 from lab.evaluators.components import ComponentsEvaluator
 from lab.evaluators.consistency import ConsistencyEvaluator
-from lab.evaluators.evaluation import Evaluation, LoadedSplit, Progress, splits_of
+from lab.evaluators.evaluation import (
+    Evaluation,
+    LoadedSplit,
+    Progress,
+    copies_among,
+    splits_of,
+)
 from lab.evaluators.evaluator import Evaluator, Metrics, Result
 from lab.evaluators.groups import GroupsEvaluator
 from lab.evaluators.label_doubts import LabelDoubtsEvaluator
@@ -99,7 +105,7 @@ class EvaluatorSuite:
         """The suite of a run with these settings; `own` are the user's metrics."""
         splits = splits_of(
             world,
-            test=LoadedSplit("test", test, world.grouped_by),
+            test=LoadedSplit("test", test, world.grouped_by, copies_among(world, "test", test)),
             train=train,
             num_validation=config.validation_faces,
         )

@@ -135,7 +135,7 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     set and on a test set.
 
     The metrics of mislabeled examples are there only if there are such examples, and the rate of
-    true positives only if there are 100 unseen examples or more. Where training examples are copies
+    true positives only if there are 100 unseen examples or more. Where examples of a set are copies
     of each other, values are those of all of them and intervals those of the different ones.
     `ValueError` if by their splits the two are in the other order.
     """
@@ -149,23 +149,28 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
         raise ValueError(
             "give the predictions on the training set first, those on the test set last"
         )
-    return over_copies(lambda studied: _metrics(studied, test), train)
+    return over_copies(_metrics, train, test)
 
 
 def over_copies(
-    measure: Callable[[Predictions], Mapping[str, Estimate]], train: Predictions
+    measure: Callable[[Predictions, Predictions], Mapping[str, Estimate]],
+    train: Predictions,
+    test: Predictions,
 ) -> dict[str, Estimate]:
-    """What `measure` finds of a training set, by tag: with copies the values of all examples, and
-    the intervals of the different ones."""
-    found = dict(measure(train))
-    if train.copies is None:
+    """What `measure` finds of a training and a test set, by tag: with copies in one the values of
+    all examples, and the intervals of the different ones."""
+    found = dict(measure(train, test))
+    if train.copies is None and test.copies is None:
         return found
-    different = measure(train.different())
-    return {tag: each.with_interval_of(different[tag]) for tag, each in found.items()}
+    different = measure(train.different(), test.different())
+    return {
+        tag: each.with_interval_of(different[tag]) if tag in different else each
+        for tag, each in found.items()
+    }
 
 
 def _metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
-    """The metrics, as if no training examples were copies."""
+    """The metrics, as if no examples were copies."""
     losses = [example_losses(each.logits, each.labels) for each in (train, test)]
     right = [accuracy(each.logits, each.labels) for each in (train, test)]
     metrics = {

@@ -32,7 +32,11 @@ def of_right_labels(train: Predictions, test: Predictions) -> dict[str, Estimate
         return {}
     metrics = memorization_metrics(chosen, test)
     return {
-        **over_copies(lambda studied: {ACCURACY: accuracy(studied.logits, studied.labels)}, chosen),
+        **over_copies(_accuracy, chosen, test),
         GAP: metrics["gap/accuracy"],
         AUC: metrics["memorization/membership_auc"],
     }
+
+
+def _accuracy(chosen: Predictions, _: Predictions) -> dict[str, Estimate]:
+    return {ACCURACY: accuracy(chosen.logits, chosen.labels)}

@@ -155,7 +155,7 @@ def matches_request(
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Duplicates between training and test set, and within the training set."""
+    """Duplicates between training and test set, and within each."""
 
     shared_pictures: int
     """Training pictures that equal a test picture, byte for byte."""
@@ -163,17 +163,21 @@ class Duplicates:
     """Training samples with the identity of a test sample."""
     repeated: int
     """Training pictures that equal an earlier training picture."""
+    repeated_test: int
+    """Test pictures that equal an earlier test picture."""
 
 
 def duplicates(train: Examples, test: Examples) -> Duplicates:
     """Count duplicates, in 16 bytes of memory for each picture."""
-    unseen = set(digests(test.images))
+    tested = list(digests(test.images))
+    unseen = set(tested)
     studied = list(digests(train.images))
     shared = torch.isin(train.samples.identity, test.samples.identity)
     return Duplicates(
         shared_pictures=sum(digest in unseen for digest in studied),
         shared_identities=int(shared.sum()),
         repeated=len(studied) - len(set(studied)),
+        repeated_test=len(tested) - len(unseen),
     )
 
 

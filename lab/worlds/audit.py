@@ -169,6 +169,11 @@ def warnings(
             what = one if number == 1 else more
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
+        if twice.repeated_test:
+            said.append(
+                f"of {len(test):,} test pictures {those(twice.repeated_test, *_REPEATED)}:"
+                " intervals take a picture and its copies for one."
+            )
         said += _dim(world, "train", train) or _dim(world, "test", test)
         copies = copies or copies_between(world, train, test, progress=progress)
         said += copies_told(world, copies, len(test))
