@@ -32,6 +32,7 @@ from lab.measure.class_shares import (
     GAP,
     MEAN,
     STUDIED,
+    UNSTUDIED,
     at_test_shares,
     class_mean,
     same_answer,
@@ -359,6 +360,75 @@ def test_groups_of_the_same_shares_and_those_without_common_ones_leave_classes()
     assert not at_test_shares(*same)
     train, test = by_background((50, 0, 0, 50), 0), by_background((0, 50, 50, 0), 1)
     assert not at_test_shares(train, test)
+
+
+def test_a_test_set_of_groups_that_were_never_studied_is_not_called_memory() -> None:
+    """As that of another hospital; unless each group should be in one set, as patients should."""
+    train = by_background((80, 0, 0, 80), 0, known=4.0)
+    test = by_background((0, 50, 50, 0), 1, known=4.0)
+    metrics = group_metrics(test)
+    assert UNSTUDIED not in at_test_shares(train, test)
+    assert MEMORY & set(kinds(told(train, test, metrics)))
+    found = at_test_shares(train, test, kinds=True)
+    assert found.keys() == {UNSTUDIED}
+    assert found[UNSTUDIED].value == 1
+    findings = told(train, test, {**metrics, **found})
+    assert not MEMORY & set(kinds(findings))
+    text = " ".join(each.text for each in findings)
+    assert "All 100 test pictures are of groups that it never studied." in text
+    assert "such a test set cannot tell" in text
+    assert "Unseen pictures of the groups that it studied would settle it." in text
+
+
+def test_of_a_test_set_partly_of_unstudied_groups_the_others_are_compared() -> None:
+    train = by_background((80, 0, 0, 80), 0, known=2.0)
+    for both in (5, 15):
+        test = by_background((both, 50, 50, both), 1, known=2.0)
+        found = at_test_shares(train, test, kinds=True)
+        assert BY_GROUP[1] in found
+        assert UNSTUDIED not in found
+        assert found[STUDIED].count == 2 * both
+    few = by_background((4, 50, 50, 4), 1, known=2.0)
+    assert at_test_shares(train, few, kinds=True).keys() == {UNSTUDIED}
+    same = by_background((80, 0, 0, 80), 2, known=2.0)
+    assert not at_test_shares(train, same, kinds=True)
+
+
+def by_site(folder: Path, column: str, values: tuple[str, ...]) -> DataConfig:
+    """Noise in train/ and test/, whose pictures have one of the first or the last `values`."""
+    half, rows = len(values) // 2, []
+    for split, named, count in (("train", values[:half], 40), ("test", values[half:], 30)):
+        noise(folder / split, {"a": count, "b": count}, len(split))
+        files = sorted((folder / split).rglob("*.png"))
+        rows += [
+            f"{file.relative_to(folder).as_posix()},{named[k % len(named)]}"
+            for k, file in enumerate(files)
+        ]
+    (folder / "metadata.csv").write_text("\n".join([f"file_name,{column}", *rows]))
+    return DataConfig(data=str(folder), image_size=16, num_train=80, num_test=60, groups=(column,))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [("site", ("A", "B", "C", "C"), True), ("patient_id", ("p1", "p2", "p3", "p4"), False)],
+)
+def test_pictures_of_another_site_are_told_before_training_and_in_the_verdict(
+    column: str, values: tuple[str, ...], said: bool, tmp_path: Path
+) -> None:
+    data = by_site(tmp_path / "own", column, values)
+    world = open_world(data, seed=0)
+    lines = audit.warnings(world, world.load("train", 80), world.load("test", 60))
+    told = [one for one in lines if "groups that the training set lacks" in one]
+    assert len(told) == said
+    assert not said or told[0].startswith("60 of 60 test pictures are of groups that the training")
+    run = replace(
+        tiny(tmp_path, steps=80, width=4, batch_size=10, learning_rate=0.01, counterfactuals=0),
+        data=data,
+    )
+    result = start(run)
+    verdict = " ".join(result.verdict.split())
+    assert ("It memorized" in verdict) != said
+    assert ("All 60 test pictures are of groups that it never studied" in verdict) == said
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ from lab.core.estimate import shares_differ
 FEWEST_RIGHT = 10
 """Fewest rightly labeled examples that are compared."""
 
+FEWEST_KNOWN = 10
+"""Fewest test examples of groups that the training set has, by which the two sets are compared."""
+
 LACKING = 0.02
 """Share of the test examples of classes that the training set lacks, from which on they count."""
 
@@ -37,7 +40,19 @@ def counted_by_place(counts: Sequence[int], others: Sequence[int]) -> bool:
     return known > 0 and (lacks or shares_differ(counts, others))
 
 
-def groups_serve(groups: Counts, classes: Counts) -> bool:
-    """Whether groups can stand for the classes they divide: most test examples of the training
-    set's classes are in groups that it has."""
+def groups_serve(groups: Counts, classes: Counts, *, kinds: bool) -> bool:
+    """Whether groups can stand for the classes they divide: of kinds of examples, such as sites,
+    some test examples are in groups that the training set has; of clusters, such as patients, of
+    which each should be in one set, most of those of its classes are."""
+    if kinds:
+        return in_both(*groups) >= FEWEST_KNOWN
     return 2 * in_both(*groups) >= in_both(*classes)
+
+
+def in_unstudied_groups(groups: Counts, classes: Counts, *, kinds: bool) -> int:
+    """How many test examples of the training set's classes are of groups that it lacks, where these
+    are kinds of examples and hardly any are of others, so that groups cannot be compared; else 0.
+    """
+    if not kinds or groups_serve(groups, classes, kinds=kinds):
+        return 0
+    return in_both(*classes) - in_both(*groups)

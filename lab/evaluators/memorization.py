@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from lab.evaluators.evaluation import Evaluation, LoadedSplit
 from lab.evaluators.evaluator import Result
@@ -18,6 +18,7 @@ from lab.tracking import views
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.writer import Tracker
 from lab.worlds import DrawnWorld
+from lab.worlds.groups import are_kinds
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,25 @@ class MemorizationEvaluator:
     noun: str
     drawn: bool
     """Whether both sets are drawn from one population, so that classes differ by chance only."""
+    kinds: bool = False
+    """Whether groups are kinds of pictures, such as sites, and not clusters, such as patients."""
 
     @classmethod
     def prepare(cls, setup: Setup) -> MemorizationEvaluator | None:
         """Where there is a training set, and both sets are in memory."""
         train, test = setup.splits.get("train"), setup.splits["test"]
         if isinstance(train, LoadedSplit) and isinstance(test, LoadedSplit):
-            return cls(train, test, setup.world.noun, isinstance(setup.world, DrawnWorld))
+            world = setup.world
+            kinds = are_kinds(world.grouped_by)
+            return cls(train, test, world.noun, isinstance(world, DrawnWorld), kinds)
         return None
 
     def __call__(self, evaluation: Evaluation) -> MemorizationResult:
         """Gaps, membership inference and label noise."""
         train, test = evaluation.on("train"), evaluation.on("test")
         judged = rightly_labeled(train) or train
-        alike = {} if self.drawn else over_copies(at_test_shares, judged, test)
+        compared = partial(at_test_shares, kinds=self.kinds)
+        alike = {} if self.drawn else over_copies(compared, judged, test)
         alike |= of_right_labels(train, test)
         if not self.drawn and len(test):
             alike |= over_copies(lambda _, unseen: {MEAN: class_mean(unseen)}, train, test)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lab.core.compared import counted_by_place, groups_serve, in_both
+from lab.core.compared import counted_by_place, groups_serve, in_both, in_unstudied_groups
 from lab.core.estimate import Estimate, difference, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import example_losses
@@ -31,8 +31,12 @@ BY_GROUP = (
 )
 """The same with groups in place of classes."""
 
+UNSTUDIED = "memorization/test_in_unstudied_groups"
 
-def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]:
+
+def at_test_shares(
+    train: Predictions, test: Predictions, *, kinds: bool = False
+) -> dict[str, Estimate]:
     """Training accuracy, generalization gap and membership AUC with each class counted at its share
     of the test set, by tag; empty unless the shares surely differ between the sets.
 
@@ -44,20 +48,25 @@ def at_test_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]
     the test set has such, the accuracy on its other examples is there, too (`STUDIED`).
 
     Where both sets have groups, of class and further values, and their shares surely differ, the
-    same is done with groups in place of classes, unless most test examples of the training set's
-    classes are then left out; the tags are those of `BY_GROUP`.
+    same is done with groups in place of classes, where they serve for that (`groups_serve`);
+    `kinds`: they are of kinds of examples, such as sites. The tags are those of `BY_GROUP`. Where
+    the test set is of groups that the training set lacks, so that they do not serve, `UNSTUDIED` is
+    the share of such test examples: what is unlike them in the training set need not be memory.
     """
     if not len(train) or not len(test):
         return {}
     classes = max(train.logits.shape[1], test.logits.shape[1])
     by_class = _counts(train.labels, test.labels, classes)
+    found: dict[str, Estimate] = {}
     if _have_groups(train, test):
         counts = _counts(train.groups, test.groups, len(train.group_names))
-        if counted_by_place(*counts) and groups_serve(counts, by_class):
+        if counted_by_place(*counts) and groups_serve(counts, by_class, kinds=kinds):
             return _weighted_by(BY_GROUP, train, test, train.groups, test.groups, *counts)
+        if unstudied := in_unstudied_groups(counts, by_class, kinds=kinds):
+            found[UNSTUDIED] = wilson(unstudied, len(test))
     if counted_by_place(*by_class):
-        return _weighted_by(BY_CLASS, train, test, train.labels, test.labels, *by_class)
-    return {}
+        found |= _weighted_by(BY_CLASS, train, test, train.labels, test.labels, *by_class)
+    return found
 
 
 def _have_groups(train: Predictions, test: Predictions) -> bool:

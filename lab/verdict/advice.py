@@ -8,6 +8,7 @@ from typing import Literal
 
 from lab.core.config import LOSS_BOUND
 from lab.core.words import rung
+from lab.verdict.headline import OTHER_GROUPS
 from lab.verdict.shortcuts import CLOSE
 from lab.worlds import Cue
 
@@ -70,6 +71,8 @@ def advice(
     """
     if kind == "shared":
         return f"Test {noun} that it has not studied would settle it."
+    if kind == OTHER_GROUPS:
+        return f"Unseen {noun} of the groups that it studied would settle it."
     if untrained and patience is not None:
         waits = min(MOST_PATIENCE, max(5, 3 * patience))
         return (

@@ -34,6 +34,11 @@ ALIKE = 0.1
 """Of the share of the test examples that are not of the most frequent class (twice that share at
 most 1), so many get another answer than most: "nearly all get the same"."""
 
+_MEMORIZED = "memorized", "memorized partly", "memorized a little"
+
+OTHER_GROUPS = "other groups"
+"""The kind of the headline where what looks like memory may come from groups never studied."""
+
 SHARED = MUCH / 2
 """Share of the test examples that may be training examples, too, while test accuracy still tells
 learning from memorizing."""
@@ -48,7 +53,18 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
     mean = metrics.get(class_shares.MEAN) if setting.frequent > 1 / setting.num_classes else None
     ranked = metrics.get(ROC_AUC)
     kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced, mean, ranked)
+    if kind in _MEMORIZED and unlike(metrics) and not traced:
+        learned = against_chance(metrics["accuracy/test"], setting) == "above"
+        told = "It learned; whether it memorized too," if learned else "Whether it memorized,"
+        kind, claim = OTHER_GROUPS, f"{told} such a test set cannot tell."
     return Finding(kind, f"{claim} {numbers(metrics, setting, kind)}")
+
+
+def unlike(metrics: Metrics) -> Estimate | None:
+    """The share of the test examples that are of groups which the training set lacks, where that
+    may be why they are less often right; None: hardly any is."""
+    found = metrics.get(class_shares.UNSTUDIED)
+    return found if found is not None and found.value > SHARED else None
 
 
 def numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
@@ -58,7 +74,8 @@ def numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
     return (
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
         f" {unseen(setting)}{_guess(test, setting)}."
-        f"{_other_shares(metrics, setting)}{_same_answer(metrics, setting)}"
+        f"{_unstudied(metrics, setting, kind)}{_other_shares(metrics, setting)}"
+        f"{_same_answer(metrics, setting)}"
     )
 
 
@@ -101,6 +118,16 @@ def _compared(metrics: Metrics) -> tuple[Estimate, Estimate]:
     wrong, those of rightly labeled examples, and where classes have other shares in the test set,
     those with each class counted at its share there (of rightly labeled examples, too)."""
     return metrics[judged(ACCURACY, metrics)], metrics[judged(GAP, metrics)]
+
+
+def _unstudied(metrics: Metrics, setting: Setting, kind: str) -> str:
+    """The sentence that test examples are of groups that the training set lacks; else nothing."""
+    if (share_of := unlike(metrics)) is None:
+        return ""
+    number = counted(share_of, f"{share_of.count:,} test {setting.noun}")
+    number = number[0].upper() + number[1:]
+    less = " That fewer are right may come from this, and not from memory."
+    return f" {number} are of groups that it never studied.{less if kind == OTHER_GROUPS else ''}"
 
 
 def _other_shares(metrics: Metrics, setting: Setting) -> str:

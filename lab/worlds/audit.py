@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from lab.core.compared import groups_serve
+from lab.core.compared import groups_serve, in_unstudied_groups
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate
-from lab.core.words import estimated, those
+from lab.core.words import estimated, first_few, those
 from lab.worlds.association import (
     Association,
     Duplicates,
@@ -28,7 +28,7 @@ from lab.worlds.clusters import clusters_told
 from lab.worlds.copies import Copies, copies_between, copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
-from lab.worlds.groups import MeasuredCue, group_counts, measured, true_groups
+from lab.worlds.groups import MeasuredCue, are_kinds, group_counts, measured, true_groups
 from lab.worlds.kept import Progress, quiet
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
@@ -222,7 +222,16 @@ def group_shares_doubted(
     classes = tuple(
         counts(each, len(world.classes)) for each in (clean[chosen], test.clean_labels.cpu())
     )
-    if not groups_serve((judged, others), (classes[0], classes[1])):
+    kinds, pairs = are_kinds(world.grouped_by), ((judged, others), (classes[0], classes[1]))
+    if unstudied := in_unstudied_groups(*pairs, kinds=kinds):
+        places = zip(names, judged, others, strict=True)
+        named = [name for name, studied, other in places if other and not studied]
+        return [
+            f"{unstudied:,} of {len(test):,} test {world.noun} are of {GROUPS[1]} that the training"
+            f" set lacks ({first_few(named)}): what differs between the two sets may come from"
+            " that, and not from memory."
+        ]
+    if not groups_serve(*pairs, kinds=kinds):
         return []
     return shares_told(
         names, counts(mine, len(names)), others, noun=world.noun, what=GROUPS, then=then,

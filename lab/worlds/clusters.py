@@ -212,3 +212,9 @@ def _called(column: str) -> bool:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower()
     told = [word for word in re.split(r"[^a-z]+", words) if word not in NUMBERED]
     return bool(told) and all(CALLED.fullmatch(word.removesuffix("s")) for word in told)
+
+
+def is_of_clusters(column: str, values: int) -> bool:
+    """Whether a column with so many `values` is taken for one of clusters, if its values are not
+    looked at."""
+    return values >= MANY or _called(column)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
+from lab.worlds.clusters import is_of_clusters
 from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.drawn import DrawnWorld
@@ -18,6 +19,14 @@ from lab.worlds.examples import Examples
 
 SHUFFLES = 400
 """Random assignments of a column's values to examples, with which it is compared."""
+
+
+def are_kinds(columns: Sequence[GroupedBy]) -> bool:
+    """Whether the values of columns are kinds of pictures, such as sites or cameras, and not
+    clusters, such as patients, whose pictures should all be in one set."""
+    return bool(columns) and not any(
+        is_of_clusters(each.attribute, len(each.words)) for each in columns
+    )
 
 
 @dataclass(frozen=True)
