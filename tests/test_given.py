@@ -251,3 +251,11 @@ def test_anything_else_is_one_line(ask: Callable[[], object], said: str) -> None
     with pytest.raises(ValueError, match=said) as caught:
         ask()
     assert "\n" not in str(caught.value)
+
+
+def test_masked_numbers_are_not_counted_as_others() -> None:
+    labels = np.ma.masked_array(np.zeros(COUNT, dtype=np.int64), mask=np.arange(COUNT) < 4)
+    with pytest.raises(ValueError, match="has 4 masked numbers: give those that are not, alone"):
+        accuracy(LOGITS, labels)
+    nothing = np.ma.masked_array(labels.data)
+    assert accuracy(LOGITS, nothing) == accuracy(LOGITS, labels.data)

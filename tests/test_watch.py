@@ -1646,6 +1646,21 @@ def test_the_record_of_a_run_that_has_ended_stays_as_it_is(tmp_path: Path) -> No
     assert [line["step"] for line in RunDir(tmp_path / "run").metrics()] == [0, 2, 4, 5]
 
 
+def test_arrays_that_cannot_be_written_are_read(tmp_path: Path) -> None:
+    """As `np.load` gives them with `mmap_mode="r"`; torch's warning would end the test."""
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(40, 36)).astype(np.float32), np.arange(40) % 2
+    np.save(tmp_path / "x.npy", x)
+    held = np.load(tmp_path / "x.npy", mmap_mode="r")
+    model = nn.Linear(36, 2)
+    with watch(
+        model, train=(held[:20], y[:20]), test=(held[20:], y[20:]), out=tmp_path / "run", quiet=True
+    ) as watched:
+        pass
+    right = model(torch.from_numpy(x[20:])).argmax(dim=1).numpy() == y[20:]
+    assert watched.metrics["accuracy/test"].value == pytest.approx(right.mean())
+
+
 def test_settings_may_be_scalars_of_numpy_and_torch(tmp_path: Path) -> None:
     given = {"learning_rate": np.float32(0.5), "mine": torch.tensor(3), "on": np.bool_(True)}
     with measure(network(), train=TRAIN, test=TEST, out=tmp_path / "run", settings=given):

@@ -31,6 +31,9 @@ ASIDE = (
 NAMED = 6
 """Runs without a row that are named, at most."""
 
+SAME = 1e-6
+"""How much accuracies of the same training may differ without a word."""
+
 WORLD, CODE = "world", "code"
 """Columns that tell runs of the same settings apart: the version of the pictures, and a digest of
 the source files of network and objective."""
@@ -85,6 +88,7 @@ def found_table(folder: Path) -> Table:
             for key, ones in cells.items()
         ),
         failed=tuple(failed),
+        unequal=tuple(told for ones in cells.values() for told in _unequal(ones)),
     )
 
 
@@ -103,6 +107,7 @@ def found_text(table: Table) -> str:
             judged=judged,
         )
     )
+    text += "".join(f"\n\nWarning, {told}" for told in table.unequal)
     return text + _left_out([plain(failure.folder.name) for failure in table.failed])
 
 
@@ -180,6 +185,29 @@ def _without_repetitions(found: Sequence[_Found]) -> list[Run]:
         if known is None or len(run.metrics) > len(known.metrics):
             kept[run.seed] = run
     return [one.run for one in found if one.provenance.watched or one.run is kept[one.run.seed]]
+
+
+def _unequal(found: Sequence[_Found]) -> list[str]:
+    """A sentence for each seed of which the lab's runs, taken for one training, differ in what they
+    got right."""
+    by_seed: dict[int, list[Run]] = {}
+    for one in found:
+        if not one.provenance.watched:
+            by_seed.setdefault(one.run.seed, []).append(one.run)
+    said = []
+    for seed, runs in by_seed.items():
+        for tag in ("accuracy/test", "accuracy/train"):
+            values = sorted(run.metrics[tag].value for run in runs if tag in run.metrics)
+            if values and values[-1] - values[0] > SAME:
+                said.append(
+                    f"{len(runs)} runs of the same settings and seed ({seed}) count as one,"
+                    f" though {tag} is {values[0]:.3f} to {values[-1]:.3f}"
+                    f" ({', '.join(plain(run.folder.name) for run in runs[:NAMED])}). If more than"
+                    " device, threads or libraries differs, as an environment variable or a file"
+                    " that the network reads, keep them in folders of their own."
+                )
+                break
+    return said
 
 
 def _without_copies(runs: Sequence[Run]) -> tuple[Run, ...]:

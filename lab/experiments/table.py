@@ -180,14 +180,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Table:
-    """All cells of a grid in the grid's order, with their finished runs; the failed runs; and what
-    is doubtful of pictures from disk, a sentence each."""
+    """All cells of a grid in the grid's order, with their finished runs; the failed runs; what is
+    doubtful of pictures from disk, a sentence each; and, of runs that were found, those that are
+    taken for one training though their figures differ, likewise."""
 
     grid: Mapping[str, tuple[Any, ...]]
     out: Path
     cells: tuple[Cell, ...]
     failed: tuple[Failure, ...] = field(default=())
     about_pictures: tuple[str, ...] = ()
+    unequal: tuple[str, ...] = ()
 
     def cell(self, **settings: Any) -> Cell:
         """The one cell with these settings; `ValueError` if there are none or several."""

@@ -21,6 +21,7 @@ def as_tensor(given: Given, what: str) -> Tensor:
         return given
     if not isinstance(given, (list, tuple)) and not hasattr(given, "__array__"):
         raise ValueError(f"{what} must be a tensor or an array, not a {type(given).__name__}")
+    refuse_masked(given, what)
     try:
         array = np.array(given)
     except (TypeError, ValueError, RuntimeError):  # lists of different lengths, or of tensors
@@ -33,6 +34,13 @@ def as_tensor(given: Given, what: str) -> Tensor:
     except TypeError:
         kind = "text" if array.dtype.kind in "US" else array.dtype
         raise ValueError(f"{what} must be numbers, not {kind}") from None
+
+
+def refuse_masked(given: object, what: str) -> None:
+    """Raise `ValueError` for a masked array with masked numbers, which would count as any others."""
+    if isinstance(given, np.ma.MaskedArray) and np.ma.getmaskarray(given).any():
+        number = int(np.ma.getmaskarray(given).sum())
+        raise ValueError(f"{what} has {number:,} masked numbers: give those that are not, alone")
 
 
 def as_row(given: Given, what: str) -> Tensor:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from lab.measure.given import refuse_masked
 
 Tree = Any
 """A tensor (N, …), or a mapping, list or tuple of trees."""
@@ -62,8 +65,11 @@ def as_tree(given: Tree, what: str) -> Tree:
 def as_tensor(array: np.ndarray, what: str) -> Tensor:
     """A NumPy array, of any strides and byte order, as a tensor; `ValueError` in one line if torch
     has no such numbers."""
+    refuse_masked(array, what)
     try:
-        return torch.as_tensor(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+        with warnings.catch_warnings():  # of arrays that cannot be written, which nobody does here
+            warnings.filterwarnings("ignore", "The given NumPy array is not writ", UserWarning)
+            return torch.as_tensor(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
     except TypeError:
         raise ValueError(f"{what}: torch has no numbers of the kind {array.dtype}") from None
 
