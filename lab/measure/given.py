@@ -37,7 +37,7 @@ def as_tensor(given: Given, what: str) -> Tensor:
 
 
 def refuse_masked(given: object, what: str) -> None:
-    """Raise `ValueError` for a masked array with masked numbers, which would count as any others."""
+    """Raise `ValueError` for an array with masked numbers, which would count as any others."""
     if isinstance(given, np.ma.MaskedArray) and np.ma.getmaskarray(given).any():
         number = int(np.ma.getmaskarray(given).sum())
         raise ValueError(f"{what} has {number:,} masked numbers: give those that are not, alone")
