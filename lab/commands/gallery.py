@@ -28,7 +28,7 @@ def gallery(flags: Flags) -> None:
     from lab.worlds.faces import ATTRIBUTES
     from lab.worlds.faces import gallery as sheets  # not above: --help need not wait for torch
 
-    check_out(flags.out).mkdir(parents=True, exist_ok=True)
+    out = check_out(flags.out)
     size, seed = flags.size, flags.seed
     mixed = Population(get_task("person")).sample(160, seed=seed, split="train")
     pictures = {
@@ -39,6 +39,7 @@ def gallery(flags: Flags) -> None:
     for group in ("structure", "face", "scene", "camera"):
         names = [name for name, row in ATTRIBUTES.items() if row.group == group]
         pictures[f"strips-{group}"] = sheets.strips_sheet(names, size=size, seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
-        picture.save(flags.out / f"{name}.png", optimize=True)
-        print(escape(flags.out / f"{name}.png"))
+        picture.save(out / f"{name}.png", optimize=True)
+        print(escape(out / f"{name}.png"))
