@@ -164,6 +164,117 @@ def test_columns_of_words_with_many_values_may_be_clusters(tmp_path: Path) -> No
     assert clusters_of([column_marks("place", few)], items[::3], items[1::3]) is None
 
 
+LESIONS = [n for n in range(60) for _ in range((1, 1, 1, 2)[n % 4])]
+"""Of 75 pictures in turn: 1.25 of each on the mean."""
+
+
+def test_columns_of_clusters_that_mostly_have_one_picture_are_told() -> None:
+    of = {n: f"HAM_{lesion:04}" for n, lesion in enumerate(LESIONS)}
+    items = [(n, LESIONS[n] % 2) for n in of]
+    test, train = items[::4], [each for each in items if each[0] % 4]
+    both = {of[n] for n, _ in test} & {of[n] for n, _ in train}
+    found = clusters_of([column_marks("lesion_id", of)], train, test)
+    assert found is not None
+    assert (found.clusters, found.shared) == (len(test), len(both))
+    assert len(both) > 2
+    assert clusters_of([column_marks("lens", of)], train, test) is None, "alike by chance"
+
+
+@pytest.mark.parametrize(("twice", "told"), [(0, False), (2, False), (12, True)])
+def test_hardly_any_test_pictures_of_one_cluster_say_nothing(twice: int, told: bool) -> None:
+    """Where each cluster is in one set: intervals are hardly narrower than they should be."""
+    of = {n: f"p{n - 1 if 60 < n <= 60 + 2 * twice and n % 2 else n}" for n in range(100)}
+    items = [(n, n // 2 % 2) for n in of]
+    found = clusters_of([column_marks("patient", of)], items[:60], items[60:])
+    assert (found is not None) is told
+    if found is not None:
+        assert (found.tested, found.clusters, found.shared) == (40, 40 - twice, 0)
+
+
+@pytest.mark.parametrize("column", [True, False])
+def test_a_part_of_the_pictures_has_the_clusters_of_all(column: bool, tmp_path: Path) -> None:
+    """Of which it has few pictures each; by a column of words and by names."""
+    names = {p: f"{7 * p % 12:02}" if column else f"p{p}" for p in PATIENTS}
+    rows = of_patients(
+        tmp_path, lambda patient, n: f"{5 * patient + 7 * n:03}" if column else f"p{patient}_{n}"
+    )
+    patient = dict(rows)
+    if column:
+        table(tmp_path, "patient", [(file, names[p]) for file, p in rows])
+    shared = 0
+    for seed in range(6):
+        config = DataConfig(data=str(tmp_path), image_size=16, num_train=8, num_test=4)
+        world = open_world(config, seed=seed)
+        assert isinstance(world, StoredWorld)
+        train, test = (
+            {patient[world.name(split, place)] for place in range(count)}
+            for split, count in (("train", 8), ("test", 4))
+        )
+        found = world.clusters(8, 4)
+        assert (0 if found is None else found.shared) == len(train & test)
+        shared += len(train & test)
+    assert shared > 3
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("agree", [100, 80, 50])
+def test_eyes_of_one_patient_belong_together_in_several_classes(agree: int, given: bool) -> None:
+    """10_left.jpg and 10_right.jpg; of given sets, with numbers from 1 on in both."""
+    random, modulus = np.random.default_rng(agree), 90 if given else 120
+    pictures = {}
+    for patient in range(120):
+        kind, test = int(random.integers(2)), given and patient >= 90
+        other = kind if random.random() < agree / 100 else 1 - kind
+        for side, label in (("left", kind), ("right", other)):
+            path = PurePath("ab"[label], f"{patient % modulus}_{side}.jpg")
+            pictures[(patient, side)] = (path, label, test)
+    items = [(item, label) for item, (_, label, _) in pictures.items()]
+    order = [items[n] for n in random.permutation(len(items))]
+    if given:
+        sets = [[e for e in order if pictures[e[0]][2] is test] for test in (False, True)]
+        marks = file_marks(*({item: pictures[item][0] for item, _ in each} for each in sets))
+        known = [{int(patient) % 90 for (patient, _), _ in each} for each in sets]
+    else:
+        sets = [order[:100], order[200:]]
+        marks = file_marks({item: path for item, (path, _, _) in pictures.items()})
+        known = [{int(patient) for (patient, _), _ in each} for each in sets]
+    found = clusters_of(marks, sets[0], sets[1], sets if given else [order])
+    assert found is not None
+    assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
+
+
+@pytest.mark.parametrize("wrong", [0, 10])
+def test_ends_of_names_that_tell_the_class_say_nothing(wrong: int) -> None:
+    """12_cat.jpg beside 12_dog.jpg, also where some are in the folder of the other."""
+    paths = {
+        (label, n): PurePath("ab"[(label + (n % 100 < wrong)) % 2], f"{n}_{end}.jpg")
+        for label, end in enumerate(("cat", "dog"))
+        for n in range(200)
+    }
+    items = [(item, path.parts[0]) for item, path in paths.items()]
+    test, train = items[::5], [each for n, each in enumerate(items) if n % 5]
+    found = clusters_of(file_marks(paths), train, test, [items])
+    assert found is None
+
+
+def test_numbers_that_begin_anew_in_each_class_are_others() -> None:
+    """cars/12_front.jpg and trucks/12_front.jpg; 12.jpg beside 12_copy.jpg."""
+    views = [f"_{view}" for view in ("front", "side", "back")]
+    for ends in (views, ["", "_copy"]):
+        paths = {
+            (kind, n, end): PurePath(kind, f"{n}{end}.jpg")
+            for kind in ("cars", "trucks")
+            for n in range(40)
+            for end in ends
+        }
+        items = [(item, item[0]) for item in paths]
+        test = [each for each in items if each[0][1] < 20 and each[1] == "cars"]
+        train = [each for each in items if each not in test]
+        found = clusters_of(file_marks(paths), train, test, [items])
+        assert found is not None
+        assert (found.clusters, found.shared) == (20, 0)
+
+
 @pytest.mark.parametrize(
     "called",
     [

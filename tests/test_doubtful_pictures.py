@@ -77,7 +77,7 @@ def test_of_several_data_each_is_told(tmp_path: Path) -> None:
     table = run_grid(base, {"data": [str(one), str(other)]}, seeds=1, processes=1)
     copied, left_out = (
         [each for each in table.about_pictures if what in each]
-        for what in ("training pictures, too", "2 files of the classes are left out")
+        for what in ("are training pictures, too", "2 files of the classes are left out")
     )
     assert [each.partition(",")[0] for each in (*copied, *left_out)] == ["twice", "once"]
 

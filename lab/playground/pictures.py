@@ -27,7 +27,7 @@ from lab.playground.model_cache import ModelCache, PictureRun
 from lab.playground.neighbors import distances
 from lab.runs.provenance import refuse_other_classes, refuse_other_world
 from lab.worlds import Examples, StoredWorld, classes_of, open_world
-from lab.worlds.copies import near_copies
+from lab.worlds.copies import equal_pairs, near_copies
 
 SETS = ("test", "train")
 """The sets whose pictures are shown."""
@@ -300,15 +300,19 @@ class Pictures:
 
     def _studied(self, entry: RunEntry, world: StoredWorld[Any], item: Any, one: Tensor) -> Values:
         """Whether a run was trained on a picture `one` (1, 3, S, S), stored as `item`; if not, the
-        name of a training picture that is the same, exactly or nearly (None: there is none), and
+        name of a training picture that is the same, `exact` or nearly (None: there is none), and
         whether all training pictures were compared."""
         if world.trained_on(item):
-            return {"studied": True, "copy": None, "compared": True}
+            return {"studied": True, "copy": None, "exact": False, "compared": True}
         known = self._set(entry, world, "train")
         pairs = near_copies(one, known.images).pairs
+        equal = equal_pairs(one, known.images, pairs)
+        exact = bool(equal.any())
+        named = (pairs[equal] if exact else pairs)[:1, 1].tolist()
         return {
             "studied": False,
-            "copy": world.name("train", int(pairs[0, 1])) if len(pairs) else None,
+            "copy": world.name("train", named[0]) if named else None,
+            "exact": exact,
             "compared": len(known) == _total(world, "train"),
         }
 

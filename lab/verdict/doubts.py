@@ -4,7 +4,7 @@ labels, another network, test examples that it knows."""
 from __future__ import annotations
 
 from lab.core.estimate import Estimate
-from lab.core.words import in_steps, share
+from lab.core.words import in_steps, share, singular
 from lab.measure.smallest_right import SmallestRight
 from lab.verdict.setting import Finding, Setting
 from lab.worlds.clusters import Clusters
@@ -59,11 +59,20 @@ def dependent(setting: Setting) -> list[Finding]:
 def _overlap(setting: Setting) -> Finding:
     """The finding that the test set shares examples with the training set."""
     least = "at least " if setting.measured_train is not None or setting.shared_more else ""
-    nearly = ", exactly or nearly" if setting.shared_nearly else ""
-    text = (
-        f"Of the {setting.num_test:,} test {setting.noun} it studied {least}{setting.shared:,}"
-        f"{nearly}, so that what follows about the test set is too good."
-    )
+    nearly, exact = setting.shared_nearly, setting.shared - setting.shared_nearly
+    text = f"Of the {setting.num_test:,} test {setting.noun} it studied {least}"
+    if not nearly:
+        text += f"{exact:,}, so that what follows about the test set is too good."
+    elif exact:
+        text += (
+            f"{exact:,}, and {nearly:,} more if what is nearly the same is the same photograph, so"
+            " that what follows about the test set is too good."
+        )
+    else:
+        text += (
+            f"{nearly:,} if what is nearly the same as a training {singular(setting.noun)} is the"
+            " same photograph: then what follows about the test set is too good."
+        )
     return Finding("overlap", text)
 
 

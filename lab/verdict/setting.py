@@ -81,8 +81,8 @@ class Setting:
     """Test examples that are known to be training examples, too."""
     clusters: Clusters | None = None
     """Test examples that may belong together, or with training examples."""
-    shared_nearly: bool = False
-    """Whether these include pictures that are nearly the same as one for training."""
+    shared_nearly: int = 0
+    """Of these pictures that are nearly, and none that is exactly, the same as one for training."""
     shared_more: bool = False
     """Whether there may be more of them."""
     fed: tuple[int, int] | None = None

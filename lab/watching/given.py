@@ -244,13 +244,13 @@ def _clusters(whole: Source, tested: MeasuredSet) -> Clusters | None:
     with whole.undisturbed(), tested.undisturbed():
         train, test = whole.files(), tested.source.files()
     measured = set(tested.positions.tolist())
-    sets = train, {place: path for place, path in test.items() if place in measured}
-    paths = {(kind, place): p for kind, each in enumerate(sets) for place, p in each.items()}
-    train_items, test_items = (
-        [((kind, place), path.parts[0]) for place, path in each.items()]
-        for kind, each in enumerate(sets)
-    )
-    return clusters_of(file_marks(paths), train_items, test_items)
+    sets = [
+        {(kind, place): path for place, path in each.items()}
+        for kind, each in enumerate((train, test))
+    ]
+    items = [[(item, path.parts[0]) for item, path in each.items()] for each in sets]
+    test_items = [each for each in items[1] if each[0][1] in measured]
+    return clusters_of(file_marks(*sets), items[0], test_items, items)
 
 
 def _cleaned(whole: Source, clean: Any, classes: Sequence[str]) -> Source:

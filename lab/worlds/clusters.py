@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Generic, Literal, TypeVar
@@ -23,8 +23,8 @@ LEAST = 3
 outdoors, whose pictures do not belong together."""
 
 FEW = 1.5
-"""Pictures that a cluster by a column or by names has on the mean, at least: fewer happen to be
-alike."""
+"""Pictures that a cluster by names, or by a column whose name does not say that they are clusters,
+has on the mean, at least: fewer happen to be alike."""
 
 MOST = 50
 """Pictures that a cluster by names has on the mean, at most: more are a kind, as a breed of dogs.
@@ -50,6 +50,15 @@ NUMBERED = {"", "id", "ids", "uid", "no", "nr", "num", "number", "index", "idx",
 UNKNOWN = {"", "none", "nan", "na", "n/a", "null", "unknown", "?", "-"}
 """Values of columns that say that something is not known."""
 
+CROWDED = 1.2
+"""How many times as large the variance of a test figure is as for independent pictures, at least,
+if those of a cluster are all alike: less makes its interval at most a tenth too narrow."""
+
+TELLING = 0.25
+"""From which share on the ends of names tell the class, of 1 where each is in one class only and 0
+where they have nothing to do with it: a quarter where half of the pictures of two classes are at
+random in either."""
+
 Kind = Literal["folder", "column", "names"]
 
 T = TypeVar("T", bound=Hashable)
@@ -65,30 +74,39 @@ class Marks(Generic[T]):
     of: Mapping[T, str]
     column: str = ""
 
-    def are_clusters(self, sets: Sequence[Counter[str]], pictures: int) -> bool:
-        """Whether the marks that pictures of two `sets` have, of `pictures` in all, may be those of
-        clusters. Names count in each set by itself: in two folders both may begin with 1_."""
+    def are_clusters(
+        self, sets: Sequence[Counter[str]], whole: Sequence[Counter[str]], pictures: int
+    ) -> bool:
+        """Whether the marks that the pictures of two `sets` have may be those of clusters, by those
+        of the `whole` that these are of, with `pictures` in all."""
         if self.kind == "folder":
             return True
-        counts = sets[0] + sets[1]
-        of_sets = [counts] if self.kind == "column" else [each for each in sets if each]
-        mean = max(each.total() / len(each) for each in of_sets)
-        if mean < FEW or 2 * counts.total() < pictures:
+        counts = sum(whole, Counter[str]())
+        if 2 * counts.total() < pictures:
             return False
-        if self.kind == "names":
-            return mean <= MOST
         if _called(self.column):
             numbered = sum(any(map(str.isdigit, mark)) for mark in counts)
             return 2 * numbered >= len(counts) or len(counts) >= NAMED
+        if self._mean(whole) < FEW:
+            return False
+        if self.kind == "names":
+            return self._mean(sets) <= MOST
         numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
-        return not numbers and mean <= MANY <= len(counts)
+        return not numbers and self._mean(sets) <= MANY <= len(counts)
+
+    def _mean(self, sets: Sequence[Counter[str]]) -> float:
+        """How many pictures each mark has on the mean. Names count in each set by itself: in two
+        folders both may begin with 1_."""
+        of_sets = [sum(sets, Counter[str]())] if self.kind == "column" else sets
+        return max(each.total() / len(each) for each in of_sets if each)
 
 
 @dataclass(frozen=True)
 class Clusters:
     """Of the `tested` test pictures that are in clusters, by marks of a `kind`: how many `clusters`
     these are, how many of them are `shared` (have training pictures, too), and the `first` one of
-    those, or of all."""
+    those, or of all. `crowded`: so many of them have several test pictures that intervals are too
+    narrow, by `CROWDED`."""
 
     kind: Kind
     column: str
@@ -96,11 +114,7 @@ class Clusters:
     clusters: int
     shared: int
     first: str
-
-    @property
-    def crowded(self) -> bool:
-        """Whether some of them have several test pictures."""
-        return self.clusters < self.tested
+    crowded: bool
 
     @property
     def counted(self) -> str:
@@ -121,19 +135,36 @@ class Clusters:
         return f"if {alike} belong together, as of one patient or one scene,"
 
 
-def file_marks(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
-    """The marks of pictures in files, of which these are the `paths` from the classes on: folders
-    below the classes, and of files that lie in none how their names begin, in one class and in
-    all."""
+def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
+    """The marks of pictures in files, of which these are the paths from the classes on, in each
+    folder with classes: folders below the classes, and of files that lie in none how their names
+    begin, in one class and in all."""
+    paths = {item: path for each in sets for item, path in each.items()}
     folders = {item: path.parent.as_posix() for item, path in paths.items() if len(path.parts) > 2}
     flat = {item: path for item, path in paths.items() if item not in folders}
     found = {item: parts for item, path in flat.items() if (parts := _parts(path))}
-    begun = {item: (flat[item].parent / parts[0]).as_posix() for item, parts in found.items()}
+    begins = {begin for begin, _ in found.values()}
+    names = [
+        {
+            path
+            for item, path in each.items()
+            if item in found or (item in flat and path.stem in begins)
+        }
+        for each in sets
+    ]
+    ends = Counter((rest, flat[item].parent) for item, (_, rest) in found.items())
+    # as the two eyes of a patient, 10_left.jpg and 10_right.jpg, each in its own class
+    free = not (any(map(_restart, names)) or _tell_the_class(ends))
+    begun = {
+        item: begin if free else (flat[item].parent / begin).as_posix()
+        for item, (begin, _) in found.items()
+    }
     # in several classes: what tells such pictures apart is a number, and not the class
     across = {item: begin for item, (begin, rest) in found.items() if re.search(r"\d", rest)}
     known = set(begun.values())
     for item, path in flat.items():  # as 12.jpg beside 12_copy.jpg
-        if item not in begun and (whole := (path.parent / path.stem).as_posix()) in known:
+        whole = path.stem if free else (path.parent / path.stem).as_posix()
+        if item not in begun and whole in known:
             begun[item] = whole
     return [Marks("folder", folders), Marks("names", begun), Marks("names", across)]
 
@@ -149,11 +180,16 @@ def clusters_of(
     marks: Sequence[Marks[T]],
     train: Sequence[tuple[T, Hashable]],
     test: Sequence[tuple[T, Hashable]],
+    whole: Sequence[Sequence[tuple[T, Hashable]]] = (),
 ) -> Clusters | None:
     """The clusters that the pictures of two sets, each with its class, may be in: of several kinds
-    the first one that has pictures in both, or the first one. None: no marks say so, or each test
-    picture is in another one, of which no training picture is."""
-    found = [each for mark in marks if (each := _by(mark, train, test)) is not None]
+    the first one that has pictures in both, or the first one. None: no marks say so, or hardly any
+    test pictures share one, of which no training picture is.
+
+    `whole`: all pictures from which those were taken, of each folder with classes by itself; by
+    default the two sets."""
+    whole = whole or (train, test)
+    found = [each for mark in marks if (each := _by(mark, train, test, whole)) is not None]
     return next((each for each in found if each.shared), found[0] if found else None)
 
 
@@ -179,25 +215,31 @@ def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> l
 
 
 def _by(
-    marks: Marks[T], train: Sequence[tuple[T, Hashable]], test: Sequence[tuple[T, Hashable]]
+    marks: Marks[T],
+    train: Sequence[tuple[T, Hashable]],
+    test: Sequence[tuple[T, Hashable]],
+    whole: Sequence[Sequence[tuple[T, Hashable]]],
 ) -> Clusters | None:
-    """The clusters of two sets by the marks of one kind."""
+    """The clusters of two sets of a `whole` by the marks of one kind."""
     of_class: dict[Hashable, set[str]] = defaultdict(set)
-    for item, label in (*train, *test):
-        if item in marks.of:
-            of_class[label].add(marks.of[item])
+    for each in whole:
+        for item, label in each:
+            if item in marks.of:
+                of_class[label].add(marks.of[item])
     known = {mark for each in of_class.values() if len(each) >= LEAST for mark in each}
-    studied, tested = (
+    studied, tested, *of_whole = (
         Counter(mark for item, _ in each if (mark := marks.of.get(item, "")) in known)
-        for each in (train, test)
+        for each in (train, test, *whole)
     )
-    if not tested or not marks.are_clusters((studied, tested), len(train) + len(test)):
+    if not tested or not marks.are_clusters((studied, tested), of_whole, sum(map(len, whole))):
         return None
     shared = tested.keys() & studied.keys()
-    found = Clusters(
-        marks.kind, marks.column, tested.total(), len(tested), len(shared), min(shared or tested)
-    )
-    return found if shared or found.crowded else None
+    crowded = sum(number**2 for number in tested.values()) > CROWDED * tested.total()
+    if not (shared or crowded):
+        return None
+    first = min(shared or tested)
+    total = tested.total()
+    return Clusters(marks.kind, marks.column, total, len(tested), len(shared), first, crowded)
 
 
 def _parts(path: PurePath) -> tuple[str, str] | None:
@@ -205,6 +247,31 @@ def _parts(path: PurePath) -> tuple[str, str] | None:
     beginning has no number, as of cat_03.png."""
     found = re.fullmatch(r"(.*[^\W_])[\W_]+([^\W_]+)[\W_]*", path.stem)
     return (found[1], found[2]) if found and re.search(r"\d", found[1]) else None
+
+
+def _restart(paths: Collection[PurePath]) -> bool:
+    """Whether names of files begin anew in each class: one is in two of them."""
+    return len({path.stem for path in paths}) < len({(path.parent, path.stem) for path in paths})
+
+
+def _tell_the_class(ends: Counter[tuple[str, PurePath]]) -> bool:
+    """Whether the ends of names, counted with the classes, tell the class, as of 12_cat.jpg, or
+    most of them are in no more than one or two names, as counters are."""
+    of_end, of_class = Counter[str](), Counter[PurePath]()
+    for (end, _), number in ends.items():
+        of_end[end] += number
+    recurring = {end for end, number in of_end.items() if number >= LEAST}
+    counts = {key: number for key, number in ends.items() if key[0] in recurring}
+    for (_, label), number in counts.items():
+        of_class[label] += number
+    if 2 * of_class.total() < ends.total() or len(of_class) < 2:
+        return True
+    # how often two pictures are of one class: of those with one end, and of all
+    pairs = sum(of_end[end] * (of_end[end] - 1) for end in recurring)
+    same = sum(number * (number - 1) for number in counts.values()) / pairs
+    total = of_class.total()
+    usual = sum(number * (number - 1) for number in of_class.values()) / (total * (total - 1))
+    return same - usual >= TELLING * (1 - usual)
 
 
 def _called(column: str) -> bool:

@@ -3,11 +3,13 @@ share with the training set, and which two classes must not share.
 
 A near copy of a picture differs from it by at most `CLOSE` (root mean square over all pixels and
 channels, of 255) and by at most `FAINT` of the contrast of either: what saving as JPEG, another
-file format, or scaling there and back do. Of some test pictures those are looked for, too, that are
+file format, or scaling there and back do. These errors cancel in averages over patches, which
+another color of a part does not: averages differ by at most `EVEN`, or by a share of what the
+pixels do. Of some test pictures those are looked for, too, that are
 training pictures of the same class mirrored or turned by right angles, as by augmentation before
 the sets were split. Pictures that were cut, or turned by other angles, are not found.
 
-Averages over patches are compared first, each with each; they differ by no more than the pixels do.
+Averages over patches are compared first, each with each.
 Pixels are compared where the averages are close. Where that holds for very many pairs, as among
 pictures of one scene, a picture is compared with the most similar ones only, and what is counted is
 a lower bound.
@@ -35,6 +37,10 @@ CLOSE = 8.0
 FAINT = 0.2
 """The same as a share of the picture's contrast, the standard deviation within its channels (root
 mean square of the three): dark or even pictures are all alike, and so are those of one tint."""
+
+EVEN = 2.1
+"""Root mean square of the difference of averages over patches, of 255, up to which they count as
+the same: what is left of errors that do not cancel, such as rounding in one direction."""
 
 MOST = 20_000
 """Pictures of a set that are compared, at most: 20,000 with as many in 2 to 7 processor seconds."""
@@ -104,7 +110,7 @@ def near_copies(
         each.values.sub_(center)
     lengths = theirs.values.square().sum(dim=1)
     # |a - b|^2 is |b|^2 - 2 a b, which is compared, and |a|^2
-    bounds = (mine.bounds.square() + _ROUNDING * CLOSE**2) * pixels
+    bounds = (mine.apart.square() + _ROUNDING * CLOSE**2) * pixels
     bounds -= mine.values.square().sum(dim=1)
     start = 0
     while start < len(images):
@@ -129,6 +135,29 @@ def near_copies(
     return NearCopies(torch.cat(found), complete)
 
 
+def share_of_patches(size: int) -> float:
+    """How large the difference of averages over patches of near copies of `size` pixels may be, in
+    that of the pixels: 0.8 at 16 pixels, 0.5 at 32, 0.35 at 64.
+
+    Photographs and drawn faces that were saved as JPEG of quality 60 or more, as WebP or as GIF, or
+    scaled there and back, before they were made so small, are all within it or within `EVEN`; where
+    a part has another color it is about 0.9.
+    """
+    return 0.2 + 1.2 * _COARSE / size
+
+
+def equal_pairs(images: Tensor, others: Tensor, pairs: Tensor) -> Tensor:
+    """Whether the pictures of each of some `pairs` (K, 2) are the same in all pixels: (K,) bool."""
+    equal = torch.empty(len(pairs), dtype=torch.bool)
+    for low, high in _ranges(len(pairs), _PART // images[0].numel() if len(images) else 1):
+        one, two = (
+            some.index_select(0, where.to(some.device)).cpu().flatten(1)
+            for some, where in ((images, pairs[low:high, 0]), (others, pairs[low:high, 1]))
+        )
+        equal[low:high] = (one == two).all(dim=1)
+    return equal
+
+
 def copies_between(
     world: StoredWorld[Any], train: Examples, test: Examples, *, progress: Progress = quiet
 ) -> Copies:
@@ -139,7 +168,8 @@ def copies_between(
     counts = {split: len(some) for split, some in sets.items()}
     told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in labels.values()))
     rule = (
-        f"near copies by channels {CLOSE} {FAINT} {WORK} {TURNED} {TURNED_BYTES} {told.hexdigest()}"
+        f"near copies by patches {CLOSE} {FAINT} {EVEN} {WORK} {TURNED} {TURNED_BYTES}"
+        f" {told.hexdigest()}"
     )
 
     def found() -> list[list[int]]:
@@ -194,20 +224,36 @@ def _shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list
         return []
     least = "at least " if copies.may_share_more(num_test) else ""
     are = "are training pictures" if number > 1 else "is a training picture"
+    it = "them" if number > 1 else "it"
+    nearly, then = "", f"The network has studied {it}, so that test accuracy is too good."
+    if copies.exact < number:
+        nearly = f", or nearly ({copies.exact:,} exactly)" if copies.exact else ", or nearly"
+        same = (
+            "As far as they are the same photographs"
+            if number > 1
+            else "If both are the same photograph"
+        )
+        then = f"{same}, the network has studied {it}, and test accuracy is too good."
     return [
-        f"{least}{number:,} of {num_test:,} test pictures {are}, too, or nearly:"
-        f" {_pairs(world, copies.shared_pairs, number)}. The network has studied"
-        f" {'them' if number > 1 else 'it'}, so that test accuracy is too good."
+        f"{least}{number:,} of {num_test:,} test pictures {are}, too{nearly}:"
+        f" {_pairs(world, copies.shared_pairs, number)}. {then}"
     ]
 
 
 @dataclass(frozen=True)
 class _Averages:
     """Of N pictures: `values` (N, 3 * 8 * 8), whose distance in float32 is no more than that of the
-    pixels, and `bounds` (N,), how far a near copy may be away (root mean square)."""
+    pixels, and `bounds` (N,), how far a near copy may be away (root mean square). `share`: how
+    large the difference of the averages may be, in that of the pixels."""
 
     values: Tensor
     bounds: Tensor
+    share: float
+
+    @property
+    def apart(self) -> Tensor:
+        """How far the averages of a near copy may be away (root mean square): (N,)."""
+        return torch.minimum(self.bounds, (self.share * self.bounds).clamp(min=EVEN))
 
     @classmethod
     def of(cls, images: Tensor) -> _Averages:
@@ -222,15 +268,16 @@ class _Averages:
             values[low:high] = (member.T @ (part @ member)).flatten(1)
             part -= part.mean(dim=(2, 3), keepdim=True)  # of each channel: a tint is no contrast
             contrast[low:high] = part.flatten(1).norm(dim=1) / images[0].numel() ** 0.5
-        return cls(values, (FAINT * contrast).clamp(max=CLOSE))
+        return cls(values, (FAINT * contrast).clamp(max=CLOSE), share_of_patches(size))
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The near copies in a training and a test set: how many test pictures are
-    `shared`, how many pairs are `torn` between classes, how many test pictures, none of them
-    shared, are mirrored or `turned` training pictures (`all_turned`: there are no more), and
-    the first of each by `COMPARED`'s number, and by the positions in its two sets."""
+    """The near copies in a training and a test set: how many test pictures are `shared` (`exact`:
+    those of them that are the same in all pixels), how many pairs are `torn` between classes, how
+    many test pictures, none of them shared, are mirrored or `turned` training pictures
+    (`all_turned`: there are no more), and the first of each by `COMPARED`'s number, and by the
+    positions in its two sets."""
 
     shared: int
     torn: int
@@ -240,6 +287,7 @@ class Copies:
     turned: int = 0
     turned_pairs: list[list[int]] = field(default_factory=list)
     all_turned: bool = True
+    exact: int = 0
 
     def may_share_more(self, num_test: int) -> bool:
         """Whether more of the `num_test` test pictures may be shared than are known to be."""
@@ -259,7 +307,7 @@ class Copies:
             compared = min(total, compared + number)
             progress("comparing pictures", compared, total)
 
-        shared, torn, complete = 0, 0, True
+        shared, exact, torn, complete = 0, 0, 0, True
         known: set[int] = set()
         shared_pairs: list[list[int]] = []
         torn_pairs: list[list[int]] = []
@@ -268,8 +316,12 @@ class Copies:
             near = near_copies(sets[one], among, work=WORK // len(COMPARED), done=done)
             pairs, complete = near.pairs, complete and near.complete
             if one != two:
+                equal = equal_pairs(sets[one], sets[two], pairs)
+                order = (2 * pairs[:, 0] + ~equal).argsort(stable=True)
+                pairs, equal = pairs[order], equal[order]
                 earlier = torch.cat([torch.tensor([-1]), pairs[:-1, 0]])
-                firsts = pairs[pairs[:, 0] != earlier[: len(pairs)]]  # of each picture
+                first = pairs[:, 0] != earlier[: len(pairs)]  # of each picture, an equal one if any
+                firsts, exact = pairs[first], int(equal[first].sum())
                 shared, known = len(firsts), set(firsts[:, 0].tolist())
                 shared_pairs = [[k, *pair] for pair in firsts[:TOLD].tolist()]
             apart = pairs[labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]]
@@ -280,22 +332,24 @@ class Copies:
         whole = whole and few == counts["test"] and counts["train"] <= TURNED
         pairs_told = [[0, i, j] for i, j in sorted(turned.items())[:TOLD]]
         return cls(
-            shared, torn, complete, shared_pairs, torn_pairs[:TOLD], len(turned), pairs_told, whole
-        )
+            shared, torn, complete, shared_pairs, torn_pairs[:TOLD], len(turned), pairs_told, whole,
+            exact,
+        )  # fmt: skip
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[int]]) -> Copies:
-        (shared, torn, complete, named, turned, more, whole), *pairs = rows
+        (shared, torn, complete, named, turned, more, whole, exact), *pairs = rows
         lists = [list(pair) for pair in pairs]
         some, others = lists[:named], lists[named:]
         return cls(
-            shared, torn, bool(complete), some, others[more:], turned, others[:more], bool(whole)
-        )
+            shared, torn, bool(complete), some, others[more:], turned, others[:more], bool(whole),
+            exact,
+        )  # fmt: skip
 
     def rows(self) -> list[list[int]]:
         """As numbers, which can be kept."""
         head = [self.shared, self.torn, int(self.complete), len(self.shared_pairs)]
-        head += [self.turned, len(self.turned_pairs), int(self.all_turned)]
+        head += [self.turned, len(self.turned_pairs), int(self.all_turned), self.exact]
         return [head, *self.shared_pairs, *self.turned_pairs, *self.torn_pairs]
 
 
@@ -362,8 +416,12 @@ def _near(
         some.index_select(0, where.to(some.device)).cpu().flatten(1)
         for some, where in ((images, pairs[:, 0]), (others, pairs[:, 1]))
     )
-    apart: Tensor = torch.linalg.vector_norm(one.float().sub_(two), dim=1) / one.shape[1] ** 0.5
-    return apart <= torch.minimum(mine.bounds[pairs[:, 0]], theirs.bounds[pairs[:, 1]])
+    root = one.shape[1] ** 0.5
+    apart: Tensor = torch.linalg.vector_norm(one.float().sub_(two), dim=1) / root
+    patches = (mine.values[pairs[:, 0]] - theirs.values[pairs[:, 1]]).norm(dim=1) / root
+    near: Tensor = apart <= torch.minimum(mine.bounds[pairs[:, 0]], theirs.bounds[pairs[:, 1]])
+    near &= patches <= (mine.share * apart).clamp(min=EVEN)
+    return near
 
 
 def _ranges(count: int, step: int) -> Iterator[tuple[int, int]]:

@@ -41,6 +41,7 @@ from lab.worlds.pages import pages_told
 from lab.worlds.samples import Samples
 from lab.worlds.stored import (
     FLAG,
+    Labeled,
     StoredWorld,
     divided,
     refuse_drawing_settings,
@@ -131,14 +132,19 @@ class FolderWorld(StoredWorld[Path]):
     @cached_property
     def marks(self) -> list[Marks[Path]]:
         """Folders below the classes, columns of the tables, and names of files."""
-        paths = [path for path, _ in (*self.pool, *self.tested)]
-        below = {
-            path: PurePath(*path.relative_to(self.root).parts[1 if self.in_sets else 0 :])
-            for path in paths
-        }
-        folders, *names = file_marks(below)
-        columns = read_columns(self.root, paths).items()
+        above = 1 if self.in_sets else 0
+        sets = [
+            {path: PurePath(*path.relative_to(self.root).parts[above:]) for path, _ in each}
+            for each in self.whole
+        ]
+        folders, *names = file_marks(*sets)
+        columns = read_columns(self.root, [path for each in sets for path in each]).items()
         return [folders, *(column_marks(name, values) for name, values in columns), *names]
+
+    @property
+    def whole(self) -> Sequence[Labeled[Path]]:
+        """All pictures, those of train/ and test/ apart from each other."""
+        return super().whole if self.in_sets else ((*self.pool, *self.tested),)
 
     def samples(self, items: Sequence[Path]) -> Samples:
         """The values of the columns; identities by the files' places."""

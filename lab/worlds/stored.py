@@ -140,7 +140,12 @@ class StoredWorld(World, Generic[T]):
         """The clusters that the first `num_train` and `num_test` pictures of the training and the
         test set may be in, as `clusters_of` says."""
         train, test = self._items("train")[:num_train], self._items("test")[:num_test]
-        return clusters_of(self.marks, train, test)
+        return clusters_of(self.marks, train, test, self.whole)
+
+    @property
+    def whole(self) -> Sequence[Labeled[T]]:
+        """All pictures, those of sets that are given apart from each other."""
+        return self.pool, self.tested
 
     @property
     def sets(self) -> tuple[str, str]:

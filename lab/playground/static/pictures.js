@@ -339,9 +339,10 @@ export class Pictures {
 }
 
 /** Whether a network was trained on the picture, or on a copy of it. */
-function known({ studied, copy, compared }) {
+function known({ studied, copy, exact, compared }) {
   if (studied) return "It was trained on this picture.";
-  if (copy) return `It was trained on a copy of this picture, or nearly one: ${copy}.`;
+  if (exact) return `It was trained on a copy of this picture: ${copy}.`;
+  if (copy) return `It was trained on a picture that is nearly the same: ${copy}.`;
   return compared ? "It has never seen this picture." : "It was not trained on this file; not all training pictures were compared with it.";
 }
 
