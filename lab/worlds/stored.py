@@ -142,6 +142,11 @@ class StoredWorld(World, Generic[T]):
         train, test = self._items("train")[:num_train], self._items("test")[:num_test]
         return clusters_of(self.marks, train, test)
 
+    def training_clusters(self, num_train: int) -> Clusters | None:
+        """The clusters that the first `num_train` training pictures may be in, as `clusters_of`
+        says of a test set; None where none is known to have several of them."""
+        return clusters_of(self.marks, (), self._items("train")[:num_train])
+
     @property
     def sets(self) -> tuple[str, str]:
         """What holds the two sets, where they are given."""
