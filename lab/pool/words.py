@@ -129,8 +129,8 @@ def _together(findings: Findings, noun: str) -> list[str]:
         f"{found.tested:,} training {noun} have {found.counted}."
         f" {_capital(found.if_together(noun))} their scores may be low although networks know them"
         f" by heart: a score is the effect of one {one} alone, and where that is left out, others"
-        " that belong with it stay among those trained on and teach its answer. What is memorized"
-        " of all of them together scores do not show."
+        " that belong with it stay among those trained on and teach its answer. Scores do not show"
+        " what is memorized of all of them together."
     ]
 
 
