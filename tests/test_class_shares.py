@@ -608,7 +608,7 @@ def test_classes_that_the_training_set_lacks_and_groups_of_other_shares_are_told
         assert sum("no network can" in one for one in world.doubts()) == expected
     base = replace(tiny(tmp_path, steps=2, counterfactuals=0), data=few)
     jobs = make_jobs(base, make_grid({"num_train": [10, 12, 80]}), seeds=2, out=tmp_path)
-    said = "with num_train {} the training set has no picture of {}"
+    said = "with {} training pictures and seed 0: the training set has no picture of {}"
     assert sorted(one.split(" of the ")[0] for one in check_jobs(jobs)) == [
         said.format(10, 10), said.format(12, 8),
     ]  # fmt: skip

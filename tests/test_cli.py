@@ -250,6 +250,15 @@ def test_help_names_every_default(helps: dict[str, str]) -> None:
         assert not re.search(r"default:[\s│]*(''\s*)?\)", said), script
 
 
+@pytest.mark.parametrize("script", ["train", "sweep --grid steps=2,3", "evaluate runs/x"])
+def test_an_empty_place_of_pictures_is_told_what_it_should_be(script: str) -> None:
+    """As of a shell's variable that is not set."""
+    name, *words = script.split()
+    said = is_refused(getattr(load_script(name), name), [*words, "--data", ""])
+    wanted = "--data needs a value: the path of a folder of pictures or of an .npz file, or None"
+    assert said == f"error: {wanted}\n"
+
+
 def test_help_lists_every_flag_without_importing_torch(helps: dict[str, str]) -> None:
     wanted = (
         "--name --out --task --num-train --num-test --image-size --variation --label-noise --model"

@@ -299,6 +299,30 @@ def test_help_names_what_can_be_asked() -> None:
         assert word in said
 
 
+@pytest.mark.parametrize("shared", [0, 3])
+def test_test_pictures_of_known_patients_are_not_called_unseen(
+    shared: int, tmp_path: Path, script: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the run has said itself; patients of whom the test set has one picture each, and the
+    training set none, are not told."""
+    for name in ("cat", "dog"):
+        for patient in range(6):
+            fill(tmp_path / "pets" / "train" / name / f"patient_{patient}", 2)
+        for patient in range(6 - shared, 12 - shared):
+            fill(tmp_path / "pets" / "test" / name / f"patient_{patient}", 1)
+    run = start(tiny(tmp_path, data=str(tmp_path / "pets"), num_train=24, num_test=12)).folder
+    told = capsys.readouterr().out
+    assert main(script.evaluate, [str(run)]) == 0
+    said = capsys.readouterr().out
+    pictures = f"pictures of {tmp_path / 'pets'}, seed 0"
+    unwrapped = " ".join(said.split())
+    assert f"{'Test' if shared else 'Unseen'} {pictures}" in unwrapped
+    warnings = [line for line in said.splitlines() if line.startswith("warning: ")]
+    assert [line in told for line in warnings] == [True] * (shared > 0), "the run said so, too"
+    line = f"{2 * shared} of 12 folders below the classes among the test pictures"
+    assert all(line in each for each in warnings)
+
+
 @pytest.mark.parametrize("number", [0, 1, 6])
 def test_test_pictures_that_were_trained_on_are_not_called_unseen(
     number: int, tmp_path: Path, script: Any, capsys: pytest.CaptureFixture[str]

@@ -129,6 +129,13 @@ def test_of_a_test_set_that_was_studied_nothing_is_concluded() -> None:
         assert "has never seen" not in " ".join(each.text for each in found)
 
 
+def test_test_pictures_that_are_turned_training_pictures_were_seen() -> None:
+    for turned in (0, 2):
+        (first, *_) = findings(figures(1.0, 1.0), setting(turned=turned))
+        assert first.kind == "learned"
+        assert ("has never seen" in first.text) == (turned == 0)
+
+
 def test_it_has_not_learned_enough() -> None:
     found = findings(figures(0.8, 0.79, num_train=3000), setting(num_train=3000))
     assert found[0].kind == "underfit"

@@ -4,13 +4,14 @@ Flags such as --cues none and --variation 0.5 set another population than that o
 --find-failures searches for faces that the network misclassifies.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import tyro
 
 from lab.commands._given import refuse_all
+from lab.core.config import PLACE
 from lab.core.run_dir import RunDir
 
 OWN = ("own",)
@@ -54,7 +55,7 @@ class Flags:
     """Where to draw and measure; auto takes a GPU if there is one."""
     model_file: Path | None = None
     """Where the file of the run's network is now, if it was moved since the run was trained."""
-    data: Path | None = None
+    data: Path | None = field(default=None, metadata=PLACE)
     """Where the run's own pictures are now, a folder or an .npz file, if they were moved since the
     run was trained."""
     changed_code: bool = False

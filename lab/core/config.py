@@ -79,13 +79,17 @@ def knob(default: Any, low: float, high: float, *, below: bool = False, above: b
     return field(default=default, metadata={"range": (low, high, above, below)})
 
 
+PLACE = {"takes": "the path of a folder of pictures or of an .npz file"}
+"""Metadata of a flag that says where pictures are."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """The pictures and their labels."""
 
     task: str = "person"
     """The task, which defines the label of a picture (an unknown name lists all tasks)."""
-    data: str | None = None
+    data: str | None = field(default=None, metadata=PLACE)
     """Your own pictures instead of drawn ones: a folder with one subfolder for each class, below
     train/ and test/ if there are such folders, or an .npz file with the arrays x and y, and x_test
     and y_test if there are such. Else they are split at random by the seed, one picture in five for

@@ -62,7 +62,7 @@ class Flag:
 
     `kind` is the type of one value; `choices` are the values of a Literal; `ends` are the range of
     a number. It takes any number of values if it is a `tuple`, and the word None if it may be
-    `unset`.
+    `unset`. `takes` says what it takes where its kind does not.
     """
 
     field: str
@@ -71,6 +71,7 @@ class Flag:
     ends: Ends | None = None
     many: bool = False
     unset: bool = False
+    takes: str = ""
     bare: bool = False
     required: bool = False
     text: str = ""
@@ -106,6 +107,7 @@ def flags_of(kind: type[Any]) -> list[Flag]:
                 ends=entry.metadata.get("range"),
                 many=many,
                 unset=type(None) in get_args(hint),
+                takes=entry.metadata.get("takes", ""),
                 bare=marked,
                 required=entry.default is entry.default_factory is dataclasses.MISSING
                 and not (many and marked),
@@ -331,6 +333,7 @@ def _wanted(each: Flag) -> str:
     if each.choices:
         *most, last = each.choices
         what = f"{', '.join(most)} or {last}" if most else last
+    what = each.takes or what
     return f"{what}, or None" if each.unset else what
 
 

@@ -33,11 +33,11 @@ Metrics = Mapping[str, "Estimate | float"]
 Row = Sequence[str]
 
 
-def setting_text(own: RunConfig, config: RunConfig, world: World, *, studied: bool = False) -> str:
-    """What is measured, and where that differs from what the run was trained with. `studied`:
-    whether some of it was trained on."""
+def setting_text(own: RunConfig, config: RunConfig, world: World, *, known: bool = False) -> str:
+    """What is measured, and where that differs from what the run was trained with. `known`:
+    whether the network may know some of it from its training."""
     what = f"the task {config.data.task}" if config.data.data is None else config.data.data
-    lines = [f"{'Test' if studied else 'Unseen'} {world.noun} of {what}, seed {config.seed}"]
+    lines = [f"{'Test' if known else 'Unseen'} {world.noun} of {what}, seed {config.seed}"]
     for name in (
         "cues",
         "cue_visibility",

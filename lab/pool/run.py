@@ -25,8 +25,9 @@ from lab.runs.network import build_model, dry_run
 from lab.runs.progress import progress_bar
 from lab.runs.provenance import provenance_of
 from lab.runs.resolve import ResolvedRun, resolve
-from lab.worlds import Examples, check_memory_of_runs
+from lab.worlds import Examples, StoredWorld, check_memory_of_runs
 from lab.worlds.audit import doubts_of_pictures
+from lab.worlds.clusters import Clusters
 
 MOST = 100_000
 """Networks of a pool at most."""
@@ -72,6 +73,13 @@ class PoolResult:
     def fresh(self) -> Fresh:
         """Which of the test examples the training examples are compared with."""
         return fresh_of(self.run.world, self.train, self.test)
+
+    @cached_property
+    def clusters(self) -> Clusters | None:
+        """The clusters that the training examples may be in, as those of one patient; None: none
+        are known."""
+        world = self.run.world
+        return world.training_clusters(len(self.train)) if isinstance(world, StoredWorld) else None
 
 
 def run_pool(

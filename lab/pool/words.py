@@ -16,7 +16,7 @@ from lab.pool.causes import CONTRADICTS, ORDINARY, RARE, WRONG
 from lab.pool.findings import Findings, Part
 from lab.pool.fresh import WARNING
 from lab.pool.membership import networks_for
-from lab.worlds import COPIED, HARD
+from lab.worlds import COPIED, HARD, StoredWorld
 
 WHOSE = {
     WRONG: "with a wrong label",
@@ -58,6 +58,7 @@ def tell(findings: Findings) -> Told:
             *_doubts(findings),
             *warned,
             _by_heart(findings, noun),
+            *_together(findings, noun),
         ],
         causes=[*why, *_extremes(findings, noun)],
         attack=_attack(findings, noun),
@@ -69,7 +70,7 @@ def _doubts(findings: Findings) -> list[str]:
     """A warning for each thing that is doubtful of pictures from disk; what follows from other
     shares of classes is said of the fresh examples."""
     doubts = [each for each in findings.result.doubts if WARNING.shares not in each]
-    return [f"Warning: {each[0].upper()}{each[1:]}" for each in doubts]
+    return [f"Warning: {_capital(each)}" for each in doubts]
 
 
 def sentences(findings: Findings) -> list[str]:
@@ -117,6 +118,24 @@ def _by_heart(findings: Findings, noun: str) -> str:
             " former may be noise, too."
         )
     return said
+
+
+def _together(findings: Findings, noun: str) -> list[str]:
+    """That the scores of examples which belong together are those of each one alone."""
+    found, one = findings.result.clusters, singular(noun)
+    if found is None:
+        return []
+    return [
+        f"{found.tested:,} training {noun} have {found.counted}."
+        f" {_capital(found.if_together(noun))} their scores may be low although networks know them"
+        f" by heart: a score is the effect of one {one} alone, and where that is left out, others"
+        " that belong with it stay among those trained on and teach its answer. Scores do not show"
+        " what is memorized of all of them together."
+    ]
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _too_few(findings: Findings, noun: str) -> str:
@@ -239,11 +258,10 @@ def _identity(findings: Findings, noun: str) -> list[str]:
         verdict = "no difference, as far as can be told"
     elif shares:
         verdict = f"it should be 0 where both have the same {shares} shares, which they have not"
+        if found := _siblings(findings, noun, "is a reason, too"):
+            verdict += f". {found}"
     else:
-        verdict = (
-            f"it should be 0. The training {noun} are not like the fresh ones, or they are so few"
-            " that the networks go by how often each class is left among them"
-        )
+        verdict = f"it should be 0. {_reason(findings, noun)}"
     return [
         f"Check of the mean score{of}: {estimated(same.score, 3)} is accuracy on {noun} trained on,"
         f" {same.members.value:.3f}, minus accuracy on training {noun} left out,"
@@ -252,6 +270,32 @@ def _identity(findings: Findings, noun: str) -> list[str]:
         f" any fresh one, so that accuracy must be equal on both. {fresh}. Accuracy on those left"
         f" out minus that is {estimated(same.off, 3, sign='+')}: {verdict}.",
     ]
+
+
+def _reason(findings: Findings, noun: str) -> str:
+    """Why accuracy on left-out examples may differ from that on fresh ones of the same shares."""
+    unlike = f"the training {noun} are not like the fresh ones"
+    if found := _siblings(findings, noun, "is the likely reason"):
+        return f"{found}. Else {unlike}"
+    if isinstance(findings.result.run.world, StoredWorld) and findings.identity.off.value > 0:
+        return f"{_capital(unlike)}, or some of them belong together, as of one patient"
+    return (
+        f"{_capital(unlike)}, or they are so few that the networks go by how often each class is"
+        " left among them"
+    )
+
+
+def _siblings(findings: Findings, noun: str, that: str) -> str:
+    """That examples which belong together make networks right on those of them that are left out,
+    where they are more often so than on fresh ones; else nothing."""
+    found, one = findings.result.clusters, singular(noun)
+    if found is None or findings.identity.off.value <= 0:
+        return ""
+    return (
+        f"{_capital(found.if_together(noun))} that {that}: others that belong with a {one} that was"
+        f" left out are among the {noun} that the network was trained on, and fewer or none that"
+        " belong with a fresh one"
+    )
 
 
 def _criterion(findings: Findings, noun: str) -> list[str]:

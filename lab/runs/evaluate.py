@@ -25,7 +25,9 @@ from lab.runs.load import open_run
 from lab.runs.progress import progress_bar
 from lab.tracking.summary import nest
 from lab.training import choose_device, load_checkpoint, parts_of_batches, set_threads
+from lab.verdict import may_be_known
 from lab.worlds import DrawnWorld, StoredWorld, World, open_world
+from lab.worlds.clusters import clusters_told
 from lab.worlds.copies import MOST, copies_between, shared_told
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
@@ -95,10 +97,10 @@ def evaluate(
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
     state = _unfinished(RunDir(folder), own, measured_step)
-    studied = _studied(world)
-    setting = setting_text(own, config, world, studied=bool(studied))
+    known, doubts = _known(world)
+    setting = setting_text(own, config, world, known=known)
     print(f"{escape(folder)}{state}\n{setting}\n", flush=True)
-    for line in studied:
+    for line in doubts:
         print(f"warning: {line}\n", flush=True)
     if isinstance(world, DrawnWorld):
         for line in fewer_counterfactuals(counterfactuals, world):
@@ -134,18 +136,22 @@ def evaluate(
         replace_text(json_file, text + "\n")
 
 
-def _studied(world: World) -> list[str]:
-    """A sentence on test pictures from disk that the network was trained on; none if there are
-    none. What the run has found is kept, where looking for it takes long."""
+def _known(world: World) -> tuple[bool, list[str]]:
+    """Whether the network may know test pictures from disk from its training, and a sentence each
+    on those that it was trained on, and on those that belong together; none if there are none.
+    What the run has found is kept, where looking for it takes long."""
     if not isinstance(world, StoredWorld):
-        return []
+        return False, []
     data = world.data
     sets = [
         world.load(s, min(n, MOST)) for s, n in (("train", data.num_train), ("test", data.num_test))
     ]
     with progress_bar() as progress:
         copies = copies_between(world, *sets, progress=progress)
-    return shared_told(world, copies, data.num_test)
+    clusters = world.clusters(data.num_train, data.num_test)
+    doubts = shared_told(world, copies, data.num_test)
+    doubts += clusters_told(clusters, world.noun, world.sets)
+    return may_be_known(copies.shared + copies.turned, clusters), doubts
 
 
 def _own_metrics(

@@ -68,6 +68,7 @@ def verdict_setting(
         kept=None if weights_of == steps else weights_of,
         first_not_finite=first_not_finite,
         shared=copies.shared if copies else 0,
+        turned=copies.turned if copies else 0,
         clusters=world.clusters(data.num_train, data.num_test)
         if isinstance(world, StoredWorld)
         else None,

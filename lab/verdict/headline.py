@@ -11,6 +11,7 @@ from lab.measure import class_shares
 from lab.measure.judged import ACCURACY, GAP, by_right_labels, judged
 from lab.measure.ranking import ROC_AUC
 from lab.verdict.setting import Finding, Metrics, Setting
+from lab.worlds.clusters import Clusters
 
 MUCH = 0.1
 """The generalization gap that counts as memorizing. Interval above it: "memorized", or "memorized
@@ -100,14 +101,16 @@ def _studied(setting: Setting) -> str:
     return f"{studied} it studied first (of {setting.online:,}, each of them once)"
 
 
+def may_be_known(copies: int, clusters: Clusters | None) -> bool:
+    """Whether a network may know test examples from its training: `copies` of them are training
+    examples, too, as they are or turned, or some may be in `clusters` with training examples."""
+    return copies > 0 or (clusters is not None and clusters.shared > 0)
+
+
 def unseen(setting: Setting) -> str:
     """The test examples, in words."""
-    if (
-        setting.shared
-        or setting.before is not None
-        or setting.fed is not None
-        or (setting.clusters is not None and setting.clusters.shared)
-    ):
+    known = may_be_known(setting.shared + setting.turned, setting.clusters)
+    if known or setting.before is not None or setting.fed is not None:
         return f"the test {setting.noun}"
     fixed = setting.more_test is not None  # the figure is about these pictures, a small set
     return f"{f'{setting.num_test:,} ' if fixed else ''}{setting.noun} it has never seen"

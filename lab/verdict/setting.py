@@ -79,6 +79,8 @@ class Setting:
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
     shared: int = 0
     """Test examples that are known to be training examples, too."""
+    turned: int = 0
+    """Further ones that are training examples mirrored or turned."""
     clusters: Clusters | None = None
     """Test examples that may belong together, or with training examples."""
     shared_nearly: int = 0

@@ -188,16 +188,17 @@ def doubts_of_pictures(
     train: Examples,
     test: Examples,
     *,
+    copies: Copies | None = None,
     then: Follows = FIGURES,
     progress: Progress = quiet,
 ) -> list[str]:
     """All that is doubtful of the pictures of `world` from disk, of which these are the two sets, a
     sentence each: what lies beside them, how classes are spread, copies, clusters. None of drawn
-    ones, which are as they were made. `then` says what follows from other shares, as in
-    `shares_told`."""
+    ones, which are as they were made. `copies` are those of the pictures, where they are known;
+    `then` says what follows from other shares, as in `shares_told`."""
     if not isinstance(world, StoredWorld):
         return []
-    found = warnings(world, train, test, then=then, progress=progress)
+    found = warnings(world, train, test, copies=copies, then=then, progress=progress)
     return [*world.doubts(then), *found]
 
 

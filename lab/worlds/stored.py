@@ -147,6 +147,11 @@ class StoredWorld(World, Generic[T]):
         """All pictures, those of sets that are given apart from each other."""
         return self.pool, self.tested
 
+    def training_clusters(self, num_train: int) -> Clusters | None:
+        """The clusters that the first `num_train` training pictures may be in, as `clusters_of`
+        says of a test set; None where none is known to have several of them."""
+        return clusters_of(self.marks, (), self._items("train")[:num_train])
+
     @property
     def sets(self) -> tuple[str, str]:
         """What holds the two sets, where they are given."""

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 from lab.core.config import DataConfig, RunConfig
 from lab.core.locks import check_out, locked
 from lab.core.machine import processors
-from lab.core.text import plain
 from lab.experiments.runner import gpus
 from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
 from lab.experiments.runner.former import refuse_former_networks
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import Adapt, Job, finished, make_jobs, unchanged
+from lab.experiments.runner.said import said_of_jobs
 from lab.experiments.runner.worker import Report, do, do_there
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
 from lab.training import choose_device, objective_file
@@ -121,6 +121,7 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
 
     populations, networks = set(), set()
     warnings: dict[str, None] = {}
+    shares: list[tuple[Job, str]] = []
     for job in jobs:
         config, data = job.config, job.config.data
         if config.world_size > 1:
@@ -139,8 +140,7 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
             continue
         run = resolve(config, elsewhere=True)
         if population not in populations and isinstance(run.world, StoredWorld):
-            size = f"with num_train {run.config.data.num_train:,} "
-            warnings |= dict.fromkeys(size + each for each in run.world.shares_doubted())
+            shares += [(job, each) for each in run.world.shares_doubted()]
         populations.add(population)
         if network not in networks:
             networks.add(network)
@@ -148,38 +148,44 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
             trial = dry_run(run.config, run.spec, whole_batches=False)
             warnings |= dict.fromkeys(trial.warnings)
     _refuse_idle([job.config.data for job in jobs])
-    return tuple(warnings)
+    return (*said_of_jobs(shares, jobs), *warnings)
 
 
 def doubts_of_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
-    """What is doubtful of the pictures of jobs that take them from disk, a sentence each: of each
-    data the largest training set (the first of several), which is named. Shares of classes are told
-    by `check_jobs`, of each set."""
+    """What is doubtful of the pictures of jobs that take them from disk, a sentence each, with the
+    jobs that it is true of: of each data the largest sets (the first of several). Shares of classes
+    are told by `check_jobs`, of each set."""
     from lab.runs.progress import progress_bar
     from lab.worlds import StoredWorld, open_world
     from lab.worlds.audit import doubts_of_pictures
+    from lab.worlds.copies import Copies, copies_between
 
     largest: dict[DataConfig, Job] = {}
     for job in jobs:
         data = job.config.data
         if data.data is not None:
-            same = replace(data, num_train=1, num_test=1, label_noise=0.0)
-            known = largest.setdefault(same, job)
-            if data.num_train > known.config.data.num_train:
+            same = replace(data, num_train=1, num_test=1)
+            known = largest.setdefault(same, job).config.data
+            if (data.num_train, data.num_test) > (known.num_train, known.num_test):
                 largest[same] = job
-    said: dict[str, None] = {}
+    found: list[tuple[Job, str]] = []
+    copies: dict[tuple[DataConfig, int], Copies] = {}
     for job in largest.values():
         world = open_world(job.config.data, seed=job.config.seed)
         if not isinstance(world, StoredWorld):
             continue
-        count, known_shares = world.data.num_train, world.shares_doubted()
-        train, test = world.load("train", count), world.load("test", world.data.num_test)
+        known_shares = world.shares_doubted()
+        train, test = (
+            world.load(split, count)
+            for split, count in (("train", world.data.num_train), ("test", world.data.num_test))
+        )
+        pictures = replace(world.data, label_noise=0.0, label_noise_kind="random", groups=())
         with progress_bar() as progress:
-            doubts = doubts_of_pictures(world, train, test, progress=progress)
-        name = f"{plain(world.root.name)}, " if len(largest) > 1 else ""
-        where = f"{name}with {count:,} training {world.noun} and seed {job.config.seed}: "
-        said |= dict.fromkeys(where + each for each in doubts if each not in known_shares)
-    return tuple(said)
+            if (key := (pictures, job.config.seed)) not in copies:
+                copies[key] = copies_between(world, train, test, progress=progress)
+            doubts = doubts_of_pictures(world, train, test, copies=copies[key], progress=progress)
+        found += [(job, each) for each in doubts if each not in known_shares]
+    return said_of_jobs(found, jobs)
 
 
 def _check_memory(jobs: Sequence[Job], processes: int) -> None:
