@@ -36,15 +36,19 @@ def nameless(patient: int, number: int) -> str:
     return f"{'abcdefghijklmnopqrstuvwxyz'[patient % 26]}{1000 * patient + number}.png"
 
 
-def pictures(place: Path, called: Callable[[int, int], str], *, table: bool = False) -> DataConfig:
+def pictures(
+    place: Path, called: Callable[[int, int], str], *, table: bool = False, lean: bool = False
+) -> DataConfig:
     """Pictures of noise of two classes: for training those of some patients, and for the test as
-    many of others, one each. `table`: it names them."""
+    many of others, one each. `table`: it names them; `lean`: all but one of the test are of a."""
     random = np.random.default_rng(0)
     for name, first, each in (("train", 0, EACH), ("test", PATIENTS, 1)):
         rows = ["file_name,patient"]
-        for patient in range(first, first + PATIENTS * EACH // each):
+        last = first + PATIENTS * EACH // each - 1
+        for patient in range(first, last + 1):
+            b = patient == last if lean and name == "test" else patient % 2
             for number in range(each):
-                file = f"{'ab'[patient % 2]}/{called(patient, number)}"
+                file = f"{'ab'[b]}/{called(patient, number)}"
                 path = place / name / file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 pixels = random.integers(0, 256, (16, 16, 3)).astype(np.uint8)
@@ -113,6 +117,14 @@ def test_training_pictures_of_one_patient_are_told(
     assert said.startswith("If ")
     assert f"{ASIDE} or one scene, that is the likely reason" in said
     assert "so few" not in said
+
+
+def test_with_other_class_shares_patients_are_a_reason_too(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "own", numbered, lean=True)
+    found = planted(tmp_path / "pools", data, left_out=0.95, fresh=0.65)
+    _, said = check(found).split("have the same class shares, which they have not. ")
+    assert said.startswith("If ")
+    assert f"{ASIDE} or one scene, that is a reason, too" in said
 
 
 def test_where_the_check_holds_or_fresh_ones_are_easier_patients_are_no_reason(
