@@ -1,9 +1,11 @@
-"""Finished runs of a network whose code reads a file that has changed since: its settings and
-source files are the same, and so is its job's key."""
+"""Finished runs of a network whose code goes by something that has changed since and that nobody
+has noted, an environment variable: its settings and source files are the same, and so is its job's
+key. (Of files that it reads: `test_data_files.py`.)"""
 
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +19,13 @@ from lab.runs.train import start
 from support.configs import tiny
 from support.scripts import is_a_good_line
 
+Hide = Callable[[int], None]
+
 SIZED = """
-from pathlib import Path
+import os
 from torch import nn
 
-HIDDEN = int((Path(__file__).parent / "hidden.txt").read_text())
+HIDDEN = int(os.environ["HIDDEN"])
 
 def net(spec):
     size = spec.in_channels * spec.image_size**2
@@ -31,7 +35,7 @@ def net(spec):
 """
 
 SCALED = """
-from pathlib import Path
+import os
 from torch import nn
 
 class net(nn.Module):
@@ -41,7 +45,7 @@ class net(nn.Module):
         self.rest = nn.Sequential(nn.Flatten(), nn.Linear(size, spec.num_outputs))
 
     def forward(self, x):
-        return self.rest(x) * float((Path(__file__).parent / "hidden.txt").read_text())
+        return self.rest(x) * float(os.environ["HIDDEN"])
 """
 
 COUNTING = """
@@ -61,10 +65,20 @@ class net(nn.Module):
 """
 
 
-def network(place: Path, code: str, hidden: int = 4) -> RunConfig:
-    """The config of a run of the network whose file reads `hidden.txt`."""
+@pytest.fixture(autouse=True)
+def hidden(monkeypatch: pytest.MonkeyPatch) -> Hide:
+    """Sets what the networks go by, which is 4 at first."""
+
+    def hide(number: int) -> None:
+        monkeypatch.setenv("HIDDEN", str(number))
+
+    hide(4)
+    return hide
+
+
+def network(place: Path, code: str) -> RunConfig:
+    """The config of a run of the network whose file reads HIDDEN."""
     (place / "net.py").write_text(code, encoding="utf-8")
-    (place / "hidden.txt").write_text(str(hidden), encoding="utf-8")
     return tiny(place / "runs", model=f"{place}/net.py:net", width=16, task="shape")
 
 
@@ -82,7 +96,7 @@ def forget_size(run: Path) -> None:
                        (SCALED, "with the same trained weights it answers otherwise now")],
 )  # fmt: skip
 def test_a_grid_refuses_runs_of_a_former_network(
-    tmp_path: Path, code: str, said: str, noted: bool
+    tmp_path: Path, hidden: Hide, code: str, said: str, noted: bool
 ) -> None:
     base = network(tmp_path, code)
     grid = {"num_train": [8, 12]}
@@ -95,7 +109,7 @@ def test_a_grid_refuses_runs_of_a_former_network(
         said = said if code is SCALED else "its weights do not fit any more"
     again = run_grid(base, grid, seeds=1, processes=1)
     assert [cell.runs for cell in again.cells] == [cell.runs for cell in first.cells]
-    (tmp_path / "hidden.txt").write_text("8", encoding="utf-8")
+    hidden(8)
     with pytest.raises(ValueError, match=said) as caught:
         run_grid(base, grid, seeds=2, processes=1)
     is_a_good_line(str(caught.value), names="delete the folders")
@@ -105,18 +119,18 @@ def test_a_grid_refuses_runs_of_a_former_network(
     assert not elsewhere.failed
 
 
-def test_a_later_run_of_another_network_is_found_by_its_size(tmp_path: Path) -> None:
+def test_a_later_run_of_another_network_is_found_by_its_size(tmp_path: Path, hidden: Hide) -> None:
     """Seed 0 is of the network of now, seed 1 of the one that was there for a while."""
     base = network(tmp_path, SIZED)
     run_grid(base, {}, seeds=1, processes=1)
-    (tmp_path / "hidden.txt").write_text("8", encoding="utf-8")
+    hidden(8)
     run_grid(replace(base, seed=1), {}, seeds=1, processes=1)
-    (tmp_path / "hidden.txt").write_text("4", encoding="utf-8")
+    hidden(4)
     with pytest.raises(ValueError, match="it had 6,170 parameters, and has 3,086 now"):
         run_grid(base, {}, seeds=2, processes=1)
 
 
-def test_runs_that_cannot_tell_are_taken(tmp_path: Path) -> None:
+def test_runs_that_cannot_tell_are_taken(tmp_path: Path, hidden: Hide) -> None:
     """Their checkpoints are gone, or they cannot be opened as they were, and have said so."""
     base = network(tmp_path, COUNTING)
     base = replace(base, train=replace(base.train, steps=80))
@@ -125,18 +139,18 @@ def test_runs_that_cannot_tell_are_taken(tmp_path: Path) -> None:
     (job,) = make_jobs(base, {}, seeds=1, out=base.out)
     assert "another network" in RunDir(job.folder).summary()["verdict"]
     base = replace(network(tmp_path, SCALED), out=tmp_path / "gone")
-    for hidden in (4, 8):
-        (tmp_path / "hidden.txt").write_text(str(hidden), encoding="utf-8")
+    for number in (4, 8):
+        hidden(number)
         assert not run_grid(base, {}, seeds=1, processes=1).failed
         (job,) = make_jobs(base, {}, seeds=1, out=base.out)
         shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
 
 
-def test_of_each_network_the_oldest_run_is_compared(tmp_path: Path) -> None:
+def test_of_each_network_the_oldest_run_is_compared(tmp_path: Path, hidden: Hide) -> None:
     base = network(tmp_path, SCALED)
     run_grid(base, {}, seeds=2, processes=1)
     jobs = make_jobs(base, {}, seeds=2, out=base.out)
-    (tmp_path / "hidden.txt").write_text("8", encoding="utf-8")
+    hidden(8)
     for number, job in enumerate(jobs):
         os.utime(job.folder / "config.json", (1000 - number, 1000 - number))
     with pytest.raises(ValueError, match=str(jobs[1].folder)):
@@ -156,13 +170,13 @@ def test_a_run_notes_how_many_parameters_its_network_has(tmp_path: Path) -> None
         run.settings()
 
 
-def test_found_runs_of_networks_of_other_sizes_are_told_apart(tmp_path: Path) -> None:
+def test_found_runs_of_networks_of_other_sizes_are_told_apart(tmp_path: Path, hidden: Hide) -> None:
     config = network(tmp_path, SIZED)
     start(config)
     start(replace(config, seed=1))
     (cell,) = found_table(tmp_path / "runs").cells
     assert (dict(cell.settings), cell.seeds) == ({}, (0, 1)), "one network: no such column"
-    (tmp_path / "hidden.txt").write_text("8", encoding="utf-8")
+    hidden(8)
     start(config)
     table = found_table(tmp_path / "runs")
     assert {cell.settings["parameters"]: cell.seeds for cell in table.cells} == {

@@ -34,8 +34,9 @@ class Flags:
     model_file: Path | None = None
     """With --resume: where the file of the run's network is now, if it was moved."""
     changed_code: bool = False
-    """With --resume: continue although the source files of the run's network have changed. The
-    remaining steps are trained with the new files, which config.json records."""
+    """With --resume: continue although the source files of the run's network or objective, or data
+    files that these read, have changed. The remaining steps are trained with the new files, which
+    config.json records."""
 
     @staticmethod
     def expanded(words: Sequence[str]) -> list[str]:

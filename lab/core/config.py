@@ -59,6 +59,11 @@ class Provenance:
     """Steps after which the run continued with other source files (`--changed-code`)."""
     parameters: int | None = None
     """Parameters of the network that the lab trained, frozen ones included; None: not noted."""
+    data_files: Mapping[str, str] = field(default_factory=dict)
+    """Files that the code of the user's network and objective read before training: absolute path
+    -> digest of the content (`lab.models.digest_of_file`)."""
+    metric_data_files: Mapping[str, str] = field(default_factory=dict)
+    """The same of the user's metrics."""
     watched: Mapping[str, Any] = field(default_factory=dict)
     """Of a run that was watched in a training loop of the user's own (`lab.watch`): what else is
     known of it. Empty: the lab trained it."""
@@ -301,7 +306,7 @@ def settled(config: RunConfig) -> RunConfig:
 def to_json(config: RunConfig, provenance: Provenance | None = None) -> str:
     """The config, and what else decides the run, as JSON text that `parse_settings` reads back."""
     noted = dataclasses.asdict(provenance) if provenance is not None else {}
-    for name in ("parameters", "watched"):
+    for name in ("parameters", "data_files", "metric_data_files", "watched"):
         if not noted.get(name):
             noted.pop(name, None)
     values = {"format": FORMAT, **noted, **dataclasses.asdict(config)}
@@ -328,32 +333,29 @@ def _provenance(values: dict[str, Any]) -> Provenance:
     classes, changed_at = values.pop("classes", []), values.pop("changed_at", [])
     if not isinstance(world, str):
         raise ValueError(f"config.json: world must be a text, not {world!r}")
-    fits = isinstance(sources, dict) and all(isinstance(value, str) for value in sources.values())
-    if not fits:
-        raise ValueError("config.json: sources must be an object of texts")
-    metric_sources, watched = values.pop("metric_sources", {}), values.pop("watched", {})
+    tables = {"sources": sources}
+    for name in ("metric_sources", "data_files", "metric_data_files"):
+        tables[name] = values.pop(name, {})
+    for name, table in tables.items():
+        if not (isinstance(table, dict) and all(isinstance(each, str) for each in table.values())):
+            raise ValueError(f"config.json: {name} must be an object of texts")
+    watched = values.pop("watched", {})
     if not isinstance(watched, dict):
         raise ValueError("config.json: watched must be an object")
     parameters = values.pop("parameters", None)
     if parameters is not None and type(parameters) is not int:
         raise ValueError("config.json: parameters must be a whole number")
-    if not (
-        isinstance(metric_sources, dict)
-        and all(isinstance(value, str) for value in metric_sources.values())
-    ):
-        raise ValueError("config.json: metric_sources must be an object of texts")
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError("config.json: classes must be a list of texts")
     if not isinstance(changed_at, list) or not all(type(step) is int for step in changed_at):
         raise ValueError("config.json: changed_at must be a list of whole numbers")
     return Provenance(
         world=world,
-        sources=sources,
         classes=tuple(classes),
-        metric_sources=metric_sources,
         changed_at=tuple(changed_at),
         parameters=parameters,
         watched=watched,
+        **tables,
     )
 
 

@@ -1,5 +1,12 @@
 """Networks by name: from pictures to logits. Independent of faces and of training."""
 
+from lab.models.data_files import (
+    DataFiles,
+    changed_files,
+    data_files_now,
+    digest_of_file,
+    noting_data_files,
+)
 from lab.models.failure import NetworkError, blame, blamed, place_of
 from lab.models.inputs import to_input
 from lab.models.inspect import (
@@ -39,11 +46,12 @@ from lab.models.space import NotAgreed, Space, only_agreed
 from lab.models.tensors import deep_copy, same_tensor
 
 __all__ = [
-    "NOT_REACHED", "TRIED", "TURN", "Generators", "ModelSpec", "NetworkError", "NotAgreed",
-    "Settings", "Sources", "Space", "ask", "blame", "blamed", "count_parameters", "create_model",
-    "deep_copy", "device_of", "differences", "digest_of", "digest_of_sources", "features",
-    "file_of", "find_model", "first_pass", "has_width", "is_known", "isolated", "last_operation",
-    "list_models", "locate", "only_agreed", "own_builder", "parameters_told", "place_of",
+    "NOT_REACHED", "TRIED", "TURN", "DataFiles", "Generators", "ModelSpec", "NetworkError",
+    "NotAgreed", "Settings", "Sources", "Space", "ask", "blame", "blamed", "changed_files",
+    "count_parameters", "create_model", "data_files_now", "deep_copy", "device_of", "differences",
+    "digest_of", "digest_of_file", "digest_of_sources", "features", "file_of", "find_model",
+    "first_pass", "has_width", "is_known", "isolated", "last_operation", "list_models", "locate",
+    "noting_data_files", "only_agreed", "own_builder", "parameters_told", "place_of",
     "random_pictures", "real_numbers", "register_model", "same_tensor", "seeded_model",
     "settings_kept", "size_of", "sources_of", "space_of", "sum_to_one", "to_input",
     "treats_examples_alone", "untouched", "weights_reached",

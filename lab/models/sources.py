@@ -28,6 +28,8 @@ from importlib.machinery import (
 from pathlib import Path
 from typing import Any
 
+from lab.core.opened import pass_over
+
 Sources = Mapping[str, str]
 """A source file's name, as `Lookup.key` gives it -> SHA-256 of its content."""
 
@@ -205,6 +207,7 @@ def _contents(lookup: Lookup) -> dict[Path, bytes]:
         file, package = waiting.pop()
         if file in found:
             continue
+        pass_over(file)
         found[file] = file.read_bytes()
         for name in _absolute(_imports(found[file]), package):
             waiting += [(f, p) for f, p in _resolve(lookup, name) if f not in found]
@@ -242,6 +245,7 @@ def with_recorded(now: Sources, path: str | Path | None, recorded: Sources) -> d
     for key in [key for key in recorded if key not in found]:
         there = [root / key for root in roots if (root / key).is_file()]
         if there:
+            pass_over(there[0])
             found[key] = digest_of(there[0].read_bytes())
     return found
 

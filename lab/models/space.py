@@ -30,6 +30,7 @@ from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from lab.core.opened import pass_over
 from lab.models.sources import Lookup, digest_of, find_in
 
 _agreed: ContextVar[Collection[str] | None] = ContextVar("agreed", default=None)
@@ -143,6 +144,7 @@ class Space:
         if self._agreed is not None and digest not in self._agreed:
             raise NotAgreed(f"{path} is not the file that was agreed to")
         self.loaded[self.lookup.key(path)] = digest
+        pass_over(path)
 
     def find(self, fullname: str, places: Sequence[str] | None) -> ModuleSpec | None:
         """The module `fullname` of this space, in `places` (those of its package)."""

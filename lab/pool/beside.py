@@ -18,6 +18,7 @@ from lab.core.machine import processors
 from lab.core.seeds import torch_seed
 from lab.experiments.runner.executors import open_executor
 from lab.experiments.runner.jobs import key_of
+from lab.models import noting_data_files
 from lab.pool.run import PoolResult
 from lab.pool.store import PoolDir, Trained
 from lab.pool.train import Job, Report, do
@@ -103,12 +104,15 @@ def like_those_of(result: PoolResult) -> Job:
     """The job of a pool's first network, from which jobs of other networks with its settings are
     made."""
     run = result.run
+    with noting_data_files() as noted:
+        trial = dry_run(run.config, run.spec, device=run.device, whole_batches=False)
     return Job(
         network=0,
         config=run.config,
         share=result.share,
         key=key_of(run.config),
-        unfinished=dry_run(run.config, run.spec, device=run.device, whole_batches=False).unfinished,
+        unfinished=trial.unfinished,
+        data_files=noted.files,
     )
 
 

@@ -15,7 +15,7 @@ from lab.core.run_names import automatic_name, check_name
 from lab.experiments.runner.executors import Executor, open_executor
 from lab.experiments.runner.jobs import key_of
 from lab.measure import right
-from lab.models import digest_of
+from lab.models import digest_of, noting_data_files
 from lab.pool.fresh import WARNING, Fresh, fresh_of
 from lab.pool.membership import membership, subset_size
 from lab.pool.progress import Progress
@@ -122,13 +122,14 @@ def run_pool(
     processes = min(processes or processors(), networks)
     check_memory_of_runs([(data.num_train + data.num_test, data.image_size)] * processes)
     part = replace(run.config, data=replace(data, num_train=size))  # what each is trained on
-    trial = dry_run(part, run.spec, device=run.device)
+    with noting_data_files() as noted:
+        trial = dry_run(part, run.spec, device=run.device)
+        model = build_model(run.config, run.spec, finished=trial.unfinished)
     for warning in trial.warnings:
         say(f"warning: {warning}")
     key = key_of(run.config)
     folder = PoolDir(run.config.out / (config.name or _name(run.config, share, key)))
-    model = build_model(run.config, run.spec, finished=trial.unfinished)
-    provenance = provenance_of(run.config, model)
+    provenance = replace(provenance_of(run.config, model), data_files=noted.files)
     weights = networks * len(weights_of(model, run.config, run.spec, step=0))
     with (
         open_executor(executor, processes) as workers,
@@ -147,6 +148,7 @@ def run_pool(
                 key=key,
                 unfinished=trial.unfinished,
                 keep_weights=weights <= WEIGHTS,
+                data_files=noted.files,
             )
             for k in range(networks)
             if k not in kept

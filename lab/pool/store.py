@@ -31,6 +31,8 @@ from lab.core.locks import check_out, check_path, locked
 from lab.core.run_dir import CONFIG
 from lab.experiments.runner.grid import fields, in_words, setting
 from lab.experiments.runner.jobs import ASIDE
+from lab.models import changed_files
+from lab.runs.provenance import another_content
 
 SETTINGS, NETWORKS, WEIGHTS = "pool.json", "networks", "weights"
 
@@ -218,6 +220,11 @@ class PoolDir:
         then, now = stored.provenance.parameters, provenance.parameters
         other_network = then is not None and now is not None and then != now
         if stored.key == key and stored.share == share and not other_network:
+            if changed := changed_files(stored.provenance.data_files):
+                raise ValueError(
+                    f"{self.path} holds a pool that was begun when {another_content(changed)}, or"
+                    " choose another --name"
+                )
             return
         found = _differences(stored.config, config)
         if stored.share != share:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from lab.core.text import one_line, plain
 from lab.experiments.runner.jobs import key_of
 from lab.measure import loss, predict
 from lab.measure.example_scores import ScoreCollector
-from lab.models import TURN, ModelSpec, isolated
+from lab.models import TURN, DataFiles, ModelSpec, changed_files, isolated
 from lab.pool.membership import membership, network_seed
 from lab.pool.second_split import train_on
 from lab.pool.store import Trained
@@ -55,6 +55,7 @@ class Job:
             other source files of the network, has another one.
         unfinished: the network needs a first forward pass to have all its weights.
         keep_weights: report them, too.
+        data_files: what the code read as data when it was tried.
     """
 
     network: int
@@ -63,6 +64,7 @@ class Job:
     key: str
     unfinished: bool = False
     keep_weights: bool = False
+    data_files: DataFiles = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -128,6 +130,11 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
             make_deterministic(config.deterministic)
             set_threads(1)
         sets = _sets(job.config, job.key)
+        if changed := changed_files(job.data_files):
+            raise ValueError(
+                f"{changed[0]}, which its code reads, is not what it was when the pool was begun:"
+                " put that file back as it was, and run the same command again"
+            )
         members = sets.train.take(job.members(len(sets.train)))
         batches = training_batches(config, sets.world, members, WHOLE)
         assert isinstance(batches, EpochBatches), "a pool has a fixed training set"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig
 from lab.core.run_dir import RunDir
-from lab.models import differences
+from lab.models import DataFiles, data_files_now, differences
 from lab.runs.checkpoints import ended, give_weights, refuse_unscored, resume_point
 from lab.runs.provenance import provenance_of
 from lab.runs.resolve import ResolvedRun
@@ -26,6 +26,8 @@ class Replica:
     model: nn.Module
     objective: Objective
     processes: Processes
+    data_files: DataFiles = field(default_factory=dict)
+    """The data files that the code of the network and the objective has read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +45,12 @@ class OpenedRun:
 def new_folder(replica: Replica) -> Iterator[OpenedRun]:
     """A new run's folder, made, locked, and with its settings."""
     run = replica.run
-    provenance = provenance_of(
-        run.config, replica.model, replica.objective, metrics=run.own_metrics, world=run.world
+    provenance = replace(
+        provenance_of(
+            run.config, replica.model, replica.objective, metrics=run.own_metrics, world=run.world
+        ),
+        data_files=replica.data_files,
+        metric_data_files=run.metric_data_files,
     )
     folder = RunDir.create(run.config)
     run = run.named(folder.name)
@@ -88,19 +94,32 @@ def old_folder(
             run.config, model, replica.objective, metrics=run.own_metrics, world=run.world
         )
         step = found[1].step if found else 0
-        same = (now.sources, now.metric_sources) == (recorded.sources, recorded.metric_sources)
+        data_files = data_files_now(recorded.data_files)
+        metric_data_files = data_files_now(recorded.metric_data_files)
+        same = (now.sources, now.metric_sources, data_files, metric_data_files) == (
+            recorded.sources, recorded.metric_sources, recorded.data_files,
+            recorded.metric_data_files,
+        )  # fmt: skip
         if run.config == stored and same:
             now = recorded
         else:
             changed = differences(recorded.sources, now.sources)
-            if other := differences(recorded.metric_sources, now.metric_sources):
+            changed = changed or differences(recorded.data_files, data_files)
+            other = differences(recorded.metric_sources, now.metric_sources)
+            other = other or differences(recorded.metric_data_files, metric_data_files)
+            if other:
                 logging.getLogger(__name__).warning(
-                    "warning: the source files of --metric have changed (%s): up to step %s the"
-                    " run's own metrics are those of the former files", other, f"{step:,}",
+                    "warning: the files of --metric have changed (%s): up to step %s the run's own"
+                    " metrics are those of the former files", other, f"{step:,}",
                 )  # fmt: skip
             changed = changed or other
             changed_at = (*recorded.changed_at, step) if changed else recorded.changed_at
-            now = replace(now, changed_at=changed_at)
+            now = replace(
+                now,
+                changed_at=changed_at,
+                data_files={**data_files, **replica.data_files},
+                metric_data_files={**metric_data_files, **run.metric_data_files},
+            )
             folder.write_settings(run.config, now)
         yield OpenedRun(
             run=run, folder=folder, provenance=now, checkpoint=found[1] if found else None

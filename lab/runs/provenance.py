@@ -2,7 +2,8 @@
 
 A run's `config.json` notes the version of the pictures and the digests of the source files that
 define its network and its objective; its checkpoints carry a digest of these. Opening a run
-compares them: the network's files always, the objective's where training goes on.
+compares them: the network's files always, the objective's where training goes on, and then those,
+too, that the code of both had read as data.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pathlib import Path
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig
-from lab.core.text import missing
+from lab.core.text import missing, plain
 from lab.measure import SplitMetric, metric_sources
 from lab.models import (
+    changed_files,
     differences,
     digest_of,
     digest_of_sources,
@@ -232,6 +234,30 @@ def refuse_changed_sources(
             f" {changed}; put them back, name others with --model-file FILE, or use these all the"
             f" same: {ANYWAY}"
         )
+
+
+def refuse_changed_data(recorded: Provenance | None, *, what: object) -> None:
+    """Raise `ValueError` if a file that the code of the network or the objective read, when `what`
+    (a run's folder) was begun, has another content now (None: whatever it has)."""
+    changed = changed_files(recorded.data_files) if recorded is not None else []
+    if changed:
+        raise ValueError(
+            f"{what} was begun when {another_content(changed)}, or go on with what is there now:"
+            f" {ANYWAY}"
+        )
+
+
+def another_content(changed: Sequence[str]) -> str:
+    """What is said of files, one or more, that the code of a network, an objective or a metric
+    reads, and that have changed: how it was, and the first of the things to do."""
+    first, *more = (plain(path) for path in changed)
+    if not more:
+        return f"{first}, which its code reads, had another content: put that file back as it was"
+    others = "another file" if len(more) == 1 else f"{len(more):,} other files"
+    return (
+        f"{first} and {others}, which its code reads, had other contents: put these files back as"
+        " they were"
+    )
 
 
 def _code(config: RunConfig, objective: bool) -> str:

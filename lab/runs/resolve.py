@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -19,7 +19,7 @@ from lab.measure import (
     registered_metrics,
     try_metrics,
 )
-from lab.models import ModelSpec, isolated, locate, space_of
+from lab.models import DataFiles, ModelSpec, isolated, locate, noting_data_files, space_of
 from lab.runs.network import model_spec
 from lab.runs.progress import progress_bar
 from lab.training import Objective, choose_device, locate_objective, world_size
@@ -43,6 +43,8 @@ class ResolvedRun:
     device: torch.device
     own_metrics: tuple[SplitMetric, ...] = ()
     """The user's metrics."""
+    metric_data_files: DataFiles = field(default_factory=dict)
+    """The data files that these have read."""
     notes: tuple[str, ...] = ()
     """What was done otherwise than asked for, a sentence each."""
 
@@ -89,12 +91,13 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
         threads=config.threads or processors(),
     )
     spec = model_spec(fitted, world.classes)
-    own = own_metrics(fitted, world.classes)
+    with noting_data_files() as noted:
+        own = own_metrics(fitted, world.classes)
     if strict:
         _refuse_metrics_of_no_set(own, fitted)
     return ResolvedRun(
         config=fitted, world=world, spec=spec, device=place, own_metrics=own,
-        notes=_fewer(config, fitted, world),
+        metric_data_files=noted.files, notes=_fewer(config, fitted, world),
     )  # fmt: skip
 
 

@@ -14,13 +14,14 @@ import torch
 
 from lab.core.config import RunConfig
 from lab.core.run_dir import RunDir
-from lab.models import TURN, isolated
+from lab.models import TURN, isolated, noting_data_files
 from lab.runs.batches import training_batches
 from lab.runs.folder import OpenedRun, Replica, new_folder, old_folder
 from lab.runs.load import own_sources
 from lab.runs.network import build_model, dry_run, model_spec, repeated_trial
 from lab.runs.provenance import (
     moved,
+    refuse_changed_data,
     refuse_gone_pictures,
     refuse_other_world,
     refuse_parted,
@@ -63,12 +64,16 @@ def start(config: RunConfig, *, strict: bool = False, started_at: float | None =
     run = resolve(config, strict=strict)
     with _alone(run.device):
         _prepare_torch(run.config)
-        trial = dry_run(run.config, run.spec, device=run.device)
-        model = build_model(run.config, run.spec, finished=trial.unfinished)
-        objective = create_objective(run.config.train.objective, beside=model)
+        with noting_data_files() as noted:
+            trial = dry_run(run.config, run.spec, device=run.device)
+            model = build_model(run.config, run.spec, finished=trial.unfinished)
+            objective = create_objective(run.config.train.objective, beside=model)
         run = with_metrics_beside(run, model, objective)
         with joined(run.device) as processes:
-            replica = Replica(run=run, model=model, objective=objective, processes=processes)
+            replica = Replica(
+                run=run, model=model, objective=objective, processes=processes,
+                data_files=noted.files,
+            )  # fmt: skip
             result = _do(replica, lambda: new_folder(replica), started_at=started_at, trial=trial)
     assert result is not None, "a new run is not finished"
     return result
@@ -88,8 +93,9 @@ def resume(
     `device` replaces the one it was trained on, for a machine that has no such device, and
     `model_file` the file of its network, if that was moved (its objective's is looked for beside
     it, see `moved`), `data` the place of its pictures, which `config.json` then notes. Raises
-    `ValueError` if the run's world has another version now, or if its source files are not those
-    that it was begun with, but for the latter with `changed_code`.
+    `ValueError` if the run's world has another version now, or if its source files, or the data
+    files that these read, are not those that it was begun with, but for the latter two with
+    `changed_code`.
     """
     started_at = time.perf_counter() if started_at is None else started_at
     run_dir = RunDir(folder)
@@ -106,16 +112,24 @@ def resume(
         world = open_world(config.data, seed=config.seed, device=place)
         refuse_other_world(world, provenance, what=folder)
         spec = model_spec(config, world.classes)
-        own = own_metrics(config, world.classes)
-        run = ResolvedRun(config=config, world=world, spec=spec, device=place, own_metrics=own)
+        with noting_data_files() as by_metrics:
+            own = own_metrics(config, world.classes)
+        run = ResolvedRun(
+            config=config, world=world, spec=spec, device=place, own_metrics=own,
+            metric_data_files=by_metrics.files,
+        )  # fmt: skip
         _prepare_torch(config)
-        with own_sources(config, trusted, run_dir, objective=True):
+        with own_sources(config, trusted, run_dir, objective=True), noting_data_files() as noted:
+            refuse_changed_data(trusted, what=folder)
             trial = repeated_trial(config, run.spec, run_dir, device=place)
             model = build_model(config, run.spec, finished=trial.unfinished)
             objective = create_objective(config.train.objective, beside=model)
         run = with_metrics_beside(run, model, objective)
         with joined(place) as processes:
-            replica = Replica(run=run, model=model, objective=objective, processes=processes)
+            replica = Replica(
+                run=run, model=model, objective=objective, processes=processes,
+                data_files=noted.files,
+            )  # fmt: skip
 
             def open_folder() -> AbstractContextManager[OpenedRun | None]:
                 return old_folder(

@@ -1,6 +1,7 @@
-"""Finished runs of a network that is no longer the same, by what its code reads as data.
+"""Finished runs of a network that is no longer the same, by what its code goes by unnoticed.
 
-A job's key knows the settings and the source files alone.
+A job's key knows the settings and the source files alone, and the data files that are noted of a
+run (`lab.models.data_files`) are those that Python opens.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from lab.worlds import classes_of
 
 def refuse_former_networks(jobs: Sequence[Job]) -> None:
     """Raise `ValueError` if one of these finished jobs was done with another network than the same
-    source files make now, as where a file that they read has changed.
+    source files make now, as where an environment variable that they go by has changed.
 
     Of each network the oldest run is compared whole, by its checkpoint; it was made before any
     change. Further ones are only if they note another number of parameters. The networks of the lab

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from lab.experiments.runner.grid import (
     with_settings,
 )
 from lab.measure import locate_metric
-from lab.models import digest_of, digest_of_sources, locate
-from lab.runs.provenance import changed_metrics, changed_sources, provenance_of
+from lab.models import DataFiles, changed_files, digest_of, digest_of_sources, locate
+from lab.runs.provenance import another_content, changed_metrics, changed_sources, provenance_of
 from lab.runs.resolve import fitted_to
 from lab.training import locate_objective
 from lab.worlds import open_world
@@ -52,6 +52,8 @@ class Job:
     config: RunConfig
     settings: Mapping[str, Any]
     key: str
+    data_files: DataFiles = field(default_factory=dict)
+    """What its code read as data when it was tried."""
 
     @property
     def folder(self) -> Path:
@@ -175,8 +177,9 @@ def finished(job: Job) -> bool:
 
 
 def refuse_other(known: RunConfig, provenance: Provenance, job: Job) -> None:
-    """Raise `ValueError` if a folder's run is not the job's: its settings, or the source files that
-    made it and its metrics (those that are imported by computed names have no say in the key)."""
+    """Raise `ValueError` if a folder's run is not the job's: its settings, the source files that
+    made it and its metrics (those that are imported by computed names have no say in the key), or
+    the contents of the files that these read as data."""
     if not same(known, job.config):
         raise ValueError(f"{job.folder} holds a run with other settings; choose another --out")
     found = changed_sources(job.config, provenance, objective=True)
@@ -184,6 +187,12 @@ def refuse_other(known: RunConfig, provenance: Provenance, job: Job) -> None:
     if changed:
         raise ValueError(
             f"{job.folder} holds a run of other source files: {changed}; choose another --out"
+        )
+    read = changed_files({**provenance.data_files, **provenance.metric_data_files})
+    if read:
+        raise ValueError(
+            f"{job.folder} holds a run that was begun when {another_content(read)}, delete the"
+            " folders of all runs that were begun so, or choose another --out"
         )
 
 

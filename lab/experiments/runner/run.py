@@ -20,6 +20,7 @@ from lab.experiments.runner.jobs import Adapt, Job, finished, make_jobs, unchang
 from lab.experiments.runner.said import said_of_jobs
 from lab.experiments.runner.worker import Report, do, do_there
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
+from lab.models import DataFiles, noting_data_files
 from lab.training import choose_device, objective_file
 
 TICK = 0.5
@@ -71,7 +72,7 @@ def run_grid(
     if processes is not None and processes < 1:
         raise ValueError(f"--processes must be 1 or more, not {processes}")
     jobs = make_jobs(base, known, seeds=seeds, out=place, adapt=adapt)
-    warnings = check_jobs(jobs)
+    warnings, jobs = _tried(jobs)
     refuse_former_networks([job for job in jobs if finished(job)])
     processes = processes or processors()
     if executor == "local":
@@ -115,11 +116,19 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
     Raises `ValueError` if a job cannot work: its ranges, its population, its network, several
     processes; or if a setting is without effect in all of them.
     """
+    return _tried(jobs)[0]
+
+
+def _tried(jobs: Sequence[Job]) -> tuple[tuple[str, ...], list[Job]]:
+    """`check_jobs`, and the jobs with the data files that their code has read in it."""
     from lab.runs.network import dry_run
     from lab.runs.resolve import resolve
     from lab.worlds import StoredWorld
 
-    populations, networks = set(), set()
+    populations = set()
+    networks: dict[tuple[object, ...], DataFiles] = {}
+    metrics: dict[tuple[str, ...], DataFiles] = {}
+    tried = []
     warnings: dict[str, None] = {}
     shares: list[tuple[Job, str]] = []
     for job in jobs:
@@ -136,19 +145,22 @@ def check_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
         )  # fmt: skip
         if objective_file(train.objective) is not None:  # tried on its examples' numbers
             network += (data.num_train, train.online, train.max_steps, train.batch_size)
-        if population in populations and network in networks:
-            continue
-        run = resolve(config, elsewhere=True)
-        if population not in populations and isinstance(run.world, StoredWorld):
-            shares += [(job, each) for each in run.world.shares_doubted()]
-        populations.add(population)
-        if network not in networks:
-            networks.add(network)
-            # Each job tries whole batches itself, where it is done: that may be on a GPU.
-            trial = dry_run(run.config, run.spec, whole_batches=False)
-            warnings |= dict.fromkeys(trial.warnings)
+        if population not in populations or network not in networks:
+            run = resolve(config, elsewhere=True)
+            metrics.setdefault(config.metric, run.metric_data_files)
+            if population not in populations and isinstance(run.world, StoredWorld):
+                shares += [(job, each) for each in run.world.shares_doubted()]
+            populations.add(population)
+            if network not in networks:
+                # Each job tries whole batches itself, where it is done: that may be on a GPU.
+                with noting_data_files() as noted:
+                    trial = dry_run(run.config, run.spec, whole_batches=False)
+                networks[network] = noted.files
+                warnings |= dict.fromkeys(trial.warnings)
+        data_files = {**networks[network], **metrics.get(config.metric, {})}
+        tried.append(replace(job, data_files=data_files))
     _refuse_idle([job.config.data for job in jobs])
-    return (*said_of_jobs(shares, jobs), *warnings)
+    return (*said_of_jobs(shares, jobs), *warnings), tried
 
 
 def doubts_of_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:

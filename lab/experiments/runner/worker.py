@@ -21,6 +21,7 @@ from lab.core.run_dir import CONFIG, RunDir
 from lab.core.text import plain, reason
 from lab.core.workers import is_worker
 from lab.experiments.runner.jobs import Job, key_of, refuse_other
+from lab.models import changed_files
 
 MEMORY = 2**28
 """Bytes of pictures that a worker keeps for jobs on the same faces: 87,000 faces of 32 px."""
@@ -96,6 +97,11 @@ def _run(job: Job) -> None:
         raise ValueError(
             f"the source files of --model {job.config.model.model} are not what they were when the"
             " sweep began, or this worker's lab is of another version: run the same command again"
+        )
+    if changed := changed_files(job.data_files):
+        raise ValueError(
+            f"{changed[0]}, which its code reads, is not what it was when the sweep began: put that"
+            " file back as it was, and run the same command again"
         )
     folder, run = job.folder, RunDir(job.folder)
     if folder.exists() and not run.config_file.exists():  # killed before it began
