@@ -31,7 +31,7 @@ from lab.training import LAST, load_checkpoint
 from support.configs import tiny
 from support.executors import Here
 from support.run_folders import same_state, stop
-from support.scripts import is_a_good_line, is_refused, load_script, told
+from support.scripts import is_a_good_line, is_refused, load_script, run_here
 
 READ = 'json.loads((Path(__file__).parent / "data.json").read_text())'
 
@@ -125,10 +125,11 @@ def noted(folder: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
     return provenance.data_files, provenance.metric_data_files
 
 
-def evaluates(folder: Path) -> bool:
-    """Whether a run can be measured."""
-    words = [str(folder), "--num-test", "8", "--counterfactuals", "0"]
-    return told(load_script("evaluate").evaluate, words)[0] == 0
+def evaluated(folder: Path) -> str:
+    """What is said where a run is measured."""
+    done = run_here("evaluate", str(folder), "--num-test", "8", "--counterfactuals", "0")
+    assert done.code == 0, done.err
+    return done.out
 
 
 def sha(path: Path) -> str:
@@ -155,9 +156,11 @@ def test_a_finished_run_of_other_data_is_refused_by_a_grid(
     is_a_good_line(str(caught.value), names=str(data))
     assert str(caught.value).startswith(str(job.folder))
     assert "choose another --out" in str(caught.value)
-    assert evaluates(job.folder)
+    warned = f"warning: {data}, which the code of the run's own metrics reads, had another content"
+    assert (warned in evaluated(job.folder)) is (what == "metric")
     data.write_text("0.5", encoding="utf-8")
     assert finished(job), "as it was"
+    assert "warning" not in evaluated(job.folder)
     data.unlink()
     assert finished(job), "what needs it says so itself"
 
@@ -285,7 +288,7 @@ def test_the_networks_of_a_pool_are_all_of_the_same_data(
     monkeypatch.setattr("lab.pool.run.open_executor", lambda *_: Editing(data))
     result = run_pool(config, networks=3)
     assert result.pool.networks == (0,)
-    assert [network for network, _ in result.failed] == [1, 2]
+    assert {network for network, _ in result.failed} == {1, 2}
     assert all(f"{data}, which its code reads" in reason for _, reason in result.failed)
 
 
@@ -305,7 +308,14 @@ def test_all_that_python_opens_to_read_is_noted(tmp_path: Path) -> None:
 def test_what_is_no_data_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
-    names = (".git/HEAD", "__pycache__/net.npy", "torchinductor_me/a.py", "gone.txt", "log.txt")
+    names = (
+        ".git/HEAD",
+        "home/.cache/net.pt",
+        "__pycache__/net.npy",
+        "torchinductor_me/a.py",
+        "gone.txt",
+        "log.txt",
+    )
     places = [tmp_path / name for name in names]
     for path in places:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -394,7 +404,7 @@ def test_of_a_large_file_pieces_are_digested(
         path.write_bytes(changed)
         digests.add(digest_of_file(str(path)))
     assert len(digests) == 5
-    assert digest_of_file(str(tmp_path)) is digest_of_file(str(tmp_path / "no")) is None
+    assert [digest_of_file(f"{tmp_path}{end}") for end in ("", "/no", "/n\0")] == [None] * 3
 
 
 def test_a_digest_is_of_the_content_that_is_there(tmp_path: Path) -> None:
@@ -431,4 +441,4 @@ def test_a_copy_of_a_run_is_opened_without_its_data(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     (tmp_path / "data.json").unlink()
-    assert evaluates(copy)
+    assert "warning" not in evaluated(copy)

@@ -12,7 +12,6 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 from lab.core.opened import OpenedFiles, opened_files
@@ -35,7 +34,7 @@ SETTLED = 2e9
 file systems are coarse."""
 
 _SYSTEM = (
-    "/proc", "/sys", "/dev", "/run", "/etc", "/lib", "/usr/lib", "/usr/lib64", "/usr/share",
+    "/proc", "/sys", "/dev", "/etc", "/lib", "/usr/lib", "/usr/lib64", "/usr/share",
     "/usr/local/lib", "/usr/local/share", "/private/etc", "/System", "/Library",
 )  # fmt: skip
 _OF_PROGRAMS = (".cache", ".config", ".local", ".triton")
@@ -94,7 +93,6 @@ def _is_no_data(path: Path) -> bool:
     return any(path.is_relative_to(place) for place in _places_of_programs())
 
 
-@lru_cache(maxsize=1)
 def _places_of_programs() -> tuple[Path, ...]:
     home = Path(os.path.realpath(os.path.expanduser("~")))
     return (*map(Path, _SYSTEM), *(home / name for name in _OF_PROGRAMS))
@@ -108,17 +106,16 @@ def digest_of_file(path: str) -> str | None:
     these as they are is not noticed.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                return None
-            key = (
-                path, about.st_dev, about.st_ino, about.st_size,
-                about.st_mtime_ns, about.st_ctime_ns,
-            )  # fmt: skip
-            if key in _digests:
-                return _digests[key]
-            began = time.time_ns()
+        about = os.stat(path)
+        if not stat.S_ISREG(about.st_mode):  # opening a named pipe waits
+            return None
+        key = (
+            path, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+        )  # fmt: skip
+        if key in _digests:
+            return _digests[key]
+        began = time.time_ns()
+        with open(path, "rb") as file:
             digest = hashlib.sha256()
             if about.st_size <= WHOLE:
                 while piece := file.read(PIECE):
@@ -128,17 +125,12 @@ def digest_of_file(path: str) -> str | None:
                 for number in range(PIECES):
                     file.seek((about.st_size - PIECE) * number // (PIECES - 1))
                     digest.update(file.read(PIECE))
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a path that there cannot be
         return None
     found = digest.hexdigest()
     if began - max(about.st_mtime_ns, about.st_ctime_ns) > SETTLED:
         _digests[key] = found
     return found
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; a named pipe without waiting for who writes into it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def changed_files(recorded: DataFiles) -> list[str]:

@@ -19,7 +19,7 @@ from lab.evaluators.populations import evaluation_config, measure
 from lab.evaluators.robustness import failure_entries, failure_metrics, failure_text, search
 from lab.evaluators.tables import setting_text, to_text
 from lab.measure import SplitMetric, load_metrics, try_metrics
-from lab.models import Space, only_agreed, space_of
+from lab.models import Space, changed_files, only_agreed, space_of
 from lab.runs.example_table import example_table
 from lab.runs.load import open_run
 from lab.runs.progress import progress_bar
@@ -100,7 +100,7 @@ def evaluate(
     known, doubts = _known(world)
     setting = setting_text(own, config, world, known=known)
     print(f"{escape(folder)}{state}\n{setting}\n", flush=True)
-    for line in doubts:
+    for line in [*doubts, *_changed_data(RunDir(folder), metric)]:
         print(f"warning: {line}\n", flush=True)
     if isinstance(world, DrawnWorld):
         for line in fewer_counterfactuals(counterfactuals, world):
@@ -177,6 +177,17 @@ def _own_metrics(
             f"{error}; --metric none leaves the run's own metrics out, --metric FILE.py:NAME"
             " measures others"
         ) from None
+
+
+def _changed_data(run: RunDir, metric: Sequence[str]) -> list[str]:
+    """A sentence if a file that the run's own metrics read has changed since; none where others are
+    measured."""
+    changed = changed_files(run.settings()[1].metric_data_files) if tuple(metric) == OWN else []
+    return [
+        f"{escape(path)}, which the code of the run's own metrics reads, had another content when"
+        " the run was begun: what they say now may be another measure"
+        for path in changed[:1]
+    ]
 
 
 def _unfinished(run: RunDir, config: RunConfig, measured: int) -> str:
