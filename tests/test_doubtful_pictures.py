@@ -113,7 +113,7 @@ def test_lines_name_the_settings_that_they_depend_on_and_no_others(tmp_path: Pat
     base = tiny(
         tmp_path / "grid", data=str(photos(tmp_path / "own", 9)), num_train=80, num_test=80, steps=1
     )
-    grid = {"resize": ["stretch", "crop", "letterbox"], "image_size": [20, 16]}
+    grid = {"resize": ["stretch", "crop", "letterbox"], "image_size": [18, 16]}
     told = run_grid(base, grid, seeds=1, processes=1).about_pictures
     where, (shared,) = (
         [each.split(": ")[0] for each in told if what in each]
@@ -130,7 +130,9 @@ def test_folders_of_one_name_are_told_apart_and_numbers_of_test_pictures(tmp_pat
     base = tiny(tmp_path / "grid", num_train=80, image_size=20, steps=1)
     grid = {"data": [*map(str, folders)], "num_test": [40, 80]}
     told = run_grid(base, grid, seeds=1, processes=1).about_pictures
-    assert [each[: each.index(" test pictures are")] for each in told if "too, or" in each] == [
+    assert [
+        each[: each.index(" test pictures are")] for each in told if "pictures, too" in each
+    ] == [
         "data own/photos, with 80 training and 80 test pictures and seed 0: 8 of 80",
         "data raw/photos, with 80 training and 80 test pictures and seed 0: 18 of 80",
     ]

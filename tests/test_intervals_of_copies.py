@@ -177,12 +177,12 @@ def test_test_pictures_in_several_files_count_once_in_intervals(
             fill(data / split / name, count, shade=shade)
     files = list((data / "test").rglob("*.png"))
     for times in (1, 4):
+        told = "copies of earlier ones: intervals take a picture and its copies for one"
         for file in files:
             for number in range(1, times):
                 (file.parent / f"{file.stem}_{number}x.png").write_bytes(file.read_bytes())
         config = tiny(tmp_path, data=str(data), num_train=60, num_test=40 * times, steps=60)
         run = start(dataclasses.replace(config, name=f"run{times}"))
-        told = "copies of earlier ones: intervals take a picture and its copies for one"
         assert (told in " ".join(capsys.readouterr().out.split())) == (times > 1)
         evaluate(run.folder, lists={}, numbers={}, counterfactuals=0)
         found[times] = run.metrics, capsys.readouterr().out

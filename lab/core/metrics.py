@@ -187,7 +187,7 @@ METRICS: tuple[Metric, ...] = (
            needs=ONLY_TESTED),
     _share("memorization/test_in_unstudied_groups", "share of the test examples that are of groups "
            "which the training set lacks, where hardly any are of others: the gap and the "
-           "membership AUC may come from that", needs="groups that only your test set has"),
+           "membership AUC may come from that", needs=ONLY_TESTED),
     _share("accuracy/train_right_labels", "accuracy on the rightly labeled training examples",
            better="up", chance="task", needs="label noise"),
     Metric(name="gap/accuracy_right_labels", unit="share", low=-1, high=1, better="zero",

@@ -164,7 +164,7 @@ class Duplicates:
     repeated: int
     """Training pictures that equal an earlier training picture."""
     repeated_test: int
-    """Test pictures that equal an earlier test picture."""
+    """Test pictures that equal an earlier test picture with their labels."""
 
 
 def duplicates(train: Examples, test: Examples) -> Duplicates:
@@ -172,12 +172,13 @@ def duplicates(train: Examples, test: Examples) -> Duplicates:
     tested = list(digests(test.images))
     unseen = set(tested)
     studied = list(digests(train.images))
+    labels = test.labels.tolist(), test.clean_labels.tolist()
     shared = torch.isin(train.samples.identity, test.samples.identity)
     return Duplicates(
         shared_pictures=sum(digest in unseen for digest in studied),
         shared_identities=int(shared.sum()),
         repeated=len(studied) - len(set(studied)),
-        repeated_test=len(tested) - len(unseen),
+        repeated_test=len(tested) - len(set(zip(tested, *labels, strict=True))),
     )
 
 
