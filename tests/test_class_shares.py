@@ -42,6 +42,9 @@ from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.runs.train import start
 from lab.verdict import Finding, findings
 from lab.worlds import audit, open_world
+from lab.worlds.groups import are_kinds
+from lab.worlds.metadata import Column
+from lab.worlds.shares import shares_told
 from support.configs import tiny
 from support.made_up import figures, kinds, setting
 
@@ -392,6 +395,31 @@ def test_of_a_test_set_partly_of_unstudied_groups_the_others_are_compared() -> N
     assert at_test_shares(train, few, kinds=True).keys() == {UNSTUDIED}
     same = by_background((80, 0, 0, 80), 2, known=2.0)
     assert not at_test_shares(train, same, kinds=True)
+
+
+def test_of_groups_that_both_sets_have_the_shares_among_these_are_told() -> None:
+    names = [f"{bird},camera={place}" for bird in "lw" for place in "abc"]
+    train, test = [50, 50, 0, 50, 50, 0], [50, 10, 40, 50, 10, 40]
+    lacking, shares = shares_told(names, train, test, noun="pictures", what=("group", "groups"))
+    assert "80 of the 200 pictures of the test set are of these" in lacking
+    assert shares.startswith("the group l,camera=a is 25.0 % of the training set and 41.7 % of the")
+    assert "of the test set without those, and other groups differ, too: the gap" in shares
+    (alone,) = shares_told(names, [50, 50, 0, 50, 50, 0], [50, 10, 0, 50, 10, 0], noun="pictures")
+    assert "without those" not in alone
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "count", "kinds"),
+    [
+        ("station", 26, 1040, True), ("station", 26, 200, False), ("site", 3, 100, True),
+        ("patient_id", 5, 1000, False), ("video", 4, 4000, False),
+    ],
+)  # fmt: skip
+def test_which_columns_are_kinds(column: str, values: int, count: int, kinds: bool) -> None:
+    words = tuple(f"v{number}" for number in range(values))
+    assert are_kinds([Column(column, words)], count) == kinds
+    assert not are_kinds([Column("site", ("a", "b")), Column("patient_id", ("p1", "p2"))], count)
+    assert not are_kinds([], count)
 
 
 def by_site(folder: Path, column: str, values: tuple[str, ...]) -> DataConfig:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from lab.core.config import DataConfig
 from lab.core.pictures import has_unused_bits
 from lab.worlds import audit, copies, draw_examples, open_world
-from lab.worlds.copies import CLOSE, EVEN, FAINT, LEAST, near_copies, share_of_patches
+from lab.worlds.copies import CLOSE, EVEN, FAINT, LEAST, PATCHES, near_copies
 from support.picture_folders import fill
 from support.raw_pictures import png, pnm
 
@@ -75,7 +75,7 @@ def by_hand(images: Tensor, others: Tensor) -> list[list[int]]:
             apart = np.sqrt(np.mean((one - two) ** 2))
             even = np.sqrt(np.sum(patches(one - two) ** 2) / one.size)
             if apart <= min(CLOSE, FAINT * contrast(one), FAINT * contrast(two)) and (
-                even <= max(EVEN, share_of_patches(one.shape[-1]) * apart)
+                even <= max(EVEN, PATCHES * apart)
             ):
                 found.append([i, j])
     return found
@@ -208,6 +208,32 @@ def test_faces_that_were_saved_or_scaled_before_they_were_made_small_are_copies(
         *(torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2) for each in (small, others))
     )
     assert pairs == [[i, i] for i in range(20)]
+
+
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("quality", [75, 95])
+def test_colored_lines_on_white_that_were_saved_as_jpeg_are_copies(quality: int, size: int) -> None:
+    """Whose colors are stored at half the resolution, which white cuts off on one side."""
+    random = np.random.default_rng(0)
+    small, others = [], []
+    for number in range(20):
+        image = Image.new("RGB", (96, 96), "white")
+        pen, color = ImageDraw.Draw(image), ((200, 30, 40), (30, 60, 200))[number % 2]
+        for _ in range(3):
+            x, y = random.integers(8, 50, 2)
+            box = x, y, x + random.integers(15, 38), y + random.integers(15, 38)
+            (pen.ellipse if random.random() < 0.5 else pen.rectangle)(
+                [*map(int, box)], outline=color, width=4
+            )
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=quality)
+        for made, one in ((small, image), (others, Image.open(file))):
+            made.append(np.array(one.resize((size, size), Image.Resampling.LANCZOS)))
+    pairs = found(
+        *(torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2) for each in (small, others))
+    )
+    assert [pair for pair in pairs if pair[0] != pair[1]] == []
+    assert len(pairs) >= 19
 
 
 def test_what_is_only_nearly_the_same_is_told_conditionally(tmp_path: Path) -> None:

@@ -181,14 +181,18 @@ def test_test_pictures_in_several_files_count_once_in_intervals(
         for file in files:
             for number in range(1, times):
                 (file.parent / f"{file.stem}_{number}x.png").write_bytes(file.read_bytes())
-        config = tiny(tmp_path, data=str(data), num_train=60, num_test=40 * times, steps=60)
+        config = tiny(
+            tmp_path, data=str(data), num_train=60, num_test=40 * times, steps=60,
+            counterfactuals=48,
+        )  # fmt: skip
         run = start(dataclasses.replace(config, name=f"run{times}"))
         assert (told in " ".join(capsys.readouterr().out.split())) == (times > 1)
         evaluate(run.folder, lists={}, numbers={}, counterfactuals=0)
         found[times] = run.metrics, capsys.readouterr().out
     (once, table), (four, other) = found[1], found[4]
     for tag in ("accuracy/test", "loss/test", "gap/accuracy", "memorization/membership_auc",
-                "subpopulation_accuracy/a", "subpopulation_accuracy/b"):  # fmt: skip
+                "subpopulation_accuracy/a", "subpopulation_accuracy/b", "accuracy/test_roc_auc",
+                "perturbation/gray", *(each for each in once if "occlusion/" in each)):  # fmt: skip
         one, more = once[tag], four[tag]
         assert isinstance(one, Estimate)
         assert isinstance(more, Estimate)

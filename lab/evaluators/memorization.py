@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+from lab.core.estimate import Estimate
 from lab.evaluators.evaluation import Evaluation, LoadedSplit
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
@@ -39,7 +40,8 @@ class MemorizationEvaluator:
         train, test = setup.splits.get("train"), setup.splits["test"]
         if isinstance(train, LoadedSplit) and isinstance(test, LoadedSplit):
             world = setup.world
-            kinds = are_kinds(world.grouped_by)
+            count = len(train.examples) + len(test.examples)
+            kinds = are_kinds(world.grouped_by, count)
             return cls(train, test, world.noun, isinstance(world, DrawnWorld), kinds)
         return None
 
@@ -52,14 +54,18 @@ class MemorizationEvaluator:
         alike |= of_right_labels(train, test)
         if not self.drawn and len(test):
             alike |= over_copies(lambda _, unseen: {MEAN: class_mean(unseen)}, train, test)
-            if (ranked := roc_auc(test)) is not None:
-                alike[ROC_AUC] = ranked
+            alike |= over_copies(_ranked, train, test)
         return MemorizationResult(
             metrics=memorization_metrics(train, test) | alike,
             evaluation=evaluation,
             splits=(self.train, self.test),
             noun=self.noun,
         )
+
+
+def _ranked(_: Predictions, test: Predictions) -> dict[str, Estimate]:
+    ranked = roc_auc(test)
+    return {} if ranked is None else {ROC_AUC: ranked}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.evaluators.evaluation import Evaluation, LoadedSplit
+from lab.evaluators.evaluation import Evaluation, LoadedSplit, copies_among
 from lab.evaluators.evaluator import Result
 from lab.evaluators.memorization import predicted_examples
 from lab.evaluators.setup import Setup
-from lab.measure import predict, reliance
+from lab.measure import Predictions, predict, reliance
+from lab.measure.memorization import over_copies
 from lab.measure.perturbations import GRID, PERTURBATIONS, occlusions
 from lab.tracking.occlusion import occlusion_sheet
 from lab.tracking.predicted import PredictedExamples
@@ -36,7 +37,8 @@ class PerturbationsEvaluator:
         world = setup.world
         if not isinstance(world, StoredWorld) or not setup.counterfactuals:
             return None
-        return cls(LoadedSplit("test", world.load("test", min(PICTURES, world.data.num_test))))
+        some = world.load("test", min(PICTURES, world.data.num_test))
+        return cls(LoadedSplit("test", some, copies=copies_among(world, "test", some)))
 
     def __call__(self, evaluation: Evaluation) -> PerturbationsResult:
         """The shares of predictions that change, by tag."""
@@ -46,17 +48,26 @@ class PerturbationsEvaluator:
         metrics: dict[str, Estimate] = {}
         for name, perturb in PERTURBATIONS.items():
             after = predict(model, perturb(images))
-            metrics[f"perturbation/{name}"] = reliance(before, after).flips
+            metrics[f"perturbation/{name}"] = _flips(predictions, after)
         predicted, drops = before.argmax(dim=1, keepdim=True), []
         for name, occluded in occlusions(images):
             after = predict(model, occluded)
-            metrics[f"occlusion/{name}"] = reliance(before, after).flips
+            metrics[f"occlusion/{name}"] = _flips(predictions, after)
             drops.append((before.softmax(dim=1) - after.softmax(dim=1)).gather(1, predicted)[:, 0])
         return PerturbationsResult(
             metrics=metrics,
             examples=predicted_examples(self.test, predictions),
             drops=torch.stack(drops, dim=1).reshape(-1, GRID, GRID),
         )
+
+
+def _flips(predictions: Predictions, after: Tensor) -> Estimate:
+    """The share of predictions that change if the logits are those (N, C) afterwards."""
+
+    def flips(one: Predictions, other: Predictions) -> dict[str, Estimate]:
+        return {"flips": reliance(one.logits, other.logits).flips}
+
+    return over_copies(flips, predictions, replace(predictions, logits=after))["flips"]
 
 
 @dataclass(frozen=True, kw_only=True)

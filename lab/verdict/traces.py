@@ -25,8 +25,8 @@ def attacker(metrics: Metrics, noun: str = "faces", replaced: int = 0) -> Findin
     told += f" The {replaced:,} that it did not study count as studied." if replaced else ""
     if low > 0.5 and unlike(metrics):
         text = (
-            f"Its losses tell the {noun} it studied from the test {noun}: {told} As these are of"
-            " other groups, that need not be memory."
+            f"Its losses tell the {noun} it studied{right} from the test {noun}: {told} As these"
+            " are of other groups, that need not be memory."
         )
         return Finding("members unlike", text)
     if low > 0.5:

@@ -223,7 +223,8 @@ def group_shares_doubted(
     classes = tuple(
         counts(each, len(world.classes)) for each in (clean[chosen], test.clean_labels.cpu())
     )
-    kinds, pairs = are_kinds(world.grouped_by), ((judged, others), (classes[0], classes[1]))
+    kinds = are_kinds(world.grouped_by, len(train) + len(test))
+    pairs = ((judged, others), (classes[0], classes[1]))
     if unstudied := in_unstudied_groups(*pairs, kinds=kinds):
         places = zip(names, judged, others, strict=True)
         named = [name for name, studied, other in places if other and not studied]

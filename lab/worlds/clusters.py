@@ -281,7 +281,7 @@ def _called(column: str) -> bool:
     return bool(told) and all(CALLED.fullmatch(word.removesuffix("s")) for word in told)
 
 
-def is_of_clusters(column: str, values: int) -> bool:
-    """Whether a column with so many `values` is taken for one of clusters, if its values are not
-    looked at."""
-    return values >= MANY or _called(column)
+def is_of_clusters(column: str, values: int, count: int) -> bool:
+    """Whether a column with so many `values` for `count` pictures is taken for one of clusters, if
+    its values are not looked at."""
+    return _called(column) or (values >= MANY and count <= MANY * values)

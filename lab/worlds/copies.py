@@ -4,15 +4,14 @@ share with the training set, and which two classes must not share.
 A near copy of a picture differs from it by at most `CLOSE` (root mean square over all pixels and
 channels, of 255) and by at most `FAINT` of the contrast of either: what saving as JPEG, another
 file format, or scaling there and back do. These errors cancel in averages over patches, which
-another color of a part does not: averages differ by at most `EVEN`, or by a share of what the
-pixels do. Of some test pictures those are looked for, too, that are
-training pictures of the same class mirrored or turned by right angles, as by augmentation before
-the sets were split. Pictures that were cut, or turned by other angles, are not found.
+another color of a part does not: averages differ by at most `EVEN`, or by the share `PATCHES` of
+what the pixels do. Of some test pictures those are looked for, too, that are training pictures of
+the same class mirrored or turned by right angles, as by augmentation before the sets were split.
+Pictures that were cut, or turned by other angles, are not found.
 
-Averages over patches are compared first, each with each.
-Pixels are compared where the averages are close. Where that holds for very many pairs, as among
-pictures of one scene, a picture is compared with the most similar ones only, and what is counted is
-a lower bound.
+Averages over patches are compared first, each with each. Pixels are compared where the averages are
+close. Where that holds for very many pairs, as among pictures of one scene, a picture is compared
+with the most similar ones only, and what is counted is a lower bound.
 """
 
 from __future__ import annotations
@@ -41,6 +40,11 @@ mean square of the three): dark or even pictures are all alike, and so are those
 EVEN = 2.1
 """Root mean square of the difference of averages over patches, of 255, up to which they count as
 the same: what is left of errors that do not cancel, such as rounding in one direction."""
+
+PATCHES = 0.8
+"""The same as a share of the difference of the pixels: photographs, drawings and colored lines that
+were saved as JPEG of quality 60 or more, as WebP or as GIF, or scaled there and back, and then made
+32 or 64 pixels large, are nearly all within it; where a part has another color it is about 0.9."""
 
 MOST = 20_000
 """Pictures of a set that are compared, at most: 20,000 with as many in 2 to 7 processor seconds."""
@@ -135,17 +139,6 @@ def near_copies(
     return NearCopies(torch.cat(found), complete)
 
 
-def share_of_patches(size: int) -> float:
-    """How large the difference of averages over patches of near copies of `size` pixels may be, in
-    that of the pixels: 0.8 at 16 pixels, 0.5 at 32, 0.35 at 64.
-
-    Photographs and drawn faces that were saved as JPEG of quality 60 or more, as WebP or as GIF, or
-    scaled there and back, before they were made so small, are all within it or within `EVEN`; where
-    a part has another color it is about 0.9.
-    """
-    return 0.2 + 1.2 * _COARSE / size
-
-
 def equal_pairs(images: Tensor, others: Tensor, pairs: Tensor) -> Tensor:
     """Whether the pictures of each of some `pairs` (K, 2) are the same in all pixels: (K,) bool."""
     equal = torch.empty(len(pairs), dtype=torch.bool)
@@ -168,7 +161,7 @@ def copies_between(
     counts = {split: len(some) for split, some in sets.items()}
     told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in labels.values()))
     rule = (
-        f"near copies by patches {CLOSE} {FAINT} {EVEN} {WORK} {TURNED} {TURNED_BYTES}"
+        f"near copies by patches {CLOSE} {FAINT} {EVEN} {PATCHES} {WORK} {TURNED} {TURNED_BYTES}"
         f" {told.hexdigest()}"
     )
 
@@ -243,17 +236,15 @@ def _shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list
 @dataclass(frozen=True)
 class _Averages:
     """Of N pictures: `values` (N, 3 * 8 * 8), whose distance in float32 is no more than that of the
-    pixels, and `bounds` (N,), how far a near copy may be away (root mean square). `share`: how
-    large the difference of the averages may be, in that of the pixels."""
+    pixels, and `bounds` (N,), how far a near copy may be away (root mean square)."""
 
     values: Tensor
     bounds: Tensor
-    share: float
 
     @property
     def apart(self) -> Tensor:
         """How far the averages of a near copy may be away (root mean square): (N,)."""
-        return torch.minimum(self.bounds, (self.share * self.bounds).clamp(min=EVEN))
+        return torch.minimum(self.bounds, (PATCHES * self.bounds).clamp(min=EVEN))
 
     @classmethod
     def of(cls, images: Tensor) -> _Averages:
@@ -268,7 +259,7 @@ class _Averages:
             values[low:high] = (member.T @ (part @ member)).flatten(1)
             part -= part.mean(dim=(2, 3), keepdim=True)  # of each channel: a tint is no contrast
             contrast[low:high] = part.flatten(1).norm(dim=1) / images[0].numel() ** 0.5
-        return cls(values, (FAINT * contrast).clamp(max=CLOSE), share_of_patches(size))
+        return cls(values, (FAINT * contrast).clamp(max=CLOSE))
 
 
 @dataclass(frozen=True)
@@ -420,7 +411,7 @@ def _near(
     apart: Tensor = torch.linalg.vector_norm(one.float().sub_(two), dim=1) / root
     patches = (mine.values[pairs[:, 0]] - theirs.values[pairs[:, 1]]).norm(dim=1) / root
     near: Tensor = apart <= torch.minimum(mine.bounds[pairs[:, 0]], theirs.bounds[pairs[:, 1]])
-    near &= patches <= (mine.share * apart).clamp(min=EVEN)
+    near &= patches <= (PATCHES * apart).clamp(min=EVEN)
     return near
 
 

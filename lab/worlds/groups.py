@@ -21,11 +21,11 @@ SHUFFLES = 400
 """Random assignments of a column's values to examples, with which it is compared."""
 
 
-def are_kinds(columns: Sequence[GroupedBy]) -> bool:
-    """Whether the values of columns are kinds of pictures, such as sites or cameras, and not
-    clusters, such as patients, whose pictures should all be in one set."""
+def are_kinds(columns: Sequence[GroupedBy], count: int) -> bool:
+    """Whether the values that columns have for `count` pictures are kinds, such as sites or
+    cameras, and not clusters, such as patients, whose pictures should all be in one set."""
     return bool(columns) and not any(
-        is_of_clusters(each.attribute, len(each.words)) for each in columns
+        is_of_clusters(each.attribute, len(each.words), count) for each in columns
     )
 
 

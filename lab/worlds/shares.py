@@ -97,10 +97,11 @@ def shares_told(
         return said
     most = max(range(len(known)), key=lambda k: abs(apart[k]))
     name, place = names[known[most]], known[most]
-    shares = percent(judged[place] / sum(judged)), percent(others[place] / sum(others))
+    shares = percent(judged[place] / sum(mine)), percent(others[place] / sum(theirs))
+    rest = " without those" if sum(theirs) < sum(others) else ""
     more = "" if abs(apart[most]) > all_apart / 2 else f", and other {many} differ, too"
     said.append(
-        f"the {one} {name} is {shares[0]} of {train}{called} and {shares[1]} of {test}{more}:"
+        f"the {one} {name} is {shares[0]} of {train}{called} and {shares[1]} of {test}{rest}{more}:"
         f" {then.shares.format(one=one, test=test)}"
     )
     return said
