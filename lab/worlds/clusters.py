@@ -85,8 +85,7 @@ class Marks(Generic[T]):
         if 2 * counts.total() < pictures:
             return False
         if _called(self.column):
-            numbered = sum(any(map(str.isdigit, mark)) for mark in counts)
-            return 2 * numbered >= len(counts) or len(counts) >= NAMED
+            return _are_names(counts)
         if self._mean(whole) < FEW:
             return False
         if self.kind == "names":
@@ -281,7 +280,14 @@ def _called(column: str) -> bool:
     return bool(told) and all(CALLED.fullmatch(word.removesuffix("s")) for word in told)
 
 
-def is_of_clusters(column: str, values: int, count: int) -> bool:
-    """Whether a column with so many `values` for `count` pictures is taken for one of clusters, if
-    its values are not looked at."""
-    return _called(column) or (values >= MANY and count <= MANY * values)
+def _are_names(values: Collection[str]) -> bool:
+    """Whether these may be the values of a column that is called as one of clusters."""
+    numbered = sum(any(map(str.isdigit, value)) for value in values)
+    return 2 * numbered >= len(values) or len(values) >= NAMED
+
+
+def is_of_clusters(column: str, values: Collection[str], count: int) -> bool:
+    """Whether a column with these `values` for `count` pictures is taken for one of clusters."""
+    if _called(column):
+        return _are_names(values)
+    return len(values) >= MANY and count <= MANY * len(values)

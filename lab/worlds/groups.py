@@ -25,7 +25,7 @@ def are_kinds(columns: Sequence[GroupedBy], count: int) -> bool:
     """Whether the values that columns have for `count` pictures are kinds, such as sites or
     cameras, and not clusters, such as patients, whose pictures should all be in one set."""
     return bool(columns) and not any(
-        is_of_clusters(each.attribute, len(each.words), count) for each in columns
+        is_of_clusters(each.attribute, each.words, count) for each in columns
     )
 
 
