@@ -413,10 +413,13 @@ def test_of_groups_that_both_sets_have_the_shares_among_these_are_told() -> None
     [
         ("station", 26, 1040, True), ("station", 26, 200, False), ("site", 3, 100, True),
         ("patient_id", 5, 1000, False), ("video", 4, 4000, False),
+        ("study", ("nih", "padchest", "mimic"), 900, True), ("plant", ("a", "b"), 900, True),
     ],
 )  # fmt: skip
-def test_which_columns_are_kinds(column: str, values: int, count: int, kinds: bool) -> None:
-    words = tuple(f"v{number}" for number in range(values))
+def test_which_columns_are_kinds(
+    column: str, values: int | tuple[str, ...], count: int, kinds: bool
+) -> None:
+    words = values if isinstance(values, tuple) else tuple(f"v{k}" for k in range(values))
     assert are_kinds([Column(column, words)], count) == kinds
     assert not are_kinds([Column("site", ("a", "b")), Column("patient_id", ("p1", "p2"))], count)
     assert not are_kinds([], count)
