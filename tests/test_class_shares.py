@@ -413,6 +413,7 @@ def test_of_groups_that_both_sets_have_the_shares_among_these_are_told() -> None
     [
         ("station", 26, 1040, True), ("station", 26, 200, False), ("site", 3, 100, True),
         ("patient_id", 5, 1000, False), ("video", 4, 4000, False),
+        ("Split", ("train", "test"), 900, False),
         ("study", ("nih", "padchest", "mimic"), 900, True), ("plant", ("a", "b"), 900, True),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
@@ -21,7 +22,7 @@ import torch
 from lab.core.config import RunConfig, parse_settings
 from lab.core.opened import opened_files
 from lab.core.run_dir import RunDir
-from lab.experiments import make_jobs, run_grid
+from lab.experiments import found_table, make_jobs, run_grid
 from lab.experiments.runner.jobs import finished
 from lab.experiments.runner.worker import do
 from lab.models import changed_files, digest_of_file, noting_data_files
@@ -303,6 +304,65 @@ def test_all_that_python_opens_to_read_is_noted(tmp_path: Path) -> None:
         text.read_text()
         os.close(os.open(os.fsencode(text), os.O_RDONLY))
     assert noted.files == {str(path): sha(path) for path in (array, text, weights)}
+
+
+def test_files_that_the_code_itself_writes_are_none(tmp_path: Path) -> None:
+    """In place, or by another name; a time of change in the future says nothing."""
+    counter, registry, kept = (tmp_path / name for name in ("c.json", "r.json", "kept.json"))
+    for path in (counter, registry, kept):
+        path.write_text("1", encoding="utf-8")
+    with noting_data_files() as noted:
+        kept.read_text()
+        time.sleep(0.02)  # clocks of file systems are coarse
+        with counter.open("r+") as file:
+            number = int(file.read())
+            file.seek(0)
+            file.write(str(number + 1))
+        registry.read_text()
+        (tmp_path / "r.tmp").write_text("2", encoding="utf-8")
+        (tmp_path / "r.tmp").replace(registry)
+    assert noted.files.keys() == {str(kept)}
+
+
+def test_a_file_of_the_same_name_in_its_place_is_another_one(tmp_path: Path) -> None:
+    """As where a relative path is read from another folder, or a moved one's files were changed."""
+    for place, text in (("a", "1"), ("b", "1"), ("c", "2")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "data.json").write_text(text, encoding="utf-8")
+    a, b, c = (str(tmp_path / place / "data.json") for place in "abc")
+    recorded = {a: sha(Path(a))}
+    assert changed_files(recorded, {b: sha(Path(b))}) == []
+    assert changed_files(recorded, {c: sha(Path(c))}) == [c]
+    assert changed_files(recorded, {a: sha(Path(a)), c: sha(Path(c))}) == []
+    assert changed_files(recorded) == []
+    assert changed_files(recorded, {str(tmp_path / "other.json"): "x"}) == []
+
+
+def test_a_moved_network_whose_data_have_changed_does_not_go_on_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    folder = start(replace(plant(tmp_path / "first", "model", "built"), name="run")).folder
+    stop(folder)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("mine.py", "data.json"):
+        (tmp_path / "first" / name).rename(moved / name)
+    words = ["--resume", str(folder), "--model-file", str(moved / "mine.py")]
+    (moved / "data.json").write_text("0.7", encoding="utf-8")
+    assert str(moved / "data.json") in is_refused(load_script("train").train, words)
+    (moved / "data.json").write_text("0.5", encoding="utf-8")
+    assert resume(folder, model_file=moved / "mine.py") is not None
+
+
+def test_found_runs_whose_data_files_differ_are_told_apart(tmp_path: Path) -> None:
+    base = plant(tmp_path, "model", "called")
+    for seed in range(4):
+        (tmp_path / "data.json").write_text("0.5" if seed < 2 else "0.9", encoding="utf-8")
+        start(replace(base, seed=seed, name=f"run-{seed}"))
+        if seed == 1:
+            assert not found_table(base.out).grid
+    table = found_table(base.out)
+    assert table.grid.keys() == {"data_files"}
+    assert [cell.seeds for cell in table.cells] == [(0, 1), (2, 3)]
 
 
 def test_what_is_no_data_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from lab.experiments.runner.jobs import refuse_other_figures
 from lab.experiments.show.tables import MARKED, cell_word, to_markdown
 from lab.experiments.show.view import View, judged_columns
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
+from lab.models import digest_of
 
 ASIDE = (
     "counterfactuals", "deterministic", "metric", "pictures", "scores", "world_size",
@@ -42,6 +43,10 @@ PARAMETERS = "parameters"
 """The column that tells runs of the same settings apart, and of the lab's runs those of the same
 pictures and source files, too: the size of the network."""
 
+DATA_FILES = "data_files"
+"""The column that tells runs of the same settings apart whose code has read files of the same names
+with other contents: a digest of those."""
+
 _OF_RUNS: dict[str, Callable[[Provenance], str]] = {
     WORLD: lambda provenance: provenance.world,
     CODE: lambda provenance: provenance.code,
@@ -51,9 +56,9 @@ _OF_RUNS: dict[str, Callable[[Provenance], str]] = {
 def found_table(folder: Path) -> Table:
     """The runs directly in `folder` as a table: the grid are the settings in which they differ, a
     cell the runs that differ in their seeds alone; of several trainings with one seed, and of
-    copies, it has one. Runs of the same settings with other pictures or source files, or with
-    networks of other sizes, are told apart. `ValueError` if there is no finished run, or
-    if one has figures of other settings."""
+    copies, it has one. Runs of the same settings with other pictures, source files or data files
+    that these read, or with networks of other sizes, are told apart. `ValueError` if there is no
+    finished run, or if one has figures of other settings."""
     found: list[_Found] = []
     failed = []
     for run in runs_in(folder):
@@ -145,6 +150,34 @@ def _tell_apart(found: Sequence[_Found]) -> None:
             if any(len(each) > 1 for each in told):
                 for one in ones:
                     one.settings[name] = value(one.provenance) or None
+    _tell_data_files_apart(found)
+
+
+def _tell_data_files_apart(found: Sequence[_Found]) -> None:
+    """Name among the settings which files were read, where runs of the same settings have read
+    files of the same names with other contents. (A file that some have not read, as a cache that
+    the first one has made, tells nothing.)"""
+    same: dict[str, list[_Found]] = {}
+    for one in found:
+        same.setdefault(repr(sorted(one.settings.items(), key=str)), []).append(one)
+    for ones in same.values():
+        read: dict[str, set[str]] = {}
+        for one in ones:
+            for name, digest in _by_name(one.provenance).items():
+                read.setdefault(name, set()).add(digest)
+        changed = sorted(name for name, digests in read.items() if len(digests) > 1)
+        for one in ones if changed else ():
+            mine = _by_name(one.provenance)
+            told = "\n".join(f"{name} {mine.get(name, '')}" for name in changed)
+            one.settings[DATA_FILES] = digest_of(told.encode())[:8]
+
+
+def _by_name(provenance: Provenance) -> dict[str, str]:
+    """The names, without folders, of the files that a run's code has read -> their contents."""
+    found: dict[str, list[str]] = {}
+    for path, digest in provenance.data_files.items():
+        found.setdefault(Path(path).name, []).append(digest)
+    return {name: " ".join(sorted(digests)) for name, digests in found.items()}
 
 
 def _parameters(provenance: Provenance) -> str:
@@ -164,7 +197,7 @@ def _settings(
     if provenance.watched:
         names = [name for name in names if name in written]
     told: Mapping[str, Any] = provenance.watched.get("settings", {})
-    own = own_columns(told, beside=[*names, WORLD, CODE, PARAMETERS], kind="setting")
+    own = own_columns(told, beside=[*names, WORLD, CODE, PARAMETERS, DATA_FILES], kind="setting")
     settings = {name: setting(config, name) for name in names}
     return settings | {own[name]: value for name, value in told.items()}
 

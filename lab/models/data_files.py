@@ -63,12 +63,15 @@ def noting_data_files() -> Iterator[Noted]:
     what is no regular file or gone.
     """
     noted = Noted()
+    began = time.time_ns()
     with opened_files() as opened:
         yield noted
-    noted.files = _data_among(opened)
+    noted.files = _data_among(opened, began, time.time_ns())
 
 
-def _data_among(opened: OpenedFiles) -> dict[str, str]:
+def _data_among(opened: OpenedFiles, began: int, ended: int) -> dict[str, str]:
+    """The data files among those that a block has opened, which took from one time in nanoseconds
+    to another."""
     found: dict[str, str] = {}
     sources = {os.path.realpath(path) for path in opened.passed}
     written = {os.path.realpath(path) for path in opened.written}
@@ -76,12 +79,23 @@ def _data_among(opened: OpenedFiles) -> dict[str, str]:
         real = os.path.realpath(path)
         if real in sources or real in written or _is_no_data(Path(real)):
             continue
+        if began <= _changed_at(real) <= ended:  # written by another name, or in place
+            continue
         digest = digest_of_file(path)
         if digest is not None:
             found[path] = digest
         if len(found) == MOST:
             break
     return dict(sorted(found.items()))
+
+
+def _changed_at(path: str) -> int:
+    """When a file, or its name, was changed last, in nanoseconds; 0: it is not there."""
+    try:
+        about = os.stat(path)
+    except OSError:
+        return 0
+    return max(about.st_mtime_ns, about.st_ctime_ns)
 
 
 def _is_no_data(path: Path) -> bool:
@@ -133,11 +147,21 @@ def digest_of_file(path: str) -> str | None:
     return found
 
 
-def changed_files(recorded: DataFiles) -> list[str]:
-    """Those of the `recorded` files, by path, that have another content now. One that is gone is
-    not among them: code that needs it says so itself."""
+def changed_files(recorded: DataFiles, read: DataFiles | None = None) -> list[str]:
+    """Those of the `recorded` files, by path, that have another content now; and of those that the
+    code `read` now (None: not known) ones that it reads in place of a recorded file of the same
+    name, with another content. One that is gone is not among them: code that needs it says so
+    itself."""
     now = data_files_now(recorded)
-    return [path for path, digest in recorded.items() if now[path] != digest]
+    changed = [path for path, digest in recorded.items() if now[path] != digest]
+    for path, digest in recorded.items():
+        if read is None or path in read or path in changed:
+            continue
+        name = os.path.basename(path)
+        others = [p for p in read if p not in recorded and os.path.basename(p) == name]
+        if others and all(read[other] != digest for other in others):
+            changed += others
+    return list(dict.fromkeys(changed))
 
 
 def data_files_now(recorded: DataFiles) -> dict[str, str]:

@@ -220,7 +220,9 @@ class PoolDir:
         then, now = stored.provenance.parameters, provenance.parameters
         other_network = then is not None and now is not None and then != now
         if stored.key == key and stored.share == share and not other_network:
-            if changed := changed_files(stored.provenance.data_files):
+            if changed := changed_files(
+                stored.provenance.data_files, provenance.data_files or None
+            ):
                 raise ValueError(
                     f"{self.path} holds a pool that was begun when {another_content(changed)}, or"
                     " choose another --name"

@@ -20,6 +20,7 @@ from lab.core.config import Provenance, RunConfig
 from lab.core.text import missing, plain
 from lab.measure import SplitMetric, metric_sources
 from lab.models import (
+    DataFiles,
     changed_files,
     differences,
     digest_of,
@@ -236,10 +237,13 @@ def refuse_changed_sources(
         )
 
 
-def refuse_changed_data(recorded: Provenance | None, *, what: object) -> None:
+def refuse_changed_data(
+    recorded: Provenance | None, *, what: object, read: DataFiles | None = None
+) -> None:
     """Raise `ValueError` if a file that the code of the network or the objective read, when `what`
-    (a run's folder) was begun, has another content now (None: whatever it has)."""
-    changed = changed_files(recorded.data_files) if recorded is not None else []
+    (a run's folder) was begun, has another content now (None: whatever it has), or another one of
+    its name is `read` in its place."""
+    changed = changed_files(recorded.data_files, read) if recorded is not None else []
     if changed:
         raise ValueError(
             f"{what} was begun when {another_content(changed)}, or go on with what is there now:"

@@ -124,6 +124,7 @@ def resume(
             trial = repeated_trial(config, run.spec, run_dir, device=place)
             model = build_model(config, run.spec, finished=trial.unfinished)
             objective = create_objective(config.train.objective, beside=model)
+        refuse_changed_data(trusted, what=folder, read=noted.files)
         run = with_metrics_beside(run, model, objective)
         with joined(place) as processes:
             replica = Replica(

@@ -23,10 +23,16 @@ SHUFFLES = 400
 
 def are_kinds(columns: Sequence[GroupedBy], count: int) -> bool:
     """Whether the values that columns have for `count` pictures are kinds, such as sites or
-    cameras, and not clusters, such as patients, whose pictures should all be in one set."""
+    cameras, and not clusters, such as patients, whose pictures should all be in one set, or names
+    of the sets themselves."""
     return bool(columns) and not any(
-        is_of_clusters(each.attribute, each.words, count) for each in columns
+        each.attribute.lower() in OF_SETS or is_of_clusters(each.attribute, each.words, count)
+        for each in columns
     )
+
+
+OF_SETS = {"split", "set", "subset", "partition", "fold"}
+"""Names of columns that say which set a picture is in."""
 
 
 @dataclass(frozen=True)

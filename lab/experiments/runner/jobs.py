@@ -188,7 +188,8 @@ def refuse_other(known: RunConfig, provenance: Provenance, job: Job) -> None:
         raise ValueError(
             f"{job.folder} holds a run of other source files: {changed}; choose another --out"
         )
-    read = changed_files({**provenance.data_files, **provenance.metric_data_files})
+    recorded = {**provenance.data_files, **provenance.metric_data_files}
+    read = changed_files(recorded, job.data_files or None)
     if read:
         raise ValueError(
             f"{job.folder} holds a run that was begun when {another_content(read)}, delete the"
