@@ -1661,6 +1661,17 @@ def test_arrays_that_cannot_be_written_are_read(tmp_path: Path) -> None:
     assert watched.metrics["accuracy/test"].value == pytest.approx(right.mean())
 
 
+def test_words_for_a_setting_that_the_lab_has_as_a_number_are_the_users_own(tmp_path: Path) -> None:
+    """As a schedule in place of a learning rate; the lab knows nothing of its own one then."""
+    for run, given in (("a", {"augment": None, "learning_rate": "cosine"}), ("b", {"seed": 3})):
+        with measure(network(), train=TRAIN, test=TEST, out=tmp_path / run, settings=given):
+            pass
+    whole = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert not {"augment", "learning_rate"} & whole["train"].keys()
+    assert whole["watched"]["settings"] == {"augment": None, "learning_rate": "cosine"}
+    assert found_table(tmp_path).grid["learning_rate"] == ("cosine", None)
+
+
 def test_settings_may_be_scalars_of_numpy_and_torch(tmp_path: Path) -> None:
     given = {"learning_rate": np.float32(0.5), "mine": torch.tensor(3), "on": np.bool_(True)}
     with measure(network(), train=TRAIN, test=TEST, out=tmp_path / "run", settings=given):

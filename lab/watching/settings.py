@@ -45,6 +45,12 @@ GIVEN = {
 """The lab's settings that a user can tell of her own loop."""
 
 
+def _is_of_the_lab(name: str, value: object) -> bool:
+    """Whether a value may be meant for the lab's setting of this name: not where nothing, or words
+    such as "cosine", stand in place of a number or a truth value."""
+    return name == "objective" or not (value is None or isinstance(value, str))
+
+
 class WatchedSettings:
     """What is known of a watched run: a `RunConfig` of which only `known` entries mean anything,
     and what the user told (`own`), by name."""
@@ -69,10 +75,10 @@ class WatchedSettings:
                     f"settings: {name} must be a text, a number or a truth value, not"
                     f" {type(value).__name__}"
                 )
-            if name not in lab:
+            if name not in lab or not _is_of_the_lab(name, value):
                 own[str(name)] = value
         parts = {
-            kind: {name: told[name] for name in names if name in told}
+            kind: {name: told[name] for name in names if name in told and name not in own}
             for kind, names in GIVEN.items()
         }
         self.config = RunConfig(
@@ -93,7 +99,7 @@ class WatchedSettings:
             check(self.config)
         except ValueError as error:
             raise ValueError(f"settings: {error}") from None
-        self.known = {*OURS, *(name for name in told if name in lab)}
+        self.known = {*OURS, *(name for name in told if name in lab and name not in own)}
         self.own = own
 
     def placed(self, folder: RunDir) -> None:
