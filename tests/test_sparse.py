@@ -22,7 +22,7 @@ from lab.training import Interrupted
 from support.configs import tiny
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta"),
+    pytest.mark.filterwarnings("ignore:Sparse (CSR|CSC|BSR|BSC) tensor support is in beta"),
     pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors is in prototype"),
     pytest.mark.filterwarnings("ignore:.*quantized tensor creation functions.*deprecated"),
     pytest.mark.filterwarnings("ignore:TypedStorage is deprecated"),

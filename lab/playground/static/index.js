@@ -282,6 +282,7 @@ function followAddress(state, { leave, followed }) {
   let ready = false, waits = false, gone = false;
   const changed = () => {
     if (shown !== window && !shown.location.hash.startsWith("#lab_faces")) return;
+    if (shown.location.hash === state.from) return; // the event comes late
     if (!ready) {
       waits = true;
       state.left = true; // the link is not to be written over

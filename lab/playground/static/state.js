@@ -24,6 +24,7 @@ export class State {
     this.view = ""; // of the pinned runs, one of VIEWS; empty: the first
     this.recipe = null; // settings of a training, as text; null: the panel is closed
     this.level = null; // of the game of choosing training faces; null: it is closed
+    this.from = ""; // the address that was read or written last, as it is
     this.album = null; // the view of pictures from disk, as text; null: it is closed
     this.token = ""; // from the link that a board with --train printed; never written into an address
     this.left = false; // whether the page is being left: the address is then another page's
@@ -144,6 +145,7 @@ export class State {
   /** Read the state from the page's address; invalid entries are left out and named in `problem`. */
   read() {
     const given = readAddress();
+    this.from = shownWindow().location.hash;
     const face = { ...this.start };
     const odd = [];
     for (const entry of (given.face ?? "").split(",").filter(Boolean)) {
@@ -187,6 +189,7 @@ export class State {
     if (told && open && !this.differs(given)) return;
     const kept = [...(this.chosen ? ["pins"] : []), ...(this.recipe === null ? [] : ["train"])];
     writeAddress(this.#entries(), kept);
+    this.from = shownWindow().location.hash;
   }
 
   /** Whether the address was changed by somebody else: it differs from the state that is shown, or
