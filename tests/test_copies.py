@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,14 @@ def drawn(count: int, size: int = 32) -> Tensor:
     return draw_examples(
         DataConfig(num_train=count, image_size=size), split="train", count=count, seed=0
     ).images
+
+
+def fill_pets(folder: Path, images: Iterable[Tensor], *, num_train: int) -> None:
+    """Write pictures as dogs and cats in turn, the first ones for training."""
+    for i, image in enumerate(images):
+        place = folder / ("train" if i < num_train else "test") / ("cat" if i % 2 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        as_file(image).save(place / f"{i:02d}.png")
 
 
 def saved(image: Tensor, form: str, **settings: object) -> Tensor:
@@ -238,10 +247,7 @@ def test_colored_lines_on_white_that_were_saved_as_jpeg_are_copies(quality: int,
 
 def test_what_is_only_nearly_the_same_is_told_conditionally(tmp_path: Path) -> None:
     images = drawn(12)
-    for i, image in enumerate(images):
-        place = tmp_path / ("train" if i < 6 else "test") / ("cat" if i % 2 else "dog")
-        place.mkdir(parents=True, exist_ok=True)
-        as_file(image).save(place / f"{i:02d}.png")
+    fill_pets(tmp_path, images, num_train=6)
     near = (images[0].int() + 2).clamp(0, 255).to(torch.uint8)
     as_file(near).save(tmp_path / "test" / "dog" / "near.png")
     (line,) = told(tmp_path)
@@ -274,10 +280,7 @@ def test_different_faces_and_even_pictures_are_no_copies() -> None:
 
 def test_a_folder_with_copies_is_told_of_with_their_names(tmp_path: Path) -> None:
     images = drawn(40)
-    for i, image in enumerate(images):
-        place = tmp_path / ("train" if i < 30 else "test") / ("cat" if i % 2 else "dog")
-        place.mkdir(parents=True, exist_ok=True)
-        as_file(image).save(place / f"{i:02d}.png")
+    fill_pets(tmp_path, images, num_train=30)
     assert not told(tmp_path)
     as_file(images[35]).save(tmp_path / "train" / "cat" / "other.webp", lossless=True)
     (shared,) = told(tmp_path)
@@ -296,10 +299,7 @@ def test_a_folder_with_copies_is_told_of_with_their_names(tmp_path: Path) -> Non
 def test_counts_that_are_lower_bounds_are_told_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for i, image in enumerate(alike(40, 1.0)):
-        place = tmp_path / ("train" if i < 25 else "test") / ("cat" if i % 2 else "dog")
-        place.mkdir(parents=True, exist_ok=True)
-        as_file(image).save(place / f"{i:02d}.png")
+    fill_pets(tmp_path, alike(40, 1.0), num_train=25)
     shared, torn = told(tmp_path)
     assert shared.startswith("15 of 15 test pictures are training pictures")
     assert torn.startswith(f"{sum(i % 2 != j % 2 for i in range(40) for j in range(i)):,} pairs")

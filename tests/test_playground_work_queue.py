@@ -3,6 +3,8 @@
 import contextlib
 import threading
 import time
+import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -128,6 +130,35 @@ def test_errors_reach_all_who_asked_and_the_lane_goes_on(crowd: Crowd) -> None:
         with pytest.raises(ValueError, match="no answer"):
             answer.result(PATIENCE)
     assert crowd.lane.run(lambda: "next") == "next"
+
+
+def test_an_error_brings_no_object_of_its_computation_along() -> None:
+    """A tensor among them, let go of last by a request's thread, would crash the ending program."""
+
+    class Held:
+        """What a computation has in hand."""
+
+    held: list[weakref.ref[Held]] = []
+
+    def inner() -> None:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        raise KeyError("inner")
+
+    def question() -> str:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        try:
+            inner()
+        except KeyError as error:
+            raise ValueError("outer") from error
+        return "never"
+
+    with pytest.raises(ValueError, match="outer") as raised:
+        WorkQueue("test").run(question)
+    assert len(held) == 2
+    assert [each() for each in held] == [None, None]
+    assert "in inner" in "".join(traceback.format_exception(raised.value)), "its lines are known"
 
 
 def test_who_waits_too_long_is_refused_and_the_lane_goes_on() -> None:

@@ -29,7 +29,7 @@ from lab.pool.findings import Findings
 from lab.pool.membership import network_seed, networks_for
 from lab.pool.report import part_rows, report
 from lab.pool.run import LOSS_BOUND, PoolResult, with_criterion
-from lab.pool.store import Pool, PoolDir
+from lab.pool.store import PoolDir
 from lab.pool.train import Report, do
 from lab.pool.words import sentences
 from lab.runs.checkpoints import give_weights
@@ -41,7 +41,7 @@ from lab.worlds import draw_examples, open_world
 from support.configs import tiny
 from support.executors import Here
 from support.killing import Script
-from support.pools import files, visible
+from support.pools import files, findings_of, visible
 from support.scripts import is_a_good_line, run_here
 
 pytestmark = pytest.mark.usefixtures("short_bootstraps")
@@ -446,20 +446,8 @@ def planted(out: Path, networks: int, how: str) -> Findings:
         noise = 0.1 * torch.rand((*shape, len(train.classes)), generator=generator)
         return torch.nn.functional.one_hot(given, len(train.classes)).float() + noise
 
-    pool = Pool(
-        networks=tuple(range(networks)), members=members,
-        train_logits=predicted(train.labels, members),
-        test_logits=predicted(test.clean_labels, False),
-        steps=torch.zeros(networks, dtype=torch.int64),
-        weights_of=torch.zeros(networks, dtype=torch.int64),
-        fitted=torch.zeros(networks, dtype=torch.bool), losses=torch.ones(networks),
-    )  # fmt: skip
-    return Findings.of(
-        PoolResult(
-            folder=out, run=run, share=0.7, pool=pool, train=train, test=test, seconds=0.0,
-            failed=(),
-        )
-    )  # fmt: skip
+    logits = predicted(train.labels, members), predicted(test.clean_labels, False)
+    return findings_of(run, (train, test), members, logits)
 
 
 @pytest.mark.parametrize(("steps", "told"), [(10, True), (18, False)])

@@ -12,11 +12,10 @@ from torch import Tensor
 from lab.core.config import DataConfig
 from lab.pool import membership
 from lab.pool.findings import Findings
-from lab.pool.run import PoolResult
-from lab.pool.store import Pool
 from lab.pool.words import sentences, tell
 from lab.runs.resolve import resolve
 from support.configs import tiny
+from support.pools import findings_of
 
 pytestmark = pytest.mark.usefixtures("short_bootstraps")
 
@@ -75,19 +74,10 @@ def planted(out: Path, data: DataConfig, *, left_out: float, fresh: float) -> Fi
             (NETWORKS, len(labels), 2), generator=generator
         )
 
-    zeros = torch.zeros(NETWORKS, dtype=torch.int64)
-    pool = Pool(
-        networks=tuple(range(NETWORKS)), members=members,
-        train_logits=predicted(train.labels, left_out, members),
-        test_logits=predicted(test.clean_labels, fresh, False),
-        steps=zeros, weights_of=zeros, fitted=zeros.bool(), losses=torch.ones(NETWORKS),
-    )  # fmt: skip
-    return Findings.of(
-        PoolResult(
-            folder=out, run=run, share=0.7, pool=pool, train=train, test=test, seconds=0.0,
-            failed=(),
-        )
-    )  # fmt: skip
+    known = predicted(train.labels, left_out, members)
+    return findings_of(
+        run, (train, test), members, (known, predicted(test.clean_labels, fresh, False))
+    )
 
 
 def check(found: Findings) -> str:

@@ -17,14 +17,13 @@ from lab.pool.attacks import LOSS, RELATIVE, RELATIVE_OFFLINE
 from lab.pool.findings import Findings
 from lab.pool.fresh import fresh_of, in_shares
 from lab.pool.report import report
-from lab.pool.run import PoolResult
-from lab.pool.store import Pool
 from lab.pool.words import sentences, tell
 from lab.runs.resolve import resolve
 from lab.worlds import open_world
 from lab.worlds.groups import true_groups
 from support.configs import tiny
 from support.executors import Here
+from support.pools import findings_of
 
 pytestmark = pytest.mark.usefixtures("short_bootstraps")
 
@@ -88,20 +87,10 @@ def planted(out: Path, data: DataConfig) -> Findings:
     train = run.world.load("train", run.config.data.num_train)
     test = run.world.load("test", run.config.data.num_test)
     generator, count = torch.Generator().manual_seed(0), len(train)
-    zeros, classes = torch.zeros(NETWORKS, dtype=torch.int64), len(train.classes)
-    masks = [membership(k, count=count, share=0.7, seed=0) for k in range(NETWORKS)]
-    pool = Pool(
-        networks=tuple(range(NETWORKS)), members=torch.stack(masks),
-        train_logits=constant(train.labels, classes, generator),
-        test_logits=constant(test.labels, classes, generator),
-        steps=zeros, weights_of=zeros, fitted=zeros.bool(), losses=torch.ones(NETWORKS),
-    )  # fmt: skip
-    return Findings.of(
-        PoolResult(
-            folder=out, run=run, share=0.7, pool=pool, train=train, test=test, seconds=0.0,
-            failed=(),
-        )
-    )  # fmt: skip
+    classes = len(train.classes)
+    members = torch.stack([membership(k, count=count, share=0.7, seed=0) for k in range(NETWORKS)])
+    logits = constant(train.labels, classes, generator), constant(test.labels, classes, generator)
+    return findings_of(run, (train, test), members, logits)
 
 
 def test_networks_that_give_one_answer_to_all_do_not_know_the_frequent_classes_pictures(

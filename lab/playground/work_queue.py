@@ -9,6 +9,7 @@ requests are computed once, and those whose connection was closed are dropped.
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
@@ -149,6 +150,7 @@ class WorkQueue:
             try:
                 answer = job.question()
             except BaseException as error:
+                _let_go(error)
                 for asker in askers:
                     asker.answer.set_exception(error)
             else:
@@ -182,6 +184,19 @@ class WorkQueue:
             self._changed.wait_for(
                 lambda: not self._waiting and not (also_begun and self._busy), POLITE
             )
+
+
+def _let_go(error: BaseException) -> None:
+    """Let the frames of an error, and of those that led to it, let go of their objects: the last of
+    a tensor in a request's thread would crash the program at its end."""
+    met: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in met:
+            met.add(id(each))
+            traceback.clear_frames(each.__traceback__)
+            left += [each.__cause__, each.__context__]
 
 
 def ending() -> bool:

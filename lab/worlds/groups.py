@@ -20,6 +20,9 @@ from lab.worlds.examples import Examples
 SHUFFLES = 400
 """Random assignments of a column's values to examples, with which it is compared."""
 
+OF_SETS = {"split", "set", "subset", "partition", "fold"}
+"""Names of columns that say which set a picture is in."""
+
 
 def are_kinds(columns: Sequence[GroupedBy], count: int) -> bool:
     """Whether the values that columns have for `count` pictures are kinds, such as sites or
@@ -29,10 +32,6 @@ def are_kinds(columns: Sequence[GroupedBy], count: int) -> bool:
         each.attribute.lower() in OF_SETS or is_of_clusters(each.attribute, each.words, count)
         for each in columns
     )
-
-
-OF_SETS = {"split", "set", "subset", "partition", "fold"}
-"""Names of columns that say which set a picture is in."""
 
 
 @dataclass(frozen=True)
