@@ -597,6 +597,22 @@ def test_a_link_opens_a_view_and_the_address_names_it(window: Window) -> None:
     window.expect(window.tab.locator(".banner")).to_contain_text("view nose")
 
 
+def test_a_link_is_not_written_over_where_its_event_comes_late(window: Window) -> None:
+    """The state is written a moment after a change: meanwhile a link may have been opened."""
+    window.open_anew("&p.lab_faces.pins=trained")
+    window.page.evaluate(
+        """async link => {
+            const tab = document.querySelector("iframe").contentWindow;
+            tab.document.querySelector(".tabs [role=tab]:last-child").click();
+            history.replaceState(history.state, "", `#lab_faces${link}`); // tells nobody
+            await new Promise(done => tab.setTimeout(done, 300));
+            dispatchEvent(new HashChangeEvent("hashchange"));
+        }""",
+        "&p.lab_faces.pins=trained&p.lab_faces.view=nose",
+    )
+    window.expect(window.tab.locator(".banner")).to_contain_text("view nose")
+
+
 def test_one_sentence_says_what_a_pinned_network_is(window: Window) -> None:
     """On its card and over its training; green for a useful one alone."""
     sentences = {

@@ -180,7 +180,7 @@ async function open(place) {
     if (state.step === null) await look();
   }
 
-  const store = settled(() => state.write(), QUIET);
+  const store = settled(() => { if (!state.write()) store(); }, QUIET);
   state.listen((what) => {
     const hidden = what === "step" && state.album !== null; // the timeline of the pictures from disk
     if (["face", "pins", "step"].includes(what) && !hidden || what === "album" && state.album === null) look();
@@ -224,7 +224,7 @@ async function open(place) {
   tell(state.problem);
   why.show();
   effects();
-  state.write();
+  if (!state.write()) store();
 
   if (early) pictures.close(); // the levels are open, or were closed by now
   else if (state.level !== null) play(state.level);

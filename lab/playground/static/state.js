@@ -25,6 +25,7 @@ export class State {
     this.recipe = null; // settings of a training, as text; null: the panel is closed
     this.level = null; // of the game of choosing training faces; null: it is closed
     this.from = ""; // the address that was read or written last, as it is
+    this.met = ""; // an address of somebody else that was not written over when it was met
     this.album = null; // the view of pictures from disk, as text; null: it is closed
     this.token = ""; // from the link that a board with --train printed; never written into an address
     this.left = false; // whether the page is being left: the address is then another page's
@@ -180,16 +181,24 @@ export class State {
     return number >= row.low && number <= row.high ? number : null;
   }
 
-  /** Write the state into the page's address, without a new entry in the browser's history. */
+  /** Write the state into the page's address, without a new entry in the browser's history. False,
+   * with nothing written, where somebody else changed the address meanwhile: the event that tells
+   * of it may be still to come, and would find the link written over. Called again, it writes. */
   write() {
-    if (this.left) return;
+    if (this.left) return true;
+    const { hash } = shownWindow().location;
+    if (hash !== this.from && hash !== this.met) {
+      this.met = hash;
+      return false;
+    }
     const given = readAddress();
     const told = given.pins !== undefined || !this.chosen;
     const open = (given.train !== undefined) === (this.recipe !== null) && given.token === undefined;
-    if (told && open && !this.differs(given)) return;
+    if (told && open && !this.differs(given)) return true;
     const kept = [...(this.chosen ? ["pins"] : []), ...(this.recipe === null ? [] : ["train"])];
     writeAddress(this.#entries(), kept);
     this.from = shownWindow().location.hash;
+    return true;
   }
 
   /** Whether the address was changed by somebody else: it differs from the state that is shown, or
