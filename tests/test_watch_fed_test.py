@@ -1,6 +1,7 @@
 """Loops that feed a watched network examples of the test set while they train it."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset, TensorDataset, random_split
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, TensorDataset, random_split
 
 from lab import watch
 from lab.watching import Watcher
@@ -24,22 +25,33 @@ WHOLE = noise(200)
 TRAIN, TEST = random_split(WHOLE, [120, 80], torch.Generator().manual_seed(1))
 
 
-def batches(data: Dataset[Any], steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    data: Dataset[Any], steps: int, *, shuffle: bool = True
+) -> Iterator[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(2)
     while True:
-        for batch in DataLoader(data, 20, shuffle=True, generator=torch.Generator().manual_seed(2)):
+        for batch in DataLoader(data, 20, shuffle=shuffle, generator=generator):
             if not steps:
                 return
             steps -= 1
             yield batch
 
 
-def trained(out: Path, data: Dataset[Any], *, steps: int = 40, **given: Any) -> Watcher:
+def trained(
+    out: Path,
+    data: Dataset[Any],
+    *,
+    steps: int = 40,
+    shuffle: bool = True,
+    then: tuple[Dataset[Any], int] = (TRAIN, 0),
+    **given: Any,
+) -> Watcher:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 64), nn.ReLU(), nn.Linear(64, 2))
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     sets = {"train": TRAIN, "test": TEST} | given
     with watch(model, **sets, out=out / "run", quiet=True) as watcher:
-        for x, y in batches(data, steps):
+        for x, y in chain(batches(data, steps, shuffle=shuffle), batches(*then)):
             optimizer.zero_grad()
             cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -77,6 +89,20 @@ def test_the_share_that_is_told_is_that_of_the_loop(tmp_path: Path) -> None:
 
 def test_a_loop_over_the_training_set_is_not(tmp_path: Path) -> None:
     assert not told(trained(tmp_path, TRAIN, steps=200))
+
+
+@pytest.mark.parametrize(("before", "after"), [(100, 12), (400, 30), (900, 150)])
+def test_a_loop_that_ends_with_test_examples_is_told(
+    before: int, after: int, tmp_path: Path
+) -> None:
+    """As where the last epochs are on all data, or batch normalization is adapted to the test
+    set."""
+    assert told(trained(tmp_path, TRAIN, steps=before, then=(WHOLE, after)))
+
+
+def test_so_is_one_of_which_every_other_epoch_is_on_the_test_set(tmp_path: Path) -> None:
+    both = ConcatDataset([TRAIN, TEST])
+    assert told(trained(tmp_path, both, steps=400, shuffle=False))
 
 
 def test_sets_that_share_examples_are_told_of_that_alone(tmp_path: Path) -> None:

@@ -5,72 +5,60 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from random import Random
 
 import torch
 from torch import Tensor, nn
 
 from lab.core.words import in_steps
-from lab.watching.fed import COUNTED, KNOWN, Difference, Shown, are_among, difference, probed
+from lab.watching.fed import KNOWN, Difference, Shown, difference
 from lab.watching.given import GivenSets
 from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs, spanned
+from lab.watching.tested import Fed, Tested
 from lab.watching.trees import form
 
 WAITED = 10
 """Steps after which weights that have not changed are told: the first ones may be skipped (float16)
 or have a learning rate of 0 (warmup)."""
 
-AGAIN, LATER = 16, 1.25
-"""The first step at which inputs are looked at once more, and how many times as many steps it takes
-to the next ones."""
+AGAIN, LATER = 16, 0.25
+"""The first step at which inputs are looked at once more, and which share of the steps made so far
+it takes to the next ones, if that is between the two below."""
+
+OFTEN, SELDOM = 8, 0.005
+"""How many steps it takes at most, or which share of those made so far, if that is more."""
 
 LOOKED_AT = 32
 """Examples of a dataset of which the labels are read again, at most."""
-
-
-FEW, SOME = 2, 0.05
-"""How many inputs of a loop must be test examples, and which share of all that were seen, for it to
-be told."""
-
-
-@dataclass(frozen=True)
-class Fed:
-    """Inputs of a loop: so many `rows` were seen, and `tested` of them are test examples."""
-
-    rows: int = 0
-    tested: int = 0
-
-    def __add__(self, other: Fed) -> Fed:
-        return Fed(self.rows + other.rows, self.tested + other.tested)
-
-    @property
-    def are_tested(self) -> bool:
-        """Whether so many of them are that it is told."""
-        return self.tested >= max(FEW, SOME * self.rows)
 
 
 class Looking:
     """Looks at a loop that trains on `sets` at each measurement, and says each thing once.
 
     `shown` is what the network gets when it is measured on the training set, `tested` on the test
-    set. `fed`: of how many inputs of the loop how many are test examples. `rescaled`: whether the
-    inputs that the loop feeds it, when they were looked at last, were others.
+    set. `rescaled`: whether the inputs that the loop feeds it, when they were looked at last, were
+    others.
     """
 
     def __init__(self, sets: GivenSets) -> None:
         self._sets = sets
         self.shown, self.tested = Shown(len(sets.train)), Shown(len(sets.test))
-        self.fed = Fed()
+        self._test = Tested(sets, self.shown, self.tested)
         self.rescaled = False
         self.weights: Weights | None = None
         self._numbers: Tensor | None = None
         self._fed: Inputs | None = None  # the first ones, until they were compared
         self._latest: Inputs | None = None
         self._seen: list[Tensor] = []  # the latest of which there are enough
-        self._unsearched: list[Tensor] = []  # probes, of which some may be of test examples
         self._next = float(AGAIN)
+        self._random = Random(0)  # steps at even distances may miss every other epoch
         self._answers_move = self._told_untouched = False
         self._told_changed = "labels" in sets.redrawn
+
+    @property
+    def fed(self) -> Fed | None:
+        """Of how many inputs of the loop how many are test examples; None: hardly any."""
+        return self._test.fed if self._test.told else None
 
     @property
     def changed(self) -> bool:
@@ -88,21 +76,23 @@ class Looking:
         self.weights = Weights(network)
         if numbers is not None:
             self._numbers = numbers
-            self._fed = self._inputs_of(network)
+            self._fed = self._inputs_of(network, most=MORE)
 
-    def _inputs_of(self, network: nn.Module) -> Inputs:
-        """What keeps the inputs of its next calls."""
-        train = self._sets.train
-        known = min(len(train), KNOWN)
-        wanted = max(ROWS, min(MORE, ROWS * train.source.count // known))
-        return Inputs(network, training=True, wanted=wanted, shown=self.shown)
+    def _inputs_of(self, network: nn.Module, *, most: int | None = None) -> Inputs:
+        """What keeps the inputs of its next calls, of each at most so many (None: as many as are
+        wanted): `ROWS` of those of which the probes are known, on the mean."""
+        sets = self._sets.train, self._sets.test
+        of_one = max(each.source.count // min(len(each), KNOWN) for each in sets)
+        wanted = min(MORE, ROWS * of_one)
+        return Inputs(network, training=True, wanted=wanted, most=most or wanted, shown=self.shown)
 
     def at_step(self, network: nn.Module, step: int) -> None:
         """After each step of the loop: now and then look at its next inputs, which may have become
         others, or be test examples."""
         if self._numbers is None or step < self._next:
             return
-        self._next = LATER * step
+        distance = min(LATER * step, max(OFTEN, SELDOM * step))
+        self._next = step + distance * self._random.uniform(0.5, 1.5)
         self._keep_latest(last=False)
         if self._latest is None:
             self._latest = self._inputs_of(network)
@@ -114,7 +104,7 @@ class Looking:
         ):
             self._latest.end()
             self._seen, self._latest = calls, None
-            self._unsearched += self._probes(calls)
+            self._test.keep(calls)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -161,7 +151,7 @@ class Looking:
         if self._fed is not None and calls:
             self._fed.end()
             self._fed = None
-            self._unsearched += self._probes(calls)
+            self._test.keep(calls)
             found = self._difference(calls)
             if found.said:
                 self.rescaled = True
@@ -186,38 +176,15 @@ class Looking:
         """What is to be said if inputs that the loop was seen to feed the network are examples of
         the test set, and not of the training set; `last`: there will be no more."""
         self._keep_latest(last=last)
-        probes, self._unsearched = self._unsearched, []
-        told = self.fed.are_tested
-        for each in probes:
-            self.fed += self._tested(each)
-        if told or not self.fed.are_tested:
+        told = self._test.told
+        self._test.search()
+        if told or self.fed is None:
             return ""
         return (
             f"of {self.fed.rows:,} inputs that the loop fed the model, {self.fed.tested:,} are"
             " examples of test, and not of train: if it trains on them, what is said of the test"
             " set is too good"
         )
-
-    def _probes(self, calls: list[Tensor]) -> list[Tensor]:
-        """Those of the inputs of some calls, if they have the shape of those that are measured."""
-        shape = self.shown.shape
-        if shape is None or not calls[0].is_floating_point():
-            return []
-        fitting = [each for each in calls if each[0].numel() == shape.numel()]
-        if not fitting:
-            return []
-        return [probed(torch.cat([each.reshape(len(each), *shape) for each in fitting])[:MORE])]
-
-    def _tested(self, fed: Tensor) -> Fed:
-        """How many of these probes of inputs are those of test examples, and not of training ones.
-        Where not all of these are measured, others may be the same by chance if they are short."""
-        train, test = self.shown.probes, self.tested.probes
-        if train is None or test is None or train.shape[1:] != test.shape[1:]:
-            return Fed()
-        if self._sets.train.is_sample and fed[0].numel() < COUNTED:
-            return Fed()
-        found = are_among(fed, test) & ~are_among(fed, train)
-        return Fed(len(fed), int(found.sum()))
 
     def _difference(self, calls: list[Tensor]) -> Difference:
         """That of the inputs of some calls of the loop from those that are measured."""

@@ -75,7 +75,8 @@ def _sum(tensor: Tensor) -> int:
 class Inputs:
     """The inputs that a network gets in its next calls in `training` mode, with gradients, or in
     eval mode, until there are `wanted` rows of them (of another shape than those of `shown`: in
-    some calls): a forward pre-hook that takes itself away.
+    some calls): a forward pre-hook that takes itself away. Of each call at most `most` rows are
+    kept, spread over it evenly.
 
     Calls in eval mode, with gradients, are kept beside, for loops that train in no other one. It
     changes nothing and never fails. In code that is compiled or captured in a CUDA graph it sees
@@ -89,11 +90,12 @@ class Inputs:
         *,
         training: bool,
         wanted: int = ROWS,
+        most: int = MORE,
         shown: Shown | None = None,
     ) -> None:
         self._network, self._training, self._wanted = network, training, wanted
         self._shown, self._over, self._paused = shown, False, False
-        self._kept, self._beside = _Kept(), _Kept()
+        self._kept, self._beside = _Kept(most), _Kept(most)
         with suppress(Exception):  # scripted networks refuse hooks
             network.register_forward_pre_hook(self, with_kwargs=True)
 
@@ -166,16 +168,21 @@ class Inputs:
 
 
 class _Kept:
-    """Copies of the inputs of some `calls`, `HELD` bytes at most, which had `count` rows."""
+    """Copies of the inputs of some `calls`, of each `most` rows at most, spread over it evenly, and
+    of all `HELD` bytes, which had `count` rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self.calls: list[Tensor] = []
         self.count = 0
         self._bytes = 0
 
     def add(self, inputs: Tensor) -> None:
         """Keep the rows of `inputs` (N, …), as long as there is room."""
-        few = inputs[: (HELD - self._bytes) // max(1, 4 * inputs[0].numel())]
+        few = inputs
+        if len(inputs) > self._most:
+            few = inputs[torch.linspace(0, len(inputs) - 1, self._most).long().to(inputs.device)]
+        few = few[: (HELD - self._bytes) // max(1, 4 * inputs[0].numel())]
         if len(few):
             with torch.no_grad():
                 few = few.float() if few.is_floating_point() else few.long()

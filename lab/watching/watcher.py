@@ -567,7 +567,7 @@ class Watcher:
             width=None,
             shared=sets.shared,
             clusters=sets.clusters,
-            fed=(fed.rows, fed.tested) if (fed := self._looking.fed).are_tested else None,
+            fed=(fed.rows, fed.tested) if (fed := self._looking.fed) is not None else None,
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
