@@ -415,6 +415,8 @@ def test_of_groups_that_both_sets_have_the_shares_among_these_are_told() -> None
         ("patient_id", 5, 1000, False), ("video", 4, 4000, False),
         ("Split", ("train", "test"), 900, False),
         ("study", ("nih", "padchest", "mimic"), 900, True), ("plant", ("a", "b"), 900, True),
+        ("plant", 4, 720, True), ("plant", 60, 300, False), ("cluster", 4, 400, True),
+        ("subject", 4, 720, False),
     ],
 )  # fmt: skip
 def test_which_columns_are_kinds(
@@ -461,6 +463,30 @@ def test_pictures_of_another_site_are_told_before_training_and_in_the_verdict(
     verdict = " ".join(result.verdict.split())
     assert ("It memorized" in verdict) != said
     assert ("All 60 test pictures are of groups that it never studied" in verdict) == said
+
+
+@pytest.mark.parametrize(("num_train", "num_test"), [(300, 220), (60, 60)])
+def test_many_stations_are_told_of_whichever_part_of_their_pictures_is_used(
+    num_train: int, num_test: int, tmp_path: Path
+) -> None:
+    """20 stations with 26 pictures each, of which one part is in the training set."""
+    rows = ["file_name,station"]
+    for split, names, each in (("train", range(12), 156), ("test", range(12, 20), 112)):
+        noise(tmp_path / split, {"a": each, "b": each}, len(split))
+        files = sorted((tmp_path / split).rglob("*.png"), key=lambda file: file.stem)
+        rows += [
+            f"{file.relative_to(tmp_path).as_posix()},S{names[place % len(names)]}"
+            for place, file in enumerate(files)
+        ]
+    (tmp_path / "metadata.csv").write_text("\n".join(rows))
+    data = DataConfig(
+        data=str(tmp_path), image_size=16, num_train=num_train, num_test=num_test,
+        groups=("station",),
+    )  # fmt: skip
+    world = open_world(data, seed=0)
+    lines = audit.warnings(world, world.load("train", num_train), world.load("test", num_test))
+    assert [one for one in lines if "groups that the training set lacks" in one]
+    assert not [one for one in lines if "belong together" in one]
 
 
 @pytest.mark.parametrize(

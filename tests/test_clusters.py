@@ -213,6 +213,12 @@ def test_a_part_of_the_pictures_has_the_clusters_of_all(column: bool, tmp_path: 
         found = world.clusters(8, 4)
         assert (0 if found is None else found.shared) == len(train & test)
         shared += len(train & test)
+        alone = world.training_clusters(8)
+        crowded = [patient[world.name("train", place)] for place in range(8)]
+        several = sum(crowded.count(each) for each in crowded) > 1.2 * 8
+        assert (alone is not None) is several
+        if alone is not None:
+            assert (alone.tested, alone.clusters) == (8, len(set(crowded)))
     assert shared > 3
 
 
@@ -314,6 +320,53 @@ def test_names_of_single_pictures_say_nothing(called: Callable[[int], str]) -> N
         assert clusters_of(file_marks(sets[0] | sets[1]), items[0], items[1]) is None
 
 
+@pytest.mark.parametrize(
+    "called",
+    [
+        lambda p, n: (
+            f"{p}__M_{('Left', 'Right')[n % 2]}_{('thumb', 'index', 'ring')[n // 2]}_finger"
+        ),
+        lambda p, n: f"Mouse{p:02}_day{n}_ctrl",
+        lambda p, n: f"mouse{p:02}_day{n // 2}_slice{n % 2}",
+        lambda p, n: f"patient{p}_202103{10 + n}_{101010 + 37 * n + p}",
+        lambda p, n: f"site{p % 2}_p{p}_2021-03-{10 + n}_left",
+    ],
+)
+def test_several_words_may_follow_the_number_of_a_person(called: Callable[[int, int], str]) -> None:
+    """Of 40 persons with six pictures each, of either class."""
+    random = np.random.default_rng(0)
+    label = random.integers(0, 2, 40)
+    paths = {
+        (p, n): PurePath("ab"[label[p]], f"{called(p, n)}.bmp") for p in range(40) for n in range(6)
+    }
+    items = [(each, label[each[0]]) for each in paths]
+    order = [items[place] for place in random.permutation(len(items))]
+    train, test = order[:190], order[190:]
+    found = clusters_of(file_marks(paths), train, test, [order])
+    assert found is not None
+    known = [{p for (p, _), _ in each} for each in (train, test)]
+    assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        lambda n, r: f"Screenshot 2021-{r(1, 13):02}-{r(1, 29):02} at {r(24):02}.{r(60):02}.{n:03}",
+        lambda n, r: f"{r(1, 29):02}-{r(1, 13):02}-2021 {r(24):02}h{r(60):02} {n}",
+        lambda n, r: f"holiday_{r(1990, 2024)}_{r(1, 13)}_{n}",
+        lambda n, r: f"COCO_train2014_{n:012}_resized",
+        lambda n, r: f"{n:05}_640x480_small",
+        lambda n, r: f"site{r(3)}_{n}_left",
+    ],
+)
+def test_days_years_and_running_numbers_say_nothing(called: Callable[..., str]) -> None:
+    random = np.random.default_rng(0)
+    paths = [PurePath("ab"[n % 2], f"{called(n, random.integers)}.png") for n in range(300)]
+    items = [(path, path.parts[0]) for path in paths]
+    marks = file_marks({path: path for path in paths})
+    assert clusters_of(marks, items[:240], items[240:], [items]) is None
+
+
 def test_writers_of_whom_each_class_has_one_picture_are_told() -> None:
     """Letters of 12 writers, A/w03_0.png and B/w03_1.png; not pictures that their class names."""
     for called, told in (
@@ -351,6 +404,18 @@ def test_columns_of_subjects_are_clusters_and_kinds_are_not(values: str, told: b
     items = [(n, n % 2) for n in of]
     found = clusters_of([column_marks("subject", of)], items[:160], items[160:])
     assert (found is not None) is told
+
+
+def test_few_pictures_of_many_stations_or_plants_are_no_clusters() -> None:
+    """The whole folder counts: 24 stations have 40 pictures each, four plants 180."""
+    for column, values, each in (("station", 24, 40), ("plant", 4, 180), ("study", 8, 60)):
+        of = {n: f"{column} {n // each}" for n in range(values * each)}
+        items = [(n, n % 2) for n in of]
+        few = [items[place] for place in np.random.default_rng(0).permutation(len(items))[:120]]
+        assert clusters_of([column_marks(column, of)], few[:80], few[80:], [items]) is None
+    of = {n: f"plant {n // 6}" for n in range(120)}
+    items = [(n, n % 2) for n in of]
+    assert clusters_of([column_marks("plant", of)], items[::2], items[1::2], [items]) is not None
 
 
 def test_clusters_in_both_sets_make_intervals_too_narrow_as_well() -> None:

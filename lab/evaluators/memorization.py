@@ -19,7 +19,7 @@ from lab.tracking import views
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.writer import Tracker
 from lab.worlds import DrawnWorld
-from lab.worlds.groups import are_kinds
+from lab.worlds.groups import groups_are_kinds
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class MemorizationEvaluator:
         train, test = setup.splits.get("train"), setup.splits["test"]
         if isinstance(train, LoadedSplit) and isinstance(test, LoadedSplit):
             world = setup.world
-            count = len(train.examples) + len(test.examples)
-            kinds = are_kinds(world.grouped_by, count)
+            kinds = groups_are_kinds(world)
             return cls(train, test, world.noun, isinstance(world, DrawnWorld), kinds)
         return None
 

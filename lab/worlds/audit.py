@@ -28,7 +28,7 @@ from lab.worlds.clusters import clusters_told
 from lab.worlds.copies import Copies, copies_between, copies_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
-from lab.worlds.groups import MeasuredCue, are_kinds, group_counts, measured, true_groups
+from lab.worlds.groups import MeasuredCue, group_counts, groups_are_kinds, measured, true_groups
 from lab.worlds.kept import Progress, quiet
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
@@ -223,7 +223,7 @@ def group_shares_doubted(
     classes = tuple(
         counts(each, len(world.classes)) for each in (clean[chosen], test.clean_labels.cpu())
     )
-    kinds = are_kinds(world.grouped_by, len(train) + len(test))
+    kinds = groups_are_kinds(world)
     pairs = ((judged, others), (classes[0], classes[1]))
     if unstudied := in_unstudied_groups(*pairs, kinds=kinds):
         places = zip(names, judged, others, strict=True)

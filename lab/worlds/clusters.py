@@ -27,8 +27,8 @@ FEW = 1.5
 has on the mean, at least: fewer happen to be alike."""
 
 MOST = 50
-"""Pictures that a cluster by names has on the mean, at most: more are a kind, as a breed of dogs.
-"""
+"""Pictures that a cluster by names, or by a column of `EITHER`, has on the mean, at most: more are
+a kind, as a breed of dogs."""
 
 MANY = 20
 """Values that a column has at least, and pictures that each has on the mean, at most, if its name
@@ -41,9 +41,27 @@ CALLED = re.compile(
 )
 """Words by which columns of clusters are called, alone or with some of `NUMBERED`."""
 
+EITHER = re.compile(
+    r"case|stud(?:y|ie)|serie|exam|visit|session|track|sample|slide|plant|tree|famil(?:y|ie)|user"
+    r"|cluster"
+)
+"""Those of them that columns of kinds are called by, too, as of studies in several countries."""
+
 NAMED = 10
-"""Values of such a column, at least, if they have no numbers, as names of persons: fewer are kinds.
-"""
+"""Values that marks have at least, if little else says that they are clusters: those of columns
+that are called so but without numbers, as names of persons, or by one of `EITHER`, and beginnings
+of names up to a number that is not the last one. Fewer are kinds."""
+
+DATED = re.compile(
+    r"(?:(?:19|20)\d\d(?:[-_.]?\d\d){2}|\d\d([-_.])\d\d\1(?:19|20)\d\d)"
+    r"(?:[-_. T]*(?:at )?\d\d(?:[-_.h]?\d\d){1,2})?"
+)
+"""A day in a file's name, with or without a time."""
+
+YEAR = re.compile(r"(?:19|20)\d\d")
+
+LEVELS = 3
+"""Numbers in a file's name up to which beginnings are looked at, but for the last one."""
 
 NUMBERED = {"", "id", "ids", "uid", "no", "nr", "num", "number", "index", "idx", "name", "code"}
 
@@ -68,11 +86,12 @@ T = TypeVar("T", bound=Hashable)
 @dataclass(frozen=True)
 class Marks(Generic[T]):
     """What may tell which pictures belong together: the mark that each of some pictures has.
-    `column` is the name of the column that they stand in."""
+    `column` is the name of the column that they stand in; `least`: fewer marks are kinds."""
 
     kind: Kind
     of: Mapping[T, str]
     column: str = ""
+    least: int = 1
 
     def are_clusters(
         self, sets: Sequence[Counter[str]], whole: Sequence[Counter[str]], pictures: int
@@ -82,16 +101,15 @@ class Marks(Generic[T]):
         if self.kind == "folder":
             return True
         counts = sum(whole, Counter[str]())
-        if 2 * counts.total() < pictures:
+        if 2 * counts.total() < pictures or len(counts) < self.least:
             return False
-        if _called(self.column):
-            return _are_names(counts)
-        if self._mean(whole) < FEW:
-            return False
+        mean = self._mean(whole)
         if self.kind == "names":
-            return self._mean(sets) <= MOST
+            return mean >= FEW and self._mean(sets) <= MOST
+        if _called(self.column):
+            return _are_names(self.column, counts, mean)
         numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
-        return not numbers and self._mean(sets) <= MANY <= len(counts)
+        return not numbers and mean >= FEW and _are_many(counts, mean)
 
     def _mean(self, sets: Sequence[Counter[str]]) -> float:
         """How many pictures each mark has on the mean. Names count in each set by itself: in two
@@ -137,11 +155,27 @@ class Clusters:
 def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     """The marks of pictures in files, of which these are the paths from the classes on, in each
     folder with classes: folders below the classes, and of files that lie in none how their names
-    begin, in one class and in all."""
+    begin, up to the first number, to later ones, and but for their last part."""
     paths = {item: path for each in sets for item, path in each.items()}
     folders = {item: path.parent.as_posix() for item, path in paths.items() if len(path.parts) > 2}
-    flat = {item: path for item, path in paths.items() if item not in folders}
-    found = {item: parts for item, path in flat.items() if (parts := _parts(path))}
+    flat = [{item: path for item, path in each.items() if item not in folders} for each in sets]
+    marks: list[Marks[T]] = [Marks("folder", folders)]
+    cuts = {item: _cuts(path.stem) for each in flat for item, path in each.items()}
+    for level in range(max((len(each) for each in cuts.values()), default=0) - 1):
+        if level == LEVELS:
+            break
+        at = {item: each[level] for item, each in cuts.items() if level < len(each) - 1}
+        marks += _by_names(flat, at, least=NAMED)
+    marks += _by_names(flat, {item: each[-1] for item, each in cuts.items() if each})
+    return marks
+
+
+def _by_names(
+    sets: Sequence[Mapping[T, PurePath]], found: Mapping[T, tuple[str, str]], *, least: int = 1
+) -> list[Marks[T]]:
+    """The marks of files by how their names begin, in one class and in all; `found` are beginnings
+    and rests of some."""
+    flat = {item: path for each in sets for item, path in each.items()}
     begins = {begin for begin, _ in found.values()}
     names = [
         {
@@ -165,7 +199,7 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
         whole = path.stem if free else (path.parent / path.stem).as_posix()
         if item not in begun and whole in known:
             begun[item] = whole
-    return [Marks("folder", folders), Marks("names", begun), Marks("names", across)]
+    return [Marks("names", begun, least=least), Marks("names", across, least=least)]
 
 
 def column_marks(name: str, values: Mapping[T, str]) -> Marks[T]:
@@ -241,11 +275,26 @@ def _by(
     return Clusters(marks.kind, marks.column, total, len(tested), len(shared), first, crowded)
 
 
-def _parts(path: PurePath) -> tuple[str, str] | None:
-    """How a file's name begins, and its last part: scan12 and 03 of scan12_03.png; None where the
-    beginning has no number, as of cat_03.png."""
-    found = re.fullmatch(r"(.*[^\W_])[\W_]+([^\W_]+)[\W_]*", path.stem)
-    return (found[1], found[2]) if found and re.search(r"\d", found[1]) else None
+def _cuts(name: str) -> list[tuple[str, str]]:
+    """The beginnings and rests of a file's name without its ending: p1 and day2_03, p1_day2 and 03
+    of p1_day2_03. All end with a number, but for the last one, which is all but the last part; none
+    before that ends with a year, a day or a time. Empty where the last one has no number, as of cat_03."""
+    parts = list(re.finditer(r"[^\W_]+", name))
+    if len(parts) < 2 or not re.search(r"\d", name[: parts[-2].end()]):
+        return []
+    days = [day.span() for day in DATED.finditer(name)]
+    ends = [part.end() for part in parts[:-1]]
+    chosen = [
+        end
+        for part, end in zip(parts, ends, strict=False)
+        if re.search(r"\d", part[0])
+        and not YEAR.fullmatch(part[0])
+        and not any(start < end <= stop for start, stop in days)
+    ]
+    chosen = sorted({*chosen, ends[-1]})
+    return [
+        (name[:end], name[parts[ends.index(end) + 1].start() :].rstrip("_-. ")) for end in chosen
+    ]
 
 
 def _restart(paths: Collection[PurePath]) -> bool:
@@ -273,21 +322,29 @@ def _tell_the_class(ends: Counter[tuple[str, PurePath]]) -> bool:
     return same - usual >= TELLING * (1 - usual)
 
 
-def _called(column: str) -> bool:
-    """Whether a column is called as one of clusters, such as PatientID."""
+def _called(column: str, by: re.Pattern[str] = CALLED) -> bool:
+    """Whether a column is called as one of clusters, such as PatientID: by such words alone."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower()
     told = [word for word in re.split(r"[^a-z]+", words) if word not in NUMBERED]
-    return bool(told) and all(CALLED.fullmatch(word.removesuffix("s")) for word in told)
+    return bool(told) and all(by.fullmatch(word.removesuffix("s")) for word in told)
 
 
-def _are_names(values: Collection[str]) -> bool:
-    """Whether these may be the values of a column that is called as one of clusters."""
+def _are_names(column: str, values: Collection[str], mean: float) -> bool:
+    """Whether these may be the values of a column that is called as one of clusters, each of so
+    many pictures on the mean."""
+    if _called(column, EITHER):
+        return len(values) >= NAMED and mean <= MOST
     numbered = sum(any(map(str.isdigit, value)) for value in values)
     return 2 * numbered >= len(values) or len(values) >= NAMED
 
 
-def is_of_clusters(column: str, values: Collection[str], count: int) -> bool:
-    """Whether a column with these `values` for `count` pictures is taken for one of clusters."""
-    if _called(column):
-        return _are_names(values)
-    return len(values) >= MANY and count <= MANY * len(values)
+def _are_many(values: Collection[str], mean: float) -> bool:
+    """Whether values are too many for kinds, with too few pictures each."""
+    return len(values) >= MANY >= mean
+
+
+def is_of_clusters(column: str, values: Collection[str], pictures: int) -> bool:
+    """Whether a column which has these `values` for all `pictures` that there are is taken for one
+    of clusters."""
+    mean = pictures / max(1, len(values))
+    return _are_names(column, values, mean) if _called(column) else _are_many(values, mean)

@@ -16,6 +16,8 @@ from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
+from lab.worlds.stored import StoredWorld
+from lab.worlds.world import World
 
 SHUFFLES = 400
 """Random assignments of a column's values to examples, with which it is compared."""
@@ -24,14 +26,20 @@ OF_SETS = {"split", "set", "subset", "partition", "fold"}
 """Names of columns that say which set a picture is in."""
 
 
-def are_kinds(columns: Sequence[GroupedBy], count: int) -> bool:
-    """Whether the values that columns have for `count` pictures are kinds, such as sites or
-    cameras, and not clusters, such as patients, whose pictures should all be in one set, or names
-    of the sets themselves."""
+def are_kinds(columns: Sequence[GroupedBy], pictures: int) -> bool:
+    """Whether the values that columns have for all `pictures` that there are, are kinds, such as
+    sites or cameras, and not clusters, such as patients, whose pictures should all be in one set,
+    or names of the sets themselves."""
     return bool(columns) and not any(
-        each.attribute.lower() in OF_SETS or is_of_clusters(each.attribute, each.words, count)
+        each.attribute.lower() in OF_SETS or is_of_clusters(each.attribute, each.words, pictures)
         for each in columns
     )
+
+
+def groups_are_kinds(world: World) -> bool:
+    """Whether the groups of a world are such kinds, however many of its pictures are used."""
+    whole = world.whole if isinstance(world, StoredWorld) else ()
+    return are_kinds(world.grouped_by, sum(map(len, whole)))
 
 
 @dataclass(frozen=True)

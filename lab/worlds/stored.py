@@ -150,7 +150,7 @@ class StoredWorld(World, Generic[T]):
     def training_clusters(self, num_train: int) -> Clusters | None:
         """The clusters that the first `num_train` training pictures may be in, as `clusters_of`
         says of a test set; None where none is known to have several of them."""
-        return clusters_of(self.marks, (), self._items("train")[:num_train])
+        return clusters_of(self.marks, (), self._items("train")[:num_train], self.whole)
 
     @property
     def sets(self) -> tuple[str, str]:
