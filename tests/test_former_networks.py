@@ -19,6 +19,8 @@ from lab.runs.train import start
 from support.configs import tiny
 from support.scripts import is_a_good_line
 
+pytestmark = pytest.mark.usefixtures("runs_here")
+
 Hide = Callable[[int], None]
 
 SIZED = """
