@@ -16,6 +16,8 @@ from support.configs import tiny
 from support.picture_folders import fill
 from support.scripts import run_here
 
+pytestmark = pytest.mark.usefixtures("runs_here")
+
 SMALL = "--width 1 --image-size 16 --steps 2 --batch-size 8 --no-pictures --counterfactuals 0"
 
 
