@@ -436,7 +436,10 @@ def _check_value(entry: dataclasses.Field[Any], hint: Any, value: Any) -> None:
     kind = kinds[0]
     fits = isinstance(value, (int, float) if kind is float else kind)
     if not fits or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{flag(entry.name)} takes {_KINDS[kind]}, not {value!r}")
+        needed = _KINDS[kind]
+        if kind is Path and isinstance(value, str):  # from Python: the terminal makes one of it
+            needed += f" (from Python a pathlib.Path, {entry.name}=Path({value!r}))"
+        raise ValueError(f"{flag(entry.name)} takes {needed}, not {value!r}")
     ends = outside(entry.metadata.get("range"), value)
     if ends:
         raise ValueError(f"{flag(entry.name)} must be {ends}, not {value!r}")
