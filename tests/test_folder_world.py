@@ -372,6 +372,13 @@ def test_one_file_that_is_left_out_is_spoken_of_as_one(tmp_path: Path) -> None:
     assert opened(tmp_path).left_out() == [
         "1 file of the classes is left out, since it is no picture by its ending: .txt."
     ]
+    (tmp_path / "dog" / "LICENSE").write_text("mine")
+    assert opened(tmp_path).left_out() == [
+        "1 file of the classes is left out, since it has no ending that tells a picture, such as"
+        " .png.",
+        "1 file of the classes is left out, since it is no picture by its ending: .txt.",
+    ]
+    (tmp_path / "dog" / "LICENSE").unlink()
     (tmp_path / "dog" / "b.txt").write_text("mine")
     assert opened(tmp_path).left_out() == [
         "2 files of the classes are left out, since they are no pictures by their ending: .txt."

@@ -218,10 +218,16 @@ class FolderWorld(StoredWorld[Path]):
             )
         files = [path for top in sorted(tops) for path in files_below(self.root / top)]
         others = Counter(
-            path.suffix.lower() or "none"
+            path.suffix.lower()
             for path in files
             if path not in used and path.name != TABLE and path not in stray
         )
+        if bare := others.pop("", 0):
+            are = "is left out, since it has" if bare == 1 else "are left out, since they have"
+            said.append(
+                f"{those(bare, 'file', 'files')} of the classes {are} no ending that tells a"
+                " picture, such as .png."
+            )
         if others:
             one = others.total() == 1
             are, they = (
