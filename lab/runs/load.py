@@ -74,7 +74,7 @@ def open_run(
     else:
         refuse_gone_pictures(config, what=folder)
         world = open_world(config.data, seed=config.seed)
-        refuse_other_world(world, provenance, what=folder)
+        refuse_other_world(world, provenance, what=folder, run=run)
         classes = world.classes
     refuse_other_classes(classes, provenance, config=config, what=folder)
     path = run.trained(config)

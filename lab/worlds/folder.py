@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
@@ -115,15 +115,43 @@ class FolderWorld(StoredWorld[Path]):
     def version(self) -> str:
         """A digest of the files' names and contents, and of how they are made square if that is not
         the default, as folder-0123456789ab."""
+        return self._version_without(frozenset())
+
+    def _version_without(self, left_out: Collection[str]) -> str:
+        """The version if some files, by their places below the folder, were not there."""
         told = hashlib.sha256()
         for name, content in self._contents().items():
-            told.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
+            if name not in left_out:
+                told.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
         for path, values in sorted(self.metadata.codes.items()):
-            name = path.relative_to(self.root).as_posix()
+            name = self._below(path)
+            if name in left_out:
+                continue
             words = [c.words[v] for c, v in zip(self.grouped_by, values, strict=True)]
             told.update(f"{name}\0{words}\n".encode("utf-8", "surrogateescape"))
         told.update(self.resized.encode())
         return f"folder-{told.hexdigest()[:DIGITS]}"
+
+    def added_since(self, version: str, when: int) -> list[str]:
+        """By the times of the files, and by the digest of the others."""
+        for late in (self._later(when, moved=True), self._later(when)):
+            if late and self._version_without(frozenset(late)) == version:
+                return [plain(name) for name in late]
+        return []
+
+    def written_since(self, when: int) -> list[str]:
+        """By the times of the files' contents."""
+        return [plain(name) for name in self._later(when)]
+
+    def _later(self, when: int, *, moved: bool = False) -> list[str]:
+        """The files that were written after `when`, or (`moved`) came to their place after it, by
+        their places below the folder, sorted."""
+        found = []
+        for path, _ in (*self.pool, *self.tested):
+            at = path.stat()
+            if max(at.st_mtime_ns, at.st_ctime_ns if moved else 0) > when:
+                found.append(self._below(path))
+        return sorted(found)
 
     @property
     def grouped_by(self) -> tuple[Column, ...]:
