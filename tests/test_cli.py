@@ -419,6 +419,9 @@ def test_a_flag_counts_as_given_also_with_its_default_value() -> None:
         ("train", "--label-noise-kind random", "--label-noise-kind random --label-noise"),
         ("train", "--cue-visibility 1", "--cue-visibility 1 --cues"),
         ("audit", "--label-noise 0.9", "--label-noise leave it out"),
+        ("audit", "--resize crop", "--resize is about pictures of --data"),
+        ("audit", "--groups site", "--groups is about pictures of --data"),
+        ("audit", "--data .", "--data train.py tells before the training"),
         ("board", "--links-only --no-train", "--train --links-only"),
     ],
 )

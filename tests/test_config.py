@@ -63,6 +63,10 @@ def test_any_value_is_taken_or_refused_in_one_line(where: tuple[type, str], valu
         (RunConfig(data=DataConfig(cues="gaze:1")), r"--cues takes a list of texts"),  # type: ignore[arg-type]
         (RunConfig(data=DataConfig(cue_visibility=0)), r"--cue-visibility must be above 0 to 1"),
         (RunConfig(seed=True), r"--seed takes a whole number, not True"),
+        (
+            RunConfig(out="/tmp/x"),  # type: ignore[arg-type]
+            r"--out takes a path \(from Python a pathlib.Path, out=Path\('/tmp/x'\)\), not '/t",
+        ),
         (RunConfig(device="gpu"), r"--device 'gpu'.*cuda"),  # type: ignore[arg-type]
     ],
 )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from lab.experiments.report_card.card import plain
 from lab.measure import faces_needed
 from lab.measure.faces_needed import rounded
 
@@ -42,6 +43,20 @@ def test_a_seed_that_never_gets_there_leaves_a_lower_bound_of_the_mean() -> None
     some = faces_needed(SIZES, curves, 0.9)
     assert (some.bound, some.faces.low) == ("more than", None)
     assert some.faces.value == pytest.approx(np.sqrt(1000 * 3000))
+
+
+def test_seeds_beyond_both_ends_leave_no_bound_of_the_mean() -> None:
+    """Four of five seeds need ten faces or fewer, so that "more than" any mean would be false."""
+    curves = [[0.91, 0.95, 0.95]] * 4 + [[0.5, 0.7, 0.89]]
+    found = faces_needed([10, 60, 240], curves, 0.9)
+    assert (found.bound, found.faces, found.seeds) == ("both", None, 5)
+    assert str(found) == "at most 10 (4 of 5 seeds) to more than 240 (1 of 5)"
+    as_json = plain(found, noun="pictures")
+    assert as_json["pictures"] is None
+    assert as_json["at_most"] == {"pictures": 10, "seeds": 4}
+    assert as_json["more_than"] == {"pictures": 240, "seeds": 1}
+    between = faces_needed([10, 60, 240], [*curves, [0.5, 0.9, 0.95]], 0.9)
+    assert str(between) == "at most 10 (4 of 6 seeds) to more than 240 (1 of 6)"
 
 
 def test_a_curve_needs_rising_sizes() -> None:

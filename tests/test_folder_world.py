@@ -229,8 +229,15 @@ def nested(**inner: str) -> Callable[[Path], object]:
         (nested(fold_0="a b", fold_1="a b", fold_2="a b"), "fold_0, fold_1, fold_2 all hold the"),
         (nested(fold_0="0 1", fold_1="0 1"), "fold_0, fold_1 all hold the same folders 0, 1, so"),
         (nested(fold_0="a b c", fold_1="a b"), "fold_0, fold_1 all hold folders a, b, so that"),
-        (nested(images_train="a b", images_test="a b"), "images_test, images_train all hold the"),
-        (nested(entrenamiento="0 1", prueba="0 1"), "entrenamiento, prueba all hold the same"),
+        (nested(images_train="a b", images_test="a b"), "images_test, images_train are names of s"),
+        (nested(entrenamiento="0 1", prueba="0 1"), "entrenamiento, prueba are names of sets"),
+        (nested(train_a="a b", train_b="a b"), "train_a, train_b all hold the same"),
+        (of_sets("seg_pred", "seg_test", "seg_train"), "seg_test, seg_train are names of sets"),
+        (of_sets("seg_test", "seg_train", inside="seg/sea"), "seg_test, seg_train are names of s"),
+        (of_sets("TrainCropped", "ValCropped", "other"), "TrainCropped, ValCropped are names of"),
+        (of_sets("my test set", "my-training", "my_val"), "my test set, my-training, my_val are n"),
+        (of_sets("flor_prueba", "flor_treino"), "flor_prueba, flor_treino are names of sets"),
+        (nested(zero="a_train a_test", one="x y"), "zero holds folders for sets, a_test, a_train"),
         (nested(photo="dog cat", sketch="dog cat"), "photo, sketch all hold .* cat, dog, so that"),
         (nested(zero="train test", one="train test"), "one holds folders for sets, test, train: "),
         (nested(zero="Training Validation", one="x y"), "zero holds folders for sets, Training, V"),
@@ -307,6 +314,26 @@ def test_a_vehicle_may_be_called_train(tmp_path: Path) -> None:
     assert not any("left out" in line for line in world.doubts())
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("bus", "plane", "test_tube", "train", "train_station"),
+        ("model_plane", "model_train", "toy_plane", "toy_train"),
+        ("steam_train", "test"),
+        ("model train", "pregnancy test"),
+        ("retrain", "retest"),
+        ("seg_pred", "seg_train"),
+        ("eye_test", "hearing_test", "train"),
+        ("test_train", "train_test"),
+    ],
+)
+def test_classes_may_be_called_by_words_that_name_sets_elsewhere(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    of_sets(*names)(tmp_path)
+    assert set(opened(tmp_path).classes) == set(names)
+
+
 @pytest.mark.parametrize("split", [False, True])
 def test_pictures_beside_the_classes_are_told(split: bool, tmp_path: Path) -> None:
     for name in ("cat", "dog"):
@@ -345,6 +372,13 @@ def test_one_file_that_is_left_out_is_spoken_of_as_one(tmp_path: Path) -> None:
     assert opened(tmp_path).left_out() == [
         "1 file of the classes is left out, since it is no picture by its ending: .txt."
     ]
+    (tmp_path / "dog" / "LICENSE").write_text("mine")
+    assert opened(tmp_path).left_out() == [
+        "1 file of the classes is left out, since it has no ending that tells a picture, such as"
+        " .png.",
+        "1 file of the classes is left out, since it is no picture by its ending: .txt.",
+    ]
+    (tmp_path / "dog" / "LICENSE").unlink()
     (tmp_path / "dog" / "b.txt").write_text("mine")
     assert opened(tmp_path).left_out() == [
         "2 files of the classes are left out, since they are no pictures by their ending: .txt."

@@ -1,6 +1,7 @@
 """Runs on pictures that were moved since: opened and gone on with where one says that they are."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -77,3 +78,35 @@ def test_drawn_pictures_lie_nowhere(tmp_path: Path) -> None:
     run = start(tiny(tmp_path / "runs")).folder
     line = is_refused(load_script("evaluate").evaluate, [str(run), "--data", str(tmp_path)])
     is_a_good_line(line.strip(), names="drawn")
+
+
+def test_files_that_were_added_since_are_told_apart_from_the_others(tmp_path: Path) -> None:
+    """As thumbnails that a file server makes: by the digest of the files without them."""
+    for name in ("cat", "dog"):
+        fill(tmp_path / "photos" / name, 12)
+    run = start(tiny(tmp_path / "runs", data=str(tmp_path / "photos"), num_train=12)).folder
+    assert RunDir(run).settings()[1].num_pictures == 24
+    evaluate = load_script("evaluate").evaluate
+    photo = tmp_path / "photos" / "cat" / "000.png"
+    fill(tmp_path / "photos" / "cat" / "@eaDir", 2)
+    for number in (0, 1):
+        os.utime(tmp_path / "photos" / "cat" / "@eaDir" / f"{number:03}.png", (1, 1))
+    line = is_refused(evaluate, [str(run)])
+    assert (
+        ", since cat/@eaDir/000.png and 1 other file were added: move these elsewhere, or train the"
+        " run anew"
+    ) in line
+    (tmp_path / "photos" / "cat" / "@eaDir" / "000.png").unlink()
+    assert "since cat/@eaDir/001.png was added: move it else" in is_refused(evaluate, [str(run)])
+    shutil.rmtree(tmp_path / "photos" / "cat" / "@eaDir")
+    assert told(evaluate, [str(run)])[0] == 0
+
+    content = photo.read_bytes()
+    photo.write_bytes((tmp_path / "photos" / "dog" / "003.png").read_bytes())
+    line = is_refused(evaluate, [str(run)])
+    assert ", 1 was written since, cat/000.png the first: put the pictures back as they w" in line
+    photo.unlink()
+    line = is_refused(evaluate, [str(run)])
+    assert ", it had 24 pictures, and has 23: put the pictures back as they were, take out" in line
+    photo.write_bytes(content)
+    assert told(evaluate, [str(run)])[0] == 0

@@ -126,7 +126,8 @@ def test_every_kind_of_folder_is_listed_and_explained(page: Page) -> None:
     }  # fmt: skip
     assert all(run["trouble"] for run in runs.values() if run["kind"] != "ready")
     assert "eye color always agrees with the label" in " ".join(runs["cue"]["conditions"])
-    assert "100 % of its labels are wrong" in runs["noisy"]["conditions"]
+    every = config(logdir, "noisy").data.num_train
+    assert f"100 % of its labels are wrong ({every} of {every})" in runs["noisy"]["conditions"]
     look = page.ok("look", face="", run=["torn", "empty", "borrowed", "link", "foreign", "nobody"])
     for answer in look["answers"]:
         assert answer["trouble"]

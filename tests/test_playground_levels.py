@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lab.measure import predict
-from lab.playground.describe_run import character, in_short
+from lab.playground.describe_run import character, in_short, picture_conditions
 from lab.playground.errors import RequestError
 from lab.playground.game import person_with_cues
 from lab.playground.levels import LEVELS, WITHOUT_PAIRS, judge, play, show_tray, train, tray_of
@@ -204,3 +204,39 @@ def test_a_mystery_begins_with_a_person_whose_eyes_decide_for_the_cheat(tmp_path
     foreign = RunEntry(name="curves", folder=tmp_path, config=None, trouble="not a run")
     with pytest.raises(RequestError, match="not a run"):
         person_with_cues(foreign, 0)
+
+
+COUNTED = {
+    "accuracy": {"train": {"count": 240}},
+    "memorization": {"mislabeled_fitted": {"count": 58}},
+}
+"""A summary of a run with 58 wrong labels."""
+
+
+@pytest.mark.parametrize(
+    ("share", "kind", "summary", "said"),
+    [
+        (0.2, "flip", COUNTED, "24.2 % of its labels are wrong (58 of 240)"),
+        (
+            0.4,
+            "random",
+            COUNTED,
+            "24.2 % of its labels are wrong (58 of 240): each was drawn at random with a chance of"
+            " 40 %",
+        ),
+        (0.2, "flip", {}, "each of its labels was made wrong with a chance of 20 %"),
+        (1.0, "flip", {"memorization": 3}, "each of its labels was made wrong"),
+        (
+            0.5,
+            "random",
+            {},
+            "each of its labels was drawn at random with a chance of 50 %, so that some of these"
+            " are right",
+        ),
+    ],
+)
+def test_the_share_of_wrong_labels_is_the_one_that_was_counted_or_a_chance(
+    share: float, kind: str, summary: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    config = tiny(tmp_path, data="pets", label_noise=share, label_noise_kind=kind)
+    assert said in picture_conditions(config, 2, summary)

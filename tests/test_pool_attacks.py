@@ -8,6 +8,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
+from lab.core.words import NOTHING
 from lab.measure import caught_at
 from lab.measure.shadow_models import (
     OWN_VARIANCE,
@@ -26,6 +27,8 @@ from lab.pool.attacks import (
     attack_with,
 )
 from lab.pool.membership import BLOCK, membership
+from lab.pool.pictures import curves
+from lab.pool.report import attack_rows
 
 
 @pytest.fixture
@@ -244,3 +247,14 @@ def test_examples_without_enough_shadow_models_have_no_score() -> None:
     assert scores[:, 2:].isfinite().all()
     assert true_positive_rate(scores, members, false_positive_rate=0.5).count == 9
     assert math.isnan(true_positive_rate(odds, members | True, false_positive_rate=0.1).value)
+
+
+def test_too_few_fresh_examples_leave_out_what_they_cannot_show() -> None:
+    odds, members = planted(20, 60, effect=1.0)
+    for fresh, measured in ((48, [OFFLINE, LOSS]), (12, [OFFLINE, LOSS]), (2, [])):
+        found = attack_with(odds, torch.randn(20, fresh), members)
+        _, (header, *rows) = attack_rows(found, "pictures")
+        assert [row[0] for row in rows[:-1]] == measured
+        assert all(row[1] != NOTHING for row in rows[:-1])
+        assert len(header) == 1 + len(FRESH)
+        assert curves(found, "pictures").axes

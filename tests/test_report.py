@@ -31,7 +31,7 @@ from lab.experiments.report_card.subject import Subject, subject_of
 from lab.experiments.report_card.words import sentences, summary_rows, to_markdown
 from lab.experiments.runner.jobs import key_of
 from lab.experiments.runner.run import check_jobs
-from lab.measure import FacesNeeded, fit_power_law, predict
+from lab.measure import FacesNeeded, faces_needed, fit_power_law, predict
 from lab.playground.logdir import open_logdir
 from lab.runs.load import open_run
 from lab.worlds import DrawnWorld, draw_examples, get_task, open_world
@@ -394,6 +394,22 @@ def test_the_sentences_say_what_the_figures_say() -> None:
     )
     assert numbers(labels)[:3] == [500, 100, 50]
     assert none.largest_fitted is None
+
+
+def test_seeds_that_reach_the_target_at_once_and_never_are_both_told() -> None:
+    needed = tuple(
+        faces_needed([10, 240], [[0.93, 0.99], [0.5, 0.8]], target) for target in (0.9, 0.95)
+    )
+    found = sentences([card(needed=needed)], FACES, steps=500, compared="cnn")
+    assert (
+        "For 90 % test accuracy it needs at most 10 (1 of 2 seeds) to more than 240 (1 of 2)"
+        " faces, for 95 % more than 83."
+    ) in found
+    rows = dict(summary_rows([card(needed=needed)], FACES)[1])
+    assert (
+        rows["faces for 90 % test accuracy"]
+        == "at most 10 (1 of 2 seeds) to more than 240 (1 of 2)"
+    )
 
 
 def test_an_accuracy_that_one_answer_to_all_gets_is_not_told_as_reached() -> None:

@@ -121,6 +121,18 @@ def test_a_folder_of_another_format_is_refused_in_one_line(found: object, tmp_pa
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("early_stopping", [None, 1])
+def test_a_run_that_was_copied_without_its_checkpoints_says_where_these_are(
+    early_stopping: int | None, tmp_path: Path
+) -> None:
+    config = small(tmp_path)
+    train = dataclasses.replace(config.train, early_stopping=early_stopping, eval_every=1)
+    folder = start(dataclasses.replace(config, train=train)).folder
+    shutil.rmtree(folder / "checkpoints")
+    with pytest.raises(ValueError, match="copy its folder checkpoints/ from where it was trained"):
+        open_run(folder)
+
+
 def test_settings_without_effect_are_refused_only_where_a_user_gave_them(tmp_path: Path) -> None:
     """A sweep's cell may have such a setting, if another cell makes use of it."""
     config = small(tmp_path, cues=())

@@ -12,7 +12,8 @@ from lab.core.config import DataConfig, RunConfig, check
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """Check which attributes and image statistics predict the label, and whether training and test
-    share pictures."""
+    share pictures. Only for drawn pictures: --data, --resize, --groups and label noise are refused.
+    What is doubtful of pictures of your own train.py --data tells before the training."""
 
     seed: int = 0
     """The run's seed, a whole number from 0."""
@@ -29,6 +30,10 @@ class Flags:
                 f"--{name.replace('_', '-')} changes labels after the drawing; the audit goes by"
                 " the true ones: leave it out"
             )
+        for name in sorted(names & {"groups", "resize"}):
+            raise ValueError(
+                f"--{name} is about pictures of --data, and the audit about drawn ones"
+            )
 
 
 def audit(flags: Flags) -> int:
@@ -39,7 +44,10 @@ def audit(flags: Flags) -> int:
 
     reject_no_effect(flags.data)
     if flags.data.data is not None:
-        raise ValueError("--data: only drawn pictures have attributes to be audited; leave it out")
+        raise ValueError(
+            "--data: only drawn pictures have attributes to be audited; what is doubtful of your"
+            " own pictures train.py --data tells before the training"
+        )
     check_memory(flags.data.num_train + flags.data.num_test, size=flags.data.image_size)
     result = certificate.audit(flags.data, seed=flags.seed, probes=flags.probes)
     print(certificate.to_text(result))

@@ -64,6 +64,8 @@ class Provenance:
     -> digest of the content (`lab.models.digest_of_file`)."""
     metric_data_files: Mapping[str, str] = field(default_factory=dict)
     """The same of the user's metrics."""
+    num_pictures: int | None = None
+    """Pictures in the folder or file of --data, all of them; None: drawn, or not noted."""
     watched: Mapping[str, Any] = field(default_factory=dict)
     """Of a run that was watched in a training loop of the user's own (`lab.watch`): what else is
     known of it. Empty: the lab trained it."""
@@ -306,7 +308,7 @@ def settled(config: RunConfig) -> RunConfig:
 def to_json(config: RunConfig, provenance: Provenance | None = None) -> str:
     """The config, and what else decides the run, as JSON text that `parse_settings` reads back."""
     noted = dataclasses.asdict(provenance) if provenance is not None else {}
-    for name in ("parameters", "data_files", "metric_data_files", "watched"):
+    for name in ("parameters", "num_pictures", "data_files", "metric_data_files", "watched"):
         if not noted.get(name):
             noted.pop(name, None)
     values = {"format": FORMAT, **noted, **dataclasses.asdict(config)}
@@ -342,9 +344,10 @@ def _provenance(values: dict[str, Any]) -> Provenance:
     watched = values.pop("watched", {})
     if not isinstance(watched, dict):
         raise ValueError("config.json: watched must be an object")
-    parameters = values.pop("parameters", None)
-    if parameters is not None and type(parameters) is not int:
-        raise ValueError("config.json: parameters must be a whole number")
+    numbers = {name: values.pop(name, None) for name in ("parameters", "num_pictures")}
+    for name, number in numbers.items():
+        if number is not None and type(number) is not int:
+            raise ValueError(f"config.json: {name} must be a whole number")
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError("config.json: classes must be a list of texts")
     if not isinstance(changed_at, list) or not all(type(step) is int for step in changed_at):
@@ -353,8 +356,8 @@ def _provenance(values: dict[str, Any]) -> Provenance:
         world=world,
         classes=tuple(classes),
         changed_at=tuple(changed_at),
-        parameters=parameters,
         watched=watched,
+        **numbers,
         **tables,
     )
 
@@ -436,7 +439,10 @@ def _check_value(entry: dataclasses.Field[Any], hint: Any, value: Any) -> None:
     kind = kinds[0]
     fits = isinstance(value, (int, float) if kind is float else kind)
     if not fits or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{flag(entry.name)} takes {_KINDS[kind]}, not {value!r}")
+        needed = _KINDS[kind]
+        if kind is Path and isinstance(value, str):  # from Python: the terminal makes one of it
+            needed += f" (from Python a pathlib.Path, {entry.name}=Path({value!r}))"
+        raise ValueError(f"{flag(entry.name)} takes {needed}, not {value!r}")
     ends = outside(entry.metadata.get("range"), value)
     if ends:
         raise ValueError(f"{flag(entry.name)} must be {ends}, not {value!r}")

@@ -135,9 +135,11 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     set and on a test set.
 
     The metrics of mislabeled examples are there only if there are such examples, and the rate of
-    true positives only if there are 100 unseen examples or more. Where examples of a set are copies
-    of each other, values are those of all of them and intervals those of the different ones.
-    `ValueError` if by their splits the two are in the other order.
+    true positives only if there are 100 unseen examples or more. `fitted_at_random` and
+    `true_label_by_constant` have no interval (`low` and `high` are None), and other figures of one
+    or no example may have none. Where examples of a set are copies of each other, values are those
+    of all of them and intervals those of the different ones. `ValueError` if by their splits the
+    two are in the other order.
     """
     for name, given in (("train", train), ("test", test)):
         if not isinstance(given, Predictions):

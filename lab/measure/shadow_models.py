@@ -97,6 +97,8 @@ def true_positive_rates(
     a score are left out. The intervals are a bootstrap's over the targets (percentiles); where that
     has no width, as at 0 and 1, Wilson's for as many observations as there are targets."""
     known = scores.isfinite()
+    if not len(false_positive_rates):
+        return []
     order = scores[known].argsort(descending=True)
     ranked = scores[known][order]
     target = torch.arange(len(scores))[:, None].expand_as(scores)[known][order]

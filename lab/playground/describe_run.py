@@ -30,12 +30,13 @@ KINDS = {
 """Plain words for subpopulations."""
 
 
-def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
-    """Short phrases about a run on `world`, the number of training faces first."""
+def conditions(config: RunConfig, world: DrawnWorld, summary: Mapping[str, Any]) -> list[str]:
+    """Short phrases about a run on `world`, the number of training faces first; from its
+    `summary.json`, as far as there is one, how many labels are wrong."""
     data, train, task = config.data, config.train, world.task
     said = [f"{faces_studied(config):,} training faces" + (", none twice" if train.online else "")]
     said += [_cue(cue, task.classes) for cue in world.cues]
-    said += _label_noise(config)
+    said += _label_noise(config, summary)
     if data.subpopulations:
         shares = [text for text in data.subpopulations if ":" in text]
         for label, name in enumerate(task.classes):
@@ -59,12 +60,13 @@ def conditions(config: RunConfig, world: DrawnWorld) -> list[str]:
     return said + _training(config)
 
 
-def picture_conditions(config: RunConfig, classes: int) -> list[str]:
-    """Short phrases about a run on pictures from disk, the number of training pictures first."""
+def picture_conditions(config: RunConfig, classes: int, summary: Mapping[str, Any]) -> list[str]:
+    """Short phrases about a run on pictures from disk, the number of training pictures first; from
+    its `summary.json`, as far as there is one, how many labels are wrong."""
     data = config.data
     said = [f"{data.num_train:,} training pictures"]
     said += [f"{classes} classes"] if classes else []  # old runs did not note them
-    return [*said, f"from {data.data}", *_label_noise(config), *_training(config)]
+    return [*said, f"from {data.data}", *_label_noise(config, summary), *_training(config)]
 
 
 def _kind(name: str) -> str:
@@ -176,14 +178,29 @@ def _percent(share: float) -> str:
     return f"{math.floor(100 * share + 0.5)}\u00a0%"
 
 
-def _label_noise(config: RunConfig) -> list[str]:
+def _label_noise(config: RunConfig, summary: Mapping[str, Any]) -> list[str]:
+    """The share of labels that are wrong if the run has counted them, else the setting, which is a
+    probability."""
     data = config.data
     if not data.label_noise:
         return []
-    how = "are wrong"
-    if data.label_noise_kind != "flip":
-        how = "were drawn at random, so that some of them are right"
-    return [f"{100 * data.label_noise:.4g} % of its labels {how}"]
+    often = f" with a chance of {100 * data.label_noise:.4g} %" if data.label_noise < 1 else ""
+    how = "drawn at random" if data.label_noise_kind == "random" else "made wrong"
+    wrong = _count(summary, "memorization", "mislabeled_fitted")
+    known = _count(summary, "accuracy", "train")
+    if not config.train.online and 0 < wrong <= known:
+        said = f"{100 * wrong / known:.3g} % of its labels are wrong ({wrong:,} of {known:,})"
+        return [f"{said}: each was {how}{often}" if data.label_noise_kind == "random" else said]
+    right = ", so that some of these are right" if data.label_noise_kind == "random" else ""
+    return [f"each of its labels was {how}{often}{right}"]
+
+
+def _count(summary: Mapping[str, Any], *place: str) -> int:
+    """Of how many examples a figure in `summary.json` is, or 0."""
+    found: Any = summary
+    for name in (*place, "count"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else 0
 
 
 def _training(config: RunConfig) -> list[str]:

@@ -11,7 +11,7 @@ from lab.core.seeds import uniforms
 from lab.playground.answers import picture
 from lab.playground.describe_run import conditions
 from lab.playground.errors import RequestError
-from lab.playground.logdir import RunEntry
+from lab.playground.logdir import RunEntry, summary
 from lab.playground.model_cache import LoadedRun, face_world
 from lab.playground.reasons import reasons
 from lab.playground.request import write_face
@@ -42,7 +42,7 @@ def play(run: LoadedRun, number: int) -> dict[str, Any]:
     i = int(fit[0]) if len(fit) else 0
     return {
         "run": run.name,
-        "conditions": conditions(run.config, run.world),
+        "conditions": conditions(run.config, run.world, summary(run.entry)),
         "meaning": run.task.meaning,
         "classes": run.task.classes,
         "face": write_face(faces, i),

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from lab.core.config import DataConfig, RunConfig
+from lab.core.run_dir import RunDir
 from lab.measure import example_losses
 from lab.measure.label_doubts import LabelDoubts, label_doubts
 from lab.measure.perturbations import GRID, PERTURBATIONS, occlusions
@@ -348,7 +349,7 @@ def _verified(entry: RunEntry) -> StoredWorld[Any]:
             classes_of(config.data), entry.provenance, config=config, what=entry.name
         )
         world = open_world(config.data, seed=config.seed)
-        refuse_other_world(world, entry.provenance, what=entry.name)
+        refuse_other_world(world, entry.provenance, what=entry.name, run=RunDir(entry.folder))
     except (ValueError, OSError) as error:
         raise LostPictures(one_line(error)) from None
     if not isinstance(world, StoredWorld):

@@ -176,12 +176,13 @@ class Service:
         about: Values = {"name": run.name, "trouble": run.trouble}
         if run.config is None:
             return {**about, "kind": "foreign"}
+        told = summary(run)
         try:
             if run.config.data.data is None:
                 world = face_world(run.config)
                 about |= {
                     "task": world.task.name,
-                    "conditions": conditions(run.config, world),
+                    "conditions": conditions(run.config, world, told),
                     "cued": bool(world.cues),
                 }
             else:
@@ -189,12 +190,11 @@ class Service:
                 classes = run.provenance.classes
                 about |= {
                     "pictures": run.provenance.world,
-                    "conditions": picture_conditions(run.config, len(classes)),
+                    "conditions": picture_conditions(run.config, len(classes), told),
                 }
             marks = stamp(run)
         except (ValueError, RequestError) as error:
             return {**about, "kind": "broken", "trouble": one_line(error)}
-        told = summary(run)
         step = told.get("weights_of_step", told.get("step"))
         saved = [at for name, _, at in marks if name.endswith(".pt")]
         about |= {

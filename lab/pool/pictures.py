@@ -162,6 +162,8 @@ def curve_figures(attacks: Attacks, noun: str) -> tuple[Figure, Figure]:
 
 def _roc(attacks: Attacks, noun: str, axes: Axes) -> None:
     for number, (name, rates) in enumerate(attacks.curves.items()):
+        if not rates:  # too few fresh examples
+            continue
         found = [each.within(LEAST, 1) for each in rates.values()]
         places = list(rates)
         values = [max(each.value, LEAST) for each in found]

@@ -121,7 +121,8 @@ def part_rows(findings: Findings) -> list[tuple[str, ...]]:
 
 def attack_rows(attacks: Attacks, noun: str) -> list[list[tuple[str, ...]]]:
     """Two tables of each attack's true positive rates, below headers: non-members are training
-    examples that were left out, or fresh ones."""
+    examples that were left out, or fresh ones. An attack against fresh ones that are too few at
+    every rate has no row."""
 
     def rows(what: str, found: Mapping[str, Rates], at: Sequence[float]) -> list[tuple[str, ...]]:
         header = [f"{100 * rate:g} %" for rate in at]
@@ -129,7 +130,8 @@ def attack_rows(attacks: Attacks, noun: str) -> list[list[tuple[str, ...]]]:
             (name, *(_rate(rates, rate) for rate in at)) for name, rates in found.items()
         ]
 
-    fresh = rows(f"found, if wrongly named of fresh {noun} are:", attacks.fresh, FRESH)
+    measured = {name: rates for name, rates in attacks.fresh.items() if rates}
+    fresh = rows(f"found, if wrongly named of fresh {noun} are:", measured, FRESH)
     null = {f"check: fresh {noun} as if trained on": attacks.null}
     return [
         rows(f"found, if wrongly named of {noun} left out are:", attacks.left_out, LEFT_OUT),

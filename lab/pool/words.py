@@ -279,9 +279,16 @@ def _reason(findings: Findings, noun: str) -> str:
         return f"{found}. Else {unlike}"
     if isinstance(findings.result.run.world, StoredWorld) and findings.identity.off.value > 0:
         return f"{_capital(unlike)}, or some of them belong together, as of one patient"
+    few = (
+        f"{unlike}, or they are so few that the networks go by how often each class is left among"
+        " them"
+    )
+    if not isinstance(findings.result.run.world, StoredWorld):
+        return _capital(few)
+    own = "" if WRONG not in findings.causes else " beside those that were made so"
     return (
-        f"{_capital(unlike)}, or they are so few that the networks go by how often each class is"
-        " left among them"
+        f"Some of the training {noun} may have a wrong label{own}: a network errs on such a"
+        f" {singular(noun)} unless it was trained on it, and its score is high. Else {few}"
     )
 
 

@@ -24,6 +24,9 @@ from lab.training import (
 
 _RESUME = "--resume"
 
+COPY_THEM = "copy its folder checkpoints/ from where it was trained"
+"""What to do where a run was copied without its checkpoints."""
+
 _NOT_OPENED = "This run cannot be opened again"
 _OTHERWISE = "Whoever opens this run gets another network"
 
@@ -58,7 +61,7 @@ def _write_best_anew(run: RunDir) -> str:
     weights, too."""
     newest = run.newest()
     if newest is None:
-        return "train the run anew"
+        return f"train the run anew, or {COPY_THEM}"
     try:
         load_checkpoint(newest)
     except ValueError as error:

@@ -15,7 +15,7 @@ from lab.core.program import quoted
 from lab.core.run_dir import RunDir
 from lab.core.text import one_line
 from lab.models import NotAgreed, deep_copy, device_of, only_agreed
-from lab.runs.checkpoints import give_weights, open_checkpoint, refuse_out_of_step
+from lab.runs.checkpoints import COPY_THEM, give_weights, open_checkpoint, refuse_out_of_step
 from lab.runs.network import model_spec, rebuild_model
 from lab.runs.provenance import (
     ANYWAY,
@@ -74,14 +74,14 @@ def open_run(
     else:
         refuse_gone_pictures(config, what=folder)
         world = open_world(config.data, seed=config.seed)
-        refuse_other_world(world, provenance, what=folder)
+        refuse_other_world(world, provenance, what=folder, run=run)
         classes = world.classes
     refuse_other_classes(classes, provenance, config=config, what=folder)
     path = run.trained(config)
     if path is None:
         why = "its run stopped before the first"
         if run.finished():
-            why = f"it was removed; --resume {quoted(folder)} trains the run again"
+            why = f"it was removed; {COPY_THEM}, or train the run again: --resume {quoted(folder)}"
         raise ValueError(f"{folder} has no checkpoint: {why}")
     spec = model_spec(config, classes)
     with own_sources(config, trusted, run):

@@ -13,11 +13,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig
+from lab.core.run_dir import RunDir
 from lab.core.text import missing, plain
+from lab.core.words import those
 from lab.measure import SplitMetric, metric_sources
 from lab.models import (
     DataFiles,
@@ -32,7 +35,7 @@ from lab.models import (
 )
 from lab.models.sources import Sources, with_recorded
 from lab.training import Objective, objective_file, objective_sources, shares_code
-from lab.worlds import World, classes_of, world_version
+from lab.worlds import StoredWorld, World, open_world
 
 ANYWAY = "--changed-code"
 
@@ -53,9 +56,12 @@ def provenance_of(
     `world` is the one that the settings describe, where it is open already. `ValueError` for an
     unknown task."""
     trained_by = objective_sources(config.train.objective, objective)
+    if world is None:
+        world = open_world(config.data)
     return Provenance(
-        world=world_version(config.data) if world is None else world.version,
-        classes=classes_of(config.data) if world is None else world.classes,
+        world=world.version,
+        classes=world.classes,
+        num_pictures=world.num_pictures if isinstance(world, StoredWorld) else None,
         sources={
             **sources_of(config.model.model, model),
             **_marked(trained_by),
@@ -92,20 +98,46 @@ def refuse_watched(recorded: Provenance, *, what: object) -> None:
         )
 
 
-def refuse_other_world(world: World, recorded: Provenance, *, what: object) -> None:
-    """Raise `ValueError` if `what` (a run's folder) was trained on another version
-    of its `world`."""
-    now, folder = world.version, world.data.data
-    if recorded.world != now:
+def refuse_other_world(
+    world: World, recorded: Provenance, *, what: object, run: RunDir | None = None
+) -> None:
+    """Raise `ValueError` if `what` (the folder of a `run`) was trained on another version of its
+    `world`; of pictures from disk it says what is known of the difference."""
+    now = world.version
+    if recorded.world == now:
+        return
+    if isinstance(world, StoredWorld):
+        here = f"{world.data.data} now holds version {now}{_differs(world, recorded, run)}"
+    else:
         here = (
             f"this lab draws version {now}: train it anew, or open it with the lab that trained it"
-            if folder is None
-            else f"{folder} now holds version {now}: put the pictures back, say where those are now"
-            " (evaluate and train --resume take --data), or train it anew"
         )
-        raise ValueError(
-            f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; {here}"
-        )
+    raise ValueError(
+        f"{what} was trained on pictures of version {recorded.world or '(not noted)'}; {here}"
+    )
+
+
+def _differs(world: StoredWorld[Any], recorded: Provenance, run: RunDir | None) -> str:
+    """How the pictures differ from those that the run was trained on, and what to do about it, as
+    the end of a sentence."""
+    begun = run.config_file.stat().st_mtime_ns if run is not None else None
+    added = world.added_since(recorded.world, begun) if begun is not None else []
+    if added:
+        first, more = added[0], len(added) - 1
+        others = f" and {those(more, 'other file', 'other files')} were" if more else " was"
+        them = "these" if more else "it"
+        return f", since {first}{others} added: move {them} elsewhere, or train the run anew"
+    known = []
+    if recorded.num_pictures not in (None, world.num_pictures):
+        known.append(f"it had {recorded.num_pictures:,} pictures, and has {world.num_pictures:,}")
+    written = world.written_since(begun) if begun is not None else []
+    if 0 < len(written) < world.num_pictures:
+        known.append(f"{those(len(written), 'was', 'were')} written since, {written[0]} the first")
+    return (
+        "".join(f", {each}" for each in known) + ": put the pictures back as they were, take out"
+        " those that were added, say where those of then are now (evaluate and train --resume take"
+        " --data), or train it anew"
+    )
 
 
 def refuse_other_classes(

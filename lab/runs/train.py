@@ -110,7 +110,7 @@ def resume(
     with _alone(place):
         refuse_gone_pictures(config, what=folder)
         world = open_world(config.data, seed=config.seed, device=place)
-        refuse_other_world(world, provenance, what=folder)
+        refuse_other_world(world, provenance, what=folder, run=run_dir)
         spec = model_spec(config, world.classes)
         with noting_data_files() as by_metrics:
             own = own_metrics(config, world.classes)

@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
@@ -57,16 +57,25 @@ OF_SETS = re.compile(
 )
 """Names of folders that hold a set, such as Train, test_set, test1: two of them are no classes."""
 
+FOR_TRAINING = (
+    "trains?|training|entrenamiento|treino|treinamento|entra[iî]nement|apprentissage"
+    "|addestramento|trainingsdaten|lernen|обучение|训练集?|訓練|学習"
+)
+FOR_TESTS = (
+    "tests?|testing|val|valid|validation|dev|eval|holdout|prueba|pruebas|validaci[oó]n|teste"
+    "|valida[cç][aã]o|essai|prova|testdaten|тест|测试集?|验证集?|テスト|検証"
+)
+"""Words in the names of folders with the set to train on, and with one that is not trained on."""
+
 A_SET = re.compile(
-    r"(?<![^\W\d_])(trains?|training|tests?|testing|val|valid|validation|dev|eval|holdout"
-    r"|fold|split|part|subset|set|cv"
-    r"|entrenamiento|prueba|pruebas|validaci[oó]n|treino|treinamento|teste|valida[cç][aã]o"
-    r"|entra[iî]nement|apprentissage|essai|addestramento|prova|trainingsdaten|testdaten|lernen"
-    r"|обучение|тест|训练集?|测试集?|验证集?|訓練|学習|テスト|検証)(?![^\W\d_])",
+    rf"(?<![^\W\d_])({FOR_TRAINING}|{FOR_TESTS}|fold|split|part|subset|set|cv)(?![^\W\d_])",
     re.IGNORECASE,
 )
 """Words in the names of folders that hold a set, such as images_train, fold_0 or prueba: where
 such folders hold the same subfolders, these are the classes."""
+
+OF_ANY_SET = re.compile(r"set|data|images|pictures")
+"""Words that say nothing more in the name of a folder that names its set."""
 
 NAMED = 6
 """Folders that a message names, at most."""
@@ -106,15 +115,43 @@ class FolderWorld(StoredWorld[Path]):
     def version(self) -> str:
         """A digest of the files' names and contents, and of how they are made square if that is not
         the default, as folder-0123456789ab."""
+        return self._version_without(frozenset())
+
+    def _version_without(self, left_out: Collection[str]) -> str:
+        """The version if some files, by their places below the folder, were not there."""
         told = hashlib.sha256()
         for name, content in self._contents().items():
-            told.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
+            if name not in left_out:
+                told.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
         for path, values in sorted(self.metadata.codes.items()):
-            name = path.relative_to(self.root).as_posix()
+            name = self._below(path)
+            if name in left_out:
+                continue
             words = [c.words[v] for c, v in zip(self.grouped_by, values, strict=True)]
             told.update(f"{name}\0{words}\n".encode("utf-8", "surrogateescape"))
         told.update(self.resized.encode())
         return f"folder-{told.hexdigest()[:DIGITS]}"
+
+    def added_since(self, version: str, when: int) -> list[str]:
+        """By the times of the files, and by the digest of the others."""
+        for late in (self._later(when, moved=True), self._later(when)):
+            if late and self._version_without(frozenset(late)) == version:
+                return [plain(name) for name in late]
+        return []
+
+    def written_since(self, when: int) -> list[str]:
+        """By the times of the files' contents."""
+        return [plain(name) for name in self._later(when)]
+
+    def _later(self, when: int, *, moved: bool = False) -> list[str]:
+        """The files that were written after `when`, or (`moved`) came to their place after it, by
+        their places below the folder, sorted."""
+        found = []
+        for path, _ in (*self.pool, *self.tested):
+            at = path.stat()
+            if max(at.st_mtime_ns, at.st_ctime_ns if moved else 0) > when:
+                found.append(self._below(path))
+        return sorted(found)
 
     @property
     def grouped_by(self) -> tuple[Column, ...]:
@@ -209,10 +246,16 @@ class FolderWorld(StoredWorld[Path]):
             )
         files = [path for top in sorted(tops) for path in files_below(self.root / top)]
         others = Counter(
-            path.suffix.lower() or "none"
+            path.suffix.lower()
             for path in files
             if path not in used and path.name != TABLE and path not in stray
         )
+        if bare := others.pop("", 0):
+            are = "is left out, since it has" if bare == 1 else "are left out, since they have"
+            said.append(
+                f"{those(bare, 'file', 'files')} of the classes {are} no ending that tells a"
+                " picture, such as .png."
+            )
         if others:
             one = others.total() == 1
             are, they = (
@@ -279,7 +322,9 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
                 )
             return names, training, testing
         of_sets = [name for name in top if OF_SETS.fullmatch(name)]
-        if len(of_sets) > 1:
+        if len(of_sets) < 2:
+            of_sets = _sets_of_one(top)
+        if of_sets:
             told = "call them train and test, with a subfolder for each class in both"
             if set(of_sets) == {"train", "test"}:
                 told = "both need a subfolder for each class"
@@ -300,15 +345,36 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
     return names, training, None
 
 
+def _sets_of_one(names: Sequence[str]) -> list[str]:
+    """Those of the names that are of sets of the same pictures, as seg_train and seg_test are: the
+    words are the same but for one, which in some is of a set to train on and in others of one that
+    is not. Empty if there are none of either kind."""
+    kinds: dict[tuple[str, ...], dict[str, bool]] = {}
+    for name in names:
+        apart = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-Z])", " ", name)  # segTrain
+        words = [word.lower() for word in re.findall(r"[^\W\d_]+", apart)]
+        training, tests = (
+            [word for word in words if re.fullmatch(kind, word)]
+            for kind in (FOR_TRAINING, FOR_TESTS)
+        )
+        if len(training) + len(tests) == 1:
+            named = (*training, *tests)
+            rest = tuple(w for w in words if w not in named and not OF_ANY_SET.fullmatch(w))
+            kinds.setdefault(rest, {})[name] = bool(training)
+    return [name for some in kinds.values() if len(set(some.values())) > 1 for name in some]
+
+
 def _refuse_sets(root: Path, top: Sequence[str]) -> None:
     """`ValueError` if the folders at the `top` are sets or the like, and those within are the
     classes, or if there are sets within the classes."""
     within = {name: _folders(root / name) for name in top}
     wanted = "one folder for each class is needed, or train and test with those in both"
     for name, inner in within.items():
-        kinds = [each.lower()[:4] for each in inner if OF_SETS.fullmatch(each)]
-        if any(kind.startswith("tr") for kind in kinds) and len(kinds) > 1:
-            held = _listed(plain(each) for each in inner if OF_SETS.fullmatch(each))
+        of_sets = [each for each in inner if OF_SETS.fullmatch(each)]
+        if len(of_sets) < 2 or not any(each.lower().startswith("tr") for each in of_sets):
+            of_sets = _sets_of_one(inner)
+        if of_sets:
+            held = _listed(map(plain, of_sets))
             raise ValueError(
                 f"{FLAG} {root}: {plain(name)} holds folders for sets, {held}: {wanted}, such as"
                 f" train/{plain(name)} and test/{plain(name)}"

@@ -115,6 +115,21 @@ class StoredWorld(World, Generic[T]):
         ((label, count),) = counts.most_common(1)
         return self.names[label], count / counts.total()
 
+    @property
+    def num_pictures(self) -> int:
+        """How many pictures there are, used or not."""
+        return len(self.pool) + len(self.tested)
+
+    def added_since(self, version: str, when: int) -> list[str]:
+        """The pictures, by name, that came after the time `when` (ns since the epoch) and without
+        which they have that `version`; none where that is not so, or cannot be told."""
+        return []
+
+    def written_since(self, when: int) -> list[str]:
+        """The pictures, by name, that were written after the time `when` (ns since the epoch), as
+        far as that can be told."""
+        return []
+
     @abstractmethod
     def called(self, item: T) -> str:
         """A picture's name in messages and tables."""
