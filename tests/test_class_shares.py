@@ -413,7 +413,8 @@ def test_of_groups_that_both_sets_have_the_shares_among_these_are_told() -> None
     [
         ("station", 26, 1040, True), ("station", 26, 200, False), ("site", 3, 100, True),
         ("patient_id", 5, 1000, False), ("video", 4, 4000, False),
-        ("Split", ("train", "test"), 900, False),
+        ("Split", ("train", "test"), 900, False), ("dataset", ("test", "train"), 900, False),
+        ("from", ("Training", "Val", "test"), 900, False), ("site", ("test",), 900, True),
         ("study", ("nih", "padchest", "mimic"), 900, True), ("plant", ("a", "b"), 900, True),
         ("plant", 4, 720, True), ("plant", 60, 300, False), ("cluster", 4, 400, True),
         ("subject", 4, 720, False),

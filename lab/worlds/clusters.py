@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Generic, Literal, TypeVar
 
@@ -278,23 +279,19 @@ def _by(
 def _cuts(name: str) -> list[tuple[str, str]]:
     """The beginnings and rests of a file's name without its ending: p1 and day2_03, p1_day2 and 03
     of p1_day2_03. All end with a number, but for the last one, which is all but the last part; none
-    before that ends with a year, a day or a time. Empty where the last one has no number, as of cat_03."""
+    before that ends with a year, a day or a time. Empty where the last one has no number, as of
+    cat_03."""
     parts = list(re.finditer(r"[^\W_]+", name))
     if len(parts) < 2 or not re.search(r"\d", name[: parts[-2].end()]):
         return []
     days = [day.span() for day in DATED.finditer(name)]
-    ends = [part.end() for part in parts[:-1]]
-    chosen = [
-        end
-        for part, end in zip(parts, ends, strict=False)
-        if re.search(r"\d", part[0])
-        and not YEAR.fullmatch(part[0])
-        and not any(start < end <= stop for start, stop in days)
-    ]
-    chosen = sorted({*chosen, ends[-1]})
-    return [
-        (name[:end], name[parts[ends.index(end) + 1].start() :].rstrip("_-. ")) for end in chosen
-    ]
+    found = []
+    for part, after in pairwise(parts):
+        end = part.end()
+        day = YEAR.fullmatch(part[0]) or any(start < end <= stop for start, stop in days)
+        if after is parts[-1] or (re.search(r"\d", part[0]) and not day):
+            found.append((name[:end], name[after.start() : parts[-1].end()]))
+    return found
 
 
 def _restart(paths: Collection[PurePath]) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -39,6 +38,7 @@ from lab.worlds.metadata import (
 )
 from lab.worlds.pages import pages_told
 from lab.worlds.samples import Samples
+from lab.worlds.set_names import A_SET, OF_SETS, sets_of_one
 from lab.worlds.stored import (
     FLAG,
     Labeled,
@@ -49,33 +49,6 @@ from lab.worlds.stored import (
     with_what_there_is,
 )
 from lab.worlds.version import DIGITS
-
-OF_SETS = re.compile(
-    r"(train|training|test|testing|val|valid|validation|dev|eval)"
-    r"([-_ ]?(set|data|images|pictures))?([-_ ]?\d+)?",
-    re.IGNORECASE,
-)
-"""Names of folders that hold a set, such as Train, test_set, test1: two of them are no classes."""
-
-FOR_TRAINING = (
-    "trains?|training|entrenamiento|treino|treinamento|entra[iî]nement|apprentissage"
-    "|addestramento|trainingsdaten|lernen|обучение|训练集?|訓練|学習"
-)
-FOR_TESTS = (
-    "tests?|testing|val|valid|validation|dev|eval|holdout|prueba|pruebas|validaci[oó]n|teste"
-    "|valida[cç][aã]o|essai|prova|testdaten|тест|测试集?|验证集?|テスト|検証"
-)
-"""Words in the names of folders with the set to train on, and with one that is not trained on."""
-
-A_SET = re.compile(
-    rf"(?<![^\W\d_])({FOR_TRAINING}|{FOR_TESTS}|fold|split|part|subset|set|cv)(?![^\W\d_])",
-    re.IGNORECASE,
-)
-"""Words in the names of folders that hold a set, such as images_train, fold_0 or prueba: where
-such folders hold the same subfolders, these are the classes."""
-
-OF_ANY_SET = re.compile(r"set|data|images|pictures")
-"""Words that say nothing more in the name of a folder that names its set."""
 
 NAMED = 6
 """Folders that a message names, at most."""
@@ -323,7 +296,7 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
             return names, training, testing
         of_sets = [name for name in top if OF_SETS.fullmatch(name)]
         if len(of_sets) < 2:
-            of_sets = _sets_of_one(top)
+            of_sets = sets_of_one(top)
         if of_sets:
             told = "call them train and test, with a subfolder for each class in both"
             if set(of_sets) == {"train", "test"}:
@@ -345,25 +318,6 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
     return names, training, None
 
 
-def _sets_of_one(names: Sequence[str]) -> list[str]:
-    """Those of the names that are of sets of the same pictures, as seg_train and seg_test are: the
-    words are the same but for one, which in some is of a set to train on and in others of one that
-    is not. Empty if there are none of either kind."""
-    kinds: dict[tuple[str, ...], dict[str, bool]] = {}
-    for name in names:
-        apart = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-Z])", " ", name)  # segTrain
-        words = [word.lower() for word in re.findall(r"[^\W\d_]+", apart)]
-        training, tests = (
-            [word for word in words if re.fullmatch(kind, word)]
-            for kind in (FOR_TRAINING, FOR_TESTS)
-        )
-        if len(training) + len(tests) == 1:
-            named = (*training, *tests)
-            rest = tuple(w for w in words if w not in named and not OF_ANY_SET.fullmatch(w))
-            kinds.setdefault(rest, {})[name] = bool(training)
-    return [name for some in kinds.values() if len(set(some.values())) > 1 for name in some]
-
-
 def _refuse_sets(root: Path, top: Sequence[str]) -> None:
     """`ValueError` if the folders at the `top` are sets or the like, and those within are the
     classes, or if there are sets within the classes."""
@@ -372,7 +326,7 @@ def _refuse_sets(root: Path, top: Sequence[str]) -> None:
     for name, inner in within.items():
         of_sets = [each for each in inner if OF_SETS.fullmatch(each)]
         if len(of_sets) < 2 or not any(each.lower().startswith("tr") for each in of_sets):
-            of_sets = _sets_of_one(inner)
+            of_sets = sets_of_one(inner)
         if of_sets:
             held = _listed(map(plain, of_sets))
             raise ValueError(

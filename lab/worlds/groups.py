@@ -16,14 +16,12 @@ from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
+from lab.worlds.set_names import is_of_sets
 from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World
 
 SHUFFLES = 400
 """Random assignments of a column's values to examples, with which it is compared."""
-
-OF_SETS = {"split", "set", "subset", "partition", "fold"}
-"""Names of columns that say which set a picture is in."""
 
 
 def are_kinds(columns: Sequence[GroupedBy], pictures: int) -> bool:
@@ -31,7 +29,8 @@ def are_kinds(columns: Sequence[GroupedBy], pictures: int) -> bool:
     sites or cameras, and not clusters, such as patients, whose pictures should all be in one set,
     or names of the sets themselves."""
     return bool(columns) and not any(
-        each.attribute.lower() in OF_SETS or is_of_clusters(each.attribute, each.words, pictures)
+        is_of_sets(each.attribute, each.words)
+        or is_of_clusters(each.attribute, each.words, pictures)
         for each in columns
     )
 
