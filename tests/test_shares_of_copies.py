@@ -6,20 +6,24 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 from lab.core.config import DataConfig
-from lab.core.estimate import Estimate, homogeneity, wilson
+from lab.core.estimate import Estimate, homogeneity, widened, wilson
+from lab.evaluators.evaluation import Evaluation
+from lab.evaluators.groups import GroupsEvaluator
 from lab.experiments import make_jobs
 from lab.experiments.runner.run import check_jobs, doubts_of_jobs
-from lab.measure import Predictions, memorization_metrics
+from lab.measure import Predictions, consistency, memorization_metrics
 from lab.measure.class_shares import ACCURACY, AUC, BY_GROUP, GAP, UNSTUDIED, at_test_shares
 from lab.measure.memorization import over_copies
 from lab.measure.right_labels import of_right_labels
 from lab.runs.train import start
+from lab.verdict.uneven import uneven
 from lab.worlds import audit, open_world
 from support.configs import tiny
 
@@ -213,3 +217,74 @@ def test_all_intervals_of_a_run_are_those_without_the_copies(tmp_path: Path) -> 
             assert other.interval == pytest.approx(
                 (min(low, other.value), max(high, other.value)), abs=1e-6
             ), tag
+
+
+def test_groups_that_differ_by_chance_alone_are_seldom_named_unequal() -> None:
+    """Eight groups of 25 different examples, of which there are 20 copies each."""
+    said = {True: 0, False: 0}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        labels, groups = np.arange(200) % 2, np.arange(200) % 8
+        logits = np.where(rng.random(200)[:, None] < 0.8, np.eye(2)[labels], np.eye(2)[1 - labels])
+        names = tuple(f"{'ab'[k % 2]},site={k}" for k in range(8))
+        made = Predictions.of(torch.tensor(logits), torch.tensor(labels))
+        different = replace(made, groups=torch.tensor(groups), group_names=names)
+        taken = torch.arange(200).repeat(20)
+        for known in (True, False):
+            test = replace(different.where(taken), copies=taken if known else None)
+            found = GroupsEvaluator("test", None, "", "")(evaluation_of(test)).metrics
+            said[known] += bool(uneven(found, "pictures"))  # type: ignore[arg-type]
+    assert said[True] <= 3
+    assert said[False] > 30
+
+
+def evaluation_of(test: Predictions) -> Evaluation:
+    """An evaluation that has these predictions on the test set."""
+    split = Mock()
+    split.predict.return_value = test
+    return Evaluation(torch.nn.Identity(), {"test": split})
+
+
+def test_one_of_many_intervals_of_copies_is_wider_as_that_of_others_is() -> None:
+    for right, count in ((0, 30), (12, 30), (30, 30)):
+        alone = wilson(right, count)
+        copies = replace(alone, count=20 * count)
+        for among in (1, 3, 50):
+            assert widened(alone, among=among) == wilson(right, count, among=among)
+            expected = wilson(right, count, among=among).interval
+            assert widened(copies, among=among).interval == pytest.approx(expected)
+            other = replace(copies, value=(right + 1) / 32)  # of all copies
+            low, high = widened(other, among=among).interval
+            assert low <= alone.interval[0]
+            assert alone.interval[1] <= high
+            assert high - low > 0.8 * (expected[1] - expected[0])
+    for odd in (
+        Estimate.point(0.5, count=9), Estimate(0.5, 0.4, 0.6), wilson(0, 0),
+        Estimate(0.5, 0, 1, 9), Estimate(0.5, 0.5, 0.5, 9),
+    ):  # fmt: skip
+        assert widened(odd, among=4) == odd or odd.count == 0
+
+
+class Moody(torch.nn.Module):
+    """Gives another answer each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.randn(len(x), 2) * self.weight
+
+
+def test_answers_that_change_are_those_of_the_different_pictures() -> None:
+    images = torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8).repeat(6, 1, 1, 1)
+    own = torch.arange(60) < 10
+    torch.manual_seed(0)
+    found, plain = consistency(Moody(), images, own=own), consistency(Moody(), images)
+    for tag, each in found.items():
+        assert each.value == plain[tag].value
+        assert each.count == 60
+        low, high = each.interval
+        near = [wilson(k, 10) for k in range(11)]
+        ends = [(min(n.interval[0], each.value), max(n.interval[1], each.value)) for n in near]
+        assert (low, high) in ends
