@@ -27,7 +27,7 @@ from lab.worlds.association import (
     matches_request,
 )
 from lab.worlds.clusters import clusters_told
-from lab.worlds.copies import Copies, copies_between, copies_told
+from lab.worlds.copies import REPEATED, Copies, copies_between, copies_told, repeated_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.groups import MeasuredCue, are_kinds, group_counts, measured, true_groups
@@ -61,7 +61,6 @@ ROWS = 10
 _CALLED = {"train": "training", "test": "test"}
 _TESTED = "is a test picture, too", "are test pictures, too"
 _KNOWN = "has the identity of a test picture", "have the identity of a test picture"
-_REPEATED = "is a copy of an earlier one", "are copies of earlier ones"
 
 Named = Mapping[str, tuple[int, int]]
 """The numbers of training and test examples, by name."""
@@ -165,17 +164,13 @@ def warnings(
     for number, one, more in (
         (0 if folder else twice.shared_pictures, *_TESTED),
         (0 if folder else twice.shared_identities, *_KNOWN),
-        (0 if world.data.copies else twice.repeated, *_REPEATED),
+        (0 if world.data.copies else twice.repeated, *REPEATED),
     ):
         if number:
             what = one if number == 1 else more
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
-        if twice.repeated_test:
-            said.append(
-                f"of {len(test):,} test pictures {those(twice.repeated_test, *_REPEATED)}:"
-                " intervals take a picture and its copies for one."
-            )
+        said += repeated_told(twice.repeated_test, len(test))
         said += _dim(world, "train", train) or _dim(world, "test", test)
         copies = copies or copies_between(world, train, test, progress=progress)
         said += copies_told(world, copies, len(test))
@@ -314,7 +309,7 @@ def to_text(result: Audit) -> str:
     parts.append(
         f"Of {total:,} training pictures {those(twice.shared_pictures, *_TESTED)},"
         f" {those(twice.shared_identities, *_KNOWN)},\nand"
-        f" {those(twice.repeated, *_REPEATED)}."
+        f" {those(twice.repeated, *REPEATED)}."
     )
     if result.faults:
         parts.append("NOT CLEAN: " + ", ".join(result.faults))
