@@ -23,7 +23,7 @@ import torch
 from lab.core.config import RunConfig, parse_settings
 from lab.core.opened import opened_files
 from lab.core.run_dir import RunDir
-from lab.experiments import found_table, make_jobs, run_grid
+from lab.experiments import found_table, found_text, make_jobs, run_grid
 from lab.experiments.runner.jobs import finished
 from lab.experiments.runner.worker import do
 from lab.models import changed_files, digest_of_file, noting_data_files
@@ -411,6 +411,45 @@ def test_found_runs_whose_data_files_differ_are_told_apart(tmp_path: Path) -> No
     table = found_table(base.out)
     assert table.grid.keys() == {"data_files"}
     assert [cell.seeds for cell in table.cells] == [(0, 1), (2, 3)]
+
+
+def test_found_runs_of_other_data_and_other_settings_are_told_apart_by_both(tmp_path: Path) -> None:
+    """A difference that comes from the file is not that of the learning rate alone. A run that has
+    not read it, as others of its settings have, is not apart from these."""
+    base = plant(tmp_path, "model", "called")
+    for number, (rate, text) in enumerate(((0.01, "0.5"), (0.02, "0.9"), (0.02, "0.9"))):
+        (tmp_path / "data.json").write_text(text, encoding="utf-8")
+        start(
+            replace(
+                base,
+                name=f"run-{number}",
+                seed=number,
+                train=replace(base.train, learning_rate=rate),
+            )
+        )
+    table = found_table(base.out)
+    assert table.grid.keys() == {"learning_rate", "data_files"}
+    assert [(cell.settings["learning_rate"], cell.seeds) for cell in table.cells] == [
+        (0.01, (0,)), (0.02, (1, 2)),
+    ]  # fmt: skip
+    first, second = (cell.settings["data_files"] for cell in table.cells)
+    assert first != second
+    assert f"| {first} |" in found_text(table)
+
+    file = base.out / "run-2" / "config.json"
+    settings = json.loads(file.read_text())
+    settings["data_files"] = {}
+    file.write_text(json.dumps(settings))
+    assert [cell.seeds for cell in found_table(base.out).cells] == [(0,), (1, 2)]
+
+    (tmp_path / "beside").mkdir()
+    other = plant(tmp_path / "beside", "model", "called")  # another network, which has its own file
+    (tmp_path / "beside" / "data.json").write_text("0.7", encoding="utf-8")
+    for folder in base.out.iterdir():
+        if folder.name != "run-0":
+            shutil.rmtree(folder)
+    start(replace(other, out=base.out, name="other", seed=5))
+    assert "data_files" not in found_table(base.out).grid
 
 
 def test_what_is_no_data_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
