@@ -3,6 +3,7 @@ runs that were begun with others are neither used again nor gone on with in sile
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -22,7 +23,7 @@ import torch
 from lab.core.config import RunConfig, parse_settings
 from lab.core.opened import opened_files
 from lab.core.run_dir import RunDir
-from lab.experiments import found_table, make_jobs, run_grid
+from lab.experiments import found_table, found_text, make_jobs, run_grid
 from lab.experiments.runner.jobs import finished
 from lab.experiments.runner.worker import do
 from lab.models import changed_files, digest_of_file, noting_data_files
@@ -134,7 +135,11 @@ def evaluated(folder: Path) -> str:
 
 
 def sha(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashed(path.read_bytes())
+
+
+def hashed(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize(("what", "when"), CASES)
@@ -353,6 +358,49 @@ def test_a_moved_network_whose_data_have_changed_does_not_go_on_in_silence(tmp_p
     assert resume(folder, model_file=moved / "mine.py") is not None
 
 
+@pytest.mark.parametrize("move", ["folder", "code"])
+def test_another_file_of_the_same_name_is_refused_while_the_recorded_one_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: str
+) -> None:
+    """In another working folder, or read by a copy of the code. No digest is kept, as in a new
+    process."""
+    monkeypatch.setattr(sys.modules["lab.models.data_files"], "SETTLED", math.inf)
+    for place, text in (("first", "0.5"), ("second", "0.7")):
+        (tmp_path / place).mkdir()
+        base = plant(tmp_path / place, "model", "built")
+        (tmp_path / place / "data.json").write_text(text, encoding="utf-8")
+        if move == "folder":
+            code = (tmp_path / place / "mine.py").read_text()
+            code = code.replace('(Path(__file__).parent / "data.json")', 'Path("data.json")')
+            (tmp_path / place / "mine.py").write_text(code, encoding="utf-8")
+    own = tmp_path / "first" / "mine.py"
+    monkeypatch.chdir(tmp_path / "first")
+    config = replace(base, name="run", model=replace(base.model, model=f"{own}:net"))
+    folder = start(config).folder
+    assert noted(folder)[0] == {str(tmp_path / "first" / "data.json"): hashed(b"0.5")}
+    stop(folder)
+    words = ["--resume", str(folder)]
+    if move == "folder":
+        monkeypatch.chdir(tmp_path / "second")
+    else:
+        words += ["--model-file", str(tmp_path / "second" / "mine.py")]
+    line = is_refused(load_script("train").train, words)
+    assert str(tmp_path / "second" / "data.json") in line
+    monkeypatch.chdir(tmp_path / "first")
+    assert resume(folder) is not None
+
+
+def test_the_digest_of_a_file_is_no_reading_by_the_code(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one, other):
+        path.write_text("x", encoding="utf-8")
+    with noting_data_files() as noted:
+        assert changed_files({str(one): hashed(b"y")}) == [str(one)]
+        other.read_text()
+        digest_of_file(str(one))
+    assert noted.files == {str(other): hashed(b"x")}
+
+
 def test_found_runs_whose_data_files_differ_are_told_apart(tmp_path: Path) -> None:
     base = plant(tmp_path, "model", "called")
     for seed in range(4):
@@ -363,6 +411,45 @@ def test_found_runs_whose_data_files_differ_are_told_apart(tmp_path: Path) -> No
     table = found_table(base.out)
     assert table.grid.keys() == {"data_files"}
     assert [cell.seeds for cell in table.cells] == [(0, 1), (2, 3)]
+
+
+def test_found_runs_of_other_data_and_other_settings_are_told_apart_by_both(tmp_path: Path) -> None:
+    """A difference that comes from the file is not that of the learning rate alone. A run that has
+    not read it, as others of its settings have, is not apart from these."""
+    base = plant(tmp_path, "model", "called")
+    for number, (rate, text) in enumerate(((0.01, "0.5"), (0.02, "0.9"), (0.02, "0.9"))):
+        (tmp_path / "data.json").write_text(text, encoding="utf-8")
+        start(
+            replace(
+                base,
+                name=f"run-{number}",
+                seed=number,
+                train=replace(base.train, learning_rate=rate),
+            )
+        )
+    table = found_table(base.out)
+    assert table.grid.keys() == {"learning_rate", "data_files"}
+    assert [(cell.settings["learning_rate"], cell.seeds) for cell in table.cells] == [
+        (0.01, (0,)), (0.02, (1, 2)),
+    ]  # fmt: skip
+    first, second = (cell.settings["data_files"] for cell in table.cells)
+    assert first != second
+    assert f"| {first} |" in found_text(table)
+
+    file = base.out / "run-2" / "config.json"
+    settings = json.loads(file.read_text())
+    settings["data_files"] = {}
+    file.write_text(json.dumps(settings))
+    assert [cell.seeds for cell in found_table(base.out).cells] == [(0,), (1, 2)]
+
+    (tmp_path / "beside").mkdir()
+    other = plant(tmp_path / "beside", "model", "called")  # another network, which has its own file
+    (tmp_path / "beside" / "data.json").write_text("0.7", encoding="utf-8")
+    for folder in base.out.iterdir():
+        if folder.name != "run-0":
+            shutil.rmtree(folder)
+    start(replace(other, out=base.out, name="other", seed=5))
+    assert "data_files" not in found_table(base.out).grid
 
 
 def test_what_is_no_data_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

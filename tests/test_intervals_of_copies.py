@@ -188,7 +188,10 @@ def test_test_pictures_in_several_files_count_once_in_intervals(
         run = start(dataclasses.replace(config, name=f"run{times}"))
         assert (told in " ".join(capsys.readouterr().out.split())) == (times > 1)
         evaluate(run.folder, lists={}, numbers={}, counterfactuals=0)
-        found[times] = run.metrics, capsys.readouterr().out
+        printed = capsys.readouterr().out
+        number = f"of {40 * times} test pictures {40 * (times - 1)} are {told}."
+        assert (number in " ".join(printed.split())) == (times > 1), "beside the table"
+        found[times] = run.metrics, printed
     (once, table), (four, other) = found[1], found[4]
     for tag in ("accuracy/test", "loss/test", "gap/accuracy", "memorization/membership_auc",
                 "subpopulation_accuracy/a", "subpopulation_accuracy/b", "accuracy/test_roc_auc",

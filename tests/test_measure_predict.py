@@ -197,18 +197,34 @@ def test_a_network_that_returns_no_tensor_is_told_so() -> None:
         predict(InADict(), torch.zeros(2, 3, 16, 16, dtype=torch.uint8))
 
 
-class Hungry(nn.Module):
-    """Has memory for so many pictures at once; `asked` is how many it was given each time."""
+NO_MEMORY = (
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 140 GiB"),
+    RuntimeError(
+        "MPS backend out of memory (MPS allocated: 5.56 GB, other allocations: 1.10 GB, max"
+        " allowed: 6.80 GB). Tried to allocate 768.00 MB on private pool. Use"
+        " PYTORCH_MPS_HIGH_WATERMARK_RATIO=0.0 to disable upper limit for memory allocations (may"
+        " cause system failure)."
+    ),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+)
+"""As torch raises them."""
 
-    def __init__(self, most: int) -> None:
+
+class Hungry(nn.Module):
+    """Has memory for so many pictures at once, else raises `error`; `asked` is how many it was
+    given each time."""
+
+    def __init__(self, most: int, error: Exception = NO_MEMORY[0]) -> None:
         super().__init__()
+        self.error = error
         self.most, self.layer = most, nn.Linear(3 * 16 * 16, 2)
         self.asked: list[int] = []
 
     def forward(self, x: Tensor) -> Tensor:
         self.asked.append(len(x))
         if len(x) > self.most:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 140 GiB")
+            raise self.error
         found: Tensor = self.layer(x.flatten(1))
         return found
 
@@ -227,6 +243,21 @@ def test_where_memory_runs_out_fewer_pictures_are_shown_at_once() -> None:
         predict(Hungry(0), images)
     with pytest.raises(torch.OutOfMemoryError):
         predict(Hungry(7), images, batch_size=20)
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: str(error)[:20])
+def test_memory_runs_out_in_other_words_on_other_devices(error: Exception) -> None:
+    images = torch.randint(0, 256, (60, 3, 16, 16), dtype=torch.uint8)
+    little = Hungry(7, error)
+    expected = little.layer((images.float() / 127.5 - 1).flatten(1))
+    torch.testing.assert_close(predict(little, images), expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_another_error_is_not_taken_for_one_of_memory() -> None:
+    little = Hungry(7, RuntimeError("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling sgemm"))
+    with pytest.raises(NetworkError, match="INVALID_VALUE"):
+        predict(little, torch.zeros(60, 3, 16, 16, dtype=torch.uint8))
+    assert len(little.asked) == 1
 
 
 def test_a_loop_is_watched_where_memory_is_enough_for_small_batches_alone(tmp_path: Path) -> None:

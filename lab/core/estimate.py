@@ -76,23 +76,52 @@ def wilson(successes: int, count: int, *, among: int = 1) -> Estimate:
     """
     if count == 0:
         return Estimate(math.nan, count=0)
-    z = Z if among == 1 else NormalDist().inv_cdf(1 - 0.025 / among)
-    share, spread = successes / count, z * z / count
+    share = successes / count
+    return Estimate(share, *_wilson(share, count, _quantile(among)), count)
+
+
+def _wilson(share: float, count: float, z: float) -> tuple[float, float]:
+    """The ends of Wilson's interval of a share of so many, for the normal quantile z."""
+    spread = z * z / count
     middle = (share + spread / 2) / (1 + spread)
     reach = z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
     low, high = min(share, middle - reach), max(share, middle + reach)  # rounding at 0 and 1
-    return Estimate(share, max(0.0, low), min(1.0, high), count)
+    return max(0.0, low), min(1.0, high)
 
 
 def together(shares: Sequence[Estimate]) -> list[Estimate]:
     """Shares from `wilson` with intervals that all hold together, by `among` of that function.
     Estimates without a count stay as they are."""
-    return [
-        share
-        if share.count is None or math.isnan(share.value)
-        else wilson(round(share.value * share.count), share.count, among=len(shares))
-        for share in shares
-    ]
+    return [widened(share, among=len(shares)) for share in shares]
+
+
+def widened(share: Estimate, *, among: int) -> Estimate:
+    """A share from `wilson` with its interval as one of `among` many that hold together. Where some
+    of its examples are copies (`with_interval_of`) it is that of as many independent ones as have
+    an interval of this width, and holds this one. As it is without a count or an interval."""
+    if not share.count or share.low is None or share.high is None:
+        return share
+    right = round(share.value * share.count)
+    if share.interval == wilson(right, share.count).interval:
+        return wilson(right, share.count, among=among)
+    low, high = _wilson(share.value, _size(share), _quantile(among))
+    return Estimate(share.value, min(share.low, low), max(share.high, high), share.count)
+
+
+def _size(share: Estimate) -> float:
+    """Of how many independent examples a share has an interval as wide as this one: Wilson's ends
+    are (p + v / 2 ± sqrt(p (1 - p) v + v^2 / 4)) / (1 + v), with v = Z^2 / n, which is solved."""
+    low, high = share.interval
+    square, spread = ((high - low) / 2) ** 2, share.value * (1 - share.value)
+    if not 0 < square < 0.25:
+        return math.inf if not square else 1.0
+    a, b = 0.25 - square, spread - 2 * square
+    return Z * Z * 2 * a / (math.sqrt(b * b + 4 * a * square) - b)
+
+
+def _quantile(among: int) -> float:
+    """The standard normal quantile for one of so many two-sided intervals that hold together."""
+    return Z if among == 1 else NormalDist().inv_cdf(1 - 0.025 / among)
 
 
 def highest(shares: Sequence[Estimate]) -> Estimate:

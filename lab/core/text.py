@@ -160,9 +160,12 @@ def plain(text: str) -> str:
 
 _NO_MEMORY = (
     "can't allocate memory", "not enough memory", "failed to map segment", "cannot allocate memory",
+    "out of memory", "_status_alloc_failed",
 )  # fmt: skip
-"""What torch says on a CPU, on Linux and on Windows, and what the system says when it cannot load a
-library."""
+"""What torch says on a CPU, on Linux and on Windows, what the system says when it cannot load a
+library, and what torch says on GPUs where that is no `OutOfMemoryError`: "MPS backend out of
+memory", "CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling …" (of
+cuDNN and cuSOLVER alike)."""
 
 
 def memory_ran_out(error: BaseException) -> bool:

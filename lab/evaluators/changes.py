@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from lab.core.estimate import Estimate
 from lab.evaluators.evaluation import Evaluation, Split
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
-from lab.measure import reliance
+from lab.measure import Predictions, reliance
+from lab.measure.memorization import over_copies
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,13 @@ class ChangesEvaluator:
         metrics: dict[str, Estimate] = {}
         before = evaluation.on("test").logits
         for name, changed in self.changes.items():
-            after = changed.predict(evaluation.model).logits
-            found = reliance(before[: len(after)], after)
-            metrics[f"reliance/{name}"] = found.flips
-            metrics[f"logit_change/{name}"] = found.moved
+            after = changed.predict(evaluation.model)
+            first = replace(after, logits=before[: len(after)])
+            metrics |= over_copies(partial(_reliance, name), first, after)
         return Result(metrics=metrics)
+
+
+def _reliance(name: str, one: Predictions, other: Predictions) -> dict[str, Estimate]:
+    """Reliance on `name` by the predictions before its change and after it, by tag."""
+    found = reliance(one.logits, other.logits)
+    return {f"reliance/{name}": found.flips, f"logit_change/{name}": found.moved}

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lab.core.estimate import Estimate
 from lab.evaluators.evaluation import Evaluation, Split
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
-from lab.measure import consistency
+from lab.measure import Predictions, consistency
 from lab.measure.class_shares import same_answer
+from lab.measure.memorization import over_copies
+from lab.worlds.association import first_ones
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ class ConsistencyEvaluator:
     def __call__(self, evaluation: Evaluation) -> Result:
         """The shares of predictions that change, and that of the most frequent one, by tag."""
         fed = self.test.feed(evaluation.model, self.count)
-        same = same_answer(evaluation.on("test").predicted)
-        asked = consistency(fed.model, fed.stored, to_input=fed.to_input, batch_size=fed.batch_size)
-        return Result(metrics={**asked, "answers/most_frequent": same})
+        test = evaluation.on("test")
+        asked = consistency(
+            fed.model, fed.stored, to_input=fed.to_input, batch_size=fed.batch_size,
+            own=None if test.copies is None else first_ones(test.copies.tolist()),
+        )  # fmt: skip
+        return Result(metrics={**asked, **over_copies(_most_frequent, test, test)})
+
+
+def _most_frequent(_: Predictions, test: Predictions) -> dict[str, Estimate]:
+    return {"answers/most_frequent": same_answer(test.predicted)}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lab.measure import Predictions, predict
 from lab.models import to_input
 from lab.worlds import DrawnWorld, Examples, StoredWorld, World
-from lab.worlds.association import digests
+from lab.worlds.association import copy_keys
 from lab.worlds.cues import GroupedBy
 from lab.worlds.groups import true_groups
 
@@ -144,7 +144,8 @@ def splits_of(
             splits[name] = LoadedSplit(name, examples, world.grouped_by)
     if num_validation:
         examples = world.load("validation", num_validation)
-        splits["validation"] = LoadedSplit("validation", examples, world.grouped_by)
+        copies = copies_among(world, "validation", examples)
+        splits["validation"] = LoadedSplit("validation", examples, world.grouped_by, copies)
     return splits
 
 
@@ -173,8 +174,7 @@ class CopyNumbers:
             addresses = self._world.addresses(self._split, len(examples), start=start)
             self.some = self.some or bool((addresses != np.arange(start, stop)).any())
             return torch.from_numpy(addresses)
-        labels = examples.labels.tolist(), examples.clean_labels.tolist()
-        which = enumerate(zip(digests(examples.images), *labels, strict=True), start)
+        which = enumerate(copy_keys(examples), start)
         numbers = [self._known.setdefault(each, number) for number, each in which]
         self.some = self.some or len(self._known) < stop
         return torch.tensor(numbers, dtype=torch.int64)

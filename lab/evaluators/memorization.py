@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 from lab.core.estimate import Estimate
 from lab.evaluators.evaluation import Evaluation, LoadedSplit
@@ -48,8 +48,7 @@ class MemorizationEvaluator:
         """Gaps, membership inference and label noise."""
         train, test = evaluation.on("train"), evaluation.on("test")
         judged = rightly_labeled(train) or train
-        compared = partial(at_test_shares, kinds=self.kinds)
-        alike = {} if self.drawn else over_copies(compared, judged, test)
+        alike = {} if self.drawn else at_test_shares(judged, test, kinds=self.kinds)
         alike |= of_right_labels(train, test)
         if not self.drawn and len(test):
             alike |= over_copies(lambda _, unseen: {MEAN: class_mean(unseen)}, train, test)

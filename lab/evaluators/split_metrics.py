@@ -9,7 +9,8 @@ from lab.core.finite import NOT_FINITE
 from lab.evaluators.evaluation import Evaluation
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
-from lab.measure import SplitMetric, registered_metrics, split_metrics
+from lab.measure import Predictions, SplitMetric, registered_metrics, split_metrics
+from lab.measure.memorization import over_copies
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class SplitMetricsEvaluator:
                 if split in evaluation.splits:
                     found |= metric(evaluation.on(split))
         for split in evaluation.splits:
-            if bad := int(evaluation.on(split).not_finite.sum()):
-                found[f"{NOT_FINITE}{split}"] = wilson(bad, len(evaluation.on(split)))
+            predictions = evaluation.on(split)
+            if bool(predictions.not_finite.any()):
+                found |= over_copies(_not_finite, predictions, predictions)
         return Result(metrics=found)
+
+
+def _not_finite(_: Predictions, one: Predictions) -> dict[str, Estimate]:
+    return {f"{NOT_FINITE}{one.split}": wilson(int(one.not_finite.sum()), len(one))}

@@ -44,8 +44,8 @@ PARAMETERS = "parameters"
 pictures and source files, too: the size of the network."""
 
 DATA_FILES = "data_files"
-"""The column that tells runs of the same settings apart whose code has read files of the same names
-with other contents: a digest of those."""
+"""The column that tells runs apart whose code has read files of the same names with other contents:
+a digest of those."""
 
 _OF_RUNS: dict[str, Callable[[Provenance], str]] = {
     WORLD: lambda provenance: provenance.world,
@@ -56,9 +56,10 @@ _OF_RUNS: dict[str, Callable[[Provenance], str]] = {
 def found_table(folder: Path) -> Table:
     """The runs directly in `folder` as a table: the grid are the settings in which they differ, a
     cell the runs that differ in their seeds alone; of several trainings with one seed, and of
-    copies, it has one. Runs of the same settings with other pictures, source files or data files
-    that these read, or with networks of other sizes, are told apart. `ValueError` if there is no
-    finished run, or if one has figures of other settings."""
+    copies, it has one. Runs of the same settings with other pictures or source files, or with
+    networks of other sizes, are told apart, and runs whose code has read data files with other
+    contents, whatever their settings. `ValueError` if there is no finished run, or if one has
+    figures of other settings."""
     found: list[_Found] = []
     failed = []
     for run in runs_in(folder):
@@ -140,11 +141,9 @@ def _tell_apart(found: Sequence[_Found]) -> None:
     size = {PARAMETERS: _parameters}
     for watched, columns in ((False, _OF_RUNS), (False, size), (True, size)):
         ones = [one for one in found if bool(one.provenance.watched) is watched]
-        same: dict[str, list[_Found]] = {}
-        for one in ones:
-            same.setdefault(repr(sorted(one.settings.items(), key=str)), []).append(one)
+        same = _of_same_settings(ones)
         for name, value in columns.items():
-            told = [{value(one.provenance) for one in each} for each in same.values()]
+            told = [{value(one.provenance) for one in each} for each in same]
             if columns is size and not watched:  # runs of earlier versions do not note it
                 told = [each - {""} for each in told]
             if any(len(each) > 1 for each in told):
@@ -154,22 +153,42 @@ def _tell_apart(found: Sequence[_Found]) -> None:
 
 
 def _tell_data_files_apart(found: Sequence[_Found]) -> None:
-    """Name among the settings which files were read, where runs of the same settings have read
-    files of the same names with other contents. (A file that some have not read, as a cache that
-    the first one has made, tells nothing.)"""
+    """Name among the settings which files were read, where runs of the same network and objective
+    have read files of the same names with other contents, whatever else tells them apart. (A file
+    that some runs of the same settings have not read, as a cache that the first one has made, tells
+    nothing.)"""
+    readers: dict[str, list[_Found]] = {}
+    for one in found:
+        code = [one.settings.get(name) for name in ("model", "objective", CODE)]
+        readers.setdefault(repr(code), []).append(one)
+    for ones in readers.values():
+        changed = sorted(name for name, each in _contents(ones).items() if len(each) > 1)
+        for alike in _of_same_settings(ones) if changed else ():
+            read = _contents(alike)
+            for one in alike:
+                mine = _by_name(one.provenance)
+                for name, contents in read.items():
+                    if len(contents) == 1:
+                        mine.setdefault(name, *contents)
+                told = "\n".join(f"{name} {mine.get(name, '')}" for name in changed)
+                one.settings[DATA_FILES] = digest_of(told.encode())[:8]
+
+
+def _contents(found: Sequence[_Found]) -> dict[str, set[str]]:
+    """The names of the files that the code of runs has read -> the contents that these had."""
+    read: dict[str, set[str]] = {}
+    for one in found:
+        for name, content in _by_name(one.provenance).items():
+            read.setdefault(name, set()).add(content)
+    return read
+
+
+def _of_same_settings(found: Sequence[_Found]) -> list[list[_Found]]:
+    """The runs, those of the same settings together."""
     same: dict[str, list[_Found]] = {}
     for one in found:
         same.setdefault(repr(sorted(one.settings.items(), key=str)), []).append(one)
-    for ones in same.values():
-        read: dict[str, set[str]] = {}
-        for one in ones:
-            for name, digest in _by_name(one.provenance).items():
-                read.setdefault(name, set()).add(digest)
-        changed = sorted(name for name, digests in read.items() if len(digests) > 1)
-        for one in ones if changed else ():
-            mine = _by_name(one.provenance)
-            told = "\n".join(f"{name} {mine.get(name, '')}" for name in changed)
-            one.settings[DATA_FILES] = digest_of(told.encode())[:8]
+    return list(same.values())
 
 
 def _by_name(provenance: Provenance) -> dict[str, str]:

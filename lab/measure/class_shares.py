@@ -17,6 +17,7 @@ from lab.core.compared import counted_by_place, groups_serve, in_both, in_unstud
 from lab.core.estimate import Estimate, difference, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import example_losses
+from lab.measure.memorization import over_copies
 from lab.measure.predictions import Predictions
 
 MEAN, STUDIED = "accuracy/test_class_mean", "accuracy/test_studied"
@@ -38,7 +39,8 @@ def at_test_shares(
     train: Predictions, test: Predictions, *, kinds: bool = False
 ) -> dict[str, Estimate]:
     """Training accuracy, generalization gap and membership AUC with each class counted at its share
-    of the test set, by tag; empty unless the shares surely differ between the sets.
+    of the test set, by tag; empty unless the shares surely differ between the sets. Copies in a set
+    count once for that and in intervals; shares and values are those of all examples.
 
     All are means over classes, weighted by the shares of the given labels in the test set: of the
     accuracy on the class's training examples, of that minus the accuracy on its test examples, and
@@ -55,18 +57,35 @@ def at_test_shares(
     """
     if not len(train) or not len(test):
         return {}
-    classes = max(train.logits.shape[1], test.logits.shape[1])
-    by_class = _counts(train.labels, test.labels, classes)
+    different = train.different(), test.different()
+    by_class = _by_class(*different)
     found: dict[str, Estimate] = {}
     if _have_groups(train, test):
-        counts = _counts(train.groups, test.groups, len(train.group_names))
-        if counted_by_place(*counts) and groups_serve(counts, by_class, kinds=kinds):
-            return _weighted_by(BY_GROUP, train, test, train.groups, test.groups, *counts)
-        if unstudied := in_unstudied_groups(counts, by_class, kinds=kinds):
-            found[UNSTUDIED] = wilson(unstudied, len(test))
+        by_group = _by_group(*different)
+        if counted_by_place(*by_group) and groups_serve(by_group, by_class, kinds=kinds):
+            return over_copies(_at_group_shares, train, test)
+        if in_unstudied_groups(by_group, by_class, kinds=kinds):
+            found |= over_copies(_unstudied, train, test)
     if counted_by_place(*by_class):
-        found |= _weighted_by(BY_CLASS, train, test, train.labels, test.labels, *by_class)
+        found |= over_copies(_at_class_shares, train, test)
     return found
+
+
+def _at_class_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]:
+    counts = _by_class(train, test)
+    return _weighted_by(BY_CLASS, train, test, train.labels, test.labels, *counts)
+
+
+def _at_group_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]:
+    counts = _by_group(train, test)
+    return _weighted_by(BY_GROUP, train, test, train.groups, test.groups, *counts)
+
+
+def _unstudied(train: Predictions, test: Predictions) -> dict[str, Estimate]:
+    """The share of the test examples that are of the training set's classes, but of none of its
+    groups."""
+    others = in_both(*_by_class(train, test)) - in_both(*_by_group(train, test))
+    return {UNSTUDIED: wilson(others, len(test))}
 
 
 def _have_groups(train: Predictions, test: Predictions) -> bool:
@@ -75,6 +94,17 @@ def _have_groups(train: Predictions, test: Predictions) -> bool:
     alike = train.group_names == test.group_names and train.group_names != train.classes
     known = bool((train.groups >= 0).all() & (test.groups >= 0).all())
     return alike and known and not bool(train.mislabeled.any() | test.mislabeled.any())
+
+
+def _by_class(train: Predictions, test: Predictions) -> tuple[list[int], list[int]]:
+    """How many training and how many test examples each class has, by their given labels."""
+    classes = max(train.logits.shape[1], test.logits.shape[1])
+    return _counts(train.labels, test.labels, classes)
+
+
+def _by_group(train: Predictions, test: Predictions) -> tuple[list[int], list[int]]:
+    """The same of each group."""
+    return _counts(train.groups, test.groups, len(train.group_names))
 
 
 def _counts(mine: Tensor, theirs: Tensor, places: int) -> tuple[list[int], list[int]]:

@@ -31,6 +31,7 @@ def consistency(
     *,
     to_input: Callable[[Tensor], Tensor] = to_input,
     batch_size: int | None = None,
+    own: Tensor | None = None,
 ) -> dict[str, Estimate]:
     """The shares of predictions that change when a picture is given again, and when it is given
     alone and not in a batch (of `batch_size`), by tag; over the first `SAMPLE` of uint8 pictures
@@ -38,7 +39,8 @@ def consistency(
 
     A prediction, the most probable class, has changed if the logits have moved by more than
     rounding moves them, too. A network that draws random numbers in eval mode gets another seed
-    each time. For a function of the picture both shares are 0.
+    time. For a function of the picture both shares are 0. `own` (N,) bool are the pictures that are
+    no copies of earlier ones, whose number decides how wide intervals are; None: all.
     """
     if isinstance(images, Tensor):  # of anything else `predict` says that it is none
         images = images[:SAMPLE]
@@ -50,10 +52,13 @@ def consistency(
     rounding = ROUNDING
     if any(p.is_floating_point() and p.element_size() < 4 for p in model.parameters()):
         rounding = ROUGH
-    return {
-        REPEATED: _changed(first, again, rounding),
-        ALONE: _changed(first, alone, rounding),
-    }
+    found = {}
+    for tag, other in ((REPEATED, again), (ALONE, alone)):
+        changed = _changed(first, other, rounding)
+        alike = changed if own is None else changed[own[: len(changed)]]
+        each, different = (wilson(int(some.sum()), len(some)) for some in (changed, alike))
+        found[tag] = each if own is None else each.with_interval_of(different)
+    return found
 
 
 def varying(
@@ -85,9 +90,10 @@ def varying(
     return f"{first} answers are not a function of the {one}: {changed} {follows}"
 
 
-def _changed(one: Tensor, other: Tensor, rounding: float) -> Estimate:
+def _changed(one: Tensor, other: Tensor, rounding: float) -> Tensor:
+    """Which predictions (N,) have changed from the logits (N, C) of one to the other."""
     scale = torch.cat([one, other]).nan_to_num(0.0).abs().max() if len(one) else 0.0
     moved = (one - other).abs().amax(dim=1) > rounding * scale
     changed = (one.argmax(dim=1) != other.argmax(dim=1)) & moved
     changed |= one.isnan().any(dim=1) != other.isnan().any(dim=1)  # a number once, and once not
-    return wilson(int(changed.sum()), len(one))
+    return changed

@@ -135,7 +135,7 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     set and on a test set.
 
     The metrics of mislabeled examples are there only if there are such examples, and the rate of
-    true positives only if there are 100 unseen examples or more. `fitted_at_random` and
+    true positives only if there are 100 different unseen examples or more. `fitted_at_random` and
     `true_label_by_constant` have no interval (`low` and `high` are None), and other figures of one
     or no example may have none. Where examples of a set are copies of each other, values are those
     of all of them and intervals those of the different ones. `ValueError` if by their splits the
@@ -160,15 +160,12 @@ def over_copies(
     test: Predictions,
 ) -> dict[str, Estimate]:
     """What `measure` finds of a training and a test set, by tag: with copies in one the values of
-    all examples, and the intervals of the different ones."""
+    all examples, and the intervals of the different ones; none where it finds nothing of these."""
     found = dict(measure(train, test))
     if train.copies is None and test.copies is None:
         return found
-    different = measure(train.different(), test.different())
-    return {
-        tag: each.with_interval_of(different[tag]) if tag in different else each
-        for tag, each in found.items()
-    }
+    different, none = measure(train.different(), test.different()), Estimate.point(math.nan)
+    return {tag: each.with_interval_of(different.get(tag, none)) for tag, each in found.items()}
 
 
 def _metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
@@ -180,7 +177,7 @@ def _metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:
         "gap/loss": loss_gap(*map(intervals.mean, losses)),
         "memorization/membership_auc": membership_auc(*losses),
     }
-    if len(test.labels) * FALSE_ALARMS >= 1:
+    if len(test.different()) * FALSE_ALARMS >= 1:
         metrics["memorization/tpr_at_1_percent_fpr"] = caught_at(*losses, false_alarms=FALSE_ALARMS)
     if bool(train.mislabeled.any()):
         given = (train.logits, train.labels, train.clean_labels)

@@ -28,7 +28,7 @@ from lab.training import choose_device, load_checkpoint, parts_of_batches, set_t
 from lab.verdict import may_be_known
 from lab.worlds import DrawnWorld, StoredWorld, World, open_world
 from lab.worlds.clusters import clusters_told
-from lab.worlds.copies import MOST, copies_between, shared_told
+from lab.worlds.copies import MOST, copies_between, repeated_told, shared_told
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
 OWN = ("own",)
@@ -138,8 +138,9 @@ def evaluate(
 
 def _known(world: World) -> tuple[bool, list[str]]:
     """Whether the network may know test pictures from disk from its training, and a sentence each
-    on those that it was trained on, and on those that belong together; none if there are none.
-    What the run has found is kept, where looking for it takes long."""
+    on those that are there several times, on those that it was trained on, and on those that belong
+    together; none if there are none. What the run has found is kept, where looking for it takes
+    long."""
     if not isinstance(world, StoredWorld):
         return False, []
     data = world.data
@@ -149,7 +150,9 @@ def _known(world: World) -> tuple[bool, list[str]]:
     with progress_bar() as progress:
         copies = copies_between(world, *sets, progress=progress)
     clusters = world.clusters(data.num_train, data.num_test)
-    doubts = shared_told(world, copies, data.num_test)
+    different = int(world.own("test", data.num_test).sum())
+    doubts = repeated_told(data.num_test - different, data.num_test)
+    doubts += shared_told(world, copies, data.num_test)
     doubts += clusters_told(clusters, world.noun, world.sets)
     return may_be_known(copies.shared + copies.turned, clusters), doubts
 

@@ -147,7 +147,9 @@ class Record:
                 self._copies = copies_between(world, train, test, progress=progress)
             faults = audit.warnings(world, train, test, copies=self._copies)
         self._add_time("drawing")
-        display.warn([*world.doubts(), *faults])
+        both = (train, test)
+        told = world.doubts(sets=both) if isinstance(world, StoredWorld) else world.doubts()
+        display.warn([*told, *faults])
         display.warn(self._run.notes)
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))

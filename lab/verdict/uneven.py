@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from lab.core.estimate import Estimate, difference, wilson
+from lab.core.estimate import Estimate, difference, widened
 from lab.core.words import share
 
 MARGIN = 0.05
@@ -61,10 +61,7 @@ def _apart(
     hold together (Bonferroni's correction): one pair of many differs a lot by chance."""
     if not pairs:
         return None
-    wide = {
-        name: wilson(round(each.value * (each.count or 0)), each.count or 0, among=len(pairs))
-        for name, each in groups.items()
-    }
+    wide = {name: widened(each, among=len(pairs)) for name, each in groups.items()}
     found = []
     for one, other in pairs:
         best, worst = sorted((one, other), key=lambda name: -groups[name].value)

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lab.core.text import plain
-from lab.core.words import percent
+from lab.core.words import percent, those
 from lab.watching.loop import scale_differs, spanned
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared
 from lab.watching.sources import Source, as_labels
+from lab.worlds.association import first_ones
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told, file_marks
 from lab.worlds.shares import judged_examples, shares_told
 
@@ -38,7 +39,8 @@ class GivenSets:
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
     many test examples are training examples, too. `redrawn`: which parts of a training example,
     "inputs" or "labels", are others each time that it is read; `test_redrawn`: of a test example.
-    `clusters`: which files of examples may belong together. `doubts` are sentences.
+    `clusters`: which files of examples may belong together. `copies` are those of the training and
+    of the test set, as `MeasuredSet.copies` has them. `doubts` are sentences.
     """
 
     whole: Source
@@ -51,6 +53,7 @@ class GivenSets:
     redrawn: frozenset[str]
     test_redrawn: frozenset[str]
     clusters: Clusters | None
+    copies: tuple[Tensor | None, Tensor | None]
     doubts: tuple[str, ...]
 
     @property
@@ -96,13 +99,17 @@ class GivenSets:
             )
         studied = self.train.labels
         chosen, called = judged_examples(studied, self.truth)
-        numbers, others, judged = (
+        own, fresh = map(_first_ones, self.copies, (self.train, self.test))
+        numbers, others, judged, mine, theirs = (
             torch.bincount(labels, minlength=count).tolist()
-            for labels in (studied, self.test.labels, studied[chosen])
-        )
+            for labels in (
+                studied, self.test.labels, studied[chosen], studied[chosen & own],
+                self.test.labels[fresh],
+            )
+        )  # fmt: skip
         said = shares_told(
             names, numbers, others, noun="examples", sets=("train", "test"), judged=judged,
-            called=called,
+            called=called, different=(mine, theirs),
         )  # fmt: skip
         return names, doubts + [each.removesuffix(".") for each in said]
 
@@ -222,7 +229,8 @@ def read_sets(
         )
     with train.undisturbed():
         different = train.different()
-    if different < REPEATED * train.count:
+    repeated = different < REPEATED * train.count
+    if repeated:
         doubts.append(
             f"train takes some examples several times: its {train.count:,} are {different:,}"
             " different ones, each of which counts as often as it is taken"
@@ -231,11 +239,33 @@ def read_sets(
     if clean_labels is not None:
         column = studied.column(clean_labels, "clean_labels")
         truth = as_labels(column, "clean_labels", classes or known)
+    copies = studied.copies(truth), tested.copies(tested.labels)
+    doubts += [
+        _copies_told(chosen, numbers)
+        for chosen, numbers in zip((studied, tested), copies, strict=True)
+        if numbers is not None and not (chosen is studied and repeated)
+    ]
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, clusters=found, redrawn=redrawn.get(train.what, frozenset()),
+        shared=in_both, clusters=found, copies=copies, redrawn=redrawn.get(train.what, frozenset()),
         test_redrawn=redrawn.get(test.what, frozenset()), doubts=tuple(doubts),
     )  # fmt: skip
+
+
+def _first_ones(copies: Tensor | None, chosen: MeasuredSet) -> Tensor:
+    """Which examples (N,) bool of a set are no copies of earlier ones."""
+    return first_ones(range(len(chosen)) if copies is None else copies.tolist())
+
+
+def _copies_told(chosen: MeasuredSet, copies: Tensor) -> str:
+    """The sentence on the copies among the examples of a set."""
+    number = len(chosen) - len(set(copies.tolist()))
+    measured = " that are measured" if chosen.is_sample else ""
+    return (
+        f"of {len(chosen):,} examples of {chosen.source.what}{measured}"
+        f" {those(number, 'is a copy of an earlier one', 'are copies of earlier ones')}: intervals"
+        " take an example and its copies for one"
+    )
 
 
 def _clusters(whole: Source, tested: MeasuredSet) -> Clusters | None:

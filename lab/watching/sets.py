@@ -28,6 +28,9 @@ HELD = 2**28
 THUMBNAIL = 64
 """Pixels: largest side of the pictures of examples."""
 
+SHORT = 16
+"""Numbers of an input below which two inputs may be the same by chance, as rows of a table."""
+
 NAMED = 50
 """Classes of which each is measured and shown by itself, at most."""
 
@@ -51,7 +54,7 @@ class MeasuredSet:
             chosen = np.sort(permutation(count, seed, "watch", source.what)[:most])
             self.positions = torch.from_numpy(chosen)
         chunks, labels = [], []
-        held, self.unscaled, self.broken = True, False, 0
+        held, self.unscaled, self.broken, self._short = True, False, 0, False
         keys: list[bytes] = []
         forms: set[tuple[tuple[int, ...], ...]] = set()
         small: list[Tensor] | None = []
@@ -67,6 +70,7 @@ class MeasuredSet:
                 small = [*small, shown] if shown is not None else None
             if start == 0:
                 self.unscaled = small is not None and _are_unscaled(leaves(inputs)[0])
+                self._short = sum(leaf[0].numel() for leaf in leaves(inputs)) < SHORT
             forms.add(form(inputs))
             if held:
                 chunks.append(inputs)
@@ -92,6 +96,17 @@ class MeasuredSet:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def copies(self, truth: Tensor) -> Tensor | None:
+        """A number for each example (N,) int64, which those have in common that have the same
+        inputs, bit for bit, and the same given and true labels (`truth`, (N,) int64); None: no two
+        have, or inputs are of fewer than `SHORT` numbers."""
+        if self._short:
+            return None
+        told = zip(self.keys, self.labels.tolist(), truth.tolist(), strict=True)
+        known: dict[tuple[bytes, int, int], int] = {}
+        numbers = [known.setdefault(each, number) for number, each in enumerate(told)]
+        return torch.tensor(numbers) if len(known) < len(self) else None
 
     @property
     def is_sample(self) -> bool:

@@ -313,6 +313,7 @@ class Watcher:
                 train,
                 forward=self._outputs,
                 shown=self._looking.shown,
+                copies=self._sets.copies[0],
             ),
             "test": WatchedSplit(
                 "test",
@@ -321,12 +322,13 @@ class Watcher:
                 forward=self._outputs,
                 groups=self._groups,
                 shown=self._looking.tested,
+                copies=self._sets.copies[1],
             ),
         }
         changes = {
             name: WatchedSplit(
                 "test", self._examples["test"], test, forward=self._outputs, change=function,
-                count=CHANGED,
+                count=CHANGED, copies=self._sets.copies[1],
             )
             for name, function in self._change.items()
         }  # fmt: skip

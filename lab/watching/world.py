@@ -107,8 +107,12 @@ class WatchedSplit(LoadedSplit):
         groups: tuple[Tensor, tuple[str, ...]] | None = None,
         count: int | None = None,
         shown: Shown | None = None,
+        copies: Tensor | None = None,
     ) -> None:
-        super().__init__(name, examples if count is None else examples.take(slice(0, count)))
+        first = slice(0, count)
+        super().__init__(
+            name, examples.take(first), copies=None if copies is None else copies[first]
+        )
         self._chosen, self._forward, self._change = chosen, forward, change
         self._shown = shown
         if groups is not None:
@@ -122,7 +126,7 @@ class WatchedSplit(LoadedSplit):
         found = predictions_on(self.name, logits, self.on_cpu, self.groups)
         known = len(found.classes)
         more = tuple(f"column {number}" for number in range(known, logits.shape[1]))
-        return replace(found, classes=(*found.classes, *more))
+        return replace(found, classes=(*found.classes, *more), copies=self.copies)
 
     def feed(self, model: nn.Module, count: int) -> Feed:
         """Positions, which a function of the network takes."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -169,17 +169,29 @@ class Duplicates:
 
 def duplicates(train: Examples, test: Examples) -> Duplicates:
     """Count duplicates, in 16 bytes of memory for each picture."""
-    tested = list(digests(test.images))
-    unseen = set(tested)
+    tested = list(copy_keys(test))
+    unseen = {digest for digest, *_ in tested}
     studied = list(digests(train.images))
-    labels = test.labels.tolist(), test.clean_labels.tolist()
     shared = torch.isin(train.samples.identity, test.samples.identity)
     return Duplicates(
         shared_pictures=sum(digest in unseen for digest in studied),
         shared_identities=int(shared.sum()),
         repeated=len(studied) - len(set(studied)),
-        repeated_test=len(tested) - len(set(zip(tested, *labels, strict=True))),
+        repeated_test=len(tested) - len(set(tested)),
     )
+
+
+def copy_keys(examples: Examples) -> Iterator[tuple[bytes, int, int]]:
+    """What examples that are copies have in common, and no others: the pixels, by a digest, the
+    given and the true label."""
+    labels = examples.labels.tolist(), examples.clean_labels.tolist()
+    return zip(digests(examples.images), *labels, strict=True)
+
+
+def first_ones(keys: Iterable[Hashable]) -> Tensor:
+    """Which of N keys are none of the earlier ones: (N,) bool."""
+    known: dict[Hashable, int] = {}
+    return torch.tensor([known.setdefault(key, place) == place for place, key in enumerate(keys)])
 
 
 def digests(images: Tensor) -> Iterator[bytes]:

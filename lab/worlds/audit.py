@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from lab.core.compared import groups_serve, in_unstudied_groups
+from lab.core.compared import Counts, groups_serve, in_both, in_unstudied_groups
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate
 from lab.core.words import estimated, first_few, those
@@ -21,11 +21,13 @@ from lab.worlds.association import (
     Association,
     Duplicates,
     associations,
+    copy_keys,
     duplicates,
+    first_ones,
     matches_request,
 )
 from lab.worlds.clusters import clusters_told
-from lab.worlds.copies import Copies, copies_between, copies_told
+from lab.worlds.copies import REPEATED, Copies, copies_between, copies_told, repeated_told
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.groups import MeasuredCue, group_counts, groups_are_kinds, measured, true_groups
@@ -59,9 +61,8 @@ ROWS = 10
 _CALLED = {"train": "training", "test": "test"}
 _TESTED = "is a test picture, too", "are test pictures, too"
 _KNOWN = "has the identity of a test picture", "have the identity of a test picture"
-_REPEATED = "is a copy of an earlier one", "are copies of earlier ones"
 
-Counts = Mapping[str, tuple[int, int]]
+Named = Mapping[str, tuple[int, int]]
 """The numbers of training and test examples, by name."""
 
 
@@ -70,8 +71,8 @@ class Audit:
     """The results of the checks of a population."""
 
     classes: tuple[str, ...]
-    subpopulations: Counts
-    groups: Counts
+    subpopulations: Named
+    groups: Named
     """By label and cue values; empty without cues."""
     links: tuple[Association, ...]
     """The association of each nuisance with the label in training, the strongest first. Planted
@@ -163,17 +164,13 @@ def warnings(
     for number, one, more in (
         (0 if folder else twice.shared_pictures, *_TESTED),
         (0 if folder else twice.shared_identities, *_KNOWN),
-        (0 if world.data.copies else twice.repeated, *_REPEATED),
+        (0 if world.data.copies else twice.repeated, *REPEATED),
     ):
         if number:
             what = one if number == 1 else more
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
     if isinstance(world, StoredWorld):
-        if twice.repeated_test:
-            said.append(
-                f"of {len(test):,} test pictures {those(twice.repeated_test, *_REPEATED)}:"
-                " intervals take a picture and its copies for one."
-            )
+        said += repeated_told(twice.repeated_test, len(test))
         said += _dim(world, "train", train) or _dim(world, "test", test)
         copies = copies or copies_between(world, train, test, progress=progress)
         said += copies_told(world, copies, len(test))
@@ -199,7 +196,7 @@ def doubts_of_pictures(
     if not isinstance(world, StoredWorld):
         return []
     found = warnings(world, train, test, copies=copies, then=then, progress=progress)
-    return [*world.doubts(then), *found]
+    return [*world.doubts(then, sets=(train, test)), *found]
 
 
 def group_shares_doubted(
@@ -219,13 +216,20 @@ def group_shares_doubted(
     def counts(places: torch.Tensor, number: int) -> list[int]:
         return torch.bincount(places, minlength=number).tolist()
 
-    judged, others = (counts(each, len(names)) for each in (mine[chosen], theirs))
-    classes = tuple(
-        counts(each, len(world.classes)) for each in (clean[chosen], test.clean_labels.cpu())
-    )
+    own, fresh = chosen & first_ones(copy_keys(train)), first_ones(copy_keys(test))
+    tested = test.clean_labels.cpu()
+
+    def pairs(mine_too: torch.Tensor, theirs_too: torch.Tensor) -> tuple[Counts, Counts]:
+        """How many of those training and test examples each group has, and each class."""
+        groups = counts(mine[mine_too], len(names)), counts(theirs[theirs_too], len(names))
+        number = len(world.classes)
+        return groups, (counts(clean[mine_too], number), counts(tested[theirs_too], number))
+
     kinds = groups_are_kinds(world)
-    pairs = ((judged, others), (classes[0], classes[1]))
-    if unstudied := in_unstudied_groups(*pairs, kinds=kinds):
+    whole, different = pairs(chosen, fresh | True), pairs(own, fresh)
+    judged, others = whole[0]
+    if in_unstudied_groups(*different, kinds=kinds):
+        unstudied = in_both(*whole[1]) - in_both(*whole[0])
         places = zip(names, judged, others, strict=True)
         named = [name for name, studied, other in places if other and not studied]
         return [
@@ -233,11 +237,11 @@ def group_shares_doubted(
             f" set lacks ({first_few(named)}): what differs between the two sets may come from"
             " that, and not from memory."
         ]
-    if not groups_serve(*pairs, kinds=kinds):
+    if not groups_serve(*different, kinds=kinds):
         return []
     return shares_told(
         names, counts(mine, len(names)), others, noun=world.noun, what=GROUPS, then=then,
-        judged=judged, called=called,
+        judged=judged, called=called, different=different[0],
     )  # fmt: skip
 
 
@@ -305,7 +309,7 @@ def to_text(result: Audit) -> str:
     parts.append(
         f"Of {total:,} training pictures {those(twice.shared_pictures, *_TESTED)},"
         f" {those(twice.shared_identities, *_KNOWN)},\nand"
-        f" {those(twice.repeated, *_REPEATED)}."
+        f" {those(twice.repeated, *REPEATED)}."
     )
     if result.faults:
         parts.append("NOT CLEAN: " + ", ".join(result.faults))
@@ -332,7 +336,7 @@ def _kind_counts(examples: Examples) -> dict[str, int]:
     return {kind.name: number for kind, number in zip(known, numbers, strict=True)}
 
 
-def _side_by_side(train: Mapping[str, int], test: Mapping[str, int]) -> Counts:
+def _side_by_side(train: Mapping[str, int], test: Mapping[str, int]) -> Named:
     return {name: (number, test[name]) for name, number in train.items()}
 
 
@@ -381,7 +385,7 @@ def _holds(one: MeasuredCue) -> bool:
     return matches_request(agreeing, total, one.cue.strength)
 
 
-def _counts(what: str, counts: Counts) -> str:
+def _counts(what: str, counts: Named) -> str:
     width = max(len(what), *map(len, counts))
     lines = [f"{what:<{width}}  {'train':>9}  {'test':>9}"]
     lines += [f"{name:<{width}}  {a:>9,}  {b:>9,}" for name, (a, b) in counts.items()]

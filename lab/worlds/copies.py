@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lab.core.words import those
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Progress, quiet
 from lab.worlds.stored import StoredWorld
@@ -45,6 +46,9 @@ PATCHES = 0.8
 """The same as a share of the difference of the pixels: photographs, drawings and colored lines that
 were saved as JPEG of quality 60 or more, as WebP or as GIF, or scaled there and back, and then made
 32 or 64 pixels large, are nearly all within it; where a part has another color it is about 0.9."""
+
+REPEATED = "is a copy of an earlier one", "are copies of earlier ones"
+"""What copies are, one and several, after their number."""
 
 MOST = 20_000
 """Pictures of a set that are compared, at most: 20,000 with as many in 2 to 7 processor seconds."""
@@ -191,6 +195,17 @@ def copies_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[
             " copies than are counted."
         )
     return said
+
+
+def repeated_told(number: int, count: int) -> list[str]:
+    """A sentence on the `number` of `count` test pictures that equal an earlier one, with the same
+    label; none if there are none."""
+    if not number:
+        return []
+    return [
+        f"of {count:,} test pictures {those(number, *REPEATED)}: intervals take a picture and its"
+        " copies for one."
+    ]
 
 
 def shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list[str]:

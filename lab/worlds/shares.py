@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from lab.core.compared import counted_by_place, right_ones_alone
+from lab.core.compared import Counts, counted_by_place, right_ones_alone
 from lab.core.estimate import shares_differ
 from lab.core.words import first_few, percent, singular
 
@@ -67,17 +67,21 @@ def shares_told(
     then: Follows = FIGURES,
     judged: Sequence[int] | None = None,
     called: str = "",
+    different: Counts | None = None,
 ) -> list[str]:
     """A sentence on classes that the training set lacks, and one if the shares of the others surely
     differ, so that each class counts at its share of the test set. `counts` and `others` are the
     numbers of each in the training and in the test set, which are called `sets`; `noun` is what
     their examples are called, `what` what is counted; `hint` is added where there are classes that
     the training set lacks; `then` is what follows. `judged` are the numbers of each among the
-    training examples that are compared, which the words `called` tell; None: all."""
+    training examples that are compared, which the words `called` tell; None: all. `different` are
+    the numbers of each among those and in the test set with copies counted once, by which shares
+    are judged to differ; None: there are no copies."""
     said = []
     (train, test), (one, many) = sets, what
     judged = counts if judged is None else judged
-    by_place = counted_by_place(judged, others)
+    own, fresh = different or (judged, others)
+    by_place = counted_by_place(own, fresh)
     lacking = [place for place, n in enumerate(counts) if not n and others[place]]
     if lacking:
         unknown, named = sum(others[k] for k in lacking), first_few([names[k] for k in lacking])
@@ -89,7 +93,7 @@ def shares_told(
         )
     known = [place for place, n in enumerate(judged) if n]
     mine, theirs = [judged[place] for place in known], [others[place] for place in known]
-    if not by_place or not shares_differ(mine, theirs):
+    if not by_place or not shares_differ([own[k] for k in known], [fresh[k] for k in known]):
         return said
     apart = [n / sum(mine) - other / sum(theirs) for n, other in zip(mine, theirs, strict=True)]
     all_apart = sum(abs(each) for each in apart) / 2

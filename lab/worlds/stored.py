@@ -24,6 +24,7 @@ from lab.core.config import DataConfig, flag
 from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.core.words import first_few, of_class
+from lab.worlds.association import copy_keys, digests, first_ones
 from lab.worlds.clusters import Clusters, Marks, clusters_of
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
@@ -263,10 +264,26 @@ class StoredWorld(World, Generic[T]):
         ]
         return Kept.here().numbers(what, sets, make)
 
-    def doubts(self, then: Follows = FIGURES) -> list[str]:
+    def own(self, split: str, count: int) -> Tensor:
+        """Which of the first `count` pictures of a split are no copies of earlier ones, with the
+        same pixels and labels: (N,) bool."""
+
+        def found() -> list[list[int]]:
+            known: dict[bytes, int] = {}
+            parts = (digests(part.images) for part in self.batches(split, count))
+            return [[known.setdefault(each, len(known)) for part in parts for each in part]]
+
+        (numbers,) = self.once("numbers of equal pictures", found, **{split: count})
+        clean = torch.tensor([label for _, label in self._items(split)[:count]], dtype=torch.int64)
+        given = self.given_labels(clean, split, start=0)
+        return first_ones(zip(numbers, given.tolist(), clean.tolist(), strict=True))
+
+    def doubts(
+        self, then: Follows = FIGURES, *, sets: tuple[Examples, Examples] | None = None
+    ) -> list[str]:
         """A sentence each on what is left out, if classes are not about equally frequent, if few
         pictures of one are for the test, and if one has another share of the test set than of the
-        training set (`then` as in `shares_told`)."""
+        training set (`then` as in `shares_told`). `sets` are the two, where they are loaded."""
         said = self.left_out()
         for what, counts in zip(("training", "test"), self._class_counts(), strict=True):
             rare = np.where(counts, counts, counts.max()).argmin()  # of those that it has
@@ -288,7 +305,7 @@ class StoredWorld(World, Generic[T]):
                     f"fewer than {FEW} test pictures of a class say little about it:"
                     f" {first_few(few)}."
                 )
-        return [*said, *self.shares_doubted(then)]
+        return [*said, *self.shares_doubted(then, sets=sets)]
 
     def _one_answer(self, counts: npt.NDArray[np.int64], by: str = "") -> str:
         """What one answer to all pictures gets right, of so many in each class; `by`: by which
@@ -314,20 +331,35 @@ class StoredWorld(World, Generic[T]):
         clean = torch.tensor([label for _, label in items], dtype=torch.int64)
         return self.given_labels(clean, "train", start=0), clean
 
-    def shares_doubted(self, then: Follows = FIGURES) -> list[str]:
+    def shares_doubted(
+        self, then: Follows = FIGURES, *, sets: tuple[Examples, Examples] | None = None
+    ) -> list[str]:
         """A sentence if the training set lacks classes, and one if they have other shares in the
-        test set; `then` says what follows from that, as in `shares_told`."""
+        test set; `then` says what follows from that, as in `shares_told`. `sets` are the two, where
+        they are loaded."""
         hint, needed = "", self._least_with_all()
         if needed > self.data.num_train:
             hint = f" --num-train {needed:,} or more takes some of each."
         train, test = (counts.tolist() for counts in self._class_counts())
         given, clean = self._training_labels()
         chosen, called = judged_examples(given if then.judged else clean, clean)
-        judged = torch.bincount(given[chosen], minlength=len(train)).tolist()
+        compared = given if then.judged else clean
+        own, fresh = self._own(sets)
+        tested = torch.tensor([label for _, label in self._items("test")[: self.data.num_test]])
+        judged, mine, theirs = (
+            torch.bincount(labels, minlength=len(train)).tolist()
+            for labels in (compared[chosen], compared[chosen & own], tested[fresh])
+        )
         return shares_told(
-            self.names, train, test, noun=self.noun, hint=hint, then=then,
-            judged=judged if then.judged else None, called=called,
+            self.names, train, test, noun=self.noun, hint=hint, then=then, judged=judged,
+            called=called, different=(mine, theirs),
         )  # fmt: skip
+
+    def _own(self, sets: tuple[Examples, Examples] | None) -> tuple[Tensor, Tensor]:
+        """Which training (N,) and test pictures (M,) are no copies of earlier ones: bool."""
+        if sets is not None:
+            return first_ones(copy_keys(sets[0])), first_ones(copy_keys(sets[1]))
+        return self.own("train", self.data.num_train), self.own("test", self.data.num_test)
 
     def _class_counts(self) -> Iterator[npt.NDArray[np.int64]]:
         """How many pictures each class has, in the training and in the test set."""

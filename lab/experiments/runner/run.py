@@ -131,6 +131,7 @@ def _tried(jobs: Sequence[Job]) -> tuple[tuple[str, ...], list[Job]]:
     tried = []
     warnings: dict[str, None] = {}
     shares: list[tuple[Job, str]] = []
+    told = set()
     for job in jobs:
         config, data = job.config, job.config.data
         if config.world_size > 1:
@@ -148,7 +149,8 @@ def _tried(jobs: Sequence[Job]) -> tuple[tuple[str, ...], list[Job]]:
         if population not in populations or network not in networks:
             run = resolve(config, elsewhere=True)
             metrics.setdefault(config.metric, run.metric_data_files)
-            if population not in populations and isinstance(run.world, StoredWorld):
+            if data not in told and isinstance(run.world, StoredWorld):
+                told.add(data)
                 shares += [(job, each) for each in run.world.shares_doubted()]
             populations.add(population)
             if network not in networks:
@@ -186,11 +188,11 @@ def doubts_of_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
         world = open_world(job.config.data, seed=job.config.seed)
         if not isinstance(world, StoredWorld):
             continue
-        known_shares = world.shares_doubted()
         train, test = (
             world.load(split, count)
             for split, count in (("train", world.data.num_train), ("test", world.data.num_test))
         )
+        known_shares = world.shares_doubted(sets=(train, test))
         pictures = replace(world.data, label_noise=0.0, label_noise_kind="random", groups=())
         with progress_bar() as progress:
             if (key := (pictures, job.config.seed)) not in copies:
