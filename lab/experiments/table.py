@@ -25,8 +25,8 @@ from lab.core.run_dir import RunDir
 from lab.core.text import unknown
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
-from lab.measure import mean_of_seeds
-from lab.measure.judged import judged
+from lab.measure import mean_of_seeds, right_labels
+from lab.measure.judged import ACCURACY, judged
 from lab.measure.known_before import KNOWN_BEFORE
 
 Numbers = npt.NDArray[np.float64]
@@ -120,8 +120,16 @@ class Cell:
         online training, which has no training set to fit."""
         if self.config.train.online:
             return 0
-        shares = [run.metrics.get("accuracy/train") for run in self.runs]
-        return sum(share is not None and not share.value >= FITTED for share in shares)
+        return sum(_below(run, ACCURACY) for run in self.runs)
+
+    @property
+    def wrong_labels_left(self) -> int:
+        """How many of the `unfitted` runs are fitted to the right ones among their training labels,
+        and so not to wrong ones."""
+        if not self.unfitted:
+            return 0
+        left = [run for run in self.runs if right_labels.ACCURACY in run.metrics]
+        return sum(_below(run, ACCURACY) and not _below(run, right_labels.ACCURACY) for run in left)
 
     @property
     def unreached(self) -> int:
@@ -249,6 +257,12 @@ def _shown(summary: Mapping[str, Any]) -> int | None:
         return step * config.train.batch_size
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _below(run: Run, tag: str) -> bool:
+    """Whether a run has an accuracy `tag` that is below `FITTED`, or NaN."""
+    share = run.metrics.get(tag)
+    return share is not None and not share.value >= FITTED
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:
