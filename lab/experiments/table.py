@@ -29,6 +29,10 @@ from lab.measure import mean_of_seeds, right_labels
 from lab.measure.judged import ACCURACY, judged
 from lab.measure.known_before import KNOWN_BEFORE
 
+LEFT = 0.1
+"""Share of the training labels which are not fitted that are right ones, up to which only the wrong
+ones count as left."""
+
 Numbers = npt.NDArray[np.float64]
 
 
@@ -125,11 +129,10 @@ class Cell:
     @property
     def wrong_labels_left(self) -> int:
         """How many of the `unfitted` runs are fitted to the right ones among their training labels,
-        and so not to wrong ones."""
+        or get hardly any of these wrong beside the wrong ones: at most `LEFT` of their errors."""
         if not self.unfitted:
             return 0
-        left = [run for run in self.runs if right_labels.ACCURACY in run.metrics]
-        return sum(_below(run, ACCURACY) and not _below(run, right_labels.ACCURACY) for run in left)
+        return sum(_below(run, ACCURACY) and _leaves_wrong_labels(run) for run in self.runs)
 
     @property
     def unreached(self) -> int:
@@ -263,6 +266,17 @@ def _below(run: Run, tag: str) -> bool:
     """Whether a run has an accuracy `tag` that is below `FITTED`, or NaN."""
     share = run.metrics.get(tag)
     return share is not None and not share.value >= FITTED
+
+
+def _leaves_wrong_labels(run: Run) -> bool:
+    """Whether the training labels that a run has not fitted are mostly wrong ones."""
+    whole, right = run.metrics.get(ACCURACY), run.metrics.get(right_labels.ACCURACY)
+    if whole is None or right is None:
+        return False
+    if not _below(run, right_labels.ACCURACY):
+        return True
+    errors, of_right = (each.count and each.count * (1 - each.value) for each in (whole, right))
+    return bool(errors and of_right) and of_right <= LEFT * errors
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -102,11 +102,11 @@ def _why_unfitted(cells: Sequence[Cell]) -> str:
         return _why_learning(cells)
     which = "They" if left == runs else f"Of these {runs:,}, {left:,}"
     told = (
-        f"{which} reach it on the right ones among these labels: what they did not fit are wrong"
-        " labels, as training that is to resist them should."
+        f"{which} have fitted the right ones among these labels, or nearly: what they did not fit"
+        " are wrong labels, as training that is to resist them should."
     )
     others = [cell for cell in cells if cell.unfitted > cell.wrong_labels_left]
-    return f"{told} Of the others: {_why_learning(others)}" if others else told
+    return f"{told} The others: {_why_learning(others)}" if others else told
 
 
 def _why_learning(cells: Sequence[Cell]) -> str:
