@@ -275,8 +275,8 @@ def _leaves_wrong_labels(run: Run) -> bool:
         return False
     if not _below(run, right_labels.ACCURACY):
         return True
-    errors, of_right = (each.count and each.count * (1 - each.value) for each in (whole, right))
-    return bool(errors and of_right) and of_right <= LEFT * errors
+    errors, of_right = ((each.count or 0) * (1 - each.value) for each in (whole, right))
+    return 0 < of_right <= LEFT * errors
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:
