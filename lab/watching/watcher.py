@@ -259,7 +259,7 @@ class Watcher:
         self._looking = Looking(sets)
         count, said = asking.classes_told(self._change)
         numbers = None if is_unready(asking.network) else asking.numbers()
-        self._classes, doubts = sets.named(count)
+        self._classes, doubts = sets.named(count, single=asking.single)
         self._warnings = [*sets.doubts, *([said] if said else []), *doubts]
         self._examples = {
             "train": examples_of(sets.train, sets.truth, self._classes),
