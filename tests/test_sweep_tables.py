@@ -213,6 +213,27 @@ def test_cells_that_did_not_fit_their_training_data_say_so() -> None:
     assert changed(online, TRAIN, values).unfitted == 0, "it has no training set"
 
 
+def test_wrong_labels_that_were_left_are_no_lack_of_training() -> None:
+    first, second = (
+        changed(cell, TRAIN, [0.7, 0.7, 0.7, 1.0]) for cell in planted({"num_train": [8, 16]}).cells
+    )
+    assert "were still learning" in to_markdown(view(Table({}, Path(), (first, second))))
+    resisting = changed(first, "accuracy/train_right_labels", [0.998, 1.0, 0.99, 1.0])
+    text = to_markdown(view(Table({}, Path(), (resisting,))))
+    assert (resisting.unfitted, resisting.wrong_labels_left) == (3, 3)
+    assert "They have fitted the right ones" in text
+    assert "still learning" not in text
+    slow = changed(second, "accuracy/train_right_labels", [0.8, 0.999, 0.7, 1.0])
+    text = to_markdown(view(Table({}, Path(), (resisting, slow))))
+    assert "Of these 6, 4 have fitted" in text
+    assert "were still learning" in text
+    for share, left in ((0.97, 4), (0.9, 0)):  # of 400 errors 18 and 60 are on right labels
+        metrics = {TRAIN: (0.6, 1000), "accuracy/train_right_labels": (share, 600)}
+        known = {tag: Estimate.point(value, count=count) for tag, (value, count) in metrics.items()}
+        runs = tuple(replace(run, metrics={**run.metrics, **known}) for run in first.runs)
+        assert replace(first, runs=runs).wrong_labels_left == left
+
+
 @pytest.mark.usefixtures("runs_here")
 def test_cells_whose_networks_were_not_shown_all_their_training_data_say_so(tmp_path: Path) -> None:
     """Figures that count all of it as trained on, as the runs' own verdicts say."""

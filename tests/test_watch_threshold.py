@@ -136,3 +136,20 @@ def test_logits_have_no_other_threshold(
     found = trained(model(), loss, tmp_path / "run", pictures=False, **given)
     assert SAID not in capsys.readouterr().out
     assert "taken for a logit" not in found.verdict
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_number_is_not_taken_for_a_logit_without_a_word(outputs: int, tmp_path: Path) -> None:
+    x, y = torch.randn(60, 4), torch.arange(60) % 5
+    model, given = nn.Linear(4, outputs), {"train": (x, y), "test": (x + 1, y), "quiet": True}
+    with pytest.raises(ValueError, match="a label 4, and the model tells 2 classes") as caught:
+        watch(model, out=tmp_path / "run", **given).open()  # type: ignore[arg-type]
+    code = str(caught.value)
+    function = code.partition("forward=lambda ")[2]
+    assert bool(function) == (outputs == 1)
+    if function:
+        forward = eval(f"lambda {function}", {"torch": torch})
+        with watch(model, out=tmp_path / "mended", forward=forward, **given) as mended:  # type: ignore[arg-type]
+            pass
+        right = (model(x).round().clamp(0, 4)[:, 0] == y).double().mean()
+        assert mended.metrics["accuracy/train"].value == pytest.approx(float(right))  # type: ignore[union-attr]

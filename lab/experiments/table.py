@@ -25,9 +25,13 @@ from lab.core.run_dir import RunDir
 from lab.core.text import unknown
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
-from lab.measure import mean_of_seeds
-from lab.measure.judged import judged
+from lab.measure import mean_of_seeds, right_labels
+from lab.measure.judged import ACCURACY, judged
 from lab.measure.known_before import KNOWN_BEFORE
+
+LEFT = 0.1
+"""Share of the training labels which are not fitted that are right ones, up to which only the wrong
+ones count as left."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -120,8 +124,15 @@ class Cell:
         online training, which has no training set to fit."""
         if self.config.train.online:
             return 0
-        shares = [run.metrics.get("accuracy/train") for run in self.runs]
-        return sum(share is not None and not share.value >= FITTED for share in shares)
+        return sum(_below(run, ACCURACY) for run in self.runs)
+
+    @property
+    def wrong_labels_left(self) -> int:
+        """How many of the `unfitted` runs are fitted to the right ones among their training labels,
+        or get hardly any of these wrong beside the wrong ones: at most `LEFT` of their errors."""
+        if not self.unfitted:
+            return 0
+        return sum(_below(run, ACCURACY) and _leaves_wrong_labels(run) for run in self.runs)
 
     @property
     def unreached(self) -> int:
@@ -249,6 +260,23 @@ def _shown(summary: Mapping[str, Any]) -> int | None:
         return step * config.train.batch_size
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _below(run: Run, tag: str) -> bool:
+    """Whether a run has an accuracy `tag` that is below `FITTED`, or NaN."""
+    share = run.metrics.get(tag)
+    return share is not None and not share.value >= FITTED
+
+
+def _leaves_wrong_labels(run: Run) -> bool:
+    """Whether the training labels that a run has not fitted are mostly wrong ones."""
+    whole, right = run.metrics.get(ACCURACY), run.metrics.get(right_labels.ACCURACY)
+    if whole is None or right is None:
+        return False
+    if not _below(run, right_labels.ACCURACY):
+        return True
+    errors, of_right = ((each.count or 0) * (1 - each.value) for each in (whole, right))
+    return 0 < of_right <= LEFT * errors
 
 
 def flatten(summary: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -27,9 +27,11 @@ from lab.core.metrics import OWN, limits
 from lab.core.run_dir import METRICS, SUMMARY
 from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
+from lab.measure.better_threshold import SETTLED, BetterThreshold, better_threshold
 from lab.measure.example_scores import ScoreCollector, by_heading
 from lab.measure.known_before import KNOWN_BEFORE, known_at_first, known_before
 from lab.measure.smallest_right import SmallestRight, smallest_right
+from lab.measure.unmet import unmet_answers
 from lab.models import parameters_told, sum_to_one
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
@@ -219,6 +221,8 @@ class Record:
             run, self._train, steps=step, weights_of=fitted.weights_of, fitted=fitted.fitted,
             first_not_finite=fitted.first_not_finite, copies=self._copies,
             smallest=self._smallest_right(last, step), probabilities=_probabilities(last),
+            ranked=_ranked(last, step),
+            unmet=unmet_answers(last.evaluation.on("train"), last.evaluation.on("test")),
             before=self._before, evaluations=evaluations,
         )  # fmt: skip
 
@@ -399,6 +403,13 @@ def _augmentation_doubts(config: RunConfig, world: World) -> list[str]:
         if {"left", "right"} <= set(map(str, world.domain.attribute(name).values)):
             said.append(f"mirrors pictures at random, and {world.task.name} is about {name}")
     return [f"--augment {each}: some labels no longer are what the pictures show." for each in said]
+
+
+def _ranked(last: SuiteResult, step: int) -> BetterThreshold | None:
+    """A threshold by which the network tells two classes far better apart, if it is settled."""
+    if step < SETTLED:
+        return None
+    return better_threshold(last.evaluation.on("train"), last.evaluation.on("test"))
 
 
 def _probabilities(last: SuiteResult) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from lab.core.estimate import Estimate
+from lab.measure.better_threshold import BetterThreshold
 from lab.measure.smallest_right import SmallestRight
+from lab.measure.unmet import Unmet
 from lab.models import has_width
 from lab.runs.resolve import ResolvedRun
 from lab.verdict import Setting, peak_of
@@ -27,6 +29,8 @@ def verdict_setting(
     first_not_finite: bool = False,
     copies: Copies | None = None,
     smallest: SmallestRight | None = None,
+    ranked: BetterThreshold | None = None,
+    unmet: Unmet | None = None,
     probabilities: bool = False,
     before: Estimate | None = None,
     evaluations: Sequence[Mapping[str, Any]] = (),
@@ -35,7 +39,9 @@ def verdict_setting(
     weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound;
     `first_not_finite`: the untrained network already had logits that are not finite.
     `copies` are those between its sets, of pictures from disk, and `smallest` shows that its
-    smallest output is the right one. `probabilities`: its outputs are such, in place of logits.
+    smallest output is the right one, `ranked` that another threshold is a better one;
+    `unmet` are its answers that no example has.
+    `probabilities`: its outputs are such, in place of logits.
     `before`: accuracy on the test set before training, where that shows that it was known.
     `evaluations` are the metrics of all evaluations, each with its `step`."""
     early = steps < run.config.train.max_steps and not fitted
@@ -75,6 +81,8 @@ def verdict_setting(
         shared_nearly=copies.shared - copies.exact if copies else 0,
         shared_more=copies is not None and copies.may_share_more(data.num_test),
         smallest=smallest,
+        ranked=ranked,
+        unmet=unmet,
         probabilities=probabilities,
         before=before,
         online=shown if config.train.online else None,

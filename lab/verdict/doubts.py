@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from lab.core.estimate import Estimate
 from lab.core.words import in_steps, share, singular
+from lab.measure.better_threshold import BetterThreshold
 from lab.measure.smallest_right import SmallestRight
 from lab.verdict.setting import Finding, Setting
 from lab.worlds.clusters import Clusters
@@ -26,6 +27,8 @@ def another(setting: Setting) -> list[Finding]:
         found.append(_smallest(setting.smallest, setting))
     if setting.threshold:
         found.append(_other_threshold(setting))
+    elif setting.ranked is not None:
+        found.append(_ranked(setting.ranked, setting))
     return found
 
 
@@ -163,6 +166,18 @@ def _other_threshold(setting: Setting) -> Finding:
         f" answers that nobody takes. Give forward=lambda model, x: {setting.threshold}."
     )
     return Finding("threshold", text)
+
+
+def _ranked(found: BetterThreshold, setting: Setting) -> Finding:
+    """The finding that its outputs rank examples better than its answers tell them apart."""
+    text = (
+        f"Its outputs rank the {setting.noun} far better than its answers tell: with a threshold of"
+        f" {found.value:.3g}, not 0, for the log odds of the second class (chosen on the training"
+        f" {setting.noun}) it would get {share(found.train, first=True)} of the {setting.noun} it"
+        f" studied right and {share(found.test)} of the test {setting.noun}. So what is said of its"
+        " answers and losses, and of memory by them, is about the threshold."
+    )
+    return Finding("ranked", text)
 
 
 def _fed(rows: int, tested: int, setting: Setting) -> Finding:

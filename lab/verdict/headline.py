@@ -6,7 +6,8 @@ import math
 from typing import Literal
 
 from lab.core.estimate import Estimate
-from lab.core.words import chance, counted, estimated, percent, share
+from lab.core.text import plain
+from lab.core.words import chance, counted, estimated, percent, share, singular
 from lab.measure import class_shares
 from lab.measure.judged import ACCURACY, GAP, by_right_labels, judged
 from lab.measure.ranking import ROC_AUC
@@ -34,6 +35,10 @@ pictures by something, too."""
 ALIKE = 0.1
 """Of the share of the test examples that are not of the most frequent class (twice that share at
 most 1), so many get another answer than most: "nearly all get the same"."""
+
+UNEVEN = 1.5
+"""Times that a class is as frequent in the test set as a guess expects, from which on others are
+rare."""
 
 _MEMORIZED = "memorized", "memorized partly", "memorized a little"
 
@@ -76,7 +81,7 @@ def numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
         f" {unseen(setting)}{_guess(test, setting)}."
         f"{_unstudied(metrics, setting, kind)}{_other_shares(metrics, setting)}"
-        f"{_same_answer(metrics, setting)}"
+        f"{_same_answer(metrics, setting)}{_unmet(setting)}"
     )
 
 
@@ -191,6 +196,28 @@ def _same_answer(metrics: Metrics, setting: Setting) -> str:
     return f" It gives {nearly}all test {setting.noun} the same answer ({number})."
 
 
+def _unmet(setting: Setting) -> str:
+    """The sentence that answers are of a class that no example has; else nothing."""
+    found = setting.unmet
+    if found is None:
+        return ""
+    return (
+        f" For {share(found.share)} of the test {setting.noun} its answer is a class that no"
+        f' {singular(setting.noun)} has, mostly "{plain(found.name)}": none of these can be right.'
+    )
+
+
+def _use_of_ranks(setting: Setting) -> str:
+    """The end of a claim that probabilities rank examples: what would use that, if anything is
+    known to."""
+    would = [
+        "another threshold" if setting.num_classes == 2 else "",
+        "weights for rare classes" if setting.frequent > UNEVEN / setting.num_classes else "",
+    ]
+    told = " or ".join(filter(None, would))
+    return f" {told[0].upper()}{told[1:]} would use that." if told else ""
+
+
 def _claim(
     train: Estimate,
     test: Estimate,
@@ -218,7 +245,7 @@ def _claim(
             return "apart", (
                 "Its answers do not tell the classes apart, but its probabilities do: by these the"
                 f" area under the ROC curve is {estimated(ranked, 2)}, where a guess gets 0.50."
-                " Another threshold, or weights for rare classes, would use that."
+                f"{_use_of_ranks(setting)}"
             )
         if traced:
             return "nothing", "It has learned nothing that shows, but it memorized a little."

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from lab.core.estimate import Estimate
+from lab.measure.better_threshold import BetterThreshold
 from lab.measure.smallest_right import SmallestRight
+from lab.measure.unmet import Unmet
 from lab.worlds import Cue
 from lab.worlds.clusters import Clusters
 
@@ -115,6 +117,12 @@ class Setting:
     threshold: str = ""
     """A function of `model` and `x` whose threshold is 0, where that of the one output of the model
     seems to be another one."""
+    ranked: BetterThreshold | None = None
+    """A threshold by which the outputs for two classes surely tell training examples better apart
+    than the answers do; None: there is none, or it is not known."""
+    unmet: Unmet | None = None
+    """Which answers are classes that no example has; None: none or hardly any are, or it is not
+    known."""
     untouched: bool = False
     """Whether no weight of the network changed in all of `steps`."""
     changes: tuple[str, ...] = ()

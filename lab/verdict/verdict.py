@@ -45,7 +45,8 @@ _OF_THE_LEARNED = ("not misled", "combinations mastered", "combinations unsettle
 """Kinds of findings that would mislead about a network that has learned nothing."""
 
 HALF = 0.5
-"""Share of the training or test examples without finite logits above which nothing else is told."""
+"""Share of the training or test examples without finite logits above which nothing else is told,
+and of test examples with an answer that no example has above which nothing is advised."""
 
 
 def verdict(metrics: Metrics, setting: Setting) -> str:
@@ -58,7 +59,8 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     tag."""
     found = _found(metrics, setting)
     doubts = another(setting)
-    if doubts:  # advice on training would be about another network, or about other inputs
+    useless = setting.unmet is not None and setting.unmet.share.value > HALF
+    if doubts or useless:  # advice on training would be about another network or other inputs
         found = [each for each in found if each.kind != "advice"]
     return [*doubts, *unlike(setting), *found]
 

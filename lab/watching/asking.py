@@ -35,6 +35,7 @@ class Asking:
     ) -> None:
         self._model, self._sets, self._outputs = model, sets, outputs
         self._as_they_are = as_they_are
+        self.single = False  # whether it has one output, known once it was asked
 
     @property
     def network(self) -> nn.Module:
@@ -78,6 +79,7 @@ class Asking:
                 self._logits(TRIED, function)
             except ValueError as error:
                 raise ValueError(f"change {name!r}: {error}") from None
+        self.single = raw.shape[1] == 2 and not bool(raw[:, 0].any())
         return raw.shape[1], self.settle()
 
     def choose_item(self) -> None:

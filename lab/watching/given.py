@@ -71,13 +71,19 @@ class GivenSets:
         """The share of the most frequent label among the training examples that are measured."""
         return _largest_share(self.train.labels)
 
-    def named(self, count: int) -> tuple[tuple[str, ...], list[str]]:
-        """The names of the `count` classes that the network tells apart, and what is doubtful about
-        the classes. `ValueError` if there are larger labels, or other names than classes."""
+    def named(self, count: int, *, single: bool = False) -> tuple[tuple[str, ...], list[str]]:
+        """The names of the `count` classes that the network tells apart, by a `single` output if
+        so, and what is doubtful about the classes. `ValueError` if there are larger labels, or
+        other names than classes."""
         if self.largest_label >= count:
+            one_output = (
+                ". Its one output was taken for the log odds of class 1. Where it is a number such"
+                " as a count, forward= makes logits of it: forward=lambda model, x:"
+                f" -(model(x).reshape(-1, 1) - torch.arange({self.largest_label + 1}.0)) ** 2"
+            ) * single
             raise ValueError(
                 f"there is a label {self.largest_label}, and the model tells {count} classes apart"
-                " (labels count from 0)"
+                f" (labels count from 0){one_output}"
             )
         names, known, doubts = class_names(self.told, count, self.known), self.known, []
         if not self.told and (fewer := self._fewer_than(count)):

@@ -19,8 +19,10 @@ from lab.core.run_dir import RunDir, Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
+from lab.measure.better_threshold import SETTLED, BetterThreshold, better_threshold
 from lab.measure.consistency import SAMPLE
 from lab.measure.known_before import KNOWN_BEFORE
+from lab.measure.unmet import Unmet, unmet_answers
 from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
@@ -58,9 +60,6 @@ PICTURED = (7, 31)
 
 FEW = 8
 """Measurements below which it is said how to get more."""
-
-SETTLED = 50
-"""Steps below which the outputs of a network may be on their way: no other threshold is sought."""
 
 
 class Watcher:
@@ -133,6 +132,8 @@ class Watcher:
         self._first: AtFirst | None = None
         self._meant, self._course = Meant(), Course()
         self._threshold: Threshold | None = None
+        self._ranked: BetterThreshold | None = None
+        self._unmet: Unmet | None = None
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -259,7 +260,7 @@ class Watcher:
         self._looking = Looking(sets)
         count, said = asking.classes_told(self._change)
         numbers = None if is_unready(asking.network) else asking.numbers()
-        self._classes, doubts = sets.named(count)
+        self._classes, doubts = sets.named(count, single=asking.single)
         self._warnings = [*sets.doubts, *([said] if said else []), *doubts]
         self._examples = {
             "train": examples_of(sets.train, sets.truth, self._classes),
@@ -450,6 +451,9 @@ class Watcher:
             self.warn(self._meant.told)
         with budget.spending("measuring"), self._undisturbed():
             self._threshold = self._other_threshold(result)
+            if self._looking.changed and self._step >= SETTLED and not self._looking.rescaled:
+                self._ranked = better_threshold(*map(result.evaluation.on, ("train", "test")))
+            self._unmet = unmet_answers(*map(result.evaluation.on, ("train", "test")))
         if self._threshold is not None:
             self.warn(self._threshold.told)
         with budget.spending("measuring"), self._undisturbed():
@@ -578,6 +582,8 @@ class Watcher:
             relabeled=self._meant.relabeled,
             smallest=self._meant.smallest,
             threshold=self._threshold.code if self._threshold is not None else "",
+            ranked=self._ranked,
+            unmet=self._unmet,
             untouched=self._calls > 0 and self._looking.is_untouched,
             changes=tuple(self._change),
             flags=False,

@@ -94,6 +94,23 @@ def to_markdown(view: View) -> str:
 
 def _why_unfitted(cells: Sequence[Cell]) -> str:
     """Why the networks of cells may not have fitted their training labels, and what to do."""
+    runs, left = (
+        sum(counts)
+        for counts in zip(*((c.unfitted, c.wrong_labels_left) for c in cells), strict=True)
+    )
+    if not left:
+        return _why_learning(cells)
+    which = "They" if left == runs else f"Of these {runs:,}, {left:,}"
+    told = (
+        f"{which} have fitted the right ones among these labels, or nearly: what they did not fit"
+        " are wrong labels, as training that is to resist them should."
+    )
+    others = [cell for cell in cells if cell.unfitted > cell.wrong_labels_left]
+    return f"{told} The others: {_why_learning(others)}" if others else told
+
+
+def _why_learning(cells: Sequence[Cell]) -> str:
+    """The same of networks that have not fitted the right ones either, as far as that is known."""
     configs = [cell.config for cell in cells]
     if any(config.train.early_stopping for config in configs):
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from lab.models import NetworkError, blamed, isolated, settings_kept, to_input
 from lab.models.isolation import seed_all
 from lab.training.batches import Batch, Groups
+from lab.training.objectives.answers import Asked, Fault, answers_fault
 from lab.training.objectives.objective import Objective, ObjectiveSpec
+from lab.training.objectives.registry import objective_file
 from lab.training.unregistered import leaves_of
 
 SURE = 1.0
@@ -52,6 +54,26 @@ class Numbering:
             "the examples of the last step (with --online each step has new ones, up to number"
             f" {self.total - 1:,} in batch.indices)"
         )
+
+
+_OTHERS = (
+    "All metrics take the largest output for the answer, so accuracies, losses, calibration and"
+    " membership AUC are those of answers that it does not train."
+)
+_FAULTS = {
+    "differences": (
+        "it stays the same when a number is added to one output of all examples, since it compares"
+        f" these with each other alone: no output need be the largest for any of them. {_OTHERS}"
+        " What ranks examples can be seen in the area under the ROC curve, which the verdict tells"
+        " where it matters"
+    ),
+    "others": (
+        "where it is smallest the largest output need not be that of the right class."
+        f" {_OTHERS} Let the network return logits whose largest is the answer: of an expected"
+        " value, -(k - expected) ** 2 for each class k"
+    ),
+}
+"""What is said of each fault but none."""
 
 
 class ObjectiveError(NetworkError):
@@ -131,6 +153,9 @@ def check_objective(
                 " its file draws at random must come from a seed"
             )
         bounded = _bounded(lambda: tried(place), spec, batches[0][1], classes)
+        fault: Fault = ""
+        if network is None and objective_file(name) is not None:
+            fault = _answers(make, groups, numbering, classes, image_size, bounded=bounded)
     doubts = list(_doubts(losses, name, known=objective.weights))
     labels = {label for _, batch in batches[:STEPS] for label in batch.labels.tolist()}
     idle = [label for label in sorted(labels) if network is None and not reached[label]]
@@ -141,6 +166,8 @@ def check_objective(
             " take the largest output for the answer, accuracies too. For two classes the"
             " difference logits[:, 1] - logits[:, 0] trains both outputs"
         )
+    elif fault:
+        doubts.append(f"--objective {name}: {_FAULTS[fault]}")
     elif bounded:
         doubts.append(
             f"--objective {name}: it does not raise a right output above {SURE:g}, of others that"
@@ -274,6 +301,41 @@ def _bounded(tried: Callable[[], _Tried], spec: ObjectiveSpec, batch: Batch, cla
         return False
     by_differences = torch.isclose(moved.detach(), loss.detach(), rtol=1e-4, atol=1e-5)
     return not (gradient.any() and by_differences)
+
+
+def _answers(
+    make: Callable[[], Objective],
+    groups: Groups,
+    numbering: Numbering,
+    classes: int,
+    image_size: int,
+    *,
+    bounded: bool,
+) -> Fault:
+    """What is wrong with taking the largest logit for the answer that the objective trains, as
+    `answers_fault`, on the CPU; empty where it cannot be asked."""
+    cpu = torch.device("cpu")
+
+    def batch(labels: Tensor) -> Batch:
+        indices = torch.arange(len(labels)) % numbering.total
+        _, drawn = _batch(classes, image_size, cpu, 0, indices=indices)
+        return replace(drawn, labels=labels, groups=labels)
+
+    def ask() -> Asked:
+        objective = make()
+        objective.start(ObjectiveSpec(groups=groups, device=cpu))
+
+        def asked(logits: Tensor, batch: Batch) -> Tensor:
+            seed_all(0)
+            return objective(logits, batch)
+
+        return asked
+
+    try:
+        with settings_kept():
+            return answers_fault(ask, batch, classes=classes, bounded=bounded)
+    except Exception:  # objectives are anybody's code, and this is for a warning only
+        return ""
 
 
 def _shape(logits: Tensor) -> str:
