@@ -239,7 +239,7 @@ def test_eyes_of_one_patient_belong_together_in_several_classes(agree: int, give
     if given:
         sets = [[e for e in order if pictures[e[0]][2] is test] for test in (False, True)]
         marks = file_marks(*({item: pictures[item][0] for item, _ in each} for each in sets))
-        known = [{int(patient) % 90 for (patient, _), _ in each} for each in sets]
+        known = [{int(patient) for (patient, _), _ in each} for each in sets]
     else:
         sets = [order[:100], order[200:]]
         marks = file_marks({item: path for item, (path, _, _) in pictures.items()})
@@ -247,6 +247,44 @@ def test_eyes_of_one_patient_belong_together_in_several_classes(agree: int, give
     found = clusters_of(marks, sets[0], sets[1], sets if given else [order])
     assert found is not None
     assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
+
+
+def test_counters_that_begin_anew_in_each_set_are_in_one_alone() -> None:
+    """train/cat/0000 (2).jpg and test/cat/0000 (2).jpg: other pictures."""
+    names = [f"{n:04}{end}.jpg" for n in range(30) for end in ("", " (2)", " (3)")]
+    sets = [
+        {(part, kind, name): PurePath(kind, name) for kind in ("fake", "real") for name in names}
+        for part in ("train", "test")
+    ]
+    items = [[(item, item[1]) for item in each] for each in sets]
+    found = clusters_of(file_marks(*sets), items[0], items[1], items)
+    assert found is None or found.shared == 0
+    cut = [{k: p for k, p in each.items() if (int(p.stem[:4]) < 20) is first}
+           for each, first in zip(sets, (True, False), strict=True)]  # fmt: skip
+    few = [(("test", "fake", "0003.jpg"), "fake"), (("test", "real", "0004.jpg"), "real")]
+    one = {**cut[1], **{item: PurePath(item[1], item[2]) for item, _ in few}}
+    theirs = [[(item, item[1]) for item in each] for each in (cut[0], one)]
+    found = clusters_of(file_marks(cut[0], one), theirs[0], theirs[1], theirs)
+    assert found is not None
+    assert found.shared == 2, "single names in both are no counters that begin anew"
+
+
+@pytest.mark.parametrize(
+    ("folders", "each", "told"),
+    [("apple lemon", 30, False), ("apple lemon", 5, True), ("p1 p2", 30, True)],
+)
+def test_folders_of_parts_of_a_class_are_no_clusters(folders: str, each: int, told: bool) -> None:
+    """fruit/apple, with many pictures; not fruit/p1."""
+    paths = {
+        (kind, part + end, n): PurePath(kind, f"{kind}_{part}{end}", f"{n}.jpg")
+        for kind in ("fruit", "tool")
+        for part in folders.split()
+        for end in ("", "s")
+        for n in range(each)
+    }
+    items = [(item, path.parts[0]) for item, path in paths.items()]
+    found = clusters_of(file_marks(paths), items[::2], items[1::2], [items])
+    assert (found is not None) is told
 
 
 @pytest.mark.parametrize("wrong", [0, 10])

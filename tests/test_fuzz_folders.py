@@ -407,7 +407,7 @@ def test_a_finished_run_is_never_opened_with_an_older_network(tmp_path: Path) ->
 
     for path in (run.last, run.previous):
         path.unlink()
-    with pytest.raises(ValueError, match="trains the run again"):
+    with pytest.raises(ValueError, match="train the run again"):
         open_run(run.path)
     assert resume(run.path) is not None
     assert_same_run(run.path, whole)

@@ -205,7 +205,7 @@ def test_a_column_of_one_value_is_refused(folder: Path, tmp_path: Path) -> None:
         (("place",), "file_name;place\ncat/000.png;a\n", "separated by semicolons"),
         (("place",), "file_name\tplace\ncat/000.png\ta\n", "separated by tabs"),
         (("place",), "file_name,place\ncat/000.png,a\n", "has no row for "),
-        (("file_name",), None, "groups, and 100 are the most"),
+        (("file_name",), None, "possible groups, and 100 are the most"),
         (("place",), "file_name,place\ncat/000.png,a\x00\n", "metadata.csv"),
         (("place",), b"\xff\xfe", r"metadata.csv: it is not in UTF-8: save it so \(in Excel"),
         (("place",), "file_name,place,place\ncat/000.png,a,b\n", "two columns are called 'place'"),

@@ -75,7 +75,10 @@ class ArrayWorld(StoredWorld[Item]):
         for key, classes in members.items():
             for name, items in zip(names, classes, strict=True):
                 if not items:
-                    raise ValueError(f"{FLAG} {root}: {key} has no picture of the class {name!r}")
+                    raise ValueError(
+                        f"{FLAG} {root}: {key} has no picture of the class {name!r}: leave its name"
+                        " out of class_names, and lower the labels behind it by 1"
+                    )
                 if len(members) == 1 and len(items) < 2:
                     raise ValueError(
                         f"{FLAG} {root}: the class {name!r} has one picture; one to train on and"

@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import PurePath
 from typing import Generic, Literal, TypeVar
 
@@ -61,6 +61,10 @@ DATED = re.compile(
 
 YEAR = re.compile(r"(?:19|20)\d\d")
 
+ANEW = 0.1
+"""Share of the names of files in the smaller of two sets that are in the other one, too, from which
+on they begin anew in each."""
+
 LEVELS = 3
 """Numbers in a file's name up to which beginnings are looked at, but for the last one."""
 
@@ -87,21 +91,24 @@ T = TypeVar("T", bound=Hashable)
 @dataclass(frozen=True)
 class Marks(Generic[T]):
     """What may tell which pictures belong together: the mark that each of some pictures has.
-    `column` is the name of the column that they stand in; `least`: fewer marks are kinds."""
+    `column` is the name of the column that they stand in; `least`: fewer marks are kinds; `anew`:
+    names of files begin anew in each set, so that no mark of one is a mark of another."""
 
     kind: Kind
     of: Mapping[T, str]
     column: str = ""
     least: int = 1
+    anew: bool = False
 
     def are_clusters(
         self, sets: Sequence[Counter[str]], whole: Sequence[Counter[str]], pictures: int
     ) -> bool:
         """Whether the marks that the pictures of two `sets` have may be those of clusters, by those
         of the `whole` that these are of, with `pictures` in all."""
-        if self.kind == "folder":
-            return True
         counts = sum(whole, Counter[str]())
+        if self.kind == "folder":
+            few_and_full = len(counts) < MANY and counts.total() > MANY * len(counts)
+            return _are_numbered(counts) or not few_and_full
         if 2 * counts.total() < pictures or len(counts) < self.least:
             return False
         mean = self._mean(whole)
@@ -178,6 +185,7 @@ def _by_names(
     and rests of some."""
     flat = {item: path for each in sets for item, path in each.items()}
     begins = {begin for begin, _ in found.values()}
+    anew = _begin_anew([{*each.values()} for each in sets])
     names = [
         {
             path
@@ -200,7 +208,15 @@ def _by_names(
         whole = path.stem if free else (path.parent / path.stem).as_posix()
         if item not in begun and whole in known:
             begun[item] = whole
-    return [Marks("names", begun, least=least), Marks("names", across, least=least)]
+    return [Marks("names", each, least=least, anew=anew) for each in (begun, across)]
+
+
+def _begin_anew(sets: Sequence[Collection[PurePath]]) -> bool:
+    """Whether names of files begin anew in each set: many are in two of them, in the same class."""
+    return any(
+        len({*one} & {*other}) >= max(LEAST, ANEW * min(len(one), len(other)))
+        for one, other in combinations(sets, 2)
+    )
 
 
 def column_marks(name: str, values: Mapping[T, str]) -> Marks[T]:
@@ -267,7 +283,7 @@ def _by(
     )
     if not tested or not marks.are_clusters((studied, tested), of_whole, sum(map(len, whole))):
         return None
-    shared = tested.keys() & studied.keys()
+    shared = tested.keys() & studied.keys() if not marks.anew else set[str]()
     crowded = sum(number**2 for number in tested.values()) > CROWDED * tested.total()
     if not (shared or crowded):
         return None
@@ -331,8 +347,12 @@ def _are_names(column: str, values: Collection[str], mean: float) -> bool:
     many pictures on the mean."""
     if _called(column, EITHER):
         return len(values) >= NAMED and mean <= MOST
-    numbered = sum(any(map(str.isdigit, value)) for value in values)
-    return 2 * numbered >= len(values) or len(values) >= NAMED
+    return _are_numbered(values) or len(values) >= NAMED
+
+
+def _are_numbered(values: Collection[str]) -> bool:
+    """Whether at least half of the values have numbers."""
+    return 2 * sum(any(map(str.isdigit, value)) for value in values) >= len(values)
 
 
 def _are_many(values: Collection[str], mean: float) -> bool:

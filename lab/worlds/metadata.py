@@ -28,7 +28,7 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 """What other programs write between cells."""
 
 MOST = 100
-"""Groups, at most: more of them have too few pictures each."""
+"""Groups that are possible, at most: more of them have too few pictures each."""
 
 FLAG = "--groups"
 
@@ -126,7 +126,7 @@ def metadata_of(
     """The columns `names`, of which `rows` has the values for each picture as texts.
 
     `ValueError` in one line if a column is named twice, it has the same value for all or two that
-    look the same, or if there would be more than `MOST` groups.
+    look the same, or if more than `MOST` groups are possible.
     """
     if len(set(names)) < len(names):
         raise ValueError(f"{FLAG} {' '.join(names)}: a column is named twice")
@@ -150,8 +150,8 @@ def metadata_of(
     if groups > MOST:
         told = ", ".join(f"{len(c.words):,} of {c.attribute}" for c in columns)
         raise ValueError(
-            f"{FLAG} {' '.join(names)}: {classes} classes with {told} are {groups:,} groups, and"
-            f" {MOST} are the most: choose a column with fewer values"
+            f"{FLAG} {' '.join(names)}: {classes} classes with {told} make {groups:,} possible"
+            f" groups, and {MOST} are the most: choose a column with fewer values"
         )
     places = [{word: i for i, word in enumerate(column.words)} for column in columns]
     codes = {

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lab.core.compared import Counts, counted_by_place
 from lab.core.config import DataConfig, flag
 from lab.core.seeds import permutation
 from lab.core.text import plain
@@ -344,15 +345,21 @@ class StoredWorld(World, Generic[T]):
         given, clean = self._training_labels()
         chosen, called = judged_examples(given if then.judged else clean, clean)
         compared = given if then.judged else clean
-        own, fresh = self._own(sets)
         tested = torch.tensor([label for _, label in self._items("test")[: self.data.num_test]])
-        judged, mine, theirs = (
-            torch.bincount(labels, minlength=len(train)).tolist()
-            for labels in (compared[chosen], compared[chosen & own], tested[fresh])
-        )
+
+        def counts(own: Tensor, fresh: Tensor) -> Counts:
+            mine, theirs = (
+                torch.bincount(labels, minlength=len(train)).tolist()
+                for labels in (compared[chosen & own], tested[fresh])
+            )
+            return mine, theirs
+
+        every = counts(torch.ones_like(chosen), torch.ones_like(tested, dtype=torch.bool))
+        differ = counted_by_place(*every)  # if not, no picture need be read
         return shares_told(
-            self.names, train, test, noun=self.noun, hint=hint, then=then, judged=judged,
-            called=called, different=(mine, theirs),
+            self.names, train, test, noun=self.noun, hint=hint, then=then,
+            judged=every[0] if then.judged else None, called=called,
+            different=counts(*self._own(sets)) if differ else None,
         )  # fmt: skip
 
     def _own(self, sets: tuple[Examples, Examples] | None) -> tuple[Tensor, Tensor]:
