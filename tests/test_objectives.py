@@ -195,9 +195,10 @@ def test_reweighting_of_the_whole_training_set_is_the_mean_of_the_groups_means()
 
 
 def test_group_dro_is_algorithm_1_of_the_paper() -> None:
-    """Exponentiated gradient on the groups' weights, written as a loop over groups."""
+    """Exponentiated gradient on the weights of the groups that the training data has, written as a
+    loop over them."""
     objective = started("group_dro")
-    q = [1 / len(GROUPS.names)] * len(GROUPS.names)
+    q = [1 / 4] * 4
     for step in range(30):
         logits, batch = random_batch(step)
         losses, groups = log_losses(logits, batch.labels), batch.groups.numpy()
@@ -206,7 +207,26 @@ def test_group_dro_is_algorithm_1_of_the_paper() -> None:
         q = [value / sum(q) for value in q]
         expected = sum(q[g] * mean[g] for g in mean)
         assert float(objective(logits, batch).detach()) == pytest.approx(expected, rel=1e-5)
-    assert objective.state()["weights"].tolist() == pytest.approx(q, rel=1e-5)
+    *weights, nobody = objective.state()["weights"].tolist()
+    assert [weight / (1 - nobody) for weight in weights] == pytest.approx(q, rel=1e-5)
+
+
+def test_groups_without_examples_change_nothing_for_group_dro() -> None:
+    """Of classes and values of a column some pairs may never occur, as of subclasses."""
+    torch.manual_seed(0)
+    few, many = GroupDRO(), GroupDRO()
+    few.start(ObjectiveSpec(groups=Groups(("a", "b"), (10, 20)), device=torch.device("cpu")))
+    names, counts = tuple("abcde"), (10, 0, 20, 0, 0)
+    many.start(ObjectiveSpec(groups=Groups(names, counts), device=torch.device("cpu")))
+    for _ in range(5):
+        logits, labels = 3 * torch.randn(8, 2), torch.randint(0, 2, (8,))
+        place = torch.randint(0, 2, (8,))
+        images = torch.zeros(8, 3, 4, 4, dtype=torch.uint8)
+        losses = [
+            objective(logits, Batch(images, labels, groups, torch.arange(8)))
+            for objective, groups in ((few, place), (many, 2 * place))
+        ]
+        assert torch.allclose(*losses)
 
 
 def test_group_dro_turns_to_the_group_with_the_highest_loss() -> None:

@@ -134,10 +134,12 @@ class Display:
     def _groups(self, groups: Mapping[str, int], by: str) -> None:
         """Say how many examples each group has."""
         if len(groups) > GROUPS:
-            least, most = min(groups.values()), max(groups.values())
+            known = [count for count in groups.values() if count]
+            none = len(groups) - len(known)
+            without = f", and {those(none, 'possible one has', 'possible ones have')} none"
             self._say(
-                f"training groups{by}: {len(groups):,}, of {least:,} to {most:,} {self._noun}"
-                " (TensorBoard's text 'groups' lists them)"
+                f"training groups{by}: {len(known):,}, of {min(known):,} to {max(known):,}"
+                f" {self._noun}{without if none else ''} (TensorBoard's text 'groups' lists them)"
             )
         elif groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())

@@ -21,10 +21,11 @@ class GroupDRO(Objective):
 
         q_g ← q_g · exp(η ℓ_g) for each group in the batch,  q ← q / Σ q,  loss = Σ_g q_g ℓ_g
 
-    in which groups without an example in the batch take no part. The algorithm draws the group of
-    each example uniformly; here batches are drawn from the training set as usual (the authors'
-    code without --reweight_groups), so a small group's weight grows only in steps that show it.
-    In a distributed run, ℓ_g is that of the whole batch.
+    in which groups without an example in the batch take no part. Where some groups have no training
+    examples, the loss is divided by the sum of the weights of the others, of which alone the
+    algorithm knows. It draws the group of each example uniformly; here batches are drawn from the
+    training set as usual (the authors' code without --reweight_groups), so a small group's weight
+    grows only in steps that show it. In a distributed run, ℓ_g is that of the whole batch.
 
     The authors find no gain over empirical risk minimization for networks that fit all their
     training examples: it needs strong regularization or early stopping.
@@ -40,6 +41,8 @@ class GroupDRO(Objective):
         self._count = len(spec.groups.names)
         self._processes = spec.processes
         self.weights = torch.full((self._count,), 1 / self._count, device=spec.device)
+        known = torch.tensor(spec.groups.counts, device=spec.device) > 0
+        self._known = known.float() if 0 < int(known.sum()) < self._count else None
 
     def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
         """Update the weights, then the weighted sum of the groups' losses."""
@@ -53,6 +56,8 @@ class GroupDRO(Objective):
         # As a mean over this process's examples: each has the weight q_g / n_g of its group, and
         # the whole batch's size takes back the division by it.
         each = (self.weights / present)[batch.groups] * counts.sum()
+        if self._known is not None:
+            each = each / (self.weights * self._known).sum()
         return (losses * each).mean()
 
     def state(self) -> dict[str, Any]:
