@@ -157,7 +157,7 @@ def test_too_many_groups_and_python_objects_are_refused_before_anything_is_writt
     train = load_script("train").train
     for values, line in (
         (np.array([{}] * COUNT), "Python objects"),
-        (np.array([f"{i}" for i in range(COUNT)]), "possible groups, and 100 are the most"),
+        (np.array([f"{i}" for i in range(COUNT)]), "pictures in all, and 100 are the most"),
     ):
         path = saved(tmp_path, place=values)
         words = ["--data", str(path), "--groups", "place", "year", "--out", str(tmp_path / "r")]

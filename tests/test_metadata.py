@@ -205,7 +205,7 @@ def test_a_column_of_one_value_is_refused(folder: Path, tmp_path: Path) -> None:
         (("place",), "file_name;place\ncat/000.png;a\n", "separated by semicolons"),
         (("place",), "file_name\tplace\ncat/000.png\ta\n", "separated by tabs"),
         (("place",), "file_name,place\ncat/000.png,a\n", "has no row for "),
-        (("file_name",), None, "possible groups, and 100 are the most"),
+        (("file_name",), None, "pictures in all, and 100 are the most"),
         (("place",), "file_name,place\ncat/000.png,a\x00\n", "metadata.csv"),
         (("place",), b"\xff\xfe", r"metadata.csv: it is not in UTF-8: save it so \(in Excel"),
         (("place",), "file_name,place,place\ncat/000.png,a,b\n", "two columns are called 'place'"),
@@ -460,3 +460,19 @@ def test_groups_of_one_class_are_compared_where_they_differ() -> None:
     assert "cat,place=in" in said
     assert "dog,place=out" in said
     assert "goes by" not in said
+
+
+def test_subclasses_of_many_classes_are_as_many_groups_as_there_are(tmp_path: Path) -> None:
+    """Eight classes with five subclasses each are 40 groups of 320 that are possible."""
+    rows = []
+    for kind in range(8):
+        fill(tmp_path / f"class{kind}", 10)
+        rows += [f"class{kind}/{n:03}.png,fine{5 * kind + n % 5}" for n in range(10)]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,fine", *rows]))
+    config = tiny(
+        tmp_path, data=str(tmp_path), groups=("fine",), num_train=60, num_test=16,
+        objective="group_dro",
+    )  # fmt: skip
+    result = start(config)
+    tags = [tag for tag in result.metrics if tag.startswith("group_accuracy/")]
+    assert 8 <= len(tags) <= 16

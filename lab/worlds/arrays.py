@@ -89,7 +89,7 @@ class ArrayWorld(StoredWorld[Item]):
         metadata: Metadata[Item] = Metadata()
         if data.groups:
             refuse_classes_alike(names)
-            metadata = _columns(root, data.groups, codes, classes=len(names))
+            metadata = _columns(root, data.groups, codes)
         return cls(
             root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,
             device=device, names=names, pool=pool, tested=tested, metadata=metadata,
@@ -245,9 +245,7 @@ def _labeled(root: Path, stats: tuple[int, ...]) -> tuple[tuple[str, ...], dict[
         raise ValueError(f"{FLAG} {root}: {error}") from None
 
 
-def _columns(
-    root: Path, names: Sequence[str], codes: Mapping[str, Array], *, classes: int
-) -> Metadata[Item]:
+def _columns(root: Path, names: Sequence[str], codes: Mapping[str, Array]) -> Metadata[Item]:
     """The columns `names` of a file for its pictures, of which `codes` has the labels; `ValueError`
     in one line if one is missing, does not fit, or as `metadata_of` says."""
     try:
@@ -260,7 +258,7 @@ def _columns(
     except Unfit as error:
         raise ValueError(f"{GROUPS} {' '.join(names)}: {root}: {error}") from None
     rows = dict(zip(items, zip(*columns, strict=True), strict=True))
-    return metadata_of(names, rows, classes=classes)
+    return metadata_of(names, rows, {item: int(codes[item[0]][item[1]]) for item in items})
 
 
 def _words(file: Npz, name: str, key: str, count: int) -> list[str]:

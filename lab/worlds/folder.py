@@ -76,8 +76,7 @@ class FolderWorld(StoredWorld[Path]):
         metadata: Metadata[Path] = Metadata()
         if data.groups:
             refuse_classes_alike(names)
-            paths = [path for path, _ in (*pool, *tested)]
-            metadata = read_metadata(root, data.groups, paths, classes=len(names))
+            metadata = read_metadata(root, data.groups, dict((*pool, *tested)))
         return cls(
             root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,
             device=device, names=names, pool=pool, tested=tested, metadata=metadata,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,9 @@ TABLE, FILE = "metadata.csv", "file_name"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 """What other programs write between cells."""
 
-MOST = 100
-"""Groups that are possible, at most: more of them have too few pictures each."""
+MOST, POSSIBLE = 100, 2_500
+"""Groups that pictures are in, at most: more of them have too few each. And groups that would be
+possible, of which each has a name."""
 
 FLAG = "--groups"
 
@@ -75,10 +77,8 @@ class Metadata(Generic[K]):
         return Samples(values, identity, schema={c.attribute: c.row for c in self.columns})
 
 
-def read_metadata(
-    root: Path, names: Sequence[str], paths: Sequence[Path], *, classes: int
-) -> Metadata[Path]:
-    """The columns `names` for the pictures at `paths`, all below `root`.
+def read_metadata(root: Path, names: Sequence[str], labels: Mapping[Path, int]) -> Metadata[Path]:
+    """The columns `names` for the pictures with these labels, all below `root`.
 
     `ValueError` in one line if there is no table, it lacks a column or a picture, or as
     `metadata_of` says.
@@ -92,10 +92,10 @@ def read_metadata(
     rows: dict[Path, tuple[str, ...]] = {}
     for table in tables:
         rows |= _rows(table, names)
-    for path in paths:
+    for path in labels:
         if path not in rows:
             raise ValueError(f"{FLAG} {' '.join(names)}: {tables[0]} has no row for {path}")
-    return metadata_of(names, {path: rows[path] for path in paths}, classes=classes)
+    return metadata_of(names, {path: rows[path] for path in labels}, labels)
 
 
 def read_columns(root: Path, paths: Sequence[Path]) -> dict[str, dict[Path, str]]:
@@ -121,12 +121,14 @@ def refuse_classes_alike(classes: Sequence[str]) -> None:
 
 
 def metadata_of(
-    names: Sequence[str], rows: Mapping[K, tuple[str, ...]], *, classes: int
+    names: Sequence[str], rows: Mapping[K, tuple[str, ...]], labels: Mapping[K, int]
 ) -> Metadata[K]:
-    """The columns `names`, of which `rows` has the values for each picture as texts.
+    """The columns `names`, of which `rows` has the values for each picture as texts, and `labels`
+    the class.
 
     `ValueError` in one line if a column is named twice, it has the same value for all or two that
-    look the same, or if more than `MOST` groups are possible.
+    look the same, or if there are more than `MOST` groups, or fewer that hardly have more than one
+    picture, or if more than `POSSIBLE` would be possible.
     """
     if len(set(names)) < len(names):
         raise ValueError(f"{FLAG} {' '.join(names)}: a column is named twice")
@@ -144,14 +146,19 @@ def metadata_of(
                 f" {len(kept):,} pictures, {column.words[0]!r}, so that it makes no groups: name"
                 " one with two values or more"
             )
-    groups = classes
-    for column in columns:
-        groups *= len(column.words)
-    if groups > MOST:
+    classes = len(set(labels.values()))
+    groups = len({(labels[item], *values) for item, values in kept.items()})
+    possible = classes * math.prod(len(column.words) for column in columns)
+    single = 2 * groups > len(kept)
+    if possible > MOST and (groups > MOST or single or possible > POSSIBLE):
         told = ", ".join(f"{len(c.words):,} of {c.attribute}" for c in columns)
+        many = f"{possible:,} possible groups, and {POSSIBLE:,} are the most"
+        if groups > MOST or single:
+            alone = f" with {len(kept):,} pictures in all" if single else ""
+            many = f"{groups:,} groups{alone}, and {MOST} are the most"
         raise ValueError(
-            f"{FLAG} {' '.join(names)}: {classes} classes with {told} make {groups:,} possible"
-            f" groups, and {MOST} are the most: choose a column with fewer values"
+            f"{FLAG} {' '.join(names)}: {classes} classes with {told} are {many}: choose a column"
+            " with fewer values"
         )
     places = [{word: i for i, word in enumerate(column.words)} for column in columns]
     codes = {
