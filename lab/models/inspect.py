@@ -138,15 +138,28 @@ def ask(
     seed: int = 0,
     first: bool = False,
 ) -> Tensor:
-    """The logits (N, C) of `pictures` (N, K, S, S), on the CPU in eval mode or training mode;
-    `ValueError` says in one line what is wrong with them."""
+    """The logits (N, C) of `pictures` (N, K, S, S), on the CPU in eval mode or training mode (with
+    gradients, if it needs some there); `ValueError` says in one line what is wrong with them."""
     where = f"--model {name}, shown pictures of shape {tuple(pictures.shape)}"
     where += " in training mode," if training else ","
     kinds = {str(p.dtype) for p in model.parameters() if p.is_floating_point()}
-    try:
-        with blamed(where), untouched(model, training=training, seed=seed, first=first):
+
+    def answers(recorded: bool) -> Any:
+        with (
+            blamed(where),
+            untouched(model, training=training, seed=seed, first=first),
+            torch.set_grad_enabled(recorded),
+        ):
             logits = model(pictures.to(device_of(model)).clone())  # it may write into them
-            logits = logits.clone() if isinstance(logits, Tensor) else logits
+            return logits.clone() if isinstance(logits, Tensor) else logits
+
+    try:
+        try:
+            logits = answers(recorded=False)
+        except NetworkError as error:
+            if not training or "grad" not in str(error):
+                raise
+            logits = answers(recorded=True)  # a penalty of gradients, in its forward
     except NetworkError as error:
         if kinds - {str(pictures.dtype)}:
             error.args = (

@@ -61,7 +61,8 @@ def train_on(
     seed = torch_seed(config.seed, "second split")
     second = second_split(world, test, seed=seed)
     config = replace(config, seed=seed, train=replace(config.train, early_stopping=None))
-    batches = training_batches(config, world, second, WHOLE)
+    names = world.names_of("test", len(second))
+    batches = training_batches(config, world, second, WHOLE, names=names)
     assert isinstance(batches, EpochBatches), "a pool has a fixed training set"
     collector = ForgettingCollector(
         first.images, first.labels, count=len(second), batch_size=batches.batch_size

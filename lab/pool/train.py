@@ -135,8 +135,11 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
                 f"{changed[0]}, which its code reads, is not what it was when the pool was begun:"
                 " put that file back as it was, and run the same command again"
             )
-        members = sets.train.take(job.members(len(sets.train)))
-        batches = training_batches(config, sets.world, members, WHOLE)
+        chosen = job.members(len(sets.train))
+        members = sets.train.take(chosen)
+        known = sets.world.names_of("train", len(sets.train))
+        names = [known[place] for place in chosen.nonzero()[:, 0].tolist()] if known else ()
+        batches = training_batches(config, sets.world, members, WHOLE, names=names)
         assert isinstance(batches, EpochBatches), "a pool has a fixed training set"
         collector = None
         if job.scores:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,21 +21,28 @@ ON_GPU = 16_384
 
 
 def training_batches(
-    config: RunConfig, world: World, train: Examples, part: slice, *, model: nn.Module | None = None
+    config: RunConfig,
+    world: World,
+    train: Examples,
+    part: slice,
+    *,
+    names: Sequence[str] = (),
+    model: nn.Module | None = None,
 ) -> Batches:
     """The training set epoch by epoch, or with `online` new examples at every step; `part` is what
-    this process takes of each batch.
+    this process takes of each batch, and `names` are those of the training examples, if they have
+    any.
 
     New examples are drawn by another thread while steps are taken, if there is a second processor,
     and unless code of others takes part in the run: that of `model` (None: not known), an objective
     or a metric may change the settings of the process meanwhile.
     """
     size = config.train.batch_size
-    index, names = group_index(train, world.grouped_by)
+    index, group_names = group_index(train, world.grouped_by)
     if not config.train.online:
         return EpochBatches(
             train.images, train.labels, batch_size=size, seed=config.seed, part=part,
-            groups=index, group_names=names,
+            groups=index, group_names=group_names, names=names,
         )  # fmt: skip
 
     share = config.train.counterfactual_pairs
@@ -61,7 +68,7 @@ def training_batches(
         ahead=config.train.max_steps if ahead else None,
         batch_size=size,
         image_size=config.data.image_size,
-        groups=Groups.counted(index, names),
+        groups=Groups.counted(index, group_names),
         part=part,
     )
 

@@ -26,7 +26,7 @@ from lab.models import (
     seeded_model,
 )
 from lab.training import Numbering, Trial, first_seed, objective_file, try_out
-from lab.worlds import noun_of
+from lab.worlds import noun_of, open_world
 
 
 def model_spec(config: RunConfig, classes: Sequence[str]) -> ModelSpec:
@@ -89,7 +89,10 @@ def dry_run(
     here = whole_batches and (processes == 1 or torch.device(device).type == "cpu")
     sizes = {train.batch_size, -(-examples // processes)} if here else set()
     stream = config.train.max_steps * batch if config.train.online else None
-    numbering = Numbering(config.data.num_train, stream)
+    names: tuple[str, ...] = ()
+    if objective_file(train.objective) is not None and config.data.data is not None:
+        names = open_world(config.data, seed=config.seed).names_of("train", config.data.num_train)
+    numbering = Numbering(config.data.num_train, stream, names)
     trial = _tried(
         name, spec, train, place, seed=config.seed, numbering=numbering,
         batch_sizes=sorted(sizes), noun=noun_of(config.data),

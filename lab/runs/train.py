@@ -224,7 +224,10 @@ def _train(replica: Replica, checkpoint: Checkpoint | None, record: Record | Non
     train = world.load("train", config.data.num_train)
     if record:
         record.examine(train)
-    batches = training_batches(config, world, train, processes.part, model=replica.model)
+    names = world.names_of("train", len(train))
+    batches = training_batches(
+        config, world, train, processes.part, names=names, model=replica.model
+    )
     parts = parts_of_batches(replica.model, config)
     if parts > 1:
         with TURN:

@@ -42,7 +42,9 @@ class Batch:
     groups: Tensor
     """(B,) int64, each example's group: a position in `Groups.names`."""
     indices: Tensor
-    """(B,) int64, each example's number in the training set, or in the online stream."""
+    """(B,) int64, each example's number in the training set, or in the online stream: a position in
+    `ObjectiveSpec.names`, and not in a folder or file, of which the run takes its pictures in an
+    order that depends on its seed."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -74,6 +76,8 @@ class Batches(Protocol):
     """Examples per step, of all processes together."""
     groups: Groups
     """The groups of the training data."""
+    names: tuple[str, ...]
+    """The names of the examples, by their numbers; (): they have none."""
 
     def __call__(self, step: int) -> Batch:
         """This process's part of the batch of step `step` (the first is 0)."""
@@ -84,7 +88,8 @@ class EpochBatches:
     """Batches of a fixed training set, in a new random order every epoch.
 
     `images` uint8 (N, C, S, S), `labels` int64 (N,) and `groups` int64 (N,), positions in
-    `group_names`, are on one device. Without `groups` each class is a group of its own.
+    `group_names`, are on one device. Without `groups` each class is a group of its own. `names` are
+    those of the examples; (): they have none.
     """
 
     def __init__(
@@ -97,7 +102,9 @@ class EpochBatches:
         part: slice = WHOLE,
         groups: Tensor | None = None,
         group_names: Sequence[str] = (),
+        names: Sequence[str] = (),
     ) -> None:
+        self.names = tuple(names)
         self._images = images
         self._labels = labels
         if groups is None:
@@ -142,6 +149,7 @@ class OnlineBatches:
     ) -> None:
         self.batch_size = batch_size
         self.groups = groups
+        self.names: tuple[str, ...] = ()
         self._draw = draw
         count = min(at_once, at_once * 32 * 32 // image_size**2)
         self._steps = max(1, count // batch_size)  # per block

@@ -294,7 +294,8 @@ class _DryRun:
             ) from error
 
     def _train_step(self, network: nn.Module, size: int | None = None) -> TrainStep:
-        batches = _RandomBatches(self._spec, size or self._batch, self._device)
+        names = self._numbering.names if self._numbering is not None else ()
+        batches = _RandomBatches(self._spec, size or self._batch, self._device, names)
         return TrainStep(network, batches, self._config, seed=self._seed)
 
     def _train(self, train_step: TrainStep, weights: list[nn.Parameter]) -> None:
@@ -499,11 +500,14 @@ class _RandomBatches:
     """Batches of random pictures whose labels are the classes in turn, each twice in a row from
     `PAIRED` pictures on."""
 
-    def __init__(self, spec: ModelSpec, batch_size: int, device: torch.device) -> None:
+    def __init__(
+        self, spec: ModelSpec, batch_size: int, device: torch.device, names: tuple[str, ...] = ()
+    ) -> None:
         self.batch_size = batch_size
         self._spec, self._device = spec, device
         classes = range(spec.num_outputs)
         self.groups = Groups(tuple(map(str, classes)), tuple(batch_size for _ in classes))
+        self.names = names
 
     def __call__(self, step: int) -> Batch:
         pictures = random_pictures(self._spec, self.batch_size, seed=step)

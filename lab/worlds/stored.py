@@ -186,6 +186,10 @@ class StoredWorld(World, Generic[T]):
         """The name of a split's picture, such as its path below the folder."""
         return self.called(self.item(split, position))
 
+    def names_of(self, split: str, count: int) -> tuple[str, ...]:
+        """The names of its first pictures."""
+        return tuple(self.called(item) for item, _ in self._items(split)[:count])
+
     def item(self, split: str, position: int) -> T:
         """What a split's picture is known by: where it is stored."""
         return self._items(split)[position][0]

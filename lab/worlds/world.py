@@ -78,6 +78,10 @@ class World(ABC):
         """What the groups are formed by, with the class; (): each class is a group."""
         return self.cues
 
+    def names_of(self, split: str, count: int) -> tuple[str, ...]:
+        """The names of the first `count` examples of a split, such as files; (): they have none."""
+        return ()
+
     @property
     @abstractmethod
     def version(self) -> str:

@@ -1,7 +1,8 @@
 """Objectives: what training minimizes, one file each. Independent of networks and optimizers."""
 
-from lab.training.objectives.check import Numbering, ObjectiveError, check_objective
+from lab.training.objectives.check import ObjectiveError, check_objective
 from lab.training.objectives.group_dro import GroupDRO
+from lab.training.objectives.numbers import Numbering
 from lab.training.objectives.objective import Loss, Objective, ObjectiveSpec
 from lab.training.objectives.registry import (
     create_objective,

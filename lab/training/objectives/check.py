@@ -15,6 +15,7 @@ from lab.models import NetworkError, blamed, isolated, settings_kept, to_input
 from lab.models.isolation import seed_all
 from lab.training.batches import Batch, Groups
 from lab.training.objectives.answers import Asked, Fault, answers_fault
+from lab.training.objectives.numbers import ROUNDING, Numbering, goes_by_numbers
 from lab.training.objectives.objective import Objective, ObjectiveSpec
 from lab.training.objectives.registry import objective_file
 from lab.training.unregistered import leaves_of
@@ -27,33 +28,6 @@ STEPS = 3
 
 EXAMPLES = 32
 """Training examples of the trial, unless a run's are told."""
-
-ROUNDING = 1e-4
-"""Relative difference of two losses that counts as none."""
-
-
-@dataclass(frozen=True)
-class Numbering:
-    """The numbers of a run's training examples, from 0: of the `count` of its training set, or of
-    the `stream` of all that the steps of online training get (None: it is not online)."""
-
-    count: int
-    stream: int | None = None
-
-    @property
-    def total(self) -> int:
-        """How many numbers `batch.indices` may have, 1 or more: they are from 0 to below it."""
-        return max(1, self.count if self.stream is None else self.stream)
-
-    @property
-    def told(self) -> str:
-        """The last of them, in words."""
-        if self.stream is None:
-            return f"the last training example (number {self.total - 1:,} in batch.indices)"
-        return (
-            "the examples of the last step (with --online each step has new ones, up to number"
-            f" {self.total - 1:,} in batch.indices)"
-        )
 
 
 _OTHERS = (
@@ -114,7 +88,7 @@ def check_objective(
         return _batch(classes, image_size, there, step, indices=indices)
 
     batches = [batch(step, first, place) for step in range(STEPS + 1)]
-    spec = ObjectiveSpec(groups=groups, device=place)
+    spec = ObjectiveSpec(groups=groups, names=numbering.names, device=place)
 
     def tried(there: torch.device) -> _Tried:
         if network is None:
@@ -127,15 +101,17 @@ def check_objective(
         cpu = torch.device("cpu")  # a GPU could do nothing more after an index out of range
         last = (numbering.total - batch_size + torch.arange(batch_size)).clamp(min=0)
         _try_last(
-            tried(cpu), ObjectiveSpec(groups=groups, device=cpu), batch(0, first, cpu),
-            batch(1, last, cpu), numbering=numbering,
+            tried(cpu), replace(spec, device=cpu), batch(0, first, cpu), batch(1, last, cpu),
+            numbering=numbering,
         )  # fmt: skip
         for each in (objective, other):
             with blamed("its start(spec)"), settings_kept():
                 each.objective.start(spec)
         reached = torch.zeros(classes, dtype=torch.bool, device=place)
+        aside: list[bool] = []
         losses = [
-            _loss(objective, *batches[step], seed=step, reached=reached) for step in range(STEPS)
+            _loss(objective, *batches[step], seed=step, reached=reached, aside=aside)
+            for step in range(STEPS)
         ]
         with blamed("its state()"), settings_kept():
             state = objective.objective.state()
@@ -155,11 +131,32 @@ def check_objective(
         bounded = _bounded(lambda: tried(place), spec, batches[0][1], classes)
         fault: Fault = ""
         if network is None and objective_file(name) is not None:
-            fault = _answers(make, groups, numbering, classes, image_size, bounded=bounded)
+            fault = _answers(make, spec, numbering, classes, image_size, bounded=bounded)
+
+        def loss_of(batch: Batch, names: Sequence[str]) -> Tensor:
+            fresh = tried(place)
+            fresh.objective.start(replace(spec, names=names))
+            return fresh(batches[0][0], batch, seed=0)
+
+        with settings_kept():
+            by_number = goes_by_numbers(loss_of, batches[0][1], numbering.names)
     doubts = list(_doubts(losses, name, known=objective.weights))
     labels = {label for _, batch in batches[:STEPS] for label in batch.labels.tolist()}
     idle = [label for label in sorted(labels) if network is None and not reached[label]]
-    if idle:
+    if by_number:
+        doubts.append(
+            f"--objective {name}: its loss goes by batch.indices, the numbers of pictures in the"
+            " order in which this run takes them, which depends on its seed. What it knows of each"
+            " picture it must find by the names of the pictures, names[batch.indices[k]] of the"
+            " names that start(spec) gets as spec.names (as cats/001.png, or x[17])"
+        )
+    if any(aside):
+        doubts.append(
+            f"--objective {name}: it trains what the network's forward keeps for it, and not the"
+            " logits. All metrics take those for logits: losses, calibration and membership AUC are"
+            " those of their softmax, not of this objective; accuracies are what they are"
+        )
+    elif idle:
         doubts.append(
             f"--objective {name}: output {idle[0]} of {classes}, counted from 0, gets no gradient"
             " from it, also for examples of its class, so what it trains are no logits. All metrics"
@@ -192,14 +189,43 @@ class _Tried:
         return set() if self.network is None else {id(p) for p in self.network.parameters()}
 
     def __call__(self, logits: Tensor, batch: Batch, *, seed: int) -> Tensor:
-        """The loss, after the network's pass in training mode; its logits are of no use."""
-        if self.network is not None:
-            seed_all(seed)
-            with blamed("the network beside it"), settings_kept():
-                self.network.train()(to_input(batch.images))
+        """The loss of these logits, after the network's pass in training mode."""
+        self._passed(batch, seed)
+        return self._asked(logits, batch, seed)
+
+    def with_network(self, logits: Tensor, batch: Batch, *, seed: int) -> tuple[Tensor, Tensor]:
+        """The loss, and the logits that it is of: the network's in training mode, which depend on
+        all that its pass leaves; without one, or where these are no such logits, the given ones."""
+        made = self._passed(batch, seed)
+        if (
+            isinstance(made, Tensor)
+            and made.requires_grad
+            and made.is_floating_point()
+            and made.shape == logits.shape
+        ):
+            logits = made
+        return self._asked(logits, batch, seed), logits
+
+    def _passed(self, batch: Batch, seed: int) -> Any:
+        if self.network is None:
+            return None
+        seed_all(seed)
+        with blamed("the network beside it"), settings_kept():
+            return self.network.train()(to_input(batch.images))
+
+    def _asked(self, logits: Tensor, batch: Batch, seed: int) -> Tensor:
         seed_all(seed)
         with settings_kept():
             return self.objective(logits, batch)
+
+    def trains(self, loss: Tensor) -> bool:
+        """Whether the loss has a gradient for a weight of the network."""
+        if self.network is None:
+            return False
+        weights = [each for each in self.network.parameters() if each.requires_grad]
+        with blamed("the gradient of its loss"):
+            found = torch.autograd.grad(loss, weights, allow_unused=True, retain_graph=True)
+        return any(each is not None and bool(each.any()) for each in found)
 
 
 def _try_last(
@@ -251,22 +277,36 @@ def named(name: str) -> Iterator[None]:
 
 
 def _loss(
-    tried: _Tried, logits: Tensor, batch: Batch, *, seed: int, reached: Tensor | None = None
+    tried: _Tried,
+    logits: Tensor,
+    batch: Batch,
+    *,
+    seed: int,
+    reached: Tensor | None = None,
+    aside: list[bool] | None = None,
 ) -> Tensor:
     """The loss of one step, checked with its gradient, and with the graph of its computation. In
-    `reached` (C,) bool the outputs are noted that get a gradient of some example."""
-    logits = logits.clone().requires_grad_()
-    with blamed(f"its __call__(logits, batch), given logits {_shape(logits)},"):
-        loss = tried(logits, batch, seed=seed)
+    `reached` (C,) bool the outputs are noted that get a gradient of some example, and in `aside`
+    whether the loss trains a network, but not its logits."""
+    free = logits.clone().requires_grad_()
+    with blamed(f"its __call__(logits, batch), given logits {_shape(free)},"):
+        loss, logits = tried.with_network(free, batch, seed=seed)
+    of = "logits from -3 to 3" if logits is free else "the logits of the network beside it"
     refuse_bad_loss(loss, logits)
     if not loss.isfinite():
-        raise ValueError(f"its loss is {float(loss.detach())} for logits from -3 to 3")
+        raise ValueError(f"its loss is {float(loss.detach())} for {of}")
     with blamed("the gradient of its loss"):
         (gradient,) = torch.autograd.grad(loss, logits, allow_unused=True, retain_graph=True)
+    if gradient is None or not gradient.any():
+        beside = tried.trains(loss)
+        if aside is not None:
+            aside.append(beside)
+        if beside:
+            return loss
     if gradient is None:
         raise ValueError("its loss does not depend on the logits")
     if not gradient.isfinite().all():
-        raise ValueError("the gradient of its loss is not finite for logits from -3 to 3")
+        raise ValueError(f"the gradient of its loss is not finite for {of}")
     if not gradient.any():
         raise ValueError("the gradient of its loss is 0 for every logit: nothing is learned")
     if reached is not None:
@@ -305,7 +345,7 @@ def _bounded(tried: Callable[[], _Tried], spec: ObjectiveSpec, batch: Batch, cla
 
 def _answers(
     make: Callable[[], Objective],
-    groups: Groups,
+    spec: ObjectiveSpec,
     numbering: Numbering,
     classes: int,
     image_size: int,
@@ -323,7 +363,7 @@ def _answers(
 
     def ask() -> Asked:
         objective = make()
-        objective.start(ObjectiveSpec(groups=groups, device=cpu))
+        objective.start(replace(spec, device=cpu))
 
         def asked(logits: Tensor, batch: Batch) -> Tensor:
             seed_all(0)

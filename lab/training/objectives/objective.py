@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,11 @@ class ObjectiveSpec:
 
     groups: Groups
     """Names of the groups, and the training examples in each."""
+    names: Sequence[str] = ()
+    """What the training examples are called, by their numbers in `batch.indices`: a picture's path
+    below its folder, such as cats/001.png, or its place in an array, such as x[17]. (): they are
+    drawn. What is known of each of one's own pictures is found by these: the run takes them in an
+    order of its own, which depends on its seed."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where logits and batches will be, and where its state should be."""
     processes: Processes = SINGLE

@@ -1,0 +1,77 @@
+"""The numbers of a run's training examples: whether an objective takes them for something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lab.training.batches import Batch
+
+ROUNDING = 1e-4
+"""Relative difference of two losses that counts as none."""
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """The numbers of a run's training examples, from 0: of the `count` of its training set, or of
+    the `stream` of all that the steps of online training get (None: it is not online). `names` are
+    those of the examples, as `ObjectiveSpec` has them."""
+
+    count: int
+    stream: int | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many numbers `batch.indices` may have, 1 or more: they are from 0 to below it."""
+        return max(1, self.count if self.stream is None else self.stream)
+
+    @property
+    def told(self) -> str:
+        """The last of them, in words."""
+        if self.stream is None:
+            return f"the last training example (number {self.total - 1:,} in batch.indices)"
+        return (
+            "the examples of the last step (with --online each step has new ones, up to number"
+            f" {self.total - 1:,} in batch.indices)"
+        )
+
+
+class _Noted(tuple[str, ...]):
+    """Names, and whether they were looked at."""
+
+    used = False
+
+    def __iter__(self) -> Iterator[str]:
+        self.used = True
+        return super().__iter__()
+
+    def __getitem__(self, place: Any) -> Any:
+        self.used = True
+        return super().__getitem__(place)
+
+
+def goes_by_numbers(
+    ask: Callable[[Batch, Sequence[str]], Tensor], batch: Batch, names: Sequence[str]
+) -> bool:
+    """Whether an objective's first loss is another one for the same logits and labels of examples
+    with other numbers, though it does not look at the `names` that these stand for; False where it
+    cannot be asked. (What it keeps of each example in training is the same for all at first.)
+
+    `ask` gives the first loss of a new objective for a batch, and for examples with these names.
+    """
+    if len(names) < 2:
+        return False
+    noted, losses = _Noted(names), []
+    try:
+        for shift in (0, len(names) // 2):
+            indices = (batch.indices + shift) % len(names)
+            losses.append(ask(replace(batch, indices=indices), noted).detach())
+    except Exception:  # objectives are anybody's code, and this is for a warning only
+        return False
+    one, other = losses
+    return not noted.used and not torch.allclose(one, other, rtol=ROUNDING, atol=ROUNDING)
