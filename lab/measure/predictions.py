@@ -60,7 +60,8 @@ def right(logits: Given, labels: Given) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Predictions on the N examples of a split, everything on the CPU.
+    """Predictions on the N examples of a split, everything on the CPU. Examples are in the order in
+    which a run takes them, which is none of files.
 
     Args:
         split: the name of the set: train, test, validation, unbiased, conflicting,
