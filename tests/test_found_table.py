@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from lab import watch
 from lab.experiments import found_table, found_text
 from lab.runs.train import start
 from support.configs import tiny
+from support.picture_folders import fill
 
 ACTIVATION = """
 import os
@@ -42,3 +45,22 @@ def test_runs_that_are_taken_for_one_are_told_if_their_figures_differ(
     ]
     assert figures[0]["train"] == figures[1]["train"]
     assert figures[0]["train"] != figures[2]["train"]
+
+
+def test_runs_on_own_pictures_have_no_task(tmp_path: Path) -> None:
+    """Beside watched runs, which have none either, and beside drawn ones of another task."""
+    fill(tmp_path / "photos" / "cat", 12)
+    fill(tmp_path / "photos" / "dog", 12, shade=90)
+    base = tiny(tmp_path / "runs", steps=2, num_train=8, num_test=4, counterfactuals=0)
+    own = replace(base, data=replace(base.data, data=str(tmp_path / "photos")), name="own")
+    start(own)
+    x, y = torch.randn(20, 6), torch.arange(20) % 2
+    with watch(torch.nn.Linear(6, 2), train=(x, y), test=(x, y), out=base.out / "w", quiet=True):
+        pass
+    table = found_table(base.out)
+    assert "data" in table.grid
+    assert not {"task", "variation", "cues"} & set(table.grid)
+    start(replace(base, name="drawn"))
+    table = found_table(base.out)
+    assert {cell.settings["task"] for cell in table.cells} == {None, "person"}
+    assert {cell.settings["task"] for cell in table.where(data=own.data.data)} == {None}

@@ -603,6 +603,34 @@ def test_training_faces_that_were_not_shown_are_told(tmp_path: Path) -> None:
     assert size_of(cell).shown is None
 
 
+@pytest.mark.usefixtures("runs_here")
+def test_training_sets_that_are_not_fitted_are_told(tmp_path: Path) -> None:
+    """Of each network, before what it needs; the table has the training accuracies then."""
+    more = Estimate(0.995)
+    sizes = tuple(dataclasses.replace(size, train=more) for size in card().learning)
+    half = dataclasses.replace(sizes[1], unfitted=Estimate(0.49, 0.4, 0.58))
+    fitted, short = card(learning=sizes), card("linear", learning=(sizes[0], half))
+    for cards in ([short, fitted], [fitted, short]):
+        said = sentences(cards, FACES, steps=200, compared="cnn")
+        (line,) = (each for each in said if "fits its training faces" in each)
+        assert "In 200 steps not every seed" in line
+        assert "linear gets 49.0 % of 1,000 right (means; 99 % in every seed would count)" in line
+        assert line.endswith("may change with more --steps.")
+        assert said.index(line) < next(k for k, each in enumerate(said) if "it needs" in each)
+        rows = {row[0]: row[1:] for row in summary_rows(cards, FACES)[1]}
+        told = rows["train accuracy, 1,000 faces"]
+        assert set(told) == {"0.49 (0.40–0.58), not fitted", "0.99"}
+        assert "train accuracy, 100 faces" not in rows
+    said = sentences([fitted], FACES, steps=200, compared="cnn")
+    assert not any("fits its training faces" in each for each in said)
+    assert not any("train accuracy" in row[0] for row in summary_rows([fitted], FACES)[1])
+    for steps, expected in ((2, False), (400, True)):
+        base = tiny(tmp_path, steps=steps, eval_every=None)
+        (cell,) = run_grid(base, {"model": ["mlp"], "num_train": [8]}, seeds=2, processes=1).cells
+        assert (size_of(cell).unfitted is None) == expected
+        assert bool(cell.unfitted) != expected
+
+
 def test_a_card_is_plain_values() -> None:
     found = plain(card())
     assert json.loads(json.dumps(found, allow_nan=False)) == found

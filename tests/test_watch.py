@@ -1099,6 +1099,30 @@ def test_one_hot_labels_are_read_and_soft_ones_refused() -> None:
         measured(network(), train=(TRAIN[0], torch.ones_like(hot)), test=TEST)
 
 
+def test_pairs_with_the_label_first_are_refused_by_that_name() -> None:
+    """In tensors and in a dataset, and also if the input is no single tensor."""
+    labels, words = TRAIN[1], torch.arange(40 * 5).view(40, 5)
+    items = list(zip(labels, words, strict=True))
+    two = list(zip(labels, zip(words, words, strict=True), strict=True))
+    for given in ((labels, words), items, two):
+        with pytest.raises(
+            ValueError, match=r"labels must be .*turn the pairs round, \(input, lab"
+        ):
+            measured(network(), train=given, test=TEST)
+
+
+def test_inputs_that_are_concatenated_are_refused_by_that_name() -> None:
+    def collate(items: list[Any]) -> Any:
+        texts, labels = zip(*items, strict=True)
+        starts = torch.tensor([0, *map(len, texts[:-1])]).cumsum(0)
+        return (torch.cat(texts), starts), torch.stack(labels)
+
+    texts = [torch.arange(3 + k % 4) for k in range(40)]
+    loader = DataLoader(list(zip(texts, TRAIN[1], strict=True)), collate_fn=collate)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"rows of 32 examples.*are concatenated.*pad them"):
+        measured(network(), train=loader, test=TEST)
+
+
 def test_values_of_groups_that_would_be_one_are_refused() -> None:
     for one, other in (("in/out", "in out"), ("in", "in "), ("a_b", "a b")):
         place = [one, other] * 15

@@ -23,6 +23,7 @@ from lab.experiments.show.tables import MARKED, cell_word, to_markdown
 from lab.experiments.show.view import View, judged_columns
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
 from lab.models import digest_of
+from lab.worlds.stored import ABOUT_DRAWINGS
 
 ASIDE = (
     "counterfactuals", "deterministic", "metric", "pictures", "scores", "world_size",
@@ -75,6 +76,7 @@ def found_table(folder: Path) -> Table:
             failed.append(Failure(settings, config.seed, run.path, reason))
     if not found:
         raise ValueError(f"{folder}: there is no finished run in it")
+    _leave_out_drawing(found)
     _tell_apart(found)
     names = dict.fromkeys(name for one in found for name in one.settings)
     values = {name: tuple(dict.fromkeys(one.settings.get(name) for one in found)) for name in names}
@@ -132,6 +134,18 @@ class _Found:
     config: RunConfig
     provenance: Provenance
     run: Run
+
+
+def _leave_out_drawing(found: Sequence[_Found]) -> None:
+    """Take settings of drawn pictures, such as the task, from runs on pictures from disk, unless
+    all other runs have the same value, which makes no column."""
+    own = [one for one in found if one.config.data.data is not None and not one.provenance.watched]
+    others = [one for one in found if not any(one is each for each in own)]
+    for name in ABOUT_DRAWINGS:
+        known = {repr(other.settings.get(name)) for other in others}
+        for one in own:
+            if known != {repr(one.settings[name])}:
+                del one.settings[name]
 
 
 def _tell_apart(found: Sequence[_Found]) -> None:

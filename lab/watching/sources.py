@@ -261,7 +261,7 @@ class Source:
         """The inputs and labels at `positions` (N,)."""
         if self._tensors:
             inputs, labels = (rows(each, positions) for each in self._tensors)
-            return inputs, self._labels(labels)
+            return inputs, self._labels(labels, beside=inputs)
         items = self._items(positions.tolist())
         try:
             batch = self._collate(items)
@@ -271,13 +271,21 @@ class Source:
                 " be (input, label), the input a tensor or array of the same shape"
             ) from None
         given, labels = self._split(batch)
-        inputs, labels = as_tree(given, self.what), self._labels(labels)
+        inputs = as_tree(given, self.what)
+        labels = self._labels(labels, beside=inputs)
         for each in (labels, *leaves(inputs)):
             if not each.ndim or len(each) != len(items):
                 made = f"{len(each):,} rows" if each.ndim else "a number"
+                what = "Leave examples out in a torch.utils.data.Subset"
+                if any(_are_offsets(part, len(items)) for part in leaves(inputs)):
+                    what = (
+                        "Inputs that are concatenated, with the offset of each (EmbeddingBag),"
+                        " cannot be measured: pad them to one length instead, and take the padding"
+                        " away in forward="
+                    )
                 raise ValueError(
                     f"{self.what}: its collate function makes {made} of {len(items):,} examples:"
-                    " one for each is needed. Leave examples out in a torch.utils.data.Subset"
+                    f" one for each is needed. {what}"
                 )
         return inputs, labels
 
@@ -452,8 +460,8 @@ class Source:
         parts = f"{len(batch)} parts" if isinstance(batch, (list, tuple)) else "no label"
         raise ValueError(f"{self.what}: its items have {parts}; each must be (input, label)")
 
-    def _labels(self, given: Any) -> Tensor:
-        return as_labels(given, self.what, self._names or self.classes)
+    def _labels(self, given: Any, beside: Tree | None = None) -> Tensor:
+        return as_labels(given, self.what, self._names or self.classes, beside=beside)
 
 
 def is_texts(values: Any) -> bool:
@@ -463,25 +471,31 @@ def is_texts(values: Any) -> bool:
     return isinstance(values, (list, tuple)) and any(isinstance(each, str) for each in values)
 
 
-def as_labels(given: Any, what: str, names: Sequence[str]) -> Tensor:
+def as_labels(given: Any, what: str, names: Sequence[str], *, beside: Tree | None = None) -> Tensor:
     """Labels (N,) int64, from 0: of numbers in a tensor, array or list, (N,) or (N, 1), of rows
     (N, C) with a single 1, or of texts that are among the `names` of the classes. `ValueError` in
-    one line for others."""
+    one line for others, which says if the inputs `beside` them look like labels."""
+    order = ""
+    if isinstance(beside, Tensor) and beside.ndim == 1 and not beside.is_floating_point():
+        order = (
+            "; its inputs are one whole number for each example: if those are the labels, turn the"
+            " pairs round, (input, label)"
+        )
     if is_texts(given):
         return _numbered([str(each) for each in given], what, names)
     if isinstance(given, (np.ndarray, list, tuple)):
         with suppress(ValueError):
             given = as_tensor(np.asarray(given), what)
     if not isinstance(given, Tensor):
-        raise ValueError(f"{what}: labels must be numbers, not {type(given).__name__}")
+        raise ValueError(f"{what}: labels must be numbers, not {type(given).__name__}{order}")
     labels = given.detach().cpu()
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2 and _is_one_hot(labels):
         labels = labels.long().argmax(dim=1)
     if labels.ndim != 1:
-        soft = ""
-        if labels.ndim == 2:
+        soft = order
+        if labels.ndim == 2 and not order:
             soft = "; of soft labels give the most probable class, labels.argmax(1)"
             if bool(((labels == 0) | (labels == 1)).all()):
                 soft = "; several classes at once are not measured: give one column, labels[:, 0]"
@@ -506,6 +520,17 @@ def _numbered(texts: Sequence[str], what: str, names: Sequence[str]) -> Tensor:
         if text not in places:
             raise ValueError(f"{what}: {unknown('class', plain(text), places)}")
     return torch.tensor([places[text] for text in texts])
+
+
+def _are_offsets(part: Tensor, count: int) -> bool:
+    """Whether a part of the inputs may be where each of `count` examples begins in another part."""
+    return (
+        part.ndim == 1
+        and len(part) == count > 1
+        and not part.is_floating_point()
+        and int(part[0]) == 0 < int(part[-1])
+        and bool((part.diff() >= 0).all())
+    )
 
 
 def _is_one_hot(labels: Tensor) -> bool:

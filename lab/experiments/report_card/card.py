@@ -17,13 +17,16 @@ TARGETS = (0.9, 0.95)
 class Size:
     """What came of one number of training faces; means over the seeds. `train` and
     `membership_auc` are those by which memorization is judged (`lab.measure.judged`). `shown`: so
-    many of the faces the networks were shown, as they took too few steps for more; None: all."""
+    many of the faces the networks were shown, as they took too few steps for more; None: all.
+    `unfitted`: the share of the training labels that they got right, where not every seed fitted
+    them; None: all did."""
 
     faces: int
     train: Estimate
     test: Estimate
     membership_auc: Estimate
     shown: int | None = None
+    unfitted: Estimate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,13 +60,16 @@ def make_card(
 
 
 def size_of(cell: Cell) -> Size:
-    """What came of the number of training examples of a cell of the learning curve."""
+    """What came of the number of training examples of a cell of the learning curve. Runs that
+    leave wrong labels alone count as fitted."""
+    unfitted = cell.unfitted > cell.wrong_labels_left
     return Size(
         faces=cell.settings["num_train"],
         train=cell.judged("accuracy/train"),
         test=cell.mean("accuracy/test"),
         membership_auc=cell.judged("memorization/membership_auc"),
         shown=min(run.shown or 0 for run in cell.runs) if cell.unreached else None,
+        unfitted=cell.mean("accuracy/train") if unfitted else None,
     )
 
 

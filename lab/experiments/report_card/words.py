@@ -13,6 +13,7 @@ from lab.experiments.report_card.phrases import Row, interval
 from lab.experiments.report_card.sections import SAID, applying, left_out
 from lab.experiments.report_card.sections.parts import part_rows
 from lab.experiments.report_card.subject import Subject
+from lab.models import has_width
 
 FLAT = 0.005
 """An exponent whose interval lies within this of 0 is told as none: it has two decimals."""
@@ -27,6 +28,7 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
     said = [
         f"{card.name} has {card.parameters:,} parameters{'' if card.model == compared else speed}.",
         *(_known_before(each, noun) for each in cards),
+        _unfitted(cards, steps, noun),
         _needs(card, others, subject),
     ]
     said += [
@@ -67,6 +69,10 @@ def summary_rows(cards: Sequence[Card], subject: Subject) -> tuple[Row, list[Row
     for k, size in enumerate(cards[0].learning):
         row = [interval(card.learning[k].test) for card in cards]
         rows.append((f"test accuracy {guess}, {_so_many(size, noun)}", row))
+    for k, size in enumerate(cards[0].learning):
+        if any(card.learning[k].unfitted for card in cards):
+            row = [_trained(card.learning[k]) for card in cards]
+            rows.append((f"train accuracy, {_so_many(size, noun)}", row))
     for k, size in enumerate(cards[0].learning):
         row = [interval(card.learning[k].membership_auc) for card in cards]
         rows.append((f"membership AUC, {_so_many(size, noun)}", row))
@@ -207,6 +213,33 @@ def _unreached(card: Card, steps: int, noun: str) -> str:
         " what is said of so many counts the others as trained on, and shows less of what it"
         " memorized."
     )
+
+
+def _unfitted(cards: Sequence[Card], steps: int, noun: str) -> str:
+    """The training sets that not every seed of any of the networks fitted, and what that means for
+    the other sentences."""
+    short = [card for card in cards if any(size.unfitted for size in card.learning)]
+    if not short:
+        return ""
+    got = listed([f"{card.name} gets {_shares(card)} right" for card in short])
+    wider = " or a larger --width" if any(has_width(card.model) for card in short) else ""
+    return (
+        f"In {in_steps(steps)} not every seed fits its training {noun}: {got} (means;"
+        f" {percent(FITTED, 0)} in every seed would count). Such networks were still learning, or"
+        f" are too small: what follows on the {noun} needed and on memory may change with more"
+        f" --steps{wider}."
+    )
+
+
+def _shares(card: Card) -> str:
+    """The share of each training set that is not fitted which a network gets right."""
+    found = [(size.faces, size.unfitted) for size in card.learning if size.unfitted]
+    return listed([f"{percent(share.value)} of {faces:,}" for faces, share in found])
+
+
+def _trained(size: Size) -> str:
+    """The share of the training labels that are right, marked where not every seed fits them."""
+    return f"{interval(size.unfitted)}, not fitted" if size.unfitted else interval(size.train)
 
 
 def _exponent(card: Card, subject: Subject) -> str:
