@@ -105,6 +105,28 @@ def test_so_is_one_of_which_every_other_epoch_is_on_the_test_set(tmp_path: Path)
     assert told(trained(tmp_path, both, steps=400, shuffle=False))
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_second_call_in_each_step_is_looked_at_too(first: bool, tmp_path: Path) -> None:
+    """As with domain adaptation: labeled training examples and test examples, each in a call."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 64), nn.ReLU(), nn.Linear(64, 2))
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    sets = (TRAIN, TEST) if first else (TEST, TRAIN)
+    given = {"train": TRAIN, "test": TEST, "out": tmp_path / "run"}
+    with watch(model, **given, quiet=True) as watcher:
+        for pair in zip(batches(sets[0], 120), batches(sets[1], 120), strict=True):
+            optimizer.zero_grad()
+            sum(cross_entropy(model(x), y) for x, y in pair).backward()  # type: ignore[union-attr]
+            optimizer.step()
+            watcher()
+    assert told(watcher)
+    words = watcher.verdict.split()
+    rows, tested = (
+        int(words[words.index(w) - k].replace(",", "")) for w, k in (("inputs", 1), ("test", 2))
+    )
+    assert 0.3 < tested / rows < 0.7
+
+
 def test_sets_that_share_examples_are_told_of_that_alone(tmp_path: Path) -> None:
     """The loop goes through the training set, which some test examples are in."""
     watcher = trained(tmp_path, WHOLE, train=WHOLE)

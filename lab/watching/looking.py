@@ -13,7 +13,16 @@ from torch import Tensor, nn
 from lab.core.words import in_steps
 from lab.watching.fed import KNOWN, Difference, Shown, difference
 from lab.watching.given import GivenSets
-from lab.watching.loop import MORE, ROWS, Inputs, Weights, finite, scale_differs, spanned
+from lab.watching.loop import (
+    CALLS,
+    MORE,
+    ROWS,
+    Inputs,
+    Weights,
+    finite,
+    scale_differs,
+    spanned,
+)
 from lab.watching.tested import Fed, Tested
 from lab.watching.trees import form
 
@@ -76,31 +85,34 @@ class Looking:
         self.weights = Weights(network)
         if numbers is not None:
             self._numbers = numbers
-            self._fed = self._inputs_of(network, most=MORE)
+            self._fed = self._inputs_of(network)
 
-    def _inputs_of(self, network: nn.Module, *, most: int | None = None) -> Inputs:
-        """What keeps the inputs of its next calls, of each at most so many (None: as many as are
-        wanted): `ROWS` of those of which the probes are known, on the mean."""
+    def _inputs_of(self, network: nn.Module, *, whole: bool = False) -> Inputs:
+        """What keeps the inputs of its next calls: of those of which the probes are known `ROWS` on
+        the mean, in all, or of each call of a `whole` step, which is ended from without."""
         sets = self._sets.train, self._sets.test
         of_one = max(each.source.count // min(len(each), KNOWN) for each in sets)
-        wanted = min(MORE, ROWS * of_one)
-        return Inputs(network, training=True, wanted=wanted, most=most or wanted, shown=self.shown)
+        few = min(MORE, ROWS * of_one)
+        wanted, most = (MORE * CALLS, few) if whole else (few, MORE)
+        return Inputs(network, training=True, wanted=wanted, most=most, shown=self.shown)
 
     def at_step(self, network: nn.Module, step: int) -> None:
-        """After each step of the loop: now and then look at its next inputs, which may have become
-        others, or be test examples."""
-        if self._numbers is None or step < self._next:
+        """After each step of the loop: now and then look at all inputs of its next one, which may
+        have become others, or be test examples, also in the second call of several."""
+        if self._numbers is None:
+            return
+        self._keep_latest()
+        if step < self._next:
             return
         distance = min(LATER * step, max(OFTEN, SELDOM * step))
         self._next = step + distance * self._random.uniform(0.5, 1.5)
-        self._keep_latest(last=False)
         if self._latest is None:
-            self._latest = self._inputs_of(network)
+            self._latest = self._inputs_of(network, whole=True)
 
-    def _keep_latest(self, *, last: bool) -> None:
+    def _keep_latest(self) -> None:
         """Take the latest inputs over, if there are enough."""
         if self._latest is not None and (
-            calls := self._latest.calls(beside=self.changed, last=last)
+            calls := self._latest.calls(beside=self.changed, last=True)
         ):
             self._latest.end()
             self._seen, self._latest = calls, None
@@ -160,7 +172,7 @@ class Looking:
                     f" transform, or in forward= too, as in lambda model, x: model({found.code})"
                 )
         if self.rescaled:
-            self._keep_latest(last=last)
+            self._keep_latest()
             found = self._difference(self._seen) if self._seen else Difference(False)
             self._seen = []
             if found.known and not found.said:
@@ -172,10 +184,10 @@ class Looking:
                 return f"{said}. {more[0].upper()}{more[1:]}" if said else more
         return said
 
-    def at_test(self, *, last: bool) -> str:
+    def at_test(self) -> str:
         """What is to be said if inputs that the loop was seen to feed the network are examples of
-        the test set, and not of the training set; `last`: there will be no more."""
-        self._keep_latest(last=last)
+        the test set, and not of the training set."""
+        self._keep_latest()
         told = self._test.told
         self._test.search()
         if told or self.fed is None:

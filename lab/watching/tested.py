@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lab.watching.fed import COUNTED, Shown, are_among, probed
 from lab.watching.given import GivenSets
-from lab.watching.loop import MORE
+from lab.watching.loop import CALLS, MORE
 
 FEW, SOME = 2, 0.05
 """How many inputs of a loop must be test examples, and which share of all that were seen, for it to
@@ -62,7 +62,7 @@ class Tested:
         if not fitting:
             return
         rows = torch.cat([each.reshape(len(each), *shape) for each in fitting])
-        self._waiting.append(probed(rows[:MORE]))
+        self._waiting.append(probed(rows[: MORE * CALLS]))
 
     def search(self) -> None:
         """Search those that were kept since the last time. Where not all training examples are

@@ -401,7 +401,7 @@ class Watcher:
                 inputs = self._looking.at_inputs(last=last)
                 late = self._step >= WAITED and budget.measured > 0
                 examples = self._looking.at_set(last=last)
-                tested = self._looking.at_test(last=last)
+                tested = self._looking.at_test()
                 result = self._suite(network)
                 self._course.add(result.evaluation.on("train"))
                 self._first = self._first or AtFirst.of(result, steps=self._step)
