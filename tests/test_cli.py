@@ -162,6 +162,25 @@ def test_what_fits_is_taken(words: str) -> None:
     assert main(nothing, shlex.split(words)) == 0
 
 
+@pytest.mark.parametrize(
+    ("word", "taken"), [("--out=~/runs", "{home}/runs"), ("--out=~", "{home}"),
+                        ("--out=a~/runs", "a~/runs"), ("--out=~other/runs", "~other/runs")],
+)  # fmt: skip
+def test_a_tilde_behind_an_equals_sign_is_the_users_folder(
+    word: str, taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shells leave it as it is there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    got: list[RunConfig] = []
+
+    def run(flags: RunConfig) -> None:
+        got.append(flags)
+
+    assert main(run, [word]) == 0
+    assert str(got[0].out) == taken.format(home=tmp_path)
+
+
 def test_a_flag_that_must_be_given_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Grid:
