@@ -241,3 +241,34 @@ def test_a_loss_that_trains_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing is learned"):
         start(config)
     assert not (tmp_path / "runs").exists()
+
+
+FAIR = """
+import torch
+from lab.training import Objective
+
+class Fair(Objective):
+    def start(self, spec):
+        self.sex = torch.tensor([name.split("sex=")[1] == "f" for name in spec.groups.names])
+
+    def __call__(self, logits, batch):
+        women = self.sex[batch.groups]
+        share = logits.softmax(1)[:, 1]
+        loss = torch.nn.functional.cross_entropy(logits, batch.labels)
+        return loss + (share[women].mean() - share[~women].mean()).square()
+"""
+
+
+def test_the_trial_has_the_groups_of_the_run(tmp_path: Path) -> None:
+    """Demographic parity, of groups that are found by their names."""
+    rows = ["file_name,sex"]
+    for kind in ("no", "yes"):
+        fill(tmp_path / "own" / kind, 30)
+        rows += [f"{kind}/{n:03}.png,{'fm'[n % 2]}" for n in range(30)]
+    (tmp_path / "own" / "metadata.csv").write_text("\n".join(rows))
+    (tmp_path / "fair.py").write_text(FAIR)
+    result = start(tiny(
+        tmp_path, data=str(tmp_path / "own"), groups=("sex",), num_train=40, num_test=10, steps=4,
+        batch_size=20, objective=f"{tmp_path}/fair.py:Fair",
+    ))  # fmt: skip
+    assert "group_accuracy/yes,sex=f" in result.metrics

@@ -27,6 +27,7 @@ from lab.models import (
 )
 from lab.training import Numbering, Trial, first_seed, objective_file, try_out
 from lab.worlds import noun_of, open_world
+from lab.worlds.groups import group_names
 
 
 def model_spec(config: RunConfig, classes: Sequence[str]) -> ModelSpec:
@@ -89,10 +90,14 @@ def dry_run(
     here = whole_batches and (processes == 1 or torch.device(device).type == "cpu")
     sizes = {train.batch_size, -(-examples // processes)} if here else set()
     stream = config.train.max_steps * batch if config.train.online else None
-    names: tuple[str, ...] = ()
-    if objective_file(train.objective) is not None and config.data.data is not None:
-        names = open_world(config.data, seed=config.seed).names_of("train", config.data.num_train)
-    numbering = Numbering(config.data.num_train, stream, names)
+    numbering = Numbering(config.data.num_train, stream)
+    if objective_file(train.objective) is not None:
+        world = open_world(config.data, seed=config.seed)
+        numbering = replace(
+            numbering,
+            names=world.names_of("train", config.data.num_train),
+            groups=group_names(world.classes, world.grouped_by) if world.grouped_by else (),
+        )
     trial = _tried(
         name, spec, train, place, seed=config.seed, numbering=numbering,
         batch_sizes=sorted(sizes), noun=noun_of(config.data),

@@ -37,7 +37,7 @@ from lab.models import (
     untouched,
 )
 from lab.models.installed import warn
-from lab.training.batches import Batch, Groups
+from lab.training.batches import Batch
 from lab.training.checkpoint import Checkpoint, decode, encode, give_state, why_not_taken
 from lab.training.held import changed
 from lab.training.objectives import (
@@ -49,6 +49,7 @@ from lab.training.objectives import (
     objective_file,
     shares_code,
 )
+from lab.training.objectives.numbers import in_groups, tried_groups
 from lab.training.optimizer import hidden_matrices
 from lab.training.plain_state import Unkept, global_state, lost, own_state, plain_state
 from lab.training.train_step import Diverged, TrainStep, trained_weights
@@ -294,8 +295,8 @@ class _DryRun:
             ) from error
 
     def _train_step(self, network: nn.Module, size: int | None = None) -> TrainStep:
-        names = self._numbering.names if self._numbering is not None else ()
-        batches = _RandomBatches(self._spec, size or self._batch, self._device, names)
+        numbering = self._numbering or Numbering(self._batch)
+        batches = _RandomBatches(self._spec, size or self._batch, self._device, numbering)
         return TrainStep(network, batches, self._config, seed=self._seed)
 
     def _train(self, train_step: TrainStep, weights: list[nn.Parameter]) -> None:
@@ -501,13 +502,13 @@ class _RandomBatches:
     `PAIRED` pictures on."""
 
     def __init__(
-        self, spec: ModelSpec, batch_size: int, device: torch.device, names: tuple[str, ...] = ()
+        self, spec: ModelSpec, batch_size: int, device: torch.device, numbering: Numbering
     ) -> None:
         self.batch_size = batch_size
         self._spec, self._device = spec, device
-        classes = range(spec.num_outputs)
-        self.groups = Groups(tuple(map(str, classes)), tuple(batch_size for _ in classes))
-        self.names = names
+        count = spec.num_outputs * batch_size
+        self.groups = tried_groups(count, spec.num_outputs, numbering.groups)
+        self.names = numbering.names
 
     def __call__(self, step: int) -> Batch:
         pictures = random_pictures(self._spec, self.batch_size, seed=step)
@@ -516,7 +517,8 @@ class _RandomBatches:
         images = ((pictures + 1) * 127.5).to(torch.uint8)
         labels = labels.to(self._device)
         indices = torch.arange(self.batch_size, device=self._device)
-        return Batch(images=images.to(self._device), labels=labels, groups=labels, indices=indices)
+        groups = in_groups(labels, self.groups, self._spec.num_outputs)
+        return Batch(images=images.to(self._device), labels=labels, groups=groups, indices=indices)
 
 
 def _refuse_hollow(model: nn.Module, name: str, *, lazy: bool = True) -> None:

@@ -15,7 +15,13 @@ from lab.models import NetworkError, blamed, isolated, settings_kept, to_input
 from lab.models.isolation import seed_all
 from lab.training.batches import Batch, Groups
 from lab.training.objectives.answers import Asked, Fault, answers_fault
-from lab.training.objectives.numbers import ROUNDING, Numbering, goes_by_numbers
+from lab.training.objectives.numbers import (
+    ROUNDING,
+    Numbering,
+    goes_by_numbers,
+    in_groups,
+    tried_groups,
+)
 from lab.training.objectives.objective import Objective, ObjectiveSpec
 from lab.training.objectives.registry import objective_file
 from lab.training.unregistered import leaves_of
@@ -82,10 +88,10 @@ def check_objective(
     """
     place, numbering = torch.device(device), numbering or Numbering(EXAMPLES)
     first = torch.arange(batch_size) % numbering.total  # the same each time, for what it may keep
-    groups = _even_groups(numbering.count, classes)
+    groups = tried_groups(numbering.count, classes, numbering.groups)
 
     def batch(step: int, indices: Tensor, there: torch.device) -> tuple[Tensor, Batch]:
-        return _batch(classes, image_size, there, step, indices=indices)
+        return _batch(classes, image_size, there, step, indices=indices, groups=groups)
 
     batches = [batch(step, first, place) for step in range(STEPS + 1)]
     spec = ObjectiveSpec(groups=groups, names=numbering.names, device=place)
@@ -358,8 +364,8 @@ def _answers(
 
     def batch(labels: Tensor) -> Batch:
         indices = torch.arange(len(labels)) % numbering.total
-        _, drawn = _batch(classes, image_size, cpu, 0, indices=indices)
-        return replace(drawn, labels=labels, groups=labels)
+        _, drawn = _batch(classes, image_size, cpu, 0, indices=indices, groups=spec.groups)
+        return replace(drawn, labels=labels, groups=in_groups(labels, spec.groups, classes))
 
     def ask() -> Asked:
         objective = make()
@@ -398,7 +404,13 @@ def _doubts(losses: Sequence[Tensor], name: str, *, known: set[int]) -> Iterator
 
 
 def _batch(
-    classes: int, image_size: int, device: torch.device, step: int, *, indices: Tensor
+    classes: int,
+    image_size: int,
+    device: torch.device,
+    step: int,
+    *,
+    indices: Tensor,
+    groups: Groups,
 ) -> tuple[Tensor, Batch]:
     """Logits from -3 to 3 and a batch, both random but the same at each call, of the examples with
     these `indices`: two of a class in a row, as a loss of pairs needs them, and two of the next."""
@@ -409,10 +421,5 @@ def _batch(
     labels = (torch.arange(size) // 2 + start) % classes
     shape = (size, 3, image_size, image_size)
     images = torch.randint(256, shape, generator=draw, dtype=torch.uint8)
-    return logits.to(device), Batch(*(t.to(device) for t in (images, labels, labels, indices)))
-
-
-def _even_groups(count: int, classes: int) -> Groups:
-    """Each class as a group of its own, with `count` examples among them, as evenly as may be."""
-    counts = (count // classes + (label < count % classes) for label in range(classes))
-    return Groups(names=tuple(map(str, range(classes))), counts=tuple(counts))
+    places = in_groups(labels, groups, classes)
+    return logits.to(device), Batch(*(t.to(device) for t in (images, labels, places, indices)))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab.training.batches import Batch
+from lab.training.batches import Batch, Groups
 
 ROUNDING = 1e-4
 """Relative difference of two losses that counts as none."""
@@ -19,11 +19,13 @@ ROUNDING = 1e-4
 class Numbering:
     """The numbers of a run's training examples, from 0: of the `count` of its training set, or of
     the `stream` of all that the steps of online training get (None: it is not online). `names` are
-    those of the examples, as `ObjectiveSpec` has them."""
+    those of the examples, as `ObjectiveSpec` has them, and `groups` those of the groups: for each
+    class the same number, in the order of the classes; (): each class is one."""
 
     count: int
     stream: int | None = None
     names: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -39,6 +41,20 @@ class Numbering:
             "the examples of the last step (with --online each step has new ones, up to number"
             f" {self.total - 1:,} in batch.indices)"
         )
+
+
+def tried_groups(count: int, classes: int, names: Sequence[str]) -> Groups:
+    """Groups with these names for a trial (each class as one, if there are none), with `count`
+    examples among them, as evenly as may be."""
+    names = tuple(names) if names and len(names) % classes == 0 else tuple(map(str, range(classes)))
+    more = count % len(names)
+    return Groups(names, tuple(count // len(names) + (k < more) for k in range(len(names))))
+
+
+def in_groups(labels: Tensor, groups: Groups, classes: int) -> Tensor:
+    """In which of them (N,) examples with these labels are: in those of their class in turn."""
+    each = len(groups.names) // classes
+    return labels * each + torch.arange(len(labels), device=labels.device) % each
 
 
 class _Noted(tuple[str, ...]):
