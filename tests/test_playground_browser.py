@@ -600,6 +600,7 @@ def test_a_link_opens_a_view_and_the_address_names_it(window: Window) -> None:
 def test_a_link_is_not_written_over_where_its_event_comes_late(window: Window) -> None:
     """The state is written a moment after a change: meanwhile a link may have been opened."""
     window.open_anew("&p.lab_faces.pins=trained")
+    window.expect(window.tab.locator(".why-body .section").first).to_be_visible()  # it has begun
     window.page.evaluate(
         """async link => {
             const tab = document.querySelector("iframe").contentWindow;

@@ -9,6 +9,7 @@ const TAB = "lab_faces";
 const VIEWS = ["strips", "parts", "nearest", "over_training", "fool"]; // of the pinned runs
 const MOST_PINS = 3;
 const MOST_UNDONE = 200;
+const LATE = 200; // milliseconds after which the event of a changed address has come
 
 export class State {
   /** `table` is the server's attribute table. */
@@ -25,7 +26,8 @@ export class State {
     this.recipe = null; // settings of a training, as text; null: the panel is closed
     this.level = null; // of the game of choosing training faces; null: it is closed
     this.from = ""; // the address that was read or written last, as it is
-    this.met = ""; // an address of somebody else that was not written over when it was met
+    this.met = ""; // an address of somebody else that was not written over when it was met,
+    this.since = 0; // at this time
     this.album = null; // the view of pictures from disk, as text; null: it is closed
     this.token = ""; // from the link that a board with --train printed; never written into an address
     this.left = false; // whether the page is being left: the address is then another page's
@@ -183,13 +185,14 @@ export class State {
 
   /** Write the state into the page's address, without a new entry in the browser's history. False,
    * with nothing written, where somebody else changed the address meanwhile: the event that tells
-   * of it may be still to come, and would find the link written over. Called again, it writes. */
+   * of it may be still to come, and would find the link written over. Called again later, it writes. */
   write() {
     if (this.left) return true;
     const { hash } = shownWindow().location;
-    if (hash !== this.from && hash !== this.met) {
+    if (hash !== this.from) {
+      if (hash !== this.met) this.since = Date.now();
       this.met = hash;
-      return false;
+      if (Date.now() - this.since < LATE) return false;
     }
     const given = readAddress();
     const told = given.pins !== undefined || !this.chosen;
