@@ -195,6 +195,18 @@ def of_nothing(logits, batch):
 """
 
 
+def beside(place: Path, net: str, objective: str) -> RunConfig:
+    """The config of a run of a network and an objective of one file."""
+    file = place / "beside.py"
+    file.write_text(BESIDE)
+    return RunConfig(
+        data=DataConfig(num_train=40, num_test=20, image_size=16),
+        model=ModelConfig(model=f"{file}:{net}"),
+        train=TrainConfig(steps=40, batch_size=20, objective=f"{file}:{objective}"),
+        counterfactuals=0, pictures=False, device="cpu", out=place / "runs",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("net", "objective", "aside"),
     [("net", "double_backprop", False), ("net", "jacobian", False), ("codes", "of_bits", True)],
@@ -202,14 +214,7 @@ def of_nothing(logits, batch):
 def test_losses_on_gradients_and_on_what_forward_keeps_are_trained(
     net: str, objective: str, aside: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "beside.py"
-    file.write_text(BESIDE)
-    config = RunConfig(
-        data=DataConfig(num_train=40, num_test=20, image_size=16),
-        model=ModelConfig(model=f"{file}:{net}"),
-        train=TrainConfig(steps=40, batch_size=20, objective=f"{file}:{objective}"),
-        counterfactuals=0, pictures=False, device="cpu", out=tmp_path / "runs",
-    )  # fmt: skip
+    config = beside(tmp_path, net, objective)
     result = start(config)
     said = " ".join(capsys.readouterr().out.split())
     assert ("it trains what the network's forward keeps for it, and not the logits" in said) == (
@@ -230,14 +235,7 @@ def untrained(config: RunConfig) -> RunConfig:
 
 
 def test_a_loss_that_trains_nothing_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "beside.py"
-    file.write_text(BESIDE)
-    config = RunConfig(
-        data=DataConfig(num_train=40, num_test=20, image_size=16),
-        model=ModelConfig(model=f"{file}:codes"),
-        train=TrainConfig(steps=40, batch_size=20, objective=f"{file}:of_nothing"),
-        counterfactuals=0, pictures=False, device="cpu", out=tmp_path / "runs",
-    )  # fmt: skip
+    config = beside(tmp_path, "codes", "of_nothing")
     with pytest.raises(ValueError, match="nothing is learned"):
         start(config)
     assert not (tmp_path / "runs").exists()

@@ -105,7 +105,9 @@ def like_those_of(result: PoolResult) -> Job:
     made."""
     run = result.run
     with noting_data_files() as noted:
-        trial = dry_run(run.config, run.spec, device=run.device, whole_batches=False)
+        trial = dry_run(
+            run.config, run.spec, device=run.device, whole_batches=False, world=run.world
+        )
     return Job(
         network=0,
         config=run.config,

@@ -123,7 +123,7 @@ def run_pool(
     check_memory_of_runs([(data.num_train + data.num_test, data.image_size)] * processes)
     part = replace(run.config, data=replace(data, num_train=size))  # what each is trained on
     with noting_data_files() as noted:
-        trial = dry_run(part, run.spec, device=run.device)
+        trial = dry_run(part, run.spec, device=run.device, world=run.world)
         model = build_model(run.config, run.spec, finished=trial.unfinished)
     for warning in trial.warnings:
         say(f"warning: {warning}")

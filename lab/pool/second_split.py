@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lab.core.config import RunConfig
 from lab.core.seeds import torch_seed
 from lab.measure.second_split import ForgettingCollector
-from lab.runs.batches import training_batches
+from lab.runs.batches import names_for_objective, training_batches
 from lab.training import EpochBatches, Metrics, create_objective, fit
 from lab.training.batches import WHOLE
 from lab.worlds import DrawnWorld, Examples, World
@@ -61,7 +61,7 @@ def train_on(
     seed = torch_seed(config.seed, "second split")
     second = second_split(world, test, seed=seed)
     config = replace(config, seed=seed, train=replace(config.train, early_stopping=None))
-    names = world.names_of("test", len(second))
+    names = names_for_objective(config, world, "test", len(second))
     batches = training_batches(config, world, second, WHOLE, names=names)
     assert isinstance(batches, EpochBatches), "a pool has a fixed training set"
     collector = ForgettingCollector(

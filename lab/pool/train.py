@@ -22,7 +22,7 @@ from lab.models import TURN, DataFiles, ModelSpec, changed_files, isolated
 from lab.pool.membership import membership, network_seed
 from lab.pool.second_split import train_on
 from lab.pool.store import Trained
-from lab.runs.batches import training_batches
+from lab.runs.batches import names_for_objective, training_batches
 from lab.runs.network import build_model, model_spec
 from lab.runs.provenance import digest_of_provenance, provenance_of
 from lab.training import (
@@ -137,7 +137,7 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
             )
         chosen = job.members(len(sets.train))
         members = sets.train.take(chosen)
-        known = sets.world.names_of("train", len(sets.train))
+        known = names_for_objective(config, sets.world, "train", len(sets.train))
         names = [known[place] for place in chosen.nonzero()[:, 0].tolist()] if known else ()
         batches = training_batches(config, sets.world, members, WHOLE, names=names)
         assert isinstance(batches, EpochBatches), "a pool has a fixed training set"

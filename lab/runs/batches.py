@@ -20,6 +20,13 @@ ON_GPU = 16_384
 """New examples of 32 px that are drawn at a time for a GPU (50 MB)."""
 
 
+def names_for_objective(config: RunConfig, world: World, split: str, count: int) -> tuple[str, ...]:
+    """The names of the first examples of a split, if an objective may ask for them: one of the
+    user's; else ()."""
+    own = objective_file(config.train.objective) is not None
+    return world.names_of(split, count) if own else ()
+
+
 def training_batches(
     config: RunConfig,
     world: World,

@@ -26,7 +26,7 @@ from lab.models import (
     seeded_model,
 )
 from lab.training import Numbering, Trial, first_seed, objective_file, try_out
-from lab.worlds import noun_of, open_world
+from lab.worlds import World, noun_of, open_world
 from lab.worlds.groups import group_names
 
 
@@ -55,13 +55,18 @@ def rebuild_model(
 
 
 def repeated_trial(
-    config: RunConfig, spec: ModelSpec, run: RunDir, *, device: str | torch.device = "cpu"
+    config: RunConfig,
+    spec: ModelSpec,
+    run: RunDir,
+    *,
+    device: str | torch.device = "cpu",
+    world: World | None = None,
 ) -> Trial:
     """The dry run of the run in a folder; where there is a checkpoint it is not repeated: then no
     more is known than that the network can be made as after its first forward pass."""
     if any(path.exists() for path in (run.last, run.previous, run.best)):
         return Trial(unfinished=True, warnings=())
-    return dry_run(config, spec, device=device)
+    return dry_run(config, spec, device=device, world=world)
 
 
 def dry_run(
@@ -70,11 +75,12 @@ def dry_run(
     *,
     device: str | torch.device = "cpu",
     whole_batches: bool = True,
+    world: World | None = None,
 ) -> Trial:
     """Try a run's network and objective on random pictures, as `try_out` does, and warn of settings
     of the network that change nothing in it; in a distributed run each process does so on its own
     CPU. `whole_batches`: also with batches as large as the run's, unless those are for a GPU and
-    tried on a CPU, which may take minutes.
+    tried on a CPU, which may take minutes. `world` is the run's, where it is open already.
 
     For runs that differ in nothing that a dry run depends on but their seed, a process does it
     once, if network and objective come with the lab: what these do does not depend on the seed.
@@ -92,7 +98,7 @@ def dry_run(
     stream = config.train.max_steps * batch if config.train.online else None
     numbering = Numbering(config.data.num_train, stream)
     if objective_file(train.objective) is not None:
-        world = open_world(config.data, seed=config.seed)
+        world = world or open_world(config.data, seed=config.seed)
         numbering = replace(
             numbering,
             names=world.names_of("train", config.data.num_train),

@@ -15,7 +15,7 @@ import torch
 from lab.core.config import RunConfig
 from lab.core.run_dir import RunDir
 from lab.models import TURN, isolated, noting_data_files
-from lab.runs.batches import training_batches
+from lab.runs.batches import names_for_objective, training_batches
 from lab.runs.folder import OpenedRun, Replica, new_folder, old_folder
 from lab.runs.load import own_sources
 from lab.runs.network import build_model, dry_run, model_spec, repeated_trial
@@ -65,7 +65,7 @@ def start(config: RunConfig, *, strict: bool = False, started_at: float | None =
     with _alone(run.device):
         _prepare_torch(run.config)
         with noting_data_files() as noted:
-            trial = dry_run(run.config, run.spec, device=run.device)
+            trial = dry_run(run.config, run.spec, device=run.device, world=run.world)
             model = build_model(run.config, run.spec, finished=trial.unfinished)
             objective = create_objective(run.config.train.objective, beside=model)
         run = with_metrics_beside(run, model, objective)
@@ -121,7 +121,7 @@ def resume(
         _prepare_torch(config)
         with own_sources(config, trusted, run_dir, objective=True), noting_data_files() as noted:
             refuse_changed_data(trusted, what=folder)
-            trial = repeated_trial(config, run.spec, run_dir, device=place)
+            trial = repeated_trial(config, run.spec, run_dir, device=place, world=world)
             model = build_model(config, run.spec, finished=trial.unfinished)
             objective = create_objective(config.train.objective, beside=model)
         refuse_changed_data(trusted, what=folder, read=noted.files)
@@ -224,7 +224,7 @@ def _train(replica: Replica, checkpoint: Checkpoint | None, record: Record | Non
     train = world.load("train", config.data.num_train)
     if record:
         record.examine(train)
-    names = world.names_of("train", len(train))
+    names = names_for_objective(config, world, "train", len(train))
     batches = training_batches(
         config, world, train, processes.part, names=names, model=replica.model
     )

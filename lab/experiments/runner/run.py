@@ -156,7 +156,7 @@ def _tried(jobs: Sequence[Job]) -> tuple[tuple[str, ...], list[Job]]:
             if network not in networks:
                 # Each job tries whole batches itself, where it is done: that may be on a GPU.
                 with noting_data_files() as noted:
-                    trial = dry_run(run.config, run.spec, whole_batches=False)
+                    trial = dry_run(run.config, run.spec, whole_batches=False, world=run.world)
                 networks[network] = noted.files
                 warnings |= dict.fromkeys(trial.warnings)
         data_files = {**networks[network], **metrics.get(config.metric, {})}

@@ -1,4 +1,4 @@
-"""The numbers of a run's training examples: whether an objective takes them for something else."""
+"""What a trial of an objective knows of a run's training examples: numbers, names and groups."""
 
 from __future__ import annotations
 
