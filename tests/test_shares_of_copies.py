@@ -14,6 +14,7 @@ import torch
 
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate, homogeneity, widened, wilson
+from lab.core.metrics import limits
 from lab.evaluators.evaluation import Evaluation
 from lab.evaluators.groups import GroupsEvaluator
 from lab.experiments import make_jobs
@@ -76,7 +77,7 @@ def test_intervals_at_shares_hold_what_they_should_where_test_examples_are_copie
 
 
 def test_no_interval_is_that_of_all_copies() -> None:
-    """Each is that of the different ones, widened to hold the value of all."""
+    """Each goes by that of the different ones."""
     for seed in range(40):
         train, test, different = unknowing(seed, share=0.9)
         noisy = replace(train, clean_labels=train.labels.roll(30))
@@ -87,9 +88,8 @@ def test_no_interval_is_that_of_all_copies() -> None:
         )  # fmt: skip
         assert one.keys() == alone.keys() >= {ACCURACY, GAP, AUC}
         for tag, found in one.items():
-            low, high = alone[tag].interval
-            wide = min(low, found.value), max(high, found.value)
-            assert found.interval == pytest.approx(wide), tag
+            wide = found.with_interval_of(alone[tag]).within(*limits(tag))
+            assert found.interval == pytest.approx(wide.interval), tag
             if "right_labels" not in tag and tag in (ACCURACY, GAP, AUC):
                 assert found.count == (alone[tag].count or 0) + (
                     0 if tag == ACCURACY else len(test) - len(different)
@@ -144,7 +144,9 @@ def test_groups_are_judged_by_different_examples_too() -> None:
     )
     found = at_test_shares(train, elsewhere, kinds=True)[UNSTUDIED]
     assert found.value == pytest.approx(9 / 129), "those of which there is one each"
-    assert found.interval == pytest.approx((9 / 129, wilson(9, 12).high)), "of 12"
+    low, high = found.interval
+    assert high == wilson(9, 12).high, "of 12"
+    assert wilson(0, 12).interval[0] < low < wilson(1, 12).interval[0], "9 / 129 of 12"
 
 
 def copied(folder: Path, different: tuple[int, ...], times: tuple[int, ...]) -> DataConfig:
@@ -213,10 +215,8 @@ def test_all_intervals_of_a_run_are_those_without_the_copies(tmp_path: Path) -> 
             and not tag.startswith("answers/changed")
         ):
             assert isinstance(other, Estimate)
-            low, high = one.interval
-            assert other.interval == pytest.approx(
-                (min(low, other.value), max(high, other.value)), abs=1e-6
-            ), tag
+            wide = other.with_interval_of(one).within(*limits(tag))
+            assert other.interval == pytest.approx(wide.interval, abs=1e-6), tag
 
 
 def test_groups_that_differ_by_chance_alone_are_seldom_named_unequal() -> None:
@@ -284,7 +284,5 @@ def test_answers_that_change_are_those_of_the_different_pictures() -> None:
     for tag, each in found.items():
         assert each.value == plain[tag].value
         assert each.count == 60
-        low, high = each.interval
-        near = [wilson(k, 10) for k in range(11)]
-        ends = [(min(n.interval[0], each.value), max(n.interval[1], each.value)) for n in near]
-        assert (low, high) in ends
+        ends = [each.with_interval_of(wilson(k, 10)).interval for k in range(11)]
+        assert each.interval in ends

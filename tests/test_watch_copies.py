@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lab import watch
 from lab.core.estimate import Estimate, wilson
+from lab.core.metrics import limits
 from lab.watching import Watcher
 from support.loops import pictures
 
@@ -68,9 +69,8 @@ def test_intervals_are_those_of_the_different_test_examples(tmp_path: Path) -> N
         if not isinstance(one, Estimate) or one.low is None or tag.startswith("answers/changed"):
             continue
         assert isinstance(other, Estimate)
-        low, high = one.interval
-        wide = min(low, other.value), max(high, other.value)
-        assert other.interval == pytest.approx(wide, abs=1e-5), tag
+        wide = other.with_interval_of(one).within(*limits(tag))
+        assert other.interval == pytest.approx(wide.interval, abs=1e-5), tag
         compared += "test" in tag or "group" in tag or "reliance" in tag or "gap" in tag
     assert compared >= 10
     right = copies.metrics["accuracy/test"]
@@ -96,8 +96,8 @@ def test_copies_in_the_training_set_are_told_too(tmp_path: Path) -> None:
         assert isinstance(found, Estimate)
         with torch.no_grad():
             right = model(TRAIN[0]).argmax(dim=1) == TRAIN[1]
-        low, high = wilson(int(right.sum()), 60).interval
-        assert found.interval == pytest.approx((min(low, found.value), max(high, found.value)))
+        wide = found.with_interval_of(wilson(int(right.sum()), 60))
+        assert found.interval == pytest.approx(wide.interval)
     relabeled = repeated[0], torch.cat([TRAIN[1], 1 - TRAIN[1][:30]])
     other = watched(tmp_path / "relabeled", relabeled, TEST)
     assert not any(TOLD in each for each in warnings_of(other)), "with other labels"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from lab.core.estimate import Estimate, Z, difference, wilson
+from lab.core.metrics import limits
 from lab.measure import intervals
 from lab.measure.accuracy import accuracy, example_losses
 from lab.measure.given import Given, as_labels, as_row
@@ -138,7 +139,7 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     true positives only if there are 100 different unseen examples or more. `fitted_at_random` and
     `true_label_by_constant` have no interval (`low` and `high` are None), and other figures of one
     or no example may have none. Where examples of a set are copies of each other, values are those
-    of all of them and intervals those of the different ones. `ValueError` if by their splits the
+    of all of them and intervals by the different ones. `ValueError` if by their splits the
     two are in the other order.
     """
     for name, given in (("train", train), ("test", test)):
@@ -160,12 +161,16 @@ def over_copies(
     test: Predictions,
 ) -> dict[str, Estimate]:
     """What `measure` finds of a training and a test set, by tag: with copies in one the values of
-    all examples, and the intervals of the different ones; none where it finds nothing of these."""
+    all examples, with intervals by the different ones (`with_interval_of`); none where it finds
+    nothing of these."""
     found = dict(measure(train, test))
     if train.copies is None and test.copies is None:
         return found
     different, none = measure(train.different(), test.different()), Estimate.point(math.nan)
-    return {tag: each.with_interval_of(different.get(tag, none)) for tag, each in found.items()}
+    return {
+        tag: each.with_interval_of(different.get(tag, none)).within(*limits(tag))
+        for tag, each in found.items()
+    }
 
 
 def _metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:

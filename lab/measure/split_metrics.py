@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.core.estimate import Estimate
-from lab.core.metrics import Better, declare, find, own_row
+from lab.core.metrics import Better, declare, find, limits, own_row
 from lab.core.registry import import_modules
 from lab.core.text import one_line, unknown
 from lab.measure.predictions import Predictions
@@ -53,7 +53,7 @@ class SplitMetric:
 
     def __call__(self, predictions: Predictions) -> dict[str, Estimate | float]:
         """Its value by tag; empty on a split that it is not for. Of the lab's own metrics of
-        predictions of which some are copies, the interval is that of the different ones. Raises
+        predictions of which some are copies, the interval goes by the different ones. Raises
         `MetricError` if a user's function fails or returns something else than a number."""
         tag = self.tags.get(predictions.split)
         if tag is None:
@@ -63,7 +63,7 @@ class SplitMetric:
             if predictions.copies is not None and isinstance(found, Estimate):
                 different = self.measure(predictions.different())
                 assert isinstance(different, Estimate), "one metric, one kind of value"
-                found = found.with_interval_of(different)
+                found = found.with_interval_of(different).within(*limits(tag))
             return {tag: found}
         try:
             with isolated():  # it leaves random states and settings as they were
