@@ -225,7 +225,8 @@ def test_a_part_of_the_pictures_has_the_clusters_of_all(column: bool, tmp_path: 
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("agree", [100, 80, 50])
 def test_eyes_of_one_patient_belong_together_in_several_classes(agree: int, given: bool) -> None:
-    """10_left.jpg and 10_right.jpg; of given sets, with numbers from 1 on in both."""
+    """10_left.jpg and 10_right.jpg; of given sets, with numbers from 0 on in both, which may be of
+    the same patients."""
     random, modulus = np.random.default_rng(agree), 90 if given else 120
     pictures = {}
     for patient in range(120):
@@ -246,27 +247,98 @@ def test_eyes_of_one_patient_belong_together_in_several_classes(agree: int, give
         known = [{int(patient) for (patient, _), _ in each} for each in sets]
     found = clusters_of(marks, sets[0], sets[1], sets if given else [order])
     assert found is not None
-    assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
+    shared = 30 if given else len(known[0] & known[1])
+    assert (found.clusters, found.shared, found.anew) == (len(known[1]), shared, given)
 
 
-def test_counters_that_begin_anew_in_each_set_are_in_one_alone() -> None:
-    """train/cat/0000 (2).jpg and test/cat/0000 (2).jpg: other pictures."""
+@pytest.mark.parametrize("again", [True, False])
+def test_names_that_begin_anew_in_each_set_may_be_of_others(again: bool) -> None:
+    """train/cat/0000 (2).jpg and test/cat/0000 (2).jpg: other pictures, perhaps of other things."""
     names = [f"{n:04}{end}.jpg" for n in range(30) for end in ("", " (2)", " (3)")]
     sets = [
         {(part, kind, name): PurePath(kind, name) for kind in ("fake", "real") for name in names}
         for part in ("train", "test")
     ]
+    if not again:
+        sets[1] = {item: PurePath(path.parent, f"1{path.name}") for item, path in sets[1].items()}
     items = [[(item, item[1]) for item in each] for each in sets]
     found = clusters_of(file_marks(*sets), items[0], items[1], items)
-    assert found is None or found.shared == 0
-    cut = [{k: p for k, p in each.items() if (int(p.stem[:4]) < 20) is first}
-           for each, first in zip(sets, (True, False), strict=True)]  # fmt: skip
-    few = [(("test", "fake", "0003.jpg"), "fake"), (("test", "real", "0004.jpg"), "real")]
-    one = {**cut[1], **{item: PurePath(item[1], item[2]) for item, _ in few}}
-    theirs = [[(item, item[1]) for item in each] for each in (cut[0], one)]
-    found = clusters_of(file_marks(cut[0], one), theirs[0], theirs[1], theirs)
     assert found is not None
-    assert found.shared == 2, "single names in both are no counters that begin anew"
+    assert (found.clusters, found.shared, found.anew) == (60, 60 * again, again)
+    (line,) = clusters_told(found, "pictures", ("train/", "test/"))
+    assert line.startswith("180 test pictures have 60 beginnings of file names (")
+    assert "intervals are too narrow" in line
+    numbered = (
+        "and if files are not numbered anew in train/ and test/, as they seem to be, test acc"
+    )
+    assert (numbered in line) is again
+    alone = [[each for each in part if "(" not in each[0][2]] for part in items]
+    few = clusters_of(file_marks(*sets), alone[0], alone[1], items)
+    assert (few is not None) is again, "one picture each"
+    if few is not None:
+        assert not few.crowded
+        (line,) = clusters_told(few, "pictures", ("train/", "test/"))
+        assert (
+            "one scene, and files are not numbered anew in train/ and test/, as they seem to be"
+            in line
+        )
+        assert "narrow" not in line
+
+
+def test_single_names_in_both_sets_do_not_begin_anew() -> None:
+    names = [f"{n:04}{end}.jpg" for n in range(30) for end in ("", " (2)", " (3)")]
+    train, test = (
+        {(part, kind, name): PurePath(kind, name) for kind in ("fake", "real") for name in names
+         if (int(name[:4]) < 20) is (part == "train")}
+        for part in ("train", "test")
+    )  # fmt: skip
+    few = [("test", "fake", "0003.jpg"), ("test", "real", "0004.jpg")]
+    test |= {item: PurePath(item[1], item[2]) for item in few}
+    items = [[(item, item[1]) for item in each] for each in (train, test)]
+    found = clusters_of(file_marks(train, test), items[0], items[1], items)
+    assert found is not None
+    assert (found.shared, found.anew) == (2, False)
+
+
+def test_the_same_patients_numbered_anew_in_both_sets_are_told(tmp_path: Path) -> None:
+    """train/a/patient001_1.png and test/a/patient001_1.png, another picture of the same one."""
+    for part, first, last in (("train", 0, 3), ("test", 3, 5)):
+        for name in ("a", "b"):
+            fill(tmp_path / "own" / part / name, 12 * (last - first))
+            for n, path in enumerate(sorted((tmp_path / "own" / part / name).iterdir())):
+                path.rename(path.with_name(f"patient{n % 12:03}_{1 + n // 12}.png"))
+    line = told(tmp_path / "own", 72, 48)
+    assert "24 beginnings of file names (a/patient000 the first), all of which are those of" in line
+    config = tiny(tmp_path / "runs", data=str(tmp_path / "own"), num_train=72, num_test=48)
+    verdict = " ".join(start(config).verdict.split())
+    assert (
+        "files are not numbered anew in both sets, as they seem to be, what follows about"
+        in verdict
+    )
+    assert "it has never seen" not in verdict
+
+
+@pytest.mark.parametrize("year", ["{}", "{}-05-03"])
+@pytest.mark.parametrize("rest", ["", "_1"])
+def test_a_year_before_what_a_picture_is_of_is_no_beginning(year: str, rest: str) -> None:
+    """2018_place012.png: places, not years; of 2018_012.png and 2018_cat.png nothing is known."""
+    for called, clusters in ((f"place{{:02}}{rest}", 15), ("{:02}", 0), ("cat{:02}", 0)):
+        if called != f"place{{:02}}{rest}" and (year != "{}" or rest):
+            continue
+        paths = {
+            (when, n): PurePath("ab"[n % 2], f"{year.format(when)}_{called.format(n)}.png")
+            for when in range(2018, 2022)
+            for n in range(30)
+        }
+        items = [(item, path.parts[0]) for item, path in paths.items()]
+        test, train = items[::4], [each for k, each in enumerate(items) if k % 4]
+        found = clusters_of(file_marks(paths), train, test, [items])
+        if not clusters:
+            assert found is None, called
+            continue
+        there = {(item[1], label) for item, label in test}
+        assert found is not None
+        assert (found.clusters, found.shared) == (len(there), len(there))
 
 
 @pytest.mark.parametrize(

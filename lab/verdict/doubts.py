@@ -82,7 +82,13 @@ def _overlap(setting: Setting) -> Finding:
 def _clustered(found: Clusters, noun: str) -> Finding:
     """The finding that test examples may belong together, or with training examples."""
     together = found.if_together(noun)
-    if found.shared:
+    if found.anew:
+        same = found.if_the_same(noun, "the intervals are too sure", "both sets")
+        text = (
+            f"Its test {noun} have {found.counted}, {found.of_training_too} of training {noun},"
+            f" too: {same} what follows about the test set is too good."
+        )
+    elif found.shared:
         text = (
             f"Of {found.counted} among its test {noun}, {found.shared:,}"
             f" {'has' if found.shared == 1 else 'have'} training {noun}, too: {together} what"

@@ -61,6 +61,9 @@ DATED = re.compile(
 
 YEAR = re.compile(r"(?:19|20)\d\d")
 
+AFTER_A_DAY = re.compile(rf"[\W_]+((?:place|plot|pat|subj|{CALLED.pattern})\d+)(?![^\W_])", re.I)
+"""What begins a name after a day or year, and says what a picture is of: 2018_place012."""
+
 ANEW = 0.1
 """Share of the names of files in the smaller of two sets that are in the other one, too, from which
 on they begin anew in each."""
@@ -92,7 +95,8 @@ T = TypeVar("T", bound=Hashable)
 class Marks(Generic[T]):
     """What may tell which pictures belong together: the mark that each of some pictures has.
     `column` is the name of the column that they stand in; `least`: fewer marks are kinds; `anew`:
-    names of files begin anew in each set, so that no mark of one is a mark of another."""
+    names of files seem to begin anew in each set, so that a mark in one may not be that of another.
+    """
 
     kind: Kind
     of: Mapping[T, str]
@@ -131,7 +135,7 @@ class Clusters:
     """Of the `tested` test pictures that are in clusters, by marks of a `kind`: how many `clusters`
     these are, how many of them are `shared` (have training pictures, too), and the `first` one of
     those, or of all. `crowded`: so many of them have several test pictures that intervals are too
-    narrow, by `CROWDED`."""
+    narrow, by `CROWDED`. `anew`: those that are shared may be other ones, as `Marks` says."""
 
     kind: Kind
     column: str
@@ -140,6 +144,7 @@ class Clusters:
     shared: int
     first: str
     crowded: bool
+    anew: bool = False
 
     @property
     def counted(self) -> str:
@@ -158,6 +163,18 @@ class Clusters:
             "names": f"{noun} whose names begin alike",
         }[self.kind]
         return f"if {alike} belong together, as of one patient or one scene,"
+
+    def if_the_same(self, noun: str, narrow: str, sets: str) -> str:
+        """The condition under which those that are shared are the same in both `sets`, where names
+        seem to begin anew in each. `narrow` is what follows for intervals if they are not."""
+        then = f"{narrow}, and if" if self.crowded else "and"
+        not_anew = f"files are not numbered anew in {sets}, as they seem to be,"
+        return f"{self.if_together(noun)} {then} {not_anew}"
+
+    @property
+    def of_training_too(self) -> str:
+        """How many of them are shared, after `counted`."""
+        return f"{'all' if self.shared == self.clusters else f'{self.shared:,}'} of which are those"
 
 
 def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
@@ -248,20 +265,27 @@ def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> l
     if found is None:
         return []
     first = f"{plain(found.first)}/" if found.kind == "folder" else plain(found.first)
-    together = found.if_together(noun)
-    together = together[0].upper() + together[1:]
-    if found.shared:
-        have = "has" if found.shared == 1 else "have"
-        narrow = ", and its interval too narrow" if found.crowded else ""
+    have = f"{found.tested:,} test {noun} have {found.counted} ({first} the first)"
+    together = _capital(found.if_together(noun))
+    advice = f": put all {noun} of each into one set, {sets[0]} or {sets[1]}."
+    if not found.shared:
+        return [f"{have}. {together} intervals are too narrow: they take {noun} for independent."]
+    if found.anew:
+        same = found.if_the_same(noun, "intervals are too narrow", " and ".join(sets))
         return [
-            f"{found.shared:,} of {found.counted} among the test {noun} ({first} the first) {have}"
-            f" training {noun}, too. {together} test accuracy is too good{narrow}: put all {noun}"
-            f" of each into one set, {sets[0]} or {sets[1]}."
+            f"{have}, {found.of_training_too} of training {noun}, too. {_capital(same)} test"
+            f" accuracy is too good{advice}"
         ]
+    are = f"{'has' if found.shared == 1 else 'have'} training {noun}, too"
+    narrow = ", and its interval too narrow" if found.crowded else ""
     return [
-        f"{found.tested:,} test {noun} have {found.counted} ({first} the first). {together}"
-        f" intervals are too narrow: they take {noun} for independent."
+        f"{found.shared:,} of {found.counted} among the test {noun} ({first} the first) {are}."
+        f" {together} test accuracy is too good{narrow}{advice}"
     ]
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _by(
@@ -283,22 +307,30 @@ def _by(
     )
     if not tested or not marks.are_clusters((studied, tested), of_whole, sum(map(len, whole))):
         return None
-    shared = tested.keys() & studied.keys() if not marks.anew else set[str]()
+    shared = tested.keys() & studied.keys()
     crowded = sum(number**2 for number in tested.values()) > CROWDED * tested.total()
     if not (shared or crowded):
         return None
     first = min(shared or tested)
     total = tested.total()
-    return Clusters(marks.kind, marks.column, total, len(tested), len(shared), first, crowded)
+    return Clusters(
+        marks.kind, marks.column, total, len(tested), len(shared), first, crowded,
+        anew=marks.anew and bool(shared),
+    )  # fmt: skip
 
 
 def _cuts(name: str) -> list[tuple[str, str]]:
     """The beginnings and rests of a file's name without its ending: p1 and day2_03, p1_day2 and 03
     of p1_day2_03. All end with a number, but for the last one, which is all but the last part; none
     before that ends with a year, a day or a time. Empty where the last one has no number, as of
-    cat_03."""
+    cat_03, or is a year. A day or year before what a picture is of counts as the rest: place012 and
+    2018 of 2018_place012."""
+    lead = DATED.match(name) or YEAR.match(name)
+    if lead and (mark := AFTER_A_DAY.match(name, lead.end())):
+        return _cuts(name[mark.start(1) :]) or [(mark[1], lead[0])]
     parts = list(re.finditer(r"[^\W_]+", name))
-    if len(parts) < 2 or not re.search(r"\d", name[: parts[-2].end()]):
+    before = name[: parts[-2].end()] if len(parts) > 1 else ""
+    if not re.search(r"\d", before) or YEAR.fullmatch(before):
         return []
     days = [day.span() for day in DATED.finditer(name)]
     found = []
