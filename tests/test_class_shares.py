@@ -762,8 +762,9 @@ def test_a_detector_of_a_rare_class_has_learned_something() -> None:
     test = Predictions.of(torch.eye(2)[answers], labels)
     mean = class_mean(test)
     assert mean.value == pytest.approx((95 / 100 + 1629 / 1900) / 2)
-    main, *_ = findings({**plain, MEAN: mean}, rare)
+    main, *_, advised = findings({**plain, MEAN: mean}, rare)
     assert main.kind == "apart"
+    assert advised.text.startswith("More training may help: try --steps"), "of the same pictures"
     assert "the mean of its accuracy on each class is 90.4 %" in main.text
     assert "worse than always answering the most frequent class" in main.text
     constant = Predictions.of(torch.eye(2)[torch.zeros(2000, dtype=torch.int64)], labels)
@@ -826,6 +827,7 @@ def test_a_network_that_ranks_classes_but_answers_one_is_told_so(apart: float, s
     assert found[0].kind == ("apart" if said else "nothing")
     assert ("its probabilities do: by these the area" in found[0].text) == said
     assert "all test pictures the same answer" in found[0].text
+    assert found[-1].text.startswith("More training may help: try --steps")
 
 
 def test_networks_without_knowledge_are_seldom_said_to_rank() -> None:

@@ -17,6 +17,8 @@ GOAL = 0.05
 MOST_EXAMPLES, MOST_STEPS, MOST_WIDTH, MOST_PATIENCE = 1_000_000, 10_000_000, 1024, 1000
 LEFT = 2
 """Further training examples without which there is no early stopping: they are for validation."""
+SHORT = ("nothing", "underfit", "apart")
+"""Headlines of networks that have not fitted their training set: they are to be trained more."""
 RANDOM = 0.1
 """Up to this `label_link` (that of label noise 0.9 with random labels) the labels can only be
 fitted by memorizing."""
@@ -91,7 +93,7 @@ def advice(
     if link < 0 and kind != "nothing":
         return "Most of its labels are wrong: try a lower --label-noise."
     fitted = bound is not None and bound <= LOSS_BOUND
-    if kind in ("nothing", "underfit") and not fitted and not turned:
+    if kind in SHORT and not fitted and not turned:
         more = f"--steps {min(MOST_STEPS, max(1000, 3 * steps))}"
         if patience is not None:
             more = f"--early-stopping {min(MOST_PATIENCE, max(5, 3 * patience))}"
@@ -134,7 +136,7 @@ def _without_flags(
         return "Its labels left nothing else to learn."
     if kind == "contrary" or (link < 0 and kind != "nothing"):
         return "Most of its labels are wrong: look at them first."
-    if kind in ("nothing", "underfit"):
+    if kind in SHORT:
         return "Training it longer, or a larger network, may help."
     if kind == "one class":
         return f"Test {noun} of all classes would tell."
