@@ -499,3 +499,23 @@ def test_a_smaller_loss_on_what_it_studied_is_memory_whatever_it_learned() -> No
         (main, *_) = findings(made, setting(**few))
         assert main.kind == "unsettled"
         assert main.text.startswith(f"{said} learned cannot be told from so few faces.")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "changes", "said"),
+    [
+        (0.71, 0.87, {}, True),  # of labels that the training set alone has wrong
+        (0.84, 0.87, {}, False),
+        (0.87, 0.71, {}, False),
+        (0.71, 0.87, {"label_noise": 0.3}, False),
+        (0.71, 0.87, {"redrawn": True}, False),
+        (0.71, 0.87, {"fed": (100, 9)}, False),
+    ],
+)
+def test_a_network_that_is_better_on_test_examples_is_told_so(
+    train: float, test: float, changes: dict[str, object], said: bool
+) -> None:
+    found = findings(figures(train, test, num_train=1000), setting(num_train=1000, **changes))
+    assert ("harder" in kinds(found)) is said
+    wide = findings(figures(train, test, num_train=20, num_test=20), setting(**changes))
+    assert "harder" not in kinds(wide)

@@ -18,6 +18,7 @@ from lab.core.words import percent, those
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
 from lab.verdict.doubts import another, dependent, unlike
+from lab.verdict.harder import harder
 from lab.verdict.headline import GOOD, MUCH, headline, numbers, unseen
 from lab.verdict.lost import forgot, lost
 from lab.verdict.perturbed import perturbed
@@ -146,6 +147,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         fell = lost(setting.peak, metrics["accuracy/train"], noun, guess=setting.train_chance)
     after = [Finding("forgotten", forgotten)] if forgotten else []
     after += [Finding("lost", fell)] if fell else []
+    after += [Finding("harder", said)] if (said := harder(metrics, setting)) else []
     rest = [finding for finding in read if finding not in first]
     claims = [*first, main, *after, *rest, *traces]
     shown = noun if noun == "examples" else "pictures"

@@ -1,0 +1,23 @@
+"""The finding that a network is surely more often right on test examples than on those for its
+training."""
+
+from __future__ import annotations
+
+from lab.measure.judged import GAP, judged
+from lab.verdict.headline import MUCH
+from lab.verdict.setting import Metrics, Setting
+
+
+def harder(metrics: Metrics, setting: Setting) -> str:
+    """What such a gap may come from, where all of it lies below minus `MUCH`; empty if it does not,
+    or if wrong labels or other inputs are known to be the reason."""
+    gap = metrics[judged(GAP, metrics)]
+    known = setting.label_noise > 0 or setting.redrawn or setting.replaced > 0 or setting.fed
+    if known or gap.interval[1] >= -MUCH:
+        return ""
+    noun = setting.noun
+    return (
+        f"It is much more often right on the test {noun} than on those it studied: perhaps some of"
+        f" the training labels are wrong, or the {noun} for training are harder, as augmented ones"
+        " are. What is said of memory goes by the difference, and may miss some."
+    )
