@@ -35,6 +35,7 @@ from lab.core.atomic import draft, replace, replace_text
 from lab.core.caches import caches, is_private
 from lab.core.decoding import Pixels
 from lab.core.locks import NO_LOCKS
+from lab.core.paths import at_home
 from lab.core.pictures import Resize
 from lab.worlds.validate import check_memory
 
@@ -139,8 +140,9 @@ class Kept:
         chosen = os.environ.get(FOLDER, "")
         if chosen.lower() == "off" or not bound:
             return cls(())
-        places = [Path(chosen).expanduser()] if chosen else [p / "pictures" for p in caches()]
-        return cls(places, bound * 1e9)
+        if chosen:
+            return cls([at_home(chosen, f"the environment variable {FOLDER}")], bound * 1e9)
+        return cls([place / "pictures" for place in caches()], bound * 1e9)
 
     @classmethod
     def maps(cls, count: int, size: int) -> bool:
