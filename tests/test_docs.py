@@ -1,6 +1,7 @@
 """The documentation is true: generated parts, links, names of files, commands, Python examples."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,15 @@ from lab.docs import (
 from lab.experiments.lessons import list_lessons
 from lab.models import list_models
 from lab.training import list_objectives
+from lab.worlds import get_task
+from lab.worlds.faces import tasks
+from lab.worlds.tasks import Task
 from support.scripts import flags_in, load_script, run_here
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "assets" / "README.md"]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
+INDENTED = re.compile(r"^ +```text\n(.*?)^ +```", flags=re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -298,6 +303,16 @@ def test_what_the_files_of_the_pages_define_trains(
     assert TRIED[flags] or "warning" not in run.out + run.err
     summary = (tmp_path / "runs" / "mine" / "summary.json").read_text(encoding="utf-8")
     assert ('"brier"' in summary) == ("brier" in flags)
+
+
+def test_the_task_of_the_page_is_the_labs() -> None:
+    (text,) = (text for text in INDENTED.findall(TEXTS["docs/extending.md"]) if "_task(" in text)
+    made: list[Task] = []
+    exec(textwrap.dedent(text), {**vars(tasks), "register": made.append})
+    (task,) = made
+    known = get_task(task.name)
+    assert (task.classes, task.relevant) == (known.classes, known.relevant)
+    assert task.subpopulations == known.subpopulations
 
 
 def test_every_file_of_the_pages_is_tried() -> None:

@@ -424,6 +424,10 @@ def test_pictures_that_change_during_a_pool_are_told(tmp_path: Path) -> None:
     (tmp_path / "own" / "bee" / "001.png").unlink()
     said = do(Job(network=0, config=config, share=0.7, key=key, seen=seen)).error
     assert f"the pictures of --data {tmp_path / 'own'} are not what they were when the pool" in said
+    assert "begins anew with the pictures as they are now" in said
+    named = replace(config, name="mine")
+    said = do(Job(network=0, config=named, share=0.7, key=key, seen=seen)).error
+    assert "begins anew (under another --name) with the pictures as they are now" in said
 
 
 @pytest.mark.usefixtures("plain_figures")

@@ -209,7 +209,8 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @lru_cache(maxsize=1)
 def _sets(config: RunConfig, key: str, seen: Seen | None) -> Sets:
-    refuse_other_key(config, key, seen, when="the pool was begun")
+    anew = "anew (under another --name)" if config.name else "anew"
+    refuse_other_key(config, key, seen, when="the pool was begun", anew=anew)
     device = choose_device(config.device)
     world = open_world(config.data, seed=config.seed, device=device)
     count = config.validation_faces

@@ -162,9 +162,12 @@ def known_by(config: RunConfig) -> tuple[str, Seen]:
     return digest_of(text.encode())[:KEY], Seen(provenance.world, at)
 
 
-def refuse_other_key(config: RunConfig, key: str, seen: Seen | None, *, when: str) -> None:
+def refuse_other_key(
+    config: RunConfig, key: str, seen: Seen | None, *, when: str, anew: str = "anew"
+) -> None:
     """Raise `ValueError` if a run with these settings no longer has the `key` that it had `when`
-    "the sweep began"; it says whether its pictures have changed, which were `seen` then."""
+    "the sweep began"; it says whether its pictures have changed, which were `seen` then. `anew`:
+    how the same command begins with other pictures."""
     now, here = known_by(config)
     if now == key:
         return
@@ -179,8 +182,8 @@ def refuse_other_key(config: RunConfig, key: str, seen: Seen | None, *, when: st
     how = f"{added[0]}{more} added" if added else f"{seen.version} then, {here.version} now"
     raise ValueError(
         f"the pictures of --data {config.data.data} are not what they were when {when} ({how}): the"
-        " same command again begins anew with the pictures as they are now, and goes on if they are"
-        " put back as they were"
+        f" same command again begins {anew} with the pictures as they are now, and goes on if they"
+        " are put back as they were"
     )
 
 
