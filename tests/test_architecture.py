@@ -158,6 +158,12 @@ def test_nobody_else_knows_what_a_face_is_made_of() -> None:
     assert not wrong
 
 
+def test_one_module_knows_what_a_tilde_is() -> None:
+    """Others would take `./~x` for `~x`, or end in an error where there is no such user."""
+    told = {path.name for path in FILES if names(path) & {"expanduser"}}
+    assert told == {"paths.py"}
+
+
 TESTS = Path(__file__).parent
 
 

@@ -13,12 +13,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 import tyro
 
+from lab import watch
 from lab.core.cli import main, parse
-from lab.core.config import RunConfig, check
+from lab.core.config import PLACE, DataConfig, ModelConfig, RunConfig, TrainConfig, check
 from lab.core.flags import flags_of
+from lab.core.paths import at_home
 from lab.core.text import unknown
+from lab.experiments import run_grid
+from lab.runs.train import start
+from lab.worlds import save_npz
 from support.scripts import is_refused, load_script
 
 ROOT = Path(__file__).parent.parent
@@ -162,23 +168,107 @@ def test_what_fits_is_taken(words: str) -> None:
     assert main(nothing, shlex.split(words)) == 0
 
 
-@pytest.mark.parametrize(
-    ("word", "taken"), [("--out=~/runs", "{home}/runs"), ("--out=~", "{home}"),
-                        ("--out=a~/runs", "a~/runs"), ("--out=~other/runs", "~other/runs")],
-)  # fmt: skip
-def test_a_tilde_behind_an_equals_sign_is_the_users_folder(
-    word: str, taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Shells leave it as it is there."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    got: list[RunConfig] = []
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Look at pictures."""
 
-    def run(flags: RunConfig) -> None:
+    run: tyro.conf.Positional[Path]
+    """Which run."""
+    pictures: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """Which pictures."""
+    beside: tuple[Path, ...] = ()
+    """Others."""
+    out: Path = Path("out")
+    """Where to."""
+    data: str | None = field(default=None, metadata=PLACE)
+    """Where from."""
+    name: str = "x"
+    """A name."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder; the current one is another."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    ("words", "taken"),
+    [
+        ("r --out=~/runs", {"out": Path("{home}/runs")}),
+        ("r --out ~/runs", {"out": Path("{home}/runs")}),
+        ("r --out=~", {"out": Path("{home}")}),
+        ("r --out a~/runs", {"out": Path("a~/runs")}),
+        ("r --out ./~x/runs", {"out": Path("{here}/~x/runs")}),
+        ("r --data ~/photos", {"data": "{home}/photos"}),
+        ("r --data=./~x.npz", {"data": "{here}/~x.npz"}),
+        ("r --data ./x//y.npz", {"data": "./x//y.npz"}),
+        ("r --name ~/a", {"name": "~/a"}),
+        ("~/r ~/a.png b.png", {"run": Path("{home}/r"),
+                               "pictures": (Path("{home}/a.png"), Path("b.png"))}),
+        ("--beside ~/b -- ~/r", {"beside": (Path("{home}/b"),), "run": Path("{home}/r")}),
+    ],
+)  # fmt: skip
+def test_a_leading_tilde_of_a_path_is_the_users_folder(
+    words: str, taken: dict[str, object], home: Path
+) -> None:
+    """Shells leave it as it is in quotes and behind an equals sign."""
+    got: list[Paths] = []
+
+    def run(flags: Paths) -> None:
         got.append(flags)
 
-    assert main(run, [word]) == 0
-    assert str(got[0].out) == taken.format(home=tmp_path)
+    run.__annotations__["flags"] = Paths
+    assert main(run, words.split()) == 0
+    for name, value in taken.items():
+        wanted = str(value).replace("{home}", str(home)).replace("{here}", str(Path.cwd()))
+        assert str(getattr(got[0], name)) == wanted
+
+
+@pytest.mark.parametrize(
+    "words", ["r --out ~nobodyx/a", "r --out=~nobodyx", "r --data ~nobodyx/a", "~nobodyx/a"]
+)
+def test_the_folder_of_an_unknown_user_is_refused(words: str, home: Path) -> None:
+    def run(flags: Paths) -> None:
+        """Take the flags."""
+
+    run.__annotations__["flags"] = Paths
+    said = is_refused(run, words.split())
+    assert "there is no user 'nobodyx' here; if that is a name in this folder, write ./~nob" in said
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("flag", ["--data", "--out", "--model-file", "--resume"])
+def test_without_a_home_a_tilde_is_refused(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    said = is_refused(load_script("train").train, [flag, "~/x"])
+    assert f"{flag} ~/x: this user has no home folder" in said
+
+
+@pytest.mark.usefixtures("runs_here")
+def test_paths_of_python_programs_begin_in_the_users_folder(home: Path) -> None:
+    assert at_home("~/x") == home / "x"
+    assert at_home(at_home("./~x")) == Path.cwd() / "~x"
+    home.mkdir()
+    pairs = (torch.rand(12, 20, 20), torch.arange(12) % 2)
+    assert save_npz("~/mine.npz", pairs) == home / "mine.npz"
+    data = DataConfig(data="~/mine.npz", num_train=8, num_test=2, image_size=16)
+    config = RunConfig(
+        data=data, train=TrainConfig(steps=1), model=ModelConfig(width=1), counterfactuals=0,
+        pictures=False, device="cpu", out=Path("~/runs"),
+    )  # fmt: skip
+    assert start(config).folder.parent == home / "runs"
+    grid = run_grid(config, {"num_train": [8]}, seeds=1, out=Path("~/grid"), processes=1)
+    assert grid.out == home / "grid"
+    with watch(torch.nn.Flatten(), train=pairs, test=pairs, out="~/watched") as watched:
+        watched(0)
+    assert (home / "watched").is_dir()
+    assert list(Path.cwd().iterdir()) == []
 
 
 def test_a_flag_that_must_be_given_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,10 @@
 """The documentation is true: generated parts, links, names of files, commands, Python examples."""
 
 import re
+import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lab.core.cli import main
@@ -23,11 +25,15 @@ from lab.docs import (
 from lab.experiments.lessons import list_lessons
 from lab.models import list_models
 from lab.training import list_objectives
+from lab.worlds import get_task
+from lab.worlds.faces import tasks
+from lab.worlds.tasks import Task
 from support.scripts import flags_in, load_script, run_here
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "assets" / "README.md"]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
+INDENTED = re.compile(r"^ +```text\n(.*?)^ +```", flags=re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -272,25 +278,45 @@ def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.Monk
             exec(compile(text, page, "exec"), names)
 
 
-@pytest.mark.parametrize(
-    ("model", "objective"),
-    [
-        ("my_net.py:my_net", "my_focal.py:focal"),
-        ("my_experts.py:experts", "my_experts.py:balanced"),
-    ],
-)
-def test_the_models_and_the_objectives_of_the_pages_train(
-    model: str, objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+TRIED = {
+    "--model my_net.py:my_net --objective my_focal.py:focal": False,
+    "--model my_experts.py:experts --objective my_experts.py:balanced": False,
+    "--objective my_votes.py:Votes --data mine.npz --image-size 16": True,
+    "--metric my_metrics.py:brier": False,
+}
+"""Flags that name what the files of the pages define, and whether warnings are expected: of so few
+pictures something is always said."""
+
+
+@pytest.mark.parametrize("flags", TRIED)
+def test_what_the_files_of_the_pages_define_trains(
+    flags: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    flags = ["--name", "mine", "--model", model, "--objective", objective, "--steps", "2"]
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 16, 16), dtype=np.uint8)
+    np.savez("mine.npz", x=pixels, y=np.arange(40) % 2)
     small = ["--num-test", "20", "--num-train", "8", "--counterfactuals", "0", "--no-pictures"]
-    run = run_here("train", *flags, *small)
+    run = run_here("train", "--name", "mine", "--steps", "2", *flags.split(), *small)
     assert run.code == 0, run.err
-    assert "warning" not in run.out + run.err
-    assert (tmp_path / "runs" / "mine" / "summary.json").is_file()
+    assert TRIED[flags] or "warning" not in run.out + run.err
+    summary = (tmp_path / "runs" / "mine" / "summary.json").read_text(encoding="utf-8")
+    assert ('"brier"' in summary) == ("brier" in flags)
+
+
+def test_the_task_of_the_page_is_the_labs() -> None:
+    (text,) = (text for text in INDENTED.findall(TEXTS["docs/extending.md"]) if "_task(" in text)
+    made: list[Task] = []
+    exec(textwrap.dedent(text), {**vars(tasks), "register": made.append})
+    (task,) = made
+    known = get_task(task.name)
+    assert (task.classes, task.relevant) == (known.classes, known.relevant)
+    assert task.subpopulations == known.subpopulations
+
+
+def test_every_file_of_the_pages_is_tried() -> None:
+    assert set(FILES) == set(re.findall(r"\w+\.py", " ".join(TRIED)))
 
 
 def test_files_of_one_name_are_the_same_on_all_pages() -> None:

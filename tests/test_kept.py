@@ -135,6 +135,24 @@ def test_writing_to_a_set_changes_nothing_that_is_kept(cache: Path, pets: Path) 
     assert torch.equal(images(pets), wanted)
 
 
+def flip(path: Path) -> None:
+    """Damage one bit in the middle of a file, whose size and times stay as they were."""
+    content, at = bytearray(path.read_bytes()), path.stat()
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
+
+
+def test_no_damaged_picture_is_copied_to_another_set(cache: Path, pets: Path) -> None:
+    wanted = images(pets, num_train=20).clone()
+    images(pets)
+    for entry in entries(cache):
+        flip(entry / "pixels")
+        if (entry / "ids").stat().st_size == 32 * 20:
+            (entry / "ids").unlink()
+    assert torch.equal(images(pets, num_train=20), wanted)
+
+
 def test_what_is_not_whole_or_not_private_is_not_taken(
     cache: Path, pets: Path, read: list[Path]
 ) -> None:
@@ -144,6 +162,10 @@ def test_what_is_not_whole_or_not_private_is_not_taken(
         lambda: os.truncate(entry / "pixels", 100),
         (entry / "ids").unlink,
         lambda: os.truncate(entry / "ids", 64),
+        lambda: flip(entry / "pixels"),
+        lambda: flip(entry / "ids"),
+        lambda: flip(entry / "crc32"),
+        (entry / "crc32").unlink,
     ):
         read.clear()
         damage()

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from lab.core.run_dir import RunDir
+from lab.experiments.runner.jobs import refuse_other_figures
+from lab.playground.logdir import open_logdir
+from lab.playground.pictures import lost
 from lab.runs.train import start
 from lab.worlds import save_npz
 from support.configs import tiny
@@ -72,6 +75,22 @@ def test_pictures_are_found_where_one_says(place: Path, tmp_path: Path) -> None:
     assert json.loads(after.read_text()) == other | {
         "config": other["config"] | {"data": other["config"]["data"] | {"data": str(there)}}
     }
+
+
+def test_a_finished_run_notes_where_its_pictures_are_now(tmp_path: Path) -> None:
+    """As the tab Faces says, which reads no other place."""
+    for name in ("cat", "dog"):
+        fill(tmp_path / "photos" / name, 12)
+    run = start(tiny(tmp_path / "runs", data=str(tmp_path / "photos"), num_train=12)).folder
+    there = (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    entry = open_logdir(str(tmp_path / "runs")).find(run.name)
+    assert lost(entry).endswith("where they are now: train.py --resume RUN --data NEW")
+    train = load_script("train").train
+    assert told(train, ["--resume", str(run), "--data", str(there)]) == (0, "")
+    assert RunDir(run).config().data.data == str(there)
+    assert RunDir(run).summary()["config"]["data"]["data"] == str(there)
+    refuse_other_figures(RunDir(run), RunDir(run).config())
+    assert told(load_script("evaluate").evaluate, [str(run)]) == (0, "")
 
 
 def test_drawn_pictures_lie_nowhere(tmp_path: Path) -> None:

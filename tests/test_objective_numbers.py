@@ -270,3 +270,55 @@ def test_the_trial_has_the_groups_of_the_run(tmp_path: Path) -> None:
         batch_size=20, objective=f"{tmp_path}/fair.py:Fair",
     ))  # fmt: skip
     assert "group_accuracy/yes,sex=f" in result.metrics
+
+
+NAMED = """
+import torch
+from lab.training import Objective, ObjectiveSpec
+
+class ByGroup(Objective):
+    def start(self, spec: ObjectiveSpec) -> None:
+        self.weight = torch.ones(len(spec.groups.names))
+        self.weight[spec.groups.names.index({of!r})] = 2
+
+    def __call__(self, logits, batch):
+        losses = torch.nn.functional.cross_entropy(logits, batch.labels, reduction="none")
+        return (self.weight[batch.groups] * losses).mean()
+
+class LateError(ByGroup):
+    def start(self, spec):
+        super().start(spec)
+        if spec.groups.counts[0] == 17:
+            raise KeyError("seventeen")
+"""
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_without_columns_the_groups_of_the_trial_are_the_classes(
+    drawn: bool, tmp_path: Path
+) -> None:
+    for kind in () if drawn else ("ant", "bee", "cat"):
+        fill(tmp_path / "own" / kind, 12)
+    (tmp_path / "named.py").write_text(NAMED.format(of="not_a_person" if drawn else "cat"))
+    of = {} if drawn else {"data": str(tmp_path / "own")}
+    start(tiny(
+        tmp_path, **of, num_train=20, num_test=6, steps=2, batch_size=9,
+        objective=f"{tmp_path}/named.py:ByGroup",
+    ))  # fmt: skip
+
+
+def test_an_error_of_its_start_in_the_run_names_the_objective(tmp_path: Path) -> None:
+    fill(tmp_path / "own" / "ant", 17)
+    fill(tmp_path / "own" / "bee", 12)
+    for kind in ("ant", "bee"):
+        fill(tmp_path / "own" / "test" / kind, 4)
+    (tmp_path / "own" / "train").mkdir()
+    for kind in ("ant", "bee"):
+        (tmp_path / "own" / kind).rename(tmp_path / "own" / "train" / kind)
+    (tmp_path / "named.py").write_text(NAMED.format(of="bee"))
+    objective = f"{tmp_path}/named.py:LateError"
+    with pytest.raises(ValueError, match=f"--objective {objective}: its start.spec. fails: .*sev"):
+        start(tiny(
+            tmp_path, data=str(tmp_path / "own"), num_train=29, num_test=6, steps=2,
+            batch_size=9, objective=objective,
+        ))  # fmt: skip

@@ -20,7 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from lab.core.config import RunConfig
-from lab.experiments.runner.jobs import key_of
+from lab.experiments.runner.jobs import key_of, known_by
 from lab.measure import predict
 from lab.models import isolated
 from lab.pool import membership, run_pool
@@ -41,6 +41,7 @@ from lab.worlds import draw_examples, open_world
 from support.configs import tiny
 from support.executors import Here
 from support.killing import Script
+from support.picture_folders import fill
 from support.pools import files, findings_of, visible
 from support.scripts import is_a_good_line, run_here
 
@@ -410,6 +411,23 @@ def test_a_worker_of_another_lab_trains_nothing(tmp_path: Path) -> None:
     assert report.trained is None
     assert "run the same command again" in report.error
     assert do(Job(network=0, config=config, share=0.7, key=key_of(config))).trained is not None
+
+
+def test_pictures_that_change_during_a_pool_are_told(tmp_path: Path) -> None:
+    from lab.pool.train import Job
+
+    for kind in ("ant", "bee"):
+        fill(tmp_path / "own" / kind, 12)
+    own = {"data": str(tmp_path / "own"), "num_train": 10, "num_test": 4}
+    config = resolve(small(tmp_path, task="person", **own)).config
+    key, seen = known_by(config)
+    (tmp_path / "own" / "bee" / "001.png").unlink()
+    said = do(Job(network=0, config=config, share=0.7, key=key, seen=seen)).error
+    assert f"the pictures of --data {tmp_path / 'own'} are not what they were when the pool" in said
+    assert "begins anew with the pictures as they are now" in said
+    named = replace(config, name="mine")
+    said = do(Job(network=0, config=named, share=0.7, key=key, seen=seen)).error
+    assert "begins anew (under another --name) with the pictures as they are now" in said
 
 
 @pytest.mark.usefixtures("plain_figures")

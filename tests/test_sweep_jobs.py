@@ -13,6 +13,7 @@ from lab.core.run_names import check_name
 from lab.experiments import found_table
 from lab.experiments.runner.grid import make_grid
 from lab.experiments.runner.jobs import ASIDE, Job, cell_name, finished, key_of, make_jobs
+from lab.experiments.runner.worker import do
 from lab.runs.train import start
 from lab.worlds import world_version
 from support.configs import tiny
@@ -221,3 +222,27 @@ def test_networks_that_were_changed_in_their_file_are_told_apart(tmp_path: Path)
     rows = hparams_rows(runs)
     assert sorted(row.rsplit("code=")[1] for row in rows) == sorted(codes)
     assert all(len(names) == 2 for names in rows.values())
+
+
+def test_pictures_that_change_during_a_sweep_are_told(tmp_path: Path) -> None:
+    for kind in ("ant", "bee"):
+        fill(tmp_path / "own" / kind, 12)
+    (tmp_path / "net.py").write_text(NETWORK)
+    own = {"data": str(tmp_path / "own"), "num_train": 10, "num_test": 4, "steps": 1}
+    config = tiny(tmp_path, model=f"{tmp_path}/net.py:net", **own)
+    (job,) = make_jobs(config, {}, seeds=1, out=tmp_path / "runs")
+    fill(tmp_path / "own" / "cat", 1, shade=50)
+    added = (tmp_path / "own" / "cat" / "000.png").rename(tmp_path / "own" / "bee" / "new.png")
+    (tmp_path / "own" / "cat").rmdir()
+    then = f"the pictures of --data {tmp_path / 'own'} are not what they were when the sweep began"
+    said = do(job).error
+    assert f"{then} (bee/new.png added): the same command again" in said
+    is_a_good_line(said)
+    added.unlink()
+    (removed := tmp_path / "own" / "bee" / "001.png").rename(tmp_path / "away.png")
+    assert f"{then} ({job.seen.version} then, folder-" in do(job).error
+    (tmp_path / "away.png").rename(removed)
+    (tmp_path / "net.py").write_text(NETWORK + "\n# changed")
+    assert "the source files of --model" in do(job).error
+    (tmp_path / "net.py").write_text(NETWORK)
+    assert not do(job).error

@@ -79,4 +79,5 @@ def train(flags: Flags) -> None:
         changed_code=flags.changed_code, started_at=STARTED_AT,
     )  # fmt: skip
     if done is None:
-        print(f"{escape(flags.resume)} is finished already: nothing to do")
+        noted = "its pictures are noted where they are now" if data else "nothing to do"
+        print(f"{escape(flags.resume)} is finished already: {noted}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import os
-import re
 import shutil
 import sys
 import traceback
@@ -52,19 +51,11 @@ def main(
 
     def action() -> int | None:
         _check_folder()
-        given = [_at_home(word) for word in words if word != "--debug"]
+        given = [word for word in words if word != "--debug"]
         flags = parse(_kind(run), given, program=program)
         return run(flags)
 
     return guarded(action, debug="--debug" in words)
-
-
-def _at_home(word: str) -> str:
-    """`--flag=~/place` with the user's folder in place of ~, which shells leave as it is there."""
-    name, equals, value = word.partition("=")
-    if name.startswith("--") and equals and re.fullmatch(r"~(/.*)?", value):
-        return f"{name}={os.path.expanduser(value)}"
-    return word
 
 
 def guarded(action: Callable[[], int | None], *, debug: bool = False) -> int:

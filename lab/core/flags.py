@@ -29,7 +29,8 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
-from lab.core.config import RENAMED, Ends, flag, outside
+from lab.core.config import PLACE, RENAMED, Ends, flag, outside
+from lab.core.paths import at_home
 
 EVERYWHERE = ("--help", "--debug")
 """Flags of every script."""
@@ -80,6 +81,11 @@ class Flag:
     def name(self) -> str:
         """The flag's spelling, --num-train, or the name of a positional argument, RUN."""
         return self.field.upper() if self.bare else flag(self.field)
+
+    @property
+    def is_path(self) -> bool:
+        """Whether its values are paths of files or folders."""
+        return self.kind is Path or self.takes == PLACE["takes"]
 
 
 def flags_of(kind: type[Any]) -> list[Flag]:
@@ -157,12 +163,18 @@ def arranged(kind: type[Any], words: Sequence[str]) -> tuple[list[str], frozense
             values.append(rest.pop(0))
         swallowed = chosen.many and bool(values) and not rest
         _check(chosen, values)
-        flagged += [word, *(values[1:] if equals else values)]
+        values = [_at_home(each, chosen) for each in values]
+        flagged += [f"{key}={values[0]}", *values[1:]] if equals else [word, *values]
     for each in flags:
         if each.required and (not (alone or swallowed) if each.bare else each.name not in given):
             raise ValueError(f"{each.name} is missing. {each.text}")
     if len(alone) > len(bare) and not any(each.many for each in bare):
         raise ValueError(_unexpected(alone[len(bare)], known))
+    for each in bare:
+        if each.is_path:
+            alone = [_at_home(word, each) for word in alone]
+            if swallowed and not alone:
+                flagged[-1] = _at_home(flagged[-1], each)
     fields = frozenset(known[name].field for name in given)
     return ([*flagged, END, *alone] if alone else flagged), fields
 
@@ -302,6 +314,12 @@ def _check(each: Flag, values: Sequence[str]) -> None:
             ends = outside(each.ends, each.kind(meant[0]))
             hint = f"; it must be {ends}" if ends else hint
         raise ValueError(f"{each.name} takes {_wanted(each)}, not {wrong[0]!r}{hint}")
+
+
+def _at_home(word: str, each: Flag) -> str:
+    """A flag's value, with the user's folder in place of a leading `~` if it is a path."""
+    place = at_home(word, each.name) if each.is_path else Path(word)
+    return word if place == Path(word) else str(place)
 
 
 def _fits(each: Flag, word: str) -> bool:

@@ -16,13 +16,13 @@ import json
 import re
 from collections.abc import Collection
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 from lab.core.atomic import replace_text
-from lab.core.config import Provenance, RunConfig, parse_settings, to_json
+from lab.core.config import DataConfig, Provenance, RunConfig, parse_settings, to_json
 from lab.core.locks import LOCK, check_out, locked
 from lab.core.program import quoted
 from lab.core.run_names import automatic_name, check_name
@@ -198,6 +198,15 @@ class RunDir:
     def write_settings(self, config: RunConfig, provenance: Provenance) -> None:
         """Write `config.json`, whole or not at all."""
         replace_text(self.config_file, to_json(config, provenance) + "\n")
+
+    def note_data(self, config: RunConfig, provenance: Provenance, *, data: DataConfig) -> None:
+        """Write other settings of the data into `config.json`, and into `summary.json`, if there
+        is one with settings."""
+        self.write_settings(replace(config, data=data), provenance)
+        summary = self.summary()
+        if isinstance(noted := summary.get("config"), dict):
+            noted["data"] = asdict(data)
+            replace_text(self.summary_file, json.dumps(summary, indent=2) + "\n")
 
     def summary(self) -> dict[str, Any]:
         """The content of `summary.json`; empty if there is none yet, `ValueError` naming the file

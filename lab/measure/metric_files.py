@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from lab.core.paths import expanded
 from lab.measure.predictions import Predictions
 from lab.measure.split_metrics import SplitMetric, by_tag, own_metric
 from lab.models.files import absolute, from_file, refuse_other_arguments
@@ -33,7 +33,7 @@ def load_metrics(names: Sequence[str], *, beside: Space | None = None) -> tuple[
     """
     found = []
     for name in names:
-        file = Path(os.path.expanduser(_file(name)))
+        file = Path(expanded(_file(name)))
         shared = shared_code()
         with TURN, isolated():
             function, space = from_file(
@@ -88,7 +88,7 @@ def metric_sources(
     """
     found: dict[str, str] = {}
     for name in names:
-        file = Path(os.path.expanduser(_file(name)))
+        file = Path(expanded(_file(name)))
         if file.is_file() and not is_installed(file):
             before = f"{file}: "
             then = {

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.core.opened import OpenedFiles, opened_files
+from lab.core.paths import expanded
 from lab.models.sources import is_installed
 
 DataFiles = Mapping[str, str]
@@ -108,7 +109,7 @@ def _is_no_data(path: Path) -> bool:
 
 
 def _places_of_programs() -> tuple[Path, ...]:
-    home = Path(os.path.realpath(os.path.expanduser("~")))
+    home = Path(os.path.realpath(expanded("~")))
     return (*map(Path, _SYSTEM), *(home / name for name in _OF_PROGRAMS))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from torch import nn
 
 from lab.core.locks import check_path
+from lab.core.paths import expanded
 from lab.core.text import missing, one_line, unknown
 from lab.models.isolation import without_arguments
 from lab.models.sources import Lookup, Sources, is_installed
@@ -104,7 +105,7 @@ def refuse_other_arguments(function: Any, wanted: Sequence[str], *, asked: str) 
 
 def absolute(path: str) -> str:
     """`path` as it is found from every folder, without `~` and `..`; links stay as they are."""
-    return os.path.abspath(os.path.expanduser(path))
+    return os.path.abspath(expanded(path))
 
 
 def _defined_in(module: ModuleType, value: object) -> bool:

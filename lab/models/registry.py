@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary, finalize
 import torch
 from torch import nn
 
+from lab.core.paths import expanded
 from lab.core.registry import import_modules, origin, refuse_another
 from lab.core.text import memory_ran_out, one_line, unknown
 from lab.models import installed
@@ -205,7 +206,7 @@ def _find(name: str) -> tuple[Builder, Space | None]:
     path, colon, function = name.rpartition(":")
     if not colon and name.endswith(".py"):
         raise ValueError(f"--model {name} must name a function too: {name}:FUNCTION")
-    if colon and not path.endswith(".py") and not os.path.exists(os.path.expanduser(path)):
+    if colon and not path.endswith(".py") and not os.path.exists(expanded(path)):
         library = os.path.basename(path)  # by now a path may stand before it
         near = difflib.get_close_matches(library.lower(), _sources, n=1)
         if near:
@@ -213,7 +214,7 @@ def _find(name: str) -> tuple[Builder, Space | None]:
                 f"--model {name}: there is no file {path}; did you mean {near[0]}:{function}?"
             )
     if colon:
-        return from_file(Path(os.path.expanduser(path)), function, name)
+        return from_file(Path(expanded(path)), function, name)
     if name in builders:
         _warn_of_clash(name)
         return builders[name], None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.core.config import Provenance, RunConfig, parse_settings
+from lab.core.paths import expanded
 from lab.core.run_dir import CHECKPOINTS, RunDir, holds_a_run
 from lab.playground.errors import NotThere, one_line
 
@@ -199,7 +200,7 @@ def open_logdir(text: str | None) -> Logdir:
         )
     if "://" in text:
         return Logdir(None, f"the logdir {text} is not a folder of this machine")
-    root = Path(os.path.realpath(os.path.expanduser(text)))
+    root = Path(os.path.realpath(expanded(text)))
     if not root.is_dir():
         return Logdir(root if root.exists() else None, f"there is no folder {text} (yet)")
     return Logdir(root)

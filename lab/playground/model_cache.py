@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.config import RunConfig
+from lab.core.paths import at_home
 from lab.core.run_dir import RunDir
 from lab.core.text import missing
 from lab.measure import predict
@@ -281,7 +282,7 @@ class ModelCache:
         for file in (None, *self._model_files):
             try:
                 config = moved(run.config, file)
-                path = Path(str(file_of(config.model.model))).expanduser()
+                path = at_home(str(file_of(config.model.model)))
                 if path.suffix != ".py" or path.stat().st_size > LARGEST:
                     continue
                 sources = sources_of(config.model.model)
@@ -366,7 +367,7 @@ def keys_of(files: Sequence[Path]) -> frozenset[Key]:
     """
     found = set()
     for file in files:
-        path = file.expanduser()
+        path = at_home(file, "--allow-model")
         if path.suffix != ".py" or not path.is_file():
             why = missing(path) if not path.is_file() else "it is no Python file"
             raise ValueError(f"--allow-model {file}: {why}")

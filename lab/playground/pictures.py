@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from lab.core.config import DataConfig, RunConfig
+from lab.core.paths import is_there
 from lab.core.run_dir import RunDir
 from lab.measure import example_losses
 from lab.measure.label_doubts import LabelDoubts, label_doubts
@@ -333,9 +334,12 @@ def lost(entry: RunEntry) -> str:
     """Why a run's pictures cannot be shown, as far as it can be told without reading any; empty if
     nothing speaks against it."""
     place = _config(entry).data.data
-    if place is None or Path(place).expanduser().exists():
+    if place is None or is_there(place):
         return ""
-    return f"its pictures are no longer at {place}: put them back there, or train it anew"
+    return (
+        f"its pictures are no longer at {place}: put them back there, or say where they are now:"
+        " train.py --resume RUN --data NEW"
+    )
 
 
 def _verified(entry: RunEntry) -> StoredWorld[Any]:

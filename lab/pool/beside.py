@@ -17,7 +17,7 @@ from lab.core.locks import locked
 from lab.core.machine import processors
 from lab.core.seeds import torch_seed
 from lab.experiments.runner.executors import open_executor
-from lab.experiments.runner.jobs import key_of
+from lab.experiments.runner.jobs import known_by
 from lab.models import noting_data_files
 from lab.pool.run import PoolResult
 from lab.pool.store import PoolDir, Trained
@@ -108,13 +108,15 @@ def like_those_of(result: PoolResult) -> Job:
         trial = dry_run(
             run.config, run.spec, device=run.device, whole_batches=False, world=run.world
         )
+    key, seen = known_by(run.config)
     return Job(
         network=0,
         config=run.config,
         share=result.share,
-        key=key_of(run.config),
+        key=key,
         unfinished=trial.unfinished,
         data_files=noted.files,
+        seen=seen,
     )
 
 

@@ -13,7 +13,7 @@ from lab.core.config import RunConfig
 from lab.core.machine import processors
 from lab.core.run_names import automatic_name, check_name
 from lab.experiments.runner.executors import Executor, open_executor
-from lab.experiments.runner.jobs import key_of
+from lab.experiments.runner.jobs import known_by
 from lab.measure import right
 from lab.models import digest_of, noting_data_files
 from lab.pool.fresh import WARNING, Fresh, fresh_of
@@ -127,7 +127,7 @@ def run_pool(
         model = build_model(run.config, run.spec, finished=trial.unfinished)
     for warning in trial.warnings:
         say(f"warning: {warning}")
-    key = key_of(run.config)
+    key, seen = known_by(run.config)
     folder = PoolDir(run.config.out / (config.name or _name(run.config, share, key)))
     provenance = replace(provenance_of(run.config, model), data_files=noted.files)
     weights = networks * len(weights_of(model, run.config, run.spec, step=0))
@@ -149,6 +149,7 @@ def run_pool(
                 unfinished=trial.unfinished,
                 keep_weights=weights <= WEIGHTS,
                 data_files=noted.files,
+                seen=seen,
             )
             for k in range(networks)
             if k not in kept

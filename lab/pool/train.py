@@ -15,7 +15,7 @@ from lab.core.errors import Interrupted, LabError
 from lab.core.estimate import Estimate, wilson
 from lab.core.finite import NOT_FINITE
 from lab.core.text import one_line, plain
-from lab.experiments.runner.jobs import key_of
+from lab.experiments.runner.jobs import Seen, refuse_other_key
 from lab.measure import loss, predict
 from lab.measure.example_scores import ScoreCollector
 from lab.models import TURN, DataFiles, ModelSpec, changed_files, isolated
@@ -56,6 +56,7 @@ class Job:
         unfinished: the network needs a first forward pass to have all its weights.
         keep_weights: report them, too.
         data_files: what the code read as data when it was tried.
+        seen: the pictures that went into the key; None: not known.
     """
 
     network: int
@@ -65,6 +66,7 @@ class Job:
     unfinished: bool = False
     keep_weights: bool = False
     data_files: DataFiles = field(default_factory=dict)
+    seen: Seen | None = None
 
     @property
     def seed(self) -> int:
@@ -129,7 +131,7 @@ def train_network(job: Job, *, look: Look | None = None) -> Trained:
         with TURN:
             make_deterministic(config.deterministic)
             set_threads(1)
-        sets = _sets(job.config, job.key)
+        sets = _sets(job.config, job.key, job.seen)
         if changed := changed_files(job.data_files):
             raise ValueError(
                 f"{changed[0]}, which its code reads, is not what it was when the pool was begun:"
@@ -206,12 +208,9 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @lru_cache(maxsize=1)
-def _sets(config: RunConfig, key: str) -> Sets:
-    if key_of(config) != key:
-        raise ValueError(
-            f"the source files of --model {config.model.model} are not what they were when the pool"
-            " was begun, or this worker's lab is of another version: run the same command again"
-        )
+def _sets(config: RunConfig, key: str, seen: Seen | None) -> Sets:
+    anew = "anew (under another --name)" if config.name else "anew"
+    refuse_other_key(config, key, seen, when="the pool was begun", anew=anew)
     device = choose_device(config.device)
     world = open_world(config.data, seed=config.seed, device=device)
     count = config.validation_faces

@@ -73,7 +73,7 @@ def old_folder(
     trusted: Provenance | None,
 ) -> Iterator[OpenedRun | None]:
     """The folder of a run that goes on, locked, its weights given to the network; None if the run
-    is finished and its last checkpoint there.
+    is finished and its last checkpoint there: then only a new place of its pictures is noted.
 
     `trusted` is what the checkpoint must have been trained with (None: anything); `stored` and
     `recorded` are what `config.json` holds, which notes what is new.
@@ -81,6 +81,8 @@ def old_folder(
     run, model = replica.run, replica.model
     with folder.lock():
         if ended(folder, run.config, trusted):
+            if run.config.data != stored.data:
+                folder.note_data(stored, recorded, data=run.config.data)
             yield None
             return
         found = resume_point(folder)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig
+from lab.core.paths import is_there
 from lab.core.program import quoted
 from lab.core.run_dir import RunDir
 from lab.core.text import one_line
@@ -68,7 +69,7 @@ def open_run(
     refuse_watched(provenance, what=folder)
     config = moved(config or stored, model_file, data)
     if any_world:
-        gone = config.data.data and not Path(config.data.data).expanduser().exists()
+        gone = config.data.data and not is_there(config.data.data)
         classes = provenance.classes if gone else ()
         classes = classes or classes_of(config.data)
     else:

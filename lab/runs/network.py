@@ -102,7 +102,7 @@ def dry_run(
         numbering = replace(
             numbering,
             names=world.names_of("train", config.data.num_train),
-            groups=group_names(world.classes, world.grouped_by) if world.grouped_by else (),
+            groups=group_names(world.classes, world.grouped_by),
         )
     trial = _tried(
         name, spec, train, place, seed=config.seed, numbering=numbering,

@@ -18,6 +18,7 @@ from typing import Any
 from torch import nn
 
 from lab.core.config import Provenance, RunConfig
+from lab.core.paths import at_home, is_there
 from lab.core.run_dir import RunDir
 from lab.core.text import missing, plain
 from lab.core.words import those
@@ -165,7 +166,7 @@ def moved(config: RunConfig, model_file: Path | None, data: Path | None = None) 
     if data is not None:
         if config.data.data is None:
             raise ValueError(f"--data {data}: the run's pictures are drawn, and lie nowhere")
-        place = data.expanduser()
+        place = at_home(data, "--data")
         if not place.exists():
             raise ValueError(f"--data {data}: {missing(place)}")
         pictures = replace(config.data, data=str(place.resolve()))
@@ -175,7 +176,7 @@ def moved(config: RunConfig, model_file: Path | None, data: Path | None = None) 
     name = config.model.model
     if file_of(name) is None:
         raise ValueError(f"--model-file: the run's network {name!r} is not made by a file")
-    if not model_file.expanduser().is_file():
+    if not at_home(model_file, "--model-file").is_file():
         raise ValueError(f"--model-file {model_file}: {missing(model_file)}")
     function = name.rpartition(":")[2]
     there = locate(f"{os.fspath(model_file)}:{function}")
@@ -190,7 +191,7 @@ def moved(config: RunConfig, model_file: Path | None, data: Path | None = None) 
 def refuse_gone_pictures(config: RunConfig, *, what: Path) -> None:
     """Raise `ValueError` if the pictures of a run from disk are not where they were."""
     place = config.data.data
-    if place is not None and not Path(place).expanduser().exists():
+    if place is not None and not is_there(place):
         raise ValueError(
             f"{what}: its pictures are no longer at {place}: put them back, or say with --data"
             " where they are now"

@@ -10,6 +10,7 @@ from torch import nn
 
 from lab.core.config import RunConfig, TrainConfig, check, settled
 from lab.core.machine import processors
+from lab.core.paths import at_home
 from lab.core.program import from_here, quoted, spelled
 from lab.measure import (
     SplitMetric,
@@ -86,6 +87,7 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
         fitted,
         model=replace(config.model, model=locate(config.model.model)),
         metric=tuple(map(locate_metric, config.metric)),
+        out=at_home(config.out, "--out"),
         world_size=config.world_size if elsewhere else check_processes(fitted),
         device=place.type,  # type: ignore[arg-type]
         threads=config.threads or processors(),

@@ -19,6 +19,7 @@ from lab.training.fit import Evaluator, Fitted, fit
 from lab.training.objectives import (
     Numbering,
     Objective,
+    ObjectiveSpec,
     create_objective,
     list_objectives,
     locate_objective,
@@ -56,6 +57,7 @@ __all__ = [
     "NoDevice",
     "Numbering",
     "Objective",
+    "ObjectiveSpec",
     "OnlineBatches",
     "OtherFormat",
     "PeerLost",

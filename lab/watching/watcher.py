@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lab.core.config import Provenance
 from lab.core.estimate import Estimate
+from lab.core.paths import at_home
 from lab.core.run_dir import RunDir, Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import in_steps, percent
@@ -110,7 +111,7 @@ class Watcher:
         self._given = (train, test)
         self._about = {"clean": clean, "clean_labels": clean_labels, "classes": classes}
         self._columns = dict(groups or {})
-        self._out = None if out is None else Path(out).absolute()  # wherever the loop changes to
+        self._out = None if out is None else at_home(out).absolute()  # wherever the loop changes to
         self._again = again
         only_apart("change", map(str, change or {}))
         self._change = {in_tag(name): function for name, function in (change or {}).items()}

@@ -21,6 +21,7 @@ from PIL import Image
 
 from lab.core.config import DataConfig
 from lab.core.decoding import Pixels
+from lab.core.paths import at_home
 from lab.core.pictures import squared
 from lab.core.text import plain, unknown
 from lab.core.words import first_few
@@ -63,7 +64,7 @@ class ArrayWorld(StoredWorld[Item]):
         what there is. `ValueError` names what is wrong with the file or the settings."""
         assert data.data is not None
         refuse_drawing_settings(data)
-        root = Path(data.data).expanduser().resolve()
+        root = at_home(data.data, FLAG).resolve()
         names, codes = _labeled(root, _stats(root))
         members = {
             key: [
@@ -73,12 +74,10 @@ class ArrayWorld(StoredWorld[Item]):
             for key, labels in codes.items()
         }
         for key, classes in members.items():
-            for name, items in zip(names, classes, strict=True):
+            for label, (name, items) in enumerate(zip(names, classes, strict=True)):
                 if not items:
-                    raise ValueError(
-                        f"{FLAG} {root}: {key} has no picture of the class {name!r}: leave its name"
-                        " out of class_names, and lower the labels behind it by 1"
-                    )
+                    some = {each: len(of[label]) for each, of in members.items() if of[label]}
+                    raise ValueError(f"{FLAG} {root}: {_without(root, key, name, some)}")
                 if len(members) == 1 and len(items) < 2:
                     raise ValueError(
                         f"{FLAG} {root}: the class {name!r} has one picture; one to train on and"
@@ -183,7 +182,7 @@ class ArrayWorld(StoredWorld[Item]):
 
 def array_classes(path: str) -> tuple[str, ...]:
     """The names of the classes in an .npz file, of which no picture is looked at."""
-    root = Path(path).expanduser().resolve()
+    root = at_home(path, FLAG).resolve()
     return _labeled(root, _stats(root))[0]
 
 
@@ -217,6 +216,31 @@ def _stats(root: Path) -> tuple[int, ...]:
     if not root.is_file():
         raise ValueError(f"{FLAG} {root}: it is no file")
     return at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino
+
+
+def _without(root: Path, key: str, name: str, others: Mapping[str, int]) -> str:
+    """What is said of the array `key`, which has no picture of a class, and what to do about it;
+    `others` are the arrays with some, and how many."""
+    said = f"{key} has no picture of the class {name!r}"
+    file = Npz(root)
+    texts = _labels("y", file).dtype.kind == "U"
+    if not others:
+        more = "" if texts else ", and lower the labels behind it by 1"
+        return f"{said}: leave its name out of class_names{more}"
+    ((other, count),) = others.items()
+    said += (
+        f", of which {other} has {count:,}: both sets need pictures of each class. Put some into"
+        f" {key}, too, or take those out of {other}"
+    )
+    if texts:
+        return said
+    y, test = (np.unique(_labels(each.replace("x", "y"), file)) for each in SETS)
+    if len(y) == len(test):
+        said += (
+            f"; y goes from {y[0]} to {y[-1]} and y_test from {test[0]} to {test[-1]}: if these are"
+            " the same classes, count them alike"
+        )
+    return said
 
 
 @lru_cache(maxsize=8)

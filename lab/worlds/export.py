@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lab.core.atomic import draft, replace
+from lab.core.paths import at_home
 from lab.worlds.examples import Examples
 from lab.worlds.schema import Attribute
 
@@ -34,7 +35,7 @@ def write_folder(batches: Iterable[Examples], path: Path) -> int:
     and numbers that read back as the same float32. Raises `ValueError` if `path` exists.
     """
     total = 0
-    with reserved(path) as folder:
+    with reserved(at_home(path)) as folder:
         folder.mkdir()
         with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -74,7 +75,7 @@ def write_npz(
         for name, column in _arrays(examples).items():
             parts.setdefault(name, []).append(column)
     arrays = {name: np.concatenate(columns) for name, columns in parts.items()}
-    with reserved(path) as file, file.open("wb") as stream:
+    with reserved(at_home(path)) as file, file.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, metadata=np.array(metadata), **arrays)
     return len(arrays["labels"])
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from lab.core.config import DataConfig
 from lab.core.decoding import Pixels, decode
 from lab.core.machine import processors
+from lab.core.paths import at_home
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
 from lab.core.words import those
@@ -266,7 +267,7 @@ def folder_classes(folder: str) -> tuple[str, ...]:
 
 def _there(folder: str) -> Path:
     """The folder of that name, if there is one."""
-    root = Path(folder).expanduser().resolve()
+    root = at_home(folder, FLAG).resolve()
     if not root.is_dir():
         what = "it is no folder, and no .npz file with pictures x and labels y"
         if not root.exists():

@@ -3,7 +3,8 @@
 A file has the pictures of one set in its order, as uint8: a run reads from it what it needs, and
 the operating system keeps as much of it in memory as there is room. It is named by the content of
 the pictures, their size and how they are brought to it, and by the version of what decodes them; so
-the runs of a sweep share it, and nothing old is ever taken for new. Where another file has some of
+the runs of a sweep share it, and nothing old is ever taken for new. A checksum beside it tells
+damage each time it is opened: then it is made anew. Where another file has some of
 the pictures, such as that of a smaller training set, they are copied from it. The files that have
 not been used for longest are removed where all together would take more than `LIMIT`.
 
@@ -17,6 +18,7 @@ import json
 import os
 import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ from lab.core.atomic import draft, replace, replace_text
 from lab.core.caches import caches, is_private
 from lab.core.decoding import Pixels
 from lab.core.locks import NO_LOCKS
+from lab.core.paths import at_home
 from lab.core.pictures import Resize
 from lab.worlds.validate import check_memory
 
@@ -61,7 +64,7 @@ is known."""
 SPARE = 1_000_000_000
 """Bytes that stay free on the disk."""
 
-_PIXELS, _IDS, _LOCK = "pixels", "ids", ".lock"
+_PIXELS, _IDS, _SUM, _LOCK = "pixels", "ids", "crc32", ".lock"
 _BLOCK = 1024
 
 Progress = Callable[[str, int, int], None]
@@ -139,8 +142,9 @@ class Kept:
         chosen = os.environ.get(FOLDER, "")
         if chosen.lower() == "off" or not bound:
             return cls(())
-        places = [Path(chosen).expanduser()] if chosen else [p / "pictures" for p in caches()]
-        return cls(places, bound * 1e9)
+        if chosen:
+            return cls([at_home(chosen, f"the environment variable {FOLDER}")], bound * 1e9)
+        return cls([place / "pictures" for place in caches()], bound * 1e9)
 
     @classmethod
     def maps(cls, count: int, size: int) -> bool:
@@ -247,7 +251,8 @@ class Kept:
         rows.fill(pixels, path, missing, told)
         pixels.flush()
         (new / _IDS).write_bytes(b"".join(ids))
-        for name in (_PIXELS, _IDS):
+        (new / _SUM).write_text(f"{_checksum(new):08x}\n", "utf-8")
+        for name in (_PIXELS, _IDS, _SUM):
             with (new / name).open("rb+") as file:
                 os.fsync(file.fileno())
 
@@ -263,6 +268,8 @@ class Kept:
                 shape = (len(known) // 32, *pixels.shape[1:])
                 theirs = np.memmap(other / _PIXELS, np.uint8, "r", shape=shape)
                 found = [i for i in missing if ids[i] in where]
+                if found and not _sound(other):
+                    continue
                 for start in range(0, len(found), _BLOCK):
                     here = found[start : start + _BLOCK]
                     pixels[here] = theirs[[where[ids[i]] for i in here]]
@@ -335,13 +342,28 @@ def _mapped(entry: Path, shape: tuple[int, ...]) -> Tensor | None:
     try:
         if path.stat().st_size != int(np.prod(shape)):
             return None
-        if (entry / _IDS).stat().st_size != 32 * shape[0]:
+        if (entry / _IDS).stat().st_size != 32 * shape[0] or not _sound(entry):
             return None
         found = np.memmap(path, np.uint8, "c", shape=shape)
         os.utime(path)
     except (OSError, ValueError):
         return None
     return torch.from_numpy(found)
+
+
+def _checksum(entry: Path) -> int:
+    """The CRC-32 of an entry's files, in 0.35 seconds per gigabyte that is in memory."""
+    told = 0
+    for name in (_IDS, _PIXELS):
+        with (entry / name).open("rb") as file:
+            while part := file.read(2**20):
+                told = zlib.crc32(part, told)
+    return told
+
+
+def _sound(entry: Path) -> bool:
+    """Whether an entry is as it was written; `OSError` or `ValueError` where it cannot be read."""
+    return int((entry / _SUM).read_text("utf-8"), 16) == _checksum(entry)
 
 
 def _newest_first(family: Path) -> list[Path]:

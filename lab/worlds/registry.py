@@ -11,6 +11,7 @@ import lab.worlds.faces.tasks
 import lab.worlds.shapes  # noqa: F401
 from lab.core.config import DataConfig
 from lab.core.locks import check_path
+from lab.core.paths import at_home
 from lab.worlds.arrays import SUFFIX, ArrayWorld, array_classes
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
@@ -28,7 +29,7 @@ def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = 
     if data.data == "":  # the current folder, to `Path`
         raise ValueError(f"{FLAG} needs the path of a folder or an .npz file, and it is empty")
     if data.data is not None:
-        check_path(Path(data.data).expanduser().resolve(), FLAG)
+        check_path(at_home(data.data, FLAG).resolve(), FLAG)
     if data.data is not None and Path(data.data).suffix.lower() == SUFFIX:
         return ArrayWorld.of(data, seed=seed, device=device)
     if data.data is not None:

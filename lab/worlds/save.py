@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from lab.core.atomic import draft, replace
+from lab.core.paths import at_home
 from lab.core.pictures import as_rgb
 from lab.core.text import plain
 from lab.worlds.arrays import SUFFIX, read_labels
@@ -45,7 +46,7 @@ def save_npz(
     it came out, and belongs left out. `ValueError` in one line if something does not fit; nothing
     is written then.
     """
-    path = Path(path)
+    path = at_home(path)
     if path.suffix.lower() != SUFFIX:
         raise ValueError(f"{path}: the name must end in {SUFFIX}")
     known = _classes(path, {"train": train, "test": test}) if classes is None else None
@@ -129,6 +130,8 @@ def _blocks(given: Any) -> tuple[int, Iterator[tuple[Array, list[Any]]]]:
         if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
             raise Unfit(f"{_length(x)} pictures and {_length(y)} labels")
         starts = range(0, len(x), BLOCK)
+        if len(y):
+            _label(y[0])
         return len(x), ((x[i : i + BLOCK], y[i : i + BLOCK].tolist()) for i in starts)
     if isinstance(given, IterableDataset) or not (
         hasattr(given, "__len__") and hasattr(given, "__getitem__")
@@ -145,12 +148,21 @@ def _items(dataset: Any) -> Iterator[tuple[Array, list[Any]]]:
             if not (isinstance(item, (tuple, list)) and len(item) == 2):
                 raise Unfit("each item must be a pair of a picture and its label")
             pictures.append(_array(item[0]).copy())  # it may give the next one in the same memory
-            label = item[1]
-            labels.append(label.item() if isinstance(label, (Tensor, np.generic)) else label)
+            labels.append(_label(_array(item[1])))
         if len({(each.shape, each.dtype) for each in pictures}) > 1:
             shapes = sorted({f"{each.shape} {each.dtype}" for each in pictures})
             raise Unfit(f"pictures of {shapes[0]} and {shapes[1]}: one size is needed")
         yield np.stack(pictures), labels
+
+
+def _label(given: Array) -> Any:
+    """A label as a number or a text; `Unfit` if it is neither."""
+    if given.size != 1:
+        raise Unfit(
+            f"a label has the shape {given.shape}: it must be one whole number or text, and come"
+            " in the order (picture, label); of a row of zeros and a one give its place, argmax()"
+        )
+    return given.item()
 
 
 def _array(given: Any) -> Array:

@@ -20,6 +20,7 @@ from PIL import Image
 
 from lab.core.atomic import replace_text
 from lab.core.config import RunConfig
+from lab.core.paths import at_home
 from lab.core.text import model_labels, one_line
 from lab.core.words import in_steps, percent
 from lab.experiments.metrics import FITTED
@@ -98,7 +99,7 @@ def report(
             " by them"
         )
     subject = subject_of(base)
-    base = subject.adapted(base)
+    base = replace(subject.adapted(base), out=at_home(base.out, "--out"))
     sizes, random_sizes = subject.sizes(sizes), subject.random_sizes(random_sizes)
     models = tuple(dict.fromkeys(locate(name) for name in (model, *against)))
     tried = {name: _try_out(name, base, subject) for name in models}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -19,6 +20,7 @@ from lab.core.config import Provenance, RunConfig, check, flag, given, parse_set
 from lab.core.run_dir import RunDir, runs_in
 from lab.core.run_names import LONGEST
 from lab.core.text import model_label
+from lab.core.words import those
 from lab.experiments.runner.grid import (
     Grid,
     describe,
@@ -32,7 +34,7 @@ from lab.models import DataFiles, changed_files, digest_of, digest_of_sources, l
 from lab.runs.provenance import another_content, changed_metrics, changed_sources, provenance_of
 from lab.runs.resolve import fitted_to
 from lab.training import locate_objective
-from lab.worlds import open_world
+from lab.worlds import StoredWorld, open_world
 
 COUNTS = ("num_train", "num_test", "num_validation")
 """Settings that a folder of pictures may not have as many of as are asked for."""
@@ -46,6 +48,14 @@ KEY = 8
 
 
 @dataclass(frozen=True)
+class Seen:
+    """The `version` of a job's pictures, as it was at the time `at` (ns since the epoch)."""
+
+    version: str
+    at: int
+
+
+@dataclass(frozen=True)
 class Job:
     """One run of a grid: its whole config (with name and out), and what the grid sets of it."""
 
@@ -54,6 +64,8 @@ class Job:
     key: str
     data_files: DataFiles = field(default_factory=dict)
     """What its code read as data when it was tried."""
+    seen: Seen | None = None
+    """Its pictures when it was made; None: not known."""
 
     @property
     def folder(self) -> Path:
@@ -102,9 +114,9 @@ def make_jobs(
             )
             check(config)
             config = _with_what_there_is(config, settings)
-            key = key_of(config)
+            key, seen = known_by(config)
             name = known.get(key) or f"{cell_name(settings)}-s{seed}-{key}"
-            jobs.append(Job(replace(config, name=name), settings, key))
+            jobs.append(Job(replace(config, name=name), settings, key, seen=seen))
     if len({job.key for job in jobs}) < len(jobs):
         raise ValueError("two of the grid's runs have the same key: choose another --seed")
     jobs.sort(key=lambda job: (job.config.seed, -job.config.data.num_train, repr(job.config.data)))
@@ -134,14 +146,45 @@ def _setting(config: RunConfig, name: str) -> Any:
 def key_of(config: RunConfig) -> str:
     """The hash of all that determines the result of a run: settings, the version of the pictures,
     the content of the source files that define its network, its objective and its metrics."""
+    return known_by(config)[0]
+
+
+def known_by(config: RunConfig) -> tuple[str, Seen]:
+    """The key of a run, and the pictures that went into it."""
     told = {name: value for name, value in given(config).items() if name not in ASIDE}
+    at = time.time_ns()
     provenance = provenance_of(config)
     told["world"] = provenance.world
     told["sources"] = digest_of_sources(provenance.sources)
     if provenance.metric_sources:
         told["metric_sources"] = digest_of_sources(provenance.metric_sources)
     text = json.dumps(told, sort_keys=True, default=str)
-    return digest_of(text.encode())[:KEY]
+    return digest_of(text.encode())[:KEY], Seen(provenance.world, at)
+
+
+def refuse_other_key(
+    config: RunConfig, key: str, seen: Seen | None, *, when: str, anew: str = "anew"
+) -> None:
+    """Raise `ValueError` if a run with these settings no longer has the `key` that it had `when`
+    "the sweep began"; it says whether its pictures have changed, which were `seen` then. `anew`:
+    how the same command begins with other pictures."""
+    now, here = known_by(config)
+    if now == key:
+        return
+    if config.data.data is None or seen is None or seen.version == here.version:
+        raise ValueError(
+            f"the source files of --model {config.model.model} are not what they were when {when},"
+            " or this worker's lab is of another version: run the same command again"
+        )
+    world = open_world(config.data)
+    added = world.added_since(seen.version, seen.at) if isinstance(world, StoredWorld) else []
+    more = f" and {those(len(added) - 1, 'other file', 'other files')}" if added[1:] else ""
+    how = f"{added[0]}{more} added" if added else f"{seen.version} then, {here.version} now"
+    raise ValueError(
+        f"the pictures of --data {config.data.data} are not what they were when {when} ({how}): the"
+        f" same command again begins {anew} with the pictures as they are now, and goes on if they"
+        " are put back as they were"
+    )
 
 
 def cell_name(settings: Mapping[str, Any]) -> str:

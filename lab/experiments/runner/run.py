@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from lab.core.config import DataConfig, RunConfig
 from lab.core.locks import check_out, locked
 from lab.core.machine import processors
+from lab.core.paths import at_home
 from lab.experiments.runner import gpus
 from lab.experiments.runner.collect import collect_run_files
 from lab.experiments.runner.executors import Executor, open_executor
@@ -67,7 +68,7 @@ def run_grid(
     network than its file makes now, this machine lacks the device or another process is at the same
     runs, `OSError` if `out` cannot be written.
     """
-    place = base.out if out is None else Path(out)
+    place = at_home(base.out if out is None else out, "--out")
     known = make_grid(grid)
     if processes is not None and processes < 1:
         raise ValueError(f"--processes must be 1 or more, not {processes}")

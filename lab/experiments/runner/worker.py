@@ -20,7 +20,7 @@ from lab.core.locks import LOCK, InUse
 from lab.core.run_dir import CONFIG, RunDir
 from lab.core.text import plain, reason
 from lab.core.workers import is_worker
-from lab.experiments.runner.jobs import Job, key_of, refuse_other
+from lab.experiments.runner.jobs import Job, refuse_other, refuse_other_key
 from lab.models import changed_files
 
 MEMORY = 2**28
@@ -93,11 +93,7 @@ def _run(job: Job) -> None:
 
     if is_worker():
         remember(MEMORY)
-    if key_of(job.config) != job.key:
-        raise ValueError(
-            f"the source files of --model {job.config.model.model} are not what they were when the"
-            " sweep began, or this worker's lab is of another version: run the same command again"
-        )
+    refuse_other_key(job.config, job.key, job.seen, when="the sweep began")
     if changed := changed_files(job.data_files):
         raise ValueError(
             f"{changed[0]}, which its code reads, is not what it was when the sweep began: put that"

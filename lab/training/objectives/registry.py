@@ -7,7 +7,6 @@ objective is one new file with `@register_objective("name")` and nothing else.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ from weakref import finalize
 
 from torch import nn
 
+from lab.core.paths import expanded
 from lab.core.registry import import_modules, refuse_another
 from lab.core.text import one_line, unknown
 from lab.models.files import absolute, from_file, refuse_other_arguments
@@ -69,7 +69,7 @@ def create_objective(name: str, *, beside: nn.Module | None = None) -> Objective
     shared = shared_code()
     with TURN, isolated():
         found, space = from_file(
-            Path(os.path.expanduser(path)), name.rpartition(":")[2], name, flag=FLAG,
+            Path(expanded(path)), name.rpartition(":")[2], name, flag=FLAG,
             beside=space_of(beside),
         )  # fmt: skip
         objective = _made(found, name)
@@ -92,7 +92,7 @@ def shares_code(objective: str, model: str) -> bool:
     one, other = objective_file(objective), file_of(model)
     if one is None or other is None:
         return False
-    return overlap(Path(os.path.expanduser(one)), Path(os.path.expanduser(other)))
+    return overlap(Path(expanded(one)), Path(expanded(other)))
 
 
 def locate_objective(name: str) -> str:
@@ -109,7 +109,7 @@ def objective_sources(name: str, objective: Objective | None = None) -> dict[str
     """
     path = objective_file(name)
     found: dict[str, str] = {}
-    if path is not None and not is_installed(file := Path(os.path.expanduser(path))):
+    if path is not None and not is_installed(file := Path(expanded(path))):
         found = source_files(file) if file.is_file() else {}
     space = objective.space if objective is not None else None
     return {**found, **(space.loaded if space is not None else {})}
