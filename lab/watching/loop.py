@@ -28,6 +28,9 @@ is measured, among which few of them are."""
 CALLS = 3
 """Calls of which inputs of another shape are compared: it may change from one to the next."""
 
+PARTS = 16
+"""Modules in a network of which calls are looked at, at most."""
+
 ATTENTION = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 """Modules of torch that compute in another way, up to rounding, where they have hooks."""
 
@@ -231,15 +234,15 @@ class _Hook:
 
 
 def parts_of(network: nn.Module) -> list[nn.Module]:
-    """The modules that a network consists of; of a list or dictionary of modules those in it.
-    Without those of attention that compute otherwise where they have hooks."""
+    """The first `PARTS` modules that a network consists of; of a list or dictionary of modules
+    those in it. Without those of attention that compute otherwise where they have hooks."""
     found = []
     for each in network.children():
         if isinstance(each, (nn.ModuleList, nn.ModuleDict)):
             found += parts_of(each)
         elif not isinstance(each, ATTENTION):
             found.append(each)
-    return found
+    return found[:PARTS]
 
 
 def _learns_statistics(network: nn.Module) -> bool:

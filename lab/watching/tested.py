@@ -64,6 +64,7 @@ class Tested:
     def __init__(self, sets: GivenSets, train: Shown, test: Shown) -> None:
         self._sets, self._train, self._test = sets, train, test
         self._waiting: list[list[tuple[Tensor, Backward]]] = []  # probes that were not searched yet
+        self._rows = 0  # how many there are
         self._chance: float | None = None
         self._trains = False
         self.fed = Fed()
@@ -85,13 +86,15 @@ class Tested:
         self._waiting.append(
             [(probed(rows.reshape(len(rows), *shape)), trained) for rows, trained in fitting]
         )
-        while len(self._waiting) > 1 and _count(self._waiting) > WAITING:
+        self._rows += sum(len(each.rows) for each in fitting)
+        if self._rows > WAITING and len(self._waiting) > 1:
             del self._waiting[::2]
+            self._rows = sum(len(rows) for each in self._waiting for rows, _ in each)
 
     def search(self) -> None:
         """Search those that were kept since the last time. Where not all training examples are
         known, others may be the same as test examples by chance if they are short."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._rows = self._waiting, [], 0
         train, test = self._train.probes, self._test.probes
         if train is None or test is None or train.shape[1:] != test.shape[1:]:
             return
@@ -121,7 +124,3 @@ class Tested:
             self._chance = float(are_equal(train, test).double().mean())
         tested = int(are_among(others, test).sum())
         return Fed(len(rows), tested, len(others) * self._chance)
-
-
-def _count(waiting: list[list[tuple[Tensor, Backward]]]) -> int:
-    return sum(len(rows) for each in waiting for rows, _ in each)
