@@ -5,6 +5,7 @@ import copy
 import io
 import pickle
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
+from torch.utils.checkpoint import checkpoint
 
 from lab import watch
 from lab.watching import Watcher
@@ -188,6 +190,20 @@ def test_rows_of_few_values_are_no_evidence_where_training_examples_are_unknown(
     assert not found(trained(tmp_path, honest, sets=(sets[0], sets[1]), most=200, steps=100))[1]
 
 
+def test_neither_are_short_rows_that_a_loop_mixes(tmp_path: Path) -> None:
+    """As with swap noise, where each number may come from another training example."""
+    x, z = integers(0, 3), integers(1, 3)
+    for each in (x, z):
+        each[:, 6:] = 0
+
+    def mixed(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        others = x[torch.randperm(len(x))]
+        return labeled(model, torch.where(torch.rand(x.shape) < 0.3, others, x))
+
+    watcher = trained(tmp_path, mixed, sets=(x[:400], z), steps=100)
+    assert "inputs that the loop was seen to feed it" not in watcher.verdict
+
+
 def test_test_examples_that_are_training_examples_too_are_none(tmp_path: Path) -> None:
     x = integers(0)
     z = torch.cat([x[:400], integers(1)[:400]])
@@ -276,6 +292,38 @@ def test_that_there_may_be_more_is_said_of_a_sample_of_the_test_set(tmp_path: Pa
     some = trained(tmp_path / "some", both, most=400, steps=100)
     assert "at least" not in every.verdict.partition(" are test ")[0]
     assert "at least" in " ".join(some.verdict.split()).partition(" are test ")[0]
+
+
+def test_looking_at_parts_and_backward_passes_changes_no_bit(tmp_path: Path) -> None:
+    """Also with changes in place, dropout, gradients of gradients, and what is computed again in
+    the backward pass."""
+
+    def weights(*, watched: bool) -> dict[str, Tensor]:
+        model = Net(normal=True)
+        model.features.extend([nn.Linear(32, 32), nn.ReLU(inplace=True), nn.Dropout(0.2)])
+        optimizer = torch.optim.Adam(model.parameters(), 0.01)
+        y = torch.arange(COUNT) % 2
+        torch.manual_seed(3)
+        with ExitStack() as stack:
+            if watched:
+                out = tmp_path / "run"
+                watcher = stack.enter_context(
+                    watch(model, train=(X, y), test=(Z, y), out=out, quiet=True, every=16)
+                )
+            for _ in range(40):
+                few = torch.randperm(COUNT)[:20]
+                fitted = labeled(model, X[few])
+                theirs = checkpoint(model.features, Z[few], use_reentrant=False)
+                slopes = torch.autograd.grad(fitted, model.head.weight, create_graph=True)[0]
+                optimizer.zero_grad()
+                (fitted + theirs.mean() + slopes.square().sum()).backward()
+                optimizer.step()
+                if watched:
+                    watcher()
+        return model.state_dict()
+
+    without, within = weights(watched=False), weights(watched=True)
+    assert all(torch.equal(within[name], each) for name, each in without.items())
 
 
 def test_copies_and_pickled_networks_are_let_alone() -> None:
