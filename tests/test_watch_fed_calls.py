@@ -4,6 +4,7 @@ the network or a part of it, whatever their number and kind."""
 import copy
 import io
 import pickle
+import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -324,6 +325,18 @@ def test_looking_at_parts_and_backward_passes_changes_no_bit(tmp_path: Path) -> 
 
     without, within = weights(watched=False), weights(watched=True)
     assert all(torch.equal(within[name], each) for name, each in without.items())
+
+
+def test_what_was_kept_is_free_at_once_when_it_ends() -> None:
+    """Without waiting for Python to collect circles."""
+    model = Net()
+    inputs = Inputs(model, training=True, wanted=None, parts=parts_of(model))
+    labeled(model, X[:20]).backward()  # type: ignore[no-untyped-call]
+    assert inputs.calls(last=True)
+    inputs.end()
+    kept = weakref.ref(inputs)
+    del inputs
+    assert kept() is None
 
 
 def test_copies_and_pickled_networks_are_let_alone() -> None:

@@ -113,9 +113,11 @@ class Inputs:
             Kept(most, MORE * CALLS, chance) for _ in range(3)
         )
         self._running: list[Backward | None] = []  # calls that have not returned, the inmost last
-        self._hooked = [(network, self._begin), *((each, self._begin_part) for each in parts)]
         self._hooks: list[tuple[nn.Module, _Hook]] = []
-        for module, begin in self._hooked:
+        for module, begin in (
+            (network, self._begin),
+            *((each, self._begin_part) for each in parts),
+        ):
             before, after = _Hook(self, begin), _Hook(self, self._return)
             self._hooks += [(module, before), (module, after)]
             with suppress(Exception):  # scripted networks refuse hooks
@@ -157,6 +159,7 @@ class Inputs:
         self.is_over = True
         for module, hook in self._hooks:
             _without(module, hook)
+        self._hooks = []  # no circle of references, so that memory is free at once
 
     def _begin(self, network: nn.Module, args: Any, named: Any) -> None:
         """A call of the network begins."""
