@@ -188,10 +188,11 @@ def _ranked(found: BetterThreshold, setting: Setting) -> Finding:
 
 def _fed(rows: int, tested: int, setting: Setting) -> Finding:
     """The finding that the loop fed it test examples."""
+    least = "at least " if setting.fed_more else ""
     text = (
-        f"Of {rows:,} inputs that the loop was seen to feed it, {tested:,} are test {setting.noun},"
-        " and no training ones: if it was trained on their labels, what follows about the test set"
-        " is too good."
+        f"Of {rows:,} inputs that the loop was seen to feed it, {least}{tested:,} are test"
+        f" {setting.noun}, and no training ones: if it was trained on their labels, what follows"
+        " about the test set is too good."
     )
     return Finding("fed", text)
 

@@ -92,6 +92,8 @@ class Setting:
     fed: tuple[int, int] | None = None
     """How many inputs were seen that another program fed the network while it trained it, and how
     many of them are test examples; None: too few of them to say so."""
+    fed_more: bool = False
+    """Whether more of them may be, as only some of the test examples were searched for."""
     broken: int = 0
     """Examples of which inputs are not finite."""
     first_not_finite: bool | None = None

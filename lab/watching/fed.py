@@ -47,6 +47,9 @@ BLANK = 0.1
 """Share of zeros in the inputs of the loop above that in the measured ones, from which on their
 means say nothing: parts are cut off or left out."""
 
+AT_ONCE = 256
+"""Inputs that are searched at once, at most."""
+
 COUNTED = 16
 """Numbers of a channel below which two inputs are correlated by chance."""
 
@@ -76,7 +79,7 @@ class Shown:
     @property
     def probes(self) -> Tensor | None:
         """Of all that were seen, as `probed` (N, C, S); None before there are enough, and where the
-        inputs are no floating-point numbers, differ in their shapes, or are not in rows."""
+        inputs differ in their shapes, or are not in rows."""
         if self._unfit or self._seen < self.count:
             return None
         return torch.cat(self._parts)[: self.count]
@@ -109,7 +112,7 @@ class Shown:
 
     def _keep(self, found: Tensor, count: int) -> None:
         rows = found.detach().as_subclass(Tensor)
-        fits = rows.is_floating_point() and rows.ndim > 1 and len(rows) == count
+        fits = not rows.is_complex() and rows.ndim > 1 and len(rows) == count
         if not fits or self.shape not in (None, rows.shape[1:]):
             self._unfit = True
             return
@@ -132,15 +135,16 @@ def first_of(inputs: Any, shape: torch.Size | None) -> Tensor:
 
 
 def probed(rows: Tensor) -> Tensor:
-    """Some numbers of each row (N, …), by channel: (N, C, S) float32 on the CPU. Which ones they
-    are depends on the shape of a row alone."""
+    """Some numbers of each row (N, …), by channel: (N, C, S) on the CPU, float32, or int64 of whole
+    numbers. Which ones they are depends on the shape of a row alone."""
     split = _by_channel(rows)
     channels, numbers = split.shape[1:]
     most = max(1, PROBED // channels)
     if numbers > most:
         drawn = torch.randperm(numbers, generator=torch.Generator().manual_seed(0))[:most].sort()[0]
         split = split.index_select(2, drawn.to(split.device))
-    return split.detach().float().cpu().clone()
+    kind = torch.float32 if split.is_floating_point() else torch.int64
+    return split.detach().to(kind).cpu().clone()
 
 
 def _by_channel(rows: Tensor) -> Tensor:
@@ -185,10 +189,30 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
 
 
 def are_among(fed: Tensor, shown: Tensor) -> Tensor:
-    """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of `shown` (M, C, S)."""
-    ours, theirs = shown.flatten(1), fed.flatten(1)
-    nearest = torch.cdist(theirs, ours).argmin(dim=1)
-    return (theirs - ours[nearest]).abs().amax(dim=1) <= SAME * ours.std()
+    """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of `shown` (M, C, S);
+    exactly the same, where one of both are whole numbers."""
+    if not fed.is_floating_point() or not shown.is_floating_point():
+        return are_equal(fed, shown)
+    ours = shown.flatten(1)
+    found = [torch.zeros(0, dtype=torch.bool)]
+    for theirs in torch.split(fed.flatten(1), AT_ONCE):
+        nearest = torch.cdist(theirs, ours).argmin(dim=1)
+        found.append((theirs - ours[nearest]).abs().amax(dim=1) <= SAME * ours.std())
+    return torch.cat(found)
+
+
+def are_equal(fed: Tensor, shown: Tensor) -> Tensor:
+    """Which (N,) bool of the probes `fed` (N, C, S) equal one of `shown` (M, C, S) in each
+    number."""
+    if fed.dtype != shown.dtype:
+        fed, shown = fed.double(), shown.double()
+    ours = set(_bits(shown))
+    return torch.tensor([each in ours for each in _bits(fed)], dtype=torch.bool)
+
+
+def _bits(probes: Tensor) -> list[bytes]:
+    """The bits of the numbers of each (N, C, S), which are the same for 0.0 and -0.0."""
+    return [row.tobytes() for row in (probes + 0).flatten(1).numpy()]
 
 
 def _turned(rows: Tensor, shown: Tensor, known: int) -> Difference | None:

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from lab.core.words import in_steps
 from lab.watching.fed import KNOWN, Difference, Shown, difference
 from lab.watching.given import GivenSets
+from lab.watching.kept import Call
 from lab.watching.loop import (
-    CALLS,
     MORE,
     ROWS,
     Inputs,
     Weights,
     finite,
+    parts_of,
     scale_differs,
     spanned,
 )
@@ -58,9 +59,10 @@ class Looking:
         self._numbers: Tensor | None = None
         self._fed: Inputs | None = None  # the first ones, until they were compared
         self._latest: Inputs | None = None
-        self._seen: list[Tensor] = []  # the latest of which there are enough
+        self._seen: list[Call] = []  # the latest of which there are enough
         self._next = float(AGAIN)
         self._random = Random(0)  # steps at even distances may miss every other epoch
+        self._rows = Random(1)  # and so may rows, where those of two sets take turns
         self._answers_move = self._told_untouched = False
         self._told_changed = "labels" in sets.redrawn
 
@@ -68,6 +70,11 @@ class Looking:
     def fed(self) -> Fed | None:
         """Of how many inputs of the loop how many are test examples; None: hardly any."""
         return self._test.fed if self._test.told else None
+
+    @property
+    def knows_part(self) -> bool:
+        """Whether only some of the test examples are searched for."""
+        return self._test.knows_part
 
     @property
     def changed(self) -> bool:
@@ -93,8 +100,12 @@ class Looking:
         sets = self._sets.train, self._sets.test
         of_one = max(each.source.count // min(len(each), KNOWN) for each in sets)
         few = min(MORE, ROWS * of_one)
-        wanted, most = (MORE * CALLS, few) if whole else (few, MORE)
-        return Inputs(network, training=True, wanted=wanted, most=most, shown=self.shown)
+        if not whole:
+            return Inputs(network, training=True, wanted=few, shown=self.shown)
+        return Inputs(
+            network, training=True, wanted=None, most=few, shown=self.shown,
+            parts=parts_of(network), random=self._rows,
+        )  # fmt: skip
 
     def at_step(self, network: nn.Module, step: int) -> None:
         """After each step of the loop: now and then look at all inputs of its next one, which may
@@ -111,12 +122,11 @@ class Looking:
 
     def _keep_latest(self) -> None:
         """Take the latest inputs over, if there are enough."""
-        if self._latest is not None and (
-            calls := self._latest.calls(beside=self.changed, last=True)
-        ):
+        if self._latest is not None and (every := self._latest.with_parts(beside=self.changed)):
             self._latest.end()
-            self._seen, self._latest = calls, None
-            self._test.keep(calls)
+            self._seen = self._latest.calls(beside=self.changed, last=True) or self._seen
+            self._latest = None
+            self._test.keep(every)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -192,15 +202,17 @@ class Looking:
         self._test.search()
         if told or self.fed is None:
             return ""
+        least = "at least " if self.knows_part else ""
         return (
-            f"of {self.fed.rows:,} inputs that the loop fed the model, {self.fed.tested:,} are"
-            " examples of test, and not of train: if it trains on them, what is said of the test"
-            " set is too good"
+            f"of {self.fed.rows:,} inputs that the loop fed the model, {least}{self.fed.tested:,}"
+            " are examples of test, and not of train: if it trains on them, what is said of the"
+            " test set is too good"
         )
 
-    def _difference(self, calls: list[Tensor]) -> Difference:
+    def _difference(self, calls: list[Call]) -> Difference:
         """That of the inputs of some calls of the loop from those that are measured."""
-        found, fed, numbers = self._compared(calls), finite(calls), self._numbers
+        every = [each.rows for each in calls]
+        found, fed, numbers = self._compared(every), finite(every), self._numbers
         if numbers is None:
             return found
         if not found.known and not found.found and scale_differs(fed, numbers):
@@ -242,9 +254,11 @@ class Looking:
 
     def _compared(self, calls: list[Tensor]) -> Difference:
         """How the inputs of some calls of the loop differ from those that are measured, as far as
-        shapes and single examples tell."""
+        shapes and single examples tell. Of whole numbers this is not asked."""
         shape, shown = self.shown.shape, self.shown.probes
-        if shape is None or shown is None or not calls[0].is_floating_point():
+        if shape is None or shown is None:
+            return Difference(False)
+        if not all(each.is_floating_point() for each in (shown, *calls)):
             return Difference(False)
         fitting = [each for each in calls if each[0].numel() == shape.numel()]
         if not fitting:

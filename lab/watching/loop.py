@@ -3,14 +3,17 @@ inputs it feeds it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from random import Random
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lab.watching.backward import Backward
 from lab.watching.fed import Shown, first_of
+from lab.watching.kept import Call, Kept
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Buffers that a normalization fills in every forward pass, also where nothing is learned."""
@@ -25,8 +28,11 @@ is measured, among which few of them are."""
 CALLS = 3
 """Calls of which inputs of another shape are compared: it may change from one to the next."""
 
-HELD = 2**26
-"""Bytes of the inputs that are kept for the comparison, at most."""
+PARTS = 16
+"""Modules in a network of which calls are looked at, at most."""
+
+ATTENTION = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
+"""Modules of torch that compute in another way, up to rounding, where they have hooks."""
 
 BEYOND, MANY = 0.25, 0.25
 """Inputs are of another scale if a share of more than `MANY` of their numbers lies outside of the
@@ -75,13 +81,17 @@ def _sum(tensor: Tensor) -> int:
 class Inputs:
     """The inputs that a network gets in its next calls in `training` mode, with gradients, or in
     eval mode, until there are `wanted` rows of them (of another shape than those of `shown`: in
-    some calls): a forward pre-hook that takes itself away. Of each call at most `most` rows are
-    kept, spread over it evenly.
+    some calls), or, where that is None, until it is ended. Of each call at most `most` rows are
+    kept, as `Kept` says, drawn by `random`.
 
-    Calls in eval mode, with gradients, are kept beside, for loops that train in no other one. It
-    changes nothing and never fails. In code that is compiled or captured in a CUDA graph it sees
-    nothing, and on scripted networks it is not set. Copies of the network take theirs away in their
-    next call in that mode; of a pickled network there remains one that does nothing.
+    Calls in eval mode, with gradients, are kept beside, for loops that train in no other one. Of
+    calls of the network's `parts`, from outside of its own, those are kept that get inputs of the
+    shape of `shown`, in either mode.
+
+    It has hooks before and after the calls, which take themselves away. It changes nothing and
+    never fails. In code that is compiled or captured in a CUDA graph it sees nothing, and on
+    scripted networks they are not set. Copies of the network take theirs away in their next call;
+    of a pickled network there remain some that do nothing.
     """
 
     def __init__(
@@ -89,106 +99,161 @@ class Inputs:
         network: nn.Module,
         *,
         training: bool,
-        wanted: int = ROWS,
+        wanted: int | None = ROWS,
         most: int = MORE,
         shown: Shown | None = None,
+        parts: Sequence[nn.Module] = (),
+        random: Random | None = None,
     ) -> None:
-        self._network, self._training, self._wanted = network, training, wanted
-        self._shown, self._over, self._paused = shown, False, False
-        self._kept, self._beside = _Kept(most), _Kept(most)
-        with suppress(Exception):  # scripted networks refuse hooks
-            network.register_forward_pre_hook(self, with_kwargs=True)
-
-    def __call__(self, module: nn.Module, args: Any, named: Any) -> None:
-        """Keep the inputs of a call."""
-        if torch.compiler.is_compiling() or self._paused:
-            return
-        if not self._over:
-            with suppress(Exception):  # tensors inside torch.vmap and the like
-                self._keep([args, named], module.training == self._training)
-        if self._over:
-            _without(module, self)
-
-    def __deepcopy__(self, memo: Any) -> Inputs:
-        return self
-
-    def __reduce__(self) -> Any:
-        return getattr, (nullcontext(), "__exit__")  # takes any three arguments
+        self._training, self._wanted = training, wanted
+        self._shown = shown
+        self.is_over = self.is_paused = False
+        chance = random or Random(0)
+        self._kept, self._beside, self._of_parts = (
+            Kept(most, MORE * CALLS, chance) for _ in range(3)
+        )
+        self._running: list[Backward | None] = []  # calls that have not returned, the inmost last
+        self._hooks: list[tuple[nn.Module, _Hook]] = []
+        for module, begin in (
+            (network, self._begin),
+            *((each, self._begin_part) for each in parts),
+        ):
+            before, after = _Hook(self, begin), _Hook(self, self._return)
+            self._hooks += [(module, before), (module, after)]
+            with suppress(Exception):  # scripted networks refuse hooks
+                module.register_forward_pre_hook(before, with_kwargs=True)
+                module.register_forward_hook(after, always_call=True)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Inside, calls are not looked at."""
-        before, self._paused = self._paused, True
+        before, self.is_paused = self.is_paused, True
         try:
             yield
         finally:
-            self._paused = before
+            self.is_paused = before
 
-    def calls(self, *, beside: bool = False, last: bool = False) -> list[Tensor]:
-        """The first floating-point tensor (without any: the first tensor) of each call, (N, …) on
-        the CPU, float32 or whole; none until there are enough. `beside`: of those in the other
-        mode, where there are none in this one; `last`: no more come, and `ROWS` are enough."""
+    def calls(self, *, beside: bool = False, last: bool = False) -> list[Call]:
+        """The first floating-point tensor (without any: the first tensor) of each call; none until
+        there are enough. `beside`: of those in the other mode, where there are none in this one;
+        `last`: no more come, and `ROWS` are enough."""
         found = self._beside if beside and not self._kept.count else self._kept
         enough = found.count >= ROWS if last else self._are_enough(found)
         return found.calls if enough else []
+
+    def with_parts(self, *, beside: bool) -> list[Call]:
+        """Those of the network, as `calls` says, and of its parts; none until `ROWS` rows were seen
+        in all."""
+        found = self._beside if beside and not self._kept.count else self._kept
+        enough = found.count + self._of_parts.count >= ROWS
+        return found.calls + self._of_parts.calls if enough else []
 
     @property
     def numbers(self) -> Tensor | None:
         """The finite numbers of `calls`, (N,); None until there are enough."""
         found = self.calls()
-        return finite(found) if found else None
+        return finite([each.rows for each in found]) if found else None
 
     def end(self) -> None:
-        """Take it away, if it is still there."""
-        self._over = True
-        _without(self._network, self)
+        """Take the hooks away that are still there."""
+        self.is_over = True
+        for module, hook in self._hooks:
+            _without(module, hook)
+        self._hooks = []  # no circle of references, so that memory is free at once
 
-    def _keep(self, inputs: Any, is_mine: bool) -> None:
-        if not is_mine and (not self._training or self._are_enough(self._beside)):
-            return
+    def _begin(self, network: nn.Module, args: Any, named: Any) -> None:
+        """A call of the network begins."""
+        self._running.append(None)
+        self._running[-1] = self._keep(network, [args, named])
+
+    def _begin_part(self, part: nn.Module, args: Any, named: Any) -> None:
+        """One of a part begins, maybe inside one of the network or of another part."""
+        self._running.append(None)
+        if len(self._running) == 1:
+            first = self._first([args, named])
+            if first is not None and self._shown and first.shape[1:] == self._shown.shape:
+                self._running[-1] = self._of_parts.add(first)
+
+    def _return(self, module: nn.Module, args: Any, outputs: Any) -> None:
+        """A call returns, or fails without `outputs`."""
+        trained = self._running.pop() if self._running else None
+        if trained is not None:
+            trained.follow(outputs)
+
+    def _keep(self, network: nn.Module, inputs: Any) -> Backward | None:
+        is_mine = network.training == self._training
+        if self.is_over or (not is_mine and (not self._training or self._are_enough(self._beside))):
+            return None
+        first = self._first(inputs)
+        if first is None or (not is_mine and first.requires_grad):
+            return None  # an attack, or a picture that is optimized
+        kept = self._kept if is_mine else self._beside
+        trained = kept.add(first)
+        self.is_over = is_mine and self._are_enough(kept)
+        # statistics are learned from what it gets, with or without a backward pass
+        return None if is_mine and _learns_statistics(network) else trained
+
+    def _first(self, inputs: Any) -> Tensor | None:
+        """The tensor of the inputs of a call that is compared; None where that cannot be kept, or
+        the network does not train."""
         first = first_of(inputs, self._shown.shape if self._shown else None)
         if torch._C._functorch.is_functorch_wrapped_tensor(first):  # one row of many, in torch.vmap
-            return
+            return None
         if self._training and not torch.is_grad_enabled():
-            return
-        if not is_mine and first.requires_grad:  # an attack, or a picture that is optimized
-            return
-        first = first.detach().as_subclass(Tensor)
+            return None
         if first.is_cuda and torch.cuda.is_current_stream_capturing():
-            return
-        kept = self._kept if is_mine else self._beside
-        kept.add(first)
-        self._over = self._over or (is_mine and self._are_enough(kept))
+            return None
+        return first.as_subclass(Tensor)
 
-    def _are_enough(self, kept: _Kept) -> bool:
+    def _are_enough(self, kept: Kept) -> bool:
+        if self._wanted is None:
+            return False
         shape = self._shown.shape if self._shown else None
-        if shape is None or any(each[0].numel() == shape.numel() for each in kept.calls):
+        if shape is None or any(each.rows[0].numel() == shape.numel() for each in kept.calls):
             return kept.count >= self._wanted
         return kept.count >= ROWS and len(kept.calls) >= CALLS
 
 
-class _Kept:
-    """Copies of the inputs of some `calls`, of each `most` rows at most, spread over it evenly, and
-    of all `HELD` bytes, which had `count` rows."""
+class _Hook:
+    """A hook before or after calls of a module that tells the `owner` of them, until that is over.
+    Copies of the module have the same one."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.calls: list[Tensor] = []
-        self.count = 0
-        self._bytes = 0
+    def __init__(self, owner: Inputs, told: Callable[[nn.Module, Any, Any], None]) -> None:
+        self._owner, self._told = owner, told
 
-    def add(self, inputs: Tensor) -> None:
-        """Keep the rows of `inputs` (N, …), as long as there is room."""
-        few = inputs
-        if len(inputs) > self._most:
-            few = inputs[torch.linspace(0, len(inputs) - 1, self._most).long().to(inputs.device)]
-        few = few[: (HELD - self._bytes) // max(1, 4 * inputs[0].numel())]
-        if len(few):
-            with torch.no_grad():
-                few = few.float() if few.is_floating_point() else few.long()
-                self.calls.append(few.cpu().clone())
-            self._bytes += 4 * few.numel()
-        self.count += len(inputs)
+    def __call__(self, module: nn.Module, args: Any, more: Any) -> None:
+        if torch.compiler.is_compiling() or self._owner.is_paused:
+            return
+        with suppress(Exception):  # tensors inside torch.vmap and the like
+            self._told(module, args, more)
+        if self._owner.is_over:
+            _without(module, self)
+
+    def __deepcopy__(self, memo: Any) -> _Hook:
+        return self
+
+    def __reduce__(self) -> Any:
+        return getattr, (nullcontext(), "__exit__")  # takes any three arguments
+
+
+def parts_of(network: nn.Module) -> list[nn.Module]:
+    """The first `PARTS` modules that a network consists of; of a list or dictionary of modules
+    those in it. Without those of attention that compute otherwise where they have hooks."""
+    found = []
+    for each in network.children():
+        if isinstance(each, (nn.ModuleList, nn.ModuleDict)):
+            found += parts_of(each)
+        elif not isinstance(each, ATTENTION):
+            found.append(each)
+    return found[:PARTS]
+
+
+def _learns_statistics(network: nn.Module) -> bool:
+    """Whether normalizations in it fill their running statistics in its next call."""
+    return any(
+        each.training and getattr(each, STATISTICS[0], None) is not None
+        for each in network.modules()
+    )
 
 
 def finite(calls: list[Tensor]) -> Tensor:
@@ -197,13 +262,16 @@ def finite(calls: list[Tensor]) -> Tensor:
     return found[found.isfinite()]
 
 
-def _without(module: nn.Module, hook: Inputs) -> None:
-    """Take a forward pre-hook from a module."""
-    with suppress(Exception):
-        for key, each in list(module._forward_pre_hooks.items()):
-            if each is hook:
-                module._forward_pre_hooks.pop(key, None)
-                module._forward_pre_hooks_with_kwargs.pop(key, None)
+def _without(module: nn.Module, hook: _Hook) -> None:
+    """Take a hook from a module."""
+    for hooks in (module._forward_pre_hooks, module._forward_hooks):
+        with suppress(Exception):
+            for key in [key for key, each in hooks.items() if each is hook]:
+                hooks.pop(key, None)
+                for more in (
+                    module._forward_pre_hooks_with_kwargs, module._forward_hooks_always_called,
+                ):  # fmt: skip
+                    more.pop(key, None)
 
 
 def scale_differs(fed: Tensor, asked: Tensor) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import torch
 from torch import Tensor
 
-from lab.watching.fed import COUNTED, Shown, are_among, probed
+from lab.watching.backward import Backward
+from lab.watching.fed import COUNTED, Shown, are_among, are_equal, probed
 from lab.watching.given import GivenSets
-from lab.watching.loop import CALLS, MORE
+from lab.watching.kept import Call
 
 FEW, SOME = 2, 0.05
 """How many inputs of a loop must be test examples, and which share of all that were seen, for it to
@@ -23,20 +25,32 @@ PHASE, MUCH = 16, 0.25
 """The same of the inputs between two measurements: a loop may train on test examples at its end
 alone."""
 
+SURE = 3.0
+"""Standard deviations of the number of test examples that chance makes, above which there must be
+more."""
+
+WAITING = 2**13
+"""Inputs that wait for the next search, at most."""
+
 
 @dataclass(frozen=True)
 class Fed:
-    """Inputs of a loop: so many `rows` were seen, and `tested` of them are test examples."""
+    """Inputs of a loop: so many `rows` were seen, and `tested` of them are test examples, of which
+    chance makes so many as `expected`."""
 
     rows: int = 0
     tested: int = 0
+    expected: float = 0.0
 
     def __add__(self, other: Fed) -> Fed:
-        return Fed(self.rows + other.rows, self.tested + other.tested)
+        return Fed(
+            self.rows + other.rows, self.tested + other.tested, self.expected + other.expected
+        )
 
     def are(self, least: int, share: float) -> bool:
-        """Whether as many as `least` of them are, and this share."""
-        return self.tested >= max(least, share * self.rows)
+        """Whether as many as `least` of them are, and this share, beside those by chance."""
+        chance = self.expected + SURE * sqrt(self.expected)
+        return self.tested - chance >= max(least, share * self.rows)
 
 
 class Tested:
@@ -44,39 +58,69 @@ class Tested:
     the training set. `train` and `test` are what the network gets when it is measured on those.
 
     `fed`: of how many inputs of the loop how many are such; `told`: whether these are enough for it
-    to be said.
+    to be said. As soon as a backward pass was seen, inputs count that one came from.
     """
 
     def __init__(self, sets: GivenSets, train: Shown, test: Shown) -> None:
         self._sets, self._train, self._test = sets, train, test
-        self._waiting: list[Tensor] = []  # probes that were not searched yet
+        self._waiting: list[list[tuple[Tensor, Backward]]] = []  # probes that were not searched yet
+        self._rows = 0  # how many there are
+        self._chance: float | None = None
+        self._trains = False
         self.fed = Fed()
         self.told = False
 
-    def keep(self, calls: list[Tensor]) -> None:
+    @property
+    def knows_part(self) -> bool:
+        """Whether only some of the test examples are searched for."""
+        return self._test.count < self._sets.test.source.count
+
+    def keep(self, calls: list[Call]) -> None:
         """Take the inputs of some calls over, if they have the shape of those that are measured."""
         shape = self._train.shape
-        if shape is None or not calls[0].is_floating_point():
+        if shape is None:
             return
-        fitting = [each for each in calls if each[0].numel() == shape.numel()]
+        fitting = [each for each in calls if each.rows[0].numel() == shape.numel()]
         if not fitting:
             return
-        rows = torch.cat([each.reshape(len(each), *shape) for each in fitting])
-        self._waiting.append(probed(rows[: MORE * CALLS]))
+        self._waiting.append(
+            [(probed(rows.reshape(len(rows), *shape)), trained) for rows, trained in fitting]
+        )
+        self._rows += sum(len(each.rows) for each in fitting)
+        if self._rows > WAITING and len(self._waiting) > 1:
+            del self._waiting[::2]
+            self._rows = sum(len(rows) for each in self._waiting for rows, _ in each)
 
     def search(self) -> None:
         """Search those that were kept since the last time. Where not all training examples are
-        measured, others may be the same as test examples by chance if they are short."""
-        waiting, self._waiting = self._waiting, []
+        known, others may be the same as test examples by chance if they are short."""
+        waiting, self._waiting, self._rows = self._waiting, [], 0
         train, test = self._train.probes, self._test.probes
-        if not waiting or train is None or test is None or train.shape[1:] != test.shape[1:]:
+        if train is None or test is None or train.shape[1:] != test.shape[1:]:
             return
-        if self._sets.train.is_sample and waiting[0][0].numel() < COUNTED:
+        every = [call for each in waiting for call in each]
+        self._trains = self._trains or any(trained.came for _, trained in every)
+        calls = [rows for rows, trained in every if trained.came or not self._trains]
+        knows_all = self._train.count == self._sets.train.source.count
+        if not knows_all and train[0].numel() < COUNTED:
             return
         new = Fed()
-        for few in torch.split(torch.cat(waiting), MORE):
-            found = are_among(few, test) & ~are_among(few, train)
-            new += Fed(len(few), int(found.sum()))
+        for are_floats in (True, False):
+            some = [rows for rows in calls if rows.is_floating_point() is are_floats]
+            if some:
+                new += self._searched(torch.cat(some), train, test)
         self.fed += new
-        certain = not self._sets.train.is_sample and self.fed.are(CERTAIN, LITTLE)
+        certain = knows_all and self.fed.are(CERTAIN, LITTLE)
         self.told = self.told or certain or self.fed.are(FEW, SOME) or new.are(PHASE, MUCH)
+
+    def _searched(self, rows: Tensor, train: Tensor, test: Tensor) -> Fed:
+        """What the probes `rows` (N, C, S) are. Those that are no training examples that are known
+        may be others, or changed ones, and equal test examples as often by chance as known ones
+        do."""
+        others = rows[~are_among(rows, train)]
+        if not len(others):
+            return Fed(len(rows))
+        if self._chance is None:
+            self._chance = float(are_equal(train, test).double().mean())
+        tested = int(are_among(others, test).sum())
+        return Fed(len(rows), tested, len(others) * self._chance)

@@ -575,6 +575,7 @@ class Watcher:
             shared=sets.shared,
             clusters=sets.clusters,
             fed=(fed.rows, fed.tested) if (fed := self._looking.fed) is not None else None,
+            fed_more=self._looking.knows_part,
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
