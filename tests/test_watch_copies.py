@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lab import watch
 from lab.core.estimate import Estimate, wilson
-from lab.core.metrics import limits
 from lab.watching import Watcher
 from support.loops import pictures
 
@@ -69,7 +68,7 @@ def test_intervals_are_those_of_the_different_test_examples(tmp_path: Path) -> N
         if not isinstance(one, Estimate) or one.low is None or tag.startswith("answers/changed"):
             continue
         assert isinstance(other, Estimate)
-        wide = other.with_interval_of(one).within(*limits(tag))
+        wide = other.with_interval_of(one)
         assert other.interval == pytest.approx(wide.interval, abs=1e-5), tag
         compared += "test" in tag or "group" in tag or "reliance" in tag or "gap" in tag
     assert compared >= 10

@@ -51,23 +51,13 @@ class Estimate:
     def with_interval_of(self, different: Estimate) -> Estimate:
         """The estimate, of items some of which are copies, with an interval that holds two: that of
         the `different` ones, each counted once, which is right where copies were added at random,
-        and that which its own value would have of as many independent items, which is right where
-        they came by themselves, as blank pages among scans do. Its ends may be impossible values:
-        see `within`."""
-        if different.low is None or different.high is None or math.isnan(self.value):
+        and its own, of all as if they were independent, which is right where they came by
+        themselves, as blank pages among scans do."""
+        if different.low is None or self.low is None or math.isnan(self.value):
             return Estimate.point(self.value, count=self.count)
-        low, high = different._moved_to(self.value)
-        return Estimate(self.value, min(low, different.low), max(high, different.high), self.count)
-
-    def _moved_to(self, value: float) -> tuple[float, float]:
-        """The ends of its interval if this were the value: Wilson's of a share, else the distances
-        from the value stay."""
-        low, high = self.interval
-        count = self.count or 0
-        right = min(max(0, round(self.value * count)), count)
-        if 0 <= value <= 1 and (low, high) == wilson(right, count).interval:
-            return _wilson(value, count, Z)
-        return value - (self.value - low), value + (high - self.value)
+        ends = zip(self.interval, different.interval, strict=True)
+        (low, other_low), (high, other_high) = ends
+        return Estimate(self.value, min(low, other_low), max(high, other_high), self.count)
 
     def as_dict(self) -> dict[str, float | int | None]:
         """Plain values, as `summary.json` holds them."""

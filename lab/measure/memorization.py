@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 import torch
 
 from lab.core.estimate import Estimate, Z, difference, wilson
-from lab.core.metrics import limits
 from lab.measure import intervals
 from lab.measure.accuracy import accuracy, example_losses
 from lab.measure.given import Given, as_labels, as_row
@@ -167,10 +166,7 @@ def over_copies(
     if train.copies is None and test.copies is None:
         return found
     different, none = measure(train.different(), test.different()), Estimate.point(math.nan)
-    return {
-        tag: each.with_interval_of(different.get(tag, none)).within(*limits(tag))
-        for tag, each in found.items()
-    }
+    return {tag: each.with_interval_of(different.get(tag, none)) for tag, each in found.items()}
 
 
 def _metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.core.estimate import Estimate
-from lab.core.metrics import Better, declare, find, limits, own_row
+from lab.core.metrics import Better, declare, find, own_row
 from lab.core.registry import import_modules
 from lab.core.text import one_line, unknown
 from lab.measure.predictions import Predictions
@@ -63,7 +63,7 @@ class SplitMetric:
             if predictions.copies is not None and isinstance(found, Estimate):
                 different = self.measure(predictions.different())
                 assert isinstance(different, Estimate), "one metric, one kind of value"
-                found = found.with_interval_of(different).within(*limits(tag))
+                found = found.with_interval_of(different)
             return {tag: found}
         try:
             with isolated():  # it leaves random states and settings as they were

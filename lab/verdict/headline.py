@@ -193,7 +193,13 @@ def _same_answer(metrics: Metrics, setting: Setting) -> str:
         return ""
     nearly = "" if same.value == 1 else "nearly "
     number = counted(same, f"{same.count:,}")
-    return f" It gives {nearly}all test {setting.noun} the same answer ({number})."
+    said = f" It gives {nearly}all test {setting.noun} the same answer ({number})."
+    if metrics["accuracy/train"].interval[0] >= GOOD and not setting.relevant:  # not drawn ones
+        said += (
+            f" Perhaps those that it studied show something that the test {setting.noun} lack, such"
+            " as a caption."
+        )
+    return said
 
 
 def _unmet(setting: Setting) -> str:
