@@ -505,6 +505,11 @@ def test_the_same_answer_to_nearly_all_is_told(
     text = findings(metrics, setting(frequent=frequent, num_classes=2))[0].text
     assert ("same answer" in text) == bool(said)
     assert f"{said} " in text
+    assert "such as a caption" not in text
+    for own, hint in (((), bool(said)), (("eyes",), False)):
+        known = figures(1.0, 0.5) | {"answers/most_frequent": wilson(most, count)}
+        both = setting(frequent=frequent, num_classes=2, relevant=own)
+        assert ("such as a caption" in " ".join(f.text for f in findings(known, both))) is hint
 
 
 def noise(folder: Path, counts: dict[str, int], seed: int) -> None:

@@ -482,3 +482,31 @@ def test_pictures_for_validation_are_none_for_more_training(tmp_path: Path) -> N
         run = resolve(config)
         train = run.world.load("train", 20)
         assert verdict_setting(run, train, steps=3).more_train == more
+
+
+@pytest.mark.parametrize(
+    ("sets", "out", "fits"),
+    [
+        (False, "runs", False),
+        (False, "cat/runs", False),
+        (False, "../runs", True),
+        (False, ".runs", True),
+        (True, "runs", True),
+        (True, "train/cat/runs", False),
+    ],
+)
+def test_runs_among_the_pictures_are_refused(
+    sets: bool, out: str, fits: bool, tmp_path: Path
+) -> None:
+    """Their own pictures would be ones of a class, from the second run on."""
+    own = tmp_path / "own"
+    for part in ("train", "test") if sets else ("",):
+        for name in ("cat", "dog"):
+            fill(own / part / name, 10)
+    config = replace(tiny(own / out, num_train=8, num_test=2), out=own / out)
+    config = replace(config, data=replace(config.data, data=str(own)))
+    if fits:
+        resolve(config)
+        return
+    with pytest.raises(ValueError, match=r"--out .* lies in --data .*: pictures that are written"):
+        resolve(config)

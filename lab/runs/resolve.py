@@ -75,6 +75,12 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
         if isinstance(world, DrawnWorld):
             world.sample(PROBED, split="tried")
     fitted = settled(fitted_to(config, world))
+    out = at_home(config.out, "--out")
+    if isinstance(world, StoredWorld) and world.would_read(out):
+        raise ValueError(
+            f"--out {out} lies in --data {config.data.data}: pictures that are written there would"
+            " become pictures of a class; choose a folder outside of it"
+        )
     if not elsewhere:
         if isinstance(world, StoredWorld):
             counts = {"train": world.data.num_train, "test": world.data.num_test}
@@ -87,7 +93,7 @@ def resolve(config: RunConfig, *, strict: bool = False, elsewhere: bool = False)
         fitted,
         model=replace(config.model, model=locate(config.model.model)),
         metric=tuple(map(locate_metric, config.metric)),
-        out=at_home(config.out, "--out"),
+        out=out,
         world_size=config.world_size if elsewhere else check_processes(fitted),
         device=place.type,  # type: ignore[arg-type]
         threads=config.threads or processors(),

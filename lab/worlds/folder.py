@@ -105,6 +105,16 @@ class FolderWorld(StoredWorld[Path]):
         told.update(self.resized.encode())
         return f"folder-{told.hexdigest()[:DIGITS]}"
 
+    def would_read(self, folder: Path) -> bool:
+        """Whether it lies below the folder, or with sets below one of them, and is not hidden."""
+        roots = [self.root / name for name in ("train", "test")] if self.in_sets else [self.root]
+        place = folder.resolve()
+        return any(
+            place.is_relative_to(root)
+            and not any(part.startswith(".") for part in place.relative_to(root).parts)
+            for root in roots
+        )
+
     def added_since(self, version: str, when: int) -> list[str]:
         """By the times of the files, and by the digest of the others."""
         for late in (self._later(when, moved=True), self._later(when)):

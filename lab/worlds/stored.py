@@ -122,6 +122,10 @@ class StoredWorld(World, Generic[T]):
         """How many pictures there are, used or not."""
         return len(self.pool) + len(self.tested)
 
+    def would_read(self, folder: Path) -> bool:
+        """Whether pictures in such a folder would be some of its own."""
+        return False
+
     def added_since(self, version: str, when: int) -> list[str]:
         """The pictures, by name, that came after the time `when` (ns since the epoch) and without
         which they have that `version`; none where that is not so, or cannot be told."""
