@@ -510,6 +510,8 @@ def test_a_smaller_loss_on_what_it_studied_is_memory_whatever_it_learned() -> No
         (0.71, 0.87, {"label_noise": 0.3}, False),
         (0.71, 0.87, {"redrawn": True}, False),
         (0.71, 0.87, {"fed": (100, 9)}, False),
+        (0.71, 0.87, {"before": Estimate(1.0, 0.9, 1.0, 100)}, False),
+        (0.71, 0.87, {"shared": 90}, False),
     ],
 )
 def test_a_network_that_is_better_on_test_examples_is_told_so(
@@ -519,3 +521,14 @@ def test_a_network_that_is_better_on_test_examples_is_told_so(
     assert ("harder" in kinds(found)) is said
     wide = findings(figures(train, test, num_train=20, num_test=20), setting(**changes))
     assert "harder" not in kinds(wide)
+
+
+def test_a_test_accuracy_above_that_of_training_is_no_only() -> None:
+    """Of a network that saw through wrong labels."""
+    for train, only in ((1.0, True), (0.6, False)):
+        known = figures(train, 0.8, num_train=1000) | {
+            "accuracy/train_right_labels": wilson(950, 1000),
+            "gap/accuracy_right_labels": Estimate(0.15, 0.12, 0.18),
+        }
+        text = findings(known, setting(num_train=1000))[0].text
+        assert (", but only" in text) is only

@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from torch.utils.checkpoint import checkpoint
 
 from lab import watch
+from lab.models import ModelSpec, create_model
 from lab.watching import Watcher
 from lab.watching.kept import HELD, Kept
 from lab.watching.loop import Inputs, parts_of
@@ -351,3 +352,118 @@ def test_copies_and_pickled_networks_are_let_alone() -> None:
         torch.testing.assert_close(each(X), model(X))
     for module in (*model.modules(), *other.modules()):
         assert not has_hooks(module)
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn_avgpool", "cnn_s", "vit"])
+def test_watching_changes_no_bit_of_the_lab_s_own_networks(name: str, tmp_path: Path) -> None:
+    """Some of which are computed in C, unless their layers have hooks."""
+    x, y = (
+        torch.rand(60, 3, 16, 16, generator=torch.Generator().manual_seed(0)),
+        torch.arange(60) % 2,
+    )
+
+    def weights(*, watched: bool) -> Tensor:
+        torch.manual_seed(0)
+        model = create_model(name, ModelSpec(image_size=16, width=4))
+        optimizer = torch.optim.Adam(model.parameters())
+        with ExitStack() as stack:
+            if watched:
+                given = {"train": (x[:40], y[:40]), "test": (x[40:], y[40:])}
+                watcher = stack.enter_context(
+                    watch(model, **given, out=tmp_path / "run", quiet=True, pictures=False)
+                )
+            for step in range(24):
+                few = torch.arange(step, step + 16) % 40
+                optimizer.zero_grad()
+                cross_entropy(model(x[few]), y[few]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                if watched:
+                    watcher()
+        return torch.cat([each.detach().flatten() for each in model.parameters()])
+
+    assert torch.equal(weights(watched=False), weights(watched=True))
+
+
+def grad_cam(model: Net, z: Tensor) -> None:
+    model.eval()
+    maps = model.features(z)
+    maps.retain_grad()
+    model.head(maps).max(1).values.sum().backward()
+    model.zero_grad()
+    model.train()
+
+
+def saliency(model: Net, z: Tensor) -> None:
+    """Without eval mode, as of networks that compute the same in both."""
+    z = z.clone().requires_grad_()
+    torch.autograd.grad(model(z).max(1).values.sum(), z)
+
+
+def attack(model: Net, z: Tensor) -> None:
+    """The fast gradient sign method."""
+    z = z.clone().requires_grad_()
+    loss = cross_entropy(model(z), torch.zeros(len(z), dtype=torch.long))
+    slopes = torch.autograd.grad(loss, z)[0]
+    with torch.no_grad():
+        model(z + 0.1 * slopes.sign())
+
+
+@pytest.mark.parametrize("looked", [grad_cam, saliency, attack])
+def test_looking_at_what_matters_in_test_examples_is_no_training(
+    looked: Callable[[Net, Tensor], None], tmp_path: Path
+) -> None:
+    def loss(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        found = labeled(model, x)
+        looked(model, z)
+        return found
+
+    assert not found(trained(tmp_path, loss, steps=80))[1]
+
+
+@pytest.mark.parametrize("part", [True, False])
+@pytest.mark.parametrize("normal", [True, False])
+def test_statistics_are_learned_without_gradients_too(
+    part: bool, normal: bool, tmp_path: Path
+) -> None:
+    """Of an evaluation in training mode by mistake; nothing where no normalization learns."""
+    model = Net(normal=normal)
+    if part:
+        model.features.append(nn.BatchNorm1d(32) if normal else nn.Identity())
+
+    def loss(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        with torch.no_grad():
+            (model.features if part else model)(z)
+        return labeled(model, x)
+
+    assert bool(found(trained(tmp_path, loss, model=model, steps=80))[1]) is normal
+
+
+def test_copies_of_a_network_that_is_looked_at_hold_no_inputs() -> None:
+    model = Net()
+    inputs = Inputs(model, training=True, wanted=None, parts=parts_of(model))
+    labeled(model, X[:20]).backward()  # type: ignore[no-untyped-call]
+    model.hidden = torch.zeros(0)
+    other = copy.deepcopy(model)
+    inputs.end()
+    kept = weakref.ref(inputs)
+    del inputs
+    assert kept() is None
+    torch.testing.assert_close(other(X), model(X))
+    assert not any(map(has_hooks, other.modules()))
+
+
+@pytest.mark.parametrize("parts", [True, False])
+def test_where_forward_calls_parts_alone_that_is_told(parts: bool, tmp_path: Path) -> None:
+    """As of a `ModuleDict`: calls of the model itself are those that are looked at."""
+    model = Net()
+
+    def asked(model: nn.Module, x: Tensor) -> Tensor:
+        assert isinstance(model, Net)
+        return model.head(model.features(x)) if parts else model(x)  # type: ignore[no-any-return]
+
+    given = {"train": (X, torch.arange(COUNT) % 2), "test": (Z, torch.arange(COUNT) % 2)}
+    out = tmp_path / "run"
+    with watch(model, **given, out=out, quiet=True, pictures=False, forward=asked) as watcher:
+        watcher()
+    told = " ".join((out / "summary.json").read_text().split())
+    assert ("forward= does not call the model itself" in told) is parts

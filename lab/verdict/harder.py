@@ -10,10 +10,11 @@ from lab.verdict.setting import Metrics, Setting
 
 def harder(metrics: Metrics, setting: Setting) -> str:
     """What such a gap may come from, where all of it lies below minus `MUCH`; empty if it does not,
-    or if wrong labels or other inputs are known to be the reason."""
+    or if wrong labels, other inputs or test examples that it knew may be the reason."""
     gap = metrics[judged(GAP, metrics)]
-    known = setting.label_noise > 0 or setting.redrawn or setting.replaced > 0 or setting.fed
-    if known or gap.interval[1] >= -MUCH:
+    inputs = setting.redrawn or setting.replaced or setting.rescaled or setting.test_redrawn
+    seen = setting.fed or setting.before or setting.shared or setting.turned
+    if setting.label_noise > 0 or inputs or seen or gap.interval[1] >= -MUCH:
         return ""
     noun = setting.noun
     return (

@@ -76,7 +76,8 @@ def unlike(metrics: Metrics) -> Estimate | None:
 def numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
     """The sentences on training and test accuracy, and on the answer that all get."""
     train, test = metrics["accuracy/train"], metrics["accuracy/test"]
-    but = ", but only" if kind in ("memorized", "memorized partly") else " and"
+    worse = test.value < train.value  # not of wrong labels, without which the gap is another one
+    but = ", but only" if kind in ("memorized", "memorized partly") and worse else " and"
     return (
         f"It gets {counted(train, _studied(setting))} right{but} {share(test, first=True)} of"
         f" {unseen(setting)}{_guess(test, setting)}."

@@ -12,7 +12,15 @@ from lab.measure import predict
 from lab.models import NetworkError
 from lab.watching.given import GivenSets
 from lab.watching.loop import Inputs
-from lab.watching.network import Change, Reader, is_unready, moved_to, undisturbed, unwrapped
+from lab.watching.network import (
+    Change,
+    Reader,
+    is_compiled,
+    is_unready,
+    moved_to,
+    undisturbed,
+    unwrapped,
+)
 from lab.watching.outputs import UNBOUNDED, Outputs
 from lab.watching.sets import MeasuredSet
 from lab.watching.trees import Tree, leaves
@@ -36,6 +44,7 @@ class Asking:
         self._model, self._sets, self._outputs = model, sets, outputs
         self._as_they_are = as_they_are
         self.single = False  # whether it has one output, known once it was asked
+        self.is_past_the_model = False  # whether forward= calls parts of it alone, known then, too
 
     @property
     def network(self) -> nn.Module:
@@ -126,6 +135,8 @@ class Asking:
                 predict(reader, positions, to_input=torch.clone)
         finally:
             shown.end()
+        seen = shown.rows or isinstance(self.network, torch.jit.ScriptModule)
+        self.is_past_the_model = not (seen or self._as_they_are or is_compiled(self._model))
         return shown.numbers
 
     def _logits(self, count: int, change: Change | None = None) -> Tensor:

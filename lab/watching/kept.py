@@ -38,7 +38,7 @@ class Kept:
     def add(self, inputs: Tensor) -> Backward:
         """Keep rows of `inputs` (N, …); what it returns is to follow whether the network is trained
         on them."""
-        trained, inputs = Backward(), inputs.detach()
+        trained, inputs = Backward(inputs.shape), inputs.detach()
         self.count += len(inputs)
         room = HELD // max(1, 4 * inputs[0].numel())
         few = self._few(inputs, min(self._most, room))

@@ -122,7 +122,7 @@ class Looking:
 
     def _keep_latest(self) -> None:
         """Take the latest inputs over, if there are enough."""
-        if self._latest is not None and (every := self._latest.with_parts(beside=self.changed)):
+        if self._latest is not None and (every := self._latest.with_further(beside=self.changed)):
             self._latest.end()
             self._seen = self._latest.calls(beside=self.changed, last=True) or self._seen
             self._latest = None

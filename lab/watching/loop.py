@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lab.models.fused import FusedSequential
 from lab.watching.backward import Backward
 from lab.watching.fed import Shown, first_of
 from lab.watching.kept import Call, Kept
@@ -84,9 +85,10 @@ class Inputs:
     some calls), or, where that is None, until it is ended. Of each call at most `most` rows are
     kept, as `Kept` says, drawn by `random`.
 
-    Calls in eval mode, with gradients, are kept beside, for loops that train in no other one. Of
-    calls of the network's `parts`, from outside of its own, those are kept that get inputs of the
-    shape of `shown`, in either mode.
+    Calls in eval mode, with gradients, are kept beside, for loops that train in no other one.
+    Where `wanted` is None, further calls are kept that get inputs of the shape of `shown`: of the
+    network's `parts`, from outside of its own, and those without gradients from which a
+    normalization learns its running statistics.
 
     It has hooks before and after the calls, which take themselves away. It changes nothing and
     never fails. In code that is compiled or captured in a CUDA graph it sees nothing, and on
@@ -109,8 +111,8 @@ class Inputs:
         self._shown = shown
         self.is_over = self.is_paused = False
         chance = random or Random(0)
-        self._kept, self._beside, self._of_parts = (
-            Kept(most, MORE * CALLS, chance) for _ in range(3)
+        self._kept, self._beside, self._further, self._further_beside = (
+            Kept(most, MORE * CALLS, chance) for _ in range(4)
         )
         self._running: list[Backward | None] = []  # calls that have not returned, the inmost last
         self._hooks: list[tuple[nn.Module, _Hook]] = []
@@ -141,12 +143,19 @@ class Inputs:
         enough = found.count >= ROWS if last else self._are_enough(found)
         return found.calls if enough else []
 
-    def with_parts(self, *, beside: bool) -> list[Call]:
-        """Those of the network, as `calls` says, and of its parts; none until `ROWS` rows were seen
-        in all."""
-        found = self._beside if beside and not self._kept.count else self._kept
-        enough = found.count + self._of_parts.count >= ROWS
-        return found.calls + self._of_parts.calls if enough else []
+    def with_further(self, *, beside: bool) -> list[Call]:
+        """Those of the network, as `calls` says, and the further ones; none until `ROWS` rows were
+        seen in all."""
+        found, further = self._kept, self._further
+        if beside and not found.count + further.count:
+            found, further = self._beside, self._further_beside
+        enough = found.count + further.count >= ROWS
+        return found.calls + further.calls if enough else []
+
+    @property
+    def rows(self) -> int:
+        """How many rows were seen of calls of the network."""
+        return self._kept.count
 
     @property
     def numbers(self) -> Tensor | None:
@@ -155,10 +164,11 @@ class Inputs:
         return finite([each.rows for each in found]) if found else None
 
     def end(self) -> None:
-        """Take the hooks away that are still there."""
+        """Take the hooks away that are still there. Those of copies hold nothing any more."""
         self.is_over = True
         for module, hook in self._hooks:
             _without(module, hook)
+            hook.owner = None
         self._hooks = []  # no circle of references, so that memory is free at once
 
     def _begin(self, network: nn.Module, args: Any, named: Any) -> None:
@@ -169,10 +179,10 @@ class Inputs:
     def _begin_part(self, part: nn.Module, args: Any, named: Any) -> None:
         """One of a part begins, maybe inside one of the network or of another part."""
         self._running.append(None)
-        if len(self._running) == 1:
-            first = self._first([args, named])
-            if first is not None and self._shown and first.shape[1:] == self._shown.shape:
-                self._running[-1] = self._of_parts.add(first)
+        if len(self._running) == 1 and self._hooks:
+            whole, _ = self._hooks[0]
+            is_mine = whole.training == self._training
+            self._running[-1] = self._keep_further(part, [args, named], is_mine)
 
     def _return(self, module: nn.Module, args: Any, outputs: Any) -> None:
         """A call returns, or fails without `outputs`."""
@@ -184,22 +194,33 @@ class Inputs:
         is_mine = network.training == self._training
         if self.is_over or (not is_mine and (not self._training or self._are_enough(self._beside))):
             return None
+        if self._training and not torch.is_grad_enabled():
+            return self._keep_further(network, inputs, is_mine)
         first = self._first(inputs)
         if first is None or (not is_mine and first.requires_grad):
             return None  # an attack, or a picture that is optimized
         kept = self._kept if is_mine else self._beside
         trained = kept.add(first)
         self.is_over = is_mine and self._are_enough(kept)
-        # statistics are learned from what it gets, with or without a backward pass
         return None if is_mine and _learns_statistics(network) else trained
 
+    def _keep_further(self, module: nn.Module, inputs: Any, is_mine: bool) -> Backward | None:
+        """Keep those of a call that is none of the network with gradients."""
+        # statistics are learned from what it gets, with or without a backward pass
+        learns = is_mine and _learns_statistics(module)
+        if self._wanted is not None or not (learns or torch.is_grad_enabled()):
+            return None
+        first = self._first(inputs)
+        fits = first is not None and self._shown and first.shape[1:] == self._shown.shape
+        if first is None or not fits or (not is_mine and first.requires_grad):
+            return None
+        trained = (self._further if is_mine else self._further_beside).add(first)
+        return None if learns else trained
+
     def _first(self, inputs: Any) -> Tensor | None:
-        """The tensor of the inputs of a call that is compared; None where that cannot be kept, or
-        the network does not train."""
+        """The tensor of the inputs of a call that is compared; None where that cannot be kept."""
         first = first_of(inputs, self._shown.shape if self._shown else None)
         if torch._C._functorch.is_functorch_wrapped_tensor(first):  # one row of many, in torch.vmap
-            return None
-        if self._training and not torch.is_grad_enabled():
             return None
         if first.is_cuda and torch.cuda.is_current_stream_capturing():
             return None
@@ -219,14 +240,16 @@ class _Hook:
     Copies of the module have the same one."""
 
     def __init__(self, owner: Inputs, told: Callable[[nn.Module, Any, Any], None]) -> None:
-        self._owner, self._told = owner, told
+        self.owner: Inputs | None = owner
+        self._told = told.__name__
 
     def __call__(self, module: nn.Module, args: Any, more: Any) -> None:
-        if torch.compiler.is_compiling() or self._owner.is_paused:
+        if torch.compiler.is_compiling():
             return
-        with suppress(Exception):  # tensors inside torch.vmap and the like
-            self._told(module, args, more)
-        if self._owner.is_over:
+        if self.owner is not None and not self.owner.is_paused:
+            with suppress(Exception):  # tensors inside torch.vmap and the like
+                getattr(self.owner, self._told)(module, args, more)
+        if self.owner is None or self.owner.is_over:
             _without(module, self)
 
     def __deepcopy__(self, memo: Any) -> _Hook:
@@ -238,8 +261,11 @@ class _Hook:
 
 def parts_of(network: nn.Module) -> list[nn.Module]:
     """The first `PARTS` modules that a network consists of; of a list or dictionary of modules
-    those in it. Without those of attention that compute otherwise where they have hooks."""
-    found = []
+    those in it. Without those that are computed otherwise where they have hooks: of attention, and
+    the layers of the lab's own networks."""
+    found: list[nn.Module] = []
+    if isinstance(network, FusedSequential):
+        return found
     for each in network.children():
         if isinstance(each, (nn.ModuleList, nn.ModuleDict)):
             found += parts_of(each)

@@ -260,9 +260,15 @@ class Watcher:
         )
         self._looking = Looking(sets)
         count, said = asking.classes_told(self._change)
-        numbers = None if is_unready(asking.network) else asking.numbers()
+        unready = is_unready(asking.network)
+        numbers = None if unready else asking.numbers()
         self._classes, doubts = sets.named(count, single=asking.single)
         self._warnings = [*sets.doubts, *([said] if said else []), *doubts]
+        if numbers is None and not unready and asking.is_past_the_model:
+            self._warnings.append(
+                "forward= does not call the model itself, so that what the loop feeds it is neither"
+                " compared with what is measured nor searched for examples of test"
+            )
         self._examples = {
             "train": examples_of(sets.train, sets.truth, self._classes),
             "test": examples_of(sets.test, sets.test.labels, self._classes),
