@@ -301,6 +301,17 @@ def test_pictures_of_a_program_become_a_file(tmp_path: Path) -> None:
         assert file["x"].shape == (30, 20, 20)
 
 
+def test_numbers_that_numpy_lacks_are_stored(tmp_path: Path) -> None:
+    x, y = torch.randint(0, 2, (20, 3, 8, 8)), torch.arange(20) % 2
+    worlds = [
+        opened(save_npz(tmp_path / f"{kind}.npz", TensorDataset(x.to(kind), y))).load("train", 10)
+        for kind in (torch.float32, torch.bfloat16, torch.float16)
+    ]
+    for other in worlds[1:]:
+        assert torch.equal(worlds[0].images, other.images)
+        assert torch.equal(worlds[0].labels, other.labels)
+
+
 class SameMemory(Photos):
     """A dataset that gives all of its pictures in one buffer."""
 

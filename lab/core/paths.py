@@ -32,6 +32,7 @@ def at_home(path: str | os.PathLike[str], flag: str = "") -> Path:
         raise ValueError(f"{what}: this user has no home folder (is HOME set?): write the path out")
     raise ValueError(
         f"{what}: there is no user {name!r} here; if that is a name in this folder, write ./{text}"
+        " (from Python the whole path)"
     )
 
 

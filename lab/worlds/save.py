@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -168,7 +169,8 @@ def _label(given: Array) -> Any:
 def _array(given: Any) -> Array:
     """A tensor, an array, a list or a picture of PIL's as an array."""
     if isinstance(given, Tensor):
-        array: Array = given.detach().cpu().numpy()
+        known = given.float() if given.dtype is torch.bfloat16 else given  # which NumPy lacks
+        array: Array = known.detach().cpu().numpy()
         return array
     if hasattr(given, "convert") and hasattr(given, "mode"):
         try:
