@@ -15,7 +15,9 @@ from lab import watch
 from lab.core.config import DataConfig
 from lab.runs.train import start
 from lab.worlds import open_world
-from lab.worlds.clusters import clusters_of, clusters_told, column_marks, file_marks
+from lab.worlds.clusters import clusters_of, clusters_told
+from lab.worlds.file_names import file_marks
+from lab.worlds.marks import column_marks
 from lab.worlds.stored import StoredWorld
 from support.configs import tiny
 from support.picture_folders import fill

@@ -17,7 +17,8 @@ from lab.watching.loop import scale_differs, spanned
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared
 from lab.watching.sources import Source, as_labels
 from lab.worlds.association import first_ones
-from lab.worlds.clusters import Clusters, clusters_of, clusters_told, file_marks
+from lab.worlds.clusters import Clusters, clusters_of, clusters_told
+from lab.worlds.file_names import file_marks
 from lab.worlds.shares import judged_examples, shares_told
 
 REPEATED = 0.9

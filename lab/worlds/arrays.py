@@ -25,8 +25,8 @@ from lab.core.paths import at_home
 from lab.core.pictures import squared
 from lab.core.text import plain, unknown
 from lab.core.words import first_few
-from lab.worlds.clusters import Marks, column_marks
 from lab.worlds.kept import EACH, Rows
+from lab.worlds.marks import Marks, column_marks
 from lab.worlds.metadata import FLAG as GROUPS
 from lab.worlds.metadata import Column, Metadata, metadata_of, refuse_classes_alike
 from lab.worlds.npz import KEYS, Array, Npz, Unfit

@@ -27,8 +27,9 @@ from lab.core.paths import at_home
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
 from lab.core.words import those
-from lab.worlds.clusters import Marks, column_marks, file_marks
+from lab.worlds.file_names import file_marks
 from lab.worlds.kept import EACH, Kept, Rows
+from lab.worlds.marks import Marks, column_marks
 from lab.worlds.metadata import (
     TABLE,
     Column,

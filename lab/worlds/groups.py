@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate, wilson
-from lab.worlds.clusters import is_of_clusters
 from lab.worlds.counterfactuals import shows
 from lab.worlds.cues import Cue, GroupedBy
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
+from lab.worlds.marks import is_of_clusters
 from lab.worlds.set_names import is_of_sets
 from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World

@@ -26,9 +26,10 @@ from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.core.words import first_few, of_class
 from lab.worlds.association import copy_keys, digests, first_ones
-from lab.worlds.clusters import Clusters, Marks, clusters_of
+from lab.worlds.clusters import Clusters, clusters_of
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
+from lab.worlds.marks import Marks
 from lab.worlds.metadata import Column
 from lab.worlds.samples import Samples
 from lab.worlds.shares import FIGURES, Follows, judged_examples, shares_told

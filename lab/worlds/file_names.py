@@ -1,0 +1,201 @@
+"""What the names of files and folders say about which pictures belong together."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations, pairwise
+from pathlib import PurePath
+from typing import NamedTuple
+
+from lab.worlds.marks import CALLED, NAMED, Marks, T
+from lab.worlds.set_names import OF_SETS
+
+RECURRING = 3
+"""Names with one end from which on it recurs."""
+
+NAMED_AS = re.compile(rf"(?:{CALLED.pattern})[\W_]*\d", re.IGNORECASE)
+"""How names begin that say what the number after a word is of: patient012, Subject-3."""
+
+DATED = re.compile(
+    r"(?:(?:19|20)\d\d(?:[-_.]?\d\d){2}|\d\d([-_.])\d\d\1(?:19|20)\d\d)"
+    r"(?:[-_. T]*(?:at )?\d\d(?:[-_.h]?\d\d){1,2})?"
+)
+"""A day in a file's name, with or without a time."""
+
+YEAR = re.compile(r"(?:19|20)\d\d")
+
+AFTER_A_DAY = re.compile(r"[\W_]+(([^\W\d_]+)\d+)(?![^\W_])")
+"""A word with a number after a day or year, as in 2018_place012."""
+
+COUNTED = re.compile(
+    r"(?:img|image|im|pict?|picture|photo|foto|bild|dsc[nf]?|pxl|mvi|vid|wa|scan|frame|f|file|page|p"
+    r"|no|nr|n|screenshot)",
+    re.IGNORECASE,
+)
+"""Words before counters of pictures, which say nothing of what these show."""
+
+ANEW = 0.1
+"""Share of the names of files in the smaller of two sets that are in the other one, too, from which
+on they begin anew in each."""
+
+LEVELS = 3
+"""Numbers in a file's name up to which beginnings are looked at, but for the last one."""
+
+TELLING = 0.25
+"""From which share on the ends of names tell the class, of 1 where each is in one class only and 0
+where they have nothing to do with it: a quarter where half of the pictures of two classes are at
+random in either."""
+
+
+def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
+    """The marks of pictures in files, of which these are the paths from the classes on, in each
+    folder with classes: folders below the classes, and of files that lie in none how their names
+    begin, up to the first number, to later ones, and but for their last part."""
+    paths = {item: path for each in sets for item, path in each.items()}
+    folders = {item: path.parent.as_posix() for item, path in paths.items() if len(path.parts) > 2}
+    flat = [{item: path for item, path in each.items() if item not in folders} for each in sets]
+    marks: list[Marks[T]] = [Marks("folder", folders)]
+    names = {item: path for each in flat for item, path in each.items()}
+    dated = {item: mark for item, path in names.items() if (mark := _after_a_day(path.stem))}
+    # as of 2018_cat03.jpg in the folder cat
+    words = Counter((mark.word, names[item].parent) for item, mark in dated.items())
+    undated = {} if _tell_the_class(words, rare=True) else dated
+    cuts = {item: _cuts(path.stem, undated.get(item)) for item, path in names.items()}
+    for level in range(max((len(each) for each in cuts.values()), default=0) - 1):
+        if level == LEVELS:
+            break
+        at = {item: each[level] for item, each in cuts.items() if level < len(each) - 1}
+        marks += _by_names(flat, at, least=NAMED)
+    marks += _by_names(flat, {item: each[-1] for item, each in cuts.items() if each})
+    return marks
+
+
+def _by_names(
+    sets: Sequence[Mapping[T, PurePath]], found: Mapping[T, tuple[str, str]], *, least: int = 1
+) -> list[Marks[T]]:
+    """The marks of files by how their names begin, in one class and in all; `found` are beginnings
+    and rests of some, of which those that name a set say nothing, as 12_test.jpg."""
+    found = {item: cut for item, cut in found.items() if not OF_SETS.fullmatch(cut[1])}
+    flat = {item: path for each in sets for item, path in each.items()}
+    begins = {begin for begin, _ in found.values()}
+    anew = _begin_anew([{*each.values()} for each in sets])
+    names = [
+        {
+            path
+            for item, path in each.items()
+            if item in found or (item in flat and path.stem in begins)
+        }
+        for each in sets
+    ]
+    ends = Counter((rest, flat[item].parent) for item, (_, rest) in found.items())
+    # as the two eyes of a patient, 10_left.jpg and 10_right.jpg, each in its own class
+    free = not (any(map(_restart, names)) or _tell_the_class(ends, rare=True))
+    begun = {
+        item: begin if free else (flat[item].parent / begin).as_posix()
+        for item, (begin, _) in found.items()
+    }
+    # in several classes: what tells such pictures apart is a number, and not the class
+    across = {item: begin for item, (begin, rest) in found.items() if re.search(r"\d", rest)}
+    if _tell_the_class(ends, rare=False):  # as of 00017_3.png in the folder 3, but not of w17_3.png
+        across = {item: begin for item, begin in across.items() if not _is_counter(begin)}
+    known = set(begun.values())
+    for item, path in flat.items():  # as 12.jpg beside 12_copy.jpg
+        whole = path.stem if free else (path.parent / path.stem).as_posix()
+        if item not in begun and whole in known:
+            begun[item] = whole
+    return [
+        Marks("names", each, least=least, anew=anew, mean=_mean(each, flat))
+        for each in (begun, across)
+    ]
+
+
+def _mean(marks: Mapping[T, str], paths: Mapping[T, PurePath]) -> float:
+    """How many pictures each mark has on the mean. One of the same name in two sets counts once,
+    since counters begin anew, but for names such as patient012_1, of which both count."""
+    called = sum(bool(NAMED_AS.match(mark.rpartition("/")[2])) for mark in marks.values())
+    several = 2 * called > len(marks)
+    names = marks if several else {(paths[item], mark) for item, mark in marks.items()}
+    return len(names) / max(1, len({*marks.values()}))
+
+
+def _is_counter(begin: str) -> bool:
+    """Whether a beginning is a number, alone or after a word such as img."""
+    return bool(re.fullmatch(rf"(?:{COUNTED.pattern})?[\W\d_]*", begin, re.IGNORECASE))
+
+
+def _begin_anew(sets: Sequence[Collection[PurePath]]) -> bool:
+    """Whether names of files begin anew in each set: many are in two of them, in the same class."""
+    return any(
+        len({*one} & {*other}) >= max(RECURRING, ANEW * min(len(one), len(other)))
+        for one, other in combinations(sets, 2)
+    )
+
+
+class Dated(NamedTuple):
+    """A name with a day or year before what a picture is of, as 2018_place012_3: that `day`, its
+    `word`, here place, the `mark` place012, and the `rest` from that on."""
+
+    day: str
+    word: str
+    mark: str
+    rest: str
+
+
+def _after_a_day(name: str) -> Dated | None:
+    """What a file's name says after a day or year; None: nothing but a counter."""
+    lead = DATED.match(name) or YEAR.match(name)
+    found = AFTER_A_DAY.match(name, lead.end()) if lead else None
+    if lead is None or found is None or COUNTED.fullmatch(found[2]):
+        return None
+    return Dated(lead[0], found[2].lower(), found[1], name[found.start(1) :])
+
+
+def _cuts(name: str, dated: Dated | None = None) -> list[tuple[str, str]]:
+    """The beginnings and rests of a file's name without its ending: p1 and day2_03, p1_day2 and 03
+    of p1_day2_03. All end with a number, but for the last one, which is all but the last part; none
+    before that ends with a year, a day or a time. Empty where the last one has no number, as of
+    cat_03, or is a year. Of a name that is `dated` the day or year counts as the rest: place012 and
+    2018 of 2018_place012."""
+    if dated is not None:
+        return _cuts(dated.rest) or [(dated.mark, dated.day)]
+    parts = list(re.finditer(r"[^\W_]+", name))
+    before = name[: parts[-2].end()] if len(parts) > 1 else ""
+    if not re.search(r"\d", before) or YEAR.fullmatch(before):
+        return []
+    days = [day.span() for day in DATED.finditer(name)]
+    found = []
+    for part, after in pairwise(parts):
+        end = part.end()
+        day = YEAR.fullmatch(part[0]) or any(start < end <= stop for start, stop in days)
+        if after is parts[-1] or (re.search(r"\d", part[0]) and not day):
+            found.append((name[:end], name[after.start() : parts[-1].end()]))
+    return found
+
+
+def _restart(paths: Collection[PurePath]) -> bool:
+    """Whether names of files begin anew in each class: one is in two of them."""
+    return len({path.stem for path in paths}) < len({(path.parent, path.stem) for path in paths})
+
+
+def _tell_the_class(ends: Counter[tuple[str, PurePath]], *, rare: bool) -> bool:
+    """Whether the ends of names, counted with the classes, tell the class, as of 12_cat.jpg; `rare`
+    where most of them are in no more than one or two names, as counters are."""
+    of_end, of_class = Counter[str](), Counter[PurePath]()
+    for (end, _), number in ends.items():
+        of_end[end] += number
+    recurring = {end for end, number in of_end.items() if number >= RECURRING}
+    counts = {key: number for key, number in ends.items() if key[0] in recurring}
+    for (_, label), number in counts.items():
+        of_class[label] += number
+    if 2 * of_class.total() < ends.total():
+        return rare
+    if len(of_class) < 2:
+        return True
+    # how often two pictures are of one class: of those with one end, and of all
+    pairs = sum(of_end[end] * (of_end[end] - 1) for end in recurring)
+    same = sum(number * (number - 1) for number in counts.values()) / pairs
+    total = of_class.total()
+    usual = sum(number * (number - 1) for number in of_class.values()) / (total * (total - 1))
+    return same - usual >= TELLING * (1 - usual)

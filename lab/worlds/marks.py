@@ -1,0 +1,126 @@
+"""Marks: what may tell which pictures belong together, as those of one patient, by a column or by
+folders, and whether it does."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from lab.core.text import plain
+
+FEW = 1.5
+"""Pictures that a cluster by names, or by a column whose name does not say that they are clusters,
+has on the mean, at least: fewer happen to be alike."""
+
+MOST = 50
+"""Pictures that a cluster by names, or by a column of `EITHER`, has on the mean, at most: more are
+a kind, as a breed of dogs."""
+
+MANY = 20
+"""Values that a column has at least, and pictures that each has on the mean, at most, if its name
+does not say that they are clusters: others are kinds, such as a camera."""
+
+CALLED = re.compile(
+    r"patient(?:en)?|paciente|paziente|proband|subject|sujet|person|participant|individual|donor"
+    r"|lesion|case|stud(?:y|ie)|serie|exam|visit|session|scene|video|clip|sequence|track|burst|animal"
+    r"|specimen|sample|slide|plant|tree|famil(?:y|ie)|writer|user|child|speaker|signer|mrn|cluster"
+)
+"""Words by which columns of clusters are called, alone or with some of `NUMBERED`."""
+
+EITHER = re.compile(
+    r"case|stud(?:y|ie)|serie|exam|visit|session|track|sample|slide|plant|tree|famil(?:y|ie)|user"
+    r"|cluster"
+)
+"""Those of them that columns of kinds are called by, too, as of studies in several countries."""
+
+NAMED = 10
+"""Values that marks have at least, if little else says that they are clusters: those of columns
+that are called so but without numbers, as names of persons, or by one of `EITHER`, and beginnings
+of names up to a number that is not the last one. Fewer are kinds."""
+
+NUMBERED = {"", "id", "ids", "uid", "no", "nr", "num", "number", "index", "idx", "name", "code"}
+
+UNKNOWN = {"", "none", "nan", "na", "n/a", "null", "unknown", "?", "-"}
+"""Values of columns that say that something is not known."""
+
+Kind = Literal["folder", "column", "names"]
+
+T = TypeVar("T", bound=Hashable)
+"""What a picture is known by."""
+
+
+@dataclass(frozen=True)
+class Marks(Generic[T]):
+    """What may tell which pictures belong together: the mark that each of some pictures has.
+    `column` is the name of the column that they stand in; `least`: fewer marks are kinds; `anew`:
+    names of files seem to begin anew in each set, so that a mark in one may not be that of another;
+    `mean`: how many pictures each mark has on the mean, where that is not the number of `of`."""
+
+    kind: Kind
+    of: Mapping[T, str]
+    column: str = ""
+    least: int = 1
+    anew: bool = False
+    mean: float | None = None
+
+    def are_clusters(
+        self, sets: Sequence[Counter[str]], whole: Sequence[Counter[str]], pictures: int
+    ) -> bool:
+        """Whether the marks that the pictures of two `sets` have may be those of clusters, by those
+        of the `whole` that these are of, with `pictures` in all."""
+        counts = sum(whole, Counter[str]())
+        if self.kind == "folder":
+            few_and_full = len(counts) < MANY and counts.total() > MANY * len(counts)
+            return _are_numbered(counts) or not few_and_full
+        if 2 * counts.total() < pictures or len(counts) < self.least:
+            return False
+        mean = counts.total() / len(counts)
+        if self.kind == "names":
+            several = max(each.total() / len(each) for each in sets if each)
+            return (self.mean or mean) >= FEW and several <= MOST
+        if _called(self.column):
+            return _are_names(self.column, counts, mean)
+        numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
+        return not numbers and mean >= FEW and _are_many(counts, mean)
+
+
+def column_marks(name: str, values: Mapping[T, str]) -> Marks[T]:
+    """The marks of pictures by a column, of which these are the `values`."""
+    known = {item: plain(value) for item, value in values.items()}
+    of = {item: value for item, value in known.items() if value.lower() not in UNKNOWN}
+    return Marks("column", of, plain(name))
+
+
+def _called(column: str, by: re.Pattern[str] = CALLED) -> bool:
+    """Whether a column is called as one of clusters, such as PatientID: by such words alone."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower()
+    told = [word for word in re.split(r"[^a-z]+", words) if word not in NUMBERED]
+    return bool(told) and all(by.fullmatch(word.removesuffix("s")) for word in told)
+
+
+def _are_names(column: str, values: Collection[str], mean: float) -> bool:
+    """Whether these may be the values of a column that is called as one of clusters, each of so
+    many pictures on the mean."""
+    if _called(column, EITHER):
+        return len(values) >= NAMED and mean <= MOST
+    return _are_numbered(values) or len(values) >= NAMED
+
+
+def _are_numbered(values: Collection[str]) -> bool:
+    """Whether at least half of the values have numbers."""
+    return 2 * sum(any(map(str.isdigit, value)) for value in values) >= len(values)
+
+
+def _are_many(values: Collection[str], mean: float) -> bool:
+    """Whether values are too many for kinds, with too few pictures each."""
+    return len(values) >= MANY >= mean
+
+
+def is_of_clusters(column: str, values: Collection[str], pictures: int) -> bool:
+    """Whether a column which has these `values` for all `pictures` that there are is taken for one
+    of clusters."""
+    mean = pictures / max(1, len(values))
+    return _are_names(column, values, mean) if _called(column) else _are_many(values, mean)
