@@ -470,7 +470,7 @@ def test_subclasses_of_many_classes_are_as_many_groups_as_there_are(tmp_path: Pa
         rows += [f"class{kind}/{n:03}.png,fine{5 * kind + n % 5}" for n in range(10)]
     (tmp_path / "metadata.csv").write_text("\n".join(["file_name,fine", *rows]))
     config = tiny(
-        tmp_path, data=str(tmp_path), groups=("fine",), num_train=60, num_test=16,
+        tmp_path / ".runs", data=str(tmp_path), groups=("fine",), num_train=60, num_test=16,
         objective="group_dro",
     )  # fmt: skip
     result = start(config)
