@@ -105,7 +105,7 @@ def test_names_of_a_folder_are_paths_and_drawn_faces_have_none(tmp_path: Path) -
     for kind in ("cat", "dog"):
         fill(tmp_path / kind, 8)
     data = DataConfig(data=str(tmp_path), image_size=16, num_train=10, num_test=2)
-    world = resolve(RunConfig(data=data, device="cpu", out=tmp_path / "runs")).world
+    world = resolve(RunConfig(data=data, device="cpu", out=tmp_path / ".runs")).world
     names = world.names_of("train", 10)
     assert names == tuple(world.name("train", k) for k in range(10))
     assert all((tmp_path / name).is_file() for name in names)
