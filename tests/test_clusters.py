@@ -329,6 +329,7 @@ def test_the_same_patients_numbered_anew_in_both_sets_are_told(tmp_path: Path) -
         ("patient{:03}_1", "patient{:03}_1", True),
         ("Subject {:03} a", "Subject {:03} a", True),
         ("{:04}_train", "{:04}_test", False),
+        ("{:04}_a_tr", "{:04}_a_te", False),
         ("{:04}_{kind}", "{:04}_{kind}", False),
         ("img_{:04}_x", "img_{:04}_x", False),
         ("{:05}_{label}", "{:05}_{label}", False),
@@ -354,7 +355,61 @@ def test_one_picture_of_each_patient_in_either_set(first: str, second: str, told
         assert (found.clusters, found.shared, found.anew) == (60, 60, first == second)
 
 
-@pytest.mark.parametrize("year", ["{}", "{}-05-03"])
+@pytest.mark.parametrize(
+    "called", ["patient_{:03}_slice_{:03}", "{:03}_frame{:02}", "BraTS20_Training_{:03}_slice_{}",
+               "video{:03}_{}"],
+)  # fmt: skip
+@pytest.mark.parametrize("used", [100, 2400])
+def test_volumes_and_videos_with_many_pictures_are_told(called: str, used: int) -> None:
+    """24 of them, of 100 pictures each, whatever part is used; 24 kinds of as many are none."""
+    for name, told in ((called, True), ("kind{:03}_{}", False)):
+        paths = {
+            (n, k): PurePath("ab"[n % 2], f"{name.format(n, k)}.png")
+            for n in range(24)
+            for k in range(100)
+        }
+        items = [(item, path.parts[0]) for item, path in paths.items()]
+        order = [items[k] for k in np.random.default_rng(0).permutation(len(items))][:used]
+        test, train = order[: used // 5], order[used // 5 :]
+        found = clusters_of(file_marks(paths), train, test, [items])
+        assert (found is not None) is told, name
+        if found is not None:
+            known = [{item[0] for item, _ in each} for each in (train, test)]
+            assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
+
+
+@pytest.mark.parametrize("word", ["patient", "subject_", "lesion-", "x"])
+@pytest.mark.parametrize("given", [True, False])
+def test_names_that_say_of_what_they_are_need_not_recur_often(word: str, given: bool) -> None:
+    """Another picture of 20 of 80 patients."""
+    sets = [
+        {(shot, n): PurePath("ab"[n % 2], f"{word}{n:04}_{shot}.png") for n in range(count)}
+        for shot, count in ((1, 80), (2, 20))
+    ]
+    items = [[(item, path.parts[0]) for item, path in each.items()] for each in sets]
+    whole, paths = (items, sets) if given else ([items[0] + items[1]], [{**sets[0], **sets[1]}])
+    found = clusters_of(file_marks(*paths), items[0], items[1], whole)
+    assert (found is not None) is (word != "x")
+    if found is not None:
+        assert (found.clusters, found.shared, found.anew) == (20, 20, False)
+
+
+@pytest.mark.parametrize(
+    ("called", "told"), [("{}_100", False), ("img_{:04}_256", False), ("patient{:03}_1", True)]
+)
+def test_numbers_that_begin_anew_in_each_class_say_nothing_across_classes(
+    called: str, told: bool
+) -> None:
+    paths = {
+        (kind, n): PurePath(kind, f"{called.format(n)}.png") for kind in "ab" for n in range(50)
+    }
+    items = [(item, path.parts[0]) for item, path in paths.items()]
+    test, train = items[::5], [each for n, each in enumerate(items) if n % 5]
+    found = clusters_of(file_marks(paths), train, test, [items])
+    assert (found is not None) is told
+
+
+@pytest.mark.parametrize("year", ["{}", "{}-05-03", "{}_05"])
 @pytest.mark.parametrize("rest", ["", "_1"])
 def test_a_year_before_what_a_picture_is_of_is_no_beginning(year: str, rest: str) -> None:
     """2018_place012.png: places, not years; of 2018_012.png, 2018_img012.png and 2018_cat12.png in

@@ -510,3 +510,14 @@ def test_runs_among_the_pictures_are_refused(
         return
     with pytest.raises(ValueError, match=r"--out .* lies in --data .*: pictures that are written"):
         resolve(config)
+
+
+def test_neither_may_runs_lie_where_a_link_leads(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        fill(tmp_path / "store" / name, 10)
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / name).symlink_to(tmp_path / "store" / name)
+    config = tiny(tmp_path / "runs", num_train=8, num_test=2, data=str(tmp_path / "own"))
+    resolve(config)
+    with pytest.raises(ValueError, match="would become pictures of a class"):
+        resolve(replace(config, out=tmp_path / "store" / "cat" / "runs"))

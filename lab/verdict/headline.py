@@ -195,10 +195,12 @@ def _same_answer(metrics: Metrics, setting: Setting) -> str:
     nearly = "" if same.value == 1 else "nearly "
     number = counted(same, f"{same.count:,}")
     said = f" It gives {nearly}all test {setting.noun} the same answer ({number})."
-    if metrics["accuracy/train"].interval[0] >= GOOD and not setting.relevant:  # not drawn ones
+    train = metrics["accuracy/train"].interval[0]
+    if train >= max(GOOD, setting.train_chance + MUCH) and not setting.relevant:  # not drawn ones
+        such = ", such as a caption" if setting.noun == "pictures" else ""
         said += (
-            f" Perhaps those that it studied show something that the test {setting.noun} lack, such"
-            " as a caption."
+            f" Perhaps those that it studied show something that the test {setting.noun} lack"
+            f"{such}."
         )
     return said
 

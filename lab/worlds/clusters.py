@@ -134,7 +134,7 @@ def _by(
         Counter(mark for item, _ in each if (mark := marks.of.get(item, "")) in known)
         for each in (train, test, *whole)
     )
-    if not tested or not marks.are_clusters((studied, tested), of_whole, sum(map(len, whole))):
+    if not tested or not marks.are_clusters(of_whole, sum(map(len, whole))):
         return None
     shared = tested.keys() & studied.keys()
     crowded = sum(number**2 for number in tested.values()) > CROWDED * tested.total()

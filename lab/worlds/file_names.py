@@ -18,6 +18,9 @@ RECURRING = 3
 NAMED_AS = re.compile(rf"(?:{CALLED.pattern})[\W_]*\d", re.IGNORECASE)
 """How names begin that say what the number after a word is of: patient012, Subject-3."""
 
+PART_OF = re.compile(r"(?:slice|frame)[\W_]*\d+", re.IGNORECASE)
+"""Ends of names that say of what the beginning is a volume or video: slice_041, frame12."""
+
 DATED = re.compile(
     r"(?:(?:19|20)\d\d(?:[-_.]?\d\d){2}|\d\d([-_.])\d\d\1(?:19|20)\d\d)"
     r"(?:[-_. T]*(?:at )?\d\d(?:[-_.h]?\d\d){1,2})?"
@@ -25,13 +28,14 @@ DATED = re.compile(
 """A day in a file's name, with or without a time."""
 
 YEAR = re.compile(r"(?:19|20)\d\d")
+MONTH = re.compile(rf"{YEAR.pattern}[-_.]\d\d(?!\d)")
 
 AFTER_A_DAY = re.compile(r"[\W_]+(([^\W\d_]+)\d+)(?![^\W_])")
 """A word with a number after a day or year, as in 2018_place012."""
 
 COUNTED = re.compile(
     r"(?:img|image|im|pict?|picture|photo|foto|bild|dsc[nf]?|pxl|mvi|vid|wa|scan|frame|f|file|page|p"
-    r"|no|nr|n|screenshot)",
+    r"|no|nr|n|screenshot|dji|gopr|cimg|sam|snap|shot|month|week|day|q|v|cam|batch)",
     re.IGNORECASE,
 )
 """Words before counters of pictures, which say nothing of what these show."""
@@ -77,7 +81,7 @@ def _by_names(
 ) -> list[Marks[T]]:
     """The marks of files by how their names begin, in one class and in all; `found` are beginnings
     and rests of some, of which those that name a set say nothing, as 12_test.jpg."""
-    found = {item: cut for item, cut in found.items() if not OF_SETS.fullmatch(cut[1])}
+    found = {item: cut for item, cut in found.items() if not _names_a_set(cut[1])}
     flat = {item: path for each in sets for item, path in each.items()}
     begins = {begin for begin, _ in found.values()}
     anew = _begin_anew([{*each.values()} for each in sets])
@@ -91,13 +95,15 @@ def _by_names(
     ]
     ends = Counter((rest, flat[item].parent) for item, (_, rest) in found.items())
     # as the two eyes of a patient, 10_left.jpg and 10_right.jpg, each in its own class
-    free = not (any(map(_restart, names)) or _tell_the_class(ends, rare=True))
+    free = not (any(map(_restarting, names)) or _tell_the_class(ends, rare=True))
     begun = {
         item: begin if free else (flat[item].parent / begin).as_posix()
         for item, (begin, _) in found.items()
     }
     # in several classes: what tells such pictures apart is a number, and not the class
     across = {item: begin for item, (begin, rest) in found.items() if re.search(r"\d", rest)}
+    if max(map(_restarting, names)) >= ANEW and not _say_of_what(across.values()):
+        across = {}
     if _tell_the_class(ends, rare=False):  # as of 00017_3.png in the folder 3, but not of w17_3.png
         across = {item: begin for item, begin in across.items() if not _is_counter(begin)}
     known = set(begun.values())
@@ -105,19 +111,35 @@ def _by_names(
         whole = path.stem if free else (path.parent / path.stem).as_posix()
         if item not in begun and whole in known:
             begun[item] = whole
+    parts = sum(bool(PART_OF.fullmatch(rest)) for _, rest in found.values())
+    named = 2 * parts > len(found)
     return [
-        Marks("names", each, least=least, anew=anew, mean=_mean(each, flat))
+        Marks(
+            "names", each, least=least, anew=anew, named=named or _say_of_what(each.values()),
+            mean=_mean(each, flat),
+        )
         for each in (begun, across)
-    ]
+    ]  # fmt: skip
+
+
+def _say_of_what(marks: Collection[str]) -> bool:
+    """Whether most marks say what their number is of, as patient012."""
+    return 2 * sum(bool(NAMED_AS.match(mark.rpartition("/")[2])) for mark in marks) > len(marks)
 
 
 def _mean(marks: Mapping[T, str], paths: Mapping[T, PurePath]) -> float:
     """How many pictures each mark has on the mean. One of the same name in two sets counts once,
-    since counters begin anew, but for names such as patient012_1, of which both count."""
-    called = sum(bool(NAMED_AS.match(mark.rpartition("/")[2])) for mark in marks.values())
-    several = 2 * called > len(marks)
-    names = marks if several else {(paths[item], mark) for item, mark in marks.items()}
+    since counters begin anew."""
+    names = {(paths[item], mark) for item, mark in marks.items()}
     return len(names) / max(1, len({*marks.values()}))
+
+
+def _names_a_set(rest: str) -> bool:
+    """Whether the rest of a name says which set a picture is of, as of 12_a_test."""
+    words = re.split(r"[\W_]+", rest)
+    return any(
+        OF_SETS.fullmatch(word) or word.lower() in ("tr", "trn", "te", "tst") for word in words
+    )
 
 
 def _is_counter(begin: str) -> bool:
@@ -145,7 +167,7 @@ class Dated(NamedTuple):
 
 def _after_a_day(name: str) -> Dated | None:
     """What a file's name says after a day or year; None: nothing but a counter."""
-    lead = DATED.match(name) or YEAR.match(name)
+    lead = DATED.match(name) or MONTH.match(name) or YEAR.match(name)
     found = AFTER_A_DAY.match(name, lead.end()) if lead else None
     if lead is None or found is None or COUNTED.fullmatch(found[2]):
         return None
@@ -174,9 +196,11 @@ def _cuts(name: str, dated: Dated | None = None) -> list[tuple[str, str]]:
     return found
 
 
-def _restart(paths: Collection[PurePath]) -> bool:
-    """Whether names of files begin anew in each class: one is in two of them."""
-    return len({path.stem for path in paths}) < len({(path.parent, path.stem) for path in paths})
+def _restarting(paths: Collection[PurePath]) -> float:
+    """The share of the names of files in several classes that one in another class has, too: above
+    0 where they begin anew in each."""
+    names = {(path.parent, path.stem) for path in paths}
+    return 1 - len({stem for _, stem in names}) / max(1, len(names))
 
 
 def _tell_the_class(ends: Counter[tuple[str, PurePath]], *, rare: bool) -> bool:

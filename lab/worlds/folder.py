@@ -107,13 +107,15 @@ class FolderWorld(StoredWorld[Path]):
         return f"folder-{told.hexdigest()[:DIGITS]}"
 
     def would_read(self, folder: Path) -> bool:
-        """Whether it lies below the folder, or with sets below one of them, and is not hidden."""
-        roots = [self.root / name for name in ("train", "test")] if self.in_sets else [self.root]
+        """Whether it lies below the folder, or with sets below one of them, or below a folder that
+        a link there leads to, and is not hidden."""
+        tops = [self.root / name for name in ("train", "test")] if self.in_sets else [self.root]
+        classes = {top / name for top in tops for name in _folders(top)}
         place = folder.resolve()
         return any(
             place.is_relative_to(root)
             and not any(part.startswith(".") for part in place.relative_to(root).parts)
-            for root in roots
+            for root in {each.resolve() for each in (*tops, *classes)}
         )
 
     def added_since(self, version: str, when: int) -> list[str]:

@@ -57,20 +57,20 @@ class Marks(Generic[T]):
     """What may tell which pictures belong together: the mark that each of some pictures has.
     `column` is the name of the column that they stand in; `least`: fewer marks are kinds; `anew`:
     names of files seem to begin anew in each set, so that a mark in one may not be that of another;
-    `mean`: how many pictures each mark has on the mean, where that is not the number of `of`."""
+    `named`: names of files say that they are of clusters; `mean`: how many pictures each mark has
+    on the mean, where that is not the number of `of`."""
 
     kind: Kind
     of: Mapping[T, str]
     column: str = ""
     least: int = 1
     anew: bool = False
+    named: bool = False
     mean: float | None = None
 
-    def are_clusters(
-        self, sets: Sequence[Counter[str]], whole: Sequence[Counter[str]], pictures: int
-    ) -> bool:
-        """Whether the marks that the pictures of two `sets` have may be those of clusters, by those
-        of the `whole` that these are of, with `pictures` in all."""
+    def are_clusters(self, whole: Sequence[Counter[str]], pictures: int) -> bool:
+        """Whether they may be those of clusters, by how many pictures of each folder with classes
+        have each, of `pictures` in all."""
         counts = sum(whole, Counter[str]())
         if self.kind == "folder":
             few_and_full = len(counts) < MANY and counts.total() > MANY * len(counts)
@@ -79,8 +79,8 @@ class Marks(Generic[T]):
             return False
         mean = counts.total() / len(counts)
         if self.kind == "names":
-            several = max(each.total() / len(each) for each in sets if each)
-            return (self.mean or mean) >= FEW and several <= MOST
+            several = max(each.total() / len(each) for each in whole if each)
+            return self.named or ((self.mean or mean) >= FEW and several <= MOST)
         if _called(self.column):
             return _are_names(self.column, counts, mean)
         numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
