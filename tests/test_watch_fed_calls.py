@@ -4,6 +4,7 @@ the network or a part of it, whatever their number and kind."""
 import copy
 import io
 import pickle
+import re
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -73,7 +74,7 @@ def trained(
     most: int | None = 2000,
 ) -> Watcher:
     """A loop that steps along the gradients of `loss` of the model, a batch of the training set
-    and one of the test set; where there are none, with random ones."""
+    and one of the test set; where there are none, at random."""
     x, z = sets
     model = model or Net()
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
@@ -87,8 +88,9 @@ def trained(
             found = loss(model, x[some], z[few])  # type: ignore[arg-type]
             if found.requires_grad:
                 found.backward()  # type: ignore[no-untyped-call]
-            for each in model.parameters():
-                each.grad = torch.randn_like(each) if each.grad is None else each.grad
+            with torch.no_grad():  # where there are no gradients, as of evolution
+                for each in model.parameters():
+                    each.add_(torch.randn_like(each) * (each.grad is None) * 0.01)
             optimizer.step()
             watcher()
     for module in model.modules():
@@ -98,12 +100,12 @@ def trained(
 
 def found(watcher: Watcher) -> tuple[int, int]:
     """How many inputs were searched, and how many of them are told to be test examples."""
-    words = " ".join(watcher.verdict.split()).replace("at least ", "").split()
-    if "inputs that the loop was seen to feed it" not in " ".join(words):
-        return 0, 0
-    return tuple(  # type: ignore[return-value]
-        int(words[words.index(w) - k].replace(",", "")) for w, k in (("inputs", 1), ("test", 2))
+    told = re.search(
+        r"Of ([\d,]+) inputs that the loop was seen to feed it, (?:at least )?([\d,]+) are test",
+        " ".join(watcher.verdict.split()),
     )
+    rows, tested = told.groups() if told else ("0", "0")
+    return int(rows.replace(",", "")), int(tested.replace(",", ""))
 
 
 def labeled(model: nn.Module, x: Tensor) -> Tensor:
@@ -467,3 +469,38 @@ def test_where_forward_calls_parts_alone_that_is_told(parts: bool, tmp_path: Pat
         watcher()
     told = " ".join((out / "summary.json").read_text().split())
     assert ("forward= does not call the model itself" in told) is parts
+
+
+def normalized(model: Net, x: Tensor, z: Tensor, call: str) -> Tensor:
+    """Inputs that the loop alone changes."""
+    x = 9 * x - 40
+    logits = {
+        "model": lambda: model(x),
+        "forward": lambda: model.forward(x),
+        "parts": lambda: model.head(model.blocks[0](model.features(x))),
+    }[call]()
+    return cross_entropy(logits, torch.arange(len(x)) % 2)
+
+
+@pytest.mark.parametrize("call", ["model", "forward", "parts"])
+def test_where_the_loop_does_not_call_the_model_itself_that_is_told(
+    call: str, tmp_path: Path
+) -> None:
+    trained(tmp_path, lambda *given: normalized(*given, call=call))
+    told = " ".join((tmp_path / "run" / "summary.json").read_text().split())
+    assert ("the loop was not seen to call the model itself" in told) is (call != "model")
+    assert ("the loop feeds the model" in told) is (call == "model")
+    assert ("was trained on inputs as they are measured is not known" in told) is (call != "model")
+
+
+def test_a_head_on_features_without_gradients_is_told_of_no_evaluation(tmp_path: Path) -> None:
+    """Of a frozen body; the test set is evaluated with gradients by mistake."""
+
+    def head(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        with torch.no_grad():
+            features = model.blocks[0](model.features(x))
+        model.eval()
+        model(z)
+        return cross_entropy(model.head(features), torch.arange(len(x)) % 2)
+
+    assert not found(trained(tmp_path, head, steps=80))[1]

@@ -61,7 +61,7 @@ def trained(
 
 def told(watcher: Watcher) -> bool:
     verdict = " ".join(watcher.verdict.split())
-    found = "are test pictures, and no training ones: if it was trained on their labels" in verdict
+    found = "are test pictures, and no training ones: if it learned from them" in verdict
     assert found is ("it has never seen" not in verdict)
     return found
 

@@ -36,6 +36,12 @@ def unlike(setting: Setting) -> list[Finding]:
     """The findings that what counts as studied was not, or not as it was measured, or that what
     counts as unseen was seen before the training."""
     found = []
+    if setting.uncalled:
+        text = (
+            "Whether it was trained on inputs as they are measured is not known: the loop was not"
+            " seen to call the model itself."
+        )
+        found.append(Finding("uncalled", text))
     if setting.redrawn:
         found.append(_redrawn(setting))
     if setting.test_redrawn:
@@ -191,8 +197,8 @@ def _fed(rows: int, tested: int, setting: Setting) -> Finding:
     least = "at least " if setting.fed_more else ""
     text = (
         f"Of {rows:,} inputs that the loop was seen to feed it, {least}{tested:,} are test"
-        f" {setting.noun}, and no training ones: if it was trained on their labels, what follows"
-        " about the test set is too good."
+        f" {setting.noun}, and no training ones: if it learned from them, what follows about"
+        " the test set is too good."
     )
     return Finding("fed", text)
 

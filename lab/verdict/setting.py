@@ -101,6 +101,9 @@ class Setting:
     rescaled: bool = False
     """Whether another program fed the network other inputs while it trained it: of another scale or
     shape, or changed in a way that is not random."""
+    uncalled: bool = False
+    """Whether another program was not seen to call the network itself while it trained it, so that
+    it is not known which inputs it fed it."""
     redrawn: bool = False
     """Whether the training examples are random augmentations, of which one draw was measured."""
     test_redrawn: bool = False

@@ -64,6 +64,7 @@ class Looking:
         self._random = Random(0)  # steps at even distances may miss every other epoch
         self._rows = Random(1)  # and so may rows, where those of two sets take turns
         self._answers_move = self._told_untouched = False
+        self.is_uncalled = False  # whether weights changed, and the model was not seen to be called
         self._told_changed = "labels" in sets.redrawn
 
     @property
@@ -115,6 +116,7 @@ class Looking:
         self._keep_latest()
         if step < self._next:
             return
+        self._test.note_gradients(network)
         distance = min(LATER * step, max(OFTEN, SELDOM * step))
         self._next = step + distance * self._random.uniform(0.5, 1.5)
         if self._latest is None:
@@ -162,6 +164,20 @@ class Looking:
             f"none of the weights of the watched model has changed in {in_steps(steps)}: does the"
             " loop train a copy of it, has the optimizer the parameters of another model, or is the"
             " learning rate 0?"
+        )
+
+    def past_the_model(self, *, late: bool) -> str:
+        """What is to be said where weights change and the model itself was never called; `late`:
+        enough steps were made for that."""
+        looked = [each for each in (self._fed, self._latest) if each is not None]
+        called = self._fed is None or any(each.is_called for each in looked)
+        if called or not late or not self.changed or self.is_uncalled:
+            return ""
+        self.is_uncalled = True
+        return (
+            "the weights change, and the loop was not seen to call the model itself, but perhaps"
+            " its parts, model.forward or a copy: whether it trains on inputs as they are measured"
+            " is not known. If it changes them, as by normalization, do so in forward=, too"
         )
 
     def at_inputs(self, *, last: bool) -> str:

@@ -110,6 +110,7 @@ class Inputs:
         self._training, self._wanted = training, wanted
         self._shown = shown
         self.is_over = self.is_paused = False
+        self.is_called = False  # whether there was any call of the network
         chance = random or Random(0)
         self._kept, self._beside, self._further, self._further_beside = (
             Kept(most, MORE * CALLS, chance) for _ in range(4)
@@ -173,6 +174,7 @@ class Inputs:
 
     def _begin(self, network: nn.Module, args: Any, named: Any) -> None:
         """A call of the network begins."""
+        self.is_called = True
         self._running.append(None)
         self._running[-1] = self._keep(network, [args, named])
 

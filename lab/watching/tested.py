@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lab.watching.backward import Backward
 from lab.watching.fed import COUNTED, Shown, are_among, are_equal, probed
@@ -58,7 +58,7 @@ class Tested:
     the training set. `train` and `test` are what the network gets when it is measured on those.
 
     `fed`: of how many inputs of the loop how many are such; `told`: whether these are enough for it
-    to be said. As soon as a backward pass was seen, inputs count that one came from.
+    to be said. As soon as a backward pass was noticed, inputs count that one came from.
     """
 
     def __init__(self, sets: GivenSets, train: Shown, test: Shown) -> None:
@@ -74,6 +74,10 @@ class Tested:
     def knows_part(self) -> bool:
         """Whether only some of the test examples are searched for."""
         return self._test.count < self._sets.test.source.count
+
+    def note_gradients(self, network: nn.Module) -> None:
+        """Note whether the loop makes backward passes: some weight has a gradient."""
+        self._trains = self._trains or any(p.grad is not None for p in network.parameters())
 
     def keep(self, calls: list[Call]) -> None:
         """Take the inputs of some calls over, if they have the shape of those that are measured."""

@@ -415,7 +415,8 @@ class Watcher:
                 # with forward= the weights may be those of another module, or of none
                 moved = not self._as_they_are and self._first.differs_from(result)
                 weights = self._looking.untouched(steps=self._step, late=late, answers_move=moved)
-            for said in (weights, inputs, examples, tested):
+                past = self._looking.past_the_model(late=late)
+            for said in (weights, past, inputs, examples, tested):
                 if said:
                     self.warn(said)
             with budget.spending("logging"), self._undisturbed():
@@ -582,6 +583,7 @@ class Watcher:
             clusters=sets.clusters,
             fed=(fed.rows, fed.tested) if (fed := self._looking.fed) is not None else None,
             fed_more=self._looking.knows_part,
+            uncalled=self._looking.is_uncalled,
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
             redrawn="inputs" in sets.redrawn,
