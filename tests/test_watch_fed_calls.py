@@ -504,3 +504,34 @@ def test_a_head_on_features_without_gradients_is_told_of_no_evaluation(tmp_path:
         return cross_entropy(model.head(features), torch.arange(len(x)) % 2)
 
     assert not found(trained(tmp_path, head, steps=80))[1]
+
+
+def test_an_evaluation_of_the_model_is_no_call_that_trains_it(tmp_path: Path) -> None:
+    def by_parts(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        model.eval()
+        with torch.no_grad():
+            model(z)
+        model.train()
+        return normalized(model, x, z, call="parts")
+
+    assert "not seen to call the model itself" in " ".join(
+        trained(tmp_path, by_parts).verdict.split()
+    )
+
+
+def test_a_model_that_is_called_later_is_called(tmp_path: Path) -> None:
+    """After a phase that trains its features alone, at the end of which is a measurement."""
+    model, y = Net(), torch.arange(COUNT) % 2
+    optimizer = torch.optim.Adam(model.parameters())
+    given = {"train": (X, y), "test": (Z, y)}
+    out = tmp_path / "run"
+    with watch(model, **given, out=out, quiet=True, pictures=False, every=10) as watcher:
+        for step in range(60):
+            optimizer.zero_grad()
+            few = torch.arange(step, step + 20)
+            loss = model.features(X[few]).square().mean() if step < 20 else labeled(model, X[few])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            watcher()
+    assert "not seen to call the model itself" not in " ".join(watcher.verdict.split())
+    assert "was not seen to call the model itself" in (out / "summary.json").read_text()

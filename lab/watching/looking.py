@@ -171,13 +171,16 @@ class Looking:
         enough steps were made for that."""
         looked = [each for each in (self._fed, self._latest) if each is not None]
         called = self._fed is None or any(each.is_called for each in looked)
+        if called:
+            self.is_uncalled = False
         if called or not late or not self.changed or self.is_uncalled:
             return ""
         self.is_uncalled = True
         return (
             "the weights change, and the loop was not seen to call the model itself, but perhaps"
-            " its parts, model.forward or a copy: whether it trains on inputs as they are measured"
-            " is not known. If it changes them, as by normalization, do so in forward=, too"
+            " its parts, model.forward, a compiled one or a copy: whether it trains on inputs as"
+            " they are measured is not known. If it changes them, as by normalization, do so in"
+            " forward=, too"
         )
 
     def at_inputs(self, *, last: bool) -> str:

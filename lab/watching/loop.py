@@ -110,7 +110,7 @@ class Inputs:
         self._training, self._wanted = training, wanted
         self._shown = shown
         self.is_over = self.is_paused = False
-        self.is_called = False  # whether there was any call of the network
+        self.is_called = False  # whether there was a call of the network with gradients
         chance = random or Random(0)
         self._kept, self._beside, self._further, self._further_beside = (
             Kept(most, MORE * CALLS, chance) for _ in range(4)
@@ -174,7 +174,6 @@ class Inputs:
 
     def _begin(self, network: nn.Module, args: Any, named: Any) -> None:
         """A call of the network begins."""
-        self.is_called = True
         self._running.append(None)
         self._running[-1] = self._keep(network, [args, named])
 
@@ -194,6 +193,7 @@ class Inputs:
 
     def _keep(self, network: nn.Module, inputs: Any) -> Backward | None:
         is_mine = network.training == self._training
+        self.is_called = self.is_called or torch.is_grad_enabled()
         if self.is_over or (not is_mine and (not self._training or self._are_enough(self._beside))):
             return None
         if self._training and not torch.is_grad_enabled():

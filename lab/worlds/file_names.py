@@ -9,17 +9,22 @@ from itertools import combinations, pairwise
 from pathlib import PurePath
 from typing import NamedTuple
 
-from lab.worlds.marks import CALLED, NAMED, Marks, T
+from lab.worlds.marks import NAMED, Marks, T
 from lab.worlds.set_names import OF_SETS
 
 RECURRING = 3
 """Names with one end from which on it recurs."""
 
-NAMED_AS = re.compile(rf"(?:{CALLED.pattern})[\W_]*\d", re.IGNORECASE)
-"""How names begin that say what the number after a word is of: patient012, Subject-3."""
+NAMED_AS = re.compile(
+    r"(?<![^\W\d_])(?:patient(?:en)?|paciente|paziente|proband|subject|sujet|person|participant"
+    r"|individual|donor|lesion|scene|video|clip|sequence|burst|animal|specimen|writer|child|speaker"
+    r"|signer|mrn|subj?|pat|volume|vol|series)s?[\W_]*(?:(?:id|no|nr|num|number)[\W_]*)?\d",
+    re.IGNORECASE,
+)
+"""Words in names that say what the number after them is of: patient012, Subject-3."""
 
-PART_OF = re.compile(r"(?:slice|frame)[\W_]*\d+", re.IGNORECASE)
-"""Ends of names that say of what the beginning is a volume or video: slice_041, frame12."""
+PART_OF = re.compile(r"(?:slices?|frames?|fr|z|mpr)[\W_]*\d+", re.IGNORECASE)
+"""What begins the rest of a name of which the beginning is a volume or video: slice_041_flair."""
 
 DATED = re.compile(
     r"(?:(?:19|20)\d\d(?:[-_.]?\d\d){2}|\d\d([-_.])\d\d\1(?:19|20)\d\d)"
@@ -35,7 +40,7 @@ AFTER_A_DAY = re.compile(r"[\W_]+(([^\W\d_]+)\d+)(?![^\W_])")
 
 COUNTED = re.compile(
     r"(?:img|image|im|pict?|picture|photo|foto|bild|dsc[nf]?|pxl|mvi|vid|wa|scan|frame|f|file|page|p"
-    r"|no|nr|n|screenshot|dji|gopr|cimg|sam|snap|shot|month|week|day|q|v|cam|batch)",
+    r"|no|nr|n|screenshot|dji|gopr|cimg|sam|snap|shot|month|week|day|q|v|batch)",
     re.IGNORECASE,
 )
 """Words before counters of pictures, which say nothing of what these show."""
@@ -81,7 +86,7 @@ def _by_names(
 ) -> list[Marks[T]]:
     """The marks of files by how their names begin, in one class and in all; `found` are beginnings
     and rests of some, of which those that name a set say nothing, as 12_test.jpg."""
-    found = {item: cut for item, cut in found.items() if not _names_a_set(cut[1])}
+    found = {item: cut for item, cut in found.items() if not _names_a_set(*cut)}
     flat = {item: path for each in sets for item, path in each.items()}
     begins = {begin for begin, _ in found.values()}
     anew = _begin_anew([{*each.values()} for each in sets])
@@ -111,7 +116,7 @@ def _by_names(
         whole = path.stem if free else (path.parent / path.stem).as_posix()
         if item not in begun and whole in known:
             begun[item] = whole
-    parts = sum(bool(PART_OF.fullmatch(rest)) for _, rest in found.values())
+    parts = sum(bool(PART_OF.match(rest)) for _, rest in found.values())
     named = 2 * parts > len(found)
     return [
         Marks(
@@ -124,7 +129,7 @@ def _by_names(
 
 def _say_of_what(marks: Collection[str]) -> bool:
     """Whether most marks say what their number is of, as patient012."""
-    return 2 * sum(bool(NAMED_AS.match(mark.rpartition("/")[2])) for mark in marks) > len(marks)
+    return 2 * sum(bool(NAMED_AS.search(mark.rpartition("/")[2])) for mark in marks) > len(marks)
 
 
 def _mean(marks: Mapping[T, str], paths: Mapping[T, PurePath]) -> float:
@@ -134,12 +139,11 @@ def _mean(marks: Mapping[T, str], paths: Mapping[T, PurePath]) -> float:
     return len(names) / max(1, len({*marks.values()}))
 
 
-def _names_a_set(rest: str) -> bool:
-    """Whether the rest of a name says which set a picture is of, as of 12_a_test."""
-    words = re.split(r"[\W_]+", rest)
-    return any(
-        OF_SETS.fullmatch(word) or word.lower() in ("tr", "trn", "te", "tst") for word in words
-    )
+def _names_a_set(begin: str, rest: str) -> bool:
+    """Whether the rest of a name says which set a picture is of and nothing else, as of 12_test,
+    and the beginning not what it is of."""
+    is_set = OF_SETS.fullmatch(rest) or rest.lower() in ("tr", "trn", "te", "tst")
+    return bool(is_set) and not NAMED_AS.search(begin)
 
 
 def _is_counter(begin: str) -> bool:

@@ -111,10 +111,10 @@ class FolderWorld(StoredWorld[Path]):
         a link there leads to, and is not hidden."""
         tops = [self.root / name for name in ("train", "test")] if self.in_sets else [self.root]
         classes = {top / name for top in tops for name in _folders(top)}
-        place = folder.resolve()
         return any(
             place.is_relative_to(root)
             and not any(part.startswith(".") for part in place.relative_to(root).parts)
+            for place in (folder.resolve(), Path(os.path.abspath(folder)))
             for root in {each.resolve() for each in (*tops, *classes)}
         )
 

@@ -16,8 +16,8 @@ FEW = 1.5
 has on the mean, at least: fewer happen to be alike."""
 
 MOST = 50
-"""Pictures that a cluster by names, or by a column of `EITHER`, has on the mean, at most: more are
-a kind, as a breed of dogs."""
+"""Pictures that a cluster by a column of `EITHER`, or by names of which there are few, has on the
+mean, at most: more are a kind, as a breed of dogs."""
 
 MANY = 20
 """Values that a column has at least, and pictures that each has on the mean, at most, if its name
@@ -75,12 +75,12 @@ class Marks(Generic[T]):
         if self.kind == "folder":
             few_and_full = len(counts) < MANY and counts.total() > MANY * len(counts)
             return _are_numbered(counts) or not few_and_full
-        if 2 * counts.total() < pictures or len(counts) < self.least:
+        if 2 * counts.total() < pictures or (len(counts) < self.least and not self.named):
             return False
         mean = counts.total() / len(counts)
         if self.kind == "names":
-            several = max(each.total() / len(each) for each in whole if each)
-            return self.named or ((self.mean or mean) >= FEW and several <= MOST)
+            few_and_full = len(counts) < NAMED and mean > MOST
+            return self.named or ((self.mean or mean) >= FEW and not few_and_full)
         if _called(self.column):
             return _are_names(self.column, counts, mean)
         numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
