@@ -9,16 +9,15 @@ from itertools import combinations, pairwise
 from pathlib import PurePath
 from typing import NamedTuple
 
-from lab.worlds.marks import NAMED, Marks, T
+from lab.worlds.marks import ALONE, NAMED, Marks, T
 from lab.worlds.set_names import OF_SETS
 
 RECURRING = 3
-"""Names with one end from which on it recurs."""
+"""Names from which on an end recurs, or those of two sets begin anew in each."""
 
 NAMED_AS = re.compile(
-    r"(?<![^\W\d_])(?:patient(?:en)?|paciente|paziente|proband|subject|sujet|person|participant"
-    r"|individual|donor|lesion|scene|video|clip|sequence|burst|animal|specimen|writer|child|speaker"
-    r"|signer|mrn|subj?|pat|volume|vol|series)s?[\W_]*(?:(?:id|no|nr|num|number)[\W_]*)?\d",
+    rf"(?<![^\W\d_])(?:{ALONE}|subj?|pat|volume|vol|series)s?[\W_]*"
+    r"(?:(?:id|no|nr|num|number)[\W_]*)?\d",
     re.IGNORECASE,
 )
 """Words in names that say what the number after them is of: patient012, Subject-3."""

@@ -23,18 +23,20 @@ MANY = 20
 """Values that a column has at least, and pictures that each has on the mean, at most, if its name
 does not say that they are clusters: others are kinds, such as a camera."""
 
-CALLED = re.compile(
+ALONE = (
     r"patient(?:en)?|paciente|paziente|proband|subject|sujet|person|participant|individual|donor"
-    r"|lesion|case|stud(?:y|ie)|serie|exam|visit|session|scene|video|clip|sequence|track|burst|animal"
-    r"|specimen|sample|slide|plant|tree|famil(?:y|ie)|writer|user|child|speaker|signer|mrn|cluster"
+    r"|lesion|scene|video|clip|sequence|burst|animal|specimen|writer|child|speaker|signer|mrn"
 )
-"""Words by which columns of clusters are called, alone or with some of `NUMBERED`."""
+"""Words by which clusters are called, and no kinds."""
 
 EITHER = re.compile(
     r"case|stud(?:y|ie)|serie|exam|visit|session|track|sample|slide|plant|tree|famil(?:y|ie)|user"
     r"|cluster"
 )
-"""Those of them that columns of kinds are called by, too, as of studies in several countries."""
+"""Those by which both are, as studies in several countries."""
+
+CALLED = re.compile(rf"{ALONE}|{EITHER.pattern}")
+"""Words by which columns of clusters are called, alone or with some of `NUMBERED`."""
 
 NAMED = 10
 """Values that marks have at least, if little else says that they are clusters: those of columns
