@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 import pytest
@@ -653,6 +654,26 @@ def test_arrays_beside_pictures_tell_patients(tmp_path: Path) -> None:
     np.savez(file, x=x[:20], y=y[:20], patient=patient[:20], x_test=x[20:], y_test=y[20:],
              patient_test=patient[20:])  # fmt: skip
     assert told(file, 20, 20).startswith("20 test pictures have 5 values of the column patient (5")
+
+
+def test_a_run_says_where_nothing_tells_which_pictures_belong_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "no folder, column or file name says which pictures belong together"
+    rows = of_patients(tmp_path / "own", lambda patient, number: f"{36 * number + patient:03}")
+
+    def printed(name: str, **data: Any) -> str:
+        start(tiny(tmp_path / name, num_train=30, num_test=6, **data))
+        return capsys.readouterr().out
+
+    assert printed("nothing", data=str(tmp_path / "own")).count(said) == 1
+    table(tmp_path / "own", "patient", rows)
+    assert said not in printed("column", data=str(tmp_path / "own"))
+    for name, first in (("train", 0), ("test", 30)):  # each patient in one of them
+        for label in ("a", "b"):
+            patients(tmp_path / "apart" / name / label, first, first + 6, pictures=3)
+    assert said not in printed("folders", data=str(tmp_path / "apart"))
+    assert said not in printed("faces")
 
 
 def test_a_watched_loop_is_told(tmp_path: Path) -> None:

@@ -93,6 +93,11 @@ class Display:
         first = "first " if self._config.train.online else ""
         self._say(f"{first}training {self._noun}: {counts}{wrong}")
 
+    def note(self, sentence: str) -> None:
+        """Say something about the pictures that is no fault; nothing if it is empty."""
+        if sentence:
+            self._say(sentence)
+
     def columns(self, found: Mapping[str, tuple[Estimate, Estimate]]) -> None:
         """Say how much each column that forms groups tells about the class, and how much by
         chance."""

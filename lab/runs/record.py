@@ -151,6 +151,7 @@ class Record:
         self._add_time("drawing")
         both = (train, test)
         told = world.doubts(sets=both) if isinstance(world, StoredWorld) else world.doubts()
+        display.note(world.unmarked() if isinstance(world, StoredWorld) else "")
         display.warn([*told, *faults])
         display.warn(self._run.notes)
         if isinstance(world, DrawnWorld):

@@ -120,6 +120,11 @@ class ArrayWorld(StoredWorld[Item]):
         numbers = [2 * number + SETS.index(key) for key, number in items]
         return self.metadata.samples(items, torch.tensor(numbers, dtype=torch.int64))
 
+    @property
+    def no_marks(self) -> str:
+        """Words for no array."""
+        return "no array beside the pictures"
+
     @cached_property
     def marks(self) -> list[Marks[Item]]:
         """Further arrays with a value for each picture."""

@@ -113,6 +113,23 @@ def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> l
     ]
 
 
+def without_clusters(
+    marks: Sequence[Marks[T]], whole: Sequence[Sequence[tuple[T, Hashable]]]
+) -> bool:
+    """Whether no marks say of any pictures of the `whole`, as in `clusters_of`, that they belong
+    together."""
+    return not any(_of_clusters(mark, whole) for mark in marks)
+
+
+def without_clusters_told(noun: str, marks: str, sets: tuple[str, str]) -> str:
+    """A sentence where `marks`, in words, say of no pictures, called `noun`, that they belong
+    together."""
+    return (
+        f"{marks} says which {noun} belong together, as those of one patient or scene: if some do,"
+        f" put all of each into {sets[0]} or {sets[1]}, or else test accuracy is too good"
+    )
+
+
 def _capital(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
 
@@ -124,17 +141,12 @@ def _by(
     whole: Sequence[Sequence[tuple[T, Hashable]]],
 ) -> Clusters | None:
     """The clusters of two sets of a `whole` by the marks of one kind."""
-    of_class: dict[Hashable, set[str]] = defaultdict(set)
-    for each in whole:
-        for item, label in each:
-            if item in marks.of:
-                of_class[label].add(marks.of[item])
-    known = {mark for each in of_class.values() if len(each) >= LEAST for mark in each}
-    studied, tested, *of_whole = (
+    known = _of_clusters(marks, whole)
+    studied, tested = (
         Counter(mark for item, _ in each if (mark := marks.of.get(item, "")) in known)
-        for each in (train, test, *whole)
+        for each in (train, test)
     )
-    if not tested or not marks.are_clusters(of_whole, sum(map(len, whole))):
+    if not tested:
         return None
     shared = tested.keys() & studied.keys()
     crowded = sum(number**2 for number in tested.values()) > CROWDED * tested.total()
@@ -146,3 +158,18 @@ def _by(
         marks.kind, marks.column, total, len(tested), len(shared), first, crowded,
         anew=marks.anew and bool(shared),
     )  # fmt: skip
+
+
+def _of_clusters(marks: Marks[T], whole: Sequence[Sequence[tuple[T, Hashable]]]) -> set[str]:
+    """The marks of one kind in classes with several; empty if they are not those of clusters."""
+    of_class: dict[Hashable, set[str]] = defaultdict(set)
+    for each in whole:
+        for item, label in each:
+            if item in marks.of:
+                of_class[label].add(marks.of[item])
+    known = {mark for each in of_class.values() if len(each) >= LEAST for mark in each}
+    counts = [
+        Counter(mark for item, _ in each if (mark := marks.of.get(item, "")) in known)
+        for each in whole
+    ]
+    return known if known and marks.are_clusters(counts, sum(map(len, whole))) else set()

@@ -152,6 +152,11 @@ class FolderWorld(StoredWorld[Path]):
         """Whether the file has 16 bits for each number, of which the upper two are not used."""
         return has_unused_bits(item)
 
+    @property
+    def no_marks(self) -> str:
+        """Words for no folder, column or name."""
+        return "no folder, column or file name"
+
     @cached_property
     def marks(self) -> list[Marks[Path]]:
         """Folders below the classes, columns of the tables, and names of files."""

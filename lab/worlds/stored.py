@@ -26,7 +26,7 @@ from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.core.words import first_few, of_class
 from lab.worlds.association import copy_keys, digests, first_ones
-from lab.worlds.clusters import Clusters, clusters_of
+from lab.worlds.clusters import Clusters, clusters_of, without_clusters, without_clusters_told
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
 from lab.worlds.marks import Marks
@@ -163,6 +163,16 @@ class StoredWorld(World, Generic[T]):
         test set may be in, as `clusters_of` says."""
         train, test = self._items("train")[:num_train], self._items("test")[:num_test]
         return clusters_of(self.marks, train, test, self.whole)
+
+    def unmarked(self) -> str:
+        """A sentence if nothing says which pictures belong together; else empty."""
+        none = without_clusters(self.marks, self.whole)
+        return without_clusters_told(self.noun, self.no_marks, self.sets) if none else ""
+
+    @property
+    @abstractmethod
+    def no_marks(self) -> str:
+        """Words for nothing that tells which pictures belong together."""
 
     @property
     def whole(self) -> Sequence[Labeled[T]]:
