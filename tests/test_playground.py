@@ -344,15 +344,22 @@ def test_consent_is_for_what_the_file_imports_too(tmp_path: Path) -> None:
     page = Page(runs)
     assert page.post(b'{"run": "mine"}')[0] == 200
     assert page.runs()["mine"]["kind"] == "ready"
+    conditions = page.runs()["mine"]["conditions"]
     helper.write_text(NET + f"\nopen({str(trap)!r}, 'a').close()\n")
     listed = page.runs()["mine"]
     assert listed["kind"] == "consent"
     assert "body.py is changed" in listed["code"]
+    assert not any("is changed" in each for each in listed["conditions"])
     page.get("look", face="", run="mine")
     assert not trap.exists()
     assert page.post(b'{"run": "mine"}')[0] == 200
     assert "chances" in page.ok("look", face="", run="mine")["answers"][0]
     assert trap.exists(), "agreed to, although it has changed"
+    changed = page.runs()["mine"]["conditions"][1]
+    assert changed.startswith("not the code that was trained: ")
+    assert "body.py is changed" in changed
+    helper.write_text(NET)
+    assert page.runs()["mine"]["conditions"] == conditions
 
 
 def test_a_file_may_be_agreed_to_beforehand_as_it_is_then(

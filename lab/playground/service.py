@@ -223,6 +223,10 @@ class Service:
             return {**about, "kind": "broken", "trouble": code.trouble}
         if code is not None and not self._cache.consented(run):
             return {**about, "kind": "consent", "code": code.told}
+        if code is not None and code.changed:
+            number, *more = about["conditions"]
+            changed = f"not the code that was trained: {code.changed}"
+            about["conditions"] = [number, changed, *more]
         return {**about, "kind": "ready" if world is not None else "pictures"}
 
     def _look(self, asked: QueryParams) -> Values:
