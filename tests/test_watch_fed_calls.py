@@ -72,9 +72,10 @@ def trained(
     batch: int = 20,
     model: nn.Module | None = None,
     most: int | None = 2000,
+    cleared: bool = False,
 ) -> Watcher:
     """A loop that steps along the gradients of `loss` of the model, a batch of the training set
-    and one of the test set; where there are none, at random."""
+    and one of the test set; where there are none, at random. `cleared`: they are gone at once."""
     x, z = sets
     model = model or Net()
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
@@ -92,6 +93,8 @@ def trained(
                 for each in model.parameters():
                     each.add_(torch.randn_like(each) * (each.grad is None) * 0.01)
             optimizer.step()
+            if cleared:
+                optimizer.zero_grad()
             watcher()
     for module in model.modules():
         assert not has_hooks(module)
@@ -493,7 +496,10 @@ def test_where_the_loop_does_not_call_the_model_itself_that_is_told(
     assert ("was trained on inputs as they are measured is not known" in told) is (call != "model")
 
 
-def test_a_head_on_features_without_gradients_is_told_of_no_evaluation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cleared", [False, True])
+def test_a_head_on_features_without_gradients_is_told_of_no_evaluation(
+    cleared: bool, tmp_path: Path
+) -> None:
     """Of a frozen body; the test set is evaluated with gradients by mistake."""
 
     def head(model: Net, x: Tensor, z: Tensor) -> Tensor:
@@ -503,7 +509,7 @@ def test_a_head_on_features_without_gradients_is_told_of_no_evaluation(tmp_path:
         model(z)
         return cross_entropy(model.head(features), torch.arange(len(x)) % 2)
 
-    assert not found(trained(tmp_path, head, steps=80))[1]
+    assert not found(trained(tmp_path, head, steps=80, cleared=cleared))[1]
 
 
 def test_an_evaluation_of_the_model_is_no_call_that_trains_it(tmp_path: Path) -> None:

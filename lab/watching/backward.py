@@ -17,7 +17,8 @@ NODES = 20_000
 
 class Backward:
     """Whether a backward pass `came` through a call of a network to one of its weights, from its
-    outputs or from anything in between; True, too, where that cannot be seen.
+    outputs or from anything in between; True, too, where that cannot be seen. `was_seen`: not
+    there.
 
     It asks the operations of the graph that take a weight. It changes nothing, keeps no graph and
     never fails.
@@ -27,6 +28,7 @@ class Backward:
 
     def __init__(self, shape: torch.Size) -> None:
         self.came = True
+        self.was_seen = False
         self._shape = shape
 
     def follow(self, outputs: Any) -> None:
@@ -47,7 +49,7 @@ class Backward:
         the others alone, as for the gradients of pictures."""
         unknown = max(places) >= len(gradients)
         if unknown or any(gradients[place] is not None for place in places):
-            self.came = True
+            self.came = self.was_seen = True
 
 
 def _is_wrapped(tensor: Tensor) -> bool:

@@ -116,7 +116,8 @@ class Looking:
         self._keep_latest()
         if step < self._next:
             return
-        self._test.note_gradients(network)
+        if any(weight.grad is not None for weight in network.parameters()):
+            self._test.trains = True
         distance = min(LATER * step, max(OFTEN, SELDOM * step))
         self._next = step + distance * self._random.uniform(0.5, 1.5)
         if self._latest is None:
@@ -126,6 +127,7 @@ class Looking:
         """Take the latest inputs over, if there are enough."""
         if self._latest is not None and (every := self._latest.with_further(beside=self.changed)):
             self._latest.end()
+            self._test.trains = self._test.trains or self._latest.trains
             self._seen = self._latest.calls(beside=self.changed, last=True) or self._seen
             self._latest = None
             self._test.keep(every)

@@ -115,6 +115,8 @@ class Inputs:
         self._kept, self._beside, self._further, self._further_beside = (
             Kept(most, MORE * CALLS, chance) for _ in range(4)
         )
+        self._other: Backward | None = None  # of the latest call of a part with other inputs
+        self._trains = False
         self._running: list[Backward | None] = []  # calls that have not returned, the inmost last
         self._hooks: list[tuple[nn.Module, _Hook]] = []
         for module, begin in (
@@ -163,6 +165,12 @@ class Inputs:
         """The finite numbers of `calls`, (N,); None until there are enough."""
         found = self.calls()
         return finite([each.rows for each in found]) if found else None
+
+    @property
+    def trains(self) -> bool:
+        """Whether a backward pass came to a part of which the inputs are not kept, such as a head
+        on features: the loop trains by such passes, also where it clears gradients at once."""
+        return self._trains or (self._other is not None and self._other.was_seen)
 
     def end(self) -> None:
         """Take the hooks away that are still there. Those of copies hold nothing any more."""
@@ -213,11 +221,20 @@ class Inputs:
         if self._wanted is not None or not (learns or torch.is_grad_enabled()):
             return None
         first = self._first(inputs)
-        fits = first is not None and self._shown and first.shape[1:] == self._shown.shape
-        if first is None or not fits or (not is_mine and first.requires_grad):
+        if first is None:
+            return None
+        if not self._shown or first.shape[1:] != self._shown.shape:
+            return self._follow_other(first)
+        if not is_mine and first.requires_grad:
             return None
         trained = (self._further if is_mine else self._further_beside).add(first)
         return None if learns else trained
+
+    def _follow_other(self, inputs: Tensor) -> Backward | None:
+        """What is to follow whether a part is trained on inputs that are not kept, until one is."""
+        self._trains = self.trains
+        self._other = None if self._trains else Backward(inputs.shape)
+        return self._other
 
     def _first(self, inputs: Any) -> Tensor | None:
         """The tensor of the inputs of a call that is compared; None where that cannot be kept."""

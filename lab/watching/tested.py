@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lab.watching.backward import Backward
 from lab.watching.fed import COUNTED, Shown, are_among, are_equal, probed
@@ -58,7 +58,8 @@ class Tested:
     the training set. `train` and `test` are what the network gets when it is measured on those.
 
     `fed`: of how many inputs of the loop how many are such; `told`: whether these are enough for it
-    to be said. As soon as a backward pass was noticed, inputs count that one came from.
+    to be said; `trains`: whether the loop makes backward passes. As soon as one was noticed, inputs
+    count that one came from.
     """
 
     def __init__(self, sets: GivenSets, train: Shown, test: Shown) -> None:
@@ -66,7 +67,7 @@ class Tested:
         self._waiting: list[list[tuple[Tensor, Backward]]] = []  # probes that were not searched yet
         self._rows = 0  # how many there are
         self._chance: float | None = None
-        self._trains = False
+        self.trains = False
         self.fed = Fed()
         self.told = False
 
@@ -74,10 +75,6 @@ class Tested:
     def knows_part(self) -> bool:
         """Whether only some of the test examples are searched for."""
         return self._test.count < self._sets.test.source.count
-
-    def note_gradients(self, network: nn.Module) -> None:
-        """Note whether the loop makes backward passes: some weight has a gradient."""
-        self._trains = self._trains or any(p.grad is not None for p in network.parameters())
 
     def keep(self, calls: list[Call]) -> None:
         """Take the inputs of some calls over, if they have the shape of those that are measured."""
@@ -103,8 +100,8 @@ class Tested:
         if train is None or test is None or train.shape[1:] != test.shape[1:]:
             return
         every = [call for each in waiting for call in each]
-        self._trains = self._trains or any(trained.came for _, trained in every)
-        calls = [rows for rows, trained in every if trained.came or not self._trains]
+        self.trains = self.trains or any(trained.came for _, trained in every)
+        calls = [rows for rows, trained in every if trained.came or not self.trains]
         knows_all = self._train.count == self._sets.train.source.count
         if not knows_all and train[0].numel() < COUNTED:
             return
