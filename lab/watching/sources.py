@@ -504,8 +504,12 @@ def as_labels(given: Any, what: str, names: Sequence[str], *, beside: Tree | Non
             f" {tuple(labels.shape)}{soft}"
         )
     whole = labels.to(torch.int64)
-    if not bool((whole.to(labels.dtype) == labels).all()) or bool((whole < 0).any()):
-        raise ValueError(f"{what}: labels must be whole numbers from 0")
+    wrong = labels[(whole.to(labels.dtype) != labels) | (whole < 0)]
+    if len(wrong):
+        unlabeled = "; leave examples without a label out" if bool((wrong < 0).all()) else ""
+        raise ValueError(
+            f"{what}: labels must be whole numbers from 0, not {wrong[0].item():g}{unlabeled}"
+        )
     return whole
 
 
