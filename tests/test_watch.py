@@ -531,6 +531,8 @@ class Endless(IterableDataset[Any]):
         ({"train": Endless()}, "train is an iterable dataset, whose examples have no numbers"),
         ({"test": 3}, "test must be a map-style dataset, a DataLoader, or"),
         ({"train": (TRAIN[0], TRAIN[1][:5])}, "train: 5 and 40 examples"),
+        ({"train": [(*each, 0) for each in zip(*TRAIN, strict=True)]},
+         "3 parts; each must be (input, label): give one of pairs, such as [item[:2] for item in"),
         ({"test": (TEST[0], TEST[1] + 0.5)}, "test: labels must be whole numbers from 0, not "),
         ({"train": (TRAIN[0], TRAIN[1].where(TRAIN[1] > 0, torch.tensor(-100)))},
          "not -100; leave examples without a label out"),

@@ -458,7 +458,10 @@ class Source:
         if isinstance(batch, (list, tuple)) and len(batch) == 2:
             return batch[0], batch[1]
         parts = f"{len(batch)} parts" if isinstance(batch, (list, tuple)) else "no label"
-        raise ValueError(f"{self.what}: its items have {parts}; each must be (input, label)")
+        pairs = ""
+        if isinstance(batch, (list, tuple)) and len(batch) > 2:
+            pairs = ": give one of pairs, such as [item[:2] for item in dataset]"
+        raise ValueError(f"{self.what}: its items have {parts}; each must be (input, label){pairs}")
 
     def _labels(self, given: Any, beside: Tree | None = None) -> Tensor:
         return as_labels(given, self.what, self._names or self.classes, beside=beside)
