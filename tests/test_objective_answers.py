@@ -56,6 +56,15 @@ DIFFERENCES = {
     "centered": "ce(logits - logits.mean(0), y)",
 }
 
+DRAWN = {
+    "a class that it is not": "-(1 - p.gather(1, ((y + torch.randint(1, C, (N,))) % C)[:, None]))"
+    ".clamp(min=1e-6).log().mean()",
+    "one output against the rest": "F.binary_cross_entropy_with_logits("
+    "logits.gather(1, some[:, None])[:, 0], (y == some).float())",
+    "without one class": "ce(logits.masked_fill(F.one_hot(some, C).bool() & (hot < 1), -1e9), y)",
+}
+"""Losses that draw what they go by, of which the largest output is the answer in the long run."""
+
 FILE = """
 import torch
 from torch.nn import functional as F
@@ -73,7 +82,7 @@ def ranked(score, first):
 def own(logits, batch):
     (N, C), y = logits.shape, batch.labels
     hot, p, each = F.one_hot(y, C).float(), logits.softmax(1), ce(logits, y, reduction="none")
-    right = (p * hot).sum(1)
+    right, some = (p * hot).sum(1), torch.randint(C, (N,))
     draw = torch.Generator().manual_seed(3)
     teacher = 2 * torch.randn(64, C, generator=draw)[batch.indices % 64]
     def noise(share):
@@ -106,6 +115,14 @@ def test_a_loss_that_leaves_the_largest_output_open_is_told(
     said = told(loss, tmp_path, classes)
     assert "where it is smallest the largest output need not be" in said
     assert "-(k - expected) ** 2" in said
+
+
+@pytest.mark.parametrize("loss", DRAWN.values(), ids=DRAWN)
+@pytest.mark.parametrize("classes", [3, 5, 30])
+def test_of_a_loss_that_draws_at_random_one_draw_says_nothing(
+    loss: str, classes: int, tmp_path: Path
+) -> None:
+    assert told(loss, tmp_path, classes) == ""
 
 
 @pytest.mark.parametrize("loss", DIFFERENCES.values(), ids=DIFFERENCES)

@@ -189,6 +189,12 @@ def jacobian(logits, batch):
 def of_bits(logits, batch):
     return binary_cross_entropy_with_logits(KEPT["bits"], CODES.to(logits.device)[batch.labels])
 
+def soft(spec):
+    return nn.Sequential(net(spec).body, nn.Linear(8, spec.num_outputs), nn.Softmax(1))
+
+def of_probabilities(p, batch):  # NaN for logits
+    return torch.nn.functional.nll_loss(p.log(), batch.labels)
+
 def of_nothing(logits, batch):
     return binary_cross_entropy_with_logits(KEPT["bits"].detach(), CODES[batch.labels]) \\
         + 0 * logits.sum()
@@ -232,6 +238,20 @@ def test_losses_on_gradients_and_on_what_forward_keeps_are_trained(
 
 def untrained(config: RunConfig) -> RunConfig:
     return replace(config, train=replace(config.train, steps=0))
+
+
+def test_a_loss_of_probabilities_goes_by_no_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (80, 16, 16), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", x=x, y=np.arange(80) % 2)  # pictures that have names
+    config = beside(tmp_path, "soft", "of_probabilities")
+    own = replace(config.data, data=str(tmp_path / "own.npz"), num_test=16)
+    assert start(replace(config, data=own)) is not None
+    said = capsys.readouterr().out
+    assert "probabilities" in said
+    assert "batch.indices" not in said
 
 
 def test_a_loss_that_trains_nothing_is_refused(tmp_path: Path) -> None:

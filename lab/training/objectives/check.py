@@ -32,6 +32,9 @@ SURE = 1.0
 STEPS = 3
 """Steps before its state is kept; one more follows."""
 
+DRAWS = 8
+"""Times that an objective is asked whether it draws random numbers."""
+
 EXAMPLES = 32
 """Training examples of the trial, unless a run's are told."""
 
@@ -134,21 +137,25 @@ def check_objective(
                 " restored in another one: what its steps change must be in its state(), and what"
                 " its file draws at random must come from a seed"
             )
-        bounded = _bounded(lambda: tried(place), spec, batches[0][1], classes)
+        # one draw tells of no output what the objective does with it in the long run
+        drawn = network is None and _draws(make, spec, *batches[0])
+        bounded = not drawn and _bounded(lambda: tried(place), spec, batches[0][1], classes)
         fault: Fault = ""
-        if network is None and objective_file(name) is not None:
+        if network is None and not drawn and objective_file(name) is not None:
             fault = _answers(make, spec, numbering, classes, image_size, bounded=bounded)
 
         def loss_of(batch: Batch, names: Sequence[str]) -> Tensor:
             fresh = tried(place)
             fresh.objective.start(replace(spec, names=names))
-            return fresh(batches[0][0], batch, seed=0)
+            loss, _ = fresh.with_network(batches[0][0], batch, seed=0)
+            return loss
 
         with settings_kept():
             by_number = goes_by_numbers(loss_of, batches[0][1], numbering.names)
     doubts = list(_doubts(losses, name, known=objective.weights))
     labels = {label for _, batch in batches[:STEPS] for label in batch.labels.tolist()}
-    idle = [label for label in sorted(labels) if network is None and not reached[label]]
+    asked = network is None and not drawn
+    idle = [label for label in sorted(labels) if asked and not reached[label]]
     if by_number:
         doubts.append(
             f"--objective {name}: its loss goes by batch.indices, the numbers of pictures in the"
@@ -318,6 +325,23 @@ def _loss(
     if reached is not None:
         reached |= (gradient != 0).any(dim=0)
     return loss
+
+
+def _draws(
+    make: Callable[[], Objective], spec: ObjectiveSpec, logits: Tensor, batch: Batch
+) -> bool:
+    """Whether the first loss of the objective that `make` makes is another one with other random
+    numbers; False where it cannot be asked."""
+    losses = []
+    try:
+        for seed in range(DRAWS):
+            fresh = _Tried(make())
+            fresh.objective.start(spec)
+            losses.append(fresh(logits, batch, seed=seed).detach())
+    except Exception:  # objectives are anybody's code, and this is for warnings only
+        return False
+    first, *others = losses
+    return not all(torch.allclose(each, first, rtol=ROUNDING, atol=ROUNDING) for each in others)
 
 
 def _bounded(tried: Callable[[], _Tried], spec: ObjectiveSpec, batch: Batch, classes: int) -> bool:
