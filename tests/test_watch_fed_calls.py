@@ -525,6 +525,38 @@ def test_an_evaluation_of_the_model_is_no_call_that_trains_it(tmp_path: Path) ->
     )
 
 
+def test_neither_is_one_with_gradients(tmp_path: Path) -> None:
+    def by_parts(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        model.eval()
+        model(z)
+        model.train()
+        return normalized(model, x, z, call="parts")
+
+    assert "not seen to call the model itself" in " ".join(
+        trained(tmp_path, by_parts).verdict.split()
+    )
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("scale", [1, 9])
+def test_a_loop_without_gradients_calls_the_model(
+    scale: int, training: bool, tmp_path: Path
+) -> None:
+    """As of evolution, which evaluates the test set without gradients, too."""
+
+    def evolved(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        model.train(training)
+        with torch.no_grad():
+            model(scale * z)
+            return cross_entropy(model(scale * x), torch.arange(len(x)) % 2)
+
+    watcher = trained(tmp_path, evolved)
+    told = " ".join((tmp_path / "run" / "summary.json").read_text().split())
+    assert "not seen to call the model itself" not in told
+    assert ("the loop feeds the model" in told) is (scale != 1)
+    assert not found(watcher)[1]
+
+
 def test_a_model_that_is_called_later_is_called(tmp_path: Path) -> None:
     """After a phase that trains its features alone, at the end of which is a measurement."""
     model, y = Net(), torch.arange(COUNT) % 2

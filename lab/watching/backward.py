@@ -16,9 +16,9 @@ NODES = 20_000
 
 
 class Backward:
-    """Whether a backward pass `came` through a call of a network to one of its weights, from its
-    outputs or from anything in between; True, too, where that cannot be seen. `was_seen`: not
-    there.
+    """Whether a network learns from a call: `was_seen` says whether a backward pass came through it
+    to one of its weights, from its outputs or from anything in between, and `came` is True, too,
+    where that cannot be seen, or where it `learns` something without one, as running statistics.
 
     It asks the operations of the graph that take a weight. It changes nothing, keeps no graph and
     never fails.
@@ -26,10 +26,15 @@ class Backward:
     Args: shape: that of the inputs (N, …), whose own gradients say nothing.
     """
 
-    def __init__(self, shape: torch.Size) -> None:
-        self.came = True
+    def __init__(self, shape: torch.Size, *, learns: bool = False) -> None:
         self.was_seen = False
+        self._unknown, self._learns = True, learns
         self._shape = shape
+
+    @property
+    def came(self) -> bool:
+        """Whether it learns from it, as far as is known."""
+        return self.was_seen or self._unknown or self._learns
 
     def follow(self, outputs: Any) -> None:
         """Begin with the graph of the outputs of the call."""
@@ -42,14 +47,14 @@ class Backward:
                 return
             for node, places in taking:
                 node.register_hook(partial(self._come, places))
-            self.came = False
+            self._unknown = False
 
     def _come(self, places: list[int], gradients: Any, *more: Any) -> None:
         """One came to a node of which the inputs at these places are weights: not if it goes on to
         the others alone, as for the gradients of pictures."""
         unknown = max(places) >= len(gradients)
         if unknown or any(gradients[place] is not None for place in places):
-            self.came = self.was_seen = True
+            self.was_seen = True
 
 
 def _is_wrapped(tensor: Tensor) -> bool:

@@ -35,10 +35,10 @@ class Kept:
         self.calls: list[Call] = []
         self.count = 0
 
-    def add(self, inputs: Tensor) -> Backward:
+    def add(self, inputs: Tensor, *, learns: bool = False) -> Backward:
         """Keep rows of `inputs` (N, …); what it returns is to follow whether the network is trained
-        on them."""
-        trained, inputs = Backward(inputs.shape), inputs.detach()
+        on them, as `Backward` says."""
+        trained, inputs = Backward(inputs.shape, learns=learns), inputs.detach()
         self.count += len(inputs)
         room = HELD // max(1, 4 * inputs[0].numel())
         few = self._few(inputs, min(self._most, room))

@@ -64,6 +64,7 @@ class Looking:
         self._random = Random(0)  # steps at even distances may miss every other epoch
         self._rows = Random(1)  # and so may rows, where those of two sets take turns
         self._answers_move = self._told_untouched = False
+        self._has_gradients = False  # whether the loop was seen to make backward passes
         self.is_uncalled = False  # whether weights changed, and the model was not seen to be called
         self._told_changed = "labels" in sets.redrawn
 
@@ -116,18 +117,23 @@ class Looking:
         self._keep_latest()
         if step < self._next:
             return
-        if any(weight.grad is not None for weight in network.parameters()):
-            self._test.trains = True
+        self._note_gradients(network)
         distance = min(LATER * step, max(OFTEN, SELDOM * step))
         self._next = step + distance * self._random.uniform(0.5, 1.5)
         if self._latest is None:
             self._latest = self._inputs_of(network, whole=True)
 
+    def _note_gradients(self, network: nn.Module) -> None:
+        """Note whether some weight has a gradient, so that the loop makes backward passes."""
+        if any(weight.grad is not None for weight in network.parameters()):
+            self._has_gradients = self._test.trains = True
+
     def _keep_latest(self) -> None:
         """Take the latest inputs over, if there are enough."""
         if self._latest is not None and (every := self._latest.with_further(beside=self.changed)):
             self._latest.end()
-            self._test.trains = self._test.trains or self._latest.trains
+            if self._latest.trains or any(each.trained.was_seen for each in every):
+                self._has_gradients = self._test.trains = True
             self._seen = self._latest.calls(beside=self.changed, last=True) or self._seen
             self._latest = None
             self._test.keep(every)
@@ -148,7 +154,8 @@ class Looking:
                 each.end()
 
     def at_weights(self, network: nn.Module) -> None:
-        """Look whether they have changed."""
+        """Look whether they have changed, and whether they have gradients."""
+        self._note_gradients(network)
         if self.weights is None:  # it had lazy layers
             self.weights = Weights(network)
         else:
@@ -173,6 +180,8 @@ class Looking:
         enough steps were made for that."""
         looked = [each for each in (self._fed, self._latest) if each is not None]
         called = self._fed is None or any(each.is_called for each in looked)
+        # a loop without gradients trains by calls without them
+        called = called or (not self._has_gradients and any(each.is_asked for each in looked))
         if called:
             self.is_uncalled = False
         if called or not late or not self.changed or self.is_uncalled:
@@ -190,11 +199,16 @@ class Looking:
         soon as enough of them were seen, and if later ones do not; `last`: there will be no
         more."""
         said = ""
-        calls = self._fed.calls(beside=self.changed, last=last) if self._fed is not None else []
+        calls: list[Call] = []
+        if self._fed is not None:
+            none = last and not self._has_gradients  # a loop without backward passes
+            beside = self.changed and (none or self._fed.is_called)
+            calls = self._fed.calls(beside=beside, quiet=self.changed and none, last=last)
         if self._fed is not None and calls:
             self._fed.end()
+            if not self._fed.is_quiet:  # else some may be an evaluation
+                self._test.keep(calls)
             self._fed = None
-            self._test.keep(calls)
             found = self._difference(calls)
             if found.said:
                 self.rescaled = True

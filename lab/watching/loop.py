@@ -85,7 +85,8 @@ class Inputs:
     some calls), or, where that is None, until it is ended. Of each call at most `most` rows are
     kept, as `Kept` says, drawn by `random`.
 
-    Calls in eval mode, with gradients, are kept beside, for loops that train in no other one.
+    Calls in eval mode, with gradients, are kept beside, for loops that train in no other one, and
+    some without gradients, for those that train without any.
     Where `wanted` is None, further calls are kept that get inputs of the shape of `shown`: of the
     network's `parts`, from outside of its own, and those without gradients from which a
     normalization learns its running statistics.
@@ -110,10 +111,11 @@ class Inputs:
         self._training, self._wanted = training, wanted
         self._shown = shown
         self.is_over = self.is_paused = False
-        self.is_called = False  # whether there was a call of the network with gradients
+        self.is_asked = False  # whether there was a call of the network
+        self._is_called = False  # whether there was one in `training` mode, with gradients
         chance = random or Random(0)
-        self._kept, self._beside, self._further, self._further_beside = (
-            Kept(most, MORE * CALLS, chance) for _ in range(4)
+        self._kept, self._beside, self._quiet, self._further, self._further_beside = (
+            Kept(most, MORE * CALLS, chance) for _ in range(5)
         )
         self._other: Backward | None = None  # of the latest call of a part with other inputs
         self._trains = False
@@ -138,11 +140,24 @@ class Inputs:
         finally:
             self.is_paused = before
 
-    def calls(self, *, beside: bool = False, last: bool = False) -> list[Call]:
+    @property
+    def is_called(self) -> bool:
+        """Whether there was a call of the network with gradients, in the other mode one from which
+        a backward pass came: others may be an evaluation."""
+        return self._is_called or any(each.trained.came for each in self._beside.calls)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all calls of the network that are kept were without gradients."""
+        return not self._kept.count + self._beside.count
+
+    def calls(self, *, beside: bool = False, quiet: bool = False, last: bool = False) -> list[Call]:
         """The first floating-point tensor (without any: the first tensor) of each call; none until
         there are enough. `beside`: of those in the other mode, where there are none in this one;
-        `last`: no more come, and `ROWS` are enough."""
+        `quiet`: of those without gradients, where there are no others; `last`: no more come, and
+        `ROWS` are enough."""
         found = self._beside if beside and not self._kept.count else self._kept
+        found = self._quiet if quiet and self.is_quiet else found
         enough = found.count >= ROWS if last else self._are_enough(found)
         return found.calls if enough else []
 
@@ -201,24 +216,29 @@ class Inputs:
 
     def _keep(self, network: nn.Module, inputs: Any) -> Backward | None:
         is_mine = network.training == self._training
-        self.is_called = self.is_called or torch.is_grad_enabled()
+        self.is_asked = True
+        self._is_called = self._is_called or (is_mine and torch.is_grad_enabled())
         if self.is_over or (not is_mine and (not self._training or self._are_enough(self._beside))):
             return None
         if self._training and not torch.is_grad_enabled():
-            return self._keep_further(network, inputs, is_mine)
+            if self._wanted is None:
+                return self._keep_further(network, inputs, is_mine)
+            if (quiet := self._first(inputs)) is not None and not self._are_enough(self._quiet):
+                self._quiet.add(quiet)
+            return None
         first = self._first(inputs)
         if first is None or (not is_mine and first.requires_grad):
             return None  # an attack, or a picture that is optimized
         kept = self._kept if is_mine else self._beside
-        trained = kept.add(first)
+        trained = kept.add(first, learns=is_mine and _learns_statistics(network))
         self.is_over = is_mine and self._are_enough(kept)
-        return None if is_mine and _learns_statistics(network) else trained
+        return trained
 
     def _keep_further(self, module: nn.Module, inputs: Any, is_mine: bool) -> Backward | None:
         """Keep those of a call that is none of the network with gradients."""
         # statistics are learned from what it gets, with or without a backward pass
         learns = is_mine and _learns_statistics(module)
-        if self._wanted is not None or not (learns or torch.is_grad_enabled()):
+        if not (learns or torch.is_grad_enabled()):
             return None
         first = self._first(inputs)
         if first is None:
@@ -227,8 +247,7 @@ class Inputs:
             return self._follow_other(first)
         if not is_mine and first.requires_grad:
             return None
-        trained = (self._further if is_mine else self._further_beside).add(first)
-        return None if learns else trained
+        return (self._further if is_mine else self._further_beside).add(first, learns=learns)
 
     def _follow_other(self, inputs: Tensor) -> Backward | None:
         """What is to follow whether a part is trained on inputs that are not kept, until one is."""
