@@ -1097,9 +1097,9 @@ def test_one_hot_labels_are_read_and_soft_ones_refused() -> None:
     for labels in (hot, TRAIN[1].tolist()):
         found = measured(network(), train=(TRAIN[0], labels), test=TEST)
         assert found["loss/train"] == plain["loss/train"]
-    with pytest.raises(ValueError, match=r"not \(40, 2\); of soft labels give .* labels.argmax"):
+    with pytest.raises(ValueError, match=r"not \(N, 2\); of soft labels give .* labels.argmax"):
         measured(network(), train=(TRAIN[0], 0.9 * hot + 0.05), test=TEST)
-    with pytest.raises(ValueError, match=r"not \(40, 2\); several classes at once are not meas"):
+    with pytest.raises(ValueError, match=r"not \(N, 2\); several classes at once are not meas"):
         measured(network(), train=(TRAIN[0], torch.ones_like(hot)), test=TEST)
 
 

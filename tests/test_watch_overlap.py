@@ -207,3 +207,21 @@ def test_examples_are_known_where_the_transform_is_replaced(
         pass
     assert "share examples, 15 of the 30" in capsys.readouterr().out
     assert told(Transformed(EVEN, noisy), Transformed(ODD, noisy)) == 0
+
+
+@pytest.mark.parametrize(("leaked", "values"), [(0, 12), (30, 12), (30, 10_000)])
+def test_short_rows_that_are_the_same_by_chance_are_not_shared(
+    leaked: int, values: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of three whole numbers: more test rows than chance makes must be training rows."""
+    draw = torch.Generator().manual_seed(0)
+    x, z = (torch.randint(values, (400, 3), generator=draw) for _ in range(2))
+    equal = int((x[:, None] == z).all(2).any(0).sum())
+    assert (equal > 50) is (values == 12)
+    z[:leaked] = x[:leaked]
+    y = torch.arange(400) % 2
+    given = {"train": (x.float(), y), "test": (z.float(), y), "out": tmp_path / "run"}
+    with watch(nn.Linear(3, 2), **given, pictures=False):
+        pass
+    said = "share examples" in capsys.readouterr().out
+    assert said is (leaked > 0 and values == 10_000)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
@@ -31,6 +33,10 @@ THUMBNAIL = 64
 SHORT = 16
 """Numbers of an input below which two inputs may be the same by chance, as rows of a table."""
 
+SURE = 3.0
+"""Standard deviations of the number of test examples that are training examples by chance, above
+which there must be others."""
+
 NAMED = 50
 """Classes of which each is measured and shown by itself, at most."""
 
@@ -43,7 +49,7 @@ class MeasuredSet:
     the inputs, one for each; `unscaled`: whether the first are pictures as files have them;
     `broken`: how many have numbers that are not finite. `batch`: of how many a loader makes each
     batch, where it pads them to the longest one in it, so that answers may depend on the others;
-    None: it does not.
+    None: it does not. `is_short`: whether they have fewer than `SHORT` numbers each.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -54,7 +60,7 @@ class MeasuredSet:
             chosen = np.sort(permutation(count, seed, "watch", source.what)[:most])
             self.positions = torch.from_numpy(chosen)
         chunks, labels = [], []
-        held, self.unscaled, self.broken, self._short = True, False, 0, False
+        held, self.unscaled, self.broken, self.is_short = True, False, 0, False
         keys: list[bytes] = []
         forms: set[tuple[tuple[int, ...], ...]] = set()
         small: list[Tensor] | None = []
@@ -70,7 +76,7 @@ class MeasuredSet:
                 small = [*small, shown] if shown is not None else None
             if start == 0:
                 self.unscaled = small is not None and _are_unscaled(leaves(inputs)[0])
-                self._short = sum(leaf[0].numel() for leaf in leaves(inputs)) < SHORT
+                self.is_short = sum(leaf[0].numel() for leaf in leaves(inputs)) < SHORT
             forms.add(form(inputs))
             if held:
                 chunks.append(inputs)
@@ -101,7 +107,7 @@ class MeasuredSet:
         """A number for each example (N,) int64, which those have in common that have the same
         inputs, bit for bit, and the same given and true labels (`truth`, (N,) int64); None: no two
         have, or inputs are of fewer than `SHORT` numbers."""
-        if self._short:
+        if self.is_short:
             return None
         told = zip(self.keys, self.labels.tolist(), truth.tolist(), strict=True)
         known: dict[tuple[bytes, int, int], int] = {}
@@ -165,9 +171,13 @@ class MeasuredSet:
 def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     """Which examples of `test` (N,) bool are known to be in the source of `train`: those of which
     the inputs are the same bits as of one in `train`, and those that both take from one dataset
-    by its number."""
-    keys = set(train.keys)
-    found = torch.tensor([key in keys for key in test.keys])
+    by its number. Of short inputs the former count where there are more than chance makes."""
+    numbers = Counter(train.keys)
+    found = torch.tensor([key in numbers for key in test.keys])
+    if train.is_short:
+        # as many as training examples have another one that is the same
+        chance = sum(numbers[key] > 1 for key in train.keys) / len(train) * len(test)
+        found &= int(found.sum()) > chance + SURE * math.sqrt(chance + 1)
     with train.undisturbed(), test.undisturbed():
         studied, tested = train.source.parts(), test.source.parts()
         known = np.zeros(test.source.count, dtype=bool)

@@ -502,9 +502,9 @@ def as_labels(given: Any, what: str, names: Sequence[str], *, beside: Tree | Non
             soft = "; of soft labels give the most probable class, labels.argmax(1)"
             if bool(((labels == 0) | (labels == 1)).all()):
                 soft = "; several classes at once are not measured: give one column, labels[:, 0]"
+        shape = ", ".join(("N", *map(str, labels.shape[1:])))  # N may be those of a part alone
         raise ValueError(
-            f"{what}: labels must be one class for each example, (N,), not"
-            f" {tuple(labels.shape)}{soft}"
+            f"{what}: labels must be one class for each example, (N,), not ({shape}){soft}"
         )
     whole = labels.to(torch.int64)
     wrong = labels[(whole.to(labels.dtype) != labels) | (whole < 0)]
