@@ -207,6 +207,36 @@ def test_figures_ask_for_no_window_and_no_notebook() -> None:
         assert "pyplot" not in path.read_text(encoding="utf-8"), path
 
 
+DRAW = """
+from lab.experiments.show.page import to_svg
+from lab.experiments.show.style import caption, new_figure, png, title
+
+figure, (axes,) = new_figure(width=3, height=2)
+axes.plot([1, 2], label="one")
+axes.legend()
+title(axes, "of 100 %")
+caption(figure)
+assert len(png(figure)) > 1000 and "100 %" in to_svg(figure, "a")
+import matplotlib, os
+print(os.environ["MPLBACKEND"], matplotlib.rcParams["text.usetex"])
+"""
+
+
+@pytest.mark.parametrize("backend", ["module://no_inline.backend_inline", "agg", "none such"])
+def test_figures_are_drawn_whatever_a_notebook_or_a_style_asks_for(
+    backend: str, tmp_path: Path
+) -> None:
+    """A backend that is not installed, and TeX, which is not there either."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    environ = os.environ | {"MPLBACKEND": backend, "PATH": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", DRAW], cwd=tmp_path, env=environ,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"{backend} True"
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_every_script_finds_its_neighbors_by_itself(path: Path) -> None:
     found = False

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from lab.experiments.show.style import drawn
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -38,10 +40,8 @@ def together(text: str) -> Markup:
 
 def to_svg(figure: Figure, salt: str) -> str:
     """A figure as an SVG element for a page that holds several; the same bytes each time."""
-    import matplotlib as mpl
-
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
-        text = io.StringIO()
+    text = io.StringIO()
+    with drawn(figure, **{"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.savefig(text, format="svg", metadata={"Date": None})
     element = text.getvalue()
     element = element[element.index("<svg") :]

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +40,41 @@ INTERVALS = "means over seeds; bands and whiskers: 95 % intervals of the mean (S
 """What the caption of a plot of seeds says."""
 
 
+BACKEND = "MPLBACKEND"
+"""The variable that names matplotlib's backend; notebooks set it for all that they start."""
+
+
+def import_matplotlib() -> Any:
+    """matplotlib, also where the environment names a backend that is not there, as one of a
+    notebook that was started by another Python: figures here need none."""
+    if "matplotlib" in sys.modules:
+        return sys.modules["matplotlib"]
+    chosen = os.environ.pop(BACKEND, None)
+    try:
+        import matplotlib as mpl
+    finally:
+        if chosen is not None:
+            os.environ[BACKEND] = chosen
+    if chosen:
+        with suppress(ValueError):
+            mpl.rcParams["backend"] = chosen
+    return mpl
+
+
+@contextmanager
+def drawn(figure: Figure, **rc: Any) -> Iterator[None]:
+    """Inside, `figure` can be saved, with matplotlib's settings `rc`: without TeX, which a file
+    matplotlibrc may ask for, and a machine may lack."""
+    mpl = import_matplotlib()
+    from matplotlib.text import Text
+
+    with mpl.rc_context({"text.usetex": False} | rc):
+        for each in figure.findobj(Text):
+            if isinstance(each, Text):
+                each.set_usetex(False)
+        yield
+
+
 def color(number: int) -> str:
     """The color of a plot's line or group of bars `number`, from 0."""
     return COLORS[number % len(COLORS)]
@@ -47,6 +85,7 @@ def new_figure(
 ) -> tuple[Figure, list[Axes]]:
     """A figure with `count` panels of so many inches each, in rows of `columns` (None: one row);
     and their axes. `kwargs` go to matplotlib's `subplots`."""
+    import_matplotlib()
     from matplotlib.figure import Figure
 
     columns = min(columns or count, count)
@@ -153,5 +192,6 @@ def caption(figure: Figure, text: str = INTERVALS) -> None:
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file's content."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DPI)
+    with drawn(figure):
+        figure.savefig(content, format="png", dpi=DPI)
     return content.getvalue()
