@@ -24,7 +24,7 @@ from lab.robustness import Failures
 from lab.runs.load import open_run
 from lab.runs.train import start
 from lab.tracking.summary import nest
-from lab.worlds import DrawnWorld
+from lab.worlds import DrawnWorld, open_world
 from lab.worlds.faces import ATTRIBUTES, render
 from support.configs import tiny
 from support.made_up import numbers
@@ -350,3 +350,14 @@ def test_test_pictures_that_were_trained_on_are_not_called_unseen(
         if not more:
             assert all(line in told for line in warnings), "the run said so, too"
             assert all(f"{number} of 6 test pictures" in line for line in warnings)
+
+
+def test_of_what_population_sets_from_disk_are_is_not_said(tmp_path: Path) -> None:
+    """Those of the user's own may be of other sites, or have other classes."""
+    for name, shade in (("train", 40), ("test", 200)):
+        for label in ("a", "b"):
+            fill(tmp_path / name / label, 4, shade=shade)
+    own = tiny(tmp_path / ".runs", data=str(tmp_path), num_train=8, num_test=8)
+    said = setting_text(own, own, open_world(own.data, seed=0))
+    assert said.startswith("Unseen pictures of ")
+    assert "that it was trained on" not in said

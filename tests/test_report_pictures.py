@@ -35,18 +35,35 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(scope="module")
-def made(photos: Path) -> CardResult:
-    """A card of two seeds, with the sizes that the pictures allow."""
+def card(photos: Path, seeds: int, **settings: Any) -> CardResult:
+    """A card with the sizes that the pictures allow."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lab.experiments.runner.run.open_executor", lambda *_: Here())
         for name, value in ("STEPS", 1), ("PICTURES", 10), ("TURNS", 1):
             patch.setattr(import_module("lab.experiments.report_card.report"), name, value)
         base = tiny(
-            photos.parent / "cards", data=str(photos), groups=("place",), counterfactuals=9,
-            steps=2,
-        )  # fmt: skip
-        return report("linear", base, seeds=2, say=lambda _: None, watch=False)
+            photos.parent / "cards", data=str(photos), counterfactuals=9, steps=2, **settings
+        )
+        return report("linear", base, seeds=seeds, say=lambda _: None, watch=False)
+
+
+@pytest.fixture(scope="module")
+def made(photos: Path) -> CardResult:
+    """A card of two seeds."""
+    return card(photos, 2, groups=("place",))
+
+
+def test_it_says_by_which_figures_memory_is_judged(made: CardResult, tmp_path: Path) -> None:
+    for name, count, other in (("train", 30, 10), ("test", 10, 30)):
+        fill(tmp_path / "uneven" / name / "cat", count)
+        fill(tmp_path / "uneven" / name / "dog", other, shade=90)
+    uneven = card(tmp_path / "uneven", 1)
+    said = "Train accuracy, gap and membership AUC of linear are those "
+    (told,) = (each for each in uneven.sentences if each.startswith(said))
+    assert told == f"{said}with each class at its share of the test set."
+    (found,) = json.loads((uneven.folder / DATA).read_text())["cards"]
+    assert found["judged"] == "with each class at its share of the test set"
+    assert not any(each.startswith(f"{said}with each class") for each in made.sentences)
 
 
 def test_it_has_what_own_pictures_allow_and_says_what_not(made: CardResult, photos: Path) -> None:

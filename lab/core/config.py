@@ -210,9 +210,9 @@ class TrainConfig:
     """Stop after this many evaluations without a lower loss on the validation pictures, and keep
     the weights of the lowest, 1 to 1000; None: never. Test pictures are not used for it."""
     num_validation: int | None = knob(None, 2, 1_000_000)
-    """Validation pictures, 2 to 1,000,000: of the test set's population, with clean labels, in
-    neither the training nor the test set, measured at every evaluation. None: 1,000 with
-    --early-stopping, else none."""
+    """Validation pictures, 2 to 1,000,000, with clean labels, in neither the training nor the test
+    set, measured at every evaluation: faces of the test set's population, with --data pictures
+    that could be training ones. None: 1,000 with --early-stopping, else none."""
     eval_every: int | None = knob(None, 1, 10_000_000)
     """Optimizer steps between evaluations, 1 to 10,000,000; None: frequent at first, rarer
     later."""

@@ -49,7 +49,7 @@ def setting_text(own: RunConfig, config: RunConfig, world: World, *, known: bool
         now, before = getattr(config.data, name), getattr(own.data, name)
         if now != before:
             lines.append(f"  {flag(name)} {_words(now)} (training: {_words(before)})")
-    if len(lines) == 1:
+    if len(lines) == 1 and config.data.data is None:  # what others have put into a set is not known
         lines[0] += ", of the population that it was trained on"
     return "\n".join(fitted(line) for line in lines)
 

@@ -82,6 +82,9 @@ class Card:
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
     """Further metrics by tag that the table of metrics has for the card, of the runs with most
     training faces: calibration, and the user's own."""
+    judged: str = ""
+    """By which figures memorization is judged where these are not the plain ones, and in which runs
+    of the learning curve, in words: its train accuracy, gap and membership AUC are those."""
     doubt: str = ""
     """A sentence on answers that change though the picture does not; empty: none do."""
     before: Estimate | None = None

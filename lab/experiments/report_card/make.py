@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
 from lab.core.metrics import shown
+from lab.experiments.judged import told
 from lab.experiments.report_card.card import TARGETS, Card, RandomLabels, Size
 from lab.experiments.report_card.sections import Asked, applying
 from lab.experiments.report_card.subject import Subject
@@ -52,6 +54,7 @@ def make_card(
         power_law=power_law(learning, "accuracy/test") if above else None,
         random_labels=tuple(_random(cell) for cell in tables["random"].where(model=model)),
         metrics={tag: last.mean(tag) for tag in shown("card", last.tags)},
+        judged=_judged(learning),
         doubt=last.doubt,
         before=_before(last),
         warnings=tuple(warnings),
@@ -71,6 +74,12 @@ def size_of(cell: Cell) -> Size:
         shown=min(run.shown or 0 for run in cell.runs) if cell.unreached else None,
         unfitted=cell.mean("accuracy/train") if unfitted else None,
     )
+
+
+def _judged(learning: Sequence[Cell]) -> str:
+    """By which figures the cells of a learning curve are judged, as `told` says."""
+    cells = [replace(cell, settings={"num_train": cell.settings["num_train"]}) for cell in learning]
+    return told(cells).removesuffix(" in all cells")
 
 
 def _before(cell: Cell) -> Estimate | None:

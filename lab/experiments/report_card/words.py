@@ -38,6 +38,11 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
         _unreached(card, steps, noun),
     ]
     said += [section.say(cards, subject) for section in applying(subject, SAID)]
+    said += [
+        f"Train accuracy, gap and membership AUC of {each.name} are those {each.judged}."
+        for each in cards
+        if each.judged
+    ]
     said.append(card.doubt)
     named = f"--model {card.model}: "
     said += [f"Of {card.name}: {each.removeprefix(named)}." for each in card.warnings]
