@@ -166,7 +166,7 @@ def test_the_verdict_names_what_surely_changes_many_predictions() -> None:
     ("most", "others", "said"),
     [
         (26, (25, 2, 2), "most, which cannot be told from 1 of the others: its answer changes in"),
-        (26, (25, 24, 23), "most, which cannot be told from 3 of the others: its answer changes"),
+        (26, (25, 24, 23), "most, though none of the others surely less: its answer changes in"),
         (26, (25, 0, Estimate.point(0.01)), "cannot be told from 2 of the others"),  # no interval
         (70, (25, 2, 2), "most: its answer changes in"),
         (70, (), "most: its answer changes in"),

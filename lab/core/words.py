@@ -124,9 +124,11 @@ def of_class(number: int, name: str) -> str:
     return f"{number:,} {named}"
 
 
-def rivals(number: int) -> str:
-    """What follows a name that is told as the first of all, where so many others cannot be told
-    from it."""
+def rivals(number: int, others: int) -> str:
+    """What follows a name that is told as the first of all, where so many of the `others` cannot be
+    told from it."""
+    if number == others > 1:
+        return ", though none of the others surely less"
     return f", which cannot be told from {number:,} of the others" if number else ""
 
 

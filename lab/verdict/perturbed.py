@@ -43,8 +43,9 @@ def perturbed(metrics: Mapping[str, Estimate], noun: str) -> str:
         if value.interval[0] > NAMED:
             others = [other for patch, other in patches.items() if patch != name]
             close = sum(value.interval[0] <= other.interval[1] for other in others)
+            unsure = rivals(close, len(others))
             sentences.append(
-                f"Of {len(patches)} patches it needs {_place(name)} most{rivals(close)}: its answer"
+                f"Of {len(patches)} patches it needs {_place(name)} most{unsure}: its answer"
                 f" changes in {share(value)} of {noun} when that is covered."
             )
     return " ".join(sentences)

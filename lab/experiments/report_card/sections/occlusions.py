@@ -33,7 +33,8 @@ def say(cards: Sequence[Card], subject: Subject) -> str:
         return f"None of {len(found)} patches, when it is covered, changes a prediction."
     return (
         f"Of {len(found)} patches of the {subject.noun} it needs that in {_place(most)} most"
-        f"{rivals(others)}: {interval(found[most])} of its predictions change when that is covered."
+        f"{rivals(others, len(found) - 1)}: {interval(found[most])} of its predictions change when"
+        " that is covered."
     )
 
 
