@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader
 
 from lab.core.text import plain
 from lab.core.words import percent, those
+from lab.watching.labels import as_labels
 from lab.watching.loop import scale_differs, spanned
 from lab.watching.sets import MeasuredSet, class_names, named_groups, shared
-from lab.watching.sources import Source, as_labels
+from lab.watching.sources import Source
 from lab.worlds.association import first_ones
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told
 from lab.worlds.file_names import file_marks

@@ -13,115 +13,21 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import (
-    BatchSampler,
     ConcatDataset,
     DataLoader,
     IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-    Subset,
-    SubsetRandomSampler,
-    WeightedRandomSampler,
     default_collate,
 )
-from torch.utils.data.distributed import DistributedSampler
 
-from lab.core.text import one_line, plain, unknown
+from lab.core.text import one_line, plain
+from lab.watching.generators import as_plain, generators_of, restore, state_of
+from lab.watching.labels import as_labels, is_texts
+from lab.watching.loaders import chances, drawn_in_part, sampled
 from lab.watching.origins import LABELS, Part, is_same, parts_of, same_numbers
-from lab.watching.trees import Tree, as_tensor, as_tree, form, leaves, like, row_digests, rows
+from lab.watching.trees import Tree, as_tree, form, leaves, like, row_digests, rows
 from lab.worlds.datasets import known_classes
 
 FORMS = "a map-style dataset, a DataLoader, or (inputs, labels) as tensors or arrays"
-
-GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-"""Kinds of random generators that a dataset may keep."""
-
-PARTS = ("dataset", "datasets", "subset", "transform", "transforms", "target_transform")
-"""Attributes of a dataset in which random generators of its own are looked for."""
-
-WHOLE = (SequentialSampler, RandomSampler, WeightedRandomSampler, DistributedSampler)
-"""Samplers that go through a whole dataset, of which another process may do a part."""
-
-
-def _sampled(loader: DataLoader[Any], what: str) -> Any:
-    """The dataset of a loader, or the subset that its sampler takes; `ValueError` in one line if
-    it is not known which examples that are."""
-    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
-    if loader.batch_sampler is not None and not hasattr(loader.batch_sampler, "sampler"):
-        sampler = loader.batch_sampler
-        if isinstance(sampler, (list, tuple)):  # of batches, each of numbers
-            with suppress(TypeError):
-                sampler = [number for batch in sampler for number in batch]
-    if isinstance(loader.dataset, IterableDataset) or not hasattr(loader.dataset, "__len__"):
-        return loader.dataset
-    if isinstance(sampler, WHOLE):
-        drawn = _drawn(sampler)
-        if drawn is not None and isinstance(sampler, SequentialSampler):
-            drawn = _without_rest(drawn, loader)
-        whole = drawn is None or drawn == list(range(len(loader.dataset)))
-        return loader.dataset if whole else Subset(loader.dataset, drawn or [])
-    is_random = isinstance(sampler, SubsetRandomSampler)
-    indices: Any = getattr(sampler, "indices", ()) if is_random else sampler
-    if isinstance(indices, (list, tuple, range, np.ndarray, Tensor)):
-        try:
-            numbers = [int(index) for index in indices]
-        except (TypeError, ValueError):
-            pass
-        else:
-            kept = numbers if is_random else _without_rest(numbers, loader)
-            return Subset(loader.dataset, list(dict.fromkeys(kept)))  # in the sampler's order
-    raise ValueError(
-        f"{what} is a loader whose {type(sampler).__name__} may take a part of its dataset: give"
-        " the dataset, or a torch.utils.data.Subset of it"
-    )
-
-
-def _drawn(sampler: Any) -> list[int] | None:
-    """The numbers of the examples that a sampler of `WHOLE` can draw: of weighted ones those whose
-    weight is not 0, of the first ones as many as it was made for; None where that is not known."""
-    if isinstance(sampler, WeightedRandomSampler):
-        weights = torch.as_tensor(sampler.weights)
-        return [int(number) for number in weights.nonzero()[:, 0]]
-    source: Any = getattr(sampler, "data_source", None)
-    return list(range(len(source))) if hasattr(source, "__len__") else None
-
-
-def _drawn_in_part(loader: DataLoader[Any]) -> tuple[int, int] | None:
-    """How many examples a loader's sampler draws in an epoch, and of how many, where these are
-    fewer by its `num_samples`."""
-    sampler: Any = getattr(loader.batch_sampler, "sampler", loader.sampler)
-    if not isinstance(sampler, (RandomSampler, WeightedRandomSampler)):
-        return None
-    drawn = _drawn(sampler)
-    count = None if drawn is None else len(drawn)
-    return (sampler.num_samples, count) if count and sampler.num_samples < count else None
-
-
-def _chances(loader: DataLoader[Any]) -> Tensor | None:
-    """How likely a loader's sampler draws each example next, (N,) float64, if it draws them with
-    replacement; those that it cannot draw are left out."""
-    sampler: Any = getattr(loader.batch_sampler, "sampler", loader.sampler)
-    if not getattr(sampler, "replacement", False):
-        return None
-    if isinstance(sampler, WeightedRandomSampler):
-        weights = torch.as_tensor(sampler.weights).double()
-        weights = weights[weights > 0]
-        return weights / weights.sum()
-    if isinstance(sampler, RandomSampler):
-        count = len(sampler.data_source)
-        return torch.full((count,), 1 / count, dtype=torch.float64)
-    return None
-
-
-def _without_rest(numbers: list[int], loader: DataLoader[Any]) -> list[int]:
-    """The numbers of examples that a loader takes always in this order, but for those of an
-    incomplete last batch that it drops: no epoch has them."""
-    batches = loader.batch_sampler
-    if not isinstance(batches, BatchSampler) or not batches.drop_last:
-        return numbers
-    if type(batches).__iter__ is not BatchSampler.__iter__:  # batches of the user's own making
-        return numbers
-    return numbers[: len(numbers) // batches.batch_size * batches.batch_size]
 
 
 class Source:
@@ -150,9 +56,9 @@ class Source:
                 )
             self._collate = given.collate_fn
             self.batch = given.batch_size or getattr(given.batch_sampler, "batch_size", None)
-            self.weights = _chances(given)
-            part = _drawn_in_part(given)
-            given = _sampled(given, what)
+            self.weights = chances(given)
+            part = drawn_in_part(given)
+            given = sampled(given, what)
             if part and what == "train":
                 self.doubts.append(
                     f"{what} is a loader that draws {part[0]:,} of {part[1]:,} examples in each"
@@ -363,9 +269,9 @@ class Source:
 
     def _random_states(self) -> list[Any]:
         """The states of all random generators that it may draw from, as comparable values."""
-        own = [_state(each) for each in _generators(self.dataset)]
+        own = [state_of(each) for each in generators_of(self.dataset)]
         shared = random.getstate(), np.random.get_state(), torch.get_rng_state()
-        return [repr(_plain(each)) for each in (*own, *shared)]
+        return [repr(as_plain(each)) for each in (*own, *shared)]
 
     def refuse_reordered(self, count: int = 32) -> None:
         """Raise `ValueError` if a loader's collate function puts examples into another order: then
@@ -431,13 +337,13 @@ class Source:
     def undisturbed(self) -> Iterator[None]:
         """Random generators that the dataset keeps for itself go on afterwards as if nothing had
         been read inside."""
-        found = list(_generators(self.dataset)) if not self._tensors else []
-        states = [_state(each) for each in found]
+        found = list(generators_of(self.dataset)) if not self._tensors else []
+        states = [state_of(each) for each in found]
         try:
             yield
         finally:
             for each, state in zip(found, states, strict=True):
-                _restore(each, state)
+                restore(each, state)
 
     def _like(self, other: Source, dataset: Any) -> Source:
         self.what, self.count, self.dataset = other.what, other.count, dataset
@@ -467,68 +373,6 @@ class Source:
         return as_labels(given, self.what, self._names or self.classes, beside=beside)
 
 
-def is_texts(values: Any) -> bool:
-    """Whether they are texts, in a list or an array."""
-    if isinstance(values, np.ndarray):
-        return values.dtype.kind in "USO" and any(isinstance(each, (str, bytes)) for each in values)
-    return isinstance(values, (list, tuple)) and any(isinstance(each, str) for each in values)
-
-
-def as_labels(given: Any, what: str, names: Sequence[str], *, beside: Tree | None = None) -> Tensor:
-    """Labels (N,) int64, from 0: of numbers in a tensor, array or list, (N,) or (N, 1), of rows
-    (N, C) with a single 1, or of texts that are among the `names` of the classes. `ValueError` in
-    one line for others, which says if the inputs `beside` them look like labels."""
-    order = ""
-    if isinstance(beside, Tensor) and beside.ndim == 1 and not beside.is_floating_point():
-        order = (
-            "; its inputs are one whole number for each example: if those are the labels, turn the"
-            " pairs round, (input, label)"
-        )
-    if is_texts(given):
-        return _numbered([str(each) for each in given], what, names)
-    if isinstance(given, (np.ndarray, list, tuple)):
-        with suppress(ValueError):
-            given = as_tensor(np.asarray(given), what)
-    if not isinstance(given, Tensor):
-        raise ValueError(f"{what}: labels must be numbers, not {type(given).__name__}{order}")
-    labels = given.detach().cpu()
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim == 2 and _is_one_hot(labels):
-        labels = labels.long().argmax(dim=1)
-    if labels.ndim != 1:
-        soft = order
-        if labels.ndim == 2 and not order:
-            soft = "; of soft labels give the most probable class, labels.argmax(1)"
-            if bool(((labels == 0) | (labels == 1)).all()):
-                soft = "; several classes at once are not measured: give one column, labels[:, 0]"
-        shape = ", ".join(("N", *map(str, labels.shape[1:])))  # N may be those of a part alone
-        raise ValueError(
-            f"{what}: labels must be one class for each example, (N,), not ({shape}){soft}"
-        )
-    whole = labels.to(torch.int64)
-    wrong = labels[(whole.to(labels.dtype) != labels) | (whole < 0)]
-    if len(wrong):
-        unlabeled = "; leave examples without a label out" if bool((wrong < 0).all()) else ""
-        raise ValueError(
-            f"{what}: labels must be whole numbers from 0, not {wrong[0].item():g}{unlabeled}"
-        )
-    return whole
-
-
-def _numbered(texts: Sequence[str], what: str, names: Sequence[str]) -> Tensor:
-    if not names:
-        raise ValueError(
-            f"{what}: labels are texts such as {plain(texts[0])!r}: give classes=, their names in"
-            " the order of the model's outputs"
-        )
-    places = {name: i for i, name in enumerate(names)}
-    for text in texts:
-        if text not in places:
-            raise ValueError(f"{what}: {unknown('class', plain(text), places)}")
-    return torch.tensor([places[text] for text in texts])
-
-
 def _are_offsets(part: Tensor, count: int) -> bool:
     """Whether a part of the inputs may be where each of `count` examples begins in another part."""
     return (
@@ -538,12 +382,6 @@ def _are_offsets(part: Tensor, count: int) -> bool:
         and int(part[0]) == 0 < int(part[-1])
         and bool((part.diff() >= 0).all())
     )
-
-
-def _is_one_hot(labels: Tensor) -> bool:
-    """Whether each row (N, C) is 0 but for a single 1."""
-    ones = labels == 1
-    return bool((ones.sum(dim=1) == 1).all()) and bool((ones | (labels == 0)).all())
 
 
 def _is_item(value: Any) -> bool:
@@ -599,49 +437,3 @@ def _places(item: Any) -> list[int]:
     if isinstance(item, (list, tuple)):
         return [place for each in item for place in _places(each)]
     return []
-
-
-def _generators(owner: Any, depth: int = 5) -> Iterator[Any]:
-    """Random generators that are attributes of a dataset, of the datasets in it, and of their
-    transforms."""
-    if isinstance(owner, GENERATORS):
-        yield owner
-    elif isinstance(owner, (list, tuple)):
-        for each in owner[:100] if depth else ():
-            yield from _generators(each, depth - 1)
-    elif depth and hasattr(owner, "__dict__") and not isinstance(owner, (type, Tensor)):
-        for name, each in list(vars(owner).items()):
-            if isinstance(each, GENERATORS) or callable(each) or name in PARTS:
-                yield from _generators(each, depth - 1)
-
-
-def _state(generator: Any) -> Any:
-    if isinstance(generator, torch.Generator):
-        return generator.get_state()
-    if isinstance(generator, np.random.Generator):
-        return copy.deepcopy(generator.bit_generator.state)
-    if isinstance(generator, np.random.RandomState):
-        return generator.get_state(legacy=False)
-    return generator.getstate()
-
-
-def _plain(state: Any) -> Any:
-    """A generator's state with the bytes of its arrays in place of these."""
-    if isinstance(state, (np.ndarray, Tensor)):
-        return np.asarray(state).tobytes()
-    if isinstance(state, Mapping):
-        return {name: _plain(each) for name, each in state.items()}
-    if isinstance(state, (list, tuple)):
-        return [_plain(each) for each in state]
-    return state
-
-
-def _restore(generator: Any, state: Any) -> None:
-    if isinstance(generator, torch.Generator):
-        generator.set_state(state)
-    elif isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    elif isinstance(generator, np.random.RandomState):
-        generator.set_state(state)
-    else:
-        generator.setstate(state)
