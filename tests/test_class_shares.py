@@ -176,6 +176,35 @@ def test_one_answer_to_all_is_no_memory(studied: tuple[int, ...], unseen: tuple[
     assert "all test pictures the same answer" in found[0].text
 
 
+MILD = [
+    ((120, 80), (100, 100)),
+    ((66, 34), (50, 50)),
+    ((70, 30, 50), (50, 50, 50)),
+    ((80, 120), (100,) * 2),
+]
+"""Shares that no test of them surely tells apart, though a gap does that comes from them alone."""
+
+
+@pytest.mark.parametrize(("studied", "unseen"), MILD)
+def test_nor_is_it_where_shares_differ_a_little(
+    studied: tuple[int, ...], unseen: tuple[int, ...]
+) -> None:
+    assert not shares_differ(studied, unseen)
+    train, test = constant(studied), constant(unseen)
+    assert memorization_metrics(train, test)["memorization/membership_auc"].value != 0.5
+    assert not MEMORY & set(kinds(told(train, test)))
+    assert at_test_shares(train, test)[AUC].value == 0.5
+    knows, fresh = made(studied, known=9.0, seed=0), made(unseen, known=-0.5, seed=1)
+    assert told(knows, fresh)[0].kind == "memorized"
+    assert not at_test_shares(knows, fresh), "what is memory stays in the plain figures"
+
+
+def test_memory_of_groups_of_a_few_stays_memory() -> None:
+    """Intervals of small groups are wide, which is no reason to take memory for none."""
+    train, test = by_background((5,) * 4, 0, known=9.0), by_background((9, 11, 10, 10), 1)
+    assert not at_test_shares(train, test)
+
+
 def test_memory_is_found_under_other_shares() -> None:
     for studied, unseen in (*SHARES, ((180, 20), (100, 100))):
         found = told(made(studied, known=9.0, seed=0), made(unseen, known=-0.5, seed=1))
@@ -355,6 +384,17 @@ def test_groups_of_other_shares_are_no_memory_and_are_told() -> None:
     assert "group it studied" not in text
     assert "groups have" not in text
     knows = by_background((95, 12, 12, 121), 0, known=9.0)
+    assert MEMORY & set(kinds(told(knows, test, metrics)))
+
+
+def test_groups_of_shares_that_differ_a_little_are_no_memory() -> None:
+    train, test = by_background((61, 39, 39, 61), 0), by_background((50,) * 4, 1)
+    assert not shares_differ((61, 39, 39, 61), (50,) * 4)
+    assert set(at_test_shares(train, test)) == set(BY_GROUP)
+    metrics = group_metrics(test)
+    assert not MEMORY & set(kinds(told(train, test, metrics)))
+    assert "The groups have other shares" in " ".join(e.text for e in told(train, test, metrics))
+    knows = by_background((61, 39, 39, 61), 0, known=9.0)
     assert MEMORY & set(kinds(told(knows, test, metrics)))
 
 

@@ -608,7 +608,8 @@ def test_training_sets_that_are_not_fitted_are_told(tmp_path: Path) -> None:
     """Of each network, before what it needs; the table has the training accuracies then."""
     more = Estimate(0.995)
     sizes = tuple(dataclasses.replace(size, train=more) for size in card().learning)
-    half = dataclasses.replace(sizes[1], unfitted=Estimate(0.49, 0.4, 0.58))
+    right = Estimate(0.49, 0.4, 0.58)
+    half = dataclasses.replace(sizes[1], train=right, unfitted=right)
     fitted, short = card(learning=sizes), card("linear", learning=(sizes[0], half))
     for cards in ([short, fitted], [fitted, short]):
         said = sentences(cards, FACES, steps=200, compared="cnn")

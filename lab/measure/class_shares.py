@@ -32,6 +32,13 @@ BY_GROUP = (
 )
 """The same with groups in place of classes."""
 
+PLAIN, NULLS = ("gap/accuracy", "memorization/membership_auc"), (0.0, 0.5)
+"""The gap and the membership AUC of all examples, and what they are where nothing is memorized."""
+
+FEWEST = 10
+"""Examples of each class or group in each set, at least, with which it is looked whether other
+shares explain what seems to be memory."""
+
 UNSTUDIED = "memorization/test_in_unstudied_groups"
 
 
@@ -39,8 +46,10 @@ def at_test_shares(
     train: Predictions, test: Predictions, *, kinds: bool = False
 ) -> dict[str, Estimate]:
     """Training accuracy, generalization gap and membership AUC with each class counted at its share
-    of the test set, by tag; empty unless the shares surely differ between the sets. Copies in a set
-    count once for that and in intervals; shares and values are those of all examples.
+    of the test set, by tag; empty unless the shares surely differ between the sets, or gap or AUC
+    surely differ from what memorizing nothing gives only where classes count at other shares in the
+    two sets (`_explained`). Copies in a set count once for that and in intervals; shares and values
+    are those of all examples.
 
     All are means over classes, weighted by the shares of the given labels in the test set: of the
     accuracy on the class's training examples, of that minus the accuracy on its test examples, and
@@ -67,8 +76,46 @@ def at_test_shares(
         if in_unstudied_groups(by_group, by_class, kinds=kinds):
             found |= over_copies(_unstudied, train, test)
     if counted_by_place(*by_class):
-        found |= over_copies(_at_class_shares, train, test)
-    return found
+        return found | over_copies(_at_class_shares, train, test)
+    if found:
+        return found
+    plain = over_copies(_plain, train, test)
+    if _have_groups(train, test) and _are_many(*by_group):
+        counted = over_copies(_at_group_shares, train, test)
+        if _explained(plain, counted, BY_GROUP):
+            return counted
+    if _are_many(*by_class):
+        counted = over_copies(_at_class_shares, train, test)
+        if _explained(plain, counted, BY_CLASS):
+            return counted
+    return {}
+
+
+def _plain(train: Predictions, test: Predictions) -> dict[str, Estimate]:
+    """Gap and membership AUC of all examples, by tag."""
+    losses, fresh = (example_losses(each.logits, each.labels) for each in (train, test))
+    right, tested = (wilson(int(each.right.sum()), len(each)) for each in (train, test))
+    return {PLAIN[0]: difference(right, tested), PLAIN[1]: intervals.area(losses, fresh)}
+
+
+def _are_many(counts: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether both sets have enough examples at each place that one of them has."""
+    return all(min(pair) >= FEWEST for pair in zip(counts, others, strict=True) if any(pair))
+
+
+def _explained(
+    plain: dict[str, Estimate], counted: dict[str, Estimate], tags: tuple[str, str, str]
+) -> bool:
+    """Whether other shares alone explain a `plain` gap or AUC that surely is not that of a network
+    that has memorized nothing: `counted` at the shares of the test set it may be that one, and most
+    of the difference from it is gone."""
+    for tag, null, other in zip(PLAIN, NULLS, tags[1:], strict=True):
+        one, same = plain[tag], counted[other]
+        low, high = one.interval
+        sure, gone = not low <= null <= high, same.interval[0] <= null <= same.interval[1]
+        if sure and gone and 2 * abs(same.value - null) <= abs(one.value - null):
+            return True
+    return False
 
 
 def _at_class_shares(train: Predictions, test: Predictions) -> dict[str, Estimate]:

@@ -171,7 +171,10 @@ class Difference(NamedTuple):
 
 def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     """That of the inputs `rows` (N, …) from those that are measured, of which `shown` (M, C, S) are
-    the probes; `expected` is how many of them are among the others if nothing is changed."""
+    the probes; `expected` is how many of them are among the others if nothing is changed. Of whole
+    numbers in both, such as words, means are not compared, since augmentation may change some."""
+    are_words = not (rows.is_floating_point() or shown.is_floating_point())
+    rows, shown = rows.float(), shown.float()
     fed = probed(rows)
     if not bool(fed.isfinite().all()) or not bool(shown.isfinite().all()):
         return Difference(False)
@@ -183,7 +186,7 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     changed, found = _changed(probed(others), shown, known)
     if changed is None:
         changed = _turned(others, shown, known + found)
-    if changed is None and not known and found <= MOST * len(others):
+    if changed is None and not (known or are_words) and found <= MOST * len(others):
         changed = _shifted(fed, shown)
     return (changed or Difference(False))._replace(known=known > 0)
 

@@ -38,6 +38,9 @@ it takes to the next ones, if that is between the two below."""
 OFTEN, SELDOM = 8, 0.005
 """How many steps it takes at most, or which share of those made so far, if that is more."""
 
+MOSTLY = 0.5
+"""Share of the steps that call the network, without gradients, above which these train it."""
+
 LOOKED_AT = 32
 """Examples of a dataset of which the labels are read again, at most."""
 
@@ -65,6 +68,7 @@ class Looking:
         self._rows = Random(1)  # and so may rows, where those of two sets take turns
         self._answers_move = self._told_untouched = False
         self._has_gradients = False  # whether the loop was seen to make backward passes
+        self._steps = self._asked = 0  # that were looked at, and of them those that call it
         self.is_uncalled = False  # whether weights changed, and the model was not seen to be called
         self._told_changed = "labels" in sets.redrawn
 
@@ -114,6 +118,10 @@ class Looking:
         have become others, or be test examples, also in the second call of several."""
         if self._numbers is None:
             return
+        if self._fed is not None:
+            self._steps += 1
+            self._asked += self._fed.is_asked
+            self._fed.is_asked = False
         self._keep_latest()
         if step < self._next:
             return
@@ -123,6 +131,12 @@ class Looking:
         if self._latest is None:
             self._latest = self._inputs_of(network, whole=True)
 
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether the loop seems to train without gradients: none were seen, and most steps call
+        the network, which an evaluation now and then does not."""
+        return not self._has_gradients and self._asked > MOSTLY * self._steps
+
     def _note_gradients(self, network: nn.Module) -> None:
         """Note whether some weight has a gradient, so that the loop makes backward passes."""
         if any(weight.grad is not None for weight in network.parameters()):
@@ -130,9 +144,11 @@ class Looking:
 
     def _keep_latest(self) -> None:
         """Take the latest inputs over, if there are enough."""
+        if self._latest is not None and self._latest.trains:
+            self._has_gradients = self._test.trains = True
         if self._latest is not None and (every := self._latest.with_further(beside=self.changed)):
             self._latest.end()
-            if self._latest.trains or any(each.trained.was_seen for each in every):
+            if any(each.trained.was_seen for each in every):
                 self._has_gradients = self._test.trains = True
             self._seen = self._latest.calls(beside=self.changed, last=True) or self._seen
             self._latest = None
@@ -179,9 +195,7 @@ class Looking:
         """What is to be said where weights change and the model itself was never called; `late`:
         enough steps were made for that."""
         looked = [each for each in (self._fed, self._latest) if each is not None]
-        called = self._fed is None or any(each.is_called for each in looked)
-        # a loop without gradients trains by calls without them
-        called = called or (not self._has_gradients and any(each.is_asked for each in looked))
+        called = self._fed is None or any(each.is_called for each in looked) or self._is_quiet
         if called:
             self.is_uncalled = False
         if called or not late or not self.changed or self.is_uncalled:
@@ -201,7 +215,7 @@ class Looking:
         said = ""
         calls: list[Call] = []
         if self._fed is not None:
-            none = last and not self._has_gradients  # a loop without backward passes
+            none = last and self._is_quiet
             beside = self.changed and (none or self._fed.is_called)
             calls = self._fed.calls(beside=beside, quiet=self.changed and none, last=last)
         if self._fed is not None and calls:
@@ -289,11 +303,9 @@ class Looking:
 
     def _compared(self, calls: list[Tensor]) -> Difference:
         """How the inputs of some calls of the loop differ from those that are measured, as far as
-        shapes and single examples tell. Of whole numbers this is not asked."""
+        shapes and single examples tell."""
         shape, shown = self.shown.shape, self.shown.probes
         if shape is None or shown is None:
-            return Difference(False)
-        if not all(each.is_floating_point() for each in (shown, *calls)):
             return Difference(False)
         fitting = [each for each in calls if each[0].numel() == shape.numel()]
         if not fitting:
@@ -303,6 +315,8 @@ class Looking:
             told = [str(tuple(each)) for each in (*theirs, shape)]
             said = f"inputs of the shape {told[0]}, and it is measured on inputs of {told[1]}"
             return Difference(False, said, code="resize(x)")
+        if len({each.is_floating_point() for each in fitting}) > 1:
+            return Difference(False)
         fed = torch.cat([each.reshape(len(each), *shape) for each in fitting])[:MORE]
         expected = len(fed) * len(shown) / self._sets.train.source.count
         return difference(fed, shown, expected=expected)

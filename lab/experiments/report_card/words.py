@@ -243,8 +243,8 @@ def _shares(card: Card) -> str:
 
 
 def _trained(size: Size) -> str:
-    """The share of the training labels that are right, marked where not every seed fits them."""
-    return f"{interval(size.unfitted)}, not fitted" if size.unfitted else interval(size.train)
+    """Train accuracy by which memory is judged, marked where not every seed fits the labels."""
+    return f"{interval(size.train)}{', not fitted' if size.unfitted else ''}"
 
 
 def _exponent(card: Card, subject: Subject) -> str:
