@@ -37,6 +37,12 @@ def label_link(share: float, kind: Literal["random", "flip"], classes: int) -> f
     return (right - guess) / (1 - guess)
 
 
+EXCHANGED = (
+    "Its training and test labels contradict each other: look whether classes were exchanged in one"
+    " of the sets."
+)
+
+
 def advice(
     kind: str,
     *,
@@ -110,7 +116,7 @@ def advice(
         wanted = _more(num_train, error)
         return f"More {noun} would settle it{_try('num-train', num_train, wanted, more_train)}."
     if kind == "contrary":
-        return "Most of its labels are wrong: try a lower --label-noise."
+        return EXCHANGED
     if online:
         return f"To see it memorize, show it the same {noun} again and again: leave out --online."
     if kind == "learned":
@@ -134,8 +140,10 @@ def _without_flags(
     """The advice for a model that another program trains."""
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn."
-    if kind == "contrary" or (link < 0 and kind != "nothing"):
+    if link < 0 and kind != "nothing":
         return "Most of its labels are wrong: look at them first."
+    if kind == "contrary":
+        return EXCHANGED
     if kind in SHORT:
         return "Training it longer, or a larger network, may help."
     if kind == "one class":
