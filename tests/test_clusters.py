@@ -16,7 +16,7 @@ from lab import watch
 from lab.core.config import DataConfig
 from lab.runs.train import start
 from lab.worlds import open_world
-from lab.worlds.clusters import clusters_of, clusters_told
+from lab.worlds.clusters import Clusters, clusters_of, clusters_told, without_clusters
 from lab.worlds.file_names import file_marks
 from lab.worlds.marks import column_marks
 from lab.worlds.stored import StoredWorld
@@ -475,6 +475,74 @@ def test_ends_of_names_that_tell_the_class_say_nothing(wrong: int) -> None:
     assert found is None
 
 
+LETTERS = ("patient{:03}{}", "{:03}{}", "knee{:03}{}", "case_{}{}", "1934.{}.1{}", "Neg {}{}")
+
+
+def halved(called: Callable[[int, int], str], patients: int = 60) -> tuple[Clusters | None, bool]:
+    """The clusters of two pictures each of some patients in two classes, divided at random, and
+    whether nothing tells them."""
+    items = [
+        (PurePath("ab"[patient % 2], called(patient, number) + ".png"), patient % 2)
+        for patient in range(patients)
+        for number in range(2)
+    ]
+    mixed = [items[place] for place in np.random.default_rng(0).permutation(len(items))]
+    cut = len(items) * 4 // 5
+    marks = file_marks({path: path for path, _ in items})
+    found = clusters_of(marks, mixed[:cut], mixed[cut:], [mixed])
+    return found, without_clusters(marks, [mixed])
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_letters_right_after_a_number_tell_the_pictures_of_one_patient_apart(name: str) -> None:
+    found, none = halved(lambda patient, number: name.format(patient, "LR"[number]))
+    assert not none
+    assert found is not None
+    assert (found.clusters, found.shared) == (21, 18)
+
+
+@pytest.mark.parametrize("name", ["{1:05}{0}", "{1:08x}", "img_{1}_1st", "scan_{1}x", "{1}{2}"])
+def test_letters_that_tell_nothing_apart_say_nothing(name: str) -> None:
+    found, none = halved(lambda p, n: name.format("LR"[n], 2 * p + n, "abc"[(2 * p + n) % 3]))
+    assert found is None
+    assert none
+
+
+@pytest.mark.parametrize(
+    ("called", "kind", "first"),
+    [
+        (lambda p, n: f"patient{p:03}/{'LR'[n]}/ap", "folder", "a/patient014"),
+        (lambda p, n: f"site{p % 3}/patient{p:03}/left/{n}", "folder", "a/site0/patient024"),
+        (lambda p, n: f"{('cyst', 'scar')[p % 3 > 0]}/patient{p:03}_{n}", "names", "patient003"),
+        (lambda p, n: f"ward{p % 3}/20{18 + p % 5}/p{p:03}_{n}", "names", "p003"),
+        (lambda p, n: f"{2018 + p % 5}/patient{p:03}_{n}", "names", "patient003"),
+        (lambda p, n: f"M_{p:03}/{('40X', '100X')[n]}/x", "folder", "a/M_014"),
+    ],
+)
+def test_patients_are_told_at_any_depth_of_folders(
+    called: Callable[[int, int], str], kind: str, first: str
+) -> None:
+    found, _ = halved(called)
+    assert found is not None
+    assert (found.kind, found.clusters, found.shared, found.first) == (kind, 21, 18, first)
+
+
+def test_names_that_are_the_same_in_several_folders_are_no_clusters() -> None:
+    """Slices of patients, each of whom is in one set; and years, which are no clusters."""
+    sets = [
+        {PurePath("ab"[p % 2], f"p{p:03}", f"slice_{n}_x.png"): p % 2
+         for p in range(*ends) for n in range(5)}
+        for ends in ((0, 40), (40, 60))
+    ]  # fmt: skip
+    train, test = ([*each.items()] for each in sets)
+    found = clusters_of(file_marks(*({p: p for p in each} for each in sets)), train, test)
+    assert found is not None
+    assert (found.kind, found.clusters, found.shared) == ("folder", 20, 0)
+    found, none = halved(lambda p, n: f"{2018 + p % 5}/img_{2 * p + n:05}")
+    assert found is None
+    assert none
+
+
 def test_numbers_that_begin_anew_in_each_class_are_others() -> None:
     """cars/12_front.jpg and trucks/12_front.jpg; 12.jpg beside 12_copy.jpg."""
     views = [f"_{view}" for view in ("front", "side", "back")]
@@ -673,6 +741,9 @@ def test_a_run_says_where_nothing_tells_which_pictures_belong_together(
         for label in ("a", "b"):
             patients(tmp_path / "apart" / name / label, first, first + 6, pictures=3)
     assert said not in printed("folders", data=str(tmp_path / "apart"))
+    for number, path in enumerate(sorted((tmp_path / "apart").rglob("*.png"))):
+        path.rename(path.parents[1] / f"patient{number}.png")  # one of each
+    assert said not in printed("single", data=str(tmp_path / "apart"))
     assert said not in printed("faces")
 
 

@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from pathlib import PurePath
 from typing import NamedTuple
 
-from lab.worlds.marks import ALONE, NAMED, Marks, T
+from lab.worlds.marks import ALONE, FEW, NAMED, Marks, T
 from lab.worlds.set_names import OF_SETS
 
 RECURRING = 3
@@ -44,6 +44,12 @@ COUNTED = re.compile(
 )
 """Words before counters of pictures, which say nothing of what these show."""
 
+LETTERED = re.compile(r"(.*\d)([^\W\d_]{1,2})")
+"""A name that ends with a number and a letter or two, as 012L."""
+
+LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,2}$)|[^\W_]+"
+"""Parts of such a name, of which the last one is the letters."""
+
 ANEW = 0.1
 """Share of the names of files in the smaller of two sets that are in the other one, too, from which
 on they begin anew in each."""
@@ -59,25 +65,88 @@ random in either."""
 
 def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     """The marks of pictures in files, of which these are the paths from the classes on, in each
-    folder with classes: folders below the classes, and of files that lie in none how their names
-    begin, up to the first number, to later ones, and but for their last part."""
+    folder with classes: folders below the classes, and how the names of files begin, up to the
+    first number, to later ones, and but for their last part. First come those that say what they
+    are of, where there are folders."""
     paths = {item: path for each in sets for item, path in each.items()}
-    folders = {item: path.parent.as_posix() for item, path in paths.items() if len(path.parts) > 2}
-    flat = [{item: path for item, path in each.items() if item not in folders} for each in sets]
-    marks: list[Marks[T]] = [Marks("folder", folders)]
+    folders = {item: path for item, path in paths.items() if len(path.parts) > 2}
+    by_folders = _by_folders(folders)
+    flat = _without_folders(sets)
     names = {item: path for each in flat for item, path in each.items()}
     dated = {item: mark for item, path in names.items() if (mark := _after_a_day(path.stem))}
     # as of 2018_cat03.jpg in the folder cat
     words = Counter((mark.word, names[item].parent) for item, mark in dated.items())
     undated = {} if _tell_the_class(words, rare=True) else dated
-    cuts = {item: _cuts(path.stem, undated.get(item)) for item, path in names.items()}
+    lettered = _lettered(names)
+    cuts = {
+        item: _cuts(path.stem, undated.get(item), lettered=item in lettered)
+        for item, path in names.items()
+    }
+    marks: list[Marks[T]] = []
     for level in range(max((len(each) for each in cuts.values()), default=0) - 1):
         if level == LEVELS:
             break
         at = {item: each[level] for item, each in cuts.items() if level < len(each) - 1}
         marks += _by_names(flat, at, least=NAMED)
     marks += _by_names(flat, {item: each[-1] for item, each in cuts.items() if each})
-    return marks
+    # patients by their names, which may lie in folders that say nothing
+    first = [mark for mark in marks if mark.named] if folders else []
+    named = [mark for mark in by_folders if mark.named]
+    others = [mark for mark in by_folders if not mark.named]
+    return [*named, *first, *others, *(mark for mark in marks if mark not in first)]
+
+
+def _by_folders(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
+    """The marks of pictures by the folders below the classes that they lie in, but for years; and
+    before these by those that hold further folders, the outermost first, where their names say what
+    they are of, or there are many."""
+    found = []
+    for depth in range(2, max((len(path.parts) for path in paths.values()), default=0)):
+        outer = {i: path.parts[:depth] for i, path in paths.items() if len(path.parts) > depth + 1}
+        names = {parts[-1] for parts in outer.values()}
+        if outer and (say_of_what(names) or (len(names) >= NAMED and not _are_dates(names))):
+            found.append(_of_folders(outer))
+    inmost = {item: path.parts[:-1] for item, path in paths.items()}
+    if not _are_dates({parts[-1] for parts in inmost.values()}, YEAR):
+        found.append(_of_folders(inmost))
+    return found
+
+
+def _of_folders(folders: Mapping[T, tuple[str, ...]]) -> Marks[T]:
+    named = say_of_what({parts[-1] for parts in folders.values()})
+    return Marks("folder", {item: "/".join(parts) for item, parts in folders.items()}, named=named)
+
+
+def _are_dates(names: Collection[str], *kinds: re.Pattern[str]) -> bool:
+    """Whether most names are dates, of some kinds (YEAR alone, or of any)."""
+    kinds = kinds or (YEAR, MONTH, DATED)
+    return 2 * sum(any(kind.fullmatch(name) for kind in kinds) for name in names) > len(names)
+
+
+def _without_folders(sets: Sequence[Mapping[T, PurePath]]) -> list[dict[T, PurePath]]:
+    """The files of each set as class and name, those in folders below the classes where names are
+    not the same in several of these, or say what they are of."""
+    found = []
+    for each in sets:
+        inner = {item: path for item, path in each.items() if len(path.parts) > 2}
+        short = {item: PurePath(path.parts[0], path.name) for item, path in inner.items()}
+        again = len({*short.values()}) < len(short)
+        if again and not say_of_what([path.stem for path in short.values()]):
+            short = {}
+        flat = {item: path for item, path in each.items() if item not in inner}
+        found.append(
+            {item: flat.get(item) or short[item] for item in each if item in flat or item in short}
+        )
+    return found
+
+
+def _lettered(names: Mapping[T, PurePath]) -> set[T]:
+    """The files whose names end with a number and a letter or two which tell apart what begins
+    alike, as the eyes of a patient do, 012L and 012R."""
+    found = {item: cut[1] for item, path in names.items() if (cut := LETTERED.fullmatch(path.stem))}
+    begins = {*found.values()}
+    enough = len(found) >= FEW * len(begins) or say_of_what(begins)
+    return {*found} if enough and len(begins) < len({names[i].stem for i in found}) else set()
 
 
 def _by_names(
@@ -106,7 +175,7 @@ def _by_names(
     }
     # in several classes: what tells such pictures apart is a number, and not the class
     across = {item: begin for item, (begin, rest) in found.items() if re.search(r"\d", rest)}
-    if max(map(_restarting, names)) >= ANEW and not _say_of_what(across.values()):
+    if max(map(_restarting, names)) >= ANEW and not say_of_what(across.values()):
         across = {}
     if _tell_the_class(ends, rare=False):  # as of 00017_3.png in the folder 3, but not of w17_3.png
         across = {item: begin for item, begin in across.items() if not _is_counter(begin)}
@@ -119,14 +188,14 @@ def _by_names(
     named = 2 * parts > len(found)
     return [
         Marks(
-            "names", each, least=least, anew=anew, named=named or _say_of_what(each.values()),
+            "names", each, least=least, anew=anew, named=named or say_of_what(each.values()),
             mean=_mean(each, flat),
         )
         for each in (begun, across)
     ]  # fmt: skip
 
 
-def _say_of_what(marks: Collection[str]) -> bool:
+def say_of_what(marks: Collection[str]) -> bool:
     """Whether most marks say what their number is of, as patient012."""
     return 2 * sum(bool(NAMED_AS.search(mark.rpartition("/")[2])) for mark in marks) > len(marks)
 
@@ -177,15 +246,17 @@ def _after_a_day(name: str) -> Dated | None:
     return Dated(lead[0], found[2].lower(), found[1], name[found.start(1) :])
 
 
-def _cuts(name: str, dated: Dated | None = None) -> list[tuple[str, str]]:
+def _cuts(
+    name: str, dated: Dated | None = None, *, lettered: bool = False
+) -> list[tuple[str, str]]:
     """The beginnings and rests of a file's name without its ending: p1 and day2_03, p1_day2 and 03
     of p1_day2_03. All end with a number, but for the last one, which is all but the last part; none
     before that ends with a year, a day or a time. Empty where the last one has no number, as of
     cat_03, or is a year. Of a name that is `dated` the day or year counts as the rest: place012 and
-    2018 of 2018_place012."""
+    2018 of 2018_place012. Of a `lettered` one the letters at its end are a part: 012 and L."""
     if dated is not None:
-        return _cuts(dated.rest) or [(dated.mark, dated.day)]
-    parts = list(re.finditer(r"[^\W_]+", name))
+        return _cuts(dated.rest, lettered=lettered) or [(dated.mark, dated.day)]
+    parts = list(re.finditer(LAST_LETTERS if lettered else r"[^\W_]+", name))
     before = name[: parts[-2].end()] if len(parts) > 1 else ""
     if not re.search(r"\d", before) or YEAR.fullmatch(before):
         return []

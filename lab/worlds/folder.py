@@ -27,7 +27,7 @@ from lab.core.paths import at_home
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
 from lab.core.words import those
-from lab.worlds.file_names import file_marks
+from lab.worlds.file_names import file_marks, say_of_what
 from lab.worlds.kept import EACH, Kept, Rows
 from lab.worlds.marks import Marks, column_marks
 from lab.worlds.metadata import (
@@ -152,6 +152,11 @@ class FolderWorld(StoredWorld[Path]):
         """Whether the file has 16 bits for each number, of which the upper two are not used."""
         return has_unused_bits(item)
 
+    def unmarked(self) -> str:
+        """As of any pictures; empty, too, where each name is of another patient."""
+        stems = [path.stem for each in self.whole for path, _ in each]
+        return "" if say_of_what(stems) else super().unmarked()
+
     @property
     def no_marks(self) -> str:
         """Words for no folder, column or name."""
@@ -165,9 +170,11 @@ class FolderWorld(StoredWorld[Path]):
             {path: PurePath(*path.relative_to(self.root).parts[above:]) for path, _ in each}
             for each in self.whole
         ]
-        folders, *names = file_marks(*sets)
+        by_files = file_marks(*sets)
+        folders = [each for each in by_files if each.kind == "folder" and each.named]
+        others = [each for each in by_files if each not in folders]
         columns = read_columns(self.root, [path for each in sets for path in each]).items()
-        return [folders, *(column_marks(name, values) for name, values in columns), *names]
+        return [*folders, *(column_marks(name, values) for name, values in columns), *others]
 
     @property
     def whole(self) -> Sequence[Labeled[Path]]:

@@ -59,8 +59,8 @@ class Marks(Generic[T]):
     """What may tell which pictures belong together: the mark that each of some pictures has.
     `column` is the name of the column that they stand in; `least`: fewer marks are kinds; `anew`:
     names of files seem to begin anew in each set, so that a mark in one may not be that of another;
-    `named`: names of files say that they are of clusters; `mean`: how many pictures each mark has
-    on the mean, where that is not the number of `of`."""
+    `named`: names of files or folders say that they are of clusters; `mean`: how many pictures each
+    mark has on the mean, where that is not the number of `of`."""
 
     kind: Kind
     of: Mapping[T, str]
