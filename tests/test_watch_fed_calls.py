@@ -557,6 +557,76 @@ def test_a_loop_without_gradients_calls_the_model(
     assert not found(watcher)[1]
 
 
+def evaluated(model: nn.Module, z: Tensor) -> None:
+    """As after each epoch."""
+    model.eval()
+    with torch.no_grad():
+        model(z)
+    model.train()
+
+
+def test_an_evaluation_now_and_then_is_no_training(tmp_path: Path) -> None:
+    """Of a model whose weights come from a copy."""
+    steps, copied = 0, Net()
+    optimizer = torch.optim.Adam(copied.parameters(), 0.01)
+
+    def by_a_copy(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        nonlocal steps
+        steps += 1
+        optimizer.zero_grad()
+        loss = normalized(copied, x, z, call="model")
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        model.load_state_dict(copied.state_dict())
+        if steps % 10 == 0:
+            evaluated(model, 9 * z - 40)
+        return loss.detach()
+
+    told = " ".join(trained(tmp_path, by_a_copy).verdict.split())
+    assert "not seen to call the model itself" in told
+
+
+def test_nor_is_that_of_a_head_on_a_frozen_body(tmp_path: Path) -> None:
+    def head(model: Net, x: Tensor, z: Tensor) -> Tensor:
+        evaluated(model, 9 * z - 40)
+        model.eval()
+        with torch.no_grad():
+            features = model.blocks[0](model.features(9 * x - 40))
+        return cross_entropy(model.head(features), torch.arange(len(x)) % 2)
+
+    told = " ".join(trained(tmp_path, head, cleared=True).verdict.split())
+    assert "not seen to call the model itself" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: x[:, :20], "inputs of the shape (20,), and it is measured on inputs of (36,)"),
+        (lambda x: x + 3, "its training examples as x + 3, and it is measured on x itself"),
+        (lambda x: 255 - x, "its training examples as -1 x + 255"),
+        (lambda x: x.reshape(-1, 3, 12).flip(1).flatten(1), ""),
+        (lambda x: x, ""),
+        (lambda x: torch.where(torch.rand(x.shape) < 0.1, 1, x), ""),  # unknown words
+    ],
+)
+def test_changed_whole_numbers_are_told(
+    change: Callable[[Tensor], Tensor], said: str, tmp_path: Path
+) -> None:
+    class Words(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.head = nn.Embedding(300, 8), nn.Linear(8, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.words(x).mean(1))  # type: ignore[no-any-return]
+
+    sets = integers(0), integers(1)
+    trained(tmp_path, lambda model, x, z: labeled(model, change(x)), sets=sets, model=Words())
+    told = " ".join((tmp_path / "run" / "summary.json").read_text().split())
+    assert said in told
+    assert ("the loop feeds the model" in told) is bool(said)
+
+
 def test_a_model_that_is_called_later_is_called(tmp_path: Path) -> None:
     """After a phase that trains its features alone, at the end of which is a measurement."""
     model, y = Net(), torch.arange(COUNT) % 2

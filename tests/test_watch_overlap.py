@@ -225,3 +225,28 @@ def test_short_rows_that_are_the_same_by_chance_are_not_shared(
         pass
     said = "share examples" in capsys.readouterr().out
     assert said is (leaked > 0 and values == 10_000)
+    if values == 12:  # as columns of 0 and 1
+        x, z = (nn.functional.one_hot(each, 12).flatten(1).float() for each in (x, z))
+        given = {"train": (x, y), "test": (z, y), "out": tmp_path / "hot"}
+        with watch(nn.Linear(36, 2), **given, pictures=False):
+            pass
+        assert "share examples" not in capsys.readouterr().out
+
+
+def test_rows_that_were_copied_before_the_sets_were_divided_are_shared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of a rare class, so that many training rows are the same, too."""
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randn(300, 8, generator=draw), (torch.arange(300) < 30).long()
+    copied = torch.randint(30, (240,), generator=draw)
+    x, y = torch.cat([x, x[copied]]), torch.cat([y, y[copied]])
+    order = torch.randperm(len(x), generator=draw)
+    train, test = order[:380], order[380:]
+    known = {row.numpy().tobytes() for row in x[train]}
+    equal = sum(row.numpy().tobytes() in known for row in x[test])
+    given = {"train": (x[train], y[train]), "test": (x[test], y[test]), "out": tmp_path / "run"}
+    with watch(nn.Linear(8, 2), **given, pictures=False):
+        pass
+    assert equal > 50
+    assert f"test and train share examples, {equal} of the 160" in capsys.readouterr().out

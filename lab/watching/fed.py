@@ -34,6 +34,10 @@ LITTLE = 0.1
 """A change by no more than this share, which moves the mean by no more than this share of a
 standard deviation, is not told."""
 
+ROUNDED = 1e-3
+"""What a mean is moved by where nothing is changed but rounding, at most, of inputs of which any
+change is told."""
+
 LEAST, MOST = 6, 0.9
 """A change is one that the loop makes of all inputs if it is found in so many of them at least, and
 in this share of those that were found among the measured ones: chance that changes half of them
@@ -178,12 +182,13 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     fed = probed(rows)
     if not bool(fed.isfinite().all()) or not bool(shown.isfinite().all()):
         return Difference(False)
-    same = are_among(fed, shown)
+    same = (are_equal if are_words else are_among)(fed, shown)
     known = int(same.sum())
     if known > expected / 2:
         return Difference(True)
     others = rows[~same][:TRIED]
-    changed, found = _changed(probed(others), shown, known)
+    least = 0.0 if are_words else LITTLE
+    changed, found = _changed(probed(others), shown, known, least=least)
     if changed is None:
         changed = _turned(others, shown, known + found)
     if changed is None and not (known or are_words) and found <= MOST * len(others):
@@ -229,11 +234,11 @@ def _turned(rows: Tensor, shown: Tensor, known: int) -> Difference | None:
 
 
 def _changed(
-    fed: Tensor, shown: Tensor, known: int, turn: Turn | None = None
+    fed: Tensor, shown: Tensor, known: int, turn: Turn | None = None, *, least: float = LITTLE
 ) -> tuple[Difference | None, int]:
     """How the examples among `fed` are changed, where it is the same way in nearly all; and how
     many of them show what one of `shown` does, however it is changed. `known` more are as they
-    are; `turn`: of all of `fed` this was undone."""
+    are; `turn`: of all of `fed` this was undone; `least`: as `LITTLE`."""
     if fed.shape[2] < COUNTED or not len(fed):
         return None, 0
     match, order, every = _matches(fed, shown)
@@ -252,7 +257,7 @@ def _changed(
     usual = ((factor - by).abs() <= AGREE * by.abs()) & ((summand - added).abs() <= within)
     enough = max(LEAST, MOST * (known + found))
     if usual.all(dim=1).sum() >= enough:
-        little = LITTLE * spread.median(dim=0).values
+        little = least * spread.median(dim=0).values + (0.0 if least else ROUNDED)
         moved = (made.mean(dim=2) - given.mean(dim=2)).median(dim=0).values.abs()
         plain = bool(((by - 1).abs() <= LITTLE).all() & (moved <= little).all())
         if plain and not number and not turn:

@@ -33,6 +33,10 @@ THUMBNAIL = 64
 SHORT = 16
 """Numbers of an input below which two inputs may be the same by chance, as rows of a table."""
 
+LONG, BITS = 256, 64
+"""Inputs of fewer numbers than the first are short, too, where these have so few values that all
+together tell less than so many bits, as columns of 0 and 1 do."""
+
 SURE = 3.0
 """Standard deviations of the number of test examples that are training examples by chance, above
 which there must be others."""
@@ -49,7 +53,8 @@ class MeasuredSet:
     the inputs, one for each; `unscaled`: whether the first are pictures as files have them;
     `broken`: how many have numbers that are not finite. `batch`: of how many a loader makes each
     batch, where it pads them to the longest one in it, so that answers may depend on the others;
-    None: it does not. `is_short`: whether they have fewer than `SHORT` numbers each.
+    None: it does not. `is_short`: whether they have fewer than `SHORT` numbers each, or such as
+    tell little, so that two may be the same by chance.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -88,6 +93,7 @@ class MeasuredSet:
             keys = self._digests(keys)
         if held:
             self._held = cat(chunks)
+            self.is_short = self.is_short or _tell_little(leaves(self._held))
         self.thumbnails = _visible(small) if small else None
         self.keys = tuple(keys)
         self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
@@ -106,7 +112,7 @@ class MeasuredSet:
     def copies(self, truth: Tensor) -> Tensor | None:
         """A number for each example (N,) int64, which those have in common that have the same
         inputs, bit for bit, and the same given and true labels (`truth`, (N,) int64); None: no two
-        have, or inputs are of fewer than `SHORT` numbers."""
+        have, or inputs are short."""
         if self.is_short:
             return None
         told = zip(self.keys, self.labels.tolist(), truth.tolist(), strict=True)
@@ -175,8 +181,7 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     numbers = Counter(train.keys)
     found = torch.tensor([key in numbers for key in test.keys])
     if train.is_short:
-        # as many as training examples have another one that is the same
-        chance = sum(numbers[key] > 1 for key in train.keys) / len(train) * len(test)
+        chance = len(test) * _equal_by_chance(train, numbers)
         found &= int(found.sum()) > chance + SURE * math.sqrt(chance + 1)
     with train.undisturbed(), test.undisturbed():
         studied, tested = train.source.parts(), test.source.parts()
@@ -186,6 +191,34 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
                 if is_same(others.dataset, mine.dataset):
                     known[mine.positions[np.isin(mine.numbers, others.numbers)]] = True
     return found | torch.from_numpy(known)[test.positions]
+
+
+def _tell_little(parts: Sequence[Tensor]) -> bool:
+    """Whether the numbers of inputs, (N, …) each, tell less than `BITS` of them."""
+    if sum(each[0].numel() for each in parts) >= LONG:
+        return False
+    columns = [column for each in parts for column in each.reshape(len(each), -1).T]
+    return sum(math.log2(len(column.unique())) for column in columns) < BITS
+
+
+def _equal_by_chance(train: MeasuredSet, numbers: Counter[bytes]) -> float:
+    """The share of other short inputs that are the same as one of `train`, of which the keys have
+    these `numbers`, by chance, at most: as many as examples of it have another one that is the
+    same, and as many as are the same in the number that tells most apart. (Where rows were copied
+    before the sets were divided, the former are more, and the latter are as many as before.)"""
+    twins = sum(numbers[key] > 1 for key in train.keys) / len(train)
+    first = {key: place for place, key in reversed([*enumerate(train.keys)])}
+    parts = leaves(train.inputs(torch.tensor(sorted(first.values()))))
+    table = torch.cat([each.reshape(len(each), -1).double() for each in parts], dim=1)
+    pairs = math.comb(len(table), 2)
+    if not pairs:
+        return twins
+    alike = min(
+        int((count * (count - 1)).sum()) / 2 / pairs
+        for column in table.T
+        for count in [column.unique(return_counts=True)[1]]
+    )
+    return min(twins, len(table) * alike)
 
 
 def named_groups(
