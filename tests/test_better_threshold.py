@@ -53,6 +53,9 @@ def test_none_where_chance_would_make_it_so_or_the_answers_are_as_good() -> None
     train, test = shifted(200, 0.0), shifted(300, 0.0)
     assert better_threshold(train, test) is None, "0 is in the middle"
     assert better_threshold(shifted(200, 9.0, apart=0.0), test) is None, "nothing is ranked"
+    reversed_ = shifted(200, 0.0), shifted(300, 0.0)
+    reversed_ = tuple(predictions(-each.logits[:, 1], each.labels) for each in reversed_)
+    assert better_threshold(*reversed_) is None, "one answer to all is better, and tells nothing"
     few = shifted(12, 9.0)
     assert better_threshold(few, shifted(10, 9.0)) is None, "too few examples"
     three = Predictions.of(torch.zeros(4, 3), torch.arange(4) % 3)

@@ -747,6 +747,21 @@ def test_a_run_says_where_nothing_tells_which_pictures_belong_together(
     assert said not in printed("faces")
 
 
+def test_validation_pictures_of_training_patients_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Though training and test set have other patients."""
+    for name, first in (("train", 0), ("test", 8)):
+        for label in ("a", "b"):
+            patients(tmp_path / "own" / name / label, first, first + 8, pictures=5)
+    sets = {"data": str(tmp_path / "own"), "num_train": 40, "num_test": 20}
+    for stops, told in (({"early_stopping": 5, "num_validation": 20}, True), ({}, False)):
+        start(tiny(tmp_path / f"runs{told}", **sets, **stops))
+        said = capsys.readouterr().out
+        assert ("folders below the classes are among the validation pictures" in said) is told
+        assert "test accuracy is too good" not in said
+
+
 def test_a_watched_loop_is_told(tmp_path: Path) -> None:
     """Of an `ImageFolder` that `random_split` divides."""
     of_patients(tmp_path / "own", lambda patient, number: f"p{patient}_{number}")

@@ -139,6 +139,15 @@ def test_an_expected_value_of_two_classes_is_a_probability(tmp_path: Path) -> No
     assert not told(OTHERS["expected value"], tmp_path, 2)
 
 
+def test_a_margin_that_large_logits_keep_trains_small_ones(tmp_path: Path) -> None:
+    """As of distances within and between classes."""
+    loss = "F.relu(far[y[:, None] == y].mean() - far[y[:, None] != y].mean() + 1)"
+    loss = loss.replace("far", "(logits[:, None] - logits).square().sum(2)")
+    assert "nothing is learned" not in told(loss, tmp_path, 3)
+    with pytest.raises(ValueError, match="0 for every logit: nothing is learned"):
+        told("0 * logits.sum()", tmp_path, 3)
+
+
 MEMORY = """
 import torch
 from torch.nn.functional import cross_entropy

@@ -22,6 +22,7 @@ from lab.runs.train import start
 from lab.tracking.sheets import FACE, INK, LINE, MARGIN, TITLE, WIDTH, Cell, draw_sheet
 from lab.worlds import get_task
 from lab.worlds.faces import render, sample_prior
+from support.configs import tiny
 from support.scripts import load_script
 
 CLASSES = get_task("person").classes
@@ -228,6 +229,33 @@ def test_an_answer_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
     )  # fmt: skip
     assert answer.answer == ""
     assert "a.png" in answer.seen.error
+
+
+SOFT = """
+from torch import nn
+
+def soft(spec):
+    size = 3 * spec.image_size**2
+    return nn.Sequential(nn.Flatten(), nn.Linear(size, spec.num_outputs), nn.Softmax(1))
+"""
+
+
+def test_that_a_network_returns_probabilities_is_said_later_too(
+    run: Path, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "soft.py").write_text(SOFT)
+    soft = tiny(tmp_path / "runs", model=f"{tmp_path / 'soft.py'}:soft", steps=3)
+    with contextlib.redirect_stdout(io.StringIO()):
+        named = start(soft).folder
+    told = "the network returns probabilities, which are taken for logits"
+    for asked, said in ((named, True), (run, False)):
+        _, _, errors = ask(asked, folder / "a.png", folder / "b.png")
+        assert any(told in line for line in errors) is said
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = main(load_script("evaluate").evaluate, [str(asked), "--counterfactuals", "0"])
+        assert code == 0
+        assert (told in " ".join(out.getvalue().split())) is said
 
 
 @pytest.mark.parametrize(

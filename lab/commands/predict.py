@@ -4,7 +4,6 @@ import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import tyro
@@ -47,11 +46,13 @@ def predict(flags: Flags) -> int:
         raise ValueError("name at least one picture or folder after the run's folder")
     check_files({"--csv": flags.csv, "--show": flags.show})
     from PIL import Image
+    from torch import Tensor
 
     from lab.core.run_dir import RunDir
     from lab.core.words import those
     from lab.evaluators.failure_sheet import save_picture
     from lab.measure import predict
+    from lab.models import are_probabilities
     from lab.runs.load import open_run
     from lab.runs.predictions import Prediction, find_pictures, predictions, to_csv, to_sheet
 
@@ -80,8 +81,15 @@ def predict(flags: Flags) -> int:
         )
         print(one_line(f"left out {said}: {endings}"), file=sys.stderr)
     answers: list[Prediction] = []
+    soft: list[bool] = []
+
+    def ask(pixels: Tensor) -> Tensor:
+        logits = predict(opened.model, pixels)
+        soft.append(are_probabilities(logits))
+        return logits
+
     for each in predictions(
-        files, partial(predict, opened.model), classes=opened.classes, size=config.data.image_size,
+        files, ask, classes=opened.classes, size=config.data.image_size,
         sheets=flags.sheets, resize=config.data.resize,
     ):  # fmt: skip
         if each.seen.error:
@@ -95,6 +103,12 @@ def predict(flags: Flags) -> int:
     counts = Counter(each.answer for each in answers if each.answer)
     if counts.total() > 1:
         print(f"{counts.total():,} pictures: {', '.join(f'{n} {k:,}' for n, k in counts.items())}")
+    if soft and all(soft):
+        print(
+            "note: the network returns probabilities, which are taken for logits: the percentages"
+            " are not its own, only their order is",
+            file=sys.stderr,
+        )
     if flags.csv is not None:
         replace_text(flags.csv, to_csv(answers, opened.classes))
     if flags.show is not None:

@@ -39,7 +39,8 @@ def better_threshold(train: Predictions, test: Predictions) -> BetterThreshold |
     """The threshold at which predictions for two classes are most often right on the training set,
     by the mean of their accuracy and of that over classes; None: it is not surely better than 0.
 
-    The training examples get more answers right by it, by `GAIN`. Surely so are they, or the test
+    The training examples get more answers right by it, by `GAIN`, and by that more, as the mean
+    over classes, than one answer to all. Surely so are they, or the test
     examples: a normal interval of the share lies above `GAIN`, and chance would make so many of the
     answers that differ right once in 1 / `SURE` times (a sign test), times the number of thresholds
     that were tried, for the training examples.
@@ -61,8 +62,11 @@ def better_threshold(train: Predictions, test: Predictions) -> BetterThreshold |
     value = values[place : place + 2].mean().item()
     change, unseen = (_change(each, value) for each in (chosen, test.different()))
     by_class = (change[labels].mean() + change[~labels].mean()) / 2
+    there = (odds > value) == labels
     if min(float(change.mean()), float(by_class)) < GAIN:
         return None
+    if float(there[labels].double().mean() + there[~labels].double().mean()) / 2 < 0.5 + GAIN:
+        return None  # about one answer to all, which is better where answers are reversed
     if not (_surely(change, tried=count) or _surely(unseen, tried=1)):
         return None
     right = (

@@ -27,7 +27,7 @@ from lab.models.inspect import (
 )
 from lab.models.isolation import TURN, Generators, Settings, isolated, settings_kept
 from lab.models.known import is_known, treats_examples_alone
-from lab.models.probabilities import last_operation, sum_to_one
+from lab.models.probabilities import are_probabilities, last_operation, sum_to_one
 from lab.models.registry import (
     ModelSpec,
     create_model,
@@ -47,8 +47,9 @@ from lab.models.tensors import deep_copy, same_tensor
 
 __all__ = [
     "NOT_REACHED", "TRIED", "TURN", "DataFiles", "Generators", "ModelSpec", "NetworkError",
-    "NotAgreed", "Settings", "Sources", "Space", "ask", "blame", "blamed", "changed_files",
-    "count_parameters", "create_model", "data_files_now", "deep_copy", "device_of", "differences",
+    "NotAgreed", "Settings", "Sources", "Space", "are_probabilities", "ask", "blame", "blamed",
+    "changed_files", "count_parameters", "create_model", "data_files_now", "deep_copy",
+    "device_of", "differences",
     "digest_of", "digest_of_file", "digest_of_sources", "features", "file_of", "find_model",
     "first_pass", "has_width", "is_known", "isolated", "last_operation", "list_models", "locate",
     "noting_data_files", "only_agreed", "own_builder", "parameters_told", "place_of",

@@ -34,6 +34,11 @@ def last_operation(outputs: Tensor) -> str:
     return ""
 
 
+def are_probabilities(logits: Tensor) -> bool:
+    """Whether what a network returns for logits (N, C) are probabilities, by their numbers."""
+    return len(logits) > 0 and bool((logits >= 0).all()) and sum_to_one(logits)
+
+
 def sum_to_one(rows: Tensor) -> bool:
     """Whether each of `rows` (N, C), C from 2 on, sums to 1, but for the rounding of its numbers.
 

@@ -18,8 +18,8 @@ from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.populations import evaluation_config, measure
 from lab.evaluators.robustness import failure_entries, failure_metrics, failure_text, search
 from lab.evaluators.tables import setting_text, to_text
-from lab.measure import SplitMetric, load_metrics, try_metrics
-from lab.models import Space, changed_files, only_agreed, space_of
+from lab.measure import SplitMetric, load_metrics, predict, try_metrics
+from lab.models import Space, are_probabilities, changed_files, only_agreed, space_of
 from lab.runs.example_table import example_table
 from lab.runs.load import open_run
 from lab.runs.progress import progress_bar
@@ -30,6 +30,9 @@ from lab.worlds import DrawnWorld, StoredWorld, World, open_world
 from lab.worlds.clusters import clusters_told
 from lab.worlds.copies import MOST, copies_between, repeated_told, shared_told
 from lab.worlds.counterfactuals import fewer_counterfactuals
+
+FEW = 8
+"""Pictures of which the answers are looked at for what they are."""
 
 OWN = ("own",)
 """What stands for the metrics that the run was measured by."""
@@ -100,6 +103,12 @@ def evaluate(
     known, doubts = _known(world)
     setting = setting_text(own, config, world, known=known)
     print(f"{escape(folder)}{state}\n{setting}\n", flush=True)
+    few = world.load("test", min(FEW, config.data.num_test)).images
+    if are_probabilities(predict(model, few)):
+        doubts.append(
+            "the network returns probabilities, which are taken for logits: losses, calibration and"
+            " log odds are those of other answers"
+        )
     for line in [*doubts, *_changed_data(RunDir(folder), metric)]:
         print(f"warning: {line}\n", flush=True)
     if isinstance(world, DrawnWorld):

@@ -32,7 +32,7 @@ from lab.measure.example_scores import ScoreCollector, by_heading
 from lab.measure.known_before import KNOWN_BEFORE, known_at_first, known_before
 from lab.measure.smallest_right import SmallestRight, smallest_right
 from lab.measure.unmet import unmet_answers
-from lab.models import parameters_told, sum_to_one
+from lab.models import are_probabilities, parameters_told
 from lab.runs.checkpoints import reopening_warning
 from lab.runs.display import Display
 from lab.runs.example_scores import to_csv
@@ -154,6 +154,8 @@ class Record:
         display.note(world.unmarked() if isinstance(world, StoredWorld) else "")
         display.warn([*told, *faults])
         display.warn(self._run.notes)
+        if isinstance(world, StoredWorld):
+            display.warn(world.validation_doubts(config.validation_faces))
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
         display.warn(_augmentation_doubts(config, world))
@@ -415,5 +417,4 @@ def _ranked(last: SuiteResult, step: int) -> BetterThreshold | None:
 
 def _probabilities(last: SuiteResult) -> bool:
     """Whether the network's outputs are probabilities, in place of logits."""
-    logits = last.evaluation.on("test").logits
-    return bool((logits >= 0).all()) and sum_to_one(logits)
+    return are_probabilities(last.evaluation.on("test").logits)

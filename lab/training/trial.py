@@ -24,6 +24,7 @@ from lab.models import (
     TRIED,
     ModelSpec,
     NetworkError,
+    are_probabilities,
     ask,
     device_of,
     first_pass,
@@ -33,7 +34,6 @@ from lab.models import (
     random_pictures,
     same_tensor,
     space_of,
-    sum_to_one,
     untouched,
 )
 from lab.models.installed import warn
@@ -262,7 +262,7 @@ class _DryRun:
         found = ""
         for training in (True, False):
             logits = ask(network, pictures, self._spec, name=self._name, training=training)
-            sure = bool((logits >= 0).all()) and sum_to_one(logits)
+            sure = are_probabilities(logits)
             operation = self._last_operation(network, pictures, training=training)
             if sure or operation in _SQUASHED:
                 found = _SQUASHED.get(operation, "softmax")

@@ -26,7 +26,13 @@ from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.core.words import first_few, of_class
 from lab.worlds.association import copy_keys, digests, first_ones
-from lab.worlds.clusters import Clusters, clusters_of, without_clusters, without_clusters_told
+from lab.worlds.clusters import (
+    Clusters,
+    clusters_of,
+    clusters_validated_told,
+    without_clusters,
+    without_clusters_told,
+)
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
 from lab.worlds.marks import Marks
@@ -163,6 +169,13 @@ class StoredWorld(World, Generic[T]):
         test set may be in, as `clusters_of` says."""
         train, test = self._items("train")[:num_train], self._items("test")[:num_test]
         return clusters_of(self.marks, train, test, self.whole)
+
+    def validation_doubts(self, count: int) -> list[str]:
+        """A sentence if the `count` validation pictures, which are taken from among those for
+        training, may belong together with training pictures."""
+        train = self._items("train")
+        found = clusters_of(self.marks, train, self._items("validation")[:count], self.whole)
+        return clusters_validated_told(found, self.noun) if count else []
 
     def unmarked(self) -> str:
         """A sentence if nothing says which pictures belong together; else empty."""

@@ -35,6 +35,9 @@ STEPS = 3
 DRAWS = 8
 """Times that an objective is asked whether it draws random numbers."""
 
+SMALL = 0.1
+"""Of the logits from -3 to 3, those of an untrained network."""
+
 EXAMPLES = 32
 """Training examples of the trial, unless a run's are told."""
 
@@ -183,7 +186,7 @@ def check_objective(
             f"--objective {name}: it does not raise a right output above {SURE:g}, of others that"
             " are 0, so what it trains are no logits. All metrics take outputs for logits: losses,"
             " calibration and membership AUC are those of their softmax, not of this objective;"
-            " accuracies and gaps are not affected"
+            " accuracies are right where the largest output is meant as the answer"
         )
     return tuple(doubts)
 
@@ -297,10 +300,13 @@ def _loss(
     seed: int,
     reached: Tensor | None = None,
     aside: list[bool] | None = None,
+    smaller: bool = True,
 ) -> Tensor:
     """The loss of one step, checked with its gradient, and with the graph of its computation. In
     `reached` (C,) bool the outputs are noted that get a gradient of some example, and in `aside`
-    whether the loss trains a network, but not its logits."""
+    whether the loss trains a network, but not its logits. `smaller`: where it has no gradient, as a
+    margin that large logits keep, it is asked once more with logits as of an untrained network."""
+    given = logits
     free = logits.clone().requires_grad_()
     with blamed(f"its __call__(logits, batch), given logits {_shape(free)},"):
         loss, logits = tried.with_network(free, batch, seed=seed)
@@ -320,6 +326,9 @@ def _loss(
         raise ValueError("its loss does not depend on the logits")
     if not gradient.isfinite().all():
         raise ValueError(f"the gradient of its loss is not finite for {of}")
+    if not gradient.any() and smaller and logits is free:
+        again = SMALL * given
+        return _loss(tried, again, batch, seed=seed, reached=reached, aside=aside, smaller=False)
     if not gradient.any():
         raise ValueError("the gradient of its loss is 0 for every logit: nothing is learned")
     if reached is not None:
