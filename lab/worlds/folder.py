@@ -27,7 +27,7 @@ from lab.core.paths import at_home
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
 from lab.core.words import those
-from lab.worlds.file_names import file_marks, say_of_what
+from lab.worlds.file_names import file_marks
 from lab.worlds.kept import EACH, Kept, Rows
 from lab.worlds.marks import Marks, column_marks
 from lab.worlds.metadata import (
@@ -38,6 +38,7 @@ from lab.worlds.metadata import (
     read_metadata,
     refuse_classes_alike,
 )
+from lab.worlds.name_parts import say_of_what
 from lab.worlds.pages import pages_told
 from lab.worlds.samples import Samples
 from lab.worlds.set_names import A_SET, OF_SETS, sets_of_one

@@ -1,0 +1,123 @@
+"""The parts of a name of a file or folder: days, words that say what a number is of, counters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from itertools import pairwise
+from pathlib import PurePath
+from typing import NamedTuple
+
+from lab.worlds.marks import ALONE, FEW, T
+
+NAMED_AS = re.compile(
+    rf"(?<![^\W\d_])(?:{ALONE}|subj?|pat|volume|vol|series)s?[\W_]*"
+    r"(?:(?:id|no|nr|num|number)[\W_]*)?\d",
+    re.IGNORECASE,
+)
+"""Words in names that say what the number after them is of: patient012, Subject-3."""
+
+
+PART_OF = re.compile(r"(?:slices?|frames?|fr|z|mpr)[\W_]*\d+", re.IGNORECASE)
+"""What begins the rest of a name of which the beginning is a volume or video: slice_041_flair."""
+
+
+DATED = re.compile(
+    r"(?:(?:19|20)\d\d(?:[-_.]?\d\d){2}|\d\d([-_.])\d\d\1(?:19|20)\d\d)"
+    r"(?:[-_. T]*(?:at )?\d\d(?:[-_.h]?\d\d){1,2})?"
+)
+"""A day in a file's name, with or without a time."""
+
+
+YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+MONTH = re.compile(rf"{YEAR.pattern}[-_.]\d\d(?!\d)")
+
+
+AFTER_A_DAY = re.compile(r"[\W_]+(([^\W\d_]+)\d+)(?![^\W_])")
+"""A word with a number after a day or year, as in 2018_place012."""
+
+
+COUNTED = re.compile(
+    r"(?:img|image|im|pict?|picture|photo|foto|bild|dsc[nf]?|pxl|mvi|vid|wa|scan|frame|f|file|page|p"
+    r"|no|nr|n|screenshot|dji|gopr|cimg|sam|snap|shot|month|week|day|q|v|batch)",
+    re.IGNORECASE,
+)
+"""Words before counters of pictures, which say nothing of what these show."""
+
+
+LETTERED = re.compile(r"(.*\d)([^\W\d_]{1,2})")
+"""A name that ends with a number and a letter or two, as 012L."""
+
+
+LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,2}$)|[^\W_]+"
+"""Parts of such a name, of which the last one is the letters."""
+
+
+def say_of_what(marks: Collection[str]) -> bool:
+    """Whether most marks say what their number is of, as patient012."""
+    return 2 * sum(bool(NAMED_AS.search(mark.rpartition("/")[2])) for mark in marks) > len(marks)
+
+
+def are_dates(names: Collection[str], *kinds: re.Pattern[str]) -> bool:
+    """Whether most names are dates, of some kinds (YEAR alone, or of any)."""
+    kinds = kinds or (YEAR, MONTH, DATED)
+    return 2 * sum(any(kind.fullmatch(name) for kind in kinds) for name in names) > len(names)
+
+
+def is_counter(begin: str) -> bool:
+    """Whether a beginning is a number, alone or after a word such as img."""
+    return bool(re.fullmatch(rf"(?:{COUNTED.pattern})?[\W\d_]*", begin, re.IGNORECASE))
+
+
+class Dated(NamedTuple):
+    """A name with a day or year before what a picture is of, as 2018_place012_3: that `day`, its
+    `word`, here place, the `mark` place012, and the `rest` from that on."""
+
+    day: str
+    word: str
+    mark: str
+    rest: str
+
+
+def after_a_day(name: str) -> Dated | None:
+    """What a file's name says after a day or year; None: nothing but a counter."""
+    lead = DATED.match(name) or MONTH.match(name) or YEAR.match(name)
+    found = AFTER_A_DAY.match(name, lead.end()) if lead else None
+    if lead is None or found is None or COUNTED.fullmatch(found[2]):
+        return None
+    return Dated(lead[0], found[2].lower(), found[1], name[found.start(1) :])
+
+
+def cuts_of(
+    name: str, dated: Dated | None = None, *, lettered: bool = False
+) -> list[tuple[str, str]]:
+    """The beginnings and rests of a file's name without its ending: p1 and day2_03, p1_day2 and 03
+    of p1_day2_03. All end with a number, but for the last one, which is all but the last part; none
+    before that ends with a year, a day or a time. Empty where the last one has no number, as of
+    cat_03, or is a year. Of a name that is `dated` the day or year counts as the rest: place012 and
+    2018 of 2018_place012. Of a `lettered` one the letters at its end are a part: 012 and L."""
+    if dated is not None:
+        return cuts_of(dated.rest, lettered=lettered) or [(dated.mark, dated.day)]
+    parts = list(re.finditer(LAST_LETTERS if lettered else r"[^\W_]+", name))
+    before = name[: parts[-2].end()] if len(parts) > 1 else ""
+    if not re.search(r"\d", before) or YEAR.fullmatch(before):
+        return []
+    days = [day.span() for day in DATED.finditer(name)]
+    found = []
+    for part, after in pairwise(parts):
+        end = part.end()
+        day = YEAR.fullmatch(part[0]) or any(start < end <= stop for start, stop in days)
+        if after is parts[-1] or (re.search(r"\d", part[0]) and not day):
+            found.append((name[:end], name[after.start() : parts[-1].end()]))
+    return found
+
+
+def lettered_ones(names: Mapping[T, PurePath]) -> set[T]:
+    """The files whose names end with a number and a letter or two which tell apart what begins
+    alike, as the eyes of a patient do, 012L and 012R."""
+    found = {item: cut[1] for item, path in names.items() if (cut := LETTERED.fullmatch(path.stem))}
+    begins = {*found.values()}
+    enough = len(found) >= FEW * len(begins) or say_of_what(begins)
+    return {*found} if enough and len(begins) < len({names[i].stem for i in found}) else set()
