@@ -17,10 +17,8 @@ NAMED_AS = re.compile(
 )
 """Words in names that say what the number after them is of: patient012, Subject-3."""
 
-
 PART_OF = re.compile(r"(?:slices?|frames?|fr|z|mpr)[\W_]*\d+", re.IGNORECASE)
 """What begins the rest of a name of which the beginning is a volume or video: slice_041_flair."""
-
 
 DATED = re.compile(
     r"(?:(?:19|20)\d\d(?:[-_.]?\d\d){2}|\d\d([-_.])\d\d\1(?:19|20)\d\d)"
@@ -28,16 +26,12 @@ DATED = re.compile(
 )
 """A day in a file's name, with or without a time."""
 
-
 YEAR = re.compile(r"(?:19|20)\d\d")
-
 
 MONTH = re.compile(rf"{YEAR.pattern}[-_.]\d\d(?!\d)")
 
-
 AFTER_A_DAY = re.compile(r"[\W_]+(([^\W\d_]+)\d+)(?![^\W_])")
 """A word with a number after a day or year, as in 2018_place012."""
-
 
 COUNTED = re.compile(
     r"(?:img|image|im|pict?|picture|photo|foto|bild|dsc[nf]?|pxl|mvi|vid|wa|scan|frame|f|file|page|p"
@@ -46,10 +40,8 @@ COUNTED = re.compile(
 )
 """Words before counters of pictures, which say nothing of what these show."""
 
-
 LETTERED = re.compile(r"(.*\d)([^\W\d_]{1,2})")
 """A name that ends with a number and a letter or two, as 012L."""
-
 
 LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,2}$)|[^\W_]+"
 """Parts of such a name, of which the last one is the letters."""
