@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
 
 from lab import watch
@@ -226,27 +227,60 @@ def test_short_rows_that_are_the_same_by_chance_are_not_shared(
     said = "share examples" in capsys.readouterr().out
     assert said is (leaked > 0 and values == 10_000)
     if values == 12:  # as columns of 0 and 1
-        x, z = (nn.functional.one_hot(each, 12).flatten(1).float() for each in (x, z))
+        x, z = (one_hot(each, 12).flatten(1).float() for each in (x, z))
         given = {"train": (x, y), "test": (z, y), "out": tmp_path / "hot"}
         with watch(nn.Linear(36, 2), **given, pictures=False):
             pass
         assert "share examples" not in capsys.readouterr().out
 
 
-def test_rows_that_were_copied_before_the_sets_were_divided_are_shared(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+DRAW = torch.Generator().manual_seed(0)
+
+
+def whole(low: int, high: int, *shape: int) -> Tensor:
+    return torch.randint(low, high, shape, generator=DRAW).float()
+
+
+def rounded(mean: float, spread: float, count: int, digits: int = 0) -> Tensor:
+    return (mean + spread * torch.randn(count, generator=DRAW)).round(decimals=digits)
+
+
+TABLES: dict[str, Callable[[int], Tensor]] = {
+    "measured": lambda n: torch.stack(
+        [rounded(54, 9, n), whole(0, 2, n), whole(0, 4, n), rounded(131, 17, n),
+         rounded(246, 51, n), whole(0, 2, n), rounded(149, 23, n), whole(0, 41, n)], 1),
+    "ages and categories": lambda n: torch.cat(
+        [whole(17, 80, n, 1), whole(20, 60, n, 1),
+         one_hot(whole(0, 6, n, 3).long(), 6).flatten(1).float()], 1),
+    "tenths": lambda n: torch.stack([rounded(mean, 0.5, n, 1) for mean in (5, 3, 2, 1)], 1),
+    "numbers": lambda n: torch.randn(n, 8, generator=DRAW),
+    "categories": lambda n: whole(0, 4, n, 5),
+    "categories as 0 and 1": lambda n: one_hot(whole(0, 4, n, 5).long(), 4).flatten(1).float(),
+    "all but the first": lambda n: one_hot(whole(0, 4, n, 5).long(), 4)[..., 1:].flatten(1).float(),
+    "rare marks": lambda n: (torch.rand(n, 14, generator=DRAW) < 0.15).float(),
+}  # fmt: skip
+"""Tables whose rows may be the same by chance, hardly ever in the first four kinds."""
+
+
+def number_shared(train: Tensor, test: Tensor) -> tuple[int, int]:
+    """How many test rows equal a training row, and how many of them count as such."""
+    known = {row.numpy().tobytes() for row in train}
+    equal = sum(row.numpy().tobytes() in known for row in test)
+    return equal, told(*((each, torch.arange(len(each)) % 2) for each in (train, test)))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_copied_before_the_sets_were_divided_are_shared_and_those_alike_by_chance_not(
+    name: str,
 ) -> None:
-    """As of a rare class, so that many training rows are the same, too."""
-    draw = torch.Generator().manual_seed(0)
-    x, y = torch.randn(300, 8, generator=draw), (torch.arange(300) < 30).long()
-    copied = torch.randint(30, (240,), generator=draw)
-    x, y = torch.cat([x, x[copied]]), torch.cat([y, y[copied]])
-    order = torch.randperm(len(x), generator=draw)
-    train, test = order[:380], order[380:]
-    known = {row.numpy().tobytes() for row in x[train]}
-    equal = sum(row.numpy().tobytes() in known for row in x[test])
-    given = {"train": (x[train], y[train]), "test": (x[test], y[test]), "out": tmp_path / "run"}
-    with watch(nn.Linear(8, 2), **given, pictures=False):
-        pass
-    assert equal > 50
-    assert f"test and train share examples, {equal} of the 160" in capsys.readouterr().out
+    make = TABLES[name]
+    x, z = make(250), make(200)
+    assert number_shared(x, z)[1] == 0
+    over = torch.cat([x, x[torch.randint(50, (200,), generator=DRAW)]])  # in training alone
+    assert number_shared(over, z)[1] == 0
+    for count, copied in ((300, 600), (400, 300)):  # all rows thrice; a rare class oversampled
+        x = make(count)
+        places = torch.randint(count if count < copied else 60, (copied,), generator=DRAW)
+        every = torch.cat([x, x[places]])[torch.randperm(count + copied, generator=DRAW)]
+        equal, found = number_shared(every[:500], every[500:])
+        assert found == equal > 80

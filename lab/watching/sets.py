@@ -203,22 +203,59 @@ def _tell_little(parts: Sequence[Tensor]) -> bool:
 
 def _equal_by_chance(train: MeasuredSet, numbers: Counter[bytes]) -> float:
     """The share of other short inputs that are the same as one of `train`, of which the keys have
-    these `numbers`, by chance, at most: as many as examples of it have another one that is the
-    same, and as many as are the same in the number that tells most apart. (Where rows were copied
-    before the sets were divided, the former are more, and the latter are as many as before.)"""
+    these `numbers`, by chance: at most as many as examples of it have another one that is the same,
+    where none was copied.
+
+    Copies are left out: how often two rows are the same in all columns follows from how often
+    different ones are in all but one, and how often two are in that one, if it has nothing to do
+    with the others. The column counts by which that is most.
+    """
     twins = sum(numbers[key] > 1 for key in train.keys) / len(train)
     first = {key: place for place, key in reversed([*enumerate(train.keys)])}
     parts = leaves(train.inputs(torch.tensor(sorted(first.values()))))
-    table = torch.cat([each.reshape(len(each), -1).double() for each in parts], dim=1)
-    pairs = math.comb(len(table), 2)
-    if not pairs:
+    columns = _categories([column for each in parts for column in each.reshape(len(each), -1).T])
+    count, pairs = len(first), math.comb(len(first), 2)
+    if not pairs or not columns:
         return twins
-    alike = min(
-        int((count * (count - 1)).sum()) / 2 / pairs
-        for column in table.T
-        for count in [column.unique(return_counts=True)[1]]
-    )
-    return min(twins, len(table) * alike)
+    weights = torch.randint(2**62, (len(columns),), generator=torch.Generator().manual_seed(0))
+    total = sum(column * weight for column, weight in zip(columns, weights, strict=True))
+    same = 0.0
+    for column, weight in zip(columns, weights, strict=True):
+        alike = _pairs(column) / pairs
+        same = max(same, _pairs(total - column * weight) * alike / (1 - alike))
+    return min(twins, count * same / pairs)
+
+
+def _pairs(values: Tensor) -> int:
+    """How many pairs of whole numbers (N,) are the same."""
+    _, counts = torch.unique(values, return_counts=True)
+    return int((counts * (counts - 1)).sum()) // 2
+
+
+def _categories(columns: Sequence[Tensor]) -> list[Tensor]:
+    """Columns of numbers (N,) as the numbers of their values, those that vary; columns of two
+    values that stand beside each other, of which no row has more than one, are a single one."""
+    found: list[Tensor] = []
+    group: list[Tensor] = []
+
+    def close() -> None:
+        if group:
+            found.append(torch.stack([torch.zeros_like(group[0]), *group]).argmax(dim=0))
+        group.clear()
+
+    for column in columns:
+        values, places = torch.unique(column, return_inverse=True)
+        if len(values) == 2:
+            if int(torch.stack([*group, places]).sum(dim=0).max()) > 1:
+                close()
+            group.append(places)
+            if int(torch.stack(group).sum(dim=0).min()) == 1:  # each row has one
+                close()
+        elif len(values) > 2:
+            close()
+            found.append(places)
+    close()
+    return found
 
 
 def named_groups(
