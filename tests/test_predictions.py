@@ -237,14 +237,18 @@ from torch import nn
 def soft(spec):
     size = 3 * spec.image_size**2
     return nn.Sequential(nn.Flatten(), nn.Linear(size, spec.num_outputs), nn.Softmax(1))
+
+def sigmoid(spec):
+    return nn.Sequential(*soft(spec)[:-1], nn.Sigmoid())
 """
 
 
+@pytest.mark.parametrize("name", ["soft", "sigmoid"])
 def test_that_a_network_returns_probabilities_is_said_later_too(
-    run: Path, folder: Path, tmp_path: Path
+    name: str, run: Path, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "soft.py").write_text(SOFT)
-    soft = tiny(tmp_path / "runs", model=f"{tmp_path / 'soft.py'}:soft", steps=3)
+    soft = tiny(tmp_path / "runs", model=f"{tmp_path / 'soft.py'}:{name}", steps=3)
     with contextlib.redirect_stdout(io.StringIO()):
         named = start(soft).folder
     told = "the network returns probabilities, which are taken for logits"

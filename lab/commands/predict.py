@@ -4,6 +4,7 @@ import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tyro
@@ -45,14 +46,14 @@ def predict(flags: Flags) -> int:
     if not flags.pictures:
         raise ValueError("name at least one picture or folder after the run's folder")
     check_files({"--csv": flags.csv, "--show": flags.show})
+    import torch
     from PIL import Image
-    from torch import Tensor
 
     from lab.core.run_dir import RunDir
     from lab.core.words import those
     from lab.evaluators.failure_sheet import save_picture
     from lab.measure import predict
-    from lab.models import are_probabilities
+    from lab.models import returns_probabilities
     from lab.runs.load import open_run
     from lab.runs.predictions import Prediction, find_pictures, predictions, to_csv, to_sheet
 
@@ -81,15 +82,8 @@ def predict(flags: Flags) -> int:
         )
         print(one_line(f"left out {said}: {endings}"), file=sys.stderr)
     answers: list[Prediction] = []
-    soft: list[bool] = []
-
-    def ask(pixels: Tensor) -> Tensor:
-        logits = predict(opened.model, pixels)
-        soft.append(are_probabilities(logits))
-        return logits
-
     for each in predictions(
-        files, ask, classes=opened.classes, size=config.data.image_size,
+        files, partial(predict, opened.model), classes=opened.classes, size=config.data.image_size,
         sheets=flags.sheets, resize=config.data.resize,
     ):  # fmt: skip
         if each.seen.error:
@@ -103,7 +97,9 @@ def predict(flags: Flags) -> int:
     counts = Counter(each.answer for each in answers if each.answer)
     if counts.total() > 1:
         print(f"{counts.total():,} pictures: {', '.join(f'{n} {k:,}' for n, k in counts.items())}")
-    if soft and all(soft):
+    size = config.data.image_size
+    grays = torch.linspace(0, 255, 4).byte()[:, None, None, None].expand(-1, 3, size, size)
+    if answers and returns_probabilities(opened.model, grays):
         print(
             "note: the network returns probabilities, which are taken for logits: the percentages"
             " are not its own, only their order is",

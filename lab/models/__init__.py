@@ -27,7 +27,13 @@ from lab.models.inspect import (
 )
 from lab.models.isolation import TURN, Generators, Settings, isolated, settings_kept
 from lab.models.known import is_known, treats_examples_alone
-from lab.models.probabilities import are_probabilities, last_operation, sum_to_one
+from lab.models.probabilities import (
+    SQUASHED,
+    are_probabilities,
+    last_operation,
+    returns_probabilities,
+    sum_to_one,
+)
 from lab.models.registry import (
     ModelSpec,
     create_model,
@@ -46,14 +52,15 @@ from lab.models.space import NotAgreed, Space, only_agreed
 from lab.models.tensors import deep_copy, same_tensor
 
 __all__ = [
-    "NOT_REACHED", "TRIED", "TURN", "DataFiles", "Generators", "ModelSpec", "NetworkError",
-    "NotAgreed", "Settings", "Sources", "Space", "are_probabilities", "ask", "blame", "blamed",
+    "NOT_REACHED", "SQUASHED", "TRIED", "TURN", "DataFiles", "Generators", "ModelSpec",
+    "NetworkError", "NotAgreed", "Settings", "Sources", "Space", "are_probabilities", "ask", "blame", "blamed",
     "changed_files", "count_parameters", "create_model", "data_files_now", "deep_copy",
     "device_of", "differences",
     "digest_of", "digest_of_file", "digest_of_sources", "features", "file_of", "find_model",
     "first_pass", "has_width", "is_known", "isolated", "last_operation", "list_models", "locate",
     "noting_data_files", "only_agreed", "own_builder", "parameters_told", "place_of",
-    "random_pictures", "real_numbers", "register_model", "same_tensor", "seeded_model",
+    "random_pictures", "real_numbers", "register_model", "returns_probabilities", "same_tensor",
+    "seeded_model",
     "settings_kept", "size_of", "sources_of", "space_of", "sum_to_one", "to_input",
     "treats_examples_alone", "untouched", "weights_reached",
 ]  # fmt: skip

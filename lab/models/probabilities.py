@@ -6,7 +6,10 @@ import re
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from lab.models.inputs import to_input
+from lab.models.inspect import device_of, untouched
 
 ROUNDING = 1e-3
 """How far a sum of probabilities may be from 1, if they are not rounded further."""
@@ -20,6 +23,10 @@ MOST = 0.25
 PASSED = ("Squeeze", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Select", "Slice", "ToCopy",
           "Clone", "Alias", "AsStrided", "Transpose", "Permute", "T", "Mean")  # fmt: skip
 """Operations that leave probabilities what they are."""
+
+
+SQUASHED = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Hardsigmoid": "sigmoid"}
+"""Last operations, as autograd calls them, whose results are probabilities, and their names."""
 
 
 def last_operation(outputs: Tensor) -> str:
@@ -37,6 +44,15 @@ def last_operation(outputs: Tensor) -> str:
 def are_probabilities(logits: Tensor) -> bool:
     """Whether what a network returns for logits (N, C) are probabilities, by their numbers."""
     return len(logits) > 0 and bool((logits >= 0).all()) and sum_to_one(logits)
+
+
+def returns_probabilities(model: nn.Module, images: Tensor) -> bool:
+    """Whether a network returns probabilities in place of logits in eval mode, asked about pictures
+    (N, 3, S, S) uint8: by what it returns, or by its last operation."""
+    with untouched(model), torch.enable_grad():
+        outputs = model(to_input(images.to(device_of(model))))
+        found = last_operation(outputs) in SQUASHED
+        return found or are_probabilities(outputs.detach())
 
 
 def sum_to_one(rows: Tensor) -> bool:

@@ -18,8 +18,8 @@ from lab.evaluators.failure_sheet import failure_sheet, save_picture
 from lab.evaluators.populations import evaluation_config, measure
 from lab.evaluators.robustness import failure_entries, failure_metrics, failure_text, search
 from lab.evaluators.tables import setting_text, to_text
-from lab.measure import SplitMetric, load_metrics, predict, try_metrics
-from lab.models import Space, are_probabilities, changed_files, only_agreed, space_of
+from lab.measure import SplitMetric, load_metrics, try_metrics
+from lab.models import Space, changed_files, only_agreed, returns_probabilities, space_of
 from lab.runs.example_table import example_table
 from lab.runs.load import open_run
 from lab.runs.progress import progress_bar
@@ -104,7 +104,7 @@ def evaluate(
     setting = setting_text(own, config, world, known=known)
     print(f"{escape(folder)}{state}\n{setting}\n", flush=True)
     few = world.load("test", min(FEW, config.data.num_test)).images
-    if are_probabilities(predict(model, few)):
+    if returns_probabilities(model, few):
         doubts.append(
             "the network returns probabilities, which are taken for logits: losses, calibration and"
             " log odds are those of other answers"

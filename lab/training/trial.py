@@ -21,6 +21,7 @@ from lab.core.config import TrainConfig
 from lab.core.run_dir import LAST
 from lab.core.seeds import torch_seed
 from lab.models import (
+    SQUASHED,
     TRIED,
     ModelSpec,
     NetworkError,
@@ -68,9 +69,6 @@ half of all steps is missed by all of them once in 4,096 times."""
 
 RATE = 1e-3
 """Learning rate of the dry run: the run's own may be too high on purpose."""
-
-_SQUASHED = {"Softmax": "softmax", "Sigmoid": "sigmoid", "Hardsigmoid": "sigmoid"}
-"""Last operations, as autograd calls them, whose results are probabilities, and their names."""
 
 ROUNDING = 1e-3
 """Difference of logits that counts as rounding, as a share of the largest logit."""
@@ -264,8 +262,8 @@ class _DryRun:
             logits = ask(network, pictures, self._spec, name=self._name, training=training)
             sure = are_probabilities(logits)
             operation = self._last_operation(network, pictures, training=training)
-            if sure or operation in _SQUASHED:
-                found = _SQUASHED.get(operation, "softmax")
+            if sure or operation in SQUASHED:
+                found = SQUASHED.get(operation, "softmax")
                 found += "" if training else " in eval mode"
                 break
         if found:
