@@ -181,6 +181,7 @@ MILD = [
     ((66, 34), (50, 50)),
     ((70, 30, 50), (50, 50, 50)),
     ((80, 120), (100,) * 2),
+    ((240, 140, 20), (99, 92, 9)),  # of one class there are few
 ]
 """Shares that no test of them surely tells apart, though a gap does that comes from them alone."""
 

@@ -35,9 +35,9 @@ BY_GROUP = (
 PLAIN, NULLS = ("gap/accuracy", "memorization/membership_auc"), (0.0, 0.5)
 """The gap and the membership AUC of all examples, and what they are where nothing is memorized."""
 
-FEWEST = 10
-"""Examples of each class or group in each set, at least, with which it is looked whether other
-shares explain what seems to be memory."""
+FEWEST, MOSTLY = 10, 0.9
+"""Examples of a class or group in each set, at least, and the share of all that are of such ones,
+with which it is looked whether other shares explain what seems to be memory."""
 
 UNSTUDIED = "memorization/test_in_unstudied_groups"
 
@@ -99,8 +99,12 @@ def _plain(train: Predictions, test: Predictions) -> dict[str, Estimate]:
 
 
 def _are_many(counts: Sequence[int], others: Sequence[int]) -> bool:
-    """Whether both sets have enough examples at each place that one of them has."""
-    return all(min(pair) >= FEWEST for pair in zip(counts, others, strict=True) if any(pair))
+    """Whether most examples of both sets are at places of which each set has enough."""
+    pairs = [pair for pair in zip(counts, others, strict=True) if min(pair) >= FEWEST]
+    known = (sum(each) for each in zip(*pairs, strict=True)) if pairs else (0, 0)
+    return all(
+        mine >= MOSTLY * sum(each) for mine, each in zip(known, (counts, others), strict=True)
+    )
 
 
 def _explained(

@@ -53,7 +53,8 @@ from lab.models.tensors import deep_copy, same_tensor
 
 __all__ = [
     "NOT_REACHED", "SQUASHED", "TRIED", "TURN", "DataFiles", "Generators", "ModelSpec",
-    "NetworkError", "NotAgreed", "Settings", "Sources", "Space", "are_probabilities", "ask", "blame", "blamed",
+    "NetworkError", "NotAgreed", "Settings", "Sources", "Space", "are_probabilities", "ask",
+    "blame", "blamed",
     "changed_files", "count_parameters", "create_model", "data_files_now", "deep_copy",
     "device_of", "differences",
     "digest_of", "digest_of_file", "digest_of_sources", "features", "file_of", "find_model",

@@ -155,7 +155,8 @@ class Record:
         display.warn([*told, *faults])
         display.warn(self._run.notes)
         if isinstance(world, StoredWorld):
-            display.warn(world.validation_doubts(config.validation_faces))
+            stops = config.train.early_stopping is not None
+            display.warn(world.validation_doubts(config.validation_faces, stops=stops))
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
         display.warn(_augmentation_doubts(config, world))

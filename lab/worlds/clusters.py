@@ -113,17 +113,17 @@ def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> l
     ]
 
 
-def clusters_validated_told(found: Clusters | None, noun: str) -> list[str]:
+def clusters_validated_told(found: Clusters | None, noun: str, *, stops: bool) -> list[str]:
     """A sentence if clusters among the validation pictures, `found` as of a test set, have training
-    pictures, too."""
+    pictures, too; `stops`: the run may stop early by their loss."""
     if found is None or not found.shared:
         return []
     first = f"{plain(found.first)}/" if found.kind == "folder" else plain(found.first)
+    late = ": --early-stopping, which goes by it, stops late" if stops else ""
     return [
         f"{found.counted} are among the validation {noun} ({first} the first),"
         f" {found.of_training_too} of training {noun}, too. {_capital(found.if_together(noun))} the"
-        " validation loss is too low, and falls on where that on others rises: --early-stopping,"
-        " which goes by it, stops late."
+        f" validation loss is too low, and falls on where that on others rises{late}."
     ]
 
 

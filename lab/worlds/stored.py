@@ -170,12 +170,13 @@ class StoredWorld(World, Generic[T]):
         train, test = self._items("train")[:num_train], self._items("test")[:num_test]
         return clusters_of(self.marks, train, test, self.whole)
 
-    def validation_doubts(self, count: int) -> list[str]:
+    def validation_doubts(self, count: int, *, stops: bool) -> list[str]:
         """A sentence if the `count` validation pictures, which are taken from among those for
-        training, may belong together with training pictures."""
+        training, may belong together with training pictures; `stops`: as `clusters_validated_told`
+        says."""
         train = self._items("train")
         found = clusters_of(self.marks, train, self._items("validation")[:count], self.whole)
-        return clusters_validated_told(found, self.noun) if count else []
+        return clusters_validated_told(found, self.noun, stops=stops) if count else []
 
     def unmarked(self) -> str:
         """A sentence if nothing says which pictures belong together; else empty."""
