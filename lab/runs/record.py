@@ -29,6 +29,7 @@ from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, SuiteResult, log_graph
 from lab.measure.better_threshold import SETTLED, BetterThreshold, better_threshold
 from lab.measure.example_scores import ScoreCollector, by_heading
+from lab.measure.exchanged import exchanged_classes
 from lab.measure.known_before import KNOWN_BEFORE, known_at_first, known_before
 from lab.measure.smallest_right import SmallestRight, smallest_right
 from lab.measure.unmet import unmet_answers
@@ -226,6 +227,7 @@ class Record:
             first_not_finite=fitted.first_not_finite, copies=self._copies,
             smallest=self._smallest_right(last, step), probabilities=_probabilities(last),
             ranked=_ranked(last, step),
+            exchanged=exchanged_classes(last.evaluation.on("train"), last.evaluation.on("test")),
             unmet=unmet_answers(last.evaluation.on("train"), last.evaluation.on("test")),
             before=self._before, evaluations=evaluations,
         )  # fmt: skip

@@ -4,6 +4,7 @@ labels, another network, test examples that it knows."""
 from __future__ import annotations
 
 from lab.core.estimate import Estimate
+from lab.core.text import plain
 from lab.core.words import in_steps, share, singular
 from lab.measure.better_threshold import BetterThreshold
 from lab.measure.smallest_right import SmallestRight
@@ -42,6 +43,14 @@ def unlike(setting: Setting) -> list[Finding]:
             " seen to call the model itself."
         )
         found.append(Finding("uncalled", text))
+    if setting.exchanged is not None:
+        one, other = map(plain, setting.exchanged)
+        text = (
+            f"Most test {setting.noun} of {one} are answered {other}, and the reverse, though those"
+            " it studied are not: if the two were exchanged in one of the sets, what follows about"
+            " memory comes from that."
+        )
+        found.append(Finding("exchanged", text))
     if setting.redrawn:
         found.append(_redrawn(setting))
     if setting.test_redrawn:

@@ -116,6 +116,8 @@ class Setting:
     relabeled: Relabeled = ""
     """Whether another program seems to have trained the network with other labels, by what shows
     it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""
+    exchanged: tuple[str, str] | None = None
+    """Two classes whose test examples get each other's names; None: there are none."""
     smallest: SmallestRight | None = None
     """What shows that the smallest of its outputs, not the largest, is that of the right class;
     None: nothing does."""

@@ -22,6 +22,7 @@ from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
 from lab.measure.better_threshold import SETTLED, BetterThreshold, better_threshold
 from lab.measure.consistency import SAMPLE
+from lab.measure.exchanged import exchanged_classes
 from lab.measure.known_before import KNOWN_BEFORE
 from lab.measure.unmet import Unmet, unmet_answers
 from lab.models import device_of, parameters_told
@@ -135,6 +136,7 @@ class Watcher:
         self._threshold: Threshold | None = None
         self._ranked: BetterThreshold | None = None
         self._unmet: Unmet | None = None
+        self._exchanged: tuple[str, str] | None = None
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -461,7 +463,8 @@ class Watcher:
             self._threshold = self._other_threshold(result)
             if self._looking.changed and self._step >= SETTLED and not self._looking.rescaled:
                 self._ranked = better_threshold(*map(result.evaluation.on, ("train", "test")))
-            self._unmet = unmet_answers(*map(result.evaluation.on, ("train", "test")))
+            both = [result.evaluation.on(name) for name in ("train", "test")]
+            self._unmet, self._exchanged = unmet_answers(*both), exchanged_classes(*both)
         if self._threshold is not None:
             self.warn(self._threshold.told)
         with budget.spending("measuring"), self._undisturbed():
@@ -594,6 +597,7 @@ class Watcher:
             threshold=self._threshold.code if self._threshold is not None else "",
             ranked=self._ranked,
             unmet=self._unmet,
+            exchanged=self._exchanged,
             untouched=self._calls > 0 and self._looking.is_untouched,
             changes=tuple(self._change),
             flags=False,

@@ -1,0 +1,77 @@
+"""Classes that were exchanged in the test set are named, and others are not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lab.measure import Predictions
+from lab.measure.exchanged import exchanged_classes
+from lab.runs.train import start
+from support.configs import tiny
+
+CLASSES = 5
+LABELS = torch.arange(CLASSES).repeat_interleave(30)
+
+
+def answered(answers: Tensor, labels: Tensor = LABELS) -> Predictions:
+    logits = torch.nn.functional.one_hot(answers, CLASSES).double()
+    return Predictions.of(logits, labels, classes=tuple("abcde"))
+
+
+def swapped(one: int, other: int) -> Tensor:
+    names = torch.arange(CLASSES)
+    names[[one, other]] = names[[other, one]]
+    return names[LABELS]
+
+
+def test_two_that_get_each_others_names_are_found() -> None:
+    right = answered(LABELS)
+    assert exchanged_classes(right, answered(swapped(1, 3))) == ("b", "d")
+    assert exchanged_classes(right, right) is None
+    assert exchanged_classes(answered(swapped(1, 3)), answered(swapped(1, 3))) is None, "no memory"
+    one_way = LABELS.where(LABELS != 1, torch.tensor(3))
+    assert exchanged_classes(right, answered(one_way)) is None
+    few = LABELS.where(torch.rand(len(LABELS)) < 0.6, swapped(1, 3))
+    assert exchanged_classes(right, answered(few)) is None
+    some = torch.cat([LABELS[LABELS != 1], torch.ones(9, dtype=torch.long)])
+    answers = torch.arange(CLASSES)
+    answers[[1, 3]] = answers[[3, 1]]
+    assert exchanged_classes(right, answered(answers[some], some)) is None, "nine of one class"
+
+
+def test_networks_that_memorize_or_guess_seldom_seem_to_have_some() -> None:
+    found = 0
+    for seed in range(200):
+        draw = torch.Generator().manual_seed(seed)
+        labels = torch.arange(3).repeat_interleave(12)
+        answers = torch.randint(3, labels.shape, generator=draw)
+        logits = torch.nn.functional.one_hot(answers, 3).double()
+        test = Predictions.of(logits, labels)
+        right = torch.nn.functional.one_hot(labels, 3).double()
+        found += exchanged_classes(Predictions.of(right, labels), test) is not None
+    assert not found
+
+
+@pytest.mark.parametrize("exchanged", [True, False])
+def test_a_run_names_them_before_it_speaks_of_memory(exchanged: bool, tmp_path: Path) -> None:
+    random, names = np.random.default_rng(0), ("dark", "gray", "light")
+    for split, count in (("train", 20), ("test", 12)):
+        for shade, name in zip((40, 130, 220), names, strict=True):
+            other = {"dark": "light", "light": "dark"}.get(name, name)
+            folder = tmp_path / "own" / split / (other if exchanged and split == "test" else name)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = random.normal(shade, 10, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    config = tiny(
+        tmp_path / "runs", data=str(tmp_path / "own"), num_train=60, num_test=36, steps=150,
+        learning_rate=0.01, model="mlp",
+    )  # fmt: skip
+    verdict = " ".join(start(config).verdict.split())
+    said = "Most test pictures of dark are answered light, and the reverse"
+    assert verdict.startswith(said) is exchanged
+    assert ("exchanged" in verdict) is exchanged
