@@ -3,13 +3,11 @@ were exchanged in one of the sets."""
 
 from __future__ import annotations
 
-from itertools import combinations
-
 from lab.core.estimate import wilson
 from lab.measure.predictions import Predictions
 
 FEWEST = 10
-"""Test examples that each of the two has, at least."""
+"""Different test examples that each of the two has, at least."""
 
 
 def exchanged_classes(train: Predictions, test: Predictions) -> tuple[str, str] | None:
@@ -20,16 +18,25 @@ def exchanged_classes(train: Predictions, test: Predictions) -> tuple[str, str] 
     if len(names) < 3 or len(names) != test.logits.shape[1] or names != train.classes:
         return None
 
-    def mostly(predictions: Predictions, label: int, answer: int) -> bool:
-        answers = predictions.predicted[predictions.labels == label]
-        right = int((answers == answer).sum())
-        return len(answers) > 0 and wilson(right, len(answers)).interval[0] > 0.5
+    tables = []
+    for each in (train.different(), test.different()):
+        pairs = each.labels * len(names) + each.predicted
+        table = pairs.bincount(minlength=len(names) ** 2).reshape(len(names), len(names))
+        tables.append((table, table.sum(dim=1)))
+    (studied, of_studied), (tested, counts) = tables
+    usual, answers = tested.max(dim=1)
 
-    counts = test.labels.bincount(minlength=len(names)).tolist()
-    enough = [label for label, count in enumerate(counts) if count >= FEWEST]
-    wrong = [label for label in enough if not mostly(test, label, label)]
-    for one, other in combinations(wrong, 2):
-        pairs = (one, other), (other, one)
-        if all(mostly(test, *pair) and mostly(train, pair[0], pair[0]) for pair in pairs):
+    def mostly(right: int, count: int) -> bool:
+        return count > 0 and wilson(right, count).interval[0] > 0.5
+
+    for one in (counts >= FEWEST).nonzero()[:, 0].tolist():
+        other = int(answers[one])
+        if other <= one or answers[other] != one or counts[other] < FEWEST:
+            continue
+        if all(
+            mostly(int(usual[each]), int(counts[each]))
+            and mostly(int(studied[each, each]), int(of_studied[each]))
+            for each in (one, other)
+        ):
             return names[one], names[other]
     return None

@@ -21,7 +21,7 @@ MOST = 0.25
 """How far a sum of rounded probabilities may be from 1 at most."""
 
 PASSED = ("Squeeze", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Select", "Slice", "ToCopy",
-          "Clone", "Alias", "AsStrided", "Transpose", "Permute", "T", "Mean")  # fmt: skip
+          "Clone", "Clamp", "Alias", "AsStrided", "Transpose", "Permute", "T", "Mean")  # fmt: skip
 """Operations that leave probabilities what they are."""
 
 

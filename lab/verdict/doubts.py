@@ -69,6 +69,13 @@ def dependent(setting: Setting) -> list[Finding]:
     found = []
     if setting.shared:
         found.append(_overlap(setting))
+    if setting.alike:
+        text = (
+            f"{setting.alike:,} of the {setting.num_test:,} test {setting.noun} are the same as"
+            " some it studied, as those of so few numbers or values may be by chance: if they were"
+            " copied before the sets were divided, what follows about the test set is too good."
+        )
+        found.append(Finding("alike", text))
     if setting.clusters is not None:
         found.append(_clustered(setting.clusters, setting.noun))
     return found

@@ -115,7 +115,7 @@ def may_be_known(copies: int, clusters: Clusters | None) -> bool:
 
 def unseen(setting: Setting) -> str:
     """The test examples, in words."""
-    known = may_be_known(setting.shared + setting.turned, setting.clusters)
+    known = may_be_known(setting.shared + setting.alike + setting.turned, setting.clusters)
     if known or setting.before is not None or setting.fed is not None:
         return f"the test {setting.noun}"
     fixed = setting.more_test is not None  # the figure is about these pictures, a small set

@@ -81,6 +81,8 @@ class Setting:
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
     shared: int = 0
     """Test examples that are known to be training examples, too."""
+    alike: int = 0
+    """Others that may be, or are the same by chance, as short rows of a table."""
     turned: int = 0
     """Further ones that are training examples mirrored or turned."""
     clusters: Clusters | None = None

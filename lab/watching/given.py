@@ -15,7 +15,7 @@ from lab.core.text import plain
 from lab.core.words import percent, those
 from lab.watching.labels import as_labels
 from lab.watching.loop import scale_differs, spanned
-from lab.watching.sets import MeasuredSet, class_names, named_groups, shared
+from lab.watching.sets import MeasuredSet, alike, class_names, named_groups, shared
 from lab.watching.sources import Source
 from lab.worlds.association import first_ones
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told
@@ -39,7 +39,8 @@ class GivenSets:
     `whole` is the training set as the loop goes through it, of which `train` may be another form
     (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
-    many test examples are training examples, too. `redrawn`: which parts of a training example,
+    many test examples are training examples, too; `alike`: how many others may be, or are the same
+    by chance. `redrawn`: which parts of a training example,
     "inputs" or "labels", are others each time that it is read; `test_redrawn`: of a test example.
     `clusters`: which files of examples may belong together. `copies` are those of the training and
     of the test set, as `MeasuredSet.copies` has them. `doubts` are sentences.
@@ -52,6 +53,7 @@ class GivenSets:
     told: tuple[str, ...]
     known: tuple[str, ...]
     shared: int
+    alike: int
     redrawn: frozenset[str]
     test_redrawn: frozenset[str]
     clusters: Clusters | None
@@ -226,6 +228,13 @@ def read_sets(
             f"test and train share examples, {least}{in_both:,} of the {len(tested):,}"
             " of test that are measured: what is said of the test set is too good"
         )
+    by_chance = 0 if in_both else alike(studied, tested)
+    if by_chance:
+        doubts.append(
+            f"{by_chance:,} of the {len(tested):,} examples of test that are measured are the same"
+            " as examples of train, as those of so few numbers or values may be by chance: if they"
+            " were copied before the sets were divided, what is said of the test set is too good"
+        )
     found = _clusters(whole, tested)
     doubts += [
         each.removesuffix(".") for each in clusters_told(found, "examples", ("train", "test"))
@@ -255,7 +264,8 @@ def read_sets(
     ]
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, clusters=found, copies=copies, redrawn=redrawn.get(train.what, frozenset()),
+        shared=in_both, alike=by_chance, clusters=found, copies=copies,
+        redrawn=redrawn.get(train.what, frozenset()),
         test_redrawn=redrawn.get(test.what, frozenset()), doubts=tuple(doubts),
     )  # fmt: skip
 

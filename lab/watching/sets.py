@@ -37,6 +37,10 @@ LONG, BITS = 256, 64
 """Inputs of fewer numbers than the first are short, too, where these have so few values that all
 together tell less than so many bits, as columns of 0 and 1 do."""
 
+SOME = 0.02
+"""Share of the test examples that are the same as training examples, maybe by chance, from which on
+that is said."""
+
 SURE = 3.0
 """Standard deviations of the number of test examples that are training examples by chance, above
 which there must be others."""
@@ -174,14 +178,28 @@ class MeasuredSet:
         return [listed[i] for i in self.positions.tolist()]
 
 
+def equal(train: MeasuredSet, test: MeasuredSet) -> Tensor:
+    """Which examples of `test` (N,) bool have the same bits as one of `train`."""
+    keys = set(train.keys)
+    return torch.tensor([key in keys for key in test.keys])
+
+
+def alike(train: MeasuredSet, test: MeasuredSet) -> int:
+    """How many of the short examples of `test` have the same bits as one of `train`, where these
+    are at least a share of `SOME`; else 0."""
+    found = int(equal(train, test).sum()) if train.is_short else 0
+    return found if found >= max(2, SOME * len(test)) else 0
+
+
 def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     """Which examples of `test` (N,) bool are known to be in the source of `train`: those of which
     the inputs are the same bits as of one in `train`, and those that both take from one dataset
-    by its number. Of short inputs the former count where there are more than chance makes."""
-    numbers = Counter(train.keys)
-    found = torch.tensor([key in numbers for key in test.keys])
+    by its number. Of short inputs the former count where they are more than as many as training
+    examples have another one that is the same, by chance or as copies."""
+    found = equal(train, test)
     if train.is_short:
-        chance = len(test) * _equal_by_chance(train, numbers)
+        numbers = Counter(train.keys)
+        chance = sum(numbers[key] > 1 for key in train.keys) / len(train) * len(test)
         found &= int(found.sum()) > chance + SURE * math.sqrt(chance + 1)
     with train.undisturbed(), test.undisturbed():
         studied, tested = train.source.parts(), test.source.parts()
@@ -194,68 +212,17 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
 
 
 def _tell_little(parts: Sequence[Tensor]) -> bool:
-    """Whether the numbers of inputs, (N, …) each, tell less than `BITS` of them."""
+    """Whether the numbers of inputs, (N, …) each, tell less than `BITS`: by the entropy of each
+    place."""
     if sum(each[0].numel() for each in parts) >= LONG:
         return False
-    columns = [column for each in parts for column in each.reshape(len(each), -1).T]
-    return sum(math.log2(len(column.unique())) for column in columns) < BITS
-
-
-def _equal_by_chance(train: MeasuredSet, numbers: Counter[bytes]) -> float:
-    """The share of other short inputs that are the same as one of `train`, of which the keys have
-    these `numbers`, by chance: at most as many as examples of it have another one that is the same,
-    where none was copied.
-
-    Copies are left out: how often two rows are the same in all columns follows from how often
-    different ones are in all but one, and how often two are in that one, if it has nothing to do
-    with the others. The column counts by which that is most.
-    """
-    twins = sum(numbers[key] > 1 for key in train.keys) / len(train)
-    first = {key: place for place, key in reversed([*enumerate(train.keys)])}
-    parts = leaves(train.inputs(torch.tensor(sorted(first.values()))))
-    columns = _categories([column for each in parts for column in each.reshape(len(each), -1).T])
-    count, pairs = len(first), math.comb(len(first), 2)
-    if not pairs or not columns:
-        return twins
-    weights = torch.randint(2**62, (len(columns),), generator=torch.Generator().manual_seed(0))
-    total = sum(column * weight for column, weight in zip(columns, weights, strict=True))
-    same = 0.0
-    for column, weight in zip(columns, weights, strict=True):
-        alike = _pairs(column) / pairs
-        same = max(same, _pairs(total - column * weight) * alike / (1 - alike))
-    return min(twins, count * same / pairs)
-
-
-def _pairs(values: Tensor) -> int:
-    """How many pairs of whole numbers (N,) are the same."""
-    _, counts = torch.unique(values, return_counts=True)
-    return int((counts * (counts - 1)).sum()) // 2
-
-
-def _categories(columns: Sequence[Tensor]) -> list[Tensor]:
-    """Columns of numbers (N,) as the numbers of their values, those that vary; columns of two
-    values that stand beside each other, of which no row has more than one, are a single one."""
-    found: list[Tensor] = []
-    group: list[Tensor] = []
-
-    def close() -> None:
-        if group:
-            found.append(torch.stack([torch.zeros_like(group[0]), *group]).argmax(dim=0))
-        group.clear()
-
-    for column in columns:
-        values, places = torch.unique(column, return_inverse=True)
-        if len(values) == 2:
-            if int(torch.stack([*group, places]).sum(dim=0).max()) > 1:
-                close()
-            group.append(places)
-            if int(torch.stack(group).sum(dim=0).min()) == 1:  # each row has one
-                close()
-        elif len(values) > 2:
-            close()
-            found.append(places)
-    close()
-    return found
+    bits = 0.0
+    for each in parts:
+        for column in each.reshape(len(each), -1).T:
+            _, counts = torch.unique(column, return_counts=True)
+            shares = counts.double() / counts.sum()
+            bits -= float((shares * shares.log2()).sum())
+    return bits < BITS
 
 
 def named_groups(

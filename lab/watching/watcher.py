@@ -583,6 +583,7 @@ class Watcher:
             forgotten=self._course.forgotten(),
             width=None,
             shared=sets.shared,
+            alike=sets.alike,
             clusters=sets.clusters,
             fed=(fed.rows, fed.tested) if (fed := self._looking.fed) is not None else None,
             fed_more=self._looking.knows_part,
