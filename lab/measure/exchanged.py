@@ -3,6 +3,8 @@ were exchanged in one of the sets."""
 
 from __future__ import annotations
 
+import torch
+
 from lab.core.estimate import wilson
 from lab.measure.predictions import Predictions
 
@@ -17,26 +19,25 @@ def exchanged_classes(train: Predictions, test: Predictions) -> tuple[str, str] 
     names = test.classes
     if len(names) < 3 or len(names) != test.logits.shape[1] or names != train.classes:
         return None
-
-    tables = []
-    for each in (train.different(), test.different()):
-        pairs = each.labels * len(names) + each.predicted
-        table = pairs.bincount(minlength=len(names) ** 2).reshape(len(names), len(names))
-        tables.append((table, table.sum(dim=1)))
-    (studied, of_studied), (tested, counts) = tables
-    usual, answers = tested.max(dim=1)
-
-    def mostly(right: int, count: int) -> bool:
-        return count > 0 and wilson(right, count).interval[0] > 0.5
-
-    for one in (counts >= FEWEST).nonzero()[:, 0].tolist():
-        other = int(answers[one])
-        if other <= one or answers[other] != one or counts[other] < FEWEST:
-            continue
-        if all(
-            mostly(int(usual[each]), int(counts[each]))
-            and mostly(int(studied[each, each]), int(of_studied[each]))
-            for each in (one, other)
-        ):
+    studied, tested = _majorities(train.different()), _majorities(test.different())
+    for one, (other, count) in tested.items():
+        back, others = tested.get(other, (other, 0))
+        known = all(studied.get(each, (None, 0))[0] == each for each in (one, other))
+        if known and one < other and back == one and min(count, others) >= FEWEST:
             return names[one], names[other]
     return None
+
+
+def _majorities(predictions: Predictions) -> dict[int, tuple[int, int]]:
+    """The answer that surely most examples of a class get, and how many these are, by class; only
+    those that have one. No table of all classes with each other, of which there may be too many."""
+    classes = predictions.logits.shape[1]
+    counts = predictions.labels.bincount(minlength=classes).tolist()
+    pairs = predictions.labels * classes + predictions.predicted
+    codes, numbers = torch.unique(pairs, return_counts=True)
+    found = {}
+    for code, number in zip(codes.tolist(), numbers.tolist(), strict=True):
+        label, answer = divmod(code, classes)
+        if 2 * number > counts[label] and wilson(number, counts[label]).interval[0] > 0.5:
+            found[label] = answer, counts[label]
+    return found
