@@ -41,7 +41,8 @@ from lab.measure.ranking import roc_auc
 from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.runs.train import start
 from lab.verdict import Finding, findings
-from lab.worlds import audit, open_world
+from lab.worlds import open_world
+from lab.worlds.doubts import doubts_of_pictures
 from lab.worlds.groups import are_kinds
 from lab.worlds.metadata import Column
 from lab.worlds.shares import shares_told
@@ -493,7 +494,7 @@ def test_pictures_of_another_site_are_told_before_training_and_in_the_verdict(
 ) -> None:
     data = by_site(tmp_path / "own", column, values)
     world = open_world(data, seed=0)
-    lines = audit.warnings(world, world.load("train", 80), world.load("test", 60))
+    lines = doubts_of_pictures(world, world.load("train", 80), world.load("test", 60))
     told = [one for one in lines if "groups that the training set lacks" in one]
     assert len(told) == said
     assert not said or told[0].startswith("60 of 60 test pictures are of groups that the training")
@@ -526,7 +527,7 @@ def test_many_stations_are_told_of_whichever_part_of_their_pictures_is_used(
         groups=("station",),
     )  # fmt: skip
     world = open_world(data, seed=0)
-    lines = audit.warnings(world, world.load("train", num_train), world.load("test", num_test))
+    lines = doubts_of_pictures(world, world.load("train", num_train), world.load("test", num_test))
     assert [one for one in lines if "groups that the training set lacks" in one]
     assert not [one for one in lines if "belong together" in one]
 
@@ -638,7 +639,7 @@ def test_before_training_the_groups_that_are_compared_are_told(tmp_path: Path) -
         )  # fmt: skip
         world = open_world(config, seed=0)
         sets = world.load("train", 256), world.load("test", 120)
-        told = [one for one in audit.warnings(world, *sets) if "the group " in one]
+        told = [one for one in doubts_of_pictures(world, *sets) if "the group " in one]
         assert len(told) == bool(called)
         assert f"% of {called}" in " ".join(told) or not called
         run = replace(tiny(tmp_path / f"{noise}", steps=3, width=2, counterfactuals=0), data=config)
@@ -735,7 +736,7 @@ def test_classes_that_the_training_set_lacks_and_groups_of_other_shares_are_told
     )
     world = open_world(data, seed=0)
     train, test = world.load("train", 68), world.load("test", 60)
-    (said,) = (one for one in audit.warnings(world, train, test) if "the group " in one)
+    (said,) = (one for one in doubts_of_pictures(world, train, test) if "the group " in one)
     assert "44.1 % of the training set and 25.0 % of the test set" in said
     assert "each group at its share of the test set" in said
 

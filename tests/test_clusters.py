@@ -14,6 +14,8 @@ from torchvision.transforms import ToTensor
 
 from lab import watch
 from lab.core.config import DataConfig
+from lab.experiments import make_jobs, parse_grid
+from lab.experiments.runner.run import doubts_of_jobs
 from lab.runs.train import start
 from lab.worlds import open_world
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told, without_clusters
@@ -760,6 +762,23 @@ def test_validation_pictures_of_training_patients_are_told(
         said = capsys.readouterr().out
         assert ("folders below the classes are among the validation pictures" in said) is told
         assert "test accuracy is too good" not in said
+
+
+def test_grids_tell_of_validation_pictures_by_which_they_stop(tmp_path: Path) -> None:
+    """Of the largest sets that some job stops early with, and of no others."""
+    for name, first in (("train", 0), ("test", 8)):
+        for label in ("a", "b"):
+            patients(tmp_path / "own" / name / label, first, first + 8, pictures=5)
+    base = tiny(tmp_path, data=str(tmp_path / "own"), num_test=20, num_validation=20)
+
+    def told(grid: str) -> list[str]:
+        lines = doubts_of_jobs(make_jobs(base, parse_grid(grid.split()), seeds=1, out=tmp_path))
+        return [each for each in lines if "among the validation pictures" in each]
+
+    (said,) = told("num_train=20,40 early_stopping=none,5")
+    assert said.startswith("with 40 training pictures and seed 0: ")
+    assert said.endswith(": --early-stopping, which goes by it, stops late.")
+    assert not told("num_train=20,40")
 
 
 def test_a_watched_loop_is_told(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from torch import Tensor
 from lab.core import decoding
 from lab.core.config import DataConfig
 from lab.experiments import run_grid
-from lab.worlds import StoredWorld, audit, kept, open_world, save_npz
+from lab.worlds import StoredWorld, kept, open_world, save_npz
 from lab.worlds.copies import NearCopies, near_copies
+from lab.worlds.doubts import doubts_of_pictures
 from support.configs import tiny
 from support.picture_folders import fill
 from support.scripts import is_a_good_line
@@ -74,7 +75,7 @@ def test_small_sets_leave_no_trace(
     monkeypatch.setattr(kept, "WORTH", 40 * kept.EACH + 1)
     world = opened(pets)
     train, test = world.load("train", 32), world.load("test", 8)
-    audit.warnings(world, train, test)
+    doubts_of_pictures(world, train, test)
     assert world.version
     assert not cache.exists()
 
@@ -282,7 +283,7 @@ def test_near_copies_are_looked_for_once(
     def told(**settings: Any) -> list[str]:
         world = opened(pets, **settings)
         counts = {"train": world.data.num_train, "test": world.data.num_test}
-        return audit.warnings(world, *(world.load(split, n) for split, n in counts.items()))
+        return doubts_of_pictures(world, *(world.load(split, n) for split, n in counts.items()))
 
     first = [told(seed=seed) for seed in range(4)]
     assert sum(map(len, first)) > 0

@@ -24,7 +24,8 @@ from lab.measure.memorization import over_copies
 from lab.measure.right_labels import of_right_labels
 from lab.runs.train import start
 from lab.verdict.uneven import uneven
-from lab.worlds import audit, open_world
+from lab.worlds import open_world
+from lab.worlds.doubts import doubts_of_pictures
 from support.configs import tiny
 
 PLAIN = "memorization/membership_auc"
@@ -185,7 +186,7 @@ def test_what_is_said_before_training_is_of_different_pictures_too(
     result = start(run)
     printed = " ".join(capsys.readouterr().out.split())
     for told in (
-        world.doubts(), audit.doubts_of_pictures(world, train, test), check_jobs(jobs), [printed],
+        world.doubts(), doubts_of_pictures(world, train, test), check_jobs(jobs), [printed],
     ):  # fmt: skip
         assert ("come from that, too" in " ".join(told)) == bool(said)
         assert said in " ".join(told)

@@ -26,8 +26,8 @@ from lab.runs.progress import progress_bar
 from lab.runs.provenance import provenance_of
 from lab.runs.resolve import ResolvedRun, resolve
 from lab.worlds import Examples, StoredWorld, check_memory_of_runs
-from lab.worlds.audit import doubts_of_pictures
 from lab.worlds.clusters import Clusters
+from lab.worlds.doubts import doubts_of_pictures
 
 MOST = 100_000
 """Networks of a pool at most."""

@@ -61,6 +61,7 @@ from lab.verdict import verdict
 from lab.worlds import DrawnWorld, Examples, StoredWorld, World, audit
 from lab.worlds.copies import copies_between
 from lab.worlds.counterfactuals import fewer_counterfactuals
+from lab.worlds.doubts import doubts_of_pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,20 +145,20 @@ class Record:
                 train.images, train.labels, batch_size=config.train.batch_size, seed=config.seed
             )
         display.groups(summary.subpopulations, summary.mislabeled)
-        with progress_bar() as progress:
-            self._copies = None
-            if isinstance(world, StoredWorld):
-                self._copies = copies_between(world, train, test, progress=progress)
-            faults = audit.warnings(world, train, test, copies=self._copies)
-        self._add_time("drawing")
-        both = (train, test)
-        told = world.doubts(sets=both) if isinstance(world, StoredWorld) else world.doubts()
-        display.note(world.unmarked() if isinstance(world, StoredWorld) else "")
-        display.warn([*told, *faults])
-        display.warn(self._run.notes)
+        self._copies = None
         if isinstance(world, StoredWorld):
+            with progress_bar() as progress:
+                self._copies = copies_between(world, train, test, progress=progress)
+                told = doubts_of_pictures(world, train, test, copies=self._copies)
             stops = config.train.early_stopping is not None
-            display.warn(world.validation_doubts(config.validation_faces, stops=stops))
+            validation = world.validation_doubts(config.validation_faces, stops=stops)
+            display.note(world.unmarked())
+        else:
+            told, validation = world.doubts(), []
+            if isinstance(world, DrawnWorld):
+                told += audit.warnings(world, train, test)
+        self._add_time("drawing")
+        display.warn([*told, *self._run.notes, *validation])
         if isinstance(world, DrawnWorld):
             display.warn(fewer_counterfactuals(config.counterfactuals, world))
         display.warn(_augmentation_doubts(config, world))

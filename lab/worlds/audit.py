@@ -7,58 +7,31 @@ warnings(world, train, test)        the cheap part, a sentence for each thing th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from lab.core.compared import Counts, groups_serve, in_both, in_unstudied_groups
 from lab.core.config import DataConfig
 from lab.core.estimate import Estimate
-from lab.core.words import estimated, first_few, those
+from lab.core.words import estimated, those
 from lab.worlds.association import (
     Association,
     Duplicates,
     associations,
-    copy_keys,
     duplicates,
-    first_ones,
     matches_request,
 )
-from lab.worlds.clusters import clusters_told
-from lab.worlds.copies import REPEATED, Copies, copies_between, copies_told, repeated_told
+from lab.worlds.copies import REPEATED
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
-from lab.worlds.groups import MeasuredCue, group_counts, groups_are_kinds, measured, true_groups
-from lab.worlds.kept import Progress, quiet
+from lab.worlds.groups import MeasuredCue, group_counts, measured
 from lab.worlds.leaks import Certificate, certificate, tree_accuracy
 from lab.worlds.leaks import to_text as probes_to_text
-from lab.worlds.shares import FIGURES, GROUPS, Follows, judged_examples, shares_told
-from lab.worlds.stored import StoredWorld
-from lab.worlds.world import World
-
-DARK = 24
-"""Largest number of pictures, of 255, that are told as nearly black: 12 bits stored as 16 reach 16,
-and Lanczos's filter overshoots by some of it. Brighter ones whose numbers span no more have hardly
-any contrast."""
-
-SOME = 0.05
-"""Share of nearly black pictures from which on they are told among others."""
-
-DIM = 96
-"""Largest number of pictures, of 255, whose files are looked at: 14 bits stored as 16 reach 64."""
-
-OPENED = 20
-"""Files that are looked at, at most."""
-
-LOOKED_AT = 1000
-"""Pictures from disk, of the training set's first, whose brightness is looked at."""
 
 ROWS = 10
 """Fewest attributes that are printed."""
 
-_CALLED = {"train": "training", "test": "test"}
 _TESTED = "is a test picture, too", "are test pictures, too"
 _KNOWN = "has the identity of a test picture", "have the identity of a test picture"
 
@@ -129,28 +102,17 @@ def audit(config: DataConfig, *, seed: int, probes: bool = True) -> Audit:
     )
 
 
-def warnings(
-    world: World,
-    train: Examples,
-    test: Examples,
-    *,
-    copies: Copies | None = None,
-    then: Follows = FIGURES,
-    progress: Progress = quiet,
-) -> list[str]:
-    """Faults of a run's pictures, one sentence each; usually none.
-
-    `copies` are those of pictures from disk, where they are known; `then` as in `shares_told`.
+def warnings(world: DrawnWorld, train: Examples, test: Examples) -> list[str]:
+    """Faults of drawn training and test examples, one sentence each; usually none.
 
     A population in which nothing is wrong gets one in about 1 % of all cases. Draws nothing:
-    0.1 s for 10,000 examples. The search for near copies, which pictures from disk get, takes
-    seconds for as many; `progress` is told how far it is.
+    0.1 s for 10,000 examples.
     """
-    drawn = _without_copies(world, train) if isinstance(world, DrawnWorld) else train
+    drawn = _without_copies(world, train)
     said = [
         f"{link.attribute} is associated with the label, though it is no cue: {link.bits:.3f} bits"
         f" of mutual information, above the bound under independence, {link.chance:.3f}."
-        for link in _linked(world, drawn)
+        for link in _undeclared(_links(world, drawn), _declared(world))
     ]
     for cue in world.cues:
         agreeing = int((cue.says(drawn.samples) == drawn.clean_labels.cpu()).sum())
@@ -160,136 +122,15 @@ def warnings(
                 f" {world.noun}, not in accordance with the requested strength {cue.strength:g}."
             )
     twice = duplicates(train, test)
-    folder = isinstance(world, StoredWorld)  # whose near copies are told with their names
     for number, one, more in (
-        (0 if folder else twice.shared_pictures, *_TESTED),
-        (0 if folder else twice.shared_identities, *_KNOWN),
+        (twice.shared_pictures, *_TESTED),
+        (twice.shared_identities, *_KNOWN),
         (0 if world.data.copies else twice.repeated, *REPEATED),
     ):
         if number:
             what = one if number == 1 else more
             said.append(f"{number:,} of {len(train):,} training pictures {what}.")
-    if isinstance(world, StoredWorld):
-        said += repeated_told(twice.repeated_test, len(test))
-        said += _dim(world, "train", train) or _dim(world, "test", test)
-        copies = copies or copies_between(world, train, test, progress=progress)
-        said += copies_told(world, copies, len(test))
-        found = world.clusters(len(train), len(test))
-        said += clusters_told(found, world.noun, world.sets)
-        said += group_shares_doubted(world, train, test, then)
     return said
-
-
-def doubts_of_pictures(
-    world: World,
-    train: Examples,
-    test: Examples,
-    *,
-    copies: Copies | None = None,
-    then: Follows = FIGURES,
-    progress: Progress = quiet,
-) -> list[str]:
-    """All that is doubtful of the pictures of `world` from disk, of which these are the two sets, a
-    sentence each: what lies beside them, how classes are spread, copies, clusters. None of drawn
-    ones, which are as they were made. `copies` are those of the pictures, where they are known;
-    `then` says what follows from other shares, as in `shares_told`."""
-    if not isinstance(world, StoredWorld):
-        return []
-    found = warnings(world, train, test, copies=copies, then=then, progress=progress)
-    return [*world.doubts(then, sets=(train, test)), *found]
-
-
-def group_shares_doubted(
-    world: StoredWorld[Any], train: Examples, test: Examples, then: Follows = FIGURES
-) -> list[str]:
-    """What is to be said of groups, class × columns, with other shares in the test set, where they
-    are counted in place of classes; `then` as in `shares_told`."""
-    if not world.grouped_by:
-        return []
-    (mine, names), (theirs, _) = (true_groups(each, world.grouped_by) for each in (train, test))
-    given, clean = train.labels.cpu(), train.clean_labels.cpu()
-    chosen, called = judged_examples(given if then.judged else clean, clean)
-    grouped = bool((mine >= 0).all() & (theirs >= 0).all())
-    if not grouped or (then.judged and bool((given != clean)[chosen].any())):
-        return []
-
-    def counts(places: torch.Tensor, number: int) -> list[int]:
-        return torch.bincount(places, minlength=number).tolist()
-
-    own, fresh = chosen & first_ones(copy_keys(train)), first_ones(copy_keys(test))
-    tested = test.clean_labels.cpu()
-
-    def pairs(mine_too: torch.Tensor, theirs_too: torch.Tensor) -> tuple[Counts, Counts]:
-        """How many of those training and test examples each group has, and each class."""
-        groups = counts(mine[mine_too], len(names)), counts(theirs[theirs_too], len(names))
-        number = len(world.classes)
-        return groups, (counts(clean[mine_too], number), counts(tested[theirs_too], number))
-
-    kinds = groups_are_kinds(world)
-    whole, different = pairs(chosen, fresh | True), pairs(own, fresh)
-    judged, others = whole[0]
-    if in_unstudied_groups(*different, kinds=kinds):
-        unstudied = in_both(*whole[1]) - in_both(*whole[0])
-        places = zip(names, judged, others, strict=True)
-        named = [name for name, studied, other in places if other and not studied]
-        return [
-            f"{unstudied:,} of {len(test):,} test {world.noun} are of {GROUPS[1]} that the training"
-            f" set lacks ({first_few(named)}): what differs between the two sets may come from"
-            " that, and not from memory."
-        ]
-    if not groups_serve(*different, kinds=kinds):
-        return []
-    return shares_told(
-        names, counts(mine, len(names)), others, noun=world.noun, what=GROUPS, then=then,
-        judged=judged, called=called, different=different[0],
-    )  # fmt: skip
-
-
-def _dim(world: StoredWorld[Any], split: str, examples: Examples) -> list[str]:
-    """A sentence if the first pictures of a set can hardly be from black to white."""
-    what, shown = _CALLED[split], examples.images[:LOOKED_AT]
-    if not len(shown):
-        return []
-    smallest, largest = int(shown.min()), int(shown.max())
-    if largest > DIM:
-        if largest - smallest <= DARK:
-            return [_flat(what, smallest, largest)]
-        black = (shown.amax(dim=(1, 2, 3)) <= DARK).nonzero()[:, 0].tolist()
-        return [_black(world, split, black, len(shown))] if len(black) >= SOME * len(shown) else []
-    if largest > DARK:
-        first = (world.item(split, place) for place in range(min(OPENED, len(examples))))
-        if not all(map(world.has_unused_bits, first)):
-            return []
-        return [
-            f"the {what} pictures are dark: their files have 16 bits, and the upper two are not"
-            f" used, so that their largest number is {largest} of 255. If they hold 14 bits,"
-            " multiply them by 4: three quarters of all shades are lost."
-        ]
-    return [
-        f"the {what} pictures are nearly black: their largest number is {largest} of 255. If they"
-        " hold 10 or 12 bits in files of 16, or masks of 0 and 1, stretch them from black to white:"
-        " what is between is lost."
-    ]
-
-
-def _black(world: StoredWorld[Any], split: str, places: Sequence[int], count: int) -> str:
-    """The sentence on nearly black pictures at `places` of the first `count`, where others are
-    not: as those of another camera."""
-    first = world.name(split, places[0])
-    return (
-        f"of {count:,} {_CALLED[split]} pictures {those(len(places), 'is', 'are')} nearly black (no"
-        f" number above {DARK} of 255), {first} the first, and the others are not. If these hold 10"
-        " or 12 bits in files of 16, stretch them from black to white: what is between is lost."
-    )
-
-
-def _flat(what: str, smallest: int, largest: int) -> str:
-    """The sentence on pictures that have hardly any contrast."""
-    return (
-        f"the {what} pictures have hardly any contrast: all their numbers are from {smallest} to"
-        f" {largest} of 255. If they hold measurements in files of 16 bits, such as Hounsfield"
-        " units plus 32,768, stretch what matters from black to white: what is between is lost."
-    )
 
 
 def to_text(result: Audit) -> str:
@@ -338,13 +179,6 @@ def _kind_counts(examples: Examples) -> dict[str, int]:
 
 def _side_by_side(train: Mapping[str, int], test: Mapping[str, int]) -> Named:
     return {name: (number, test[name]) for name, number in train.items()}
-
-
-def _linked(world: World, train: Examples) -> tuple[Association, ...]:
-    """Associations that were not declared; none where the attributes are not known."""
-    if not isinstance(world, DrawnWorld):
-        return ()
-    return _undeclared(_links(world, train), _declared(world))
 
 
 def _links(world: DrawnWorld, train: Examples) -> tuple[Association, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lab.core.config import RunConfig
-from lab.worlds import DrawnWorld, StoredWorld, World, audit, open_world
+from lab.worlds import DrawnWorld, StoredWorld, World, open_world
+from lab.worlds.doubts import doubts_of_pictures
 
 SIZES = (100, 300, 1000, 3000, 10_000)
 """Training examples of the learning curve, where none are named and there is no end of them."""
@@ -151,7 +152,7 @@ def with_notes(subject: Subject, base: RunConfig, size: int) -> Subject:
 def _notes(world: World) -> list[str]:
     train = world.load("train", world.data.num_train)
     test = world.load("test", world.data.num_test)
-    return audit.doubts_of_pictures(world, train, test)
+    return doubts_of_pictures(world, train, test)
 
 
 def _validation(base: RunConfig, pool: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import fields, replace
 from pathlib import Path
@@ -168,21 +168,15 @@ def _tried(jobs: Sequence[Job]) -> tuple[tuple[str, ...], list[Job]]:
 
 def doubts_of_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
     """What is doubtful of the pictures of jobs that take them from disk, a sentence each, with the
-    jobs that it is true of: of each data the largest sets (the first of several). Shares of classes
-    are told by `check_jobs`, of each set."""
+    jobs that it is true of: of each data the largest sets (the first of several), and of jobs that
+    may stop early their validation pictures. Shares of classes are told by `check_jobs`, of each
+    set."""
     from lab.runs.progress import progress_bar
     from lab.worlds import StoredWorld, open_world
-    from lab.worlds.audit import doubts_of_pictures
     from lab.worlds.copies import Copies, copies_between
+    from lab.worlds.doubts import doubts_of_pictures
 
-    largest: dict[DataConfig, Job] = {}
-    for job in jobs:
-        data = job.config.data
-        if data.data is not None:
-            same = replace(data, num_train=1, num_test=1)
-            known = largest.setdefault(same, job).config.data
-            if (data.num_train, data.num_test) > (known.num_train, known.num_test):
-                largest[same] = job
+    largest = _largest(job for job in jobs if job.config.data.data is not None)
     found: list[tuple[Job, str]] = []
     copies: dict[tuple[DataConfig, int], Copies] = {}
     for job in largest.values():
@@ -200,7 +194,24 @@ def doubts_of_jobs(jobs: Sequence[Job]) -> tuple[str, ...]:
                 copies[key] = copies_between(world, train, test, progress=progress)
             doubts = doubts_of_pictures(world, train, test, copies=copies[key], progress=progress)
         found += [(job, each) for each in doubts if each not in known_shares]
+    stopping = _largest(job for job in jobs if job.config.train.early_stopping is not None)
+    for job in stopping.values():
+        world = open_world(job.config.data, seed=job.config.seed)
+        if isinstance(world, StoredWorld):
+            validation = world.validation_doubts(job.config.validation_faces, stops=True)
+            found += [(job, each) for each in validation]
     return said_of_jobs(found, jobs)
+
+
+def _largest(jobs: Iterable[Job]) -> dict[DataConfig, Job]:
+    """Of each data the job with the largest sets, the first of several."""
+    largest: dict[DataConfig, Job] = {}
+    for job in jobs:
+        data = job.config.data
+        known = largest.setdefault(replace(data, num_train=1, num_test=1), job).config.data
+        if (data.num_train, data.num_test) > (known.num_train, known.num_test):
+            largest[replace(data, num_train=1, num_test=1)] = job
+    return largest
 
 
 def _check_memory(jobs: Sequence[Job], processes: int) -> None:
