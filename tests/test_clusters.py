@@ -729,7 +729,7 @@ def test_arrays_beside_pictures_tell_patients(tmp_path: Path) -> None:
 def test_a_run_says_where_nothing_tells_which_pictures_belong_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = "no folder, column or file name says which pictures belong together"
+    said = "is not known: nothing was found in folders, metadata.csv or names of files"
     rows = of_patients(tmp_path / "own", lambda patient, number: f"{36 * number + patient:03}")
 
     def printed(name: str, **data: Any) -> str:

@@ -159,7 +159,7 @@ def test_it_learned_the_opposite() -> None:
     assert numbers(found[0].text)[-1] == 50
     assert "--label-noise" in found[-1].text
     exchanged = findings(figures(1.0, 0.02), setting())[-1].text
-    assert "whether classes were exchanged in one of the sets" in exchanged
+    assert "whether classes were exchanged in one of them" in exchanged
     assert "--label-noise" not in exchanged
 
 

@@ -476,3 +476,35 @@ def test_subclasses_of_many_classes_are_as_many_groups_as_there_are(tmp_path: Pa
     result = start(config)
     tags = [tag for tag in result.metrics if tag.startswith("group_accuracy/")]
     assert 8 <= len(tags) <= 16
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "encoding", "said"),
+    [
+        ("file_name;patient", "{path};P{number}", "utf-8", "separated by semicolons"),
+        ("file_name,patient,Größe", "{path},P{number},1", "cp1252", "it is not in UTF-8"),
+        ("filename,patient", "{path},P{number}", "utf-8", "call 'filename' so, if that is it"),
+        ("file_name,patient", "{name},P{number}", "utf-8", "has no picture's path from the folder"),
+        ("file_name,patient,patient", "{path},1,2", "utf-8", "two columns are called 'patient'"),
+        ("file_name,patient", "{path},P{number}", "utf-8", ""),
+        ("file_name,patient", "{path},P{number}", "utf-8-sig", ""),
+        ("file_name,patient", "", "utf-8", ""),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_told_also_where_nobody_asked_for_it(
+    header: str, row: str, encoding: str, said: str, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        fill(tmp_path / "own" / name, 10)
+    files = sorted((tmp_path / "own").rglob("*.png"))
+    rows = [
+        row.format(path=file.relative_to(tmp_path / "own").as_posix(), name=file.name, number=k % 5)
+        for k, file in enumerate(files)
+        if row
+    ]
+    table = tmp_path / "own" / "metadata.csv"
+    table.write_bytes("\n".join([header, *rows, ""]).encode(encoding))
+    world = open_world(DataConfig(data=str(tmp_path / "own"), num_train=10, num_test=4), seed=0)
+    assert isinstance(world, FolderWorld)
+    told = [each for each in world.doubts() if str(table) in each]
+    assert [each.startswith("not used, ") and said in each for each in told] == [True] * bool(said)

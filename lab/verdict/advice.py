@@ -37,12 +37,6 @@ def label_link(share: float, kind: Literal["random", "flip"], classes: int) -> f
     return (right - guess) / (1 - guess)
 
 
-EXCHANGED = (
-    "Its training and test labels contradict each other: look whether classes were exchanged in one"
-    " of the sets."
-)
-
-
 def advice(
     kind: str,
     *,
@@ -116,7 +110,7 @@ def advice(
         wanted = _more(num_train, error)
         return f"More {noun} would settle it{_try('num-train', num_train, wanted, more_train)}."
     if kind == "contrary":
-        return EXCHANGED
+        return _look(noun)
     if online:
         return f"To see it memorize, show it the same {noun} again and again: leave out --online."
     if kind == "learned":
@@ -143,7 +137,7 @@ def _without_flags(
     if link < 0 and kind != "nothing":
         return "Most of its labels are wrong: look at them first."
     if kind == "contrary":
-        return EXCHANGED
+        return _look(noun)
     if kind in SHORT:
         return "Training it longer, or a larger network, may help."
     if kind == "one class":
@@ -154,6 +148,14 @@ def _without_flags(
         return ""
     stop = "Stopping before it learns wrong labels may help. " if wrong_labels else ""
     return f"{stop}More training {noun} would help."
+
+
+def _look(noun: str) -> str:
+    """What may be the matter with two sets of which one contradicts what the other shows."""
+    return (
+        "What its training set shows does not hold in its test set: look whether classes were"
+        f" exchanged in one of them, or its {noun} changed, as by exchanging light and dark."
+    )
 
 
 def break_cues(cues: Sequence[Cue], noun: str = "faces") -> str:

@@ -70,10 +70,12 @@ def dependent(setting: Setting) -> list[Finding]:
     if setting.shared:
         found.append(_overlap(setting))
     if setting.alike:
+        least = "At least " if setting.measured_train is not None else ""
         text = (
-            f"{setting.alike:,} of the {setting.num_test:,} test {setting.noun} are the same as"
-            " some it studied, as those of so few numbers or values may be by chance: if they were"
-            " copied before the sets were divided, what follows about the test set is too good."
+            f"{least}{setting.alike:,} of the {setting.num_test:,} test {setting.noun} are the same"
+            " as some it studied, as those of so few numbers or values may be by chance: if they"
+            " were copied before the sets were divided, what follows about the test set is too"
+            " good."
         )
         found.append(Finding("alike", text))
     if setting.clusters is not None:

@@ -263,8 +263,7 @@ def _claim(
         return "one class", f"What it learned cannot be told from test {setting.noun} of one class."
     among = 1 / setting.num_classes  # below the most frequent class is not yet below chance
     if test.interval[1] < among - near(among):
-        what = "the opposite of the truth" if setting.num_classes == 2 else "what is not so"
-        return "contrary", f"It learned {what}."
+        return "contrary", f"It gets unseen {setting.noun} right less often than a guess would."
     # whether test accuracy is nearer to training accuracy than to chance
     mostly = test.interval[0] - guess > (train.value - guess) / 2
     if (low >= MUCH and not mostly) or (low > 0 and not learned):

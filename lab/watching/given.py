@@ -20,6 +20,7 @@ from lab.watching.sources import Source
 from lab.worlds.association import first_ones
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told
 from lab.worlds.file_names import file_marks
+from lab.worlds.mean_pictures import opposite, opposite_told
 from lab.worlds.shares import judged_examples, shares_told
 
 REPEATED = 0.9
@@ -221,9 +222,12 @@ def read_sets(
                 f" {listed(known)} are not their names; classes= names them"
             )
             known = ()
+    if studied.thumbnails is not None and tested.thumbnails is not None:
+        pictures = opposite(studied.thumbnails, studied.labels, tested.thumbnails, tested.labels)
+        doubts += [each.removesuffix(".") for each in opposite_told(pictures, "pictures")]
     in_both = int(shared(studied, tested).sum())
+    least = "at least " if studied.is_sample else ""
     if in_both:
-        least = "at least " if studied.is_sample else ""
         doubts.append(
             f"test and train share examples, {least}{in_both:,} of the {len(tested):,}"
             " of test that are measured: what is said of the test set is too good"
@@ -231,9 +235,10 @@ def read_sets(
     by_chance = 0 if in_both else alike(studied, tested)
     if by_chance:
         doubts.append(
-            f"{by_chance:,} of the {len(tested):,} examples of test that are measured are the same"
-            " as examples of train, as those of so few numbers or values may be by chance: if they"
-            " were copied before the sets were divided, what is said of the test set is too good"
+            f"{least}{by_chance:,} of the {len(tested):,} examples of test that are measured are"
+            " the same as examples of train, as those of so few numbers or values may be by"
+            " chance: if they were copied before the sets were divided, what is said of the test"
+            " set is too good"
         )
     found = _clusters(whole, tested)
     doubts += [

@@ -18,7 +18,6 @@ from lab.watching.loop import (
     MORE,
     ROWS,
     Inputs,
-    Weights,
     finite,
     parts_of,
     scale_differs,
@@ -26,6 +25,7 @@ from lab.watching.loop import (
 )
 from lab.watching.tested import Fed, Tested
 from lab.watching.trees import form
+from lab.watching.weights import Weights, weights_of
 
 WAITED = 10
 """Steps after which weights that have not changed are told: the first ones may be skipped (float16)
@@ -139,7 +139,7 @@ class Looking:
 
     def _note_gradients(self, network: nn.Module) -> None:
         """Note whether some weight has a gradient, so that the loop makes backward passes."""
-        if any(weight.grad is not None for weight in network.parameters()):
+        if any(weight.grad is not None for weight in weights_of(network)):
             self._has_gradients = self._test.trains = True
 
     def _keep_latest(self) -> None:
@@ -179,8 +179,8 @@ class Looking:
 
     def untouched(self, *, steps: int, late: bool, answers_move: bool) -> str:
         """What is to be said of weights that have not changed in `steps`; `late`: enough of them
-        were made; `answers_move`: the answers have changed, by other weights than the network's
-        own."""
+        were made; `answers_move`: the answers have changed, by tensors that are not seen as
+        weights of the network."""
         self._answers_move = answers_move
         if not self.is_untouched or not late or self._told_untouched:
             return ""

@@ -48,6 +48,7 @@ from lab.watching.network import (
 from lab.watching.outputs import Forward, Outputs
 from lab.watching.settings import AGAIN, WatchedSettings, new_folder
 from lab.watching.threshold import Threshold, other_threshold
+from lab.watching.weights import has_statistics
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
 CHANGED = 500
@@ -414,8 +415,9 @@ class Watcher:
                 result = self._suite(network)
                 self._course.add(result.evaluation.on("train"))
                 self._first = self._first or AtFirst.of(result, steps=self._step)
-                # with forward= the weights may be those of another module, or of none
-                moved = not self._as_they_are and self._first.differs_from(result)
+                # by tensors elsewhere, as with forward=, where statistics alone do not explain it
+                moved = not (self._as_they_are and has_statistics(network))
+                moved = moved and self._first.differs_from(result)
                 weights = self._looking.untouched(steps=self._step, late=late, answers_move=moved)
                 past = self._looking.past_the_model(late=late)
             for said in (weights, past, inputs, examples, tested):

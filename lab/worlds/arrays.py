@@ -121,9 +121,9 @@ class ArrayWorld(StoredWorld[Item]):
         return self.metadata.samples(items, torch.tensor(numbers, dtype=torch.int64))
 
     @property
-    def no_marks(self) -> str:
-        """Words for no array."""
-        return "no array beside the pictures"
+    def looked_at(self) -> str:
+        """Words for arrays."""
+        return "arrays beside the pictures"
 
     @cached_property
     def marks(self) -> list[Marks[Item]]:

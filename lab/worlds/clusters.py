@@ -139,8 +139,9 @@ def without_clusters_told(noun: str, marks: str, sets: tuple[str, str]) -> str:
     """A sentence where `marks`, in words, say of no pictures, called `noun`, that they belong
     together."""
     return (
-        f"{marks} says which {noun} belong together, as those of one patient or scene: if some do,"
-        f" put all of each into {sets[0]} or {sets[1]}, or else test accuracy is too good"
+        f"which {noun} belong together, as those of one patient or scene, is not known: nothing was"
+        f" found in {marks}. If some do, put all of each into {sets[0]} or {sets[1]}, or else test"
+        " accuracy is too good"
     )
 
 

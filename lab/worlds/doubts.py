@@ -18,6 +18,7 @@ from lab.worlds.copies import REPEATED, Copies, copies_between, copies_told, rep
 from lab.worlds.examples import Examples
 from lab.worlds.groups import groups_are_kinds, true_groups
 from lab.worlds.kept import Progress, quiet
+from lab.worlds.mean_pictures import opposite, opposite_told
 from lab.worlds.shares import FIGURES, GROUPS, Follows, judged_examples, shares_told
 from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World
@@ -68,6 +69,8 @@ def doubts_of_pictures(
         said.append(f"{twice.repeated:,} of {len(train):,} training pictures {are}.")
     said += repeated_told(twice.repeated_test, len(test))
     said += _dim(world, "train", train) or _dim(world, "test", test)
+    sets = train.images, train.clean_labels, test.images, test.clean_labels
+    said += opposite_told(opposite(*sets), world.noun)
     copies = copies or copies_between(world, train, test, progress=progress)
     said += copies_told(world, copies, len(test))
     said += clusters_told(world.clusters(len(train), len(test)), world.noun, world.sets)

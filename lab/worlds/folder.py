@@ -37,6 +37,7 @@ from lab.worlds.metadata import (
     read_columns,
     read_metadata,
     refuse_classes_alike,
+    unused_tables,
 )
 from lab.worlds.name_parts import say_of_what
 from lab.worlds.pages import pages_told
@@ -159,9 +160,9 @@ class FolderWorld(StoredWorld[Path]):
         return "" if say_of_what(stems) else super().unmarked()
 
     @property
-    def no_marks(self) -> str:
-        """Words for no folder, column or name."""
-        return "no folder, column or file name"
+    def looked_at(self) -> str:
+        """Words for folders, columns and names."""
+        return f"folders, {TABLE} or names of files"
 
     @cached_property
     def marks(self) -> list[Marks[Path]]:
@@ -266,6 +267,7 @@ class FolderWorld(StoredWorld[Path]):
                 f"{those(others.total(), 'file', 'files')} of the classes {are} left out, since"
                 f" {they} ending: {_listed(map(plain, sorted(others)))}."
             )
+        said += unused_tables(self.root, used)
         items = self.pool[: self.data.num_train], self.tested[: self.data.num_test]
         return said + pages_told([[path for path, _ in some] for some in items], self.called)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import difflib
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from lab.core.text import in_tag, only_apart, unknown
+from lab.core.text import in_tag, only_apart, plain, unknown
 from lab.worlds.samples import Samples
 from lab.worlds.schema import Attribute
 
@@ -33,6 +33,8 @@ MOST, POSSIBLE = 100, 2_500
 possible, of which each has a name."""
 
 FLAG = "--groups"
+
+_UNREAD = OSError, UnicodeDecodeError, csv.Error
 
 K = TypeVar("K", bound=Hashable)
 """What a picture is known by."""
@@ -115,6 +117,27 @@ def read_columns(root: Path, paths: Sequence[Path]) -> dict[str, dict[Path, str]
     return columns
 
 
+def unused_tables(root: Path, paths: Collection[Path]) -> list[str]:
+    """A sentence for each table of a folder of which nothing is used, though it is there: it cannot
+    be read, or has a row for none of the pictures at `paths`."""
+    said = []
+    for table in _tables(root):
+        try:
+            rows = _rows(table, _header(table))
+        except ValueError as error:
+            said.append(f"not used, {str(error).removeprefix(f'{FLAG}: ')}.")
+            continue
+        if rows and not any(path in rows for path in paths):
+            first = min(rows)
+            inside = first.is_relative_to(table.parent)
+            named = first.relative_to(table.parent) if inside else first
+            said.append(
+                f"not used, {table}: its column {FILE} has no picture's path from the folder of the"
+                f" table on (class/file), but {plain(named.as_posix())}."
+            )
+    return said
+
+
 def refuse_classes_alike(classes: Sequence[str]) -> None:
     """`ValueError` in one line if two classes would have one name in those of groups."""
     only_apart(f"{FLAG}: names of classes", classes)
@@ -179,9 +202,17 @@ def _header(table: Path) -> list[str]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             header = next(csv.reader(file), [])
-    except (OSError, csv.Error) as error:
-        raise ValueError(str(error)) from None
+    except _UNREAD as error:
+        raise _unreadable(table, error) from None
     return [name for name in header if name != FILE]
+
+
+def _unreadable(table: Path, error: OSError | UnicodeDecodeError | csv.Error) -> ValueError:
+    """The error that says why a table cannot be read."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    if isinstance(error, UnicodeDecodeError):
+        reason = "it is not in UTF-8: save it so (in Excel: CSV UTF-8)"
+    return ValueError(f"{FLAG}: {table}: {reason}")
 
 
 def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
@@ -207,11 +238,8 @@ def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
                 if rows.setdefault(path, values) != values:
                     raise ValueError(f"{FLAG}: {table}: two rows for {row[FILE]} differ")
             return rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        if isinstance(error, UnicodeDecodeError):
-            reason = "it is not in UTF-8: save it so (in Excel: CSV UTF-8)"
-        raise ValueError(f"{FLAG}: {table}: {reason}") from None
+    except _UNREAD as error:
+        raise _unreadable(table, error) from None
 
 
 def _path(folder: Path, name: str) -> Path:

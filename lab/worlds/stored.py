@@ -181,12 +181,12 @@ class StoredWorld(World, Generic[T]):
     def unmarked(self) -> str:
         """A sentence if nothing says which pictures belong together; else empty."""
         none = without_clusters(self.marks, self.whole)
-        return without_clusters_told(self.noun, self.no_marks, self.sets) if none else ""
+        return without_clusters_told(self.noun, self.looked_at, self.sets) if none else ""
 
     @property
     @abstractmethod
-    def no_marks(self) -> str:
-        """Words for nothing that tells which pictures belong together."""
+    def looked_at(self) -> str:
+        """Words for what is looked at to tell which pictures belong together."""
 
     @property
     def whole(self) -> Sequence[Labeled[T]]:

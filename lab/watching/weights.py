@@ -1,0 +1,79 @@
+"""Whether the loop changes the weights of the network that is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Buffers that a normalization fills in every forward pass, also where nothing is learned."""
+
+WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Types of whole numbers by their bytes."""
+
+
+DEPTH = 3
+"""Lists in lists in which tensors are looked for, at most."""
+
+
+class Weights:
+    """Whether the weights of `network` have changed since this was made: `look` sees it, and
+    `changed` tells what was seen. Kept are sums of their bits, no copies. Weights that cannot be
+    read count as changed."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._before = _sums(network)
+        self.changed = self._before is None
+
+    def look(self, network: nn.Module) -> bool:
+        """Whether they have changed, now or when it was looked at before."""
+        self.changed = self.changed or _sums(network) != self._before
+        return self.changed
+
+
+def weights_of(network: nn.Module) -> Iterator[Tensor]:
+    """What training may change in a network: its parameters, its buffers but for the running
+    statistics of normalizations, and tensors with gradients that are no parameters, in attributes
+    of its modules and in lists, tuples and dictionaries there (`self.W = torch.zeros(64, 10,
+    requires_grad=True)`, as in networks that are written without `nn.Parameter`)."""
+    yield from network.parameters()
+    for name, tensor in network.named_buffers():
+        if name.rpartition(".")[2] not in STATISTICS:
+            yield tensor
+    for module in network.modules():
+        for name, value in vars(module).items():
+            if not name.startswith("_"):
+                yield from _with_gradients(value, DEPTH)
+
+
+def has_statistics(network: nn.Module) -> bool:
+    """Whether forward passes may change its answers though nothing trains it, as normalizations
+    fill their running statistics."""
+    return any(name.rpartition(".")[2] in STATISTICS for name, _ in network.named_buffers())
+
+
+def _with_gradients(value: object, depth: int) -> Iterator[Tensor]:
+    """The leaves that get gradients, but no parameters, in a value, down to a `depth` of lists."""
+    if isinstance(value, Tensor):
+        if value.requires_grad and value.is_leaf and not isinstance(value, nn.Parameter):
+            yield value
+    elif isinstance(value, (list, tuple, dict)) and depth:
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _with_gradients(each, depth - 1)
+
+
+def _sums(network: nn.Module) -> list[int] | None:
+    """The sum of the bits of each weight as whole numbers; None if one cannot be read."""
+    try:
+        return [_sum(tensor) for tensor in weights_of(network)]
+    except (RuntimeError, TypeError, KeyError, NotImplementedError):  # sparse, quantized, …
+        return None
+
+
+def _sum(tensor: Tensor) -> int:
+    plain = tensor.detach().as_subclass(Tensor)
+    plain = torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain
+    bits = plain.contiguous().view(WHOLE[plain.element_size()])
+    return int(bits.sum(dtype=torch.int64))
