@@ -1,6 +1,7 @@
 """Clusters of pictures, as of one patient: in both sets, or several in the test set."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,7 +18,7 @@ from lab.core.config import DataConfig
 from lab.experiments import make_jobs, parse_grid
 from lab.experiments.runner.run import doubts_of_jobs
 from lab.runs.train import start
-from lab.worlds import open_world
+from lab.worlds import FolderWorld, open_world
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told, without_clusters
 from lab.worlds.file_names import file_marks
 from lab.worlds.marks import column_marks
@@ -76,6 +77,82 @@ def test_of_given_sets_folders_of_one_name_are_one(shared: bool, tmp_path: Path)
     config = tiny(tmp_path / "runs", data=str(own), num_train=32, num_test=number)
     verdict = " ".join(start(config).verdict.split())
     assert ("too good" if shared else "the intervals, and what is said by them") in verdict
+
+
+def test_folders_of_a_patient_in_several_classes_count_as_one(tmp_path: Path) -> None:
+    """As of persons with pictures of both classes, which are divided class by class."""
+    for name, first, last in (("edema", 0, 14), ("normal", 8, 20)):  # some have both
+        patients(tmp_path / "own" / name, first, last, pictures=3)
+    said = told(tmp_path / "own", 62, 16)
+    assert "and of those of its name elsewhere, belong together" in said
+    assert "numbered anew" not in said
+    data = DataConfig(data=str(tmp_path / "own"), num_train=62, num_test=16)
+    world = open_world(data, seed=0)
+    assert isinstance(world, FolderWorld)
+    train, test = (  # what a plain count gives
+        {path.parent.name for path, _ in each} for each in (world.pool[:62], world.tested[:16])
+    )
+    assert said.startswith(f"{len(train & test)} of {len(test)} names of folders below the classes")
+
+
+def test_folders_of_the_same_patients_in_all_classes_are_told_with_a_condition(
+    tmp_path: Path,
+) -> None:
+    """They may also be numbered anew in each."""
+    for name, tested in (("lesion", range(8, 12)), ("normal", range(4, 8))):
+        for number in range(12):
+            part = "test" if number in tested else "train"
+            fill(tmp_path / "own" / part / name / f"patient_{number}", 3)
+    said = told(tmp_path / "own", 48, 24)
+    assert "24 test pictures have 8 names of folders below the classes (patient_10/" in said
+    assert "all of which are those of training pictures, too" in said
+    assert (
+        "if folders are not numbered anew in each class, or each part of one, as they may be,"
+        in said
+    )
+    for name in ("lesion", "normal"):  # one picture of each patient in each class
+        for number in range(40):
+            fill(tmp_path / "once" / name / f"patient_{number}", 1)
+    assert "if folders are not numbered anew" in told(tmp_path / "once", 64, 16).replace(
+        "and f", "if f"
+    )
+
+
+@pytest.mark.parametrize("name", ["patient{:03}", "patient{0:03}_{1}", "{1}_patient_{0}", "img_{}"])
+def test_pictures_of_a_patient_in_two_classes_are_told_with_a_condition(
+    name: str, tmp_path: Path
+) -> None:
+    """One in each, as before and after a treatment, which are divided class by class."""
+    for label in ("before", "after"):
+        fill(tmp_path / label, 40)
+        for number, path in enumerate(sorted((tmp_path / label).iterdir())):
+            path.rename(path.with_stem(name.format(number, label)))
+    data = DataConfig(data=str(tmp_path), num_train=64, num_test=16)
+    world = open_world(data, seed=0)
+    train, test = (
+        {int(re.sub(r"\D", "", path.stem)) for path, _ in each}
+        for each in (world.pool[:64], world.tested[:16])  # type: ignore[attr-defined]
+    )
+    said = told(tmp_path, 64, 16)
+    if "patient" not in name or name.startswith("{1}"):
+        assert not said, "counters, or the class"
+        return
+    assert f"16 test pictures have {len(test)} beginnings of file names (patient" in said
+    assert f", {len(train & test)} of which are those of training pictures, too" in said
+    assert "files are not numbered anew in each class, as they may be, test accuracy is" in said
+
+
+@pytest.mark.parametrize("parts", [("2019", "2020"), ("left", "right")])
+def test_folders_of_the_same_patients_in_parts_of_a_class_are_told_with_a_condition(
+    parts: tuple[str, str], tmp_path: Path
+) -> None:
+    """As where the sets are of other years."""
+    for name, part in zip(("train", "test"), parts, strict=True):
+        for label, first in (("a", 0), ("b", 10)):
+            patients(tmp_path / name / label / part, first, first + 6, pictures=3)
+    said = told(tmp_path, 36, 36)
+    assert "36 test pictures have 12 names of folders below the classes (patient_0/ the" in said
+    assert "all of which are those of training pictures, too" in said
 
 
 def test_other_layouts_say_nothing(tmp_path: Path) -> None:

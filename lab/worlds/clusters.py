@@ -30,7 +30,8 @@ class Clusters:
     """Of the `tested` test pictures that are in clusters, by marks of a `kind`: how many `clusters`
     these are, how many of them are `shared` (have training pictures, too), and the `first` one of
     those, or of all. `crowded`: so many of them have several test pictures that intervals are too
-    narrow, by `CROWDED`. `anew`: those that are shared may be other ones, as `Marks` says."""
+    narrow, by `CROWDED`. `anew`: those that are shared may be other ones, and `across`: those of
+    one name in several folders count as one, as `Marks` says."""
 
     kind: Kind
     column: str
@@ -40,12 +41,18 @@ class Clusters:
     first: str
     crowded: bool
     anew: bool = False
+    across: bool = False
 
     @property
     def counted(self) -> str:
         """How many there are, in words."""
         return {
-            "folder": those(self.clusters, "folder", "folders") + " below the classes",
+            "folder": (
+                those(self.clusters, "name", "names") + " of folders"
+                if self.across
+                else those(self.clusters, "folder", "folders")
+            )
+            + " below the classes",
             "column": those(self.clusters, "value", "values") + f" of the column {self.column}",
             "names": those(self.clusters, "beginning", "beginnings") + " of file names",
         }[self.kind]
@@ -53,9 +60,10 @@ class Clusters:
     def if_together(self, noun: str) -> str:
         """The condition under which pictures, called `noun`, are such clusters."""
         alike = {
-            "folder": f"the {noun} of a folder",
+            "folder": f"the {noun} of a folder"
+            + ", and of those of its name elsewhere," * self.across,
             "column": f"the {noun} with one value of {self.column}",
-            "names": f"{noun} whose names begin alike",
+            "names": f"{noun} whose names begin alike{', in several classes, too,' * self.across}",
         }[self.kind]
         return f"if {alike} belong together, as of one patient or one scene,"
 
@@ -64,6 +72,10 @@ class Clusters:
         seem to begin anew in each. `narrow` is what follows for intervals if they are not."""
         then = f"{narrow}, and if" if self.crowded else "and"
         not_anew = f"files are not numbered anew in {sets}, as they seem to be,"
+        if self.across:
+            files = "files are not numbered anew in each class"
+            folders = "folders are not numbered anew in each class, or each part of one"
+            not_anew = f"{folders if self.kind == 'folder' else files}, as they may be,"
         return f"{self.if_together(noun)} {then} {not_anew}"
 
     @property
@@ -165,13 +177,13 @@ def _by(
         return None
     shared = tested.keys() & studied.keys()
     crowded = sum(number**2 for number in tested.values()) > CROWDED * tested.total()
-    if not (shared or crowded):
+    if not (shared or (crowded and not (marks.across and marks.anew))):
         return None
     first = min(shared or tested)
     total = tested.total()
     return Clusters(
         marks.kind, marks.column, total, len(tested), len(shared), first, crowded,
-        anew=marks.anew and bool(shared),
+        anew=marks.anew and bool(shared), across=marks.across,
     )  # fmt: skip
 
 

@@ -15,8 +15,10 @@ from lab.worlds.name_parts import (
     PART_OF,
     after_a_day,
     cuts_of,
+    in_several,
     is_counter,
     lettered_ones,
+    of_what,
     say_of_what,
 )
 from lab.worlds.set_names import OF_SETS
@@ -67,7 +69,21 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     first = [mark for mark in marks if mark.named] if folders else []
     named = [mark for mark in outer if mark.named]
     others = [mark for mark in outer if not mark.named]
-    return [*named, *first, *others, *(mark for mark in marks if mark not in first)]
+    found = [*named, *first, *others, *(mark for mark in marks if mark not in first)]
+    several = _of_several_classes(names)
+    return [*found, several] if several.anew else [several, *found]
+
+
+def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:
+    """The marks of pictures by what their names say that they are of, where some of several classes
+    are of the same, as a patient before and after a treatment; else none."""
+    of = {item: mark for item, path in names.items() if (mark := of_what(path.stem))}
+    of_class: dict[PurePath, set[str]] = {}
+    for item, mark in of.items():
+        of_class.setdefault(names[item].parent, set()).add(mark)
+    shared = in_several(of_class.values()) if 2 * len(of) > len(names) else ""
+    of = of if shared else {}
+    return Marks("names", of, anew=shared != "some", named=bool(shared), across=True)
 
 
 def _by_names(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from lab.worlds.marks import NAMED, Marks, T
-from lab.worlds.name_parts import YEAR, are_dates, say_of_what
+from lab.worlds.name_parts import YEAR, are_dates, in_several, say_of_what
 
 
 def by_folders(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
@@ -18,16 +18,30 @@ def by_folders(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
         outer = {i: path.parts[:depth] for i, path in paths.items() if len(path.parts) > depth + 1}
         names = {parts[-1] for parts in outer.values()}
         if outer and (say_of_what(names) or (len(names) >= NAMED and not are_dates(names))):
-            found.append(_of_folders(outer))
+            found += _of_folders(outer)
     inmost = {item: path.parts[:-1] for item, path in paths.items()}
     if not are_dates({parts[-1] for parts in inmost.values()}, YEAR):
-        found.append(_of_folders(inmost))
+        found += _of_folders(inmost)
     return found
 
 
-def _of_folders(folders: Mapping[T, tuple[str, ...]]) -> Marks[T]:
+def _of_folders(folders: Mapping[T, tuple[str, ...]]) -> list[Marks[T]]:
+    """The marks of pictures by folders, the names of which begin with the class. Where they say
+    what they are of, those of one name in several classes, or parts of these (years, sides), may be
+    of the same, as a patient with pictures of both: surely where none has all names of another, as
+    if they began anew."""
     named = say_of_what({parts[-1] for parts in folders.values()})
-    return Marks("folder", {item: "/".join(parts) for item, parts in folders.items()}, named=named)
+    within: dict[tuple[str, ...], set[str]] = {}
+    for *above, name in folders.values():
+        within.setdefault(tuple(above), set()).add(name)
+    paths = {item: "/".join(parts) for item, parts in folders.items()}
+    apart = Marks("folder", paths, named=named)
+    shared = in_several(within.values())
+    if not (named and shared):
+        return [apart]
+    names = {item: parts[-1] for item, parts in folders.items()}
+    across = Marks("folder", names, anew=shared == "all", named=True, across=True)
+    return [apart, across] if across.anew else [across]
 
 
 def without_folders(sets: Sequence[Mapping[T, PurePath]]) -> list[dict[T, PurePath]]:

@@ -58,9 +58,10 @@ T = TypeVar("T", bound=Hashable)
 class Marks(Generic[T]):
     """What may tell which pictures belong together: the mark that each of some pictures has.
     `column` is the name of the column that they stand in; `least`: fewer marks are kinds; `anew`:
-    names of files seem to begin anew in each set, so that a mark in one may not be that of another;
-    `named`: names of files or folders say that they are of clusters; `mean`: how many pictures each
-    mark has on the mean, where that is not the number of `of`."""
+    names of files seem to begin anew in each set (those of folders where they lie), so that a mark
+    in one may not be that of another; `named`: names of files or folders say that they are of
+    clusters; `mean`: how many pictures each mark has on the mean, where that is not the number of
+    `of`; `across`: folders or files of one name in several folders have one mark."""
 
     kind: Kind
     of: Mapping[T, str]
@@ -69,6 +70,7 @@ class Marks(Generic[T]):
     anew: bool = False
     named: bool = False
     mean: float | None = None
+    across: bool = False
 
     def are_clusters(self, whole: Sequence[Counter[str]], pictures: int) -> bool:
         """Whether they may be those of clusters, by how many pictures of each folder with classes

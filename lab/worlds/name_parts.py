@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from lab.worlds.marks import ALONE, FEW, T
 
@@ -50,6 +50,23 @@ LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,2}$)|[^\W_]+"
 def say_of_what(marks: Collection[str]) -> bool:
     """Whether most marks say what their number is of, as patient012."""
     return 2 * sum(bool(NAMED_AS.search(mark.rpartition("/")[2])) for mark in marks) > len(marks)
+
+
+def of_what(name: str) -> str:
+    """A name up to the number of what it says that it is of: patient012 of patient012_left. Empty
+    if it does not say so."""
+    found = NAMED_AS.search(name)
+    rest = name[found.end() :] if found else ""
+    return name[: len(name) - len(rest.lstrip("0123456789"))] if found else ""
+
+
+def in_several(of_class: Collection[Collection[T]]) -> Literal["", "some", "all"]:
+    """Whether some names of one class are in another one, too: "all" where a class has all names of
+    another, as where they begin anew in each."""
+    pairs = [({*one}, {*other}) for one, other in combinations(of_class, 2) if {*one} & {*other}]
+    if any(one <= other or other <= one for one, other in pairs):
+        return "all"
+    return "some" if pairs else ""
 
 
 def are_dates(names: Collection[str], *kinds: re.Pattern[str]) -> bool:
