@@ -155,6 +155,30 @@ def test_folders_of_the_same_patients_in_parts_of_a_class_are_told_with_a_condit
     assert "all of which are those of training pictures, too" in said
 
 
+def test_codes_of_persons_are_told_in_all_classes_together(tmp_path: Path) -> None:
+    """As C07P3_IMG_41.png: what a plain count of the codes gives."""
+    for label, first in (("a", 0), ("b", 6)):
+        fill(tmp_path / label, 60)
+        for number, path in enumerate(sorted((tmp_path / label).iterdir())):
+            path.rename(path.with_stem(f"C{first + number % 12:02}P3_IMG_{label == 'a'}{number}"))
+    world = open_world(DataConfig(data=str(tmp_path), num_train=96, num_test=24), seed=0)
+    train, test = (
+        {path.stem[:3] for path, _ in each}
+        for each in (world.pool[:96], world.tested[:24])  # type: ignore[attr-defined]
+    )
+    said = told(tmp_path, 96, 24)
+    assert said.startswith(f"{len(train & test)} of {len(test)} beginnings of file names among")
+
+
+def test_letters_after_the_number_of_a_person_are_no_part_of_it(tmp_path: Path) -> None:
+    """As AF07ANS.png and AF07HAS.png, person 7 angry and happy, straight."""
+    for label in ("AN", "HA"):
+        fill(tmp_path / label, 60)
+        for number, path in enumerate(sorted((tmp_path / label).iterdir())):
+            path.rename(path.with_stem(f"AF{number // 3:02}{label}{('S', 'FL', 'HR')[number % 3]}"))
+    assert "beginnings of file names" in told(tmp_path, 96, 24)
+
+
 def test_other_layouts_say_nothing(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         fill(tmp_path / "flat" / name, 10)

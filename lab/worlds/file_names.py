@@ -105,7 +105,8 @@ def _by_names(
     ]
     ends = Counter((rest, flat[item].parent) for item, (_, rest) in found.items())
     # as the two eyes of a patient, 10_left.jpg and 10_right.jpg, each in its own class
-    free = not (any(map(_restarting, names)) or _tell_the_class(ends, rare=True))
+    restart = any(map(_restarting, names))
+    free = not (restart or _tell_the_class(ends, rare=True))
     begun = {
         item: begin if free else (flat[item].parent / begin).as_posix()
         for item, (begin, _) in found.items()
@@ -123,12 +124,14 @@ def _by_names(
             begun[item] = whole
     parts = sum(bool(PART_OF.match(rest)) for _, rest in found.values())
     named = 2 * parts > len(found)
+    # codes such as C99P60, which no class has of its own
+    codes = len(across) == len(found) and not (restart or any(map(is_counter, across.values())))
     return [
         Marks(
             "names", each, least=least, anew=anew, named=named or say_of_what(each.values()),
             mean=_mean(each, flat),
         )
-        for each in (begun, across)
+        for each in ((across, begun) if codes else (begun, across))
     ]  # fmt: skip
 
 

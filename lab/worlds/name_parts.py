@@ -40,10 +40,10 @@ COUNTED = re.compile(
 )
 """Words before counters of pictures, which say nothing of what these show."""
 
-LETTERED = re.compile(r"(.*\d)([^\W\d_]{1,2})")
-"""A name that ends with a number and a letter or two, as 012L."""
+LETTERED = re.compile(r"(.*\d)([^\W\d_]{1,5})")
+"""A name that ends with a number and a few letters, as 012L."""
 
-LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,2}$)|[^\W_]+"
+LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,5}$)|[^\W_]+"
 """Parts of such a name, of which the last one is the letters."""
 
 
@@ -124,8 +124,8 @@ def cuts_of(
 
 
 def lettered_ones(names: Mapping[T, PurePath]) -> set[T]:
-    """The files whose names end with a number and a letter or two which tell apart what begins
-    alike, as the eyes of a patient do, 012L and 012R."""
+    """The files whose names end with a number and a few letters which tell apart what begins alike,
+    as the eyes of a patient do, 012L and 012R."""
     found = {item: cut[1] for item, path in names.items() if (cut := LETTERED.fullmatch(path.stem))}
     begins = {*found.values()}
     enough = len(found) >= FEW * len(begins) or say_of_what(begins)
