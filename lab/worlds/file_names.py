@@ -14,6 +14,7 @@ from lab.worlds.name_parts import (
     NAMED_AS,
     PART_OF,
     after_a_day,
+    are_codes,
     cuts_of,
     in_several,
     is_counter,
@@ -113,7 +114,8 @@ def _by_names(
     }
     # in several classes: what tells such pictures apart is a number, and not the class
     across = {item: begin for item, (begin, rest) in found.items() if re.search(r"\d", rest)}
-    if max(map(_restarting, names)) >= ANEW and not say_of_what(across.values()):
+    coded = are_codes(begins)
+    if max(map(_restarting, names)) >= ANEW and not (coded or say_of_what(across.values())):
         across = {}
     if _tell_the_class(ends, rare=False):  # as of 00017_3.png in the folder 3, but not of w17_3.png
         across = {item: begin for item, begin in across.items() if not is_counter(begin)}
@@ -125,7 +127,8 @@ def _by_names(
     parts = sum(bool(PART_OF.match(rest)) for _, rest in found.values())
     named = 2 * parts > len(found)
     # codes such as C99P60, which no class has of its own
-    codes = len(across) == len(found) and not (restart or any(map(is_counter, across.values())))
+    every = len(across) == len(found) and not any(map(is_counter, across.values()))
+    codes = every and (coded or not restart)
     return [
         Marks(
             "names", each, least=least, anew=anew, named=named or say_of_what(each.values()),

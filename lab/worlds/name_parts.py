@@ -75,6 +75,13 @@ def are_dates(names: Collection[str], *kinds: re.Pattern[str]) -> bool:
     return 2 * sum(any(kind.fullmatch(name) for kind in kinds) for name in names) > len(names)
 
 
+def are_codes(begins: Collection[str]) -> bool:
+    """Whether most beginnings are codes such as 0a7c2a8d, in which letters and digits take turns:
+    these do not begin anew anywhere, as counters do."""
+    turns = [len(re.findall(r"(?<=\d)[^\W\d_]|(?<=[^\W\d_])\d", begin)) for begin in begins]
+    return 2 * sum(number > 1 for number in turns) > len(turns)
+
+
 def is_counter(begin: str) -> bool:
     """Whether a beginning is a number, alone or after a word such as img."""
     return bool(re.fullmatch(rf"(?:{COUNTED.pattern})?[\W\d_]*", begin, re.IGNORECASE))
