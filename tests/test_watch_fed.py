@@ -182,6 +182,33 @@ def linear() -> nn.Module:
     return nn.Linear(6, 2)
 
 
+def sequences(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Two numbers at each of twenty times (N, 20, 2)."""
+    x = torch.randn(count, 20, 2, generator=torch.Generator().manual_seed(seed)).cumsum(dim=1)
+    return x, (x[:, :4, 0].mean(dim=1) > 0).long()
+
+
+def signals(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """The same by channel (N, 2, 20)."""
+    x, y = sequences(count, seed)
+    return x.transpose(1, 2).contiguous(), y
+
+
+def records(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """One number at each time (N, 20)."""
+    x, y = sequences(count, seed)
+    return x[:, :, 0].contiguous(), y
+
+
+def read_out(numbers: int = 40) -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Flatten(), nn.Linear(numbers, 2))
+
+
+def some_backwards(x: Tensor) -> Tensor:
+    return torch.where((torch.rand(len(x)) < 0.5)[:, None, None], x.flip(1), x)
+
+
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 
 CHANGED: dict[str, tuple[Feed, dict[str, Any], str]] = {
@@ -205,6 +232,15 @@ CHANGED: dict[str, tuple[Feed, dict[str, Any], str]] = {
     "quarter right": (plain(lambda x: x.rot90(3, (2, 3))), {}, "90 degrees to the right"),
     "channels last": (
         plain(lambda x: x.flip(2)), {"data": channels_last, "model": flat()}, "model(x.flip(-2))",
+    ),
+    "backwards": (
+        plain(lambda x: x.flip(1)), {"data": sequences, "model": read_out()}, "model(x.flip(1))",
+    ),
+    "signals backwards": (
+        plain(lambda x: x.flip(2)), {"data": signals, "model": read_out()}, "in reverse order, and",
+    ),
+    "records backwards": (
+        plain(lambda x: x.flip(1)), {"data": records, "model": read_out(20)}, "model(x.flip(1))",
     ),
     "sampled and turned": (plain(lambda x: x.flip(2)), {"data": many, "most": 96}, "upside down"),
     "each by itself": (plain(own_norm), {}, "normalized by its own mean and spread"),
@@ -276,6 +312,8 @@ UNCHANGED: dict[str, tuple[Feed, dict[str, Any]]] = {
     "float16": (plain(lambda x: x.half().float()), {}),
     "bytes": (plain(lambda x: (x * 255).byte() / 255), {}),
     "mirrored": (plain(mirrored), {}),
+    "some backwards": (plain(some_backwards), {"data": sequences, "model": read_out()}),
+    "signals in order": (plain(lambda x: x), {"data": signals, "model": read_out()}),
     "quarters": (plain(quarters), {}),
     "mirrored and jittered": (plain(lambda x: jittered(mirrored(x))), {}),
     "mirrored upside down": (plain(lambda x: mirrored(x.flip(2))), {}),

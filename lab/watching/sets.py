@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
@@ -16,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
+from lab.watching.exchangeable import surely_copied
 from lab.watching.origins import is_same
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
@@ -43,10 +42,6 @@ LOOKED_AT = 2000
 SOME = 0.02
 """Share of the test examples that are the same as training examples, maybe by chance, from which on
 that is said."""
-
-SURE = 3.0
-"""Standard deviations of the number of test examples that are training examples by chance, above
-which there must be others."""
 
 NAMED = 50
 """Classes of which each is measured and shown by itself, at most."""
@@ -197,13 +192,10 @@ def alike(train: MeasuredSet, test: MeasuredSet) -> int:
 def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     """Which examples of `test` (N,) bool are known to be in the source of `train`: those of which
     the inputs are the same bits as of one in `train`, and those that both take from one dataset
-    by its number. Of short inputs the former count where they are more than as many as training
-    examples have another one that is the same, by chance or as copies."""
+    by its number. Of short inputs the former count where `surely_copied` says so."""
     found = equal(train, test)
     if train.is_short:
-        numbers = Counter(train.keys)
-        chance = sum(numbers[key] > 1 for key in train.keys) / len(train) * len(test)
-        found &= int(found.sum()) > chance + SURE * math.sqrt(chance + 1)
+        found &= bool(found.any()) and surely_copied(train.keys, test.keys)
     with train.undisturbed(), test.undisturbed():
         studied, tested = train.source.parts(), test.source.parts()
         known = np.zeros(test.source.count, dtype=bool)

@@ -1,4 +1,4 @@
-"""Pictures that are mirrored or turned, and how that is undone."""
+"""Pictures that are mirrored or turned, sequences in reverse order, and how that is undone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SMALLEST = 8
 
 
 class Turn(NamedTuple):
-    """One way to mirror or turn pictures: in words that go on with "pictures", in `code` that does
-    it to a batch x, and as a function that undoes it for a batch."""
+    """One way to mirror or turn pictures, or sequences: in words that go on with "pictures", in
+    `code` that does it to a batch x, and as a function that undoes it for a batch."""
 
     said: str
     code: str
@@ -23,7 +23,7 @@ class Turn(NamedTuple):
 
 def turns(shape: torch.Size) -> Iterator[Turn]:
     """Those of an input of this shape (without the batch) which keep its shape; none where it is
-    no picture."""
+    neither a picture nor a sequence: of numbers, or of a few at a time, (L, C) or (C, L)."""
     if len(shape) == 3 and shape[0] in (1, 3, 4):
         down, across = -2, -1
     elif len(shape) == 3 and shape[2] in (1, 3, 4):  # channels last
@@ -31,6 +31,9 @@ def turns(shape: torch.Size) -> Iterator[Turn]:
     elif len(shape) == 2 and min(shape) >= SMALLEST:
         down, across = -2, -1
     else:
+        if 1 <= len(shape) <= 2:
+            time = 1 + shape.index(max(shape))
+            yield Turn("in reverse order", f"x.flip({time})", lambda x: x.flip(time))
         return
     both = (down, across)
     yield Turn("with left and right exchanged", f"x.flip({across})", lambda x: x.flip(across))
