@@ -109,3 +109,38 @@ def test_what_such_a_loop_feeds_is_told(
     trained(tmp_path / "usual", case)
     said = capsys.readouterr().out
     assert not any(each in said for each in ("feeds the model", "call the model itself", "of test"))
+
+
+class NearestMean(nn.Module):
+    """Random features whose weights stay as they are, and the mean of each class in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.features = nn.Linear(PLACES, 64)
+        self.register_buffer("means", torch.zeros(CLASSES, 64))
+        self.means: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -torch.cdist(self.features(x).relu(), self.means)
+
+    @torch.no_grad()
+    def count(self, x: Tensor, y: Tensor, rate: float) -> None:
+        for feature, label in zip(self.features(x).relu(), y, strict=True):
+            self.means[label] += rate * (feature - self.means[label])
+
+
+def test_a_loop_that_counts_is_not_told_that_it_was_not_seen_to_call_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = NearestMean()
+    with watch(model, train=TRAIN, test=TEST, out=tmp_path, every=10, pictures=False) as watcher:
+        for step in range(40):
+            rows = torch.arange(3 * step, 3 * step + 3)
+            model.count(TRAIN[0][rows], TRAIN[1][rows], 0.1)
+            watcher()
+    said = capsys.readouterr().out
+    assert "the weights change" not in said
+    assert "has changed" not in said
+    assert "call the model itself" not in watcher.verdict
+    assert watcher.metrics["accuracy/train"].value > 0.5

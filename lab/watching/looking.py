@@ -192,13 +192,14 @@ class Looking:
         )
 
     def past_the_model(self, *, late: bool) -> str:
-        """What is to be said where weights change and the model itself was never called; `late`:
-        enough steps were made for that."""
+        """What is to be said where weights that take gradients change (not what a loop counts in
+        buffers) and the model itself was never called; `late`: enough steps were made for that."""
         looked = [each for each in (self._fed, self._latest) if each is not None]
         called = self._fed is None or any(each.is_called for each in looked) or self._is_quiet
         if called:
             self.is_uncalled = False
-        if called or not late or not self.changed or self.is_uncalled:
+        learned = self.weights is not None and self.weights.learned
+        if called or not late or not learned or self.is_uncalled:
             return ""
         self.is_uncalled = True
         return (

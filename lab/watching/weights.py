@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +21,27 @@ DEPTH = 3
 
 class Weights:
     """Whether the weights of `network` have changed since this was made: `look` sees it, and
-    `changed` tells what was seen. Kept are sums of their bits, no copies. Weights that cannot be
-    read count as changed."""
+    `changed` tells what was seen; `learned`: some that take gradients have, and not buffers alone.
+    Kept are sums of their bits, no copies. Weights that cannot be read count as changed."""
 
     def __init__(self, network: nn.Module) -> None:
         self._before = _sums(network)
-        self.changed = self._before is None
+        self.changed = self.learned = self._before is None
 
     def look(self, network: nn.Module) -> bool:
         """Whether they have changed, now or when it was looked at before."""
-        self.changed = self.changed or _sums(network) != self._before
+        now = _sums(network)
+        self.changed = self.changed or now != self._before
+        learned = [[each for each in sums or () if each.learns] for sums in (now, self._before)]
+        self.learned = self.learned or now is None or learned[0] != learned[1]
         return self.changed
+
+
+class _Sum(NamedTuple):
+    """The sum of the bits of a weight as whole numbers, and whether it takes gradients."""
+
+    bits: int
+    learns: bool
 
 
 def weights_of(network: nn.Module) -> Iterator[Tensor]:
@@ -64,10 +75,10 @@ def _with_gradients(value: object, depth: int) -> Iterator[Tensor]:
             yield from _with_gradients(each, depth - 1)
 
 
-def _sums(network: nn.Module) -> list[int] | None:
-    """The sum of the bits of each weight as whole numbers; None if one cannot be read."""
+def _sums(network: nn.Module) -> list[_Sum] | None:
+    """That of each weight; None if one cannot be read."""
     try:
-        return [_sum(tensor) for tensor in weights_of(network)]
+        return [_Sum(_sum(tensor), tensor.requires_grad) for tensor in weights_of(network)]
     except (RuntimeError, TypeError, KeyError, NotImplementedError):  # sparse, quantized, …
         return None
 
