@@ -179,6 +179,23 @@ def test_letters_after_the_number_of_a_person_are_no_part_of_it(tmp_path: Path) 
     assert "beginnings of file names" in told(tmp_path, 96, 24)
 
 
+def test_a_letter_and_a_counter_after_the_number_of_a_person_are_no_part_of_it(
+    tmp_path: Path,
+) -> None:
+    """As S5028L01.png, the left eye; but random names have no such parts."""
+    random = np.random.default_rng(0)
+    for label in ("a", "b"):
+        fill(tmp_path / "eyes" / label, 60)
+        fill(tmp_path / "random" / label, 60)
+        for number, path in enumerate(sorted((tmp_path / "eyes" / label).iterdir())):
+            person = number // 6 + 10 * (label == "b")
+            path.rename(path.with_stem(f"S50{person:02}{'LR'[number % 2]}{number % 6:02}"))
+        for path in sorted((tmp_path / "random" / label).iterdir()):
+            path.rename(path.with_stem(random.bytes(3).hex()))
+    assert "beginnings of file names among" in told(tmp_path / "eyes", 96, 24)
+    assert told(tmp_path / "random", 96, 24) == ""
+
+
 def test_other_layouts_say_nothing(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         fill(tmp_path / "flat" / name, 10)

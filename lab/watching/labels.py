@@ -46,7 +46,10 @@ def as_labels(given: Any, what: str, names: Sequence[str], *, beside: Tree | Non
     if labels.ndim != 1:
         soft = order
         if labels.ndim == 2 and not order:
-            soft = "; of soft labels give the most probable class, labels.argmax(1)"
+            soft = (
+                "; of soft labels give the most probable class, labels.argmax(1); where a loader"
+                " mixes them, as by mixup in its collate_fn, give its dataset in place of it"
+            )
             if bool(((labels == 0) | (labels == 1)).all()):
                 soft = "; several classes at once are not measured: give one column, labels[:, 0]"
         shape = ", ".join(("N", *map(str, labels.shape[1:])))  # N may be those of a part alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from itertools import combinations, pairwise
 from pathlib import PurePath
@@ -40,10 +41,13 @@ COUNTED = re.compile(
 )
 """Words before counters of pictures, which say nothing of what these show."""
 
-LETTERED = re.compile(r"(.*\d)([^\W\d_]{1,5})")
-"""A name that ends with a number and a few letters, as 012L."""
+LETTERED = re.compile(r"(.*\d)([^\W\d_]{1,5}\d{0,4})")
+"""A name that ends with a number and a few letters, as 012L, maybe with a counter, S5028L01."""
 
-LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,5}$)|[^\W_]+"
+FORM = 0.8
+"""Share of names from which on they have one form."""
+
+LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,5}\d{0,4}$)|[^\W_]+"
 """Parts of such a name, of which the last one is the letters."""
 
 
@@ -130,10 +134,18 @@ def cuts_of(
     return found
 
 
+def _have_one_form(names: Collection[str]) -> bool:
+    """Whether most names have their letters and digits at the same places."""
+    forms = Counter(re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "0", name)) for name in names)
+    return bool(forms) and forms.most_common(1)[0][1] >= FORM * len(names)
+
+
 def lettered_ones(names: Mapping[T, PurePath]) -> set[T]:
     """The files whose names end with a number and a few letters which tell apart what begins alike,
     as the eyes of a patient do, 012L and 012R."""
     found = {item: cut[1] for item, path in names.items() if (cut := LETTERED.fullmatch(path.stem))}
+    if not _have_one_form([path.stem for path in names.values()]):  # as random ones, 9f3ab12
+        found = {item: begin for item, begin in found.items() if not names[item].stem[-1].isdigit()}
     begins = {*found.values()}
     enough = len(found) >= FEW * len(begins) or say_of_what(begins)
     return {*found} if enough and len(begins) < len({names[i].stem for i in found}) else set()
