@@ -499,6 +499,7 @@ def test_a_flag_counts_as_given_also_with_its_default_value() -> None:
         ("report_card", "--num-train 100", "--num-train is set by --sizes"),
         ("sweep", "--grid width=2,4 --threads 2", "--threads is set by the grid"),
         ("learning_curve", "--threads 2", "--threads is set by the grid"),
+        ("dose_response", "--data photos", "--data photos drawn pictures"),
         ("dose_response", "--threads 1", "--threads is set by the grid"),
         ("dose_response", "--counterfactuals 0", "--counterfactuals must be 1 or more here"),
         ("dose_response", "--early-stopping 3", "--early-stopping 3 --eval-every"),

@@ -36,6 +36,7 @@ def pets(tmp_path: Path) -> Path:
     (tmp_path / "pets" / "notes.txt").write_text("mine")
     (tmp_path / "pets" / "cat" / "list.csv").write_text("mine")
     fill(tmp_path / "pets" / ".hidden", 2)
+    (tmp_path / "pets" / "__MACOSX" / "cat").mkdir(parents=True)  # which zips of macOS have beside
     fill(tmp_path / "pets" / "dog" / ".thumbnails", 2)
     (tmp_path / "pets" / "dog" / "._000.png").write_bytes(b"resource fork")
     return tmp_path / "pets"

@@ -45,6 +45,10 @@ class Flags:
             threads=ONE_THREAD,
             cues="--cue and --strengths",
         )
+        if self.run.data.data is not None:
+            raise ValueError(
+                f"--data {self.run.data.data}: cues are tied in drawn pictures alone: leave it out"
+            )
         refuse_idle(names, self.run.data, varied=["cues"])
         refuse_width(names, [self.run.model.model])
 

@@ -167,8 +167,8 @@ def _train_settings(config: RunConfig, world: World) -> TrainConfig:
     data = world.data
     if not world.endless and config.train.online:
         raise ValueError(
-            f"--online needs new {world.noun} without end, and {data.data} has"
-            f" {data.num_train:,} to train on: leave it out"
+            f"--online needs new {world.noun} without end, and {data.data} has no others than those"
+            " in it: leave it out"
         )
     if config.train.counterfactual_pairs and not config.train.online:
         raise ValueError(

@@ -179,9 +179,11 @@ class ArrayWorld(StoredWorld[Item]):
         if not unused:
             return []
         which = "array" if len(unused) == 1 else "arrays"
+        columns = {mark.column + end for mark in self.marks for end in ENDS.values()}
+        looked = " but to see which pictures belong together" * (not columns.isdisjoint(unused))
         return [
-            f"{which} {first_few(list(map(plain, unused)))} in {self.root}: not used. The"
-            f" names that are read: {', '.join(KEYS)}."
+            f"{which} {first_few(list(map(plain, unused)))} in {self.root}: not used{looked}. The"
+            f" names that are read: {', '.join(KEYS)}; --groups names columns."
         ]
 
 

@@ -409,8 +409,9 @@ def _classes(folder: Path) -> tuple[tuple[str, ...], Files]:
 
 
 def _folders(folder: Path) -> list[str]:
+    """The names of the folders in one, but hidden ones and what macOS puts beside them in zips."""
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
+        names = [e.name for e in entries if e.is_dir() and not e.name.startswith((".", "__MACOSX"))]
     return sorted(names, key=lambda name: (unicodedata.normalize("NFC", name), name))
 
 
