@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from lab import watch
 from lab.watching import Watcher
+from lab.watching.weights import Weights
 
 COUNT, PLACES, CLASSES = 120, 20, 3
 
@@ -109,6 +110,21 @@ def test_what_such_a_loop_feeds_is_told(
     trained(tmp_path / "usual", case)
     said = capsys.readouterr().out
     assert not any(each in said for each in ("feeds the model", "call the model itself", "of test"))
+
+
+def test_weights_that_begin_to_take_gradients_have_not_changed() -> None:
+    """As where a loop unfreezes a body, and trains it later, or not."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    model[0].requires_grad_(False)
+    weights = Weights(model)
+    model(torch.randn(8, 4))  # running statistics are no weights
+    model[0].requires_grad_()
+    assert not weights.look(model)
+    assert not weights.learned
+    with torch.no_grad():
+        model[0].weight += 1
+    assert weights.look(model)
+    assert weights.learned
 
 
 class NearestMean(nn.Module):

@@ -1,5 +1,5 @@
-"""Whether rows that two sets have in common are more than chance, or copies that were made before
-the sets were divided, put into both."""
+"""Whether equal rows of two sets were put into both after these were divided, or may be chance, or
+older copies."""
 
 from __future__ import annotations
 

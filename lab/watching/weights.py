@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,6 @@ STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Types of whole numbers by their bytes."""
-
 
 DEPTH = 3
 """Lists in lists in which tensors are looked for, at most."""
@@ -30,18 +29,25 @@ class Weights:
 
     def look(self, network: nn.Module) -> bool:
         """Whether they have changed, now or when it was looked at before."""
+        if self._before is None:
+            return self.changed
         now = _sums(network)
-        self.changed = self.changed or now != self._before
-        learned = [[each for each in sums or () if each.learns] for sums in (now, self._before)]
-        self.learned = self.learned or now is None or learned[0] != learned[1]
+        if now is None or len(now) != len(self._before):
+            self.changed = self.learned = True
+            return True
+        others = [mine for mine, other in zip(now, self._before, strict=True) if mine != other]
+        self.changed = self.changed or bool(others)
+        self.learned = self.learned or any(each.learns for each in others)
         return self.changed
 
 
-class _Sum(NamedTuple):
-    """The sum of the bits of a weight as whole numbers, and whether it takes gradients."""
+@dataclass(frozen=True)
+class _Sum:
+    """The sum of the bits of a weight as whole numbers, and whether it takes gradients now, which
+    makes it no other one."""
 
     bits: int
-    learns: bool
+    learns: bool = field(compare=False)
 
 
 def weights_of(network: nn.Module) -> Iterator[Tensor]:
