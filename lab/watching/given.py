@@ -1,4 +1,4 @@
-"""What a watcher was given: the two sets of examples, and what is doubtful about them."""
+"""What a watcher was given: the two sets of examples, as they are measured."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lab.core.text import plain
-from lab.core.words import percent, those
+from lab.core.words import percent
+from lab.watching.doubts import (
+    copies_told,
+    differences_told,
+    overlap_told,
+    redrawn_told,
+    repeated_told,
+    unscaled_told,
+)
 from lab.watching.labels import as_labels
-from lab.watching.loop import scale_differs, spanned
 from lab.watching.sets import MeasuredSet, alike, class_names, named_groups, shared
 from lab.watching.sources import Source
 from lab.worlds.association import first_ones
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told
 from lab.worlds.file_names import file_marks
-from lab.worlds.mean_pictures import opposite, opposite_told
 from lab.worlds.shares import judged_examples, shares_told
-
-REPEATED = 0.9
-"""Share of the training examples that are different ones, below which it is said."""
 
 MOST_GROUPS = 200
 """Groups that are measured at most: more of them have too few examples each."""
@@ -41,10 +44,10 @@ class GivenSets:
     (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
     many test examples are training examples, too; `alike`: how many others may be, or are the same
-    by chance. `redrawn`: which parts of a training example,
-    "inputs" or "labels", are others each time that it is read; `test_redrawn`: of a test example.
-    `clusters`: which files of examples may belong together. `copies` are those of the training and
-    of the test set, as `MeasuredSet.copies` has them. `doubts` are sentences.
+    by chance. `redrawn`: which parts of a training example, "inputs" or "labels", are others each
+    time that it is read; `test_redrawn`: of a test example. `clusters`: which files of examples may
+    belong together. `copies` are those of the training and of the test set, as `MeasuredSet.copies`
+    has them. `doubts` are sentences.
     """
 
     whole: Source
@@ -192,29 +195,11 @@ def read_sets(
             source.refuse_reordered()
             if parts := source.random_parts():
                 redrawn[source.what] = frozenset(parts)
-                why = " (random augmentation)" if "inputs" in parts else ""
-                advice = "; clean= is for measuring without it"
-                if source is test:
-                    advice = ": give test a dataset without it, as clean= is for train alone"
-                doubts.append(
-                    f"{source.what} gives other {' and '.join(parts)} each time that it is"
-                    f" read{why}, and one draw of each is measured{advice}"
-                )
+                doubts.append(redrawn_told(source.what, parts))
         doubts += dict.fromkeys((*train.doubts, *test.doubts))
         studied = MeasuredSet(train, most=most, seed=0)
         tested = MeasuredSet(test, most=most, seed=0)
-        theirs, ours = tested.numbers(), studied.numbers()
-        if scale_differs(theirs, ours):
-            doubts.append(
-                f"the inputs of test go {spanned(theirs)}, and those of train {spanned(ours)}: if"
-                " that is no difference of what they show, scale or normalize both alike"
-            )
-    for chosen in (studied, tested):
-        if chosen.broken:
-            doubts.append(
-                f"{chosen.source.what}: inputs are not finite in {chosen.broken:,} of the"
-                f" {len(chosen):,} examples that are measured"
-            )
+        doubts += differences_told(studied, tested)
     for chosen in (studied, tested):
         if known and not classes and chosen.renumbers(known):
             doubts.append(
@@ -222,48 +207,25 @@ def read_sets(
                 f" {listed(known)} are not their names; classes= names them"
             )
             known = ()
-    if studied.thumbnails is not None and tested.thumbnails is not None:
-        pictures = opposite(studied.thumbnails, studied.labels, tested.thumbnails, tested.labels)
-        doubts += [each.removesuffix(".") for each in opposite_told(pictures, "pictures")]
     in_both = int(shared(studied, tested).sum())
-    least = "at least " if studied.is_sample else ""
-    if in_both:
-        doubts.append(
-            f"test and train share examples, {least}{in_both:,} of the {len(tested):,}"
-            " of test that are measured: what is said of the test set is too good"
-        )
     by_chance = 0 if in_both else alike(studied, tested)
-    if by_chance:
-        doubts.append(
-            f"{least}{by_chance:,} of the {len(tested):,} examples of test that are measured are"
-            " the same as examples of train, as those of so few numbers or values may be by"
-            " chance: if they were copied before the sets were divided, what is said of the test"
-            " set is too good"
-        )
+    doubts += overlap_told(studied, tested, shared=in_both, alike=by_chance)
     found = _clusters(whole, tested)
     doubts += [
         each.removesuffix(".") for each in clusters_told(found, "examples", ("train", "test"))
     ]
-    if as_they_are and (studied.unscaled or tested.unscaled):
-        doubts.append(
-            "the inputs are whole numbers up to 255: if your loop scales or normalizes them"
-            " before the model gets them, do it in a transform, or in forward= too"
-        )
+    if as_they_are:
+        doubts += unscaled_told(studied, tested)
     with train.undisturbed():
         different = train.different()
-    repeated = different < REPEATED * train.count
-    if repeated:
-        doubts.append(
-            f"train takes some examples several times: its {train.count:,} are {different:,}"
-            " different ones, each of which counts as often as it is taken"
-        )
+    doubts += (repeated := repeated_told(train.count, different))
     truth = studied.labels
     if clean_labels is not None:
         column = studied.column(clean_labels, "clean_labels")
         truth = as_labels(column, "clean_labels", classes or known)
     copies = studied.copies(truth), tested.copies(tested.labels)
     doubts += [
-        _copies_told(chosen, numbers)
+        copies_told(chosen, numbers)
         for chosen, numbers in zip((studied, tested), copies, strict=True)
         if numbers is not None and not (chosen is studied and repeated)
     ]
@@ -278,17 +240,6 @@ def read_sets(
 def _first_ones(copies: Tensor | None, chosen: MeasuredSet) -> Tensor:
     """Which examples (N,) bool of a set are no copies of earlier ones."""
     return first_ones(range(len(chosen)) if copies is None else copies.tolist())
-
-
-def _copies_told(chosen: MeasuredSet, copies: Tensor) -> str:
-    """The sentence on the copies among the examples of a set."""
-    number = len(chosen) - len(set(copies.tolist()))
-    measured = " that are measured" if chosen.is_sample else ""
-    return (
-        f"of {len(chosen):,} examples of {chosen.source.what}{measured}"
-        f" {those(number, 'is a copy of an earlier one', 'are copies of earlier ones')}: intervals"
-        " take an example and its copies for one"
-    )
 
 
 def _clusters(whole: Source, tested: MeasuredSet) -> Clusters | None:

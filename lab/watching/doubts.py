@@ -1,0 +1,101 @@
+"""What is doubtful of the two sets that a watcher was given; sentences without a full stop."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from torch import Tensor
+
+from lab.core.words import those
+from lab.watching.loop import scale_differs, spanned
+from lab.watching.sets import MeasuredSet
+from lab.worlds.mean_pictures import opposite, opposite_told
+
+REPEATED = 0.9
+"""Share of the training examples that are different ones, below which it is said."""
+
+
+def redrawn_told(what: str, parts: Collection[str]) -> str:
+    """The sentence on a set, train or test, of which `parts` of an example, inputs or labels, are
+    others each time that it is read."""
+    why = " (random augmentation)" if "inputs" in parts else ""
+    advice = "; clean= is for measuring without it"
+    if what == "test":
+        advice = ": give test a dataset without it, as clean= is for train alone"
+    return (
+        f"{what} gives other {' and '.join(parts)} each time that it is read{why}, and one draw of"
+        f" each is measured{advice}"
+    )
+
+
+def differences_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
+    """What is to be said of inputs of another scale in one of the sets, of those that are not
+    finite, and of pictures that are dark where those of the other set are bright."""
+    said = []
+    theirs, ours = test.numbers(), train.numbers()
+    if scale_differs(theirs, ours):
+        said.append(
+            f"the inputs of test go {spanned(theirs)}, and those of train {spanned(ours)}: if that"
+            " is no difference of what they show, scale or normalize both alike"
+        )
+    for chosen in (train, test):
+        if chosen.broken:
+            said.append(
+                f"{chosen.source.what}: inputs are not finite in {chosen.broken:,} of the"
+                f" {len(chosen):,} examples that are measured"
+            )
+    if train.thumbnails is not None and test.thumbnails is not None:
+        found = opposite(train.thumbnails, train.labels, test.thumbnails, test.labels)
+        said += [each.removesuffix(".") for each in opposite_told(found, "pictures")]
+    return said
+
+
+def overlap_told(train: MeasuredSet, test: MeasuredSet, *, shared: int, alike: int) -> list[str]:
+    """The sentence on test examples that are training examples, too, where there are some, and on
+    others that are the same, maybe by chance."""
+    least = "at least " if train.is_sample else ""
+    if shared:
+        return [
+            f"test and train share examples, {least}{shared:,} of the {len(test):,} of test that"
+            " are measured: what is said of the test set is too good"
+        ]
+    if alike:
+        return [
+            f"{least}{alike:,} of the {len(test):,} examples of test that are measured are the same"
+            " as examples of train, as those of so few numbers or values may be by chance: if they"
+            " were copied before the sets were divided, what is said of the test set is too good"
+        ]
+    return []
+
+
+def unscaled_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
+    """The sentence on pictures as files have them, which most loops scale."""
+    if not (train.unscaled or test.unscaled):
+        return []
+    return [
+        "the inputs are whole numbers up to 255: if your loop scales or normalizes them before the"
+        " model gets them, do it in a transform, or in forward= too"
+    ]
+
+
+def repeated_told(count: int, different: int) -> list[str]:
+    """The sentence on a training set of `count` examples of which surprisingly few are different
+    ones."""
+    if different >= REPEATED * count:
+        return []
+    return [
+        f"train takes some examples several times: its {count:,} are {different:,} different ones,"
+        " each of which counts as often as it is taken"
+    ]
+
+
+def copies_told(chosen: MeasuredSet, copies: Tensor) -> str:
+    """The sentence on the `copies` (N,), as `MeasuredSet.copies` has them, among the examples of a
+    set."""
+    number = len(chosen) - len(set(copies.tolist()))
+    measured = " that are measured" if chosen.is_sample else ""
+    return (
+        f"of {len(chosen):,} examples of {chosen.source.what}{measured}"
+        f" {those(number, 'is a copy of an earlier one', 'are copies of earlier ones')}: intervals"
+        " take an example and its copies for one"
+    )
