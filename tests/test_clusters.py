@@ -95,6 +95,29 @@ def test_folders_of_a_patient_in_several_classes_count_as_one(tmp_path: Path) ->
     assert said.startswith(f"{len(train & test)} of {len(test)} names of folders below the classes")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (lambda k: f"TCGA-A{k % 7}-A0S{'BCDEFGHI'[k % 8]}{k}", True),
+        (lambda k: f"{3306 + 17 * k}", True),
+        (lambda k: f"{k * 2654435761 % 2**32:08x}", True),
+        (lambda k: f"{k:03}", False),
+        (lambda k: f"P{k:02}", False),
+    ],
+)
+def test_folders_called_by_codes_are_of_one_patient_in_all_classes(
+    name: Callable[[int], str], said: bool, tmp_path: Path
+) -> None:
+    """And counters are not, which may begin anew in each."""
+    for label, tested in (("lesion", range(8, 12)), ("normal", range(4, 8))):
+        for number in range(12):
+            part = "test" if number in tested else "train"
+            fill(tmp_path / part / label / name(number), 3)
+    line = told(tmp_path, 48, 24)
+    assert ("8 of 8 names of folders below the classes among the test pictures" in line) is said
+    assert ("24 test pictures have 8 folders below the classes" in line) is not said
+
+
 def test_folders_of_the_same_patients_in_all_classes_are_told_with_a_condition(
     tmp_path: Path,
 ) -> None:
@@ -194,6 +217,35 @@ def test_a_letter_and_a_counter_after_the_number_of_a_person_are_no_part_of_it(
             path.rename(path.with_stem(random.bytes(3).hex()))
     assert "beginnings of file names among" in told(tmp_path / "eyes", 96, 24)
     assert told(tmp_path / "random", 96, 24) == ""
+
+
+@pytest.mark.parametrize("name", ["cat{:02}", "cat ({})", "leaf{:03}x7"])
+def test_copies_of_a_file_belong_to_it_whatever_it_is_called(name: str, tmp_path: Path) -> None:
+    """cat (4).png beside cat (4)_aug1.png and cat (4)_aug2.png: what a plain count gives."""
+    for label, first in (("a", 0), ("b", 20)):
+        fill(tmp_path / label, 60)
+        for number, path in enumerate(sorted((tmp_path / label).iterdir())):
+            end = ("", "_aug1", "_aug2")[number % 3]
+            path.rename(path.with_stem(name.format(first + number // 3) + end))
+    world = open_world(DataConfig(data=str(tmp_path), num_train=96, num_test=24), seed=0)
+    train, test = (
+        {path.stem.split("_aug")[0] for path, _ in each}
+        for each in (world.pool[:96], world.tested[:24])  # type: ignore[attr-defined]
+    )
+    said = told(tmp_path, 96, 24)
+    assert said.startswith(f"{len(train & test)} of {len(test)} beginnings of file names among")
+
+
+def test_a_column_called_patient_counts_though_few_pictures_have_one(tmp_path: Path) -> None:
+    rows = ["file_name,patient"]
+    for label in ("ill", "well"):
+        fill(tmp_path / label, 60)
+        rows += [f"{label}/{n:03}.png,P{n // 3:02}" for n in range(30) if label == "ill"]
+    (tmp_path / "metadata.csv").write_text("\n".join(rows))
+    world = open_world(DataConfig(data=str(tmp_path)), seed=0)
+    assert isinstance(world, FolderWorld)
+    assert not world.unmarked()
+    assert "values of the column patient" in told(tmp_path, 96, 24)
 
 
 def test_other_layouts_say_nothing(tmp_path: Path) -> None:

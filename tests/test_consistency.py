@@ -14,7 +14,7 @@ from torch.nn.functional import dropout
 
 from lab.core.estimate import Estimate, wilson
 from lab.measure import consistency, varying
-from lab.models import ModelSpec, create_model, list_models
+from lab.models import ModelSpec, create_model, list_models, to_input
 from lab.runs.train import start
 from support.configs import tiny
 
@@ -62,7 +62,7 @@ def test_a_function_of_the_picture_changes_nothing(name: str) -> None:
     torch.manual_seed(0)
     model = create_model(name, ModelSpec(image_size=16, width=4, dropout=0.5))
     found = consistency(model, IMAGES[:30])
-    assert [figure.value for figure in found.values()] == [0, 0]
+    assert [figure.value for figure in found.values()] == [0, 0, 0, 0]
     assert varying(found) == ""
 
 
@@ -78,6 +78,30 @@ def test_the_share_that_chance_changes_is_found(
     assert abs(changed.value - true) < 4 * (true * (1 - true) / len(IMAGES)) ** 0.5
     assert f"{100 * changed.value:.1f} %" in varying(found)
     assert "again" in varying(found)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_probabilities_that_move_without_another_answer_are_found(alone: bool) -> None:
+    """By a common factor: drawn at random, or the spread of all that are asked."""
+
+    def scaled(logits: Tensor) -> Tensor:
+        if alone:
+            return logits * (4.0 if len(logits) > 1 else 1.0)
+        return logits * (1 + 4 * torch.rand(()))
+
+    found = consistency(By(scaled), IMAGES)
+    assert found[REPEATED].value == found[ALONE].value == 0
+    logits = By(lambda logits: logits)(to_input(IMAGES)).double()
+    apart = (logits.softmax(dim=1) - (4 * logits).softmax(dim=1)).abs().amax(dim=1)
+    expected = float((apart > 0.1).double().mean())
+    if alone:
+        assert found["answers/moved_when_repeated"].value == 0
+        assert found["answers/moved_when_alone"].value == pytest.approx(expected)
+    else:
+        assert found["answers/moved_when_repeated"].value > 0
+    said = varying(found)
+    assert "none of them changes when the " in said
+    assert "by more than 0.1." in said
 
 
 def centered(logits: Tensor) -> Tensor:
@@ -104,14 +128,14 @@ def test_rounding_is_no_change(scale: float) -> None:
         return tie * (1 + 3e-7 * torch.randint_like(tie, -1, 2))
 
     found = consistency(By(rounded, scale), IMAGES)
-    assert [figure.value for figure in found.values()] == [0, 0]
+    assert [figure.value for figure in found.values()] == [0, 0, 0, 0]
 
 
 def test_networks_of_16_bits_may_round_more() -> None:
     model = create_model("cnn", ModelSpec(image_size=16, width=4)).to(torch.bfloat16)
     model.register_forward_pre_hook(lambda _, inputs: inputs[0].to(torch.bfloat16))
     found = consistency(model, IMAGES[:50])
-    assert [figure.value for figure in found.values()] == [0, 0]
+    assert [figure.value for figure in found.values()] == [0, 0, 0, 0]
     model.register_forward_hook(lambda _, inputs, out: dropout(out, 0.5, training=True))
     assert consistency(model, IMAGES[:50])[REPEATED].value > 0
 

@@ -63,6 +63,15 @@ def test_negatives_are_opposite(count: int) -> None:
     assert opposite(x, y, half, labels) is None
 
 
+def test_a_class_with_one_picture_does_not_count() -> None:
+    (x, y), (z, labels) = centered(60, 0), centered(60, 1)
+    y, labels = y.clone(), labels.clone()
+    y[0] = labels[5] = 2
+    labels[0] = 3
+    assert opposite(x, y, negative(z), labels) is not None
+    assert opposite(x, y, z, labels) is None
+
+
 def test_pictures_that_lie_head_down_are_opposite() -> None:
     """Bright above and dark below."""
     x, y = centered(60, 0)

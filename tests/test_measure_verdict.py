@@ -343,6 +343,20 @@ def test_always_giving_the_most_frequent_answer_is_no_learning() -> None:
         assert findings(figures(0.9, right), setting(frequent=0.8))[0].kind != "contrary"
 
 
+def test_a_loss_far_beyond_that_of_a_guess_is_no_reason_to_train_longer() -> None:
+    """As where the learning rate is too high, or an objective trains other labels."""
+    for flags, rate in ((True, "--learning-rate"), (False, "learning rate")):
+        for loss, told in ((406_945.2, "406,945"), (1.5, "1.5")):
+            made = {**figures(0.5, 0.5), "loss/train": Estimate(loss, loss, loss)}
+            found = findings(made, setting(flags=flags))
+            assert found[0].kind == "nothing"
+            assert f"training loss is {told}, where a guess gets 0.693" in found[-1].text
+            assert f"a smaller {rate} may help" in found[-1].text
+    found = findings({**figures(0.5, 0.5), "loss/train": Estimate(0.7, 0.6, 0.8)}, setting())
+    assert "a guess gets" not in found[-1].text
+    assert "--steps" in found[-1].text
+
+
 def test_what_there_is_to_learn_is_said_in_the_words_of_the_classes() -> None:
     assert concept_of(get_task("person").classes) == "what makes a person"
     assert concept_of(("cat", "dog")) == concept_of(("no eyes", "one eye", "two eyes"))

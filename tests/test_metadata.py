@@ -1,6 +1,7 @@
 """Columns of metadata.csv: groups of pictures from disk, in measuring and in training."""
 
 import csv
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -200,7 +201,7 @@ def test_a_column_of_one_value_is_refused(folder: Path, tmp_path: Path) -> None:
     [
         (("plase",), None, r"unknown column 'plase'.*place"),
         (("place", "place"), None, "named twice"),
-        (("place",), "", "no column 'file_name'"),
+        (("place",), "", "metadata.csv: it is empty"),
         (("place",), "filename,place\ncat/000.png,a\n", "call 'filename' so"),
         (("place",), "file_name;place\ncat/000.png;a\n", "separated by semicolons"),
         (("place",), "file_name\tplace\ncat/000.png\ta\n", "separated by tabs"),
@@ -508,3 +509,19 @@ def test_a_table_that_cannot_be_used_is_told_also_where_nobody_asked_for_it(
     assert isinstance(world, FolderWorld)
     told = [each for each in world.doubts() if str(table) in each]
     assert [each.startswith("not used, ") and said in each for each in told] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(("form", "written"), [("NFD", "NFC"), ("NFC", "NFD"), ("NFC", "NFC")])
+def test_accents_may_be_apart_from_their_letters(form: str, written: str, tmp_path: Path) -> None:
+    """As macOS has them in names of files, and a table may not."""
+    rows = ["file_name,place"]
+    for label in ("Bäume", "Blüten"):
+        fill(tmp_path / unicodedata.normalize(form, label), 8)
+        path = unicodedata.normalize(written, label)
+        rows += [f"{path}/{k:03}.png,{'xy'[k % 2]}" for k in range(8)]
+    (tmp_path / "metadata.csv").write_text("\n".join(rows))
+    data = DataConfig(data=str(tmp_path), num_train=10, num_test=4, groups=("place",))
+    world = open_world(data, seed=0)
+    assert isinstance(world, FolderWorld)
+    assert not [each for each in world.doubts() if "not used" in each]
+    assert len(world.metadata.codes) == 16

@@ -200,6 +200,12 @@ def records(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return x[:, :, 0].contiguous(), y
 
 
+def wide_steps(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Many numbers at each of few times (N, 6, 30)."""
+    x = torch.randn(count, 6, 30, generator=torch.Generator().manual_seed(seed)).cumsum(dim=1)
+    return x, (x[:, 0].mean(dim=1) > 0).long()
+
+
 def read_out(numbers: int = 40) -> nn.Module:
     torch.manual_seed(1)
     return nn.Sequential(nn.Flatten(), nn.Linear(numbers, 2))
@@ -235,6 +241,10 @@ CHANGED: dict[str, tuple[Feed, dict[str, Any], str]] = {
     ),
     "backwards": (
         plain(lambda x: x.flip(1)), {"data": sequences, "model": read_out()}, "model(x.flip(1))",
+    ),
+    "few steps backwards": (
+        plain(lambda x: x.flip(1)), {"data": wide_steps, "model": read_out(180)},
+        "model(x.flip(1))",
     ),
     "signals backwards": (
         plain(lambda x: x.flip(2)), {"data": signals, "model": read_out()}, "in reverse order, and",

@@ -40,6 +40,17 @@ class Softmax(nn.Module):
         return x @ self.W + self.b
 
 
+class Normalized(Softmax):
+    """With running statistics that each forward pass changes."""
+
+    def __init__(self) -> None:
+        super().__init__(with_gradients=False)
+        self.norm = nn.BatchNorm1d(PLACES, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.norm(x))
+
+
 class TwoLayers(nn.Module):
     """They are in a list."""
 
@@ -61,6 +72,7 @@ MADE = {
     "attributes": Softmax,
     "list": TwoLayers,
     "by hand": lambda: Softmax(with_gradients=False),
+    "by hand, normalized": Normalized,
 }
 
 
@@ -75,7 +87,7 @@ def trained(
         for _ in range(steps):
             x, y = data[0] * scale, data[1]
             logits = mine(x)
-            if case == "by hand":
+            if case.startswith("by hand"):
                 wrong = (logits.softmax(dim=1) - one_hot(y, CLASSES)) / len(x)
                 gradients = x.T @ wrong, wrong.sum(dim=0)
             else:

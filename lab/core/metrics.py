@@ -248,6 +248,12 @@ METRICS: tuple[Metric, ...] = (
            "is predicted alone instead of in a batch; 0 for a model "
            "that treats each picture on its own", better="down",
            when="final"),
+    _share("answers/moved_when_repeated", "share of predictions of which the probability of a "
+           "class moves by more than 0.1 when the same test picture is predicted again",
+           better="down", when="final"),
+    _share("answers/moved_when_alone", "share of predictions of which the probability of a class "
+           "moves by more than 0.1 when a test picture is predicted alone instead of in a batch",
+           better="down", when="final"),
     _share("answers/most_frequent", "share of test examples that get the most frequent answer",
            when="final"),
     _share("perturbation/<name>", "share of predictions on test pictures that change under a "

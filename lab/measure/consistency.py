@@ -14,8 +14,13 @@ from lab.models import to_input
 
 REPEATED, ALONE = "answers/changed_when_repeated", "answers/changed_when_alone"
 
-CONSISTENCY = (REPEATED, ALONE)
+MOVED_REPEATED, MOVED_ALONE = "answers/moved_when_repeated", "answers/moved_when_alone"
+
+CONSISTENCY = (REPEATED, ALONE, MOVED_REPEATED, MOVED_ALONE)
 """The tags of `consistency`."""
+
+MOVED = 0.1
+"""How much the probability of a class moves at least, 0 to 1, for a prediction to have moved."""
 
 SAMPLE = 200
 """Pictures that are predicted again: a share of 1 in 100 is seen with a chance of 87 %."""
@@ -33,14 +38,15 @@ def consistency(
     batch_size: int | None = None,
     own: Tensor | None = None,
 ) -> dict[str, Estimate]:
-    """The shares of predictions that change when a picture is given again, and when it is given
-    alone and not in a batch (of `batch_size`), by tag; over the first `SAMPLE` of uint8 pictures
-    (N, 3, S, S), N > 1.
+    """The shares of predictions that change, and that move, when a picture is given again, and when
+    it is given alone and not in a batch (of `batch_size`), by tag; over the first `SAMPLE` of uint8
+    pictures (N, 3, S, S), N > 1.
 
-    A prediction, the most probable class, has changed if the logits have moved by more than
+    A prediction has changed if another class is the most probable one, and moved if the probability
+    of a class is another one by more than `MOVED`, where the logits have moved by more than
     rounding moves them, too. A network that draws random numbers in eval mode gets another seed
-    time. For a function of the picture both shares are 0. `own` (N,) bool are the pictures that are
-    no copies of earlier ones, whose number decides how wide intervals are; None: all.
+    each time. For a function of the picture all shares are 0. `own` (N,) bool are the pictures that
+    are no copies of earlier ones, whose number decides how wide intervals are; None: all.
     """
     if isinstance(images, Tensor):  # of anything else `predict` says that it is none
         images = images[:SAMPLE]
@@ -53,11 +59,11 @@ def consistency(
     if any(p.is_floating_point() and p.element_size() < 4 for p in model.parameters()):
         rounding = ROUGH
     found = {}
-    for tag, other in ((REPEATED, again), (ALONE, alone)):
-        changed = _changed(first, other, rounding)
-        alike = changed if own is None else changed[own[: len(changed)]]
-        each, different = (wilson(int(some.sum()), len(some)) for some in (changed, alike))
-        found[tag] = each if own is None else each.with_interval_of(different)
+    for tag, moved_tag, other in ((REPEATED, MOVED_REPEATED, again), (ALONE, MOVED_ALONE, alone)):
+        for name, which in zip((tag, moved_tag), _changed(first, other, rounding), strict=True):
+            alike = which if own is None else which[own[: len(which)]]
+            each, different = (wilson(int(some.sum()), len(some)) for some in (which, alike))
+            found[name] = each if own is None else each.with_interval_of(different)
     return found
 
 
@@ -68,9 +74,9 @@ def varying(
     `untrained`: they are those before training, which may set what they depend on; `noun` is what
     pictures are called."""
     one = singular(noun)
-    repeated, alone = (
+    repeated, alone, moved_again, moved_alone = (
         Estimate(each) if isinstance(each, (int, float)) else each
-        for each in (metrics.get(REPEATED), metrics.get(ALONE))
+        for each in map(metrics.get, CONSISTENCY)
     )
     if repeated is not None and repeated.value > 0:
         changed = f"{share(repeated)} of them change when the same {one} is asked about again."
@@ -83,6 +89,12 @@ def varying(
             f"All figures are about {noun} shown together, and those of reliance contain what the"
             " others change."
         )
+    elif moved_again is not None and moved_again.value > 0:
+        changed = _moved(moved_again, f"the same {one} is asked about again")
+        follows = "All figures contain that noise."
+    elif moved_alone is not None and moved_alone.value > 0:
+        changed = _moved(moved_alone, f"the {one} is shown alone and not with others")
+        follows = f"All figures are about {noun} shown together."
     else:
         return ""
     first = "Before training, its" if untrained else "Its"
@@ -90,10 +102,20 @@ def varying(
     return f"{first} answers are not a function of the {one}: {changed} {follows}"
 
 
-def _changed(one: Tensor, other: Tensor, rounding: float) -> Tensor:
-    """Which predictions (N,) have changed from the logits (N, C) of one to the other."""
+def _moved(found: Estimate, when: str) -> str:
+    """The sentence on predictions that move without changing."""
+    return (
+        f"none of them changes when {when}, but the probabilities of {share(found)} do, by more"
+        f" than {MOVED:g}."
+    )
+
+
+def _changed(one: Tensor, other: Tensor, rounding: float) -> tuple[Tensor, Tensor]:
+    """Which predictions (N,) have changed from the logits (N, C) of one to the other, and which
+    have moved."""
     scale = torch.cat([one, other]).nan_to_num(0.0).abs().max() if len(one) else 0.0
     moved = (one - other).abs().amax(dim=1) > rounding * scale
     changed = (one.argmax(dim=1) != other.argmax(dim=1)) & moved
     changed |= one.isnan().any(dim=1) != other.isnan().any(dim=1)  # a number once, and once not
-    return changed
+    apart = (one.double().softmax(dim=1) - other.double().softmax(dim=1)).abs().amax(dim=1)
+    return changed, changed | ((apart > MOVED) & moved)

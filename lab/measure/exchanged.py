@@ -3,6 +3,8 @@ were exchanged in one of the sets."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 
 from lab.core.estimate import wilson
@@ -14,16 +16,20 @@ FEWEST = 10
 
 def exchanged_classes(train: Predictions, test: Predictions) -> tuple[str, str] | None:
     """The first two of three or more classes of which surely most test examples of each are
-    answered with the name of the other, and surely most training examples with their own; None:
-    there are none. (Of two classes all answers are then wrong, which test accuracy shows.)"""
+    answered with the name of the other, which those of no further class are, and surely most
+    training examples with their own; None: there are none. (Of two classes all answers are then
+    wrong, which test accuracy shows.)"""
     names = test.classes
     if len(names) < 3 or len(names) != test.logits.shape[1] or names != train.classes:
         return None
     studied, tested = _majorities(train.different()), _majorities(test.different())
+    given = Counter(answer for answer, _ in tested.values())
     for one, (other, count) in tested.items():
         back, others = tested.get(other, (other, 0))
         known = all(studied.get(each, (None, 0))[0] == each for each in (one, other))
-        if known and one < other and back == one and min(count, others) >= FEWEST:
+        usual = given[one] > 1 or given[other] > 1  # an answer that other classes get, too
+        exchanged = back == one and min(count, others) >= FEWEST
+        if one < other and known and exchanged and not usual:
             return names[one], names[other]
     return None
 

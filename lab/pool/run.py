@@ -159,6 +159,8 @@ def run_pool(
         test = run.world.load("test", data.num_test).to("cpu")
         with progress_bar() as looking:
             doubts = doubts_of_pictures(run.world, train, test, then=WARNING, progress=looking)
+        if isinstance(run.world, StoredWorld) and run.config.train.early_stopping is not None:
+            doubts += run.world.validation_doubts(run.config.validation_faces, stops=True)
         for warning in doubts:
             say(f"warning: {warning}")
         if said := fresh_of(run.world, train, test).said:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -19,6 +20,9 @@ LEFT = 2
 """Further training examples without which there is no early stopping: they are for validation."""
 SHORT = ("nothing", "underfit", "apart")
 """Headlines of networks that have not fitted their training set: they are to be trained more."""
+BEYOND = 2.0
+"""Times the loss of a guess, log of the number of classes, from which on that of a network which
+has learned nothing is told."""
 RANDOM = 0.1
 """Up to this `label_link` (that of label noise 0.9 with random labels) the labels can only be
 fitted by memorizing."""
@@ -58,6 +62,7 @@ def advice(
     more_train: int | None = None,
     more_test: int | None = None,
     flags: bool = True,
+    loss: float = 0.0,
 ) -> str:
     """One or two sentences with flags to try; may be empty.
 
@@ -69,7 +74,7 @@ def advice(
     step, as its loss rose after it; `bound` the training loss at which it ended, None: not by that;
     `online` whether each example was used once only; `noun` the plural noun for examples;
     `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
-    `flags` whether another run is a matter of the lab's flags.
+    `flags` whether another run is a matter of the lab's flags; `loss` the training loss in nats.
     """
     if kind == "shared":
         return f"Test {noun} that it has not studied would settle it."
@@ -86,6 +91,8 @@ def advice(
             return "A smaller learning rate, or the weights of an earlier step, may help."
         kept = "" if patience is not None else " or --early-stopping 5"
         return f"Try a smaller --learning-rate{kept}."
+    if kind == "nothing" and loss > BEYOND * math.log(max(2, num_classes)):
+        return _beyond(loss, num_classes, flags=flags)
     if not flags:
         return _without_flags(kind, wrong_labels, num_train, num_test, link, noun)
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
@@ -155,6 +162,17 @@ def _look(noun: str) -> str:
     return (
         "What its training set shows does not hold in its test set: look whether classes were"
         f" exchanged in one of them, or its {noun} changed, as by exchanging light and dark."
+    )
+
+
+def _beyond(loss: float, num_classes: int, *, flags: bool) -> str:
+    """What may be the matter where the training loss is far above that of a guess."""
+    by = "its objective" if flags else "the loop"
+    rate = "--learning-rate" if flags else "learning rate"
+    told = f"{loss:,.0f}" if loss >= 1000 else f"{loss:.3g}"
+    return (
+        f"Its training loss is {told}, where a guess gets {math.log(num_classes):.3g}: a smaller"
+        f" {rate} may help, if {by} lowers this loss, by these labels."
     )
 
 

@@ -176,6 +176,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         more_train=setting.more_train,
         more_test=setting.more_test,
         flags=setting.flags,
+        loss=metrics["loss/train"].value,
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint

@@ -88,6 +88,11 @@ class Looking:
         return self.weights is not None and self.weights.changed
 
     @property
+    def others_changed(self) -> bool:
+        """Whether numbers that may be weights were seen to have changed."""
+        return self.weights is not None and self.weights.others
+
+    @property
     def is_untouched(self) -> bool:
         """Whether the weights were looked at, and neither they nor the answers have changed."""
         return self.weights is not None and not self.weights.changed and not self._answers_move

@@ -14,7 +14,6 @@ from torch.nn.functional import interpolate
 
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
-from lab.watching.exchangeable import surely_copied
 from lab.watching.origins import is_same
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
@@ -29,15 +28,19 @@ HELD = 2**28
 THUMBNAIL = 64
 """Pixels: largest side of the pictures of examples."""
 
-SHORT = 16
-"""Numbers of an input below which two inputs may be the same by chance, as rows of a table."""
-
 LONG, BITS = 256, 64
-"""Inputs of fewer numbers than the first are short, too, where these have so few values that all
-together tell less than so many bits, as columns of 0 and 1 do."""
+"""Inputs of fewer numbers than the first are short where these have so few values that all together
+tell less than so many bits, as rows of a table do: two of them may be the same by chance."""
+
+SHORT = 16
+"""Numbers below which inputs that are not held in memory are short."""
+
+REAL, DIFFERENT, ENOUGH = 24.0, 0.99, 100
+"""Bits that a number tells, if so large a share of so many different inputs, at least, have
+different ones at its place: that of a float32's fraction."""
 
 LOOKED_AT = 2000
-"""Examples by which it is told whether inputs are short, at most."""
+"""Different inputs by which it is told whether they are short, at most."""
 
 SOME = 0.02
 """Share of the test examples that are the same as training examples, maybe by chance, from which on
@@ -55,8 +58,8 @@ class MeasuredSet:
     the inputs, one for each; `unscaled`: whether the first are pictures as files have them;
     `broken`: how many have numbers that are not finite. `batch`: of how many a loader makes each
     batch, where it pads them to the longest one in it, so that answers may depend on the others;
-    None: it does not. `is_short`: whether they have fewer than `SHORT` numbers each, or such as
-    tell little, so that two may be the same by chance.
+    None: it does not. `is_short`: whether their numbers tell little, as rows of a table, so that
+    two may be the same by chance.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -93,11 +96,11 @@ class MeasuredSet:
         if len(forms) > 1 or source.pads():
             self.batch, held = source.batch or 1, False
             keys = self._digests(keys)
+        self.keys = tuple(keys)
         if held:
             self._held = cat(chunks)
-            self.is_short = self.is_short or _tell_little(leaves(self._held))
+            self.is_short = self._tells_little()
         self.thumbnails = _visible(small) if small else None
-        self.keys = tuple(keys)
         self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
 
     def _digests(self, padded: list[bytes]) -> list[bytes]:
@@ -121,6 +124,22 @@ class MeasuredSet:
         known: dict[tuple[bytes, int, int], int] = {}
         numbers = [known.setdefault(each, number) for number, each in enumerate(told)]
         return torch.tensor(numbers) if len(known) < len(self) else None
+
+    def _tells_little(self) -> bool:
+        """Whether the numbers of an input, which are held, tell less than `BITS` about which one of
+        the different inputs it is: by the entropies of all places together."""
+        if sum(leaf[0].numel() for leaf in leaves(self._held)) >= LONG:
+            return False
+        first = {key: place for place, key in reversed([*enumerate(self.keys)])}
+        different = torch.tensor(sorted(first.values()))
+        count = min(LOOKED_AT, len(different))
+        some = different[torch.linspace(0, len(different) - 1, count).long()]
+        columns = [
+            column
+            for leaf in leaves(rows(self._held, some))
+            for column in leaf.reshape(len(some), -1).T
+        ]
+        return sum(map(_bits, columns)) < BITS
 
     @property
     def is_sample(self) -> bool:
@@ -191,11 +210,9 @@ def alike(train: MeasuredSet, test: MeasuredSet) -> int:
 
 def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     """Which examples of `test` (N,) bool are known to be in the source of `train`: those of which
-    the inputs are the same bits as of one in `train`, and those that both take from one dataset
-    by its number. Of short inputs the former count where `surely_copied` says so."""
-    found = equal(train, test)
-    if train.is_short:
-        found &= bool(found.any()) and surely_copied(train.keys, test.keys)
+    the inputs are the same bits as of one in `train` (not of short ones, which may be the same by
+    chance), and those that both take from one dataset by its number."""
+    found = equal(train, test) & (not train.is_short)
     with train.undisturbed(), test.undisturbed():
         studied, tested = train.source.parts(), test.source.parts()
         known = np.zeros(test.source.count, dtype=bool)
@@ -206,19 +223,14 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     return found | torch.from_numpy(known)[test.positions]
 
 
-def _tell_little(parts: Sequence[Tensor]) -> bool:
-    """Whether the numbers of inputs, (N, …) each, tell less than `BITS`: by the entropy of each
-    place."""
-    if sum(each[0].numel() for each in parts) >= LONG:
-        return False
-    bits = 0.0
-    for each in parts:
-        some = torch.linspace(0, len(each) - 1, min(LOOKED_AT, len(each))).long()
-        for column in each[some].reshape(len(some), -1).T:
-            _, counts = torch.unique(column, return_counts=True)
-            shares = counts.double() / counts.sum()
-            bits -= float((shares * shares.log2()).sum())
-    return bits < BITS
+def _bits(column: Tensor) -> float:
+    """The entropy of the numbers (N,) at one place; `REAL` where nearly all are different, as those
+    of a measurement that is not rounded."""
+    _, counts = torch.unique(column, return_counts=True)
+    if len(counts) >= DIFFERENT * len(column) >= DIFFERENT * ENOUGH:
+        return REAL
+    shares = counts.double() / len(column)
+    return -float((shares * shares.log2()).sum())
 
 
 def named_groups(

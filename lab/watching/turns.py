@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -31,9 +32,8 @@ def turns(shape: torch.Size) -> Iterator[Turn]:
     elif len(shape) == 2 and min(shape) >= SMALLEST:
         down, across = -2, -1
     else:
-        if 1 <= len(shape) <= 2:
-            time = 1 + shape.index(max(shape))
-            yield Turn("in reverse order", f"x.flip({time})", lambda x: x.flip(time))
+        for time in range(1, 1 + len(shape)) if len(shape) < 3 else ():
+            yield Turn("in reverse order", f"x.flip({time})", partial(torch.flip, dims=(time,)))
         return
     both = (down, across)
     yield Turn("with left and right exchanged", f"x.flip({across})", lambda x: x.flip(across))

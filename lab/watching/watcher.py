@@ -416,7 +416,8 @@ class Watcher:
                 self._course.add(result.evaluation.on("train"))
                 self._first = self._first or AtFirst.of(result, steps=self._step)
                 # by tensors elsewhere, as with forward=, where statistics alone do not explain it
-                moved = not (self._as_they_are and has_statistics(network))
+                elsewhere = not self._as_they_are or self._looking.others_changed
+                moved = elsewhere or not has_statistics(network)
                 moved = moved and self._first.differs_from(result)
                 weights = self._looking.untouched(steps=self._step, late=late, answers_move=moved)
                 past = self._looking.past_the_model(late=late)

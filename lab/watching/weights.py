@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -20,18 +20,21 @@ DEPTH = 3
 
 class Weights:
     """Whether the weights of `network` have changed since this was made: `look` sees it, and
-    `changed` tells what was seen; `learned`: some that take gradients have, and not buffers alone.
+    `changed` tells what was seen; `learned`: some that take gradients have, and not buffers alone;
+    `others`: numbers in plain attributes have, which may be weights that a loop changes by hand.
     Kept are sums of their bits, no copies. Weights that cannot be read count as changed."""
 
     def __init__(self, network: nn.Module) -> None:
-        self._before = _sums(network)
+        self._before, self._others = _sums(weights_of(network)), _sums(plain_numbers(network))
         self.changed = self.learned = self._before is None
+        self.others = False
 
     def look(self, network: nn.Module) -> bool:
         """Whether they have changed, now or when it was looked at before."""
+        self.others = self.others or _sums(plain_numbers(network)) != self._others
         if self._before is None:
             return self.changed
-        now = _sums(network)
+        now = _sums(weights_of(network))
         if now is None or len(now) != len(self._before):
             self.changed = self.learned = True
             return True
@@ -59,10 +62,9 @@ def weights_of(network: nn.Module) -> Iterator[Tensor]:
     for name, tensor in network.named_buffers():
         if name.rpartition(".")[2] not in STATISTICS:
             yield tensor
-    for module in network.modules():
-        for name, value in vars(module).items():
-            if not name.startswith("_"):
-                yield from _with_gradients(value, DEPTH)
+    for tensor in _plain(network):
+        if tensor.requires_grad and tensor.is_leaf:
+            yield tensor
 
 
 def has_statistics(network: nn.Module) -> bool:
@@ -71,20 +73,34 @@ def has_statistics(network: nn.Module) -> bool:
     return any(name.rpartition(".")[2] in STATISTICS for name, _ in network.named_buffers())
 
 
-def _with_gradients(value: object, depth: int) -> Iterator[Tensor]:
-    """The leaves that get gradients, but no parameters, in a value, down to a `depth` of lists."""
+def plain_numbers(network: nn.Module) -> Iterator[Tensor]:
+    """The tensors of floating-point numbers without gradients in attributes of its modules."""
+    for tensor in _plain(network):
+        if tensor.is_floating_point() and not tensor.requires_grad:
+            yield tensor
+
+
+def _plain(network: nn.Module) -> Iterator[Tensor]:
+    """The tensors, but no parameters, in plain attributes of its modules, and in lists there."""
+    for module in network.modules():
+        for name, value in vars(module).items():
+            if not name.startswith("_"):
+                yield from _tensors(value, DEPTH)
+
+
+def _tensors(value: object, depth: int) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
-        if value.requires_grad and value.is_leaf and not isinstance(value, nn.Parameter):
+        if not isinstance(value, nn.Parameter):
             yield value
     elif isinstance(value, (list, tuple, dict)) and depth:
         for each in value.values() if isinstance(value, dict) else value:
-            yield from _with_gradients(each, depth - 1)
+            yield from _tensors(each, depth - 1)
 
 
-def _sums(network: nn.Module) -> list[_Sum] | None:
-    """That of each weight; None if one cannot be read."""
+def _sums(tensors: Iterable[Tensor]) -> list[_Sum] | None:
+    """That of each tensor; None if one cannot be read."""
     try:
-        return [_Sum(_sum(tensor), tensor.requires_grad) for tensor in weights_of(network)]
+        return [_Sum(_sum(tensor), tensor.requires_grad) for tensor in tensors]
     except (RuntimeError, TypeError, KeyError, NotImplementedError):  # sparse, quantized, …
         return None
 

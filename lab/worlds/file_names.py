@@ -15,6 +15,7 @@ from lab.worlds.name_parts import (
     PART_OF,
     after_a_day,
     are_codes,
+    count_on,
     cuts_of,
     in_several,
     is_counter,
@@ -83,8 +84,8 @@ def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:
     for item, mark in of.items():
         of_class.setdefault(names[item].parent, set()).add(mark)
     shared = in_several(of_class.values()) if 2 * len(of) > len(names) else ""
-    of = of if shared else {}
-    return Marks("names", of, anew=shared != "some", named=bool(shared), across=True)
+    anew = shared == "all" and count_on({*of.values()})
+    return Marks("names", of if shared else {}, anew=anew, named=bool(shared), across=True)
 
 
 def _by_names(
@@ -100,7 +101,7 @@ def _by_names(
         {
             path
             for item, path in each.items()
-            if item in found or (item in flat and path.stem in begins)
+            if item in found or (item in flat and _whole(path) in begins)
         }
         for each in sets
     ]
@@ -121,13 +122,13 @@ def _by_names(
         across = {item: begin for item, begin in across.items() if not is_counter(begin)}
     known = set(begun.values())
     for item, path in flat.items():  # as 12.jpg beside 12_copy.jpg
-        whole = path.stem if free else (path.parent / path.stem).as_posix()
+        whole = _whole(path) if free else (path.parent / _whole(path)).as_posix()
         if item not in begun and whole in known:
             begun[item] = whole
     parts = sum(bool(PART_OF.match(rest)) for _, rest in found.values())
     named = 2 * parts > len(found)
     # codes such as C99P60, which no class has of its own
-    every = len(across) == len(found) and not any(map(is_counter, across.values()))
+    every = len(across) == len(begun) and not any(map(is_counter, across.values()))
     codes = every and (coded or not restart)
     return [
         Marks(
@@ -136,6 +137,11 @@ def _by_names(
         )
         for each in ((across, begun) if codes else (begun, across))
     ]  # fmt: skip
+
+
+def _whole(path: PurePath) -> str:
+    """A file's name as a beginning: cat (4 of cat (4).jpg, beside cat (4)_mask.jpg."""
+    return re.sub(r"[\W_]+$", "", path.stem)
 
 
 def _mean(marks: Mapping[T, str], paths: Mapping[T, PurePath]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from lab.worlds.marks import NAMED, Marks, T
-from lab.worlds.name_parts import YEAR, are_dates, in_several, say_of_what
+from lab.worlds.name_parts import YEAR, are_dates, count_on, in_several, say_of_what
 
 
 def by_folders(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
@@ -26,22 +26,23 @@ def by_folders(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
 
 
 def _of_folders(folders: Mapping[T, tuple[str, ...]]) -> list[Marks[T]]:
-    """The marks of pictures by folders, the names of which begin with the class. Where they say
-    what they are of, those of one name in several classes, or parts of these (years, sides), may be
-    of the same, as a patient with pictures of both: surely where none has all names of another, as
-    if they began anew."""
+    """The marks of pictures by folders, the names of which begin with the class. Those of one name
+    in several classes, or parts of these (years, sides), may be of the same, as a patient with
+    pictures of both, unless they are mere counters. They may begin anew in each where they are
+    counters and one has all names of another."""
     named = say_of_what({parts[-1] for parts in folders.values()})
     within: dict[tuple[str, ...], set[str]] = {}
     for *above, name in folders.values():
         within.setdefault(tuple(above), set()).add(name)
     paths = {item: "/".join(parts) for item, parts in folders.items()}
     apart = Marks("folder", paths, named=named)
-    shared = in_several(within.values())
-    if not (named and shared):
-        return [apart]
     names = {item: parts[-1] for item, parts in folders.items()}
-    across = Marks("folder", names, anew=shared == "all", named=True, across=True)
-    return [apart, across] if across.anew else [across]
+    shared, counted = in_several(within.values()), count_on({*names.values()})
+    if not shared or (counted and not named):
+        return [apart]
+    anew = counted and shared == "all"
+    across = Marks("folder", names, anew=anew, named=named, across=True)
+    return [apart, across] if anew else [across]
 
 
 def without_folders(sets: Sequence[Mapping[T, PurePath]]) -> list[dict[T, PurePath]]:

@@ -79,14 +79,14 @@ class Marks(Generic[T]):
         if self.kind == "folder":
             few_and_full = len(counts) < MANY and counts.total() > MANY * len(counts)
             return _are_numbered(counts) or not few_and_full
+        mean = counts.total() / len(counts)
+        if _called(self.column):
+            return _are_names(self.column, counts, mean)
         if 2 * counts.total() < pictures or (len(counts) < self.least and not self.named):
             return False
-        mean = counts.total() / len(counts)
         if self.kind == "names":
             few_and_full = len(counts) < NAMED and mean > MOST
             return self.named or ((self.mean or mean) >= FEW and not few_and_full)
-        if _called(self.column):
-            return _are_names(self.column, counts, mean)
         numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
         return not numbers and mean >= FEW and _are_many(counts, mean)
 

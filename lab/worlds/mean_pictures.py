@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import torch
 from torch import Tensor
@@ -23,10 +24,15 @@ def opposite(train: Tensor, given: Tensor, test: Tensor, labels: Tensor) -> floa
     """Pearson's correlation of the mean pictures of two sets of pictures, (N, C, H, W) uint8 with
     labels (N,), if they are opposite: dark where the others are bright. None: they are not.
 
-    Classes that both sets have count equally, so that other shares make no difference. Pictures of
-    things at other places in each, whose mean is about gray, are never opposite.
+    Classes of which both sets have several pictures count equally, so that other shares make no
+    difference. Pictures of things at other places in each, whose mean is about gray, are never
+    opposite.
     """
-    both = sorted(set(given.tolist()) & set(labels.tolist()))
+    several = (
+        {label for label, number in Counter(each.tolist()).items() if number > 1}
+        for each in (given, labels)
+    )
+    both = sorted(set.intersection(*several))
     mine, theirs = _halves(train, given, both), _halves(test, labels, both)
     if mine is None or theirs is None:
         return None
@@ -57,7 +63,7 @@ def correlation(one: Tensor, other: Tensor) -> float:
 
 def _halves(images: Tensor, labels: Tensor, classes: list[int]) -> tuple[Tensor, Tensor] | None:
     """The mean pictures (S, S) of every other picture of each class, and of those between; None
-    where a class has one only."""
+    where there is no class, or one has a single picture among those that are looked at."""
     some = torch.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).long()
     shown, of = images[some.to(images.device)].cpu(), labels.cpu()[some]
     side = min(SIDE, *shown.shape[2:])

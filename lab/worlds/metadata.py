@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import difflib
 import math
+import unicodedata
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -243,9 +244,15 @@ def _rows(table: Path, names: Sequence[str]) -> dict[Path, tuple[str, ...]]:
 
 
 def _path(folder: Path, name: str) -> Path:
-    """The file of a row, whose path Windows may have written with backslashes."""
+    """The file of a row, whose path Windows may have written with backslashes, or macOS with its
+    letters and their accents apart, or the other way round."""
     path = folder / name
-    return folder / name.replace("\\", "/") if "\\" in name and not path.exists() else path
+    if ("\\" in name or not name.isascii()) and not path.exists():
+        other = name.replace("\\", "/")
+        forms = (unicodedata.normalize(form, other) for form in ("NFC", "NFD"))
+        found = [folder / each for each in (other, *forms) if (folder / each).exists()]
+        return found[0] if found else folder / other
+    return path
 
 
 def _word(value: str) -> str:
@@ -255,6 +262,8 @@ def _word(value: str) -> str:
 
 def _no_column(name: str, header: Sequence[str]) -> str:
     """Why a table with the columns of `header` has none called `name`."""
+    if not header:
+        return "it is empty"
     if len(header) == 1:
         for mark, what in SEPARATORS.items():
             if mark in header[0]:

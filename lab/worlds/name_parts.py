@@ -44,6 +44,9 @@ COUNTED = re.compile(
 LETTERED = re.compile(r"(.*\d)([^\W\d_]{1,5}\d{0,4})")
 """A name that ends with a number and a few letters, as 012L, maybe with a counter, S5028L01."""
 
+COUNTED_ON = 2
+"""Times as many as there are names that numbers reach which count on from a small one."""
+
 FORM = 0.8
 """Share of names from which on they have one form."""
 
@@ -71,6 +74,15 @@ def in_several(of_class: Collection[Collection[T]]) -> Literal["", "some", "all"
     if any(one <= other or other <= one for one, other in pairs):
         return "all"
     return "some" if pairs else ""
+
+
+def count_on(names: Collection[str]) -> bool:
+    """Whether most names are numbers from a small one on, alone or after the same word, as 001 or
+    p07: such may begin anew in each folder, and 3306 or TCGA-A1-A0SB hardly do."""
+    forms = Counter(re.sub(r"\d+", "0", name) for name in names)
+    numbers = [int(found[-1]) for name in names if (found := re.findall(r"\d+", name))]
+    small = sum(number <= COUNTED_ON * len(names) for number in numbers)
+    return bool(numbers) and min(small, forms.most_common(1)[0][1]) >= FORM * len(names)
 
 
 def are_dates(names: Collection[str], *kinds: re.Pattern[str]) -> bool:
